@@ -1,0 +1,97 @@
+"""The settings: the only place that reads the environment and the .env file."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+SHORTEST_SECRET_KEY = 32
+_PLACEHOLDER_WORDS = ("changeme", "change-me", "change_me", "placeholder", "your-secret", "secret-key", "example")
+_FEWEST_DISTINCT_BYTES = 8
+
+
+def _prefix(value: str) -> str:
+    if value and (not value.startswith("/") or value.endswith("/")):
+        raise ValueError("starts with / and does not end with one")
+    return value
+
+
+class Settings(BaseSettings):
+    """Every value that a user may want to change, read once at start-up.
+
+    Read from the environment, then from ./.env; an empty variable is an unset one.
+    Raises pydantic's ValidationError, with a sentence for each wrong value, and in
+    production also when the service would start unsafely.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    app_name: str = "Task Timer"
+    environment: Literal["development", "test", "production"] = "development"
+    debug: bool = False
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    workers: int = Field(default=1, ge=1, le=64)
+
+    database_url: SecretStr | None = None
+    database_name: str = "task_timer_db"
+    db_pool_size: int = Field(default=50, ge=1, le=1000)
+    mongod_binary: Path | None = None
+    embedded_data_dir: Path = Path("./data")
+    embedded_port: int = Field(default=0, ge=0, le=65535)
+
+    api_prefix: Annotated[str, AfterValidator(_prefix)] = "/api/v1"
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+
+    secret_key: SecretStr | None = None
+    algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
+    access_token_expire_minutes: int = Field(default=30, ge=1, le=1440)
+    refresh_token_expire_days: int = Field(default=30, ge=1, le=365)
+    registration_open: bool = True
+    rate_limits_enabled: bool = True
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    log_format: Literal["console", "json"] = "console"
+
+    max_body_bytes: int = Field(default=1024 * 1024, ge=1024, le=64 * 1024 * 1024)
+
+    @field_validator("cors_origins", "trusted_proxies", mode="before")
+    @classmethod
+    def _split_at_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @model_validator(mode="after")
+    def _refuse_an_unsafe_production(self) -> Self:
+        if self.environment != "production":
+            return self
+        if self.database_url is None:
+            raise ValueError("ENVIRONMENT=production needs DATABASE_URL: the embedded store is for trying out")
+        if self.secret_key is None:
+            raise ValueError("ENVIRONMENT=production needs SECRET_KEY: make one with openssl rand -hex 32")
+        _refuse_a_weak_key(self.secret_key.get_secret_value())
+        return self
+
+
+def _refuse_a_weak_key(key: str) -> None:
+    encoded = key.encode()
+    if len(encoded) < SHORTEST_SECRET_KEY:
+        raise ValueError(f"SECRET_KEY is shorter than {SHORTEST_SECRET_KEY} bytes: make one with openssl rand -hex 32")
+    if len(set(encoded)) < _FEWEST_DISTINCT_BYTES or any(word in key.lower() for word in _PLACEHOLDER_WORDS):
+        raise ValueError("SECRET_KEY is a placeholder: make one with openssl rand -hex 32")
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process."""
+    return Settings()

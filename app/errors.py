@@ -1,0 +1,133 @@
+"""The one hierarchy of errors that a service raises. app/problems.py turns them into answers."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one part of a request. Exactly one of pointer, parameter and header says which."""
+
+    detail: str
+    pointer: str | None = None
+    parameter: str | None = None
+    header: str | None = None
+
+
+class ServiceError(Exception):
+    """An error that the caller is told about.
+
+    A subclass fixes the status, the title (the status' own phrase, RFC 9457 section 4.2.1) and the
+    stable code. `detail` is a sentence for a person; `extra` are members added to the answer.
+    """
+
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Internal Server Error"
+    code: ClassVar[str] = "internal_error"
+    detail: ClassVar[str] = "Something went wrong on the server."
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        errors: tuple[FieldError, ...] = (),
+        headers: dict[str, str] | None = None,
+        **extra: Any,
+    ) -> None:
+        super().__init__(detail or self.detail)
+        self.errors = errors
+        self.headers = headers or {}
+        self.extra = extra
+
+
+class AuthenticationError(ServiceError):
+    """Nobody is known to be asking. The answer carries WWW-Authenticate (RFC 6750 section 3)."""
+
+    status = 401
+    title = "Unauthorized"
+    code = "not_authenticated"
+    detail = "This needs a bearer token: get one from POST /auth/token."
+
+
+class PermissionDeniedError(ServiceError):
+    """Somebody is known to be asking, and may not."""
+
+    status = 403
+    title = "Forbidden"
+
+
+class NotFoundError(ServiceError):
+    """There is no such thing, or it is somebody else's: the two answer alike."""
+
+    status = 404
+    title = "Not Found"
+    code = "not_found"
+    detail = "There is nothing at this address."
+
+
+class MethodNotAllowedError(ServiceError):
+    """The address is right, the method is not. The answer carries Allow."""
+
+    status = 405
+    title = "Method Not Allowed"
+    code = "method_not_allowed"
+    detail = "This address does not take that method."
+
+
+class ConflictError(ServiceError):
+    """The state of things forbids it."""
+
+    status = 409
+    title = "Conflict"
+
+
+class StaleVersionError(ServiceError):
+    """If-Match named another version than the present one (RFC 9110 section 13.1.1)."""
+
+    status = 412
+    title = "Precondition Failed"
+    code = "stale_version"
+    detail = "It has changed since the version that If-Match names: read it again."
+
+
+class BodyTooLargeError(ServiceError):
+    """The request's body is over the limit."""
+
+    status = 413
+    title = "Content Too Large"
+    code = "body_too_large"
+
+
+class UnsupportedMediaTypeError(ServiceError):
+    """The request's body is of another type than the one that is read here."""
+
+    status = 415
+    title = "Unsupported Media Type"
+    code = "unsupported_media_type"
+    detail = "The body must be JSON, sent as application/json."
+
+
+class ValidationError(ServiceError):
+    """The request itself is wrong; `errors` says where."""
+
+    status = 422
+    title = "Unprocessable Content"
+    code = "invalid_request"
+    detail = "The request is not valid: see errors."
+
+
+class RateLimitError(ServiceError):
+    """Too many requests in too short a time."""
+
+    status = 429
+    title = "Too Many Requests"
+    code = "rate_limited"
+
+
+class DatabaseUnavailableError(ServiceError):
+    """The database does not answer, or too many changes meet: the request may be sent again."""
+
+    status = 503
+    title = "Service Unavailable"
+    code = "database_unavailable"
+    detail = "The database does not answer just now. Try again in a moment."
