@@ -1,0 +1,88 @@
+"""A lean HTTP/1.1 client on one kept-alive connection, and the rounds of requests that it makes."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+HOST = "127.0.0.1"
+TIMEOUT_SECONDS = 60
+
+
+class BenchmarkError(Exception):
+    """The run cannot go on; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, as the bytes that go over the wire."""
+
+    method: str
+    path: str
+    token: str
+    body: dict[str, str] | None = None
+
+    def encoded(self) -> bytes:
+        """The whole request."""
+        body = b"" if self.body is None else json.dumps(self.body).encode()
+        content = "" if self.body is None else "Content-Type: application/json\r\n"
+        length = f"Content-Length: {len(body)}\r\n" if self.method == "POST" else ""
+        head = (
+            f"{self.method} {self.path} HTTP/1.1\r\nHost: {HOST}\r\nAccept: application/json\r\n"
+            f"Authorization: Bearer {self.token}\r\n{content}{length}\r\n"
+        )
+        return head.encode() + body
+
+
+class Connection:
+    """One kept-alive connection. Any answer that is not 2xx is a BenchmarkError."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    async def __aenter__(self) -> Self:
+        self._reader, self._writer = await asyncio.open_connection(HOST, self._port)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._writer.close()
+
+    async def send(self, call: Call) -> None:
+        """Makes the request and reads its answer to the end."""
+        self._writer.write(call.encoded())
+        try:
+            head = await self._reader.readuntil(b"\r\n\r\n")
+            body = await self._reader.readexactly(_content_length(head))
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            raise BenchmarkError(f"{call.method} {call.path}: the connection ended") from error
+        status = int(head[9:12])
+        if not 200 <= status < 300:
+            raise BenchmarkError(f"{call.method} {call.path}: {status} {body[:500].decode()}")
+
+
+def _content_length(head: bytes) -> int:
+    _, found, rest = head.lower().partition(b"\r\ncontent-length:")
+    if not found:
+        raise BenchmarkError("an answer without Content-Length")
+    return int(rest.partition(b"\r\n")[0])
+
+
+async def send_in_turn(connection: Connection, calls: Sequence[Call]) -> None:
+    """Makes the requests one after another."""
+    for call in calls:
+        await connection.send(call)
+
+
+async def send_all(connections: Sequence[Connection], calls: Sequence[Call]) -> None:
+    """Deals the requests out to the connections and makes them, one at a time on each."""
+    width = len(connections)
+    async with asyncio.timeout(TIMEOUT_SECONDS), asyncio.TaskGroup() as group:
+        for place, connection in enumerate(connections):
+            group.create_task(send_in_turn(connection, calls[place::width]))

@@ -1,0 +1,180 @@
+"""The accounts, tokens and tasks that a run works on, the same for every service."""
+
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+from bson import ObjectId
+from jose import jwt
+from pymongo.synchronous.database import Database
+
+from benchmarks.client import HOST, BenchmarkError
+
+Document = dict[str, Any]
+
+LISTED_TASKS = 50
+TIMED_TASKS = 4
+ENTRIES = 5
+TIMED_USERS = 16
+PASSWORD = "a long enough pass phrase"
+SIGN_IN_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user of a run, signed in, with the ids of the seeded tasks."""
+
+    user_id: ObjectId
+    token: str
+    tasks: tuple[ObjectId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """The users of one service: one reads, one writes, sixteen have a timer each."""
+
+    reader: Account
+    writer: Account
+    timed: tuple[Account, ...]
+
+
+def _entry(started_at: datetime, at: datetime) -> Document:
+    return {
+        "id": ObjectId(),
+        "started_at": started_at,
+        "ended_at": started_at + timedelta(minutes=25),
+        "duration_seconds": 25 * 60,
+        "note": "Reading the second chapter",
+        "tags": ["deep"],
+        "billable": True,
+        "source": "timer",
+        "timezone": "Europe/Paris",
+        "needs_review": False,
+        "hourly_rate": None,
+        "created_at": at,
+        "updated_at": at,
+    }
+
+
+def _task(user_id: ObjectId, number: int, at: datetime) -> Document:
+    first = at.replace(microsecond=0) - timedelta(days=number + 1)
+    entries = [_entry(first + timedelta(hours=hour), at) for hour in range(ENTRIES)]
+    return {
+        "_id": ObjectId(),
+        "user_id": user_id,
+        "project_id": None,
+        "title": f"Write chapter {number}",
+        "description": "The first draft, then the figures, then what the others said about it.",
+        "status": "in_progress",
+        "tags": ["writing", "book"],
+        "priority": 2,
+        "due_at": at + timedelta(days=30),
+        "estimate_seconds": 8 * 3600,
+        "billable": True,
+        "time_entries": entries,
+        "tracked_seconds": sum(entry["duration_seconds"] for entry in entries),
+        "entry_count": len(entries),
+        "first_started_at": entries[0]["started_at"],
+        "last_ended_at": entries[-1]["ended_at"],
+        "version": 1 + 2 * len(entries),
+        "created_at": at + timedelta(milliseconds=number),
+        "updated_at": at,
+        "completed_at": None,
+        "deleted_at": None,
+    }
+
+
+def _with_tasks(database: Database[Document], account: Account, count: int) -> Account:
+    at = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
+    tasks = [_task(account.user_id, number, at) for number in range(count)]
+    database["tasks"].insert_many(tasks)
+    return Account(account.user_id, account.token, tuple(task["_id"] for task in tasks))
+
+
+def seed(database: Database[Document], accounts: list[Account]) -> Cast:
+    """Gives the accounts their tasks and their parts. Takes two more than TIMED_USERS."""
+    reader, writer, *timed = accounts
+    return Cast(
+        reader=_with_tasks(database, reader, LISTED_TASKS),
+        writer=writer,
+        timed=tuple(_with_tasks(database, account, TIMED_TASKS) for account in timed),
+    )
+
+
+def without_created_tasks(database: Database[Document], cast: Cast) -> None:
+    """Takes the tasks away that the writer has made."""
+    database["tasks"].delete_many({"user_id": cast.writer.user_id})
+
+
+def with_fresh_timed_tasks(database: Database[Document], cast: Cast) -> Cast:
+    """Gives the users of timers new tasks of ENTRIES entries, so that none grows in the run."""
+    timed = []
+    for account in cast.timed:
+        database["tasks"].delete_many({"user_id": account.user_id})
+        timed.append(_with_tasks(database, account, TIMED_TASKS))
+    return Cast(cast.reader, cast.writer, tuple(timed))
+
+
+def _email(number: int) -> str:
+    return f"user{number}@example.com"
+
+
+def insert_accounts(database: Database[Document], secret: str) -> list[Account]:
+    """Accounts written into the database, with tokens of the claims that the service's own have."""
+    at = datetime.now(UTC)
+    expires_at = int(time.time()) + 1800
+    accounts = []
+    for number in range(TIMED_USERS + 2):
+        user_id = ObjectId()
+        database["users"].insert_one(
+            {
+                "_id": user_id,
+                "email": _email(number),
+                "email_key": _email(number),
+                "password_hash": "$argon2id$v=19$m=65536,t=3,p=4$" + 65 * "x",
+                "full_name": None,
+                "timezone": "Europe/Paris",
+                "week_start": 0,
+                "preferences": {"overlap_policy": "allow", "timer_cap_hours": 12},
+                "is_active": True,
+                "token_version": 0,
+                "timeline_version": 0,
+                "created_at": at,
+                "updated_at": at,
+            }
+        )
+        claims = {
+            "iss": "Task Timer",
+            "sub": str(user_id),
+            "iat": int(time.time()),
+            "exp": expires_at,
+            "jti": uuid.uuid4().hex,
+            "sid": uuid.uuid4().hex,
+            "token_version": 0,
+        }
+        accounts.append(Account(user_id, jwt.encode(claims, secret, algorithm="HS256")))
+    return accounts
+
+
+def _checked(response: httpx.Response) -> Document:
+    if not response.is_success:
+        raise BenchmarkError(f"{response.request.url}: {response.status_code} {response.text}")
+    content: Document = response.json()
+    return content
+
+
+def register_accounts(port: int) -> list[Account]:
+    """Accounts made and signed in over the service's API."""
+    accounts = []
+    base = f"http://{HOST}:{port}/api/v1"
+    with httpx.Client(base_url=base, timeout=SIGN_IN_SECONDS, trust_env=False) as client:
+        for number in range(TIMED_USERS + 2):
+            credentials = {"email": _email(number), "password": PASSWORD}
+            user = _checked(client.post("/users", json=credentials))
+            form = {"username": _email(number), "password": PASSWORD}
+            token = _checked(client.post("/auth/token", data=form))["access_token"]
+            accounts.append(Account(ObjectId(user["id"]), token))
+    return accounts
