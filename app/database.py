@@ -1,0 +1,88 @@
+"""The connection to the database, and what must stand in it before the first request."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from beanie import Document, init_beanie
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
+from pymongo.errors import CollectionInvalid, OperationFailure, PyMongoError
+
+from app.config import Settings
+from app.errors import DatabaseUnavailableError
+
+Client = AsyncIOMotorClient[dict[str, Any]]
+Database = AsyncIOMotorDatabase[dict[str, Any]]
+
+SILENCE_MS = 5000
+"""How long the database may be silent inside a request before the request is answered with 503."""
+
+PING_SECONDS = 2.0
+"""How long a readiness probe waits for the database."""
+
+_COLLECTION_EXISTS = 48
+
+
+def connect(settings: Settings) -> Client:
+    """A client with its pool. It connects at the first command; instants come as naive UTC.
+
+    timeoutMS bounds each operation as a whole, the choice of a server and a retry included.
+    """
+    if settings.database_url is None:
+        raise RuntimeError("there is no database to connect to: DATABASE_URL is not set")
+    return AsyncIOMotorClient(
+        settings.database_url.get_secret_value(),
+        appname="task-timer",
+        maxPoolSize=settings.db_pool_size,
+        serverSelectionTimeoutMS=SILENCE_MS,
+        connectTimeoutMS=SILENCE_MS,
+        timeoutMS=SILENCE_MS,
+        tz_aware=False,
+        retryReads=True,
+        retryWrites=True,
+        w="majority",
+    )
+
+
+async def ping(client: Client) -> None:
+    """Returns when the database answers. Raises PyMongoError when it does not."""
+    await client.admin.command("ping")
+
+
+async def ping_soon(client: Client) -> None:
+    """Returns when the database answers within two seconds. Raises DatabaseUnavailableError when it does not."""
+    try:
+        async with asyncio.timeout(PING_SECONDS):
+            await ping(client)
+    except (PyMongoError, TimeoutError) as silent:
+        raise DatabaseUnavailableError from silent
+
+
+async def initialise(
+    database: Database, documents: Sequence[type[Document]], *, view: str, on: str, pipeline: list[dict[str, Any]]
+) -> None:
+    """Binds the documents to the database and puts their indexes and the read-only view in place.
+
+    It may run any number of times, in several processes at once.
+    """
+    await init_beanie(database=database, document_models=list(documents))
+    await _ensure_view(database, view, on=on, pipeline=pipeline)
+
+
+async def _ensure_view(database: Database, name: str, *, on: str, pipeline: list[dict[str, Any]]) -> None:
+    standing = await database.command("listCollections", filter={"name": name})
+    options = [found["options"] for found in standing["cursor"]["firstBatch"]]
+    if not options:
+        await _create_view(database, name, on=on, pipeline=pipeline)
+    elif options[0].get("pipeline") != pipeline:
+        await database.command("collMod", name, viewOn=on, pipeline=pipeline)
+
+
+async def _create_view(database: Database, name: str, *, on: str, pipeline: list[dict[str, Any]]) -> None:
+    try:
+        await database.create_collection(name, viewOn=on, pipeline=pipeline)
+    except CollectionInvalid:
+        return  # another worker was faster
+    except OperationFailure as refused:
+        if refused.code != _COLLECTION_EXISTS:
+            raise

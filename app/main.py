@@ -1,0 +1,101 @@
+"""The application: what it is put together from, and what it opens and closes."""
+
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+import structlog
+from fastapi import FastAPI
+from pymongo.errors import PyMongoError
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from app.config import Settings, get_settings
+from app.database import connect, initialise, ping
+from app.docs_page import install_docs_page
+from app.logging import configure_logging
+from app.middleware import BodyLimit, CrashGuard, RequestLog, SecurityHeaders
+from app.openapi import install_openapi
+from app.problems import install_error_handlers
+from app.security import AccessTokens, passwords
+from documents import DOCUMENTS
+from documents.tasks import Task
+from documents.views import TIME_ENTRIES_PIPELINE, TIME_ENTRIES_VIEW
+from routes import auth, health, tasks, timer, users
+from routes.dependencies import State
+
+GARBAGE_THRESHOLD = 50_000
+"""Allocations between two collections: what a request makes is freed by counting references."""
+
+log = structlog.get_logger()
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The service with these settings. Nothing is opened before its lifespan begins."""
+    settings = settings or get_settings()
+    app = FastAPI(
+        title=settings.app_name,
+        version=version("task-timer"),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan,
+        middleware=_middleware(settings),
+    )
+    app.state.settings = settings
+    install_error_handlers(app)
+    install_docs_page(app)
+    app.include_router(health.router)
+    for part in (auth, users, tasks, timer):
+        app.include_router(part.router, prefix=settings.api_prefix)
+    install_openapi(app, prefix=settings.api_prefix)
+    return app
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    """From the outermost to the innermost."""
+    stack = [Middleware(RequestLog), Middleware(SecurityHeaders)]
+    if settings.cors_origins:
+        stack.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_origins,
+                allow_methods=["GET", "POST", "PATCH", "DELETE"],
+                allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "X-Request-ID"],
+                expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
+            )
+        )
+    return [*stack, Middleware(CrashGuard), Middleware(BodyLimit, most_bytes=settings.max_body_bytes)]
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[State]:
+    settings: Settings = app.state.settings
+    configure_logging(settings)
+    client = connect(settings)
+    try:
+        await ping(client)
+        await initialise(
+            client[settings.database_name],
+            DOCUMENTS,
+            view=TIME_ENTRIES_VIEW,
+            on=Task.Settings.name,
+            pipeline=TIME_ENTRIES_PIPELINE,
+        )
+        await passwords.prepare()
+        _spare_the_garbage_collector()
+        log.info("started", environment=settings.environment)
+        yield State(settings=settings, tokens=AccessTokens.of(settings), client=client)
+    except PyMongoError as error:
+        log.error("database_unavailable_at_start", error=type(error).__name__)
+        raise
+    finally:
+        client.close()
+
+
+def _spare_the_garbage_collector() -> None:
+    """What start-up has made stays for good: it need not be looked through again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD, 20, 20)

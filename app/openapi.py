@@ -1,0 +1,105 @@
+"""The OpenAPI document: what FastAPI finds, the bodies that it does not, and the errors that any route may answer."""
+
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.params import Depends
+from fastapi.routing import iter_route_contexts
+from pydantic.json_schema import models_json_schema
+
+from app.bodies import Body
+from app.errors import (
+    AuthenticationError,
+    BodyTooLargeError,
+    DatabaseUnavailableError,
+    ServiceError,
+    UnsupportedMediaTypeError,
+    ValidationError,
+)
+from app.problems import PROBLEM, PROBLEM_SCHEMA, problems
+from app.security import InvalidTokenError, TokenExpiredError
+
+DESCRIPTION = """\
+Tasks and the time that is tracked on them. Sign in with **Authorize**: the e-mail address is the user name.
+
+Instants are RFC 3339 (`Z` in answers, any offset in requests), durations whole seconds, ids strings.
+An answer about a task, an entry or a timer carries the version of the task as its `ETag`:
+send it back as `If-Match` to change only what you have seen, or as `If-None-Match` to read only what is new.
+Every error is a problem document (RFC 9457) whose `code` tells it from the others.
+"""
+
+_REF = "#/components/schemas/{model}"
+Endpoint = Callable[..., Any]
+Operation = dict[str, Any]
+
+
+def install_openapi(app: FastAPI, *, prefix: str) -> None:
+    """Makes the document once, and from it what is known of each endpoint: its path and its query parameters."""
+    document = get_openapi(title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes)
+    app.state.query_parameters = {}
+    app.state.paths = {}
+    schemas = document["components"]["schemas"]
+    for endpoint, path, operation in _operations(app, document):
+        app.state.paths[endpoint] = path
+        app.state.query_parameters[endpoint] = _query_parameters(operation)
+        _add_body(endpoint, operation, schemas)
+        _add_errors(operation)
+    for generated in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(generated, None)
+    schemas["Problem"] = PROBLEM_SCHEMA
+    for scheme in document["components"].get("securitySchemes", {}).values():
+        scheme["flows"]["password"]["tokenUrl"] = f"{prefix}/auth/token"
+    app.openapi_schema = document
+    app.openapi = lambda: document  # type: ignore[method-assign] # FastAPI's documented way to extend it
+
+
+def _operations(app: FastAPI, document: dict[str, Any]) -> Iterator[tuple[Endpoint, str, Operation]]:
+    for route in iter_route_contexts(app.routes):
+        for method in route.methods or ():
+            operation = document["paths"].get(route.path, {}).get(method.lower())
+            if operation is not None:
+                yield route.endpoint, route.path, operation
+
+
+def _query_parameters(operation: Operation) -> dict[str, bool]:
+    """The names of the query parameters, each with whether it may be given more than once."""
+    return {
+        parameter["name"]: parameter["schema"].get("type") == "array"
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "query"
+    }
+
+
+def _add_body(endpoint: Endpoint, operation: Operation, schemas: dict[str, Any]) -> None:
+    for body in _bodies(endpoint):
+        _, defined = models_json_schema([(body.model, "validation")], ref_template=_REF)
+        schemas.update(defined["$defs"])
+        shape = {"$ref": _REF.format(model=body.model.__name__)}
+        operation["requestBody"] = {"required": not body.optional, "content": {body.media_type: {"schema": shape}}}
+
+
+def _bodies(endpoint: Endpoint) -> Iterator[Body[Any]]:
+    for hint in get_type_hints(endpoint, include_extras=True).values():
+        if get_origin(hint) is Annotated:
+            for mark in get_args(hint)[1:]:
+                if isinstance(mark, Depends) and isinstance(mark.dependency, Body):
+                    yield mark.dependency
+
+
+def _add_errors(operation: Operation) -> None:
+    """What any route of its kind may answer, beside what it declares itself."""
+    common: list[type[ServiceError]] = []
+    if "security" in operation:
+        common += [AuthenticationError, InvalidTokenError, TokenExpiredError]
+    if "requestBody" in operation:
+        common += [BodyTooLargeError, UnsupportedMediaTypeError]
+    if "parameters" in operation or "requestBody" in operation or "security" in operation:
+        common.append(ValidationError)
+    for status, answer in problems(*common, DatabaseUnavailableError).items():
+        standing = operation["responses"].setdefault(str(status), answer)
+        content = standing.setdefault("content", {})
+        content.pop("application/json", None)  # FastAPI's own idea of a 422
+        shown = content.setdefault(PROBLEM, answer["content"][PROBLEM])
+        shown["examples"].update(answer["content"][PROBLEM]["examples"])

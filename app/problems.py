@@ -1,0 +1,186 @@
+"""Errors as answers: application/problem+json (RFC 9457), one shape for all of them."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from pymongo.errors import (
+    ConnectionFailure,
+    ExecutionTimeout,
+    NetworkTimeout,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+    WaitQueueTimeoutError,
+)
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.errors import (
+    AuthenticationError,
+    DatabaseUnavailableError,
+    FieldError,
+    MethodNotAllowedError,
+    NotFoundError,
+    ServiceError,
+    ValidationError,
+)
+from app.json import json_response
+
+PROBLEM = "application/problem+json"
+RETRY_AFTER_SECONDS = "1"
+
+log = structlog.get_logger()
+
+
+def problem(request: Request, error: ServiceError) -> Response:
+    """The answer to a request that ended with this error."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": error.title,
+        "status": error.status,
+        "detail": str(error),
+        "instance": request.url.path,
+        "code": error.code,
+        "request_id": request.scope.get("request_id", ""),
+        **error.extra,
+    }
+    if error.errors:
+        body["errors"] = [_field_error(wrong) for wrong in error.errors]
+    return json_response(body, status=error.status, headers={**_headers(error), **error.headers}, media_type=PROBLEM)
+
+
+def _field_error(wrong: FieldError) -> dict[str, str]:
+    places = {"pointer": wrong.pointer, "parameter": wrong.parameter, "header": wrong.header}
+    return {**{kind: place for kind, place in places.items() if place is not None}, "detail": wrong.detail}
+
+
+def _headers(error: ServiceError) -> dict[str, str]:
+    if isinstance(error, AuthenticationError):
+        # RFC 6750 section 3.1: no error code when no token was sent at all.
+        said = "" if type(error) is AuthenticationError else f', error="invalid_token", error_description="{error}"'
+        return {"WWW-Authenticate": f'Bearer realm="Task Timer"{said}'}
+    return {"Retry-After": RETRY_AFTER_SECONDS} if error.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+
+
+def pointer(path: Iterable[str | int]) -> str:
+    """A place in a body as a JSON pointer in a URI fragment (RFC 6901 section 6)."""
+    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in path)
+    return "#" + "".join(f"/{step}" for step in steps)
+
+
+def sentence(error: Any) -> str:
+    """What pydantic found, without what was sent."""
+    said = str(error["msg"]).removeprefix("Value error, ")
+    return said[:1].lower() + said[1:]
+
+
+async def _service_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)
+    return problem(request, error)
+
+
+async def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    wrong = tuple(
+        FieldError(sentence(found), parameter=str(found["loc"][1] if len(found["loc"]) > 1 else found["loc"][0]))
+        for found in error.errors()
+    )
+    return problem(request, ValidationError(errors=wrong))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return problem(request, MethodNotAllowedError(headers={"Allow": ", ".join(_methods_here(request))}))
+    return problem(request, NotFoundError())
+
+
+def _methods_here(request: Request) -> list[str]:
+    """Every method of this address; the router itself names those of the first route alone."""
+    here = [
+        route
+        for route in iter_route_contexts(request.app.routes)
+        if route.path_regex and route.path_regex.match(request.url.path)
+    ]
+    return sorted({method for route in here for method in route.methods or ()})
+
+
+_AWAY = (ConnectionFailure, ServerSelectionTimeoutError, NetworkTimeout, ExecutionTimeout, WaitQueueTimeoutError)
+
+
+async def _database_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PyMongoError)
+    if not isinstance(error, _AWAY) and not error.timeout:
+        raise error
+    log.warning("database_unavailable", error=type(error).__name__)
+    return problem(request, DatabaseUnavailableError())
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Makes every error of this application a problem. A crash is answered by the CrashGuard middleware."""
+    app.add_exception_handler(ServiceError, _service_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(PyMongoError, _database_error)
+
+
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "title": "Problem",
+    "description": "What went wrong (RFC 9457). `code` is stable: it tells problems apart.",
+    "required": ["type", "title", "status", "detail", "instance", "code", "request_id"],
+    "properties": {
+        "type": {"type": "string", "const": "about:blank"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string"},
+        "code": {"type": "string"},
+        "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "description": "Where a request is wrong.",
+            "items": {
+                "type": "object",
+                "required": ["detail"],
+                "properties": {
+                    "pointer": {"type": "string", "examples": ["#/tags/0"]},
+                    "parameter": {"type": "string"},
+                    "header": {"type": "string"},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+
+def problems(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may end with these errors."""
+    answers: dict[int | str, dict[str, Any]] = {}
+    for error in errors:
+        answer = answers.setdefault(
+            error.status,
+            {
+                "description": error.title,
+                "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}},
+            },
+        )
+        answer["content"][PROBLEM]["examples"][error.code] = {"value": _example(error)}
+    return answers
+
+
+def _example(error: type[ServiceError]) -> dict[str, Any]:
+    return {
+        "type": "about:blank",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "instance": "/api/v1/...",
+        "code": error.code,
+        "request_id": "5f0c7c1e9f0b4a1c8a53d7f4a86f0c11",
+    }

@@ -1,0 +1,77 @@
+"""What all documents share: rows, ids, and the one helper through which they are changed."""
+
+from typing import Any, ClassVar
+
+from beanie import Document, PydanticObjectId
+from bson import ObjectId
+from bson.errors import InvalidId
+from motor.motor_asyncio import AsyncIOMotorCollection
+from pymongo.errors import DuplicateKeyError
+
+Row = dict[str, Any]
+"""A document as the driver decodes it: field names to values, instants in naive UTC."""
+
+Collection = AsyncIOMotorCollection[Row]
+
+
+class DuplicateError(Exception):
+    """A unique index refused the write."""
+
+
+def object_id(text: str) -> ObjectId | None:
+    """The id that a client sent, or None when it is none."""
+    try:
+        return ObjectId(text)
+    except InvalidId:
+        return None
+
+
+class StoredDocument(Document):
+    """A document that is changed by named, filtered, atomic updates alone.
+
+    Beanie's save(), replace() and upsert() are not used: they write back every field, and so
+    undo whatever another request has changed in between.
+    """
+
+    id: PydanticObjectId
+    whole: ClassVar[Row] = {}
+    """The projection of a row that is read back after a change."""
+
+    @classmethod
+    def rows(cls) -> Collection:
+        """The collection itself, for reads that need no objects and for filtered updates."""
+        return cls.get_motor_collection()
+
+    def as_row(self) -> Row:
+        """The document as it is stored."""
+        return self.model_dump(by_alias=True, exclude={"revision_id"})
+
+    async def add(self) -> Row:
+        """Stores a new document. Raises DuplicateError when a unique index has it already."""
+        row = self.as_row()
+        try:
+            await self.rows().insert_one(row)
+        except DuplicateKeyError as taken:
+            raise DuplicateError from taken
+        return row
+
+    @classmethod
+    async def _matched(cls, condition: Row, update: Row) -> bool:
+        """Whether the one update found its document. Raises DuplicateError when a unique index refuses it."""
+        try:
+            result = await cls.rows().update_one(condition, update)
+        except DuplicateKeyError as taken:
+            raise DuplicateError from taken
+        return result.matched_count == 1
+
+    @classmethod
+    async def _changed(cls, condition: Row, update: Row) -> Row | None:
+        """The row after one filtered update, or None when the condition met no document.
+
+        The read that follows takes the owner from the condition. Two short trips, not
+        find_one_and_update: that one scans the collection on the embedded store.
+        """
+        if not await cls._matched(condition, update):
+            return None
+        owned = {key: condition[key] for key in ("_id", "user_id") if key in condition}
+        return await cls.rows().find_one(owned, cls.whole)

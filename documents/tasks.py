@@ -1,0 +1,228 @@
+"""Tasks and what can happen to them. Every promise about time stands in the filter of an update here."""
+
+from datetime import datetime
+from typing import Any, ClassVar, Literal, Self
+
+from beanie import PydanticObjectId
+from bson import ObjectId
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from app.clock import stored, utc_now
+from documents.base import Row, StoredDocument
+from documents.entries import TimeEntry
+
+TaskStatus = Literal["pending", "in_progress", "completed"]
+
+MOST_ENTRIES = 2000
+"""So that the largest task stays well under the 16 MB that a document may have."""
+
+NEWEST_ENTRIES = 100
+"""How many of its entries a task shows when it is read."""
+
+ONE_RUNNING_TIMER = "one_running_timer_per_user"
+_RUNNING: Row = {"active": {"$type": "object"}}
+SORT_KEYS = ("created_at", "updated_at", "due_at", "title", "tracked_seconds")
+
+
+class Task(StoredDocument):
+    """A task with its time entries.
+
+    `time_entries` holds the ended entries in the order of their start; the running one stands in
+    `active`, a field that exists only while a timer runs: a unique index works across documents,
+    not inside an array. The counters are changed in the same update as the entries.
+    """
+
+    user_id: PydanticObjectId
+    project_id: PydanticObjectId | None
+    title: str
+    description: str | None
+    status: TaskStatus
+    tags: list[str]
+    priority: int | None
+    due_at: datetime | None
+    estimate_seconds: int | None
+    billable: bool
+    time_entries: list[TimeEntry]
+    active: TimeEntry | None = None
+    tracked_seconds: int
+    entry_count: int
+    first_started_at: datetime | None
+    last_ended_at: datetime | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None
+    deleted_at: datetime | None
+
+    whole: ClassVar[Row] = {"time_entries": 0}
+
+    class Settings:
+        """The collection and its indexes: one a promise, one a sort key, one for walking back in time."""
+
+        name = "tasks"
+        indexes = [
+            IndexModel(
+                [("user_id", ASCENDING)],
+                name=ONE_RUNNING_TIMER,
+                unique=True,
+                partialFilterExpression={"active": {"$type": "object"}},
+            ),
+            *(
+                IndexModel([("user_id", ASCENDING), (key, ASCENDING), ("_id", ASCENDING)], name=f"by_{key}")
+                for key in SORT_KEYS
+            ),
+            IndexModel([("user_id", ASCENDING), ("last_ended_at", DESCENDING)], name="by_last_ended_at"),
+        ]
+
+    @classmethod
+    def new(cls, user_id: ObjectId, fields: dict[str, Any]) -> Self:
+        """A task that has just been made, not stored yet; `fields` are its title to its billable."""
+        now = stored(utc_now())
+        return cls(
+            **fields,
+            id=ObjectId(),
+            user_id=user_id,
+            time_entries=[],
+            tracked_seconds=0,
+            entry_count=0,
+            first_started_at=None,
+            last_ended_at=None,
+            version=1,
+            created_at=now,
+            updated_at=now,
+            completed_at=now if fields["status"] == "completed" else None,
+            deleted_at=None,
+        )
+
+    def as_row(self) -> Row:
+        """The task as it is stored: `active` is there only while a timer runs."""
+        row = super().as_row()
+        if row["active"] is None:
+            del row["active"]
+        return row
+
+    @classmethod
+    async def find_live(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
+        """The user's task without its entries, unless it is in the trash."""
+        return await cls.rows().find_one({"_id": task_id, "user_id": user_id, "deleted_at": None}, cls.whole)
+
+    @classmethod
+    async def find_any(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
+        """The user's task without its entries, in the trash or not."""
+        return await cls.rows().find_one({"_id": task_id, "user_id": user_id}, cls.whole)
+
+    @classmethod
+    async def find_live_with_entries(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
+        """The user's task with the newest of its ended entries, oldest first, unless it is in the trash."""
+        return await cls.rows().find_one(
+            {"_id": task_id, "user_id": user_id, "deleted_at": None},
+            {"time_entries": {"$slice": -NEWEST_ENTRIES}},
+        )
+
+    @classmethod
+    async def find_running(cls, user_id: ObjectId) -> Row | None:
+        """The task whose timer runs. The hint is for the embedded store, which would read all the user's tasks."""
+        return await cls.rows().find_one({"user_id": user_id, **_RUNNING}, cls.whole, hint=ONE_RUNNING_TIMER)
+
+    @classmethod
+    async def find_with_ended_entry(
+        cls, user_id: ObjectId, entry_id: ObjectId, *, task_id: ObjectId | None
+    ) -> Row | None:
+        """The task that holds this ended entry, with that entry alone.
+
+        Without `task_id` it walks the user's tasks, the last tracked first.
+        """
+        one_entry = {"time_entries": {"$elemMatch": {"id": entry_id}}}
+        condition: Row = {"user_id": user_id, "deleted_at": None, **one_entry}
+        if task_id is not None:
+            condition["_id"] = task_id
+        shown = {"title": 1, "tracked_seconds": 1, "version": 1, **one_entry}
+        return await cls.rows().find_one(condition, shown, sort=[("last_ended_at", DESCENDING)])
+
+    @classmethod
+    async def has_time_within(cls, user_id: ObjectId, started_at: datetime, ended_at: datetime) -> bool:
+        """Whether an ended entry of the user shares a part of [started_at, ended_at)."""
+        touches = {"started_at": {"$lt": ended_at}, "ended_at": {"$gt": started_at}, "duration_seconds": {"$gt": 0}}
+        condition = {
+            "user_id": user_id,
+            "deleted_at": None,
+            "first_started_at": {"$lt": ended_at},
+            "last_ended_at": {"$gt": started_at},
+            "time_entries": {"$elemMatch": touches},
+        }
+        return await cls.rows().find_one(condition, {"_id": 1}) is not None
+
+    @classmethod
+    async def change(cls, user_id: ObjectId, task_id: ObjectId, fields: Row) -> Row | None:
+        """Sets these fields and no other, whatever else has changed; None when there is no such live task."""
+        return await cls._changed(
+            {"_id": task_id, "user_id": user_id, "deleted_at": None},
+            {"$set": {**fields, "updated_at": stored(utc_now())}, "$inc": {"version": 1}},
+        )
+
+    @classmethod
+    async def change_version(cls, task: Row, fields: Row) -> Row | None:
+        """Sets these fields on exactly the version that was read; None when it has moved on."""
+        return await cls._at_version(task, {"$set": fields})
+
+    @classmethod
+    async def start_timer(cls, task: Row, entry: Row) -> Row | None:
+        """Starts a timer on exactly the version that was read; None when it has moved on.
+
+        Raises DuplicateError when another of the user's timers runs: the index says so.
+        """
+        begun = {"active": entry, "status": "in_progress", "completed_at": None}
+        return await cls._at_version(task, {"$set": begun})
+
+    @classmethod
+    async def stop_timer(cls, task: Row, entry: Row, fields: Row) -> Row | None:
+        """Moves the running entry among the ended ones, as `entry` with its end, and sets `fields` with it.
+
+        On exactly the version that was read, so that a correction made since is never lost;
+        None when it has moved on.
+        """
+        first, last = task["first_started_at"], task["last_ended_at"]
+        kept = {
+            "first_started_at": min(first, entry["started_at"]) if first else entry["started_at"],
+            "last_ended_at": max(last, entry["ended_at"]) if last else entry["ended_at"],
+        }
+        counted = {"tracked_seconds": entry["duration_seconds"], "entry_count": 1}
+        in_order = {"$each": [entry], "$sort": {"started_at": 1, "id": 1}}
+        return await cls._at_version(
+            task,
+            {
+                "$set": {**fields, **kept},
+                "$inc": counted,
+                "$unset": {"active": ""},
+                "$push": {"time_entries": in_order},
+            },
+            {"active.id": entry["id"]},
+        )
+
+    @classmethod
+    async def page(cls, narrow: Row, then: Row, *, sort: list[tuple[str, int]], limit: int) -> list[Row]:
+        """At most `limit` tasks without their entries.
+
+        `narrow` begins with the owner and is answered by an index; `then` may hold $or. MongoDB
+        joins the two, the embedded store would scan the collection for a $or at the top of one.
+        """
+        stages: list[Row] = [{"$match": narrow}]
+        if then:
+            stages.append({"$match": then})
+        stages += [{"$sort": dict(sort)}, {"$limit": limit}, {"$project": cls.whole}]
+        return await cls.rows().aggregate(stages).to_list(None)
+
+    @classmethod
+    async def _at_version(cls, task: Row, update: Row, condition: Row | None = None) -> Row | None:
+        """The task after an update of exactly the version that was read, reckoned without reading it again."""
+        changes = {**update.get("$set", {}), "updated_at": stored(utc_now())}
+        counts = {**update.get("$inc", {}), "version": 1}
+        owned = {"_id": task["_id"], "user_id": task["user_id"], "deleted_at": task["deleted_at"]}
+        found = await cls._matched(
+            {**owned, "version": task["version"], **(condition or {})}, {**update, "$set": changes, "$inc": counts}
+        )
+        if not found:
+            return None
+        dropped = update.get("$unset", {})
+        counted = {field: task[field] + amount for field, amount in counts.items()}
+        return {field: value for field, value in {**task, **changes, **counted}.items() if field not in dropped}

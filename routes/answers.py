@@ -1,0 +1,20 @@
+"""Answers about things that have a version."""
+
+from starlette.responses import Response
+
+from app.json import json_response
+from services.schemas.versions import VersionCondition, Versioned
+
+
+def versioned(
+    answer: Versioned | None, *, unless: VersionCondition | None = None, location: str | None = None
+) -> Response:
+    """The answer with its ETag: 201 for what was made, 304 for what If-None-Match names, 204 for nothing."""
+    if answer is None:
+        return Response(status_code=204)
+    headers = {"ETag": f'"{answer.version}"'}
+    if unless is not None and unless.admits(answer.version):
+        return Response(status_code=304, headers=headers)
+    if location is not None:
+        headers["Location"] = f"{location}/{answer.body['id']}"
+    return json_response(answer.body, status=201 if answer.created else 200, headers=headers)

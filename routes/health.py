@@ -1,0 +1,41 @@
+"""Whether the service lives, and whether it can do its work."""
+
+from typing import Literal
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from app.database import ping_soon
+from app.json import json_response
+from routes.dependencies import DatabaseClient, refuse_unknown_parameters
+
+router = APIRouter(prefix="/health", tags=["health"], dependencies=[Depends(refuse_unknown_parameters)])
+
+
+class Health(TypedDict):
+    """All is well."""
+
+    status: Literal["healthy"]
+
+
+HEALTHY: Health = {"status": "healthy"}
+
+
+@router.get("", operation_id="health", summary="Whether the service answers", response_model=Health)
+async def health() -> Response:
+    """Always healthy while the process serves requests."""
+    return json_response(HEALTHY)
+
+
+@router.get("/live", operation_id="health_live", summary="Whether the process lives", response_model=Health)
+async def health_live() -> Response:
+    """For a liveness probe: it does not ask the database."""
+    return json_response(HEALTHY)
+
+
+@router.get("/ready", operation_id="health_ready", summary="Whether the database answers", response_model=Health)
+async def health_ready(client: DatabaseClient) -> Response:
+    """For a readiness probe: 503 when the database does not answer within two seconds."""
+    await ping_soon(client)
+    return json_response(HEALTHY)

@@ -1,0 +1,85 @@
+"""Tasks."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from app.bodies import JsonBody
+from app.errors import StaleVersionError
+from app.json import json_response
+from app.problems import problems
+from routes.answers import versioned
+from routes.dependencies import CurrentUser, IfMatch, IfNoneMatch, signed_in
+from services.schemas.tasks import TaskCreate, TaskPage, TaskQuery, TaskRead, TaskUpdate, TaskWithEntries
+from services.tasks import TaskNotFoundError, task_service
+
+router = APIRouter(prefix="/tasks", tags=["tasks"], dependencies=signed_in)
+
+
+@router.get("", operation_id="list_tasks", summary="List tasks", response_model=TaskPage)
+async def list_tasks(user: CurrentUser, query: Annotated[TaskQuery, Query()]) -> Response:
+    """Without their entries. `next_cursor` leads to the next page, whatever is added meanwhile."""
+    return json_response(await task_service.page(user, query=query))
+
+
+@router.post("", operation_id="create_task", summary="Make a task", status_code=201, response_model=TaskRead)
+async def create_task(
+    request: Request, user: CurrentUser, new: Annotated[TaskCreate, Depends(JsonBody(TaskCreate))]
+) -> Response:
+    """Only the title is needed."""
+    return versioned(await task_service.create(user, new=new), location=request.url.path)
+
+
+@router.get(
+    "/{task_id}",
+    operation_id="get_task",
+    summary="Read a task",
+    response_model=TaskWithEntries,
+    responses={304: {"description": "If-None-Match names this version"}, **problems(TaskNotFoundError)},
+)
+async def get_task(user: CurrentUser, task_id: str, if_none_match: IfNoneMatch) -> Response:
+    """With the newest 100 of its time entries, newest first."""
+    return versioned(await task_service.get(user, task_id=task_id), unless=if_none_match)
+
+
+@router.patch(
+    "/{task_id}",
+    operation_id="change_task",
+    summary="Change a task",
+    response_model=TaskRead,
+    responses=problems(TaskNotFoundError, StaleVersionError),
+)
+async def change_task(
+    user: CurrentUser,
+    task_id: str,
+    if_match: IfMatch,
+    change: Annotated[TaskUpdate, Depends(JsonBody(TaskUpdate))],
+) -> Response:
+    """A JSON merge patch: what is not sent stays. Completing it, or setting it to pending, stops its timer."""
+    return versioned(await task_service.change(user, task_id=task_id, change=change, if_match=if_match))
+
+
+@router.delete(
+    "/{task_id}",
+    operation_id="trash_task",
+    summary="Move a task to the trash",
+    status_code=204,
+    responses=problems(TaskNotFoundError, StaleVersionError),
+)
+async def trash_task(user: CurrentUser, task_id: str, if_match: IfMatch) -> Response:
+    """Its timer stops. Its time is kept, and counts again once it is restored."""
+    await task_service.trash(user, task_id=task_id, if_match=if_match)
+    return versioned(None)
+
+
+@router.post(
+    "/{task_id}/restore",
+    operation_id="restore_task",
+    summary="Take a task out of the trash",
+    response_model=TaskRead,
+    responses=problems(TaskNotFoundError, StaleVersionError),
+)
+async def restore_task(user: CurrentUser, task_id: str, if_match: IfMatch) -> Response:
+    """A task that is not in the trash stays as it is."""
+    return versioned(await task_service.restore(user, task_id=task_id, if_match=if_match))

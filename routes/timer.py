@@ -1,0 +1,73 @@
+"""The timer."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from app.bodies import JsonBody
+from app.errors import StaleVersionError
+from app.problems import problems
+from routes.answers import versioned
+from routes.dependencies import CurrentUser, IfMatch, IfNoneMatch, signed_in
+from services.schemas.timer import StoppedRead, TimerRead, TimerStart, TimerStop
+from services.tasks import TaskNotFoundError
+from services.timer import (
+    EntryNotFoundError,
+    InTheFutureError,
+    NoRunningTimerError,
+    TaskFullError,
+    TimerAlreadyRunningError,
+    timer_service,
+)
+
+router = APIRouter(prefix="/timer", tags=["timer"], dependencies=signed_in)
+
+
+@router.get(
+    "",
+    operation_id="get_timer",
+    summary="Read the running timer",
+    response_model=TimerRead,
+    responses={
+        204: {"description": "No timer is running"},
+        304: {"description": "If-None-Match names this version"},
+    },
+)
+async def get_timer(user: CurrentUser, if_none_match: IfNoneMatch) -> Response:
+    """204 when none runs."""
+    return versioned(await timer_service.current(user), unless=if_none_match)
+
+
+@router.post(
+    "/start",
+    operation_id="start_timer",
+    summary="Start a timer",
+    status_code=201,
+    response_model=TimerRead,
+    responses={
+        200: {"description": "It runs on this task already", "model": TimerRead},
+        **problems(TaskNotFoundError, TimerAlreadyRunningError, TaskFullError, StaleVersionError, InTheFutureError),
+    },
+)
+async def start_timer(
+    user: CurrentUser, if_match: IfMatch, new: Annotated[TimerStart, Depends(JsonBody(TimerStart))]
+) -> Response:
+    """At most one timer runs for a user. A pending or completed task becomes in_progress."""
+    return versioned(await timer_service.start(user, new=new, if_match=if_match))
+
+
+@router.post(
+    "/stop",
+    operation_id="stop_timer",
+    summary="Stop the timer",
+    response_model=StoppedRead,
+    responses=problems(
+        NoRunningTimerError, EntryNotFoundError, TaskNotFoundError, StaleVersionError, InTheFutureError
+    ),
+)
+async def stop_timer(
+    user: CurrentUser, if_match: IfMatch, stop: Annotated[TimerStop, Depends(JsonBody(TimerStop, optional=True))]
+) -> Response:
+    """No rule can refuse it. With `entry_id` it may be sent again and again, and answers the same entry."""
+    return versioned(await timer_service.stop(user, stop=stop, if_match=if_match))

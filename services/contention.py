@@ -1,0 +1,28 @@
+"""How long a change is tried again when others keep getting in before it."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import TypeVar
+
+from app.errors import DatabaseUnavailableError
+
+T = TypeVar("T")
+
+CONTENTION_SECONDS = 5.0
+_LONGEST_PAUSE = 0.01
+
+
+async def until_settled(attempt: Callable[[], Awaitable[T | None]]) -> T:
+    """The first answer of `attempt` that is not None: None says that the document moved on in between.
+
+    Raises DatabaseUnavailableError after 5 s, and whatever `attempt` raises.
+    """
+    give_up = monotonic() + CONTENTION_SECONDS
+    while monotonic() < give_up:
+        settled = await attempt()
+        if settled is not None:
+            return settled
+        await asyncio.sleep(random.uniform(0, _LONGEST_PAUSE))  # noqa: S311 -- spreads the tries, guards nothing
+    raise DatabaseUnavailableError("Too many changes of the same thing at once. Try again in a moment.")

@@ -1,0 +1,60 @@
+"""Time entries as an answer shows them."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypedDict
+
+from app.clock import rfc3339
+from services.schemas.fields import Id, Timestamp
+
+
+@with_config(ConfigDict(extra="forbid"))
+class HourlyRateRead(TypedDict):
+    """What an hour costs."""
+
+    amount: Annotated[int, Field(description="In minor units of the currency.")]
+    currency: Annotated[str, Field(description="ISO 4217", examples=["EUR"])]
+
+
+@with_config(ConfigDict(extra="forbid"))
+class EntryRead(TypedDict):
+    """A time entry: [started_at, ended_at) in whole seconds."""
+
+    id: Id
+    task_id: Id
+    started_at: Timestamp
+    ended_at: Annotated[Timestamp | None, Field(description="null while it runs")]
+    duration_seconds: Annotated[int | None, Field(description="null while it runs")]
+    note: str | None
+    tags: list[str]
+    billable: bool
+    source: Literal["timer", "manual", "import"]
+    timezone: Annotated[str, Field(description="The IANA zone where it was tracked.", examples=["Europe/Berlin"])]
+    needs_review: Annotated[
+        bool, Field(description="Whether the timer ran longer than the user's cap, or over other time.")
+    ]
+    hourly_rate: HourlyRateRead | None
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+def read_entry(task_id: str, entry: dict[str, Any]) -> EntryRead:
+    """The answer about a stored entry of this task."""
+    ended_at = entry["ended_at"]
+    return {
+        "id": str(entry["id"]),
+        "task_id": task_id,
+        "started_at": rfc3339(entry["started_at"]),
+        "ended_at": rfc3339(ended_at) if ended_at else None,
+        "duration_seconds": entry["duration_seconds"],
+        "note": entry["note"],
+        "tags": entry["tags"],
+        "billable": entry["billable"],
+        "source": entry["source"],
+        "timezone": entry["timezone"],
+        "needs_review": entry["needs_review"],
+        "hourly_rate": entry["hourly_rate"],
+        "created_at": rfc3339(entry["created_at"]),
+        "updated_at": rfc3339(entry["updated_at"]),
+    }

@@ -1,0 +1,93 @@
+"""The kinds of value that requests and answers are made of, each with its rule in one place."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
+
+from app.clock import to_milliseconds
+from services.emails import checked_email
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_FIRST_YEAR, _LAST_YEAR = 1970, 9998
+_ZONES = frozenset(available_timezones())
+MOST_TAGS = 10
+
+
+class Input(BaseModel):
+    """What a client sends: nothing is ignored, nothing is coerced."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def _without_nul(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("holds a NUL character")
+    return value
+
+
+def _zone(value: str) -> str:
+    if value not in _ZONES:
+        raise ValueError("is not the name of an IANA time zone, such as Europe/Berlin")
+    return value
+
+
+def _email(value: str) -> str:
+    checked_email(value)
+    return value
+
+
+def _instant(value: object) -> datetime:
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise ValueError(
+            "is not an RFC 3339 instant with an offset, such as 2026-11-18T09:00:00Z (in a URL write + as %2B)"
+        )
+    try:
+        parsed = datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as wrong:
+        raise ValueError("is not an instant of the calendar") from wrong
+    if not _FIRST_YEAR <= parsed.year <= _LAST_YEAR:
+        raise ValueError(f"is outside of the years {_FIRST_YEAR} to {_LAST_YEAR}")
+    return to_milliseconds(parsed)
+
+
+def _each_once(tags: list[str]) -> list[str]:
+    return list(dict.fromkeys(tags))
+
+
+_no_nul = AfterValidator(_without_nul)
+
+Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), _no_nul]
+Description = Annotated[str, StringConstraints(max_length=20_000), _no_nul]
+Note = Annotated[str, StringConstraints(max_length=1_000), _no_nul]
+FullName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), _no_nul]
+SearchText = Annotated[str, StringConstraints(min_length=1, max_length=200), _no_nul]
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=50), _no_nul]
+Tags = Annotated[list[Tag], Field(max_length=MOST_TAGS), AfterValidator(_each_once)]
+Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254), _no_nul, AfterValidator(_email)]
+Password = Annotated[str, StringConstraints(min_length=8, max_length=128), _no_nul]
+Zone = Annotated[str, AfterValidator(_zone)]
+WeekStart = Annotated[int, Field(ge=0, le=6, description="The first day of the week: 0 is Monday, 6 is Sunday.")]
+Priority = Annotated[int, Field(ge=0, le=4)]
+Seconds = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Instant = Annotated[
+    datetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})
+]
+"""An aware instant, in milliseconds, between the years 1970 and 9998."""
+
+Status = Literal["pending", "in_progress", "completed"]
+Id = Annotated[str, WithJsonSchema({"type": "string", "examples": ["6920a3f1c2d4e5f607182930"]})]
+Timestamp = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+"""An instant in an answer: RFC 3339 in UTC with Z."""

@@ -1,0 +1,165 @@
+"""Tasks as requests send them and answers show them."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, with_config
+from typing_extensions import TypedDict
+
+from app.clock import rfc3339
+from services.schemas.entries import EntryRead, read_entry
+from services.schemas.fields import (
+    Description,
+    Id,
+    Input,
+    Instant,
+    Priority,
+    SearchText,
+    Seconds,
+    Status,
+    Tag,
+    Tags,
+    Timestamp,
+    Title,
+)
+
+_EXAMPLE = {"title": "Write the offer", "tags": ["sales"], "priority": 2, "due_at": "2026-11-30T17:00:00+01:00"}
+
+
+class TaskCreate(Input):
+    """A task to be made."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
+    title: Title
+    description: Description | None = None
+    status: Status = "pending"
+    tags: Tags = Field(default_factory=list)
+    project_id: None = Field(default=None, description="There are no projects yet: null, or left out.")
+    priority: Priority | None = None
+    due_at: Instant | None = None
+    estimate_seconds: Seconds | None = None
+    billable: bool = False
+
+
+class TaskUpdate(Input):
+    """A JSON merge patch (RFC 7396) of a task: null clears what can be cleared."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "completed", "due_at": None}]})
+
+    # What cannot be cleared has no null in its type; the defaults only say that nothing was sent.
+    title: Title = Field(default_factory=str)
+    description: Description | None = Field(default_factory=lambda: None)
+    status: Status = Field(default_factory=lambda: "pending")
+    tags: Tags = Field(default_factory=list)
+    project_id: None = Field(default_factory=lambda: None, description="There are no projects yet: null, or left out.")
+    priority: Priority | None = Field(default_factory=lambda: None)
+    due_at: Instant | None = Field(default_factory=lambda: None)
+    estimate_seconds: Seconds | None = Field(default_factory=lambda: None)
+    billable: bool = Field(default_factory=bool)
+
+
+TaskSort = Literal[
+    "created_at",
+    "-created_at",
+    "updated_at",
+    "-updated_at",
+    "due_at",
+    "-due_at",
+    "title",
+    "-title",
+    "tracked_seconds",
+    "-tracked_seconds",
+]
+
+
+class TaskQuery(BaseModel):
+    """Which tasks, in which order, from where on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: list[Status] = Field(default=[], description="Given twice, it means either.")
+    tag: list[Tag] = Field(default=[], max_length=20, description="Given twice, it means either.")
+    project_id: Literal["none"] | None = Field(default=None, description="none: the tasks of no project.")
+    q: SearchText | None = Field(default=None, description="A part of the title or the description, in any case.")
+    running: bool | None = Field(default=None, description="Whether a timer runs on the task.")
+    due_before: Instant | None = None
+    due_after: Instant | None = Field(default=None, description="Due then or later.")
+    updated_since: Instant | None = Field(default=None, description="Changed then or later.")
+    deleted: bool = Field(default=False, description="true: the trash alone.")
+    sort: TaskSort = Field(default="-created_at", description="With - it descends. A null due_at comes last.")
+    limit: int = Field(default=50, ge=1, le=200)
+    cursor: str | None = Field(default=None, max_length=1000, description="The next_cursor of the page before.")
+
+
+@with_config(ConfigDict(extra="forbid"))
+class TaskRead(TypedDict):
+    """A task. `tracked_seconds` and `entry_count` are of its ended entries."""
+
+    id: Id
+    title: str
+    description: str | None
+    status: Status
+    tags: list[str]
+    priority: int | None
+    project_id: Id | None
+    due_at: Timestamp | None
+    estimate_seconds: int | None
+    billable: bool
+    tracked_seconds: int
+    entry_count: int
+    active: Annotated[EntryRead | None, Field(description="The entry of the running timer.")]
+    version: Annotated[int, Field(description="One more with every change; also the ETag.")]
+    created_at: Timestamp
+    updated_at: Timestamp
+    completed_at: Timestamp | None
+    deleted_at: Annotated[Timestamp | None, Field(description="Since when it is in the trash.")]
+
+
+@with_config(ConfigDict(extra="forbid"))
+class TaskWithEntries(TaskRead):
+    """A task with the newest 100 of its ended entries, newest first."""
+
+    time_entries: list[EntryRead]
+
+
+@with_config(ConfigDict(extra="forbid"))
+class TaskPage(TypedDict):
+    """A page of tasks."""
+
+    items: list[TaskRead]
+    next_cursor: Annotated[str | None, Field(description="What to send as cursor for the next page; null on the last.")]
+
+
+def read_task(task: dict[str, Any]) -> TaskRead:
+    """The answer about a stored task."""
+    task_id = str(task["_id"])
+    active = task.get("active")
+    project_id, due_at = task["project_id"], task["due_at"]
+    completed_at, deleted_at = task["completed_at"], task["deleted_at"]
+    return {
+        "id": task_id,
+        "title": task["title"],
+        "description": task["description"],
+        "status": task["status"],
+        "tags": task["tags"],
+        "priority": task["priority"],
+        "project_id": str(project_id) if project_id else None,
+        "due_at": rfc3339(due_at) if due_at else None,
+        "estimate_seconds": task["estimate_seconds"],
+        "billable": task["billable"],
+        "tracked_seconds": task["tracked_seconds"],
+        "entry_count": task["entry_count"],
+        "active": read_entry(task_id, active) if active else None,
+        "version": task["version"],
+        "created_at": rfc3339(task["created_at"]),
+        "updated_at": rfc3339(task["updated_at"]),
+        "completed_at": rfc3339(completed_at) if completed_at else None,
+        "deleted_at": rfc3339(deleted_at) if deleted_at else None,
+    }
+
+
+def read_task_with_entries(task: dict[str, Any]) -> TaskWithEntries:
+    """The answer about a stored task and the entries that were read with it."""
+    task_id = str(task["_id"])
+    entries = [read_entry(task_id, entry) for entry in reversed(task["time_entries"])]
+    return {**read_task(task), "time_entries": entries}

@@ -1,0 +1,80 @@
+"""The timer as requests send it and answers show it."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypedDict
+
+from app.clock import aware, rfc3339
+from services.intervals import seconds_between
+from services.schemas.entries import EntryRead, read_entry
+from services.schemas.fields import Id, Input, Instant, Note, Tags, Timestamp
+
+
+class TimerStart(Input):
+    """A timer to be started."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"task_id": "6920a3f1c2d4e5f607182930"}]})
+
+    task_id: str
+    note: Note | None = None
+    tags: Tags = Field(default_factory=list)
+    billable: bool | None = Field(default=None, description="The task's own when it is left out.")
+    started_at: Instant | None = Field(default=None, description="Now when it is left out.")
+
+
+class TimerStop(Input):
+    """How a timer is stopped. With `entry_id` the request may be sent again and again."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"entry_id": "6920a3f1c2d4e5f607182931"}]})
+
+    ended_at: Instant | None = Field(default=None, description="Now when it is left out.")
+    entry_id: str | None = Field(default=None, description="Stops this entry's timer and no other.")
+    task_id: str | None = Field(default=None, description="The task of the timer; spares a search for the entry.")
+
+
+@with_config(ConfigDict(extra="forbid"))
+class TimerRead(TypedDict):
+    """A running timer."""
+
+    task_id: Id
+    task_title: str
+    entry: EntryRead
+    elapsed_seconds: int
+    server_time: Timestamp
+
+
+@with_config(ConfigDict(extra="forbid"))
+class StoppedRead(TypedDict):
+    """A timer that has been stopped: its entry, and what the task adds up to."""
+
+    task_id: Id
+    task_title: str
+    entry: EntryRead
+    tracked_seconds: Annotated[int, Field(description="Of all ended entries of the task.")]
+    server_time: Timestamp
+
+
+def read_timer(task: dict[str, Any], now: datetime) -> TimerRead:
+    """The answer about the timer that runs on a stored task."""
+    task_id = str(task["_id"])
+    return {
+        "task_id": task_id,
+        "task_title": task["title"],
+        "entry": read_entry(task_id, task["active"]),
+        "elapsed_seconds": seconds_between(aware(task["active"]["started_at"]), now),
+        "server_time": rfc3339(now),
+    }
+
+
+def read_stopped(task: dict[str, Any], entry: dict[str, Any], now: datetime) -> StoppedRead:
+    """The answer about an entry of a stored task that has ended."""
+    task_id = str(task["_id"])
+    return {
+        "task_id": task_id,
+        "task_title": task["title"],
+        "entry": read_entry(task_id, entry),
+        "tracked_seconds": task["tracked_seconds"],
+        "server_time": rfc3339(now),
+    }

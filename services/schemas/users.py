@@ -1,0 +1,101 @@
+"""Users and signing in, as requests send them and answers show them."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypedDict
+
+from app.clock import rfc3339
+from services.schemas.fields import Email, FullName, Id, Input, Password, Timestamp, WeekStart, Zone
+
+OverlapPolicy = Literal["allow", "warn", "forbid"]
+TimerCapHours = Annotated[int, Field(ge=1, le=744, description="A timer that ran longer is marked for review.")]
+
+
+class UserCreate(Input):
+    """An account to be made."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"email": "ada@example.com", "password": "correct horse battery"}]}
+    )
+
+    email: Email
+    password: Password
+    full_name: FullName | None = None
+    timezone: Zone = "UTC"
+
+
+class PreferencesUpdate(Input):
+    """The preferences to be changed; the others stay."""
+
+    overlap_policy: OverlapPolicy = Field(default_factory=lambda: "allow")
+    timer_cap_hours: TimerCapHours = Field(default_factory=int)
+
+
+class UserUpdate(Input):
+    """A JSON merge patch (RFC 7396) of one's own account."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"timezone": "Europe/Berlin", "preferences": {"timer_cap_hours": 10}}]}
+    )
+
+    full_name: FullName | None = Field(default_factory=lambda: None)
+    timezone: Zone = Field(default_factory=str)
+    week_start: WeekStart = Field(default_factory=int)
+    preferences: PreferencesUpdate = Field(default_factory=PreferencesUpdate)
+
+
+class SignIn(Input):
+    """The password form of OAuth2 (RFC 6749 section 4.3.2); `username` is the e-mail address."""
+
+    username: Annotated[str, Field(max_length=254)]
+    password: Annotated[str, Field(max_length=128)]
+    grant_type: Literal["password"] = "password"
+    scope: str = ""
+    client_id: str = ""
+    client_secret: str = ""
+
+
+@with_config(ConfigDict(extra="forbid"))
+class PreferencesRead(TypedDict):
+    """What a user chose of the rules."""
+
+    overlap_policy: OverlapPolicy
+    timer_cap_hours: TimerCapHours
+
+
+@with_config(ConfigDict(extra="forbid"))
+class UserRead(TypedDict):
+    """A user, as only the user sees it."""
+
+    id: Id
+    email: str
+    full_name: str | None
+    timezone: str
+    week_start: WeekStart
+    preferences: PreferencesRead
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+@with_config(ConfigDict(extra="forbid"))
+class TokenRead(TypedDict):
+    """A bearer token (RFC 6749 section 5.1)."""
+
+    access_token: str
+    token_type: Literal["bearer"]
+    expires_in: Annotated[int, Field(description="In seconds.")]
+
+
+def read_user(user: dict[str, Any]) -> UserRead:
+    """The answer about a stored user."""
+    return {
+        "id": str(user["_id"]),
+        "email": user["email"],
+        "full_name": user["full_name"],
+        "timezone": user["timezone"],
+        "week_start": user["week_start"],
+        "preferences": user["preferences"],
+        "created_at": rfc3339(user["created_at"]),
+        "updated_at": rfc3339(user["updated_at"]),
+    }

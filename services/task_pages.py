@@ -1,0 +1,103 @@
+"""Lists of tasks: the filters as a query, and pages that stay true while tasks are added."""
+
+import hashlib
+import re
+from typing import Any
+
+import orjson
+from bson import ObjectId
+
+from app.clock import stored
+from documents.base import Row
+from documents.tasks import Task
+from services.cursors import Position, decode_cursor, encode_cursor
+from services.schemas.tasks import TaskQuery
+
+_NOT_NULL_THEN_NULL: tuple[Row, ...] = ({"due_at": {"$type": "date"}}, {"due_at": None})
+"""The two parts of a list by due_at: null comes last whichever way it is sorted."""
+
+
+async def read_page(user_id: ObjectId, query: TaskQuery) -> tuple[list[Row], str | None]:
+    """The tasks of a page, and the cursor of the next one. Raises InvalidCursorError."""
+    scope = _scope(user_id, query)
+    after = decode_cursor(query.cursor, scope=scope) if query.cursor else None
+    tasks = await _tasks_after(user_id, query, after)
+    if len(tasks) <= query.limit:
+        return tasks, None
+    last = tasks[query.limit - 1]
+    return tasks[: query.limit], encode_cursor(Position(last[_sort_key(query)], last["_id"]), scope=scope)
+
+
+async def _tasks_after(user_id: ObjectId, query: TaskQuery, after: Position | None) -> list[Row]:
+    """One task more than the page holds, if there are as many: it tells that another page follows."""
+    key, direction = _sort_key(query), -1 if query.sort.startswith("-") else 1
+    narrow, search = _narrow(user_id, query), _search(query)
+    found: list[Row] = []
+    for part in _parts(key, after):
+        then = [condition for condition in (search, part, _beyond(key, direction, after)) if condition]
+        found += await Task.page(
+            narrow,
+            {"$and": then} if then else {},
+            sort=[(key, direction), ("_id", direction)],
+            limit=query.limit + 1 - len(found),
+        )
+        if len(found) > query.limit:
+            break
+        after = None
+    return found
+
+
+def _parts(key: str, after: Position | None) -> tuple[Row, ...]:
+    if key != "due_at":
+        return ({},)
+    return _NOT_NULL_THEN_NULL[1:] if after is not None and after.value is None else _NOT_NULL_THEN_NULL
+
+
+def _beyond(key: str, direction: int, after: Position | None) -> Row:
+    """What comes after a position. The bound on the key alone is for the index, the $or for equal keys."""
+    if after is None:
+        return {}
+    further, from_there = ("$gt", "$gte") if direction == 1 else ("$lt", "$lte")
+    if after.value is None:
+        return {"_id": {further: after.id}}
+    return {
+        key: {from_there: after.value},
+        "$or": [{key: {further: after.value}}, {key: after.value, "_id": {further: after.id}}],
+    }
+
+
+def _narrow(user_id: ObjectId, query: TaskQuery) -> Row:
+    """The filters but for the search text: the owner first, each answered by one field."""
+    narrow: Row = {"user_id": user_id, "deleted_at": {"$type": "date"} if query.deleted else None}
+    if query.status:
+        narrow["status"] = {"$in": query.status}
+    if query.tag:
+        narrow["tags"] = {"$in": query.tag}
+    if query.project_id == "none":
+        narrow["project_id"] = None
+    if query.running is not None:
+        narrow["active"] = {"$type": "object"} if query.running else {"$exists": False}
+    if query.updated_since is not None:
+        narrow["updated_at"] = {"$gte": stored(query.updated_since)}
+    due = {"$gte": query.due_after, "$lt": query.due_before}
+    bounds = {operator: stored(instant) for operator, instant in due.items() if instant is not None}
+    if bounds:
+        narrow["due_at"] = bounds
+    return narrow
+
+
+def _search(query: TaskQuery) -> Row:
+    if query.q is None:
+        return {}
+    contains = {"$regex": re.escape(query.q), "$options": "i"}
+    return {"$or": [{"title": contains}, {"description": contains}]}
+
+
+def _sort_key(query: TaskQuery) -> str:
+    return query.sort.removeprefix("-")
+
+
+def _scope(user_id: ObjectId, query: TaskQuery) -> bytes:
+    """What a cursor belongs to: everything of the query that decides which tasks come, and in which order."""
+    asked: dict[str, Any] = query.model_dump(mode="json", exclude={"limit", "cursor"})
+    return hashlib.sha256(user_id.binary + orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).digest()

@@ -1,0 +1,141 @@
+"""Tasks: making, listing, reading, changing, the trash."""
+
+from typing import Any
+
+from bson import ObjectId
+
+from app.clock import stored, utc_now
+from app.errors import NotFoundError
+from documents.base import Row, object_id
+from documents.tasks import Task
+from services.authentication import ActingUser
+from services.contention import until_settled
+from services.schemas.tasks import (
+    TaskCreate,
+    TaskPage,
+    TaskQuery,
+    TaskUpdate,
+    read_task,
+    read_task_with_entries,
+)
+from services.schemas.versions import VersionCondition, Versioned, require_version
+from services.stopping import ended_entry
+from services.task_pages import read_page
+
+_STOPS_THE_TIMER = ("pending", "completed")
+
+
+class TaskNotFoundError(NotFoundError):
+    """There is no such task, or it is in the trash, or somebody else's."""
+
+    code = "task_not_found"
+    detail = "There is no such task."
+
+
+def require_task_id(text: str) -> ObjectId:
+    """The id of a task. Raises TaskNotFoundError when it is no id at all."""
+    task_id = object_id(text)
+    if task_id is None:
+        raise TaskNotFoundError
+    return task_id
+
+
+def require_task(task: Row | None) -> Row:
+    """The task that was read. Raises TaskNotFoundError when there was none."""
+    if task is None:
+        raise TaskNotFoundError
+    return task
+
+
+class TaskService:
+    """The tasks of the acting user. Somebody else's are not found."""
+
+    async def create(self, user: ActingUser, *, new: TaskCreate) -> Versioned:
+        """The new task."""
+        task = await Task.new(user.id, _as_stored(new.model_dump())).add()
+        return Versioned(read_task(task), task["version"], created=True)
+
+    async def page(self, user: ActingUser, *, query: TaskQuery) -> TaskPage:
+        """A page of the user's tasks. Raises InvalidCursorError."""
+        tasks, next_cursor = await read_page(user.id, query)
+        return {"items": [read_task(task) for task in tasks], "next_cursor": next_cursor}
+
+    async def get(self, user: ActingUser, *, task_id: str) -> Versioned:
+        """The task with its newest entries. Raises TaskNotFoundError."""
+        task = require_task(await Task.find_live_with_entries(user.id, require_task_id(task_id)))
+        return Versioned(read_task_with_entries(task), task["version"])
+
+    async def change(
+        self, user: ActingUser, *, task_id: str, change: TaskUpdate, if_match: VersionCondition | None
+    ) -> Versioned:
+        """The task with the fields that were sent changed; completing it, or setting it to pending, stops its timer.
+
+        Raises TaskNotFoundError, or StaleVersionError when If-Match names another version.
+        """
+        wanted, fields = require_task_id(task_id), _as_stored(change.model_dump(exclude_unset=True))
+        if fields and if_match is None and "status" not in fields:
+            # What depends on nothing that was read needs no reading: nobody else's change can be in its way.
+            task = require_task(await Task.change(user.id, wanted, fields))
+        else:
+            task = await self._change_as_read(user, wanted, fields, if_match)
+        return Versioned(read_task(task), task["version"])
+
+    async def trash(self, user: ActingUser, *, task_id: str, if_match: VersionCondition | None) -> None:
+        """Moves the task to the trash, and stops its timer. Raises TaskNotFoundError or StaleVersionError."""
+        fields = {"deleted_at": stored(utc_now())}
+        await self._change_as_read(user, require_task_id(task_id), fields, if_match)
+
+    async def restore(self, user: ActingUser, *, task_id: str, if_match: VersionCondition | None) -> Versioned:
+        """The task, back from the trash; one that is not there stays as it is.
+
+        Raises TaskNotFoundError or StaleVersionError.
+       """
+        wanted = require_task_id(task_id)
+
+        async def attempt() -> Row | None:
+            task = require_task(await Task.find_any(user.id, wanted))
+            require_version(if_match, task["version"])
+            return await Task.change_version(task, {"deleted_at": None}) if task["deleted_at"] else task
+
+        task = await until_settled(attempt)
+        return Versioned(read_task(task), task["version"])
+
+    async def _change_as_read(
+        self, user: ActingUser, task_id: ObjectId, fields: Row, if_match: VersionCondition | None
+    ) -> Row:
+        """Changes exactly the version that was read, and reads again when another change came between."""
+
+        async def attempt() -> Row | None:
+            task = require_task(await Task.find_live(user.id, task_id))
+            require_version(if_match, task["version"])
+            if not fields:
+                return task
+            changes = {**fields, **_completion(task, fields)}
+            if "active" in task and _ends_the_timer(fields):
+                entry = await ended_entry(user, task, ended_at=utc_now())
+                return await Task.stop_timer(task, entry, changes)
+            return await Task.change_version(task, changes)
+
+        return await until_settled(attempt)
+
+
+def _ends_the_timer(fields: Row) -> bool:
+    return "deleted_at" in fields or fields.get("status") in _STOPS_THE_TIMER
+
+
+def _completion(task: Row, fields: Row) -> Row:
+    """When the task was completed: kept while it stays so, gone when it is not."""
+    if "status" not in fields:
+        return {}
+    if fields["status"] != "completed":
+        return {"completed_at": None}
+    return {"completed_at": task["completed_at"] or stored(utc_now())}
+
+
+def _as_stored(fields: dict[str, Any]) -> Row:
+    if fields.get("due_at") is not None:
+        fields["due_at"] = stored(fields["due_at"])
+    return fields
+
+
+task_service = TaskService()
