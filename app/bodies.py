@@ -70,7 +70,12 @@ class FormBody(Body[Model]):
     def parse(self, body: bytes) -> Model:
         """The model that this form is. A field that is given twice is refused (RFC 6749 section 3.2)."""
         try:
-            fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FORM_FIELDS, errors="strict")
+            fields = parse_qsl(
+                body.decode(),
+                keep_blank_values=True,
+                max_num_fields=MOST_FORM_FIELDS,
+                errors="strict",
+            )
         except ValueError:
             raise ValidationError(errors=(FieldError("is not a form in UTF-8", pointer="#"),)) from None
         sent = dict(fields)

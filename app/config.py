@@ -8,7 +8,15 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SHORTEST_SECRET_KEY = 32
-_PLACEHOLDER_WORDS = ("changeme", "change-me", "change_me", "placeholder", "your-secret", "secret-key", "example")
+_PLACEHOLDER_WORDS = (
+    "changeme",
+    "change-me",
+    "change_me",
+    "placeholder",
+    "your-secret",
+    "secret-key",
+    "example",
+)
 _FEWEST_DISTINCT_BYTES = 8
 
 

@@ -59,7 +59,12 @@ async def ping_soon(client: Client) -> None:
 
 
 async def initialise(
-    database: Database, documents: Sequence[type[Document]], *, view: str, on: str, pipeline: list[dict[str, Any]]
+    database: Database,
+    documents: Sequence[type[Document]],
+    *,
+    view: str,
+    on: str,
+    pipeline: list[dict[str, Any]],
 ) -> None:
     """Binds the documents to the database and puts their indexes and the read-only view in place.
 

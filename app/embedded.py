@@ -183,15 +183,13 @@ class EmbeddedStore:
             )
         if said == Said.PORT_TAKEN:
             raise EmbeddedStoreError(
-                f"EMBEDDED_PORT {self._port} is taken by another program: "
-                "choose another, or 0 for any free one."
+                f"EMBEDDED_PORT {self._port} is taken by another program: choose another, or 0 for any free one."
             )
         if self._stopping.is_set():
             raise EmbeddedStoreError("The embedded store was told to end before it answered.")
         title = self._kind.title if self._kind else "the store"
         raise EmbeddedStoreError(
-            f"The embedded store ({title}) did not start: {detail or 'its keeper ended'} "
-            f"(see {self.log_file})."
+            f"The embedded store ({title}) did not start: {detail or 'its keeper ended'} (see {self.log_file})."
         )
 
     def _hear(self) -> str:
@@ -357,9 +355,7 @@ def _make_primary(url: str, port: int, stopping: threading.Event) -> None:
     with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=5000) as client:
         while not client.admin.command("hello").get("isWritablePrimary"):
             if stopping.is_set() or time.monotonic() > deadline:
-                raise EmbeddedStoreError(
-                    "The embedded mongod did not become the primary of its replica set."
-                )
+                raise EmbeddedStoreError("The embedded mongod did not become the primary of its replica set.")
             _configure_replica_set(client.admin.command, f"{LOOPBACK}:{port}")
             stopping.wait(keeper.POLL_SECONDS)
 

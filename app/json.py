@@ -8,7 +8,11 @@ from starlette.responses import Response
 
 
 def json_response(
-    body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None, media_type: str = "application/json"
+    body: Any,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    media_type: str = "application/json",
 ) -> Response:
     """An answer with this body as JSON."""
     return Response(orjson.dumps(body), status, headers, media_type)

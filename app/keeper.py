@@ -65,13 +65,7 @@ def answers(port: int, *, within: float) -> bool:
 
 def _ping() -> bytes:
     """The command {ping: 1, $db: "admin"} as a message of the MongoDB wire protocol."""
-    fields = (
-        b"\x10ping\x00"
-        + struct.pack("<i", 1)
-        + b"\x02$db\x00"
-        + struct.pack("<i", 6)
-        + b"admin\x00"
-    )
+    fields = b"\x10ping\x00" + struct.pack("<i", 1) + b"\x02$db\x00" + struct.pack("<i", 6) + b"admin\x00"
     document = struct.pack("<i", len(fields) + 5) + fields + b"\x00"
     body = struct.pack("<iB", 0, 0) + document
     return _HEADER.pack(_HEADER.size + len(body), 1, 0, _OP_MSG) + body
@@ -101,9 +95,7 @@ def port_is_free(port: int) -> bool:
 class Keeper:
     """One store, from its start to its end."""
 
-    def __init__(
-        self, command: Sequence[str], *, port: int, lock: Path, endpoint: Path, log: Path
-    ) -> None:
+    def __init__(self, command: Sequence[str], *, port: int, lock: Path, endpoint: Path, log: Path) -> None:
         self._command = command
         self._port = port
         self._lock_path = lock
@@ -266,9 +258,7 @@ def main() -> int:
     parser.add_argument("command", nargs="+")
     order = parser.parse_args()
     os.umask(0o077)
-    return Keeper(
-        order.command, port=order.port, lock=order.lock, endpoint=order.endpoint, log=order.log
-    ).run()
+    return Keeper(order.command, port=order.port, lock=order.lock, endpoint=order.endpoint, log=order.log).run()
 
 
 if __name__ == "__main__":

@@ -62,11 +62,21 @@ def _middleware(settings: Settings) -> list[Middleware]:
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST", "PATCH", "DELETE"],
-                allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "X-Request-ID"],
+                allow_headers=[
+                    "Authorization",
+                    "Content-Type",
+                    "If-Match",
+                    "If-None-Match",
+                    "X-Request-ID",
+                ],
                 expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
             )
         )
-    return [*stack, Middleware(CrashGuard), Middleware(BodyLimit, most_bytes=settings.max_body_bytes)]
+    return [
+        *stack,
+        Middleware(CrashGuard),
+        Middleware(BodyLimit, most_bytes=settings.max_body_bytes),
+    ]
 
 
 @asynccontextmanager
@@ -88,7 +98,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[State]:
         log.info("started", environment=settings.environment)
         yield State(settings=settings, tokens=AccessTokens.of(settings), client=client)
     except PyMongoError as error:
-        log.error("database_unavailable_at_start", error=type(error).__name__)
+        log.critical("database_unavailable", error=type(error).__name__)
         raise
     finally:
         client.close()

@@ -77,7 +77,10 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 own = message["headers"]
                 names = {name.lower() for name, _ in own}
-                message["headers"] = [*own, *(header for header in self._headers if header[0] not in names)]
+                message["headers"] = [
+                    *own,
+                    *(header for header in self._headers if header[0] not in names),
+                ]
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

@@ -58,8 +58,8 @@ def install_openapi(app: FastAPI, *, prefix: str) -> None:
 def _operations(app: FastAPI, document: dict[str, Any]) -> Iterator[tuple[Endpoint, str, Operation]]:
     for route in iter_route_contexts(app.routes):
         for method in route.methods or ():
-            operation = document["paths"].get(route.path, {}).get(method.lower())
-            if operation is not None:
+            operation = document["paths"].get(route.path or "", {}).get(method.lower())
+            if operation is not None and route.endpoint and route.path:
                 yield route.endpoint, route.path, operation
 
 
@@ -77,7 +77,10 @@ def _add_body(endpoint: Endpoint, operation: Operation, schemas: dict[str, Any])
         _, defined = models_json_schema([(body.model, "validation")], ref_template=_REF)
         schemas.update(defined["$defs"])
         shape = {"$ref": _REF.format(model=body.model.__name__)}
-        operation["requestBody"] = {"required": not body.optional, "content": {body.media_type: {"schema": shape}}}
+        operation["requestBody"] = {
+            "required": not body.optional,
+            "content": {body.media_type: {"schema": shape}},
+        }
 
 
 def _bodies(endpoint: Endpoint) -> Iterator[Body[Any]]:

@@ -55,7 +55,10 @@ def problem(request: Request, error: ServiceError) -> Response:
 
 def _field_error(wrong: FieldError) -> dict[str, str]:
     places = {"pointer": wrong.pointer, "parameter": wrong.parameter, "header": wrong.header}
-    return {**{kind: place for kind, place in places.items() if place is not None}, "detail": wrong.detail}
+    return {
+        **{kind: place for kind, place in places.items() if place is not None},
+        "detail": wrong.detail,
+    }
 
 
 def _headers(error: ServiceError) -> dict[str, str]:
@@ -78,22 +81,22 @@ def sentence(error: Any) -> str:
     return said[:1].lower() + said[1:]
 
 
-async def _service_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ServiceError)
+async def _service_error(request: Request, error: ServiceError) -> Response:
     return problem(request, error)
 
 
-async def _validation_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
+async def _validation_error(request: Request, error: RequestValidationError) -> Response:
     wrong = tuple(
-        FieldError(sentence(found), parameter=str(found["loc"][1] if len(found["loc"]) > 1 else found["loc"][0]))
+        FieldError(
+            sentence(found),
+            parameter=str(found["loc"][1] if len(found["loc"]) > 1 else found["loc"][0]),
+        )
         for found in error.errors()
     )
     return problem(request, ValidationError(errors=wrong))
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+async def _http_error(request: Request, error: HTTPException) -> Response:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         return problem(request, MethodNotAllowedError(headers={"Allow": ", ".join(_methods_here(request))}))
     return problem(request, NotFoundError())
@@ -109,11 +112,16 @@ def _methods_here(request: Request) -> list[str]:
     return sorted({method for route in here for method in route.methods or ()})
 
 
-_AWAY = (ConnectionFailure, ServerSelectionTimeoutError, NetworkTimeout, ExecutionTimeout, WaitQueueTimeoutError)
+_AWAY = (
+    ConnectionFailure,
+    ServerSelectionTimeoutError,
+    NetworkTimeout,
+    ExecutionTimeout,
+    WaitQueueTimeoutError,
+)
 
 
-async def _database_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, PyMongoError)
+async def _database_error(request: Request, error: PyMongoError) -> Response:
     if not isinstance(error, _AWAY) and not error.timeout:
         raise error
     log.warning("database_unavailable", error=type(error).__name__)
@@ -122,10 +130,10 @@ async def _database_error(request: Request, error: Exception) -> Response:
 
 def install_error_handlers(app: FastAPI) -> None:
     """Makes every error of this application a problem. A crash is answered by the CrashGuard middleware."""
-    app.add_exception_handler(ServiceError, _service_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(PyMongoError, _database_error)
+    app.exception_handler(ServiceError)(_service_error)
+    app.exception_handler(RequestValidationError)(_validation_error)
+    app.exception_handler(HTTPException)(_http_error)
+    app.exception_handler(PyMongoError)(_database_error)
 
 
 PROBLEM_SCHEMA: dict[str, Any] = {

@@ -86,7 +86,7 @@ class Passwords:
 
     def _check(self, password: str, kept: str | None) -> bool:
         if kept is not None:
-            return self._context.verify(password, kept)
+            return bool(self._context.verify(password, kept))
         if self._nobodys_hash is None:
             self._nobodys_hash = self._context.hash(secrets.token_hex(16))
         self._context.verify(password, self._nobodys_hash)
@@ -160,7 +160,11 @@ class AccessTokens:
     def _decode(self, token: str) -> Claims:
         try:
             said = jwt.decode(
-                token, self._key, algorithms=[self._algorithm], issuer=self._issuer, options=_REQUIRED_CLAIMS
+                token,
+                self._key,
+                algorithms=[self._algorithm],
+                issuer=self._issuer,
+                options=_REQUIRED_CLAIMS,
             )
             return Claims(
                 user_id=said["sub"],

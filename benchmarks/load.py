@@ -37,11 +37,11 @@ SETTLE_SECONDS = 0.004
 TARGETS = {"get": 0.50, "list": 0.25, "create": 0.45, "start": 0.50, "stop": 0.50}
 TARGET_MIB = 80
 SERVICE = "service"
-UVICORN = ("-m", "uvicorn", "--loop", "uvloop", "--http", "httptools", "--host", "127.0.0.1")
+UVICORN = (sys.executable, "-m", "uvicorn", "--loop", "uvloop", "--http", "httptools")
 COMMANDS = {
     "naive": (*UVICORN, "benchmarks.naive_app:app"),
     "floor": (*UVICORN, "--no-access-log", "benchmarks.floor_app:app"),
-    SERVICE: ("-m", "app.cli", "serve"),
+    SERVICE: (str(Path(sys.executable).with_name("task-timer")), "serve"),
 }
 
 
@@ -240,13 +240,12 @@ def subjects_on(url: str, folder: Path) -> Iterator[dict[str, Subject]]:
     client: MongoClient[dict[str, Any]] = MongoClient(url)
     with client, ExitStack() as stack:
         subjects = {}
-        for name, arguments in COMMANDS.items():
+        for name, program in COMMANDS.items():
             port = free_port()
-            command = [sys.executable, *arguments]
-            if name != SERVICE:
-                command += ["--port", str(port)]
+            # the service itself reads PORT
+            command = program if name == SERVICE else (*program, "--port", str(port))
             settings = _settings(url, name, secret)
-            service = stack.enter_context(running(name, command, port, settings, folder))
+            service = stack.enter_context(running(name, command, settings, port, folder))
             database = client[settings["DATABASE_NAME"]]
             accounts = (
                 seeding.register_accounts(port)

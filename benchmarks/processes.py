@@ -87,7 +87,7 @@ def _end(process: psutil.Process) -> None:
 
 @contextmanager
 def running(
-    name: str, command: Sequence[str], port: int, settings: dict[str, str], folder: Path
+    name: str, command: Sequence[str], settings: dict[str, str], port: int, folder: Path
 ) -> Iterator[Service]:
     """The service of that command, from when it is healthy until the block ends.
 

@@ -40,11 +40,13 @@ class StoredDocument(Document):
     @classmethod
     def rows(cls) -> Collection:
         """The collection itself, for reads that need no objects and for filtered updates."""
-        return cls.get_motor_collection()
+        collection: Collection = cls.get_motor_collection()
+        return collection
 
     def as_row(self) -> Row:
         """The document as it is stored."""
-        return self.model_dump(by_alias=True, exclude={"revision_id"})
+        row: Row = self.model_dump(by_alias=True, exclude={"revision_id"})
+        return row
 
     async def add(self) -> Row:
         """Stores a new document. Raises DuplicateError when a unique index has it already."""

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Literal
 
 from beanie import PydanticObjectId
-from bson import ObjectId
 from pydantic import BaseModel
 
 from app.clock import stored, utc_now
@@ -37,12 +36,18 @@ class TimeEntry(BaseModel):
 
     @classmethod
     def running(
-        cls, *, started_at: datetime, note: str | None, tags: list[str], billable: bool, timezone: str
+        cls,
+        *,
+        started_at: datetime,
+        note: str | None,
+        tags: list[str],
+        billable: bool,
+        timezone: str,
     ) -> Row:
         """A timer's entry as it is stored from its start on."""
         now = stored(utc_now())
         return cls(
-            id=ObjectId(),
+            id=PydanticObjectId(),
             started_at=stored(started_at),
             ended_at=None,
             duration_seconds=None,

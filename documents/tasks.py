@@ -60,7 +60,7 @@ class Task(StoredDocument):
         """The collection and its indexes: one a promise, one a sort key, one for walking back in time."""
 
         name = "tasks"
-        indexes = [
+        indexes: ClassVar = [
             IndexModel(
                 [("user_id", ASCENDING)],
                 name=ONE_RUNNING_TIMER,
@@ -142,7 +142,11 @@ class Task(StoredDocument):
     @classmethod
     async def has_time_within(cls, user_id: ObjectId, started_at: datetime, ended_at: datetime) -> bool:
         """Whether an ended entry of the user shares a part of [started_at, ended_at)."""
-        touches = {"started_at": {"$lt": ended_at}, "ended_at": {"$gt": started_at}, "duration_seconds": {"$gt": 0}}
+        touches = {
+            "started_at": {"$lt": ended_at},
+            "ended_at": {"$gt": started_at},
+            "duration_seconds": {"$gt": 0},
+        }
         condition = {
             "user_id": user_id,
             "deleted_at": None,
@@ -219,7 +223,8 @@ class Task(StoredDocument):
         counts = {**update.get("$inc", {}), "version": 1}
         owned = {"_id": task["_id"], "user_id": task["user_id"], "deleted_at": task["deleted_at"]}
         found = await cls._matched(
-            {**owned, "version": task["version"], **(condition or {})}, {**update, "$set": changes, "$inc": counts}
+            {**owned, "version": task["version"], **(condition or {})},
+            {**update, "$set": changes, "$inc": counts},
         )
         if not found:
             return None

@@ -1,7 +1,7 @@
 """Users: who may sign in, and how they like their time kept."""
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from bson import ObjectId
 from pydantic import BaseModel
@@ -40,7 +40,7 @@ class User(StoredDocument):
         """The collection and its indexes."""
 
         name = "users"
-        indexes = [IndexModel([("email_key", ASCENDING)], name="one_account_per_email", unique=True)]
+        indexes: ClassVar = [IndexModel([("email_key", ASCENDING)], name="one_account_per_email", unique=True)]
 
     @classmethod
     def new(cls, *, email: str, email_key: str, password_hash: str, full_name: str | None, timezone: str) -> Self:

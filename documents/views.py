@@ -5,11 +5,22 @@ from documents.base import Row
 TIME_ENTRIES_VIEW = "time_entries"
 
 _RUNNING_ENTRY: Row = {"$cond": [{"$eq": [{"$type": "$active"}, "object"]}, ["$active"], []]}
-_ABOUT_THE_TASK: Row = {"_id": "$entry.id", "user_id": "$user_id", "task_id": "$_id", "task_title": "$title"}
+_ABOUT_THE_TASK: Row = {
+    "_id": "$entry.id",
+    "user_id": "$user_id",
+    "task_id": "$_id",
+    "task_title": "$title",
+}
 
 TIME_ENTRIES_PIPELINE: list[Row] = [
     {"$match": {"deleted_at": None}},
-    {"$project": {"user_id": 1, "title": 1, "entry": {"$concatArrays": ["$time_entries", _RUNNING_ENTRY]}}},
+    {
+        "$project": {
+            "user_id": 1,
+            "title": 1,
+            "entry": {"$concatArrays": ["$time_entries", _RUNNING_ENTRY]},
+        }
+    },
     {"$unwind": "$entry"},
     {"$replaceRoot": {"newRoot": {"$mergeObjects": [_ABOUT_THE_TASK, "$entry"]}}},
 ]

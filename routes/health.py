@@ -34,7 +34,12 @@ async def health_live() -> Response:
     return json_response(HEALTHY)
 
 
-@router.get("/ready", operation_id="health_ready", summary="Whether the database answers", response_model=Health)
+@router.get(
+    "/ready",
+    operation_id="health_ready",
+    summary="Whether the database answers",
+    response_model=Health,
+)
 async def health_ready(client: DatabaseClient) -> Response:
     """For a readiness probe: 503 when the database does not answer within two seconds."""
     await ping_soon(client)

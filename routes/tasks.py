@@ -11,7 +11,14 @@ from app.json import json_response
 from app.problems import problems
 from routes.answers import versioned
 from routes.dependencies import CurrentUser, IfMatch, IfNoneMatch, signed_in
-from services.schemas.tasks import TaskCreate, TaskPage, TaskQuery, TaskRead, TaskUpdate, TaskWithEntries
+from services.schemas.tasks import (
+    TaskCreate,
+    TaskPage,
+    TaskQuery,
+    TaskRead,
+    TaskUpdate,
+    TaskWithEntries,
+)
 from services.tasks import TaskNotFoundError, task_service
 
 router = APIRouter(prefix="/tasks", tags=["tasks"], dependencies=signed_in)
@@ -36,7 +43,10 @@ async def create_task(
     operation_id="get_task",
     summary="Read a task",
     response_model=TaskWithEntries,
-    responses={304: {"description": "If-None-Match names this version"}, **problems(TaskNotFoundError)},
+    responses={
+        304: {"description": "If-None-Match names this version"},
+        **problems(TaskNotFoundError),
+    },
 )
 async def get_task(user: CurrentUser, task_id: str, if_none_match: IfNoneMatch) -> Response:
     """With the newest 100 of its time entries, newest first."""

@@ -47,7 +47,13 @@ async def get_timer(user: CurrentUser, if_none_match: IfNoneMatch) -> Response:
     response_model=TimerRead,
     responses={
         200: {"description": "It runs on this task already", "model": TimerRead},
-        **problems(TaskNotFoundError, TimerAlreadyRunningError, TaskFullError, StaleVersionError, InTheFutureError),
+        **problems(
+            TaskNotFoundError,
+            TimerAlreadyRunningError,
+            TaskFullError,
+            StaleVersionError,
+            InTheFutureError,
+        ),
     },
 )
 async def start_timer(
@@ -63,11 +69,17 @@ async def start_timer(
     summary="Stop the timer",
     response_model=StoppedRead,
     responses=problems(
-        NoRunningTimerError, EntryNotFoundError, TaskNotFoundError, StaleVersionError, InTheFutureError
+        NoRunningTimerError,
+        EntryNotFoundError,
+        TaskNotFoundError,
+        StaleVersionError,
+        InTheFutureError,
     ),
 )
 async def stop_timer(
-    user: CurrentUser, if_match: IfMatch, stop: Annotated[TimerStop, Depends(JsonBody(TimerStop, optional=True))]
+    user: CurrentUser,
+    if_match: IfMatch,
+    stop: Annotated[TimerStop, Depends(JsonBody(TimerStop, optional=True))],
 ) -> Response:
     """No rule can refuse it. With `entry_id` it may be sent again and again, and answers the same entry."""
     return versioned(await timer_service.stop(user, stop=stop, if_match=if_match))

@@ -36,8 +36,6 @@ async def get_me(user: CurrentUser) -> Response:
 
 
 @router.patch("/me", operation_id="change_me", summary="Change one's own account", response_model=UserRead)
-async def change_me(
-    user: CurrentUser, change: Annotated[UserUpdate, Depends(JsonBody(UserUpdate))]
-) -> Response:
+async def change_me(user: CurrentUser, change: Annotated[UserUpdate, Depends(JsonBody(UserUpdate))]) -> Response:
     """A JSON merge patch: what is not sent stays; preferences are changed key by key."""
     return json_response(await user_service.change_profile(user, change=change))

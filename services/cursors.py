@@ -55,4 +55,6 @@ def decode_cursor(cursor: str, *, scope: bytes) -> Position:
 
 def _digest(said: bytes, scope: bytes) -> bytes:
     # It finds changes and mix-ups; it need not be secret, since a position opens nothing that the owner may not see.
-    return hashlib.blake2b(said, digest_size=_DIGEST_BYTES, key=hashlib.blake2b(scope, digest_size=32).digest()).digest()
+    return hashlib.blake2b(
+        said, digest_size=_DIGEST_BYTES, key=hashlib.blake2b(scope, digest_size=32).digest()
+    ).digest()

@@ -66,7 +66,12 @@ class TaskService:
         return Versioned(read_task_with_entries(task), task["version"])
 
     async def change(
-        self, user: ActingUser, *, task_id: str, change: TaskUpdate, if_match: VersionCondition | None
+        self,
+        user: ActingUser,
+        *,
+        task_id: str,
+        change: TaskUpdate,
+        if_match: VersionCondition | None,
     ) -> Versioned:
         """The task with the fields that were sent changed; completing it, or setting it to pending, stops its timer.
 
@@ -89,7 +94,7 @@ class TaskService:
         """The task, back from the trash; one that is not there stays as it is.
 
         Raises TaskNotFoundError or StaleVersionError.
-       """
+        """
         wanted = require_task_id(task_id)
 
         async def attempt() -> Row | None:

@@ -81,7 +81,8 @@ class TimerService:
             try:
                 started = await Task.start_timer(task, _new_entry(user, task, new, started_at))
             except DuplicateError:
-                return await self._refuse_beside_another(user)
+                await self._refuse_beside_another(user)
+                return None
             return None if started is None else _running(started, created=True)
 
         return await until_settled(attempt)
@@ -120,9 +121,7 @@ class TimerService:
         if running is not None:
             raise TimerAlreadyRunningError(running=read_timer(running, utc_now()))
 
-    async def _already_ended(
-        self, user: ActingUser, entry_id: ObjectId | None, task_id: ObjectId | None
-    ) -> Versioned:
+    async def _already_ended(self, user: ActingUser, entry_id: ObjectId | None, task_id: ObjectId | None) -> Versioned:
         if entry_id is None:
             if task_id is not None:
                 require_task(await Task.find_live(user.id, task_id))

@@ -32,7 +32,8 @@ class EntryRead(TypedDict):
     source: Literal["timer", "manual", "import"]
     timezone: Annotated[str, Field(description="The IANA zone where it was tracked.", examples=["Europe/Berlin"])]
     needs_review: Annotated[
-        bool, Field(description="Whether the timer ran longer than the user's cap, or over other time.")
+        bool,
+        Field(description="Whether the timer ran longer than the user's cap, or over other time."),
     ]
     hourly_rate: HourlyRateRead | None
     created_at: Timestamp

@@ -74,7 +74,11 @@ Description = Annotated[str, StringConstraints(max_length=20_000), _no_nul]
 Note = Annotated[str, StringConstraints(max_length=1_000), _no_nul]
 FullName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), _no_nul]
 SearchText = Annotated[str, StringConstraints(min_length=1, max_length=200), _no_nul]
-Tag = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=50), _no_nul]
+Tag = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=50),
+    _no_nul,
+]
 Tags = Annotated[list[Tag], Field(max_length=MOST_TAGS), AfterValidator(_each_once)]
 Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254), _no_nul, AfterValidator(_email)]
 Password = Annotated[str, StringConstraints(min_length=8, max_length=128), _no_nul]
@@ -82,9 +86,7 @@ Zone = Annotated[str, AfterValidator(_zone)]
 WeekStart = Annotated[int, Field(ge=0, le=6, description="The first day of the week: 0 is Monday, 6 is Sunday.")]
 Priority = Annotated[int, Field(ge=0, le=4)]
 Seconds = Annotated[int, Field(ge=0, le=2**31 - 1)]
-Instant = Annotated[
-    datetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})
-]
+Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 """An aware instant, in milliseconds, between the years 1970 and 9998."""
 
 Status = Literal["pending", "in_progress", "completed"]

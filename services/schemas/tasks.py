@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, with_config
+from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from app.clock import rfc3339
@@ -22,7 +23,12 @@ from services.schemas.fields import (
     Title,
 )
 
-_EXAMPLE = {"title": "Write the offer", "tags": ["sales"], "priority": 2, "due_at": "2026-11-30T17:00:00+01:00"}
+_EXAMPLE: JsonDict = {
+    "title": "Write the offer",
+    "tags": ["sales"],
+    "priority": 2,
+    "due_at": "2026-11-30T17:00:00+01:00",
+}
 
 
 class TaskCreate(Input):

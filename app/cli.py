@@ -1,0 +1,93 @@
+"""The command `task-timer`."""
+
+import shutil
+import signal
+import subprocess
+import sys
+from typing import NoReturn
+
+import typer
+from pydantic import ValidationError
+
+from app.config import Settings, get_settings
+from app.embedded import EmbeddedStoreError, database_url, running_endpoint
+from app.server import CannotListenError, serve, shell_address
+
+HOW_TO_GET_MONGOSH = "mongosh is not installed. Get it with: npm install -g mongosh"
+
+cli = typer.Typer(
+    help="Task Timer: tasks and the time spent on them, on MongoDB.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Run one command. What goes wrong for a known reason is told in one sentence."""
+    try:
+        cli()
+    except (CannotListenError, EmbeddedStoreError) as error:
+        fail(str(error))
+
+
+def fail(*sentences: str) -> NoReturn:
+    """Say what is wrong on stderr, a line each, and exit with 1."""
+    for sentence in sentences:
+        typer.echo(sentence, err=True)
+    sys.exit(1)
+
+
+def settings_or_exit() -> Settings:
+    """The settings; when they are wrong, the exit, with a line for each mistake but no value."""
+    try:
+        return get_settings()
+    except ValidationError as error:
+        fail(*(_mistake(at=found["loc"], says=found["msg"]) for found in error.errors()))
+
+
+def _mistake(*, at: tuple[int | str, ...], says: str) -> str:
+    says = says.removeprefix("Value error, ")
+    return f"{str(at[0]).upper()}: {says}" if at else says
+
+
+@cli.callback()
+def _commands() -> None:
+    """Keep `serve` a command of its own, however many there are."""
+
+
+@cli.command("serve")
+def serve_command() -> None:
+    """Serve the API, with the embedded store unless DATABASE_URL is set."""
+    sys.exit(serve(settings_or_exit()))
+
+
+@cli.command("shell")
+def shell_command() -> None:
+    """Open mongosh on the database."""
+    settings = settings_or_exit()
+    mongosh = shutil.which("mongosh")
+    if mongosh is None:
+        fail(HOW_TO_GET_MONGOSH, _where_the_database_is(settings))
+    with database_url(settings) as url:
+        code = _run_in_the_terminal([mongosh, shell_address(url, settings.database_name)])
+    sys.exit(code)
+
+
+def _where_the_database_is(settings: Settings) -> str:
+    if settings.database_url is not None:
+        return "Then open it on your DATABASE_URL with: task-timer shell"
+    url = running_endpoint(settings.embedded_data_dir)
+    if url is None:
+        return "No service is running on this data directory: start one with task-timer serve."
+    return f"The database is at: {shell_address(url, settings.database_name)}"
+
+
+def _run_in_the_terminal(command: list[str]) -> int:
+    """Run a program that has the terminal, Ctrl-C included, and return its exit code."""
+    signal.signal(signal.SIGINT, lambda *_: None)
+    program = subprocess.Popen(command)  # noqa: S603 - the mongosh on the user's own PATH
+    signal.signal(signal.SIGTERM, lambda *_: program.terminate())
+    code = program.wait()
+    return code if code >= 0 else 128 - code
