@@ -1,0 +1,158 @@
+"""One real database server for the run, one database and one service a worker, empty before each test."""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from motor.motor_asyncio import AsyncIOMotorDatabase
+from pydantic import SecretStr
+
+from app.config import Settings
+from app.database import connect
+from app.embedded import EmbeddedStore
+from app.main import create_app
+from app.security import AccessTokens, passwords
+from documents import DOCUMENTS
+from documents.users import User
+from services.emails import email_key
+from tests.support import API, PASSWORD, Client, Json, serving
+
+Database = AsyncIOMotorDatabase[Json]
+MakeUser = Callable[..., Awaitable[Client]]
+
+_store = ExitStack()
+_started: list[str] = []
+
+
+def _database_url() -> str:
+    """TEST_DATABASE_URL, or the embedded store that this run starts."""
+    if not _started:
+        _started.append(os.environ.get("TEST_DATABASE_URL") or _start_store())
+    return _started[0]
+
+
+def _start_store() -> str:
+    folder = _store.enter_context(TemporaryDirectory(prefix="task-timer-tests-"))
+    return _store.enter_context(EmbeddedStore(Settings(_env_file=None, embedded_data_dir=Path(folder) / "data")))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tells each worker of pytest-xdist where the one server of the run is."""
+    node.workerinput["database_url"] = _database_url()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Takes over the server of the run in a worker."""
+    if hasattr(config, "workerinput"):
+        _started.append(config.workerinput["database_url"])
+
+
+def pytest_unconfigure() -> None:
+    """Ends the server, if it was started here."""
+    _store.close()
+
+
+@pytest.fixture(scope="session")
+def database_url() -> str:
+    """The real server that everything atomic is tested against."""
+    return _database_url()
+
+
+@pytest.fixture(scope="session")
+def settings(database_url: str, worker_id: str) -> Settings:
+    """The settings of the service under test: a database of its own for each worker."""
+    return Settings(
+        _env_file=None,
+        environment="test",
+        database_url=SecretStr(database_url),
+        database_name=f"task_timer_test_{worker_id}",
+        secret_key=SecretStr("6d0f8c1b2a394857be0c7a5d1e3f4968"),
+        log_level="WARNING",
+        log_format="json",
+    )
+
+
+@pytest.fixture(scope="session")
+def app(settings: Settings) -> FastAPI:
+    """The service under test."""
+    return create_app(settings)
+
+
+@pytest.fixture(scope="session")
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    """The database of this worker, gone afterwards."""
+    client = connect(settings)
+    await client.drop_database(settings.database_name)
+    yield client[settings.database_name]
+    await client.drop_database(settings.database_name)
+    client.close()
+
+
+@pytest.fixture(scope="session")
+async def address(app: FastAPI, database: Database) -> AsyncIterator[str]:
+    """Where the service answers, over HTTP."""
+    assert database.name == app.state.settings.database_name
+    async with serving(app) as base_url:
+        yield base_url
+
+
+@pytest.fixture
+async def empty_database(address: str, database: Database) -> None:
+    """The service with nothing in it."""
+    assert address
+    for document in DOCUMENTS:
+        await database[document.get_collection_name()].delete_many({})
+
+
+@pytest.fixture(scope="session")
+async def password_hash() -> str:
+    """The hash of the password of every user that make_user makes: made once, since it is dear."""
+    return await passwords.hash(PASSWORD)
+
+
+@pytest.fixture
+async def make_user(
+    empty_database: None, address: str, settings: Settings, password_hash: str
+) -> AsyncIterator[MakeUser]:
+    """Makes a user straight in the database, and answers a client that is signed in."""
+    tokens, made = AccessTokens.of(settings), []
+
+    async def make(email: str, **fields: Any) -> Client:
+        user = User.new(
+            email=email, email_key=email_key(email), password_hash=password_hash, full_name=None, timezone="UTC"
+        )
+        row = await user.model_copy(update=fields).add()
+        bearer = tokens.issue(user_id=str(row["_id"]), token_version=0)
+        client = Client(base_url=address + API, headers={"Authorization": f"Bearer {bearer}"}, timeout=30)
+        client.user = row
+        made.append(client)
+        return client
+
+    yield make
+    for client in made:
+        await client.aclose()
+
+
+@pytest.fixture
+async def alice(make_user: MakeUser) -> Client:
+    """A signed-in user."""
+    return await make_user("alice@example.com")
+
+
+@pytest.fixture
+async def bob(make_user: MakeUser) -> Client:
+    """Another signed-in user."""
+    return await make_user("bob@example.com")
+
+
+@pytest.fixture
+async def anonymous(empty_database: None, address: str) -> AsyncIterator[Client]:
+    """Somebody without a token."""
+    async with Client(base_url=address + API, timeout=30) as client:
+        yield client

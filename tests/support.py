@@ -1,0 +1,108 @@
+"""What the tests share: the service under test, its clients, and the one reading of an error."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+
+API = "/api/v1"
+PASSWORD = "correct horse battery"
+
+Json = dict[str, Any]
+
+
+class Client(httpx.AsyncClient):
+    """A client of the API, with the shortest way to the things that tests do most."""
+
+    user: Json
+
+    async def make_task(self, **fields: Any) -> Json:
+        """A new task."""
+        response = await self.post("/tasks", json={"title": "Write the offer", **fields})
+        assert response.status_code == 201, response.text
+        task: Json = response.json()
+        return task
+
+    async def start(self, task: Json, **fields: Any) -> Json:
+        """The timer, just started on this task."""
+        response = await self.post("/timer/start", json={"task_id": task["id"], **fields})
+        assert response.status_code == 201, response.text
+        timer: Json = response.json()
+        return timer
+
+    async def stop(self, **fields: Any) -> Json:
+        """The answer to a stop that succeeds."""
+        response = await self.post("/timer/stop", json=fields)
+        assert response.status_code == 200, response.text
+        stopped: Json = response.json()
+        return stopped
+
+    async def read(self, task: Json) -> Json:
+        """The task as it is now."""
+        response = await self.get(f"/tasks/{task['id']}")
+        assert response.status_code == 200, response.text
+        found: Json = response.json()
+        return found
+
+    async def list(self, **parameters: Any) -> Json:
+        """A page of tasks."""
+        response = await self.get("/tasks", params=parameters)
+        assert response.status_code == 200, response.text
+        page: Json = response.json()
+        return page
+
+
+def problem(response: httpx.Response, status: int, code: str) -> Json:
+    """The problem that this answer is: the one place that knows the shape of an error."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body: Json = response.json()
+    assert {"type", "title", "status", "detail", "instance", "code", "request_id"} <= body.keys()
+    assert body["type"] == "about:blank"
+    assert (body["status"], body["code"]) == (status, code)
+    assert body["instance"] == response.request.url.path
+    assert body["request_id"] == response.headers["x-request-id"]
+    if status == 401:
+        assert response.headers["www-authenticate"].startswith("Bearer ")
+    if status == 503:
+        assert response.headers["retry-after"]
+    return body
+
+
+def pointers(response: httpx.Response, code: str = "invalid_request") -> set[str]:
+    """Where a body is wrong, of an answer that is 422."""
+    return {wrong["pointer"] for wrong in problem(response, 422, code)["errors"]}
+
+
+def parameters(response: httpx.Response) -> set[str]:
+    """Which query parameters are wrong, of an answer that is 422."""
+    return {wrong["parameter"] for wrong in problem(response, 422, "invalid_request")["errors"]}
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def serving(app: FastAPI) -> AsyncIterator[str]:
+    """The address of the service, served over HTTP from this event loop."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
+    running = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started:
+        assert not running.done(), "the service did not start"
+        await asyncio.sleep(0.01)
+    yield "http://127.0.0.1:{}".format(listener.getsockname()[1])
+    server.should_exit = True
+    await running
+    listener.close()
