@@ -47,8 +47,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install_error_handlers(app)
     install_docs_page(app)
     app.include_router(health.router)
-    for part in (auth, users, tasks, timer):
-        app.include_router(part.router, prefix=settings.api_prefix)
+    for router in (auth.router, users.registration, users.account, tasks.router, timer.router):
+        app.include_router(router, prefix=settings.api_prefix)
     install_openapi(app, prefix=settings.api_prefix)
     return app
 

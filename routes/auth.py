@@ -8,11 +8,11 @@ from starlette.responses import Response
 from app.bodies import FormBody
 from app.json import json_response
 from app.problems import problems
-from routes.dependencies import Tokens, refuse_unknown_parameters
+from routes.dependencies import Tokens, open_to_all
 from services.authentication import InvalidCredentialsError, authentication_service
 from services.schemas.users import SignIn, TokenRead
 
-router = APIRouter(prefix="/auth", tags=["auth"], dependencies=[Depends(refuse_unknown_parameters)])
+router = APIRouter(prefix="/auth", tags=["auth"], dependencies=open_to_all)
 
 
 @router.post(

@@ -102,5 +102,8 @@ ServiceSettings = Annotated[Settings, Depends(get_service_settings)]
 Tokens = Annotated[AccessTokens, Depends(get_tokens)]
 DatabaseClient = Annotated[Client, Depends(get_client)]
 
-signed_in = [Depends(current_user), Depends(refuse_unknown_parameters)]
-"""The dependencies of a router whose routes are for signed-in users."""
+open_to_all = [Depends(refuse_unknown_parameters)]
+"""The dependencies of a router whose routes need no token."""
+
+signed_in = [Depends(current_user), *open_to_all]
+"""The dependencies of a router whose routes are for signed-in users: who is asking comes before what."""

@@ -8,14 +8,15 @@ from starlette.responses import Response
 from app.bodies import JsonBody
 from app.json import json_response
 from app.problems import problems
-from routes.dependencies import CurrentUser, ServiceSettings, refuse_unknown_parameters
+from routes.dependencies import CurrentUser, ServiceSettings, open_to_all, signed_in
 from services.schemas.users import UserCreate, UserRead, UserUpdate
 from services.users import EmailTakenError, RegistrationClosedError, user_service
 
-router = APIRouter(prefix="/users", tags=["users"], dependencies=[Depends(refuse_unknown_parameters)])
+registration = APIRouter(prefix="/users", tags=["users"], dependencies=open_to_all)
+account = APIRouter(prefix="/users/me", tags=["users"], dependencies=signed_in)
 
 
-@router.post(
+@registration.post(
     "",
     operation_id="register",
     summary="Make an account",
@@ -29,13 +30,13 @@ async def register(settings: ServiceSettings, new: Annotated[UserCreate, Depends
     return json_response(user, status=201, headers={"Location": f"{settings.api_prefix}/users/me"})
 
 
-@router.get("/me", operation_id="get_me", summary="Read one's own account", response_model=UserRead)
+@account.get("", operation_id="get_me", summary="Read one's own account", response_model=UserRead)
 async def get_me(user: CurrentUser) -> Response:
     """Profile and preferences."""
     return json_response(await user_service.profile(user))
 
 
-@router.patch("/me", operation_id="change_me", summary="Change one's own account", response_model=UserRead)
+@account.patch("", operation_id="change_me", summary="Change one's own account", response_model=UserRead)
 async def change_me(user: CurrentUser, change: Annotated[UserUpdate, Depends(JsonBody(UserUpdate))]) -> Response:
     """A JSON merge patch: what is not sent stays; preferences are changed key by key."""
     return json_response(await user_service.change_profile(user, change=change))

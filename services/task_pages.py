@@ -20,7 +20,7 @@ _NOT_NULL_THEN_NULL: tuple[Row, ...] = ({"due_at": {"$type": "date"}}, {"due_at"
 async def read_page(user_id: ObjectId, query: TaskQuery) -> tuple[list[Row], str | None]:
     """The tasks of a page, and the cursor of the next one. Raises InvalidCursorError."""
     scope = _scope(user_id, query)
-    after = decode_cursor(query.cursor, scope=scope) if query.cursor else None
+    after = decode_cursor(query.cursor, scope=scope) if query.cursor is not None else None
     tasks = await _tasks_after(user_id, query, after)
     if len(tasks) <= query.limit:
         return tasks, None

@@ -103,11 +103,11 @@ async def address(app: FastAPI, database: Database) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def empty_database(address: str, database: Database) -> None:
-    """The service with nothing in it."""
-    assert address
+async def empty_service(address: str, database: Database) -> str:
+    """Where the service answers, with nothing in it."""
     for document in DOCUMENTS:
         await database[document.get_collection_name()].delete_many({})
+    return address
 
 
 @pytest.fixture(scope="session")
@@ -117,9 +117,7 @@ async def password_hash() -> str:
 
 
 @pytest.fixture
-async def make_user(
-    empty_database: None, address: str, settings: Settings, password_hash: str
-) -> AsyncIterator[MakeUser]:
+async def make_user(empty_service: str, settings: Settings, password_hash: str) -> AsyncIterator[MakeUser]:
     """Makes a user straight in the database, and answers a client that is signed in."""
     tokens, made = AccessTokens.of(settings), []
 
@@ -129,7 +127,7 @@ async def make_user(
         )
         row = await user.model_copy(update=fields).add()
         bearer = tokens.issue(user_id=str(row["_id"]), token_version=0)
-        client = Client(base_url=address + API, headers={"Authorization": f"Bearer {bearer}"}, timeout=30)
+        client = Client(base_url=empty_service + API, headers={"Authorization": f"Bearer {bearer}"}, timeout=30)
         client.user = row
         made.append(client)
         return client
@@ -152,7 +150,7 @@ async def bob(make_user: MakeUser) -> Client:
 
 
 @pytest.fixture
-async def anonymous(empty_database: None, address: str) -> AsyncIterator[Client]:
+async def anonymous(empty_service: str) -> AsyncIterator[Client]:
     """Somebody without a token."""
-    async with Client(base_url=address + API, timeout=30) as client:
+    async with Client(base_url=empty_service + API, timeout=30) as client:
         yield client

@@ -1,0 +1,92 @@
+"""Nobody sees, changes or learns of what is somebody else's: it is 404, like what never was."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from tests.support import API, Client, problem
+
+OPEN = {
+    ("GET", "/health"),
+    ("GET", "/health/live"),
+    ("GET", "/health/ready"),
+    ("POST", f"{API}/users"),
+    ("POST", f"{API}/auth/token"),
+}
+"""The routes that need no token. All others are found in the OpenAPI document."""
+
+BODIES: dict[str, Any] = {"PATCH": {"title": "Mine now"}}
+
+
+def operations(app: FastAPI) -> Iterator[tuple[str, str]]:
+    for path, item in app.openapi()["paths"].items():
+        for method in item:
+            yield method.upper(), path
+
+
+class TestWithoutAToken:
+    async def test_every_route_but_the_open_ones_is_401(self, app: FastAPI, anonymous: Client) -> None:
+        closed = set(operations(app)) - OPEN
+        assert len(closed) >= 11
+        assert set(operations(app)) >= OPEN
+        for method, path in closed:
+            address = path.removeprefix(API).replace("{task_id}", "0" * 24)
+            response = await anonymous.request(
+                method, address, content=b"{", headers={"Content-Type": "text/plain"}, params={"nonsense": "1"}
+            )
+            problem(response, 401, "not_authenticated")
+
+
+class TestWhatIsSomebodyElses:
+    async def test_every_route_with_the_id_of_a_task_is_404(self, app: FastAPI, alice: Client, bob: Client) -> None:
+        task = await alice.make_task()
+        tried = 0
+        for method, path in operations(app):
+            if "{task_id}" not in path:
+                continue
+            tried += 1
+            address = path.removeprefix(API)
+            theirs, never = [
+                await bob.request(method, address.replace("{task_id}", task_id), json=BODIES.get(method))
+                for task_id in (task["id"], "0" * 24)
+            ]
+            said = problem(theirs, 404, "task_not_found")
+            assert said["detail"] == problem(never, 404, "task_not_found")["detail"]
+        assert tried >= 4
+        assert await alice.read(task) == {**task, "time_entries": []}
+
+    async def test_a_task_in_the_trash_stays_its_owners(self, alice: Client, bob: Client) -> None:
+        task = await alice.make_task()
+        await alice.delete(f"/tasks/{task['id']}")
+        problem(await bob.post(f"/tasks/{task['id']}/restore"), 404, "task_not_found")
+        assert (await bob.list(deleted="true"))["items"] == []
+
+    async def test_a_timer_cannot_be_started_on_it(self, alice: Client, bob: Client) -> None:
+        task = await alice.make_task()
+        response = await bob.post("/timer/start", json={"task_id": task["id"]})
+        problem(response, 404, "task_not_found")
+        assert (await alice.get("/timer")).status_code == 204
+
+    async def test_a_timer_is_neither_seen_nor_stopped(self, alice: Client, bob: Client) -> None:
+        task = await alice.make_task()
+        timer = await alice.start(task)
+        assert (await bob.get("/timer")).status_code == 204
+        problem(await bob.post("/timer/stop"), 404, "no_running_timer")
+        by_entry = {"entry_id": timer["entry"]["id"]}
+        problem(await bob.post("/timer/stop", json=by_entry), 404, "entry_not_found")
+        problem(await bob.post("/timer/stop", json={"task_id": task["id"]}), 404, "task_not_found")
+        await alice.stop()
+        problem(await bob.post("/timer/stop", json={**by_entry, "task_id": task["id"]}), 404, "entry_not_found")
+
+    async def test_lists_show_ones_own(self, alice: Client, bob: Client) -> None:
+        await alice.make_task(title="canary 7f3a", tags=["canary"])
+        mine = await bob.make_task()
+        assert (await bob.list())["items"] == [mine]
+        for sent in ({"q": "canary"}, {"tag": "canary"}, {"running": "false", "status": "pending", "q": "7f3a"}):
+            assert (await bob.list(**sent))["items"] == []
+
+    @pytest.mark.parametrize("task_id", ["nonsense", "0" * 23, "0" * 25, "%00", "$gt", "{}", "é"])
+    async def test_what_is_no_id_is_not_found_either(self, alice: Client, task_id: str) -> None:
+        problem(await alice.get(f"/tasks/{task_id}"), 404, "task_not_found")
