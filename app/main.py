@@ -7,21 +7,17 @@ from importlib.metadata import version
 
 import structlog
 from fastapi import FastAPI
-from pymongo.errors import PyMongoError
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from app.config import Settings, get_settings
-from app.database import connect, initialise, ping
 from app.docs_page import install_docs_page
 from app.logging import configure_logging
 from app.middleware import BodyLimit, CrashGuard, RequestLog, SecurityHeaders
 from app.openapi import install_openapi
 from app.problems import install_error_handlers
 from app.security import AccessTokens, passwords
-from documents import DOCUMENTS
-from documents.tasks import Task
-from documents.views import TIME_ENTRIES_PIPELINE, TIME_ENTRIES_VIEW
+from documents.opening import open_database
 from routes import auth, health, tasks, timer, users
 from routes.dependencies import State
 
@@ -83,25 +79,11 @@ def _middleware(settings: Settings) -> list[Middleware]:
 async def _lifespan(app: FastAPI) -> AsyncIterator[State]:
     settings: Settings = app.state.settings
     configure_logging(settings)
-    client = connect(settings)
-    try:
-        await ping(client)
-        await initialise(
-            client[settings.database_name],
-            DOCUMENTS,
-            view=TIME_ENTRIES_VIEW,
-            on=Task.Settings.name,
-            pipeline=TIME_ENTRIES_PIPELINE,
-        )
+    async with open_database(settings) as client:
         await passwords.prepare()
         _spare_the_garbage_collector()
         log.info("started", environment=settings.environment)
         yield State(settings=settings, tokens=AccessTokens.of(settings), client=client)
-    except PyMongoError as error:
-        log.critical("database_unavailable", error=type(error).__name__)
-        raise
-    finally:
-        client.close()
 
 
 def _spare_the_garbage_collector() -> None:

@@ -17,7 +17,7 @@ from app.database import connect
 from app.embedded import EmbeddedStore
 from app.main import create_app
 from app.security import AccessTokens, passwords
-from documents import DOCUMENTS
+from documents.opening import DOCUMENTS
 from documents.users import User
 from services.emails import email_key
 from tests.support import API, PASSWORD, Client, Json, serving

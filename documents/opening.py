@@ -1,0 +1,31 @@
+"""Opening the database: connected, answering, and with all that the documents need in place."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from app.config import Settings
+from app.database import Client, connect, initialise, ping
+from documents.base import StoredDocument
+from documents.tasks import Task
+from documents.users import User
+from documents.views import TIME_ENTRIES_PIPELINE, TIME_ENTRIES_VIEW
+
+DOCUMENTS: tuple[type[StoredDocument], ...] = (User, Task)
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Client]:
+    """The connection, with the documents bound to it, closed at the end. Raises PyMongoError when nothing answers."""
+    client = connect(settings)
+    try:
+        await ping(client)
+        await initialise(
+            client[settings.database_name],
+            DOCUMENTS,
+            view=TIME_ENTRIES_VIEW,
+            on=Task.Settings.name,
+            pipeline=TIME_ENTRIES_PIPELINE,
+        )
+        yield client
+    finally:
+        client.close()
