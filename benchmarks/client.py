@@ -43,7 +43,10 @@ class Connection:
         self._port = port
 
     async def __aenter__(self) -> Self:
-        self._reader, self._writer = await asyncio.open_connection(HOST, self._port)
+        try:
+            self._reader, self._writer = await asyncio.open_connection(HOST, self._port)
+        except OSError as error:
+            raise BenchmarkError(f"nobody listens on port {self._port} any more") from error
         return self
 
     async def __aexit__(
@@ -83,6 +86,10 @@ async def send_in_turn(connection: Connection, calls: Sequence[Call]) -> None:
 async def send_all(connections: Sequence[Connection], calls: Sequence[Call]) -> None:
     """Deals the requests out to the connections and makes them, one at a time on each."""
     width = len(connections)
-    async with asyncio.timeout(TIMEOUT_SECONDS), asyncio.TaskGroup() as group:
-        for place, connection in enumerate(connections):
-            group.create_task(send_in_turn(connection, calls[place::width]))
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS), asyncio.TaskGroup() as group:
+            for place, connection in enumerate(connections):
+                group.create_task(send_in_turn(connection, calls[place::width]))
+    except TimeoutError as error:
+        path = f"{calls[0].method} {calls[0].path}"
+        raise BenchmarkError(f"{path}: no end of {len(calls)} within {TIMEOUT_SECONDS} s") from error

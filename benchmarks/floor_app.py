@@ -196,9 +196,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     app.state.tasks = tasks = client[settings.database_name]["tasks"]
     await tasks.create_index([("user_id", 1), ("created_at", -1)], name="by_user")
     running = {"active": {"$type": "object"}}
-    await tasks.create_index(
-        "user_id", name="one_timer", unique=True, partialFilterExpression=running
-    )
+    await tasks.create_index("user_id", name="one_timer", unique=True, partialFilterExpression=running)
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 50, 50)

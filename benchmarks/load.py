@@ -112,10 +112,7 @@ async def measure_list(subject: Subject, connections: Sequence[Connection], size
 async def measure_create(subject: Subject, connections: Sequence[Connection], size: Size) -> None:
     """Makes tasks for the writer, and takes them away again."""
     token = subject.cast.writer.token
-    calls = [
-        Call("POST", f"{API}/tasks", token, {"title": f"Task {number}"})
-        for number in range(size.requests)
-    ]
+    calls = [Call("POST", f"{API}/tasks", token, {"title": f"Task {number}"}) for number in range(size.requests)]
     subject.note("create", len(connections), await subject.cost_of(connections, calls))
     seeding.without_created_tasks(subject.database, subject.cast)
 
@@ -133,9 +130,7 @@ async def measure_timer(subject: Subject, connections: Sequence[Connection], siz
             )
             for account in subject.cast.timed
         ]
-        stop_calls = [
-            Call("POST", f"{API}/timer/stop", account.token) for account in subject.cast.timed
-        ]
+        stop_calls = [Call("POST", f"{API}/timer/stop", account.token) for account in subject.cast.timed]
         starts.append(await subject.cost_of(connections, start_calls))
         stops.append(await subject.cost_of(connections, stop_calls))
     subject.note("start", len(connections), sum(starts) / len(starts))
@@ -182,10 +177,7 @@ def _row(subjects: dict[str, Subject], operation: str, width: int) -> dict[str, 
         "to_naive": {name: it.ratio(naive, operation, width) for name, it in subjects.items()},
         "to_floor": {name: it.ratio(floor, operation, width) for name, it in subjects.items()},
         "target_to_naive": TARGETS[operation],
-        "turns_ms": {
-            name: [seconds * 1000 for seconds in it.costs[operation, width]]
-            for name, it in subjects.items()
-        },
+        "turns_ms": {name: [seconds * 1000 for seconds in it.costs[operation, width]] for name, it in subjects.items()},
     }
 
 
@@ -193,9 +185,7 @@ def report(subjects: dict[str, Subject]) -> dict[str, Any]:
     """The figures of the run, as they go into the JSON file."""
     return {
         "python": platform.python_version(),
-        "operations": [
-            _row(subjects, operation, width) for operation in TARGETS for width in CONNECTIONS
-        ],
+        "operations": [_row(subjects, operation, width) for operation in TARGETS for width in CONNECTIONS],
         "resident_mib": {name: it.service.resident_mib() for name, it in subjects.items()},
         "target_mib": TARGET_MIB,
     }
@@ -247,11 +237,7 @@ def subjects_on(url: str, folder: Path) -> Iterator[dict[str, Subject]]:
             settings = _settings(url, name, secret)
             service = stack.enter_context(running(name, command, settings, port, folder))
             database = client[settings["DATABASE_NAME"]]
-            accounts = (
-                seeding.register_accounts(port)
-                if name == SERVICE
-                else seeding.insert_accounts(database, secret)
-            )
+            accounts = seeding.register_accounts(port) if name == SERVICE else seeding.insert_accounts(database, secret)
             subjects[name] = Subject(service, database, seeding.seed(database, accounts))
         yield subjects
 

@@ -195,9 +195,7 @@ async def get_current_user(token: Annotated[str, Depends(oauth2_scheme)]) -> Use
     settings = get_settings()
     secret = settings.secret_key.get_secret_value() if settings.secret_key else ""
     try:
-        payload = jwt.decode(
-            token, secret, algorithms=[settings.algorithm], options={"verify_aud": False}
-        )
+        payload = jwt.decode(token, secret, algorithms=[settings.algorithm], options={"verify_aud": False})
         user_id = PydanticObjectId(payload["sub"])
     except (JWTError, KeyError) as error:
         raise HTTPException(status_code=401, detail="Invalid token") from error

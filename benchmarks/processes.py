@@ -30,9 +30,7 @@ def free_port() -> int:
 
 
 def _cpu_of(process: psutil.Process) -> float:
-    if (
-        platform.system() == "Linux"
-    ):  # the clock of another process (clock_getcpuclockid): nanoseconds
+    if platform.system() == "Linux":  # the clock of another process (clock_getcpuclockid): nanoseconds
         return time.clock_gettime((~process.pid << 3) | 2)
     times = process.cpu_times()  # ticks of 10 ms
     return float(times.user + times.system)
@@ -86,9 +84,7 @@ def _end(process: psutil.Process) -> None:
 
 
 @contextmanager
-def running(
-    name: str, command: Sequence[str], settings: dict[str, str], port: int, folder: Path
-) -> Iterator[Service]:
+def running(name: str, command: Sequence[str], settings: dict[str, str], port: int, folder: Path) -> Iterator[Service]:
     """The service of that command, from when it is healthy until the block ends.
 
     It sees the given settings alone: it runs in a folder without a .env file.
@@ -97,9 +93,7 @@ def running(
     kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
     environment = kept | settings | {"PORT": str(port), "PYTHONPATH": str(ROOT)}
     with log.open("wb") as output:
-        process = psutil.Popen(
-            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
+        process = psutil.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
     service = Service(name, port, process, log)
     try:
         _wait_until_healthy(service)

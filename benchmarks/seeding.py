@@ -153,7 +153,7 @@ def insert_accounts(database: Database[Document], secret: str) -> list[Account]:
             "exp": expires_at,
             "jti": uuid.uuid4().hex,
             "sid": uuid.uuid4().hex,
-            "token_version": 0,
+            "ver": 0,
         }
         accounts.append(Account(user_id, jwt.encode(claims, secret, algorithm="HS256")))
     return accounts
