@@ -174,5 +174,5 @@ class AccessTokens:
             )
         except ExpiredSignatureError as expired:
             raise TokenExpiredError from expired
-        except (JWTError, KeyError, TypeError, ValueError, OverflowError) as wrong:
+        except (JWTError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as wrong:
             raise InvalidTokenError from wrong
