@@ -52,11 +52,6 @@ def _mistake(*, at: tuple[int | str, ...], says: str) -> str:
     return f"{str(at[0]).upper()}: {says}" if at else says
 
 
-@cli.callback()
-def _commands() -> None:
-    """Keep `serve` a command of its own, however many there are."""
-
-
 @cli.command("serve")
 def serve_command() -> None:
     """Serve the API, with the embedded store unless DATABASE_URL is set."""

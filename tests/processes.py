@@ -1,0 +1,145 @@
+"""Processes that a test starts, waits for and looks at. Whatever happens, none outlives its test."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+import psutil
+
+from app.config import Settings
+
+COMMAND = Path(sys.executable).with_name("task-timer")
+PATIENCE_SECONDS = 60.0
+
+T = TypeVar("T")
+
+
+def eventually(look: Callable[[], T | None]) -> T:
+    """The first truth that looking again and again finds."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"never came true: {look}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def clean_environment(**variables: object) -> dict[str, str]:
+    """This process' environment without any of our settings, and then these."""
+    ours = {name.upper() for name in Settings.model_fields}
+    kept = {name: value for name, value in os.environ.items() if name.upper() not in ours}
+    return kept | {name: str(value) for name, value in variables.items()}
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """A process and all that came of it."""
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
+
+
+def one_of(processes: list[psutil.Process], script: str) -> psutil.Process:
+    """The process that runs this script, whatever else its command line names."""
+    return next(process for process in processes if script in [Path(part).name for part in process.cmdline()[1:3]])
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
+
+
+@contextmanager
+def running(*arguments: str, folder: Path, **variables: object) -> Iterator["Program"]:
+    """`task-timer` with these arguments and settings, in this folder."""
+    with (folder / "output.txt").open("w") as output:
+        process = subprocess.Popen(
+            [str(COMMAND), *arguments],
+            cwd=folder,
+            env=clean_environment(**variables),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    program = Program(process, folder / "output.txt", variables.get("PORT"))
+    try:
+        yield program
+    finally:
+        program.clean_up()
+
+
+class Program:
+    """A `task-timer` that runs, or ran."""
+
+    def __init__(self, process: subprocess.Popen[bytes], output: Path, port: object) -> None:
+        self.process = process
+        self.base_url = f"http://127.0.0.1:{port}"
+        self._output = output
+        self._seen: dict[int, psutil.Process] = {}
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text()
+
+    def family(self) -> list[psutil.Process]:
+        """It and all its descendants."""
+        found = family(self.process.pid)
+        self._seen |= {process.pid: process for process in found}
+        return found
+
+    def get(self, path: str) -> httpx.Response | None:
+        try:
+            return httpx.get(self.base_url + path, timeout=10)
+        except httpx.TransportError:
+            assert self.process.poll() is None, self.output
+            return None
+
+    def wait_until_ready(self) -> None:
+        eventually(lambda: (answer := self.get("/health/ready")) and answer.status_code == 200)
+        self.family()
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def exit_code(self) -> int:
+        return self.process.wait(PATIENCE_SECONDS)
+
+    def left_nothing_running(self) -> bool:
+        return bool(eventually(lambda: gone(list(self._seen.values()))))
+
+    def clean_up(self) -> None:
+        if self.process.poll() is None:
+            self.family()
+        for process in self._seen.values():
+            if process.is_running():
+                process.kill()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+def outcome(*arguments: str, folder: Path, **variables: object) -> subprocess.CompletedProcess[str]:
+    """What `task-timer` with these arguments and settings says, and how it exits."""
+    return subprocess.run(
+        [str(COMMAND), *arguments],
+        cwd=folder,
+        env=clean_environment(**variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
