@@ -1,0 +1,122 @@
+"""The settings: all of them in one place, documented, and refused when they are unsafe."""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from app.config import Settings
+from tests.processes import clean_environment
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("app", "documents", "services", "routes")
+SAFE: dict[str, Any] = {
+    "environment": "production",
+    "database_url": "mongodb://db.example.com",
+    "secret_key": "0c4f1f9b6a7e4d20b8f3a1c5d7e9042b",
+}
+
+
+@pytest.fixture(autouse=True)
+def no_settings_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A folder without .env, and an environment without our settings."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.environ", clean_environment())
+
+
+def documented() -> dict[str, str]:
+    """What .env.example sets."""
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+class TestTheExampleFile:
+    def test_lists_every_setting_and_no_other(self) -> None:
+        assert list(documented()) == list(dict.fromkeys(documented()))
+        assert set(documented()) == {name.upper() for name in Settings.model_fields}
+
+    def test_shows_the_defaults(self, tmp_path: Path) -> None:
+        (tmp_path / ".env").write_text((ROOT / ".env.example").read_text())
+        from_the_example = Settings()
+        (tmp_path / ".env").unlink()
+        assert from_the_example == Settings()
+
+    def test_says_something_of_the_secrets_but_holds_none(self) -> None:
+        assert documented()["SECRET_KEY"] == documented()["DATABASE_URL"] == ""
+
+
+class TestReadingThem:
+    def test_takes_the_environment_before_the_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / ".env").write_text("PORT=8001\nHOST=::1\n")
+        monkeypatch.setattr("os.environ", clean_environment(PORT=8002))
+        settings = Settings()
+        assert (settings.host, settings.port) == ("::1", 8002)
+
+    def test_takes_an_empty_variable_for_an_unset_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        empty = dict.fromkeys((name.upper() for name in Settings.model_fields), "")
+        monkeypatch.setattr("os.environ", clean_environment(**empty))
+        assert Settings() == Settings.model_construct()
+
+    def test_splits_lists_at_commas(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("os.environ", clean_environment(CORS_ORIGINS="https://a.example, https://b.example,"))
+        assert Settings().cors_origins == ("https://a.example", "https://b.example")
+
+    def test_cannot_be_changed_afterwards(self) -> None:
+        with pytest.raises(ValidationError, match="frozen"):
+            Settings().port = 1  # type: ignore[misc]
+
+    def test_shows_no_secret(self) -> None:
+        settings = Settings(**SAFE)
+        assert settings.database_url == SecretStr(SAFE["database_url"])
+        assert SAFE["secret_key"] not in repr(settings)
+        assert SAFE["database_url"] not in repr(settings)
+
+    @pytest.mark.parametrize("wrong", [{"port": 0}, {"workers": 0}, {"api_prefix": "api"}, {"algorithm": "none"}])
+    def test_refuses_what_cannot_be(self, wrong: dict[str, Any]) -> None:
+        with pytest.raises(ValidationError):
+            Settings(**wrong)
+
+
+class TestProduction:
+    def test_starts_with_a_database_and_a_key_of_its_own(self) -> None:
+        assert Settings(**SAFE).environment == "production"
+
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [
+            ({"database_url": None}, "needs DATABASE_URL"),
+            ({"secret_key": None}, "needs SECRET_KEY"),
+            ({"secret_key": "0c4f1f9b6a7e4d20b8f3a1c5d7e9042"}, "shorter than 32 bytes"),
+            ({"secret_key": "changeme-0c4f1f9b6a7e4d20b8f3a1c5d7e9"}, "placeholder"),
+            ({"secret_key": "a" * 64}, "placeholder"),
+        ],
+    )
+    def test_refuses_to_start_unsafely(self, change: dict[str, Any], reason: str) -> None:
+        with pytest.raises(ValidationError, match=reason) as refused:
+            Settings(**(SAFE | change))
+        assert str(change.get("secret_key")) not in str(refused.value)
+
+    def test_is_the_only_one_to_be_so_strict(self) -> None:
+        assert Settings(environment="development").secret_key is None
+
+
+class TestTheEnvironment:
+    @pytest.mark.parametrize("package", PACKAGES)
+    def test_is_read_by_the_settings_alone(self, package: str) -> None:
+        readers = [
+            str(file.relative_to(ROOT))
+            for file in (ROOT / package).rglob("*.py")
+            if _reads_the_environment(ast.parse(file.read_text()))
+        ]
+        assert set(readers) <= {"app/config.py"}
+
+
+def _reads_the_environment(tree: ast.AST) -> bool:
+    names = {"environ", "environb", "getenv", "getenvb", "load_dotenv", "dotenv_values"}
+    return any(
+        (isinstance(node, ast.Attribute) and node.attr in names)
+        or (isinstance(node, ast.ImportFrom) and names & {alias.name for alias in node.names})
+        for node in ast.walk(tree)
+    )
