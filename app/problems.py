@@ -109,7 +109,8 @@ def _methods_here(request: Request) -> list[str]:
         for route in iter_route_contexts(request.app.routes)
         if route.path_regex and route.path_regex.match(request.url.path)
     ]
-    return sorted({method for route in here for method in route.methods or ()})
+    # Only what is mounted names none: files, which can but be read.
+    return sorted({method for route in here for method in route.methods or ()}) or ["GET", "HEAD"]
 
 
 _AWAY = (

@@ -34,14 +34,13 @@ async def serving_beside(app: FastAPI, database: Database) -> AsyncIterator[str]
 @asynccontextmanager
 async def process_serving(command: Sequence[str], *, port: int, log: Path, **settings: str) -> AsyncIterator[str]:
     """The address of a service that runs as a process with these settings, its standard error in `log`."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV_")}
     base_url = f"http://127.0.0.1:{port}"
     with log.open("wb") as stderr:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *command,
-            env={**environment, **settings, "PORT": str(port)},
-            cwd=Path(__file__).parent.parent,
+            env={**os.environ, **settings, "PORT": str(port)},
+            cwd=log.parent,  # no .env there
             stdout=asyncio.subprocess.DEVNULL,
             stderr=stderr,
         )
