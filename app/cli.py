@@ -1,5 +1,6 @@
 """The command `task-timer`."""
 
+import json
 import shutil
 import signal
 import subprocess
@@ -56,6 +57,16 @@ def _mistake(*, at: tuple[int | str, ...], says: str) -> str:
 def serve_command() -> None:
     """Serve the API, with the embedded store unless DATABASE_URL is set."""
     sys.exit(serve(settings_or_exit()))
+
+
+@cli.command("openapi")
+def openapi_command() -> None:
+    """Print the OpenAPI document of the API: openapi.json, when nothing is set."""
+    # Imported late: the other commands do without.
+    from app.main import create_app  # noqa: PLC0415
+
+    document = create_app(settings_or_exit()).openapi()
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 @cli.command("shell")

@@ -30,5 +30,6 @@ def aware(instant: datetime) -> datetime:
 
 def rfc3339(instant: datetime) -> str:
     """A stored or aware UTC instant as RFC 3339 with Z: whole seconds without a fraction, others with three digits."""
-    precision = "milliseconds" if instant.microsecond else "seconds"
-    return instant.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+    if instant.tzinfo is not None:
+        instant = instant.replace(tzinfo=None)
+    return f"{instant.isoformat('T', 'milliseconds') if instant.microsecond else instant.isoformat()}Z"

@@ -96,6 +96,7 @@ class BodyTooLargeError(ServiceError):
     status = 413
     title = "Content Too Large"
     code = "body_too_large"
+    detail = "The body is larger than this service takes."
 
 
 class UnsupportedMediaTypeError(ServiceError):

@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install_error_handlers(app)
     install_docs_page(app)
     app.include_router(health.router)
-    for router in (auth.router, users.registration, users.account, tasks.router, timer.router):
+    for router in (tasks.router, timer.router, users.account, users.registration, auth.router):
         app.include_router(router, prefix=settings.api_prefix)
     install_openapi(app, prefix=settings.api_prefix)
     return app

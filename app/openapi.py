@@ -1,12 +1,15 @@
 """The OpenAPI document: what FastAPI finds, the bodies that it does not, and the errors that any route may answer."""
 
+import json
+import re
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.params import Depends
 from fastapi.routing import iter_route_contexts
+from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from app.bodies import Body
@@ -19,6 +22,7 @@ from app.errors import (
     ValidationError,
 )
 from app.problems import PROBLEM, PROBLEM_SCHEMA, problems
+from app.queries import Query
 from app.security import InvalidTokenError, TokenExpiredError
 
 DESCRIPTION = """\
@@ -33,6 +37,7 @@ Every error is a problem document (RFC 9457) whose `code` tells it from the othe
 _REF = "#/components/schemas/{model}"
 Endpoint = Callable[..., Any]
 Operation = dict[str, Any]
+Dependency = TypeVar("Dependency")
 
 
 def install_openapi(app: FastAPI, *, prefix: str) -> None:
@@ -43,12 +48,13 @@ def install_openapi(app: FastAPI, *, prefix: str) -> None:
     schemas = document["components"]["schemas"]
     for endpoint, path, operation in _operations(app, document):
         app.state.paths[endpoint] = path
-        app.state.query_parameters[endpoint] = _query_parameters(operation)
+        _add_query(endpoint, operation)
         _add_body(endpoint, operation, schemas)
+        app.state.query_parameters[endpoint] = _query_parameters(operation)
         _add_errors(operation)
-    for generated in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(generated, None)
     schemas["Problem"] = PROBLEM_SCHEMA
+    _add_answers(app, schemas)
+    _drop_the_unused(document)
     for scheme in document["components"].get("securitySchemes", {}).values():
         scheme["flows"]["password"]["tokenUrl"] = f"{prefix}/auth/token"
     app.openapi_schema = document
@@ -72,8 +78,13 @@ def _query_parameters(operation: Operation) -> dict[str, bool]:
     }
 
 
+def _add_query(endpoint: Endpoint, operation: Operation) -> None:
+    for query in _dependencies(endpoint, Query):
+        operation["parameters"] = [*operation.get("parameters", ()), *query.parameters()]
+
+
 def _add_body(endpoint: Endpoint, operation: Operation, schemas: dict[str, Any]) -> None:
-    for body in _bodies(endpoint):
+    for body in _dependencies(endpoint, Body):
         _, defined = models_json_schema([(body.model, "validation")], ref_template=_REF)
         schemas.update(defined["$defs"])
         shape = {"$ref": _REF.format(model=body.model.__name__)}
@@ -83,12 +94,30 @@ def _add_body(endpoint: Endpoint, operation: Operation, schemas: dict[str, Any])
         }
 
 
-def _bodies(endpoint: Endpoint) -> Iterator[Body[Any]]:
+def _dependencies(endpoint: Endpoint, kind: type[Dependency]) -> Iterator[Dependency]:
+    """What of this kind the endpoint asks for."""
     for hint in get_type_hints(endpoint, include_extras=True).values():
         if get_origin(hint) is Annotated:
             for mark in get_args(hint)[1:]:
-                if isinstance(mark, Depends) and isinstance(mark.dependency, Body):
+                if isinstance(mark, Depends) and isinstance(mark.dependency, kind):
                     yield mark.dependency
+
+
+def _add_answers(app: FastAPI, schemas: dict[str, Any]) -> None:
+    """The answers once more: FastAPI drops every null of the document, and so those of the examples."""
+    for route in iter_route_contexts(app.routes):
+        if route.response_model is not None:
+            answer = TypeAdapter(route.response_model).json_schema(mode="serialization", ref_template=_REF)
+            schemas.update(answer.pop("$defs", {}))
+            schemas[answer["title"]] = answer
+
+
+def _drop_the_unused(document: dict[str, Any]) -> None:
+    """Drops the schemas that nothing refers to: FastAPI's own idea of a 422, and what a header is parsed into."""
+    schemas = document["components"]["schemas"]
+    while unused := schemas.keys() - set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document))):
+        for name in unused:
+            del schemas[name]
 
 
 def _add_errors(operation: Operation) -> None:
@@ -98,9 +127,7 @@ def _add_errors(operation: Operation) -> None:
         common += [AuthenticationError, InvalidTokenError, TokenExpiredError]
     if "requestBody" in operation:
         common += [BodyTooLargeError, UnsupportedMediaTypeError]
-    if "parameters" in operation or "requestBody" in operation or "security" in operation:
-        common.append(ValidationError)
-    for status, answer in problems(*common, DatabaseUnavailableError).items():
+    for status, answer in problems(*common, ValidationError, DatabaseUnavailableError).items():
         standing = operation["responses"].setdefault(str(status), answer)
         content = standing.setdefault("content", {})
         content.pop("application/json", None)  # FastAPI's own idea of a 422

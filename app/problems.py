@@ -86,14 +86,14 @@ async def _service_error(request: Request, error: ServiceError) -> Response:
 
 
 async def _validation_error(request: Request, error: RequestValidationError) -> Response:
-    wrong = tuple(
-        FieldError(
-            sentence(found),
-            parameter=str(found["loc"][1] if len(found["loc"]) > 1 else found["loc"][0]),
-        )
-        for found in error.errors()
-    )
-    return problem(request, ValidationError(errors=wrong))
+    return problem(request, ValidationError(errors=tuple(_beside_the_body(found) for found in error.errors())))
+
+
+def _beside_the_body(found: Any) -> FieldError:
+    place, name = found["loc"][0], str(found["loc"][1])
+    if place == "header":
+        return FieldError(sentence(found), header=name)
+    return FieldError(sentence(found), parameter=name)
 
 
 async def _http_error(request: Request, error: HTTPException) -> Response:

@@ -1,10 +1,12 @@
 """What belongs to one request: who asks, and which version they mean."""
 
 import re
+from functools import partial
 from typing import Annotated, TypedDict
 
 from fastapi import Depends, Header, Request
 from fastapi.security import OAuth2PasswordBearer
+from pydantic import BeforeValidator, InstanceOf, WithJsonSchema
 
 from app.config import Settings
 from app.database import Client
@@ -43,17 +45,26 @@ def get_client(request: Request) -> Client:
     return client
 
 
-# The address in the OpenAPI document is set with the API's prefix in app/openapi.py.
-_bearer = OAuth2PasswordBearer(tokenUrl="auth/token", scheme_name="Password", auto_error=False)
+class SignedIn(OAuth2PasswordBearer):
+    """Answers the user who is asking, before it looks at what is asked.
 
+    One dependency for all of it, since each one costs every request. Raises AuthenticationError,
+    or ValidationError for a query parameter that the route does not have.
+    """
 
-async def current_user(request: Request, bearer: Annotated[str | None, Depends(_bearer)]) -> ActingUser:
-    """The user who is asking. Raises AuthenticationError."""
-    if not bearer:
-        raise AuthenticationError
-    user = await authentication_service.identify(request.state.tokens, bearer=bearer)
-    request.scope["user_id"] = str(user.id)
-    return user
+    def __init__(self) -> None:
+        # The address in the OpenAPI document is set with the API's prefix in app/openapi.py.
+        super().__init__(tokenUrl="auth/token", scheme_name="Password")
+
+    async def __call__(self, request: Request) -> ActingUser:  # type: ignore[override] # more than the token
+        """The user behind the bearer token of this request."""
+        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not bearer:
+            raise AuthenticationError
+        user = await authentication_service.identify(request.state.tokens, bearer=bearer.strip())
+        request.scope["user_id"] = str(user.id)
+        await refuse_unknown_parameters(request)
+        return user
 
 
 async def refuse_unknown_parameters(request: Request) -> None:
@@ -69,41 +80,39 @@ async def refuse_unknown_parameters(request: Request) -> None:
         raise ValidationError(errors=tuple(FieldError(detail, parameter=name) for name, detail in wrong.items()))
 
 
-async def if_match(
-    sent: Annotated[str | None, Header(alias="If-Match", description="Change only this version.")] = None,
-) -> VersionCondition | None:
-    """The versions that may be changed, by strong comparison: a weak tag matches none (RFC 9110 section 13.1.1)."""
-    return _condition(sent, header="If-Match", weak=False)
-
-
-async def if_none_match(
-    sent: Annotated[str | None, Header(alias="If-None-Match", description="Read only another version.")] = None,
-) -> VersionCondition | None:
-    """The versions that need not be sent again, by weak comparison (RFC 9110 section 13.1.2)."""
-    return _condition(sent, header="If-None-Match", weak=True)
-
-
-def _condition(sent: str | None, *, header: str, weak: bool) -> VersionCondition | None:
-    if sent is None:
+def _conditions(sent: object, *, weak: bool) -> VersionCondition | None:
+    if sent is None or not isinstance(sent, str):
         return None
     if sent.strip() == "*":
         return VersionCondition(frozenset(), any=True)
     if not _ENTITY_TAGS.fullmatch(sent):
-        wrong = 'is neither * nor a list of entity tags, such as "3"'
-        raise ValidationError(errors=(FieldError(wrong, header=header),))
-    tags = _ENTITY_TAG.findall(sent)
-    return VersionCondition(frozenset(tag for mark, tag in tags if weak or not mark))
+        raise ValueError('is neither * nor a list of entity tags, such as "3"')
+    return VersionCondition(frozenset(tag for mark, tag in _ENTITY_TAG.findall(sent) if weak or not mark))
 
 
-CurrentUser = Annotated[ActingUser, Depends(current_user)]
-IfMatch = Annotated[VersionCondition | None, Depends(if_match)]
-IfNoneMatch = Annotated[VersionCondition | None, Depends(if_none_match)]
+_TAGS_SCHEMA = WithJsonSchema({"type": "string", "examples": ['"3"']})
+
+signed_in = SignedIn()
+CurrentUser = Annotated[ActingUser, Depends(signed_in)]
+
+# Strong comparison: a weak tag matches no version (RFC 9110 section 13.1.1).
+IfMatch = Annotated[
+    InstanceOf[VersionCondition] | None,
+    BeforeValidator(partial(_conditions, weak=False)),
+    _TAGS_SCHEMA,
+    Header(alias="If-Match", description="Change only this version."),
+]
+# Weak comparison: a weak tag matches its version (RFC 9110 section 13.1.2).
+IfNoneMatch = Annotated[
+    InstanceOf[VersionCondition] | None,
+    BeforeValidator(partial(_conditions, weak=True)),
+    _TAGS_SCHEMA,
+    Header(alias="If-None-Match", description="Read only another version."),
+]
+
 ServiceSettings = Annotated[Settings, Depends(get_service_settings)]
 Tokens = Annotated[AccessTokens, Depends(get_tokens)]
 DatabaseClient = Annotated[Client, Depends(get_client)]
 
 open_to_all = [Depends(refuse_unknown_parameters)]
-"""The dependencies of a router whose routes need no token."""
-
-signed_in = [Depends(current_user), *open_to_all]
-"""The dependencies of a router whose routes are for signed-in users: who is asking comes before what."""
+"""The dependencies of a router whose routes need no token; the others take CurrentUser first."""

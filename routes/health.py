@@ -3,6 +3,7 @@
 from typing import Literal
 
 from fastapi import APIRouter
+from pydantic import ConfigDict, with_config
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
@@ -13,6 +14,7 @@ from routes.dependencies import DatabaseClient, open_to_all
 router = APIRouter(prefix="/health", tags=["health"], dependencies=open_to_all)
 
 
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [{"status": "healthy"}]}))
 class Health(TypedDict):
     """All is well."""
 

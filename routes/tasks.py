@@ -2,15 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from app.bodies import JsonBody
 from app.errors import StaleVersionError
 from app.json import json_response
 from app.problems import problems
+from app.queries import Query
 from routes.answers import versioned
-from routes.dependencies import CurrentUser, IfMatch, IfNoneMatch, signed_in
+from routes.dependencies import CurrentUser, IfMatch, IfNoneMatch
 from services.schemas.tasks import (
     TaskCreate,
     TaskPage,
@@ -21,11 +22,11 @@ from services.schemas.tasks import (
 )
 from services.tasks import TaskNotFoundError, task_service
 
-router = APIRouter(prefix="/tasks", tags=["tasks"], dependencies=signed_in)
+router = APIRouter(prefix="/tasks", tags=["tasks"])
 
 
 @router.get("", operation_id="list_tasks", summary="List tasks", response_model=TaskPage)
-async def list_tasks(user: CurrentUser, query: Annotated[TaskQuery, Query()]) -> Response:
+async def list_tasks(user: CurrentUser, query: Annotated[TaskQuery, Depends(Query(TaskQuery))]) -> Response:
     """Without their entries. `next_cursor` leads to the next page, whatever is added meanwhile."""
     return json_response(await task_service.page(user, query=query))
 
@@ -48,7 +49,7 @@ async def create_task(
         **problems(TaskNotFoundError),
     },
 )
-async def get_task(user: CurrentUser, task_id: str, if_none_match: IfNoneMatch) -> Response:
+async def get_task(user: CurrentUser, task_id: str, if_none_match: IfNoneMatch = None) -> Response:
     """With the newest 100 of its time entries, newest first."""
     return versioned(await task_service.get(user, task_id=task_id), unless=if_none_match)
 
@@ -63,8 +64,8 @@ async def get_task(user: CurrentUser, task_id: str, if_none_match: IfNoneMatch) 
 async def change_task(
     user: CurrentUser,
     task_id: str,
-    if_match: IfMatch,
     change: Annotated[TaskUpdate, Depends(JsonBody(TaskUpdate))],
+    if_match: IfMatch = None,
 ) -> Response:
     """A JSON merge patch: what is not sent stays. Completing it, or setting it to pending, stops its timer."""
     return versioned(await task_service.change(user, task_id=task_id, change=change, if_match=if_match))
@@ -77,7 +78,7 @@ async def change_task(
     status_code=204,
     responses=problems(TaskNotFoundError, StaleVersionError),
 )
-async def trash_task(user: CurrentUser, task_id: str, if_match: IfMatch) -> Response:
+async def trash_task(user: CurrentUser, task_id: str, if_match: IfMatch = None) -> Response:
     """Its timer stops. Its time is kept, and counts again once it is restored."""
     await task_service.trash(user, task_id=task_id, if_match=if_match)
     return versioned(None)
@@ -90,6 +91,6 @@ async def trash_task(user: CurrentUser, task_id: str, if_match: IfMatch) -> Resp
     response_model=TaskRead,
     responses=problems(TaskNotFoundError, StaleVersionError),
 )
-async def restore_task(user: CurrentUser, task_id: str, if_match: IfMatch) -> Response:
+async def restore_task(user: CurrentUser, task_id: str, if_match: IfMatch = None) -> Response:
     """A task that is not in the trash stays as it is."""
     return versioned(await task_service.restore(user, task_id=task_id, if_match=if_match))

@@ -9,7 +9,7 @@ from app.bodies import JsonBody
 from app.errors import StaleVersionError
 from app.problems import problems
 from routes.answers import versioned
-from routes.dependencies import CurrentUser, IfMatch, IfNoneMatch, signed_in
+from routes.dependencies import CurrentUser, IfMatch, IfNoneMatch
 from services.schemas.timer import StoppedRead, TimerRead, TimerStart, TimerStop
 from services.tasks import TaskNotFoundError
 from services.timer import (
@@ -21,7 +21,7 @@ from services.timer import (
     timer_service,
 )
 
-router = APIRouter(prefix="/timer", tags=["timer"], dependencies=signed_in)
+router = APIRouter(prefix="/timer", tags=["timer"])
 
 
 @router.get(
@@ -34,7 +34,7 @@ router = APIRouter(prefix="/timer", tags=["timer"], dependencies=signed_in)
         304: {"description": "If-None-Match names this version"},
     },
 )
-async def get_timer(user: CurrentUser, if_none_match: IfNoneMatch) -> Response:
+async def get_timer(user: CurrentUser, if_none_match: IfNoneMatch = None) -> Response:
     """204 when none runs."""
     return versioned(await timer_service.current(user), unless=if_none_match)
 
@@ -57,7 +57,7 @@ async def get_timer(user: CurrentUser, if_none_match: IfNoneMatch) -> Response:
     },
 )
 async def start_timer(
-    user: CurrentUser, if_match: IfMatch, new: Annotated[TimerStart, Depends(JsonBody(TimerStart))]
+    user: CurrentUser, new: Annotated[TimerStart, Depends(JsonBody(TimerStart))], if_match: IfMatch = None
 ) -> Response:
     """At most one timer runs for a user. A pending or completed task becomes in_progress."""
     return versioned(await timer_service.start(user, new=new, if_match=if_match))
@@ -78,8 +78,8 @@ async def start_timer(
 )
 async def stop_timer(
     user: CurrentUser,
-    if_match: IfMatch,
     stop: Annotated[TimerStop, Depends(JsonBody(TimerStop, optional=True))],
+    if_match: IfMatch = None,
 ) -> Response:
     """No rule can refuse it. With `entry_id` it may be sent again and again, and answers the same entry."""
     return versioned(await timer_service.stop(user, stop=stop, if_match=if_match))
