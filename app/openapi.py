@@ -106,7 +106,7 @@ def _dependencies(endpoint: Endpoint, kind: type[Dependency]) -> Iterator[Depend
 def _add_answers(app: FastAPI, schemas: dict[str, Any]) -> None:
     """The answers once more: FastAPI drops every null of the document, and so those of the examples."""
     for route in iter_route_contexts(app.routes):
-        if route.response_model is not None:
+        if getattr(route, "response_model", None) is not None:
             answer = TypeAdapter(route.response_model).json_schema(mode="serialization", ref_template=_REF)
             schemas.update(answer.pop("$defs", {}))
             schemas[answer["title"]] = answer

@@ -3,10 +3,34 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, with_config
+from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from app.clock import rfc3339
 from services.schemas.fields import Id, Timestamp
+
+ENDED_EXAMPLE: JsonDict = {
+    "id": "6920a3f1c2d4e5f607182931",
+    "task_id": "6920a3f1c2d4e5f607182930",
+    "started_at": "2026-11-18T09:00:00Z",
+    "ended_at": "2026-11-18T10:30:00Z",
+    "duration_seconds": 5400,
+    "note": "First draft",
+    "tags": ["writing"],
+    "billable": True,
+    "source": "timer",
+    "timezone": "Europe/Berlin",
+    "needs_review": False,
+    "hourly_rate": None,
+    "created_at": "2026-11-18T09:00:00.412Z",
+    "updated_at": "2026-11-18T10:30:00.087Z",
+}
+RUNNING_EXAMPLE: JsonDict = {
+    **ENDED_EXAMPLE,
+    "ended_at": None,
+    "duration_seconds": None,
+    "updated_at": "2026-11-18T09:00:00.412Z",
+}
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -17,7 +41,7 @@ class HourlyRateRead(TypedDict):
     currency: Annotated[str, Field(description="ISO 4217", examples=["EUR"])]
 
 
-@with_config(ConfigDict(extra="forbid"))
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [ENDED_EXAMPLE]}))
 class EntryRead(TypedDict):
     """A time entry: [started_at, ended_at) in whole seconds."""
 

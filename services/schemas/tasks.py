@@ -7,7 +7,7 @@ from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from app.clock import rfc3339
-from services.schemas.entries import EntryRead, read_entry
+from services.schemas.entries import ENDED_EXAMPLE, EntryRead, read_entry
 from services.schemas.fields import (
     Description,
     Id,
@@ -28,6 +28,27 @@ _EXAMPLE: JsonDict = {
     "tags": ["sales"],
     "priority": 2,
     "due_at": "2026-11-30T17:00:00+01:00",
+}
+
+_READ_EXAMPLE: JsonDict = {
+    "id": "6920a3f1c2d4e5f607182930",
+    "title": "Write the offer",
+    "description": None,
+    "status": "in_progress",
+    "tags": ["sales"],
+    "priority": 2,
+    "project_id": None,
+    "due_at": "2026-11-30T16:00:00Z",
+    "estimate_seconds": None,
+    "billable": True,
+    "tracked_seconds": 5400,
+    "entry_count": 1,
+    "active": None,
+    "version": 3,
+    "created_at": "2026-11-18T08:59:12.345Z",
+    "updated_at": "2026-11-18T10:30:00.087Z",
+    "completed_at": None,
+    "deleted_at": None,
 }
 
 
@@ -77,6 +98,9 @@ TaskSort = Literal[
     "-tracked_seconds",
 ]
 
+LONGEST_CURSOR = 2000
+"""A cursor holds a value of the sort key; a title of 200 characters may take 1,200 bytes in JSON."""
+
 
 class TaskQuery(BaseModel):
     """Which tasks, in which order, from where on."""
@@ -94,10 +118,12 @@ class TaskQuery(BaseModel):
     deleted: bool = Field(default=False, description="true: the trash alone.")
     sort: TaskSort = Field(default="-created_at", description="With - it descends. A null due_at comes last.")
     limit: int = Field(default=50, ge=1, le=200)
-    cursor: str | None = Field(default=None, max_length=1000, description="The next_cursor of the page before.")
+    cursor: str | None = Field(
+        default=None, max_length=LONGEST_CURSOR, description="The next_cursor of the page before."
+    )
 
 
-@with_config(ConfigDict(extra="forbid"))
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_READ_EXAMPLE]}))
 class TaskRead(TypedDict):
     """A task. `tracked_seconds` and `entry_count` are of its ended entries."""
 
@@ -121,14 +147,18 @@ class TaskRead(TypedDict):
     deleted_at: Annotated[Timestamp | None, Field(description="Since when it is in the trash.")]
 
 
-@with_config(ConfigDict(extra="forbid"))
+@with_config(
+    ConfigDict(extra="forbid", json_schema_extra={"examples": [{**_READ_EXAMPLE, "time_entries": [ENDED_EXAMPLE]}]})
+)
 class TaskWithEntries(TaskRead):
     """A task with the newest 100 of its ended entries, newest first."""
 
     time_entries: list[EntryRead]
 
 
-@with_config(ConfigDict(extra="forbid"))
+@with_config(
+    ConfigDict(extra="forbid", json_schema_extra={"examples": [{"items": [_READ_EXAMPLE], "next_cursor": None}]})
+)
 class TaskPage(TypedDict):
     """A page of tasks."""
 

@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, with_config
+from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from app.clock import aware, rfc3339
 from services.intervals import seconds_between
-from services.schemas.entries import EntryRead, read_entry
+from services.schemas.entries import ENDED_EXAMPLE, RUNNING_EXAMPLE, EntryRead, read_entry
 from services.schemas.fields import Id, Input, Instant, Note, Tags, Timestamp
 
 
@@ -34,7 +35,23 @@ class TimerStop(Input):
     task_id: str | None = Field(default=None, description="The task of the timer; spares a search for the entry.")
 
 
-@with_config(ConfigDict(extra="forbid"))
+_TIMER_EXAMPLE: JsonDict = {
+    "task_id": "6920a3f1c2d4e5f607182930",
+    "task_title": "Write the offer",
+    "entry": RUNNING_EXAMPLE,
+    "elapsed_seconds": 60,
+    "server_time": "2026-11-18T09:01:00.500Z",
+}
+_STOPPED_EXAMPLE: JsonDict = {
+    "task_id": "6920a3f1c2d4e5f607182930",
+    "task_title": "Write the offer",
+    "entry": ENDED_EXAMPLE,
+    "tracked_seconds": 5400,
+    "server_time": "2026-11-18T10:30:00.087Z",
+}
+
+
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_TIMER_EXAMPLE]}))
 class TimerRead(TypedDict):
     """A running timer."""
 
@@ -45,7 +62,7 @@ class TimerRead(TypedDict):
     server_time: Timestamp
 
 
-@with_config(ConfigDict(extra="forbid"))
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_STOPPED_EXAMPLE]}))
 class StoppedRead(TypedDict):
     """A timer that has been stopped: its entry, and what the task adds up to."""
 

@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, with_config
+from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from app.clock import rfc3339
@@ -10,6 +11,18 @@ from services.schemas.fields import Email, FullName, Id, Input, Password, Timest
 
 OverlapPolicy = Literal["allow", "warn", "forbid"]
 TimerCapHours = Annotated[int, Field(ge=1, le=744, description="A timer that ran longer is marked for review.")]
+
+_READ_EXAMPLE: JsonDict = {
+    "id": "6920a3f1c2d4e5f60718292f",
+    "email": "ada@example.com",
+    "full_name": "Ada Lovelace",
+    "timezone": "Europe/Berlin",
+    "week_start": 0,
+    "preferences": {"overlap_policy": "allow", "timer_cap_hours": 12},
+    "created_at": "2026-11-18T08:58:03.120Z",
+    "updated_at": "2026-11-18T08:58:03.120Z",
+}
+_TOKEN_EXAMPLE: JsonDict = {"access_token": "eyJhbGciOiJIUzI1NiIs...", "token_type": "bearer", "expires_in": 1800}
 
 
 class UserCreate(Input):
@@ -48,6 +61,10 @@ class UserUpdate(Input):
 class SignIn(Input):
     """The password form of OAuth2 (RFC 6749 section 4.3.2); `username` is the e-mail address."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"username": "ada@example.com", "password": "correct horse battery"}]}
+    )
+
     username: Annotated[str, Field(max_length=254)]
     password: Annotated[str, Field(max_length=128)]
     grant_type: Literal["password"] = "password"
@@ -64,7 +81,7 @@ class PreferencesRead(TypedDict):
     timer_cap_hours: TimerCapHours
 
 
-@with_config(ConfigDict(extra="forbid"))
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_READ_EXAMPLE]}))
 class UserRead(TypedDict):
     """A user, as only the user sees it."""
 
@@ -78,7 +95,7 @@ class UserRead(TypedDict):
     updated_at: Timestamp
 
 
-@with_config(ConfigDict(extra="forbid"))
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_TOKEN_EXAMPLE]}))
 class TokenRead(TypedDict):
     """A bearer token (RFC 6749 section 5.1)."""
 

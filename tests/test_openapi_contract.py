@@ -1,0 +1,317 @@
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+from openapi_schema_validator import OAS31Validator, oas31_format_checker
+from openapi_spec_validator import validate
+from pydantic import TypeAdapter, ValidationError
+
+from routes.health import Health
+from services.schemas.entries import EntryRead
+from services.schemas.tasks import TaskPage, TaskRead, TaskWithEntries
+from services.schemas.timer import StoppedRead, TimerRead
+from services.schemas.users import TokenRead, UserRead
+from tests.conftest import MakeUser
+from tests.support import API, PASSWORD, Client, Json
+
+ROOT = Path(__file__).parent.parent
+PROBLEM = "application/problem+json"
+METHODS = {"get", "post", "put", "patch", "delete"}
+ANOTHER = {
+    # What a tour through one service cannot meet: test_error_contract.py and test_signing_in.py meet it.
+    ("register", "403"),
+}
+
+
+@pytest.fixture(scope="module")
+def document(app: FastAPI) -> Json:
+    shown: Json = json.loads(json.dumps(app.openapi()))
+    return shown
+
+
+def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            assert method in METHODS
+            yield path, method, operation
+
+
+def contents(answer: Json) -> Json:
+    found: Json = answer.get("content", {})
+    return found
+
+
+def validator(document: Json, schema: Json) -> OAS31Validator:
+    whole = {**schema, "components": document["components"]}
+    return OAS31Validator(whole, format_checker=oas31_format_checker)
+
+
+def examples_of(document: Json, content: Json) -> list[Any]:
+    """The examples beside a schema, or in the schema that it refers to."""
+    if "examples" in content:
+        return [example["value"] for example in content["examples"].values()]
+    schema = content["schema"]
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    found: list[Any] = schema.get("examples", [])
+    return found
+
+
+class TestTheDocument:
+    def test_is_the_one_that_is_committed(self, document: Json) -> None:
+        committed = json.loads((ROOT / "openapi.json").read_text(encoding="utf-8"))
+        assert committed == document, "it has changed: task-timer openapi > openapi.json"
+
+    def test_is_what_the_command_prints(self, document: Json, tmp_path: Path) -> None:
+        command = [sys.executable, "-c", "from app.cli import main; main()", "openapi"]
+        printed = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True).stdout
+        assert json.loads(printed) == document
+
+    def test_is_valid(self, document: Json) -> None:
+        validate(document)
+
+    def test_says_where_a_token_comes_from(self, document: Json) -> None:
+        (scheme,) = document["components"]["securitySchemes"].values()
+        assert scheme["type"] == "oauth2"
+        token_url = scheme["flows"]["password"]["tokenUrl"]
+        assert document["paths"][token_url]["post"]["operationId"] == "sign_in"
+        (media_type,) = document["paths"][token_url]["post"]["requestBody"]["content"]
+        assert media_type == "application/x-www-form-urlencoded"
+
+    def test_refers_to_nothing_that_is_missing_and_defines_nothing_in_vain(self, document: Json) -> None:
+        named = {part.split('"')[0] for part in json.dumps(document).split('"#/components/schemas/')[1:]}
+        assert named == document["components"]["schemas"].keys()
+
+
+class TestAnOperation:
+    def test_is_named_after_its_function(self, app: FastAPI, document: Json) -> None:
+        named = {
+            (route.path, method.lower()): route.endpoint.__name__
+            for route in iter_route_contexts(app.routes)
+            for method in route.methods or ()
+            if route.endpoint
+        }
+        ids = [operation["operationId"] for _, _, operation in operations(document)]
+        assert len(ids) == len(set(ids)) >= 16
+        for path, method, operation in operations(document):
+            assert operation["operationId"] == named[path, method]
+
+    def test_has_a_summary_a_description_and_a_tag(self, document: Json) -> None:
+        for path, method, operation in operations(document):
+            place = f"{method} {path}"
+            assert operation["summary"], place
+            assert not operation["summary"].endswith("."), place
+            assert operation["description"], place
+            assert len(operation["tags"]) == 1, place
+        summaries = [operation["summary"] for _, _, operation in operations(document)]
+        assert len(summaries) == len(set(summaries))
+
+    def test_shows_valid_examples_of_what_it_takes(self, document: Json) -> None:
+        for path, method, operation in operations(document):
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                found = examples_of(document, content)
+                assert found, f"{method} {path}"
+                for example in found:
+                    validator(document, content["schema"]).validate(example)
+
+    def test_shows_valid_examples_of_what_it_answers(self, document: Json) -> None:
+        for path, method, operation in operations(document):
+            for status, answer in operation["responses"].items():
+                for content in contents(answer).values():
+                    found = examples_of(document, content)
+                    assert found, f"{method} {path} {status}"
+                    for example in found:
+                        validator(document, content["schema"]).validate(example)
+
+    def test_answers_errors_as_problems_alone(self, document: Json) -> None:
+        for path, method, operation in operations(document):
+            assert {"422", "503"} <= operation["responses"].keys(), f"{method} {path}"
+            for status, answer in operation["responses"].items():
+                place = f"{method} {path} {status}"
+                assert answer["description"], place
+                if status >= "400":
+                    assert answer["content"].keys() == {PROBLEM}, place
+                    shown = answer["content"][PROBLEM]
+                    assert shown["schema"] == {"$ref": "#/components/schemas/Problem"}, place
+                    for code, example in shown["examples"].items():
+                        assert (example["value"]["code"], str(example["value"]["status"])) == (code, status), place
+                        assert "on the server" not in example["value"]["detail"], place
+                elif status in {"204", "304"}:
+                    assert "content" not in answer, place
+                else:
+                    assert answer["content"].keys() == {"application/json"}, place
+
+    def test_asks_for_a_token_unless_it_is_open_to_all(self, document: Json) -> None:
+        named = {operation["operationId"] for _, _, operation in operations(document) if "security" not in operation}
+        assert named == {"health", "health_live", "health_ready", "register", "sign_in"}
+        for _, _, operation in operations(document):
+            assert ("security" in operation) <= ("401" in operation["responses"])
+
+    def test_describes_each_parameter(self, document: Json) -> None:
+        for path, method, operation in operations(document):
+            for parameter in operation.get("parameters", ()):
+                assert parameter["in"] in {"path", "query", "header"}
+                assert parameter.get("required", False) == (parameter["in"] == "path"), (
+                    f"{method} {path} {parameter['name']}"
+                )
+
+
+class Tour:
+    """Holds every answer of the service against what the document says of it."""
+
+    def __init__(self, document: Json) -> None:
+        self.document = document
+        self.seen: set[tuple[str, str]] = set()
+
+    async def check(self, response: httpx.Response) -> None:
+        await response.aread()
+        operation = self.operation(response.request)
+        status = str(response.status_code)
+        self.seen.add((operation["operationId"], status))
+        assert status in operation["responses"], (operation["operationId"], response.text)
+        declared = contents(operation["responses"][status])
+        if not declared:
+            assert not response.content
+            return
+        content = declared[response.headers["content-type"]]
+        validator(self.document, content["schema"]).validate(response.json())
+        if status >= "400":
+            assert response.json()["code"] in content["examples"], (operation["operationId"], response.text)
+
+    def operation(self, request: httpx.Request) -> Json:
+        path = request.url.path
+        if path not in self.document["paths"]:
+            head, _, rest = path.removeprefix(f"{API}/tasks/").partition("/")
+            assert head
+            path = f"{API}/tasks/{{task_id}}" + (f"/{rest}" if rest else "")
+        operation: Json = self.document["paths"][path][request.method.lower()]
+        return operation
+
+    async def through_what_any_operation_may_answer(self, client: Client) -> None:
+        for path, method, operation in operations(self.document):
+            at = path.replace("{task_id}", "0" * 24)
+            await client.request(method, at, params={"unknown": "1"})
+            if "security" in operation:
+                await client.request(method, at, headers={"Authorization": ""})
+                await client.request(method, at, headers={"Authorization": "Bearer garbage"})
+            for media_type in operation.get("requestBody", {}).get("content", ()):
+                sent_type = {"Content-Type": media_type}
+                await client.request(method, at, content=b"x" * 1_100_000, headers=sent_type)
+                await client.request(method, at, content=b"x", headers={"Content-Type": "text/plain"})
+
+
+async def through_tasks(client: Client) -> None:
+    task = await client.make_task(due_at="2026-12-01T12:00:00.250+01:00", priority=0, tags=["a"], estimate_seconds=60)
+    await client.make_task(title="Other", status="completed")
+    at = f"{API}/tasks/{task['id']}"
+    await client.get(at)
+    await client.get(at, headers={"If-None-Match": '"1"'})
+    await client.patch(at, json={"description": "More"})
+    await client.list(limit=1)
+    for method, path in (("GET", at), ("PATCH", at), ("DELETE", at), ("POST", f"{at}/restore")):
+        missing = path.replace(task["id"], "0" * 24)
+        await client.request(method, missing, json={} if method == "PATCH" else None)
+        await client.request(method, path, json={} if method == "PATCH" else None, headers={"If-Match": '"99"'})
+    await client.delete(at)
+    await client.list(deleted=True)
+    await client.post(f"{at}/restore")
+
+
+async def through_the_timer(client: Client) -> None:
+    timer = f"{API}/timer"
+    task, other = await client.make_task(), await client.make_task(title="Other")
+    await client.get(timer)
+    await client.post(f"{timer}/stop")
+    await client.post(f"{timer}/start", json={"task_id": "nonsense"})
+    await client.post(f"{timer}/start", json={"task_id": task["id"]}, headers={"If-Match": '"99"'})
+    await client.post(f"{timer}/start", json={"task_id": task["id"], "started_at": "9000-01-01T00:00:00Z"})
+    await client.start(task, note="n", tags=["t"])
+    await client.post(f"{timer}/start", json={"task_id": task["id"]})
+    await client.post(f"{timer}/start", json={"task_id": other["id"]})
+    etag = (await client.get(timer)).headers["etag"]
+    await client.get(timer, headers={"If-None-Match": etag})
+    await client.post(f"{timer}/stop", headers={"If-Match": '"99"'})
+    await client.post(f"{timer}/stop", json={"ended_at": "9000-01-01T00:00:00Z"})
+    await client.stop()
+    await client.read(task)
+
+
+async def through_accounts(client: Client) -> None:
+    account = {"email": "ada@example.com", "password": PASSWORD}
+    for _ in range(2):
+        await client.post(f"{API}/users", json=account)
+    for password in (PASSWORD, "wrong"):
+        await client.post(f"{API}/auth/token", data={"username": "ada@example.com", "password": password})
+    await client.get(f"{API}/users/me")
+    await client.patch(f"{API}/users/me", json={"full_name": "Alice", "preferences": {"timer_cap_hours": 8}})
+
+
+class ClientOfTheRoot(Client):
+    """A client whose shortcuts reach the API although it begins at the root."""
+
+    def _merge_url(self, url: httpx._types.URLTypes) -> httpx.URL:
+        path = str(url)
+        return super()._merge_url(API + path if path.startswith(("/tasks", "/timer")) else path)
+
+
+class TestEveryAnswer:
+    async def test_is_what_the_document_says(self, document: Json, alice: Client, address: str) -> None:
+        tour = Tour(document)
+        hooks = {"response": [tour.check]}
+        async with ClientOfTheRoot(base_url=address, headers=alice.headers, event_hooks=hooks, timeout=30) as client:
+            for path in ("/health", "/health/live", "/health/ready"):
+                await client.get(path)
+            await through_accounts(client)
+            await through_tasks(client)
+            await through_the_timer(client)
+            await tour.through_what_any_operation_may_answer(client)
+        declared = {
+            (operation["operationId"], status)
+            for _, _, operation in operations(document)
+            for status in operation["responses"]
+            if status != "503"
+        }
+        assert declared - ANOTHER == tour.seen
+
+
+def refuses_more_and_less(shape: Any, raw: bytes) -> None:
+    """The answer matches the shape exactly: with a member more, or one less, it would not."""
+    adapter = TypeAdapter(shape)
+    adapter.validate_json(raw, strict=True)
+    answer = json.loads(raw)
+    with pytest.raises(ValidationError, match="extra_forbidden"):
+        adapter.validate_python({**answer, "more": 1})
+    for name in answer:
+        with pytest.raises(ValidationError, match="missing"):
+            adapter.validate_python({key: value for key, value in answer.items() if key != name})
+
+
+class TestTheShapes:
+    async def test_match_what_the_service_answers_exactly(self, make_user: MakeUser, alice: Client) -> None:
+        task = await alice.make_task(description="d", tags=["a"], priority=1, due_at="2026-12-01T12:00:00Z")
+        at = f"/tasks/{task['id']}"
+        refuses_more_and_less(TaskRead, (await alice.patch(at, json={})).content)
+        started = await alice.post("/timer/start", json={"task_id": task["id"], "note": "n"})
+        refuses_more_and_less(TimerRead, started.content)
+        refuses_more_and_less(EntryRead, json.dumps(started.json()["entry"]).encode())
+        refuses_more_and_less(TaskWithEntries, (await alice.get(at)).content)
+        stopped = await alice.post("/timer/stop")
+        refuses_more_and_less(StoppedRead, stopped.content)
+        refuses_more_and_less(EntryRead, json.dumps(stopped.json()["entry"]).encode())
+        refuses_more_and_less(TaskWithEntries, (await alice.get(at)).content)
+        refuses_more_and_less(TaskPage, (await alice.get("/tasks")).content)
+        refuses_more_and_less(UserRead, (await alice.get("/users/me")).content)
+        bob = await make_user("bob@example.com")
+        form = {"username": "bob@example.com", "password": PASSWORD}
+        refuses_more_and_less(TokenRead, (await bob.post("/auth/token", data=form)).content)
+
+    async def test_match_the_health_too(self, address: str) -> None:
+        async with httpx.AsyncClient(base_url=address) as client:
+            refuses_more_and_less(Health, (await client.get("/health")).content)
