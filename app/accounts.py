@@ -9,32 +9,41 @@ from pymongo.errors import PyMongoError
 
 from app.config import Settings
 from app.embedded import database_url
-from app.errors import ServiceError
+from app.errors import CommandError, ServiceError
 from app.problems import sentence
 from documents.opening import open_database
 from services.schemas.users import UserCreate, UserRead
 from services.users import user_service
 
 
-class AccountError(Exception):
-    """What was asked for cannot be done; the text says why in one sentence."""
+class AccountError(CommandError):
+    """What was asked for cannot be done."""
 
 
-def create(settings: Settings, *, email: str, password: str, full_name: str | None, timezone: str) -> UserRead:
-    """The new account, also where registration is closed. Raises AccountError."""
-    new = _checked(email=email, password=password, full_name=full_name, timezone=timezone)
-    return _on_the_database(settings, lambda: user_service.register(new))
+class Accounts:
+    """The accounts in the database of these settings. Each operation raises AccountError when it cannot be done."""
 
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
 
-def reset_password(settings: Settings, *, email: str, password: str) -> UserRead:
-    """The account, with a new password and no session. Raises AccountError."""
-    checked = _checked(email=email, password=password)
-    return _on_the_database(settings, lambda: user_service.reset_password(email=email, password=checked.password))
+    def create(self, *, email: str, password: str, full_name: str | None, timezone: str) -> None:
+        """Makes an account, also where registration is closed."""
+        new = _checked(email=email, password=password, full_name=full_name, timezone=timezone)
+        self._do(lambda: user_service.register(new))
 
+    def reset_password(self, *, email: str, password: str) -> None:
+        """Sets the password and ends all sessions."""
+        new = _checked(email=email, password=password)
+        self._do(lambda: user_service.reset_password(email=email, password=new.password))
 
-def set_active(settings: Settings, *, email: str, active: bool) -> UserRead:
-    """The account, able to sign in or no more. Raises AccountError."""
-    return _on_the_database(settings, lambda: user_service.set_active(email=email, active=active))
+    def set_active(self, *, email: str, active: bool) -> None:
+        """Lets the user sign in, or no more."""
+        self._do(lambda: user_service.set_active(email=email, active=active))
+
+    def _do(self, work: Callable[[], Awaitable[UserRead]]) -> None:
+        with database_url(self._settings) as url:
+            connected = self._settings.model_copy(update={"database_url": SecretStr(url)})
+            asyncio.run(_on_the_database(connected, work))
 
 
 def _checked(**fields: str | None) -> UserCreate:
@@ -45,15 +54,10 @@ def _checked(**fields: str | None) -> UserCreate:
         raise AccountError(f"The {found['loc'][0]} is not accepted: {sentence(found)}.") from None
 
 
-def _on_the_database(settings: Settings, work: Callable[[], Awaitable[UserRead]]) -> UserRead:
-    with database_url(settings) as url:
-        return asyncio.run(_connected(settings.model_copy(update={"database_url": SecretStr(url)}), work))
-
-
-async def _connected(settings: Settings, work: Callable[[], Awaitable[UserRead]]) -> UserRead:
+async def _on_the_database(settings: Settings, work: Callable[[], Awaitable[UserRead]]) -> None:
     try:
         async with open_database(settings):
-            return await work()
+            await work()
     except ServiceError as refused:
         raise AccountError(str(refused)) from refused
     except PyMongoError as silent:

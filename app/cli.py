@@ -5,14 +5,18 @@ import shutil
 import signal
 import subprocess
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from pydantic import ValidationError
 
 from app.config import Settings, get_settings
-from app.embedded import EmbeddedStoreError, database_url, running_endpoint
-from app.server import CannotListenError, serve, shell_address
+from app.embedded import database_url, running_endpoint
+from app.errors import CommandError
+from app.server import serve, shell_address
+
+if TYPE_CHECKING:
+    from app.accounts import Accounts
 
 HOW_TO_GET_MONGOSH = "mongosh is not installed. Get it with: npm install -g mongosh"
 
@@ -24,12 +28,17 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+accounts = typer.Typer(help="Manage accounts, also where registration is closed.", no_args_is_help=True)
+cli.add_typer(accounts, name="user")
+
+Email = Annotated[str, typer.Argument(help="The e-mail address of the account.", show_default=False)]
+
 
 def main() -> None:
     """Run one command. What goes wrong for a known reason is told in one sentence."""
     try:
         cli()
-    except (CannotListenError, EmbeddedStoreError) as error:
+    except CommandError as error:
         fail(str(error))
 
 
@@ -67,6 +76,51 @@ def openapi_command() -> None:
 
     document = create_app(settings_or_exit()).openapi()
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+@accounts.command("create")
+def create_command(
+    email: Email,
+    full_name: Annotated[str | None, typer.Option(help="The user's name.")] = None,
+    timezone: Annotated[str, typer.Option(help="The user's IANA time zone.")] = "UTC",
+) -> None:
+    """Make an account. The password is asked for, or read from standard input."""
+    _accounts().create(email=email, password=_new_password(), full_name=full_name, timezone=timezone)
+    typer.echo(f"{email} has an account.")
+
+
+@accounts.command("reset-password")
+def reset_password_command(email: Email) -> None:
+    """Set a new password and end all sessions. It is asked for, or read from standard input."""
+    _accounts().reset_password(email=email, password=_new_password())
+    typer.echo(f"{email} has a new password.")
+
+
+@accounts.command("disable")
+def disable_command(email: Email) -> None:
+    """Keep the user out, and end all sessions. Nothing is deleted."""
+    _accounts().set_active(email=email, active=False)
+    typer.echo(f"{email} is disabled.")
+
+
+@accounts.command("enable")
+def enable_command(email: Email) -> None:
+    """Let the user sign in again."""
+    _accounts().set_active(email=email, active=True)
+    typer.echo(f"{email} is enabled.")
+
+
+def _accounts() -> "Accounts":
+    # Imported late: the other commands do without.
+    from app.accounts import Accounts  # noqa: PLC0415
+
+    return Accounts(settings_or_exit())
+
+
+def _new_password() -> str:
+    if sys.stdin.isatty():
+        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    return sys.stdin.readline().rstrip("\r\n")
 
 
 @cli.command("shell")

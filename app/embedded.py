@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 from app import keeper
 from app.config import Settings
+from app.errors import CommandError
 from app.keeper import LOOPBACK, Said
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ _NOT_YET_INITIALIZED = 94
 _ALREADY_INITIALIZED = 23
 
 
-class EmbeddedStoreError(Exception):
+class EmbeddedStoreError(CommandError):
     """The embedded store cannot be had; the text is one sentence for the person who started it."""
 
 

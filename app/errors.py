@@ -14,6 +14,10 @@ class FieldError:
     header: str | None = None
 
 
+class CommandError(Exception):
+    """A command of the shell cannot do what it was asked to; the text says why in one sentence."""
+
+
 class ServiceError(Exception):
     """An error that the caller is told about.
 

@@ -21,6 +21,7 @@ from uvicorn.supervisors.multiprocess import Multiprocess
 
 from app.config import Settings
 from app.embedded import EmbeddedStore, EmbeddedStoreError
+from app.errors import CommandError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -32,7 +33,7 @@ _BACKLOG = 2048
 _ORPHANS_PATIENCE_SECONDS = 2 * GRACE_SECONDS
 
 
-class CannotListenError(Exception):
+class CannotListenError(CommandError):
     """HOST and PORT cannot be had; the text is one sentence for the person who started it."""
 
 
