@@ -19,16 +19,19 @@ PATIENCE_SECONDS = 30
 
 
 @asynccontextmanager
-async def serving_beside(app: FastAPI, database: Database) -> AsyncIterator[str]:
-    """The address of another service in this process.
-
-    Its start binds the documents to its own client; afterwards they are bound to `database` again.
-    """
+async def bound_to_others(database: Database) -> AsyncIterator[None]:
+    """The documents may be bound to another database meanwhile; afterwards they are bound to this one again."""
     try:
-        async with serving(app) as base_url:
-            yield base_url
+        yield
     finally:
         await init_beanie(database=database, document_models=list(DOCUMENTS))
+
+
+@asynccontextmanager
+async def serving_beside(app: FastAPI, database: Database) -> AsyncIterator[str]:
+    """The address of another service in this process; the documents are bound to its client meanwhile."""
+    async with bound_to_others(database), serving(app) as base_url:
+        yield base_url
 
 
 @asynccontextmanager

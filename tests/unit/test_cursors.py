@@ -1,0 +1,71 @@
+import base64
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from app.clock import stored, to_milliseconds
+from services.cursors import InvalidCursorError, Position, decode_cursor, encode_cursor
+from services.schemas.tasks import TaskQuery
+
+SCOPE = b"the list of a user"
+# hypothesis wants its bounds naive
+EARLIEST, LATEST = datetime(1970, 1, 2), datetime(9998, 12, 30)  # noqa: DTZ001
+moments = st.datetimes(EARLIEST, LATEST, timezones=st.just(UTC))
+values = st.one_of(
+    st.none(),
+    st.integers(-(2**53), 2**53),
+    st.text(max_size=200),
+    moments.map(to_milliseconds).map(stored),
+)
+ids = st.binary(min_size=12, max_size=12).map(ObjectId)
+positions = st.builds(Position, values, ids)
+
+
+class TestACursor:
+    @given(positions, st.binary(max_size=64))
+    def test_leads_back_to_its_position(self, position: Position, scope: bytes) -> None:
+        found = decode_cursor(encode_cursor(position, scope=scope), scope=scope)
+        assert found == position
+        assert type(found.value) is type(position.value)
+
+    @given(positions)
+    def test_can_stand_in_a_url_as_it_is(self, position: Position) -> None:
+        cursor = encode_cursor(position, scope=SCOPE)
+        assert set(cursor) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=")
+
+    @given(positions, st.binary(max_size=64), st.binary(max_size=64))
+    def test_is_of_one_list_alone(self, position: Position, scope: bytes, other: bytes) -> None:
+        assume(scope != other)
+        with pytest.raises(InvalidCursorError):
+            decode_cursor(encode_cursor(position, scope=scope), scope=other)
+
+    @given(positions, st.data())
+    def test_is_refused_when_it_was_changed(self, position: Position, data: st.DataObject) -> None:
+        cursor = encode_cursor(position, scope=SCOPE)
+        place = data.draw(st.integers(0, len(cursor)))
+        put = data.draw(st.text(max_size=3))
+        changed = cursor[:place] + put + cursor[place + data.draw(st.integers(0, 3)) :]
+        assume(changed != cursor)
+        with pytest.raises(InvalidCursorError):
+            decode_cursor(changed, scope=SCOPE)
+
+    @given(st.text() | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
+    def test_is_refused_when_it_was_made_up(self, cursor: str) -> None:
+        with pytest.raises(InvalidCursorError) as refused:
+            decode_cursor(cursor, scope=SCOPE)
+        (wrong,) = refused.value.errors
+        assert wrong.parameter == "cursor"
+
+    @pytest.mark.parametrize("title", ["x" * 200, "é" * 200, "🦉" * 200, "\x01" * 200, '"\\' * 100])
+    def test_of_the_longest_title_is_taken_by_the_next_request(self, title: str) -> None:
+        cursor = encode_cursor(Position(title, ObjectId()), scope=SCOPE)
+        assert TaskQuery(cursor=cursor).cursor == cursor
+
+    @pytest.mark.parametrize("value", [True, 1.5])
+    def test_keeps_other_plain_values(self, value: Any) -> None:
+        position = Position(value, ObjectId())
+        assert decode_cursor(encode_cursor(position, scope=SCOPE), scope=SCOPE) == position
