@@ -40,6 +40,7 @@ class AuthenticationService:
 
     def __init__(self) -> None:
         self._known: TTLCache[ObjectId, ActingUser] = TTLCache(KNOWN_USERS, KNOWN_SECONDS)
+        self._changes = 0
 
     async def sign_in(self, tokens: AccessTokens, *, email: str, password: str) -> TokenRead:
         """A bearer token. Raises InvalidCredentialsError, equally late for an unknown e-mail address."""
@@ -66,27 +67,34 @@ class AuthenticationService:
             raise InvalidTokenError
         known = self._known.get(user_id)
         if known is None or known.token_version != claims.token_version:
-            known = self._remember(await User.with_id(user_id))
+            known = await self._read(user_id)
         if known.token_version != claims.token_version:
             raise InvalidTokenError
         return known
 
     def forget(self, user_id: ObjectId) -> None:
-        """Makes the next request of this user read the user again."""
+        """Makes the next request of this user read the user again. To be called after the change, not before."""
+        self._changes += 1
         self._known.pop(user_id, None)
 
-    def _remember(self, user: Row | None) -> ActingUser:
-        if user is None or not user["is_active"]:
-            raise InvalidTokenError
-        known = ActingUser(
-            id=user["_id"],
-            timezone=user["timezone"],
-            overlap_policy=user["preferences"]["overlap_policy"],
-            timer_cap_hours=user["preferences"]["timer_cap_hours"],
-            token_version=user["token_version"],
-        )
-        self._known[known.id] = known
+    async def _read(self, user_id: ObjectId) -> ActingUser:
+        seen = self._changes
+        known = _acting(await User.with_id(user_id))
+        if seen == self._changes:  # else what was read may be what was before the change
+            self._known[user_id] = known
         return known
+
+
+def _acting(user: Row | None) -> ActingUser:
+    if user is None or not user["is_active"]:
+        raise InvalidTokenError
+    return ActingUser(
+        id=user["_id"],
+        timezone=user["timezone"],
+        overlap_policy=user["preferences"]["overlap_policy"],
+        timer_cap_hours=user["preferences"]["timer_cap_hours"],
+        token_version=user["token_version"],
+    )
 
 
 authentication_service = AuthenticationService()

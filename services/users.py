@@ -75,8 +75,9 @@ class UserService:
         user = await User.with_email(email_key(email))
         if user is None:
             raise UserNotFoundError
+        changed = self._found(await User.change_and_end_sessions(user["_id"], fields))
         authentication_service.forget(user["_id"])
-        return self._found(await User.change_and_end_sessions(user["_id"], fields))
+        return changed
 
     @staticmethod
     def _found(user: Row | None) -> UserRead:

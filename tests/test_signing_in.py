@@ -356,6 +356,14 @@ class TestOnesOwnAccount:
             assert (await alice.start(task))["entry"]["timezone"] == zone
             await alice.stop()
 
+    async def test_a_change_takes_effect_whatever_was_asked_meanwhile(self, alice: Client) -> None:
+        task = await alice.make_task()
+        for zone in ("Asia/Tokyo", "America/Lima") * 15:
+            change = alice.patch("/users/me", json={"timezone": zone})
+            await asyncio.gather(change, *(alice.get("/timer") for _ in range(6)))
+            assert (await alice.start(task))["entry"]["timezone"] == zone
+            await alice.stop()
+
     async def test_is_only_ones_own(self, alice: Client, bob: Client) -> None:
         await alice.patch("/users/me", json={"full_name": "Alice"})
         user = (await bob.get("/users/me")).json()
@@ -527,6 +535,14 @@ class TestABearerToken:
             problem(await carol.get("/users/me"), 401, "invalid_token")
         token = (await sign_in(carol, username="carol@example.com")).json()["access_token"]
         assert (await carol.get("/users/me", headers={"Authorization": f"Bearer {token}"})).status_code == 200
+
+    async def test_of_a_user_who_is_disabled_is_refused_whatever_was_asked_meanwhile(self, make_user: MakeUser) -> None:
+        for number in range(15):
+            email = f"carol{number}@example.com"
+            carol = await make_user(email)
+            disabled = user_service.set_active(email=email, active=False)
+            await asyncio.gather(disabled, *(carol.get("/timer") for _ in range(6)))
+            problem(await carol.get("/timer"), 401, "invalid_token")
 
     async def test_of_a_user_who_was_never_seen_and_is_disabled_is_refused(self, make_user: MakeUser) -> None:
         carol = await make_user("carol@example.com", is_active=False)
