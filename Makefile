@@ -9,12 +9,13 @@ PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3 pyt
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check shell lock clean
+.PHONY: help run test check bench shell openapi lock clean
 
 help:
 	@echo 'make run      start the service, with a database of its own'
 	@echo 'make test     run the tests (ARGS="..." goes to pytest)'
 	@echo 'make check    run the tests, the linters and the type checker, as CI does'
+	@echo 'make bench    measure what a request costs'
 	@echo 'make shell    open a mongo shell on the running service'
 	@echo 'make lock     choose the newest versions of all dependencies anew'
 	@echo 'make clean    remove what the others made, but never the data'
@@ -35,6 +36,13 @@ check: $(STAMP)
 	@$(BIN)/lint-imports
 	@$(BIN)/deptry .
 	@$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+bench: $(STAMP)
+	@$(BIN)/python -m benchmarks.load $(ARGS)
+
+# The document as it is with no setting set, whatever .env says.
+openapi: $(STAMP)
+	@$(BIN)/task-timer openapi > openapi.json
 
 # A Python is chosen by running it: the name alone may be a shim with nothing behind it. The stamp
 # comes last, so that a .venv which was only half made is made again.

@@ -121,14 +121,6 @@ class ValidationError(ServiceError):
     detail = "The request is not valid: see errors."
 
 
-class RateLimitError(ServiceError):
-    """Too many requests in too short a time."""
-
-    status = 429
-    title = "Too Many Requests"
-    code = "rate_limited"
-
-
 class DatabaseUnavailableError(ServiceError):
     """The database does not answer, or too many changes meet: the request may be sent again."""
 

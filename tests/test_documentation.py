@@ -1,0 +1,114 @@
+"""What the docs say is so: their examples run, and what they list is all there is."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import docutils.core
+import docutils.nodes
+import pytest
+from fastapi import FastAPI
+
+from app.config import Settings
+from app.errors import ServiceError
+from documents.tasks import Task
+from tests.processes import clean_environment, free_port, running
+from tests.support import API
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.rst"), *(ROOT / "docs").rglob("*.rst")])
+README = ROOT / "README.rst"
+
+
+def read(page: Path) -> docutils.nodes.document:
+    """The page; what reST cannot make sense of is an error."""
+    strict = {"report_level": 2, "halt_level": 2, "file_insertion_enabled": False}
+    return docutils.core.publish_doctree(page.read_text(), source_path=str(page), settings_overrides=strict)
+
+
+def shell_examples(page: Path, title: str) -> list[str]:
+    """The shell commands in a section of the page."""
+    for section in read(page).findall(docutils.nodes.section):
+        if section[0].astext() == title:
+            return [
+                block.astext() for block in section.findall(docutils.nodes.literal_block) if "sh" in block["classes"]
+            ]
+    raise AssertionError(f"{page.name} has no section {title}")
+
+
+def subclasses(kind: type[ServiceError]) -> set[type[ServiceError]]:
+    return {kind}.union(*(subclasses(child) for child in kind.__subclasses__()))
+
+
+class TestEveryPage:
+    @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+    def test_is_sound(self, page: Path) -> None:
+        document = read(page)
+        for reference in document.findall(docutils.nodes.reference):
+            target = reference.get("refuri", "")
+            if target and "://" not in target:
+                assert (page.parent / target).exists(), target
+
+
+class TestTheReadme:
+    def test_tour_runs_word_for_word(self, tmp_path: Path) -> None:
+        tour = "\n".join(shell_examples(README, "Five minutes with curl"))
+        with running("serve", folder=tmp_path, PORT=free_port()) as service:
+            service.wait_until_ready()
+            done = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", tour],
+                cwd=tmp_path,
+                env=clean_environment(API=service.base_url + API),
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+        assert done.returncode == 0, done.stdout + done.stderr
+        for said in (
+            '"email":"ada@example.com"',
+            '"elapsed_seconds":0',
+            '"code":"timer_already_running"',
+            '"duration_seconds":',
+            '"time_entries":[{',
+            '"status":"completed"',
+            '"version":4',
+            '{"items":[{',
+        ):
+            assert said in done.stdout
+
+    def test_names_every_setting(self) -> None:
+        named = set(re.findall(r"``([A-Z_]+)``", README.read_text()))
+        assert {name.upper() for name in Settings.model_fields} <= named
+
+    def test_names_every_index_of_the_tasks(self) -> None:
+        shown = re.findall(r"^      '(\w+)',?$", README.read_text(), re.MULTILINE)
+        assert shown == ["_id_", *(index.document["name"] for index in Task.Settings.indexes)]
+
+    def test_names_commands_that_there_are(self) -> None:
+        made = set(re.findall(r"(?:``|^    )make (\w+)", README.read_text(), re.MULTILINE))
+        targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+        assert {"run", "test", "check", "shell", "bench"} <= made <= targets
+
+
+class TestThePageOfTheApi:
+    def test_names_every_code_of_an_error(self, app: FastAPI) -> None:
+        assert app.title
+        page = (ROOT / "docs" / "api.rst").read_text()
+        table = page[page.index("status  codes") : page.index("What is somebody else's")]
+        told = {
+            (int(line[:3]), code)
+            for line in table.splitlines()
+            if re.match(r"\d{3} ", line)
+            for code in re.findall(r"``([a-z_]+)``", line.partition(":")[0].replace("``running``", ""))
+        }
+        raised = {(error.status, error.code) for error in subclasses(ServiceError) if error.code != "internal_error"}
+        assert told == raised | {(500, "internal_error")}
+
+
+class TestTheDecisions:
+    def test_are_numbered_without_a_gap(self) -> None:
+        pages = sorted((ROOT / "docs" / "decisions").glob("*.rst"))
+        assert [page.name[:4] for page in pages] == [f"{number:04}" for number in range(1, len(pages) + 1)]
+        for page in pages:
+            assert page.read_text().startswith(f"{int(page.name[:4])}. ")
