@@ -1,5 +1,6 @@
 """`task-timer serve`: the address, the database and the workers, begun and ended in order."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -30,6 +31,7 @@ GRACE_SECONDS = 8
 """How long the requests under way may take to finish once the end was asked for."""
 
 _BACKLOG = 2048
+_PORT_PATIENCE_SECONDS = 3.0
 _ORPHANS_PATIENCE_SECONDS = 2 * GRACE_SECONDS
 
 
@@ -44,7 +46,7 @@ def serve(settings: Settings) -> int:
     embedded store end too.
     """
     ending = _Ending()
-    with _listen(settings) as listener:
+    with _listen(settings, ending) as listener:
         if settings.database_url is not None:
             _announce(settings)
             return _run(settings, listener, ending)
@@ -86,18 +88,28 @@ def _nothing() -> None:
     """What is to be done to end what has not begun."""
 
 
-def _listen(settings: Settings) -> socket.socket:
-    """The listening socket, made first: a taken port is known before the database starts."""
-    try:
-        family, _, _, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
-    except OSError as error:
-        raise CannotListenError(
-            f"Task Timer cannot listen on {settings.host}, port {settings.port} "
-            f"({_reason(error)}): choose another HOST or PORT."
-        ) from error
+def _listen(settings: Settings, ending: _Ending) -> socket.socket:
+    """The listening socket, made first: a taken port is known before the database starts.
+
+    The workers of a service that was just killed may hold the port a moment longer.
+    """
+    deadline = time.monotonic() + _PORT_PATIENCE_SECONDS
+    while True:
+        try:
+            return _bind(settings.host, settings.port)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and time.monotonic() < deadline and not ending.asked:
+                time.sleep(0.1)
+                continue
+            raise CannotListenError(
+                f"Task Timer cannot listen on {settings.host}, port {settings.port} "
+                f"({_reason(error)}): choose another HOST or PORT."
+            ) from error
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
 
 
 def _reason(error: OSError) -> str:

@@ -49,12 +49,21 @@ class TestServing:
 
     @pytest.mark.parametrize("workers", [1, 2])
     def test_leaves_nothing_running_when_it_is_killed(self, tmp_path: Path, workers: int) -> None:
-        for _ in range(2):  # and the same folder serves again at once
-            with running("serve", folder=tmp_path, PORT=free_port(), WORKERS=workers, **NO_MONGOD) as service:
+        with running("serve", folder=tmp_path, PORT=free_port(), WORKERS=workers, **NO_MONGOD) as service:
+            service.wait_until_ready()
+            service.send(signal.SIGKILL)
+            assert service.exit_code() == -signal.SIGKILL
+            assert service.left_nothing_running()
+
+    def test_serves_again_right_after_it_was_killed(self, tmp_path: Path) -> None:
+        port = free_port()
+        with running("serve", folder=tmp_path, PORT=port, WORKERS=2, **NO_MONGOD) as killed:
+            killed.wait_until_ready()
+            killed.send(signal.SIGKILL)
+            with running("serve", folder=tmp_path, PORT=port, **NO_MONGOD) as service:
+                killed.exit_code()
+                killed.left_nothing_running()
                 service.wait_until_ready()
-                service.send(signal.SIGKILL)
-                assert service.exit_code() == -signal.SIGKILL
-                assert service.left_nothing_running()
 
     def test_ends_when_it_is_told_to_before_the_store_answers(self, tmp_path: Path) -> None:
         with running("serve", folder=tmp_path, PORT=free_port(), **NO_MONGOD) as service:
