@@ -1,7 +1,8 @@
 """The connection to the database, and what must stand in it before the first request."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from beanie import Document, init_beanie
@@ -21,6 +22,7 @@ PING_SECONDS = 2.0
 """How long a readiness probe waits for the database."""
 
 _COLLECTION_EXISTS = 48
+_NAMESPACE_NOT_FOUND = 26
 
 
 def connect(settings: Settings) -> Client:
@@ -75,12 +77,33 @@ async def initialise(
 
 
 async def _ensure_view(database: Database, name: str, *, on: str, pipeline: list[dict[str, Any]]) -> None:
+    standing = await _options(database, name)
+    if standing is not None and standing != {"viewOn": on, "pipeline": pipeline}:
+        with _unless_gone():
+            await database.command("collMod", name, viewOn=on, pipeline=pipeline)
+        # The embedded store says yes to that and changes nothing. Only a view is dropped, never a collection.
+        if "viewOn" in standing and await _options(database, name) == standing:
+            with _unless_gone():
+                await database.drop_collection(name)
+            standing = None
+    if standing is None:
+        await _create_view(database, name, on=on, pipeline=pipeline)
+
+
+@contextmanager
+def _unless_gone() -> Iterator[None]:
+    """Passes over a view that another worker has dropped just now: that worker makes it anew."""
+    try:
+        yield
+    except OperationFailure as refused:
+        if refused.code != _NAMESPACE_NOT_FOUND:
+            raise
+
+
+async def _options(database: Database, name: str) -> dict[str, Any] | None:
     standing = await database.command("listCollections", filter={"name": name})
     options = [found["options"] for found in standing["cursor"]["firstBatch"]]
-    if not options:
-        await _create_view(database, name, on=on, pipeline=pipeline)
-    elif options[0].get("pipeline") != pipeline:
-        await database.command("collMod", name, viewOn=on, pipeline=pipeline)
+    return options[0] if options else None
 
 
 async def _create_view(database: Database, name: str, *, on: str, pipeline: list[dict[str, Any]]) -> None:

@@ -316,7 +316,9 @@ class TestStartingUp:
     async def test_makes_the_view_anew_when_it_was_changed(self, database: Database, fresh: Settings) -> None:
         await start_up(fresh)
         made = database.client[fresh.database_name]
-        await made.command("collMod", TIME_ENTRIES_VIEW, viewOn="users", pipeline=[{"$limit": 1}])
+        await made.drop_collection(TIME_ENTRIES_VIEW)
+        await made.create_collection(TIME_ENTRIES_VIEW, viewOn="users", pipeline=[{"$limit": 1}])
+        assert (await view_options(made))["viewOn"] == "users"
         await asyncio.gather(*(start_up(fresh) for _ in range(3)))
         assert await view_options(made) == {"viewOn": "tasks", "pipeline": TIME_ENTRIES_PIPELINE}
 
