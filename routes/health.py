@@ -8,7 +8,9 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from app.database import ping_soon
+from app.errors import DatabaseUnavailableError
 from app.json import json_response
+from app.problems import problems
 from routes.dependencies import DatabaseClient, open_to_all
 
 router = APIRouter(prefix="/health", tags=["health"], dependencies=open_to_all)
@@ -41,6 +43,7 @@ async def health_live() -> Response:
     operation_id="health_ready",
     summary="Whether the database answers",
     response_model=Health,
+    responses=problems(DatabaseUnavailableError),
 )
 async def health_ready(client: DatabaseClient) -> Response:
     """For a readiness probe: 503 when the database does not answer within two seconds."""

@@ -102,7 +102,9 @@ async def serving(app: FastAPI) -> AsyncIterator[str]:
     while not server.started:
         assert not running.done(), "the service did not start"
         await asyncio.sleep(0.01)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    await running
-    listener.close()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await running
+        listener.close()

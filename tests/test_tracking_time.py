@@ -278,6 +278,12 @@ class TestStoppingATimer:
         assert over["entry"]["needs_review"] is True
         assert over["tracked_seconds"] == 2 * 7200 + 1
 
+    async def test_a_mark_for_review_that_is_there_stays(self, alice: Client, database: Database) -> None:
+        task = await alice.make_task()
+        await alice.start(task)
+        await database.tasks.update_one({"title": task["title"]}, {"$set": {"active.needs_review": True}})
+        assert (await alice.stop())["entry"]["needs_review"] is True
+
     async def test_after_more_than_a_month_is_kept(self, alice: Client) -> None:
         await alice.start(await alice.make_task(), started_at="2025-01-01T00:00:00Z")
         stopped = await alice.stop(ended_at="2026-01-01T00:00:00Z")
