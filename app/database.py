@@ -7,10 +7,11 @@ from typing import Any
 
 from beanie import Document, init_beanie
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
+from pymongo import MongoClient
 from pymongo.errors import CollectionInvalid, OperationFailure, PyMongoError
 
 from app.config import Settings
-from app.errors import DatabaseUnavailableError
+from app.errors import CommandError, DatabaseUnavailableError
 
 Client = AsyncIOMotorClient[dict[str, Any]]
 Database = AsyncIOMotorDatabase[dict[str, Any]]
@@ -44,6 +45,21 @@ def connect(settings: Settings) -> Client:
         retryWrites=True,
         w="majority",
     )
+
+
+class DatabaseAwayError(CommandError):
+    """The database of DATABASE_URL does not answer; the text never shows its address, which holds a password."""
+
+
+def require_database(settings: Settings) -> None:
+    """Returns when the database of DATABASE_URL answers. Raises DatabaseAwayError; for the start of a command."""
+    url = settings.database_url.get_secret_value() if settings.database_url else None
+    try:
+        with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=SILENCE_MS, timeoutMS=SILENCE_MS) as client:
+            client.admin.command("ping")
+    except (PyMongoError, ValueError) as error:
+        reason = type(error).__name__
+        raise DatabaseAwayError(f"The database that DATABASE_URL names does not answer ({reason}).") from None
 
 
 async def ping(client: Client) -> None:

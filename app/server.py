@@ -48,6 +48,7 @@ def serve(settings: Settings) -> int:
     ending = _Ending()
     with _listen(settings, ending) as listener:
         if settings.database_url is not None:
+            _require_database(settings)
             _announce(settings)
             return _run(settings, listener, ending)
         return _serve_with_a_store(settings, listener, ending)
@@ -135,6 +136,13 @@ def _serve_with_a_store(settings: Settings, listener: socket.socket, ending: _En
     if store.lost:
         raise EmbeddedStoreError(f"The embedded store ended and could not be kept running: see {store.log_file}")
     return code
+
+
+def _require_database(settings: Settings) -> None:
+    # Imported late, so that the embedded store starts in the meantime and a supervisor does without.
+    from app.database import require_database  # noqa: PLC0415
+
+    require_database(settings)
 
 
 def _announce(settings: Settings, store_url: str | None = None) -> None:

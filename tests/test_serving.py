@@ -112,6 +112,13 @@ class TestServingThatCannotStart:
             assert one_sentence(said.stderr).startswith("Another copy of Task Timer is running on this data directory")
             service.wait_until_ready()
 
+    @pytest.mark.parametrize("address", ["mongodb://u:secret@127.0.0.1:1/", "mongodb://u:secret@x:999999/", "secret"])
+    def test_says_that_its_database_does_not_answer(self, tmp_path: Path, address: str) -> None:
+        said = outcome("serve", folder=tmp_path, PORT=free_port(), DATABASE_URL=address)
+        assert said.returncode == 1
+        assert one_sentence(said.stderr).startswith("The database that DATABASE_URL names does not answer")
+        assert "secret" not in said.stderr + said.stdout
+
     @pytest.mark.parametrize(
         ("wrong", "sentence"),
         [
