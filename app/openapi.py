@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import orjson
 from fastapi import FastAPI
@@ -11,10 +11,9 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.params import Depends
 from fastapi.routing import iter_route_contexts
 from pydantic import TypeAdapter
-from pydantic.json_schema import models_json_schema
 from starlette.responses import Response
 
-from app.bodies import Body
+from app.arguments import REF, Argument, Operation
 from app.errors import (
     AuthenticationError,
     BodyTooLargeError,
@@ -24,7 +23,6 @@ from app.errors import (
     ValidationError,
 )
 from app.problems import PROBLEM, PROBLEM_SCHEMA, problems
-from app.queries import Query
 from app.security import InvalidTokenError, TokenExpiredError
 
 DESCRIPTION = """\
@@ -36,10 +34,7 @@ send it back as `If-Match` to change only what you have seen, or as `If-None-Mat
 Every error is a problem document (RFC 9457) whose `code` tells it from the others.
 """
 
-_REF = "#/components/schemas/{model}"
 Endpoint = Callable[..., Any]
-Operation = dict[str, Any]
-Dependency = TypeVar("Dependency")
 
 
 def install_openapi(app: FastAPI, *, prefix: str) -> None:
@@ -50,8 +45,8 @@ def install_openapi(app: FastAPI, *, prefix: str) -> None:
     schemas = document["components"]["schemas"]
     for endpoint, path, operation in _operations(app, document):
         app.state.paths[endpoint] = path
-        _add_query(endpoint, operation)
-        _add_body(endpoint, operation, schemas)
+        for argument in _arguments(endpoint):
+            argument.describe(operation, schemas)
         app.state.query_parameters[endpoint] = _query_parameters(operation)
         _add_errors(operation)
     schemas["Problem"] = PROBLEM_SCHEMA
@@ -91,28 +86,12 @@ def _query_parameters(operation: Operation) -> dict[str, bool]:
     }
 
 
-def _add_query(endpoint: Endpoint, operation: Operation) -> None:
-    for query in _dependencies(endpoint, Query):
-        operation["parameters"] = [*operation.get("parameters", ()), *query.parameters()]
-
-
-def _add_body(endpoint: Endpoint, operation: Operation, schemas: dict[str, Any]) -> None:
-    for body in _dependencies(endpoint, Body):
-        _, defined = models_json_schema([(body.model, "validation")], ref_template=_REF)
-        schemas.update(defined["$defs"])
-        shape = {"$ref": _REF.format(model=body.model.__name__)}
-        operation["requestBody"] = {
-            "required": not body.optional,
-            "content": {body.media_type: {"schema": shape}},
-        }
-
-
-def _dependencies(endpoint: Endpoint, kind: type[Dependency]) -> Iterator[Dependency]:
-    """What of this kind the endpoint asks for."""
+def _arguments(endpoint: Endpoint) -> Iterator[Argument[Any]]:
+    """What the endpoint takes that FastAPI cannot tell of."""
     for hint in get_type_hints(endpoint, include_extras=True).values():
         if get_origin(hint) is Annotated:
             for mark in get_args(hint)[1:]:
-                if isinstance(mark, Depends) and isinstance(mark.dependency, kind):
+                if isinstance(mark, Depends) and isinstance(mark.dependency, Argument):
                     yield mark.dependency
 
 
@@ -120,7 +99,7 @@ def _add_answers(app: FastAPI, schemas: dict[str, Any]) -> None:
     """The answers once more: FastAPI drops every null of the document, and so those of the examples."""
     for route in iter_route_contexts(app.routes):
         if getattr(route, "response_model", None) is not None:
-            answer = TypeAdapter(route.response_model).json_schema(mode="serialization", ref_template=_REF)
+            answer = TypeAdapter(route.response_model).json_schema(mode="serialization", ref_template=REF)
             schemas.update(answer.pop("$defs", {}))
             schemas[answer["title"]] = answer
 

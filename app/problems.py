@@ -6,7 +6,6 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
 from pymongo.errors import (
     ConnectionFailure,
@@ -26,7 +25,6 @@ from app.errors import (
     MethodNotAllowedError,
     NotFoundError,
     ServiceError,
-    ValidationError,
 )
 from app.json import json_response
 
@@ -85,17 +83,6 @@ async def _service_error(request: Request, error: ServiceError) -> Response:
     return problem(request, error)
 
 
-async def _validation_error(request: Request, error: RequestValidationError) -> Response:
-    return problem(request, ValidationError(errors=tuple(_beside_the_body(found) for found in error.errors())))
-
-
-def _beside_the_body(found: Any) -> FieldError:
-    place, name = found["loc"][0], str(found["loc"][1])
-    if place == "header":
-        return FieldError(sentence(found), header=name)
-    return FieldError(sentence(found), parameter=name)
-
-
 async def _http_error(request: Request, error: HTTPException) -> Response:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         return problem(request, MethodNotAllowedError(headers={"Allow": ", ".join(_methods_here(request))}))
@@ -132,7 +119,6 @@ async def _database_error(request: Request, error: PyMongoError) -> Response:
 def install_error_handlers(app: FastAPI) -> None:
     """Makes every error of this application a problem. A crash is answered by the CrashGuard middleware."""
     app.exception_handler(ServiceError)(_service_error)
-    app.exception_handler(RequestValidationError)(_validation_error)
     app.exception_handler(HTTPException)(_http_error)
     app.exception_handler(PyMongoError)(_database_error)
 

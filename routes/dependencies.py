@@ -1,13 +1,12 @@
 """What belongs to one request: who asks, and which version they mean."""
 
 import re
-from functools import partial
-from typing import Annotated, TypedDict
+from typing import Annotated, Any, TypedDict
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
-from pydantic import BeforeValidator, InstanceOf, WithJsonSchema
 
+from app.arguments import Argument, Operation
 from app.config import Settings
 from app.database import Client
 from app.errors import AuthenticationError, FieldError, ValidationError
@@ -27,19 +26,19 @@ class State(TypedDict):
     client: Client
 
 
-def get_service_settings(request: Request) -> Settings:
+async def get_service_settings(request: Request) -> Settings:
     """The settings of this service."""
     settings: Settings = request.state.settings
     return settings
 
 
-def get_tokens(request: Request) -> AccessTokens:
+async def get_tokens(request: Request) -> AccessTokens:
     """What signs and verifies the tokens of this service."""
     tokens: AccessTokens = request.state.tokens
     return tokens
 
 
-def get_client(request: Request) -> Client:
+async def get_client(request: Request) -> Client:
     """The connection to the database."""
     client: Client = request.state.client
     return client
@@ -80,34 +79,47 @@ async def refuse_unknown_parameters(request: Request) -> None:
         raise ValidationError(errors=tuple(FieldError(detail, parameter=name) for name, detail in wrong.items()))
 
 
-def _conditions(sent: object, *, weak: bool) -> VersionCondition | None:
-    if sent is None or not isinstance(sent, str):
-        return None
-    if sent.strip() == "*":
-        return VersionCondition(frozenset(), any=True)
-    if not _ENTITY_TAGS.fullmatch(sent):
-        raise ValueError('is neither * nor a list of entity tags, such as "3"')
-    return VersionCondition(frozenset(tag for mark, tag in _ENTITY_TAG.findall(sent) if weak or not mark))
+class VersionHeader(Argument[VersionCondition | None]):
+    """A header that names versions of the thing it is about: If-Match or If-None-Match.
 
+    By strong comparison a weak tag matches no version (RFC 9110 section 13.1.1), by weak comparison
+    its own (section 13.1.2). Raises ValidationError when the header is no list of entity tags.
+    """
 
-_TAGS_SCHEMA = WithJsonSchema({"type": "string", "examples": ['"3"']})
+    def __init__(self, name: str, description: str, *, weak: bool) -> None:
+        self.name = name
+        self.description = description
+        self.weak = weak
+
+    async def __call__(self, request: Request) -> VersionCondition | None:
+        """The versions that this request names, or None when it names none."""
+        lines = request.headers.getlist(self.name)
+        if not lines:
+            return None
+        sent = ", ".join(lines)
+        if sent.strip() == "*":
+            return VersionCondition(frozenset(), any=True)
+        if not _ENTITY_TAGS.fullmatch(sent):
+            wrong = 'is neither * nor a list of entity tags, such as "3"'
+            raise ValidationError(errors=(FieldError(wrong, header=self.name),))
+        tags = _ENTITY_TAG.findall(sent)
+        return VersionCondition(frozenset(tag for mark, tag in tags if self.weak or not mark))
+
+    def describe(self, operation: Operation, schemas: dict[str, Any]) -> None:  # noqa: ARG002 -- it stands inline
+        """A header parameter."""
+        schema = {"type": "string", "examples": ['"3"']}
+        header = {"name": self.name, "in": "header", "description": self.description, "schema": schema}
+        operation["parameters"] = [*operation.get("parameters", ()), header]
+
 
 signed_in = SignedIn()
 CurrentUser = Annotated[ActingUser, Depends(signed_in)]
 
-# Strong comparison: a weak tag matches no version (RFC 9110 section 13.1.1).
 IfMatch = Annotated[
-    InstanceOf[VersionCondition] | None,
-    BeforeValidator(partial(_conditions, weak=False)),
-    _TAGS_SCHEMA,
-    Header(alias="If-Match", description="Change only this version."),
+    VersionCondition | None, Depends(VersionHeader("If-Match", "Change only this version.", weak=False))
 ]
-# Weak comparison: a weak tag matches its version (RFC 9110 section 13.1.2).
 IfNoneMatch = Annotated[
-    InstanceOf[VersionCondition] | None,
-    BeforeValidator(partial(_conditions, weak=True)),
-    _TAGS_SCHEMA,
-    Header(alias="If-None-Match", description="Read only another version."),
+    VersionCondition | None, Depends(VersionHeader("If-None-Match", "Read only another version.", weak=True))
 ]
 
 ServiceSettings = Annotated[Settings, Depends(get_service_settings)]

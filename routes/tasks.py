@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from app.bodies import JsonBody
+from app.arguments import JsonBody, Query
 from app.errors import StaleVersionError
 from app.json import json_response
 from app.problems import problems
-from app.queries import Query
 from routes.answers import versioned
 from routes.dependencies import CurrentUser, IfMatch, IfNoneMatch
+from routes.endpoints import Endpoint
 from services.schemas.tasks import (
     TaskCreate,
     TaskPage,
@@ -22,7 +22,7 @@ from services.schemas.tasks import (
 )
 from services.tasks import TaskNotFoundError, task_service
 
-router = APIRouter(prefix="/tasks", tags=["tasks"])
+router = APIRouter(route_class=Endpoint, prefix="/tasks", tags=["tasks"])
 
 
 @router.get("", operation_id="list_tasks", summary="List tasks", response_model=TaskPage)
@@ -49,7 +49,7 @@ async def create_task(
         **problems(TaskNotFoundError),
     },
 )
-async def get_task(user: CurrentUser, task_id: str, if_none_match: IfNoneMatch = None) -> Response:
+async def get_task(user: CurrentUser, task_id: str, if_none_match: IfNoneMatch) -> Response:
     """With the newest 100 of its time entries, newest first."""
     return versioned(await task_service.get(user, task_id=task_id), unless=if_none_match)
 
@@ -65,7 +65,7 @@ async def change_task(
     user: CurrentUser,
     task_id: str,
     change: Annotated[TaskUpdate, Depends(JsonBody(TaskUpdate))],
-    if_match: IfMatch = None,
+    if_match: IfMatch,
 ) -> Response:
     """A JSON merge patch: what is not sent stays. Completing it, or setting it to pending, stops its timer."""
     return versioned(await task_service.change(user, task_id=task_id, change=change, if_match=if_match))
@@ -78,7 +78,7 @@ async def change_task(
     status_code=204,
     responses=problems(TaskNotFoundError, StaleVersionError),
 )
-async def trash_task(user: CurrentUser, task_id: str, if_match: IfMatch = None) -> Response:
+async def trash_task(user: CurrentUser, task_id: str, if_match: IfMatch) -> Response:
     """Its timer stops. Its time is kept, and counts again once it is restored."""
     await task_service.trash(user, task_id=task_id, if_match=if_match)
     return versioned(None)
@@ -91,6 +91,6 @@ async def trash_task(user: CurrentUser, task_id: str, if_match: IfMatch = None) 
     response_model=TaskRead,
     responses=problems(TaskNotFoundError, StaleVersionError),
 )
-async def restore_task(user: CurrentUser, task_id: str, if_match: IfMatch = None) -> Response:
+async def restore_task(user: CurrentUser, task_id: str, if_match: IfMatch) -> Response:
     """A task that is not in the trash stays as it is."""
     return versioned(await task_service.restore(user, task_id=task_id, if_match=if_match))

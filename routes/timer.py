@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from app.bodies import JsonBody
+from app.arguments import JsonBody
 from app.errors import StaleVersionError
 from app.problems import problems
 from routes.answers import versioned
 from routes.dependencies import CurrentUser, IfMatch, IfNoneMatch
+from routes.endpoints import Endpoint
 from services.schemas.timer import StoppedRead, TimerRead, TimerStart, TimerStop
 from services.tasks import TaskNotFoundError
 from services.timer import (
@@ -21,7 +22,7 @@ from services.timer import (
     timer_service,
 )
 
-router = APIRouter(prefix="/timer", tags=["timer"])
+router = APIRouter(route_class=Endpoint, prefix="/timer", tags=["timer"])
 
 
 @router.get(
@@ -34,7 +35,7 @@ router = APIRouter(prefix="/timer", tags=["timer"])
         304: {"description": "If-None-Match names this version"},
     },
 )
-async def get_timer(user: CurrentUser, if_none_match: IfNoneMatch = None) -> Response:
+async def get_timer(user: CurrentUser, if_none_match: IfNoneMatch) -> Response:
     """204 when none runs."""
     return versioned(await timer_service.current(user), unless=if_none_match)
 
@@ -57,7 +58,7 @@ async def get_timer(user: CurrentUser, if_none_match: IfNoneMatch = None) -> Res
     },
 )
 async def start_timer(
-    user: CurrentUser, new: Annotated[TimerStart, Depends(JsonBody(TimerStart))], if_match: IfMatch = None
+    user: CurrentUser, new: Annotated[TimerStart, Depends(JsonBody(TimerStart))], if_match: IfMatch
 ) -> Response:
     """At most one timer runs for a user. A pending or completed task becomes in_progress."""
     return versioned(await timer_service.start(user, new=new, if_match=if_match))
@@ -79,7 +80,7 @@ async def start_timer(
 async def stop_timer(
     user: CurrentUser,
     stop: Annotated[TimerStop, Depends(JsonBody(TimerStop, optional=True))],
-    if_match: IfMatch = None,
+    if_match: IfMatch,
 ) -> Response:
     """No rule can refuse it. With `entry_id` it may be sent again and again, and answers the same entry."""
     return versioned(await timer_service.stop(user, stop=stop, if_match=if_match))

@@ -5,15 +5,16 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from app.bodies import JsonBody
+from app.arguments import JsonBody
 from app.json import json_response
 from app.problems import problems
 from routes.dependencies import CurrentUser, ServiceSettings, open_to_all
+from routes.endpoints import Endpoint
 from services.schemas.users import UserCreate, UserRead, UserUpdate
 from services.users import EmailTakenError, RegistrationClosedError, user_service
 
-registration = APIRouter(prefix="/users", tags=["users"], dependencies=open_to_all)
-account = APIRouter(prefix="/users/me", tags=["users"])
+registration = APIRouter(route_class=Endpoint, prefix="/users", tags=["users"], dependencies=open_to_all)
+account = APIRouter(route_class=Endpoint, prefix="/users/me", tags=["users"])
 
 
 @registration.post(
