@@ -1,10 +1,11 @@
 """The connection to the database, and what must stand in it before the first request."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
+import pymongo
 from beanie import Document, init_beanie
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
 from pymongo import MongoClient
@@ -16,8 +17,13 @@ from app.errors import CommandError, DatabaseUnavailableError
 Client = AsyncIOMotorClient[dict[str, Any]]
 Database = AsyncIOMotorDatabase[dict[str, Any]]
 
+T = TypeVar("T")
+
 SILENCE_MS = 5000
 """How long the database may be silent inside a request before the request is answered with 503."""
+
+LONGEST_WAIT_SECONDS = 5.5
+"""How long a request waits for an answer, the queue before the driver's threads included."""
 
 PING_SECONDS = 2.0
 """How long a readiness probe waits for the database."""
@@ -44,7 +50,21 @@ def connect(settings: Settings) -> Client:
         retryReads=True,
         retryWrites=True,
         w="majority",
+        readPreference="primary",  # a change is read back, and tried again, from where it was written
     )
+
+
+async def in_time(answer: Awaitable[T]) -> T:
+    """What the database answers. Raises DatabaseUnavailableError when that takes too long.
+
+    timeoutMS begins when one of the driver's few threads takes the operation up; behind a silent
+    database most operations wait for such a thread.
+    """
+    try:
+        async with asyncio.timeout(LONGEST_WAIT_SECONDS):
+            return await answer
+    except TimeoutError:
+        raise DatabaseUnavailableError from None
 
 
 class DatabaseAwayError(CommandError):
@@ -88,8 +108,9 @@ async def initialise(
 
     It may run any number of times, in several processes at once.
     """
-    await init_beanie(database=database, document_models=list(documents))
-    await _ensure_view(database, view, on=on, pipeline=pipeline)
+    with pymongo.timeout(None):  # an index on a large collection takes its time
+        await init_beanie(database=database, document_models=list(documents))
+        await _ensure_view(database, view, on=on, pipeline=pipeline)
 
 
 async def _ensure_view(database: Database, name: str, *, on: str, pipeline: list[dict[str, Any]]) -> None:

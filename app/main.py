@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from app.config import Settings, get_settings
 from app.docs_page import install_docs_page
 from app.logging import configure_logging
-from app.middleware import BodyLimit, CrashGuard, RequestLog, SecurityHeaders
+from app.middleware import BodyLimit, CrashGuard, HeadAsGet, RequestLog, SecurityHeaders
 from app.openapi import install_openapi
 from app.problems import install_error_handlers
 from app.security import AccessTokens, passwords
@@ -52,7 +52,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _middleware(settings: Settings) -> list[Middleware]:
     """From the outermost to the innermost."""
-    stack = [Middleware(RequestLog), Middleware(SecurityHeaders)]
+    stack = [Middleware(HeadAsGet), Middleware(RequestLog), Middleware(SecurityHeaders)]
     if settings.cors_origins:
         stack.append(
             Middleware(

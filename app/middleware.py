@@ -63,6 +63,19 @@ class RequestLog:
                 )
 
 
+class HeadAsGet:
+    """Answers HEAD wherever GET is answered (RFC 9110 section 9.3.2); the server leaves the body out."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on."""
+        if scope.get("method") == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await self.app(scope, receive, send)
+
+
 class SecurityHeaders:
     """Adds the headers that keep a browser from misusing an answer, where the answer has none of its own."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from fastapi import FastAPI, Request
@@ -30,6 +31,11 @@ from app.json import json_response
 
 PROBLEM = "application/problem+json"
 RETRY_AFTER_SECONDS = "1"
+LONGEST_STEP = 200
+"""Of a pointer: a name that a client made up may be as long as its body."""
+
+_IN_A_PATH = "/:@!$&'()*+,;=~"
+_IN_A_FRAGMENT = _IN_A_PATH + "?"
 
 log = structlog.get_logger()
 
@@ -41,7 +47,7 @@ def problem(request: Request, error: ServiceError) -> Response:
         "title": error.title,
         "status": error.status,
         "detail": str(error),
-        "instance": request.url.path,
+        "instance": "/" + quote(request.scope["path"].lstrip("/"), safe=_IN_A_PATH),
         "code": error.code,
         "request_id": request.scope.get("request_id", ""),
         **error.extra,
@@ -69,8 +75,8 @@ def _headers(error: ServiceError) -> dict[str, str]:
 
 def pointer(path: Iterable[str | int]) -> str:
     """A place in a body as a JSON pointer in a URI fragment (RFC 6901 section 6)."""
-    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in path)
-    return "#" + "".join(f"/{step}" for step in steps)
+    steps = (str(step)[:LONGEST_STEP].replace("~", "~0").replace("/", "~1") for step in path)
+    return "#" + "".join(f"/{quote(step, safe=_IN_A_FRAGMENT)}" for step in steps)
 
 
 def sentence(error: Any) -> str:

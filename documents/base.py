@@ -8,6 +8,8 @@ from bson.errors import InvalidId
 from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo.errors import DuplicateKeyError
 
+from app.database import in_time
+
 Row = dict[str, Any]
 """A document as the driver decodes it: field names to values, instants in naive UTC."""
 
@@ -52,7 +54,7 @@ class StoredDocument(Document):
         """Stores a new document. Raises DuplicateError when a unique index has it already."""
         row = self.as_row()
         try:
-            await self.rows().insert_one(row)
+            await in_time(self.rows().insert_one(row))
         except DuplicateKeyError as taken:
             raise DuplicateError from taken
         return row
@@ -61,7 +63,7 @@ class StoredDocument(Document):
     async def _matched(cls, condition: Row, update: Row) -> bool:
         """Whether the one update found its document. Raises DuplicateError when a unique index refuses it."""
         try:
-            result = await cls.rows().update_one(condition, update)
+            result = await in_time(cls.rows().update_one(condition, update))
         except DuplicateKeyError as taken:
             raise DuplicateError from taken
         return result.matched_count == 1
@@ -76,4 +78,4 @@ class StoredDocument(Document):
         if not await cls._matched(condition, update):
             return None
         owned = {key: condition[key] for key in ("_id", "user_id") if key in condition}
-        return await cls.rows().find_one(owned, cls.whole)
+        return await in_time(cls.rows().find_one(owned, cls.whole))

@@ -8,6 +8,7 @@ from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from app.clock import stored, utc_now
+from app.database import in_time
 from documents.base import Row, StoredDocument
 from documents.entries import TimeEntry
 
@@ -20,7 +21,9 @@ NEWEST_ENTRIES = 100
 """How many of its entries a task shows when it is read."""
 
 ONE_RUNNING_TIMER = "one_running_timer_per_user"
-_RUNNING: Row = {"active": {"$type": "object"}}
+RUNNING: Row = {"active": {"$type": "object"}}
+"""What tells a task whose timer runs."""
+
 SORT_KEYS = ("created_at", "updated_at", "due_at", "title", "tracked_seconds")
 
 
@@ -65,7 +68,7 @@ class Task(StoredDocument):
                 [("user_id", ASCENDING)],
                 name=ONE_RUNNING_TIMER,
                 unique=True,
-                partialFilterExpression={"active": {"$type": "object"}},
+                partialFilterExpression=RUNNING,
             ),
             *(
                 IndexModel([("user_id", ASCENDING), (key, ASCENDING), ("_id", ASCENDING)], name=f"by_{key}")
@@ -104,25 +107,27 @@ class Task(StoredDocument):
     @classmethod
     async def find_live(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
         """The user's task without its entries, unless it is in the trash."""
-        return await cls.rows().find_one({"_id": task_id, "user_id": user_id, "deleted_at": None}, cls.whole)
+        return await in_time(cls.rows().find_one({"_id": task_id, "user_id": user_id, "deleted_at": None}, cls.whole))
 
     @classmethod
     async def find_any(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
         """The user's task without its entries, in the trash or not."""
-        return await cls.rows().find_one({"_id": task_id, "user_id": user_id}, cls.whole)
+        return await in_time(cls.rows().find_one({"_id": task_id, "user_id": user_id}, cls.whole))
 
     @classmethod
     async def find_live_with_entries(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
         """The user's task with the newest of its ended entries, oldest first, unless it is in the trash."""
-        return await cls.rows().find_one(
-            {"_id": task_id, "user_id": user_id, "deleted_at": None},
-            {"time_entries": {"$slice": -NEWEST_ENTRIES}},
+        return await in_time(
+            cls.rows().find_one(
+                {"_id": task_id, "user_id": user_id, "deleted_at": None},
+                {"time_entries": {"$slice": -NEWEST_ENTRIES}},
+            )
         )
 
     @classmethod
     async def find_running(cls, user_id: ObjectId) -> Row | None:
         """The task whose timer runs. The hint is for the embedded store, which would read all the user's tasks."""
-        return await cls.rows().find_one({"user_id": user_id, **_RUNNING}, cls.whole, hint=ONE_RUNNING_TIMER)
+        return await in_time(cls.rows().find_one({"user_id": user_id, **RUNNING}, cls.whole, hint=ONE_RUNNING_TIMER))
 
     @classmethod
     async def find_with_ended_entry(
@@ -137,7 +142,7 @@ class Task(StoredDocument):
         if task_id is not None:
             condition["_id"] = task_id
         shown = {"title": 1, "tracked_seconds": 1, "version": 1, **one_entry}
-        return await cls.rows().find_one(condition, shown, sort=[("last_ended_at", DESCENDING)])
+        return await in_time(cls.rows().find_one(condition, shown, sort=[("last_ended_at", DESCENDING)]))
 
     @classmethod
     async def has_time_within(cls, user_id: ObjectId, started_at: datetime, ended_at: datetime) -> bool:
@@ -154,7 +159,7 @@ class Task(StoredDocument):
             "last_ended_at": {"$gt": started_at},
             "time_entries": {"$elemMatch": touches},
         }
-        return await cls.rows().find_one(condition, {"_id": 1}) is not None
+        return await in_time(cls.rows().find_one(condition, {"_id": 1})) is not None
 
     @classmethod
     async def change(cls, user_id: ObjectId, task_id: ObjectId, fields: Row) -> Row | None:
@@ -204,17 +209,19 @@ class Task(StoredDocument):
         )
 
     @classmethod
-    async def page(cls, narrow: Row, then: Row, *, sort: list[tuple[str, int]], limit: int) -> list[Row]:
-        """At most `limit` tasks without their entries.
+    async def page(
+        cls, user_id: ObjectId, narrow: Row, then: Row, *, sort: list[tuple[str, int]], limit: int
+    ) -> list[Row]:
+        """At most `limit` of the user's tasks without their entries.
 
-        `narrow` begins with the owner and is answered by an index; `then` may hold $or. MongoDB
+        `narrow` is answered by an index; `then` may hold $or. MongoDB
         joins the two, the embedded store would scan the collection for a $or at the top of one.
         """
-        stages: list[Row] = [{"$match": narrow}]
+        stages: list[Row] = [{"$match": {"user_id": user_id, **narrow}}]
         if then:
             stages.append({"$match": then})
         stages += [{"$sort": dict(sort)}, {"$limit": limit}, {"$project": cls.whole}]
-        return await cls.rows().aggregate(stages).to_list(None)
+        return await in_time(cls.rows().aggregate(stages).to_list(None))
 
     @classmethod
     async def _at_version(cls, task: Row, update: Row, condition: Row | None = None) -> Row | None:

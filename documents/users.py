@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pymongo import ASCENDING, IndexModel
 
 from app.clock import stored, utc_now
+from app.database import in_time
 from documents.base import Row, StoredDocument
 
 OverlapPolicy = Literal["allow", "warn", "forbid"]
@@ -65,12 +66,12 @@ class User(StoredDocument):
     @classmethod
     async def with_email(cls, email_key: str) -> Row | None:
         """The user of this normalised e-mail address."""
-        return await cls.rows().find_one({"email_key": email_key})
+        return await in_time(cls.rows().find_one({"email_key": email_key}))
 
     @classmethod
     async def with_id(cls, user_id: ObjectId) -> Row | None:
         """The user of this id."""
-        return await cls.rows().find_one({"_id": user_id})
+        return await in_time(cls.rows().find_one({"_id": user_id}))
 
     @classmethod
     async def change(cls, user_id: ObjectId, fields: Row) -> Row | None:

@@ -1,6 +1,7 @@
 """What belongs to one request: who asks, and which version they mean."""
 
 import re
+from collections import Counter
 from typing import Annotated, Any, TypedDict
 
 from fastapi import Depends, Request
@@ -15,7 +16,7 @@ from services.authentication import ActingUser, authentication_service
 from services.schemas.versions import VersionCondition
 
 _ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
-_ENTITY_TAGS = re.compile(rf"\s*{_ENTITY_TAG.pattern}(\s*,\s*{_ENTITY_TAG.pattern})*\s*")
+MOST_PARAMETERS = 100
 
 
 class State(TypedDict):
@@ -71,9 +72,11 @@ async def refuse_unknown_parameters(request: Request) -> None:
     if not request.scope["query_string"]:
         return
     known = request.app.state.query_parameters[request.scope["endpoint"]]
-    sent = [name for name, _ in request.query_params.multi_items()]
+    sent = Counter(name for name, _ in request.query_params.multi_items())
+    if sent.total() > MOST_PARAMETERS:
+        raise ValidationError(f"There are more than {MOST_PARAMETERS} query parameters.")
     unknown = {name: "is not a parameter here" for name in sent if name not in known}
-    twice = {name: "is given more than once" for name in sent if sent.count(name) > 1 and not known.get(name)}
+    twice = {name: "is given more than once" for name, times in sent.items() if times > 1 and not known.get(name)}
     wrong = {**twice, **unknown}
     if wrong:
         raise ValidationError(errors=tuple(FieldError(detail, parameter=name) for name, detail in wrong.items()))
@@ -99,10 +102,11 @@ class VersionHeader(Argument[VersionCondition | None]):
         sent = ", ".join(lines)
         if sent.strip() == "*":
             return VersionCondition(frozenset(), any=True)
-        if not _ENTITY_TAGS.fullmatch(sent):
+        tags = _ENTITY_TAG.findall(sent)
+        members = {member.strip() for member in _ENTITY_TAG.sub("tag", sent).split(",")}
+        if not tags or not members <= {"tag", ""}:  # an empty member is nothing (RFC 9110 section 5.6.1)
             wrong = 'is neither * nor a list of entity tags, such as "3"'
             raise ValidationError(errors=(FieldError(wrong, header=self.name),))
-        tags = _ENTITY_TAG.findall(sent)
         return VersionCondition(frozenset(tag for mark, tag in tags if self.weak or not mark))
 
     def describe(self, operation: Operation, schemas: dict[str, Any]) -> None:  # noqa: ARG002 -- it stands inline

@@ -15,6 +15,7 @@ from app.clock import rfc3339, stored
 from app.errors import FieldError, ValidationError
 
 _DIGEST_BYTES = 12
+_LARGEST_NUMBER = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,11 @@ def decode_cursor(cursor: str, *, scope: bytes) -> Position:
         if raw[:_DIGEST_BYTES] != _digest(said, scope) or base64.urlsafe_b64encode(raw).decode() != cursor:
             raise InvalidCursorError
         instant, value, last_id = orjson.loads(said)
-        return Position(stored(datetime.fromisoformat(value)) if instant else value, ObjectId(last_id))
+        if instant:
+            value = stored(datetime.fromisoformat(value))
+        elif not isinstance(value, str | int | None) or (isinstance(value, int) and abs(value) > _LARGEST_NUMBER):
+            raise InvalidCursorError
+        return Position(value, ObjectId(last_id))
     except (binascii.Error, ValueError, TypeError, InvalidId) as wrong:
         raise InvalidCursorError from wrong
 

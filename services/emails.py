@@ -20,6 +20,6 @@ def checked_email(email: str) -> str:
 def email_key(email: str) -> str:
     """The form that is compared: two addresses with one key belong to one account, whatever their case."""
     try:
-        return checked_email(email.strip()).casefold()
+        return checked_email(email.strip()).lower()
     except ValueError:
-        return unicodedata.normalize("NFKC", email.strip()).casefold()
+        return unicodedata.normalize("NFKC", email.strip()).lower()

@@ -9,7 +9,7 @@ from bson import ObjectId
 
 from app.clock import stored
 from documents.base import Row
-from documents.tasks import Task
+from documents.tasks import RUNNING, Task
 from services.cursors import Position, decode_cursor, encode_cursor
 from services.schemas.tasks import TaskQuery
 
@@ -31,11 +31,12 @@ async def read_page(user_id: ObjectId, query: TaskQuery) -> tuple[list[Row], str
 async def _tasks_after(user_id: ObjectId, query: TaskQuery, after: Position | None) -> list[Row]:
     """One task more than the page holds, if there are as many: it tells that another page follows."""
     key, direction = _sort_key(query), -1 if query.sort.startswith("-") else 1
-    narrow, search = _narrow(user_id, query), _search(query)
+    narrow, search = _narrow(query), _search(query)
     found: list[Row] = []
     for part in _parts(key, after):
         then = [condition for condition in (search, part, _beyond(key, direction, after)) if condition]
         found += await Task.page(
+            user_id,
             narrow,
             {"$and": then} if then else {},
             sort=[(key, direction), ("_id", direction)],
@@ -66,9 +67,9 @@ def _beyond(key: str, direction: int, after: Position | None) -> Row:
     }
 
 
-def _narrow(user_id: ObjectId, query: TaskQuery) -> Row:
-    """The filters but for the search text: the owner first, each answered by one field."""
-    narrow: Row = {"user_id": user_id, "deleted_at": {"$type": "date"} if query.deleted else None}
+def _narrow(query: TaskQuery) -> Row:
+    """The filters but for the search text, each answered by one field."""
+    narrow: Row = {"deleted_at": {"$type": "date"} if query.deleted else None}
     if query.status:
         narrow["status"] = {"$in": query.status}
     if query.tag:
@@ -76,7 +77,7 @@ def _narrow(user_id: ObjectId, query: TaskQuery) -> Row:
     if query.project_id == "none":
         narrow["project_id"] = None
     if query.running is not None:
-        narrow["active"] = {"$type": "object"} if query.running else {"$exists": False}
+        narrow |= RUNNING if query.running else {"active": {"$exists": False}}
     if query.updated_since is not None:
         narrow["updated_at"] = {"$gte": stored(query.updated_since)}
     due = {"$gte": query.due_after, "$lt": query.due_before}

@@ -108,7 +108,7 @@ class TimerService:
             # Whoever has seen this timer stops this one and no other, also when somebody else is faster.
             seen = task["active"]["id"]
             if stop.ended_at is not None:
-                _refuse_an_end_before_the_start(task["active"], ended_at)
+                _refuse_an_end_before_the_start(task["active"], stop.ended_at)
             entry = await ended_entry(user, task, ended_at=ended_at)
             stopped = await Task.stop_timer(task, entry, {})
             return None if stopped is None else _stopped(stopped, entry)
@@ -182,7 +182,7 @@ def _instant_up_to_now(sent: datetime | None, *, pointer: str) -> datetime:
 
 
 def _refuse_an_end_before_the_start(running: Row, ended_at: datetime) -> None:
-    if ended_at < aware(running["started_at"]):
+    if to_seconds(ended_at) < aware(running["started_at"]):
         started_at = rfc3339(running["started_at"])
         wrong = f"is before the timer's start, {started_at}: the timer runs on"
         raise ValidationError(errors=(FieldError(wrong, pointer="#/ended_at"),))

@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import uvicorn
@@ -65,7 +66,7 @@ def problem(response: httpx.Response, status: int, code: str) -> Json:
     assert {"type", "title", "status", "detail", "instance", "code", "request_id"} <= body.keys()
     assert body["type"] == "about:blank"
     assert (body["status"], body["code"]) == (status, code)
-    assert body["instance"] == response.request.url.path
+    assert body["instance"] == urlsplit(str(response.request.url)).path
     assert body["request_id"] == response.headers["x-request-id"]
     if status == 401:
         assert response.headers["www-authenticate"].startswith("Bearer ")

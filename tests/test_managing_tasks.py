@@ -173,7 +173,13 @@ class TestVersions:
         found = await alice.read(task)
         assert (found["title"], found["status"], found["version"]) == ("Second", "pending", 2)
 
-    @pytest.mark.parametrize("tag", ['"1"', '"7", "1"', "*", '"x" , "1"'])
+    async def test_several_lines_of_if_match_are_one_list(self, alice: Client) -> None:
+        task = await alice.make_task()
+        headers = [("If-Match", '"7"'), ("If-Match", '"1"')]
+        response = await alice.patch(f"/tasks/{task['id']}", json={"title": "New"}, headers=headers)
+        assert response.status_code == 200
+
+    @pytest.mark.parametrize("tag", ['"1"', '"7", "1"', "*", '"x" , "1"', ', "1",,', '"a,b", "1"'])
     async def test_an_if_match_that_names_the_version_is_honoured(self, alice: Client, tag: str) -> None:
         task = await alice.make_task()
         response = await alice.patch(f"/tasks/{task['id']}", json={"title": "New"}, headers={"If-Match": tag})
@@ -313,6 +319,10 @@ class TestListingTasks:
             {"limit": "0"},
             {"limit": "201"},
             {"limit": "many"},
+            {"limit": "1_0"},
+            {"limit": "5.0"},
+            {"limit": " 5"},
+            {"running": "yes"},
             {"status": "done"},
             {"sort": "priority"},
             {"sort": "--title"},

@@ -124,6 +124,8 @@ class TestMakingAnAccount:
             ({"full_name": 7}, "#/full_name"),
             ({"timezone": "Middle/Earth"}, "#/timezone"),
             ({"timezone": "europe/berlin"}, "#/timezone"),
+            ({"timezone": "localtime"}, "#/timezone"),
+            ({"timezone": "Factory"}, "#/timezone"),
             ({"timezone": "../etc/passwd"}, "#/timezone"),
             ({"timezone": ""}, "#/timezone"),
             ({"timezone": 2}, "#/timezone"),

@@ -201,6 +201,20 @@ class TestStoppingATimer:
         assert response.status_code == 200
         assert response.json()["entry"]["ended_at"]
 
+    async def test_needs_no_body_of_any_type(self, alice: Client) -> None:
+        await alice.start(await alice.make_task())
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        assert (await alice.post("/timer/stop", content=b"", headers=form)).status_code == 200
+
+    async def test_a_good_end_is_no_end_before_the_start_when_the_clock_was_set_back(
+        self, alice: Client, database: Database
+    ) -> None:
+        await alice.start(await alice.make_task())
+        ahead = (datetime.now(UTC) + timedelta(seconds=20)).replace(microsecond=0)
+        await database.tasks.update_one({"active": {"$exists": True}}, {"$set": {"active.started_at": ahead}})
+        stopped = await alice.stop(ended_at=(ahead + timedelta(seconds=5)).isoformat())
+        assert stopped["entry"]["duration_seconds"] == 0
+
     async def test_with_none_running_is_404(self, alice: Client) -> None:
         problem(await alice.post("/timer/stop"), 404, "no_running_timer")
 
@@ -304,6 +318,13 @@ class TestStoppingATimer:
         await alice.start(other, started_at="2026-11-18T11:00:00Z")
         touching = await alice.stop(ended_at="2026-11-18T12:00:00Z")
         assert touching["entry"]["needs_review"] is False
+
+    async def test_somebody_elses_time_overlaps_nothing(self, alice: Client, bob: Client) -> None:
+        await alice.patch("/users/me", json={"preferences": {"overlap_policy": "forbid"}})
+        for client in (bob, alice):
+            await client.start(await client.make_task(), started_at="2026-11-18T09:00:00Z")
+            stopped = await client.stop(ended_at="2026-11-18T10:00:00Z")
+        assert stopped["entry"]["needs_review"] is False
 
     async def test_time_in_the_trash_overlaps_nothing(self, alice: Client) -> None:
         await alice.patch("/users/me", json={"preferences": {"overlap_policy": "forbid"}})

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -20,7 +20,7 @@ from services.emails import checked_email
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _FIRST_YEAR, _LAST_YEAR = 1970, 9998
-_ZONES = frozenset(available_timezones())
+_ZONES = frozenset(available_timezones() - {"localtime", "Factory"})  # these two name no place
 MOST_TAGS = 10
 
 
@@ -63,6 +63,18 @@ def _instant(value: object) -> datetime:
     return to_milliseconds(parsed)
 
 
+def _flag(value: object) -> object:
+    if isinstance(value, str) and value not in {"true", "false"}:
+        raise ValueError("is neither true nor false")
+    return value
+
+
+def _whole_number(value: object) -> object:
+    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
+        raise ValueError("is not a whole number")
+    return value
+
+
 def _each_once(tags: list[str]) -> list[str]:
     return list(dict.fromkeys(tags))
 
@@ -89,7 +101,12 @@ Seconds = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 """An aware instant, in milliseconds, between the years 1970 and 9998."""
 
-Status = Literal["pending", "in_progress", "completed"]
+Flag = Annotated[bool, BeforeValidator(_flag)]
+"""A query parameter that is true or false."""
+
+Limit = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=200)]
+"""How many things a page holds at most."""
+
 Id = Annotated[str, WithJsonSchema({"type": "string", "examples": ["6920a3f1c2d4e5f607182930"]})]
 Timestamp = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 """An instant in an answer: RFC 3339 in UTC with Z."""

@@ -7,16 +7,18 @@ from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from app.clock import rfc3339
+from documents.tasks import TaskStatus as Status
 from services.schemas.entries import ENDED_EXAMPLE, EntryRead, read_entry
 from services.schemas.fields import (
     Description,
+    Flag,
     Id,
     Input,
     Instant,
+    Limit,
     Priority,
     SearchText,
     Seconds,
-    Status,
     Tag,
     Tags,
     Timestamp,
@@ -111,13 +113,13 @@ class TaskQuery(BaseModel):
     tag: list[Tag] = Field(default=[], max_length=20, description="Given twice, it means either.")
     project_id: Literal["none"] | None = Field(default=None, description="none: the tasks of no project.")
     q: SearchText | None = Field(default=None, description="A part of the title or the description, in any case.")
-    running: bool | None = Field(default=None, description="Whether a timer runs on the task.")
+    running: Flag | None = Field(default=None, description="Whether a timer runs on the task.")
     due_before: Instant | None = None
     due_after: Instant | None = Field(default=None, description="Due then or later.")
     updated_since: Instant | None = Field(default=None, description="Changed then or later.")
-    deleted: bool = Field(default=False, description="true: the trash alone.")
+    deleted: Flag = Field(default=False, description="true: the trash alone.")
     sort: TaskSort = Field(default="-created_at", description="With - it descends. A null due_at comes last.")
-    limit: int = Field(default=50, ge=1, le=200)
+    limit: Limit = 50
     cursor: str | None = Field(
         default=None, max_length=LONGEST_CURSOR, description="The next_cursor of the page before."
     )

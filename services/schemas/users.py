@@ -7,9 +7,9 @@ from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from app.clock import rfc3339
+from documents.users import OverlapPolicy
 from services.schemas.fields import Email, FullName, Id, Input, Password, Timestamp, WeekStart, Zone
 
-OverlapPolicy = Literal["allow", "warn", "forbid"]
 TimerCapHours = Annotated[int, Field(ge=1, le=744, description="A timer that ran longer is marked for review.")]
 
 _READ_EXAMPLE: JsonDict = {

@@ -65,7 +65,7 @@ class TestACursor:
         cursor = encode_cursor(Position(title, ObjectId()), scope=SCOPE)
         assert TaskQuery(cursor=cursor).cursor == cursor
 
-    @pytest.mark.parametrize("value", [True, 1.5])
+    @pytest.mark.parametrize("value", [True])
     def test_keeps_other_plain_values(self, value: Any) -> None:
         position = Position(value, ObjectId())
         assert decode_cursor(encode_cursor(position, scope=SCOPE), scope=SCOPE) == position
