@@ -5,6 +5,8 @@ could cause. And it has one way for all kinds of argument, which costs more than
 """
 
 import json
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar, get_origin
 from urllib.parse import parse_qsl
 
@@ -17,12 +19,30 @@ from app.errors import FieldError, UnsupportedMediaTypeError, ValidationError
 from app.problems import pointer, sentence
 
 MOST_FORM_FIELDS = 20
+MOST_PARAMETERS = 100
 MOST_FINDINGS = 100
 REF = "#/components/schemas/{model}"
 
 Operation = dict[str, Any]
 Value_co = TypeVar("Value_co", covariant=True)
 Model = TypeVar("Model", bound=BaseModel)
+
+
+def refuse_unknown_parameters(request: Request, known: Mapping[str, bool]) -> None:
+    """Raises ValidationError for a query parameter that is not known, or is given twice but may not be.
+
+    `known` tells of each name whether it may be given more than once.
+    """
+    if not request.scope["query_string"]:
+        return
+    sent = Counter(name for name, _ in request.query_params.multi_items())
+    if sent.total() > MOST_PARAMETERS:
+        raise ValidationError(f"There are more than {MOST_PARAMETERS} query parameters.")
+    unknown = {name: "is not a parameter here" for name in sent if name not in known}
+    twice = {name: "is given more than once" for name, times in sent.items() if times > 1 and not known.get(name)}
+    wrong = {**twice, **unknown}
+    if wrong:
+        raise ValidationError(errors=tuple(FieldError(detail, parameter=name) for name, detail in wrong.items()))
 
 
 class Argument(Generic[Value_co]):
@@ -40,13 +60,13 @@ class Argument(Generic[Value_co]):
 class Query(Argument[Model]):
     """The query parameters as this model, made once for when there are none.
 
-    Raises ValidationError with the parameter of each thing that is wrong. A field that is a list
-    may be given more than once.
+    Raises ValidationError with the parameter of each thing that is wrong. `names` tells of each
+    parameter whether it may be given more than once: that is, whether its field is a list.
     """
 
     def __init__(self, model: type[Model]) -> None:
         self.model = model
-        self._lists = {name for name, field in model.model_fields.items() if get_origin(field.annotation) is list}
+        self.names = {name: get_origin(field.annotation) is list for name, field in model.model_fields.items()}
         self._nothing_sent = model()
 
     async def __call__(self, request: Request) -> Model:
@@ -54,7 +74,7 @@ class Query(Argument[Model]):
         if not request.scope["query_string"]:
             return self._nothing_sent
         sent = request.query_params
-        fields = {name: sent.getlist(name) if name in self._lists else sent[name] for name in sent}
+        fields = {name: sent.getlist(name) if self.names[name] else sent[name] for name in sent}
         try:
             return self.model.model_validate(fields)
         except PydanticError as error:

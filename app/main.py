@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 import structlog
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
@@ -47,6 +48,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in (tasks.router, timer.router, users.account, users.registration, auth.router):
         app.include_router(router, prefix=settings.api_prefix)
     install_openapi(app, prefix=settings.api_prefix)
+    # What the log calls a route: its whole path, which an included route alone does not know.
+    app.state.paths = {route.endpoint: route.path for route in iter_route_contexts(app.routes) if route.endpoint}
     return app
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import orjson
@@ -38,52 +39,41 @@ Endpoint = Callable[..., Any]
 
 
 def install_openapi(app: FastAPI, *, prefix: str) -> None:
-    """Makes the document once, and from it what is known of each endpoint: its path and its query parameters."""
+    """Serves the document at /openapi.json. It is made when it is first asked for, and kept as bytes."""
+
+    @cache
+    def written() -> bytes:
+        return orjson.dumps(_document(app, prefix))
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi_json() -> Response:
+        return Response(written(), media_type="application/json")
+
+    # FastAPI's documented way to extend it.
+    app.openapi = lambda: orjson.loads(written())  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI, prefix: str) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes)
-    app.state.query_parameters = {}
-    app.state.paths = {}
     schemas = document["components"]["schemas"]
-    for endpoint, path, operation in _operations(app, document):
-        app.state.paths[endpoint] = path
+    for endpoint, operation in _operations(app, document):
         for argument in _arguments(endpoint):
             argument.describe(operation, schemas)
-        app.state.query_parameters[endpoint] = _query_parameters(operation)
         _add_errors(operation)
     schemas["Problem"] = PROBLEM_SCHEMA
     _add_answers(app, schemas)
     _drop_the_unused(document)
     for scheme in document["components"].get("securitySchemes", {}).values():
         scheme["flows"]["password"]["tokenUrl"] = f"{prefix}/auth/token"
-    _serve(app, document)
+    return document
 
 
-def _serve(app: FastAPI, document: dict[str, Any]) -> None:
-    """Serves the document from its bytes: they are a tenth of what the dict takes in memory."""
-    written = orjson.dumps(document)
-
-    @app.get("/openapi.json", include_in_schema=False)
-    async def openapi_json() -> Response:
-        return Response(written, media_type="application/json")
-
-    # FastAPI's documented way to extend it.
-    app.openapi = lambda: orjson.loads(written)  # type: ignore[method-assign]
-
-
-def _operations(app: FastAPI, document: dict[str, Any]) -> Iterator[tuple[Endpoint, str, Operation]]:
+def _operations(app: FastAPI, document: dict[str, Any]) -> Iterator[tuple[Endpoint, Operation]]:
     for route in iter_route_contexts(app.routes):
         for method in route.methods or ():
             operation = document["paths"].get(route.path or "", {}).get(method.lower())
-            if operation is not None and route.endpoint and route.path:
-                yield route.endpoint, route.path, operation
-
-
-def _query_parameters(operation: Operation) -> dict[str, bool]:
-    """The names of the query parameters, each with whether it may be given more than once."""
-    return {
-        parameter["name"]: parameter["schema"].get("type") == "array"
-        for parameter in operation.get("parameters", ())
-        if parameter["in"] == "query"
-    }
+            if operation is not None and route.endpoint:
+                yield route.endpoint, operation
 
 
 def _arguments(endpoint: Endpoint) -> Iterator[Argument[Any]]:

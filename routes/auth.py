@@ -8,12 +8,12 @@ from starlette.responses import Response
 from app.arguments import FormBody
 from app.json import json_response
 from app.problems import problems
-from routes.dependencies import Tokens, open_to_all
+from routes.dependencies import Tokens
 from routes.endpoints import Endpoint
 from services.authentication import InvalidCredentialsError, authentication_service
 from services.schemas.users import SignIn, TokenRead
 
-router = APIRouter(route_class=Endpoint, prefix="/auth", tags=["auth"], dependencies=open_to_all)
+router = APIRouter(route_class=Endpoint, prefix="/auth", tags=["auth"])
 
 
 @router.post(

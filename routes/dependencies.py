@@ -1,7 +1,6 @@
 """What belongs to one request: who asks, and which version they mean."""
 
 import re
-from collections import Counter
 from typing import Annotated, Any, TypedDict
 
 from fastapi import Depends, Request
@@ -16,7 +15,6 @@ from services.authentication import ActingUser, authentication_service
 from services.schemas.versions import VersionCondition
 
 _ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
-MOST_PARAMETERS = 100
 
 
 class State(TypedDict):
@@ -46,11 +44,7 @@ async def get_client(request: Request) -> Client:
 
 
 class SignedIn(OAuth2PasswordBearer):
-    """Answers the user who is asking, before it looks at what is asked.
-
-    One dependency for all of it, since each one costs every request. Raises AuthenticationError,
-    or ValidationError for a query parameter that the route does not have.
-    """
+    """Answers the user who is asking. Raises AuthenticationError."""
 
     def __init__(self) -> None:
         # The address in the OpenAPI document is set with the API's prefix in app/openapi.py.
@@ -63,23 +57,7 @@ class SignedIn(OAuth2PasswordBearer):
             raise AuthenticationError
         user = await authentication_service.identify(request.state.tokens, bearer=bearer.strip())
         request.scope["user_id"] = str(user.id)
-        await refuse_unknown_parameters(request)
         return user
-
-
-async def refuse_unknown_parameters(request: Request) -> None:
-    """Raises ValidationError for a query parameter that the route does not have, or has but once."""
-    if not request.scope["query_string"]:
-        return
-    known = request.app.state.query_parameters[request.scope["endpoint"]]
-    sent = Counter(name for name, _ in request.query_params.multi_items())
-    if sent.total() > MOST_PARAMETERS:
-        raise ValidationError(f"There are more than {MOST_PARAMETERS} query parameters.")
-    unknown = {name: "is not a parameter here" for name in sent if name not in known}
-    twice = {name: "is given more than once" for name, times in sent.items() if times > 1 and not known.get(name)}
-    wrong = {**twice, **unknown}
-    if wrong:
-        raise ValidationError(errors=tuple(FieldError(detail, parameter=name) for name, detail in wrong.items()))
 
 
 class VersionHeader(Argument[VersionCondition | None]):
@@ -129,6 +107,3 @@ IfNoneMatch = Annotated[
 ServiceSettings = Annotated[Settings, Depends(get_service_settings)]
 Tokens = Annotated[AccessTokens, Depends(get_tokens)]
 DatabaseClient = Annotated[Client, Depends(get_client)]
-
-open_to_all = [Depends(refuse_unknown_parameters)]
-"""The dependencies of a router whose routes need no token; the others take CurrentUser first."""

@@ -11,10 +11,10 @@ from app.database import ping_soon
 from app.errors import DatabaseUnavailableError
 from app.json import json_response
 from app.problems import problems
-from routes.dependencies import DatabaseClient, open_to_all
+from routes.dependencies import DatabaseClient
 from routes.endpoints import Endpoint
 
-router = APIRouter(route_class=Endpoint, prefix="/health", tags=["health"], dependencies=open_to_all)
+router = APIRouter(route_class=Endpoint, prefix="/health", tags=["health"])
 
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [{"status": "healthy"}]}))

@@ -8,12 +8,12 @@ from starlette.responses import Response
 from app.arguments import JsonBody
 from app.json import json_response
 from app.problems import problems
-from routes.dependencies import CurrentUser, ServiceSettings, open_to_all
+from routes.dependencies import CurrentUser, ServiceSettings
 from routes.endpoints import Endpoint
 from services.schemas.users import UserCreate, UserRead, UserUpdate
 from services.users import EmailTakenError, RegistrationClosedError, user_service
 
-registration = APIRouter(route_class=Endpoint, prefix="/users", tags=["users"], dependencies=open_to_all)
+registration = APIRouter(route_class=Endpoint, prefix="/users", tags=["users"])
 account = APIRouter(route_class=Endpoint, prefix="/users/me", tags=["users"])
 
 
