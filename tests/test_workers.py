@@ -1,0 +1,49 @@
+"""Two workers, one database: the promises are kept by the database, so they hold across processes too."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+from tests.processes import free_port, running
+from tests.support import API, PASSWORD, Client, problem
+
+CLIENTS = 10
+
+
+class TestTwoWorkers:
+    async def test_start_one_timer_of_fifty_and_end_it_once(self, tmp_path: Path) -> None:
+        with running("serve", folder=tmp_path, PORT=free_port(), WORKERS=2) as service:
+            service.wait_until_ready()
+            # A connection belongs to a worker, so several clients reach both.
+            clients = [Client(base_url=service.base_url + API, timeout=30) for _ in range(CLIENTS)]
+            account = {"email": "ada@example.com", "password": PASSWORD}
+            assert (await clients[0].post("/users", json=account)).status_code == 201
+            form = {"username": account["email"], "password": PASSWORD}
+            token = (await clients[0].post("/auth/token", data=form)).json()["access_token"]
+            for client in clients:
+                client.headers["Authorization"] = f"Bearer {token}"
+            tasks = [await clients[0].make_task(title=str(number)) for number in range(50)]
+
+            starts = await asyncio.gather(
+                *(
+                    clients[number % CLIENTS].post("/timer/start", json={"task_id": task["id"]})
+                    for number, task in enumerate(tasks)
+                )
+            )
+            assert Counter(response.status_code for response in starts) == {201: 1, 409: 49}
+            (timer,) = [response.json() for response in starts if response.status_code == 201]
+            for response in starts:
+                if response.status_code == 409:
+                    running_timer = problem(response, 409, "timer_already_running")["running"]
+                    assert running_timer["entry"] == timer["entry"]
+
+            body = {"entry_id": timer["entry"]["id"]}
+            stops = await asyncio.gather(
+                *(clients[number % CLIENTS].post("/timer/stop", json=body) for number in range(20))
+            )
+            assert {response.status_code for response in stops} == {200}
+            assert len({response.json()["entry"]["ended_at"] for response in stops}) == 1
+            task = await clients[0].read({"id": timer["task_id"]})
+            assert (task["entry_count"], len(task["time_entries"])) == (1, 1)
+            for client in clients:
+                await client.aclose()
