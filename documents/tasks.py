@@ -145,6 +145,16 @@ class Task(StoredDocument):
         return await in_time(cls.rows().find_one(condition, shown, sort=[("last_ended_at", DESCENDING)]))
 
     @classmethod
+    async def find_tracked_last(cls, user_id: ObjectId) -> Row | None:
+        """The task whose entry ended last, with that entry alone."""
+        condition = {"user_id": user_id, "deleted_at": None, "last_ended_at": {"$type": "date"}}
+        last = await in_time(cls.rows().find_one(condition, {"last_ended_at": 1}, sort=[("last_ended_at", DESCENDING)]))
+        if last is None:
+            return None
+        ended_then = {"time_entries": {"$elemMatch": {"ended_at": last["last_ended_at"]}}}
+        return await in_time(cls.rows().find_one({"_id": last["_id"], "user_id": user_id}, ended_then))
+
+    @classmethod
     async def has_time_within(cls, user_id: ObjectId, started_at: datetime, ended_at: datetime) -> bool:
         """Whether an ended entry of the user shares a part of [started_at, ended_at)."""
         touches = {
@@ -182,6 +192,11 @@ class Task(StoredDocument):
         """
         begun = {"active": entry, "status": "in_progress", "completed_at": None}
         return await cls._at_version(task, {"$set": begun})
+
+    @classmethod
+    async def correct_timer(cls, task: Row, entry: Row) -> Row | None:
+        """Puts `entry` in the place of the running one it corrects; None when the task has moved on."""
+        return await cls._at_version(task, {"$set": {"active": entry}}, {"active.id": entry["id"]})
 
     @classmethod
     async def stop_timer(cls, task: Row, entry: Row, fields: Row) -> Row | None:

@@ -11,12 +11,13 @@ from app.problems import problems
 from routes.answers import versioned
 from routes.dependencies import CurrentUser, IfMatch, IfNoneMatch
 from routes.endpoints import Endpoint
-from services.schemas.timer import StoppedRead, TimerRead, TimerStart, TimerStop
+from services.schemas.timer import StoppedRead, TimerCorrection, TimerRead, TimerStart, TimerStop
 from services.tasks import TaskNotFoundError
 from services.timer import (
     EntryNotFoundError,
     InTheFutureError,
     NoRunningTimerError,
+    NothingToResumeError,
     TaskFullError,
     TimerAlreadyRunningError,
     timer_service,
@@ -84,3 +85,35 @@ async def stop_timer(
 ) -> Response:
     """No rule can refuse it. With `entry_id` it may be sent again and again, and answers the same entry."""
     return versioned(await timer_service.stop(user, stop=stop, if_match=if_match))
+
+
+@router.patch(
+    "",
+    operation_id="correct_timer",
+    summary="Correct the running timer",
+    response_model=TimerRead,
+    responses=problems(NoRunningTimerError, StaleVersionError, InTheFutureError),
+)
+async def correct_timer(
+    user: CurrentUser,
+    if_match: IfMatch,
+    change: Annotated[TimerCorrection, Depends(JsonBody(TimerCorrection))],
+) -> Response:
+    """A JSON merge patch of its start, note, tags and billing: what is not sent stays."""
+    return versioned(await timer_service.correct(user, change=change, if_match=if_match))
+
+
+@router.post(
+    "/resume",
+    operation_id="resume_timer",
+    summary="Start the timer again",
+    status_code=201,
+    response_model=TimerRead,
+    responses={
+        200: {"description": "It runs on that task already", "model": TimerRead},
+        **problems(NothingToResumeError, TimerAlreadyRunningError, TaskFullError),
+    },
+)
+async def resume_timer(user: CurrentUser) -> Response:
+    """On the task that was tracked last, with the note, the tags and the billing of its last entry."""
+    return versioned(await timer_service.resume(user))

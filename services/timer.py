@@ -4,14 +4,14 @@ from datetime import datetime, timedelta
 
 from bson import ObjectId
 
-from app.clock import aware, rfc3339, to_seconds, utc_now
+from app.clock import aware, rfc3339, stored, to_seconds, utc_now
 from app.errors import ConflictError, FieldError, NotFoundError, ValidationError
 from documents.base import DuplicateError, Row, object_id
 from documents.entries import TimeEntry
 from documents.tasks import MOST_ENTRIES, Task
 from services.authentication import ActingUser
 from services.contention import until_settled
-from services.schemas.timer import TimerStart, TimerStop, read_stopped, read_timer
+from services.schemas.timer import TimerCorrection, TimerStart, TimerStop, read_stopped, read_timer
 from services.schemas.versions import VersionCondition, Versioned, require_version
 from services.stopping import ended_entry
 from services.tasks import require_task, require_task_id
@@ -39,6 +39,13 @@ class TimerAlreadyRunningError(ConflictError):
 
     code = "timer_already_running"
     detail = "A timer is already running: stop it first."
+
+
+class NothingToResumeError(NotFoundError):
+    """No time of the user has been tracked yet."""
+
+    code = "nothing_to_resume"
+    detail = "There is nothing to resume: no time has been tracked yet."
 
 
 class TaskFullError(ConflictError):
@@ -114,6 +121,45 @@ class TimerService:
             return None if stopped is None else _stopped(stopped, entry)
 
         return await until_settled(attempt)
+
+    async def correct(
+        self, user: ActingUser, *, change: TimerCorrection, if_match: VersionCondition | None
+    ) -> Versioned:
+        """The running timer with the fields that were sent changed; it is corrected before it stops or not at all.
+
+        Raises NoRunningTimerError, StaleVersionError, or InTheFutureError for a start more than 60 s ahead.
+        """
+        fields = change.model_dump(exclude_unset=True)
+        if "started_at" in fields:
+            fields["started_at"] = stored(_instant_up_to_now(fields["started_at"], pointer="#/started_at"))
+        seen: ObjectId | None = None
+
+        async def attempt() -> Versioned | None:
+            nonlocal seen
+            task = await Task.find_running(user.id)
+            if task is None or not _is_meant(task, seen, None):
+                raise NoRunningTimerError
+            require_version(if_match, task["version"])
+            if not fields:
+                return _running(task)
+            seen = task["active"]["id"]
+            corrected = {**task["active"], **fields, "updated_at": stored(utc_now())}
+            changed = await Task.correct_timer(task, corrected)
+            return None if changed is None else _running(changed)
+
+        return await until_settled(attempt)
+
+    async def resume(self, user: ActingUser) -> Versioned:
+        """A new timer on the task that was tracked last, with the note, the tags and the billing of its last entry.
+
+        Raises NothingToResumeError, TimerAlreadyRunningError or TaskFullError.
+        """
+        task = await Task.find_tracked_last(user.id)
+        if task is None or not task.get("time_entries"):
+            raise NothingToResumeError
+        (last,) = task["time_entries"]
+        again = TimerStart(task_id=str(task["_id"]), note=last["note"], tags=last["tags"], billable=last["billable"])
+        return await self.start(user, new=again, if_match=None)
 
     async def _refuse_beside_another(self, user: ActingUser) -> None:
         """Raises TimerAlreadyRunningError; returns when the other timer has ended meanwhile."""

@@ -231,6 +231,8 @@ async def through_the_timer(client: Client) -> None:
     task, other = await client.make_task(), await client.make_task(title="Other")
     await client.get(timer)
     await client.post(f"{timer}/stop")
+    await client.post(f"{timer}/resume")
+    await client.patch(timer, json={"note": "n"})
     await client.post(f"{timer}/start", json={"task_id": "nonsense"})
     await client.post(f"{timer}/start", json={"task_id": task["id"]}, headers={"If-Match": '"99"'})
     await client.post(f"{timer}/start", json={"task_id": task["id"], "started_at": "9000-01-01T00:00:00Z"})
@@ -239,8 +241,17 @@ async def through_the_timer(client: Client) -> None:
     await client.post(f"{timer}/start", json={"task_id": other["id"]})
     etag = (await client.get(timer)).headers["etag"]
     await client.get(timer, headers={"If-None-Match": etag})
+    await client.patch(timer, json={"note": None, "started_at": "2026-11-18T09:00:00Z"})
+    await client.patch(timer, json={"note": "n"}, headers={"If-Match": '"99"'})
+    await client.patch(timer, json={"started_at": "9000-01-01T00:00:00Z"})
     await client.post(f"{timer}/stop", headers={"If-Match": '"99"'})
     await client.post(f"{timer}/stop", json={"ended_at": "9000-01-01T00:00:00Z"})
+    await client.stop()
+    for _ in range(2):
+        await client.post(f"{timer}/resume")
+    await client.stop()
+    await client.start(other)
+    await client.post(f"{timer}/resume")
     await client.stop()
     await client.read(task)
 

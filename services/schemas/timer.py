@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, with_config
 from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
-from app.clock import aware, rfc3339
+from app.clock import aware, rfc3339, utc_now
 from services.intervals import seconds_between
 from services.schemas.entries import ENDED_EXAMPLE, RUNNING_EXAMPLE, EntryRead, read_entry
 from services.schemas.fields import Id, Input, Instant, Note, Tags, Timestamp
@@ -23,6 +23,18 @@ class TimerStart(Input):
     tags: Tags = Field(default_factory=list)
     billable: bool | None = Field(default=None, description="The task's own when it is left out.")
     started_at: Instant | None = Field(default=None, description="Now when it is left out.")
+
+
+class TimerCorrection(Input):
+    """A JSON merge patch (RFC 7396) of the running timer: null clears the note."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"started_at": "2026-11-18T09:00:00Z", "note": None}]})
+
+    # What cannot be cleared has no null in its type; the defaults only say that nothing was sent.
+    started_at: Instant = Field(default_factory=utc_now)
+    note: Note | None = Field(default_factory=lambda: None)
+    tags: Tags = Field(default_factory=list)
+    billable: bool = Field(default_factory=bool)
 
 
 class TimerStop(Input):
