@@ -110,7 +110,7 @@ class TimerService:
             nonlocal seen
             task = await Task.find_running(user.id)
             if task is None or not _is_meant(task, entry_id or seen, task_id):
-                return await self._already_ended(user, entry_id or seen, task_id)
+                return await self._already_ended(user, entry_id, seen=seen, task_id=task_id)
             require_version(if_match, task["version"])
             # Whoever has seen this timer stops this one and no other, also when somebody else is faster.
             seen = task["active"]["id"]
@@ -167,16 +167,18 @@ class TimerService:
         if running is not None:
             raise TimerAlreadyRunningError(running=read_timer(running, utc_now()))
 
-    async def _already_ended(self, user: ActingUser, entry_id: ObjectId | None, task_id: ObjectId | None) -> Versioned:
-        if entry_id is None:
-            if task_id is not None:
-                require_task(await Task.find_live(user.id, task_id))
-            raise NoRunningTimerError
-        task = await Task.find_with_ended_entry(user.id, entry_id, task_id=task_id)
-        if task is None and task_id is not None:
-            task = await Task.find_with_ended_entry(user.id, entry_id, task_id=None)
+    async def _already_ended(
+        self, user: ActingUser, entry_id: ObjectId | None, *, seen: ObjectId | None, task_id: ObjectId | None
+    ) -> Versioned:
+        """The entry that was asked for, or the one that was seen running, ended by somebody else."""
+        meant = entry_id or seen
+        if meant is None and task_id is not None:
+            require_task(await Task.find_live(user.id, task_id))
+        task = None if meant is None else await Task.find_with_ended_entry(user.id, meant, task_id=task_id)
+        if task is None and meant is not None and task_id is not None:
+            task = await Task.find_with_ended_entry(user.id, meant, task_id=None)
         if task is None:
-            raise EntryNotFoundError
+            raise NoRunningTimerError if entry_id is None else EntryNotFoundError
         return _stopped(task, task["time_entries"][0])
 
 
