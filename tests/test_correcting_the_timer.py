@@ -43,7 +43,7 @@ class TestCorrectingTheTimer:
         refused = await alice.patch("/timer", json={"started_at": ago(seconds=-90)})
         assert pointers(refused, "in_the_future") == {"#/started_at"}
         response = await alice.patch("/timer", json={"started_at": ago(seconds=-50)})
-        assert response.json()["elapsed_seconds"] <= 1
+        assert response.json()["elapsed_seconds"] <= 30
 
     async def test_with_none_running_is_404(self, alice: Client, bob: Client) -> None:
         await bob.start(await bob.make_task())
@@ -109,7 +109,7 @@ class TestResuming:
         entry = timer["entry"]
         assert (entry["note"], entry["tags"], entry["billable"]) == ("last one", ["x"], True)
         assert entry["ended_at"] is None
-        assert timer["elapsed_seconds"] <= 1
+        assert timer["elapsed_seconds"] <= 30
 
     async def test_opens_a_completed_task_again(self, alice: Client) -> None:
         task = await alice.make_task()

@@ -67,7 +67,7 @@ class TestTheReadme:
         assert done.returncode == 0, done.stdout + done.stderr
         for said in (
             '"email":"ada@example.com"',
-            '"elapsed_seconds":0',
+            '"elapsed_seconds":',
             '"code":"timer_already_running"',
             '"duration_seconds":',
             '"time_entries":[{',

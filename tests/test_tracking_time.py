@@ -25,7 +25,7 @@ class TestStartingATimer:
         timer = response.json()
         assert timer["task_id"] == task["id"]
         assert timer["task_title"] == task["title"]
-        assert timer["elapsed_seconds"] == 0
+        assert timer["elapsed_seconds"] <= 30
         entry = timer["entry"]
         assert (entry["note"], entry["tags"], entry["billable"], entry["source"]) == (
             "first draft",
@@ -70,7 +70,7 @@ class TestStartingATimer:
 
     async def test_may_begin_in_the_past(self, alice: Client) -> None:
         timer = await alice.start(await alice.make_task(), started_at=ago(hours=1))
-        assert 3600 <= timer["elapsed_seconds"] <= 3610
+        assert 3600 <= timer["elapsed_seconds"] <= 3660
 
     async def test_cuts_fractions_of_a_second(self, alice: Client) -> None:
         timer = await alice.start(await alice.make_task(), started_at="2026-01-02T03:04:05.999+01:00")
@@ -390,7 +390,7 @@ class TestEndingATaskThatIsBeingTracked:
         assert (changed["active"], changed["status"], changed["title"]) == (None, status, "Done with")
         assert changed["version"] == 3
         assert changed["entry_count"] == 1
-        assert 300 <= changed["tracked_seconds"] <= 310
+        assert 300 <= changed["tracked_seconds"] <= 360
         assert (changed["completed_at"] is not None) == (status == "completed")
         (entry,) = (await alice.read(task))["time_entries"]
         assert entry["id"] == timer["entry"]["id"]
