@@ -87,7 +87,7 @@ class Query(Argument[Model]):
         """A parameter for each field."""
         fields = self.model.model_json_schema()["properties"]
         parameters = [{"name": name, "in": "query", "schema": schema} for name, schema in fields.items()]
-        operation["parameters"] = [*operation.get("parameters", ()), *parameters]
+        operation.setdefault("parameters", []).extend(parameters)
 
 
 class Body(Argument[Model]):

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI finds, the bodies that it does not, and the errors that any route may answer."""
+"""The OpenAPI document: what FastAPI finds, the arguments that it does not, and the errors of any route."""
 
 import json
 import re
@@ -95,7 +95,7 @@ def _add_answers(app: FastAPI, schemas: dict[str, Any]) -> None:
 
 
 def _drop_the_unused(document: dict[str, Any]) -> None:
-    """Drops the schemas that nothing refers to: FastAPI's own idea of a 422, and what a header is parsed into."""
+    """Drops the schemas that nothing refers to: FastAPI's own idea of a 422."""
     schemas = document["components"]["schemas"]
     while unused := schemas.keys() - set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document))):
         for name in unused:

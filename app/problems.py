@@ -8,14 +8,7 @@ from urllib.parse import quote
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.routing import iter_route_contexts
-from pymongo.errors import (
-    ConnectionFailure,
-    ExecutionTimeout,
-    NetworkTimeout,
-    PyMongoError,
-    ServerSelectionTimeoutError,
-    WaitQueueTimeoutError,
-)
+from pymongo.errors import ConnectionFailure, PyMongoError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -106,17 +99,8 @@ def _methods_here(request: Request) -> list[str]:
     return sorted({method for route in here for method in route.methods or ()}) or ["GET", "HEAD"]
 
 
-_AWAY = (
-    ConnectionFailure,
-    ServerSelectionTimeoutError,
-    NetworkTimeout,
-    ExecutionTimeout,
-    WaitQueueTimeoutError,
-)
-
-
 async def _database_error(request: Request, error: PyMongoError) -> Response:
-    if not isinstance(error, _AWAY) and not error.timeout:
+    if not isinstance(error, ConnectionFailure) and not error.timeout:
         raise error
     log.warning("database_unavailable", error=type(error).__name__)
     return problem(request, DatabaseUnavailableError())

@@ -146,7 +146,7 @@ class Task(StoredDocument):
 
     @classmethod
     async def find_tracked_last(cls, user_id: ObjectId) -> Row | None:
-        """The task whose entry ended last, with that entry alone."""
+        """The task whose entry ended last, with that entry as its only one."""
         condition = {"user_id": user_id, "deleted_at": None, "last_ended_at": {"$type": "date"}}
         last = await in_time(cls.rows().find_one(condition, {"last_ended_at": 1}, sort=[("last_ended_at", DESCENDING)]))
         if last is None:
@@ -229,8 +229,8 @@ class Task(StoredDocument):
     ) -> list[Row]:
         """At most `limit` of the user's tasks without their entries.
 
-        `narrow` is answered by an index; `then` may hold $or. MongoDB
-        joins the two, the embedded store would scan the collection for a $or at the top of one.
+        `narrow` is answered by an index; `then` may hold $or. MongoDB joins the two, the embedded
+        store would scan the collection for a $or at the top of one.
         """
         stages: list[Row] = [{"$match": {"user_id": user_id, **narrow}}]
         if then:

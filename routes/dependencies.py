@@ -91,7 +91,7 @@ class VersionHeader(Argument[VersionCondition | None]):
         """A header parameter."""
         schema = {"type": "string", "examples": ['"3"']}
         header = {"name": self.name, "in": "header", "description": self.description, "schema": schema}
-        operation["parameters"] = [*operation.get("parameters", ()), header]
+        operation.setdefault("parameters", []).append(header)
 
 
 signed_in = SignedIn()

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -85,12 +86,9 @@ def parameters(response: httpx.Response) -> set[str]:
     return {wrong["parameter"] for wrong in problem(response, 422, "invalid_request")["errors"]}
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def ago(**length: float) -> str:
+    """The instant this long before now, or after it for a negative length."""
+    return (datetime.now(UTC) - timedelta(**length)).isoformat()
 
 
 @asynccontextmanager

@@ -3,8 +3,7 @@ import asyncio
 import pytest
 
 from tests.conftest import Database
-from tests.support import Client, Json, pointers, problem
-from tests.test_tracking_time import ago
+from tests.support import Client, Json, ago, pointers, problem
 
 
 class TestCorrectingTheTimer:

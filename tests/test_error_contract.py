@@ -21,7 +21,8 @@ from app.embedded import EmbeddedStore
 from app.main import create_app
 from tests.conftest import Database, MakeUser
 from tests.other_services import PATIENCE_SECONDS, process_serving, serving_beside
-from tests.support import API, PASSWORD, Client, Json, free_port, parameters, pointers, problem
+from tests.processes import free_port
+from tests.support import API, PASSWORD, Client, Json, parameters, pointers, problem
 
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

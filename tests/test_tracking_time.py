@@ -3,16 +3,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.conftest import Database, MakeUser
-from tests.support import Client, pointers, problem
+from tests.support import Client, ago, pointers, problem
 
 
 def instant(text: str) -> datetime:
     assert text.endswith("Z")
     return datetime.fromisoformat(text)
-
-
-def ago(**length: float) -> str:
-    return (datetime.now(UTC) - timedelta(**length)).isoformat()
 
 
 class TestStartingATimer:
