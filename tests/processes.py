@@ -1,13 +1,14 @@
 """Processes that a test starts, waits for and looks at. Whatever happens, none outlives its test."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from app.config import Settings
 
 COMMAND = Path(sys.executable).with_name("task-timer")
 PATIENCE_SECONDS = 60.0
+PORTS = range(20_000, 28_000)
 
 T = TypeVar("T")
 
@@ -34,10 +36,12 @@ def eventually(look: Callable[[], T | None]) -> T:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of those that no system gives to clients and no store takes: it is still free a moment later."""
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def clean_environment(**variables: object) -> dict[str, str]:
