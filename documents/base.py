@@ -1,6 +1,7 @@
 """What all documents share: rows, ids, and the one helper through which they are changed."""
 
-from typing import Any, ClassVar
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, TypeVar
 
 from beanie import Document, PydanticObjectId
 from bson import ObjectId
@@ -9,11 +10,14 @@ from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo.errors import DuplicateKeyError
 
 from app.database import in_time
+from documents.transactions import session_under_way, transaction
 
 Row = dict[str, Any]
 """A document as the driver decodes it: field names to values, instants in naive UTC."""
 
 Collection = AsyncIOMotorCollection[Row]
+
+T = TypeVar("T")
 
 
 class DuplicateError(Exception):
@@ -50,20 +54,46 @@ class StoredDocument(Document):
         row: Row = self.model_dump(by_alias=True, exclude={"revision_id"})
         return row
 
+    @classmethod
+    async def in_transaction(cls, work: Callable[[], Awaitable[T | None]]) -> T | None:
+        """What `work` answers, once all that it wrote is kept; None when nothing was, since another change came first.
+
+        Whatever documents read and write while `work` runs is part of it.
+        """
+        client: Any = cls.rows().database.client  # motor's types take its attributes for collections
+        return await transaction(client, work)
+
     async def add(self) -> Row:
         """Stores a new document. Raises DuplicateError when a unique index has it already."""
         row = self.as_row()
         try:
-            await in_time(self.rows().insert_one(row))
+            await in_time(self.rows().insert_one(row, session=session_under_way()))
         except DuplicateKeyError as taken:
             raise DuplicateError from taken
         return row
 
     @classmethod
-    async def _matched(cls, condition: Row, update: Row) -> bool:
+    async def _one(cls, condition: Row, projection: Row | None = None, **options: Any) -> Row | None:
+        """The row that meets the condition, or None."""
+        return await in_time(cls.rows().find_one(condition, projection, session=session_under_way(), **options))
+
+    @classmethod
+    async def _all(cls, stages: list[Row], **options: Any) -> list[Row]:
+        """The rows that an aggregation ends with."""
+        found = cls.rows().aggregate(stages, session=session_under_way(), **options)
+        return await in_time(found.to_list(None))
+
+    @classmethod
+    async def _removed(cls, condition: Row) -> bool:
+        """Whether one document met the condition, and is gone."""
+        result = await in_time(cls.rows().delete_one(condition, session=session_under_way()))
+        return result.deleted_count == 1
+
+    @classmethod
+    async def _matched(cls, condition: Row, update: Row | list[Row]) -> bool:
         """Whether the one update found its document. Raises DuplicateError when a unique index refuses it."""
         try:
-            result = await in_time(cls.rows().update_one(condition, update))
+            result = await in_time(cls.rows().update_one(condition, update, session=session_under_way()))
         except DuplicateKeyError as taken:
             raise DuplicateError from taken
         return result.matched_count == 1
@@ -77,5 +107,5 @@ class StoredDocument(Document):
         """
         if not await cls._matched(condition, update):
             return None
-        owned = {key: condition[key] for key in ("_id", "user_id") if key in condition}
-        return await in_time(cls.rows().find_one(owned, cls.whole))
+        owned: Row = {key: condition[key] for key in ("_id", "user_id") if key in condition}
+        return await cls._one(owned, cls.whole)

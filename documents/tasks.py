@@ -8,7 +8,6 @@ from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from app.clock import stored, utc_now
-from app.database import in_time
 from documents.base import Row, StoredDocument
 from documents.entries import TimeEntry
 
@@ -107,27 +106,24 @@ class Task(StoredDocument):
     @classmethod
     async def find_live(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
         """The user's task without its entries, unless it is in the trash."""
-        return await in_time(cls.rows().find_one({"_id": task_id, "user_id": user_id, "deleted_at": None}, cls.whole))
+        return await cls._one({"_id": task_id, "user_id": user_id, "deleted_at": None}, cls.whole)
 
     @classmethod
     async def find_any(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
         """The user's task without its entries, in the trash or not."""
-        return await in_time(cls.rows().find_one({"_id": task_id, "user_id": user_id}, cls.whole))
+        return await cls._one({"_id": task_id, "user_id": user_id}, cls.whole)
 
     @classmethod
     async def find_live_with_entries(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
         """The user's task with the newest of its ended entries, oldest first, unless it is in the trash."""
-        return await in_time(
-            cls.rows().find_one(
-                {"_id": task_id, "user_id": user_id, "deleted_at": None},
-                {"time_entries": {"$slice": -NEWEST_ENTRIES}},
-            )
+        return await cls._one(
+            {"_id": task_id, "user_id": user_id, "deleted_at": None}, {"time_entries": {"$slice": -NEWEST_ENTRIES}}
         )
 
     @classmethod
     async def find_running(cls, user_id: ObjectId) -> Row | None:
         """The task whose timer runs. The hint is for the embedded store, which would read all the user's tasks."""
-        return await in_time(cls.rows().find_one({"user_id": user_id, **RUNNING}, cls.whole, hint=ONE_RUNNING_TIMER))
+        return await cls._one({"user_id": user_id, **RUNNING}, cls.whole, hint=ONE_RUNNING_TIMER)
 
     @classmethod
     async def find_with_ended_entry(
@@ -142,17 +138,17 @@ class Task(StoredDocument):
         if task_id is not None:
             condition["_id"] = task_id
         shown = {"title": 1, "tracked_seconds": 1, "version": 1, **one_entry}
-        return await in_time(cls.rows().find_one(condition, shown, sort=[("last_ended_at", DESCENDING)]))
+        return await cls._one(condition, shown, sort=[("last_ended_at", DESCENDING)])
 
     @classmethod
     async def find_tracked_last(cls, user_id: ObjectId) -> Row | None:
         """The task whose entry ended last, with that entry as its only one."""
         condition = {"user_id": user_id, "deleted_at": None, "last_ended_at": {"$type": "date"}}
-        last = await in_time(cls.rows().find_one(condition, {"last_ended_at": 1}, sort=[("last_ended_at", DESCENDING)]))
+        last = await cls._one(condition, {"last_ended_at": 1}, sort=[("last_ended_at", DESCENDING)])
         if last is None:
             return None
         ended_then = {"time_entries": {"$elemMatch": {"ended_at": last["last_ended_at"]}}}
-        return await in_time(cls.rows().find_one({"_id": last["_id"], "user_id": user_id}, ended_then))
+        return await cls._one({"_id": last["_id"], "user_id": user_id}, ended_then)
 
     @classmethod
     async def has_time_within(cls, user_id: ObjectId, started_at: datetime, ended_at: datetime) -> bool:
@@ -169,7 +165,7 @@ class Task(StoredDocument):
             "last_ended_at": {"$gt": started_at},
             "time_entries": {"$elemMatch": touches},
         }
-        return await in_time(cls.rows().find_one(condition, {"_id": 1})) is not None
+        return await cls._one(condition, {"_id": 1}) is not None
 
     @classmethod
     async def change(cls, user_id: ObjectId, task_id: ObjectId, fields: Row) -> Row | None:
@@ -236,7 +232,7 @@ class Task(StoredDocument):
         if then:
             stages.append({"$match": then})
         stages += [{"$sort": dict(sort)}, {"$limit": limit}, {"$project": cls.whole}]
-        return await in_time(cls.rows().aggregate(stages).to_list(None))
+        return await cls._all(stages)
 
     @classmethod
     async def _at_version(cls, task: Row, update: Row, condition: Row | None = None) -> Row | None:

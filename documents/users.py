@@ -8,7 +8,6 @@ from pydantic import BaseModel
 from pymongo import ASCENDING, IndexModel
 
 from app.clock import stored, utc_now
-from app.database import in_time
 from documents.base import Row, StoredDocument
 
 OverlapPolicy = Literal["allow", "warn", "forbid"]
@@ -66,12 +65,12 @@ class User(StoredDocument):
     @classmethod
     async def with_email(cls, email_key: str) -> Row | None:
         """The user of this normalised e-mail address."""
-        return await in_time(cls.rows().find_one({"email_key": email_key}))
+        return await cls._one({"email_key": email_key})
 
     @classmethod
     async def with_id(cls, user_id: ObjectId) -> Row | None:
         """The user of this id."""
-        return await in_time(cls.rows().find_one({"_id": user_id}))
+        return await cls._one({"_id": user_id})
 
     @classmethod
     async def change(cls, user_id: ObjectId, fields: Row) -> Row | None:
@@ -85,3 +84,8 @@ class User(StoredDocument):
             {"_id": user_id},
             {"$set": {**fields, "updated_at": stored(utc_now())}, "$inc": {"token_version": 1}},
         )
+
+    @classmethod
+    async def begin_change_of_time(cls, user_id: ObjectId) -> None:
+        """Makes the transaction that the caller is in the only one that changes this user's time while it checks it."""
+        await cls._matched({"_id": user_id}, {"$inc": {"timeline_version": 1}})

@@ -7,6 +7,7 @@ from time import monotonic
 from typing import TypeVar
 
 from app.errors import DatabaseUnavailableError
+from documents.transactions import MovedOnError, session_under_way
 
 T = TypeVar("T")
 
@@ -17,8 +18,14 @@ _LONGEST_PAUSE = 0.01
 async def until_settled(attempt: Callable[[], Awaitable[T | None]]) -> T:
     """The first answer of `attempt` that is not None: None says that the document moved on in between.
 
-    Raises DatabaseUnavailableError after 5 s, and whatever `attempt` raises.
+    Inside of a transaction there is one attempt, since nothing moves there: the transaction as a whole
+    is tried again. Raises DatabaseUnavailableError after 5 s, and whatever `attempt` raises.
     """
+    if session_under_way() is not None:
+        settled = await attempt()
+        if settled is None:
+            raise MovedOnError
+        return settled
     give_up = monotonic() + CONTENTION_SECONDS
     while monotonic() < give_up:
         settled = await attempt()
