@@ -19,7 +19,7 @@ from app.openapi import install_openapi
 from app.problems import install_error_handlers
 from app.security import AccessTokens, passwords
 from documents.opening import open_database
-from routes import auth, health, tasks, timer, users
+from routes import auth, health, tasks, time_entries, timer, users
 from routes.dependencies import State
 
 GARBAGE_THRESHOLD = 50_000
@@ -45,7 +45,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install_error_handlers(app)
     install_docs_page(app)
     app.include_router(health.router)
-    for router in (tasks.router, timer.router, users.account, users.registration, auth.router):
+    for router in (tasks.router, time_entries.router, timer.router, users.account, users.registration, auth.router):
         app.include_router(router, prefix=settings.api_prefix)
     install_openapi(app, prefix=settings.api_prefix)
     # What the log calls a route: its whole path, which an included route alone does not know.

@@ -11,10 +11,10 @@ from app.problems import problems
 from routes.answers import versioned
 from routes.dependencies import CurrentUser, IfMatch, IfNoneMatch
 from routes.endpoints import Endpoint
+from services.entry_errors import EntryNotFoundError
 from services.schemas.timer import StoppedRead, TimerCorrection, TimerRead, TimerStart, TimerStop
 from services.tasks import TaskNotFoundError
 from services.timer import (
-    EntryNotFoundError,
     InTheFutureError,
     NoRunningTimerError,
     NothingToResumeError,

@@ -6,11 +6,12 @@ from bson import ObjectId
 
 from app.clock import aware, rfc3339, stored, to_seconds, utc_now
 from app.errors import ConflictError, FieldError, NotFoundError, ValidationError
-from documents.base import DuplicateError, Row, object_id
+from documents.base import DuplicateError, Row
 from documents.entries import TimeEntry
 from documents.tasks import MOST_ENTRIES, Task
 from services.authentication import ActingUser
 from services.contention import until_settled
+from services.entry_errors import EntryNotFoundError, require_entry_id
 from services.schemas.timer import TimerCorrection, TimerStart, TimerStop, read_stopped, read_timer
 from services.schemas.versions import VersionCondition, Versioned, require_version
 from services.stopping import ended_entry
@@ -25,13 +26,6 @@ class NoRunningTimerError(NotFoundError):
 
     code = "no_running_timer"
     detail = "No timer is running."
-
-
-class EntryNotFoundError(NotFoundError):
-    """There is no such entry, or it is somebody else's."""
-
-    code = "entry_not_found"
-    detail = "There is no such time entry."
 
 
 class TimerAlreadyRunningError(ConflictError):
@@ -201,12 +195,7 @@ def _new_entry(user: ActingUser, task: Row, new: TimerStart, started_at: datetim
 
 
 def _entry_id(stop: TimerStop) -> ObjectId | None:
-    if stop.entry_id is None:
-        return None
-    entry_id = object_id(stop.entry_id)
-    if entry_id is None:
-        raise EntryNotFoundError
-    return entry_id
+    return None if stop.entry_id is None else require_entry_id(stop.entry_id)
 
 
 def _is_meant(task: Row, entry_id: ObjectId | None, task_id: ObjectId | None) -> bool:

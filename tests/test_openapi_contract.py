@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -188,17 +189,16 @@ class Tour:
             assert response.json()["code"] in content["examples"], (operation["operationId"], response.text)
 
     def operation(self, request: httpx.Request) -> Json:
-        path = request.url.path
-        if path not in self.document["paths"]:
-            head, _, rest = path.removeprefix(f"{API}/tasks/").partition("/")
-            assert head
-            path = f"{API}/tasks/{{task_id}}" + (f"/{rest}" if rest else "")
+        (path, *_) = (path for path in self.document["paths"] if self.leads_to(path, request.url.path))
         operation: Json = self.document["paths"][path][request.method.lower()]
         return operation
 
+    def leads_to(self, path: str, address: str) -> bool:
+        return re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), address) is not None
+
     async def through_what_any_operation_may_answer(self, client: Client) -> None:
         for path, method, operation in operations(self.document):
-            at = path.replace("{task_id}", "0" * 24)
+            at = re.sub(r"\{\w+\}", "0" * 24, path)
             await client.request(method, at, params={"unknown": "1"})
             if "security" in operation:
                 await client.request(method, at, headers={"Authorization": ""})
@@ -224,6 +224,17 @@ async def through_tasks(client: Client) -> None:
     await client.delete(at)
     await client.list(deleted=True)
     await client.post(f"{at}/restore")
+
+
+async def through_time_entries(client: Client) -> None:
+    task = await client.make_task()
+    timer = await client.start(task)
+    at = f"{API}/tasks/{task['id']}/time-entries/{timer['entry']['id']}"
+    etag = (await client.get(at)).headers["etag"]
+    await client.get(at, headers={"If-None-Match": etag})
+    await client.stop()
+    await client.get(at)
+    await client.get(at.replace(timer["entry"]["id"], "0" * 24))
 
 
 async def through_the_timer(client: Client) -> None:
@@ -284,6 +295,7 @@ class TestEveryAnswer:
             await through_accounts(client)
             await through_tasks(client)
             await through_the_timer(client)
+            await through_time_entries(client)
             await tour.through_what_any_operation_may_answer(client)
         declared = {
             (operation["operationId"], status)

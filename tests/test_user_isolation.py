@@ -1,5 +1,6 @@
 """Nobody sees, changes or learns of what is somebody else's: it is 404, like what never was."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,7 +33,7 @@ class TestWithoutAToken:
         assert len(closed) >= 11
         assert set(operations(app)) >= OPEN
         for method, path in closed:
-            address = path.removeprefix(API).replace("{task_id}", "0" * 24)
+            address = re.sub(r"\{\w+\}", "0" * 24, path.removeprefix(API))
             response = await anonymous.request(
                 method, address, content=b"{", headers={"Content-Type": "text/plain"}, params={"nonsense": "1"}
             )
@@ -47,7 +48,7 @@ class TestWhatIsSomebodyElses:
             if "{task_id}" not in path:
                 continue
             tried += 1
-            address = path.removeprefix(API)
+            address = path.removeprefix(API).replace("{entry_id}", "0" * 24)
             theirs, never = [
                 await bob.request(method, address.replace("{task_id}", task_id), json=BODIES.get(method))
                 for task_id in (task["id"], "0" * 24)
@@ -79,6 +80,12 @@ class TestWhatIsSomebodyElses:
         problem(await bob.post("/timer/stop", json={"task_id": task["id"]}), 404, "task_not_found")
         await alice.stop()
         problem(await bob.post("/timer/stop", json={**by_entry, "task_id": task["id"]}), 404, "entry_not_found")
+
+    async def test_an_entry_is_not_found_even_on_a_task_of_ones_own(self, alice: Client, bob: Client) -> None:
+        task, mine = await alice.make_task(), await bob.make_task()
+        for entry in ((await alice.start(task))["entry"], (await alice.stop())["entry"]):
+            problem(await bob.get(f"/tasks/{task['id']}/time-entries/{entry['id']}"), 404, "task_not_found")
+            problem(await bob.get(f"/tasks/{mine['id']}/time-entries/{entry['id']}"), 404, "entry_not_found")
 
     async def test_lists_show_ones_own(self, alice: Client, bob: Client) -> None:
         await alice.make_task(title="canary 7f3a", tags=["canary"])
