@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager
 from app.config import Settings
 from app.database import Client, connect, initialise, ping
 from documents.base import StoredDocument
+from documents.projects import Project
 from documents.tasks import Task
 from documents.users import User
 from documents.views import TIME_ENTRIES_PIPELINE, TIME_ENTRIES_VIEW
 
-DOCUMENTS: tuple[type[StoredDocument], ...] = (User, Task)
+DOCUMENTS: tuple[type[StoredDocument], ...] = (User, Project, Task)
 
 
 @asynccontextmanager

@@ -7,13 +7,15 @@ from documents.base import Row
 from documents.tasks import Task
 from services.authentication import ActingUser
 from services.intervals import Interval, timer_interval
+from services.rates import hourly_rate_for
 
 
 async def ended_entry(user: ActingUser, task: Row, *, ended_at: datetime) -> Row:
     """The running entry of the task as it is kept once it has ended, at least 0 seconds long.
 
     It is marked needs_review when it ran longer than the user's cap or, where the user's policy
-    minds overlaps, when it shares time with an entry that has ended.
+    minds overlaps, when it shares time with an entry that has ended. A billable one takes the
+    hourly rate of its task's project with it.
     """
     running = task["active"]
     tracked = timer_interval(aware(running["started_at"]), ended_at)
@@ -23,6 +25,7 @@ async def ended_entry(user: ActingUser, task: Row, *, ended_at: datetime) -> Row
         "ended_at": stored(tracked.ended_at),
         "duration_seconds": tracked.seconds,
         "needs_review": doubtful,
+        "hourly_rate": await hourly_rate_for(user.id, task["project_id"], running["billable"]),
         "updated_at": stored(utc_now()),
     }
 

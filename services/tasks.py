@@ -117,7 +117,8 @@ class TaskService:
                 return task
             changes = {**fields, **_completion(task, fields)}
             if "active" in task and _ends_the_timer(fields):
-                entry = await ended_entry(user, task, ended_at=utc_now())
+                # By what the task is after this very change: its project may be another one.
+                entry = await ended_entry(user, {**task, **changes}, ended_at=utc_now())
                 return await Task.stop_timer(task, entry, changes)
             return await Task.change_version(task, changes)
 

@@ -1,0 +1,101 @@
+"""Projects: what tasks belong to, and what an hour of their billable time costs."""
+
+from datetime import datetime
+from typing import Any, ClassVar, Self
+
+from beanie import PydanticObjectId
+from bson import ObjectId
+from pymongo import ASCENDING, IndexModel
+
+from app.clock import stored, utc_now
+from documents.base import Row, StoredDocument
+from documents.entries import HourlyRate
+
+BEING_DELETED: Row = {"deleted_at": {"$type": "date"}}
+"""What tells a project that is gone for everybody but for its tasks, which have yet to leave it."""
+
+
+class Project(StoredDocument):
+    """A project. Its deletion takes several steps: from the first on, which sets `deleted_at`, it is not found."""
+
+    user_id: PydanticObjectId
+    name: str
+    client_name: str | None
+    color: str | None
+    billable: bool
+    hourly_rate: HourlyRate | None
+    archived_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None
+
+    class Settings:
+        """The collection and its indexes.
+
+        The first keeps names unique, and lists by them; the name of a project that is being deleted is free.
+        """
+
+        name = "projects"
+        indexes: ClassVar = [
+            IndexModel(
+                [("user_id", ASCENDING), ("deleted_at", ASCENDING), ("name", ASCENDING)],
+                name="one_project_per_name",
+                unique=True,
+            ),
+            IndexModel([("deleted_at", ASCENDING)], name="being_deleted", partialFilterExpression=BEING_DELETED),
+        ]
+
+    @classmethod
+    def new(cls, user_id: ObjectId, fields: dict[str, Any]) -> Self:
+        """A project that has just been made, not stored yet; `fields` are its name to its hourly rate."""
+        now = stored(utc_now())
+        return cls(
+            **fields,
+            id=ObjectId(),
+            user_id=user_id,
+            archived_at=None,
+            created_at=now,
+            updated_at=now,
+            deleted_at=None,
+        )
+
+    @classmethod
+    async def find_live(cls, user_id: ObjectId, project_id: ObjectId) -> Row | None:
+        """The user's project, archived or not, unless it is being deleted."""
+        return await cls._one({"_id": project_id, "user_id": user_id, "deleted_at": None})
+
+    @classmethod
+    async def page(cls, user_id: ObjectId, narrow: Row, *, after: str | None, limit: int) -> list[Row]:
+        """At most `limit` of the user's projects by name, which are unique: those after this one."""
+        beyond: Row = {} if after is None else {"name": {"$gt": after}}
+        mine = {"user_id": user_id, "deleted_at": None, **narrow, **beyond}
+        return await cls._all([{"$match": mine}, {"$sort": {"name": 1}}, {"$limit": limit}])
+
+    @classmethod
+    async def change(cls, user_id: ObjectId, project_id: ObjectId, fields: Row, *, provided: Row) -> Row | None:
+        """Sets these fields and no other; None when there is no such project, or `provided` is not so any more.
+
+        Dotted names reach into the hourly rate. Raises DuplicateError when another project has the name.
+        """
+        return await cls._changed(
+            {"_id": project_id, "user_id": user_id, "deleted_at": None, **provided},
+            {"$set": {**fields, "updated_at": stored(utc_now())}},
+        )
+
+    @classmethod
+    async def begin_deletion(cls, user_id: ObjectId, project_id: ObjectId) -> bool:
+        """Whether the project is there and is being deleted: from now on, or since a deletion that was interrupted."""
+        now = stored(utc_now())
+        mine: Row = {"_id": project_id, "user_id": user_id}
+        begun = await cls._matched({**mine, "deleted_at": None}, {"$set": {"deleted_at": now, "updated_at": now}})
+        return begun or await cls._one(mine, {"_id": 1}) is not None
+
+    @classmethod
+    async def end_deletion(cls, user_id: ObjectId, project_id: ObjectId) -> None:
+        """Removes a project that is being deleted, once no task is in it."""
+        await cls._removed({"_id": project_id, "user_id": user_id, **BEING_DELETED})
+
+    @classmethod
+    async def all_being_deleted(cls) -> list[Row]:
+        """The id and the user of every project whose deletion has begun and not ended, whosever it is."""
+        return await cls._all([{"$match": BEING_DELETED}, {"$project": {"user_id": 1}}])
