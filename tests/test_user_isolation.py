@@ -18,13 +18,34 @@ OPEN = {
 }
 """The routes that need no token. All others are found in the OpenAPI document."""
 
-BODIES: dict[str, Any] = {"PATCH": {"title": "Mine now"}}
+NOT_FOUND = {"task_id": "task_not_found", "entry_id": "entry_not_found"}
+"""What a route says of an id in its path that is nothing to the one who asks."""
+
+BODIES: dict[str, Any] = {"change_task": {"title": "Mine now"}}
+"""What is sent to a route that takes a body, by its operation id."""
 
 
 def operations(app: FastAPI) -> Iterator[tuple[str, str]]:
     for path, item in app.openapi()["paths"].items():
         for method in item:
             yield method.upper(), path
+
+
+def with_ids(app: FastAPI) -> Iterator[tuple[str, str, list[str], Any]]:
+    """The routes that take an id: the method, the address with the ids' names in it, those names, and a body."""
+    for method, path in operations(app):
+        names = re.findall(r"\{(\w+)\}", path)
+        if names:
+            operation_id = app.openapi()["paths"][path][method.lower()]["operationId"]
+            yield method, path.removeprefix(API), names, BODIES.get(operation_id)
+
+
+async def one_of_each(client: Client) -> dict[str, str]:
+    """The ids of things of this user, by their names in a path."""
+    task = await client.make_task()
+    entry = (await client.start(task))["entry"]
+    await client.stop()
+    return {"task_id": task["id"], "entry_id": entry["id"]}
 
 
 class TestWithoutAToken:
@@ -41,22 +62,17 @@ class TestWithoutAToken:
 
 
 class TestWhatIsSomebodyElses:
-    async def test_every_route_with_the_id_of_a_task_is_404(self, app: FastAPI, alice: Client, bob: Client) -> None:
-        task = await alice.make_task()
-        tried = 0
-        for method, path in operations(app):
-            if "{task_id}" not in path:
-                continue
-            tried += 1
-            address = path.removeprefix(API).replace("{entry_id}", "0" * 24)
-            theirs, never = [
-                await bob.request(method, address.replace("{task_id}", task_id), json=BODIES.get(method))
-                for task_id in (task["id"], "0" * 24)
-            ]
-            said = problem(theirs, 404, "task_not_found")
-            assert said["detail"] == problem(never, 404, "task_not_found")["detail"]
-        assert tried >= 4
-        assert await alice.read(task) == {**task, "time_entries": []}
+    async def test_every_route_with_an_id_is_404(self, app: FastAPI, alice: Client, bob: Client) -> None:
+        hers, nobodys = await one_of_each(alice), dict.fromkeys(NOT_FOUND, "0" * 24)
+        before = await alice.read({"id": hers["task_id"]})
+        tried: set[str] = set()
+        for method, address, names, body in with_ids(app):
+            tried |= set(names)
+            theirs, never = [await bob.request(method, address.format(**ids), json=body) for ids in (hers, nobodys)]
+            code = NOT_FOUND[names[0]]
+            assert problem(theirs, 404, code)["detail"] == problem(never, 404, code)["detail"]
+        assert tried == NOT_FOUND.keys() == hers.keys()
+        assert await alice.read({"id": hers["task_id"]}) == before
 
     async def test_a_task_in_the_trash_stays_its_owners(self, alice: Client, bob: Client) -> None:
         task = await alice.make_task()
