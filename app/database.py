@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pymongo
 from beanie import Document, init_beanie
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
 from pymongo import MongoClient
-from pymongo.errors import CollectionInvalid, OperationFailure, PyMongoError
+from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailure, PyMongoError
 
 from app.config import Settings
 from app.errors import CommandError, DatabaseUnavailableError
@@ -28,6 +29,10 @@ LONGEST_WAIT_SECONDS = 5.5
 PING_SECONDS = 2.0
 """How long a readiness probe waits for the database."""
 
+SCHEMA_VERSIONS = "schema_versions"
+"""The collection that says which version of the validators is in place."""
+
+_VALIDATORS = "validators"
 _COLLECTION_EXISTS = 48
 _NAMESPACE_NOT_FOUND = 26
 
@@ -96,21 +101,73 @@ async def ping_soon(client: Client) -> None:
         raise DatabaseUnavailableError from silent
 
 
+@dataclass(frozen=True, slots=True)
+class Validators:
+    """The $jsonSchema of each collection, and their version: a greater one takes the place of a lesser."""
+
+    version: int
+    schemas: dict[str, dict[str, Any]]
+
+
 async def initialise(
     database: Database,
     documents: Sequence[type[Document]],
+    validators: Validators,
     *,
     view: str,
     on: str,
     pipeline: list[dict[str, Any]],
 ) -> None:
-    """Binds the documents to the database and puts their indexes and the read-only view in place.
+    """Binds the documents to the database and puts their validators, indexes and the read-only view in place.
 
     It may run any number of times, in several processes at once.
     """
     with pymongo.timeout(None):  # an index on a large collection takes its time
+        await _ensure_validators(database, validators)
         await init_beanie(database=database, document_models=list(documents))
         await _ensure_view(database, view, on=on, pipeline=pipeline)
+
+
+async def _ensure_validators(database: Database, validators: Validators) -> None:
+    """Has the database refuse what does not look like a document of its collection.
+
+    The record of the newest version is the one truth: whoever starts, an earlier version too, puts
+    in place what stands there, and looks again whether it still does. So processes that start at
+    once, or end in the middle, leave the newest behind them. What is stored already is left as it is.
+    """
+    await _record(database, validators)
+    placed = None
+    while (standing := await database[SCHEMA_VERSIONS].find_one({"_id": _VALIDATORS})) not in (None, placed):
+        for collection, schema in standing["schemas"].items():
+            await _validate(database, collection, schema)
+        placed = standing
+
+
+async def _record(database: Database, validators: Validators) -> None:
+    """Writes the validators down, unless there is a later version of them."""
+    ours = {"version": validators.version, "schemas": validators.schemas}
+    try:
+        await database[SCHEMA_VERSIONS].insert_one({"_id": _VALIDATORS, **ours})
+    except DuplicateKeyError:
+        not_later = {"_id": _VALIDATORS, "version": {"$lte": validators.version}}
+        await database[SCHEMA_VERSIONS].update_one(not_later, {"$set": ours})
+
+
+async def _validate(database: Database, collection: str, schema: dict[str, Any]) -> None:
+    wanted: dict[str, Any] = {
+        "validator": {"$jsonSchema": schema},
+        "validationLevel": "strict",
+        "validationAction": "error",
+    }
+    standing = await _options(database, collection)
+    if standing is None:
+        try:
+            await database.create_collection(collection, **wanted)
+        except CollectionInvalid:
+            standing = {}  # another worker was faster
+    # It takes the collection for itself for a moment, so it is not done for nothing.
+    if standing is not None and not wanted.items() <= standing.items():
+        await database.command("collMod", collection, **wanted)
 
 
 async def _ensure_view(database: Database, name: str, *, on: str, pipeline: list[dict[str, Any]]) -> None:

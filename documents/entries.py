@@ -1,10 +1,10 @@
 """Time entries: embedded in their task, the running one beside the ended ones."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from beanie import PydanticObjectId
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from app.clock import stored, utc_now
 from documents.base import Row
@@ -13,7 +13,7 @@ from documents.base import Row
 class HourlyRate(BaseModel):
     """What an hour costs: `amount` in minor units of `currency` (ISO 4217)."""
 
-    amount: int
+    amount: Annotated[int, Field(ge=0)]
     currency: str
 
 
@@ -23,7 +23,7 @@ class TimeEntry(BaseModel):
     id: PydanticObjectId
     started_at: datetime
     ended_at: datetime | None
-    duration_seconds: int | None
+    duration_seconds: Annotated[int, Field(ge=0)] | None
     note: str | None
     tags: list[str]
     billable: bool
@@ -61,3 +61,17 @@ class TimeEntry(BaseModel):
             created_at=now,
             updated_at=now,
         ).model_dump()
+
+
+class EndedEntry(TimeEntry):
+    """One of the entries that have ended."""
+
+    ended_at: datetime
+    duration_seconds: Annotated[int, Field(ge=0)]
+
+
+class RunningEntry(TimeEntry):
+    """The one that has not."""
+
+    ended_at: None
+    duration_seconds: None

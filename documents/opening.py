@@ -4,14 +4,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from app.config import Settings
-from app.database import Client, connect, initialise, ping
+from app.database import Client, Validators, connect, initialise, ping
 from documents.base import StoredDocument
 from documents.projects import Project
 from documents.tasks import Task
 from documents.users import User
+from documents.validation import SCHEMA_VERSION, schema_of
 from documents.views import TIME_ENTRIES_PIPELINE, TIME_ENTRIES_VIEW
 
 DOCUMENTS: tuple[type[StoredDocument], ...] = (User, Project, Task)
+
+
+def validators() -> Validators:
+    """What the database holds the collections to."""
+    return Validators(SCHEMA_VERSION, {document.Settings.name: schema_of(document) for document in DOCUMENTS})
 
 
 @asynccontextmanager
@@ -23,6 +29,7 @@ async def open_database(settings: Settings) -> AsyncIterator[Client]:
         await initialise(
             client[settings.database_name],
             DOCUMENTS,
+            validators(),
             view=TIME_ENTRIES_VIEW,
             on=Task.Settings.name,
             pipeline=TIME_ENTRIES_PIPELINE,

@@ -1,15 +1,16 @@
 """Tasks and what can happen to them. Every promise about time stands in the filter of an update here."""
 
 from datetime import datetime
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from beanie import PydanticObjectId
 from bson import ObjectId
+from pydantic import Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from app.clock import stored, utc_now
 from documents.base import Row, StoredDocument
-from documents.entries import TimeEntry
+from documents.entries import EndedEntry, RunningEntry
 
 TaskStatus = Literal["pending", "in_progress", "completed"]
 
@@ -40,17 +41,17 @@ class Task(StoredDocument):
     description: str | None
     status: TaskStatus
     tags: list[str]
-    priority: int | None
+    priority: Annotated[int, Field(ge=0, le=4)] | None
     due_at: datetime | None
-    estimate_seconds: int | None
+    estimate_seconds: Annotated[int, Field(ge=0)] | None
     billable: bool
-    time_entries: list[TimeEntry]
-    active: TimeEntry | None = None
-    tracked_seconds: int
-    entry_count: int
+    time_entries: Annotated[list[EndedEntry], Field(max_length=MOST_ENTRIES)]
+    active: RunningEntry | None = None
+    tracked_seconds: Annotated[int, Field(ge=0)]
+    entry_count: Annotated[int, Field(ge=0, le=MOST_ENTRIES)]
     first_started_at: datetime | None
     last_ended_at: datetime | None
-    version: int
+    version: Annotated[int, Field(ge=1)]
     created_at: datetime
     updated_at: datetime
     completed_at: datetime | None

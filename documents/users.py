@@ -1,10 +1,10 @@
 """Users: who may sign in, and how they like their time kept."""
 
 from datetime import datetime
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from bson import ObjectId
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from pymongo import ASCENDING, IndexModel
 
 from app.clock import stored, utc_now
@@ -17,7 +17,7 @@ class Preferences(BaseModel):
     """What a user chose of the rules."""
 
     overlap_policy: OverlapPolicy = "allow"
-    timer_cap_hours: int = 12
+    timer_cap_hours: Annotated[int, Field(ge=1)] = 12
 
 
 class User(StoredDocument):
@@ -28,11 +28,11 @@ class User(StoredDocument):
     password_hash: str
     full_name: str | None
     timezone: str
-    week_start: int
+    week_start: Annotated[int, Field(ge=0, le=6)]
     preferences: Preferences
     is_active: bool
-    token_version: int
-    timeline_version: int
+    token_version: Annotated[int, Field(ge=0)]
+    timeline_version: Annotated[int, Field(ge=0)]
     created_at: datetime
     updated_at: datetime
 
