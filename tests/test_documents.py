@@ -13,6 +13,7 @@ from documents.opening import open_database
 from documents.views import TIME_ENTRIES_PIPELINE, TIME_ENTRIES_VIEW
 from tests.conftest import Database
 from tests.other_services import bound_to_others
+from tests.rows import running_entry, task_row
 from tests.support import PASSWORD, Client, Json
 
 TYPES = {
@@ -206,12 +207,15 @@ class TestTheIndexes:
 
     async def test_refuse_a_second_running_timer_of_a_user_alone(self, database: Database) -> None:
         one, other = ObjectId(), ObjectId()
-        await database.tasks.insert_many([{"user_id": one}, {"user_id": one}, {"user_id": one, "active": {}}])
-        await database.tasks.insert_one({"user_id": other, "active": {}})
+        active = running_entry()
+        await database.tasks.insert_many([task_row(one), task_row(one), task_row(one, active=active)])
+        await database.tasks.insert_one(task_row(other, active=active))
         with pytest.raises(OperationFailure, match=r"one_running_timer_per_user|E11000"):
-            await database.tasks.insert_one({"user_id": one, "active": {}})
+            await database.tasks.insert_one(task_row(one, active=active))
         with pytest.raises(OperationFailure, match=r"one_running_timer_per_user|E11000"):
-            await database.tasks.update_one({"user_id": one, "active": {"$exists": False}}, {"$set": {"active": {}}})
+            await database.tasks.update_one(
+                {"user_id": one, "active": {"$exists": False}}, {"$set": {"active": active}}
+            )
 
 
 async def view_options(database: Database) -> Json:
@@ -300,7 +304,7 @@ class TestStartingUp:
     async def test_may_happen_again_and_loses_nothing(self, database: Database, fresh: Settings) -> None:
         made = database.client[fresh.database_name]
         await start_up(fresh)
-        await made.tasks.insert_one({"title": "kept"})
+        await made.tasks.insert_one(task_row(ObjectId(), title="kept"))
         await start_up(fresh)
         assert await made.tasks.count_documents({"title": "kept"}) == 1
         assert await indexes(made, "tasks") == TASK_INDEXES

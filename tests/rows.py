@@ -1,0 +1,51 @@
+"""Documents as they are stored, for tests that write past the service."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from bson import ObjectId
+
+from documents.entries import TimeEntry
+from documents.tasks import Task
+from tests.support import Json
+
+NINE = datetime(2026, 11, 18, 9)  # noqa: DTZ001 -- as the driver decodes it
+
+
+def task_row(user_id: ObjectId, **fields: Any) -> Json:
+    """A task of this user, whole and sound but for these fields."""
+    new: Json = {
+        "title": "Write the offer",
+        "description": None,
+        "status": "pending",
+        "tags": [],
+        "project_id": None,
+        "priority": None,
+        "due_at": None,
+        "estimate_seconds": None,
+        "billable": False,
+    }
+    return Task.new(user_id, new).as_row() | fields
+
+
+def running_entry(**fields: Any) -> Json:
+    """An entry that runs since nine o'clock, whole and sound but for these fields."""
+    return TimeEntry.running(started_at=NINE, note=None, tags=[], billable=False, timezone="UTC") | fields
+
+
+def ended_entry(*, minutes: int = 30, at: datetime = NINE, **fields: Any) -> Json:
+    """An entry that has ended after so many minutes, whole and sound but for these fields."""
+    ended = {"started_at": at, "ended_at": at + timedelta(minutes=minutes), "duration_seconds": minutes * 60}
+    return running_entry() | ended | fields
+
+
+def tracked(*entries: Json) -> Json:
+    """The fields of a task that has these ended entries."""
+    return {
+        "status": "in_progress",
+        "time_entries": list(entries),
+        "tracked_seconds": sum(entry["duration_seconds"] for entry in entries),
+        "entry_count": len(entries),
+        "first_started_at": min(entry["started_at"] for entry in entries),
+        "last_ended_at": max(entry["ended_at"] for entry in entries),
+    }
