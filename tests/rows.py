@@ -5,8 +5,6 @@ from typing import Any
 
 from bson import ObjectId
 
-from documents.entries import TimeEntry
-from documents.tasks import Task
 from tests.support import Json
 
 NINE = datetime(2026, 11, 18, 9)  # noqa: DTZ001 -- as the driver decodes it
@@ -14,23 +12,48 @@ NINE = datetime(2026, 11, 18, 9)  # noqa: DTZ001 -- as the driver decodes it
 
 def task_row(user_id: ObjectId, **fields: Any) -> Json:
     """A task of this user, whole and sound but for these fields."""
-    new: Json = {
+    return {
+        "_id": ObjectId(),
+        "user_id": user_id,
+        "project_id": None,
         "title": "Write the offer",
         "description": None,
         "status": "pending",
         "tags": [],
-        "project_id": None,
         "priority": None,
         "due_at": None,
         "estimate_seconds": None,
         "billable": False,
-    }
-    return Task.new(user_id, new).as_row() | fields
+        "time_entries": [],
+        "tracked_seconds": 0,
+        "entry_count": 0,
+        "first_started_at": None,
+        "last_ended_at": None,
+        "version": 1,
+        "created_at": NINE,
+        "updated_at": NINE,
+        "completed_at": None,
+        "deleted_at": None,
+    } | fields
 
 
 def running_entry(**fields: Any) -> Json:
     """An entry that runs since nine o'clock, whole and sound but for these fields."""
-    return TimeEntry.running(started_at=NINE, note=None, tags=[], billable=False, timezone="UTC") | fields
+    return {
+        "id": ObjectId(),
+        "started_at": NINE,
+        "ended_at": None,
+        "duration_seconds": None,
+        "note": None,
+        "tags": [],
+        "billable": False,
+        "source": "timer",
+        "timezone": "UTC",
+        "needs_review": False,
+        "hourly_rate": None,
+        "created_at": NINE,
+        "updated_at": NINE,
+    } | fields
 
 
 def ended_entry(*, minutes: int = 30, at: datetime = NINE, **fields: Any) -> Json:
