@@ -45,7 +45,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install_error_handlers(app)
     install_docs_page(app)
     app.include_router(health.router)
-    for router in (tasks.router, time_entries.router, timer.router, users.account, users.registration, auth.router):
+    for router in (
+        tasks.router,
+        time_entries.router,
+        time_entries.across_tasks,
+        timer.router,
+        users.account,
+        users.registration,
+        auth.router,
+    ):
         app.include_router(router, prefix=settings.api_prefix)
     install_openapi(app, prefix=settings.api_prefix)
     # What the log calls a route: its whole path, which an included route alone does not know.

@@ -78,8 +78,8 @@ class StoredDocument(Document):
         return await in_time(cls.rows().find_one(condition, projection, session=session_under_way(), **options))
 
     @classmethod
-    async def _all(cls, stages: list[Row], **options: Any) -> list[Row]:
-        """The rows that an aggregation ends with."""
+    async def aggregated(cls, stages: list[Row], **options: Any) -> list[Row]:
+        """The rows that an aggregation ends with. Its first stage names the owner."""
         found = cls.rows().aggregate(stages, session=session_under_way(), **options)
         return await in_time(found.to_list(None))
 

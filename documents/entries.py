@@ -1,9 +1,10 @@
 """Time entries: embedded in their task, the running one beside the ended ones."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from beanie import PydanticObjectId
+from bson import ObjectId
 from pydantic import BaseModel, Field
 
 from app.clock import stored, utc_now
@@ -35,31 +36,37 @@ class TimeEntry(BaseModel):
     updated_at: datetime
 
     @classmethod
-    def running(
-        cls,
-        *,
-        started_at: datetime,
-        note: str | None,
-        tags: list[str],
-        billable: bool,
-        timezone: str,
-    ) -> Row:
-        """A timer's entry as it is stored from its start on."""
-        now = stored(utc_now())
-        return cls(
-            id=PydanticObjectId(),
+    def running(cls, entry_id: ObjectId, *, started_at: datetime, **fields: Any) -> Row:
+        """A timer's entry as it is stored from its start on; `fields` are its note to its timezone."""
+        return cls._new(
+            entry_id,
+            **fields,
             started_at=stored(started_at),
             ended_at=None,
             duration_seconds=None,
-            note=note,
-            tags=tags,
-            billable=billable,
             source="timer",
-            timezone=timezone,
-            needs_review=False,
             hourly_rate=None,
-            created_at=now,
-            updated_at=now,
+        )
+
+    @classmethod
+    def manual(
+        cls, entry_id: ObjectId, *, started_at: datetime, ended_at: datetime, duration_seconds: int, **fields: Any
+    ) -> Row:
+        """An entry as it is stored that was written down, not timed; `fields` are its note to its hourly_rate."""
+        return cls._new(
+            entry_id,
+            **fields,
+            started_at=stored(started_at),
+            ended_at=stored(ended_at),
+            duration_seconds=duration_seconds,
+            source="manual",
+        )
+
+    @classmethod
+    def _new(cls, entry_id: ObjectId, **fields: Any) -> Row:
+        now = stored(utc_now())
+        return cls(
+            id=PydanticObjectId(entry_id), needs_review=False, created_at=now, updated_at=now, **fields
         ).model_dump()
 
 

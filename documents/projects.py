@@ -69,7 +69,7 @@ class Project(StoredDocument):
         """At most `limit` of the user's projects by name, which are unique: those after this one."""
         beyond: Row = {} if after is None else {"name": {"$gt": after}}
         mine = {"user_id": user_id, "deleted_at": None, **narrow, **beyond}
-        return await cls._all([{"$match": mine}, {"$sort": {"name": 1}}, {"$limit": limit}])
+        return await cls.aggregated([{"$match": mine}, {"$sort": {"name": 1}}, {"$limit": limit}])
 
     @classmethod
     async def change(cls, user_id: ObjectId, project_id: ObjectId, fields: Row, *, provided: Row) -> Row | None:
@@ -98,4 +98,4 @@ class Project(StoredDocument):
     @classmethod
     async def all_being_deleted(cls) -> list[Row]:
         """The id and the user of every project whose deletion has begun and not ended, whosever it is."""
-        return await cls._all([{"$match": BEING_DELETED}, {"$project": {"user_id": 1}}])
+        return await cls.aggregated([{"$match": BEING_DELETED}, {"$project": {"user_id": 1}}])

@@ -24,6 +24,9 @@ ONE_RUNNING_TIMER = "one_running_timer_per_user"
 RUNNING: Row = {"active": {"$type": "object"}}
 """What tells a task whose timer runs."""
 
+_IN_ORDER: Row = {"started_at": 1, "id": 1}
+"""How the ended entries of a task are kept."""
+
 SORT_KEYS = ("created_at", "updated_at", "due_at", "title", "tracked_seconds")
 
 
@@ -142,6 +145,15 @@ class Task(StoredDocument):
         return await cls._one(condition, shown, sort=[("last_ended_at", DESCENDING)])
 
     @classmethod
+    async def find_with_entry(cls, user_id: ObjectId, task_id: ObjectId, entry_id: ObjectId) -> Row | None:
+        """The user's task with this one of its ended entries, or with none; None when it is in the trash."""
+        one_entry = {"time_entries": {"$elemMatch": {"id": entry_id}}}
+        task = await cls._one(
+            {"_id": task_id, "user_id": user_id, "deleted_at": None}, {**_ALL_BUT_ENTRIES, **one_entry}
+        )
+        return None if task is None else {"time_entries": [], **task}
+
+    @classmethod
     async def find_tracked_last(cls, user_id: ObjectId) -> Row | None:
         """The task whose entry ended last, with that entry as its only one."""
         condition = {"user_id": user_id, "deleted_at": None, "last_ended_at": {"$type": "date"}}
@@ -202,23 +214,37 @@ class Task(StoredDocument):
         On exactly the version that was read, so that a correction made since is never lost;
         None when it has moved on.
         """
-        first, last = task["first_started_at"], task["last_ended_at"]
-        kept = {
-            "first_started_at": min(first, entry["started_at"]) if first else entry["started_at"],
-            "last_ended_at": max(last, entry["ended_at"]) if last else entry["ended_at"],
-        }
-        counted = {"tracked_seconds": entry["duration_seconds"], "entry_count": 1}
-        in_order = {"$each": [entry], "$sort": {"started_at": 1, "id": 1}}
+        added = _adding(task, entry)
         return await cls._at_version(
             task,
-            {
-                "$set": {**fields, **kept},
-                "$inc": counted,
-                "$unset": {"active": ""},
-                "$push": {"time_entries": in_order},
-            },
+            {**added, "$set": {**fields, **added["$set"]}, "$unset": {"active": ""}},
             {"active.id": entry["id"]},
         )
+
+    @classmethod
+    async def discard_timer(cls, task: Row) -> Row | None:
+        """Takes the running entry away, on exactly the version that was read; None when it has moved on."""
+        return await cls._at_version(task, {"$unset": {"active": ""}}, {"active.id": task["active"]["id"]})
+
+    @classmethod
+    async def add_entry(cls, task: Row, entry: Row) -> Row | None:
+        """Puts an ended entry among the others, on exactly the version that was read; None when it has moved on."""
+        return await cls._at_version(task, _adding(task, entry))
+
+    @classmethod
+    async def change_entry(cls, task: Row, entry: Row) -> bool:
+        """Puts the ended entry in the place of the one with its id; False when the task has moved on."""
+        return await cls._exchange(task, entry["id"], [entry])
+
+    @classmethod
+    async def split_entry(cls, task: Row, first: Row, second: Row) -> bool:
+        """Puts two entries in the place of the one that has the id of the first; False when the task has moved on."""
+        return await cls._exchange(task, first["id"], [first, second])
+
+    @classmethod
+    async def remove_entry(cls, task: Row, entry_id: ObjectId) -> bool:
+        """Takes an ended entry away; False when the task has moved on."""
+        return await cls._exchange(task, entry_id, [])
 
     @classmethod
     async def page(
@@ -233,20 +259,71 @@ class Task(StoredDocument):
         if then:
             stages.append({"$match": then})
         stages += [{"$sort": dict(sort)}, {"$limit": limit}, {"$project": cls.whole}]
-        return await cls._all(stages)
+        return await cls.aggregated(stages)
+
+    @classmethod
+    async def _exchange(cls, task: Row, gone: ObjectId, come: list[Row]) -> bool:
+        """Whether these entries now stand in the place of the one that goes, on exactly the version that was read.
+
+        The counters are reckoned anew from the entries, in the same update.
+        """
+        stay = {"$filter": {"input": "$time_entries", "cond": {"$ne": ["$$this.id", {"$literal": gone}]}}}
+        entries = {"$concatArrays": [stay, {"$literal": come}]}
+        changes: Row = {
+            "tracked_seconds": {"$sum": _of_each_entry("duration_seconds")},
+            "entry_count": {"$size": "$time_entries"},
+            "first_started_at": {"$min": _of_each_entry("started_at")},
+            "last_ended_at": {"$max": _of_each_entry("ended_at")},
+            "version": {"$add": ["$version", 1]},
+            "updated_at": {"$literal": stored(utc_now())},
+        }
+        return await cls._matched(
+            {
+                **_this_version(task),
+                "time_entries": {"$elemMatch": {"id": gone}},
+            },
+            [
+                {"$set": {"time_entries": {"$sortArray": {"input": entries, "sortBy": _IN_ORDER}}}},
+                {"$set": changes},
+            ],
+        )
 
     @classmethod
     async def _at_version(cls, task: Row, update: Row, condition: Row | None = None) -> Row | None:
         """The task after an update of exactly the version that was read, reckoned without reading it again."""
         changes = {**update.get("$set", {}), "updated_at": stored(utc_now())}
         counts = {**update.get("$inc", {}), "version": 1}
-        owned = {"_id": task["_id"], "user_id": task["user_id"], "deleted_at": task["deleted_at"]}
         found = await cls._matched(
-            {**owned, "version": task["version"], **(condition or {})},
-            {**update, "$set": changes, "$inc": counts},
+            {**_this_version(task), **(condition or {})}, {**update, "$set": changes, "$inc": counts}
         )
         if not found:
             return None
         dropped = update.get("$unset", {})
         counted = {field: task[field] + amount for field, amount in counts.items()}
         return {field: value for field, value in {**task, **changes, **counted}.items() if field not in dropped}
+
+
+_ALL_BUT_ENTRIES: Row = {field: 1 for field in Task.model_fields if field not in {"id", "time_entries"}}
+
+
+def _this_version(task: Row) -> Row:
+    """What tells exactly the version that was read from every other."""
+    return {field: task[field] for field in ("_id", "user_id", "deleted_at", "version")}
+
+
+def _adding(task: Row, entry: Row) -> Row:
+    """The update that puts an ended entry among the others, and counts it."""
+    first, last = task["first_started_at"], task["last_ended_at"]
+    return {
+        "$set": {
+            "first_started_at": min(first, entry["started_at"]) if first else entry["started_at"],
+            "last_ended_at": max(last, entry["ended_at"]) if last else entry["ended_at"],
+        },
+        "$inc": {"tracked_seconds": entry["duration_seconds"], "entry_count": 1},
+        "$push": {"time_entries": {"$each": [entry], "$sort": _IN_ORDER}},
+    }
+
+
+def _of_each_entry(field: str) -> Row:
+    # Not "$time_entries.field": the embedded store finds nothing along a path through an array.
+    return {"$map": {"input": "$time_entries", "in": f"$$this.{field}"}}

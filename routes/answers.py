@@ -12,9 +12,11 @@ def versioned(
     """The answer with its ETag: 201 for what was made, 304 for what If-None-Match names, 204 for nothing."""
     if answer is None:
         return Response(status_code=204)
-    headers = {"ETag": f'"{answer.version}"'}
-    if unless is not None and unless.admits(answer.version):
+    headers = {} if answer.version is None else {"ETag": f'"{answer.version}"'}
+    if unless is not None and answer.version is not None and unless.admits(answer.version):
         return Response(status_code=304, headers=headers)
+    if answer.replayed:
+        headers["Idempotency-Replayed"] = "true"
     if location is not None:
         headers["Location"] = f"{location}/{answer.body['id']}"
     return json_response(answer.body, status=201 if answer.created else 200, headers=headers)

@@ -1,19 +1,23 @@
 """What belongs to one request: who asks, and which version they mean."""
 
+import hashlib
 import re
 from typing import Annotated, Any, TypedDict
 
 from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 
-from app.arguments import Argument, Operation
+from app.arguments import Argument, Operation, Query
 from app.config import Settings
 from app.database import Client
 from app.errors import AuthenticationError, FieldError, ValidationError
 from app.security import AccessTokens
 from services.authentication import ActingUser, authentication_service
+from services.retries import IdempotencyInProgressError, IdempotencyKeyReusedError, RequestKey
+from services.schemas.overlaps import OverlapQuery
 from services.schemas.versions import VersionCondition
 
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 
 
@@ -94,6 +98,30 @@ class VersionHeader(Argument[VersionCondition | None]):
         operation.setdefault("parameters", []).append(header)
 
 
+class IdempotencyHeader(Argument[RequestKey | None]):
+    """The header Idempotency-Key. Raises ValidationError when it is not 1 to 255 visible ASCII characters."""
+
+    name = "Idempotency-Key"
+
+    async def __call__(self, request: Request) -> RequestKey | None:
+        """The key of this request, or None when it has none."""
+        sent = request.headers.getlist(self.name)
+        if not sent:
+            return None
+        if len(sent) > 1 or not _IDEMPOTENCY_KEY.fullmatch(sent[0]):
+            wrong = "is not one key of 1 to 255 visible ASCII characters"
+            raise ValidationError(errors=(FieldError(wrong, header=self.name),))
+        asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
+        return RequestKey(sent[0], hashlib.sha256(asked + await request.body()).hexdigest())
+
+    def describe(self, operation: Operation, schemas: dict[str, Any]) -> None:  # noqa: ARG002 -- it stands inline
+        """A header parameter."""
+        schema = {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["7d2f3a90-offer"]}
+        description = "Makes a retry safe: the same key and request do the work once, and get the same answer."
+        header = {"name": self.name, "in": "header", "description": description, "schema": schema}
+        operation.setdefault("parameters", []).append(header)
+
+
 signed_in = SignedIn()
 CurrentUser = Annotated[ActingUser, Depends(signed_in)]
 
@@ -103,6 +131,12 @@ IfMatch = Annotated[
 IfNoneMatch = Annotated[
     VersionCondition | None, Depends(VersionHeader("If-None-Match", "Read only another version.", weak=True))
 ]
+
+RETRY_ERRORS = (IdempotencyKeyReusedError, IdempotencyInProgressError)
+"""What a route may end with that takes an Idempotency-Key."""
+
+IdempotencyKey = Annotated[RequestKey | None, Depends(IdempotencyHeader())]
+Overlap = Annotated[OverlapQuery, Depends(Query(OverlapQuery))]
 
 ServiceSettings = Annotated[Settings, Depends(get_service_settings)]
 Tokens = Annotated[AccessTokens, Depends(get_tokens)]

@@ -1,18 +1,27 @@
 """Time entries."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from app.arguments import JsonBody
+from app.errors import StaleVersionError
 from app.problems import problems
 from routes.answers import versioned
-from routes.dependencies import CurrentUser, IfNoneMatch
+from routes.dependencies import RETRY_ERRORS, CurrentUser, IdempotencyKey, IfMatch, IfNoneMatch, Overlap
 from routes.endpoints import Endpoint
 from services.entry_errors import EntryNotFoundError
+from services.overlap import OverlapError
+from services.room import TaskFullError
 from services.schemas.entries import EntryRead
+from services.schemas.entry_changes import EntryCreate, EntryMove, EntrySplit, EntryUpdate, EntryWritten, SplitRead
+from services.spans import InTheFutureError
 from services.tasks import TaskNotFoundError
-from services.time_entries import time_entry_service
+from services.time_entries import TimerRunningError, time_entry_service
 
 router = APIRouter(route_class=Endpoint, prefix="/tasks/{task_id}/time-entries", tags=["time entries"])
+across_tasks = APIRouter(route_class=Endpoint, prefix="/time-entries", tags=["time entries"])
 
 
 @router.get(
@@ -29,3 +38,165 @@ async def get_time_entry(user: CurrentUser, task_id: str, entry_id: str, if_none
     """Ended or running. Its version is that of its task."""
     entry = await time_entry_service.get(user, task_id=task_id, entry_id=entry_id)
     return versioned(entry, unless=if_none_match)
+
+
+@router.post(
+    "",
+    operation_id="create_time_entry",
+    summary="Write down a time entry",
+    status_code=201,
+    response_model=EntryWritten,
+    responses=problems(
+        TaskNotFoundError, TaskFullError, OverlapError, StaleVersionError, InTheFutureError, *RETRY_ERRORS
+    ),
+)
+async def create_time_entry(
+    request: Request,
+    user: CurrentUser,
+    task_id: str,
+    new: Annotated[EntryCreate, Depends(JsonBody(EntryCreate))],
+    sent: Overlap,
+    if_match: IfMatch,
+    key: IdempotencyKey,
+) -> Response:
+    """Time that no timer has tracked: its start, and either its end or how long it is."""
+    entry = await time_entry_service.create(
+        user, task_id=task_id, new=new, overlap=sent.overlap, if_match=if_match, request_key=key
+    )
+    return versioned(entry, location=request.url.path)
+
+
+@router.patch(
+    "/{entry_id}",
+    operation_id="change_time_entry",
+    summary="Change a time entry",
+    response_model=EntryWritten,
+    responses=problems(
+        TaskNotFoundError, EntryNotFoundError, TimerRunningError, OverlapError, StaleVersionError, InTheFutureError
+    ),
+)
+async def change_time_entry(
+    user: CurrentUser,
+    task_id: str,
+    entry_id: str,
+    change: Annotated[EntryUpdate, Depends(JsonBody(EntryUpdate))],
+    sent: Overlap,
+    if_match: IfMatch,
+) -> Response:
+    """A JSON merge patch: what is not sent stays. `needs_review: false` settles a review."""
+    entry = await time_entry_service.change(
+        user, task_id=task_id, entry_id=entry_id, change=change, overlap=sent.overlap, if_match=if_match
+    )
+    return versioned(entry)
+
+
+@router.delete(
+    "/{entry_id}",
+    operation_id="delete_time_entry",
+    summary="Delete a time entry",
+    status_code=204,
+    responses=problems(TaskNotFoundError, EntryNotFoundError, TimerRunningError, StaleVersionError),
+)
+async def delete_time_entry(
+    user: CurrentUser,
+    task_id: str,
+    entry_id: str,
+    sent: Overlap,  # noqa: ARG001 -- one rule for all writes
+    if_match: IfMatch,
+) -> Response:
+    """It can be brought back for 30 days: POST /time-entries/{entry_id}/restore."""
+    await time_entry_service.delete(user, task_id=task_id, entry_id=entry_id, if_match=if_match)
+    return versioned(None)
+
+
+@router.post(
+    "/{entry_id}/split",
+    operation_id="split_time_entry",
+    summary="Split a time entry",
+    response_model=SplitRead,
+    responses=problems(
+        TaskNotFoundError,
+        EntryNotFoundError,
+        TimerRunningError,
+        TaskFullError,
+        OverlapError,
+        StaleVersionError,
+        *RETRY_ERRORS,
+    ),
+)
+async def split_time_entry(
+    user: CurrentUser,
+    task_id: str,
+    entry_id: str,
+    split: Annotated[EntrySplit, Depends(JsonBody(EntrySplit))],
+    sent: Overlap,
+    if_match: IfMatch,
+    key: IdempotencyKey,
+) -> Response:
+    """In two at an instant. The earlier keeps its id, the later has a new one; not a second is lost."""
+    halves = await time_entry_service.split(
+        user,
+        task_id=task_id,
+        entry_id=entry_id,
+        split=split,
+        overlap=sent.overlap,
+        if_match=if_match,
+        request_key=key,
+    )
+    return versioned(halves)
+
+
+@router.post(
+    "/{entry_id}/move",
+    operation_id="move_time_entry",
+    summary="Move a time entry to another task",
+    response_model=EntryWritten,
+    responses=problems(
+        TaskNotFoundError,
+        EntryNotFoundError,
+        TimerRunningError,
+        TaskFullError,
+        OverlapError,
+        StaleVersionError,
+        *RETRY_ERRORS,
+    ),
+)
+async def move_time_entry(
+    user: CurrentUser,
+    task_id: str,
+    entry_id: str,
+    move: Annotated[EntryMove, Depends(JsonBody(EntryMove))],
+    sent: Overlap,
+    if_match: IfMatch,
+    key: IdempotencyKey,
+) -> Response:
+    """It keeps its id and all that it says. It is in one of the two tasks at any moment, never in both."""
+    entry = await time_entry_service.move(
+        user,
+        task_id=task_id,
+        entry_id=entry_id,
+        move=move,
+        overlap=sent.overlap,
+        if_match=if_match,
+        request_key=key,
+    )
+    return versioned(entry)
+
+
+@across_tasks.post(
+    "/{entry_id}/restore",
+    operation_id="restore_time_entry",
+    summary="Bring back a deleted time entry",
+    response_model=EntryWritten,
+    responses=problems(
+        EntryNotFoundError, TaskNotFoundError, TaskFullError, OverlapError, StaleVersionError, *RETRY_ERRORS
+    ),
+)
+async def restore_time_entry(
+    user: CurrentUser, entry_id: str, sent: Overlap, if_match: IfMatch, key: IdempotencyKey
+) -> Response:
+    """A discarded timer comes back as what it had tracked. An entry that is in its task stays as it is."""
+    entry = await time_entry_service.restore(
+        user, entry_id=entry_id, overlap=sent.overlap, if_match=if_match, request_key=key
+    )
+    return versioned(entry)

@@ -9,19 +9,25 @@ from app.arguments import JsonBody
 from app.errors import StaleVersionError
 from app.problems import problems
 from routes.answers import versioned
-from routes.dependencies import CurrentUser, IfMatch, IfNoneMatch
+from routes.dependencies import RETRY_ERRORS, CurrentUser, IdempotencyKey, IfMatch, IfNoneMatch, Overlap
 from routes.endpoints import Endpoint
 from services.entry_errors import EntryNotFoundError
-from services.schemas.timer import StoppedRead, TimerCorrection, TimerRead, TimerStart, TimerStop
-from services.tasks import TaskNotFoundError
-from services.timer import (
-    InTheFutureError,
-    NoRunningTimerError,
-    NothingToResumeError,
-    TaskFullError,
-    TimerAlreadyRunningError,
-    timer_service,
+from services.overlap import OverlapError
+from services.room import TaskFullError
+from services.schemas.timer import (
+    StoppedRead,
+    SwitchRead,
+    TimerCorrection,
+    TimerRead,
+    TimerStart,
+    TimerStop,
+    TimerSwitch,
+    TimerWritten,
 )
+from services.spans import InTheFutureError
+from services.switching import switching_service
+from services.tasks import TaskNotFoundError
+from services.timer import NoRunningTimerError, NothingToResumeError, TimerAlreadyRunningError, timer_service
 
 router = APIRouter(route_class=Endpoint, prefix="/timer", tags=["timer"])
 
@@ -46,23 +52,29 @@ async def get_timer(user: CurrentUser, if_none_match: IfNoneMatch) -> Response:
     operation_id="start_timer",
     summary="Start a timer",
     status_code=201,
-    response_model=TimerRead,
+    response_model=TimerWritten,
     responses={
-        200: {"description": "It runs on this task already", "model": TimerRead},
+        200: {"description": "It runs on this task already", "model": TimerWritten},
         **problems(
             TaskNotFoundError,
             TimerAlreadyRunningError,
             TaskFullError,
+            OverlapError,
             StaleVersionError,
             InTheFutureError,
+            *RETRY_ERRORS,
         ),
     },
 )
 async def start_timer(
-    user: CurrentUser, new: Annotated[TimerStart, Depends(JsonBody(TimerStart))], if_match: IfMatch
+    user: CurrentUser,
+    new: Annotated[TimerStart, Depends(JsonBody(TimerStart))],
+    sent: Overlap,
+    if_match: IfMatch,
+    key: IdempotencyKey,
 ) -> Response:
     """At most one timer runs for a user. A pending or completed task becomes in_progress."""
-    return versioned(await timer_service.start(user, new=new, if_match=if_match))
+    return versioned(await timer_service.start(user, new=new, overlap=sent.overlap, if_match=if_match, request_key=key))
 
 
 @router.post(
@@ -76,31 +88,76 @@ async def start_timer(
         TaskNotFoundError,
         StaleVersionError,
         InTheFutureError,
+        *RETRY_ERRORS,
     ),
 )
 async def stop_timer(
     user: CurrentUser,
     stop: Annotated[TimerStop, Depends(JsonBody(TimerStop, optional=True))],
+    sent: Overlap,
     if_match: IfMatch,
+    key: IdempotencyKey,
 ) -> Response:
     """No rule can refuse it. With `entry_id` it may be sent again and again, and answers the same entry."""
-    return versioned(await timer_service.stop(user, stop=stop, if_match=if_match))
+    return versioned(
+        await timer_service.stop(user, stop=stop, overlap=sent.overlap, if_match=if_match, request_key=key)
+    )
+
+
+@router.post(
+    "/switch",
+    operation_id="switch_timer",
+    summary="Switch the timer to another task",
+    response_model=SwitchRead,
+    responses=problems(
+        TaskNotFoundError,
+        TaskFullError,
+        StaleVersionError,
+        InTheFutureError,
+        *RETRY_ERRORS,
+    ),
+)
+async def switch_timer(
+    user: CurrentUser,
+    to: Annotated[TimerSwitch, Depends(JsonBody(TimerSwitch))],
+    sent: Overlap,
+    if_match: IfMatch,
+    key: IdempotencyKey,
+) -> Response:
+    """One stops and the other starts at the same instant, or nothing happens. With none running it starts."""
+    return versioned(
+        await switching_service.switch(user, to=to, overlap=sent.overlap, if_match=if_match, request_key=key)
+    )
 
 
 @router.patch(
     "",
     operation_id="correct_timer",
     summary="Correct the running timer",
-    response_model=TimerRead,
-    responses=problems(NoRunningTimerError, StaleVersionError, InTheFutureError),
+    response_model=TimerWritten,
+    responses=problems(NoRunningTimerError, OverlapError, StaleVersionError, InTheFutureError),
 )
 async def correct_timer(
     user: CurrentUser,
-    if_match: IfMatch,
     change: Annotated[TimerCorrection, Depends(JsonBody(TimerCorrection))],
+    sent: Overlap,
+    if_match: IfMatch,
 ) -> Response:
     """A JSON merge patch of its start, note, tags and billing: what is not sent stays."""
-    return versioned(await timer_service.correct(user, change=change, if_match=if_match))
+    return versioned(await timer_service.correct(user, change=change, overlap=sent.overlap, if_match=if_match))
+
+
+@router.delete(
+    "",
+    operation_id="discard_timer",
+    summary="Discard the running timer",
+    status_code=204,
+    responses=problems(NoRunningTimerError, StaleVersionError),
+)
+async def discard_timer(user: CurrentUser, sent: Overlap, if_match: IfMatch) -> Response:  # noqa: ARG001 -- one rule for all writes
+    """What it has tracked up to now can be brought back for 30 days: POST /time-entries/{entry_id}/restore."""
+    await timer_service.discard(user, if_match=if_match)
+    return versioned(None)
 
 
 @router.post(
@@ -108,12 +165,12 @@ async def correct_timer(
     operation_id="resume_timer",
     summary="Start the timer again",
     status_code=201,
-    response_model=TimerRead,
+    response_model=TimerWritten,
     responses={
-        200: {"description": "It runs on that task already", "model": TimerRead},
-        **problems(NothingToResumeError, TimerAlreadyRunningError, TaskFullError),
+        200: {"description": "It runs on that task already", "model": TimerWritten},
+        **problems(NothingToResumeError, TimerAlreadyRunningError, TaskFullError, *RETRY_ERRORS),
     },
 )
-async def resume_timer(user: CurrentUser) -> Response:
+async def resume_timer(user: CurrentUser, sent: Overlap, key: IdempotencyKey) -> Response:  # noqa: ARG001 -- one rule for all writes
     """On the task that was tracked last, with the note, the tags and the billing of its last entry."""
-    return versioned(await timer_service.resume(user))
+    return versioned(await timer_service.resume(user, request_key=key))

@@ -8,7 +8,7 @@ from cachetools import TTLCache
 from app.errors import AuthenticationError
 from app.security import AccessTokens, InvalidTokenError, passwords
 from documents.base import Row, object_id
-from documents.users import User
+from documents.users import OverlapPolicy, User
 from services.emails import email_key
 from services.schemas.users import TokenRead
 
@@ -30,7 +30,7 @@ class ActingUser:
 
     id: ObjectId
     timezone: str
-    overlap_policy: str
+    overlap_policy: OverlapPolicy
     timer_cap_hours: int
     token_version: int
 

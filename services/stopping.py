@@ -5,21 +5,23 @@ from datetime import datetime, timedelta
 from app.clock import aware, stored, utc_now
 from documents.base import Row
 from documents.tasks import Task
+from documents.users import OverlapPolicy
 from services.authentication import ActingUser
 from services.intervals import Interval, timer_interval
+from services.overlap import policy_of
 from services.rates import hourly_rate_for
 
 
-async def ended_entry(user: ActingUser, task: Row, *, ended_at: datetime) -> Row:
+async def ended_entry(user: ActingUser, task: Row, *, ended_at: datetime, overlap: OverlapPolicy | None = None) -> Row:
     """The running entry of the task as it is kept once it has ended, at least 0 seconds long.
 
-    It is marked needs_review when it ran longer than the user's cap or, where the user's policy
-    minds overlaps, when it shares time with an entry that has ended. A billable one takes the
-    hourly rate of its task's project with it.
+    It is marked needs_review when it ran longer than the user's cap or, where the policy minds
+    overlaps, when it shares time with an entry that has ended. A billable one takes the hourly rate
+    of its task's project with it.
     """
     running = task["active"]
     tracked = timer_interval(aware(running["started_at"]), ended_at)
-    doubtful = running["needs_review"] or _over_the_cap(user, tracked) or await _overlaps(user, tracked)
+    doubtful = running["needs_review"] or _over_the_cap(user, tracked) or await _overlaps(user, overlap, tracked)
     return {
         **running,
         "ended_at": stored(tracked.ended_at),
@@ -34,7 +36,7 @@ def _over_the_cap(user: ActingUser, tracked: Interval) -> bool:
     return timedelta(seconds=tracked.seconds) > timedelta(hours=user.timer_cap_hours)
 
 
-async def _overlaps(user: ActingUser, tracked: Interval) -> bool:
-    if user.overlap_policy == "allow" or tracked.seconds == 0:
+async def _overlaps(user: ActingUser, overlap: OverlapPolicy | None, tracked: Interval) -> bool:
+    if policy_of(user, overlap) == "allow" or tracked.seconds == 0:
         return False
     return await Task.has_time_within(user.id, stored(tracked.started_at), stored(tracked.ended_at))

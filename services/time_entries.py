@@ -1,27 +1,336 @@
-"""The time entries of a task, ended or running."""
+"""The time entries of a task: written down, corrected, split, moved, deleted and brought back."""
 
+from typing import Any
+
+from bson import ObjectId
+
+from app.clock import aware, stored, utc_now
+from app.errors import ConflictError
 from documents.base import Row
-from documents.timeline import find_task_of_entry
+from documents.deleted_entries import DeletedEntry
+from documents.entries import TimeEntry
+from documents.tasks import Task
+from documents.users import OverlapPolicy
 from services.authentication import ActingUser
+from services.contention import until_settled
 from services.entry_errors import EntryNotFoundError, require_entry_id
+from services.intervals import Interval
+from services.made_before import find_made_entry
+from services.overlap import overlaps_of, policy_of, settled
+from services.rates import hourly_rate_for
+from services.retries import RequestKey, Work, once
+from services.room import require_room_for_an_entry
 from services.schemas.entries import read_entry
-from services.schemas.versions import Versioned
+from services.schemas.entry_changes import EntryCreate, EntryMove, EntrySplit, EntryUpdate
+from services.schemas.overlaps import OverlapRead, listed
+from services.schemas.versions import VersionCondition, Versioned, require_version
+from services.spans import changed_span, halves, written_span
 from services.tasks import require_task, require_task_id
 
 
+class TimerRunningError(ConflictError):
+    """The entry is a running timer's."""
+
+    code = "timer_running"
+    detail = "The timer of this entry is running: stop it first, or change it by PATCH /timer."
+
+
 class TimeEntryService:
-    """The time entries of the acting user. Somebody else's are not found."""
+    """The time entries of the acting user. Somebody else's are not found.
+
+    Each change is of exactly the version of the task that was read, and is tried again on the next
+    one: what others change meanwhile is never lost.
+    """
 
     async def get(self, user: ActingUser, *, task_id: str, entry_id: str) -> Versioned:
         """The entry, ended or running, with its task's version. Raises TaskNotFoundError or EntryNotFoundError."""
         wanted, meant = require_task_id(task_id), require_entry_id(entry_id)
-        task = require_task(await find_task_of_entry(user.id, wanted, meant))
-        # The running one comes with its task, whichever entry was asked for.
-        entries: list[Row] = [*task.get("time_entries", ()), *([task["active"]] if "active" in task else ())]
-        for entry in entries:
-            if entry["id"] == meant:
-                return Versioned(read_entry(str(task["_id"]), entry), task["version"])
-        raise EntryNotFoundError
+        task = require_task(await Task.find_with_entry(user.id, wanted, meant))
+        entry = _running(task, meant) or _ended(task)
+        return Versioned(read_entry(str(task["_id"]), entry), task["version"])
+
+    async def create(
+        self,
+        user: ActingUser,
+        *,
+        task_id: str,
+        new: EntryCreate,
+        overlap: OverlapPolicy | None,
+        if_match: VersionCondition | None,
+        request_key: RequestKey | None,
+    ) -> Versioned:
+        """The new entry. Raises TaskNotFoundError, TaskFullError, OverlapError, StaleVersionError, InTheFutureError."""
+        wanted, span, policy = require_task_id(task_id), written_span(new), policy_of(user, overlap)
+
+        async def do(work: Work) -> Versioned:
+            entry_id = work.new_id()
+
+            async def attempt() -> Versioned | None:
+                made = await find_made_entry(user, entry_id) if work.retried else None
+                if made is not None:
+                    return _read(*made, created=True)
+                task = require_task(await Task.find_live(user.id, wanted))
+                require_version(if_match, task["version"])
+                require_room_for_an_entry(task)
+                overlaps = await overlaps_of(user, policy, span)
+                entry = await _manual_entry(user, task, entry_id, new, span)
+                changed = await Task.add_entry(task, entry)
+                return None if changed is None else _read(changed, entry, overlaps, created=True)
+
+            return await settled(policy, attempt)
+
+        return await once(user, request_key, do)
+
+    async def change(
+        self,
+        user: ActingUser,
+        *,
+        task_id: str,
+        entry_id: str,
+        change: EntryUpdate,
+        overlap: OverlapPolicy | None,
+        if_match: VersionCondition | None,
+    ) -> Versioned:
+        """The entry with the fields that were sent changed.
+
+        Raises TaskNotFoundError, EntryNotFoundError, TimerRunningError, OverlapError,
+        StaleVersionError, ValidationError or InTheFutureError.
+        """
+        fields, policy = change.model_dump(exclude_unset=True), policy_of(user, overlap)
+
+        async def attempt() -> Versioned | None:
+            task, entry = await _read_ended(user, task_id, entry_id, if_match)
+            if not fields:
+                return _read(task, entry)
+            span = changed_span(entry, fields)
+            overlaps = await self._overlaps_of_change(user, policy, entry, span)
+            changed = {**entry, **await _changes(user, task, entry, fields, span)}
+            done = await Task.change_entry(task, changed)
+            return _read(_next(task), changed, overlaps) if done else None
+
+        return await settled(policy, attempt)
+
+    async def delete(self, user: ActingUser, *, task_id: str, entry_id: str, if_match: VersionCondition | None) -> None:
+        """Takes the entry out of its task; it can be brought back for 30 days.
+
+        Raises TaskNotFoundError, EntryNotFoundError, TimerRunningError or StaleVersionError.
+        """
+
+        async def attempt() -> bool | None:
+            task, entry = await _read_ended(user, task_id, entry_id, if_match)
+            await DeletedEntry.keep(task, entry)
+            return await Task.remove_entry(task, entry["id"]) or None
+
+        await until_settled(lambda: Task.in_transaction(attempt))
+
+    async def restore(
+        self,
+        user: ActingUser,
+        *,
+        entry_id: str,
+        overlap: OverlapPolicy | None,
+        if_match: VersionCondition | None,
+        request_key: RequestKey | None,
+    ) -> Versioned:
+        """The deleted entry or discarded timer, back in its task; one that is there already stays as it is.
+
+        Raises EntryNotFoundError, TaskNotFoundError, TaskFullError, OverlapError or StaleVersionError.
+        """
+        meant, policy = require_entry_id(entry_id), policy_of(user, overlap)
+
+        async def attempt() -> Versioned | None:
+            deleted = await DeletedEntry.find_kept(user.id, meant)
+            if deleted is None:
+                return await self._never_deleted(user, meant)
+            task = require_task(await Task.find_live(user.id, deleted["task_id"]))
+            require_version(if_match, task["version"])
+            require_room_for_an_entry(task)
+            entry = {**deleted["entry"], "updated_at": stored(utc_now())}
+            overlaps = await overlaps_of(user, policy, _span(entry))
+            changed = await Task.add_entry(task, entry)
+            if changed is None or not await DeletedEntry.take_back(deleted):
+                return None
+            return _read(changed, entry, overlaps)
+
+        return await once(user, request_key, lambda _: until_settled(lambda: Task.in_transaction(attempt)))
+
+    async def split(
+        self,
+        user: ActingUser,
+        *,
+        task_id: str,
+        entry_id: str,
+        split: EntrySplit,
+        overlap: OverlapPolicy | None,
+        if_match: VersionCondition | None,
+        request_key: RequestKey | None,
+    ) -> Versioned:
+        """The two entries that the one becomes: the earlier keeps its id, the later has a new one.
+
+        Raises TaskNotFoundError, EntryNotFoundError, TimerRunningError, TaskFullError, OverlapError,
+        StaleVersionError, or ValidationError for an instant that is not strictly inside.
+        """
+        policy = policy_of(user, overlap)
+
+        async def do(work: Work) -> Versioned:
+            second_id = work.new_id()
+
+            async def attempt() -> Versioned | None:
+                made = await find_made_entry(user, second_id) if work.retried else None
+                if made is not None:
+                    return await self._split_before(user, entry_id, *made)
+                task, entry = await _read_ended(user, task_id, entry_id, if_match)
+                first, second = _halves(entry, split, second_id)
+                require_room_for_an_entry(task)
+                overlaps = await overlaps_of(user, policy, _span(entry), but=entry["id"])
+                done = await Task.split_entry(task, first, second)
+                return _read_split(_next(task), first, second, overlaps) if done else None
+
+            return await settled(policy, attempt)
+
+        return await once(user, request_key, do)
+
+    async def move(
+        self,
+        user: ActingUser,
+        *,
+        task_id: str,
+        entry_id: str,
+        move: EntryMove,
+        overlap: OverlapPolicy | None,
+        if_match: VersionCondition | None,
+        request_key: RequestKey | None,
+    ) -> Versioned:
+        """The entry, now in another task; it keeps its id and all that it says.
+
+        Raises TaskNotFoundError, EntryNotFoundError, TimerRunningError, TaskFullError, OverlapError
+        or StaleVersionError.
+        """
+        target_id, policy = require_task_id(move.task_id), policy_of(user, overlap)
+
+        async def do(work: Work) -> Versioned:
+            async def attempt() -> Versioned | None:
+                target = require_task(await Task.find_with_entry(user.id, target_id, require_entry_id(entry_id)))
+                if work.retried and target["time_entries"]:
+                    return _read(target, target["time_entries"][0])
+                task, entry = await _read_ended(user, task_id, entry_id, if_match)
+                if task["_id"] == target_id:
+                    return _read(task, entry)
+                require_room_for_an_entry(target)
+                overlaps = await overlaps_of(user, policy, _span(entry), but=entry["id"])
+                moved = {**entry, "updated_at": stored(utc_now())}
+                changed = await Task.add_entry(target, moved)
+                if changed is None or not await Task.remove_entry(task, entry["id"]):
+                    return None
+                return _read(changed, moved, overlaps)
+
+            return await until_settled(lambda: Task.in_transaction(attempt))
+
+        return await once(user, request_key, do)
+
+    async def _overlaps_of_change(
+        self, user: ActingUser, policy: OverlapPolicy, entry: Row, span: Interval
+    ) -> list[OverlapRead] | None:
+        """An entry that keeps its time is not checked: what it says can be corrected whatever it overlaps."""
+        if span == _span(entry):
+            return None if policy == "allow" else []
+        return await overlaps_of(user, policy, span, but=entry["id"])
+
+    async def _never_deleted(self, user: ActingUser, entry_id: ObjectId) -> Versioned:
+        task = await Task.find_with_ended_entry(user.id, entry_id, task_id=None)
+        if task is None:
+            raise EntryNotFoundError
+        return _read(task, task["time_entries"][0])
+
+    async def _split_before(self, user: ActingUser, first_id: str, task: Row, second: Row) -> Versioned:
+        first = await find_made_entry(user, require_entry_id(first_id))
+        if first is None:
+            raise EntryNotFoundError
+        return _read_split(task, first[1], second, None)
+
+
+def _running(task: Row, entry_id: ObjectId) -> Row | None:
+    active: Row | None = task.get("active")
+    return active if active is not None and active["id"] == entry_id else None
+
+
+def _ended(task: Row) -> Row:
+    """The ended entry that the task was read with. Raises EntryNotFoundError when it holds no such entry."""
+    for entry in task["time_entries"]:
+        found: Row = entry
+        return found
+    raise EntryNotFoundError
+
+
+async def _read_ended(
+    user: ActingUser, task_id: str, entry_id: str, if_match: VersionCondition | None
+) -> tuple[Row, Row]:
+    """The task and its entry that is to be changed."""
+    wanted, meant = require_task_id(task_id), require_entry_id(entry_id)
+    task = require_task(await Task.find_with_entry(user.id, wanted, meant))
+    if _running(task, meant):
+        raise TimerRunningError
+    entry = _ended(task)
+    require_version(if_match, task["version"])
+    return task, entry
+
+
+async def _manual_entry(user: ActingUser, task: Row, entry_id: ObjectId, new: EntryCreate, span: Interval) -> Row:
+    billable = task["billable"] if new.billable is None else new.billable
+    return TimeEntry.manual(
+        entry_id,
+        started_at=span.started_at,
+        ended_at=span.ended_at,
+        duration_seconds=span.seconds,
+        note=new.note,
+        tags=new.tags,
+        billable=billable,
+        timezone=new.timezone or user.timezone,
+        hourly_rate=await hourly_rate_for(user.id, task["project_id"], billable),
+    )
+
+
+async def _changes(user: ActingUser, task: Row, entry: Row, fields: dict[str, Any], span: Interval) -> Row:
+    """What a change makes different: an entry that becomes billable takes its project's rate, if it has none yet."""
+    changed = {name: fields[name] for name in fields.keys() - {"started_at", "ended_at", "duration_seconds"}}
+    if changed.get("billable") and not entry["billable"] and entry["hourly_rate"] is None:
+        changed["hourly_rate"] = await hourly_rate_for(user.id, task["project_id"], billable=True)
+    return {**changed, **_timed(span), "updated_at": stored(utc_now())}
+
+
+def _halves(entry: Row, split: EntrySplit, second_id: ObjectId) -> tuple[Row, Row]:
+    before, after = halves(entry, split.at)
+    now = stored(utc_now())
+    first = {**entry, **_timed(before), "updated_at": now}
+    return first, {**first, **_timed(after), "id": second_id, "created_at": now}
+
+
+def _timed(span: Interval) -> Row:
+    return {
+        "started_at": stored(span.started_at),
+        "ended_at": stored(span.ended_at),
+        "duration_seconds": span.seconds,
+    }
+
+
+def _span(entry: Row) -> Interval:
+    return Interval(aware(entry["started_at"]), aware(entry["ended_at"]))
+
+
+def _next(task: Row) -> Row:
+    """The task as a change of its entries leaves it, as far as an answer about an entry shows it."""
+    return {**task, "version": task["version"] + 1}
+
+
+def _read(task: Row, entry: Row, overlaps: list[OverlapRead] | None = None, *, created: bool = False) -> Versioned:
+    body = {**read_entry(str(task["_id"]), entry), **listed(overlaps)}
+    return Versioned(body, task["version"], created=created)
+
+
+def _read_split(task: Row, first: Row, second: Row, overlaps: list[OverlapRead] | None) -> Versioned:
+    task_id = str(task["_id"])
+    body = {"first": read_entry(task_id, first), "second": read_entry(task_id, second), **listed(overlaps)}
+    return Versioned(body, task["version"])
 
 
 time_entry_service = TimeEntryService()

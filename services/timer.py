@@ -1,24 +1,31 @@
 """The timer: one a user, started and stopped each by one atomic update."""
 
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 from bson import ObjectId
 
-from app.clock import aware, rfc3339, stored, to_seconds, utc_now
-from app.errors import ConflictError, FieldError, NotFoundError, ValidationError
+from app.clock import aware, stored, to_seconds, utc_now
+from app.errors import ConflictError, NotFoundError
 from documents.base import DuplicateError, Row
+from documents.deleted_entries import DeletedEntry
 from documents.entries import TimeEntry
-from documents.tasks import MOST_ENTRIES, Task
+from documents.tasks import Task
+from documents.users import OverlapPolicy
 from services.authentication import ActingUser
 from services.contention import until_settled
 from services.entry_errors import EntryNotFoundError, require_entry_id
+from services.intervals import Interval
+from services.made_before import find_made_entry
+from services.overlap import overlaps_of, policy_of, settled
+from services.retries import RequestKey, Work, once
+from services.room import require_room_for_a_timer
+from services.schemas.overlaps import OverlapRead, listed
 from services.schemas.timer import TimerCorrection, TimerStart, TimerStop, read_stopped, read_timer
 from services.schemas.versions import VersionCondition, Versioned, require_version
+from services.spans import refuse_before_the_start, up_to_now
 from services.stopping import ended_entry
 from services.tasks import require_task, require_task_id
-
-FORGIVEN_AHEAD = timedelta(seconds=60)
-"""How far a client's clock may be ahead: up to that its instant is taken for now."""
 
 
 class NoRunningTimerError(NotFoundError):
@@ -42,19 +49,6 @@ class NothingToResumeError(NotFoundError):
     detail = "There is nothing to resume: no time has been tracked yet."
 
 
-class TaskFullError(ConflictError):
-    """The task holds as many entries as a task can."""
-
-    code = "task_full"
-    detail = f"The task holds {MOST_ENTRIES:,} time entries, which is the most: go on in a new task."
-
-
-class InTheFutureError(ValidationError):
-    """An instant is later than the server's clock allows."""
-
-    code = "in_the_future"
-
-
 class TimerService:
     """The timer of the acting user."""
 
@@ -63,87 +57,134 @@ class TimerService:
         task = await Task.find_running(user.id)
         return None if task is None else _running(task)
 
-    async def start(self, user: ActingUser, *, new: TimerStart, if_match: VersionCondition | None) -> Versioned:
+    async def start(
+        self,
+        user: ActingUser,
+        *,
+        new: TimerStart,
+        overlap: OverlapPolicy | None,
+        if_match: VersionCondition | None,
+        request_key: RequestKey | None,
+    ) -> Versioned:
         """The timer that now runs on the task: a new one, or the one that ran on this task already.
 
-        Raises TaskNotFoundError, TimerAlreadyRunningError, TaskFullError, StaleVersionError, or
-        InTheFutureError for a start more than 60 s ahead.
+        Raises TaskNotFoundError, TimerAlreadyRunningError, TaskFullError, StaleVersionError,
+        InTheFutureError for a start more than 60 s ahead, or OverlapError for one in the past.
         """
         task_id = require_task_id(new.task_id)
-        started_at = _instant_up_to_now(new.started_at, pointer="#/started_at")
+        started_at = up_to_now(new.started_at, pointer="#/started_at")
+        policy = policy_of(user, overlap) if new.started_at else "allow"
 
-        async def attempt() -> Versioned | None:
-            task = require_task(await Task.find_live(user.id, task_id))
-            if "active" in task:
-                return _running(task)
-            require_version(if_match, task["version"])
-            if task["entry_count"] >= MOST_ENTRIES:
-                raise TaskFullError
-            try:
-                started = await Task.start_timer(task, _new_entry(user, task, new, started_at))
-            except DuplicateError:
-                await self._refuse_beside_another(user)
-                return None
-            return None if started is None else _running(started, created=True)
+        async def do(work: Work) -> Versioned:
+            entry_id = work.new_id()
 
-        return await until_settled(attempt)
+            async def attempt() -> Versioned | None:
+                made = await find_made_entry(user, entry_id) if work.retried else None
+                if made is not None:
+                    return _running({**made[0], "active": made[1]}, created=True)
+                task = require_task(await Task.find_live(user.id, task_id))
+                if "active" in task:
+                    return _running(task)
+                require_version(if_match, task["version"])
+                require_room_for_a_timer(task)
+                overlaps = await overlaps_of(user, policy, Interval(started_at, to_seconds(utc_now())))
+                started = await Task.start_timer(task, new_timer_entry(user, task, entry_id, new, started_at))
+                return None if started is None else _running(started, overlaps, created=True)
 
-    async def stop(self, user: ActingUser, *, stop: TimerStop, if_match: VersionCondition | None) -> Versioned:
+            return await until_settled(lambda: self._alone(user, policy, attempt))
+
+        return await once(user, request_key, do)
+
+    async def stop(
+        self,
+        user: ActingUser,
+        *,
+        stop: TimerStop,
+        overlap: OverlapPolicy | None,
+        if_match: VersionCondition | None,
+        request_key: RequestKey | None,
+    ) -> Versioned:
         """The entry that has ended: the running one, or with `entry_id` that one, however often it is asked.
 
         No rule refuses it. Raises NoRunningTimerError, EntryNotFoundError, TaskNotFoundError,
         StaleVersionError, InTheFutureError for an end more than 60 s ahead, and ValidationError for
         an end before the start; the timer then runs on.
         """
-        ended_at = _instant_up_to_now(stop.ended_at, pointer="#/ended_at")
-        entry_id = _entry_id(stop)
+        ended_at = up_to_now(stop.ended_at, pointer="#/ended_at")
+        entry_id = require_entry_id(stop.entry_id) if stop.entry_id is not None else None
         task_id = require_task_id(stop.task_id) if stop.task_id is not None else None
-        seen: ObjectId | None = None
 
-        async def attempt() -> Versioned | None:
-            nonlocal seen
-            task = await Task.find_running(user.id)
-            if task is None or not _is_meant(task, entry_id or seen, task_id):
-                return await self._already_ended(user, entry_id, seen=seen, task_id=task_id)
-            require_version(if_match, task["version"])
+        async def do(work: Work) -> Versioned:
             # Whoever has seen this timer stops this one and no other, also when somebody else is faster.
-            seen = task["active"]["id"]
-            if stop.ended_at is not None:
-                _refuse_an_end_before_the_start(task["active"], stop.ended_at)
-            entry = await ended_entry(user, task, ended_at=ended_at)
-            stopped = await Task.stop_timer(task, entry, {})
-            return None if stopped is None else _stopped(stopped, entry)
+            seen = work.subject
 
-        return await until_settled(attempt)
+            async def attempt() -> Versioned | None:
+                nonlocal seen
+                task = await Task.find_running(user.id)
+                if task is None or not _is_meant(task, entry_id or seen, task_id):
+                    return await self._already_ended(user, entry_id, seen=seen, task_id=task_id)
+                require_version(if_match, task["version"])
+                seen = task["active"]["id"]
+                refuse_before_the_start(task["active"], stop.ended_at, pointer="#/ended_at")
+                entry = await ended_entry(user, task, ended_at=ended_at, overlap=overlap)
+                await work.is_about_to_end(entry["id"])
+                stopped = await Task.stop_timer(task, entry, {})
+                return None if stopped is None else _stopped(stopped, entry)
+
+            return await until_settled(attempt)
+
+        return await once(user, request_key, do)
 
     async def correct(
-        self, user: ActingUser, *, change: TimerCorrection, if_match: VersionCondition | None
+        self,
+        user: ActingUser,
+        *,
+        change: TimerCorrection,
+        overlap: OverlapPolicy | None,
+        if_match: VersionCondition | None,
     ) -> Versioned:
         """The running timer with the fields that were sent changed; it is corrected before it stops or not at all.
 
-        Raises NoRunningTimerError, StaleVersionError, or InTheFutureError for a start more than 60 s ahead.
+        Raises NoRunningTimerError, StaleVersionError, InTheFutureError for a start more than 60 s
+        ahead, or OverlapError for one in the past.
         """
         fields = change.model_dump(exclude_unset=True)
+        policy = policy_of(user, overlap) if "started_at" in fields else "allow"
         if "started_at" in fields:
-            fields["started_at"] = stored(_instant_up_to_now(fields["started_at"], pointer="#/started_at"))
+            fields["started_at"] = stored(up_to_now(fields["started_at"], pointer="#/started_at"))
         seen: ObjectId | None = None
 
         async def attempt() -> Versioned | None:
             nonlocal seen
-            task = await Task.find_running(user.id)
-            if task is None or not _is_meant(task, seen, None):
-                raise NoRunningTimerError
-            require_version(if_match, task["version"])
+            task = await self._require_running(user, seen, if_match)
             if not fields:
                 return _running(task)
             seen = task["active"]["id"]
             corrected = {**task["active"], **fields, "updated_at": stored(utc_now())}
+            span = Interval(aware(corrected["started_at"]), to_seconds(utc_now()))
+            overlaps = await overlaps_of(user, policy, span, but=seen)
             changed = await Task.correct_timer(task, corrected)
-            return None if changed is None else _running(changed)
+            return None if changed is None else _running(changed, overlaps)
 
-        return await until_settled(attempt)
+        return await settled(policy, attempt)
 
-    async def resume(self, user: ActingUser) -> Versioned:
+    async def discard(self, user: ActingUser, *, if_match: VersionCondition | None) -> None:
+        """Takes the running timer away; what it has tracked can be brought back for 30 days.
+
+        Raises NoRunningTimerError or StaleVersionError.
+        """
+        seen: ObjectId | None = None
+
+        async def attempt() -> Row | None:
+            nonlocal seen
+            task = await self._require_running(user, seen, if_match)
+            seen = task["active"]["id"]
+            await DeletedEntry.keep(task, await ended_entry(user, task, ended_at=utc_now()))
+            return await Task.discard_timer(task)
+
+        await until_settled(lambda: Task.in_transaction(attempt))
+
+    async def resume(self, user: ActingUser, *, request_key: RequestKey | None) -> Versioned:
         """A new timer on the task that was tracked last, with the note, the tags and the billing of its last entry.
 
         Raises NothingToResumeError, TimerAlreadyRunningError or TaskFullError.
@@ -153,7 +194,25 @@ class TimerService:
             raise NothingToResumeError
         (last,) = task["time_entries"]
         again = TimerStart(task_id=str(task["_id"]), note=last["note"], tags=last["tags"], billable=last["billable"])
-        return await self.start(user, new=again, if_match=None)
+        return await self.start(user, new=again, overlap=None, if_match=None, request_key=request_key)
+
+    async def _require_running(self, user: ActingUser, seen: ObjectId | None, if_match: VersionCondition | None) -> Row:
+        """The task whose timer runs: the timer that was seen before, or any. Raises NoRunningTimerError."""
+        task = await Task.find_running(user.id)
+        if task is None or not _is_meant(task, seen, None):
+            raise NoRunningTimerError
+        require_version(if_match, task["version"])
+        return task
+
+    async def _alone(
+        self, user: ActingUser, policy: OverlapPolicy, attempt: Callable[[], Awaitable[Versioned | None]]
+    ) -> Versioned | None:
+        """What the attempt answers; None where the other timer, beside which it cannot run, has ended meanwhile."""
+        try:
+            return await (attempt() if policy == "allow" else Task.in_transaction(attempt))
+        except DuplicateError:
+            await self._refuse_beside_another(user)
+            return None
 
     async def _refuse_beside_another(self, user: ActingUser) -> None:
         """Raises TimerAlreadyRunningError; returns when the other timer has ended meanwhile."""
@@ -176,16 +235,19 @@ class TimerService:
         return _stopped(task, task["time_entries"][0])
 
 
-def _running(task: Row, *, created: bool = False) -> Versioned:
-    return Versioned(read_timer(task, utc_now()), task["version"], created=created)
+def _running(task: Row, overlaps: list[OverlapRead] | None = None, *, created: bool = False) -> Versioned:
+    body = {**read_timer(task, utc_now()), **listed(overlaps)}
+    return Versioned(body, task["version"], created=created)
 
 
 def _stopped(task: Row, entry: Row) -> Versioned:
     return Versioned(read_stopped(task, entry, utc_now()), task["version"])
 
 
-def _new_entry(user: ActingUser, task: Row, new: TimerStart, started_at: datetime) -> Row:
+def new_timer_entry(user: ActingUser, task: Row, entry_id: ObjectId, new: TimerStart, started_at: datetime) -> Row:
+    """The entry of a timer that starts on this task."""
     return TimeEntry.running(
+        entry_id,
         started_at=started_at,
         note=new.note,
         tags=new.tags,
@@ -194,35 +256,11 @@ def _new_entry(user: ActingUser, task: Row, new: TimerStart, started_at: datetim
     )
 
 
-def _entry_id(stop: TimerStop) -> ObjectId | None:
-    return None if stop.entry_id is None else require_entry_id(stop.entry_id)
-
-
 def _is_meant(task: Row, entry_id: ObjectId | None, task_id: ObjectId | None) -> bool:
     """Whether the running timer is the one to stop: an entry's id alone decides where it was sent."""
     if entry_id is not None:
         return bool(task["active"]["id"] == entry_id)
     return task_id is None or bool(task["_id"] == task_id)
-
-
-def _instant_up_to_now(sent: datetime | None, *, pointer: str) -> datetime:
-    """The instant in whole seconds, at the latest now. Raises InTheFutureError when it is more than 60 s ahead."""
-    now = utc_now()
-    if sent is None:
-        return to_seconds(now)
-    if sent - now > FORGIVEN_AHEAD:
-        raise InTheFutureError(
-            "It lies in the future.",
-            errors=(FieldError(f"is more than 60 seconds after now, which is {rfc3339(now)}", pointer=pointer),),
-        )
-    return to_seconds(min(sent, now))
-
-
-def _refuse_an_end_before_the_start(running: Row, ended_at: datetime) -> None:
-    if to_seconds(ended_at) < aware(running["started_at"]):
-        started_at = rfc3339(running["started_at"])
-        wrong = f"is before the timer's start, {started_at}: the timer runs on"
-        raise ValidationError(errors=(FieldError(wrong, pointer="#/ended_at"),))
 
 
 timer_service = TimerService()

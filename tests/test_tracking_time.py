@@ -308,7 +308,8 @@ class TestStoppingATimer:
         task, other = await alice.make_task(), await alice.make_task(title="Other")
         await alice.start(task, started_at="2026-11-18T09:00:00Z")
         await alice.stop(ended_at="2026-11-18T10:00:00Z")
-        await alice.start(other, started_at="2026-11-18T09:59:59Z")
+        again = {"task_id": other["id"], "started_at": "2026-11-18T09:59:59Z"}
+        assert (await alice.post("/timer/start", params={"overlap": "allow"}, json=again)).status_code == 201
         stopped = await alice.stop(ended_at="2026-11-18T11:00:00Z")
         assert stopped["entry"]["needs_review"] is marked
         await alice.start(other, started_at="2026-11-18T11:00:00Z")

@@ -21,7 +21,15 @@ OPEN = {
 NOT_FOUND = {"task_id": "task_not_found", "entry_id": "entry_not_found"}
 """What a route says of an id in its path that is nothing to the one who asks."""
 
-BODIES: dict[str, Any] = {"change_task": {"title": "Mine now"}}
+_SPAN = {"started_at": "2026-11-18T09:00:00Z", "duration_seconds": 60}
+
+BODIES: dict[str, Any] = {
+    "change_task": {"title": "Mine now"},
+    "create_time_entry": _SPAN,
+    "change_time_entry": {"note": "Mine now"},
+    "split_time_entry": {"at": _SPAN["started_at"]},
+    "move_time_entry": {"task_id": "0" * 24},
+}
 """What is sent to a route that takes a body, by its operation id."""
 
 

@@ -1,7 +1,7 @@
 """The timer as requests send it and answers show it."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 from pydantic import ConfigDict, Field, with_config
 from pydantic.config import JsonDict
@@ -11,6 +11,7 @@ from app.clock import aware, rfc3339, utc_now
 from services.intervals import seconds_between
 from services.schemas.entries import ENDED_EXAMPLE, RUNNING_EXAMPLE, EntryRead, read_entry
 from services.schemas.fields import Id, Input, Instant, Note, Tags, Timestamp
+from services.schemas.overlaps import OverlapRead
 
 
 class TimerStart(Input):
@@ -47,6 +48,16 @@ class TimerStop(Input):
     task_id: str | None = Field(default=None, description="The task of the timer; spares a search for the entry.")
 
 
+class TimerSwitch(Input):
+    """Where the timer goes on."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"task_id": "6920a3f1c2d4e5f607182930"}]})
+
+    task_id: str
+    at: Instant | None = Field(default=None, description="When; now when it is left out.")
+    note: Note | None = None
+
+
 _TIMER_EXAMPLE: JsonDict = {
     "task_id": "6920a3f1c2d4e5f607182930",
     "task_title": "Write the offer",
@@ -74,6 +85,13 @@ class TimerRead(TypedDict):
     server_time: Timestamp
 
 
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_TIMER_EXAMPLE]}))
+class TimerWritten(TimerRead):
+    """A timer as it has been started or corrected; `overlaps` where the policy is to warn."""
+
+    overlaps: NotRequired[Annotated[list[OverlapRead], Field(description="The entries that share time with it.")]]
+
+
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_STOPPED_EXAMPLE]}))
 class StoppedRead(TypedDict):
     """A timer that has been stopped: its entry, and what the task adds up to."""
@@ -83,6 +101,19 @@ class StoppedRead(TypedDict):
     entry: EntryRead
     tracked_seconds: Annotated[int, Field(description="Of all ended entries of the task.")]
     server_time: Timestamp
+
+
+@with_config(
+    ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"stopped": _STOPPED_EXAMPLE, "started": _TIMER_EXAMPLE}]},
+    )
+)
+class SwitchRead(TypedDict):
+    """The timer that was stopped, and the one that was started at the same instant."""
+
+    stopped: Annotated[StoppedRead | None, Field(description="null when none was running, or it runs on.")]
+    started: TimerRead
 
 
 def read_timer(task: dict[str, Any], now: datetime) -> TimerRead:

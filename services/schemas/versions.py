@@ -8,11 +8,15 @@ from app.errors import StaleVersionError
 
 @dataclass(frozen=True, slots=True)
 class Versioned:
-    """An answer about a task, an entry or a timer, with the version of the task it belongs to."""
+    """An answer about a task, an entry or a timer, with the version of the task it belongs to.
+
+    One about something else has no version. `replayed` says that it was given before.
+    """
 
     body: Any
-    version: int
+    version: int | None
     created: bool = False
+    replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

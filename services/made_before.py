@@ -1,0 +1,21 @@
+"""What an earlier try of the same request has made already, wherever it is by now."""
+
+from bson import ObjectId
+
+from documents.base import Row
+from documents.deleted_entries import DeletedEntry
+from documents.tasks import Task
+from services.authentication import ActingUser
+
+
+async def find_made_entry(user: ActingUser, entry_id: ObjectId) -> tuple[Row, Row] | None:
+    """The task and the entry, running, ended or deleted since; None when it was never made."""
+    running = await Task.find_running(user.id)
+    if running is not None and running["active"]["id"] == entry_id:
+        return running, running["active"]
+    task = await Task.find_with_ended_entry(user.id, entry_id, task_id=None)
+    if task is not None:
+        return task, task["time_entries"][0]
+    deleted = await DeletedEntry.find_kept(user.id, entry_id)
+    task = await Task.find_any(user.id, deleted["task_id"]) if deleted else None
+    return None if task is None or deleted is None else (task, deleted["entry"])

@@ -1,0 +1,113 @@
+"""Switching the timer: one stops and another starts at the same instant, in one transaction."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from app.clock import aware, utc_now
+from documents.base import DuplicateError, Row
+from documents.entries import TimeEntry
+from documents.tasks import Task
+from documents.users import OverlapPolicy
+from services.authentication import ActingUser
+from services.contention import until_settled
+from services.made_before import find_made_entry
+from services.retries import RequestKey, Work, once
+from services.room import require_room_for_a_timer
+from services.schemas.timer import StoppedRead, TimerSwitch, read_stopped, read_timer
+from services.schemas.versions import VersionCondition, Versioned, require_version
+from services.spans import refuse_before_the_start, up_to_now
+from services.stopping import ended_entry
+from services.tasks import require_task, require_task_id
+
+
+class SwitchingService:
+    """From one task to another, without a second lost between the two."""
+
+    async def switch(
+        self,
+        user: ActingUser,
+        *,
+        to: TimerSwitch,
+        overlap: OverlapPolicy | None,
+        if_match: VersionCondition | None,
+        request_key: RequestKey | None,
+    ) -> Versioned:
+        """What was stopped, if a timer ran, and the timer that now runs on the task.
+
+        The task whose timer runs already stays as it is. No rule refuses it. Raises
+        TaskNotFoundError, TaskFullError, StaleVersionError, InTheFutureError for an instant more
+        than 60 s ahead, and ValidationError for one before the start of the running timer.
+        """
+        task_id, at = require_task_id(to.task_id), up_to_now(to.at, pointer="#/at")
+
+        async def do(work: Work) -> Versioned:
+            async def attempt() -> Versioned | None:
+                done = await self._done_before(user, work) if work.retried else None
+                if done is not None:
+                    return done
+                running, target = await Task.find_running(user.id), require_task(await Task.find_live(user.id, task_id))
+                require_version(if_match, (running or target)["version"])
+                if "active" in target:
+                    return _switched(None, target)
+                require_room_for_a_timer(target)
+                if running is None:
+                    return await self._start(user, work, to, target, at)
+                refuse_before_the_start(running["active"], to.at, pointer="#/at")
+                entry = await ended_entry(user, running, ended_at=at, overlap=overlap)
+                return await self._stop_and_start(user, work, to, running, entry, target)
+
+            return await until_settled(lambda: self._as_one(attempt))
+
+        return await once(user, request_key, do)
+
+    async def _as_one(self, attempt: Callable[[], Awaitable[Versioned | None]]) -> Versioned | None:
+        try:
+            return await Task.in_transaction(attempt)
+        except DuplicateError:  # another timer has started since the look
+            return None
+
+    async def _stop_and_start(
+        self, user: ActingUser, work: Work, to: TimerSwitch, running: Row, entry: Row, target: Row
+    ) -> Versioned | None:
+        await work.is_about_to_end(entry["id"])
+        left = await Task.stop_timer(running, entry, {})
+        if left is None:
+            return None
+        stopped = read_stopped(left, entry, utc_now())
+        return await self._start(user, work, to, target, aware(entry["ended_at"]), stopped)
+
+    async def _start(
+        self,
+        user: ActingUser,
+        work: Work,
+        to: TimerSwitch,
+        target: Row,
+        at: datetime,
+        stopped: StoppedRead | None = None,
+    ) -> Versioned | None:
+        entry = TimeEntry.running(
+            work.new_id(),
+            started_at=at,
+            note=to.note,
+            tags=[],
+            billable=target["billable"],
+            timezone=user.timezone,
+        )
+        started = await Task.start_timer(target, entry)
+        return None if started is None else _switched(stopped, started)
+
+    async def _done_before(self, user: ActingUser, work: Work) -> Versioned | None:
+        """What an earlier try of this request has done."""
+        started = await find_made_entry(user, work.new_id())
+        if started is None:
+            return None
+        ended = await find_made_entry(user, work.subject) if work.subject else None
+        stopped = read_stopped(*ended, utc_now()) if ended else None
+        return _switched(stopped, {**started[0], "active": started[1]})
+
+
+def _switched(stopped: StoppedRead | None, started: Row) -> Versioned:
+    return Versioned({"stopped": stopped, "started": read_timer(started, utc_now())}, started["version"])
+
+
+switching_service = SwitchingService()
