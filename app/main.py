@@ -1,26 +1,30 @@
 """The application: what it is put together from, and what it opens and closes."""
 
+import asyncio
 import gc
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 
 import structlog
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
+from pymongo.errors import PyMongoError
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from app.config import Settings, get_settings
 from app.docs_page import install_docs_page
+from app.errors import DatabaseUnavailableError
 from app.logging import configure_logging
 from app.middleware import BodyLimit, CrashGuard, HeadAsGet, RequestLog, SecurityHeaders
 from app.openapi import install_openapi
 from app.problems import install_error_handlers
 from app.security import AccessTokens, passwords
 from documents.opening import open_database
-from routes import auth, health, tasks, time_entries, timer, users
+from routes import auth, health, projects, tags, tasks, time_entries, timer, users
 from routes.dependencies import State
+from services.projects import project_service
 
 GARBAGE_THRESHOLD = 50_000
 """Allocations between two collections: what a request makes is freed by counting references."""
@@ -47,6 +51,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(health.router)
     for router in (
         tasks.router,
+        projects.router,
+        tags.router,
         time_entries.router,
         time_entries.across_tasks,
         timer.router,
@@ -91,11 +97,30 @@ def _middleware(settings: Settings) -> list[Middleware]:
 async def _lifespan(app: FastAPI) -> AsyncIterator[State]:
     settings: Settings = app.state.settings
     configure_logging(settings)
-    async with open_database(settings) as client:
+    async with open_database(settings) as client, _beside_serving(project_service.finish_deletions()):
         await passwords.prepare()
         _spare_the_garbage_collector()
         log.info("started", environment=settings.environment)
         yield State(settings=settings, tokens=AccessTokens.of(settings), client=client)
+
+
+@asynccontextmanager
+async def _beside_serving(work: Awaitable[None]) -> AsyncIterator[None]:
+    """Does the work while the service serves. What is left of it at the end is done after the next start."""
+    under_way = asyncio.create_task(_as_far_as_it_goes(work))
+    try:
+        yield
+    finally:
+        under_way.cancel()
+        with suppress(asyncio.CancelledError):
+            await under_way
+
+
+async def _as_far_as_it_goes(work: Awaitable[None]) -> None:
+    try:
+        await work
+    except (PyMongoError, DatabaseUnavailableError):
+        log.warning("unfinished_work", exc_info=True)
 
 
 def _spare_the_garbage_collector() -> None:

@@ -27,7 +27,7 @@ RUNNING: Row = {"active": {"$type": "object"}}
 _IN_ORDER: Row = {"started_at": 1, "id": 1}
 """How the ended entries of a task are kept."""
 
-SORT_KEYS = ("created_at", "updated_at", "due_at", "title", "tracked_seconds")
+SORT_KEYS = ("created_at", "updated_at", "due_at", "title", "project_id", "tracked_seconds")
 
 
 class Task(StoredDocument):
@@ -125,6 +125,17 @@ class Task(StoredDocument):
         )
 
     @classmethod
+    async def find_any_with_all_entries(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
+        """The user's task with all its entries, in the trash or not."""
+        return await cls._one({"_id": task_id, "user_id": user_id})
+
+    @classmethod
+    async def ids_in_project(cls, user_id: ObjectId, project_id: ObjectId) -> list[ObjectId]:
+        """The user's tasks of a project, those in the trash included."""
+        of_project = {"user_id": user_id, "project_id": project_id}
+        return [task["_id"] for task in await cls.aggregated([{"$match": of_project}, {"$project": {"_id": 1}}])]
+
+    @classmethod
     async def find_running(cls, user_id: ObjectId) -> Row | None:
         """The task whose timer runs. The hint is for the embedded store, which would read all the user's tasks."""
         return await cls._one({"user_id": user_id, **RUNNING}, cls.whole, hint=ONE_RUNNING_TIMER)
@@ -186,6 +197,14 @@ class Task(StoredDocument):
         return await cls._changed(
             {"_id": task_id, "user_id": user_id, "deleted_at": None},
             {"$set": {**fields, "updated_at": stored(utc_now())}, "$inc": {"version": 1}},
+        )
+
+    @classmethod
+    async def leave_project(cls, user_id: ObjectId, task_id: ObjectId, project_id: ObjectId) -> Row | None:
+        """Takes the task out of this project, in the trash or not; None when it is not in it."""
+        return await cls._changed(
+            {"_id": task_id, "user_id": user_id, "project_id": project_id},
+            {"$set": {"project_id": None, "updated_at": stored(utc_now())}, "$inc": {"version": 1}},
         )
 
     @classmethod

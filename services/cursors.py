@@ -3,16 +3,20 @@
 import base64
 import binascii
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from bson import ObjectId
 from bson.errors import InvalidId
+from pydantic import BaseModel
 
 from app.clock import rfc3339, stored
 from app.errors import FieldError, ValidationError
+
+Item = TypeVar("Item")
 
 _DIGEST_BYTES = 12
 _LARGEST_NUMBER = 2**63 - 1
@@ -20,10 +24,13 @@ _LARGEST_NUMBER = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The last item of a page: its value of the sort key (a stored instant, a text, a number or None), and its id."""
+    """The last item of a page: its value of the sort key, and its id where others may have the same value.
+
+    The value is a stored instant, an id, a text, a number or None.
+    """
 
     value: Any
-    id: ObjectId
+    id: ObjectId | None = None
 
 
 class InvalidCursorError(ValidationError):
@@ -34,10 +41,26 @@ class InvalidCursorError(ValidationError):
         super().__init__(errors=(FieldError(wrong, parameter="cursor"),))
 
 
+def scope_of(list_name: str, user_id: ObjectId, query: BaseModel) -> bytes:
+    """What a cursor belongs to: everything of the query that decides which items come, and in which order."""
+    asked = query.model_dump(mode="json", exclude={"limit", "cursor"})
+    said = orjson.dumps([list_name, asked], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(user_id.binary + said).digest()
+
+
+def cut(
+    found: list[Item], *, limit: int, position: Callable[[Item], Position], scope: bytes
+) -> tuple[list[Item], str | None]:
+    """The items of a page, and the cursor of the next one if more was found than the page holds."""
+    if len(found) <= limit:
+        return found, None
+    return found[:limit], encode_cursor(position(found[limit - 1]), scope=scope)
+
+
 def encode_cursor(position: Position, *, scope: bytes) -> str:
     """The cursor of a position in the list that `scope` stands for: its owner, its sort and its filters."""
-    instant = isinstance(position.value, datetime)
-    said = orjson.dumps([instant, rfc3339(position.value) if instant else position.value, str(position.id)])
+    last_id = None if position.id is None else str(position.id)
+    said = orjson.dumps([*_told(position.value), last_id])
     return base64.urlsafe_b64encode(_digest(said, scope) + said).decode()
 
 
@@ -48,14 +71,27 @@ def decode_cursor(cursor: str, *, scope: bytes) -> Position:
         said = raw[_DIGEST_BYTES:]
         if raw[:_DIGEST_BYTES] != _digest(said, scope) or base64.urlsafe_b64encode(raw).decode() != cursor:
             raise InvalidCursorError
-        instant, value, last_id = orjson.loads(said)
-        if instant:
-            value = stored(datetime.fromisoformat(value))
-        elif not isinstance(value, str | int | None) or (isinstance(value, int) and abs(value) > _LARGEST_NUMBER):
-            raise InvalidCursorError
-        return Position(value, ObjectId(last_id))
+        kind, value, last_id = orjson.loads(said)
+        return Position(_understood(kind, value), None if last_id is None else ObjectId(last_id))
     except (binascii.Error, ValueError, TypeError, InvalidId) as wrong:
         raise InvalidCursorError from wrong
+
+
+def _told(value: Any) -> tuple[str, Any]:
+    """A value and its kind, as JSON has them."""
+    if isinstance(value, datetime):
+        return "instant", rfc3339(value)
+    return ("id", str(value)) if isinstance(value, ObjectId) else ("plain", value)
+
+
+def _understood(kind: str, value: Any) -> Any:
+    if kind == "instant":
+        return stored(datetime.fromisoformat(value))
+    if kind == "id":
+        return ObjectId(value)
+    if not isinstance(value, str | int | None) or (isinstance(value, int) and abs(value) > _LARGEST_NUMBER):
+        raise InvalidCursorError
+    return value
 
 
 def _digest(said: bytes, scope: bytes) -> bytes:

@@ -1,31 +1,25 @@
 """Lists of tasks: the filters as a query, and pages that stay true while tasks are added."""
 
-import hashlib
 import re
-from typing import Any
 
-import orjson
 from bson import ObjectId
 
 from app.clock import stored
-from documents.base import Row
+from documents.base import Row, object_id
 from documents.tasks import RUNNING, Task
-from services.cursors import Position, decode_cursor, encode_cursor
+from services.cursors import Position, cut, decode_cursor, scope_of
 from services.schemas.tasks import TaskQuery
 
-_NOT_NULL_THEN_NULL: tuple[Row, ...] = ({"due_at": {"$type": "date"}}, {"due_at": None})
-"""The two parts of a list by due_at: null comes last whichever way it is sorted."""
+_MAY_BE_NULL = {"due_at": "date", "project_id": "objectId"}
+"""The sort keys that may be null, each with its type otherwise: null comes last whichever way it is sorted."""
 
 
 async def read_page(user_id: ObjectId, query: TaskQuery) -> tuple[list[Row], str | None]:
     """The tasks of a page, and the cursor of the next one. Raises InvalidCursorError."""
-    scope = _scope(user_id, query)
+    scope, key = scope_of("tasks", user_id, query), _sort_key(query)
     after = decode_cursor(query.cursor, scope=scope) if query.cursor is not None else None
-    tasks = await _tasks_after(user_id, query, after)
-    if len(tasks) <= query.limit:
-        return tasks, None
-    last = tasks[query.limit - 1]
-    return tasks[: query.limit], encode_cursor(Position(last[_sort_key(query)], last["_id"]), scope=scope)
+    found = await _tasks_after(user_id, query, after)
+    return cut(found, limit=query.limit, position=lambda task: Position(task[key], task["_id"]), scope=scope)
 
 
 async def _tasks_after(user_id: ObjectId, query: TaskQuery, after: Position | None) -> list[Row]:
@@ -49,9 +43,10 @@ async def _tasks_after(user_id: ObjectId, query: TaskQuery, after: Position | No
 
 
 def _parts(key: str, after: Position | None) -> tuple[Row, ...]:
-    if key != "due_at":
+    if key not in _MAY_BE_NULL:
         return ({},)
-    return _NOT_NULL_THEN_NULL[1:] if after is not None and after.value is None else _NOT_NULL_THEN_NULL
+    not_null, null = {key: {"$type": _MAY_BE_NULL[key]}}, {key: None}
+    return (null,) if after is not None and after.value is None else (not_null, null)
 
 
 def _beyond(key: str, direction: int, after: Position | None) -> Row:
@@ -74,8 +69,8 @@ def _narrow(query: TaskQuery) -> Row:
         narrow["status"] = {"$in": query.status}
     if query.tag:
         narrow["tags"] = {"$in": query.tag}
-    if query.project_id == "none":
-        narrow["project_id"] = None
+    if query.project_id is not None:
+        narrow["project_id"] = None if query.project_id == "none" else object_id(query.project_id)
     if query.running is not None:
         narrow |= RUNNING if query.running else {"active": {"$exists": False}}
     if query.updated_since is not None:
@@ -96,9 +91,3 @@ def _search(query: TaskQuery) -> Row:
 
 def _sort_key(query: TaskQuery) -> str:
     return query.sort.removeprefix("-")
-
-
-def _scope(user_id: ObjectId, query: TaskQuery) -> bytes:
-    """What a cursor belongs to: everything of the query that decides which tasks come, and in which order."""
-    asked: dict[str, Any] = query.model_dump(mode="json", exclude={"limit", "cursor"})
-    return hashlib.sha256(user_id.binary + orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).digest()

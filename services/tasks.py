@@ -7,9 +7,11 @@ from bson import ObjectId
 from app.clock import stored, utc_now
 from app.errors import NotFoundError
 from documents.base import Row, object_id
+from documents.projects import Project
 from documents.tasks import Task
 from services.authentication import ActingUser
 from services.contention import until_settled
+from services.projects import find_project_to_refer_to
 from services.schemas.tasks import (
     TaskCreate,
     TaskPage,
@@ -51,8 +53,17 @@ class TaskService:
     """The tasks of the acting user. Somebody else's are not found."""
 
     async def create(self, user: ActingUser, *, new: TaskCreate) -> Versioned:
-        """The new task."""
-        task = await Task.new(user.id, _as_stored(new.model_dump())).add()
+        """The new task; it is billable if its project is, unless it says otherwise.
+
+        Raises ValidationError when there is no such project.
+        """
+        fields = _as_stored(new.model_dump())
+        if new.project_id is not None:
+            project = await find_project_to_refer_to(user, new.project_id)
+            fields["project_id"] = project["_id"]
+            if "billable" not in new.model_fields_set:
+                fields["billable"] = project["billable"]
+        task = await self._out_of_a_deleted_project(await Task.new(user.id, fields).add(), fields)
         return Versioned(read_task(task), task["version"], created=True)
 
     async def page(self, user: ActingUser, *, query: TaskQuery) -> TaskPage:
@@ -75,14 +86,19 @@ class TaskService:
     ) -> Versioned:
         """The task with the fields that were sent changed; completing it, or setting it to pending, stops its timer.
 
-        Raises TaskNotFoundError, or StaleVersionError when If-Match names another version.
+        Raises TaskNotFoundError, StaleVersionError when If-Match names another version, or
+        ValidationError when there is no such project.
         """
         wanted, fields = require_task_id(task_id), _as_stored(change.model_dump(exclude_unset=True))
+        if change.project_id is not None:
+            require_task(await Task.find_live(user.id, wanted))
+            fields["project_id"] = (await find_project_to_refer_to(user, change.project_id))["_id"]
         if fields and if_match is None and "status" not in fields:
             # What depends on nothing that was read needs no reading: nobody else's change can be in its way.
             task = require_task(await Task.change(user.id, wanted, fields))
         else:
             task = await self._change_as_read(user, wanted, fields, if_match)
+        task = await self._out_of_a_deleted_project(task, fields)
         return Versioned(read_task(task), task["version"])
 
     async def trash(self, user: ActingUser, *, task_id: str, if_match: VersionCondition | None) -> None:
@@ -123,6 +139,18 @@ class TaskService:
             return await Task.change_version(task, changes)
 
         return await until_settled(attempt)
+
+    @staticmethod
+    async def _out_of_a_deleted_project(task: Row, written: Row) -> Row:
+        """The task, taken out of the project that was just written into it if that is being deleted.
+
+        Either the deletion, which marks the project first, finds the task; or it is seen here.
+        """
+        project_id = written.get("project_id")
+        if project_id is None or await Project.find_live(task["user_id"], project_id) is not None:
+            return task
+        left = await Task.leave_project(task["user_id"], task["_id"], project_id)
+        return left or require_task(await Task.find_any(task["user_id"], task["_id"]))
 
 
 def _ends_the_timer(fields: Row) -> bool:

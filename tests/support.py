@@ -30,6 +30,13 @@ class Client(httpx.AsyncClient):
         task: Json = response.json()
         return task
 
+    async def make_project(self, **fields: Any) -> Json:
+        """A new project."""
+        response = await self.post("/projects", json={"name": "Website", **fields})
+        assert response.status_code == 201, response.text
+        project: Json = response.json()
+        return project
+
     async def start(self, task: Json, **fields: Any) -> Json:
         """The timer, just started on this task."""
         response = await self.post("/timer/start", json={"task_id": task["id"], **fields})

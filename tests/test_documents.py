@@ -84,6 +84,21 @@ USER = {
 }
 
 
+PROJECT = {
+    "_id": "objectId",
+    "user_id": "objectId",
+    "name": "string",
+    "client_name": "null",
+    "color": "null",
+    "billable": "bool",
+    "hourly_rate": "null",
+    "archived_at": "null",
+    "created_at": "date",
+    "updated_at": "date",
+    "deleted_at": "null",
+}
+
+
 def types(document: Json) -> dict[str, str]:
     """The fields of a document with their BSON types, as a mongo shell calls them."""
     return {field: TYPES[type(value)] for field, value in document.items()}
@@ -172,6 +187,29 @@ class TestAUserInTheDatabase:
         assert user["preferences"] == {"overlap_policy": "allow", "timer_cap_hours": 3}
 
 
+class TestAProjectInTheDatabase:
+    async def test_has_exactly_its_fields(self, alice: Client, database: Database) -> None:
+        project = await alice.make_project()
+        found = await database.projects.find_one({"_id": ObjectId(project["id"])})
+        assert found is not None
+        assert types(found) == PROJECT
+        assert found["user_id"] == alice.user["_id"]
+
+    async def test_keeps_its_rate_as_whole_numbers(self, alice: Client, database: Database) -> None:
+        project = await alice.make_project(hourly_rate={"currency": "EUR", "amount": 10**12}, color="#ABCDEF")
+        await alice.patch(f"/projects/{project['id']}", json={"hourly_rate": {"amount": 9000}, "archived": True})
+        found = await database.projects.find_one({"_id": ObjectId(project["id"])})
+        assert found is not None
+        assert types(found) == PROJECT | {"hourly_rate": "object", "color": "string", "archived_at": "date"}
+        assert list(found["hourly_rate"].items()) == [("amount", 9000), ("currency", "EUR")]
+
+    async def test_is_what_its_tasks_refer_to(self, alice: Client, database: Database) -> None:
+        project = await alice.make_project()
+        task = await stored(database, await alice.make_task(project_id=project["id"]))
+        assert types(task) == NEW_TASK | {"project_id": "objectId"}
+        assert str(task["project_id"]) == project["id"]
+
+
 async def indexes(database: Database, collection: str) -> dict[str, Any]:
     found = await database[collection].index_information()
     return {
@@ -190,8 +228,17 @@ TASK_INDEXES: dict[str, Any] = {
     "by_updated_at": {"key": [("user_id", 1), ("updated_at", 1), ("_id", 1)]},
     "by_due_at": {"key": [("user_id", 1), ("due_at", 1), ("_id", 1)]},
     "by_title": {"key": [("user_id", 1), ("title", 1), ("_id", 1)]},
+    "by_project_id": {"key": [("user_id", 1), ("project_id", 1), ("_id", 1)]},
     "by_tracked_seconds": {"key": [("user_id", 1), ("tracked_seconds", 1), ("_id", 1)]},
     "by_last_ended_at": {"key": [("user_id", 1), ("last_ended_at", -1)]},
+}
+PROJECT_INDEXES: dict[str, Any] = {
+    "_id_": {"key": [("_id", 1)]},
+    "one_project_per_name": {"key": [("user_id", 1), ("deleted_at", 1), ("name", 1)], "unique": True},
+    "being_deleted": {
+        "key": [("deleted_at", 1)],
+        "partialFilterExpression": {"deleted_at": {"$type": "date"}},
+    },
 }
 USER_INDEXES: dict[str, Any] = {
     "_id_": {"key": [("_id", 1)]},
@@ -204,6 +251,7 @@ class TestTheIndexes:
     async def test_are_named_and_as_declared(self, database: Database) -> None:
         assert await indexes(database, "tasks") == TASK_INDEXES
         assert await indexes(database, "users") == USER_INDEXES
+        assert await indexes(database, "projects") == PROJECT_INDEXES
 
     async def test_refuse_a_second_running_timer_of_a_user_alone(self, database: Database) -> None:
         one, other = ObjectId(), ObjectId()
@@ -297,7 +345,7 @@ class TestStartingUp:
     async def test_makes_what_is_needed(self, database: Database, fresh: Settings) -> None:
         await start_up(fresh)
         made = database.client[fresh.database_name]
-        assert {"users", "tasks", TIME_ENTRIES_VIEW} <= set(await made.list_collection_names())
+        assert {"users", "tasks", "projects", TIME_ENTRIES_VIEW} <= set(await made.list_collection_names())
         assert await view_options(made) == {"viewOn": "tasks", "pipeline": TIME_ENTRIES_PIPELINE}
         assert await indexes(made, "tasks") == TASK_INDEXES
 

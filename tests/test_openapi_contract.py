@@ -16,6 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from routes.health import Health
 from services.schemas.entries import EntryRead
+from services.schemas.projects import ProjectPage, ProjectRead
+from services.schemas.tags import TagPage, TagRead, TagRenamed
 from services.schemas.tasks import TaskPage, TaskRead, TaskWithEntries
 from services.schemas.timer import StoppedRead, TimerRead
 from services.schemas.users import TokenRead, UserRead
@@ -229,6 +231,29 @@ async def through_tasks(client: Client) -> None:
     await client.post(f"{at}/restore")
 
 
+async def through_projects(client: Client) -> None:
+    project = await client.make_project(color="#2F6FDE", hourly_rate={"amount": 9000, "currency": "EUR"})
+    at = f"{API}/projects/{project['id']}"
+    await client.post(f"{API}/projects", json={"name": "Website"})
+    await client.make_project(name="Other")
+    await client.get(f"{API}/projects", params={"limit": 1, "archived": "false"})
+    await client.get(at)
+    await client.patch(at, json={"client_name": "Ada", "archived": True})
+    await client.patch(at, json={"hourly_rate": None}, params={"rerate": "true"})
+    await client.patch(at, json={"name": "Other"})
+    await client.make_task(project_id=project["id"])
+    for _ in range(2):
+        await client.delete(at)
+        await client.get(at)
+        await client.patch(at, json={})
+
+
+async def through_tags(client: Client) -> None:
+    await client.make_task(tags=["mail", "work"])
+    await client.get(f"{API}/tags", params={"limit": 1})
+    await client.post(f"{API}/tags/rename", json={"from": "mail", "to": "e-mail"})
+
+
 async def through_time_entries(client: Client) -> None:
     task = await client.make_task()
     timer = await client.start(task)
@@ -323,7 +348,7 @@ class ClientOfTheRoot(Client):
 
     def _merge_url(self, url: httpx._types.URLTypes) -> httpx.URL:
         path = str(url)
-        return super()._merge_url(API + path if path.startswith(("/tasks", "/timer")) else path)
+        return super()._merge_url(API + path if path.startswith(("/tasks", "/timer", "/projects")) else path)
 
 
 class TestEveryAnswer:
@@ -337,6 +362,8 @@ class TestEveryAnswer:
             await through_tasks(client)
             await through_the_timer(client)
             await through_time_entries(client)
+            await through_projects(client)
+            await through_tags(client)
             await tour.through_what_any_operation_may_answer(client)
         declared = {
             (operation["operationId"], status)
@@ -373,6 +400,16 @@ class TestTheShapes:
         refuses_more_and_less(EntryRead, json.dumps(stopped.json()["entry"]).encode())
         refuses_more_and_less(TaskWithEntries, (await alice.get(at)).content)
         refuses_more_and_less(TaskPage, (await alice.get("/tasks")).content)
+        project = await alice.post("/projects", json={"name": "Website"})
+        refuses_more_and_less(ProjectRead, project.content)
+        rerated = await alice.patch(f"/projects/{project.json()['id']}", json={}, params={"rerate": "true"})
+        assert rerated.json() == {**project.json(), "rerated_entries": 0}
+        refuses_more_and_less(ProjectPage, (await alice.get("/projects")).content)
+        tags = await alice.get("/tags")
+        refuses_more_and_less(TagPage, tags.content)
+        refuses_more_and_less(TagRead, json.dumps(tags.json()["items"][0]).encode())
+        renamed = await alice.post("/tags/rename", json={"from": "a", "to": "b"})
+        refuses_more_and_less(TagRenamed, renamed.content)
         refuses_more_and_less(UserRead, (await alice.get("/users/me")).content)
         bob = await make_user("bob@example.com")
         form = {"username": "bob@example.com", "password": PASSWORD}

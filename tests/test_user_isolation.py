@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from tests.support import API, Client, problem
+from tests.support import API, Client, pointers, problem
 
 OPEN = {
     ("GET", "/health"),
@@ -18,13 +18,14 @@ OPEN = {
 }
 """The routes that need no token. All others are found in the OpenAPI document."""
 
-NOT_FOUND = {"task_id": "task_not_found", "entry_id": "entry_not_found"}
+NOT_FOUND = {"task_id": "task_not_found", "entry_id": "entry_not_found", "project_id": "project_not_found"}
 """What a route says of an id in its path that is nothing to the one who asks."""
 
 _SPAN = {"started_at": "2026-11-18T09:00:00Z", "duration_seconds": 60}
 
 BODIES: dict[str, Any] = {
     "change_task": {"title": "Mine now"},
+    "change_project": {"name": "Mine now"},
     "create_time_entry": _SPAN,
     "change_time_entry": {"note": "Mine now"},
     "split_time_entry": {"at": _SPAN["started_at"]},
@@ -53,7 +54,12 @@ async def one_of_each(client: Client) -> dict[str, str]:
     task = await client.make_task()
     entry = (await client.start(task))["entry"]
     await client.stop()
-    return {"task_id": task["id"], "entry_id": entry["id"]}
+    return {"task_id": task["id"], "entry_id": entry["id"], "project_id": (await client.make_project())["id"]}
+
+
+async def seen_by(client: Client, ids: dict[str, str]) -> list[Any]:
+    """The things of these ids as their owner sees them."""
+    return [await client.read({"id": ids["task_id"]}), (await client.get(f"/projects/{ids['project_id']}")).json()]
 
 
 class TestWithoutAToken:
@@ -72,7 +78,7 @@ class TestWithoutAToken:
 class TestWhatIsSomebodyElses:
     async def test_every_route_with_an_id_is_404(self, app: FastAPI, alice: Client, bob: Client) -> None:
         hers, nobodys = await one_of_each(alice), dict.fromkeys(NOT_FOUND, "0" * 24)
-        before = await alice.read({"id": hers["task_id"]})
+        before = await seen_by(alice, hers)
         tried: set[str] = set()
         for method, address, names, body in with_ids(app):
             tried |= set(names)
@@ -80,7 +86,7 @@ class TestWhatIsSomebodyElses:
             code = NOT_FOUND[names[0]]
             assert problem(theirs, 404, code)["detail"] == problem(never, 404, code)["detail"]
         assert tried == NOT_FOUND.keys() == hers.keys()
-        assert await alice.read({"id": hers["task_id"]}) == before
+        assert await seen_by(alice, hers) == before
 
     async def test_a_task_in_the_trash_stays_its_owners(self, alice: Client, bob: Client) -> None:
         task = await alice.make_task()
@@ -110,6 +116,26 @@ class TestWhatIsSomebodyElses:
         for entry in ((await alice.start(task))["entry"], (await alice.stop())["entry"]):
             problem(await bob.get(f"/tasks/{task['id']}/time-entries/{entry['id']}"), 404, "task_not_found")
             problem(await bob.get(f"/tasks/{mine['id']}/time-entries/{entry['id']}"), 404, "entry_not_found")
+
+    async def test_a_project_is_neither_seen_nor_referred_to(self, alice: Client, bob: Client) -> None:
+        project = await alice.make_project(client_name="canary 7f3a")
+        hers = await alice.make_task(project_id=project["id"])
+        mine = await bob.make_task()
+        assert (await bob.get("/projects")).json()["items"] == []
+        assert (await bob.list(project_id=project["id"]))["items"] == []
+        for method, address in (("POST", "/tasks"), ("PATCH", f"/tasks/{mine['id']}")):
+            sent = {"title": "Mine", "project_id": project["id"]}
+            assert pointers(await bob.request(method, address, json=sent)) == {"#/project_id"}
+        assert (await bob.list())["items"] == [mine]
+        assert (await alice.list(project_id=project["id"]))["items"] == [hers]
+        assert (await bob.make_project())["name"] == project["name"]
+
+    async def test_tags_are_neither_seen_nor_renamed(self, alice: Client, bob: Client) -> None:
+        task = await alice.make_task(tags=["canary"])
+        assert (await bob.get("/tags")).json()["items"] == []
+        renamed = await bob.post("/tags/rename", json={"from": "canary", "to": "mine"})
+        assert renamed.json() == {"tasks": 0, "entries": 0}
+        assert (await alice.list())["items"] == [task]
 
     async def test_lists_show_ones_own(self, alice: Client, bob: Client) -> None:
         await alice.make_task(title="canary 7f3a", tags=["canary"])

@@ -16,12 +16,17 @@ from pydantic import (
 )
 
 from app.clock import to_milliseconds
+from documents.base import object_id
 from services.emails import checked_email
+from services.money import LARGEST_AMOUNT, MINOR_UNITS
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _FIRST_YEAR, _LAST_YEAR = 1970, 9998
 _ZONES = frozenset(available_timezones() - {"localtime", "Factory"})  # these two name no place
 MOST_TAGS = 10
+LONGEST_CURSOR = 2000
+"""A cursor holds a value of the sort key; a title of 200 characters may take 1,200 bytes in JSON."""
 
 
 class Input(BaseModel):
@@ -75,6 +80,24 @@ def _whole_number(value: object) -> object:
     return value
 
 
+def _color(value: str) -> str:
+    if not _COLOR.fullmatch(value):
+        raise ValueError("is not a colour in the form #rrggbb, such as #2f6fde")
+    return value.lower()
+
+
+def _currency(value: str) -> str:
+    if value not in MINOR_UNITS:
+        raise ValueError("is not the code of a currency (ISO 4217, in capitals), such as EUR")
+    return value
+
+
+def _project_or_none(value: str) -> str:
+    if value != "none" and object_id(value) is None:
+        raise ValueError("is neither the id of a project nor none")
+    return value
+
+
 def _each_once(tags: list[str]) -> list[str]:
     return list(dict.fromkeys(tags))
 
@@ -85,6 +108,8 @@ Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, ma
 Description = Annotated[str, StringConstraints(max_length=20_000), _no_nul]
 Note = Annotated[str, StringConstraints(max_length=1_000), _no_nul]
 FullName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), _no_nul]
+ProjectName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), _no_nul]
+ClientName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), _no_nul]
 SearchText = Annotated[str, StringConstraints(min_length=1, max_length=200), _no_nul]
 Tag = Annotated[
     str,
@@ -95,6 +120,13 @@ Tags = Annotated[list[Tag], Field(max_length=MOST_TAGS), AfterValidator(_each_on
 Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254), _no_nul, AfterValidator(_email)]
 Password = Annotated[str, StringConstraints(min_length=8, max_length=128), _no_nul]
 Zone = Annotated[str, AfterValidator(_zone)]
+Color = Annotated[
+    str,
+    AfterValidator(_color),
+    WithJsonSchema({"type": "string", "pattern": f"^{_COLOR.pattern}$", "examples": ["#2f6fde"]}),
+]
+Amount = Annotated[int, Field(ge=0, le=LARGEST_AMOUNT, description="In minor units of the currency.")]
+CurrencyCode = Annotated[str, AfterValidator(_currency), Field(description="ISO 4217", examples=["EUR"])]
 WeekStart = Annotated[int, Field(ge=0, le=6, description="The first day of the week: 0 is Monday, 6 is Sunday.")]
 Priority = Annotated[int, Field(ge=0, le=4)]
 Seconds = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -106,6 +138,15 @@ Flag = Annotated[bool, BeforeValidator(_flag)]
 
 Limit = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=200)]
 """How many things a page holds at most."""
+
+Cursor = Annotated[str, Field(max_length=LONGEST_CURSOR, description="The next_cursor of the page before.")]
+NextCursor = Annotated[str | None, Field(description="What to send as cursor for the next page; null on the last.")]
+
+ProjectFilter = Annotated[
+    str,
+    AfterValidator(_project_or_none),
+    Field(description="The id of a project, or none: what belongs to no project."),
+]
 
 Id = Annotated[str, WithJsonSchema({"type": "string", "examples": ["6920a3f1c2d4e5f607182930"]})]
 Timestamp = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]

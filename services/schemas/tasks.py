@@ -10,13 +10,16 @@ from app.clock import rfc3339
 from documents.tasks import TaskStatus as Status
 from services.schemas.entries import ENDED_EXAMPLE, EntryRead, read_entry
 from services.schemas.fields import (
+    Cursor,
     Description,
     Flag,
     Id,
     Input,
     Instant,
     Limit,
+    NextCursor,
     Priority,
+    ProjectFilter,
     SearchText,
     Seconds,
     Tag,
@@ -63,11 +66,11 @@ class TaskCreate(Input):
     description: Description | None = None
     status: Status = "pending"
     tags: Tags = Field(default_factory=list)
-    project_id: None = Field(default=None, description="There are no projects yet: null, or left out.")
+    project_id: Id | None = None
     priority: Priority | None = None
     due_at: Instant | None = None
     estimate_seconds: Seconds | None = None
-    billable: bool = False
+    billable: bool = Field(default_factory=bool, description="Its project's when it is left out; without one, false.")
 
 
 class TaskUpdate(Input):
@@ -80,7 +83,7 @@ class TaskUpdate(Input):
     description: Description | None = Field(default_factory=lambda: None)
     status: Status = Field(default_factory=lambda: "pending")
     tags: Tags = Field(default_factory=list)
-    project_id: None = Field(default_factory=lambda: None, description="There are no projects yet: null, or left out.")
+    project_id: Id | None = Field(default_factory=lambda: None)
     priority: Priority | None = Field(default_factory=lambda: None)
     due_at: Instant | None = Field(default_factory=lambda: None)
     estimate_seconds: Seconds | None = Field(default_factory=lambda: None)
@@ -96,12 +99,11 @@ TaskSort = Literal[
     "-due_at",
     "title",
     "-title",
+    "project_id",
+    "-project_id",
     "tracked_seconds",
     "-tracked_seconds",
 ]
-
-LONGEST_CURSOR = 2000
-"""A cursor holds a value of the sort key; a title of 200 characters may take 1,200 bytes in JSON."""
 
 
 class TaskQuery(BaseModel):
@@ -111,18 +113,18 @@ class TaskQuery(BaseModel):
 
     status: list[Status] = Field(default=[], description="Given twice, it means either.")
     tag: list[Tag] = Field(default=[], max_length=20, description="Given twice, it means either.")
-    project_id: Literal["none"] | None = Field(default=None, description="none: the tasks of no project.")
+    project_id: ProjectFilter | None = None
     q: SearchText | None = Field(default=None, description="A part of the title or the description, in any case.")
     running: Flag | None = Field(default=None, description="Whether a timer runs on the task.")
     due_before: Instant | None = None
     due_after: Instant | None = Field(default=None, description="Due then or later.")
     updated_since: Instant | None = Field(default=None, description="Changed then or later.")
     deleted: Flag = Field(default=False, description="true: the trash alone.")
-    sort: TaskSort = Field(default="-created_at", description="With - it descends. A null due_at comes last.")
-    limit: Limit = 50
-    cursor: str | None = Field(
-        default=None, max_length=LONGEST_CURSOR, description="The next_cursor of the page before."
+    sort: TaskSort = Field(
+        default="-created_at", description="With - it descends. A null due_at or project_id comes last."
     )
+    limit: Limit = 50
+    cursor: Cursor | None = None
 
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_READ_EXAMPLE]}))
@@ -165,7 +167,7 @@ class TaskPage(TypedDict):
     """A page of tasks."""
 
     items: list[TaskRead]
-    next_cursor: Annotated[str | None, Field(description="What to send as cursor for the next page; null on the last.")]
+    next_cursor: NextCursor
 
 
 def read_task(task: dict[str, Any]) -> TaskRead:

@@ -15,14 +15,14 @@ SCOPE = b"the list of a user"
 # hypothesis wants its bounds naive
 EARLIEST, LATEST = datetime(1970, 1, 2), datetime(9998, 12, 30)  # noqa: DTZ001
 moments = st.datetimes(EARLIEST, LATEST, timezones=st.just(UTC))
+ids = st.binary(min_size=12, max_size=12).map(ObjectId)
 values = st.one_of(
     st.none(),
     st.integers(-(2**53), 2**53),
     st.text(max_size=200),
     moments.map(to_milliseconds).map(stored),
 )
-ids = st.binary(min_size=12, max_size=12).map(ObjectId)
-positions = st.builds(Position, values, ids)
+positions = st.builds(Position, values | ids, ids | st.none())
 
 
 class TestACursor:

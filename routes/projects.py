@@ -1,0 +1,89 @@
+"""Projects."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from app.arguments import JsonBody, Query
+from app.json import json_response
+from app.problems import problems
+from routes.dependencies import CurrentUser
+from routes.endpoints import Endpoint
+from services.projects import ProjectNameTakenError, ProjectNotFoundError, project_service
+from services.schemas.projects import (
+    ProjectChanged,
+    ProjectChangeQuery,
+    ProjectCreate,
+    ProjectPage,
+    ProjectQuery,
+    ProjectRead,
+    ProjectUpdate,
+)
+
+router = APIRouter(route_class=Endpoint, prefix="/projects", tags=["projects"])
+
+
+@router.get("", operation_id="list_projects", summary="List projects", response_model=ProjectPage)
+async def list_projects(user: CurrentUser, query: Annotated[ProjectQuery, Depends(Query(ProjectQuery))]) -> Response:
+    """By name."""
+    return json_response(await project_service.page(user, query=query))
+
+
+@router.post(
+    "",
+    operation_id="create_project",
+    summary="Make a project",
+    status_code=201,
+    response_model=ProjectRead,
+    responses=problems(ProjectNameTakenError),
+)
+async def create_project(
+    request: Request, user: CurrentUser, new: Annotated[ProjectCreate, Depends(JsonBody(ProjectCreate))]
+) -> Response:
+    """Only the name is needed; no two projects of a user have the same."""
+    project = await project_service.create(user, new=new)
+    return json_response(project, status=201, headers={"Location": f"{request.url.path}/{project['id']}"})
+
+
+@router.get(
+    "/{project_id}",
+    operation_id="get_project",
+    summary="Read a project",
+    response_model=ProjectRead,
+    responses=problems(ProjectNotFoundError),
+)
+async def get_project(user: CurrentUser, project_id: str) -> Response:
+    """Archived or not."""
+    return json_response(await project_service.get(user, project_id=project_id))
+
+
+@router.patch(
+    "/{project_id}",
+    operation_id="change_project",
+    summary="Change a project",
+    response_model=ProjectChanged,
+    responses=problems(ProjectNotFoundError, ProjectNameTakenError),
+)
+async def change_project(
+    user: CurrentUser,
+    project_id: str,
+    query: Annotated[ProjectChangeQuery, Depends(Query(ProjectChangeQuery))],
+    change: Annotated[ProjectUpdate, Depends(JsonBody(ProjectUpdate))],
+) -> Response:
+    """A JSON merge patch: what is not sent stays; the rate is changed key by key, and counts for time yet to come."""
+    changed = await project_service.change(user, project_id=project_id, change=change, rerates=query.rerate)
+    return json_response(changed)
+
+
+@router.delete(
+    "/{project_id}",
+    operation_id="delete_project",
+    summary="Delete a project",
+    status_code=204,
+    responses=problems(ProjectNotFoundError),
+)
+async def delete_project(user: CurrentUser, project_id: str) -> Response:
+    """Its tasks keep their time, and belong to no project."""
+    await project_service.delete(user, project_id=project_id)
+    return Response(status_code=204)

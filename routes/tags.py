@@ -1,0 +1,27 @@
+"""Tags."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from app.arguments import JsonBody, Query
+from app.json import json_response
+from routes.dependencies import CurrentUser
+from routes.endpoints import Endpoint
+from services.schemas.tags import TagPage, TagQuery, TagRename, TagRenamed
+from services.tags import tag_service
+
+router = APIRouter(route_class=Endpoint, prefix="/tags", tags=["tags"])
+
+
+@router.get("", operation_id="list_tags", summary="List tags", response_model=TagPage)
+async def list_tags(user: CurrentUser, query: Annotated[TagQuery, Depends(Query(TagQuery))]) -> Response:
+    """By name, each with how many tasks and entries have it."""
+    return json_response(await tag_service.page(user, query=query))
+
+
+@router.post("/rename", operation_id="rename_tag", summary="Rename a tag", response_model=TagRenamed)
+async def rename_tag(user: CurrentUser, rename: Annotated[TagRename, Depends(JsonBody(TagRename))]) -> Response:
+    """In all tasks and entries, the trash and a running timer included. A name that is there already takes it in."""
+    return json_response(await tag_service.rename(user, rename=rename))

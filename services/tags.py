@@ -1,0 +1,91 @@
+"""Tags: what there are, and renaming one wherever it stands."""
+
+from bson import ObjectId
+
+from app.clock import stored, utc_now
+from documents.base import Row
+from documents.tags import count_entries_by_tag, count_tasks_by_tag, ids_with_tag
+from documents.tasks import Task
+from services.authentication import ActingUser
+from services.contention import until_settled
+from services.cursors import Position, cut, decode_cursor, scope_of
+from services.schemas.tags import TagPage, TagQuery, TagRead, TagRename, TagRenamed
+
+MOST_ROUNDS = 5
+"""How often a renaming looks for what has the tag, or has it again: not for ever beside a client that adds it."""
+
+
+class TagService:
+    """The tags on the tasks and the entries of the acting user."""
+
+    async def page(self, user: ActingUser, *, query: TagQuery) -> TagPage:
+        """A page of the user's tags, by name. Raises InvalidCursorError."""
+        scope = scope_of("tags", user.id, query)
+        after = None if query.cursor is None else decode_cursor(query.cursor, scope=scope).value
+        of_tasks = await count_tasks_by_tag(user.id, after=after, limit=query.limit + 1)
+        of_entries = await count_entries_by_tag(user.id, after=after, limit=query.limit + 1)
+        # The first names of all are among the first of either.
+        found: list[TagRead] = [
+            {"name": name, "task_count": of_tasks.get(name, 0), "entry_count": of_entries.get(name, 0)}
+            for name in sorted(of_tasks.keys() | of_entries.keys())[: query.limit + 1]
+        ]
+        items, next_cursor = cut(found, limit=query.limit, position=lambda tag: Position(tag["name"]), scope=scope)
+        return {"items": items, "next_cursor": next_cursor}
+
+    async def rename(self, user: ActingUser, *, rename: TagRename) -> TagRenamed:
+        """How much was changed: in all tasks, the trash included, and their entries, ended or running.
+
+        Each task is changed as a whole, exactly as it was read, or read again: nothing that happens
+        meanwhile is lost. Asked again, it goes on where it was interrupted.
+        """
+        tasks = entries = 0
+        for _ in range(MOST_ROUNDS if rename.old != rename.new else 0):
+            found = await ids_with_tag(user.id, rename.old)
+            if not found:
+                break
+            for task_id in found:
+                changed = await _rename_in_task(user.id, task_id, rename)
+                tasks, entries = tasks + changed[0], entries + changed[1]
+        return {"tasks": tasks, "entries": entries}
+
+
+async def _rename_in_task(user_id: ObjectId, task_id: ObjectId, rename: TagRename) -> tuple[int, int]:
+    """How many changed: of the task's own tags, and of its entries."""
+
+    async def attempt() -> tuple[int, int] | None:
+        task = await Task.find_any_with_all_entries(user_id, task_id)
+        if task is None:
+            return 0, 0
+        fields = _renamed_fields(task, rename)
+        if fields and await Task.change_version(task, fields) is None:
+            return None
+        ended = zip(task["time_entries"], fields.get("time_entries", ()), strict=False)
+        return int("tags" in fields), sum(new is not old for old, new in ended) + int("active" in fields)
+
+    return await until_settled(attempt)
+
+
+def _renamed_fields(task: Row, rename: TagRename) -> Row:
+    """The fields of the task in which the tag stands, as they are without it."""
+    fields: Row = {}
+    if rename.old in task["tags"]:
+        fields["tags"] = _renamed(task["tags"], rename)
+    if "active" in task and rename.old in task["active"]["tags"]:
+        fields["active"] = _renamed_entry(task["active"], rename)
+    if any(rename.old in entry["tags"] for entry in task["time_entries"]):
+        fields["time_entries"] = [_renamed_entry(entry, rename) for entry in task["time_entries"]]
+    return fields
+
+
+def _renamed_entry(entry: Row, rename: TagRename) -> Row:
+    if rename.old not in entry["tags"]:
+        return entry
+    return {**entry, "tags": _renamed(entry["tags"], rename), "updated_at": stored(utc_now())}
+
+
+def _renamed(tags: list[str], rename: TagRename) -> list[str]:
+    """The tags in their order, each once."""
+    return list(dict.fromkeys(rename.new if tag == rename.old else tag for tag in tags))
+
+
+tag_service = TagService()
