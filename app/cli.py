@@ -78,6 +78,19 @@ def openapi_command() -> None:
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
+@cli.command("doctor")
+def doctor_command(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend what follows from the rest. No entry is touched.")
+    ] = False,
+) -> None:
+    """Check what is stored against every promise. The exit code is 1 when something is wrong, and stays so."""
+    # Imported late: the other commands do without.
+    from app.doctor import look_through  # noqa: PLC0415
+
+    sys.exit(0 if look_through(settings_or_exit(), repair=repair, tell=typer.echo) else 1)
+
+
 @accounts.command("create")
 def create_command(
     email: Email,

@@ -32,7 +32,11 @@ PING_SECONDS = 2.0
 SCHEMA_VERSIONS = "schema_versions"
 """The collection that says which version of the validators is in place."""
 
-_VALIDATORS = "validators"
+VALIDATORS = "validators"
+"""What the record in it is called."""
+
+VALIDATED = {"validationLevel": "strict", "validationAction": "error"}
+
 _COLLECTION_EXISTS = 48
 _NAMESPACE_NOT_FOUND = 26
 
@@ -109,6 +113,18 @@ class Validators:
     schemas: dict[str, dict[str, Any]]
 
 
+async def bind(database: Database, documents: Sequence[type[Document]]) -> None:
+    """Binds the documents to the database and changes nothing in it."""
+    await init_beanie(database=database, document_models=list(documents), skip_indexes=True)
+
+
+@contextmanager
+def without_haste() -> Iterator[None]:
+    """Lets each operation take as long as it takes."""
+    with pymongo.timeout(None):
+        yield
+
+
 async def initialise(
     database: Database,
     documents: Sequence[type[Document]],
@@ -122,7 +138,7 @@ async def initialise(
 
     It may run any number of times, in several processes at once.
     """
-    with pymongo.timeout(None):  # an index on a large collection takes its time
+    with without_haste():  # an index on a large collection takes its time
         await _ensure_validators(database, validators)
         await init_beanie(database=database, document_models=list(documents))
         await _ensure_view(database, view, on=on, pipeline=pipeline)
@@ -137,7 +153,7 @@ async def _ensure_validators(database: Database, validators: Validators) -> None
     """
     await _record(database, validators)
     placed = None
-    while (standing := await database[SCHEMA_VERSIONS].find_one({"_id": _VALIDATORS})) not in (None, placed):
+    while (standing := await database[SCHEMA_VERSIONS].find_one({"_id": VALIDATORS})) not in (None, placed):
         for collection, schema in standing["schemas"].items():
             await _validate(database, collection, schema)
         placed = standing
@@ -147,19 +163,15 @@ async def _record(database: Database, validators: Validators) -> None:
     """Writes the validators down, unless there is a later version of them."""
     ours = {"version": validators.version, "schemas": validators.schemas}
     try:
-        await database[SCHEMA_VERSIONS].insert_one({"_id": _VALIDATORS, **ours})
+        await database[SCHEMA_VERSIONS].insert_one({"_id": VALIDATORS, **ours})
     except DuplicateKeyError:
-        not_later = {"_id": _VALIDATORS, "version": {"$lte": validators.version}}
+        not_later = {"_id": VALIDATORS, "version": {"$lte": validators.version}}
         await database[SCHEMA_VERSIONS].update_one(not_later, {"$set": ours})
 
 
 async def _validate(database: Database, collection: str, schema: dict[str, Any]) -> None:
-    wanted: dict[str, Any] = {
-        "validator": {"$jsonSchema": schema},
-        "validationLevel": "strict",
-        "validationAction": "error",
-    }
-    standing = await _options(database, collection)
+    wanted: dict[str, Any] = {"validator": {"$jsonSchema": schema}, **VALIDATED}
+    standing = await collection_options(database, collection)
     if standing is None:
         try:
             await database.create_collection(collection, **wanted)
@@ -171,12 +183,12 @@ async def _validate(database: Database, collection: str, schema: dict[str, Any])
 
 
 async def _ensure_view(database: Database, name: str, *, on: str, pipeline: list[dict[str, Any]]) -> None:
-    standing = await _options(database, name)
+    standing = await collection_options(database, name)
     if standing is not None and standing != {"viewOn": on, "pipeline": pipeline}:
         with _unless_gone():
             await database.command("collMod", name, viewOn=on, pipeline=pipeline)
         # The embedded store says yes to that and changes nothing. Only a view is dropped, never a collection.
-        if "viewOn" in standing and await _options(database, name) == standing:
+        if "viewOn" in standing and await collection_options(database, name) == standing:
             with _unless_gone():
                 await database.drop_collection(name)
             standing = None
@@ -194,7 +206,8 @@ def _unless_gone() -> Iterator[None]:
             raise
 
 
-async def _options(database: Database, name: str) -> dict[str, Any] | None:
+async def collection_options(database: Database, name: str) -> dict[str, Any] | None:
+    """The options that a collection or view was made with, or None when there is none of the name."""
     standing = await database.command("listCollections", filter={"name": name})
     options = [found["options"] for found in standing["cursor"]["firstBatch"]]
     return options[0] if options else None

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from app.config import Settings
-from app.database import Client, Validators, connect, initialise, ping
+from app.database import Client, Validators, bind, connect, initialise, ping
 from documents.base import StoredDocument
 from documents.deleted_entries import DeletedEntry
 from documents.idempotency import IdempotencyKey
@@ -37,5 +37,17 @@ async def open_database(settings: Settings) -> AsyncIterator[Client]:
             pipeline=TIME_ENTRIES_PIPELINE,
         )
         yield client
+    finally:
+        client.close()
+
+
+@asynccontextmanager
+async def open_as_it_is(settings: Settings) -> AsyncIterator[None]:
+    """The documents bound to the database, which is left as it stands. Raises PyMongoError when nothing answers."""
+    client = connect(settings)
+    try:
+        await ping(client)
+        await bind(client[settings.database_name], DOCUMENTS)
+        yield
     finally:
         client.close()

@@ -1,15 +1,16 @@
 """What the database itself refuses, in a mongo shell too: a $jsonSchema, made from the fields of a document."""
 
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from bson import ObjectId
+from bson import Int64, ObjectId
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from app.clock import rfc3339
 from documents.base import Row
 
 SCHEMA_VERSION = 1
@@ -26,6 +27,12 @@ _BSON_TYPES: dict[type, list[str]] = {
     dict: ["object"],
     NoneType: ["null"],
 }
+_NAMES: dict[type, str] = {
+    Int64: "long",
+    list: "array",
+    **{kind: names[0] for kind, names in _BSON_TYPES.items()},
+}
+_LONGEST_SHOWN = 60
 _LIMITS = {"ge": "minimum", "le": "maximum"}
 _LIMITS_OF_A_TEXT = _LIMITS | {"min_length": "minLength", "max_length": "maxLength"}
 _LIMITS_OF_A_LIST = _LIMITS | {"min_length": "minItems", "max_length": "maxItems"}
@@ -107,3 +114,63 @@ def _limits(marks: Iterable[Any], schema: Row) -> Row:
                 raise TypeError(f"no validator is known for {mark}")
             limits[words[name]] = bound
     return limits
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """What the validator refuses about a document: where, as a mongo shell writes it, and why."""
+
+    at: str
+    says: str
+
+
+def mistakes(schema: Row, value: Any, at: str = "") -> Iterator[Mistake]:
+    """What the database would refuse about a value of this schema, so that it can be said in words."""
+    if "enum" in schema and value not in schema["enum"]:
+        yield Mistake(at, f"is {shown(value)}, not one of {', '.join(map(shown, schema['enum']))}")
+    name = _bson_type(value)
+    if name not in schema.get("bsonType", [name]):
+        yield Mistake(at, f"is of the type {name}, not {' or '.join(schema['bsonType'])}")
+        return
+    yield from (Mistake(at, says) for says in _out_of_bounds(schema, value))
+    if isinstance(value, dict) and "properties" in schema:
+        yield from _mistaken_fields(schema, value, f"{at}." if at else "")
+    if isinstance(value, list) and "items" in schema:
+        for number, item in enumerate(value):
+            yield from mistakes(schema["items"], item, f"{at}.{number}")
+
+
+def shown(value: Any) -> str:
+    """A value as a line of text can hold it."""
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    text = str(value) if isinstance(value, ObjectId) else repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
+def _bson_type(value: Any) -> str:
+    return _NAMES.get(type(value), type(value).__name__)
+
+
+def _mistaken_fields(schema: Row, value: Row, before: str) -> Iterator[Mistake]:
+    for field in schema["required"]:
+        if field not in value:
+            yield Mistake(before + field, "is missing")
+    for field, inner in value.items():
+        if field in schema["properties"]:
+            yield from mistakes(schema["properties"][field], inner, before + field)
+        else:
+            yield Mistake(before + shown(field), "is not a field that there is")
+
+
+def _out_of_bounds(schema: Row, value: Any) -> Iterator[str]:
+    measure = len(value) if isinstance(value, str | list) else value
+    if not isinstance(measure, int | float):
+        return
+    least = [schema[word] for word in ("minimum", "minLength", "minItems") if word in schema]
+    most = [schema[word] for word in ("maximum", "maxLength", "maxItems") if word in schema]
+    what = "is" if measure is value else "has the length"
+    if least and measure < max(least):
+        yield f"{what} {measure}, less than {max(least)}"
+    if most and measure > min(most):
+        yield f"{what} {measure}, more than {min(most)}"

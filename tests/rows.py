@@ -72,3 +72,20 @@ def tracked(*entries: Json) -> Json:
         "first_started_at": min(entry["started_at"] for entry in entries),
         "last_ended_at": max(entry["ended_at"] for entry in entries),
     }
+
+
+def project_row(user_id: ObjectId, **fields: Any) -> Json:
+    """A project of this user, whole and sound but for these fields."""
+    return {
+        "_id": ObjectId(),
+        "user_id": user_id,
+        "name": "Site",
+        "client_name": None,
+        "color": None,
+        "billable": True,
+        "hourly_rate": {"amount": 9550, "currency": "EUR"},
+        "archived_at": None,
+        "created_at": NINE,
+        "updated_at": NINE,
+        "deleted_at": None,
+    } | fields

@@ -9,6 +9,7 @@ import docutils.nodes
 import pytest
 from fastapi import FastAPI
 
+from app.cli import cli
 from app.config import Settings
 from app.errors import ServiceError
 from documents.tasks import Task
@@ -89,6 +90,11 @@ class TestTheReadme:
         made = set(re.findall(r"(?:``|^    )make (\w+)", README.read_text(), re.MULTILINE))
         targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
         assert {"run", "test", "check", "shell", "bench"} <= made <= targets
+
+    def test_names_every_command(self) -> None:
+        told = set(re.findall(r"task-timer (\w+)", "".join(page.read_text() for page in PAGES)))
+        commands = {info.name for info in cli.registered_commands} | {info.name for info in cli.registered_groups}
+        assert commands - {"openapi"} <= told <= commands
 
 
 class TestThePageOfTheApi:

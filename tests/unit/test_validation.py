@@ -3,9 +3,10 @@ from typing import Annotated, Any, Literal
 
 import pytest
 from beanie import PydanticObjectId
+from bson import DatetimeMS, Decimal128, Int64, ObjectId
 from pydantic import BaseModel, Field
 
-from documents.validation import schema_of
+from documents.validation import mistakes, schema_of
 
 
 class Part(BaseModel):
@@ -60,3 +61,53 @@ class TestASchema:
         model = type("Odd", (BaseModel,), {"__annotations__": {"odd": annotation}})
         with pytest.raises(TypeError, match="no validator is known"):
             schema_of(model)
+
+
+SOUND: dict[str, Any] = {
+    "id": ObjectId("6920a3f1c2d4e5f607182930"),
+    "name": "abc",
+    "kind": None,
+    "parts": [{"amount": None}, {"amount": 9}],
+    "numbers": [1, Int64(2**40)],
+    "seed": b"",
+    "answer": {"any": 1},
+    "anything": 1.5,
+    "limit": 3,
+}
+
+
+class TestTheMistakes:
+    def test_of_what_the_database_takes_are_none(self) -> None:
+        whole = SOUND | {"gone": datetime(2026, 11, 18), "mark": "x"}  # noqa: DTZ001 -- as the driver decodes it
+        assert list(mistakes(schema_of(Whole), SOUND)) == list(mistakes(schema_of(Whole), whole)) == []
+
+    @pytest.mark.parametrize(
+        ("fields", "at", "says"),
+        [
+            ({"id": "6920"}, "id", "is of the type string, not objectId"),
+            ({"name": ""}, "name", "has the length 0, less than 1"),
+            ({"name": "abcd"}, "name", "has the length 4, more than 3"),
+            ({"kind": "c"}, "kind", "is 'c', not one of 'a', 'b', None"),
+            ({"kind": "c" * 99}, "kind", f"is '{'c' * 59}..., not one of 'a', 'b', None"),
+            ({"parts": [{"amount": 1}] * 3}, "parts", "has the length 3, more than 2"),
+            ({"parts": [{"amount": 1}, {"amount": -1}]}, "parts.1.amount", "is -1, less than 0"),
+            ({"parts": [{"amount": 10}]}, "parts.0.amount", "is 10, more than 9"),
+            ({"parts": [{"amount": 1.0}]}, "parts.0.amount", "is of the type double, not int or long or null"),
+            (
+                {"parts": [{"amount": Decimal128("1")}]},
+                "parts.0.amount",
+                "is of the type Decimal128, not int or long or null",
+            ),
+            ({"parts": [{}]}, "parts.0.amount", "is missing"),
+            ({"parts": [{"amount": 1, "count": 1}]}, "parts.0.'count'", "is not a field that there is"),
+            ({"parts": [7]}, "parts.0", "is of the type int, not object"),
+            ({"numbers": [True]}, "numbers.0", "is of the type bool, not int or long"),
+            ({"gone": None}, "gone", "is of the type null, not date"),
+            ({"gone": DatetimeMS(2**60)}, "gone", "is of the type DatetimeMS, not date"),
+            ({"mark": None}, "mark", "is None, not one of 'x'"),
+            ({"left_out": None}, "'left_out'", "is not a field that there is"),
+        ],
+    )
+    def test_are_told_with_their_place(self, fields: dict[str, Any], at: str, says: str) -> None:
+        (mistake,) = mistakes(schema_of(Whole), SOUND | fields)
+        assert (mistake.at, mistake.says) == (at, says)

@@ -1,0 +1,64 @@
+"""What `task-timer doctor` does: the look through the database of these settings, which need not be in use."""
+
+import asyncio
+from collections.abc import Callable
+
+from pydantic import SecretStr
+from pymongo.errors import PyMongoError
+
+from app.config import Settings
+from app.database import without_haste
+from app.embedded import database_url
+from app.errors import CommandError, ServiceError
+from documents.examining import is_of_a_later_version
+from documents.opening import open_as_it_is
+from services.doctor import Examination
+
+
+class ExaminationError(CommandError):
+    """The database cannot be looked through."""
+
+
+def look_through(settings: Settings, *, repair: bool, tell: Callable[[str], object]) -> bool:
+    """Whether nothing is wrong in the end; `tell` is told of each thing that was, and of the whole.
+
+    Raises ExaminationError or EmbeddedStoreError.
+    """
+    with database_url(settings) as url:
+        connected = settings.model_copy(update={"database_url": SecretStr(url)})
+        return asyncio.run(_on_the_database(connected, repair=repair, tell=tell))
+
+
+async def _on_the_database(settings: Settings, *, repair: bool, tell: Callable[[str], object]) -> bool:
+    try:
+        with without_haste():
+            async with open_as_it_is(settings):
+                return await _examine(repair=repair, tell=tell)
+    except ServiceError as refused:
+        raise ExaminationError(str(refused)) from refused
+    except PyMongoError as silent:
+        raise ExaminationError("The database does not answer.") from silent
+
+
+async def _examine(*, repair: bool, tell: Callable[[str], object]) -> bool:
+    if await is_of_a_later_version():
+        raise ExaminationError("A later version of Task Timer has used this database: it needs the doctor of that one.")
+    examination, wrong, mended = Examination(repair=repair), 0, 0
+    async for finding in examination.findings():
+        wrong += 1
+        mended += finding.mended
+        tell(str(finding))
+    tell(_summary(examination, wrong, mended))
+    return wrong == mended
+
+
+def _summary(examination: Examination, wrong: int, mended: int) -> str:
+    seen = f"{_number(examination.tasks, 'task')} and {_number(examination.entries, 'entry', 'entries')} checked"
+    if not wrong:
+        return f"{seen}, nothing wrong."
+    found = f"{seen}, {_number(wrong, 'thing')} wrong"
+    return f"{found}, {mended:,} of them mended." if mended else f"{found}."
+
+
+def _number(count: int, one: str, several: str | None = None) -> str:
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
