@@ -1,15 +1,17 @@
 """Projects: what tasks belong to, and what an hour of their billable time costs."""
 
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from beanie import PydanticObjectId
 from bson import ObjectId
+from pydantic import Field
 from pymongo import ASCENDING, IndexModel
 
 from app.clock import stored, utc_now
 from documents.base import Row, StoredDocument
 from documents.entries import HourlyRate
+from documents.transactions import session_under_way
 
 BEING_DELETED: Row = {"deleted_at": {"$type": "date"}}
 """What tells a project that is gone for everybody but for its tasks, which have yet to leave it."""
@@ -28,6 +30,7 @@ class Project(StoredDocument):
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None
+    tasks_version: Annotated[int, Field(ge=0)]
 
     class Settings:
         """The collection and its indexes.
@@ -57,12 +60,25 @@ class Project(StoredDocument):
             created_at=now,
             updated_at=now,
             deleted_at=None,
+            tasks_version=0,
         )
 
     @classmethod
     async def find_live(cls, user_id: ObjectId, project_id: ObjectId) -> Row | None:
         """The user's project, archived or not, unless it is being deleted."""
         return await cls._one({"_id": project_id, "user_id": user_id, "deleted_at": None})
+
+    @classmethod
+    async def holds_a_new_task(cls, user_id: ObjectId, project_id: ObjectId) -> bool:
+        """Whether the project is there now that a task was put into it: a deletion that begins later finds the task.
+
+        A transaction does not see what has begun beside it. So it changes the project as well: the
+        database lets that and the beginning of a deletion happen one after the other.
+        """
+        if session_under_way() is None:
+            return await cls.find_live(user_id, project_id) is not None
+        mine = {"_id": project_id, "user_id": user_id, "deleted_at": None}
+        return await cls._matched(mine, {"$inc": {"tasks_version": 1}})
 
     @classmethod
     async def page(cls, user_id: ObjectId, narrow: Row, *, after: str | None, limit: int) -> list[Row]:

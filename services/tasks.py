@@ -147,7 +147,7 @@ class TaskService:
         Either the deletion, which marks the project first, finds the task; or it is seen here.
         """
         project_id = written.get("project_id")
-        if project_id is None or await Project.find_live(task["user_id"], project_id) is not None:
+        if project_id is None or await Project.holds_a_new_task(task["user_id"], project_id):
             return task
         left = await Task.leave_project(task["user_id"], task["_id"], project_id)
         return left or require_task(await Task.find_any(task["user_id"], task["_id"]))

@@ -96,6 +96,7 @@ PROJECT = {
     "created_at": "date",
     "updated_at": "date",
     "deleted_at": "null",
+    "tasks_version": "int",
 }
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
@@ -15,6 +16,7 @@ from fastapi import FastAPI
 from app.main import create_app
 from documents.tasks import Task
 from services.authentication import ActingUser
+from services.schemas.tasks import TaskUpdate
 from services.stopping import ended_entry
 from services.tasks import task_service
 from tests.conftest import Database
@@ -617,6 +619,46 @@ class TestDeletingAProject:
         assert (settled["project_id"], settled["version"]) == (None, late["version"] + 1)
         assert await task_service._out_of_a_deleted_project(settled, fields) == settled
         assert (await alice.read(late))["project_id"] is None
+
+
+class TestATransactionBesideADeletion:
+    async def test_keeps_no_task_when_the_deletion_has_begun(self, alice: Client, database: Database) -> None:
+        project, other = await alice.make_project(), await alice.make_task()
+
+        async def work() -> bool:
+            assert await Task.find_live(alice.user["_id"], ObjectId(other["id"])) is not None  # what was is seen on
+            gone = await asyncio.create_task(alice.delete(f"/projects/{project['id']}"), context=Context())
+            assert gone.status_code == 204
+            await put_into(alice, project, other)
+            return True
+
+        assert await Task.in_transaction(work) is None
+        assert await alice.read(other) == {**other, "time_entries": []}
+        assert await database.tasks.count_documents({"project_id": {"$ne": None}}) == 0
+
+    async def test_is_found_by_one_that_begins_later(self, alice: Client, database: Database) -> None:
+        project, other = await alice.make_project(), await alice.make_task()
+
+        async def work() -> asyncio.Task[httpx.Response]:
+            await put_into(alice, project, other)
+            deletion = asyncio.create_task(alice.delete(f"/projects/{project['id']}"), context=Context())
+            await asyncio.sleep(0.1)
+            assert not deletion.done()
+            return deletion
+
+        deletion = await Task.in_transaction(work)
+        assert deletion is not None
+        assert (await deletion).status_code == 204
+        assert (await alice.read(other))["project_id"] is None
+        assert await database.projects.count_documents({}) == 0
+
+
+async def put_into(client: Client, project: Json, task: Json) -> None:
+    """Puts the task into the project, as a part of the transaction that the caller is in."""
+    user = ActingUser(client.user["_id"], "UTC", "allow", timer_cap_hours=12, token_version=0)
+    change_of_project = TaskUpdate(project_id=project["id"])
+    put = await task_service.change(user, task_id=task["id"], change=change_of_project, if_match=None)
+    assert put.body["project_id"] == project["id"]
 
 
 @pytest.fixture
