@@ -10,7 +10,7 @@ from pymongo.errors import PyMongoError
 from app.config import Settings
 from app.embedded import database_url
 from app.errors import CommandError, ServiceError
-from app.problems import sentence
+from app.findings import sentence
 from documents.opening import open_database
 from services.schemas.users import UserCreate, UserRead
 from services.users import user_service

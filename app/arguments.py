@@ -16,11 +16,10 @@ from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 
 from app.errors import FieldError, UnsupportedMediaTypeError, ValidationError
-from app.problems import pointer, sentence
+from app.findings import among_parameters, in_a_body
 
 MOST_FORM_FIELDS = 20
 MOST_PARAMETERS = 100
-MOST_FINDINGS = 100
 REF = "#/components/schemas/{model}"
 
 Operation = dict[str, Any]
@@ -78,10 +77,7 @@ class Query(Argument[Model]):
         try:
             return self.model.model_validate(fields)
         except PydanticError as error:
-            wrong = tuple(
-                FieldError(sentence(found), parameter=str(next(iter(found["loc"]), ""))) for found in _findings(error)
-            )
-            raise ValidationError(errors=wrong) from None
+            raise ValidationError(errors=among_parameters(error)) from None
 
     def describe(self, operation: Operation, schemas: dict[str, Any]) -> None:  # noqa: ARG002 -- they stand inline
         """A parameter for each field."""
@@ -115,8 +111,7 @@ class Body(Argument[Model]):
         try:
             return self.parse(body)
         except PydanticError as error:
-            wrong = tuple(FieldError(sentence(found), pointer=pointer(found["loc"])) for found in _findings(error))
-            raise ValidationError(errors=wrong) from None
+            raise ValidationError(errors=in_a_body(error)) from None
 
     def describe(self, operation: Operation, schemas: dict[str, Any]) -> None:
         """The body, its model among the schemas."""
@@ -171,10 +166,3 @@ class FormBody(Body[Model]):
 def _each_name_once(members: list[tuple[str, Any]]) -> None:
     if len(dict(members)) < len(members):
         raise ValidationError(errors=(FieldError("gives a name twice in an object", pointer="#"),))
-
-
-def _findings(error: PydanticError) -> list[Any]:
-    """What pydantic found, without what was sent: an answer is not to be a thousand times its request."""
-    if error.error_count() > MOST_FINDINGS:
-        return [{"loc": (), "msg": f"has {error.error_count():,} mistakes, too many to list"}]
-    return [*error.errors(include_url=False, include_context=False, include_input=False)]

@@ -44,6 +44,29 @@ class ServiceError(Exception):
         self.extra = extra
 
 
+def members(error: ServiceError) -> dict[str, Any]:
+    """The error as the members of a problem (RFC 9457 section 3.1), but for those that tell of its request."""
+    told: dict[str, Any] = {
+        "type": "about:blank",
+        "title": error.title,
+        "status": error.status,
+        "detail": str(error),
+        "code": error.code,
+        **error.extra,
+    }
+    if error.errors:
+        told["errors"] = [_field_error(wrong) for wrong in error.errors]
+    return told
+
+
+def _field_error(wrong: FieldError) -> dict[str, str]:
+    places = {"pointer": wrong.pointer, "parameter": wrong.parameter, "header": wrong.header}
+    return {
+        **{kind: place for kind, place in places.items() if place is not None},
+        "detail": wrong.detail,
+    }
+
+
 class AuthenticationError(ServiceError):
     """Nobody is known to be asking. The answer carries WWW-Authenticate (RFC 6750 section 3)."""
 

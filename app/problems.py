@@ -1,6 +1,5 @@
 """Errors as answers: application/problem+json (RFC 9457), one shape for all of them."""
 
-from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -15,46 +14,31 @@ from starlette.responses import Response
 from app.errors import (
     AuthenticationError,
     DatabaseUnavailableError,
-    FieldError,
     MethodNotAllowedError,
     NotFoundError,
     ServiceError,
+    members,
 )
+from app.findings import IN_A_PATH
 from app.json import json_response
 
 PROBLEM = "application/problem+json"
 RETRY_AFTER_SECONDS = "1"
-LONGEST_STEP = 200
-"""Of a pointer: a name that a client made up may be as long as its body."""
-
-_IN_A_PATH = "/:@!$&'()*+,;=~"
-_IN_A_FRAGMENT = _IN_A_PATH + "?"
 
 log = structlog.get_logger()
 
 
 def problem(request: Request, error: ServiceError) -> Response:
     """The answer to a request that ended with this error."""
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": error.title,
-        "status": error.status,
-        "detail": str(error),
-        "instance": "/" + quote(request.scope["path"].lstrip("/"), safe=_IN_A_PATH),
-        "code": error.code,
-        "request_id": request.scope.get("request_id", ""),
-        **error.extra,
-    }
-    if error.errors:
-        body["errors"] = [_field_error(wrong) for wrong in error.errors]
+    body = {**members(error), **of_the_request(request)}
     return json_response(body, status=error.status, headers={**_headers(error), **error.headers}, media_type=PROBLEM)
 
 
-def _field_error(wrong: FieldError) -> dict[str, str]:
-    places = {"pointer": wrong.pointer, "parameter": wrong.parameter, "header": wrong.header}
+def of_the_request(request: Request) -> dict[str, str]:
+    """The members of a problem that tell of its request."""
     return {
-        **{kind: place for kind, place in places.items() if place is not None},
-        "detail": wrong.detail,
+        "instance": "/" + quote(request.scope["path"].lstrip("/"), safe=IN_A_PATH),
+        "request_id": request.scope.get("request_id", ""),
     }
 
 
@@ -64,18 +48,6 @@ def _headers(error: ServiceError) -> dict[str, str]:
         said = "" if type(error) is AuthenticationError else f', error="invalid_token", error_description="{error}"'
         return {"WWW-Authenticate": f'Bearer realm="Task Timer"{said}'}
     return {"Retry-After": RETRY_AFTER_SECONDS} if error.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-
-
-def pointer(path: Iterable[str | int]) -> str:
-    """A place in a body as a JSON pointer in a URI fragment (RFC 6901 section 6)."""
-    steps = (str(step)[:LONGEST_STEP].replace("~", "~0").replace("/", "~1") for step in path)
-    return "#" + "".join(f"/{quote(step, safe=_IN_A_FRAGMENT)}" for step in steps)
-
-
-def sentence(error: Any) -> str:
-    """What pydantic found, without what was sent."""
-    said = str(error["msg"]).removeprefix("Value error, ")
-    return said[:1].lower() + said[1:]
 
 
 async def _service_error(request: Request, error: ServiceError) -> Response:

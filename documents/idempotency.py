@@ -21,7 +21,8 @@ _LONG_AGO = stored(datetime(1970, 1, 1, tzinfo=UTC))
 class IdempotencyKey(StoredDocument):
     """One key of a user. The ids of whatever the request makes derive from `seed`, at every try of it.
 
-    `subject` is the entry that the work is about to end; `answer` is there once the work is done.
+    `subject` is the entry that the work is about to end, `done` what was answered to its parts so far;
+    `answer` is there once all of it is done.
     """
 
     user_id: PydanticObjectId
@@ -30,6 +31,7 @@ class IdempotencyKey(StoredDocument):
     seed: str
     taken_at: datetime
     subject: PydanticObjectId | None
+    done: list[dict[str, Any]]
     answer: dict[str, Any] | None
     created_at: datetime
 
@@ -54,6 +56,7 @@ class IdempotencyKey(StoredDocument):
             seed=secrets.token_hex(16),
             taken_at=now,
             subject=None,
+            done=[],
             answer=None,
             created_at=now,
         )
@@ -87,9 +90,14 @@ class IdempotencyKey(StoredDocument):
         await cls._matched(_hold_on(held), {"$set": {"subject": subject}})
 
     @classmethod
+    async def keep_part(cls, held: Row, part: dict[str, Any]) -> None:
+        """Keeps what the next part of the request was answered."""
+        await cls._matched(_hold_on(held), {"$push": {"done": part}})
+
+    @classmethod
     async def keep_answer(cls, held: Row, answer: dict[str, Any]) -> None:
         """Keeps what the request was answered."""
-        await cls._matched(_hold_on(held), {"$set": {"answer": answer}})
+        await cls._matched(_hold_on(held), {"$set": {"answer": answer, "done": []}})
 
     @classmethod
     async def release(cls, held: Row) -> None:

@@ -49,12 +49,12 @@ class Project(StoredDocument):
         ]
 
     @classmethod
-    def new(cls, user_id: ObjectId, fields: dict[str, Any]) -> Self:
+    def new(cls, user_id: ObjectId, project_id: ObjectId, fields: dict[str, Any]) -> Self:
         """A project that has just been made, not stored yet; `fields` are its name to its hourly rate."""
         now = stored(utc_now())
         return cls(
             **fields,
-            id=ObjectId(),
+            id=project_id,
             user_id=user_id,
             archived_at=None,
             created_at=now,

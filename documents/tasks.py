@@ -81,12 +81,12 @@ class Task(StoredDocument):
         ]
 
     @classmethod
-    def new(cls, user_id: ObjectId, fields: dict[str, Any]) -> Self:
+    def new(cls, user_id: ObjectId, task_id: ObjectId, fields: dict[str, Any]) -> Self:
         """A task that has just been made, not stored yet; `fields` are its title to its billable."""
         now = stored(utc_now())
         return cls(
             **fields,
-            id=ObjectId(),
+            id=task_id,
             user_id=user_id,
             time_entries=[],
             tracked_seconds=0,

@@ -1,8 +1,12 @@
 """Answers about things that have a version."""
 
+from dataclasses import replace
+
+from starlette.requests import Request
 from starlette.responses import Response
 
 from app.json import json_response
+from app.problems import of_the_request
 from services.schemas.versions import VersionCondition, Versioned
 
 
@@ -20,3 +24,13 @@ def versioned(
     if location is not None:
         headers["Location"] = f"{location}/{answer.body['id']}"
     return json_response(answer.body, status=201 if answer.created else 200, headers=headers)
+
+
+def with_whole_problems(request: Request, answer: Versioned) -> Versioned:
+    """The answer to a bulk request, each problem in it with what it says of the request."""
+    told = of_the_request(request)
+    results = [
+        {**result, "problem": {**result["problem"], **told}} if "problem" in result else result
+        for result in answer.body["results"]
+    ]
+    return replace(answer, body={"results": results})

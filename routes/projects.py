@@ -8,7 +8,8 @@ from starlette.responses import Response
 from app.arguments import JsonBody, Query
 from app.json import json_response
 from app.problems import problems
-from routes.dependencies import CurrentUser
+from routes.answers import versioned
+from routes.dependencies import RETRY_ERRORS, CurrentUser, IdempotencyKey
 from routes.endpoints import Endpoint
 from services.projects import ProjectNameTakenError, ProjectNotFoundError, project_service
 from services.schemas.projects import (
@@ -36,14 +37,16 @@ async def list_projects(user: CurrentUser, query: Annotated[ProjectQuery, Depend
     summary="Make a project",
     status_code=201,
     response_model=ProjectRead,
-    responses=problems(ProjectNameTakenError),
+    responses=problems(ProjectNameTakenError, *RETRY_ERRORS),
 )
 async def create_project(
-    request: Request, user: CurrentUser, new: Annotated[ProjectCreate, Depends(JsonBody(ProjectCreate))]
+    request: Request,
+    user: CurrentUser,
+    new: Annotated[ProjectCreate, Depends(JsonBody(ProjectCreate))],
+    key: IdempotencyKey,
 ) -> Response:
     """Only the name is needed; no two projects of a user have the same."""
-    project = await project_service.create(user, new=new)
-    return json_response(project, status=201, headers={"Location": f"{request.url.path}/{project['id']}"})
+    return versioned(await project_service.create(user, new=new, request_key=key), location=request.url.path)
 
 
 @router.get(

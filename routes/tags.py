@@ -7,7 +7,9 @@ from starlette.responses import Response
 
 from app.arguments import JsonBody, Query
 from app.json import json_response
-from routes.dependencies import CurrentUser
+from app.problems import problems
+from routes.answers import versioned
+from routes.dependencies import RETRY_ERRORS, CurrentUser, IdempotencyKey
 from routes.endpoints import Endpoint
 from services.schemas.tags import TagPage, TagQuery, TagRename, TagRenamed
 from services.tags import tag_service
@@ -21,7 +23,15 @@ async def list_tags(user: CurrentUser, query: Annotated[TagQuery, Depends(Query(
     return json_response(await tag_service.page(user, query=query))
 
 
-@router.post("/rename", operation_id="rename_tag", summary="Rename a tag", response_model=TagRenamed)
-async def rename_tag(user: CurrentUser, rename: Annotated[TagRename, Depends(JsonBody(TagRename))]) -> Response:
+@router.post(
+    "/rename",
+    operation_id="rename_tag",
+    summary="Rename a tag",
+    response_model=TagRenamed,
+    responses=problems(*RETRY_ERRORS),
+)
+async def rename_tag(
+    user: CurrentUser, rename: Annotated[TagRename, Depends(JsonBody(TagRename))], key: IdempotencyKey
+) -> Response:
     """In all tasks and entries, the trash and a running timer included. A name that is there already takes it in."""
-    return json_response(await tag_service.rename(user, rename=rename))
+    return versioned(await tag_service.rename(user, rename=rename, request_key=key))

@@ -9,9 +9,11 @@ from app.arguments import JsonBody, Query
 from app.errors import StaleVersionError
 from app.json import json_response
 from app.problems import problems
-from routes.answers import versioned
-from routes.dependencies import CurrentUser, IfMatch, IfNoneMatch
+from routes.answers import versioned, with_whole_problems
+from routes.dependencies import RETRY_ERRORS, CurrentUser, IdempotencyKey, IfMatch, IfNoneMatch, Overlap
 from routes.endpoints import Endpoint
+from services.bulk import bulk_service
+from services.schemas.bulk import BulkRead, TaskBulk
 from services.schemas.tasks import (
     TaskCreate,
     TaskPage,
@@ -31,12 +33,41 @@ async def list_tasks(user: CurrentUser, query: Annotated[TaskQuery, Depends(Quer
     return json_response(await task_service.page(user, query=query))
 
 
-@router.post("", operation_id="create_task", summary="Make a task", status_code=201, response_model=TaskRead)
+@router.post(
+    "",
+    operation_id="create_task",
+    summary="Make a task",
+    status_code=201,
+    response_model=TaskRead,
+    responses=problems(*RETRY_ERRORS),
+)
 async def create_task(
-    request: Request, user: CurrentUser, new: Annotated[TaskCreate, Depends(JsonBody(TaskCreate))]
+    request: Request,
+    user: CurrentUser,
+    new: Annotated[TaskCreate, Depends(JsonBody(TaskCreate))],
+    key: IdempotencyKey,
 ) -> Response:
     """Only the title is needed."""
-    return versioned(await task_service.create(user, new=new), location=request.url.path)
+    return versioned(await task_service.create(user, new=new, request_key=key), location=request.url.path)
+
+
+@router.post(
+    "/bulk",
+    operation_id="change_tasks",
+    summary="Make, change and delete many tasks",
+    response_model=BulkRead,
+    responses=problems(TaskNotFoundError, *RETRY_ERRORS),
+)
+async def change_tasks(
+    request: Request,
+    user: CurrentUser,
+    bulk: Annotated[TaskBulk, Depends(JsonBody(TaskBulk))],
+    sent: Overlap,
+    key: IdempotencyKey,
+) -> Response:
+    """Each for itself; with `atomic` all or none, and what fails first is the answer, with its `failed_index`."""
+    results = await bulk_service.run(user, bulk=bulk, overlap=sent.overlap, request_key=key)
+    return versioned(with_whole_problems(request, results))
 
 
 @router.get(
@@ -89,8 +120,8 @@ async def trash_task(user: CurrentUser, task_id: str, if_match: IfMatch) -> Resp
     operation_id="restore_task",
     summary="Take a task out of the trash",
     response_model=TaskRead,
-    responses=problems(TaskNotFoundError, StaleVersionError),
+    responses=problems(TaskNotFoundError, StaleVersionError, *RETRY_ERRORS),
 )
-async def restore_task(user: CurrentUser, task_id: str, if_match: IfMatch) -> Response:
+async def restore_task(user: CurrentUser, task_id: str, if_match: IfMatch, key: IdempotencyKey) -> Response:
     """A task that is not in the trash stays as it is."""
-    return versioned(await task_service.restore(user, task_id=task_id, if_match=if_match))
+    return versioned(await task_service.restore(user, task_id=task_id, if_match=if_match, request_key=key))

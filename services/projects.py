@@ -13,6 +13,7 @@ from services.authentication import ActingUser
 from services.contention import until_settled
 from services.cursors import Position, cut, decode_cursor, scope_of
 from services.rates import rerate
+from services.retries import RequestKey, Work, once
 from services.schemas.projects import (
     ProjectChanged,
     ProjectCreate,
@@ -22,6 +23,7 @@ from services.schemas.projects import (
     ProjectUpdate,
     read_project,
 )
+from services.schemas.versions import Versioned
 
 _WHOLE_RATE = {"amount", "currency"}
 
@@ -67,12 +69,20 @@ async def find_project_to_refer_to(user: ActingUser, text: str) -> Row:
 class ProjectService:
     """The projects of the acting user. Somebody else's are not found."""
 
-    async def create(self, user: ActingUser, *, new: ProjectCreate) -> ProjectRead:
+    async def create(self, user: ActingUser, *, new: ProjectCreate, request_key: RequestKey | None) -> Versioned:
         """The new project. Raises ProjectNameTakenError."""
-        try:
-            return read_project(await Project.new(user.id, new.model_dump()).add())
-        except DuplicateError as taken:
-            raise ProjectNameTakenError from taken
+
+        async def do(work: Work) -> Versioned:
+            made = await Project.find_live(user.id, work.new_id()) if work.retried else None
+            if made is not None:
+                return Versioned(read_project(made), None, created=True)
+            try:
+                project = await Project.new(user.id, work.new_id(), new.model_dump()).add()
+            except DuplicateError as taken:
+                raise ProjectNameTakenError from taken
+            return Versioned(read_project(project), None, created=True)
+
+        return await once(user, request_key, do)
 
     async def page(self, user: ActingUser, *, query: ProjectQuery) -> ProjectPage:
         """A page of the user's projects, by name. Raises InvalidCursorError."""

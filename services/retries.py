@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 from bson import ObjectId
 
@@ -48,13 +49,15 @@ class Work:
     """One try at the work of a request.
 
     `retried` says that a try before this one came to no answer: it may have done the work, a part of
-    it or nothing. `subject` is the entry that it was about to end.
+    it or nothing. `subject` is the entry that it was about to end, `done` what it was answered to the parts
+    of it that are done.
     """
 
     def __init__(self, held: Row | None = None) -> None:
         self._held = held
         self.retried = held is not None and held["taken_at"] != held["created_at"]
         self.subject: ObjectId | None = held["subject"] if held else None
+        self.done: list[Any] = held["done"] if held else []
 
     def new_id(self, part: int = 0) -> ObjectId:
         """The id of the thing that is to be made: the same one at every try of a request that has a key."""
@@ -68,6 +71,16 @@ class Work:
         """Tells the next try which entry this one ends, in case that it comes to no answer."""
         if self._held is not None:
             await IdempotencyKey.remember(self._held, entry_id)
+
+    async def has_done(self, part: Any) -> None:
+        """Keeps what the next part of the work was answered: the next try goes on after it."""
+        if self._held is not None:
+            await IdempotencyKey.keep_part(self._held, part)
+
+    async def keeps(self, answer: Versioned) -> None:
+        """Keeps the answer in the transaction that does the work: both are there, or none."""
+        if self._held is not None:
+            await IdempotencyKey.keep_answer(self._held, _kept(answer))
 
 
 async def once(
@@ -91,9 +104,12 @@ async def once(
     except Exception:
         await _release(held)
         raise
-    kept = {"body": answer.body, "version": answer.version, "created": answer.created}
-    await IdempotencyKey.keep_answer(held, kept)
+    await IdempotencyKey.keep_answer(held, _kept(answer))
     return answer
+
+
+def _kept(answer: Versioned) -> Row:
+    return {"body": answer.body, "version": answer.version, "created": answer.created}
 
 
 async def _hold(user: ActingUser, sent: RequestKey) -> Row:

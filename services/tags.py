@@ -9,7 +9,9 @@ from documents.tasks import Task
 from services.authentication import ActingUser
 from services.contention import until_settled
 from services.cursors import Position, cut, decode_cursor, scope_of
+from services.retries import RequestKey, Work, once
 from services.schemas.tags import TagPage, TagQuery, TagRead, TagRename, TagRenamed
+from services.schemas.versions import Versioned
 
 MOST_ROUNDS = 5
 """How often a renaming looks for what has the tag, or has it again: not for ever beside a client that adds it."""
@@ -32,12 +34,19 @@ class TagService:
         items, next_cursor = cut(found, limit=query.limit, position=lambda tag: Position(tag["name"]), scope=scope)
         return {"items": items, "next_cursor": next_cursor}
 
-    async def rename(self, user: ActingUser, *, rename: TagRename) -> TagRenamed:
+    async def rename(self, user: ActingUser, *, rename: TagRename, request_key: RequestKey | None) -> Versioned:
         """How much was changed: in all tasks, the trash included, and their entries, ended or running.
 
         Each task is changed as a whole, exactly as it was read, or read again: nothing that happens
         meanwhile is lost. Asked again, it goes on where it was interrupted.
         """
+
+        async def do(_: Work) -> Versioned:
+            return Versioned(await self._rename(user, rename), None)
+
+        return await once(user, request_key, do)
+
+    async def _rename(self, user: ActingUser, rename: TagRename) -> TagRenamed:
         tasks = entries = 0
         for _ in range(MOST_ROUNDS if rename.old != rename.new else 0):
             found = await ids_with_tag(user.id, rename.old)

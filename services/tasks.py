@@ -12,6 +12,7 @@ from documents.tasks import Task
 from services.authentication import ActingUser
 from services.contention import until_settled
 from services.projects import find_project_to_refer_to
+from services.retries import RequestKey, once
 from services.schemas.tasks import (
     TaskCreate,
     TaskPage,
@@ -52,18 +53,27 @@ def require_task(task: Row | None) -> Row:
 class TaskService:
     """The tasks of the acting user. Somebody else's are not found."""
 
-    async def create(self, user: ActingUser, *, new: TaskCreate) -> Versioned:
+    async def create(self, user: ActingUser, *, new: TaskCreate, request_key: RequestKey | None) -> Versioned:
         """The new task; it is billable if its project is, unless it says otherwise.
 
         Raises ValidationError when there is no such project.
         """
+        return await once(
+            user, request_key, lambda work: self.make(user, new, task_id=work.new_id(), retried=work.retried)
+        )
+
+    async def make(self, user: ActingUser, new: TaskCreate, *, task_id: ObjectId, retried: bool) -> Versioned:
+        """The new task, of this id; a try that is not the first finds what an earlier one has made."""
+        made = await Task.find_any(user.id, task_id) if retried else None
+        if made is not None:
+            return Versioned(read_task(made), made["version"], created=True)
         fields = _as_stored(new.model_dump())
         if new.project_id is not None:
             project = await find_project_to_refer_to(user, new.project_id)
             fields["project_id"] = project["_id"]
             if "billable" not in new.model_fields_set:
                 fields["billable"] = project["billable"]
-        task = await self._out_of_a_deleted_project(await Task.new(user.id, fields).add(), fields)
+        task = await self._out_of_a_deleted_project(await Task.new(user.id, task_id, fields).add(), fields)
         return Versioned(read_task(task), task["version"], created=True)
 
     async def page(self, user: ActingUser, *, query: TaskQuery) -> TaskPage:
@@ -106,20 +116,27 @@ class TaskService:
         fields = {"deleted_at": stored(utc_now())}
         await self._change_as_read(user, require_task_id(task_id), fields, if_match)
 
-    async def restore(self, user: ActingUser, *, task_id: str, if_match: VersionCondition | None) -> Versioned:
+    async def is_in_the_trash(self, user: ActingUser, *, task_id: str) -> bool:
+        """Whether it is there, and the user's."""
+        task = await Task.find_any(user.id, require_task_id(task_id))
+        return task is not None and task["deleted_at"] is not None
+
+    async def restore(
+        self, user: ActingUser, *, task_id: str, if_match: VersionCondition | None, request_key: RequestKey | None
+    ) -> Versioned:
         """The task, back from the trash; one that is not there stays as it is.
 
         Raises TaskNotFoundError or StaleVersionError.
         """
         wanted = require_task_id(task_id)
 
-        async def attempt() -> Row | None:
+        async def attempt() -> Versioned | None:
             task = require_task(await Task.find_any(user.id, wanted))
             require_version(if_match, task["version"])
-            return await Task.change_version(task, {"deleted_at": None}) if task["deleted_at"] else task
+            restored = await Task.change_version(task, {"deleted_at": None}) if task["deleted_at"] else task
+            return None if restored is None else Versioned(read_task(restored), restored["version"])
 
-        task = await until_settled(attempt)
-        return Versioned(read_task(task), task["version"])
+        return await once(user, request_key, lambda _: until_settled(attempt))
 
     async def _change_as_read(
         self, user: ActingUser, task_id: ObjectId, fields: Row, if_match: VersionCondition | None

@@ -86,9 +86,13 @@ class TestAnAddress:
     async def test_names_every_method_it_takes(self, root: Client, app: FastAPI) -> None:
         paths = {path: {method.upper() for method in operations} for path, operations in app.openapi()["paths"].items()}
         assert len(paths) >= 12
-        for path, methods in paths.items():
+        for path in paths:
+            address = re.sub(r"\{\w+\}", "0" * 24, path)
+            # An address may be that of two paths: what stands for an id there is a name here.
+            here = [re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", other), address) and paths[other] for other in paths]
+            methods = set().union(*(found for found in here if found))
             for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"} - methods:
-                response = await root.request(method, re.sub(r"\{\w+\}", "0" * 24, path))
+                response = await root.request(method, address)
                 problem(response, 405, "method_not_allowed")
                 assert set(response.headers["allow"].split(", ")) == methods, path
 

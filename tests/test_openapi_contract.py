@@ -31,6 +31,10 @@ ANOTHER = {
     # What a tour through one service cannot meet: test_error_contract.py and test_signing_in.py meet it.
     ("register", "403"),
     # test_retries.py meets a request that is still under way, test_full_tasks.py a task that is full.
+    ("create_task", "409"),
+    ("restore_task", "409"),
+    ("change_tasks", "409"),
+    ("rename_tag", "409"),
     ("stop_timer", "409"),
     ("switch_timer", "409"),
 }
@@ -229,6 +233,9 @@ async def through_tasks(client: Client) -> None:
     await client.delete(at)
     await client.list(deleted=True)
     await client.post(f"{at}/restore")
+    operations = [{"op": "create", "body": {"title": "Another"}}, {"op": "delete", "task_id": "nonsense"}]
+    for atomic in (False, True):
+        await client.post(f"{API}/tasks/bulk", json={"operations": operations, "atomic": atomic})
 
 
 async def through_projects(client: Client) -> None:

@@ -35,7 +35,7 @@ _EXAMPLE: JsonDict = {
     "due_at": "2026-11-30T17:00:00+01:00",
 }
 
-_READ_EXAMPLE: JsonDict = {
+TASK_EXAMPLE: JsonDict = {
     "id": "6920a3f1c2d4e5f607182930",
     "title": "Write the offer",
     "description": None,
@@ -127,7 +127,7 @@ class TaskQuery(BaseModel):
     cursor: Cursor | None = None
 
 
-@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_READ_EXAMPLE]}))
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [TASK_EXAMPLE]}))
 class TaskRead(TypedDict):
     """A task. `tracked_seconds` and `entry_count` are of its ended entries."""
 
@@ -152,7 +152,7 @@ class TaskRead(TypedDict):
 
 
 @with_config(
-    ConfigDict(extra="forbid", json_schema_extra={"examples": [{**_READ_EXAMPLE, "time_entries": [ENDED_EXAMPLE]}]})
+    ConfigDict(extra="forbid", json_schema_extra={"examples": [{**TASK_EXAMPLE, "time_entries": [ENDED_EXAMPLE]}]})
 )
 class TaskWithEntries(TaskRead):
     """A task with the newest 100 of its ended entries, newest first."""
@@ -161,7 +161,7 @@ class TaskWithEntries(TaskRead):
 
 
 @with_config(
-    ConfigDict(extra="forbid", json_schema_extra={"examples": [{"items": [_READ_EXAMPLE], "next_cursor": None}]})
+    ConfigDict(extra="forbid", json_schema_extra={"examples": [{"items": [TASK_EXAMPLE], "next_cursor": None}]})
 )
 class TaskPage(TypedDict):
     """A page of tasks."""

@@ -90,19 +90,19 @@ class TestAUser:
 
 class TestATask:
     async def test_is_stored_without_an_active_entry(self) -> None:
-        row = await Task.new(ObjectId(), FIELDS).add()
+        row = await Task.new(ObjectId(), ObjectId(), FIELDS).add()
         assert "active" not in row
         assert await Task.rows().find_one({}) == row
         assert (row["version"], row["tracked_seconds"], row["entry_count"], row["time_entries"]) == (1, 0, 0, [])
 
     @pytest.mark.parametrize(("status", "completed"), [("pending", False), ("in_progress", False), ("completed", True)])
     async def test_that_is_made_completed_says_when(self, status: str, completed: bool) -> None:
-        row = await Task.new(ObjectId(), {**FIELDS, "status": status}).add()
+        row = await Task.new(ObjectId(), ObjectId(), {**FIELDS, "status": status}).add()
         assert row["completed_at"] == (row["created_at"] if completed else None)
 
     async def test_is_found_by_its_owner_alone(self) -> None:
         user_id = ObjectId()
-        task_id = (await Task.new(user_id, FIELDS).add())["_id"]
+        task_id = (await Task.new(user_id, ObjectId(), FIELDS).add())["_id"]
         found = await Task.find_live(user_id, task_id)
         assert found is not None
         assert "time_entries" not in found
@@ -113,7 +113,7 @@ class TestATask:
 
     async def test_in_the_trash_is_found_only_when_asked_for(self) -> None:
         user_id = ObjectId()
-        task = await Task.new(user_id, FIELDS).add()
+        task = await Task.new(user_id, ObjectId(), FIELDS).add()
         trashed = await Task.change_version(task, {"deleted_at": datetime(2026, 1, 1)})  # noqa: DTZ001
         assert trashed is not None
         assert await Task.find_live(user_id, task["_id"]) is None
@@ -123,7 +123,7 @@ class TestATask:
 
     async def test_changes_only_what_is_named_and_counts_it(self) -> None:
         user_id = ObjectId()
-        task = await Task.new(user_id, FIELDS).add()
+        task = await Task.new(user_id, ObjectId(), FIELDS).add()
         changed = await Task.change(user_id, task["_id"], {"title": "Another"})
         assert changed is not None
         del task["time_entries"]
@@ -131,7 +131,7 @@ class TestATask:
         assert await Task.change(ObjectId(), task["_id"], {"title": "Stolen"}) is None
 
     async def test_changes_only_at_the_version_that_was_read(self) -> None:
-        task = await Task.new(ObjectId(), FIELDS).add()
+        task = await Task.new(ObjectId(), ObjectId(), FIELDS).add()
         changed = await Task.change_version(task, {"title": "First"})
         assert changed is not None
         assert await Task.rows().find_one({}) == changed
@@ -139,7 +139,7 @@ class TestATask:
         assert await Task.change_version(changed, {"title": "Third"}) is not None
 
     async def test_reads_back_as_a_document(self) -> None:
-        task = Task.new(ObjectId(), FIELDS)
+        task = Task.new(ObjectId(), ObjectId(), FIELDS)
         row = await task.add()
         assert Task.model_validate(row) == task
 
