@@ -65,7 +65,8 @@ class Query(Argument[Model]):
 
     def __init__(self, model: type[Model]) -> None:
         self.model = model
-        self.names = {name: get_origin(field.annotation) is list for name, field in model.model_fields.items()}
+        fields = model.model_fields.items()
+        self.names = {field.alias or name: get_origin(field.annotation) is list for name, field in fields}
         self._nothing_sent = model()
 
     async def __call__(self, request: Request) -> Model:

@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from app.arguments import JsonBody
+from app.arguments import JsonBody, Query
 from app.errors import StaleVersionError
+from app.json import json_response
 from app.problems import problems
 from routes.answers import versioned
 from routes.dependencies import RETRY_ERRORS, CurrentUser, IdempotencyKey, IfMatch, IfNoneMatch, Overlap
@@ -14,7 +15,7 @@ from routes.endpoints import Endpoint
 from services.entry_errors import EntryNotFoundError
 from services.overlap import OverlapError
 from services.room import TaskFullError
-from services.schemas.entries import EntryRead
+from services.schemas.entries import EntryPage, EntryQuery, EntryRead, TaskEntryQuery
 from services.schemas.entry_changes import EntryCreate, EntryMove, EntrySplit, EntryUpdate, EntryWritten, SplitRead
 from services.spans import InTheFutureError
 from services.tasks import TaskNotFoundError
@@ -22,6 +23,28 @@ from services.time_entries import TimerRunningError, time_entry_service
 
 router = APIRouter(route_class=Endpoint, prefix="/tasks/{task_id}/time-entries", tags=["time entries"])
 across_tasks = APIRouter(route_class=Endpoint, prefix="/time-entries", tags=["time entries"])
+
+
+@across_tasks.get(
+    "", operation_id="list_time_entries", summary="List the time entries of all tasks", response_model=EntryPage
+)
+async def list_time_entries(user: CurrentUser, query: Annotated[EntryQuery, Depends(Query(EntryQuery))]) -> Response:
+    """Those that share a part of [from, to), the running one too. The trash is left out."""
+    return json_response(await time_entry_service.page(user, query=query))
+
+
+@router.get(
+    "",
+    operation_id="list_time_entries_of_task",
+    summary="List the time entries of a task",
+    response_model=EntryPage,
+    responses=problems(TaskNotFoundError),
+)
+async def list_time_entries_of_task(
+    user: CurrentUser, task_id: str, query: Annotated[TaskEntryQuery, Depends(Query(TaskEntryQuery))]
+) -> Response:
+    """Newest first, the running one too."""
+    return json_response(await time_entry_service.page_of_task(user, task_id=task_id, query=query))
 
 
 @router.get(

@@ -14,13 +14,14 @@ from documents.users import OverlapPolicy
 from services.authentication import ActingUser
 from services.contention import until_settled
 from services.entry_errors import EntryNotFoundError, require_entry_id
+from services.entry_pages import read_task_timeline, read_timeline
 from services.intervals import Interval
 from services.made_before import find_made_entry
 from services.overlap import overlaps_of, policy_of, settled
 from services.rates import hourly_rate_for
 from services.retries import RequestKey, Work, once
 from services.room import require_room_for_an_entry
-from services.schemas.entries import read_entry
+from services.schemas.entries import EntryPage, EntryQuery, TaskEntryQuery, read_entry
 from services.schemas.entry_changes import EntryCreate, EntryMove, EntrySplit, EntryUpdate
 from services.schemas.overlaps import OverlapRead, listed
 from services.schemas.versions import VersionCondition, Versioned, require_version
@@ -41,6 +42,15 @@ class TimeEntryService:
     Each change is of exactly the version of the task that was read, and is tried again on the next
     one: what others change meanwhile is never lost.
     """
+
+    async def page(self, user: ActingUser, *, query: EntryQuery) -> EntryPage:
+        """A page of the entries of all tasks. Raises ValidationError or InvalidCursorError."""
+        return await read_timeline(user, query)
+
+    async def page_of_task(self, user: ActingUser, *, task_id: str, query: TaskEntryQuery) -> EntryPage:
+        """A page of the entries of a task, newest first. Raises TaskNotFoundError or InvalidCursorError."""
+        task = require_task(await Task.find_live(user.id, require_task_id(task_id)))
+        return await read_task_timeline(user, task["_id"], query)
 
     async def get(self, user: ActingUser, *, task_id: str, entry_id: str) -> Versioned:
         """The entry, ended or running, with its task's version. Raises TaskNotFoundError or EntryNotFoundError."""

@@ -15,7 +15,7 @@ from openapi_spec_validator import validate
 from pydantic import TypeAdapter, ValidationError
 
 from routes.health import Health
-from services.schemas.entries import EntryRead
+from services.schemas.entries import EntryPage, EntryRead
 from services.schemas.projects import ProjectPage, ProjectRead
 from services.schemas.tags import TagPage, TagRead, TagRenamed
 from services.schemas.tasks import TaskPage, TaskRead, TaskWithEntries
@@ -272,6 +272,8 @@ async def through_time_entries(client: Client) -> None:
         await through_what_changes_an_entry(client, entries, entry_id)
         await client.post(f"{API}/timer/stop")
     await client.get(at.replace(entry_id, "0" * 24))
+    for path in (entries, f"{API}/tasks/none/time-entries", f"{API}/time-entries"):
+        await client.get(path)
 
 
 async def through_what_changes_an_entry(client: Client, entries: str, entry_id: str) -> None:
@@ -417,6 +419,8 @@ class TestTheShapes:
         refuses_more_and_less(TagRead, json.dumps(tags.json()["items"][0]).encode())
         renamed = await alice.post("/tags/rename", json={"from": "a", "to": "b"})
         refuses_more_and_less(TagRenamed, renamed.content)
+        refuses_more_and_less(EntryPage, (await alice.get("/time-entries")).content)
+        refuses_more_and_less(EntryPage, (await alice.get(f"{at}/time-entries")).content)
         refuses_more_and_less(UserRead, (await alice.get("/users/me")).content)
         bob = await make_user("bob@example.com")
         form = {"username": "bob@example.com", "password": PASSWORD}

@@ -1,13 +1,26 @@
-"""Time entries as an answer shows them."""
+"""Time entries as requests ask for them and answers show them."""
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, with_config
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, with_config
 from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from app.clock import rfc3339
-from services.schemas.fields import Id, Timestamp
+from documents.base import object_id
+from services.schemas.fields import (
+    Cursor,
+    Flag,
+    Id,
+    Limit,
+    Moment,
+    NextCursor,
+    ProjectFilter,
+    SearchText,
+    Tag,
+    Timestamp,
+    Zone,
+)
 
 ENDED_EXAMPLE: JsonDict = {
     "id": "6920a3f1c2d4e5f607182931",
@@ -31,6 +44,48 @@ RUNNING_EXAMPLE: JsonDict = {
     "duration_seconds": None,
     "updated_at": "2026-11-18T09:00:00.412Z",
 }
+
+
+def _task_id(value: str) -> str:
+    if object_id(value) is None:
+        raise ValueError("is not the id of a task")
+    return value
+
+
+class EntryQuery(BaseModel):
+    """Which of all entries, in which order, from where on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    from_: Moment | None = Field(
+        default=None,
+        alias="from",
+        description="An instant, or a day in `timezone`: then its first instant. 31 days before `to`, or before now, "
+        "when it is left out; at most 400 days before `to`.",
+    )
+    to: Moment | None = Field(
+        default=None, description="As `from`, and not part of it. 24 hours from now when it is left out."
+    )
+    timezone: Zone | None = Field(default=None, description="Whose days these are; one's own when it is left out.")
+    task_id: Annotated[str, AfterValidator(_task_id)] | None = None
+    project_id: ProjectFilter | None = None
+    tag: list[Tag] = Field(
+        default=[], max_length=20, description="An entry's own or its task's. Given twice, it means either."
+    )
+    q: SearchText | None = Field(default=None, description="A part of the note or of the task's title, in any case.")
+    needs_review: Flag | None = None
+    sort: Literal["started_at", "-started_at"] = Field(default="-started_at", description="With - it descends.")
+    limit: Limit = 50
+    cursor: Cursor | None = None
+
+
+class TaskEntryQuery(BaseModel):
+    """From where on the entries of a task are listed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Limit = 50
+    cursor: Cursor | None = None
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -62,6 +117,16 @@ class EntryRead(TypedDict):
     hourly_rate: HourlyRateRead | None
     created_at: Timestamp
     updated_at: Timestamp
+
+
+@with_config(
+    ConfigDict(extra="forbid", json_schema_extra={"examples": [{"items": [ENDED_EXAMPLE], "next_cursor": None}]})
+)
+class EntryPage(TypedDict):
+    """A page of time entries."""
+
+    items: list[EntryRead]
+    next_cursor: NextCursor
 
 
 def read_entry(task_id: str, entry: dict[str, Any]) -> EntryRead:

@@ -1,7 +1,7 @@
 """The kinds of value that requests and answers are made of, each with its rule in one place."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 from zoneinfo import available_timezones
 
@@ -22,6 +22,7 @@ from services.money import LARGEST_AMOUNT, MINOR_UNITS
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _FIRST_YEAR, _LAST_YEAR = 1970, 9998
 _ZONES = frozenset(available_timezones() - {"localtime", "Factory"})  # these two name no place
 MOST_TAGS = 10
@@ -63,9 +64,29 @@ def _instant(value: object) -> datetime:
         parsed = datetime.fromisoformat(value.upper()).astimezone(UTC)
     except (ValueError, OverflowError) as wrong:
         raise ValueError("is not an instant of the calendar") from wrong
-    if not _FIRST_YEAR <= parsed.year <= _LAST_YEAR:
-        raise ValueError(f"is outside of the years {_FIRST_YEAR} to {_LAST_YEAR}")
+    _require_a_known_year(parsed)
     return to_milliseconds(parsed)
+
+
+def _moment(value: object) -> datetime | date:
+    if isinstance(value, str) and _RFC3339.fullmatch(value):
+        return _instant(value)
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError(
+            "is neither a date, such as 2026-11-18, nor an RFC 3339 instant with an offset, such as "
+            "2026-11-18T09:00:00Z (in a URL write + as %2B)"
+        )
+    try:
+        day = date.fromisoformat(value)
+    except ValueError as wrong:
+        raise ValueError("is not a day of the calendar") from wrong
+    _require_a_known_year(day)
+    return day
+
+
+def _require_a_known_year(day: date) -> None:
+    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+        raise ValueError(f"is outside of the years {_FIRST_YEAR} to {_LAST_YEAR}")
 
 
 def _flag(value: object) -> object:
@@ -132,6 +153,13 @@ Priority = Annotated[int, Field(ge=0, le=4)]
 Seconds = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 """An aware instant, in milliseconds, between the years 1970 and 9998."""
+
+Moment = Annotated[
+    datetime | date,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "examples": ["2026-11-18", "2026-11-18T09:00:00Z"]}),
+]
+"""A query parameter that is an instant, or a day: then what it means depends on a zone."""
 
 Flag = Annotated[bool, BeforeValidator(_flag)]
 """A query parameter that is true or false."""

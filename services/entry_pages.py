@@ -1,0 +1,94 @@
+"""Lists of time entries: a stretch of time as instants, and pages that stay true while entries are added."""
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from bson import ObjectId
+
+from app.clock import stored, utc_now
+from app.errors import FieldError, ValidationError
+from documents.base import Row, object_id
+from documents.timeline import EntryFilter, EntryOrder, find_entries
+from services.authentication import ActingUser
+from services.cursors import Position, cut, decode_cursor, scope_of
+from services.local_days import first_instant
+from services.schemas.entries import EntryPage, EntryQuery, TaskEntryQuery, read_entry
+
+MOST_DAYS = 400
+"""How long a stretch of time may be that is listed."""
+
+_USUAL = timedelta(days=31)
+_AHEAD = timedelta(hours=24)
+"""How far ahead of now an entry may lie."""
+
+
+async def read_timeline(user: ActingUser, query: EntryQuery) -> EntryPage:
+    """A page of the entries of all live tasks. Raises ValidationError or InvalidCursorError."""
+    now = utc_now()
+    since, until = _span(user, query, now)
+    wanted = EntryFilter(
+        since=stored(since),
+        until=stored(until),
+        task_id=object_id(query.task_id) if query.task_id else None,
+        project_id=query.project_id if query.project_id in {None, "none"} else object_id(query.project_id),
+        tags=tuple(query.tag),
+        text=query.q,
+        needs_review=query.needs_review,
+    )
+    order = EntryOrder(descending=query.sort == "-started_at")
+    return await _page(user, wanted, order, query, scope=scope_of("time entries", user.id, query), now=now)
+
+
+async def read_task_timeline(user: ActingUser, task_id: ObjectId, query: TaskEntryQuery) -> EntryPage:
+    """A page of the entries of one live task, newest first. Raises InvalidCursorError."""
+    scope = scope_of(f"time entries of {task_id}", user.id, query)
+    return await _page(user, EntryFilter(task_id=task_id), EntryOrder(), query, scope=scope, now=utc_now())
+
+
+async def _page(
+    user: ActingUser,
+    wanted: EntryFilter,
+    order: EntryOrder,
+    query: EntryQuery | TaskEntryQuery,
+    *,
+    scope: bytes,
+    now: datetime,
+) -> EntryPage:
+    if query.cursor is not None:
+        after = decode_cursor(query.cursor, scope=scope)
+        order = replace(order, after=(after.value, after.id))
+    found = await find_entries(user.id, wanted, order, limit=query.limit + 1, now=stored(now))
+    page, next_cursor = cut(found, limit=query.limit, position=_position, scope=scope)
+    return {"items": [read_entry(str(row["task_id"]), row["entry"]) for row in page], "next_cursor": next_cursor}
+
+
+def _span(user: ActingUser, query: EntryQuery, now: datetime) -> tuple[datetime, datetime]:
+    """The stretch of time that is asked for: the last 31 days, or those before `to`, when it says nothing else."""
+    zone = ZoneInfo(query.timezone or user.timezone)
+    until = now + _AHEAD if query.to is None else _instant(query.to, zone)
+    usual = (now if query.to is None else until) - _USUAL
+    since = usual if query.from_ is None else _instant(query.from_, zone)
+    if since >= until:
+        raise _wrong("is not before to" + (", which is 24 hours from now when it is left out" if not query.to else ""))
+    if _is_too_long(query, since, until):
+        raise _wrong(f"is more than {MOST_DAYS} days before to: ask for a shorter time")
+    return since, until
+
+
+def _instant(sent: datetime | date, zone: ZoneInfo) -> datetime:
+    return sent if isinstance(sent, datetime) else first_instant(sent, zone)
+
+
+def _is_too_long(query: EntryQuery, since: datetime, until: datetime) -> bool:
+    if isinstance(query.from_, datetime) or isinstance(query.to, datetime) or not query.from_ or not query.to:
+        return until - since > timedelta(days=MOST_DAYS)
+    return query.to - query.from_ > timedelta(days=MOST_DAYS)  # of which some have 23 hours, and some 25
+
+
+def _wrong(detail: str) -> ValidationError:
+    return ValidationError(errors=(FieldError(detail, parameter="from"),))
+
+
+def _position(row: Row) -> Position:
+    return Position(row["entry"]["started_at"], row["entry"]["id"])
