@@ -88,4 +88,5 @@ def project_row(user_id: ObjectId, **fields: Any) -> Json:
         "created_at": NINE,
         "updated_at": NINE,
         "deleted_at": None,
+        "tasks_version": 0,
     } | fields
