@@ -212,7 +212,8 @@ def print_table(figures: dict[str, Any]) -> None:
     print(f"\nresident memory after the run: {listed}; target of the service {target}: {verdict}")
 
 
-def _settings(url: str, name: str, secret: str) -> dict[str, str]:
+def settings_for(url: str, name: str, secret: str) -> dict[str, str]:
+    """The settings of a service that is measured, on a database of its own."""
     return {
         "DATABASE_URL": url,
         "DATABASE_NAME": f"benchmark_{name}",
@@ -234,7 +235,7 @@ def subjects_on(url: str, folder: Path) -> Iterator[dict[str, Subject]]:
             port = free_port()
             # the service itself reads PORT
             command = program if name == SERVICE else (*program, "--port", str(port))
-            settings = _settings(url, name, secret)
+            settings = settings_for(url, name, secret)
             service = stack.enter_context(running(name, command, settings, port, folder))
             database = client[settings["DATABASE_NAME"]]
             accounts = seeding.register_accounts(port) if name == SERVICE else seeding.insert_accounts(database, secret)

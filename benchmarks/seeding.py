@@ -19,6 +19,9 @@ LISTED_TASKS = 50
 TIMED_TASKS = 4
 ENTRIES = 5
 TIMED_USERS = 16
+DAYS = 7
+OLD_DAYS = 30
+OLD_ENTRIES = 100
 PASSWORD = "a long enough pass phrase"
 SIGN_IN_SECONDS = 30
 
@@ -59,9 +62,9 @@ def _entry(started_at: datetime, at: datetime) -> Document:
     }
 
 
-def _task(user_id: ObjectId, number: int, at: datetime) -> Document:
+def _task(user_id: ObjectId, number: int, at: datetime, count: int = ENTRIES) -> Document:
     first = at.replace(microsecond=0) - timedelta(days=number + 1)
-    entries = [_entry(first + timedelta(hours=hour), at) for hour in range(ENTRIES)]
+    entries = [_entry(first + timedelta(hours=hour), at) for hour in range(count)]
     return {
         "_id": ObjectId(),
         "user_id": user_id,
@@ -92,6 +95,15 @@ def _with_tasks(database: Database[Document], account: Account, count: int) -> A
     tasks = [_task(account.user_id, number, at) for number in range(count)]
     database["tasks"].insert_many(tasks)
     return Account(account.user_id, account.token, tuple(task["_id"] for task in tasks))
+
+
+def with_history(database: Database[Document], account: Account, older: int) -> None:
+    """Gives the account a week of time, the same for each, and that many entries that ended weeks before it."""
+    at = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
+    week = [_task(account.user_id, number, at) for number in range(DAYS)]
+    history = [_task(account.user_id, OLD_DAYS + number, at, OLD_ENTRIES) for number in range(older // OLD_ENTRIES)]
+    for task in (*history, *week):
+        database["tasks"].insert_one(task)
 
 
 def seed(database: Database[Document], accounts: list[Account]) -> Cast:
