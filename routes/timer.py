@@ -171,6 +171,6 @@ async def discard_timer(user: CurrentUser, sent: Overlap, if_match: IfMatch) -> 
         **problems(NothingToResumeError, TimerAlreadyRunningError, TaskFullError, *RETRY_ERRORS),
     },
 )
-async def resume_timer(user: CurrentUser, sent: Overlap, key: IdempotencyKey) -> Response:  # noqa: ARG001 -- one rule for all writes
+async def resume_timer(user: CurrentUser, sent: Overlap, key: IdempotencyKey) -> Response:
     """On the task that was tracked last, with the note, the tags and the billing of its last entry."""
-    return versioned(await timer_service.resume(user, request_key=key))
+    return versioned(await timer_service.resume(user, overlap=sent.overlap, request_key=key))

@@ -37,10 +37,15 @@ async def settled(policy: OverlapPolicy, attempt: Callable[[], Awaitable[T | Non
     return await until_settled(lambda: Task.in_transaction(attempt))
 
 
+def unchecked(policy: OverlapPolicy) -> list[OverlapRead] | None:
+    """What an answer lists where no time has changed hands: under `warn` a client always finds a list."""
+    return [] if policy == "warn" else None
+
+
 async def overlaps_of(
     user: ActingUser, policy: OverlapPolicy, span: Interval, *, but: ObjectId | None = None
 ) -> list[OverlapRead] | None:
-    """The entries of the user that share a part of the span, `but` left out; None where the policy does not mind.
+    """The entries of the user that share a part of the span, `but` left out; None unless the policy is to warn.
 
     To be called inside of the transaction that writes the span: no other one of the user then
     writes time that it does not see. Raises OverlapError where the policy forbids what was found.
@@ -48,14 +53,14 @@ async def overlaps_of(
     if policy == "allow":
         return None
     if span.seconds == 0:
-        return []
+        return unchecked(policy)
     await User.begin_change_of_time(user.id)
     found = await find_overlapping(user.id, stored(span.started_at), stored(span.ended_at), but=but)
     shared = [read_overlap(str(row["task_id"]), row["entry"], span) for row in found]
     shared += await _running_beside(user, span, but)
     if shared and policy == "forbid":
         raise OverlapError(overlaps=shared)
-    return shared
+    return shared if policy == "warn" else None
 
 
 async def _running_beside(user: ActingUser, span: Interval, but: ObjectId | None) -> list[OverlapRead]:

@@ -56,9 +56,13 @@ def changed_span(entry: Row, fields: dict[str, Any]) -> Interval:
     """The time of an entry once these fields are changed. Raises ValidationError or InTheFutureError."""
     standing = Interval(aware(entry["started_at"]), aware(entry["ended_at"]))
     sent: dict[str, Any] = {name: fields[name] for name in ("ended_at", "duration_seconds") if name in fields}
-    if not sent and "started_at" not in fields:
+    if sent:
+        return _span(fields.get("started_at", standing.started_at), sent)
+    if "started_at" not in fields:
         return standing
-    return _span(fields.get("started_at", standing.started_at), sent or {"ended_at": standing.ended_at})
+    moved = Interval(to_seconds(fields["started_at"]), standing.ended_at)
+    _check(moved, field="started_at")
+    return moved
 
 
 def _span(started_at: datetime, sent: dict[str, Any]) -> Interval:
@@ -68,16 +72,18 @@ def _span(started_at: datetime, sent: dict[str, Any]) -> Interval:
     ((name, value),) = sent.items()
     start = to_seconds(started_at)
     end = to_seconds(value) if name == "ended_at" else start + timedelta(seconds=value)
-    _check(Interval(start, end), pointer=f"#/{name}")
+    _check(Interval(start, end), field=name)
     return Interval(start, end)
 
 
-def _check(span: Interval, *, pointer: str) -> None:
+def _check(span: Interval, *, field: str) -> None:
+    pointer = f"#/{field}"
+    beside = "before the end" if field == "started_at" else "after the start"
     if span.ended_at - span.started_at < timedelta(seconds=1):
-        wrong = "is not at least one second after the start"
+        wrong = f"is not at least one second {beside}"
         raise ValidationError(errors=(FieldError(wrong, pointer=pointer),))
     if span.seconds > LONGEST_SECONDS:
-        wrong = f"is more than {LONGEST_SECONDS // 86_400} days after the start"
+        wrong = f"is more than {LONGEST_SECONDS // 86_400} days {beside}"
         raise ValidationError(errors=(FieldError(wrong, pointer=pointer),))
     now = utc_now()
     if span.ended_at - now > FURTHEST_AHEAD:

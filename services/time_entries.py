@@ -17,7 +17,7 @@ from services.entry_errors import EntryNotFoundError, require_entry_id
 from services.entry_pages import read_task_timeline, read_timeline
 from services.intervals import Interval
 from services.made_before import find_made_entry
-from services.overlap import overlaps_of, policy_of, settled
+from services.overlap import overlaps_of, policy_of, settled, unchecked
 from services.rates import hourly_rate_for
 from services.retries import RequestKey, Work, once
 from services.room import require_room_for_an_entry
@@ -111,7 +111,7 @@ class TimeEntryService:
         async def attempt() -> Versioned | None:
             task, entry = await _read_ended(user, task_id, entry_id, if_match)
             if not fields:
-                return _read(task, entry)
+                return _read(task, entry, unchecked(policy))
             span = changed_span(entry, fields)
             overlaps = await self._overlaps_of_change(user, policy, entry, span)
             changed = {**entry, **await _changes(user, task, entry, fields, span)}
@@ -128,8 +128,10 @@ class TimeEntryService:
 
         async def attempt() -> bool | None:
             task, entry = await _read_ended(user, task_id, entry_id, if_match)
+            if not await Task.remove_entry(task, entry["id"]):
+                return None
             await DeletedEntry.keep(task, entry)
-            return await Task.remove_entry(task, entry["id"]) or None
+            return True
 
         await until_settled(lambda: Task.in_transaction(attempt))
 
@@ -151,7 +153,7 @@ class TimeEntryService:
         async def attempt() -> Versioned | None:
             deleted = await DeletedEntry.find_kept(user.id, meant)
             if deleted is None:
-                return await self._never_deleted(user, meant)
+                return await self._never_deleted(user, meant, policy, if_match)
             task = require_task(await Task.find_live(user.id, deleted["task_id"]))
             require_version(if_match, task["version"])
             require_room_for_an_entry(task)
@@ -225,7 +227,7 @@ class TimeEntryService:
                     return _read(target, target["time_entries"][0])
                 task, entry = await _read_ended(user, task_id, entry_id, if_match)
                 if task["_id"] == target_id:
-                    return _read(task, entry)
+                    return _read(task, entry, unchecked(policy))
                 require_room_for_an_entry(target)
                 overlaps = await overlaps_of(user, policy, _span(entry), but=entry["id"])
                 moved = {**entry, "updated_at": stored(utc_now())}
@@ -243,14 +245,17 @@ class TimeEntryService:
     ) -> list[OverlapRead] | None:
         """An entry that keeps its time is not checked: what it says can be corrected whatever it overlaps."""
         if span == _span(entry):
-            return None if policy == "allow" else []
+            return unchecked(policy)
         return await overlaps_of(user, policy, span, but=entry["id"])
 
-    async def _never_deleted(self, user: ActingUser, entry_id: ObjectId) -> Versioned:
+    async def _never_deleted(
+        self, user: ActingUser, entry_id: ObjectId, policy: OverlapPolicy, if_match: VersionCondition | None
+    ) -> Versioned:
         task = await Task.find_with_ended_entry(user.id, entry_id, task_id=None)
         if task is None:
             raise EntryNotFoundError
-        return _read(task, task["time_entries"][0])
+        require_version(if_match, task["version"])
+        return _read(task, task["time_entries"][0], unchecked(policy))
 
     async def _split_before(self, user: ActingUser, first_id: str, task: Row, second: Row) -> Versioned:
         first = await find_made_entry(user, require_entry_id(first_id))

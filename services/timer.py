@@ -17,7 +17,7 @@ from services.contention import until_settled
 from services.entry_errors import EntryNotFoundError, require_entry_id
 from services.intervals import Interval
 from services.made_before import find_made_entry
-from services.overlap import overlaps_of, policy_of, settled
+from services.overlap import overlaps_of, policy_of, settled, unchecked
 from services.retries import RequestKey, Work, once
 from services.room import require_room_for_a_timer
 from services.schemas.overlaps import OverlapRead, listed
@@ -73,7 +73,8 @@ class TimerService:
         """
         task_id = require_task_id(new.task_id)
         started_at = up_to_now(new.started_at, pointer="#/started_at")
-        policy = policy_of(user, overlap) if new.started_at else "allow"
+        policy = policy_of(user, overlap)
+        checked = new.started_at is not None and policy != "allow"
 
         async def do(work: Work) -> Versioned:
             entry_id = work.new_id()
@@ -84,14 +85,14 @@ class TimerService:
                     return _running({**made[0], "active": made[1]}, created=True)
                 task = require_task(await Task.find_live(user.id, task_id))
                 if "active" in task:
-                    return _running(task)
+                    return _running(task, unchecked(policy))
                 require_version(if_match, task["version"])
                 require_room_for_a_timer(task)
-                overlaps = await overlaps_of(user, policy, Interval(started_at, to_seconds(utc_now())))
+                overlaps = await self._overlaps_of_start(user, policy, started_at) if checked else unchecked(policy)
                 started = await Task.start_timer(task, new_timer_entry(user, task, entry_id, new, started_at))
                 return None if started is None else _running(started, overlaps, created=True)
 
-            return await until_settled(lambda: self._alone(user, policy, attempt))
+            return await until_settled(lambda: self._alone(user, attempt, as_one=checked))
 
         return await once(user, request_key, do)
 
@@ -149,8 +150,8 @@ class TimerService:
         ahead, or OverlapError for one in the past.
         """
         fields = change.model_dump(exclude_unset=True)
-        policy = policy_of(user, overlap) if "started_at" in fields else "allow"
-        if "started_at" in fields:
+        policy, checked = policy_of(user, overlap), "started_at" in fields
+        if checked:
             fields["started_at"] = stored(up_to_now(fields["started_at"], pointer="#/started_at"))
         seen: ObjectId | None = None
 
@@ -158,15 +159,15 @@ class TimerService:
             nonlocal seen
             task = await self._require_running(user, seen, if_match)
             if not fields:
-                return _running(task)
+                return _running(task, unchecked(policy))
             seen = task["active"]["id"]
             corrected = {**task["active"], **fields, "updated_at": stored(utc_now())}
             span = Interval(aware(corrected["started_at"]), to_seconds(utc_now()))
-            overlaps = await overlaps_of(user, policy, span, but=seen)
+            overlaps = await overlaps_of(user, policy, span, but=seen) if checked else unchecked(policy)
             changed = await Task.correct_timer(task, corrected)
             return None if changed is None else _running(changed, overlaps)
 
-        return await settled(policy, attempt)
+        return await settled(policy if checked else "allow", attempt)
 
     async def discard(self, user: ActingUser, *, if_match: VersionCondition | None) -> None:
         """Takes the running timer away; what it has tracked can be brought back for 30 days.
@@ -179,12 +180,16 @@ class TimerService:
             nonlocal seen
             task = await self._require_running(user, seen, if_match)
             seen = task["active"]["id"]
-            await DeletedEntry.keep(task, await ended_entry(user, task, ended_at=utc_now()))
-            return await Task.discard_timer(task)
+            discarded = await Task.discard_timer(task)
+            if discarded is not None:
+                await DeletedEntry.keep(task, await ended_entry(user, task, ended_at=utc_now()))
+            return discarded
 
         await until_settled(lambda: Task.in_transaction(attempt))
 
-    async def resume(self, user: ActingUser, *, request_key: RequestKey | None) -> Versioned:
+    async def resume(
+        self, user: ActingUser, *, overlap: OverlapPolicy | None, request_key: RequestKey | None
+    ) -> Versioned:
         """A new timer on the task that was tracked last, with the note, the tags and the billing of its last entry.
 
         Raises NothingToResumeError, TimerAlreadyRunningError or TaskFullError.
@@ -194,7 +199,7 @@ class TimerService:
             raise NothingToResumeError
         (last,) = task["time_entries"]
         again = TimerStart(task_id=str(task["_id"]), note=last["note"], tags=last["tags"], billable=last["billable"])
-        return await self.start(user, new=again, overlap=None, if_match=None, request_key=request_key)
+        return await self.start(user, new=again, overlap=overlap, if_match=None, request_key=request_key)
 
     async def _require_running(self, user: ActingUser, seen: ObjectId | None, if_match: VersionCondition | None) -> Row:
         """The task whose timer runs: the timer that was seen before, or any. Raises NoRunningTimerError."""
@@ -204,12 +209,19 @@ class TimerService:
         require_version(if_match, task["version"])
         return task
 
+    async def _overlaps_of_start(
+        self, user: ActingUser, policy: OverlapPolicy, started_at: datetime
+    ) -> list[OverlapRead] | None:
+        """What a start in the past overlaps; another timer is no overlap, it is in the way whatever the policy."""
+        await self._refuse_beside_another(user)
+        return await overlaps_of(user, policy, Interval(started_at, to_seconds(utc_now())))
+
     async def _alone(
-        self, user: ActingUser, policy: OverlapPolicy, attempt: Callable[[], Awaitable[Versioned | None]]
+        self, user: ActingUser, attempt: Callable[[], Awaitable[Versioned | None]], *, as_one: bool
     ) -> Versioned | None:
         """What the attempt answers; None where the other timer, beside which it cannot run, has ended meanwhile."""
         try:
-            return await (attempt() if policy == "allow" else Task.in_transaction(attempt))
+            return await (Task.in_transaction(attempt) if as_one else attempt())
         except DuplicateError:
             await self._refuse_beside_another(user)
             return None

@@ -90,3 +90,8 @@ def project_row(user_id: ObjectId, **fields: Any) -> Json:
         "deleted_at": None,
         "tasks_version": 0,
     } | fields
+
+
+def short_entries(count: int) -> list[Json]:
+    """So many entries of a minute each, one after the other, the last of which ends at nine o'clock."""
+    return [ended_entry(minutes=1, at=NINE - timedelta(minutes=count - number)) for number in range(count)]

@@ -51,6 +51,20 @@ class Client(httpx.AsyncClient):
         stopped: Json = response.json()
         return stopped
 
+    async def write(self, task: Json, **fields: Any) -> Json:
+        """The entry that has just been written down on this task: an hour from nine o'clock on, but for the fields."""
+        hour = {} if fields.keys() & {"ended_at", "duration_seconds"} else {"duration_seconds": 3600}
+        body = {"started_at": clock("09:00"), **hour, **fields}
+        response = await self.post(f"/tasks/{task['id']}/time-entries", json=body)
+        assert response.status_code == 201, response.text
+        entry: Json = response.json()
+        return entry
+
+    async def prefer(self, **preferences: Any) -> None:
+        """Changes these preferences of the user."""
+        response = await self.patch("/users/me", json={"preferences": preferences})
+        assert response.status_code == 200, response.text
+
     async def read(self, task: Json) -> Json:
         """The task as it is now."""
         response = await self.get(f"/tasks/{task['id']}")
@@ -91,6 +105,16 @@ def pointers(response: httpx.Response, code: str = "invalid_request") -> set[str
 def parameters(response: httpx.Response) -> set[str]:
     """Which query parameters are wrong, of an answer that is 422."""
     return {wrong["parameter"] for wrong in problem(response, 422, "invalid_request")["errors"]}
+
+
+def at(entry: Json) -> str:
+    """The address of an entry, as any answer about it tells it."""
+    return f"/tasks/{entry['task_id']}/time-entries/{entry['id']}"
+
+
+def clock(time: str) -> str:
+    """The instant of this time of the one day that the tests track."""
+    return f"2026-11-18T{time}{':00' * (2 - time.count(':'))}Z"
 
 
 def ago(**length: float) -> str:
