@@ -65,6 +65,15 @@ class Client(httpx.AsyncClient):
         response = await self.patch("/users/me", json={"preferences": preferences})
         assert response.status_code == 200, response.text
 
+    async def insist(self, method: str, path: str, **sent: Any) -> httpx.Response:
+        """The answer of a service that may be too busy at first: 503 says that nothing was done, so ask again."""
+        while True:
+            response = await self.request(method, path, **sent)
+            if response.status_code != 503:
+                return response
+            problem(response, 503, "database_unavailable")
+            await asyncio.sleep(int(response.headers["retry-after"]))
+
     async def read(self, task: Json) -> Json:
         """The task as it is now."""
         response = await self.get(f"/tasks/{task['id']}")

@@ -26,11 +26,11 @@ async def _balanced(database: Database) -> AsyncIterator[None]:
 
 
 async def split(client: Client, entry: Json, **sent: Any) -> httpx.Response:
-    return await client.post(f"{at(entry)}/split", json={**MIDDLE, **sent})
+    return await client.insist("POST", f"{at(entry)}/split", json={**MIDDLE, **sent})
 
 
 async def move(client: Client, entry: Json, task: Json, **headers: str) -> httpx.Response:
-    return await client.post(f"{at(entry)}/move", json={"task_id": task["id"]}, headers=headers)
+    return await client.insist("POST", f"{at(entry)}/move", json={"task_id": task["id"]}, headers=headers)
 
 
 class TestSplittingAnEntry:
@@ -245,8 +245,8 @@ class TestMovingAtOnce:
             entry = await alice.write(task)
             moved, changed, deleted = await asyncio.gather(
                 move(alice, entry, other),
-                alice.patch(at(entry), json={"note": "changed"}),
-                alice.delete(at(entry)),
+                alice.insist("PATCH", at(entry), json={"note": "changed"}),
+                alice.insist("DELETE", at(entry)),
             )
             assert {moved.status_code, changed.status_code} <= {200, 404}
             assert {moved.status_code, deleted.status_code} in ({200, 404}, {204, 404})

@@ -338,7 +338,9 @@ class TestTwentyWritesOfOneHour:
     async def test_at_once_on_one_task_store_one(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         address = f"/tasks/{task['id']}/time-entries"
-        self.outcome(list(await asyncio.gather(*(alice.post(address, json=HALF_PAST) for _ in range(20)))), 201)
+        self.outcome(
+            list(await asyncio.gather(*(alice.insist("POST", address, json=HALF_PAST) for _ in range(20)))), 201
+        )
         assert (await alice.read(task))["entry_count"] == 1
         user = await database.users.find_one({"_id": alice.user["_id"]})
         assert user is not None
@@ -347,7 +349,7 @@ class TestTwentyWritesOfOneHour:
     async def test_at_once_on_twenty_tasks_store_one(self, alice: Client, database: Database) -> None:
         tasks = [await alice.make_task(title=str(number)) for number in range(20)]
         responses = await asyncio.gather(
-            *(alice.post(f"/tasks/{task['id']}/time-entries", json=HALF_PAST) for task in tasks)
+            *(alice.insist("POST", f"/tasks/{task['id']}/time-entries", json=HALF_PAST) for task in tasks)
         )
         self.outcome(list(responses), 201)
         assert await database.tasks.count_documents({"entry_count": 1}) == 1
@@ -358,7 +360,7 @@ class TestTwentyWritesOfOneHour:
             task = await alice.make_task(title=str(number))
             day = f"2026-10-{number + 1:02}T"
             entry = await alice.write(task, started_at=f"{day}09:00:00Z", duration_seconds=60)
-            requests.append(alice.patch(at(entry), json=HALF_PAST))
+            requests.append(alice.insist("PATCH", at(entry), json=HALF_PAST))
         self.outcome(list(await asyncio.gather(*requests)), 200)
         hour = {"time_entries": {"$elemMatch": {"duration_seconds": 3600}}}
         assert await database.tasks.count_documents(hour) == 1
@@ -372,10 +374,10 @@ class TestTwentyWritesOfOneHour:
             deleted = await alice.write(tasks[1], **HALF_PAST)
             await alice.delete(at(deleted))
             responses = await asyncio.gather(
-                alice.patch(at(changed), json=HALF_PAST),
-                alice.post(f"/time-entries/{deleted['id']}/restore"),
-                alice.post("/timer/start", json={"task_id": tasks[2]["id"], "started_at": clock("09:45")}),
-                *(alice.post(f"/tasks/{task['id']}/time-entries", json=HALF_PAST) for task in tasks),
+                alice.insist("PATCH", at(changed), json=HALF_PAST),
+                alice.insist("POST", f"/time-entries/{deleted['id']}/restore"),
+                alice.insist("POST", "/timer/start", json={"task_id": tasks[2]["id"], "started_at": clock("09:45")}),
+                *(alice.insist("POST", f"/tasks/{task['id']}/time-entries", json=HALF_PAST) for task in tasks),
             )
             good = [response for response in responses if response.status_code in {200, 201}]
             assert len(good) == 1, [response.text for response in responses]

@@ -24,7 +24,7 @@ async def _balanced(database: Database) -> AsyncIterator[None]:
 
 
 async def switch(client: Client, task: Json, **sent: Any) -> httpx.Response:
-    return await client.post("/timer/switch", json={"task_id": task["id"], **sent})
+    return await client.insist("POST", "/timer/switch", json={"task_id": task["id"], **sent})
 
 
 async def switched(client: Client, task: Json, **sent: Any) -> Json:
@@ -192,7 +192,7 @@ class TestSwitchingAtOnce:
                 alice.post("/timer/start", json={"task_id": tasks[(number + 1) % 3]["id"]}),
                 switch(alice, tasks[(number + 2) % 3]),
                 alice.post("/timer/stop"),
-                alice.delete("/timer"),
+                alice.insist("DELETE", "/timer"),
             )
             assert {response.status_code for response in responses} <= {200, 201, 204, 404, 409}
             for response in responses:
@@ -255,7 +255,7 @@ class TestDiscardingTheTimer:
 
     async def test_twenty_times_at_once_discards_once(self, alice: Client, database: Database) -> None:
         await alice.start(await alice.make_task())
-        responses = await asyncio.gather(*(alice.delete("/timer") for _ in range(20)))
+        responses = await asyncio.gather(*(alice.insist("DELETE", "/timer") for _ in range(20)))
         assert Counter(response.status_code for response in responses) == {204: 1, 404: 19}
         assert await database.deleted_entries.count_documents({}) == 1
 
@@ -263,7 +263,7 @@ class TestDiscardingTheTimer:
         task = await alice.make_task()
         for _ in range(8):
             await alice.start(task)
-            stopped, discarded = await asyncio.gather(alice.post("/timer/stop"), alice.delete("/timer"))
+            stopped, discarded = await asyncio.gather(alice.post("/timer/stop"), alice.insist("DELETE", "/timer"))
             assert (stopped.status_code, discarded.status_code) in {(200, 404), (404, 204)}
         count = (await alice.read(task))["entry_count"]
         assert count + await database.deleted_entries.count_documents({}) == 8

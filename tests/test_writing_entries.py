@@ -374,7 +374,7 @@ class TestDeletingAnEntry:
     async def test_twenty_times_at_once_deletes_once(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         entry = await alice.write(task)
-        responses = await asyncio.gather(*(alice.delete(at(entry)) for _ in range(20)))
+        responses = await asyncio.gather(*(alice.insist("DELETE", at(entry)) for _ in range(20)))
         assert Counter(response.status_code for response in responses) == {204: 1, 404: 19}
         assert await database.deleted_entries.count_documents({}) == 1
         assert (await alice.read(task))["version"] == 3
@@ -384,7 +384,7 @@ class TestDeletingAnEntry:
         for _ in range(8):
             entry = await alice.write(task)
             changed, deleted = await asyncio.gather(
-                alice.patch(at(entry), json={"note": "changed"}), alice.delete(at(entry))
+                alice.insist("PATCH", at(entry), json={"note": "changed"}), alice.insist("DELETE", at(entry))
             )
             assert (changed.status_code in {200, 404}, deleted.status_code) == (True, 204)
             back = (await alice.post(f"/time-entries/{entry['id']}/restore")).json()
@@ -417,7 +417,7 @@ class TestBringingAnEntryBack:
         entry = await alice.write(task)
         assert (await alice.post(self.back(entry))).json() == entry
         await alice.delete(at(entry))
-        responses = await asyncio.gather(*(alice.post(self.back(entry)) for _ in range(10)))
+        responses = await asyncio.gather(*(alice.insist("POST", self.back(entry)) for _ in range(10)))
         assert {response.status_code for response in responses} == {200}
         assert (await alice.read(task))["version"] == 4
         stale = await alice.post(self.back(entry), headers={"If-Match": '"3"'})
