@@ -4,15 +4,13 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from bson import ObjectId
 
 from app.clock import stored, utc_now
 from tests.books import balance
 from tests.conftest import Database, MakeUser
-from tests.rows import project_row, short_entries, task_row, tracked
+from tests.rows import short_entries, task_row, tracked
 from tests.support import Client, Json, ago, at, clock, pointers, problem
 
 HOUR: Json = {"started_at": clock("09:00"), "ended_at": clock("10:00")}
@@ -35,13 +33,10 @@ def ahead(**length: float) -> str:
     return ago(**{unit: -amount for unit, amount in length.items()})
 
 
-async def project_task(client: Client, database: Database, **fields: Any) -> Json:
+async def project_task(client: Client) -> Json:
     """A task of a project that bills its hours."""
-    project = project_row(client.user["_id"], hourly_rate=RATE)
-    await database.projects.insert_one(project)
-    task = await client.make_task(**fields)
-    await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": {"project_id": project["_id"]}})
-    return task
+    project = await client.make_project(hourly_rate=RATE)
+    return await client.make_task(project_id=project["id"], billable=False)
 
 
 async def full_task(client: Client, database: Database, count: int) -> Json:
@@ -106,8 +101,8 @@ class TestWritingDownAnEntry:
         assert (await alice.write(billable, billable=False))["billable"] is False
         assert (await alice.write(free))["billable"] is False
 
-    async def test_takes_the_rate_of_the_project_for_what_is_billable(self, alice: Client, database: Database) -> None:
-        task = await project_task(alice, database)
+    async def test_takes_the_rate_of_the_project_for_what_is_billable(self, alice: Client) -> None:
+        task = await project_task(alice)
         assert (await alice.write(task, billable=True))["hourly_rate"] == RATE
         assert (await alice.write(task, billable=False))["hourly_rate"] is None
         assert (await alice.write(await alice.make_task(), billable=True))["hourly_rate"] is None
@@ -297,11 +292,12 @@ class TestChangingAnEntry:
         assert (settled.status_code, settled.json()["needs_review"]) == (200, False)
         assert pointers(await alice.patch(at(entry), json={"ended_at": clock("08:00")})) == {"#/ended_at"}
 
-    async def test_becoming_billable_takes_the_rate_once(self, alice: Client, database: Database) -> None:
-        task = await project_task(alice, database)
+    async def test_becoming_billable_takes_the_rate_once(self, alice: Client) -> None:
+        task = await project_task(alice)
         entry = await alice.write(task)
         assert (await alice.patch(at(entry), json={"billable": True})).json()["hourly_rate"] == RATE
-        await database.projects.update_one({}, {"$set": {"hourly_rate.amount": 12_000}})
+        dearer = {"hourly_rate": {"amount": 12_000}}
+        assert (await alice.patch(f"/projects/{task['project_id']}", json=dearer)).status_code == 200
         for billable in (True, False, True):
             response = await alice.patch(at(entry), json={"billable": billable})
             assert response.json()["hourly_rate"] == RATE
