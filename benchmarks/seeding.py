@@ -90,9 +90,10 @@ def _task(user_id: ObjectId, number: int, at: datetime, count: int = ENTRIES) ->
     }
 
 
-def _with_tasks(database: Database[Document], account: Account, count: int) -> Account:
+def with_tasks(database: Database[Document], account: Account, count: int, *, entries: int = ENTRIES) -> Account:
+    """The account with so many tasks more, of so many entries each, written into the database."""
     at = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
-    tasks = [_task(account.user_id, number, at) for number in range(count)]
+    tasks = [_task(account.user_id, number, at, entries) for number in range(count)]
     database["tasks"].insert_many(tasks)
     return Account(account.user_id, account.token, tuple(task["_id"] for task in tasks))
 
@@ -110,9 +111,9 @@ def seed(database: Database[Document], accounts: list[Account]) -> Cast:
     """Gives the accounts their tasks and their parts. Takes two more than TIMED_USERS."""
     reader, writer, *timed = accounts
     return Cast(
-        reader=_with_tasks(database, reader, LISTED_TASKS),
+        reader=with_tasks(database, reader, LISTED_TASKS),
         writer=writer,
-        timed=tuple(_with_tasks(database, account, TIMED_TASKS) for account in timed),
+        timed=tuple(with_tasks(database, account, TIMED_TASKS) for account in timed),
     )
 
 
@@ -126,7 +127,7 @@ def with_fresh_timed_tasks(database: Database[Document], cast: Cast) -> Cast:
     timed = []
     for account in cast.timed:
         database["tasks"].delete_many({"user_id": account.user_id})
-        timed.append(_with_tasks(database, account, TIMED_TASKS))
+        timed.append(with_tasks(database, account, TIMED_TASKS))
     return Cast(cast.reader, cast.writer, tuple(timed))
 
 
@@ -178,12 +179,12 @@ def _checked(response: httpx.Response) -> Document:
     return content
 
 
-def register_accounts(port: int) -> list[Account]:
+def register_accounts(port: int, count: int = TIMED_USERS + 2) -> list[Account]:
     """Accounts made and signed in over the service's API."""
     accounts = []
     base = f"http://{HOST}:{port}/api/v1"
     with httpx.Client(base_url=base, timeout=SIGN_IN_SECONDS, trust_env=False) as client:
-        for number in range(TIMED_USERS + 2):
+        for number in range(count):
             credentials = {"email": _email(number), "password": PASSWORD}
             user = _checked(client.post("/users", json=credentials))
             form = {"username": _email(number), "password": PASSWORD}

@@ -175,23 +175,6 @@ class Task(StoredDocument):
         return await cls._one({"_id": last["_id"], "user_id": user_id}, ended_then)
 
     @classmethod
-    async def has_time_within(cls, user_id: ObjectId, started_at: datetime, ended_at: datetime) -> bool:
-        """Whether an ended entry of the user shares a part of [started_at, ended_at)."""
-        touches = {
-            "started_at": {"$lt": ended_at},
-            "ended_at": {"$gt": started_at},
-            "duration_seconds": {"$gt": 0},
-        }
-        condition = {
-            "user_id": user_id,
-            "deleted_at": None,
-            "first_started_at": {"$lt": ended_at},
-            "last_ended_at": {"$gt": started_at},
-            "time_entries": {"$elemMatch": touches},
-        }
-        return await cls._one(condition, {"_id": 1}) is not None
-
-    @classmethod
     async def change(cls, user_id: ObjectId, task_id: ObjectId, fields: Row) -> Row | None:
         """Sets these fields and no other, whatever else has changed; None when there is no such live task."""
         return await cls._changed(

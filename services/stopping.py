@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from app.clock import aware, stored, utc_now
 from documents.base import Row
-from documents.tasks import Task
+from documents.overlapping import is_any_overlapping
 from documents.users import OverlapPolicy
 from services.authentication import ActingUser
 from services.intervals import Interval, timer_interval
@@ -39,4 +39,4 @@ def _over_the_cap(user: ActingUser, tracked: Interval) -> bool:
 async def _overlaps(user: ActingUser, overlap: OverlapPolicy | None, tracked: Interval) -> bool:
     if policy_of(user, overlap) == "allow" or tracked.seconds == 0:
         return False
-    return await Task.has_time_within(user.id, stored(tracked.started_at), stored(tracked.ended_at))
+    return await is_any_overlapping(user.id, stored(tracked.started_at), stored(tracked.ended_at))

@@ -164,7 +164,7 @@ Moment = Annotated[
 Flag = Annotated[bool, BeforeValidator(_flag)]
 """A query parameter that is true or false."""
 
-Limit = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=200)]
+Limit = Annotated[int, Field(ge=1, le=200), BeforeValidator(_whole_number)]
 """How many things a page holds at most."""
 
 Cursor = Annotated[str, Field(max_length=LONGEST_CURSOR, description="The next_cursor of the page before.")]
