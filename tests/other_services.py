@@ -5,14 +5,18 @@ import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 
 import httpx
 from beanie import init_beanie
+from bson.binary import UUID_SUBTYPE, Binary
 from fastapi import FastAPI
 
+from app.config import Settings
 from documents.opening import DOCUMENTS
 from tests.conftest import Database
+from tests.processes import free_port
 from tests.support import serving
 
 PATIENCE_SECONDS = 30
@@ -32,6 +36,23 @@ async def serving_beside(app: FastAPI, database: Database) -> AsyncIterator[str]
     """The address of another service in this process; the documents are bound to its client meanwhile."""
     async with bound_to_others(database), serving(app) as base_url:
         yield base_url
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The settings of the service under test, for a process."""
+    assert settings.database_url is not None
+    assert settings.secret_key is not None
+    return {
+        "ENVIRONMENT": "test",
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+        "DATABASE_NAME": settings.database_name,
+        "SECRET_KEY": settings.secret_key.get_secret_value(),
+        "HOST": "127.0.0.1",
+        "WORKERS": "1",
+        "DEBUG": "false",
+        "LOG_LEVEL": "INFO",
+        "LOG_FORMAT": "json",
+    }
 
 
 @asynccontextmanager
@@ -55,6 +76,41 @@ async def process_serving(command: Sequence[str], *, port: int, log: Path, **set
             process.terminate()
         async with asyncio.timeout(PATIENCE_SECONDS):
             await process.wait()
+
+
+DYING_SERVICE = """
+import os, signal, sys
+from importlib import import_module
+from app.cli import main
+from documents.transactions import session_under_way
+
+place, owner, name = sys.argv.pop(1).split(":")
+
+async def die(*arguments, **more):
+    session = session_under_way()
+    if session is not None:
+        print("in", session.session_id["id"].hex(), file=sys.stderr, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(getattr(import_module(place), owner), name, staticmethod(die))
+main()
+"""
+
+
+@asynccontextmanager
+async def dying(settings: Settings, database: Database, folder: Path, *, at: str) -> AsyncIterator[str]:
+    """The address of a service on the same database that is killed by itself where it calls `at`.
+
+    A database gives up the transaction of a client that is gone after a minute; here it is told at once.
+    """
+    place, owner, name = at.split(":")
+    assert hasattr(getattr(import_module(place), owner), name)
+    command = ["-c", DYING_SERVICE, at, "serve"]
+    log = folder / "log"
+    async with process_serving(command, port=free_port(), log=log, **environment(settings)) as base_url:
+        yield base_url
+    left = [bytes.fromhex(line.split()[1]) for line in log.read_text().splitlines() if line.startswith("in ")]
+    await database.client.admin.command("killSessions", [{"id": Binary(session, UUID_SUBTYPE)} for session in left])
 
 
 async def _answers(base_url: str, process: asyncio.subprocess.Process) -> None:

@@ -20,7 +20,7 @@ from app.config import Settings
 from app.embedded import EmbeddedStore
 from app.main import create_app
 from tests.conftest import Database, MakeUser
-from tests.other_services import PATIENCE_SECONDS, process_serving, serving_beside
+from tests.other_services import PATIENCE_SECONDS, environment, process_serving, serving_beside
 from tests.processes import free_port
 from tests.support import API, PASSWORD, Client, Json, parameters, pointers, problem
 
@@ -424,23 +424,6 @@ class TestACrash:
         assert "the secret of the cellar" in crash["exception"]
         (request,) = [line for line in logged(log) if line["event"] == "request" and line["request_id"] == "mine"]
         assert request["status"] == 500
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    """The settings of the service under test, for a process."""
-    assert settings.database_url is not None
-    assert settings.secret_key is not None
-    return {
-        "ENVIRONMENT": "test",
-        "DATABASE_URL": settings.database_url.get_secret_value(),
-        "DATABASE_NAME": settings.database_name,
-        "SECRET_KEY": settings.secret_key.get_secret_value(),
-        "HOST": "127.0.0.1",
-        "WORKERS": "1",
-        "DEBUG": "false",
-        "LOG_LEVEL": "INFO",
-        "LOG_FORMAT": "json",
-    }
 
 
 def logged(log: Path) -> list[Json]:
