@@ -67,6 +67,22 @@ class TestADatabaseInUse:
         report = await examine()
         assert (report.tasks, report.entries, report.findings) == (0, 0, [])
 
+    async def test_is_sound_while_an_entry_goes_and_comes_back(self, alice: Client, database: Database) -> None:
+        await database.tasks.insert_many([task_row(alice.user["_id"], **tracked(ended_entry())) for _ in range(50)])
+        task = await alice.make_task()
+        span = {"started_at": "2026-11-18T09:00:00Z", "duration_seconds": 60}
+        entry = (await alice.post(f"/tasks/{task['id']}/time-entries", json=span)).json()
+
+        async def go_and_come_back() -> None:
+            for _ in range(20):
+                await alice.delete(f"/tasks/{task['id']}/time-entries/{entry['id']}")
+                await alice.post(f"/time-entries/{entry['id']}/restore")
+
+        going = asyncio.create_task(go_and_come_back())
+        while not going.done():
+            assert await findings() == []
+        await going
+
     async def test_is_sound_while_it_is_written_to(self, alice: Client, bob: Client, database: Database) -> None:
         async def work(client: Client) -> None:
             here, there = await client.make_task(), await client.make_task()
@@ -283,6 +299,15 @@ class TestRepairing:
         assert about + says in await findings(repair=True)
         assert await database.tasks.find_one({"_id": row["_id"]}) == row
 
+    async def test_leaves_what_the_database_would_refuse(self, alice: Client, database: Database) -> None:
+        row = task_row(alice.user["_id"], project_id=ObjectId(), title=7)
+        about = await store(database, row)
+        assert sorted(await findings(repair=True)) == [
+            f"{about}project_id is {row['project_id']}, which is no project of its user",
+            f"{about}title is of the type int, not string",
+        ]
+        assert await database.tasks.find_one({"_id": row["_id"]}) == row
+
     async def test_mends_the_counters_of_a_task_that_has_more_wrong(self, alice: Client, database: Database) -> None:
         row = task_row(alice.user["_id"], **tracked(ended_entry(duration_seconds=60)))
         about = await store(database, row | {"tracked_seconds": 0})
@@ -330,6 +355,18 @@ class TestTheCommand:
         assert (told.returncode, told.stdout) == (0, "0 tasks and 0 entries checked, nothing wrong.\n")
         with MongoClient[Json](database_url) as client:
             assert "task_timer_test_never" not in client.list_database_names()
+
+    async def test_leaves_the_database_of_a_later_version_to_its_doctor(
+        self, alice: Client, database: Database, database_url: str, tmp_path: Path
+    ) -> None:
+        assert alice.user
+        await database.schema_versions.update_one({}, {"$inc": {"version": 1}})
+        told = await asyncio.to_thread(
+            outcome, "doctor", folder=tmp_path, DATABASE_URL=database_url, DATABASE_NAME=database.name
+        )
+        await database.schema_versions.update_one({}, {"$inc": {"version": -1}})
+        assert (told.returncode, told.stdout) == (1, "")
+        assert told.stderr.startswith("A later version of Task Timer has used this database")
 
     def test_works_beside_a_service_and_without_one(self, tmp_path: Path) -> None:
         with running("serve", folder=tmp_path, PORT=free_port()) as service:
