@@ -333,8 +333,9 @@ class TestRepairing:
 class TestTheCommand:
     async def test_tells_and_mends(self, alice: Client, database: Database, database_url: str, tmp_path: Path) -> None:
         task = await alice.make_task()
-        await alice.start(task)
-        await alice.stop()
+        await alice.post(
+            f"/tasks/{task['id']}/time-entries", json={"started_at": "2026-11-18T09:00:00Z", "duration_seconds": 1800}
+        )
         variables: dict[str, Any] = {"DATABASE_URL": database_url, "DATABASE_NAME": database.name}
 
         async def doctor(*arguments: str) -> tuple[int, str, str]:
@@ -344,7 +345,7 @@ class TestTheCommand:
         assert await doctor() == (0, "1 task and 1 entry checked, nothing wrong.\n", "")
         await database.tasks.update_one({}, {"$set": {"tracked_seconds": 7, "entry_count": 2}})
         about, seen = f"tasks {task['id']}: ", "1 task and 1 entry checked"
-        lines = [f"{about}tracked_seconds is 7, its entries say 0", f"{about}entry_count is 2, its entries say 1"]
+        lines = [f"{about}tracked_seconds is 7, its entries say 1800", f"{about}entry_count is 2, its entries say 1"]
         assert await doctor() == (1, "\n".join([*lines, f"{seen}, 2 things wrong.\n"]), "")
         mended = [*(f"{line} (mended)" for line in lines), f"{seen}, 2 things wrong, 2 of them mended.\n"]
         assert await doctor("--repair") == (0, "\n".join(mended), "")
