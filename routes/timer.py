@@ -168,9 +168,9 @@ async def discard_timer(user: CurrentUser, sent: Overlap, if_match: IfMatch) -> 
     response_model=TimerWritten,
     responses={
         200: {"description": "It runs on that task already", "model": TimerWritten},
-        **problems(NothingToResumeError, TimerAlreadyRunningError, TaskFullError, *RETRY_ERRORS),
+        **problems(NothingToResumeError, TimerAlreadyRunningError, TaskFullError, StaleVersionError, *RETRY_ERRORS),
     },
 )
-async def resume_timer(user: CurrentUser, sent: Overlap, key: IdempotencyKey) -> Response:
+async def resume_timer(user: CurrentUser, sent: Overlap, if_match: IfMatch, key: IdempotencyKey) -> Response:
     """On the task that was tracked last, with the note, the tags and the billing of its last entry."""
-    return versioned(await timer_service.resume(user, overlap=sent.overlap, request_key=key))
+    return versioned(await timer_service.resume(user, overlap=sent.overlap, if_match=if_match, request_key=key))

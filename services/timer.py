@@ -188,18 +188,23 @@ class TimerService:
         await until_settled(lambda: Task.in_transaction(attempt))
 
     async def resume(
-        self, user: ActingUser, *, overlap: OverlapPolicy | None, request_key: RequestKey | None
+        self,
+        user: ActingUser,
+        *,
+        overlap: OverlapPolicy | None,
+        if_match: VersionCondition | None,
+        request_key: RequestKey | None,
     ) -> Versioned:
         """A new timer on the task that was tracked last, with the note, the tags and the billing of its last entry.
 
-        Raises NothingToResumeError, TimerAlreadyRunningError or TaskFullError.
+        Raises NothingToResumeError, TimerAlreadyRunningError, TaskFullError or StaleVersionError.
         """
         task = await Task.find_tracked_last(user.id)
         if task is None or not task.get("time_entries"):
             raise NothingToResumeError
         (last,) = task["time_entries"]
         again = TimerStart(task_id=str(task["_id"]), note=last["note"], tags=last["tags"], billable=last["billable"])
-        return await self.start(user, new=again, overlap=overlap, if_match=None, request_key=request_key)
+        return await self.start(user, new=again, overlap=overlap, if_match=if_match, request_key=request_key)
 
     async def _require_running(self, user: ActingUser, seen: ObjectId | None, if_match: VersionCondition | None) -> Row:
         """The task whose timer runs: the timer that was seen before, or any. Raises NoRunningTimerError."""

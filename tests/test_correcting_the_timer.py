@@ -110,6 +110,14 @@ class TestResuming:
         assert entry["ended_at"] is None
         assert timer["elapsed_seconds"] <= 30
 
+    async def test_resumes_the_version_it_was_asked_for_alone(self, alice: Client) -> None:
+        task = await alice.make_task()
+        await alice.start(task)
+        await alice.stop()
+        problem(await alice.post("/timer/resume", headers={"If-Match": '"2"'}), 412, "stale_version")
+        assert (await alice.get("/timer")).status_code == 204
+        assert (await alice.post("/timer/resume", headers={"If-Match": '"3"'})).status_code == 201
+
     async def test_opens_a_completed_task_again(self, alice: Client) -> None:
         task = await alice.make_task()
         await alice.start(task)

@@ -325,6 +325,7 @@ async def through_the_timer(client: Client) -> None:
     await client.post(f"{timer}/stop", headers={"If-Match": '"99"'})
     await client.post(f"{timer}/stop", json={"ended_at": "9000-01-01T00:00:00Z"})
     await client.stop()
+    await client.post(f"{timer}/resume", headers={"If-Match": '"99"'})
     for _ in range(2):
         await client.post(f"{timer}/resume")
     await client.stop()
