@@ -66,6 +66,7 @@ class TaskService:
         """The new task, of this id; a try that is not the first finds what an earlier one has made."""
         made = await Task.find_any(user.id, task_id) if retried else None
         if made is not None:
+            made = await self._out_of_a_deleted_project(made, made)  # the earlier try may not have come to that
             return Versioned(read_task(made), made["version"], created=True)
         fields = _as_stored(new.model_dump())
         if new.project_id is not None:

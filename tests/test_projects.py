@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from app.main import create_app
 from documents.tasks import Task
 from services.authentication import ActingUser
-from services.schemas.tasks import TaskUpdate
+from services.schemas.tasks import TaskCreate, TaskUpdate
 from services.stopping import ended_entry
 from services.tasks import task_service
 from tests.conftest import Database
@@ -618,6 +618,14 @@ class TestDeletingAProject:
         settled = await task_service._out_of_a_deleted_project(written, fields)
         assert (settled["project_id"], settled["version"]) == (None, late["version"] + 1)
         assert await task_service._out_of_a_deleted_project(settled, fields) == settled
+        assert (await alice.read(late))["project_id"] is None
+
+    async def test_takes_out_a_task_whose_making_was_cut_short(self, alice: Client, interrupted: Json) -> None:
+        (late,) = (await alice.list(project_id=interrupted["id"], sort="title", limit=1))["items"]
+        user = ActingUser(alice.user["_id"], "UTC", "allow", timer_cap_hours=12, token_version=0)
+        new = TaskCreate(title=late["title"], project_id=interrupted["id"])
+        made = await task_service.make(user, new, task_id=ObjectId(late["id"]), retried=True)
+        assert (made.body["id"], made.body["project_id"]) == (late["id"], None)
         assert (await alice.read(late))["project_id"] is None
 
 
