@@ -111,12 +111,14 @@ class ProjectService:
         async def attempt() -> Row | None:
             project = require_project(await Project.find_live(user.id, wanted))
             changes, provided = _changes(project, fields)
-            return await Project.change(user.id, wanted, changes, provided=provided) if changes else project
+            if not changes:
+                return project
+            try:
+                return await Project.change(user.id, wanted, changes, provided=provided)
+            except DuplicateError as taken:  # said here, since to try again would not help
+                raise ProjectNameTakenError from taken
 
-        try:
-            changed = read_project(await until_settled(attempt))
-        except DuplicateError as taken:
-            raise ProjectNameTakenError from taken
+        changed = read_project(await until_settled(attempt))
         if not rerates:
             return changed
         rerated: ProjectChanged = {**changed, "rerated_entries": await rerate(user.id, wanted)}
