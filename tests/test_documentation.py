@@ -27,14 +27,30 @@ def read(page: Path) -> docutils.nodes.document:
     return docutils.core.publish_doctree(page.read_text(), source_path=str(page), settings_overrides=strict)
 
 
-def shell_examples(page: Path, title: str) -> list[str]:
-    """The shell commands in a section of the page."""
-    for section in read(page).findall(docutils.nodes.section):
-        if section[0].astext() == title:
-            return [
-                block.astext() for block in section.findall(docutils.nodes.literal_block) if "sh" in block["classes"]
-            ]
-    raise AssertionError(f"{page.name} has no section {title}")
+def shell_examples(page: Path, title: str | None = None) -> str:
+    """The shell commands in a section of the page, or in all of it."""
+    whole = read(page)
+    sections = [section for section in whole.findall(docutils.nodes.section) if section[0].astext() == title]
+    assert title is None or len(sections) == 1, f"{page.name} has no section {title}"
+    blocks = (sections[0] if sections else whole).findall(docutils.nodes.literal_block)
+    return "\n".join(block.astext() for block in blocks if "sh" in block["classes"])
+
+
+def transcript(examples: str, folder: Path) -> str:
+    """What these commands print, run word for word against a service that has just been started in this folder."""
+    with running("serve", folder=folder, PORT=free_port()) as service:
+        service.wait_until_ready()
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", examples],
+            cwd=folder,
+            env=clean_environment(API=service.base_url + API),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def subclasses(kind: type[ServiceError]) -> set[type[ServiceError]]:
@@ -53,20 +69,8 @@ class TestEveryPage:
 
 class TestTheReadme:
     def test_tour_runs_word_for_word(self, tmp_path: Path) -> None:
-        tour = "\n".join(shell_examples(README, "Five minutes with curl"))
-        with running("serve", folder=tmp_path, PORT=free_port()) as service:
-            service.wait_until_ready()
-            done = subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", tour],
-                cwd=tmp_path,
-                env=clean_environment(API=service.base_url + API),
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
-        assert done.returncode == 0, done.stdout + done.stderr
-        for said in (
+        said = transcript(shell_examples(README, "Five minutes with curl"), tmp_path)
+        for part in (
             '"email":"ada@example.com"',
             '"elapsed_seconds":',
             '"code":"timer_already_running"',
@@ -76,7 +80,7 @@ class TestTheReadme:
             '"version":4',
             '{"items":[{',
         ):
-            assert said in done.stdout
+            assert part in said
 
     def test_names_every_setting(self) -> None:
         named = set(re.findall(r"``([A-Z_]+)``", README.read_text()))
@@ -110,6 +114,27 @@ class TestThePageOfTheApi:
         }
         raised = {(error.status, error.code) for error in subclasses(ServiceError) if error.code != "internal_error"}
         assert told == raised | {(500, "internal_error")}
+
+
+class TestThePageOfTrackingTime:
+    def test_examples_run_word_for_word(self, tmp_path: Path) -> None:
+        said = transcript(shell_examples(ROOT / "docs" / "tracking-time.rst"), tmp_path)
+        for part in (
+            '"started_at":"2026-11-18T08:00:00Z"',
+            '"ended_at":"2026-11-18T09:30:00Z","duration_seconds":5400',
+            '"ended_at":"2026-11-18T09:45:00Z","duration_seconds":900',
+            '{"first":{',
+            '"overlap_seconds":1800',
+            '"code":"overlap"',
+            '"duration_seconds":86400',
+            '"needs_review":true',
+            '"duration_seconds":28800',
+        ):
+            assert part in said
+        assert said.lower().count("idempotency-replayed: true") == 1
+        replayed = re.findall(r'^{"id":"(\w+)".*"started_at":"2026-11-18T11:00:00Z"', said, re.MULTILINE)
+        assert len(replayed) == 2
+        assert len(set(replayed)) == 1
 
 
 class TestTheDecisions:

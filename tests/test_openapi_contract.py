@@ -30,7 +30,7 @@ METHODS = {"get", "post", "put", "patch", "delete"}
 ANOTHER = {
     # What a tour through one service cannot meet: test_error_contract.py and test_signing_in.py meet it.
     ("register", "403"),
-    # test_retries.py meets a request that is still under way, test_full_tasks.py a task that is full.
+    # test_retries.py meets a request that is still under way, test_switching.py a task that is full.
     ("create_task", "409"),
     ("restore_task", "409"),
     ("change_tasks", "409"),
