@@ -2,28 +2,37 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.processes import free_port, running
-from tests.support import API, PASSWORD, Client, problem
+from tests.support import API, PASSWORD, Client, clock, problem
 
 CLIENTS = 10
 
 
+@asynccontextmanager
+async def two_workers(folder: Path) -> AsyncIterator[list[Client]]:
+    """Clients of one user. A connection belongs to a worker, so several clients reach both."""
+    with running("serve", folder=folder, PORT=free_port(), WORKERS=2) as service:
+        service.wait_until_ready()
+        clients = [Client(base_url=service.base_url + API, timeout=30) for _ in range(CLIENTS)]
+        account = {"email": "ada@example.com", "password": PASSWORD}
+        assert (await clients[0].post("/users", json=account)).status_code == 201
+        form = {"username": account["email"], "password": PASSWORD}
+        token = (await clients[0].post("/auth/token", data=form)).json()["access_token"]
+        for client in clients:
+            client.headers["Authorization"] = f"Bearer {token}"
+        yield clients
+        for client in clients:
+            await client.aclose()
+
+
 class TestTwoWorkers:
     async def test_start_one_timer_of_fifty_and_end_it_once(self, tmp_path: Path) -> None:
-        with running("serve", folder=tmp_path, PORT=free_port(), WORKERS=2) as service:
-            service.wait_until_ready()
-            # A connection belongs to a worker, so several clients reach both.
-            clients = [Client(base_url=service.base_url + API, timeout=30) for _ in range(CLIENTS)]
-            account = {"email": "ada@example.com", "password": PASSWORD}
-            assert (await clients[0].post("/users", json=account)).status_code == 201
-            form = {"username": account["email"], "password": PASSWORD}
-            token = (await clients[0].post("/auth/token", data=form)).json()["access_token"]
-            for client in clients:
-                client.headers["Authorization"] = f"Bearer {token}"
+        async with two_workers(tmp_path) as clients:
             tasks = [await clients[0].make_task(title=str(number)) for number in range(50)]
-
             starts = await asyncio.gather(
                 *(
                     clients[number % CLIENTS].post("/timer/start", json={"task_id": task["id"]})
@@ -45,5 +54,22 @@ class TestTwoWorkers:
             assert len({response.json()["entry"]["ended_at"] for response in stops}) == 1
             task = await clients[0].read({"id": timer["task_id"]})
             assert (task["entry_count"], len(task["time_entries"])) == (1, 1)
-            for client in clients:
-                await client.aclose()
+
+    async def test_store_one_of_twenty_writes_of_an_hour_where_overlaps_are_forbidden(self, tmp_path: Path) -> None:
+        hour = {"started_at": clock("09:00"), "ended_at": clock("10:00")}
+        async with two_workers(tmp_path) as clients:
+            tasks = [await clients[0].make_task(title=str(number)) for number in range(20)]
+            responses = await asyncio.gather(
+                *(
+                    clients[number % CLIENTS].insist(
+                        "POST", f"/tasks/{task['id']}/time-entries", json=hour, params={"overlap": "forbid"}
+                    )
+                    for number, task in enumerate(tasks)
+                )
+            )
+            assert Counter(response.status_code for response in responses) == {201: 1, 409: 19}
+            (stored,) = [response.json() for response in responses if response.status_code == 201]
+            for response in responses:
+                if response.status_code == 409:
+                    (overlap,) = problem(response, 409, "overlap")["overlaps"]
+                    assert (overlap["entry_id"], overlap["overlap_seconds"]) == (stored["id"], 3600)
