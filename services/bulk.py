@@ -8,10 +8,9 @@ from pydantic import ValidationError as PydanticError
 
 from app.errors import ServiceError, ValidationError, members
 from app.findings import in_a_body
-from documents.tasks import Task
 from documents.users import OverlapPolicy
 from services.authentication import ActingUser
-from services.contention import until_settled
+from services.contention import settled_as_one
 from services.overlap import policy_of
 from services.retries import RequestKey, Work, once
 from services.schemas.bulk import OperationResult, TaskBulk, TaskOperation
@@ -37,7 +36,7 @@ class BulkService:
 
         async def do(work: Work) -> Versioned:
             if bulk.atomic:
-                return await until_settled(lambda: Task.in_transaction(lambda: self._all_or_none(acting, bulk, work)))
+                return await settled_as_one(lambda: self._all_or_none(acting, bulk, work))
             return _answer(await self._each_for_itself(acting, bulk, work))
 
         return await once(user, request_key, do)

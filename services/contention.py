@@ -3,12 +3,12 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from time import monotonic
 from typing import TypeVar
 
 from app.errors import DatabaseUnavailableError
 from documents.base import DuplicateError
+from documents.tasks import Task
 from documents.transactions import MovedOnError, session_under_way
 
 T = TypeVar("T")
@@ -20,11 +20,8 @@ _LONGEST_PAUSE = 0.01
 async def until_settled(attempt: Callable[[], Awaitable[T | None]]) -> T:
     """The first answer of `attempt` that is not None: None says that the document moved on in between.
 
-    So does a unique index that refuses the write: another one came first. The embedded store also
-    says it of two transactions that change the same document, whatever they change of it.
-
     Inside of a transaction there is one attempt, since nothing moves there: the transaction as a whole
-    is tried again. Raises DatabaseUnavailableError after 5 s, and whatever else `attempt` raises.
+    is tried again. Raises DatabaseUnavailableError after 5 s, and whatever `attempt` raises.
     """
     if session_under_way() is not None:
         settled = await attempt()
@@ -33,9 +30,24 @@ async def until_settled(attempt: Callable[[], Awaitable[T | None]]) -> T:
         return settled
     give_up = monotonic() + CONTENTION_SECONDS
     while monotonic() < give_up:
-        with suppress(DuplicateError):
-            settled = await attempt()
-            if settled is not None:
-                return settled
+        settled = await attempt()
+        if settled is not None:
+            return settled
         await asyncio.sleep(random.uniform(0, _LONGEST_PAUSE))  # noqa: S311 -- spreads the tries, guards nothing
     raise DatabaseUnavailableError("Too many changes of the same thing at once. Try again in a moment.")
+
+
+async def settled_as_one(attempt: Callable[[], Awaitable[T | None]]) -> T:
+    """The same of an attempt that is one transaction: all that it writes is kept, or nothing.
+
+    A unique index that refuses it says that another write came first. So it is also where nothing is
+    there twice: the embedded store says it of two transactions that change the same document.
+    """
+
+    async def as_one() -> T | None:
+        try:
+            return await Task.in_transaction(attempt)
+        except DuplicateError:
+            return None
+
+    return await until_settled(as_one)

@@ -11,7 +11,7 @@ from documents.overlapping import find_overlapping
 from documents.tasks import Task
 from documents.users import OverlapPolicy, User
 from services.authentication import ActingUser
-from services.contention import until_settled
+from services.contention import settled_as_one, until_settled
 from services.intervals import Interval
 from services.schemas.overlaps import OverlapRead, read_overlap
 
@@ -34,7 +34,7 @@ async def settled(policy: OverlapPolicy, attempt: Callable[[], Awaitable[T | Non
     """What `attempt` answers: in one transaction where the policy minds overlaps. Raises like until_settled."""
     if policy == "allow":
         return await until_settled(attempt)
-    return await until_settled(lambda: Task.in_transaction(attempt))
+    return await settled_as_one(attempt)
 
 
 def unchecked(policy: OverlapPolicy) -> list[OverlapRead] | None:

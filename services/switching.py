@@ -1,15 +1,14 @@
 """Switching the timer: one stops and another starts at the same instant, in one transaction."""
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from app.clock import aware, utc_now
-from documents.base import DuplicateError, Row
+from documents.base import Row
 from documents.entries import TimeEntry
 from documents.tasks import Task
 from documents.users import OverlapPolicy
 from services.authentication import ActingUser
-from services.contention import until_settled
+from services.contention import settled_as_one
 from services.made_before import find_made_entry
 from services.retries import RequestKey, Work, once
 from services.room import require_room_for_a_timer
@@ -56,15 +55,9 @@ class SwitchingService:
                 entry = await ended_entry(user, running, ended_at=at, overlap=overlap)
                 return await self._stop_and_start(user, work, to, running, entry, target)
 
-            return await until_settled(lambda: self._as_one(attempt))
+            return await settled_as_one(attempt)
 
         return await once(user, request_key, do)
-
-    async def _as_one(self, attempt: Callable[[], Awaitable[Versioned | None]]) -> Versioned | None:
-        try:
-            return await Task.in_transaction(attempt)
-        except DuplicateError:  # another timer has started since the look
-            return None
 
     async def _stop_and_start(
         self, user: ActingUser, work: Work, to: TimerSwitch, running: Row, entry: Row, target: Row

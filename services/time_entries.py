@@ -12,7 +12,7 @@ from documents.entries import TimeEntry
 from documents.tasks import Task
 from documents.users import OverlapPolicy
 from services.authentication import ActingUser
-from services.contention import until_settled
+from services.contention import settled_as_one
 from services.entry_errors import EntryNotFoundError, require_entry_id
 from services.entry_pages import read_task_timeline, read_timeline
 from services.intervals import Interval
@@ -133,7 +133,7 @@ class TimeEntryService:
             await DeletedEntry.keep(task, entry)
             return True
 
-        await until_settled(lambda: Task.in_transaction(attempt))
+        await settled_as_one(attempt)
 
     async def restore(
         self,
@@ -164,7 +164,7 @@ class TimeEntryService:
                 return None
             return _read(changed, entry, overlaps)
 
-        return await once(user, request_key, lambda _: until_settled(lambda: Task.in_transaction(attempt)))
+        return await once(user, request_key, lambda _: settled_as_one(attempt))
 
     async def split(
         self,
@@ -236,7 +236,7 @@ class TimeEntryService:
                     return None
                 return _read(changed, moved, overlaps)
 
-            return await until_settled(lambda: Task.in_transaction(attempt))
+            return await settled_as_one(attempt)
 
         return await once(user, request_key, do)
 

@@ -13,7 +13,7 @@ from documents.entries import TimeEntry
 from documents.tasks import Task
 from documents.users import OverlapPolicy
 from services.authentication import ActingUser
-from services.contention import until_settled
+from services.contention import settled_as_one, until_settled
 from services.entry_errors import EntryNotFoundError, require_entry_id
 from services.intervals import Interval
 from services.made_before import find_made_entry
@@ -185,7 +185,7 @@ class TimerService:
                 await DeletedEntry.keep(task, await ended_entry(user, task, ended_at=utc_now()))
             return discarded
 
-        await until_settled(lambda: Task.in_transaction(attempt))
+        await settled_as_one(attempt)
 
     async def resume(
         self,
