@@ -115,7 +115,7 @@ class ProjectService:
                 return project
             try:
                 return await Project.change(user.id, wanted, changes, provided=provided)
-            except DuplicateError as taken:  # said here, since to try again would not help
+            except DuplicateError as taken:
                 raise ProjectNameTakenError from taken
 
         changed = read_project(await until_settled(attempt))
