@@ -71,30 +71,7 @@ class TimerService:
         Raises TaskNotFoundError, TimerAlreadyRunningError, TaskFullError, StaleVersionError,
         InTheFutureError for a start more than 60 s ahead, or OverlapError for one in the past.
         """
-        task_id = require_task_id(new.task_id)
-        started_at = up_to_now(new.started_at, pointer="#/started_at")
-        policy = policy_of(user, overlap)
-        checked = new.started_at is not None and policy != "allow"
-
-        async def do(work: Work) -> Versioned:
-            entry_id = work.new_id()
-
-            async def attempt() -> Versioned | None:
-                made = await find_made_entry(user, entry_id) if work.retried else None
-                if made is not None:
-                    return _running({**made[0], "active": made[1]}, created=True)
-                task = require_task(await Task.find_live(user.id, task_id))
-                if "active" in task:
-                    return _running(task, unchecked(policy))
-                require_version(if_match, task["version"])
-                require_room_for_a_timer(task)
-                overlaps = await self._overlaps_of_start(user, policy, started_at) if checked else unchecked(policy)
-                started = await Task.start_timer(task, new_timer_entry(user, task, entry_id, new, started_at))
-                return None if started is None else _running(started, overlaps, created=True)
-
-            return await until_settled(lambda: self._alone(user, attempt, as_one=checked))
-
-        return await once(user, request_key, do)
+        return await once(user, request_key, lambda work: self._begin(user, new, overlap, if_match, work))
 
     async def stop(
         self,
@@ -199,12 +176,40 @@ class TimerService:
 
         Raises NothingToResumeError, TimerAlreadyRunningError, TaskFullError or StaleVersionError.
         """
-        task = await Task.find_tracked_last(user.id)
-        if task is None or not task.get("time_entries"):
-            raise NothingToResumeError
-        (last,) = task["time_entries"]
-        again = TimerStart(task_id=str(task["_id"]), note=last["note"], tags=last["tags"], billable=last["billable"])
-        return await self.start(user, new=again, overlap=overlap, if_match=if_match, request_key=request_key)
+
+        async def do(work: Work) -> Versioned:
+            made = await _begun_before(user, work)
+            return made or await self._begin(user, await _once_more(user), overlap, if_match, work)
+
+        return await once(user, request_key, do)
+
+    async def _begin(
+        self,
+        user: ActingUser,
+        new: TimerStart,
+        overlap: OverlapPolicy | None,
+        if_match: VersionCondition | None,
+        work: Work,
+    ) -> Versioned:
+        task_id, entry_id = require_task_id(new.task_id), work.new_id()
+        started_at = up_to_now(new.started_at, pointer="#/started_at")
+        policy = policy_of(user, overlap)
+        checked = new.started_at is not None and policy != "allow"
+
+        async def attempt() -> Versioned | None:
+            made = await _begun_before(user, work)
+            if made is not None:
+                return made
+            task = require_task(await Task.find_live(user.id, task_id))
+            require_version(if_match, task["version"])
+            if "active" in task:
+                return _running(task, unchecked(policy))
+            require_room_for_a_timer(task)
+            overlaps = await self._overlaps_of_start(user, policy, started_at) if checked else unchecked(policy)
+            started = await Task.start_timer(task, new_timer_entry(user, task, entry_id, new, started_at))
+            return None if started is None else _running(started, overlaps, created=True)
+
+        return await until_settled(lambda: self._alone(user, attempt, as_one=checked))
 
     async def _require_running(self, user: ActingUser, seen: ObjectId | None, if_match: VersionCondition | None) -> Row:
         """The task whose timer runs: the timer that was seen before, or any. Raises NoRunningTimerError."""
@@ -250,6 +255,21 @@ class TimerService:
         if task is None:
             raise NoRunningTimerError if entry_id is None else EntryNotFoundError
         return _stopped(task, task["time_entries"][0])
+
+
+async def _once_more(user: ActingUser) -> TimerStart:
+    """A start like that of the entry that ended last. Raises NothingToResumeError."""
+    task = await Task.find_tracked_last(user.id)
+    if task is None or not task.get("time_entries"):
+        raise NothingToResumeError
+    (last,) = task["time_entries"]
+    return TimerStart(task_id=str(task["_id"]), note=last["note"], tags=last["tags"], billable=last["billable"])
+
+
+async def _begun_before(user: ActingUser, work: Work) -> Versioned | None:
+    """The timer that an earlier try of this request has started."""
+    made = await find_made_entry(user, work.new_id()) if work.retried else None
+    return None if made is None else _running({**made[0], "active": made[1]}, created=True)
 
 
 def _running(task: Row, overlaps: list[OverlapRead] | None = None, *, created: bool = False) -> Versioned:

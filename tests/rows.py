@@ -5,6 +5,7 @@ from typing import Any
 
 from bson import ObjectId
 
+from tests.conftest import Database
 from tests.support import Json
 
 NINE = datetime(2026, 11, 18, 9)  # noqa: DTZ001 -- as the driver decodes it
@@ -95,3 +96,10 @@ def project_row(user_id: ObjectId, **fields: Any) -> Json:
 def short_entries(count: int) -> list[Json]:
     """So many entries of a minute each, one after the other, the last of which ends at nine o'clock."""
     return [ended_entry(minutes=1, at=NINE - timedelta(minutes=count - number)) for number in range(count)]
+
+
+async def forget_answers(database: Database) -> None:
+    """As if the service had died after the work of each request with a key, before it kept the answer."""
+    long_ago = {"answer": None, "taken_at": NINE.replace(year=2020)}
+    async for known in database.idempotency_keys.find():
+        await database.idempotency_keys.update_one({"_id": known["_id"]}, {"$set": long_ago})

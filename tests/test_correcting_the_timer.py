@@ -3,7 +3,8 @@ import asyncio
 import pytest
 
 from tests.conftest import Database
-from tests.support import Client, Json, ago, pointers, problem
+from tests.rows import forget_answers
+from tests.support import Client, Json, ago, at, pointers, problem
 
 
 class TestCorrectingTheTimer:
@@ -151,3 +152,17 @@ class TestResuming:
         responses = await asyncio.gather(*(alice.post("/timer/resume") for _ in range(20)))
         assert sorted(response.status_code for response in responses) == [200] * 19 + [201]
         assert len({response.json()["entry"]["id"] for response in responses}) == 1
+
+    async def test_is_answered_again_when_nothing_is_left_to_resume(self, alice: Client, database: Database) -> None:
+        task, key = await alice.make_task(), {"Idempotency-Key": "go-on"}
+        entry = await alice.write(task)
+        first = await alice.post("/timer/resume", headers=key)
+        assert first.status_code == 201
+        assert (await alice.delete("/timer")).status_code == 204
+        assert (await alice.delete(at(entry))).status_code == 204
+        again = await alice.post("/timer/resume", headers=key)
+        assert (again.status_code, again.content) == (201, first.content)
+        await forget_answers(database)
+        found = await alice.post("/timer/resume", headers=key)
+        assert (found.status_code, found.json()["entry"]["id"]) == (201, first.json()["entry"]["id"])
+        assert (await alice.get("/timer")).status_code == 204

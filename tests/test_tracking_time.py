@@ -126,6 +126,14 @@ class TestStartingATimer:
         problem(response, 412, "stale_version")
         assert (await alice.get("/timer")).status_code == 204
 
+    async def test_a_stale_if_match_is_told_of_also_where_the_timer_runs_already(self, alice: Client) -> None:
+        task = await alice.make_task()
+        await alice.start(task)
+        for version, status in (("1", 412), ("2", 200)):
+            headers = {"If-Match": f'"{version}"'}
+            response = await alice.post("/timer/start", json={"task_id": task["id"]}, headers=headers)
+            assert response.status_code == status
+
     @pytest.mark.parametrize(
         ("body", "pointer"),
         [
