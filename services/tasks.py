@@ -12,7 +12,7 @@ from documents.tasks import Task
 from services.authentication import ActingUser
 from services.contention import until_settled
 from services.projects import find_project_to_refer_to
-from services.retries import RequestKey, once
+from services.retries import RequestKey, Work, once
 from services.schemas.tasks import (
     TaskCreate,
     TaskPage,
@@ -131,13 +131,14 @@ class TaskService:
         """
         wanted = require_task_id(task_id)
 
-        async def attempt() -> Versioned | None:
+        async def attempt(work: Work) -> Versioned | None:
             task = require_task(await Task.find_any(user.id, wanted))
-            require_version(if_match, task["version"])
+            if task["deleted_at"] or not work.retried:  # else an earlier try may have made the version that stands
+                require_version(if_match, task["version"])
             restored = await Task.change_version(task, {"deleted_at": None}) if task["deleted_at"] else task
             return None if restored is None else Versioned(read_task(restored), restored["version"])
 
-        return await once(user, request_key, lambda _: until_settled(attempt))
+        return await once(user, request_key, lambda work: until_settled(lambda: attempt(work)))
 
     async def _change_as_read(
         self, user: ActingUser, task_id: ObjectId, fields: Row, if_match: VersionCondition | None

@@ -150,10 +150,11 @@ class TimeEntryService:
         """
         meant, policy = require_entry_id(entry_id), policy_of(user, overlap)
 
-        async def attempt() -> Versioned | None:
+        async def attempt(work: Work) -> Versioned | None:
             deleted = await DeletedEntry.find_kept(user.id, meant)
             if deleted is None:
-                return await self._never_deleted(user, meant, policy, if_match)
+                # It may be an earlier try of this request that has brought it back, and so made the next version.
+                return await self._never_deleted(user, meant, policy, None if work.retried else if_match)
             task = require_task(await Task.find_live(user.id, deleted["task_id"]))
             require_version(if_match, task["version"])
             require_room_for_an_entry(task)
@@ -164,7 +165,7 @@ class TimeEntryService:
                 return None
             return _read(changed, entry, overlaps)
 
-        return await once(user, request_key, lambda _: settled_as_one(attempt))
+        return await once(user, request_key, lambda work: settled_as_one(lambda: attempt(work)))
 
     async def split(
         self,

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Database
+from tests.rows import forget_answers
 from tests.support import Client, Json, parameters, pointers, problem
 
 NEW_TASK: Json = {
@@ -247,6 +248,16 @@ class TestTheTrash:
         response = await alice.post(f"/tasks/{task['id']}/restore", headers={"If-Match": '"1"'})
         problem(response, 412, "stale_version")
         assert len((await alice.list(deleted="true"))["items"]) == 1
+
+    async def test_finds_what_an_earlier_try_took_out(self, alice: Client, database: Database) -> None:
+        task = await alice.make_task()
+        await alice.delete(f"/tasks/{task['id']}")
+        sent = {"If-Match": '"2"', "Idempotency-Key": "out"}
+        first = await alice.post(f"/tasks/{task['id']}/restore", headers=sent)
+        await forget_answers(database)
+        again = await alice.post(f"/tasks/{task['id']}/restore", headers=sent)
+        assert (again.status_code, again.content) == (200, first.content)
+        assert again.headers["etag"] == first.headers["etag"] == '"3"'
 
     @pytest.mark.parametrize("task_id", ["nonsense", "0" * 24])
     async def test_what_never_was_cannot_be_restored(self, alice: Client, task_id: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from app.clock import stored, utc_now
 from tests.books import balance
 from tests.conftest import Database, MakeUser
-from tests.rows import short_entries, task_row, tracked
+from tests.rows import forget_answers, short_entries, task_row, tracked
 from tests.support import Client, Json, ago, at, clock, pointers, problem
 
 HOUR: Json = {"started_at": clock("09:00"), "ended_at": clock("10:00")}
@@ -465,6 +465,16 @@ class TestBringingAnEntryBack:
         await alice.delete(at(entry))
         problem(await alice.post(self.back(entry), headers={"If-Match": '"2"'}), 412, "stale_version")
         assert (await alice.post(self.back(entry), headers={"If-Match": '"3"'})).status_code == 200
+
+    async def test_finds_what_an_earlier_try_brought_back(self, alice: Client, database: Database) -> None:
+        entry = await alice.write(await alice.make_task())
+        await alice.delete(at(entry))
+        sent = {"If-Match": '"3"', "Idempotency-Key": "back"}
+        first = await alice.post(self.back(entry), headers=sent)
+        await forget_answers(database)
+        again = await alice.post(self.back(entry), headers=sent)
+        assert (again.status_code, again.content) == (200, first.content)
+        assert again.headers["etag"] == first.headers["etag"] == '"4"'
 
 
 class TestAnEntryThatRuns:
