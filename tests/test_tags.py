@@ -85,6 +85,18 @@ class TestListingTags:
         assert parameters(await alice.get("/tags", params=sent)) == set(sent)
 
 
+class TestATag:
+    async def test_can_be_sent_back_as_it_was_answered(self, alice: Client) -> None:
+        task = await alice.make_task(tags=["\u0130" * 25, " Offers "])
+        for tag in task["tags"]:
+            found = await alice.list(tag=tag)
+            assert [item["id"] for item in found["items"]] == [task["id"]]
+
+    async def test_that_lower_case_makes_too_long_is_refused(self, alice: Client) -> None:
+        response = await alice.post("/tasks", json={"title": "x", "tags": ["\u0130" * 26]})
+        assert pointers(response) == {"#/tags/0"}
+
+
 class TestRenamingATag:
     async def test_changes_it_wherever_it_stands(self, alice: Client) -> None:
         task = await alice.make_task(tags=["mail", "work"])

@@ -26,6 +26,7 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _FIRST_YEAR, _LAST_YEAR = 1970, 9998
 _ZONES = frozenset(available_timezones() - {"localtime", "Factory"})  # these two name no place
 MOST_TAGS = 10
+LONGEST_TAG = 50
 LONGEST_CURSOR = 2000
 """A cursor holds a value of the sort key; a title of 200 characters may take 1,200 bytes in JSON."""
 
@@ -40,6 +41,12 @@ def _without_nul(value: str) -> str:
     if "\0" in value:
         raise ValueError("holds a NUL character")
     return value
+
+
+def _still_short(tag: str) -> str:
+    if len(tag) > LONGEST_TAG:
+        raise ValueError(f"has more than {LONGEST_TAG} characters in lower case")
+    return tag
 
 
 def _zone(value: str) -> str:
@@ -134,8 +141,9 @@ ClientName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=
 SearchText = Annotated[str, StringConstraints(min_length=1, max_length=200), _no_nul]
 Tag = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=50),
+    StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=LONGEST_TAG),
     _no_nul,
+    AfterValidator(_still_short),
 ]
 Tags = Annotated[list[Tag], Field(max_length=MOST_TAGS), AfterValidator(_each_once)]
 Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254), _no_nul, AfterValidator(_email)]
