@@ -14,7 +14,8 @@ from documents.transactions import MovedOnError, session_under_way
 T = TypeVar("T")
 
 CONTENTION_SECONDS = 5.0
-_LONGEST_PAUSE = 0.01
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.16
+"""In seconds, at the most. It doubles: the more there are at it, the less they should be in each other's way."""
 
 
 async def until_settled(attempt: Callable[[], Awaitable[T | None]]) -> T:
@@ -28,12 +29,13 @@ async def until_settled(attempt: Callable[[], Awaitable[T | None]]) -> T:
         if settled is None:
             raise MovedOnError
         return settled
-    give_up = monotonic() + CONTENTION_SECONDS
+    give_up, pause = monotonic() + CONTENTION_SECONDS, _FIRST_PAUSE
     while monotonic() < give_up:
         settled = await attempt()
         if settled is not None:
             return settled
-        await asyncio.sleep(random.uniform(0, _LONGEST_PAUSE))  # noqa: S311 -- spreads the tries, guards nothing
+        await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 -- spreads the tries, guards nothing
+        pause = min(2 * pause, _LONGEST_PAUSE)
     raise DatabaseUnavailableError("Too many changes of the same thing at once. Try again in a moment.")
 
 

@@ -192,7 +192,7 @@ class TimerService:
         work: Work,
     ) -> Versioned:
         task_id, entry_id = require_task_id(new.task_id), work.new_id()
-        started_at = up_to_now(new.started_at, pointer="#/started_at")
+        up_to_now(new.started_at, pointer="#/started_at")  # a wrong instant is told before all else
         policy = policy_of(user, overlap)
         checked = new.started_at is not None and policy != "allow"
 
@@ -205,6 +205,8 @@ class TimerService:
             if "active" in task:
                 return _running(task, unchecked(policy))
             require_room_for_a_timer(task)
+            # At each try anew: a timer that has ended since the try before must not share time with this one.
+            started_at = up_to_now(new.started_at, pointer="#/started_at")
             overlaps = await self._overlaps_of_start(user, policy, started_at) if checked else unchecked(policy)
             started = await Task.start_timer(task, new_timer_entry(user, task, entry_id, new, started_at))
             return None if started is None else _running(started, overlaps, created=True)

@@ -13,7 +13,7 @@ from motor.motor_asyncio import AsyncIOMotorDatabase
 from pydantic import SecretStr
 
 from app.config import Settings
-from app.database import connect
+from app.database import connect, without_haste
 from app.embedded import EmbeddedStore
 from app.main import create_app
 from app.security import AccessTokens, passwords
@@ -88,10 +88,14 @@ def app(settings: Settings) -> FastAPI:
 async def database(settings: Settings) -> AsyncIterator[Database]:
     """The database of this worker, gone afterwards."""
     client = connect(settings)
-    await client.drop_database(settings.database_name)
-    yield client[settings.database_name]
-    await client.drop_database(settings.database_name)
-    client.close()
+    try:
+        with without_haste():
+            await client.drop_database(settings.database_name)
+        yield client[settings.database_name]
+        with without_haste():
+            await client.drop_database(settings.database_name)
+    finally:
+        client.close()
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import httpx
 from bson import ObjectId
 
 from app.clock import rfc3339, to_seconds, utc_now
-from tests.support import Client, Json
+from tests.support import Client, Json, instant
 
 REFUSALS = {404, 409, 422}
 CHANGED_BY_ID = ("delete", "split", "move", "patch", "restore")
@@ -36,6 +36,10 @@ class Told:
     @classmethod
     def of(cls, entry: Json) -> "Told":
         return cls(**{name: entry[name] for name in cls.__dataclass_fields__})
+
+    @property
+    def changed_at(self) -> datetime:
+        return instant(self.updated_at)
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,8 @@ class Ledger:
         self.unanswered = []
 
     def _compare_known(self, entry_id: str, found: Told, stored: dict[str, Told]) -> None:
-        newest = max(told.updated_at for told in self.told[entry_id])
-        last = {told for told in self.told[entry_id] if told.updated_at == newest}
+        newest = max(told.changed_at for told in self.told[entry_id])
+        last = {told for told in self.told[entry_id] if told.changed_at == newest}
         touching = [sent for sent in self.unanswered if sent.entry_id == entry_id]
         if len(touching) == 1 and touching[0].kind == "split":
             self._compare_split(touching[0], entry_id, found, next(iter(last)), stored)
@@ -209,7 +213,7 @@ class Hand:
     def _entry(self) -> tuple[str, str, Told]:
         """An entry, a task that it may well be in, and what was told of it last."""
         entry_id = self._chance.choice(list(self._ledger.told))
-        told = max(self._ledger.told[entry_id], key=lambda told: told.updated_at)
+        told = max(self._ledger.told[entry_id], key=lambda told: told.changed_at)
         return entry_id, told.task_id, told
 
     def _span(self) -> Json:

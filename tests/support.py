@@ -131,6 +131,11 @@ def ago(**length: float) -> str:
     return (datetime.now(UTC) - timedelta(**length)).isoformat()
 
 
+def instant(text: str) -> datetime:
+    """An instant of an answer; as texts they do not compare, since whole seconds have no fraction."""
+    return datetime.fromisoformat(text)
+
+
 @asynccontextmanager
 async def serving(app: FastAPI) -> AsyncIterator[str]:
     """The address of the service, served over HTTP from this event loop."""

@@ -11,7 +11,7 @@ from app.clock import stored, utc_now
 from tests.books import balance
 from tests.conftest import Database, MakeUser
 from tests.rows import forget_answers, short_entries, task_row, tracked
-from tests.support import Client, Json, ago, at, clock, pointers, problem
+from tests.support import Client, Json, ago, at, clock, instant, pointers, problem
 
 HOUR: Json = {"started_at": clock("09:00"), "ended_at": clock("10:00")}
 RATE: Json = {"amount": 9000, "currency": "EUR"}
@@ -240,7 +240,7 @@ class TestChangingAnEntry:
         assert response.headers["etag"] == '"3"'
         changed = response.json()
         assert changed == {**entry, **shown, "updated_at": changed["updated_at"]}
-        assert changed["updated_at"] > entry["updated_at"]
+        assert instant(changed["updated_at"]) > instant(entry["updated_at"])
         found = await alice.read(task)
         assert found["time_entries"] == [changed]
         assert (found["tracked_seconds"], found["version"]) == (changed["duration_seconds"], 3)
