@@ -90,14 +90,21 @@ class IdempotencyKey(StoredDocument):
         await cls._matched(_hold_on(held), {"$set": {"subject": subject}})
 
     @classmethod
-    async def keep_part(cls, held: Row, part: dict[str, Any]) -> None:
-        """Keeps what the next part of the request was answered."""
-        await cls._matched(_hold_on(held), {"$push": {"done": part}})
+    async def keep_part(cls, held: Row, part: dict[str, Any]) -> bool:
+        """Keeps what the next part of the request was answered, and holds the key as if it was taken just now.
+
+        `held` says so then. False when another try has taken the key over.
+        """
+        now = stored(utc_now())
+        kept = await cls._matched(_hold_on(held), {"$push": {"done": part}, "$set": {"taken_at": now}})
+        if kept:
+            held["taken_at"] = now
+        return kept
 
     @classmethod
-    async def keep_answer(cls, held: Row, answer: dict[str, Any]) -> None:
-        """Keeps what the request was answered."""
-        await cls._matched(_hold_on(held), {"$set": {"answer": answer, "done": []}})
+    async def keep_answer(cls, held: Row, answer: dict[str, Any]) -> bool:
+        """Keeps what the request was answered; False when another try has taken the key over."""
+        return await cls._matched(_hold_on(held), {"$set": {"answer": answer, "done": []}})
 
     @classmethod
     async def release(cls, held: Row) -> None:

@@ -73,14 +73,21 @@ class Work:
             await IdempotencyKey.remember(self._held, entry_id)
 
     async def has_done(self, part: Any) -> None:
-        """Keeps what the next part of the work was answered: the next try goes on after it."""
-        if self._held is not None:
-            await IdempotencyKey.keep_part(self._held, part)
+        """Keeps what the next part of the work was answered: the next try goes on after it.
+
+        However many parts there are, nobody takes over work that goes on. Raises
+        IdempotencyInProgressError when somebody has, since a part took too long.
+        """
+        if self._held is not None and not await IdempotencyKey.keep_part(self._held, part):
+            raise IdempotencyInProgressError
 
     async def keeps(self, answer: Versioned) -> None:
-        """Keeps the answer in the transaction that does the work: both are there, or none."""
-        if self._held is not None:
-            await IdempotencyKey.keep_answer(self._held, _kept(answer))
+        """Keeps the answer in the transaction that does the work: both are there, or none.
+
+        Raises IdempotencyInProgressError when another try has taken the work over.
+        """
+        if self._held is not None and not await IdempotencyKey.keep_answer(self._held, _kept(answer)):
+            raise IdempotencyInProgressError
 
 
 async def once(

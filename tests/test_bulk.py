@@ -5,7 +5,11 @@ from typing import Any
 
 import pytest
 
+from documents.idempotency import IdempotencyKey
+from services.retries import IdempotencyInProgressError, Work
+from services.schemas.versions import Versioned
 from tests.conftest import Database
+from tests.rows import NINE
 from tests.support import Client, Json, ago, pointers, problem
 
 NOBODYS = "0" * 24
@@ -194,6 +198,23 @@ class TestARetry:
         assert [result["status"] for result in again] == [201, 200, 204]
         assert again[0]["body"]["id"] == first[0]["body"]["id"]
         assert len((await alice.list())["items"]) == 2
+
+    async def test_leaves_work_alone_that_goes_on(self, alice: Client, database: Database) -> None:
+        await bulk(alice, create(), create(), headers={"Idempotency-Key": "bulk-1"})
+        known = await database.idempotency_keys.find_one({})
+        assert known is not None
+        assert known["taken_at"] > known["created_at"]  # it was taken anew with each operation that was done
+
+    async def test_that_has_taken_the_work_over_has_it_alone(self, alice: Client, database: Database) -> None:
+        held = await IdempotencyKey.new(alice.user["_id"], key="bulk-1", fingerprint="of a request").add()
+        work = Work(held)
+        await database.idempotency_keys.update_one({"_id": held["_id"]}, {"$set": {"taken_at": NINE}})
+        with pytest.raises(IdempotencyInProgressError):
+            await work.has_done({"status": 204, "body": None})
+        with pytest.raises(IdempotencyInProgressError):
+            await work.keeps(Versioned({"results": []}, None))
+        known = await database.idempotency_keys.find_one({})
+        assert known == {**held, "taken_at": NINE}
 
 
 async def _as_if_it_had_died_after(told: int, results: list[Json], database: Database) -> None:
