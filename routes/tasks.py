@@ -14,6 +14,7 @@ from routes.dependencies import RETRY_ERRORS, CurrentUser, IdempotencyKey, IfMat
 from routes.endpoints import Endpoint
 from services.bulk import bulk_service
 from services.schemas.bulk import BulkRead, TaskBulk
+from services.schemas.fields import Nothing
 from services.schemas.tasks import (
     TaskCreate,
     TaskPage,
@@ -122,6 +123,12 @@ async def trash_task(user: CurrentUser, task_id: str, if_match: IfMatch) -> Resp
     response_model=TaskRead,
     responses=problems(TaskNotFoundError, StaleVersionError, *RETRY_ERRORS),
 )
-async def restore_task(user: CurrentUser, task_id: str, if_match: IfMatch, key: IdempotencyKey) -> Response:
+async def restore_task(
+    user: CurrentUser,
+    task_id: str,
+    body: Annotated[Nothing, Depends(JsonBody(Nothing, optional=True))],  # noqa: ARG001 -- it may say nothing
+    if_match: IfMatch,
+    key: IdempotencyKey,
+) -> Response:
     """A task that is not in the trash stays as it is."""
     return versioned(await task_service.restore(user, task_id=task_id, if_match=if_match, request_key=key))

@@ -17,6 +17,7 @@ from services.overlap import OverlapError
 from services.room import TaskFullError
 from services.schemas.entries import EntryPage, EntryQuery, EntryRead, TaskEntryQuery
 from services.schemas.entry_changes import EntryCreate, EntryMove, EntrySplit, EntryUpdate, EntryWritten, SplitRead
+from services.schemas.fields import Nothing
 from services.spans import InTheFutureError
 from services.tasks import TaskNotFoundError
 from services.time_entries import TimerRunningError, time_entry_service
@@ -216,7 +217,12 @@ async def move_time_entry(
     ),
 )
 async def restore_time_entry(
-    user: CurrentUser, entry_id: str, sent: Overlap, if_match: IfMatch, key: IdempotencyKey
+    user: CurrentUser,
+    entry_id: str,
+    body: Annotated[Nothing, Depends(JsonBody(Nothing, optional=True))],  # noqa: ARG001 -- it may say nothing
+    sent: Overlap,
+    if_match: IfMatch,
+    key: IdempotencyKey,
 ) -> Response:
     """A discarded timer comes back as what it had tracked. An entry that is in its task stays as it is."""
     entry = await time_entry_service.restore(

@@ -14,6 +14,7 @@ from routes.endpoints import Endpoint
 from services.entry_errors import EntryNotFoundError
 from services.overlap import OverlapError
 from services.room import TaskFullError
+from services.schemas.fields import Nothing
 from services.schemas.timer import (
     StoppedRead,
     SwitchRead,
@@ -171,6 +172,12 @@ async def discard_timer(user: CurrentUser, sent: Overlap, if_match: IfMatch) -> 
         **problems(NothingToResumeError, TimerAlreadyRunningError, TaskFullError, StaleVersionError, *RETRY_ERRORS),
     },
 )
-async def resume_timer(user: CurrentUser, sent: Overlap, if_match: IfMatch, key: IdempotencyKey) -> Response:
+async def resume_timer(
+    user: CurrentUser,
+    body: Annotated[Nothing, Depends(JsonBody(Nothing, optional=True))],  # noqa: ARG001 -- it may say nothing
+    sent: Overlap,
+    if_match: IfMatch,
+    key: IdempotencyKey,
+) -> Response:
     """On the task that was tracked last, with the note, the tags and the billing of its last entry."""
     return versioned(await timer_service.resume(user, overlap=sent.overlap, if_match=if_match, request_key=key))

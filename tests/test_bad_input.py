@@ -128,7 +128,8 @@ def bodies(app: FastAPI) -> Iterator[tuple[str, str, str, Json]]:
             content = operation.get("requestBody", {}).get("content", {}).get("application/json")
             if content is not None:
                 shape = document["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
-                yield operation["operationId"], method, path.removeprefix(API), shape
+                if shape["properties"]:
+                    yield operation["operationId"], method, path.removeprefix(API), shape
 
 
 async def everything(database: Database) -> dict[str, Any]:

@@ -149,6 +149,19 @@ class TestABodyOfAnotherType:
         assert response.status_code == 201
 
 
+class TestABodyWhereNoneIsNeeded:
+    @pytest.mark.parametrize("path", ["/timer/resume", "/tasks/{id}/restore", "/time-entries/{id}/restore"])
+    async def test_may_be_empty_and_say_nothing(self, alice: Client, path: str) -> None:
+        task = await alice.make_task()
+        entry = await alice.write(task)
+        address = path.format(id=(task if "tasks" in path else entry)["id"])
+        refused = await alice.post(address, json={"note": "of which nothing would be kept"})
+        assert pointers(refused) == {"#/note"}
+        assert (await alice.get("/timer")).status_code == 204
+        assert (await alice.post(address)).status_code in {200, 201}
+        assert (await alice.post(address, json={})).status_code == 200
+
+
 class TestABodyThatCannotBeRead:
     @pytest.mark.parametrize(
         "body",

@@ -37,6 +37,12 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+class Nothing(Input):
+    """A body that says nothing: whoever sends more is told that it is not taken."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
+
+
 def _without_nul(value: str) -> str:
     if "\0" in value:
         raise ValueError("holds a NUL character")
