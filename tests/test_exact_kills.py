@@ -218,13 +218,19 @@ class TestAKillAfterTheFirstOfThreeOperations:
         assert len(made) == 3
 
 
+COMMIT = "motor.motor_asyncio:AsyncIOMotorClientSession:commit_transaction"
+"""Where all has been written, and nothing of it is kept yet."""
+
 MIDDLE = [
     pytest.param(switching, "documents.tasks:Task:start_timer", id="a switch"),
+    pytest.param(switching, COMMIT, id="a whole switch"),
     pytest.param(moving, "documents.tasks:Task:remove_entry", id="a move"),
-    pytest.param(deleting, "documents.tasks:Task:remove_entry", id="a deletion"),
+    pytest.param(moving, COMMIT, id="a whole move"),
+    pytest.param(deleting, COMMIT, id="a deletion"),
     pytest.param(restoring, "documents.deleted_entries:DeletedEntry:take_back", id="a restoration"),
+    pytest.param(restoring, COMMIT, id="a whole restoration"),
     pytest.param(changing_tasks_as_one, "documents.tasks:Task:change", id="an atomic bulk"),
-    pytest.param(discarding, "documents.tasks:Task:discard_timer", id="a discard"),
+    pytest.param(discarding, COMMIT, id="a discard"),
 ]
 
 
@@ -247,7 +253,7 @@ class TestAKillInTheMiddle:
     ) -> None:
         request = await prepare(alice)
         if request.method != "POST":
-            return
+            return  # a second deletion finds nothing to delete
         before = await kept(database)
         async with dying(settings, database, tmp_path, at=place) as address:
             await killed_by(request, alice, address, **KEY)
