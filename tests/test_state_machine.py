@@ -94,9 +94,9 @@ class Timekeeping(RuleBasedStateMachine):
         for who in (0, 1):
             for title in ("One", "Two"):
                 self.make_task(who=who, body={"title": title})
-            for pick in (0, 1):
-                start = timedelta(hours=pick)
-                self.create_entry(who=who, pick=pick, start=start, end=5400, body={}, policy="allow", match=None)
+            for half_hours in ([4, 5], [0, 1], [2, 3, 4], [1, 2]):  # back to back, which never overlaps
+                start, length = timedelta(minutes=30 * half_hours[0]), 1800 * (half_hours[-1] - half_hours[0])
+                self.create_entry(who=who, pick=0, start=start, end=length, body={}, policy="forbid", match=None)
 
     def teardown(self) -> None:
         for who, client in enumerate(getattr(self, "clients", [])):
