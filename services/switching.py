@@ -37,7 +37,8 @@ class SwitchingService:
         TaskNotFoundError, TaskFullError, StaleVersionError, InTheFutureError for an instant more
         than 60 s ahead, and ValidationError for one before the start of the running timer.
         """
-        task_id, at = require_task_id(to.task_id), up_to_now(to.at, pointer="#/at")
+        task_id = require_task_id(to.task_id)
+        up_to_now(to.at, pointer="#/at")  # a wrong instant is told before all else
 
         async def do(work: Work) -> Versioned:
             async def attempt() -> Versioned | None:
@@ -49,6 +50,8 @@ class SwitchingService:
                 if "active" in target:
                     return _switched(None, target)
                 require_room_for_a_timer(target)
+                # At each try anew: a timer that has ended since the try before must not share time with this one.
+                at = up_to_now(to.at, pointer="#/at")
                 if running is None:
                     return await self._start(user, work, to, target, at)
                 refuse_before_the_start(running["active"], to.at, pointer="#/at")
