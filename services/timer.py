@@ -255,7 +255,9 @@ class TimerService:
         if task is None and meant is not None and task_id is not None:
             task = await Task.find_with_ended_entry(user.id, meant, task_id=None)
         if task is None:
-            raise NoRunningTimerError if entry_id is None else EntryNotFoundError
+            if entry_id is not None:
+                raise EntryNotFoundError
+            raise NoRunningTimerError(None if task_id is None else "No timer is running on this task.")
         return _stopped(task, task["time_entries"][0])
 
 

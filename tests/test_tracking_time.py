@@ -244,7 +244,8 @@ class TestStoppingATimer:
         timer = await alice.start(task)
         problem(await alice.post("/timer/stop", json={"entry_id": "0" * 24}), 404, "entry_not_found")
         problem(await alice.post("/timer/stop", json={"entry_id": "nonsense"}), 404, "entry_not_found")
-        problem(await alice.post("/timer/stop", json={"task_id": other["id"]}), 404, "no_running_timer")
+        refused = problem(await alice.post("/timer/stop", json={"task_id": other["id"]}), 404, "no_running_timer")
+        assert refused["detail"] == "No timer is running on this task."
         problem(await alice.post("/timer/stop", json={"task_id": "0" * 24}), 404, "task_not_found")
         assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
         assert (await alice.stop(task_id=task["id"]))["entry"]["id"] == timer["entry"]["id"]
