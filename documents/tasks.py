@@ -156,6 +156,12 @@ class Task(StoredDocument):
         return await cls._one(condition, shown, sort=[("last_ended_at", DESCENDING)])
 
     @classmethod
+    async def find_holder(cls, user_id: ObjectId, entry_id: ObjectId) -> Row | None:
+        """The task that holds this ended entry, in the trash or not, with that entry alone."""
+        one_entry = {"time_entries": {"$elemMatch": {"id": entry_id}}}
+        return await cls._one({"user_id": user_id, **one_entry}, {**_ALL_BUT_ENTRIES, **one_entry})
+
+    @classmethod
     async def find_with_entry(cls, user_id: ObjectId, task_id: ObjectId, entry_id: ObjectId) -> Row | None:
         """The user's task with this one of its ended entries, or with none; None when it is in the trash."""
         one_entry = {"time_entries": {"$elemMatch": {"id": entry_id}}}

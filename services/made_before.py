@@ -9,11 +9,11 @@ from services.authentication import ActingUser
 
 
 async def find_made_entry(user: ActingUser, entry_id: ObjectId) -> tuple[Row, Row] | None:
-    """The task and the entry, running, ended or deleted since; None when it was never made."""
+    """The task and the entry, running, ended, in the trash or deleted since; None when it was never made."""
     running = await Task.find_running(user.id)
     if running is not None and running["active"]["id"] == entry_id:
         return running, running["active"]
-    task = await Task.find_with_ended_entry(user.id, entry_id, task_id=None)
+    task = await Task.find_holder(user.id, entry_id)
     if task is not None:
         return task, task["time_entries"][0]
     deleted = await DeletedEntry.find_kept(user.id, entry_id)

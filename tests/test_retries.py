@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from tests.conftest import Database
+from tests.rows import forget_answers
 from tests.support import Client, Json, ago, problem
 
 KEY = {"Idempotency-Key": "7d2f3a90-offer"}
@@ -84,6 +85,20 @@ class TestTheSameRequestWithTheSameKey:
         again = problem(answer, 409, "timer_already_running")
         assert answer.headers["idempotency-replayed"] == "true"
         assert {**again, "request_id": None} == {**first, "request_id": None}
+
+
+class TestARetryAfterALostAnswer:
+    async def test_finds_its_entry_wherever_it_is_by_now(self, alice: Client, database: Database) -> None:
+        task, other = await alice.make_task(), await alice.make_task()
+        path, body = f"/tasks/{task['id']}/time-entries", {"started_at": ago(hours=1), "duration_seconds": 60}
+        made = (await alice.post(path, json=body, headers=KEY)).json()
+        await alice.post(f"{path}/{made['id']}/move", json={"task_id": other["id"]})
+        await alice.delete(f"/tasks/{other['id']}")
+        await forget_answers(database)
+        again = await alice.post(path, json=body, headers=KEY)
+        assert (again.status_code, again.json()["id"]) == (201, made["id"])
+        assert again.json()["task_id"] == other["id"]
+        assert (await alice.read(task))["entry_count"] == 0
 
 
 class TestAnotherRequestWithTheSameKey:
