@@ -1,0 +1,57 @@
+"""A relay before the store that can hold its answers back."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from benchmarks.client import HOST
+
+CHUNK = 65_536
+
+
+class Relay:
+    """Passes on what goes to the store, and what comes from it after `delay` seconds."""
+
+    def __init__(self, port: int, store_port: int) -> None:
+        self.port = port
+        self.delay = 0.0
+        self._store_port = store_port
+
+    async def serve(self) -> None:
+        """Serves until it is cancelled."""
+        server = await asyncio.start_server(self._connect, HOST, self.port)
+        async with server:
+            await server.serve_forever()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        store_reader, store_writer = await asyncio.open_connection(HOST, self._store_port)
+        await asyncio.gather(self._pass_on(reader, store_writer), self._pass_on(store_reader, writer, held=True))
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, held: bool = False) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(CHUNK):
+                if held and self.delay:
+                    await asyncio.sleep(self.delay)
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+
+@contextmanager
+def relaying(port: int, store_port: int) -> Iterator[Relay]:
+    """A relay in a thread of its own, until the block ends."""
+    relay, loop = Relay(port, store_port), asyncio.new_event_loop()
+    serving = loop.create_task(relay.serve())
+
+    def run() -> None:
+        with suppress(asyncio.CancelledError):
+            loop.run_until_complete(serving)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield relay
+    finally:
+        loop.call_soon_threadsafe(serving.cancel)
+        thread.join()
