@@ -5,6 +5,7 @@ import random
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 from app.errors import DatabaseUnavailableError
 from documents.base import DuplicateError
@@ -14,8 +15,11 @@ from documents.transactions import MovedOnError, session_under_way
 T = TypeVar("T")
 
 CONTENTION_SECONDS = 5.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.16
-"""In seconds, at the most. It doubles: the more there are at it, the less they should be in each other's way."""
+_TOO_MANY = "Too many changes of the same thing at once. Try again in a moment."
+_LONGEST_PAUSE = 0.01
+
+_lines: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+"""Where those stand who did not succeed at first: one after the other, so that each has its turn."""
 
 
 async def until_settled(attempt: Callable[[], Awaitable[T | None]]) -> T:
@@ -29,14 +33,28 @@ async def until_settled(attempt: Callable[[], Awaitable[T | None]]) -> T:
         if settled is None:
             raise MovedOnError
         return settled
-    give_up, pause = monotonic() + CONTENTION_SECONDS, _FIRST_PAUSE
-    while monotonic() < give_up:
-        settled = await attempt()
-        if settled is not None:
-            return settled
-        await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 -- spreads the tries, guards nothing
-        pause = min(2 * pause, _LONGEST_PAUSE)
-    raise DatabaseUnavailableError("Too many changes of the same thing at once. Try again in a moment.")
+    settled = await attempt()
+    return settled if settled is not None else await _settled_in_turn(attempt)
+
+
+async def _settled_in_turn(attempt: Callable[[], Awaitable[T | None]]) -> T:
+    """The same from the second attempt on. The first of the line is in nobody's way but that of newcomers."""
+    give_up = monotonic() + CONTENTION_SECONDS
+    line = _lines.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+    try:
+        async with asyncio.timeout(CONTENTION_SECONDS):
+            await line.acquire()
+    except TimeoutError:
+        raise DatabaseUnavailableError(_TOO_MANY) from None
+    try:
+        while monotonic() < give_up:
+            settled = await attempt()
+            if settled is not None:
+                return settled
+            await asyncio.sleep(random.uniform(0, _LONGEST_PAUSE))  # noqa: S311 -- spreads the tries, guards nothing
+    finally:
+        line.release()
+    raise DatabaseUnavailableError(_TOO_MANY)
 
 
 async def settled_as_one(attempt: Callable[[], Awaitable[T | None]]) -> T:

@@ -59,7 +59,11 @@ def family(pid: int) -> list[psutil.Process]:
 
 def one_of(processes: list[psutil.Process], script: str) -> psutil.Process:
     """The process that runs this script, whatever else its command line names."""
-    return next(process for process in processes if script in [Path(part).name for part in process.cmdline()[1:3]])
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):  # one that was there a moment ago
+            if script in [Path(part).name for part in process.cmdline()[1:3]]:
+                return process
+    raise AssertionError(f"no process runs {script}")
 
 
 def gone(processes: list[psutil.Process]) -> bool:
