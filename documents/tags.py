@@ -3,21 +3,15 @@
 from bson import ObjectId
 
 from documents.base import Row
-from documents.tasks import Task
+from documents.tasks import ALL_ENTRIES, Task
 
-_WITH_THE_RUNNING_ONE: Row = {
-    "$concatArrays": [
-        "$time_entries",
-        {"$cond": [{"$eq": [{"$type": "$active"}, "object"]}, ["$active"], []]},
-    ]
-}
 _TAGS_OF_TASKS: list[Row] = [
     {"$project": {"tags": 1}},
     {"$unwind": "$tags"},
     {"$group": {"_id": "$tags", "count": {"$sum": 1}}},
 ]
 _TAGS_OF_ENTRIES: list[Row] = [
-    {"$project": {"entry": {"$map": {"input": _WITH_THE_RUNNING_ONE, "in": {"tags": "$$this.tags"}}}}},
+    {"$project": {"entry": {"$map": {"input": ALL_ENTRIES, "in": {"tags": "$$this.tags"}}}}},
     {"$unwind": "$entry"},
     {"$unwind": "$entry.tags"},
     {"$group": {"_id": "$entry.tags", "count": {"$sum": 1}}},

@@ -24,6 +24,11 @@ ONE_RUNNING_TIMER = "one_running_timer_per_user"
 RUNNING: Row = {"active": {"$type": "object"}}
 """What tells a task whose timer runs."""
 
+ALL_ENTRIES: Row = {
+    "$concatArrays": ["$time_entries", {"$cond": [{"$eq": [{"$type": "$active"}, "object"]}, ["$active"], []]}]
+}
+"""In an aggregation: the ended entries of a task, and the running one if there is one."""
+
 _IN_ORDER: Row = {"started_at": 1, "id": 1}
 """How the ended entries of a task are kept."""
 
@@ -148,7 +153,7 @@ class Task(StoredDocument):
 
         Without `task_id` it walks the user's tasks, the last tracked first.
         """
-        one_entry = {"time_entries": {"$elemMatch": {"id": entry_id}}}
+        one_entry = _one_entry(entry_id)
         condition: Row = {"user_id": user_id, "deleted_at": None, **one_entry}
         if task_id is not None:
             condition["_id"] = task_id
@@ -158,16 +163,14 @@ class Task(StoredDocument):
     @classmethod
     async def find_holder(cls, user_id: ObjectId, entry_id: ObjectId) -> Row | None:
         """The task that holds this ended entry, in the trash or not, with that entry alone."""
-        one_entry = {"time_entries": {"$elemMatch": {"id": entry_id}}}
+        one_entry = _one_entry(entry_id)
         return await cls._one({"user_id": user_id, **one_entry}, {**_ALL_BUT_ENTRIES, **one_entry})
 
     @classmethod
     async def find_with_entry(cls, user_id: ObjectId, task_id: ObjectId, entry_id: ObjectId) -> Row | None:
         """The user's task with this one of its ended entries, or with none; None when it is in the trash."""
-        one_entry = {"time_entries": {"$elemMatch": {"id": entry_id}}}
-        task = await cls._one(
-            {"_id": task_id, "user_id": user_id, "deleted_at": None}, {**_ALL_BUT_ENTRIES, **one_entry}
-        )
+        shown = {**_ALL_BUT_ENTRIES, **_one_entry(entry_id)}
+        task = await cls._one({"_id": task_id, "user_id": user_id, "deleted_at": None}, shown)
         return None if task is None else {"time_entries": [], **task}
 
     @classmethod
@@ -286,10 +289,7 @@ class Task(StoredDocument):
             "updated_at": {"$literal": stored(utc_now())},
         }
         return await cls._matched(
-            {
-                **_this_version(task),
-                "time_entries": {"$elemMatch": {"id": gone}},
-            },
+            {**_this_version(task), **_one_entry(gone)},
             [
                 {"$set": {"time_entries": {"$sortArray": {"input": entries, "sortBy": _IN_ORDER}}}},
                 {"$set": changes},
@@ -312,6 +312,11 @@ class Task(StoredDocument):
 
 
 _ALL_BUT_ENTRIES: Row = {field: 1 for field in Task.model_fields if field not in {"id", "time_entries"}}
+
+
+def _one_entry(entry_id: ObjectId) -> Row:
+    """What tells the task that holds this ended entry, and shows that entry alone of it."""
+    return {"time_entries": {"$elemMatch": {"id": entry_id}}}
 
 
 def _this_version(task: Row) -> Row:

@@ -1,10 +1,10 @@
 """The read-only view for people in a mongo shell: one document a time entry, the running ones too."""
 
 from documents.base import Row
+from documents.tasks import ALL_ENTRIES
 
 TIME_ENTRIES_VIEW = "time_entries"
 
-_RUNNING_ENTRY: Row = {"$cond": [{"$eq": [{"$type": "$active"}, "object"]}, ["$active"], []]}
 _ABOUT_THE_TASK: Row = {
     "_id": "$entry.id",
     "user_id": "$user_id",
@@ -18,7 +18,7 @@ TIME_ENTRIES_PIPELINE: list[Row] = [
         "$project": {
             "user_id": 1,
             "title": 1,
-            "entry": {"$concatArrays": ["$time_entries", _RUNNING_ENTRY]},
+            "entry": ALL_ENTRIES,
         }
     },
     {"$unwind": "$entry"},

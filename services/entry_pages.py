@@ -14,13 +14,12 @@ from services.authentication import ActingUser
 from services.cursors import Position, cut, decode_cursor, scope_of
 from services.local_days import first_instant
 from services.schemas.entries import EntryPage, EntryQuery, TaskEntryQuery, read_entry
+from services.spans import FURTHEST_AHEAD
 
 MOST_DAYS = 400
 """How long a stretch of time may be that is listed."""
 
 _USUAL = timedelta(days=31)
-_AHEAD = timedelta(hours=24)
-"""How far ahead of now an entry may lie."""
 
 
 async def read_timeline(user: ActingUser, query: EntryQuery) -> EntryPage:
@@ -66,7 +65,7 @@ async def _page(
 def _span(user: ActingUser, query: EntryQuery, now: datetime) -> tuple[datetime, datetime]:
     """The stretch of time that is asked for: the last 31 days, or those before `to`, when it says nothing else."""
     zone = ZoneInfo(query.timezone or user.timezone)
-    until = now + _AHEAD if query.to is None else _instant(query.to, zone)
+    until = now + FURTHEST_AHEAD if query.to is None else _instant(query.to, zone)
     usual = (now if query.to is None else until) - _USUAL
     since = usual if query.from_ is None else _instant(query.from_, zone)
     if since >= until:

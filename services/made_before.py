@@ -6,6 +6,12 @@ from documents.base import Row
 from documents.deleted_entries import DeletedEntry
 from documents.tasks import Task
 from services.authentication import ActingUser
+from services.retries import Work
+
+
+async def find_made_before(user: ActingUser, work: Work) -> tuple[Row, Row] | None:
+    """The task and the entry that an earlier try of this work has made; None when there was none."""
+    return await find_made_entry(user, work.new_id()) if work.retried else None
 
 
 async def find_made_entry(user: ActingUser, entry_id: ObjectId) -> tuple[Row, Row] | None:

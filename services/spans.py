@@ -52,9 +52,14 @@ def written_span(new: EntryCreate) -> Interval:
     return _span(new.started_at, {name: value for name, value in sent.items() if value is not None})
 
 
+def span_of(entry: Row) -> Interval:
+    """The time of an ended entry as it stands."""
+    return Interval(aware(entry["started_at"]), aware(entry["ended_at"]))
+
+
 def changed_span(entry: Row, fields: dict[str, Any]) -> Interval:
     """The time of an entry once these fields are changed. Raises ValidationError or InTheFutureError."""
-    standing = Interval(aware(entry["started_at"]), aware(entry["ended_at"]))
+    standing = span_of(entry)
     sent: dict[str, Any] = {name: fields[name] for name in ("ended_at", "duration_seconds") if name in fields}
     if sent:
         return _span(fields.get("started_at", standing.started_at), sent)
@@ -93,8 +98,8 @@ def _check(span: Interval, *, field: str) -> None:
 
 def halves(entry: Row, at: datetime) -> tuple[Interval, Interval]:
     """What lies before and after an instant inside of the entry. Raises ValidationError when it is not inside."""
-    start, middle, end = aware(entry["started_at"]), to_seconds(at), aware(entry["ended_at"])
-    if not start < middle < end:
-        wrong = f"is not between the start, {rfc3339(start)}, and the end, {rfc3339(end)}"
+    whole, middle = span_of(entry), to_seconds(at)
+    if not whole.started_at < middle < whole.ended_at:
+        wrong = f"is not between the start, {rfc3339(whole.started_at)}, and the end, {rfc3339(whole.ended_at)}"
         raise ValidationError(errors=(FieldError(wrong, pointer="#/at"),))
-    return Interval(start, middle), Interval(middle, end)
+    return Interval(whole.started_at, middle), Interval(middle, whole.ended_at)

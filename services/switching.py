@@ -4,19 +4,19 @@ from datetime import datetime
 
 from app.clock import aware, utc_now
 from documents.base import Row
-from documents.entries import TimeEntry
 from documents.tasks import Task
 from documents.users import OverlapPolicy
 from services.authentication import ActingUser
 from services.contention import settled_as_one
-from services.made_before import find_made_entry
+from services.made_before import find_made_before, find_made_entry
 from services.retries import RequestKey, Work, once
 from services.room import require_room_for_a_timer
-from services.schemas.timer import StoppedRead, TimerSwitch, read_stopped, read_timer
+from services.schemas.timer import StoppedRead, TimerStart, TimerSwitch, read_stopped, read_timer
 from services.schemas.versions import VersionCondition, Versioned, require_version
 from services.spans import refuse_before_the_start, up_to_now
 from services.stopping import ended_entry
 from services.tasks import require_task, require_task_id
+from services.timer import new_timer_entry
 
 
 class SwitchingService:
@@ -42,7 +42,7 @@ class SwitchingService:
 
         async def do(work: Work) -> Versioned:
             async def attempt() -> Versioned | None:
-                done = await self._done_before(user, work) if work.retried else None
+                done = await self._done_before(user, work)
                 if done is not None:
                     return done
                 running, target = await Task.find_running(user.id), require_task(await Task.find_live(user.id, task_id))
@@ -81,20 +81,14 @@ class SwitchingService:
         at: datetime,
         stopped: StoppedRead | None = None,
     ) -> Versioned | None:
-        entry = TimeEntry.running(
-            work.new_id(),
-            started_at=at,
-            note=to.note,
-            tags=[],
-            billable=target["billable"],
-            timezone=user.timezone,
-        )
+        new = TimerStart(task_id=to.task_id, note=to.note)
+        entry = new_timer_entry(user, target, work.new_id(), new, at)
         started = await Task.start_timer(target, entry)
         return None if started is None else _switched(stopped, started)
 
     async def _done_before(self, user: ActingUser, work: Work) -> Versioned | None:
         """What an earlier try of this request has done."""
-        started = await find_made_entry(user, work.new_id())
+        started = await find_made_before(user, work)
         if started is None:
             return None
         ended = await find_made_entry(user, work.subject) if work.subject else None

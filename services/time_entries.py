@@ -4,7 +4,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from app.clock import aware, stored, utc_now
+from app.clock import stored, utc_now
 from app.errors import ConflictError
 from documents.base import Row
 from documents.deleted_entries import DeletedEntry
@@ -16,7 +16,7 @@ from services.contention import settled_as_one
 from services.entry_errors import EntryNotFoundError, require_entry_id
 from services.entry_pages import read_task_timeline, read_timeline
 from services.intervals import Interval
-from services.made_before import find_made_entry
+from services.made_before import find_made_before, find_made_entry
 from services.overlap import overlaps_of, policy_of, settled, unchecked
 from services.rates import hourly_rate_for
 from services.retries import RequestKey, Work, once
@@ -25,7 +25,7 @@ from services.schemas.entries import EntryPage, EntryQuery, TaskEntryQuery, read
 from services.schemas.entry_changes import EntryCreate, EntryMove, EntrySplit, EntryUpdate
 from services.schemas.overlaps import OverlapRead, listed
 from services.schemas.versions import VersionCondition, Versioned, require_version
-from services.spans import changed_span, halves, written_span
+from services.spans import changed_span, halves, span_of, written_span
 from services.tasks import require_task, require_task_id
 
 
@@ -76,7 +76,7 @@ class TimeEntryService:
             entry_id = work.new_id()
 
             async def attempt() -> Versioned | None:
-                made = await find_made_entry(user, entry_id) if work.retried else None
+                made = await find_made_before(user, work)
                 if made is not None:
                     return _read(*made, created=True)
                 task = require_task(await Task.find_live(user.id, wanted))
@@ -159,7 +159,7 @@ class TimeEntryService:
             require_version(if_match, task["version"])
             require_room_for_an_entry(task)
             entry = {**deleted["entry"], "updated_at": stored(utc_now())}
-            overlaps = await overlaps_of(user, policy, _span(entry))
+            overlaps = await overlaps_of(user, policy, span_of(entry))
             changed = await Task.add_entry(task, entry)
             if changed is None or not await DeletedEntry.take_back(deleted):
                 return None
@@ -189,13 +189,13 @@ class TimeEntryService:
             second_id = work.new_id()
 
             async def attempt() -> Versioned | None:
-                made = await find_made_entry(user, second_id) if work.retried else None
+                made = await find_made_before(user, work)
                 if made is not None:
                     return await self._split_before(user, entry_id, *made)
                 task, entry = await _read_ended(user, task_id, entry_id, if_match)
                 first, second = _halves(entry, split, second_id)
                 require_room_for_an_entry(task)
-                overlaps = await overlaps_of(user, policy, _span(entry), but=entry["id"])
+                overlaps = await overlaps_of(user, policy, span_of(entry), but=entry["id"])
                 done = await Task.split_entry(task, first, second)
                 return _read_split(_next(task), first, second, overlaps) if done else None
 
@@ -230,7 +230,7 @@ class TimeEntryService:
                 if task["_id"] == target_id:
                     return _read(task, entry, unchecked(policy))
                 require_room_for_an_entry(target)
-                overlaps = await overlaps_of(user, policy, _span(entry), but=entry["id"])
+                overlaps = await overlaps_of(user, policy, span_of(entry), but=entry["id"])
                 moved = {**entry, "updated_at": stored(utc_now())}
                 changed = await Task.add_entry(target, moved)
                 if changed is None or not await Task.remove_entry(task, entry["id"]):
@@ -245,7 +245,7 @@ class TimeEntryService:
         self, user: ActingUser, policy: OverlapPolicy, entry: Row, span: Interval
     ) -> list[OverlapRead] | None:
         """An entry that keeps its time is not checked: what it says can be corrected whatever it overlaps."""
-        if span == _span(entry):
+        if span == span_of(entry):
             return unchecked(policy)
         return await overlaps_of(user, policy, span, but=entry["id"])
 
@@ -272,10 +272,10 @@ def _running(task: Row, entry_id: ObjectId) -> Row | None:
 
 def _ended(task: Row) -> Row:
     """The ended entry that the task was read with. Raises EntryNotFoundError when it holds no such entry."""
-    for entry in task["time_entries"]:
-        found: Row = entry
-        return found
-    raise EntryNotFoundError
+    if not task["time_entries"]:
+        raise EntryNotFoundError
+    entry: Row = task["time_entries"][0]
+    return entry
 
 
 async def _read_ended(
@@ -327,10 +327,6 @@ def _timed(span: Interval) -> Row:
         "ended_at": stored(span.ended_at),
         "duration_seconds": span.seconds,
     }
-
-
-def _span(entry: Row) -> Interval:
-    return Interval(aware(entry["started_at"]), aware(entry["ended_at"]))
 
 
 def _next(task: Row) -> Row:

@@ -16,7 +16,7 @@ from services.authentication import ActingUser
 from services.contention import settled_as_one, until_settled
 from services.entry_errors import EntryNotFoundError, require_entry_id
 from services.intervals import Interval
-from services.made_before import find_made_entry
+from services.made_before import find_made_before
 from services.overlap import overlaps_of, policy_of, settled, unchecked
 from services.retries import RequestKey, Work, once
 from services.room import require_room_for_a_timer
@@ -272,7 +272,7 @@ async def _once_more(user: ActingUser) -> TimerStart:
 
 async def _begun_before(user: ActingUser, work: Work) -> Versioned | None:
     """The timer that an earlier try of this request has started."""
-    made = await find_made_entry(user, work.new_id()) if work.retried else None
+    made = await find_made_before(user, work)
     return None if made is None else _running({**made[0], "active": made[1]}, created=True)
 
 
