@@ -57,7 +57,7 @@ class Argument(Generic[Value_co]):
 
 
 class Query(Argument[Model]):
-    """The query parameters as this model, made once for when there are none.
+    """The query parameters as this model; where none is required, made once for when there are none.
 
     Raises ValidationError with the parameter of each thing that is wrong. `names` tells of each
     parameter whether it may be given more than once: that is, whether its field is a list.
@@ -67,11 +67,11 @@ class Query(Argument[Model]):
         self.model = model
         fields = model.model_fields.items()
         self.names = {field.alias or name: get_origin(field.annotation) is list for name, field in fields}
-        self._nothing_sent = model()
+        self._nothing_sent = None if any(field.is_required() for _, field in fields) else model()
 
     async def __call__(self, request: Request) -> Model:
         """The query parameters of this request."""
-        if not request.scope["query_string"]:
+        if self._nothing_sent is not None and not request.scope["query_string"]:
             return self._nothing_sent
         sent = request.query_params
         fields = {name: sent.getlist(name) if self.names[name] else sent[name] for name in sent}
@@ -82,8 +82,11 @@ class Query(Argument[Model]):
 
     def describe(self, operation: Operation, schemas: dict[str, Any]) -> None:  # noqa: ARG002 -- they stand inline
         """A parameter for each field."""
-        fields = self.model.model_json_schema()["properties"]
-        parameters = [{"name": name, "in": "query", "schema": schema} for name, schema in fields.items()]
+        schema = self.model.model_json_schema()
+        parameters = [{"name": name, "in": "query", "schema": field} for name, field in schema["properties"].items()]
+        for parameter in parameters:
+            if parameter["name"] in schema.get("required", ()):
+                parameter["required"] = True
         operation.setdefault("parameters", []).extend(parameters)
 
 

@@ -1,34 +1,13 @@
 """Reading time entries where they stand: embedded in their tasks, the running one beside the ended ones."""
 
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from bson import ObjectId
 
-from app.clock import stored
 from documents.base import Row
+from documents.entry_filter import EntryFilter, ended_entries_of_tasks
 from documents.tasks import ONE_RUNNING_TIMER, RUNNING, Task
-
-_EVER = stored(datetime(1, 1, 1, tzinfo=UTC)), stored(datetime(9999, 12, 31, tzinfo=UTC))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryFilter:
-    """Which entries: those that share a part of [since, until), and those of 0 seconds that lie in it.
-
-    The two are stored instants. `project_id` is an id, or "none" for the tasks of no project; `tags`
-    means any of them, the entry's own or its task's; `text` is a part of the entry's note or of its
-    task's title, in any case. What is None or empty narrows nothing.
-    """
-
-    since: datetime = _EVER[0]
-    until: datetime = _EVER[1]
-    task_id: ObjectId | None = None
-    project_id: ObjectId | str | None = None
-    tags: tuple[str, ...] = ()
-    text: str | None = None
-    needs_review: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,62 +42,29 @@ async def find_entries(
 
 def _running(user_id: ObjectId, wanted: EntryFilter, order: EntryOrder, now: datetime) -> list[Row]:
     """The running entry, if it is one of those."""
-    starts = {"$lt": wanted.until, **order.starts()}
+    starts = wanted.of_start(**order.starts())
     if now <= wanted.since:
         starts["$gte"] = max(wanted.since, starts.get("$gte", wanted.since))
     return [
         {"$match": {"user_id": user_id, **RUNNING}},
-        {"$match": _live(wanted)},
+        {"$match": wanted.of_task()},
         {"$project": {"title": 1, "tags": 1, "entry": "$active"}},
         {"$match": {"entry.started_at": starts}},
     ]
 
 
 def _ended(user_id: ObjectId, wanted: EntryFilter, order: EntryOrder) -> list[Row]:
-    """The ended entries of that time.
-
-    The embedded store goes by an index when a stage asks for nothing but the fields of that index:
-    so the first stage names those alone, and tasks that ended earlier are not looked at. MongoDB
-    joins the two stages. It must not be a hint: with one the embedded store walks the whole index.
-    """
-    starts = {"$lt": wanted.until, **order.starts()}
-    latest_end = {"$gte": max(wanted.since, starts.get("$gte", wanted.since))}
-    narrow: Row = {"last_ended_at": latest_end} if wanted.task_id is None else {"_id": wanted.task_id}
-    first_start = {operator: bound for operator, bound in starts.items() if operator != "$gte"}
-    of_that_time: list[Row] = [{operator: ["$$this.started_at", bound]} for operator, bound in starts.items()]
-    of_that_time.append(
-        {"$or": [{"$gt": ["$$this.ended_at", wanted.since]}, {"$gte": ["$$this.started_at", wanted.since]}]}
-    )
-    entries = {"$filter": {"input": "$time_entries", "cond": {"$and": of_that_time}}}
+    """The ended entries of that time."""
     return [
-        {"$match": {"user_id": user_id, **narrow}},
-        {"$match": {**_live(wanted), "last_ended_at": latest_end, "first_started_at": first_start}},
-        {"$project": {"title": 1, "tags": 1, "entry": entries}},
-        {"$unwind": "$entry"},
+        *ended_entries_of_tasks(user_id, wanted, {"title": 1, "tags": 1}, **order.starts()),
+        {"$unwind": "$entries"},
+        {"$project": {"title": 1, "tags": 1, "entry": "$entries"}},
     ]
-
-
-def _live(wanted: EntryFilter) -> Row:
-    """What is asked of a task."""
-    condition: Row = {"deleted_at": None}
-    if wanted.task_id is not None:
-        condition["_id"] = wanted.task_id
-    if wanted.project_id is not None:
-        condition["project_id"] = None if wanted.project_id == "none" else wanted.project_id
-    return condition
 
 
 def _then(wanted: EntryFilter, order: EntryOrder, limit: int) -> list[Row]:
     """The stages that are the same for all entries: from an entry beside its task's title and tags to the answer."""
-    conditions: list[Row] = []
-    if wanted.needs_review is not None:
-        conditions.append({"entry.needs_review": wanted.needs_review})
-    if wanted.tags:
-        either = {"$in": list(wanted.tags)}
-        conditions.append({"$or": [{"entry.tags": either}, {"tags": either}]})
-    if wanted.text is not None:
-        contains = {"$regex": re.escape(wanted.text), "$options": "i"}
-        conditions.append({"$or": [{"entry.note": contains}, {"title": contains}]})
+    conditions = wanted.of_entry()
     if order.after is not None:
         started_at, entry_id = order.after
         further = "$lt" if order.descending else "$gt"

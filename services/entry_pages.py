@@ -1,7 +1,7 @@
 """Lists of time entries: a stretch of time as instants, and pages that stay true while entries are added."""
 
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bson import ObjectId
@@ -9,10 +9,11 @@ from bson import ObjectId
 from app.clock import stored, utc_now
 from app.errors import FieldError, ValidationError
 from documents.base import Row, object_id
-from documents.timeline import EntryFilter, EntryOrder, find_entries
+from documents.entry_filter import EntryFilter
+from documents.timeline import EntryOrder, find_entries
 from services.authentication import ActingUser
 from services.cursors import Position, cut, decode_cursor, scope_of
-from services.local_days import first_instant
+from services.ranges import instant_of
 from services.schemas.entries import EntryPage, EntryQuery, TaskEntryQuery, read_entry
 from services.spans import FURTHEST_AHEAD
 
@@ -65,18 +66,14 @@ async def _page(
 def _span(user: ActingUser, query: EntryQuery, now: datetime) -> tuple[datetime, datetime]:
     """The stretch of time that is asked for: the last 31 days, or those before `to`, when it says nothing else."""
     zone = ZoneInfo(query.timezone or user.timezone)
-    until = now + FURTHEST_AHEAD if query.to is None else _instant(query.to, zone)
+    until = now + FURTHEST_AHEAD if query.to is None else instant_of(query.to, zone)
     usual = (now if query.to is None else until) - _USUAL
-    since = usual if query.from_ is None else _instant(query.from_, zone)
+    since = usual if query.from_ is None else instant_of(query.from_, zone)
     if since >= until:
         raise _wrong("is not before to" + (", which is 24 hours from now when it is left out" if not query.to else ""))
     if _is_too_long(query, since, until):
         raise _wrong(f"is more than {MOST_DAYS} days before to: ask for a shorter time")
     return since, until
-
-
-def _instant(sent: datetime | date, zone: ZoneInfo) -> datetime:
-    return sent if isinstance(sent, datetime) else first_instant(sent, zone)
 
 
 def _is_too_long(query: EntryQuery, since: datetime, until: datetime) -> bool:

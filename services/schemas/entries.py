@@ -2,12 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, with_config
+from pydantic import BaseModel, ConfigDict, Field, with_config
 from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from app.clock import rfc3339
-from documents.base import object_id
 from services.schemas.fields import (
     Cursor,
     Flag,
@@ -18,6 +17,7 @@ from services.schemas.fields import (
     ProjectFilter,
     SearchText,
     Tag,
+    TaskFilter,
     Timestamp,
     Zone,
 )
@@ -46,12 +46,6 @@ RUNNING_EXAMPLE: JsonDict = {
 }
 
 
-def _task_id(value: str) -> str:
-    if object_id(value) is None:
-        raise ValueError("is not the id of a task")
-    return value
-
-
 class EntryQuery(BaseModel):
     """Which of all entries, in which order, from where on."""
 
@@ -67,7 +61,7 @@ class EntryQuery(BaseModel):
         default=None, description="As `from`, and not part of it. 24 hours from now when it is left out."
     )
     timezone: Zone | None = Field(default=None, description="Whose days these are; one's own when it is left out.")
-    task_id: Annotated[str, AfterValidator(_task_id)] | None = None
+    task_id: TaskFilter | None = None
     project_id: ProjectFilter | None = None
     tag: list[Tag] = Field(
         default=[], max_length=20, description="An entry's own or its task's. Given twice, it means either."

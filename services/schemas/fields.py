@@ -132,6 +132,12 @@ def _project_or_none(value: str) -> str:
     return value
 
 
+def _task_id(value: str) -> str:
+    if object_id(value) is None:
+        raise ValueError("is not the id of a task")
+    return value
+
+
 def _each_once(tags: list[str]) -> list[str]:
     return list(dict.fromkeys(tags))
 
@@ -183,6 +189,8 @@ Limit = Annotated[int, Field(ge=1, le=200), BeforeValidator(_whole_number)]
 
 Cursor = Annotated[str, Field(max_length=LONGEST_CURSOR, description="The next_cursor of the page before.")]
 NextCursor = Annotated[str | None, Field(description="What to send as cursor for the next page; null on the last.")]
+
+TaskFilter = Annotated[str, AfterValidator(_task_id)]
 
 ProjectFilter = Annotated[
     str,

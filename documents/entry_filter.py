@@ -1,0 +1,89 @@
+"""Which time entries are asked for, and the aggregation stages that find the ended ones of them in their tasks."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bson import ObjectId
+
+from app.clock import stored
+from documents.base import Row
+from documents.tasks import TaskStatus
+
+_EVER = stored(datetime(1, 1, 1, tzinfo=UTC)), stored(datetime(9999, 12, 31, tzinfo=UTC))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryFilter:
+    """Which entries of live tasks: those that share a part of [since, until), and those of 0 seconds that lie in it.
+
+    The two are stored instants. `project_id` is an id, or "none" for the tasks of no project; `tags`
+    means any of them, the entry's own or its task's; `text` is a part of the entry's note or of its
+    task's title, in any case. What is None or empty narrows nothing.
+    """
+
+    since: datetime = _EVER[0]
+    until: datetime = _EVER[1]
+    task_id: ObjectId | None = None
+    project_id: ObjectId | str | None = None
+    statuses: tuple[TaskStatus, ...] = ()
+    tags: tuple[str, ...] = ()
+    text: str | None = None
+    billable: bool | None = None
+    needs_review: bool | None = None
+
+    def of_task(self) -> Row:
+        """What is asked of a task, but for its time."""
+        condition: Row = {"deleted_at": None}
+        if self.task_id is not None:
+            condition["_id"] = self.task_id
+        if self.project_id is not None:
+            condition["project_id"] = None if self.project_id == "none" else self.project_id
+        if self.statuses:
+            condition["status"] = {"$in": list(self.statuses)}
+        return condition
+
+    def of_entry(self) -> list[Row]:
+        """What is asked of an `entry` that stands beside the title and the tags of its task, but for its time."""
+        conditions: list[Row] = []
+        if self.billable is not None:
+            conditions.append({"entry.billable": self.billable})
+        if self.needs_review is not None:
+            conditions.append({"entry.needs_review": self.needs_review})
+        if self.tags:
+            either = {"$in": list(self.tags)}
+            conditions.append({"$or": [{"entry.tags": either}, {"tags": either}]})
+        if self.text is not None:
+            contains = {"$regex": re.escape(self.text), "$options": "i"}
+            conditions.append({"$or": [{"entry.note": contains}, {"title": contains}]})
+        return conditions
+
+    def of_start(self, **bounds: datetime) -> Row:
+        """What is asked of a start, `bounds` included."""
+        return {"$lt": self.until, **bounds}
+
+
+def ended_entries_of_tasks(user_id: ObjectId, wanted: EntryFilter, shown: Row, **bounds: datetime) -> list[Row]:
+    """The stages that find the user's tasks of that time, each with what is `shown` and its ended `entries` of then.
+
+    `bounds` narrow the starts further. The entries meet no other condition yet: see EntryFilter.of_entry.
+
+    The embedded store goes by an index when a stage asks for nothing but the fields of that index:
+    so the first stage names those alone, and tasks that ended earlier are not looked at. MongoDB
+    joins the two stages. It must not be a hint: with one the embedded store walks the whole index.
+    """
+    starts: dict[str, Any] = wanted.of_start(**bounds)
+    latest_end = {"$gte": max(wanted.since, starts.get("$gte", wanted.since))}
+    narrow: Row = {"last_ended_at": latest_end} if wanted.task_id is None else {"_id": wanted.task_id}
+    first_start = {operator: bound for operator, bound in starts.items() if operator != "$gte"}
+    of_that_time: list[Row] = [{operator: ["$$this.started_at", bound]} for operator, bound in starts.items()]
+    of_that_time.append(
+        {"$or": [{"$gt": ["$$this.ended_at", wanted.since]}, {"$gte": ["$$this.started_at", wanted.since]}]}
+    )
+    entries = {"$filter": {"input": "$time_entries", "cond": {"$and": of_that_time}}}
+    return [
+        {"$match": {"user_id": user_id, **narrow}},
+        {"$match": {**wanted.of_task(), "last_ended_at": latest_end, "first_started_at": first_start}},
+        {"$project": {**shown, "entries": entries}},
+    ]
