@@ -9,7 +9,8 @@ class ImportedRow:
     """One entry; its instants are aware, in UTC, in whole seconds, and its texts are within the limits.
 
     `number` counts from 1 for the first line of data. `billable` is None where the file does not
-    say; `hourly_rate` is an amount in minor units and its currency, where the file has one.
+    say; `hourly_rate` is an amount in minor units and its currency, and `timezone` the IANA name of
+    where it was tracked, where the file has them.
     """
 
     number: int
@@ -22,6 +23,7 @@ class ImportedRow:
     tags: tuple[str, ...] = ()
     billable: bool | None = None
     hourly_rate: tuple[int, str] | None = None
+    timezone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

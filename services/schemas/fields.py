@@ -23,8 +23,11 @@ from services.money import LARGEST_AMOUNT, MINOR_UNITS
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_FIRST_YEAR, _LAST_YEAR = 1970, 9998
+FIRST_YEAR, LAST_YEAR = 1970, 9998
 _ZONES = frozenset(available_timezones() - {"localtime", "Factory"})  # these two name no place
+LONGEST_TITLE = 200
+LONGEST_NAME = 200
+LONGEST_NOTE = 1_000
 MOST_TAGS = 10
 LONGEST_TAG = 50
 LONGEST_CURSOR = 2000
@@ -98,8 +101,8 @@ def _moment(value: object) -> datetime | date:
 
 
 def _require_a_known_year(day: date) -> None:
-    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
-        raise ValueError(f"is outside of the years {_FIRST_YEAR} to {_LAST_YEAR}")
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise ValueError(f"is outside of the years {FIRST_YEAR} to {LAST_YEAR}")
 
 
 def _flag(value: object) -> object:
@@ -144,12 +147,12 @@ def _each_once(tags: list[str]) -> list[str]:
 
 _no_nul = AfterValidator(_without_nul)
 
-Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), _no_nul]
+Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_TITLE), _no_nul]
 Description = Annotated[str, StringConstraints(max_length=20_000), _no_nul]
-Note = Annotated[str, StringConstraints(max_length=1_000), _no_nul]
+Note = Annotated[str, StringConstraints(max_length=LONGEST_NOTE), _no_nul]
 FullName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), _no_nul]
-ProjectName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), _no_nul]
-ClientName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), _no_nul]
+ProjectName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME), _no_nul]
+ClientName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME), _no_nul]
 SearchText = Annotated[str, StringConstraints(min_length=1, max_length=200), _no_nul]
 Tag = Annotated[
     str,

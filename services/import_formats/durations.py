@@ -1,0 +1,73 @@
+"""Durations as other programs write them."""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+
+from services.import_formats.texts import LONGEST_SHOWN, shown
+
+SECOND, MINUTE, HOUR = 1, 60, 3_600
+
+_CLOCK = re.compile(r"([0-9]{1,6}):([0-5][0-9])(?::([0-5][0-9])(?:[.,][0-9]{1,9})?)?")
+_MINUTES_AND_SECONDS = re.compile(r"([0-9]{1,6}):([0-5][0-9]) ?min", re.IGNORECASE)
+_UNITS = re.compile(
+    r"(?:pt)?(?:(?P<hours>[0-9]{1,6}) ?(?:h|hours?|hrs?))? ?"
+    r"(?:(?P<minutes>[0-9]{1,8}) ?(?:m|mins?|minutes?))? ?"
+    r"(?:(?P<seconds>[0-9]{1,9}) ?(?:s|secs?|seconds?))?",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"([0-9]{1,10})(?:[.,]([0-9]{1,12}))?(?: ?h)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A number of seconds, and by how much less than `within` the true one may differ from it.
+
+    A program that writes 1.28 hours or 1:17 has rounded or cut it.
+    """
+
+    seconds: int
+    within: int
+
+
+def parsed_duration(text: str, unit: int | None) -> Duration:
+    """The duration that the text names; a bare number is in that unit, or in hours if it has decimals.
+
+    Raises ValueError; one below zero belongs to an entry that still runs.
+    """
+    if len(text) > LONGEST_SHOWN:
+        raise ValueError(f"is not a duration: {shown(text)}")
+    return _parsed_duration(text, unit)
+
+
+@lru_cache(maxsize=8_192)
+def _parsed_duration(text: str, unit: int | None) -> Duration:
+    if text.startswith(("-", "\N{MINUS SIGN}")):
+        raise ValueError(f"is below zero: the entry still runs: {shown(text)}")
+    if found := _CLOCK.fullmatch(text):
+        seconds = int(found[1]) * HOUR + int(found[2]) * MINUTE + int(found[3] or 0)
+        return Duration(seconds, SECOND if found[3] else MINUTE)
+    if found := _MINUTES_AND_SECONDS.fullmatch(text):
+        return Duration(int(found[1]) * MINUTE + int(found[2]), SECOND)
+    if found := _NUMBER.fullmatch(text):
+        return _number(found, unit)
+    found = _UNITS.fullmatch(text)
+    if found is not None and any(found.groups()):
+        return _in_units(found)
+    raise ValueError(f"is not a duration, such as 1:30:00: {shown(text)}")
+
+
+def _number(found: re.Match[str], unit: int | None) -> Duration:
+    whole, decimals = found[1], found[2] or ""
+    if unit is None and not decimals and not found[0].lower().endswith("h"):
+        raise ValueError(f"does not say whether it is in hours, minutes or seconds: {shown(found[0])}")
+    unit = unit or HOUR
+    seconds = round(Decimal(f"{whole}.{decimals or 0}") * unit)
+    within = SECOND if unit == SECOND else max(SECOND, unit // 10 ** len(decimals))
+    return Duration(seconds, within)
+
+
+def _in_units(found: re.Match[str]) -> Duration:
+    hours, minutes, seconds = (int(found[name] or 0) for name in ("hours", "minutes", "seconds"))
+    return Duration(hours * HOUR + minutes * MINUTE + seconds, SECOND if found["seconds"] else MINUTE)

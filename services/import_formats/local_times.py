@@ -1,0 +1,55 @@
+"""Which instants a clock on the wall means, and which of them an entry started and ended at."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from services.import_formats.durations import MINUTE, Duration
+from services.import_formats.times import Clock
+from services.intervals import Interval
+
+ROUNDED = 1
+"""By how many seconds an end and a duration differ where a program has rounded each by itself."""
+
+
+class DisagreementError(ValueError):
+    """There is an end, and a duration, and they do not fit."""
+
+
+def instants(day: date, clock: Clock, zone: ZoneInfo) -> tuple[datetime, ...]:
+    """The instants, aware and in UTC, at which the clock shows this: one, or two where it is turned back.
+
+    Raises ValueError where the clock is turned forward over it.
+    """
+    if clock.offset is not None:
+        return (datetime.combine(day, clock.first, UTC) - clock.offset,)
+    earlier = datetime.combine(day, clock.first, zone).astimezone(UTC)
+    later = datetime.combine(day, clock.again, zone).astimezone(UTC)
+    if earlier == later:
+        return (earlier,)
+    if earlier > later:
+        raise ValueError(f"never was there: the clocks of {zone.key} were turned forward over it")
+    return earlier, later
+
+
+def settled(
+    starts: Sequence[datetime], ends: Sequence[datetime], duration: Duration | None, *, has_seconds: bool
+) -> Interval:
+    """The entry between one of the starts and one of the ends, those that the duration tells, else the first.
+
+    Where the two differ by no more than what was rounded off the end counts; but a duration says more
+    than times without seconds. Raises ValueError when every end is before every start, DisagreementError
+    when the duration is another one.
+    """
+    spans = [Interval(start, end) for start in starts for end in ends if start <= end]
+    if not spans:
+        raise ValueError("is before the start")
+    if duration is None:
+        return spans[0]
+    best = min(spans, key=lambda span: abs(span.seconds - duration.seconds))
+    apart = abs(best.seconds - duration.seconds)
+    if apart <= ROUNDED or apart < duration.within:
+        return best
+    if not has_seconds and apart < MINUTE - 1 + duration.within:
+        return Interval(best.started_at, best.started_at + timedelta(seconds=duration.seconds))
+    raise DisagreementError(f"says {duration.seconds} seconds, but from the start to the end there are {best.seconds}")
