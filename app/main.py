@@ -22,7 +22,7 @@ from app.openapi import install_openapi
 from app.problems import install_error_handlers
 from app.security import AccessTokens, passwords
 from documents.opening import open_database
-from routes import auth, health, projects, tags, tasks, time_entries, timer, users
+from routes import auth, health, projects, reports, tags, tasks, time_entries, timer, users
 from routes.dependencies import State
 from services.projects import project_service
 
@@ -53,6 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         tasks.router,
         projects.router,
         tags.router,
+        reports.router,
         time_entries.router,
         time_entries.across_tasks,
         timer.router,

@@ -59,6 +59,18 @@ class EntryFilter:
             conditions.append({"$or": [{"entry.note": contains}, {"title": contains}]})
         return conditions
 
+    def of_each(self) -> list[Row]:
+        """The same as expressions on `$$this`, one of the `entries` beside the tags of their task; not for texts."""
+        conditions: list[Row] = []
+        if self.billable is not None:
+            conditions.append({"$eq": ["$$this.billable", self.billable]})
+        if self.needs_review is not None:
+            conditions.append({"$eq": ["$$this.needs_review", self.needs_review]})
+        if self.tags:
+            own_or_its_tasks = {"$setUnion": ["$$this.tags", "$tags"]}
+            conditions.append({"$or": [{"$in": [{"$literal": tag}, own_or_its_tasks]} for tag in self.tags]})
+        return conditions
+
     def of_start(self, **bounds: datetime) -> Row:
         """What is asked of a start, `bounds` included."""
         return {"$lt": self.until, **bounds}

@@ -184,6 +184,19 @@ class Task(StoredDocument):
         return await cls._one({"_id": last["_id"], "user_id": user_id}, ended_then)
 
     @classmethod
+    async def find_tracked_lately(cls, user_id: ObjectId, *, limit: int) -> list[Row]:
+        """The live tasks whose entries ended last, the latest first, each with what tells it from others."""
+        return await cls.aggregated(
+            [
+                {"$match": {"user_id": user_id, "last_ended_at": {"$type": "date"}}},
+                {"$match": {"deleted_at": None}},
+                {"$project": {"title": 1, "project_id": 1, "status": 1, "tracked_seconds": 1, "last_ended_at": 1}},
+                {"$sort": {"last_ended_at": -1, "_id": -1}},
+                {"$limit": limit},
+            ]
+        )
+
+    @classmethod
     async def change(cls, user_id: ObjectId, task_id: ObjectId, fields: Row) -> Row | None:
         """Sets these fields and no other, whatever else has changed; None when there is no such live task."""
         return await cls._changed(

@@ -33,6 +33,7 @@ class ActingUser:
     overlap_policy: OverlapPolicy
     timer_cap_hours: int
     token_version: int
+    week_start: int
 
 
 class AuthenticationService:
@@ -94,6 +95,7 @@ def _acting(user: Row | None) -> ActingUser:
         overlap_policy=user["preferences"]["overlap_policy"],
         timer_cap_hours=user["preferences"]["timer_cap_hours"],
         token_version=user["token_version"],
+        week_start=user["week_start"],
     )
 
 

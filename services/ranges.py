@@ -10,7 +10,7 @@ from documents.base import object_id
 from documents.entry_filter import EntryFilter
 from services.authentication import ActingUser
 from services.local_days import first_instant
-from services.schemas.ranges import RangeQuery
+from services.schemas.ranges import FilterQuery, RangeQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def time_range(user: ActingUser, query: RangeQuery) -> TimeRange:
     return asked
 
 
-def entry_filter(query: RangeQuery, asked: TimeRange) -> EntryFilter:
+def entry_filter(query: FilterQuery, asked: TimeRange) -> EntryFilter:
     """Which entries are asked for."""
     return EntryFilter(
         since=stored(asked.since),

@@ -17,12 +17,22 @@ from pydantic import TypeAdapter, ValidationError
 from routes.health import Health
 from services.schemas.entries import EntryPage, EntryRead
 from services.schemas.projects import ProjectPage, ProjectRead
+from services.schemas.reports import (
+    RecentTask,
+    ReportRow,
+    SliceRead,
+    SummaryRead,
+    SummaryRow,
+    TimesheetRead,
+    TimesheetRow,
+    TodayRead,
+)
 from services.schemas.tags import TagPage, TagRead, TagRenamed
 from services.schemas.tasks import TaskPage, TaskRead, TaskWithEntries
 from services.schemas.timer import StoppedRead, TimerRead
 from services.schemas.users import TokenRead, UserRead
 from tests.conftest import MakeUser
-from tests.support import API, PASSWORD, Client, Json
+from tests.support import API, PASSWORD, Client, Json, ago
 
 ROOT = Path(__file__).parent.parent
 PROBLEM = "application/problem+json"
@@ -38,6 +48,8 @@ ANOTHER = {
     ("stop_timer", "409"),
     ("switch_timer", "409"),
 }
+NEEDED = {"report_summary": {"from", "to"}}
+"""The query parameters that have no default."""
 
 
 @pytest.fixture(scope="module")
@@ -170,9 +182,9 @@ class TestAnOperation:
         for path, method, operation in operations(document):
             for parameter in operation.get("parameters", ()):
                 assert parameter["in"] in {"path", "query", "header"}
-                assert parameter.get("required", False) == (parameter["in"] == "path"), (
-                    f"{method} {path} {parameter['name']}"
-                )
+                place = f"{method} {path} {parameter['name']}"
+                needed = parameter["in"] == "path" or parameter["name"] in NEEDED.get(operation["operationId"], ())
+                assert parameter.get("required", False) == needed, place
 
 
 class Tour:
@@ -259,6 +271,21 @@ async def through_tags(client: Client) -> None:
     await client.make_task(tags=["mail", "work"])
     await client.get(f"{API}/tags", params={"limit": 1})
     await client.post(f"{API}/tags/rename", json={"from": "mail", "to": "e-mail"})
+
+
+async def through_reports(client: Client) -> None:
+    rate = {"hourly_rate": {"amount": 9000, "currency": "EUR"}}
+    project = await client.make_project(name="Reported", billable=True, **rate)
+    task = await client.make_task(project_id=project["id"], tags=["t"])
+    span = {"started_at": "2026-11-18T23:30:00Z", "duration_seconds": 3600}
+    await client.post(f"{API}/tasks/{task['id']}/time-entries", json=span)
+    await client.start(task)
+    week = {"from": "2026-11-16", "to": "2026-11-23"}
+    for sent in ({}, {"group_by": "project,tag", "rounding": "up:15", "explain": "true"}, {"fill": "true"}):
+        await client.get(f"{API}/reports/summary", params={**week, **sent})
+    await client.get(f"{API}/reports/timesheet", params={"date": "2026-11-18"})
+    await client.get(f"{API}/reports/today")
+    await client.stop()
 
 
 async def through_time_entries(client: Client) -> None:
@@ -374,6 +401,7 @@ class TestEveryAnswer:
             await through_time_entries(client)
             await through_projects(client)
             await through_tags(client)
+            await through_reports(client)
             await tour.through_what_any_operation_may_answer(client)
         declared = {
             (operation["operationId"], status)
@@ -410,6 +438,19 @@ class TestTheShapes:
         refuses_more_and_less(EntryRead, json.dumps(stopped.json()["entry"]).encode())
         refuses_more_and_less(TaskWithEntries, (await alice.get(at)).content)
         refuses_more_and_less(TaskPage, (await alice.get("/tasks")).content)
+        week = {"from": ago(days=3), "to": ago(days=-3)}
+        summary = await alice.get("/reports/summary", params=week)
+        refuses_more_and_less(SummaryRead, summary.content)
+        explained = await alice.get("/reports/summary", params={**week, "group_by": "task,day", "explain": "true"})
+        (row,) = explained.json()["rows"]
+        for kind, shown in ((SummaryRow, row), (ReportRow, row["rows"][0]), (SliceRead, row["rows"][0]["slices"][0])):
+            TypeAdapter(kind).validate_json(json.dumps(shown), strict=True)
+        timesheet = await alice.get("/reports/timesheet")
+        refuses_more_and_less(TimesheetRead, timesheet.content)
+        refuses_more_and_less(TimesheetRow, json.dumps(timesheet.json()["rows"][0]).encode())
+        today = await alice.get("/reports/today")
+        refuses_more_and_less(TodayRead, today.content)
+        refuses_more_and_less(RecentTask, json.dumps(today.json()["recent_tasks"][0]).encode())
         project = await alice.post("/projects", json={"name": "Website"})
         refuses_more_and_less(ProjectRead, project.content)
         rerated = await alice.patch(f"/projects/{project.json()['id']}", json={}, params={"rerate": "true"})

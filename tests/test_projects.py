@@ -525,7 +525,7 @@ class TestRerating:
         await alice.start(await alice.make_task(project_id=project["id"]))
         running = await Task.find_running(alice.user["_id"])
         assert running is not None
-        user = ActingUser(alice.user["_id"], "UTC", "allow", timer_cap_hours=12, token_version=0)
+        user = ActingUser(alice.user["_id"], "UTC", "allow", timer_cap_hours=12, token_version=0, week_start=0)
         entry = await ended_entry(user, running, ended_at=datetime.now(UTC))
         assert (await change(alice, project, {"hourly_rate": DEAR}, rerate="true"))["rerated_entries"] == 0
         assert await Task.stop_timer(running, entry, {}) is None
@@ -622,7 +622,7 @@ class TestDeletingAProject:
 
     async def test_takes_out_a_task_whose_making_was_cut_short(self, alice: Client, interrupted: Json) -> None:
         (late,) = (await alice.list(project_id=interrupted["id"], sort="title", limit=1))["items"]
-        user = ActingUser(alice.user["_id"], "UTC", "allow", timer_cap_hours=12, token_version=0)
+        user = ActingUser(alice.user["_id"], "UTC", "allow", timer_cap_hours=12, token_version=0, week_start=0)
         new = TaskCreate(title=late["title"], project_id=interrupted["id"])
         made = await task_service.make(user, new, task_id=ObjectId(late["id"]), retried=True)
         assert (made.body["id"], made.body["project_id"]) == (late["id"], None)
@@ -663,7 +663,7 @@ class TestATransactionBesideADeletion:
 
 async def put_into(client: Client, project: Json, task: Json) -> None:
     """Puts the task into the project, as a part of the transaction that the caller is in."""
-    user = ActingUser(client.user["_id"], "UTC", "allow", timer_cap_hours=12, token_version=0)
+    user = ActingUser(client.user["_id"], "UTC", "allow", timer_cap_hours=12, token_version=0, week_start=0)
     change_of_project = TaskUpdate(project_id=project["id"])
     put = await task_service.change(user, task_id=task["id"], change=change_of_project, if_match=None)
     assert put.body["project_id"] == project["id"]

@@ -92,6 +92,12 @@ def _moment(value: object) -> datetime | date:
             "is neither a date, such as 2026-11-18, nor an RFC 3339 instant with an offset, such as "
             "2026-11-18T09:00:00Z (in a URL write + as %2B)"
         )
+    return _day(value)
+
+
+def _day(value: object) -> date:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("is not a date, such as 2026-11-18")
     try:
         day = date.fromisoformat(value)
     except ValueError as wrong:
@@ -184,8 +190,16 @@ Moment = Annotated[
 ]
 """A query parameter that is an instant, or a day: then what it means depends on a zone."""
 
+Day = Annotated[
+    date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-11-18"]})
+]
+"""A query parameter that is a day of the calendar."""
+
 Flag = Annotated[bool, BeforeValidator(_flag)]
 """A query parameter that is true or false."""
+
+FirstDayOfWeek = Annotated[int, Field(ge=0, le=6), BeforeValidator(_whole_number)]
+"""A query parameter that is a day of the week: 0 is Monday, 6 is Sunday."""
 
 Limit = Annotated[int, Field(ge=1, le=200), BeforeValidator(_whole_number)]
 """How many things a page holds at most."""

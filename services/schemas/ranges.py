@@ -6,13 +6,11 @@ from documents.tasks import TaskStatus
 from services.schemas.fields import Flag, Moment, ProjectFilter, Tag, TaskFilter, Zone
 
 
-class RangeQuery(BaseModel):
-    """Which entries, over which time."""
+class FilterQuery(BaseModel):
+    """Which entries, and whose days."""
 
     model_config = ConfigDict(extra="forbid")
 
-    from_: Moment = Field(alias="from", description="An instant, or a day in `timezone`: then its first instant.")
-    to: Moment = Field(description="As `from`, and not part of it.")
     timezone: Zone | None = Field(default=None, description="Whose days these are; one's own when it is left out.")
     task_id: TaskFilter | None = None
     project_id: ProjectFilter | None = None
@@ -24,3 +22,10 @@ class RangeQuery(BaseModel):
     )
     billable: Flag | None = None
     include_running: Flag = Field(default=False, description="Whether the running timer counts, up to now.")
+
+
+class RangeQuery(FilterQuery):
+    """Which entries, over which time."""
+
+    from_: Moment = Field(alias="from", description="An instant, or a day in `timezone`: then its first instant.")
+    to: Moment = Field(description="As `from`, and not part of it.")

@@ -58,7 +58,7 @@ class TimerSwitch(Input):
     note: Note | None = None
 
 
-_TIMER_EXAMPLE: JsonDict = {
+TIMER_EXAMPLE: JsonDict = {
     "task_id": "6920a3f1c2d4e5f607182930",
     "task_title": "Write the offer",
     "entry": RUNNING_EXAMPLE,
@@ -74,7 +74,7 @@ _STOPPED_EXAMPLE: JsonDict = {
 }
 
 
-@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_TIMER_EXAMPLE]}))
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [TIMER_EXAMPLE]}))
 class TimerRead(TypedDict):
     """A running timer."""
 
@@ -85,7 +85,7 @@ class TimerRead(TypedDict):
     server_time: Timestamp
 
 
-@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_TIMER_EXAMPLE]}))
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [TIMER_EXAMPLE]}))
 class TimerWritten(TimerRead):
     """A timer as it has been started or corrected; `overlaps` where the policy is to warn."""
 
@@ -106,7 +106,7 @@ class StoppedRead(TypedDict):
 @with_config(
     ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"stopped": _STOPPED_EXAMPLE, "started": _TIMER_EXAMPLE}]},
+        json_schema_extra={"examples": [{"stopped": _STOPPED_EXAMPLE, "started": TIMER_EXAMPLE}]},
     )
 )
 class SwitchRead(TypedDict):

@@ -1,0 +1,75 @@
+"""Reading what a report adds up: the tasks of a time with just as much of their entries as is needed."""
+
+from collections.abc import AsyncGenerator
+from datetime import datetime
+from typing import Any
+
+import bson
+from bson import ObjectId
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+
+from app.database import in_time
+from documents.base import Row
+from documents.entry_filter import EntryFilter, ended_entries_of_tasks
+from documents.projects import Project
+from documents.tasks import ONE_RUNNING_TIMER, RUNNING, Task
+
+TASKS_AT_ONCE = 100
+"""How many tasks come in one trip: of them the largest have 2,000 entries each."""
+
+_UNDECODED = CodecOptions(document_class=RawBSONDocument)
+
+
+async def find_running_entry(user_id: ObjectId, wanted: EntryFilter, *, now: datetime) -> Row | None:
+    """The task whose timer runs, with its running `entry`, when that is one of those; `now` is stored."""
+    starts = wanted.of_start()
+    if now <= wanted.since:
+        starts["$gte"] = wanted.since
+    found = await Task.aggregated(
+        [
+            {"$match": {"user_id": user_id, **RUNNING}},
+            {"$match": wanted.of_task()},
+            {"$project": {"title": 1, "project_id": 1, "status": 1, "tags": 1, "entry": "$active"}},
+            {"$match": {"entry.started_at": starts}},
+            *({"$match": condition} for condition in wanted.of_entry()),
+        ],
+        hint=ONE_RUNNING_TIMER,
+    )
+    return found[0] if found else None
+
+
+async def read_ended(
+    user_id: ObjectId, wanted: EntryFilter, *, but: ObjectId | None, of_task: tuple[str, ...], of_entry: tuple[str, ...]
+) -> AsyncGenerator[Row, None]:
+    """The user's live tasks of that time, each with these fields and its ended `entries` of then with those.
+
+    The entry `but` is left out. A task is decoded when its turn comes: a trip's worth of them at
+    once would hold up all other requests.
+    """
+    tags = ("tags",) if wanted.tags else ()
+    shown = dict.fromkeys((*of_task, *tags), 1)
+    conditions = {"$and": [{"$ne": ["$$this.id", but]}, *wanted.of_each()]}
+    chosen = {"$filter": {"input": "$entries", "cond": conditions}}
+    fields = {field: f"$$this.{field}" for field in of_entry}
+    stages = [
+        *ended_entries_of_tasks(user_id, wanted, shown),
+        {"$project": {**shown, "entries": {"$map": {"input": chosen, "in": fields}}}},
+        {"$match": {"entries": {"$ne": []}}},
+    ]
+    rows: Any = Task.rows().with_options(codec_options=_UNDECODED)
+    cursor = rows.aggregate(stages, batchSize=TASKS_AT_ONCE)
+    try:
+        while batch := await in_time(cursor.to_list(TASKS_AT_ONCE)):
+            for task in batch:
+                yield bson.decode(task.raw)
+    finally:
+        await cursor.close()
+
+
+async def read_projects(user_id: ObjectId) -> dict[ObjectId, Row]:
+    """The names and the clients of the user's projects, archived or not, by id."""
+    found = await Project.aggregated(
+        [{"$match": {"user_id": user_id, "deleted_at": None}}, {"$project": {"name": 1, "client_name": 1}}]
+    )
+    return {project["_id"]: project for project in found}
