@@ -63,6 +63,7 @@ class SummaryQuery(RangeQuery):
 
     group_by: Groups = Field(
         default=("day",),
+        json_schema_extra={"default": "day"},
         description=f"What each row is: {', '.join(_GROUPS)}. Two, with a comma between, make rows within rows.",
     )
     week_start: FirstDayOfWeek | None = Field(default=None, description=_WEEK_START)
