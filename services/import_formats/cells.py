@@ -17,7 +17,7 @@ class CellError(Exception):
 
 
 class Cells:
-    """The texts of a row, trimmed; one that is not there is empty."""
+    """The texts of a row; one that is not there is empty."""
 
     __slots__ = ("_columns", "_row")
 
@@ -26,6 +26,10 @@ class Cells:
         self._row = row
 
     def text(self, field: Field) -> str:
+        """What the row says, trimmed."""
+        return self.whole(field).strip()
+
+    def whole(self, field: Field) -> str:
         """What the row says, without the quote that keeps a spreadsheet from taking it for a formula."""
         place = self._columns.places.get(field)
         if place is None or place >= len(self._row):
@@ -33,4 +37,4 @@ class Cells:
         text = self._row[place]
         if self._columns.is_neutralised and text.startswith(_NEUTRALISED):
             text = text[1:]
-        return text.strip()
+        return text

@@ -35,6 +35,13 @@ Field = Literal[
 _BETWEEN_WORDS = re.compile(r"[\s_.]+")
 _RATE = re.compile(r"billable rate \(([a-z]{3})\)")
 _MOST_NAMED = 20
+_BESIDE: dict[Field, tuple[Field, ...]] = {
+    "start": ("start_date",),
+    "start_date": ("start",),
+    "end": ("end_date",),
+    "end_date": ("end",),
+}
+"""Where else a file says it that has one column for a date and its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +94,8 @@ class Columns:
 
     def name(self, field: Field | None) -> str | None:
         """The header of the column as it stands in the file, cut where it is long."""
-        place = self.places.get(field) if field else None
-        if place is None and field in {"start", "end"}:
-            place = self.places.get("start_date" if field == "start" else "end_date")
-        return None if place is None else shown(self.header[place])
+        named = self.first_of((field, *_BESIDE.get(field, ()))) if field else None
+        return None if named is None else shown(self.header[self.places[named]])
 
     def first_of(self, fields: Sequence[Field]) -> Field | None:
         """The first of these fields that the file has."""

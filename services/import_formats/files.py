@@ -9,7 +9,7 @@ from typing import BinaryIO
 from app.errors import FieldError, ValidationError
 
 LONGEST_LINE = 1_000_000
-_LOOKED_AT = 4_096
+_LOOKED_AT = 256
 _WORKBOOK = b"PK\x03\x04"
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF32_LE: None,  # it begins like the one of UTF-16, so that it is looked for first
@@ -25,23 +25,9 @@ def unreadable(detail: str) -> ValidationError:
     return ValidationError(errors=(FieldError(detail, pointer="#/file"),))
 
 
-def lines_of(file: BinaryIO) -> Iterator[str]:
-    """The lines with their ends, whichever those are, from the beginning of the file.
-
-    Raises ValidationError for what is no text in UTF-8 or UTF-16, for a NUL character and for a line
-    of over 1,000,000 characters.
-    """
-    with _opened(file) as text:
-        while line := _line(text):
-            if len(line) > LONGEST_LINE:
-                raise unreadable(f"has a line of more than {LONGEST_LINE} characters")
-            if "\0" in line:
-                raise unreadable("holds a NUL character: it is no text file, or it is damaged")
-            yield line
-
-
 @contextmanager
-def _opened(file: BinaryIO) -> Iterator[TextIOWrapper]:
+def opened(file: BinaryIO) -> Iterator[TextIOWrapper]:
+    """The text of the file from its beginning. Raises ValidationError for what is neither in UTF-8 nor in UTF-16."""
     encoding, mark = _encoding(file)
     file.seek(mark)
     text = TextIOWrapper(file, encoding, newline="")
@@ -49,6 +35,20 @@ def _opened(file: BinaryIO) -> Iterator[TextIOWrapper]:
         yield text
     finally:
         text.detach()  # else the file is closed with it
+
+
+def lines_of(text: TextIOWrapper) -> Iterator[str]:
+    """The lines with their ends, whichever those are.
+
+    Raises ValidationError for what is no text, for a NUL character and for a line of over 1,000,000
+    characters.
+    """
+    while line := _line(text):
+        if len(line) > LONGEST_LINE:
+            raise unreadable(f"has a line of more than {LONGEST_LINE} characters")
+        if "\0" in line:
+            raise unreadable("holds a NUL character: it is no text file, or it is damaged")
+        yield line
 
 
 def _line(text: TextIOWrapper) -> str:
@@ -73,10 +73,10 @@ def _encoding(file: BinaryIO) -> tuple[str, int]:
 
 
 def _encoding_without_mark(head: bytes) -> str:
-    """In UTF-16 every second byte of a letter or digit of English is zero."""
+    """In UTF-16 nearly every second byte of a header in English is zero."""
     first, second = head[::2].count(0), head[1::2].count(0)
-    if second > len(head) // 4 and not first:
+    if second > len(head) // 4 > first:
         return "utf-16-le"
-    if first > len(head) // 4 and not second:
+    if first > len(head) // 4 > second:
         return "utf-16-be"
     return "utf-8"

@@ -27,7 +27,7 @@ from services.spans import FURTHEST_AHEAD
 
 _ZONE: TypeAdapter[str] = TypeAdapter(Zone)
 _BREAKS = frozenset({"break", "yes", "true"})
-_TEXTS: tuple[Field, ...] = ("task", "description", "note")
+_TEXTS: tuple[Field, ...] = ("note", "description", "task")
 
 
 class RowParser:
@@ -64,7 +64,7 @@ class RowParser:
     def _entry(self, number: int, cells: Cells) -> ImportedRow:
         zone = _zone(cells.text("timezone"))
         span = self._times.span(cells, zone or self._zone)
-        title, note = title_and_note([text for text in map(cells.text, _TEXTS) if text])
+        title, note = title_and_note((cells.text("task"), cells.text("description"), cells.whole("note")))
         billable = self._billable(number, cells)
         return ImportedRow(
             number=number,

@@ -8,6 +8,7 @@ from services.import_formats.cells import Cells
 from services.import_formats.clockify import CLOCKIFY
 from services.import_formats.columns import Columns, Layout
 from services.import_formats.dates import DateOrder, DateOrderFinder, date_and_rest
+from services.import_formats.files import opened
 from services.import_formats.generic import GENERIC
 from services.import_formats.parsing import RowParser
 from services.import_formats.row_times import DATED
@@ -35,20 +36,22 @@ def read_rows(
     """
     layout = _LAYOUTS[format]
     order = date_order or _found_order(file, layout)
-    table = Table(file)
-    parser = RowParser(Columns(layout, table.header), zone=zone, order=order, now=now)
-    for number, row in table.rows():
-        parser.take(number, row)
+    with opened(file) as text:
+        table = Table(text)
+        parser = RowParser(Columns(layout, table.header), zone=zone, order=order, now=now)
+        for number, row in table.rows():
+            parser.take(number, row)
     return parser.read
 
 
 def _found_order(file: BinaryIO, layout: Layout) -> DateOrder:
     """The order that all dates of the file are in. Raises ValidationError."""
-    table = Table(file)
-    columns = Columns(layout, table.header)
     finder = DateOrderFinder()
-    for number, row in table.rows():
-        cells = Cells(columns, row)
-        for field in DATED:
-            finder.look(date_and_rest(cells.text(field))[0], number)
+    with opened(file) as text:
+        table = Table(text)
+        columns = Columns(layout, table.header)
+        for number, row in table.rows():
+            cells = Cells(columns, row)
+            for field in DATED:
+                finder.look(date_and_rest(cells.text(field))[0], number)
     return finder.order()

@@ -2,8 +2,8 @@
 
 import csv
 from collections.abc import Iterator
+from io import TextIOWrapper
 from itertools import chain
-from typing import BinaryIO
 
 from services.import_formats.files import lines_of, unreadable
 
@@ -19,14 +19,15 @@ class Table:
     quotation mark that is not closed nobody knows which rows are lost.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
-        lines = lines_of(file)
+    def __init__(self, text: TextIOWrapper) -> None:
+        lines = lines_of(text)
         first = next((line for line in lines if line.strip()), None)
         if first is None:
             raise unreadable("is empty: its first line must be the header that names the columns")
         self._records = csv.reader(chain((first,), lines), delimiter=_delimiter(first), strict=True)
-        self._number = 0
+        self._number = -1
         self.header = [cell.strip() for cell in self._next() or ()]
+        self._number = 0
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """The rows that are not blank. The first line after the header is number 1, blank or not."""
@@ -41,9 +42,10 @@ class Table:
         try:
             cells = next(self._records, None)
         except csv.Error as wrong:
+            place = "the header" if self._number < 0 else f"row {self._number + 1}"
             raise unreadable(
-                f"cannot be divided into cells from line {self._records.line_num} on, which is in row "
-                f"{self._number + 1}: {wrong}. Is a quotation mark missing there?"
+                f"cannot be divided into cells from line {self._records.line_num} on, which is in {place}: "
+                f"{wrong}. Is a quotation mark missing there?"
             ) from wrong
         if cells and max(map(len, cells)) > LONGEST_CELL:
             raise unreadable(

@@ -1,5 +1,7 @@
 """The texts of a row within the limits that every task, project and tag has."""
 
+from collections.abc import Iterable
+
 from services.schemas.fields import LONGEST_NAME, LONGEST_NOTE, LONGEST_TAG, LONGEST_TITLE, MOST_TAGS
 
 LONGEST_SHOWN = 40
@@ -11,19 +13,22 @@ def shown(text: str) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
-def title_and_note(texts: list[str]) -> tuple[str, str | None]:
-    """The first text is the title, the others are the note. A title that is cut is kept whole in the note."""
-    title, *others = texts or [NO_DESCRIPTION]
-    if len(title) > LONGEST_TITLE:
-        others, title = texts, title[:LONGEST_TITLE].rstrip()
-    return title, "\n".join(others) or None
+def title_and_note(texts: Iterable[str]) -> tuple[str, str | None]:
+    """The first text that says something is the title, the others are the note.
+
+    A title that is cut is kept whole in the note.
+    """
+    title, *others = [text for text in texts if text.strip()] or [NO_DESCRIPTION]
+    if len(title.strip()) > LONGEST_TITLE:
+        others.insert(0, title)
+    return title.strip()[:LONGEST_TITLE].rstrip(), "\n".join(others) or None
 
 
 def cut_note(note: str) -> tuple[str, str | None]:
     """The note, and what is to be said of it."""
     if len(note) <= LONGEST_NOTE:
         return note, None
-    return note[:LONGEST_NOTE].rstrip(), f"has made a note of over {LONGEST_NOTE} characters: it was cut there"
+    return note[:LONGEST_NOTE], f"has made a note of over {LONGEST_NOTE} characters: it was cut there"
 
 
 def cut_name(name: str) -> tuple[str, str | None]:

@@ -10,7 +10,7 @@ from services.import_formats.texts import LONGEST_SHOWN, shown
 _TIME = re.compile(
     r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(:(?P<second>[0-9]{2})([.,][0-9]{1,9})?)?"
     r"(\s?(?P<half>[ap])\.?m\.?)?"
-    r"(\s?(?P<offset>z|utc|gmt|[+-][0-9]{2}:?[0-9]{2}))?",
+    r"(\s?(?P<offset>z|utc|gmt|[+-][0-9]{2}:?[0-9]{2}(:[0-9]{2})?))?",
     re.IGNORECASE,
 )
 _NOON = 12
@@ -57,6 +57,6 @@ def _parsed_time(text: str) -> Clock:
 def _offset(text: str) -> timedelta:
     if text[0] not in "+-":
         return timedelta(0)
-    ahead = time(int(text[1:3]), int(text[-2:]))  # so that it is less than a day
-    size = timedelta(hours=ahead.hour, minutes=ahead.minute)
+    ahead = time.fromisoformat(text[1:])  # so that it is less than a day
+    size = timedelta(hours=ahead.hour, minutes=ahead.minute, seconds=ahead.second)
     return size if text[0] == "+" else -size

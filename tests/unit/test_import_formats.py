@@ -1,15 +1,28 @@
-from datetime import UTC, datetime
-from io import BytesIO
+"""What comes of files that other programs have written; those in tests/samples hold the same entries in each form."""
+
+import csv
+from datetime import UTC, date, datetime, timedelta
+from io import BytesIO, StringIO
+from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from typing import BinaryIO, cast
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from app.clock import rfc3339
 from app.errors import FieldError, ValidationError
+from services.import_formats import tables
 from services.import_formats.dates import DateOrder
+from services.import_formats.durations import parsed_duration
 from services.import_formats.reading import RowFormat, read_rows
-from services.import_formats.rows import ImportedRow, RowsRead
+from services.import_formats.rows import ImportedRow, RowFinding, RowsRead
 
+orders: st.SearchStrategy[DateOrder] = st.sampled_from(["dmy", "mdy", "ymd"])
+
+SAMPLES = Path(__file__).parent.parent / "samples"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -24,15 +37,161 @@ def read(
     return read_rows(BytesIO(content), format=of, zone=ZoneInfo(zone), date_order=date_order, now=NOW)
 
 
+def table(*rows: list[str]) -> str:
+    text = StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
+
+
 def span(row: ImportedRow) -> tuple[str, str]:
     return rfc3339(row.started_at), rfc3339(row.ended_at)
 
 
-def refused(file: str | bytes, *, date_order: DateOrder | None = None) -> FieldError:
+def only_span(file: str, *, of: RowFormat = "csv", zone: str = "Europe/Berlin") -> tuple[str, str]:
+    """When the one entry of the file was."""
+    got = read(file, of=of, zone=zone)
+    assert not got.errors
+    (row,) = got.rows
+    return span(row)
+
+
+def only_error(file: str, *, of: RowFormat = "csv", date_order: DateOrder | None = None) -> RowFinding:
+    """What is wrong with the one row of the file that cannot be read."""
+    got = read(file, of=of, date_order=date_order)
+    assert not got.rows
+    (error,) = got.errors
+    return error
+
+
+def refused(file: str | bytes, *, of: RowFormat = "csv", date_order: DateOrder | None = None) -> FieldError:
+    """What is wrong with the file as a whole."""
     with pytest.raises(ValidationError) as raised:
-        read(file, date_order=date_order)
+        read(file, of=of, date_order=date_order)
     (wrong,) = raised.value.errors
     return wrong
+
+
+def in_utc(text: str) -> datetime:
+    return datetime.fromisoformat(f"{text}:00+00:00")
+
+
+DRAWING = ImportedRow(
+    number=1,
+    started_at=in_utc("2026-11-18T08:00"),
+    ended_at=in_utc("2026-11-18T09:30"),
+    title="Design",
+    note="Draw the header",
+    project="Website",
+    client="Acme",
+    tags=("web", "urgent"),
+    billable=True,
+)
+MAIL = ImportedRow(
+    number=2,
+    started_at=in_utc("2026-11-18T12:05"),
+    ended_at=in_utc("2026-11-18T12:20"),
+    title="Read mail",
+    billable=False,
+)
+OVER_MIDNIGHT = ("2025-11-30T22:30:00Z", "2025-11-30T23:15:00Z")
+IN_THE_REPEATED_HOUR = ("2026-10-25T00:30:00Z", "2026-10-25T01:15:00Z")
+
+
+class TestAFileOfToggl:
+    @pytest.mark.parametrize("sample", sorted(SAMPLES.glob("toggl-*.csv")), ids=lambda path: path.name)
+    def test_is_read_in_each_form(self, sample: Path) -> None:
+        got = read(sample.read_bytes(), of="toggl")
+        assert (got.errors, got.notices, got.skipped) == ([], [], 0)
+        drawing, mail, deploying, changing = got.rows
+        assert (drawing, mail) == (DRAWING, MAIL)
+        assert span(deploying) == OVER_MIDNIGHT
+        assert span(changing) == IN_THE_REPEATED_HOUR
+
+    @pytest.mark.parametrize("times", ["10:00:00,-1763456400", "10:00:00,-00:10:00", "10:00:00,"])
+    def test_says_which_timer_still_runs(self, times: str) -> None:
+        error = only_error(f"Description,Start date,Start time,Duration\nWork,2026-11-18,{times}\n", of="toggl")
+        assert error.row == 1
+        assert "still runs" in error.message
+
+    @pytest.mark.parametrize(
+        ("duration", "end"),
+        [("47:06 min", "09:47:06Z"), ("33 sec", "09:00:33Z"), ("0.50 h", "09:30:00Z"), ("1.25", "10:15:00Z")],
+    )
+    def test_is_read_with_each_form_of_durations(self, duration: str, end: str) -> None:
+        file = f"Start date,Start time,Duration\n2026-11-18,09:00:00,{duration}\n"
+        assert only_span(file, of="toggl", zone="UTC")[1] == f"2026-11-18T{end}"
+
+    @pytest.mark.parametrize(
+        ("header", "missing"),
+        [
+            ("Start time,Duration", "Start date"),
+            ("Start date,Duration", "Start time"),
+            ("Start date,Start time", "Duration or End time"),
+        ],
+    )
+    def test_is_refused_without_a_column_that_it_needs(self, header: str, missing: str) -> None:
+        assert refused(f"{header}\n1,2\n", of="toggl") == FieldError(
+            f"has no column {missing}; its first line names {', '.join(header.split(','))}", pointer="#/file"
+        )
+
+
+class TestAFileOfClockify:
+    @pytest.mark.parametrize("sample", sorted(SAMPLES.glob("clockify-*.csv")), ids=lambda path: path.name)
+    def test_is_read_in_each_form(self, sample: Path) -> None:
+        got = read(sample.read_bytes(), of="clockify")
+        assert not got.errors
+        drawing, mail, deploying, changing = got.rows
+        assert drawing.hourly_rate == (8550, "EUR")
+        assert [drawing.title, drawing.note, drawing.tags, span(drawing)] == [
+            DRAWING.title,
+            DRAWING.note,
+            DRAWING.tags,
+            span(DRAWING),
+        ]
+        assert mail == MAIL
+        assert span(deploying) == OVER_MIDNIGHT
+        assert span(changing) == IN_THE_REPEATED_HOUR
+
+    def test_leaves_breaks_out_and_says_so(self) -> None:
+        got = read((SAMPLES / "clockify-breaks-and-total.csv").read_bytes(), of="clockify")
+        assert got.skipped == 1
+        assert got.notices == [RowFinding(5, "Type", "is a break: it was left out")]
+
+    @pytest.mark.parametrize("total", ["Total,,,,", "Total (11/01/2026 - 11/30/2026),,,01:00:00,1.00"])
+    def test_passes_over_the_total(self, total: str) -> None:
+        header = "Project,Start Date,Start Time,Duration (h),Duration (decimal)"
+        got = read(f"{header}\nTotal recall,11/18/2026,09:00,01:00:00,1.00\n{total}\n", of="clockify")
+        assert [row.project for row in got.rows] == ["Total recall"]
+        assert not got.errors
+
+    @pytest.mark.parametrize(
+        ("currency", "amount", "rate"),
+        [
+            ("EUR", "85.50", (8550, "EUR")),
+            ("USD", "1,250.00", (125_000, "USD")),
+            ("JPY", "5000.00", (5_000, "JPY")),
+            ("KWD", "12.345", (12_345, "KWD")),
+            ("EUR", "0.00", None),
+            ("XXQ", "85.50", None),
+        ],
+    )
+    def test_knows_the_rate_of_what_is_billable(self, currency: str, amount: str, rate: tuple[int, str] | None) -> None:
+        header = ["Billable", "Start Date", "Start Time", "Duration (h)", f"Billable Rate ({currency})"]
+        times = ["2026-11-18", "09:00", "1:00"]
+        got = read(table(header, ["Yes", *times, amount], ["No", *times, amount]), of="clockify")
+        assert [row.hourly_rate for row in got.rows] == [rate, None]
+        assert not got.notices
+
+    def test_says_which_rate_cannot_be_held(self) -> None:
+        header = ["Billable", "Start Date", "Start Time", "Duration (h)", "Billable Rate (EUR)"]
+        got = read(table(header, ["Yes", "2026-11-18", "09:00", "1:00", "33.333"]), of="clockify")
+        assert [row.hourly_rate for row in got.rows] == [None]
+        assert got.notices == [RowFinding(1, "Billable Rate (EUR)", "is not an amount of EUR: 33.333; it was left out")]
+
+    def test_keeps_the_sums_where_times_are_written_without_seconds(self) -> None:
+        header = "Start Date,Start Time,End Date,End Time,Duration (h)\n"
+        file = f"{header}11/18/2026,09:00 AM,11/18/2026,10:30 AM,01:29:34\n"
+        assert only_span(file, of="clockify", zone="UTC") == ("2026-11-18T09:00:00Z", "2026-11-18T10:29:34Z")
 
 
 class TestAListOfHours:
@@ -43,8 +202,8 @@ class TestAListOfHours:
         ).rows
         assert row == ImportedRow(
             number=1,
-            started_at=datetime(2026, 11, 18, 8, tzinfo=UTC),
-            ended_at=datetime(2026, 11, 18, 9, 30, tzinfo=UTC),
+            started_at=in_utc("2026-11-18T08:00"),
+            ended_at=in_utc("2026-11-18T09:30"),
             title="Draw",
             project="Site",
             client="Acme",
@@ -52,3 +211,437 @@ class TestAListOfHours:
             billable=True,
             hourly_rate=(8550, "EUR"),
         )
+
+    @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+    def test_is_read_in_every_encoding(self, encoding: str, end: str, delimiter: str) -> None:
+        lines = [["start", '"one, two; three"', "hours", "what"], ["2026-11-18 09:00", "", "1.5", '"Größe 😀, ""L"""']]
+        got = read(end.join(delimiter.join(line) for line in lines).encode(encoding))
+        assert [row.title for row in got.rows] == ['Größe 😀, "L"']
+
+    @pytest.mark.parametrize(
+        ("header", "cells"),
+        [
+            ("start,end", "2026-11-18 09:00,2026-11-18 10:30"),
+            ("STARTED_AT,Ended.At", "2026-11-18T09:00:00,2026-11-18T10:30:00.999"),
+            ("start,end", "2026-11-18T08:00:00Z,2026-11-18T10:30:00+01:00"),
+            ("start,end", "2026-11-18 08:00 UTC,2026-11-18 05:30:00 -0400"),
+            ("start,end", "2026-11-18 9:00 AM,2026-11-18 10:30 a.m."),
+            ("Start date,Start time,End date,End time", "2026-11-18,09:00,2026-11-18,10:30"),
+            ("Date,From,To", "2026-11-18,09:00,10:30"),
+            ("Date,Start,Duration", "2026-11-18,09:00,1:30"),
+            ("Start Date,Hours", "2026-11-18 09:00,1.5"),
+            ("start,hours", '2026-11-18 09:00,"1,5"'),
+            ("start,minutes", "2026-11-18 09:00,90"),
+            ("start,duration_seconds,duration_hours", "2026-11-18 09:00,5400,1.5000"),
+            ("start,duration", "2026-11-18 09:00,1h 30m"),
+            ("start,duration", "2026-11-18 09:00,PT1H30M"),
+            ("start,end,duration", "2026-11-18 09:00,2026-11-18 10:30,"),
+            ("start,end,duration", "2026-11-18 09:00,,1:30"),
+            ("start,end,timezone", "2026-11-18 13:45,2026-11-18 15:15,Asia/Kathmandu"),
+        ],
+    )
+    def test_says_when_it_was_in_many_ways(self, header: str, cells: str) -> None:
+        assert only_span(f"{header}\n{cells}\n") == ("2026-11-18T08:00:00Z", "2026-11-18T09:30:00Z")
+
+    def test_keeps_the_time_zone_of_a_row(self) -> None:
+        got = read(
+            "start,hours,tz\n2026-11-18 09:00,1.0,Asia/Tokyo\n2026-11-18 09:00,1.0,\n2026-11-18 09:00,1.0,Tokio\n"
+        )
+        assert [row.timezone for row in got.rows] == ["Asia/Tokyo", None]
+        assert [(error.row, error.column) for error in got.errors] == [(3, "tz")]
+
+    def test_reads_a_row_that_ends_early_or_late_in_empty_cells(self) -> None:
+        got = read("start,hours,project,note\n2026-11-18 09:00,1.0\n2026-11-18 09:00,1.0,Site,x,,\n")
+        assert [row.project for row in got.rows] == [None, "Site"]
+
+    def test_numbers_its_rows_as_a_spreadsheet_does(self) -> None:
+        got = read("\nstart,hours\n2026-11-18 09:00,1.0\n\n,,\nx,1.0\n")
+        assert [row.number for row in got.rows] == [1]
+        assert [error.row for error in got.errors] == [4]
+
+    @pytest.mark.parametrize(
+        ("header", "cells", "column", "message"),
+        [
+            ("start,end", "2026-11-18,2026-11-18 10:00", "start", "has no time of day"),
+            ("start,end", "09:00,2026-11-18 10:00", "start", "has no date"),
+            ("start,end", ",2026-11-18 10:00", "start", "has no date"),
+            ("start,end", "2026-11-18 25:00,2026-11-18 10:00", "start", "is not a time of day: 25:00"),
+            ("start,end", "2026-11-18 13:00 PM,x", "start", "is not a time of day of 12 hours: 13:00 PM"),
+            (
+                "start,end",
+                "2026-11-18 09:00,2026-11-18",
+                "end",
+                "is empty, and there is no duration: the entry still runs",
+            ),
+            ("start,end", "2026-11-18 09:00,2026-11-18 08:59", "end", "is before the start"),
+            ("start,end", "2026-11-18 09:00,soon", "end", "is not a time of day: soon"),
+            (
+                "start,end,duration",
+                "2026-11-18 09:00:00,2026-11-18 10:00:00,0:30:00",
+                "duration",
+                "says 1800 seconds, but from the start to the end there are 3600",
+            ),
+            ("Date,From,duration", "tomorrow,09:00,1:00", "Date", "is not a date: tomorrow"),
+            (
+                "start,duration",
+                "2026-11-18 09:00,90",
+                "duration",
+                "does not say whether it is in hours, minutes or seconds: 90",
+            ),
+            ("start,duration", "2026-11-18 09:00,long", "duration", "is not a duration, such as 1:30:00: long"),
+            ("start,seconds", "2026-11-18 09:00,-60", "seconds", "is below zero: the entry still runs: -60"),
+            ("start,hours", "2026-11-23 14:00,1.0", "hours", "ends more than 24 hours after now: 3600 seconds"),
+            (
+                "start,end",
+                "2026-11-23 10:00,2026-11-23 14:00",
+                "end",
+                "is more than 24 hours after now: 2026-11-23T13:00:00Z",
+            ),
+            ("start,hours", "1969-12-31 09:00,1.0", "start", "is outside of the years 1970 to 9998: 1969-12-31"),
+            ("start,hours", "1970-01-01 00:30,1.0", "start", "is outside of the years 1970 to 9998"),
+            (
+                "start,hours",
+                "2026-02-29 00:30,1.0",
+                "start",
+                "is not a day of the calendar in the order year, month, day: 2026-02-29",
+            ),
+            ("start,hours", "2026-11-18 09:00,1.0,,x", None, "has 4 cells, and the header has 2"),
+            ("project,start,hours", "Site", None, "has 1 cells, and the header has 3"),
+            ("start,hours", f"{'9' * 60},1.0", "start", f"is not a time of day: {'9' * 40}..."),
+        ],
+    )
+    def test_says_what_is_wrong_with_a_row(self, header: str, cells: str, column: str | None, message: str) -> None:
+        assert only_error(f"{header}\n{cells}\n") == RowFinding(1, column, message)
+
+
+class TestTheOrderOfDates:
+    @pytest.mark.parametrize(
+        ("dates", "days"),
+        [
+            (["13/02/2024", "01/02/2024"], ["2024-02-13", "2024-02-01"]),
+            (["02/13/2024", "01/02/2024"], ["2024-02-13", "2024-01-02"]),
+            (["01.02.2024", "13.02.2024"], ["2024-02-01", "2024-02-13"]),
+            (["2024-02-13", "2024/1/2"], ["2024-02-13", "2024-01-02"]),
+            (["29.2.2024"], ["2024-02-29"]),
+            (["11/11/2024"], ["2024-11-11"]),
+        ],
+    )
+    def test_is_told_from_all_of_them(self, dates: list[str], days: list[str]) -> None:
+        got = read(table(["Date", "From", "hours"], *([day, "12:00", "1.0"] for day in dates)))
+        assert [str(row.started_at.date()) for row in got.rows] == days
+
+    def test_is_asked_for_when_it_is_open(self) -> None:
+        file = table(["start", "hours"], ["11/11/2024 12:00", "1.0"], ["01/02/2024 12:00", "1.0"])
+        assert refused(file) == FieldError(
+            "is needed: each date of the file can be read in two ways, such as 01/02/2024 in row 2",
+            pointer="#/date_order",
+        )
+        assert str(read(file, date_order="dmy").rows[1].started_at.date()) == "2024-02-01"
+        assert str(read(file, date_order="mdy").rows[1].started_at.date()) == "2024-01-02"
+
+    @pytest.mark.parametrize("other", ["02/13/2024", "2024-02-13"])
+    def test_is_refused_when_two_rows_contradict_each_other(self, other: str) -> None:
+        file = table(
+            ["start", "hours"], ["13/02/2024 12:00", "1.0"], ["1/1/2024 12:00", "1.0"], [f"{other} 12:00", "1.0"]
+        )
+        wrong = refused(file)
+        assert wrong.pointer == "#/date_order"
+        assert f"13/02/2024 in row 1 and {other} in row 3" in wrong.detail
+
+    def test_binds_when_it_is_given(self) -> None:
+        got = read(
+            table(["start", "hours"], ["13/02/2024 12:00", "1.0"], ["02/13/2024 12:00", "1.0"]), date_order="mdy"
+        )
+        assert [row.number for row in got.rows] == [2]
+        assert got.errors == [
+            RowFinding(1, "start", "is not a day of the calendar in the order month, day, year: 13/02/2024")
+        ]
+
+    def test_takes_no_year_of_two_digits(self) -> None:
+        error = only_error("start,hours\n13/02/24 12:00,1.0\n")
+        assert "four digits of the year: 13/02/24" in error.message
+
+    @given(st.dates(date(1970, 1, 2), date(2026, 11, 21)), st.sampled_from("-/."), orders)
+    def test_is_kept_both_ways(self, day: date, mark: str, order: DateOrder) -> None:
+        parts = {"d": f"{day.day:02}", "m": f"{day.month:02}", "y": f"{day.year}"}
+        written = mark.join(parts[part] for part in order)
+        (row,) = read(f"start,hours\n{written} 12:00,1.0\n", zone="UTC", date_order=order).rows
+        assert row.started_at.date() == day
+
+
+class TestLocalTimes:
+    @pytest.mark.parametrize(
+        ("zone", "start", "end", "duration", "instants"),
+        [
+            # Berlin, 25 October 2026: from 02:00 to 03:00 twice, first at +02:00.
+            ("Europe/Berlin", "2026-10-25 02:10", "2026-10-25 02:40", "0:30:00", "00:10 00:40"),
+            ("Europe/Berlin", "2026-10-25 02:10", "2026-10-25 02:40", "1:30:00", "00:10 01:40"),
+            ("Europe/Berlin", "2026-10-25 02:40", "2026-10-25 02:10", "", "00:40 01:10"),
+            ("Europe/Berlin", "2026-10-25 01:30", "2026-10-25 02:30", "1:00:00", "23:30 00:30"),
+            ("Europe/Berlin", "2026-10-25 01:30", "2026-10-25 02:30", "2:00:00", "23:30 01:30"),
+            ("Europe/Berlin", "2026-10-25 01:30", "2026-10-25 02:30", "", "23:30 00:30"),
+            ("Europe/Berlin", "2026-10-25 02:30", "2026-10-25 03:30", "1:00:00", "01:30 02:30"),
+            ("Europe/Berlin", "2026-10-25 02:30", "2026-10-25 03:30", "2:00", "00:30 02:30"),
+            ("Europe/Berlin", "2026-10-25 02:30", "2026-10-25 03:30", "", "00:30 02:30"),
+            ("Europe/Berlin", "2026-10-25 02:30", "", "1:00:00", "00:30 01:30"),
+            ("Europe/Berlin", "2026-10-25 01:30", "", "3:00:00", "23:30 02:30"),
+            ("Europe/Berlin", "2026-10-25 02:40", "02:10", "", "00:40 01:10"),  # the same day, no day later
+            # 29 March 2026: 02:00 to 03:00 never was.
+            ("Europe/Berlin", "2026-03-29 01:30", "2026-03-29 03:30", "", "00:30 01:30"),
+            ("Europe/Berlin", "2026-03-29 01:30", "", "1:00:00", "00:30 01:30"),
+            ("Europe/Berlin", "2026-03-28 23:00", "01:00", "", "22:00 00:00"),
+            ("Europe/Berlin", "2026-03-29 23:00", "02:30", "", "21:00 00:30"),  # of the day after
+            # Lord Howe changes by half an hour: 5 April 2026, 01:30 to 02:00 twice.
+            ("Australia/Lord_Howe", "2026-04-05 01:40", "2026-04-05 01:50", "0:10:00", "14:40 14:50"),
+            ("Australia/Lord_Howe", "2026-04-05 01:40", "2026-04-05 01:50", "0:40:00", "14:40 15:20"),
+            ("Asia/Kathmandu", "2026-11-18 00:00", "2026-11-18 00:15", "", "18:15 18:30"),
+            ("Asia/Kathmandu", "2024-02-29 23:50", "00:10", "", "18:05 18:25"),  # over the end of a leap day
+            ("UTC", "2025-12-31 23:59:59", "00:00:01", "", "23:59:59 00:00:01"),
+            ("UTC", "2026-11-18 00:00", "00:00", "", "00:00 00:00"),
+            ("UTC", "2026-11-18 00:00", "00:00", "24:00:00", "00:00 00:00"),
+            ("UTC", "2026-11-18 09:00:00", "2026-11-18 10:00:00", "0:59:59", "09:00 10:00"),
+            ("UTC", "2026-11-18 12:00 am", "2026-11-18 12:00 PM", "", "00:00 12:00"),
+            (
+                "Africa/Monrovia",
+                "1971-06-01T12:00:00-00:44:30",
+                "1971-06-01T13:00:00-00:44:30",
+                "",
+                "12:44:30 13:44:30",
+            ),
+        ],
+    )
+    def test_are_the_instants_that_the_row_tells(
+        self, zone: str, start: str, end: str, duration: str, instants: str
+    ) -> None:
+        got = only_span(table(["start", "end", "duration"], [start, end, duration]), zone=zone)
+        assert [instant[11:].removesuffix("Z") for instant in got] == [
+            f"{instant}:00" if len(instant) == 5 else instant for instant in instants.split()
+        ]
+
+    def test_of_a_whole_day_end_on_the_next(self) -> None:
+        got = only_span(table(["start", "end", "duration"], ["2026-11-18 00:00", "00:00", "24:00:00"]), zone="UTC")
+        assert got == ("2026-11-18T00:00:00Z", "2026-11-19T00:00:00Z")
+
+    @pytest.mark.parametrize(
+        ("cells", "column"),
+        [
+            ("2026-03-29,02:30,2026-03-29,04:00", "Start time"),
+            ("2026-03-29,01:30,2026-03-29,02:30", "End time"),
+            ("2026-03-29,01:30,,02:30", "End time"),
+        ],
+    )
+    def test_that_never_were_are_errors(self, cells: str, column: str) -> None:
+        error = only_error(f"Start date,Start time,End date,End time\n{cells}\n")
+        assert error == RowFinding(
+            1, column, "never was there: the clocks of Europe/Berlin were turned forward over it"
+        )
+
+    @given(
+        st.sampled_from(
+            ["Europe/Berlin", "Australia/Lord_Howe", "America/Sao_Paulo", "Asia/Kathmandu", "Pacific/Apia"]
+        ),
+        st.integers(946_684_800, 1_793_491_200),  # of the years 2000 to 2026
+        st.integers(0, 3 * 86_400),
+    )
+    @example("Europe/Berlin", 1_761_438_600, 3_600)
+    def test_and_a_duration_give_back_how_long_it_was(self, zone: str, started_at: int, seconds: int) -> None:
+        start = datetime.fromtimestamp(started_at, UTC)
+        local = [
+            f"{instant.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S}"
+            for instant in (start, start + timedelta(seconds=seconds))
+        ]
+        (row,) = read(table(["start", "end", "seconds"], [*local, str(seconds)]), zone=zone).rows
+        assert (row.ended_at - row.started_at).total_seconds() == seconds
+        assert abs(row.started_at - start) <= timedelta(hours=1)  # which of the two hours it was nobody can tell
+
+
+class TestDurations:
+    @given(st.integers(0, 10**6))
+    def test_are_read_as_they_were_written(self, seconds: int) -> None:
+        hours, minutes = seconds // 3600, seconds // 60 % 60
+        assert parsed_duration(f"{hours}:{minutes:02}:{seconds % 60:02}", None).seconds == seconds
+        assert parsed_duration(f"{hours}h {minutes}m {seconds % 60}s", None).seconds == seconds
+        assert parsed_duration(f"{seconds}", 1).seconds == seconds
+        rounded = parsed_duration(f"{seconds / 3600:.2f}", 3600)
+        assert abs(rounded.seconds - seconds) < rounded.within
+
+
+class TestTexts:
+    def row(self, **cells: str) -> ImportedRow:
+        (row,) = self.rows(**cells).rows
+        return row
+
+    def rows(self, **cells: str) -> RowsRead:
+        times = {"start": "2026-11-18 09:00", "hours": "1.0"}
+        return read(table([*times, *cells], [*times.values(), *cells.values()]))
+
+    @pytest.mark.parametrize(
+        ("cells", "title", "note"),
+        [
+            ({"task": " Design ", "description": " Draw "}, "Design", "Draw"),
+            ({"task": "Design"}, "Design", None),
+            ({"task": "", "description": "Draw"}, "Draw", None),
+            ({"task": "Design", "description": "Draw", "note": "it"}, "Design", "Draw\nit"),
+            ({"note": "it"}, "it", None),
+            ({"task": " ", "description": "\t"}, "(no description)", None),
+        ],
+    )
+    def test_are_title_and_note(self, cells: dict[str, str], title: str, note: str | None) -> None:
+        row = self.row(**cells)
+        assert (row.title, row.note) == (title, note)
+
+    def test_are_kept_whole_in_the_note_where_the_title_is_too_long(self) -> None:
+        row = self.row(description="x" * 201)
+        assert (row.title, row.note) == ("x" * 200, "x" * 201)
+        row = self.row(task="x" * 199 + " " + "y", description="Draw")
+        assert (row.title, row.note) == ("x" * 199, "x" * 199 + " y\nDraw")
+
+    def test_are_cut_at_the_limit_of_a_note_and_this_is_said(self) -> None:
+        got = self.rows(task="Design", description="é" * 1001)
+        assert got.rows[0].note == "é" * 1000
+        assert got.notices == [
+            RowFinding(1, "description", "has made a note of over 1000 characters: it was cut there")
+        ]
+
+    def test_are_cut_at_the_limit_of_a_name_and_this_is_said(self) -> None:
+        got = self.rows(project="p" * 201, client="c" * 201)
+        assert (got.rows[0].project, got.rows[0].client) == ("p" * 200, "c" * 200)
+        assert [notice.column for notice in got.notices] == ["project", "client"]
+        assert max(len(notice.message) for notice in got.notices) < 120
+
+    def test_are_tags_of_lower_case_each_once(self) -> None:
+        assert self.row(tags="Web,  web , ,Größe").tags == ("web", "größe")
+        assert not self.rows(tags="Web,  web , ,Größe").notices
+
+    def test_are_ten_tags_at_most(self) -> None:
+        got = self.rows(tags=", ".join([f"t{number}" for number in range(11)] + ["x" * 51]))
+        assert got.rows[0].tags == tuple(f"t{number}" for number in range(10))
+        assert [notice.column for notice in got.notices] == ["tags"]
+        assert self.row(tags="x" * 51).tags == ("x" * 50,)
+
+    @pytest.mark.parametrize(
+        ("said", "billable"),
+        [("Yes", True), ("TRUE", True), ("1", True), ("no", False), ("false", False), ("0", False), ("", None)],
+    )
+    def test_are_whether_it_is_billable(self, said: str, billable: bool | None) -> None:
+        assert self.row(billable=said).billable is billable
+
+    def test_that_are_neither_yes_nor_no_are_passed_over_and_this_is_said(self) -> None:
+        got = self.rows(billable="maybe")
+        assert got.rows[0].billable is None
+        assert got.notices == [RowFinding(1, "billable", "is neither yes nor no: maybe; it was passed over")]
+
+
+class TestADamagedFile:
+    @pytest.mark.parametrize(
+        ("file", "said"),
+        [
+            (b"", "is empty"),
+            (b"\n\r\n  \n", "is empty"),
+            (b"start,hours\n\xff\xfe,1\n", "is not text in UTF-8 or UTF-16"),
+            ("start,hours\nGröße,1\n".encode("latin-1"), "is not text in UTF-8 or UTF-16"),
+            ("start,hours\n".encode("utf-16") + b"x", "is not text in UTF-8 or UTF-16"),
+            ("start,hours\n".encode("utf-32"), "is text in UTF-32"),
+            (b"PK\x03\x04xl/workbook.xml", "is a workbook or an archive"),
+            (b"start,hours\n2026-11-18 09:00\0,1.0\n", "holds a NUL character"),
+            (b"start,hours\n" + b"x" * 1_000_001, "has a line of more than 1000000 characters"),
+            (b"start,hours\n" + b"x" * 999_000, "cannot be divided into cells from line 2 on, which is in row 1"),
+            (b"start,hours\n" + b"x" * 100_001 + b",1.0\n", "has a cell of more than 100000 characters"),
+            (b'start,hours\n1,2\n"3,4\n5,6\n', "is in row 2"),
+            (b'start,hours\n1,2\n"3" ,4\n5,6\n', "is in row 2"),
+            (b'"start,hours\n1,2\n', "which is in the header"),
+            (b"start,from,hours\n", "has two columns that say the same: start and from"),
+            (
+                b"end,hours\n",
+                "has no column for the start, such as start or started_at; its first line names end, hours",
+            ),
+            (b"start,note\n", "has no column for the end or the duration"),
+        ],
+        ids=range(17),
+    )
+    def test_is_refused_and_says_why(self, file: bytes, said: str) -> None:
+        wrong = refused(file, date_order="ymd")
+        assert wrong.pointer == "#/file"
+        assert said in wrong.detail
+        assert refused(file) == wrong
+
+    def test_is_refused_with_too_many_rows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tables, "MOST_ROWS", 2)
+        assert len(read("start,hours\n2026-11-18 09:00,1.0\n2026-11-18 09:00,1.0").rows) == 2
+        wrong = refused("start,hours\n2026-11-18 09:00,1.0\n2026-11-18 09:00,1.0\n2026-11-18 09:00,1.0\n")
+        assert wrong.detail == "has more than 2 rows: import it in parts"
+
+
+class TestAnyFile:
+    def look_at(self, file: bytes, of: RowFormat, date_order: DateOrder | None) -> None:
+        try:
+            got = read(file, of=of, date_order=date_order)
+        except ValidationError as refusal:
+            got = RowsRead()
+            pointers = {wrong.pointer for wrong in refusal.errors}
+        else:
+            pointers = set()
+        assert pointers <= {"#/file", "#/date_order"}
+        for row in got.rows:
+            assert row.started_at <= row.ended_at
+            assert row.title == row.title.strip() != ""
+        for finding in [*got.errors, *got.notices]:
+            assert len(finding.message) < 200
+
+    @given(
+        st.binary(max_size=300),
+        st.sampled_from(["toggl", "clockify", "csv"]),
+        st.none() | orders,
+    )
+    def test_is_read_or_refused(self, file: bytes, of: RowFormat, date_order: DateOrder | None) -> None:
+        self.look_at(file, of, date_order)
+
+    @given(st.data(), st.none() | orders)
+    def test_is_read_or_refused_with_anything_in_its_cells(
+        self, data: st.DataObject, date_order: DateOrder | None
+    ) -> None:
+        header = [
+            "Start date",
+            "Start time",
+            "End date",
+            "End time",
+            "Duration",
+            "Duration seconds",
+            "Hours",
+            "Task",
+            "Note",
+            "Project",
+            "Tags",
+            "Billable",
+            "Rate",
+            "Currency",
+            "Timezone",
+        ]
+        likely = st.sampled_from(
+            [
+                "",
+                "2026-11-18",
+                "18/11/2026",
+                "09:00",
+                "9:00 PM",
+                "1:30",
+                "999999:59:59",
+                "9999999999",
+                "-1",
+                "1.5",
+                "EUR",
+            ]
+        )
+        characters = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+        cells = likely | st.text(characters, max_size=20) | st.text("0123456789:/-.,+Zz apm", max_size=20)
+        rows = data.draw(st.lists(st.lists(cells, min_size=5, max_size=len(header)), max_size=4))
+        self.look_at(table(header, *rows).encode(), "csv", date_order)
+
+    def test_stays_open_for_who_has_opened_it(self) -> None:
+        with SpooledTemporaryFile(max_size=10) as file:
+            file.write(b"start,hours\n2026-11-18 09:00,1.0\n")
+            for _ in range(2):
+                got = read_rows(cast("BinaryIO", file), format="csv", zone=ZoneInfo("UTC"), date_order=None, now=NOW)
+                assert len(got.rows) == 1
