@@ -22,7 +22,7 @@ from app.openapi import install_openapi
 from app.problems import install_error_handlers
 from app.security import AccessTokens, passwords
 from documents.opening import open_database
-from routes import auth, health, projects, reports, tags, tasks, time_entries, timer, users
+from routes import auth, exports, health, projects, reports, tags, tasks, time_entries, timer, users
 from routes.dependencies import State
 from services.projects import project_service
 
@@ -57,6 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         time_entries.router,
         time_entries.across_tasks,
         timer.router,
+        exports.router,
         users.account,
         users.registration,
         auth.router,
@@ -84,7 +85,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
                     "If-None-Match",
                     "X-Request-ID",
                 ],
-                expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
+                expose_headers=["Content-Disposition", "ETag", "Location", "Retry-After", "X-Request-ID"],
             )
         )
     return [

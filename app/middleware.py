@@ -64,7 +64,10 @@ class RequestLog:
 
 
 class HeadAsGet:
-    """Answers HEAD wherever GET is answered (RFC 9110 section 9.3.2); the server leaves the body out."""
+    """Answers HEAD wherever GET is answered (RFC 9110 section 9.3.2); the server leaves the body out.
+
+    `asked_for_head` tells whoever would go to great lengths for a body.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -72,7 +75,7 @@ class HeadAsGet:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on."""
         if scope.get("method") == "HEAD":
-            scope = {**scope, "method": "GET"}
+            scope = {**scope, "method": "GET", "asked_for_head": True}
         await self.app(scope, receive, send)
 
 

@@ -1,4 +1,4 @@
-"""Which time entries are asked for, and the aggregation stages that find the ended ones of them in their tasks."""
+"""Which time entries are asked for, and the aggregation stages that find them in their tasks."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from bson import ObjectId
 
 from app.clock import stored
 from documents.base import Row
-from documents.tasks import TaskStatus
+from documents.tasks import RUNNING, TaskStatus
 
 _EVER = stored(datetime(1, 1, 1, tzinfo=UTC)), stored(datetime(9999, 12, 31, tzinfo=UTC))
 
@@ -98,4 +98,23 @@ def ended_entries_of_tasks(user_id: ObjectId, wanted: EntryFilter, shown: Row, *
         {"$match": {"user_id": user_id, **narrow}},
         {"$match": {**wanted.of_task(), "last_ended_at": latest_end, "first_started_at": first_start}},
         {"$project": {**shown, "entries": entries}},
+    ]
+
+
+def running_entry_of_task(
+    user_id: ObjectId, wanted: EntryFilter, shown: Row, *, now: datetime, **bounds: datetime
+) -> list[Row]:
+    """The stages that find the user's running `entry` beside what is `shown` of its task, if it is one of that time.
+
+    It counts as [started_at, now); `now` is stored. To be run with the hint ONE_RUNNING_TIMER. The
+    entry meets no other condition yet: see EntryFilter.of_entry.
+    """
+    starts: dict[str, Any] = wanted.of_start(**bounds)
+    if now <= wanted.since:
+        starts["$gte"] = max(wanted.since, starts.get("$gte", wanted.since))
+    return [
+        {"$match": {"user_id": user_id, **RUNNING}},
+        {"$match": wanted.of_task()},
+        {"$project": {**shown, "entry": "$active"}},
+        {"$match": {"entry.started_at": starts}},
     ]

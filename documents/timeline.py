@@ -6,8 +6,10 @@ from datetime import datetime
 from bson import ObjectId
 
 from documents.base import Row
-from documents.entry_filter import EntryFilter, ended_entries_of_tasks
-from documents.tasks import ONE_RUNNING_TIMER, RUNNING, Task
+from documents.entry_filter import EntryFilter, ended_entries_of_tasks, running_entry_of_task
+from documents.tasks import ONE_RUNNING_TIMER, Task
+
+_SHOWN: Row = {"title": 1, "tags": 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +19,7 @@ class EntryOrder:
     descending: bool = True
     after: tuple[datetime, ObjectId | None] | None = None
 
-    def starts(self) -> Row:
+    def starts(self) -> dict[str, datetime]:
         """What is known of the starts that follow."""
         if self.after is None:
             return {}
@@ -33,32 +35,20 @@ async def find_entries(
     between is then met twice, and shown once, but never missed.
     """
     then = _then(wanted, order, limit)
-    running = await Task.aggregated(_running(user_id, wanted, order, now) + then, hint=ONE_RUNNING_TIMER)
+    of_the_timer = running_entry_of_task(user_id, wanted, _SHOWN, now=now, **order.starts())
+    running = await Task.aggregated(of_the_timer + then, hint=ONE_RUNNING_TIMER)
     ended = await Task.aggregated(_ended(user_id, wanted, order) + then)
     found = {row["entry"]["id"]: row for row in (*running, *ended)}
     in_order = sorted(found.values(), key=_place, reverse=order.descending)
     return in_order[:limit]
 
 
-def _running(user_id: ObjectId, wanted: EntryFilter, order: EntryOrder, now: datetime) -> list[Row]:
-    """The running entry, if it is one of those."""
-    starts = wanted.of_start(**order.starts())
-    if now <= wanted.since:
-        starts["$gte"] = max(wanted.since, starts.get("$gte", wanted.since))
-    return [
-        {"$match": {"user_id": user_id, **RUNNING}},
-        {"$match": wanted.of_task()},
-        {"$project": {"title": 1, "tags": 1, "entry": "$active"}},
-        {"$match": {"entry.started_at": starts}},
-    ]
-
-
 def _ended(user_id: ObjectId, wanted: EntryFilter, order: EntryOrder) -> list[Row]:
     """The ended entries of that time."""
     return [
-        *ended_entries_of_tasks(user_id, wanted, {"title": 1, "tags": 1}, **order.starts()),
+        *ended_entries_of_tasks(user_id, wanted, _SHOWN, **order.starts()),
         {"$unwind": "$entries"},
-        {"$project": {"title": 1, "tags": 1, "entry": "$entries"}},
+        {"$project": {**_SHOWN, "entry": "$entries"}},
     ]
 
 

@@ -1,4 +1,4 @@
-"""Answers about things that have a version."""
+"""Answers about things that have a version, and answers that are files."""
 
 from dataclasses import replace
 
@@ -7,6 +7,8 @@ from starlette.responses import Response
 
 from app.json import json_response
 from app.problems import of_the_request
+from app.streaming import StreamedResponse
+from services.exports import ExportFile
 from services.schemas.versions import VersionCondition, Versioned
 
 
@@ -34,3 +36,13 @@ def with_whole_problems(request: Request, answer: Versioned) -> Versioned:
         for result in answer.body["results"]
     ]
     return replace(answer, body={"results": results})
+
+
+def streamed(file: ExportFile) -> Response:
+    """The file, to be kept under its name, sent while it is made."""
+    headers = {
+        "Content-Type": file.media_type,
+        "Content-Disposition": f'attachment; filename="{file.name}"',
+        "Cache-Control": "no-store",
+    }
+    return StreamedResponse(file.contents, headers=headers)

@@ -538,6 +538,8 @@ class TestWithoutTheDatabase:
                     client.post("/tasks", json={"title": "x"}),
                     client.post("/timer/start", json={"task_id": task["id"]}),
                     client.post("/timer/stop"),
+                    client.get("/exports/time-entries.csv", params={"from": "2026-11-01", "to": "2026-12-01"}),
+                    client.get("/exports/time-entries.xlsx", params={"from": "2026-11-01", "to": "2026-12-01"}),
                     client.post("/auth/token", data=form),
                     client.post("/users", json={**account, "email": "bob@example.com"}),
                 )

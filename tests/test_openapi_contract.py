@@ -48,7 +48,11 @@ ANOTHER = {
     ("stop_timer", "409"),
     ("switch_timer", "409"),
 }
-NEEDED = {"report_summary": {"from", "to"}}
+FORMATS = ("csv", "xlsx", "ndjson", "ics")
+NEEDED = {
+    "report_summary": {"from", "to"},
+    **{f"export_time_entries_as_{form}": {"from", "to"} for form in FORMATS},
+}
 """The query parameters that have no default."""
 
 
@@ -170,7 +174,9 @@ class TestAnOperation:
                 elif status in {"204", "304"}:
                     assert "content" not in answer, place
                 else:
-                    assert answer["content"].keys() == {"application/json"}, place
+                    is_file = operation["operationId"].startswith("export_")
+                    assert len(answer["content"]) == 1, place
+                    assert is_file or answer["content"].keys() == {"application/json"}, place
 
     def test_asks_for_a_token_unless_it_is_open_to_all(self, document: Json) -> None:
         named = {operation["operationId"] for _, _, operation in operations(document) if "security" not in operation}
@@ -204,7 +210,10 @@ class Tour:
         if not declared:
             assert not response.content
             return
-        content = declared[response.headers["content-type"]]
+        content = declared[response.headers["content-type"].partition(";")[0]]
+        if content["schema"].get("format") == "binary":
+            assert response.content
+            return
         validator(self.document, content["schema"]).validate(response.json())
         if status >= "400":
             assert response.json()["code"] in content["examples"], (operation["operationId"], response.text)
@@ -286,6 +295,12 @@ async def through_reports(client: Client) -> None:
     await client.get(f"{API}/reports/timesheet", params={"date": "2026-11-18"})
     await client.get(f"{API}/reports/today")
     await client.stop()
+
+
+async def through_exports(client: Client) -> None:
+    november = {"from": "2026-11-01", "to": "2026-12-01"}
+    for form in FORMATS:
+        await client.get(f"{API}/exports/time-entries.{form}", params=november)
 
 
 async def through_time_entries(client: Client) -> None:
@@ -402,6 +417,7 @@ class TestEveryAnswer:
             await through_projects(client)
             await through_tags(client)
             await through_reports(client)
+            await through_exports(client)
             await tour.through_what_any_operation_may_answer(client)
         declared = {
             (operation["operationId"], status)

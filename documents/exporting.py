@@ -1,0 +1,118 @@
+"""Reading all that is a user's, or all time entries of a time, a part in memory at a time.
+
+It takes as long as it takes, so nothing here but the small reads before it is `in_time`: an export
+has no limit on the whole. A batch holds few entries: nobody else gets a turn while it is decoded.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+
+from app.database import without_haste
+from documents.base import Row
+from documents.deleted_entries import DeletedEntry
+from documents.entry_filter import EntryFilter, ended_entries_of_tasks, running_entry_of_task
+from documents.projects import Project
+from documents.tasks import ONE_RUNNING_TIMER, Task
+
+ENTRIES_AT_ONCE = 500
+ROWS_AT_ONCE = 100
+"""Of what may be larger than an entry: a description has up to 20,000 characters."""
+
+Batches = AsyncGenerator[list[Row], None]
+
+_SHOWN: Row = {"title": 1, "tags": 1, "status": 1, "project_id": 1}
+
+
+async def entries_in_order(user_id: ObjectId, wanted: EntryFilter, *, now: datetime, running: bool) -> Batches:
+    """The entries of the user's live tasks, oldest start first, in batches; at least one batch, which may be empty.
+
+    Each is its `entry` beside the _id, title, tags, status and project_id of its task. With
+    `running` the running one is among them, as it was when the reading began; `now` is stored.
+    """
+    timer = await _running(user_id, wanted, now) if running else []
+    mine, waiting = {row["entry"]["id"] for row in timer}, timer
+    in_order = {"$sort": {"entry.started_at": 1, "entry.id": 1}}
+    stages = [
+        *ended_entries_of_tasks(user_id, wanted, _SHOWN),
+        {"$unwind": "$entries"},
+        {"$project": {**_SHOWN, "entry": "$entries"}},
+        *({"$match": condition} for condition in wanted.of_entry()),
+        in_order,
+    ]
+    found = Task.rows().aggregate(stages, batchSize=ENTRIES_AT_ONCE, allowDiskUse=True)
+    async with aclosing(_batches(found, ENTRIES_AT_ONCE)) as batches:
+        async for batch in batches:
+            rows = [row for row in batch if row["entry"]["id"] not in mine] if mine else batch
+            if waiting and _place(batch[-1]) > _place(waiting[0]):
+                rows, waiting = sorted([*rows, *waiting], key=_place), []
+            yield rows
+    yield waiting
+
+
+async def projects_of(user_id: ObjectId) -> Batches:
+    """The user's projects by their making, but for those that are being deleted."""
+    found = Project.rows().find({"user_id": user_id, "deleted_at": None}, batch_size=ROWS_AT_ONCE).sort("_id", 1)
+    async with aclosing(_batches(found, ROWS_AT_ONCE)) as batches:
+        async for batch in batches:
+            yield batch
+
+
+async def tasks_of(user_id: ObjectId) -> Batches:
+    """The user's whole tasks by their making, those in the trash included, few enough at once for their entries."""
+    in_order = [("created_at", 1), ("_id", 1)]
+    found = Task.rows().find({"user_id": user_id}, {"entry_count": 1}, batch_size=ROWS_AT_ONCE).sort(in_order)
+    async with aclosing(_batches(found, ROWS_AT_ONCE)) as batches:
+        async for batch in batches:
+            for few in _of_few_entries(batch):
+                with without_haste():
+                    whole = await Task.rows().find({"_id": {"$in": few}, "user_id": user_id}).to_list(None)
+                yield sorted(whole, key=lambda task: few.index(task["_id"]))
+
+
+async def deleted_entries_of(user_id: ObjectId, *, since: datetime) -> Batches:
+    """What was deleted of the user's entries later than that, and can still be restored."""
+    kept = {"user_id": user_id, "deleted_at": {"$gt": since}}
+    found = DeletedEntry.rows().find(kept, batch_size=ENTRIES_AT_ONCE).sort("_id", 1)
+    async with aclosing(_batches(found, ENTRIES_AT_ONCE)) as batches:
+        async for batch in batches:
+            yield batch
+
+
+async def _running(user_id: ObjectId, wanted: EntryFilter, now: datetime) -> list[Row]:
+    stages = running_entry_of_task(user_id, wanted, _SHOWN, now=now)
+    conditions = [{"$match": condition} for condition in wanted.of_entry()]
+    return await Task.aggregated(stages + conditions, hint=ONE_RUNNING_TIMER)
+
+
+async def _batches(found: Any, at_once: int) -> Batches:
+    """What a cursor finds. However it ends, the cursor is closed, and so the query stopped."""
+    try:
+        while True:
+            with without_haste():
+                rows = await found.to_list(at_once)
+            if not rows:
+                return
+            yield rows
+    finally:
+        await found.close()
+
+
+def _of_few_entries(tasks: list[Row]) -> list[list[ObjectId]]:
+    """The ids of the tasks in groups of about as many entries as are read at once, or of one larger task."""
+    groups: list[list[ObjectId]] = []
+    entries = 0
+    for task in tasks:
+        entries += task["entry_count"]
+        if not groups or entries > ENTRIES_AT_ONCE:
+            groups.append([])
+            entries = task["entry_count"]
+        groups[-1].append(task["_id"])
+    return groups
+
+
+def _place(row: Row) -> tuple[datetime, ObjectId]:
+    return row["entry"]["started_at"], row["entry"]["id"]

@@ -1,0 +1,76 @@
+"""Exports: time entries as files, streamed."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from app.arguments import Query
+from routes.answers import streamed
+from routes.dependencies import CurrentUser
+from routes.endpoints import Endpoint
+from services.exports import export_service
+from services.schemas.exports import CsvQuery
+from services.schemas.ranges import RangeQuery
+
+router = APIRouter(route_class=Endpoint, prefix="/exports", tags=["exports"])
+
+Range = Annotated[RangeQuery, Depends(Query(RangeQuery))]
+
+
+def _file(media_type: str, example: str, description: str) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that answers a file."""
+    schema = {"type": "string", "format": "binary", "examples": [example]}
+    return {200: {"description": description, "content": {media_type: {"schema": schema}}}}
+
+
+@router.get(
+    "/time-entries.csv",
+    operation_id="export_time_entries_as_csv",
+    summary="Export time entries as CSV",
+    response_class=Response,
+    responses=_file("text/csv", "entry_id,task_id,project,client,task,note,tags,...", "A line an entry"),
+)
+async def export_time_entries_as_csv(
+    user: CurrentUser, query: Annotated[CsvQuery, Depends(Query(CsvQuery))]
+) -> Response:
+    """The whole entries that share a part of [from, to), oldest start first. A report cuts them at its ends."""
+    return streamed(export_service.entries(user, query=query, form="csv", bom=query.bom))
+
+
+@router.get(
+    "/time-entries.xlsx",
+    operation_id="export_time_entries_as_xlsx",
+    summary="Export time entries as a worksheet",
+    response_class=Response,
+    responses=_file(
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "PK...", "A row an entry, and their total"
+    ),
+)
+async def export_time_entries_as_xlsx(user: CurrentUser, query: Range) -> Response:
+    """As in CSV, with real dates and durations. A worksheet holds at most 1,048,574 entries; more are 422."""
+    return streamed(export_service.entries(user, query=query, form="xlsx"))
+
+
+@router.get(
+    "/time-entries.ndjson",
+    operation_id="export_time_entries_as_ndjson",
+    summary="Export time entries as JSON lines",
+    response_class=Response,
+    responses=_file("application/x-ndjson", '{"id":"6920a3f1c2d4e5f607182931",...}', "A JSON object an entry"),
+)
+async def export_time_entries_as_ndjson(user: CurrentUser, query: Range) -> Response:
+    """As in CSV: each line is the entry as the API answers it, with what is said of its task and project."""
+    return streamed(export_service.entries(user, query=query, form="ndjson"))
+
+
+@router.get(
+    "/time-entries.ics",
+    operation_id="export_time_entries_as_ics",
+    summary="Export time entries as a calendar",
+    response_class=Response,
+    responses=_file("text/calendar", "BEGIN:VCALENDAR...", "An event an entry"),
+)
+async def export_time_entries_as_ics(user: CurrentUser, query: Range) -> Response:
+    """As in CSV: an event keeps its UID, so that a calendar that takes it in again changes it."""
+    return streamed(export_service.entries(user, query=query, form="ics"))

@@ -1,0 +1,60 @@
+"""Time entries as a calendar (RFC 5545), one event an entry."""
+
+from datetime import datetime
+from functools import partial
+
+from icalendar import Calendar, Event
+
+from app.clock import aware
+from services.beside_the_loop import beside_the_loop
+from services.export_formats.rows import About, Batches, Contents, Row, all_tags
+
+_END = b"END:VCALENDAR\r\n"
+
+
+async def write_ics(batches: Batches, about: About, *, name: str = "Task Timer") -> Contents:
+    """A calendar that may be taken in again and again: an entry keeps its UID."""
+    head = _head(name)
+    async for batch in batches:
+        yield head + await beside_the_loop(partial(_events, batch, about))
+        head = b""
+    yield _END
+
+
+def _head(name: str) -> bytes:
+    calendar = Calendar()
+    calendar.add("prodid", "-//Task Timer//Task Timer//EN")
+    calendar.add("version", "2.0")
+    calendar.add("calscale", "GREGORIAN")
+    calendar.add("name", name)
+    calendar.add("x-wr-calname", name)  # what most programs look for in place of NAME
+    empty: bytes = calendar.to_ical()
+    return empty.removesuffix(_END)
+
+
+def _events(batch: list[Row], about: About) -> bytes:
+    return b"".join([_event(row, about).to_ical() for row in batch])
+
+
+def _event(row: Row, about: About) -> Event:
+    entry, event = row["entry"], Event()
+    started_at, ended_at = entry["started_at"], entry["ended_at"] or about.now
+    event.add("uid", f"{entry['id']}@task-timer")
+    event.add("dtstart", aware(started_at))
+    if ended_at > started_at:  # one of no time has no end (RFC 5545 section 3.6.1)
+        event.add("dtend", aware(ended_at))
+    event.add("summary", row["title"])
+    if entry["note"]:
+        event.add("description", entry["note"])
+    project, _ = about.project_of(row)
+    categories = [*all_tags(row), *([project] if project else [])]
+    if categories:
+        event.add("categories", categories)
+    _add_history(event, entry["created_at"], entry["updated_at"])
+    return event
+
+
+def _add_history(event: Event, created_at: datetime, updated_at: datetime) -> None:
+    event.add("created", aware(created_at))
+    event.add("last-modified", aware(updated_at))
+    event.add("dtstamp", aware(updated_at))  # it says the same in a file that is no message (section 3.8.7.2)

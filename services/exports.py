@@ -1,0 +1,77 @@
+"""Exports: files that are made while they are sent, and never held as a whole."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from app.clock import stored, to_seconds, utc_now
+from documents.entry_filter import EntryFilter
+from documents.exporting import entries_in_order, projects_of
+from services.authentication import ActingUser
+from services.export_formats.csv_file import write_csv
+from services.export_formats.ics_file import write_ics
+from services.export_formats.ndjson_file import write_ndjson
+from services.export_formats.rows import About, Batches, Contents
+from services.export_formats.xlsx_file import write_xlsx
+from services.ranges import TimeRange, entry_filter, time_range
+from services.schemas.ranges import RangeQuery
+
+EntryFormat = Literal["csv", "xlsx", "ndjson", "ics"]
+Writer = Callable[[Batches, About], Contents]
+
+MEDIA_TYPES: dict[EntryFormat, str] = {
+    "csv": "text/csv; charset=utf-8; header=present",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "ndjson": "application/x-ndjson",
+    "ics": "text/calendar; charset=utf-8",
+}
+_WRITERS: dict[EntryFormat, Writer] = {"csv": write_csv, "xlsx": write_xlsx, "ndjson": write_ndjson, "ics": write_ics}
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFile:
+    """A file: its name, what it is, and its contents, which nothing is read for before they are asked for."""
+
+    name: str
+    media_type: str
+    contents: AsyncGenerator[bytes, None]
+
+
+class ExportService:
+    """The acting user's own data as files. Their contents end early by raising, never as if they were whole."""
+
+    def entries(self, user: ActingUser, *, query: RangeQuery, form: EntryFormat, bom: bool = False) -> ExportFile:
+        """The whole entries that share a part of [from, to), oldest start first. Raises ValidationError."""
+        asked = time_range(user, query)
+        write = _with_a_mark if bom else _WRITERS[form]
+        contents = _contents(user, asked, entry_filter(query, asked), write, running=query.include_running)
+        return ExportFile(f"task-timer-{_days(asked)}.{form}", MEDIA_TYPES[form], contents)
+
+
+async def _contents(
+    user: ActingUser, asked: TimeRange, wanted: EntryFilter, write: Writer, *, running: bool
+) -> Contents:
+    now = stored(to_seconds(utc_now()))
+    async with aclosing(projects_of(user.id)) as batches:
+        projects = {project["_id"]: project async for batch in batches for project in batch}
+    found = entries_in_order(user.id, wanted, now=now, running=running)
+    async with aclosing(found), aclosing(write(found, About(asked.zone, now, projects))) as pieces:
+        async for piece in pieces:
+            yield piece
+
+
+def _with_a_mark(batches: Batches, about: About) -> Contents:
+    return write_csv(batches, about, bom=True)
+
+
+def _days(asked: TimeRange) -> str:
+    return "--".join(_day(instant, asked) for instant in (asked.since, asked.until))
+
+
+def _day(instant: datetime, asked: TimeRange) -> str:
+    return instant.astimezone(asked.zone).date().isoformat()
+
+
+export_service = ExportService()
