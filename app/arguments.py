@@ -44,6 +44,12 @@ def refuse_unknown_parameters(request: Request, known: Mapping[str, bool]) -> No
         raise ValidationError(errors=tuple(FieldError(detail, parameter=name) for name, detail in wrong.items()))
 
 
+def require_media_type(sent: str | None, wanted: str) -> None:
+    """Raises UnsupportedMediaTypeError when a body of this Content-Type is not what is read here."""
+    if sent is None or sent.partition(";")[0].strip().lower() != wanted:
+        raise UnsupportedMediaTypeError(f"The body must be sent as {wanted}.")
+
+
 class Argument(Generic[Value_co]):
     """One argument of an endpoint, for Depends."""
 
@@ -106,12 +112,12 @@ class Body(Argument[Model]):
         """The body of this request."""
         sent_type = request.headers.get("content-type")
         if sent_type is not None and not self.optional:
-            self._require(sent_type)
+            require_media_type(sent_type, self.media_type)
         body = await request.body()
         if not body and self.optional:
             return self.model()
         if body:
-            self._require(sent_type)
+            require_media_type(sent_type, self.media_type)
         try:
             return self.parse(body)
         except PydanticError as error:
@@ -127,10 +133,6 @@ class Body(Argument[Model]):
     def parse(self, body: bytes) -> Model:
         """The model that these bytes are."""
         raise NotImplementedError
-
-    def _require(self, sent_type: str | None) -> None:
-        if sent_type is None or sent_type.partition(";")[0].strip().lower() != self.media_type:
-            raise UnsupportedMediaTypeError(f"The body must be sent as {self.media_type}.")
 
 
 class JsonBody(Body[Model]):

@@ -71,6 +71,7 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = "console"
 
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024, le=64 * 1024 * 1024)
+    max_import_bytes: int = Field(default=20 * 1024 * 1024, ge=1024, le=1024 * 1024 * 1024)
 
     @field_validator("cors_origins", "trusted_proxies", mode="before")
     @classmethod

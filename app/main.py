@@ -22,7 +22,7 @@ from app.openapi import install_openapi
 from app.problems import install_error_handlers
 from app.security import AccessTokens, passwords
 from documents.opening import open_database
-from routes import auth, exports, health, projects, reports, tags, tasks, time_entries, timer, users
+from routes import auth, exports, health, imports, projects, reports, tags, tasks, time_entries, timer, users
 from routes.dependencies import State
 from services.projects import project_service
 
@@ -58,6 +58,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         time_entries.across_tasks,
         timer.router,
         exports.router,
+        imports.router,
         users.account,
         users.registration,
         auth.router,
@@ -91,7 +92,11 @@ def _middleware(settings: Settings) -> list[Middleware]:
     return [
         *stack,
         Middleware(CrashGuard),
-        Middleware(BodyLimit, most_bytes=settings.max_body_bytes),
+        Middleware(
+            BodyLimit,
+            most_bytes=settings.max_body_bytes,
+            exceptions={f"{settings.api_prefix}/imports": settings.max_import_bytes},
+        ),
     ]
 
 

@@ -1,6 +1,7 @@
 """Pure ASGI middleware: each does one thing to every request, without holding its body."""
 
 import re
+from collections.abc import Mapping
 from time import perf_counter
 from uuid import uuid4
 
@@ -132,28 +133,33 @@ class CrashGuard:
 
 
 class BodyLimit:
-    """Stops reading a body at the limit: the reader gets BodyTooLargeError, so that the token is looked at first."""
+    """Stops reading a body at the limit: the reader gets BodyTooLargeError, so that the token is looked at first.
 
-    def __init__(self, app: ASGIApp, *, most_bytes: int) -> None:
+    `exceptions` are the limits of some paths.
+    """
+
+    def __init__(self, app: ASGIApp, *, most_bytes: int, exceptions: Mapping[str, int]) -> None:
         self.app = app
         self.most_bytes = most_bytes
+        self.exceptions = exceptions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        most_bytes = self.exceptions.get(scope["path"], self.most_bytes)
         announced = Headers(scope=scope).get("content-length", "")
         read = 0
 
         async def receive_up_to_the_limit() -> Message:
             nonlocal read
-            if announced.isdecimal() and int(announced) > self.most_bytes:
-                raise BodyTooLargeError(f"The body is larger than {self.most_bytes:,} bytes.")
+            if announced.isdecimal() and int(announced) > most_bytes:
+                raise BodyTooLargeError(f"The body is larger than {most_bytes:,} bytes.")
             message = await receive()
             read += len(message.get("body", b""))
-            if read > self.most_bytes:
-                raise BodyTooLargeError(f"The body is larger than {self.most_bytes:,} bytes.")
+            if read > most_bytes:
+                raise BodyTooLargeError(f"The body is larger than {most_bytes:,} bytes.")
             return message
 
         await self.app(scope, receive_up_to_the_limit, send)

@@ -7,7 +7,7 @@ from beanie import Document, PydanticObjectId
 from bson import ObjectId
 from bson.errors import InvalidId
 from motor.motor_asyncio import AsyncIOMotorCollection
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from app.database import in_time
 from documents.transactions import session_under_way, transaction
@@ -18,6 +18,8 @@ Row = dict[str, Any]
 Collection = AsyncIOMotorCollection[Row]
 
 T = TypeVar("T")
+
+_DUPLICATE_KEY = 11000
 
 
 class DuplicateError(Exception):
@@ -73,6 +75,16 @@ class StoredDocument(Document):
         return row
 
     @classmethod
+    async def add_all(cls, rows: list[Row]) -> None:
+        """Stores new documents, in one trip, in a transaction. Raises DuplicateError when one of them is there."""
+        try:
+            await in_time(cls.rows().insert_many(rows, session=session_under_way()))
+        except (DuplicateKeyError, BulkWriteError) as refused:
+            if not _is_duplicate(refused):
+                raise
+            raise DuplicateError from refused
+
+    @classmethod
     async def _one(cls, condition: Row, projection: Row | None = None, **options: Any) -> Row | None:
         """The row that meets the condition, or None."""
         return await in_time(cls.rows().find_one(condition, projection, session=session_under_way(), **options))
@@ -109,3 +121,8 @@ class StoredDocument(Document):
             return None
         owned: Row = {key: condition[key] for key in ("_id", "user_id") if key in condition}
         return await cls._one(owned, cls.whole)
+
+
+def _is_duplicate(refused: DuplicateKeyError | BulkWriteError) -> bool:
+    wrong = (refused.details or {}).get("writeErrors", [])
+    return isinstance(refused, DuplicateKeyError) or any(error["code"] == _DUPLICATE_KEY for error in wrong)

@@ -9,7 +9,7 @@ from pymongo import ASCENDING, IndexModel
 
 from app.clock import stored, utc_now
 from documents.base import Row, StoredDocument
-from documents.entries import TimeEntry
+from documents.entries import TimeEntry, without_absent
 
 KEPT = timedelta(days=30)
 
@@ -42,6 +42,11 @@ class DeletedEntry(StoredDocument):
             deleted_at=stored(utc_now()),
         )
         await kept.add()
+
+    def as_row(self) -> Row:
+        """The document as it is stored, its entry as it stood in its task."""
+        row = super().as_row()
+        return {**row, "entry": without_absent(row["entry"])}
 
     @classmethod
     async def find_kept(cls, user_id: ObjectId, entry_id: ObjectId) -> Row | None:

@@ -19,7 +19,11 @@ class HourlyRate(BaseModel):
 
 
 class TimeEntry(BaseModel):
-    """A stretch of tracked time, [started_at, ended_at) in whole seconds. While it runs it has no end."""
+    """A stretch of tracked time, [started_at, ended_at) in whole seconds. While it runs it has no end.
+
+    Only an imported one has `import_id`, the import that made it, and `import_key`, by which its
+    row is known again.
+    """
 
     id: PydanticObjectId
     started_at: datetime
@@ -34,6 +38,8 @@ class TimeEntry(BaseModel):
     hourly_rate: HourlyRate | None
     created_at: datetime
     updated_at: datetime
+    import_id: PydanticObjectId | None = None
+    import_key: str | None = None
 
     @classmethod
     def running(cls, entry_id: ObjectId, *, started_at: datetime, **fields: Any) -> Row:
@@ -63,11 +69,35 @@ class TimeEntry(BaseModel):
         )
 
     @classmethod
+    def imported(
+        cls, entry_id: ObjectId, *, started_at: datetime, ended_at: datetime, duration_seconds: int, **fields: Any
+    ) -> Row:
+        """An entry as it is stored that comes from a file; `fields` are its note to its import_key."""
+        return cls._new(
+            entry_id,
+            **fields,
+            started_at=stored(started_at),
+            ended_at=stored(ended_at),
+            duration_seconds=duration_seconds,
+            source="import",
+        )
+
+    @classmethod
     def _new(cls, entry_id: ObjectId, **fields: Any) -> Row:
         now = stored(utc_now())
-        return cls(
-            id=PydanticObjectId(entry_id), needs_review=False, created_at=now, updated_at=now, **fields
-        ).model_dump()
+        made = cls(
+            id=PydanticObjectId(entry_id),
+            created_at=now,
+            updated_at=now,
+            **{"needs_review": False, **fields},
+        )
+        return without_absent(made.model_dump())
+
+
+def without_absent(entry: Row) -> Row:
+    """The entry as it is stored: what only an imported one has is absent from others, never null."""
+    absent = {name for name in ("import_id", "import_key") if entry[name] is None}
+    return {name: value for name, value in entry.items() if name not in absent}
 
 
 class EndedEntry(TimeEntry):

@@ -8,13 +8,14 @@ from app.database import Client, Validators, bind, connect, initialise, ping
 from documents.base import StoredDocument
 from documents.deleted_entries import DeletedEntry
 from documents.idempotency import IdempotencyKey
+from documents.import_batches import ImportBatch
 from documents.projects import Project
 from documents.tasks import Task
 from documents.users import User
 from documents.validation import SCHEMA_VERSION, schema_of
 from documents.views import TIME_ENTRIES_PIPELINE, TIME_ENTRIES_VIEW
 
-DOCUMENTS: tuple[type[StoredDocument], ...] = (User, Project, Task, DeletedEntry, IdempotencyKey)
+DOCUMENTS: tuple[type[StoredDocument], ...] = (User, Project, Task, DeletedEntry, IdempotencyKey, ImportBatch)
 
 
 def validators() -> Validators:

@@ -18,7 +18,10 @@ BEING_DELETED: Row = {"deleted_at": {"$type": "date"}}
 
 
 class Project(StoredDocument):
-    """A project. Its deletion takes several steps: from the first on, which sets `deleted_at`, it is not found."""
+    """A project. Its deletion takes several steps: from the first on, which sets `deleted_at`, it is not found.
+
+    One that an import has made has `import_id`.
+    """
 
     user_id: PydanticObjectId
     name: str
@@ -31,6 +34,7 @@ class Project(StoredDocument):
     updated_at: datetime
     deleted_at: datetime | None
     tasks_version: Annotated[int, Field(ge=0)]
+    import_id: PydanticObjectId | None = None
 
     class Settings:
         """The collection and its indexes.
@@ -62,6 +66,13 @@ class Project(StoredDocument):
             deleted_at=None,
             tasks_version=0,
         )
+
+    def as_row(self) -> Row:
+        """The project as it is stored: what tells of an import is there only in what one has made."""
+        row = super().as_row()
+        if row["import_id"] is None:
+            del row["import_id"]
+        return row
 
     @classmethod
     async def find_live(cls, user_id: ObjectId, project_id: ObjectId) -> Row | None:
@@ -105,6 +116,18 @@ class Project(StoredDocument):
         mine: Row = {"_id": project_id, "user_id": user_id}
         begun = await cls._matched({**mine, "deleted_at": None}, {"$set": {"deleted_at": now, "updated_at": now}})
         return begun or await cls._one(mine, {"_id": 1}) is not None
+
+    @classmethod
+    async def begin_taking_back(cls, project: Row) -> bool:
+        """Whether a project is being deleted from now on, which has not been changed since it was read."""
+        as_read: Row = {field: project[field] for field in ("_id", "user_id", "updated_at")}
+        return await cls._matched({**as_read, "deleted_at": None}, {"$set": {"deleted_at": stored(utc_now())}})
+
+    @classmethod
+    async def give_back(cls, project: Row) -> bool:
+        """Whether a project is there again whose taking back has begun. Raises DuplicateError: its name is taken."""
+        mine = {"_id": project["_id"], "user_id": project["user_id"], **BEING_DELETED}
+        return await cls._matched(mine, {"$set": {"deleted_at": None}})
 
     @classmethod
     async def end_deletion(cls, user_id: ObjectId, project_id: ObjectId) -> None:

@@ -11,6 +11,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from app.clock import stored, utc_now
 from documents.base import Row, StoredDocument
 from documents.entries import EndedEntry, RunningEntry
+from documents.task_updates import IN_ORDER, adding, reckoned, still_as_imported, untouched_since
 
 TaskStatus = Literal["pending", "in_progress", "completed"]
 
@@ -29,9 +30,6 @@ ALL_ENTRIES: Row = {
 }
 """In an aggregation: the ended entries of a task, and the running one if there is one."""
 
-_IN_ORDER: Row = {"started_at": 1, "id": 1}
-"""How the ended entries of a task are kept."""
-
 SORT_KEYS = ("created_at", "updated_at", "due_at", "title", "project_id", "tracked_seconds")
 
 
@@ -41,6 +39,9 @@ class Task(StoredDocument):
     `time_entries` holds the ended entries in the order of their start; the running one stands in
     `active`, a field that exists only while a timer runs: a unique index works across documents,
     not inside an array. The counters are changed in the same update as the entries.
+
+    A task that an import has made has `import_id`, and `import_version`: the version that an import
+    has left it at. When the task is of another version, somebody has changed it since.
     """
 
     user_id: PydanticObjectId
@@ -64,6 +65,8 @@ class Task(StoredDocument):
     updated_at: datetime
     completed_at: datetime | None
     deleted_at: datetime | None
+    import_id: PydanticObjectId | None = None
+    import_version: Annotated[int, Field(ge=1)] | None = None
 
     whole: ClassVar[Row] = {"time_entries": 0}
 
@@ -106,11 +109,10 @@ class Task(StoredDocument):
         )
 
     def as_row(self) -> Row:
-        """The task as it is stored: `active` is there only while a timer runs."""
+        """The task as it is stored: `active` is there only while a timer runs, what tells of an import in its tasks."""
         row = super().as_row()
-        if row["active"] is None:
-            del row["active"]
-        return row
+        absent = {name for name in ("active", "import_id", "import_version") if row[name] is None}
+        return {name: value for name, value in row.items() if name not in absent}
 
     @classmethod
     async def find_live(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
@@ -238,7 +240,7 @@ class Task(StoredDocument):
         On exactly the version that was read, so that a correction made since is never lost;
         None when it has moved on.
         """
-        added = _adding(task, entry)
+        added = adding(task, [entry])
         return await cls._at_version(
             task,
             {**added, "$set": {**fields, **added["$set"]}, "$unset": {"active": ""}},
@@ -253,7 +255,30 @@ class Task(StoredDocument):
     @classmethod
     async def add_entry(cls, task: Row, entry: Row) -> Row | None:
         """Puts an ended entry among the others, on exactly the version that was read; None when it has moved on."""
-        return await cls._at_version(task, _adding(task, entry))
+        return await cls._at_version(task, adding(task, [entry]))
+
+    @classmethod
+    async def add_imported(cls, task: Row, entries: list[Row]) -> Row | None:
+        """Puts these ended entries among the others, on exactly the version that was read; None when it has moved on.
+
+        Imports change nothing of what they made: a task that nobody else has changed stays such a one.
+        """
+        added = adding(task, entries)
+        return await cls._at_version(task, {**added, "$set": {**added["$set"], **still_as_imported(task)}})
+
+    @classmethod
+    async def take_back_imported(cls, task: Row, import_id: ObjectId, before: datetime) -> bool:
+        """Takes away the ended entries of this import that nobody has changed; False when the task has moved on."""
+        stay = {"$filter": {"input": "$time_entries", "cond": {"$not": [untouched_since(import_id, before)]}}}
+        return await cls._matched(
+            _this_version(task), [{"$set": {"time_entries": stay}}, {"$set": reckoned(**still_as_imported(task))}]
+        )
+
+    @classmethod
+    async def remove_imported(cls, task: Row) -> bool:
+        """Whether a task was removed that an import made, that holds nothing, and that nobody has changed."""
+        bare = {"entry_count": 0, "import_version": task["version"], "active": {"$exists": False}}
+        return await cls._removed({**_this_version(task), **bare})
 
     @classmethod
     async def change_entry(cls, task: Row, entry: Row) -> bool:
@@ -293,19 +318,11 @@ class Task(StoredDocument):
         """
         stay = {"$filter": {"input": "$time_entries", "cond": {"$ne": ["$$this.id", {"$literal": gone}]}}}
         entries = {"$concatArrays": [stay, {"$literal": come}]}
-        changes: Row = {
-            "tracked_seconds": {"$sum": _of_each_entry("duration_seconds")},
-            "entry_count": {"$size": "$time_entries"},
-            "first_started_at": {"$min": _of_each_entry("started_at")},
-            "last_ended_at": {"$max": _of_each_entry("ended_at")},
-            "version": {"$add": ["$version", 1]},
-            "updated_at": {"$literal": stored(utc_now())},
-        }
         return await cls._matched(
             {**_this_version(task), **_one_entry(gone)},
             [
-                {"$set": {"time_entries": {"$sortArray": {"input": entries, "sortBy": _IN_ORDER}}}},
-                {"$set": changes},
+                {"$set": {"time_entries": {"$sortArray": {"input": entries, "sortBy": IN_ORDER}}}},
+                {"$set": reckoned()},
             ],
         )
 
@@ -335,21 +352,3 @@ def _one_entry(entry_id: ObjectId) -> Row:
 def _this_version(task: Row) -> Row:
     """What tells exactly the version that was read from every other."""
     return {field: task[field] for field in ("_id", "user_id", "deleted_at", "version")}
-
-
-def _adding(task: Row, entry: Row) -> Row:
-    """The update that puts an ended entry among the others, and counts it."""
-    first, last = task["first_started_at"], task["last_ended_at"]
-    return {
-        "$set": {
-            "first_started_at": min(first, entry["started_at"]) if first else entry["started_at"],
-            "last_ended_at": max(last, entry["ended_at"]) if last else entry["ended_at"],
-        },
-        "$inc": {"tracked_seconds": entry["duration_seconds"], "entry_count": 1},
-        "$push": {"time_entries": {"$each": [entry], "$sort": _IN_ORDER}},
-    }
-
-
-def _of_each_entry(field: str) -> Row:
-    # Not "$time_entries.field": the embedded store finds nothing along a path through an array.
-    return {"$map": {"input": "$time_entries", "in": f"$$this.{field}"}}

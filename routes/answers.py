@@ -9,6 +9,7 @@ from app.json import json_response
 from app.problems import of_the_request
 from app.streaming import StreamedResponse
 from services.exports import ExportFile
+from services.schemas.imports import ImportRead
 from services.schemas.versions import VersionCondition, Versioned
 
 
@@ -26,6 +27,13 @@ def versioned(
     if location is not None:
         headers["Location"] = f"{location}/{answer.body['id']}"
     return json_response(answer.body, status=201 if answer.created else 200, headers=headers)
+
+
+def imported(answer: ImportRead, *, location: str) -> Response:
+    """The answer about an import: 201 with its address, or 200 for a dry run, which has none."""
+    if answer["dry_run"]:
+        return json_response(answer)
+    return json_response(answer, status=201, headers={"Location": f"{location}/{answer['id']}"})
 
 
 def with_whole_problems(request: Request, answer: Versioned) -> Versioned:

@@ -133,14 +133,15 @@ class ProjectService:
         wanted = require_project_id(project_id)
         if not await Project.begin_deletion(user.id, wanted):
             raise ProjectNotFoundError
-        await self._empty_and_remove(user.id, wanted)
+        await self.finish_deletion(user.id, wanted)
 
     async def finish_deletions(self) -> None:
         """Ends the deletions, whosever they are, that were interrupted: by a crash, or by the database being away."""
         for project in await Project.all_being_deleted():
-            await self._empty_and_remove(project["user_id"], project["_id"])
+            await self.finish_deletion(project["user_id"], project["_id"])
 
-    async def _empty_and_remove(self, user_id: ObjectId, project_id: ObjectId) -> None:
+    async def finish_deletion(self, user_id: ObjectId, project_id: ObjectId) -> None:
+        """Ends the deletion of a project whose deletion has begun."""
         while tasks := await Task.ids_in_project(user_id, project_id):
             for task_id in tasks:
                 await Task.leave_project(user_id, task_id, project_id)

@@ -318,7 +318,8 @@ def _halves(entry: Row, split: EntrySplit, second_id: ObjectId) -> tuple[Row, Ro
     before, after = halves(entry, split.at)
     now = stored(utc_now())
     first = {**entry, **_timed(before), "updated_at": now}
-    return first, {**first, **_timed(after), "id": second_id, "created_at": now}
+    second = {name: value for name, value in first.items() if name not in {"import_id", "import_key"}}
+    return first, {**second, **_timed(after), "id": second_id, "created_at": now}
 
 
 def _timed(span: Interval) -> Row:

@@ -60,6 +60,18 @@ class Client(httpx.AsyncClient):
         entry: Json = response.json()
         return entry
 
+    async def read_in(self, *lines: str, **sent: Any) -> Json:
+        """The import of a CSV file of these lines: start, end, task."""
+        content = "\n".join(("Start,End,Task", *lines))
+        response = await self.post(
+            "/imports",
+            data={"format": "csv", "timezone": "UTC", **sent},
+            files={"file": ("time.csv", content.encode(), "text/csv")},
+        )
+        assert response.status_code in {200, 201}, response.text
+        made: Json = response.json()
+        return made
+
     async def prefer(self, **preferences: Any) -> None:
         """Changes these preferences of the user."""
         response = await self.patch("/users/me", json={"preferences": preferences})

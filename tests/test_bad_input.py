@@ -149,8 +149,14 @@ class Place:
         """The place, made by its user."""
         place, task = cls(), await client.make_task()
         entry, project = await client.write(task), await client.make_project()
+        batch = await client.read_in("2026-11-02 09:00,2026-11-02 10:00,Mail")
         timer = await client.start(await client.make_task(title="Other"))
-        place.ids = {"task_id": task["id"], "entry_id": entry["id"], "project_id": project["id"]}
+        place.ids = {
+            "task_id": task["id"],
+            "entry_id": entry["id"],
+            "project_id": project["id"],
+            "import_id": batch["id"],
+        }
         place.bodies = {
             "create_task": {"title": "x"},
             "create_project": {"name": "x"},

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from routes.health import Health
 from services.schemas.entries import EntryPage, EntryRead
+from services.schemas.imports import ImportPage, ImportRead, ImportUndone
 from services.schemas.projects import ProjectPage, ProjectRead
 from services.schemas.reports import (
     RecentTask,
@@ -38,8 +39,10 @@ ROOT = Path(__file__).parent.parent
 PROBLEM = "application/problem+json"
 METHODS = {"get", "post", "put", "patch", "delete"}
 ANOTHER = {
-    # What a tour through one service cannot meet: test_error_contract.py and test_signing_in.py meet it.
+    # What a tour through one service cannot meet: test_error_contract.py, test_signing_in.py and
+    # test_imports.py meet it.
     ("register", "403"),
+    ("import_file", "413"),
     # test_retries.py meets a request that is still under way, test_switching.py a task that is full.
     ("create_task", "409"),
     ("restore_task", "409"),
@@ -276,6 +279,17 @@ async def through_projects(client: Client) -> None:
         await client.patch(at, json={})
 
 
+async def through_imports(client: Client) -> None:
+    line = "2026-11-02 09:00,2026-11-02 10:00,Mail"
+    await client.read_in(line, dry_run="true")
+    made = await client.read_in(line, "nonsense,2026-11-02 11:00,Mail")
+    await client.get(f"{API}/imports", params={"limit": 1})
+    at = f"{API}/imports/{made['id']}"
+    for method in ("GET", "DELETE"):
+        await client.request(method, at)
+        await client.request(method, at.replace(made["id"], "0" * 24))
+
+
 async def through_tags(client: Client) -> None:
     await client.make_task(tags=["mail", "work"])
     await client.get(f"{API}/tags", params={"limit": 1})
@@ -400,7 +414,9 @@ class ClientOfTheRoot(Client):
 
     def _merge_url(self, url: httpx._types.URLTypes) -> httpx.URL:
         path = str(url)
-        return super()._merge_url(API + path if path.startswith(("/tasks", "/timer", "/projects")) else path)
+        return super()._merge_url(
+            API + path if path.startswith(("/tasks", "/timer", "/projects", "/imports")) else path
+        )
 
 
 class TestEveryAnswer:
@@ -418,6 +434,7 @@ class TestEveryAnswer:
             await through_tags(client)
             await through_reports(client)
             await through_exports(client)
+            await through_imports(client)
             await tour.through_what_any_operation_may_answer(client)
         declared = {
             (operation["operationId"], status)
@@ -479,6 +496,11 @@ class TestTheShapes:
         refuses_more_and_less(TagRenamed, renamed.content)
         refuses_more_and_less(EntryPage, (await alice.get("/time-entries")).content)
         refuses_more_and_less(EntryPage, (await alice.get(f"{at}/time-entries")).content)
+        line = "2026-11-02 09:00,2026-11-02 10:00,Mail"
+        made = await alice.read_in(line)
+        refuses_more_and_less(ImportRead, json.dumps(made).encode())
+        refuses_more_and_less(ImportPage, (await alice.get("/imports")).content)
+        refuses_more_and_less(ImportUndone, (await alice.delete(f"/imports/{made['id']}")).content)
         refuses_more_and_less(UserRead, (await alice.get("/users/me")).content)
         bob = await make_user("bob@example.com")
         form = {"username": "bob@example.com", "password": PASSWORD}

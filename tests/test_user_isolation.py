@@ -18,7 +18,12 @@ OPEN = {
 }
 """The routes that need no token. All others are found in the OpenAPI document."""
 
-NOT_FOUND = {"task_id": "task_not_found", "entry_id": "entry_not_found", "project_id": "project_not_found"}
+NOT_FOUND = {
+    "task_id": "task_not_found",
+    "entry_id": "entry_not_found",
+    "project_id": "project_not_found",
+    "import_id": "import_not_found",
+}
 """What a route says of an id in its path that is nothing to the one who asks."""
 
 _SPAN = {"started_at": "2026-11-18T09:00:00Z", "duration_seconds": 60}
@@ -54,12 +59,18 @@ async def one_of_each(client: Client) -> dict[str, str]:
     task = await client.make_task()
     entry = (await client.start(task))["entry"]
     await client.stop()
-    return {"task_id": task["id"], "entry_id": entry["id"], "project_id": (await client.make_project())["id"]}
+    return {
+        "task_id": task["id"],
+        "entry_id": entry["id"],
+        "project_id": (await client.make_project())["id"],
+        "import_id": (await client.read_in("2026-11-02 09:00,2026-11-02 10:00,Canary"))["id"],
+    }
 
 
 async def seen_by(client: Client, ids: dict[str, str]) -> list[Any]:
     """The things of these ids as their owner sees them."""
-    return [await client.read({"id": ids["task_id"]}), (await client.get(f"/projects/{ids['project_id']}")).json()]
+    addresses = (f"/projects/{ids['project_id']}", f"/imports/{ids['import_id']}")
+    return [await client.read({"id": ids["task_id"]}), *[(await client.get(at)).json() for at in addresses]]
 
 
 class TestWithoutAToken:
@@ -135,6 +146,14 @@ class TestWhatIsSomebodyElses:
         assert (await bob.get("/tags")).json()["items"] == []
         renamed = await bob.post("/tags/rename", json={"from": "canary", "to": "mine"})
         assert renamed.json() == {"tasks": 0, "entries": 0}
+        assert (await alice.list())["items"] == [task]
+
+    async def test_imports_are_neither_seen_nor_taken_back_nor_waited_for(self, alice: Client, bob: Client) -> None:
+        line = "2026-11-02 09:00,2026-11-02 10:00,Canary"
+        await alice.read_in(line)
+        (task,) = (await alice.list())["items"]
+        assert (await bob.get("/imports")).json()["items"] == []
+        assert (await bob.read_in(line))["created"] == {"projects": 0, "tasks": 1, "entries": 1}
         assert (await alice.list())["items"] == [task]
 
     async def test_lists_show_ones_own(self, alice: Client, bob: Client) -> None:

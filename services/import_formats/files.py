@@ -2,7 +2,7 @@
 
 import codecs
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from typing import BinaryIO
 
@@ -34,7 +34,8 @@ def opened(file: BinaryIO) -> Iterator[TextIOWrapper]:
     try:
         yield text
     finally:
-        text.detach()  # else the file is closed with it
+        with suppress(ValueError):  # the file is closed already
+            text.detach()  # else it is closed with this
 
 
 def lines_of(text: TextIOWrapper) -> Iterator[str]:

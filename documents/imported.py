@@ -1,0 +1,158 @@
+"""What an import has to know of a user's tasks before it writes, and what it finds again to take it back."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+from bson import ObjectId
+
+from app.database import in_time
+from documents.base import Row, StoredDocument
+from documents.deleted_entries import DeletedEntry
+from documents.projects import Project
+from documents.task_updates import untouched_since
+from documents.tasks import Task
+from documents.transactions import session_under_way
+
+ROWS_AT_ONCE = 1_000
+"""Few enough that reading them keeps nobody waiting."""
+
+
+async def projects_of(user_id: ObjectId) -> list[Row]:
+    """The user's projects, archived or not: id and name."""
+    live: Row = {"$match": {"user_id": user_id, "deleted_at": None}}
+    return [row async for row in _streamed(Project, [live, _only("name")])]
+
+
+async def tasks_of(user_id: ObjectId) -> list[Row]:
+    """The user's tasks without their entries, those in the trash too, the first made first."""
+    fields = _only("project_id", "title", "entry_count", "deleted_at", "created_at")
+    found = [row async for row in _streamed(Task, [{"$match": {"user_id": user_id}}, fields])]
+    return sorted(found, key=lambda task: (task["created_at"], task["_id"]))
+
+
+async def entries_of(user_id: ObjectId) -> AsyncIterator[list[Row]]:
+    """All entries of the user a few at a time, whatever has become of them: ended, in the trash, deleted.
+
+    Each has its task_id, and what a row of a file is known again by.
+    """
+    known = {name: f"$entry.{name}" for name in ("started_at", "ended_at", "note", "import_id", "import_key")}
+    ended: list[Row] = [
+        {"$match": {"user_id": user_id}},
+        {"$project": {"entry": "$time_entries"}},
+        {"$unwind": "$entry"},
+        {"$project": {"_id": 0, "task_id": "$_id", **known}},
+    ]
+    deleted: list[Row] = [{"$match": {"user_id": user_id}}, {"$project": {"_id": 0, "task_id": 1, **known}}]
+    for document, stages in ((Task, ended), (DeletedEntry, deleted)):
+        some: list[Row] = []
+        async for row in _streamed(document, stages):
+            some.append(row)
+            if len(some) == ROWS_AT_ONCE:
+                yield some
+                some = []
+        yield some
+
+
+async def time_within(user_id: ObjectId, since: datetime, until: datetime) -> list[Row]:
+    """The ended entries that share a part of [since, until), by their start, each with its task_id and import_id."""
+    shares_a_part = {
+        "$and": [
+            {"$lt": ["$$this.started_at", until]},
+            {"$gt": ["$$this.ended_at", since]},
+            {"$gt": ["$$this.duration_seconds", 0]},
+        ]
+    }
+    shown = {name: f"$entry.{name}" for name in ("id", "started_at", "ended_at", "import_id")}
+    stages: list[Row] = [
+        {"$match": {"user_id": user_id, "last_ended_at": {"$gt": since}}},
+        {"$match": {"deleted_at": None, "first_started_at": {"$lt": until}}},
+        {"$project": {"entry": {"$filter": {"input": "$time_entries", "cond": shares_a_part}}}},
+        {"$unwind": "$entry"},
+        {"$project": {"_id": 0, "task_id": "$_id", **shown}},
+    ]
+    found = [row async for row in _streamed(Task, stages)]
+    return sorted(found, key=lambda entry: (entry["started_at"], entry["id"]))
+
+
+async def tasks_with_untouched_entries(user_id: ObjectId, import_id: ObjectId, before: datetime) -> list[ObjectId]:
+    """The user's tasks, in the trash or not, that hold an entry of this import as it was made."""
+    untouched = {"$filter": {"input": "$time_entries", "cond": untouched_since(import_id, before)}}
+    stages: list[Row] = [
+        {"$match": {"user_id": user_id}},
+        {"$match": {"time_entries": {"$elemMatch": {"import_id": import_id}}}},
+        {"$project": {"count": {"$size": untouched}}},
+        {"$match": {"count": {"$gt": 0}}},
+    ]
+    return [row["_id"] async for row in _streamed(Task, stages)]
+
+
+async def count_entries_of(user_id: ObjectId, import_id: ObjectId) -> int:
+    """How many entries of this import stand in the user's tasks."""
+    of_it = {"$filter": {"input": "$time_entries", "cond": {"$eq": ["$$this.import_id", import_id]}}}
+    stages: list[Row] = [{"$match": {"user_id": user_id}}, {"$project": {"count": {"$size": of_it}}}]
+    return sum([row["count"] async for row in _streamed(Task, stages)])
+
+
+async def made_by(document: type[StoredDocument], user_id: ObjectId, import_id: ObjectId) -> list[Row]:
+    """The user's tasks or projects that this import has made, without entries."""
+    stages: list[Row] = [{"$match": {"user_id": user_id}}, {"$match": {"import_id": import_id}}]
+    shown: Row = {"time_entries": 0} if document is Task else {"color": 0}
+    return [row async for row in _streamed(document, [*stages, {"$project": shown}])]
+
+
+async def _streamed(document: type[StoredDocument], stages: list[Row]) -> AsyncIterator[Row]:
+    """The rows of an aggregation, a few in memory at a time. Each trip is in time, the whole takes what it takes."""
+    found = document.rows().aggregate(stages, batchSize=ROWS_AT_ONCE, session=session_under_way())
+    while rows := await in_time(found.to_list(ROWS_AT_ONCE)):
+        for row in rows:
+            yield row
+
+
+def _only(*fields: str) -> Row:
+    return {"$project": dict.fromkeys(fields, 1)}
+
+
+def imported_project(user_id: ObjectId, name: str, client_name: str | None, *, import_id: ObjectId) -> Row:
+    """A project that an import makes, as it is stored."""
+    fields: Row = {"name": name, "client_name": client_name, "color": None, "billable": False, "hourly_rate": None}
+    return {**Project.new(user_id, ObjectId(), fields).as_row(), "import_id": import_id}
+
+
+def imported_task(
+    user_id: ObjectId,
+    task_id: ObjectId,
+    title: str,
+    project_id: ObjectId | None,
+    entries: list[Row],
+    *,
+    import_id: ObjectId,
+) -> Row:
+    """A task that an import makes, as it is stored, with its first entries."""
+    fields: Row = {
+        "project_id": project_id,
+        "title": title,
+        "description": None,
+        "status": "pending",
+        "tags": [],
+        "priority": None,
+        "due_at": None,
+        "estimate_seconds": None,
+        "billable": False,
+    }
+    return {
+        **Task.new(user_id, task_id, fields).as_row(),
+        **with_entries(entries),
+        "import_id": import_id,
+        "import_version": 1,
+    }
+
+
+def with_entries(entries: list[Row]) -> Row:
+    """The fields of a task that holds these ended entries and no other."""
+    return {
+        "time_entries": sorted(entries, key=lambda entry: (entry["started_at"], entry["id"])),
+        "tracked_seconds": sum(entry["duration_seconds"] for entry in entries),
+        "entry_count": len(entries),
+        "first_started_at": min((entry["started_at"] for entry in entries), default=None),
+        "last_ended_at": max((entry["ended_at"] for entry in entries), default=None),
+    }

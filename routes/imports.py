@@ -1,0 +1,67 @@
+"""Imports: files of other programs, read in."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from app.arguments import Query
+from app.json import json_response
+from app.problems import problems
+from app.uploads import FormWithFile, Upload
+from routes.answers import imported
+from routes.dependencies import CurrentUser, Overlap
+from routes.endpoints import Endpoint
+from services.imports import ImportNotFoundError, import_service
+from services.schemas.imports import ImportForm, ImportPage, ImportQuery, ImportRead, ImportUndone
+
+router = APIRouter(route_class=Endpoint, prefix="/imports", tags=["imports"])
+
+
+@router.get("", operation_id="list_imports", summary="List imports", response_model=ImportPage)
+async def list_imports(user: CurrentUser, query: Annotated[ImportQuery, Depends(Query(ImportQuery))]) -> Response:
+    """The newest first, each with the first of its errors."""
+    return json_response(await import_service.page(user, query=query))
+
+
+@router.post(
+    "",
+    operation_id="import_file",
+    summary="Read in a file",
+    status_code=201,
+    response_model=ImportRead,
+    responses={200: {"description": "A dry run: nothing was written", "model": ImportRead}},
+)
+async def import_file(
+    request: Request,
+    user: CurrentUser,
+    sent: Overlap,
+    upload: Annotated[Upload[ImportForm], Depends(FormWithFile(ImportForm))],
+) -> Response:
+    """The same file again adds nothing, also when it has grown. One import at a time: another one is waited for."""
+    made = await import_service.run(user, file=upload.file, asked=upload.fields, overlap=sent.overlap)
+    return imported(made, location=request.url.path)
+
+
+@router.get(
+    "/{import_id}",
+    operation_id="get_import",
+    summary="Read an import",
+    response_model=ImportRead,
+    responses=problems(ImportNotFoundError),
+)
+async def get_import(user: CurrentUser, import_id: str) -> Response:
+    """What it has made, and what there was to say of its rows."""
+    return json_response(await import_service.get(user, import_id=import_id))
+
+
+@router.delete(
+    "/{import_id}",
+    operation_id="take_back_import",
+    summary="Take an import back",
+    response_model=ImportUndone,
+    responses=problems(ImportNotFoundError),
+)
+async def take_back_import(user: CurrentUser, import_id: str) -> Response:
+    """What it made and nobody has changed since is gone then; the import itself is kept, and says so."""
+    return json_response(await import_service.take_back(user, import_id=import_id))

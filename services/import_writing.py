@@ -1,0 +1,176 @@
+"""Writing what was planned: a part of it at a time, each with its count in one transaction."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bson import ObjectId
+
+from documents.base import DuplicateError, Row
+from documents.entries import TimeEntry
+from documents.import_batches import MOST_FINDINGS, ImportBatch
+from documents.imported import imported_project, imported_task
+from documents.overlapping import MOST_SHOWN
+from documents.projects import Project
+from documents.tasks import Task
+from documents.users import OverlapPolicy, User
+from services.authentication import ActingUser
+from services.contention import settled_as_one
+from services.import_leases import require_hold
+from services.import_overlaps import Checked, Latest, checked
+from services.import_plans import ROOM, Known, Place, PlannedEntry
+from services.intervals import seconds_between
+from services.schemas.overlaps import OverlapRead
+
+LONGEST_UNDOUBTED = timedelta(days=31)
+"""A longer entry is marked for review: nobody could write it by hand."""
+
+
+class PlanIsStaleError(Exception):
+    """What the plan goes by is no longer so: a task is full or gone, a name is taken, a project is being deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What a transaction has kept."""
+
+    checked: Checked
+    projects: dict[str, ObjectId]
+
+
+class Writing:
+    """The writing of one plan. Each part is kept as a whole, or the next try finds nothing of it."""
+
+    def __init__(
+        self, user: ActingUser, batch: Row, known: Known, *, policy: OverlapPolicy, zone: str, latest: Latest | None
+    ) -> None:
+        self._user = user
+        self._batch = batch
+        self._projects = dict(known.projects)
+        self._policy = policy
+        self._zone = zone
+        self._listed = batch["error_count"]
+        self.latest = latest
+        self.overlaps: list[OverlapRead] = []
+
+    async def write(self, planned: list[PlannedEntry]) -> None:
+        """Writes this part. Raises PlanIsStaleError or ImportTakenOverError, and then nothing of it is written."""
+        done = await settled_as_one(lambda: self._attempt(planned))
+        self._projects = done.projects
+        self._listed += len(done.checked.errors)
+        self.overlaps += done.checked.overlaps[: MOST_SHOWN - len(self.overlaps)]
+        self.latest = done.checked.latest
+        for entry in done.checked.entries:
+            entry.place.new = False
+
+    async def _attempt(self, planned: list[PlannedEntry]) -> _Done | None:
+        if self._policy != "allow":
+            await User.begin_change_of_time(self._user.id)
+        found = await checked(self._user, planned, self._policy, import_id=self._batch["_id"], latest=self.latest)
+        by_task: dict[ObjectId, list[PlannedEntry]] = {}
+        for entry in found.entries:
+            by_task.setdefault(entry.place.task_id, []).append(entry)
+        try:
+            projects, rates = await self._with_projects(found.entries)
+            made = await self._with_tasks(by_task, projects, rates, found.doubtful)
+        except DuplicateError as taken:
+            raise PlanIsStaleError from taken
+        if made is None:
+            return None
+        created = {"projects": len(projects) - len(self._projects), "tasks": made, "entries": len(found.entries)}
+        errors = [{"row": error.row, "column": error.column, "message": error.message} for error in found.errors]
+        room = max(0, MOST_FINDINGS - self._listed)
+        await require_hold(ImportBatch.add_made(self._batch, created, errors, room=room))
+        return _Done(found, projects)
+
+    async def _with_projects(self, entries: list[PlannedEntry]) -> tuple[dict[str, ObjectId], dict[str, Row | None]]:
+        """The ids of all projects by name, those of these entries made if need be, and what an hour costs in them."""
+        projects = dict(self._projects)
+        clients: dict[str, str | None] = {}
+        for entry in entries:
+            if entry.place.project is not None:
+                clients.setdefault(entry.place.project, entry.row.client)
+        rates: dict[str, Row | None] = {}
+        new = []
+        for name, client in clients.items():
+            if name in projects:
+                rates[name] = await self._rate_in(projects[name])
+            else:
+                new.append(imported_project(self._user.id, name, client, import_id=self._batch["_id"]))
+                projects[name] = new[-1]["_id"]
+        if new:
+            await Project.add_all(new)
+        return projects, rates
+
+    async def _rate_in(self, project_id: ObjectId) -> Row | None:
+        # Changed as well, so that a deletion or a new rate comes before this or after it, and then sees it.
+        if not await Project.holds_a_new_task(self._user.id, project_id):
+            raise PlanIsStaleError
+        project = await Project.find_live(self._user.id, project_id)
+        if project is None:
+            raise PlanIsStaleError
+        rate: Row | None = project["hourly_rate"]
+        return rate
+
+    async def _with_tasks(
+        self,
+        by_task: dict[ObjectId, list[PlannedEntry]],
+        projects: dict[str, ObjectId],
+        rates: dict[str, Row | None],
+        doubtful: set[str],
+    ) -> int | None:
+        """How many tasks were made, now that all entries are in theirs; None when one has moved on."""
+        places = {task_id: entries[0].place for task_id, entries in by_task.items()}
+        standing = await self._standing(places, projects)
+        new = []
+        for task_id, planned in by_task.items():
+            task, place = standing.get(task_id), places[task_id]
+            billable = False if task is None else task["billable"]
+            rate = None if place.project is None else rates.get(place.project)
+            entries = [self._entry(entry, billable, rate, entry.key in doubtful) for entry in planned]
+            if task is None:
+                project_id = None if place.project is None else projects[place.project]
+                new.append(
+                    imported_task(
+                        self._user.id, task_id, place.title, project_id, entries, import_id=self._batch["_id"]
+                    )
+                )
+            elif task["entry_count"] + len(entries) > ROOM:
+                raise PlanIsStaleError
+            elif await Task.add_imported(task, entries) is None:
+                return None
+        if new:
+            await Task.add_all(new)
+        return len(new)
+
+    async def _standing(self, places: dict[ObjectId, Place], projects: dict[str, ObjectId]) -> dict[ObjectId, Row]:
+        """The tasks that are there already. Raises PlanIsStaleError when one is not what was planned."""
+        wanted = {task_id: place for task_id, place in places.items() if not place.new}
+        if not wanted:
+            return {}
+        mine: Row = {"user_id": self._user.id, "_id": {"$in": list(wanted)}, "deleted_at": None}
+        found = {task["_id"]: task for task in await Task.aggregated([{"$match": mine}, {"$project": Task.whole}])}
+        for task_id, place in wanted.items():
+            task = found.get(task_id)
+            project_id = None if place.project is None else projects[place.project]
+            if task is None or (task["title"], task["project_id"]) != (place.title, project_id):
+                raise PlanIsStaleError
+        return found
+
+    def _entry(self, planned: PlannedEntry, of_task: bool, rate: Row | None, doubtful: bool) -> Row:
+        row = planned.row
+        billable = of_task if row.billable is None else row.billable
+        own = None if row.hourly_rate is None else {"amount": row.hourly_rate[0], "currency": row.hourly_rate[1]}
+        return TimeEntry.imported(
+            ObjectId(),
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            duration_seconds=seconds_between(row.started_at, row.ended_at),
+            note=row.note,
+            tags=list(row.tags),
+            billable=billable,
+            timezone=row.timezone or self._zone,
+            needs_review=doubtful or row.ended_at - row.started_at > LONGEST_UNDOUBTED,
+            hourly_rate=own or (rate if billable else None),
+            import_id=self._batch["_id"],
+            import_key=planned.key,
+        )

@@ -1,0 +1,268 @@
+"""Imports: a file of another program, or an account file, read in so that doing it again does nothing."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import BinaryIO
+from zoneinfo import ZoneInfo
+
+from bson import ObjectId
+
+from app.clock import utc_now
+from app.errors import FieldError, NotFoundError, ValidationError
+from documents.base import Row, object_id
+from documents.import_batches import MOST_FINDINGS, ImportBatch
+from documents.overlapping import MOST_SHOWN
+from documents.users import OverlapPolicy
+from services.authentication import ActingUser
+from services.cursors import Position, cut, decode_cursor, scope_of
+from services.import_formats.reading import read_rows
+from services.import_formats.rows import RowFinding, RowsRead
+from services.import_known import known_to
+from services.import_leases import ImportTakenOverError, reading_in, require_hold, taking_back
+from services.import_overlaps import Latest, checked
+from services.import_plans import Known, Plan, Tally, plan
+from services.import_undoing import Undoing
+from services.import_writing import PlanIsStaleError, Writing
+from services.overlap import policy_of, unchecked
+from services.schemas.imports import (
+    ImportForm,
+    ImportPage,
+    ImportQuery,
+    ImportRead,
+    ImportUndone,
+    read_import,
+    read_undone,
+)
+from services.schemas.overlaps import OverlapRead
+
+MOST_REFUSED = 100
+"""How many rows a refusal lists."""
+
+FINDINGS_IN_A_LIST = 10
+
+_READ_AT_ONCE = 1024 * 1024
+
+Progress = Callable[[int, int], None]
+"""Told how many rows of how many are done."""
+
+
+class ImportNotFoundError(NotFoundError):
+    """There is no such import, or it is somebody else's."""
+
+    code = "import_not_found"
+    detail = "There is no such import."
+
+
+def require_import_id(text: str) -> ObjectId:
+    """The id of an import. Raises ImportNotFoundError when it is no id at all."""
+    import_id = object_id(text)
+    if import_id is None:
+        raise ImportNotFoundError
+    return import_id
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A file that has been read, and what is to be done with it."""
+
+    user: ActingUser
+    asked: ImportForm
+    policy: OverlapPolicy
+    zone: str
+    digest: str
+    read: RowsRead
+    progress: Progress
+
+
+class ImportService:
+    """The imports of the acting user. Somebody else's are not found."""
+
+    async def run(
+        self,
+        user: ActingUser,
+        *,
+        file: BinaryIO,
+        asked: ImportForm,
+        overlap: OverlapPolicy | None,
+        progress: Progress = lambda _done, _of: None,
+    ) -> ImportRead:
+        """The import of this file, which is closed then. Another of the same user is waited for.
+
+        Raises ValidationError for a file that cannot be read, and with `strict` for any row that
+        cannot: then nothing is written.
+        """
+        with file:
+            zone, policy = _zone(asked), policy_of(user, overlap)
+            digest, read = await asyncio.to_thread(_read, file, asked, zone, policy)
+        job = _Job(user, asked, policy, zone.key, digest, read, progress)
+        if asked.dry_run or asked.strict:
+            rehearsed, errors = await self._rehearse(job)
+            if asked.strict:
+                _require_sound(errors)
+            if asked.dry_run:
+                return rehearsed
+        while True:
+            try:
+                return await self._import(job)
+            except ImportTakenOverError:
+                continue  # in its turn: what is written already is found as duplicates
+
+    async def page(self, user: ActingUser, *, query: ImportQuery) -> ImportPage:
+        """A page of the user's imports, the newest first. Raises InvalidCursorError."""
+        scope = scope_of("imports", user.id, query)
+        after = None
+        if query.cursor is not None:
+            position = decode_cursor(query.cursor, scope=scope)
+            after = (position.value, position.id or user.id)
+        found = await ImportBatch.page(user.id, after=after, limit=query.limit + 1, findings=FINDINGS_IN_A_LIST)
+        items, next_cursor = cut(
+            found, limit=query.limit, position=lambda batch: Position(batch["created_at"], batch["_id"]), scope=scope
+        )
+        return {"items": [read_import(batch) for batch in items], "next_cursor": next_cursor}
+
+    async def get(self, user: ActingUser, *, import_id: str) -> ImportRead:
+        """The import. Raises ImportNotFoundError."""
+        return read_import(_required(await ImportBatch.find(user.id, require_import_id(import_id))))
+
+    async def take_back(self, user: ActingUser, *, import_id: str) -> ImportUndone:
+        """Takes back what the import made and nobody has changed since; another import is waited for.
+
+        Asked again, it goes on where it was interrupted, and removes what has been left alone since.
+        Raises ImportNotFoundError.
+        """
+        wanted = require_import_id(import_id)
+        while True:
+            try:
+                async with taking_back(user.id, wanted) as batch:
+                    undoing = Undoing(_required(batch))
+                    await undoing.run()
+                    left = await undoing.left()
+                    await require_hold(ImportBatch.let_go(undoing.batch, "undone"))
+                    return read_undone(wanted, undoing.removed, left)
+            except ImportTakenOverError:
+                continue
+
+    async def _rehearse(self, job: _Job) -> tuple[ImportRead, list[RowFinding]]:
+        """What the import would answer, and all that is wrong with rows. Nothing is written."""
+        known = await known_to(job.user.id)
+        planned = await _planned(job, known)
+        errors, tally, latest = list(job.read.errors), Tally(), None
+        overlaps = unchecked(job.policy)
+        for part in planned.chunks():
+            found = await checked(job.user, part, job.policy, import_id=None, latest=latest)
+            latest = found.latest
+            errors += found.errors
+            tally.add(found.entries, known)
+            if overlaps is not None:
+                overlaps += found.overlaps[: MOST_SHOWN - len(overlaps)]
+        batch = {
+            **ImportBatch.new(job.user.id, format=job.asked.format, digest=job.digest).as_row(),
+            **_findings(job.read, planned),
+            "errors": _rows(errors[:MOST_FINDINGS]),
+            "error_count": len(errors),
+            "created": tally.made(),
+            "state": "done",
+        }
+        return {**read_import(batch, overlaps), "id": None, "dry_run": True}, errors
+
+    async def _import(self, job: _Job) -> ImportRead:
+        async with reading_in(job.user.id, format=job.asked.format, digest=job.digest) as batch:
+            latest: Latest | None = None
+            overlaps: list[OverlapRead] = []
+            while True:
+                known = await known_to(job.user.id, batch["_id"])
+                planned = await _planned(job, known)
+                findings = _findings(job.read, planned)
+                await require_hold(ImportBatch.note(batch, findings))
+                writing = Writing(
+                    job.user, {**batch, **findings}, known, policy=job.policy, zone=job.zone, latest=latest
+                )
+                try:
+                    await _write(writing, planned, job.progress)
+                except PlanIsStaleError:
+                    latest = writing.latest
+                    continue
+                finally:
+                    overlaps += writing.overlaps[: MOST_SHOWN - len(overlaps)]
+                break
+            done = await ImportBatch.let_go(batch, "done")
+            if done is None:
+                raise ImportTakenOverError
+            return read_import(done, None if unchecked(job.policy) is None else overlaps)
+
+
+def _required(batch: Row | None) -> Row:
+    """The import that was read. Raises ImportNotFoundError when there was none."""
+    if batch is None:
+        raise ImportNotFoundError
+    return batch
+
+
+def _zone(asked: ImportForm) -> ZoneInfo:
+    if asked.timezone is None:
+        wrong = "is needed: whose local times does the file have?"
+        raise ValidationError(errors=(FieldError(wrong, pointer="#/timezone"),))
+    return ZoneInfo(asked.timezone)
+
+
+def _read(file: BinaryIO, asked: ImportForm, zone: ZoneInfo, policy: OverlapPolicy) -> tuple[str, RowsRead]:
+    """What tells this file and how it is read from all others, and its rows. Raises ValidationError."""
+    content = hashlib.sha256()
+    while some := file.read(_READ_AT_ONCE):
+        content.update(some)
+    content.update(f"\n{asked.format}\n{zone.key}\n{asked.date_order}\n{policy}".encode())
+    file.seek(0)
+    if asked.format == "account":
+        raise ValidationError(errors=(FieldError("is not read yet", pointer="#/format"),))
+    read = read_rows(file, format=asked.format, zone=zone, date_order=asked.date_order, now=utc_now())
+    return content.hexdigest(), read
+
+
+async def _planned(job: _Job, known: Known) -> Plan:
+    return await asyncio.to_thread(plan, job.user.id, job.read.rows, known, by_time=job.policy != "allow")
+
+
+async def _write(writing: Writing, planned: Plan, progress: Progress) -> None:
+    done = 0
+    for part in planned.chunks():
+        await writing.write(part)
+        done += len(part)
+        progress(done, len(planned.entries))
+
+
+def _findings(read: RowsRead, planned: Plan) -> Row:
+    """What is known of the file before its rows are written."""
+    return {
+        "duplicates": planned.duplicates,
+        "skipped": read.skipped,
+        "errors": _rows(read.errors[:MOST_FINDINGS]),
+        "error_count": len(read.errors),
+        "notices": _rows(read.notices[:MOST_FINDINGS]),
+    }
+
+
+def _rows(findings: list[RowFinding]) -> list[Row]:
+    return [asdict(finding) for finding in findings]
+
+
+def _require_sound(errors: list[RowFinding]) -> None:
+    """Raises ValidationError when there is anything wrong with a row."""
+    if not errors:
+        return
+    listed = sorted(errors, key=lambda error: error.row)[:MOST_REFUSED]
+    told = tuple(FieldError(_told(error), pointer="#/file") for error in listed)
+    count = len(errors)
+    raise ValidationError(
+        f"{count:,} row{'' if count == 1 else 's'} of the file cannot be taken over, so nothing was: see errors.",
+        errors=told,
+    )
+
+
+def _told(error: RowFinding) -> str:
+    column = "" if error.column is None else f", column {error.column}"
+    return f"row {error.row:,}{column}: {error.message}"
+
+
+import_service = ImportService()

@@ -1,0 +1,156 @@
+"""Imports as requests send them and answers show them."""
+
+from typing import Annotated, Any, Literal, NotRequired
+
+from bson import ObjectId
+from pydantic import BaseModel, ConfigDict, Field, with_config
+from pydantic.config import JsonDict
+from typing_extensions import TypedDict
+
+from app.clock import rfc3339
+from documents.import_batches import ImportFormat
+from services.schemas.fields import Cursor, Flag, Id, Limit, NextCursor, Timestamp, Zone
+from services.schemas.overlaps import OverlapRead
+
+_READ_EXAMPLE: JsonDict = {
+    "id": "6920a3f1c2d4e5f607182950",
+    "format": "toggl",
+    "dry_run": False,
+    "created": {"projects": 2, "tasks": 14, "entries": 230},
+    "duplicates": 0,
+    "skipped": 0,
+    "errors": [{"row": 17, "column": "End time", "message": "is before the start"}],
+    "created_at": "2026-11-18T08:59:02.345Z",
+}
+
+
+class ImportForm(BaseModel):
+    """What stands beside the file."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"format": "csv", "timezone": "UTC"}]})
+
+    format: ImportFormat
+    timezone: Zone | None = Field(
+        default=None, description="Whose local times the file has. Needed, but for an account file."
+    )
+    date_order: Literal["dmy", "mdy", "ymd"] | None = Field(
+        default=None, description="Needed where the dates of the file can be read in more than one way."
+    )
+    dry_run: Flag = Field(default=False, description="true: answer what would be done, and write nothing.")
+    strict: Flag = Field(default=False, description="true: write nothing when there is anything wrong with a row.")
+
+
+class ImportQuery(BaseModel):
+    """From where on the imports are listed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Limit = 50
+    cursor: Cursor | None = None
+
+
+@with_config(ConfigDict(extra="forbid"))
+class MadeRead(TypedDict):
+    """How many of each."""
+
+    projects: int
+    tasks: int
+    entries: int
+
+
+@with_config(ConfigDict(extra="forbid"))
+class FindingRead(TypedDict):
+    """What there is to say of a row."""
+
+    row: Annotated[int, Field(description="From 1 for the first line of data; 0 stands for the file.")]
+    column: str | None
+    message: str
+
+
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_READ_EXAMPLE]}))
+class ImportRead(TypedDict):
+    """A file that was read in."""
+
+    id: Annotated[Id | None, Field(description="null for a dry run, which is not kept")]
+    format: ImportFormat
+    dry_run: bool
+    created: MadeRead
+    duplicates: Annotated[int, Field(description="Rows whose entries were there already.")]
+    skipped: Annotated[int, Field(description="Rows that are no time of work.")]
+    errors: list[FindingRead]
+    created_at: Timestamp
+    notices: NotRequired[Annotated[list[FindingRead], Field(description="There only when there are any.")]]
+    overlaps: NotRequired[Annotated[list[OverlapRead], Field(description="What was there; under `warn` alone.")]]
+    state: NotRequired[
+        Annotated[
+            Literal["under_way", "interrupted", "being_undone", "undone"],
+            Field(description="There only when the import is not done."),
+        ]
+    ]
+
+
+@with_config(
+    ConfigDict(extra="forbid", json_schema_extra={"examples": [{"items": [_READ_EXAMPLE], "next_cursor": None}]})
+)
+class ImportPage(TypedDict):
+    """A page of imports, the newest first, each with at most ten of its errors and notices."""
+
+    items: list[ImportRead]
+    next_cursor: NextCursor
+
+
+@with_config(
+    ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "6920a3f1c2d4e5f607182950",
+                    "removed": {"projects": 2, "tasks": 13, "entries": 228},
+                    "left": {"projects": 0, "tasks": 1, "entries": 2},
+                }
+            ]
+        },
+    )
+)
+class ImportUndone(TypedDict):
+    """What was taken back, and what was left of it since somebody has changed it."""
+
+    id: Id
+    removed: MadeRead
+    left: MadeRead
+
+
+def read_import(batch: dict[str, Any], overlaps: list[OverlapRead] | None = None) -> ImportRead:
+    """The answer about a stored import."""
+    errors, more = batch["errors"], batch["error_count"] - len(batch["errors"])
+    read: ImportRead = {
+        "id": str(batch["_id"]),
+        "format": batch["format"],
+        "dry_run": False,
+        "created": batch["created"],
+        "duplicates": batch["duplicates"],
+        "skipped": batch["skipped"],
+        "errors": [*errors, _more(more)] if more else errors,
+        "created_at": rfc3339(batch["created_at"]),
+    }
+    if batch["notices"]:
+        read["notices"] = batch["notices"]
+    if overlaps is not None:
+        read["overlaps"] = overlaps
+    if batch["state"] != "done":
+        read["state"] = batch["state"]
+    return read
+
+
+def read_undone(import_id: ObjectId, removed: dict[str, int], left: dict[str, int]) -> ImportUndone:
+    """The answer about an import that was taken back."""
+    return {"id": str(import_id), "removed": _made(removed), "left": _made(left)}
+
+
+def _made(counts: dict[str, int]) -> MadeRead:
+    return {"projects": counts["projects"], "tasks": counts["tasks"], "entries": counts["entries"]}
+
+
+def _more(count: int) -> FindingRead:
+    return {"row": 0, "column": None, "message": f"{count:,} more rows are not listed"}
