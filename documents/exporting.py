@@ -11,9 +11,10 @@ from typing import Any
 
 from bson import ObjectId
 
+from app.clock import stored, utc_now
 from app.database import without_haste
 from documents.base import Row
-from documents.deleted_entries import DeletedEntry
+from documents.deleted_entries import KEPT, DeletedEntry
 from documents.entry_filter import EntryFilter, ended_entries_of_tasks, running_entry_of_task
 from documents.projects import Project
 from documents.tasks import ONE_RUNNING_TIMER, Task
@@ -73,9 +74,12 @@ async def tasks_of(user_id: ObjectId) -> Batches:
                 yield sorted(whole, key=lambda task: few.index(task["_id"]))
 
 
-async def deleted_entries_of(user_id: ObjectId, *, since: datetime) -> Batches:
-    """What was deleted of the user's entries later than that, and can still be restored."""
-    kept = {"user_id": user_id, "deleted_at": {"$gt": since}}
+async def deleted_entries_of(user_id: ObjectId) -> Batches:
+    """What was deleted of the user's entries and can still be restored.
+
+    Read after the tasks, it shows an entry that is deleted meanwhile in both places, not in none.
+    """
+    kept = {"user_id": user_id, "deleted_at": {"$gt": stored(utc_now() - KEPT)}}
     found = DeletedEntry.rows().find(kept, batch_size=ENTRIES_AT_ONCE).sort("_id", 1)
     async with aclosing(_batches(found, ENTRIES_AT_ONCE)) as batches:
         async for batch in batches:

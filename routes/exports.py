@@ -74,3 +74,15 @@ async def export_time_entries_as_ndjson(user: CurrentUser, query: Range) -> Resp
 async def export_time_entries_as_ics(user: CurrentUser, query: Range) -> Response:
     """As in CSV: an event keeps its UID, so that a calendar that takes it in again changes it."""
     return streamed(export_service.entries(user, query=query, form="ics"))
+
+
+@router.get(
+    "/account.ndjson.gz",
+    operation_id="export_account",
+    summary="Export the whole account",
+    response_class=Response,
+    responses=_file("application/gzip", '{"type":"account","schema_version":1,...}', "JSON lines in gzip"),
+)
+async def export_account(user: CurrentUser) -> Response:
+    """Profile, projects, tasks with their entries, the trash and what can still be restored. No secret is in it."""
+    return streamed(export_service.account(user))

@@ -5,11 +5,15 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from app.clock import stored, to_seconds, utc_now
+from app.errors import AuthenticationError
 from documents.entry_filter import EntryFilter
-from documents.exporting import entries_in_order, projects_of
+from documents.exporting import deleted_entries_of, entries_in_order, projects_of, tasks_of
+from documents.users import User
 from services.authentication import ActingUser
+from services.export_formats.account_file import write_account_file
 from services.export_formats.csv_file import write_csv
 from services.export_formats.ics_file import write_ics
 from services.export_formats.ndjson_file import write_ndjson
@@ -48,6 +52,23 @@ class ExportService:
         write = _with_a_mark if bom else _WRITERS[form]
         contents = _contents(user, asked, entry_filter(query, asked), write, running=query.include_running)
         return ExportFile(f"task-timer-{_days(asked)}.{form}", MEDIA_TYPES[form], contents)
+
+    def account(self, user: ActingUser) -> ExportFile:
+        """All that is the user's and can be read in again: services/schemas/account_file.py has its lines."""
+        now = utc_now()
+        name = f"task-timer-account-{now.astimezone(ZoneInfo(user.timezone)).date().isoformat()}.ndjson.gz"
+        return ExportFile(name, "application/gzip", _whole_account(user, now))
+
+
+async def _whole_account(user: ActingUser, now: datetime) -> Contents:
+    row = await User.with_id(user.id)
+    if row is None:
+        raise AuthenticationError
+    projects, tasks, deleted_entries = projects_of(user.id), tasks_of(user.id), deleted_entries_of(user.id)
+    file = write_account_file(row, projects=projects, tasks=tasks, deleted_entries=deleted_entries, now=now)
+    async with aclosing(file) as pieces:
+        async for piece in pieces:
+            yield piece
 
 
 async def _contents(

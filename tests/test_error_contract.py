@@ -540,6 +540,7 @@ class TestWithoutTheDatabase:
                     client.post("/timer/stop"),
                     client.get("/exports/time-entries.csv", params={"from": "2026-11-01", "to": "2026-12-01"}),
                     client.get("/exports/time-entries.xlsx", params={"from": "2026-11-01", "to": "2026-12-01"}),
+                    client.get("/exports/account.ndjson.gz"),
                     client.post("/auth/token", data=form),
                     client.post("/users", json={**account, "email": "bob@example.com"}),
                 )

@@ -315,6 +315,7 @@ async def through_exports(client: Client) -> None:
     november = {"from": "2026-11-01", "to": "2026-12-01"}
     for form in FORMATS:
         await client.get(f"{API}/exports/time-entries.{form}", params=november)
+    await client.get(f"{API}/exports/account.ndjson.gz")
 
 
 async def through_time_entries(client: Client) -> None:
