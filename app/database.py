@@ -120,8 +120,11 @@ async def bind(database: Database, documents: Sequence[type[Document]]) -> None:
 
 @contextmanager
 def without_haste() -> Iterator[None]:
-    """Lets each operation take as long as it takes."""
-    with pymongo.timeout(None):
+    """Lets each operation take as long as it takes.
+
+    It is 0 that says so: None would leave it to the timeoutMS of the client.
+    """
+    with pymongo.timeout(0):
         yield
 
 
