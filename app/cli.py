@@ -5,7 +5,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -31,6 +32,7 @@ cli = typer.Typer(
 accounts = typer.Typer(help="Manage accounts, also where registration is closed.", no_args_is_help=True)
 cli.add_typer(accounts, name="user")
 
+FileFormat = Literal["csv", "xlsx", "ndjson", "ics", "account"]
 Email = Annotated[str, typer.Argument(help="The e-mail address of the account.", show_default=False)]
 
 
@@ -89,6 +91,29 @@ def doctor_command(
     from app.doctor import look_through  # noqa: PLC0415
 
     sys.exit(0 if look_through(settings_or_exit(), repair=repair, tell=typer.echo) else 1)
+
+
+@cli.command("export")
+def export_command(
+    file: Annotated[Path, typer.Argument(help="Where it goes. What is there is replaced.", show_default=False)],
+    form: Annotated[FileFormat, typer.Option("--format", help="What is written.", show_default=False)],
+    user: Annotated[str, typer.Option(help="The e-mail address of the account.", show_default=False)],
+    from_: Annotated[str | None, typer.Option("--from", help="A day, or an instant.")] = None,
+    to: Annotated[str | None, typer.Option(help="As --from, and not part of it.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="Whose days these are; the user's own if not given.")] = None,
+    include_running: Annotated[bool, typer.Option("--include-running", help="The running timer, too.")] = False,
+    bom: Annotated[bool, typer.Option("--bom", help="CSV that Excel knows as UTF-8.")] = False,
+) -> None:
+    """Write a user's time entries, or the whole account, to a file."""
+    # Imported late: the other commands do without.
+    from app.exporting import export  # noqa: PLC0415
+    from app.progress import shown_bytes  # noqa: PLC0415
+
+    given = {"from": from_, "to": to, "timezone": timezone, "include_running": include_running, "bom": bom}
+    query = {name: value for name, value in given.items() if value}
+    with shown_bytes(file.name) as tell:
+        size = export(settings_or_exit(), file=file, form=form, email=user, query=query, tell=tell)
+    typer.echo(f"{file} has {size:,} bytes.")
 
 
 @accounts.command("create")

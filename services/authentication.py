@@ -89,6 +89,11 @@ class AuthenticationService:
 def _acting(user: Row | None) -> ActingUser:
     if user is None or not user["is_active"]:
         raise InvalidTokenError
+    return acting_user(user)
+
+
+def acting_user(user: Row) -> ActingUser:
+    """A stored user as one who is asking."""
     return ActingUser(
         id=user["_id"],
         timezone=user["timezone"],

@@ -4,7 +4,7 @@ from app.errors import ConflictError, NotFoundError, PermissionDeniedError
 from app.security import passwords
 from documents.base import DuplicateError, Row
 from documents.users import User
-from services.authentication import ActingUser, authentication_service
+from services.authentication import ActingUser, acting_user, authentication_service
 from services.emails import email_key
 from services.schemas.users import UserCreate, UserRead, UserUpdate, read_user
 
@@ -47,6 +47,13 @@ class UserService:
             return read_user(await user.add())
         except DuplicateError as taken:
             raise EmailTakenError from taken
+
+    async def acting(self, *, email: str) -> ActingUser:
+        """The user of this address, whom somebody at the shell acts for. Raises UserNotFoundError."""
+        user = await User.with_email(email_key(email))
+        if user is None:
+            raise UserNotFoundError
+        return acting_user(user)
 
     async def profile(self, user: ActingUser) -> UserRead:
         """The user's own profile."""

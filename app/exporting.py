@@ -1,0 +1,113 @@
+"""What `task-timer export` does: a file as the API answers it, written whole or not at all."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import mkstemp
+from typing import Any, BinaryIO, Literal
+
+from pydantic import SecretStr
+from pydantic import ValidationError as PydanticError
+from pymongo.errors import PyMongoError
+
+from app.config import Settings
+from app.embedded import database_url
+from app.errors import CommandError, ServiceError, ValidationError
+from app.findings import among_parameters
+from documents.opening import open_as_it_is
+from services.authentication import ActingUser
+from services.exports import EntryFormat, ExportFile, export_service
+from services.schemas.exports import CsvQuery
+from services.users import user_service
+
+FileFormat = EntryFormat | Literal["account"]
+
+
+class ExportError(CommandError):
+    """The file cannot be made."""
+
+
+def export(
+    settings: Settings,
+    *,
+    file: Path,
+    form: FileFormat,
+    email: str,
+    query: Mapping[str, Any],
+    tell: Callable[[int], object],
+) -> int:
+    """Writes the file of this user and answers its size; `tell` is told how many bytes came at a time.
+
+    Raises ExportError or EmbeddedStoreError, and then there is no file, or still the one that was.
+    """
+    with database_url(settings) as url:
+        connected = settings.model_copy(update={"database_url": SecretStr(url)})
+        return asyncio.run(_on_the_database(connected, file, partial(_made, form, query), email, tell))
+
+
+async def _on_the_database(
+    settings: Settings,
+    file: Path,
+    make: Callable[[ActingUser], ExportFile],
+    email: str,
+    tell: Callable[[int], object],
+) -> int:
+    try:
+        async with open_as_it_is(settings):
+            made = make(await user_service.acting(email=email))
+            return await _write(file, made.contents, tell)
+    except ServiceError as refused:
+        raise ExportError(_sentence(refused)) from refused
+    except PyMongoError as silent:
+        raise ExportError("The database does not answer.") from silent
+    except OSError as error:
+        raise ExportError(f"{file} cannot be written: {error.strerror}.") from error
+
+
+def _made(form: FileFormat, query: Mapping[str, Any], user: ActingUser) -> ExportFile:
+    if form == "account":
+        if query:
+            raise ExportError(f"An account is exported as a whole: --{next(iter(query))} is of no use.")
+        return export_service.account(user)
+    try:
+        asked = CsvQuery.model_validate(query)
+    except PydanticError as error:
+        raise ValidationError(errors=among_parameters(error)) from None
+    return export_service.entries(user, query=asked, form=form, bom=asked.bom)
+
+
+def _sentence(refused: ServiceError) -> str:
+    if not refused.errors:
+        return str(refused)
+    wrong = refused.errors[0]
+    return f"--{str(wrong.parameter).replace('_', '-')} {wrong.detail}."
+
+
+async def _write(file: Path, contents: AsyncGenerator[bytes, None], tell: Callable[[int], object]) -> int:
+    written = 0
+    with _whole_or_not_at_all(file) as part:
+        async with aclosing(contents):
+            async for piece in contents:
+                written += part.write(piece)
+                tell(len(piece))
+    return written
+
+
+@contextmanager
+def _whole_or_not_at_all(file: Path) -> Iterator[BinaryIO]:
+    """What is written goes beside the file under another name, which becomes its own when the block has ended well.
+
+    Nobody but its owner can read it.
+    """
+    handle, name = mkstemp(prefix=f".{file.name}.", suffix=".part", dir=file.parent)
+    try:
+        with os.fdopen(handle, "wb") as part:
+            yield part
+            part.flush()
+            os.fsync(part.fileno())
+        Path(name).replace(file)
+    finally:
+        Path(name).unlink(missing_ok=True)

@@ -1,0 +1,118 @@
+"""`task-timer export`: the files of the API, from the shell."""
+
+import asyncio
+import gzip
+import os
+import pty
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Database
+from tests.processes import COMMAND, clean_environment, free_port, outcome
+from tests.support import Client
+from tests.test_exports import BROKEN, NOVEMBER, many_entries
+
+USER = ("--user", "alice@example.com")
+RANGE = ("--from", "2026-11-01", "--to", "2026-12-01")
+
+
+class Shell:
+    """`task-timer export` in a folder, on the database of this test."""
+
+    def __init__(self, folder: Path, database_url: str, database: Database) -> None:
+        self.folder = folder
+        self.variables: dict[str, Any] = {"DATABASE_URL": database_url, "DATABASE_NAME": database.name}
+
+    async def export(self, *arguments: str) -> tuple[int, str, str]:
+        """How it exits, and what it says on stdout and on stderr."""
+        told = await asyncio.to_thread(outcome, "export", *arguments, folder=self.folder, **self.variables)
+        return told.returncode, told.stdout, told.stderr
+
+    def left(self) -> list[str]:
+        """The files that are there."""
+        return sorted(path.name for path in self.folder.iterdir())
+
+
+@pytest.fixture
+def shell(tmp_path: Path, database_url: str, database: Database) -> Shell:
+    return Shell(tmp_path, database_url, database)
+
+
+class TestTheCommand:
+    async def test_writes_what_the_api_answers(self, alice: Client, shell: Shell) -> None:
+        await alice.write(await alice.make_task())
+        answered = (await alice.get("/exports/time-entries.csv", params={**NOVEMBER, "bom": "true"})).content
+        (shell.folder / "week.csv").write_text("what was there")
+        told = await shell.export("week.csv", "--format", "csv", *USER, *RANGE, "--bom")
+        assert told == (0, f"week.csv has {len(answered)} bytes.\n", "")
+        assert (shell.folder / "week.csv").read_bytes() == answered
+        assert shell.left() == ["week.csv"]
+        assert (shell.folder / "week.csv").stat().st_mode & 0o077 == 0
+
+    async def test_writes_the_whole_account(self, alice: Client, shell: Shell) -> None:
+        await alice.make_task()
+        code, _, said = await shell.export("me.gz", "--format", "account", "--user", "ALICE@example.com")
+        assert (code, said) == (0, "")
+        lines = gzip.decompress((shell.folder / "me.gz").read_bytes()).splitlines()
+        assert b'"tasks":1' in lines[-1]
+
+    @pytest.mark.parametrize(
+        ("arguments", "sentence"),
+        [
+            (("x.csv", "--format", "csv", *USER), "--from field required."),
+            (("x.csv", "--format", "csv", *USER, "--from", "then", "--to", "2026-12-01"), "--from is neither a date"),
+            (("x.csv", "--format", "csv", *USER, "--from", "2026-12-01", "--to", "2026-12-01"), "--from is not before"),
+            (("x.csv", "--format", "csv", *USER, *RANGE, "--timezone", "Mars"), "--timezone is not the name"),
+            (("x.csv", "--format", "csv", "--user", "eve@example.com", *RANGE), "There is no account with"),
+            (("x.gz", "--format", "account", *USER, *RANGE), "An account is exported as a whole: --from"),
+            (("none/x.csv", "--format", "csv", *USER, *RANGE), "none/x.csv cannot be written: No such file"),
+        ],
+        ids=str,
+    )
+    async def test_says_in_a_sentence_what_cannot_be_done(
+        self, alice: Client, shell: Shell, arguments: tuple[str, ...], sentence: str
+    ) -> None:
+        assert alice.user
+        code, _, said = await shell.export(*arguments)
+        assert (code, said.count("\n")) == (1, 1)
+        assert said.startswith(sentence)
+        assert shell.left() == []
+
+    async def test_leaves_nothing_that_was_cut_short(self, alice: Client, database: Database, shell: Shell) -> None:
+        await many_entries(alice, database, **BROKEN)
+        (shell.folder / "all.csv").write_text("what was there")
+        code, _, _ = await shell.export("all.csv", "--format", "csv", *USER, *RANGE)
+        assert code == 1
+        assert shell.left() == ["all.csv"]
+        assert (shell.folder / "all.csv").read_text() == "what was there"
+
+    def test_tells_of_a_database_that_is_away(self, tmp_path: Path) -> None:
+        away = f"mongodb://127.0.0.1:{free_port()}/?directConnection=true"
+        told = outcome("export", "x.csv", "--format", "csv", *USER, *RANGE, folder=tmp_path, DATABASE_URL=away)
+        assert (told.returncode, told.stderr) == (1, "The database does not answer.\n")
+
+
+class TestInATerminal:
+    async def test_shows_how_far_it_is(self, alice: Client, shell: Shell) -> None:
+        await alice.write(await alice.make_task())
+        terminal, end = pty.openpty()
+        try:
+            command = [str(COMMAND), "export", "x.csv", "--format", "csv", *USER, *RANGE]
+            ended = await asyncio.to_thread(
+                subprocess.run,
+                command,
+                cwd=shell.folder,
+                env=clean_environment(**shell.variables, TERM="xterm"),
+                stdout=subprocess.PIPE,
+                stderr=end,
+                timeout=60,
+                check=False,
+            )
+            assert ended.returncode == 0
+            assert "x.csv" in os.read(terminal, 10_000).decode()
+        finally:
+            os.close(terminal)
+            os.close(end)
