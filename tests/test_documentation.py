@@ -13,6 +13,7 @@ from app.cli import cli
 from app.config import Settings
 from app.errors import ServiceError
 from documents.tasks import Task
+from services.export_formats.rows import COLUMNS
 from tests.processes import clean_environment, free_port, running
 from tests.support import API
 
@@ -135,6 +136,25 @@ class TestThePageOfTrackingTime:
         replayed = re.findall(r'^{"id":"(\w+)".*"started_at":"2026-11-18T11:00:00Z"', said, re.MULTILINE)
         assert len(replayed) == 2
         assert len(set(replayed)) == 1
+
+
+class TestThePageOfExports:
+    def test_examples_run_word_for_word(self, tmp_path: Path) -> None:
+        said = transcript(shell_examples(ROOT / "docs" / "exports-and-imports.rst"), tmp_path)
+        for part in (
+            "entry_id,task_id,project,client,task,note,tags,billable,start,end,timezone,",
+            ",Write the offer,'=first draft,sales,false,2026-11-18T09:00:00+01:00,2026-11-18T10:30:00+01:00,",
+            ",5400,1.5000,",
+            '"type":"account"',
+            '"note":"=first draft"',
+            '{"type":"end","schema_version":1,"projects":0,"tasks":1,"entries":1,"deleted_entries":0}',
+        ):
+            assert part in said
+
+    def test_names_every_column(self) -> None:
+        page = (ROOT / "docs" / "exports-and-imports.rst").read_text()
+        table = page[page.index("column  ") : page.index("A cell that begins with")]
+        assert re.findall(r"``([a-z_]+)``", re.sub(r"  +\S.*$", "", table, flags=re.MULTILINE)) == list(COLUMNS)
 
 
 class TestTheDecisions:

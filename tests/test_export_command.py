@@ -63,9 +63,6 @@ class TestTheCommand:
         ("arguments", "sentence"),
         [
             (("x.csv", "--format", "csv", *USER), "--from field required."),
-            (("x.csv", "--format", "csv", *USER, "--from", "then", "--to", "2026-12-01"), "--from is neither a date"),
-            (("x.csv", "--format", "csv", *USER, "--from", "2026-12-01", "--to", "2026-12-01"), "--from is not before"),
-            (("x.csv", "--format", "csv", *USER, *RANGE, "--timezone", "Mars"), "--timezone is not the name"),
             (("x.csv", "--format", "csv", "--user", "eve@example.com", *RANGE), "There is no account with"),
             (("x.gz", "--format", "account", *USER, *RANGE), "An account is exported as a whole: --from"),
             (("none/x.csv", "--format", "csv", *USER, *RANGE), "none/x.csv cannot be written: No such file"),
