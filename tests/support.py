@@ -1,6 +1,7 @@
 """What the tests share: the service under test, its clients, and the one reading of an error."""
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,9 @@ from fastapi import FastAPI
 
 API = "/api/v1"
 PASSWORD = "correct horse battery"
+
+LONG = bool(os.environ.get("TEST_LONG"))
+"""Whether there is time: make test-long."""
 
 Json = dict[str, Any]
 

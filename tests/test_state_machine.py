@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -22,9 +21,8 @@ from services.doctor import examine
 from tests import model
 from tests.conftest import Database, MakeUser
 from tests.model import Entry, Owner, Refusals, Task, whole
-from tests.support import API, Json
+from tests.support import API, LONG, Json
 
-LONG = bool(os.environ.get("TEST_LONG"))
 SEQUENCES, STEPS = (200, 30) if LONG else (20, 30)
 NOW, SOON, LATER = "now", "soon", "later"
 SOMEBODY_ELSES, NO_SUCH = 18, 19
