@@ -26,7 +26,7 @@ from services.report_keys import (
     label_of,
 )
 from services.rounding import Rounding, RoundingScope, amount_of
-from services.schemas.reports import AmountRead, ReportRow, SliceRead, SummaryRow
+from services.schemas.reports import AmountRead, SliceRead, SummaryRow
 
 MOST_ROWS = 50_000
 MOST_SLICES = 20_000
@@ -118,8 +118,7 @@ class ReportSums:
             self._entries += 1
             for day, since, until in self.days.cut(begin, end):
                 self._add_slice(task, entry, day, since, until)
-                self._work += 1
-                if self._work % PAUSE == 0:
+                if self._is_time_to_pause():
                     yield
 
     def result(self) -> InPieces[tuple[Sum, list[SummaryRow]]]:
@@ -133,21 +132,13 @@ class ReportSums:
         two_levels = len(self.plan.groups) > 1
         rows: list[SummaryRow] = []
         for row in self._in_order(self._root, 0):
-            read = self._read(row, innermost=not two_levels)
+            read = yield from self._read(row, innermost=not two_levels)
             if two_levels:
-                read["rows"] = yield from self._inner_rows(row)
+                read["rows"] = []
+                for inner in self._in_order(row, 1):
+                    read["rows"].append((yield from self._read(inner, innermost=True)))
             rows.append(read)
-            if len(rows) % PAUSE == 0:
-                yield
         return added, rows
-
-    def _inner_rows(self, above: _Row) -> InPieces[list[ReportRow]]:
-        rows: list[ReportRow] = []
-        for row in self._in_order(above, 1):
-            rows.append(self._read(row, innermost=True))
-            if len(rows) % PAUSE == 0:
-                yield
-        return rows
 
     def _add_slice(self, task: TrackedTask, entry: TrackedEntry, day: date, begin: int, end: int) -> None:
         weight = end - begin
@@ -208,7 +199,7 @@ class ReportSums:
         sums: list[Sum] = []
         for inner in row.rows.values():
             sums.append((yield from self._reckon(inner)))
-            if len(sums) % PAUSE == 0:
+            if self._is_time_to_pause():
                 yield
         row.added = _sum_of(sums) if row.parts is None else self._sum_of_parts(row.parts)
         return row.added
@@ -225,7 +216,7 @@ class ReportSums:
                 money[currency] = money.get(currency, 0) + share
         return Sum(seconds, rounded, {currency: amount_of(rate_seconds) for currency, rate_seconds in money.items()})
 
-    def _read(self, row: _Row, *, innermost: bool) -> SummaryRow:
+    def _read(self, row: _Row, *, innermost: bool) -> InPieces[SummaryRow]:
         read: SummaryRow = {
             "key": row.key,
             "label": row.label,
@@ -234,8 +225,14 @@ class ReportSums:
             "entry_count": row.entries,
             "amounts": read_amounts(row.added),
         }
+        if self._is_time_to_pause():
+            yield
         if self.plan.explain and innermost:
-            read["slices"] = _read_slices(row)
+            read["slices"] = []
+            for piece in sorted(row.slices):
+                read["slices"].append(_read_slice(*piece))
+                if self._is_time_to_pause():
+                    yield
         return read
 
     def _in_order(self, above: _Row, level: int) -> list[_Row]:
@@ -258,8 +255,12 @@ class ReportSums:
                 if key not in self._root.rows:
                     label = label_of(group, key)
                     self._root.rows[key] = _Row(key, label, has_parts=len(groups) == 1 or groups[1] == "tag")
-            if number % PAUSE == 0:
+            if self._is_time_to_pause():
                 yield
+
+    def _is_time_to_pause(self) -> bool:
+        self._work += 1
+        return self._work % PAUSE == 0
 
 
 def read_amounts(added: Sum) -> list[AmountRead]:
@@ -290,17 +291,14 @@ def _sum_of(sums: list[Sum]) -> Sum:
     return Sum(sum(added.seconds for added in sums), sum(added.rounded for added in sums), amounts)
 
 
-def _read_slices(row: _Row) -> list[SliceRead]:
-    return [
-        {
-            "task_id": task_id,
-            "entry_id": entry_id,
-            "from": rfc3339(datetime.fromtimestamp(begin, UTC)),
-            "to": rfc3339(datetime.fromtimestamp(end, UTC)),
-            "seconds": end - begin,
-        }
-        for begin, end, task_id, entry_id in sorted(row.slices)
-    ]
+def _read_slice(begin: int, end: int, task_id: str, entry_id: str) -> SliceRead:
+    return {
+        "task_id": task_id,
+        "entry_id": entry_id,
+        "from": rfc3339(datetime.fromtimestamp(begin, UTC)),
+        "to": rfc3339(datetime.fromtimestamp(end, UTC)),
+        "seconds": end - begin,
+    }
 
 
 def _too_much(what: str, parameter: str) -> ValidationError:
