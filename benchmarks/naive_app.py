@@ -4,13 +4,15 @@ Beanie documents for reads and writes, `response_model` on every route, the toke
 user loaded on each request. A list answers whole tasks, their entries included.
 """
 
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from beanie import Document, PydanticObjectId, init_beanie
-from fastapi import Depends, FastAPI, HTTPException
+from fastapi import Depends, FastAPI, HTTPException, Query
 from fastapi.security import OAuth2PasswordBearer
 from jose import JWTError, jwt
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -187,6 +189,21 @@ class StoppedRead(BaseModel):
     server_time: datetime
 
 
+class ReportRow(BaseModel):
+    """What a day adds up to."""
+
+    key: str
+    seconds: int
+    entry_count: int
+
+
+class ReportRead(BaseModel):
+    """Tracked time by days."""
+
+    total_seconds: int
+    rows: list[ReportRow]
+
+
 oauth2_scheme = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token")
 
 
@@ -308,3 +325,30 @@ async def stop_timer(user: CurrentUser) -> dict[str, Any]:
         "tracked_seconds": task.tracked_seconds,
         "server_time": now(),
     }
+
+
+@app.get("/api/v1/reports/summary", response_model=ReportRead)
+async def report_summary(
+    user: CurrentUser, since: Annotated[date, Query(alias="from")], to: date, timezone: str = "UTC"
+) -> dict[str, Any]:
+    """Adds tracked time up by local days."""
+    zone = ZoneInfo(timezone)
+    start = datetime.combine(since, time.min, zone).astimezone(UTC).replace(tzinfo=None)
+    end = datetime.combine(to, time.min, zone).astimezone(UTC).replace(tzinfo=None)
+    of_then = {"last_ended_at": {"$gt": start}, "first_started_at": {"$lt": end}}
+    tasks = await Task.find({"user_id": user.id, "deleted_at": None, **of_then}).to_list()
+    seconds: dict[str, int] = defaultdict(int)
+    counts: dict[str, int] = defaultdict(int)
+    for task in tasks:
+        for entry in task.time_entries:
+            ended_at = entry.ended_at or now()
+            begin, until = max(entry.started_at, start), min(ended_at, end)
+            while begin < until:
+                day = begin.replace(tzinfo=UTC).astimezone(zone).date()
+                midnight = datetime.combine(day + timedelta(days=1), time.min, zone)
+                piece_end = min(until, midnight.astimezone(UTC).replace(tzinfo=None))
+                seconds[day.isoformat()] += int((piece_end - begin).total_seconds())
+                counts[day.isoformat()] += 1
+                begin = piece_end
+    rows = [{"key": key, "seconds": seconds[key], "entry_count": counts[key]} for key in sorted(seconds)]
+    return {"total_seconds": sum(seconds.values()), "rows": rows}

@@ -22,6 +22,8 @@ TIMED_USERS = 16
 DAYS = 7
 OLD_DAYS = 30
 OLD_ENTRIES = 100
+REPORTED_TASKS = 2_000
+REPORTED_ENTRIES = 10
 PASSWORD = "a long enough pass phrase"
 SIGN_IN_SECONDS = 30
 
@@ -105,6 +107,23 @@ def with_history(database: Database[Document], account: Account, older: int) -> 
     history = [_task(account.user_id, OLD_DAYS + number, at, OLD_ENTRIES) for number in range(older // OLD_ENTRIES)]
     for task in (*history, *week):
         database["tasks"].insert_one(task)
+
+
+def with_reported_time(database: Database[Document], account: Account, since: datetime, days: int) -> None:
+    """Gives the account 2,000 tasks of 10 entries each, one a day, that begin one after the other within so many days.
+
+    `since` is naive UTC.
+    """
+    for number in range(REPORTED_TASKS):
+        first = since + timedelta(minutes=number * (days - REPORTED_ENTRIES) * 1440 // REPORTED_TASKS)
+        entries = [_entry(first + timedelta(days=day), since) for day in range(REPORTED_ENTRIES)]
+        task = _task(account.user_id, number, since, REPORTED_ENTRIES)
+        changed = {
+            "time_entries": entries,
+            "first_started_at": entries[0]["started_at"],
+            "last_ended_at": entries[-1]["ended_at"],
+        }
+        database["tasks"].insert_one({**task, **changed})
 
 
 def seed(database: Database[Document], accounts: list[Account]) -> Cast:

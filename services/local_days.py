@@ -1,7 +1,7 @@
 """When a day begins, somewhere: pure functions of days and zones, exact where clocks are changed."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -61,12 +61,17 @@ class LocalDays:
     def at(self, second: int) -> LocalDay:
         """The day that an instant belongs to, in seconds since 1970."""
         number = second // DAY_SECONDS
-        days = self._around.get(number) or self._look_around(number)
-        return next(day for day in days if second < day.end)
+        for day in self._around.get(number) or self._look_around(number):
+            if second < day.end:
+                break
+        return day
 
-    def cut(self, begin: int, end: int) -> Iterator[tuple[date, int, int]]:
+    def cut(self, begin: int, end: int) -> Iterable[tuple[date, int, int]]:
         """The parts of [begin, end), cut at each midnight, each with the date of its day; one part of an empty one."""
         day = self.at(begin)
+        return ((day.date, begin, end),) if end <= day.end else self._parts(day, begin, end)
+
+    def _parts(self, day: LocalDay, begin: int, end: int) -> Iterator[tuple[date, int, int]]:
         while end > day.end:
             yield day.date, begin, day.end
             begin = day.end

@@ -31,7 +31,10 @@ class TrackedTask(NamedTuple):
 
 
 class TrackedEntry(NamedTuple):
-    """What a report adds up: [begin, end) in whole seconds since 1970, and the hour's `amount` in minor units."""
+    """What a report adds up: [begin, end) in whole seconds since 1970.
+
+    `amount` is what an hour costs, in minor units; without a currency it costs nothing.
+    """
 
     begin: int
     end: int

@@ -120,11 +120,12 @@ def tracked_task(task: Row, projects: Projects | None) -> TrackedTask:
 
 def tracked_entry(entry: Row) -> TrackedEntry:
     """An ended entry as the arithmetic takes it."""
-    rate = entry.get("hourly_rate")
+    billable = entry.get("billable", False)
+    rate = entry.get("hourly_rate") if billable else None
     return TrackedEntry(
         _seconds(entry["started_at"]),
         _seconds(entry["ended_at"]),
-        entry.get("billable", False),
+        billable,
         rate["amount"] if rate else 0,
         rate["currency"] if rate else None,
         entry.get("tags", ()),

@@ -103,6 +103,8 @@ class ReportSums:
         self.days = days or LocalDays(plan.zone)
         self.tasks: dict[str, TrackedTask] = {}
         self._keys = [keys_by(group, week_start=plan.week_start) for group in plan.groups]
+        self._lens = plan.rounding.of if plan.rounding is not None and plan.scope == "entry" else None
+        self._day_by_day = plan.scope == "day"
         self._root = _Row(None, "", has_parts=plan.groups[0] == "tag")
         self._entries = self._rows = self._slices = self._work = 0
 
@@ -111,13 +113,14 @@ class ReportSums:
 
         Raises ValidationError when there are more rows, or slices to be shown, than an answer holds.
         """
+        since, until = self.plan.since, self.plan.until
         for entry in entries:
-            begin, end = max(entry.begin, self.plan.since), min(entry.end, self.plan.until)
-            if begin > end or begin == self.plan.until or (begin == end and entry.begin < entry.end):
+            begin, end = max(entry.begin, since), min(entry.end, until)
+            if begin > end or begin == until or (begin == end and entry.begin < entry.end):
                 continue
             self._entries += 1
-            for day, since, until in self.days.cut(begin, end):
-                self._add_slice(task, entry, day, since, until)
+            for day, part_begin, part_end in self.days.cut(begin, end):
+                self._add_slice(task, entry, day, part_begin, part_end)
                 if self._is_time_to_pause():
                     yield
 
@@ -141,31 +144,35 @@ class ReportSums:
         return added, rows
 
     def _add_slice(self, task: TrackedTask, entry: TrackedEntry, day: date, begin: int, end: int) -> None:
-        weight = end - begin
-        if self.plan.rounding is not None and self.plan.scope == "entry":
-            weight = self.plan.rounding.of(weight)
-        self._put(self._root, entry, day, end - begin, weight)
+        seconds = end - begin
+        weight = seconds if self._lens is None else self._lens(seconds)
+        if self._root.parts is not None:
+            self._put(self._root, entry, day, seconds, weight)
         for key in self._keys[0](task, entry, day):
-            row = self._row(self._root, key, 0, task)
-            self._put(row, entry, day, end - begin, weight)
-            innermost = [row]
-            if len(self._keys) > 1:
-                innermost = [self._row(row, inner, 1, task) for inner in self._keys[1](task, entry, day)]
-                for inner_row in innermost:
-                    self._put(inner_row, entry, day, end - begin, weight)
+            row = self._root.rows.get(key) or self._new_row(self._root, key, 0, task)
+            self._put(row, entry, day, seconds, weight)
+            innermost = [row] if len(self._keys) == 1 else self._put_inside(row, task, entry, day, seconds, weight)
             if self.plan.explain:
                 self._show(innermost, (begin, end, task.id, entry.id))
 
-    def _row(self, above: _Row, key: Key, level: int, task: TrackedTask) -> _Row:
-        row = above.rows.get(key)
-        if row is None:
-            self._rows += 1
-            if self._rows > MOST_ROWS:
-                raise _too_much(f"makes more than {MOST_ROWS:,} rows", "group_by")
-            label = label_of(self.plan.groups[level], key, task)
-            if self.plan.groups[level] == "task":
-                self.tasks[task.id] = task
-            row = above.rows[key] = _Row(key, label, has_parts=self._has_parts(level))
+    def _put_inside(
+        self, above: _Row, task: TrackedTask, entry: TrackedEntry, day: date, seconds: int, weight: int
+    ) -> list[_Row]:
+        rows = []
+        for key in self._keys[1](task, entry, day):
+            row = above.rows.get(key) or self._new_row(above, key, 1, task)
+            self._put(row, entry, day, seconds, weight)
+            rows.append(row)
+        return rows
+
+    def _new_row(self, above: _Row, key: Key, level: int, task: TrackedTask) -> _Row:
+        self._rows += 1
+        if self._rows > MOST_ROWS:
+            raise _too_much(f"makes more than {MOST_ROWS:,} rows", "group_by")
+        if self.plan.groups[level] == "task":
+            self.tasks[task.id] = task
+        label = label_of(self.plan.groups[level], key, task)
+        row = above.rows[key] = _Row(key, label, has_parts=self._has_parts(level))
         return row
 
     def _has_parts(self, level: int) -> bool:
@@ -178,13 +185,13 @@ class ReportSums:
             row.entries += 1
         if row.parts is None:
             return
-        together = day if self.plan.scope == "day" else None
+        together = day if self._day_by_day else None
         part = row.parts.get(together)
         if part is None:
             part = row.parts[together] = _Part()
         part.seconds += seconds
         part.weight += weight
-        if entry.currency is not None and entry.billable:
+        if entry.currency is not None:
             part.money[entry.currency] = part.money.get(entry.currency, 0) + weight * entry.amount
 
     def _show(self, rows: list[_Row], piece: tuple[int, int, str, str]) -> None:

@@ -1,0 +1,158 @@
+"""Measures what a month's report costs, and whether others wait for it: `python -m benchmarks.reporting`.
+
+The service and the naive app add the same month up in turns, for a user with 2,000 tasks and 20,000
+entries: all of them in that month, or spread over two years. The CPU of the service process is a
+median of the turns, a ratio the median of the ratios within each turn. Then one connection asks for
+reports without end while another asks /health/live every few milliseconds: the longest wait for it
+is how long the loop was blocked, or how long the machine was busy with something else.
+"""
+
+import asyncio
+import secrets
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median, quantiles
+from time import perf_counter
+
+from pymongo import MongoClient
+
+from app.config import Settings
+from app.embedded import EmbeddedStore
+from benchmarks import seeding
+from benchmarks.client import BenchmarkError, Call, Connection, send_all
+from benchmarks.load import API, COMMANDS, SERVICE, SETTLE_SECONDS, settings_for
+from benchmarks.processes import Service, free_port, running
+
+NAIVE = "naive"
+TARGET = 0.5
+TARGET_MS = 50
+TURNS = 8
+REQUESTS = 2
+POLL_SECONDS = 0.003
+POLLS = 1_500
+
+SINCE = datetime(2026, 10, 1, tzinfo=UTC).replace(tzinfo=None)
+MONTH = "from=2026-10-01&to=2026-11-01&timezone=Europe/Paris"
+SPREADS = {"all in the month": 31, "over two years": 730}
+ASKED = ("group_by=day", "group_by=task,day", "group_by=day&explain=true&rounding=up:15&rounding_scope=day")
+"""What is asked for while others wait: the second answers 22,000 rows, the third is made to fail at 20,000 slices."""
+
+
+@dataclass(slots=True)
+class Subject:
+    """A service with a user for each spread, and what a report has cost it, in seconds a request."""
+
+    service: Service
+    tokens: dict[str, str]
+    cpu: dict[str, list[float]] = field(default_factory=lambda: {spread: [] for spread in SPREADS})
+
+    def call(self, spread: str) -> Call:
+        """The month's report of that user."""
+        return Call("GET", f"{API}/reports/summary?{MONTH}", self.tokens[spread])
+
+
+def subject_on(url: str, name: str, secret: str, folder: Path, stack: ExitStack) -> Subject:
+    """The service of that name, running, with its users in its database."""
+    port = free_port()
+    command = COMMANDS[name] if name == SERVICE else (*COMMANDS[name], "--port", str(port))
+    settings = settings_for(url, name, secret)
+    service = stack.enter_context(running(name, command, settings, port, folder))
+    tokens = {}
+    with MongoClient[seeding.Document](url) as client:
+        database = client[settings["DATABASE_NAME"]]
+        for (spread, days), account in zip(SPREADS.items(), seeding.insert_accounts(database, secret), strict=False):
+            print(f"writing 20,000 entries for {name}, {spread}", file=sys.stderr, flush=True)
+            seeding.with_reported_time(database, account, SINCE, days)
+            tokens[spread] = account.token
+    return Subject(service, tokens)
+
+
+async def take_turns(subjects: list[Subject]) -> None:
+    """Each report of each service in its turn, the first turn only to warm up."""
+    for turn in range(TURNS + 1):
+        for spread in SPREADS:
+            for subject in subjects:
+                async with Connection(subject.service.port) as connection:
+                    await asyncio.sleep(SETTLE_SECONDS)
+                    cpu = subject.service.cpu_seconds()
+                    await send_all([connection], [subject.call(spread)] * REQUESTS)
+                    await asyncio.sleep(SETTLE_SECONDS)  # what a service does after its last answer counts
+                    if turn:
+                        subject.cpu[spread].append((subject.service.cpu_seconds() - cpu) / REQUESTS)
+
+
+async def waits_during(subject: Subject, reports: Call | None) -> list[float]:
+    """How long each of many requests for /health/live takes, in seconds, while reports are asked for or nothing is."""
+    waits = []
+    async with Connection(subject.service.port) as asking, Connection(subject.service.port) as polling:
+        under_way = asyncio.create_task(_without_end(asking, reports))
+        for _ in range(POLLS):
+            begun = perf_counter()
+            await polling.send(Call("GET", "/health/live", ""))
+            waits.append(perf_counter() - begun)
+            await asyncio.sleep(POLL_SECONDS)
+        under_way.cancel()
+        await asyncio.gather(under_way, return_exceptions=True)
+    return waits
+
+
+async def _without_end(connection: Connection, call: Call | None) -> None:
+    while call is not None:
+        await connection.send(call)
+
+
+def print_costs(subjects: dict[str, Subject]) -> None:
+    """Prints what the reports cost."""
+    print(f"\n{'a month of 20,000 entries':<28}{'naive ms':>10}{'service ms':>12}{'of naive':>10}{'target':>8}")
+    service, naive = subjects[SERVICE], subjects[NAIVE]
+    for spread in SPREADS:
+        ratio = median(own / others for own, others in zip(service.cpu[spread], naive.cpu[spread], strict=True))
+        print(
+            f"{spread:<28}{median(naive.cpu[spread]) * 1000:>10.1f}{median(service.cpu[spread]) * 1000:>12.1f}"
+            f"{ratio:>10.2f}{TARGET:>8.2f}{'met' if ratio <= TARGET else 'over':>6}"
+        )
+
+
+def print_waits(name: str, waits: list[float]) -> None:
+    """Prints how long others have waited."""
+    longest, p99 = max(waits) * 1000, quantiles(waits, n=100)[98] * 1000
+    verdict = "met" if longest <= TARGET_MS else "over"
+    print(f"{name:<54}{median(waits) * 1000:>8.1f}{p99:>8.1f}{longest:>8.1f}{verdict:>6}", flush=True)
+
+
+async def measure(subjects: dict[str, Subject]) -> None:
+    """The costs, then the waits."""
+    await take_turns(list(subjects.values()))
+    print_costs(subjects)
+    print(f"\n{'/health/live in ms, during':<54}{'median':>8}{'p99':>8}{'max':>8}")
+    (spread, *_) = SPREADS
+    print_waits("service, nothing", await waits_during(subjects[SERVICE], None))
+    print_waits("naive, the month by day", await waits_during(subjects[NAIVE], subjects[NAIVE].call(spread)))
+    for asked in ASKED:
+        call = subjects[SERVICE].call(spread)
+        asking = Call("GET", f"{call.path}&{asked}", call.token)
+        print_waits(f"service, {asked}", await waits_during(subjects[SERVICE], asking))
+
+
+def main() -> int:
+    """Measures, and prints the tables."""
+    secret = secrets.token_hex(32)
+    with tempfile.TemporaryDirectory(prefix="task-timer-bench-") as name, ExitStack() as stack:
+        folder = Path(name)
+        store = Settings(environment="development", embedded_data_dir=folder / "data")
+        url = stack.enter_context(EmbeddedStore(store))
+        try:
+            subjects = {which: subject_on(url, which, secret, folder, stack) for which in (SERVICE, NAIVE)}
+            asyncio.run(measure(subjects))
+        except BenchmarkError as error:
+            print(error, file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
