@@ -30,7 +30,7 @@ from benchmarks.processes import Service, free_port, running
 NAIVE = "naive"
 TARGET = 0.5
 TARGET_MS = 50
-TURNS = 8
+TURNS = 3
 REQUESTS = 2
 POLL_SECONDS = 0.003
 POLLS = 1_500

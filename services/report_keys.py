@@ -33,7 +33,8 @@ class TrackedTask(NamedTuple):
 class TrackedEntry(NamedTuple):
     """What a report adds up: [begin, end) in whole seconds since 1970.
 
-    `amount` is what an hour costs, in minor units; without a currency it costs nothing.
+    `amount` is what an hour costs, in minor units; without a currency it costs nothing. `id` is
+    anything that has a text.
     """
 
     begin: int
@@ -42,7 +43,7 @@ class TrackedEntry(NamedTuple):
     amount: int = 0
     currency: str | None = None
     tags: Sequence[str] = ()
-    id: str = ""
+    id: object = None
 
 
 Keys = Callable[[TrackedTask, TrackedEntry, date], Sequence[Key]]

@@ -34,7 +34,8 @@ class Needs:
     def of(cls, sums: ReportSums, *, money: bool) -> "Needs":
         """What these sums need."""
         groups = set(sums.plan.groups)
-        of_task, of_entry = [], ["started_at", "ended_at"]
+        of_task: list[str] = []
+        of_entry: list[str] = []
         if "task" in groups:
             of_task += ["title", "project_id"]
         if groups & _OF_PROJECTS and "project_id" not in of_task:
@@ -123,13 +124,13 @@ def tracked_entry(entry: Row) -> TrackedEntry:
     billable = entry.get("billable", False)
     rate = entry.get("hourly_rate") if billable else None
     return TrackedEntry(
-        _seconds(entry["started_at"]),
-        _seconds(entry["ended_at"]),
+        entry["begin"] // 1000,
+        entry["end"] // 1000,
         billable,
         rate["amount"] if rate else 0,
         rate["currency"] if rate else None,
         entry.get("tags", ()),
-        str(entry["id"]) if "id" in entry else "",
+        entry.get("id"),
     )
 
 
@@ -137,7 +138,7 @@ def running_until(entry: Row, now: datetime) -> TrackedEntry:
     """A running entry as one that ends now; it has no rate yet."""
     begin = _seconds(entry["started_at"])
     end = max(begin, _seconds(stored(now)))
-    return TrackedEntry(begin, end, entry["billable"], tags=entry["tags"], id=str(entry["id"]))
+    return TrackedEntry(begin, end, entry["billable"], tags=entry["tags"], id=entry["id"])
 
 
 def _seconds(instant: datetime) -> int:

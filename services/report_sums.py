@@ -115,13 +115,15 @@ class ReportSums:
         """
         since, until = self.plan.since, self.plan.until
         for entry in entries:
-            begin, end = max(entry.begin, since), min(entry.end, until)
-            if begin > end or begin == until or (begin == end and entry.begin < entry.end):
+            begin = max(since, entry.begin)
+            end = min(until, entry.end)
+            if begin >= end and (begin > end or begin == until or entry.begin < entry.end):
                 continue
             self._entries += 1
             for day, part_begin, part_end in self.days.cut(begin, end):
                 self._add_slice(task, entry, day, part_begin, part_end)
-                if self._is_time_to_pause():
+                self._work += 1
+                if self._work % PAUSE == 0:
                     yield
 
     def result(self) -> InPieces[tuple[Sum, list[SummaryRow]]]:
@@ -153,7 +155,7 @@ class ReportSums:
             self._put(row, entry, day, seconds, weight)
             innermost = [row] if len(self._keys) == 1 else self._put_inside(row, task, entry, day, seconds, weight)
             if self.plan.explain:
-                self._show(innermost, (begin, end, task.id, entry.id))
+                self._show(innermost, (begin, end, task.id, str(entry.id)))
 
     def _put_inside(
         self, above: _Row, task: TrackedTask, entry: TrackedEntry, day: date, seconds: int, weight: int
