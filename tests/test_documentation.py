@@ -138,6 +138,26 @@ class TestThePageOfTrackingTime:
         assert len(set(replayed)) == 1
 
 
+class TestThePageOfReports:
+    def test_examples_run_word_for_word(self, tmp_path: Path) -> None:
+        said = transcript(shell_examples(ROOT / "docs" / "reports.rst"), tmp_path)
+        for part in (
+            '"label":"2026-11-18","seconds":3900,"rounded_seconds":3900,"entry_count":2,',
+            '"amounts":[{"currency":"EUR","amount":6750}]',
+            '"key":"2026-11-19","label":"2026-11-19","seconds":3000,',
+            '"timezone":"America/New_York"',
+            '"key":"2026-11-18","label":"2026-11-18","seconds":6900,',
+            '"key":"Ada","label":"Ada","seconds":5700,',
+            '"from":"2026-11-18T23:00:00Z","to":"2026-11-18T23:50:00Z","seconds":3000',
+            '"label":"Write the offer","seconds":5700,"rounded_seconds":6300,',
+            '"label":"Read the news","seconds":1200,"rounded_seconds":1800,',
+            '"seconds":[0,0,2700,3000,0,0,0],"total":5700',
+            '"recent_tasks":[{',
+        ):
+            assert part in said
+        assert said.count('"total_seconds":6900') == 5
+
+
 class TestThePageOfExports:
     def test_examples_run_word_for_word(self, tmp_path: Path) -> None:
         said = transcript(shell_examples(ROOT / "docs" / "exports-and-imports.rst"), tmp_path)
