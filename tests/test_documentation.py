@@ -3,6 +3,7 @@
 import re
 import subprocess
 from pathlib import Path
+from shutil import copyfile
 
 import docutils.core
 import docutils.nodes
@@ -175,6 +176,19 @@ class TestThePageOfExports:
         page = (ROOT / "docs" / "exports-and-imports.rst").read_text()
         table = page[page.index("column  ") : page.index("A cell that begins with")]
         assert re.findall(r"``([a-z_]+)``", re.sub(r"  +\S.*$", "", table, flags=re.MULTILINE)) == list(COLUMNS)
+
+
+class TestThePageOfMoving:
+    def test_examples_run_word_for_word(self, tmp_path: Path) -> None:
+        page = ROOT / "docs" / "moving.rst"
+        for sample in re.findall(r"file=@(\S+)", shell_examples(page)):
+            copyfile(ROOT / "tests" / "samples" / sample, tmp_path / sample)
+        said = transcript(shell_examples(page), tmp_path)
+        dry, toggl, clockify = re.findall(r'"created":({[^}]*}),"duplicates":(\d+)', said)[:3]
+        assert dry == toggl == ('{"projects":1,"tasks":4,"entries":4}', "0")
+        assert clockify == ('{"projects":0,"tasks":0,"entries":0}', "4")
+        assert '"total_seconds":9000' in said
+        assert '"removed":{"projects":1,"tasks":4,"entries":4},"left":{"projects":0,"tasks":0,"entries":0}' in said
 
 
 class TestTheDecisions:

@@ -260,7 +260,7 @@ class TestCsv:
         await database.tasks.insert_one(task)
         (row,) = await table(alice)
         assert {row[name] for name in ("project", "client", "task", "note")} == {f"'{bad}"}
-        assert row["tags"] == f"'{begin}"
+        assert begin in row["tags"]
         assert not any(cell[:1] in {"=", "+", "-", "@", "\t", "\r"} for cell in row.values())
 
     async def test_keeps_every_character(self, alice: Client) -> None:

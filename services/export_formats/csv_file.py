@@ -20,8 +20,11 @@ async def write_csv(batches: Batches, about: About, *, bom: bool = False) -> Con
 
 
 def inert(text: str) -> str:
-    """The text as a spreadsheet will not run it: an apostrophe stands before what would begin a formula."""
-    return f"'{text}" if text[:1] in _BEGIN_A_FORMULA else text
+    """The text as a spreadsheet will not run it: an apostrophe stands before what would begin a formula.
+
+    One that stands there already gets another one, so that it is known which one to take off again.
+    """
+    return f"'{text}" if text.lstrip("'")[:1] in _BEGIN_A_FORMULA else text
 
 
 def _lines(rows: list[list[str]]) -> str:

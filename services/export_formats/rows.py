@@ -38,7 +38,7 @@ COLUMNS = (
 """Of a table, whatever its format."""
 
 _SECOND = timedelta(seconds=1)
-_IN_NEED_OF_QUOTES = frozenset(',;"')
+_IN_NEED_OF_QUOTES = frozenset(',;"\n\r')
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def all_tags(row: Row) -> list[str]:
 
 
 def tags_in_a_cell(row: Row) -> str:
-    """All tags with commas between them; one that holds a comma, a semicolon or a quote is quoted as in a CSV file."""
+    """All tags with commas between them, those quoted as in a CSV file that are not plain words."""
     return ", ".join(_quoted(tag) if _IN_NEED_OF_QUOTES & set(tag) else tag for tag in all_tags(row))
 
 

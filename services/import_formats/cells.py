@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from services.import_formats.columns import Columns, Field
 
-_NEUTRALISED = ("'=", "'+", "'-", "'@", "'\t", "'\r")
+_BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class CellError(Exception):
@@ -30,11 +30,11 @@ class Cells:
         return self.whole(field).strip()
 
     def whole(self, field: Field) -> str:
-        """What the row says, without the quote that keeps a spreadsheet from taking it for a formula."""
+        """What the row says, without the apostrophe that keeps a spreadsheet from taking it for a formula."""
         place = self._columns.places.get(field)
         if place is None or place >= len(self._row):
             return ""
         text = self._row[place]
-        if self._columns.is_neutralised and text.startswith(_NEUTRALISED):
+        if text[:1] == "'" and self._columns.is_neutralised and text.lstrip("'").startswith(_BEGINS_A_FORMULA):
             text = text[1:]
         return text

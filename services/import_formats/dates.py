@@ -31,7 +31,7 @@ def date_and_rest(text: str) -> tuple[str, str]:
 
 
 def parsed_date(text: str, order: DateOrder) -> date:
-    """The day that the text names. Raises ValueError."""
+    """The day that the text names, within a year of those that are known. Raises ValueError."""
     if len(text) > LONGEST_SHOWN:
         raise ValueError(f"is not a date: {shown(text)}")
     return _parsed_date(text, order)
@@ -49,7 +49,7 @@ def _parsed_date(text: str, order: DateOrder) -> date:
         parsed = date(int(year), int(month), int(day))
     except ValueError as wrong:
         raise ValueError(f"is not a day of the calendar in the order {_IN_WORDS[order]}: {shown(text)}") from wrong
-    if not FIRST_YEAR <= parsed.year <= LAST_YEAR:
+    if not FIRST_YEAR - 1 <= parsed.year <= LAST_YEAR:  # in the west the first year begins in the one before
         raise ValueError(f"is outside of the years {FIRST_YEAR} to {LAST_YEAR}: {shown(text)}")
     return parsed
 

@@ -1,6 +1,8 @@
 """The texts of a row within the limits that every task, project and tag has."""
 
+import csv
 from collections.abc import Iterable
+from contextlib import suppress
 
 from services.schemas.fields import LONGEST_NAME, LONGEST_NOTE, LONGEST_TAG, LONGEST_TITLE, MOST_TAGS
 
@@ -9,8 +11,9 @@ NO_DESCRIPTION = "(no description)"
 
 
 def shown(text: str) -> str:
-    """What a message shows of a cell."""
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+    """What a message shows of a cell: not much, and nothing that moves the cursor of a terminal."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in text[:LONGEST_SHOWN])
+    return plain if len(text) <= LONGEST_SHOWN else f"{plain}..."
 
 
 def title_and_note(texts: Iterable[str]) -> tuple[str, str | None]:
@@ -39,9 +42,19 @@ def cut_name(name: str) -> tuple[str, str | None]:
 
 
 def parsed_tags(text: str) -> tuple[tuple[str, ...], str | None]:
-    """The tags between commas, in lower case, each once, and what is to be said of them."""
-    whole = [tag for tag in (part.strip().lower() for part in text.split(",")) if tag]
+    """The tags between commas, in lower case, each once, and what is to be said of them.
+
+    One that holds a comma is quoted, as in a CSV file.
+    """
+    whole = [tag for tag in (part.strip().lower() for part in _divided(text)) if tag]
     tags = tuple(dict.fromkeys(tag[:LONGEST_TAG].rstrip() for tag in whole))
     if len(tags) > MOST_TAGS or max(map(len, whole), default=0) > LONGEST_TAG:
         return tags[:MOST_TAGS], f"has more than {MOST_TAGS} tags of {LONGEST_TAG} characters: the rest was cut"
     return tags, None
+
+
+def _divided(text: str) -> list[str]:
+    if '"' in text:
+        with suppress(csv.Error):
+            return next(csv.reader((text,), skipinitialspace=True, strict=True))
+    return text.split(",")

@@ -1,6 +1,7 @@
 """What comes of files that other programs have written; those in tests/samples hold the same entries in each form."""
 
 import csv
+from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -9,17 +10,23 @@ from typing import BinaryIO, cast
 from zoneinfo import ZoneInfo
 
 import pytest
+from bson import ObjectId
 from hypothesis import example, given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from app.clock import rfc3339
+from app.clock import rfc3339, stored
 from app.errors import FieldError, ValidationError
+from services.export_formats.csv_file import write_csv
+from services.export_formats.rows import About
 from services.import_formats import tables
 from services.import_formats.dates import DateOrder
-from services.import_formats.durations import parsed_duration
+from services.import_formats.durations import Duration, parsed_duration
 from services.import_formats.reading import RowFormat, read_rows
 from services.import_formats.rows import ImportedRow, RowFinding, RowsRead
+from tests.support import Json
 
+unhurried = examples(deadline=None, max_examples=60)
 orders: st.SearchStrategy[DateOrder] = st.sampled_from(["dmy", "mdy", "ymd"])
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -182,11 +189,14 @@ class TestAFileOfClockify:
         assert [row.hourly_rate for row in got.rows] == [rate, None]
         assert not got.notices
 
-    def test_says_which_rate_cannot_be_held(self) -> None:
+    @pytest.mark.parametrize("amount", ["33.333", "10000000000.01", "free"])
+    def test_says_which_rate_cannot_be_held(self, amount: str) -> None:
         header = ["Billable", "Start Date", "Start Time", "Duration (h)", "Billable Rate (EUR)"]
-        got = read(table(header, ["Yes", "2026-11-18", "09:00", "1:00", "33.333"]), of="clockify")
+        got = read(table(header, ["Yes", "2026-11-18", "09:00", "1:00", amount]), of="clockify")
         assert [row.hourly_rate for row in got.rows] == [None]
-        assert got.notices == [RowFinding(1, "Billable Rate (EUR)", "is not an amount of EUR: 33.333; it was left out")]
+        (notice,) = got.notices
+        assert (notice.row, notice.column) == (1, "Billable Rate (EUR)")
+        assert notice.message.endswith(f": {amount}; it was left out")
 
     def test_keeps_the_sums_where_times_are_written_without_seconds(self) -> None:
         header = "Start Date,Start Time,End Date,End Time,Duration (h)\n"
@@ -279,9 +289,9 @@ class TestAListOfHours:
             ("start,end", "2026-11-18 09:00,soon", "end", "is not a time of day: soon"),
             (
                 "start,end,duration",
-                "2026-11-18 09:00:00,2026-11-18 10:00:00,0:30:00",
+                "2026-11-18 09:00:00,2026-11-18 10:00:00,0:59:30",
                 "duration",
-                "says 1800 seconds, but from the start to the end there are 3600",
+                "says 3570 seconds, but from the start to the end there are 3600",
             ),
             ("Date,From,duration", "tomorrow,09:00,1:00", "Date", "is not a date: tomorrow"),
             (
@@ -299,7 +309,7 @@ class TestAListOfHours:
                 "end",
                 "is more than 24 hours after now: 2026-11-23T13:00:00Z",
             ),
-            ("start,hours", "1969-12-31 09:00,1.0", "start", "is outside of the years 1970 to 9998: 1969-12-31"),
+            ("start,hours", "1968-12-31 09:00,1.0", "start", "is outside of the years 1970 to 9998: 1968-12-31"),
             ("start,hours", "1970-01-01 00:30,1.0", "start", "is outside of the years 1970 to 9998"),
             (
                 "start,hours",
@@ -310,6 +320,7 @@ class TestAListOfHours:
             ("start,hours", "2026-11-18 09:00,1.0,,x", None, "has 4 cells, and the header has 2"),
             ("project,start,hours", "Site", None, "has 1 cells, and the header has 3"),
             ("start,hours", f"{'9' * 60},1.0", "start", f"is not a time of day: {'9' * 40}..."),
+            ("start,hours", "\x1b[2Jnow,1.0", "start", "is not a time of day:  [2Jnow"),
         ],
     )
     def test_says_what_is_wrong_with_a_row(self, header: str, cells: str, column: str | None, message: str) -> None:
@@ -363,6 +374,7 @@ class TestTheOrderOfDates:
         error = only_error("start,hours\n13/02/24 12:00,1.0\n")
         assert "four digits of the year: 13/02/24" in error.message
 
+    @unhurried
     @given(st.dates(date(1970, 1, 2), date(2026, 11, 21)), st.sampled_from("-/."), orders)
     def test_is_kept_both_ways(self, day: date, mark: str, order: DateOrder) -> None:
         parts = {"d": f"{day.day:02}", "m": f"{day.month:02}", "y": f"{day.year}"}
@@ -402,6 +414,8 @@ class TestLocalTimes:
             ("UTC", "2026-11-18 00:00", "00:00", "", "00:00 00:00"),
             ("UTC", "2026-11-18 00:00", "00:00", "24:00:00", "00:00 00:00"),
             ("UTC", "2026-11-18 09:00:00", "2026-11-18 10:00:00", "0:59:59", "09:00 10:00"),
+            ("UTC", "2026-11-18 09:00:00", "2026-11-18 10:00:40", "1:00", "09:00 10:00:40"),
+            ("UTC", "2026-11-18 09:00:00", "2026-11-18 10:00:40", "1h", "09:00 10:00:40"),
             ("UTC", "2026-11-18 12:00 am", "2026-11-18 12:00 PM", "", "00:00 12:00"),
             (
                 "Africa/Monrovia",
@@ -438,6 +452,7 @@ class TestLocalTimes:
             1, column, "never was there: the clocks of Europe/Berlin were turned forward over it"
         )
 
+    @unhurried
     @given(
         st.sampled_from(
             ["Europe/Berlin", "Australia/Lord_Howe", "America/Sao_Paulo", "Asia/Kathmandu", "Pacific/Apia"]
@@ -458,11 +473,12 @@ class TestLocalTimes:
 
 
 class TestDurations:
+    @unhurried
     @given(st.integers(0, 10**6))
     def test_are_read_as_they_were_written(self, seconds: int) -> None:
         hours, minutes = seconds // 3600, seconds // 60 % 60
         assert parsed_duration(f"{hours}:{minutes:02}:{seconds % 60:02}", None).seconds == seconds
-        assert parsed_duration(f"{hours}h {minutes}m {seconds % 60}s", None).seconds == seconds
+        assert parsed_duration(f"{hours}h {minutes}m {seconds % 60}s", None) == Duration(seconds, 1)
         assert parsed_duration(f"{seconds}", 1).seconds == seconds
         rounded = parsed_duration(f"{seconds / 3600:.2f}", 3600)
         assert abs(rounded.seconds - seconds) < rounded.within
@@ -514,6 +530,16 @@ class TestTexts:
     def test_are_tags_of_lower_case_each_once(self) -> None:
         assert self.row(tags="Web,  web , ,Größe").tags == ("web", "größe")
         assert not self.rows(tags="Web,  web , ,Größe").notices
+
+    def test_are_tags_that_hold_a_comma_in_quotes(self) -> None:
+        assert self.row(tags='"a, b", "say ""hi""", c').tags == ("a, b", 'say "hi"', "c")
+        assert self.row(tags='17" screen, "b').tags == ('17" screen', '"b')
+
+    def test_are_freed_of_the_quote_that_keeps_them_from_being_formulas(self) -> None:
+        row = self.row(task="'=1+1", note="'\ttab", project="'@home", tags="'-x, 'y")
+        assert (row.title, row.note, row.project, row.tags) == ("=1+1", "\ttab", "@home", ("-x", "'y"))
+        assert self.row(task="'tis").title == "'tis"
+        assert self.row(task="''=1+1").title == "'=1+1"
 
     def test_are_ten_tags_at_most(self) -> None:
         got = self.rows(tags=", ".join([f"t{number}" for number in range(11)] + ["x" * 51]))
@@ -574,6 +600,87 @@ class TestADamagedFile:
         assert wrong.detail == "has more than 2 rows: import it in parts"
 
 
+class TestTheExportOfThisService:
+    """What it writes is written by the export itself, over all that an entry can be."""
+
+    words = st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t\"',;=+-@"), max_size=20)
+    names = words.map(str.strip).filter(len)
+    tags = st.lists(names.map(lambda name: name.lower().strip()), max_size=5, unique=True)
+    zones = st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kathmandu", "Africa/Monrovia", "America/New_York"])
+    rates = st.none() | st.tuples(st.integers(1, 10**12), st.sampled_from(["EUR", "JPY", "KWD"]))
+    entries = st.fixed_dictionaries(
+        {
+            "title": names,
+            "note": st.none() | words.filter(str.strip),
+            "tags": tags,
+            "started_at": st.integers(0, int(NOW.timestamp())),
+            "seconds": st.integers(0, 86_400),
+            "rate": rates,
+            "timezone": zones,
+            "project": st.sampled_from([None, "Website", "'=Website"]),
+        }
+    )
+
+    def written(self, entries: list[Json], zone: str) -> bytes:
+        projects: dict[str | None, ObjectId] = {name: ObjectId() for name in ("Website", "'=Website")}
+        of_projects: Mapping[ObjectId | None, Json] = {
+            project_id: {"name": name, "client_name": "Acme"} for name, project_id in projects.items()
+        }
+
+        async def batches() -> AsyncGenerator[list[Json], None]:
+            yield [self.row(entry, projects.get(entry["project"])) for entry in entries]
+
+        async def whole() -> bytes:
+            about = About(ZoneInfo(zone), stored(NOW), of_projects)
+            return b"".join([piece async for piece in write_csv(batches(), about, bom=True)])
+
+        with pytest.raises(StopIteration) as ended:  # nothing in it waits
+            whole().send(None)
+        content = ended.value.value
+        assert isinstance(content, bytes)
+        return content
+
+    def row(self, entry: Json, project_id: ObjectId | None) -> Json:
+        started_at = stored(datetime.fromtimestamp(entry["started_at"], UTC))
+        rate = entry["rate"] and dict(zip(("amount", "currency"), entry["rate"], strict=True))
+        of_entry = {
+            "id": ObjectId(),
+            "source": "manual",
+            "note": entry["note"],
+            "timezone": entry["timezone"],
+            "tags": entry["tags"],
+            "billable": bool(rate),
+            "hourly_rate": rate,
+            "started_at": started_at,
+            "ended_at": started_at + timedelta(seconds=entry["seconds"]),
+            "duration_seconds": entry["seconds"],
+        }
+        task = {"_id": ObjectId(), "title": entry["title"], "project_id": project_id, "tags": [], "status": "pending"}
+        return {**task, "entry": of_entry}
+
+    @unhurried
+    @given(st.lists(entries, max_size=4), zones)
+    def test_is_read_back_as_it_was(self, entries: list[Json], zone: str) -> None:
+        got = read(self.written(entries, zone), zone="Asia/Tokyo")
+        assert (got.errors, got.notices, got.skipped) == ([], [], 0)
+        assert got.rows == [
+            ImportedRow(
+                number=number,
+                started_at=datetime.fromtimestamp(entry["started_at"], UTC),
+                ended_at=datetime.fromtimestamp(entry["started_at"] + entry["seconds"], UTC),
+                title=entry["title"],
+                note=entry["note"],
+                project=entry["project"],
+                client=entry["project"] and "Acme",
+                tags=tuple(entry["tags"]),
+                billable=entry["rate"] is not None,
+                hourly_rate=entry["rate"],
+                timezone=entry["timezone"],
+            )
+            for number, entry in enumerate(entries, start=1)
+        ]
+
+
 class TestAnyFile:
     def look_at(self, file: bytes, of: RowFormat, date_order: DateOrder | None) -> None:
         try:
@@ -590,6 +697,7 @@ class TestAnyFile:
         for finding in [*got.errors, *got.notices]:
             assert len(finding.message) < 200
 
+    @unhurried
     @given(
         st.binary(max_size=300),
         st.sampled_from(["toggl", "clockify", "csv"]),
@@ -598,6 +706,7 @@ class TestAnyFile:
     def test_is_read_or_refused(self, file: bytes, of: RowFormat, date_order: DateOrder | None) -> None:
         self.look_at(file, of, date_order)
 
+    @unhurried
     @given(st.data(), st.none() | orders)
     def test_is_read_or_refused_with_anything_in_its_cells(
         self, data: st.DataObject, date_order: DateOrder | None
