@@ -4,6 +4,7 @@ It takes as long as it takes, so nothing here but the small reads before it is `
 has no limit on the whole. A batch holds few entries: nobody else gets a turn while it is decoded.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
@@ -22,6 +23,11 @@ from documents.tasks import ONE_RUNNING_TIMER, Task
 ENTRIES_AT_ONCE = 500
 ROWS_AT_ONCE = 100
 """Of what may be larger than an entry: a description has up to 20,000 characters."""
+
+READ_AT_ONCE = 3
+"""Batches, whoever they are for. Each takes one of the driver's few threads for as long as the database sorts."""
+
+_TURNS = asyncio.Semaphore(READ_AT_ONCE)
 
 Batches = AsyncGenerator[list[Row], None]
 
@@ -69,9 +75,10 @@ async def tasks_of(user_id: ObjectId) -> Batches:
     async with aclosing(_batches(found, ROWS_AT_ONCE)) as batches:
         async for batch in batches:
             for few in _of_few_entries(batch):
-                with without_haste():
-                    whole = await Task.rows().find({"_id": {"$in": few}, "user_id": user_id}).to_list(None)
-                yield sorted(whole, key=lambda task: few.index(task["_id"]))
+                asked = Task.rows().find({"_id": {"$in": few}, "user_id": user_id})
+                async with aclosing(_batches(asked, ROWS_AT_ONCE)) as parts:
+                    whole = {task["_id"]: task async for part in parts for task in part}
+                yield [whole[task_id] for task_id in few if task_id in whole]
 
 
 async def deleted_entries_of(user_id: ObjectId) -> Batches:
@@ -96,8 +103,9 @@ async def _batches(found: Any, at_once: int) -> Batches:
     """What a cursor finds. However it ends, the cursor is closed, and so the query stopped."""
     try:
         while True:
-            with without_haste():
-                rows = await found.to_list(at_once)
+            async with _TURNS:
+                with without_haste():
+                    rows = await found.to_list(at_once)
             if not rows:
                 return
             yield rows
