@@ -51,7 +51,7 @@ async def entries_in_order(user_id: ObjectId, wanted: EntryFilter, *, now: datet
         in_order,
     ]
     found = Task.rows().aggregate(stages, batchSize=ENTRIES_AT_ONCE, allowDiskUse=True)
-    async with aclosing(_batches(found, ENTRIES_AT_ONCE)) as batches:
+    async with aclosing(in_batches(found, ENTRIES_AT_ONCE)) as batches:
         async for batch in batches:
             rows = [row for row in batch if row["entry"]["id"] not in mine] if mine else batch
             if waiting and _place(batch[-1]) > _place(waiting[0]):
@@ -63,7 +63,7 @@ async def entries_in_order(user_id: ObjectId, wanted: EntryFilter, *, now: datet
 async def projects_of(user_id: ObjectId) -> Batches:
     """The user's projects by their making, but for those that are being deleted."""
     found = Project.rows().find({"user_id": user_id, "deleted_at": None}, batch_size=ROWS_AT_ONCE).sort("_id", 1)
-    async with aclosing(_batches(found, ROWS_AT_ONCE)) as batches:
+    async with aclosing(in_batches(found, ROWS_AT_ONCE)) as batches:
         async for batch in batches:
             yield batch
 
@@ -72,11 +72,11 @@ async def tasks_of(user_id: ObjectId) -> Batches:
     """The user's whole tasks by their making, those in the trash included, few enough at once for their entries."""
     in_order = [("created_at", 1), ("_id", 1)]
     found = Task.rows().find({"user_id": user_id}, {"entry_count": 1}, batch_size=ROWS_AT_ONCE).sort(in_order)
-    async with aclosing(_batches(found, ROWS_AT_ONCE)) as batches:
+    async with aclosing(in_batches(found, ROWS_AT_ONCE)) as batches:
         async for batch in batches:
             for few in _of_few_entries(batch):
                 asked = Task.rows().find({"_id": {"$in": few}, "user_id": user_id})
-                async with aclosing(_batches(asked, ROWS_AT_ONCE)) as parts:
+                async with aclosing(in_batches(asked, ROWS_AT_ONCE)) as parts:
                     whole = {task["_id"]: task async for part in parts for task in part}
                 yield [whole[task_id] for task_id in few if task_id in whole]
 
@@ -88,7 +88,7 @@ async def deleted_entries_of(user_id: ObjectId) -> Batches:
     """
     kept = {"user_id": user_id, "deleted_at": {"$gt": stored(utc_now() - KEPT)}}
     found = DeletedEntry.rows().find(kept, batch_size=ENTRIES_AT_ONCE).sort("_id", 1)
-    async with aclosing(_batches(found, ENTRIES_AT_ONCE)) as batches:
+    async with aclosing(in_batches(found, ENTRIES_AT_ONCE)) as batches:
         async for batch in batches:
             yield batch
 
@@ -99,7 +99,7 @@ async def _running(user_id: ObjectId, wanted: EntryFilter, now: datetime) -> lis
     return await Task.aggregated(stages + conditions, hint=ONE_RUNNING_TIMER)
 
 
-async def _batches(found: Any, at_once: int) -> Batches:
+async def in_batches(found: Any, at_once: int) -> Batches:
     """What a cursor finds. However it ends, the cursor is closed, and so the query stopped."""
     try:
         while True:

@@ -5,13 +5,21 @@ import csv
 import json
 from datetime import UTC, datetime, timedelta
 from io import BytesIO, StringIO
+from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import openpyxl
 import pytest
+from bson import ObjectId
 from icalendar import Calendar
 
+from app.errors import ValidationError
+from documents.exporting import in_batches
+from documents.tasks import Task
+from services.export_formats.rows import About
+from services.export_formats.xlsx_file import Sheet
 from tests.conftest import Database
 from tests.rows import NINE, ended_entry, project_row, short_entries, task_row, tracked
 from tests.support import Client, Json, ago, clock, parameters, problem
@@ -433,3 +441,26 @@ class TestAnExportThatIsCutShort:
                 return
             await asyncio.sleep(0.05)
         raise AssertionError("the cursor stays open")
+
+
+class TestReadingInBatches:
+    async def test_closes_the_cursor_when_nobody_reads_on(self, alice: Client, database: Database) -> None:
+        await database.tasks.insert_many([task_row(alice.user["_id"]) for _ in range(5)])
+        found: Any = Task.rows().find({"user_id": alice.user["_id"]}, batch_size=2)
+        batches = in_batches(found, 2)
+        assert len(await anext(batches)) == 2
+        assert found.alive
+        await batches.aclose()
+        assert not found.alive
+
+
+class TestAWorksheet:
+    def test_says_that_there_is_no_room_before_it_is_too_late(self, tmp_path: Path) -> None:
+        row = {**task_row(ObjectId()), "entry": ended_entry()}
+        sheet = Sheet(tmp_path, About(ZoneInfo("UTC"), NINE, {}), most=2)
+        sheet.add([row, row])
+        with pytest.raises(ValidationError) as refused:
+            sheet.add([row])
+        sheet.close()
+        assert [wrong.parameter for wrong in refused.value.errors] == ["from"]
+        assert "more than 2 entries" in refused.value.errors[0].detail
