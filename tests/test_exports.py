@@ -415,7 +415,7 @@ async def open_cursors(database: Database) -> int:
 
 
 class TestAnExportThatIsCutShort:
-    @pytest.mark.parametrize("form", ["csv", "ndjson", "ics"])
+    @pytest.mark.parametrize("form", ["csv", "ndjson"])
     async def test_does_not_look_whole(self, alice: Client, database: Database, form: str) -> None:
         await many_entries(alice, database, **BROKEN)
         async with alice.stream("GET", f"/exports/time-entries.{form}", params=NOVEMBER) as response:

@@ -65,7 +65,7 @@ class TestAClientThatGoesAway:
         peer, making = Peer(patience=patience), Making()
         await peer.ask(making)
         assert making.ended
-        assert [message["type"] for message in peer.got[:2]] == ["http.response.start", "http.response.body"][:patience]
+        assert peer.got[0]["type"] == "http.response.start"
         assert all(message.get("more_body", True) for message in peer.got)
 
     async def test_ends_it_before_the_first_piece_too(self) -> None:
