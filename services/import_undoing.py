@@ -74,6 +74,9 @@ class Undoing:
         It is marked first: whoever puts a task into it later does not find it, and what was put
         there before is found here. Then it is as it was.
         """
+        if project["deleted_at"] is not None:  # an earlier try was interrupted, or somebody deletes it
+            await project_service.finish_deletion(self._user_id, project["_id"])
+            return True
         untouched = project["updated_at"] == project["created_at"] or project["updated_at"] < self.batch["created_at"]
         if not untouched or await self._has_tasks(project):
             return False

@@ -1,12 +1,15 @@
 """Imports: a file read in once, however often it is sent, and taken back exactly."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 from bson import ObjectId
 
+from app.clock import stored, utc_now
+from documents.import_batches import ImportBatch
 from tests.books import balance
 from tests.conftest import Database
 from tests.rows import short_entries, tracked
@@ -456,3 +459,73 @@ class TestAFileThatIsNone:
         assert pointers(answer) <= {"#/file", "#/date_order"}
         assert await kept(database) == []
         assert await database.import_batches.count_documents({}) == 0
+
+
+async def held(database: Database, made: Json, **since: float) -> None:
+    """As if somebody were at this import who was heard of last so long ago."""
+    taken_at = stored(utc_now() - timedelta(**since))
+    fields = {"state": "under_way", "holder": "somebody", "taken_at": taken_at, "finished_at": None}
+    await database.import_batches.update_one({"_id": ObjectId(made["id"])}, {"$set": fields})
+
+
+class TestAnImportUnderWay:
+    async def test_is_waited_for(self, alice: Client, database: Database) -> None:
+        made = await read_in(alice, row(2, "09:00", "10:00"))
+        await held(database, made)
+        uploads = asyncio.gather(read_in(alice, row(3, "09:00", "10:00")), alice.delete(f"/imports/{made['id']}"))
+        await asyncio.sleep(1)
+        assert await database.import_batches.count_documents({}) == 1
+        assert not uploads.done()
+        await database.import_batches.update_one({}, {"$unset": {"holder": ""}, "$set": {"state": "done"}})
+        other, undone = await uploads
+        assert other["created"]["entries"] == 1
+        assert undone.json()["removed"]["entries"] == 1
+        await balance(database)
+
+    async def test_whose_holder_is_gone_gives_way_to_another_file(self, alice: Client, database: Database) -> None:
+        lines = row(2, "09:00", "10:00")
+        made = await read_in(alice, lines)
+        await held(database, made, minutes=1)
+        await read_in(alice, row(3, "09:00", "10:00"))
+        assert (await alice.get(f"/imports/{made['id']}")).json() == {**made, "state": "interrupted"}
+        assert await read_in(alice, lines) == made
+
+    async def test_whose_holder_is_gone_can_be_taken_back(self, alice: Client, database: Database) -> None:
+        made = await read_in(alice, WEEK)
+        await held(database, made, minutes=1)
+        undone = (await alice.delete(f"/imports/{made['id']}")).json()
+        assert undone["removed"] == made["created"]
+        assert await kept(database) == []
+
+    async def test_that_was_taken_over_writes_nothing_more(self, alice: Client, database: Database) -> None:
+        made = await read_in(alice, row(2, "09:00", "10:00"))
+        await held(database, made)
+        batch = {"_id": ObjectId(made["id"]), "user_id": alice.user["_id"], "holder": "another"}
+        counted = {"projects": 0, "tasks": 0, "entries": 1}
+        assert not await ImportBatch.add_made(batch, counted, [], room=0)
+        assert not await ImportBatch.keep_hold(batch)
+        assert await ImportBatch.let_go(batch, "done") is None
+        assert (await alice.get(f"/imports/{made['id']}")).json()["created"] == made["created"]
+        await held(database, made, minutes=1)
+
+
+class TestTheList:
+    async def test_comes_in_pages_the_newest_first(self, alice: Client) -> None:
+        made = [await read_in(alice, row(day, "09:00", "10:00")) for day in range(2, 7)]
+        seen: list[str] = []
+        cursor: Json = {}
+        while True:
+            page = (await alice.get("/imports", params={"limit": 2, **cursor})).json()
+            seen += [item["id"] for item in page["items"]]
+            if page["next_cursor"] is None:
+                break
+            cursor = {"cursor": page["next_cursor"]}
+            made.append(await read_in(alice, row(8, "09:00", "10:00")))
+        assert seen == [one["id"] for one in reversed(made[:5])]
+
+    async def test_takes_only_its_own_cursor(self, alice: Client, bob: Client) -> None:
+        for day in (2, 3):
+            await read_in(alice, row(day, "09:00", "10:00"))
+        cursor = (await alice.get("/imports", params={"limit": 1})).json()["next_cursor"]
+        for client, wrong in ((bob, cursor), (alice, cursor[:-2]), (alice, "nonsense")):
+            assert parameters(await client.get("/imports", params={"cursor": wrong})) == {"cursor"}
