@@ -1,0 +1,141 @@
+"""Measures what an import costs: `python -m benchmarks.importing`.
+
+A file of 100,000 rows is uploaded, and then once more. The CPU and the memory are those of the service
+process; meanwhile /health/live is asked again and again, to see how long the event loop keeps others waiting.
+"""
+
+import argparse
+import asyncio
+import secrets
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import perf_counter
+
+import httpx
+from pymongo import MongoClient
+
+from app.config import Settings
+from app.embedded import EmbeddedStore
+from benchmarks import seeding
+from benchmarks.client import HOST, BenchmarkError
+from benchmarks.load import API, COMMANDS, SERVICE, settings_for
+from benchmarks.processes import Service, free_port, running
+
+ROWS = 100_000
+TASKS = 200
+FIRST = datetime(2000, 1, 3, 9, tzinfo=UTC)
+PAUSE_SECONDS = 0.005
+LOOK_SECONDS = 0.02
+
+
+@dataclass(slots=True)
+class Cost:
+    """What an upload has cost."""
+
+    name: str
+    rows: int
+    cpu: float = 0.0
+    time: float = 0.0
+    mib: float = 0.0
+    waits: list[float] | None = None
+
+    def row(self) -> str:
+        """A line of the table."""
+        waits = sorted(self.waits or [0.0])
+        return (
+            f"{self.name:<14}{self.rows / self.cpu:>14,.0f}{self.rows / self.time:>14,.0f}{self.mib:>12.0f}"
+            f"{waits[len(waits) * 99 // 100] * 1000:>12.1f}{waits[-1] * 1000:>12.1f}"
+        )
+
+
+def file_of(rows: int) -> bytes:
+    """A CSV file of so many rows, of half an hour each, in the tasks of ten projects."""
+    lines = ["Start,End,Project,Task,Description,Billable"]
+    for number in range(rows):
+        start = FIRST + timedelta(minutes=30 * number)
+        end, task = start + timedelta(minutes=30), number % TASKS
+        lines.append(f"{start:%Y-%m-%d %H:%M},{end:%Y-%m-%d %H:%M},Project {task % 10},Task {task},Row {number},yes")
+    return "\n".join(lines).encode()
+
+
+async def upload(service: Service, token: str, content: bytes, cost: Cost, overlap: str) -> None:
+    """One upload, with somebody who asks for the health meanwhile."""
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(base_url=f"http://{HOST}:{service.port}", headers=headers, timeout=None) as client:
+        await client.get("/health/live")
+        idle, cpu, time = service.resident_mib(), service.cpu_seconds(), perf_counter()
+        cost.waits = []
+        others = [asyncio.create_task(ask(client, cost)), asyncio.create_task(look(service, idle, cost))]
+        answer = await client.post(
+            f"{API}/imports",
+            data={"format": "csv", "timezone": "UTC"},
+            files={"file": ("time.csv", content, "text/csv")},
+            params={"overlap": overlap},
+        )
+        cost.time, cost.cpu = perf_counter() - time, service.cpu_seconds() - cpu
+        for other in others:
+            other.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+    if not answer.is_success:
+        raise BenchmarkError(f"{answer.status_code} {answer.text[:500]}")
+    print(cost.name, answer.text[:200], file=sys.stderr)
+
+
+async def ask(client: httpx.AsyncClient, cost: Cost) -> None:
+    """How long an answer takes that costs nothing."""
+    while True:
+        began = perf_counter()
+        await client.get("/health/live")
+        if cost.waits is not None:
+            cost.waits.append(perf_counter() - began)
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def look(service: Service, idle: float, cost: Cost) -> None:
+    """The most memory over what it had before."""
+    while True:
+        cost.mib = max(cost.mib, service.resident_mib() - idle)
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def measured(service: Service, token: str, rows: int, overlap: str) -> list[Cost]:
+    """What the first upload has cost, and the second."""
+    content = await asyncio.to_thread(file_of, rows)
+    costs = [Cost("the first time", rows), Cost("again", rows)]
+    for cost in costs:
+        await upload(service, token, content, cost, overlap)
+    return costs
+
+
+def main() -> int:
+    """Measures, and prints the table."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--rows", type=int, default=ROWS)
+    options.add_argument("--overlap", default="allow")
+    asked = options.parse_args()
+    secret, port = secrets.token_hex(32), free_port()
+    with tempfile.TemporaryDirectory(prefix="task-timer-bench-") as name, ExitStack() as stack:
+        folder = Path(name)
+        store = Settings(environment="development", embedded_data_dir=folder / "data")
+        url = stack.enter_context(EmbeddedStore(store))
+        settings = settings_for(url, SERVICE, secret)
+        try:
+            service = stack.enter_context(running(SERVICE, COMMANDS[SERVICE], settings, port, folder))
+            with MongoClient[seeding.Document](url) as client:
+                account = seeding.insert_accounts(client[settings["DATABASE_NAME"]], secret)[0]
+            costs = asyncio.run(measured(service, account.token, asked.rows, asked.overlap))
+        except BenchmarkError as error:
+            print(error, file=sys.stderr)
+            return 1
+    print(f"\n{'':<14}{'rows/s of CPU':>14}{'rows/s':>14}{'MiB':>12}{'p99 ms':>12}{'longest ms':>12}")
+    for cost in costs:
+        print(cost.row())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
