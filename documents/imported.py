@@ -1,6 +1,6 @@
 """What an import has to know of a user's tasks before it writes, and what it finds again to take it back."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 
 from bson import ObjectId
@@ -16,41 +16,44 @@ from documents.transactions import session_under_way
 ROWS_AT_ONCE = 1_000
 """Few enough that reading them keeps nobody waiting."""
 
+TASKS_AT_ONCE = 100
+
+_KNOWN_BY = ("id", "started_at", "ended_at", "note", "import_id", "import_key")
+"""The fields by which an entry is known again."""
+
 
 async def projects_of(user_id: ObjectId) -> list[Row]:
     """The user's projects, archived or not: id and name."""
     live: Row = {"$match": {"user_id": user_id, "deleted_at": None}}
-    return [row async for row in _streamed(Project, [live, _only("name")])]
+    return [row async for row in _streamed(Project, [live, _only("name", "import_id")])]
 
 
 async def tasks_of(user_id: ObjectId) -> list[Row]:
     """The user's tasks without their entries, those in the trash too, the first made first."""
-    fields = _only("project_id", "title", "entry_count", "deleted_at", "created_at")
+    fields = _only("project_id", "title", "entry_count", "deleted_at", "created_at", "version", "import_id")
     found = [row async for row in _streamed(Task, [{"$match": {"user_id": user_id}}, fields])]
     return sorted(found, key=lambda task: (task["created_at"], task["_id"]))
 
 
-async def entries_of(user_id: ObjectId) -> AsyncIterator[list[Row]]:
-    """All entries of the user a few at a time, whatever has become of them: ended, in the trash, deleted.
+async def entries_of(user_id: ObjectId, tasks: list[Row]) -> AsyncIterator[list[Row]]:
+    """The ended entries of these tasks of the user, a few at a time, each with its task_id."""
+    shown = {f"time_entries.{name}": 1 for name in _KNOWN_BY}
+    for few in _of_few_entries(tasks):
+        found = await in_time(Task.rows().find({"_id": {"$in": few}, "user_id": user_id}, shown).to_list(None))
+        yield [{**entry, "task_id": task["_id"]} for task in found for entry in task.get("time_entries", ())]
 
-    Each has its task_id, and what a row of a file is known again by.
-    """
-    known = {name: f"$entry.{name}" for name in ("started_at", "ended_at", "note", "import_id", "import_key")}
-    ended: list[Row] = [
-        {"$match": {"user_id": user_id}},
-        {"$project": {"entry": "$time_entries"}},
-        {"$unwind": "$entry"},
-        {"$project": {"_id": 0, "task_id": "$_id", **known}},
-    ]
-    deleted: list[Row] = [{"$match": {"user_id": user_id}}, {"$project": {"_id": 0, "task_id": 1, **known}}]
-    for document, stages in ((Task, ended), (DeletedEntry, deleted)):
-        some: list[Row] = []
-        async for row in _streamed(document, stages):
-            some.append(row)
-            if len(some) == ROWS_AT_ONCE:
-                yield some
-                some = []
-        yield some
+
+async def deleted_entries_of(user_id: ObjectId) -> AsyncIterator[list[Row]]:
+    """The user's deleted entries, a few at a time, each with its task_id."""
+    known = {name: f"$entry.{name}" for name in _KNOWN_BY}
+    stages: list[Row] = [{"$match": {"user_id": user_id}}, {"$project": {"_id": 0, "task_id": 1, **known}}]
+    some: list[Row] = []
+    async for row in _streamed(DeletedEntry, stages):
+        some.append(row)
+        if len(some) == ROWS_AT_ONCE:
+            yield some
+            some = []
+    yield some
 
 
 async def time_within(user_id: ObjectId, since: datetime, until: datetime) -> list[Row]:
@@ -100,12 +103,33 @@ async def made_by(document: type[StoredDocument], user_id: ObjectId, import_id: 
     return [row async for row in _streamed(document, [*stages, {"$project": shown}])]
 
 
+async def made_deleted(user_id: ObjectId, import_id: ObjectId, before: datetime) -> list[Row]:
+    """The user's deleted entries that came as such with this import: they were deleted `before` it began."""
+    of_it = {"entry.import_id": import_id, "deleted_at": {"$lt": before}}
+    stages: list[Row] = [{"$match": {"user_id": user_id}}, {"$match": of_it}, {"$project": {"user_id": 1}}]
+    return [row async for row in _streamed(DeletedEntry, stages)]
+
+
 async def _streamed(document: type[StoredDocument], stages: list[Row]) -> AsyncIterator[Row]:
     """The rows of an aggregation, a few in memory at a time. Each trip is in time, the whole takes what it takes."""
     found = document.rows().aggregate(stages, batchSize=ROWS_AT_ONCE, session=session_under_way())
     while rows := await in_time(found.to_list(ROWS_AT_ONCE)):
         for row in rows:
             yield row
+
+
+def _of_few_entries(tasks: list[Row]) -> Iterator[list[ObjectId]]:
+    """The ids of the tasks that hold entries, in parts that are quickly read."""
+    few: list[ObjectId] = []
+    entries = 0
+    for task in tasks:
+        if few and (len(few) == TASKS_AT_ONCE or entries + task["entry_count"] > ROWS_AT_ONCE):
+            yield few
+            few, entries = [], 0
+        few.append(task["_id"])
+        entries += task["entry_count"]
+    if few:
+        yield few
 
 
 def _only(*fields: str) -> Row:

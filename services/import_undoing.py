@@ -3,8 +3,9 @@
 from bson import ObjectId
 
 from documents.base import DuplicateError, Row
+from documents.deleted_entries import DeletedEntry
 from documents.import_batches import ImportBatch
-from documents.imported import count_entries_of, made_by, tasks_with_untouched_entries
+from documents.imported import count_entries_of, made_by, made_deleted, tasks_with_untouched_entries
 from documents.projects import Project
 from documents.tasks import Task
 from services.contention import settled_as_one
@@ -34,6 +35,8 @@ class Undoing:
         made = await made_by(Task, self._user_id, self._import_id)
         for first in range(0, len(made), TASKS_AT_ONCE):
             self.removed["tasks"] += await self._remove_tasks(made[first : first + TASKS_AT_ONCE])
+        for deleted in await made_deleted(self._user_id, self._import_id, self.batch["created_at"]):
+            await DeletedEntry.take_back(deleted)
         for project in await made_by(Project, self._user_id, self._import_id):
             self.removed["projects"] += await self._remove_project(project)
 

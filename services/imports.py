@@ -1,6 +1,5 @@
 """Imports: a file of another program, or an account file, read in so that doing it again does nothing."""
 
-import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -15,9 +14,11 @@ from documents.base import Row, object_id
 from documents.import_batches import MOST_FINDINGS, ImportBatch
 from documents.overlapping import MOST_SHOWN
 from documents.users import OverlapPolicy
+from services.account_import import import_account
 from services.authentication import ActingUser
+from services.beside_the_loop import beside_the_loop
 from services.cursors import Position, cut, decode_cursor, scope_of
-from services.import_formats.reading import read_rows
+from services.import_formats.reading import RowFormat, read_rows
 from services.import_formats.rows import RowFinding, RowsRead
 from services.import_known import known_to
 from services.import_leases import ImportTakenOverError, reading_in, require_hold, taking_back
@@ -94,8 +95,10 @@ class ImportService:
         cannot: then nothing is written.
         """
         with file:
-            zone, policy = _zone(asked), policy_of(user, overlap)
-            digest, read = await asyncio.to_thread(_read, file, asked, zone, policy)
+            if asked.format == "account":
+                return await import_account(user, file, dry_run=asked.dry_run, progress=progress)
+            form, zone, policy = asked.format, _zone(asked), policy_of(user, overlap)
+            digest, read = await beside_the_loop(lambda: _read(file, asked, form, zone, policy))
         job = _Job(user, asked, policy, zone.key, digest, read, progress)
         if asked.dry_run or asked.strict:
             rehearsed, errors = await self._rehearse(job)
@@ -207,21 +210,26 @@ def _zone(asked: ImportForm) -> ZoneInfo:
     return ZoneInfo(asked.timezone)
 
 
-def _read(file: BinaryIO, asked: ImportForm, zone: ZoneInfo, policy: OverlapPolicy) -> tuple[str, RowsRead]:
+def _read(
+    file: BinaryIO,
+    asked: ImportForm,
+    format: RowFormat,  # noqa: A002 -- as read_rows calls it
+    zone: ZoneInfo,
+    policy: OverlapPolicy,
+) -> tuple[str, RowsRead]:
     """What tells this file and how it is read from all others, and its rows. Raises ValidationError."""
     content = hashlib.sha256()
     while some := file.read(_READ_AT_ONCE):
         content.update(some)
     content.update(f"\n{asked.format}\n{zone.key}\n{asked.date_order}\n{policy}".encode())
     file.seek(0)
-    if asked.format == "account":
-        raise ValidationError(errors=(FieldError("is not read yet", pointer="#/format"),))
-    read = read_rows(file, format=asked.format, zone=zone, date_order=asked.date_order, now=utc_now())
+    read = read_rows(file, format=format, zone=zone, date_order=asked.date_order, now=utc_now())
     return content.hexdigest(), read
 
 
 async def _planned(job: _Job, known: Known) -> Plan:
-    return await asyncio.to_thread(plan, job.user.id, job.read.rows, known, by_time=job.policy != "allow")
+    by_time = job.policy != "allow"
+    return await beside_the_loop(lambda: plan(job.user.id, job.read.rows, known, by_time=by_time))
 
 
 async def _write(writing: Writing, planned: Plan, progress: Progress) -> None:

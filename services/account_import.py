@@ -1,0 +1,261 @@
+"""Reading an account file into an account: all that it holds, as it was, and nothing twice."""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from bson import ObjectId
+
+from app.clock import stored, utc_now
+from documents.base import DuplicateError, Row
+from documents.deleted_entries import KEPT, DeletedEntry
+from documents.import_batches import MOST_FINDINGS, ImportBatch
+from documents.projects import Project
+from documents.tasks import Task
+from documents.users import User
+from services.account_known import KnownAccount, known_account
+from services.account_reading import AccountFile, TaskPart, parts_of, read_account
+from services.account_rows import deleted_row, entry_row, project_row, task_row
+from services.authentication import ActingUser, authentication_service
+from services.beside_the_loop import beside_the_loop
+from services.contention import settled_as_one
+from services.import_leases import ImportTakenOverError, reading_in, require_hold
+from services.import_plans import ROOM
+from services.import_writing import PlanIsStaleError
+from services.schemas.account_file import DeletedEntryLine
+from services.schemas.imports import ImportRead, read_import
+
+ENTRIES_AT_ONCE = 500
+PARTS_AT_ONCE = 100
+PROJECTS_AT_ONCE = 500
+
+_READ_AT_ONCE = 1024 * 1024
+
+Part = TaskPart | DeletedEntryLine
+Progress = Callable[[int, int], None]
+
+
+async def import_account(user: ActingUser, file: BinaryIO, *, dry_run: bool, progress: Progress) -> ImportRead:
+    """The import of this account file. Overlaps are not looked for: what comes back is as it was.
+
+    Raises ValidationError or BodyTooLargeError, and then nothing is written.
+    """
+    digest, read = await beside_the_loop(lambda: _read(file))
+    if dry_run:
+        return await _rehearse(user, file, read, digest)
+    while True:
+        try:
+            async with reading_in(user.id, format="account", digest=digest) as batch:
+                return await _import(user, batch, file, read, progress)
+        except ImportTakenOverError:
+            continue  # in its turn: what is written already is found there
+
+
+def _read(file: BinaryIO) -> tuple[str, AccountFile]:
+    content = hashlib.sha256(b"account\n")
+    while some := file.read(_READ_AT_ONCE):
+        content.update(some)
+    return content.hexdigest(), read_account(file)
+
+
+async def _import(user: ActingUser, batch: Row, file: BinaryIO, read: AccountFile, progress: Progress) -> ImportRead:
+    while True:
+        known = await known_account(user.id, batch["_id"])
+        if not known.foreign:
+            await _take_over_the_profile(user, read)
+        writing = _Writing(user.id, batch, known)
+        try:
+            await writing.projects(read)
+            await _each(file, writing.parts, lambda done: progress(done, read.entries))
+        except PlanIsStaleError:
+            continue
+        fields = {"duplicates": writing.duplicates, "notices": writing.notices[:MOST_FINDINGS]}
+        await require_hold(ImportBatch.note(batch, fields))
+        done = await ImportBatch.let_go(batch, "done")
+        if done is None:
+            raise ImportTakenOverError
+        return read_import(done)
+
+
+async def _rehearse(user: ActingUser, file: BinaryIO, read: AccountFile, digest: str) -> ImportRead:
+    """What the import would answer. Nothing is written."""
+    batch = ImportBatch.new(user.id, format="account", digest=digest).as_row()
+    known = await known_account(user.id)
+    running = await Task.find_running(user.id) is not None
+    created = {"projects": 0, "tasks": 0, "entries": 0}
+    writing = _Writing(user.id, batch, known)
+
+    async def count(parts: list[Part]) -> None:
+        for part in parts:
+            planned = writing.planned(part, running=running)
+            created["tasks"] += planned.new_task is not None
+            created["entries"] += planned.entry_count
+            writing.tell(planned)
+
+    created["projects"] = len(writing.planned_projects(read))
+    await _each(file, count, lambda _: None)
+    batch |= {"created": created, "duplicates": writing.duplicates, "notices": writing.notices[:MOST_FINDINGS]}
+    return {**read_import({**batch, "state": "done"}), "id": None, "dry_run": True}
+
+
+async def _take_over_the_profile(user: ActingUser, read: AccountFile) -> None:
+    account = read.account
+    preferences = {f"preferences.{name}": value for name, value in account.preferences.model_dump().items()}
+    fields = {"full_name": account.full_name, "timezone": account.timezone, "week_start": account.week_start}
+    await User.change(user.id, {**fields, **preferences})
+    authentication_service.forget(user.id)
+
+
+async def _each(file: BinaryIO, do: Callable[[list[Part]], Awaitable[None]], progress: Callable[[int], None]) -> None:
+    """Does it with all tasks and deleted entries of the file, some at a time."""
+    parts, done = parts_of(file), 0
+    while some := await beside_the_loop(lambda: _some(parts)):
+        await do(some)
+        done += sum(len(part.entries) for part in some if isinstance(part, TaskPart))
+        progress(done)
+
+
+def _some(parts: Iterator[Part]) -> list[Part]:
+    some: list[Part] = []
+    entries = 0
+    while entries < ENTRIES_AT_ONCE and len(some) < PARTS_AT_ONCE and (part := next(parts, None)) is not None:
+        some.append(part)
+        entries += len(part.entries) if isinstance(part, TaskPart) else 1
+    return some
+
+
+@dataclass(slots=True)
+class _Planned:
+    """What is to be written of a part of the file."""
+
+    task_id: ObjectId
+    new_task: Row | None = None
+    project_id: ObjectId | None = None
+    entries: list[Row] = field(default_factory=list)
+    deleted: Row | None = None
+    duplicates: int = 0
+    notice: str | None = None
+
+    @property
+    def entry_count(self) -> int:
+        """How many entries it adds to tasks."""
+        return len(self.entries)
+
+
+class _Writing:
+    """The writing of an account file, in parts that are each kept as a whole, or not at all."""
+
+    def __init__(self, user_id: ObjectId, batch: Row, known: KnownAccount) -> None:
+        self._user_id = user_id
+        self._batch = batch
+        self._known = known
+        self._projects: dict[str, ObjectId] = {}
+        self.duplicates = 0
+        self.notices: list[Row] = []
+
+    def planned_projects(self, read: AccountFile) -> list[Row]:
+        """The projects that are to be made: those whose name is there already are that one."""
+        new = []
+        standing = set(self._known.projects.values())
+        for line in read.projects:
+            project_id = self._known.new_id(line.id)
+            if project_id not in standing:
+                project_id = self._known.projects.get(line.name, project_id)
+            self._projects[line.id] = project_id
+            if project_id not in standing:
+                new.append(project_row(line, self._user_id, self._known.new_id, self._batch["_id"]))
+        return new
+
+    async def projects(self, read: AccountFile) -> None:
+        """Makes the projects. Raises PlanIsStaleError or ImportTakenOverError."""
+        new = self.planned_projects(read)
+        for first in range(0, len(new), PROJECTS_AT_ONCE):
+            await self._make_projects(new[first : first + PROJECTS_AT_ONCE])
+
+    async def parts(self, parts: list[Part]) -> None:
+        """Writes these tasks, their entries, and deleted entries. Raises like the other."""
+        kept = await settled_as_one(lambda: self._attempt(parts))
+        for planned in kept:
+            self.tell(planned)
+
+    def tell(self, planned: _Planned) -> None:
+        """Counts what was there already, and keeps what there is to say."""
+        self.duplicates += planned.duplicates
+        if planned.notice is not None:
+            self.notices.append({"row": 0, "column": None, "message": planned.notice})
+
+    def planned(self, part: Part, *, running: bool) -> _Planned:
+        """What is to be written of this part, where a timer runs or not."""
+        if isinstance(part, DeletedEntryLine):
+            return self._planned_deleted(part)
+        planned = _Planned(self._known.new_id(part.task.id))
+        lines = []
+        for line in part.entries:
+            entry_id = self._known.new_id(line.id)
+            if entry_id in self._known.entries:
+                planned.duplicates += entry_id not in self._known.own
+            elif line.ended_at is None and (running or planned.task_id in self._known.tasks):
+                planned.notice = f"the timer of {part.task.title!r} was left out: another one runs, or it has ended"
+            else:
+                lines.append(line)
+        planned.entries = [entry_row(line, self._known.new_id, self._batch["_id"]) for line in lines]
+        if planned.task_id not in self._known.tasks:
+            planned.new_task = task_row(
+                part.task, planned.entries, self._user_id, self._known.new_id, self._batch["_id"], self._projects
+            )
+            planned.project_id = planned.new_task["project_id"]
+        return planned
+
+    def _planned_deleted(self, line: DeletedEntryLine) -> _Planned:
+        planned = _Planned(self._known.new_id(line.task_id))
+        is_over = stored(line.deleted_at) <= stored(utc_now() - KEPT)
+        if not is_over and self._known.new_id(line.id) not in self._known.entries:
+            new_id = self._known.new_id
+            planned.deleted = deleted_row(line, self._user_id, planned.task_id, new_id, self._batch["_id"])
+        return planned
+
+    async def _make_projects(self, new: list[Row]) -> None:
+        async def attempt() -> bool | None:
+            try:
+                await Project.add_all(new)
+            except DuplicateError as taken:
+                raise PlanIsStaleError from taken
+            await self._count({"projects": len(new), "tasks": 0, "entries": 0})
+            return True
+
+        await settled_as_one(attempt)
+
+    async def _attempt(self, parts: list[Part]) -> list[_Planned] | None:
+        running = await Task.find_running(self._user_id) is not None
+        all_planned = [self.planned(part, running=running) for part in parts]
+        for project_id in {planned.project_id for planned in all_planned} - {None}:
+            if project_id and not await Project.holds_a_new_task(self._user_id, project_id):
+                raise PlanIsStaleError
+        new = [planned.new_task for planned in all_planned if planned.new_task is not None]
+        if new:
+            await Task.add_all(new)
+        for planned in all_planned:
+            if planned.new_task is None and planned.entries and not await self._add_to_task(planned):
+                return None
+        deleted = [planned.deleted for planned in all_planned if planned.deleted is not None]
+        if deleted:
+            await DeletedEntry.add_all(deleted)
+        await self._count(
+            {"projects": 0, "tasks": len(new), "entries": sum(planned.entry_count for planned in all_planned)}
+        )
+        return all_planned
+
+    async def _add_to_task(self, planned: _Planned) -> bool:
+        """Whether the entries are in a task that was there before; one that has no room for them stays as it is."""
+        task = await Task.find_any(self._user_id, planned.task_id)
+        if task is None:
+            raise PlanIsStaleError
+        if task["entry_count"] + len(planned.entries) > ROOM:
+            planned.notice = f"the task {task['title']!r} is full: {len(planned.entries)} entries were left out"
+            planned.entries = []
+            return True
+        return await Task.add_imported(task, planned.entries) is not None
+
+    async def _count(self, made: dict[str, int]) -> None:
+        await require_hold(ImportBatch.add_made(self._batch, made, [], room=0))
