@@ -5,7 +5,7 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from app.database import in_time
+from app.database import without_haste
 from documents.base import Row, StoredDocument
 from documents.deleted_entries import DeletedEntry
 from documents.projects import Project
@@ -39,7 +39,8 @@ async def entries_of(user_id: ObjectId, tasks: list[Row]) -> AsyncIterator[list[
     """The ended entries of these tasks of the user, a few at a time, each with its task_id."""
     shown = {f"time_entries.{name}": 1 for name in _KNOWN_BY}
     for few in _of_few_entries(tasks):
-        found = await in_time(Task.rows().find({"_id": {"$in": few}, "user_id": user_id}, shown).to_list(None))
+        with without_haste():
+            found = await Task.rows().find({"_id": {"$in": few}, "user_id": user_id}, shown).to_list(None)
         yield [{**entry, "task_id": task["_id"]} for task in found for entry in task.get("time_entries", ())]
 
 
@@ -111,9 +112,13 @@ async def made_deleted(user_id: ObjectId, import_id: ObjectId, before: datetime)
 
 
 async def _streamed(document: type[StoredDocument], stages: list[Row]) -> AsyncIterator[Row]:
-    """The rows of an aggregation, a few in memory at a time. Each trip is in time, the whole takes what it takes."""
+    """The rows of an aggregation, a few in memory at a time. It takes as long as it takes."""
     found = document.rows().aggregate(stages, batchSize=ROWS_AT_ONCE, session=session_under_way())
-    while rows := await in_time(found.to_list(ROWS_AT_ONCE)):
+    while True:
+        with without_haste():
+            rows = await found.to_list(ROWS_AT_ONCE)
+        if not rows:
+            return
         for row in rows:
             yield row
 

@@ -87,7 +87,7 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, AccountFileLine]]:
     file.seek(0)
     packed = file.read(len(_GZIP)) == _GZIP
     file.seek(0)
-    stream = gzip.GzipFile(fileobj=file) if packed else file
+    stream = gzip.GzipFile(fileobj=file, mode="rb") if packed else file
     number = unpacked = 0
     while line := _line(stream, number + 1):
         number, unpacked = number + 1, unpacked + len(line)

@@ -79,7 +79,7 @@ LINES = [ACCOUNT, PROJECT, TASK, ENTRY, END]
 
 
 def packed(lines: list[Json]) -> bytes:
-    return gzip.compress(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+    return gzip.compress(b"".join(json.dumps(line).encode() + b"\n" for line in lines), mtime=0)
 
 
 async def send(client: Client, content: bytes, **fields: Any) -> httpx.Response:
@@ -252,6 +252,18 @@ WRONG = {
 }
 
 
+DAMAGED = {
+    "without its end": packed(LINES)[:-12],
+    "without its middle": packed(LINES)[:60],
+    "changed": packed(LINES)[:40] + b"xx" + packed(LINES)[42:],
+    "longer": packed(LINES) + b"more",
+    "no gzip": b"\x1f\x8b nonsense",
+    "no JSON": b"nonsense",
+    "NUL bytes": b"\0" * 1000,
+    "a long line": b'{"type": "account", "note": "' + b"x" * 1_100_000,
+}
+
+
 class TestAWrongFile:
     @pytest.mark.parametrize("lines", WRONG.values(), ids=WRONG.keys())
     async def test_is_refused_as_a_whole_with_its_line(
@@ -263,19 +275,7 @@ class TestAWrongFile:
         assert await kept(database) == []
         assert await database.import_batches.count_documents({}) == 0
 
-    @pytest.mark.parametrize(
-        "content",
-        [
-            packed(LINES)[:-12],
-            packed(LINES)[:60],
-            packed(LINES)[:40] + b"xx" + packed(LINES)[42:],
-            packed(LINES) + b"more",
-            b"\x1f\x8b nonsense",
-            b"nonsense",
-            b"\0" * 1000,
-            b'{"type": "account", "note": "' + b"x" * 1_100_000,
-        ],
-    )
+    @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
     async def test_is_refused_that_was_cut_short_or_changed(
         self, content: bytes, bob: Client, database: Database
     ) -> None:
