@@ -17,9 +17,12 @@ NewId = Callable[[str], ObjectId]
 
 
 def derived_id(user_id: ObjectId, old: str) -> ObjectId:
-    """The id that a thing of a file gets in the account of this user: the same one whenever it is read in."""
+    """The id that a thing of a file gets in the account of this user: the same one whenever it is read in.
+
+    It keeps the second and the counter of the old one, so that things stay in the order of their making.
+    """
     was = ObjectId(old).binary
-    return ObjectId(was[:4] + hashlib.sha256(user_id.binary + was).digest()[:8])
+    return ObjectId(was[:4] + hashlib.sha256(user_id.binary + was[:9]).digest()[:5] + was[9:])
 
 
 def project_row(line: ProjectLine, user_id: ObjectId, new_id: NewId, import_id: ObjectId) -> Row:
