@@ -32,6 +32,9 @@ cli = typer.Typer(
 accounts = typer.Typer(help="Manage accounts, also where registration is closed.", no_args_is_help=True)
 cli.add_typer(accounts, name="user")
 
+DateOrder = Literal["dmy", "mdy", "ymd"]
+ImportFormat = Literal["toggl", "clockify", "csv", "account"]
+Overlap = Literal["allow", "warn", "forbid"]
 FileFormat = Literal["csv", "xlsx", "ndjson", "ics", "account"]
 Email = Annotated[str, typer.Argument(help="The e-mail address of the account.", show_default=False)]
 
@@ -114,6 +117,30 @@ def export_command(
     with shown_bytes(file.name) as tell:
         size = export(settings_or_exit(), file=file, form=form, email=user, query=query, tell=tell)
     typer.echo(f"{file} has {size:,} bytes.")
+
+
+@cli.command("import")
+def import_command(
+    file: Annotated[Path, typer.Argument(help="What is read in.", show_default=False)],
+    form: Annotated[ImportFormat, typer.Option("--format", help="What has written it.", show_default=False)],
+    user: Annotated[str, typer.Option(help="The e-mail address of the account.", show_default=False)],
+    timezone: Annotated[str | None, typer.Option(help="Whose local times it has; needed but for an account.")] = None,
+    date_order: Annotated[DateOrder | None, typer.Option(help="Where its dates can be read in two ways.")] = None,
+    overlap: Annotated[Overlap | None, typer.Option(help="About tracked time; the user's policy if not given.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Write nothing when a row is wrong.")] = False,
+) -> None:
+    """Read a file of time entries, or of a whole account, in. The same file again adds nothing."""
+    # Imported late: the other commands do without.
+    from app.importing import import_file  # noqa: PLC0415
+    from app.progress import shown_rows  # noqa: PLC0415
+
+    given = {"format": form, "timezone": timezone, "date_order": date_order, "dry_run": dry_run, "strict": strict}
+    asked = {name: value for name, value in given.items() if value is not None}
+    with shown_rows(file.name) as tell:
+        said = import_file(settings_or_exit(), file=file, email=user, asked=asked, overlap=overlap, progress=tell)
+    for line in said:
+        typer.echo(line)
 
 
 @accounts.command("create")

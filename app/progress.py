@@ -5,7 +5,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, FileSizeColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    FileSizeColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TransferSpeedColumn,
+)
 
 
 @contextmanager
@@ -18,3 +26,13 @@ def shown_bytes(name: str) -> Iterator[Callable[[int], object]]:
     ) as shown:
         task = shown.add_task(name, total=None)  # how much it will be nobody knows before it is all there
         yield lambda count: shown.advance(task, count)
+
+
+@contextmanager
+def shown_rows(name: str) -> Iterator[Callable[[int, int], object]]:
+    """What is to be told how many rows of how many are done. A stderr that is no terminal shows nothing of it."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as shown:
+        task = shown.add_task(name, total=None)
+        yield lambda done, of: shown.update(task, completed=done, total=of)

@@ -33,7 +33,7 @@ PROJECTS_AT_ONCE = 500
 _READ_AT_ONCE = 1024 * 1024
 
 Part = TaskPart | DeletedEntryLine
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int], object]
 
 
 async def import_account(user: ActingUser, file: BinaryIO, *, dry_run: bool, progress: Progress) -> ImportRead:
@@ -87,8 +87,9 @@ async def _rehearse(user: ActingUser, file: BinaryIO, read: AccountFile, digest:
     writing = _Writing(user.id, batch, known)
 
     async def count(parts: list[Part]) -> None:
-        for part in parts:
-            planned = writing.planned(part, running=running)
+        nonlocal running
+        for planned in writing.planned(parts, running=running):
+            running = running or (planned.new_task is not None and "active" in planned.new_task)
             created["tasks"] += planned.new_task is not None
             created["entries"] += planned.entry_count
             writing.tell(planned)
@@ -142,6 +143,10 @@ class _Planned:
         """How many entries it adds to tasks."""
         return len(self.entries)
 
+    def entry_ids(self) -> list[ObjectId]:
+        """Of those, and of the deleted one."""
+        return [entry["id"] for entry in self.entries] + ([] if self.deleted is None else [self.deleted["_id"]])
+
 
 class _Writing:
     """The writing of an account file, in parts that are each kept as a whole, or not at all."""
@@ -151,6 +156,7 @@ class _Writing:
         self._batch = batch
         self._known = known
         self._projects: dict[str, ObjectId] = {}
+        self._written: set[ObjectId] = set()
         self.duplicates = 0
         self.notices: list[Row] = []
 
@@ -181,36 +187,51 @@ class _Writing:
 
     def tell(self, planned: _Planned) -> None:
         """Counts what was there already, and keeps what there is to say."""
+        self._written.update(planned.entry_ids())
         self.duplicates += planned.duplicates
         if planned.notice is not None:
             self.notices.append({"row": 0, "column": None, "message": planned.notice})
 
-    def planned(self, part: Part, *, running: bool) -> _Planned:
-        """What is to be written of this part, where a timer runs or not."""
-        if isinstance(part, DeletedEntryLine):
-            return self._planned_deleted(part)
-        planned = _Planned(self._known.new_id(part.task.id))
+    def planned(self, parts: list[Part], *, running: bool) -> list[_Planned]:
+        """What is to be written of these parts, where a timer runs or not."""
+        some = []
+        seen: set[ObjectId] = set()
+        for part in parts:
+            if isinstance(part, DeletedEntryLine):
+                planned = self._planned_deleted(part, seen)
+            else:
+                planned = self._planned_task(part, seen, running=running)
+                running = running or (planned.new_task is not None and "active" in planned.new_task)
+            seen.update(planned.entry_ids())
+            some.append(planned)
+        return some
+
+    def _planned_task(self, part: TaskPart, seen: set[ObjectId], *, running: bool) -> _Planned:
+        known, planned = self._known, _Planned(self._known.new_id(part.task.id))
         lines = []
         for line in part.entries:
-            entry_id = self._known.new_id(line.id)
-            if entry_id in self._known.entries:
-                planned.duplicates += entry_id not in self._known.own
-            elif line.ended_at is None and (running or planned.task_id in self._known.tasks):
+            entry_id = known.new_id(line.id)
+            if entry_id in seen or entry_id in self._written:
+                continue  # it was moved while the file was made
+            if entry_id in known.entries:
+                planned.duplicates += entry_id not in known.own
+            elif line.ended_at is None and (running or planned.task_id in known.tasks):
                 planned.notice = f"the timer of {part.task.title!r} was left out: another one runs, or it has ended"
             else:
                 lines.append(line)
-        planned.entries = [entry_row(line, self._known.new_id, self._batch["_id"]) for line in lines]
-        if planned.task_id not in self._known.tasks:
+        planned.entries = [entry_row(line, known.new_id, self._batch["_id"]) for line in lines]
+        if planned.task_id not in known.tasks:
             planned.new_task = task_row(
-                part.task, planned.entries, self._user_id, self._known.new_id, self._batch["_id"], self._projects
+                part.task, planned.entries, self._user_id, known.new_id, self._batch["_id"], self._projects
             )
             planned.project_id = planned.new_task["project_id"]
         return planned
 
-    def _planned_deleted(self, line: DeletedEntryLine) -> _Planned:
-        planned = _Planned(self._known.new_id(line.task_id))
+    def _planned_deleted(self, line: DeletedEntryLine, seen: set[ObjectId]) -> _Planned:
+        planned, entry_id = _Planned(self._known.new_id(line.task_id)), self._known.new_id(line.id)
         is_over = stored(line.deleted_at) <= stored(utc_now() - KEPT)
-        if not is_over and self._known.new_id(line.id) not in self._known.entries:
+        is_there = any(entry_id in ids for ids in (seen, self._written, self._known.entries))
+        if not is_over and not is_there:
             new_id = self._known.new_id
             planned.deleted = deleted_row(line, self._user_id, planned.task_id, new_id, self._batch["_id"])
         return planned
@@ -228,7 +249,7 @@ class _Writing:
 
     async def _attempt(self, parts: list[Part]) -> list[_Planned] | None:
         running = await Task.find_running(self._user_id) is not None
-        all_planned = [self.planned(part, running=running) for part in parts]
+        all_planned = self.planned(parts, running=running)
         for project_id in {planned.project_id for planned in all_planned} - {None}:
             if project_id and not await Project.holds_a_new_task(self._user_id, project_id):
                 raise PlanIsStaleError

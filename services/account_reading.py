@@ -118,7 +118,10 @@ def _wrong(number: int, says: str) -> ValidationError:
 
 @dataclass(slots=True)
 class _Check:
-    """Looks at one line after the other. What is wrong with the one, or with what it ends, is a ValueError."""
+    """Looks at one line after the other. What is wrong with the one, or with what it ends, is a ValueError.
+
+    An entry may be there twice: it was moved or deleted while the file was made. So may a timer.
+    """
 
     account: AccountLine | None = None
     projects: list[ProjectLine] = field(default_factory=list)
@@ -127,7 +130,6 @@ class _Check:
     ids: set[str] = field(default_factory=set)
     entries: int = 0
     deleted: int = 0
-    running: bool = False
     part: TaskPart | None = None
 
     def take(self, line: AccountFileLine) -> None:
@@ -143,9 +145,10 @@ class _Check:
             self._end_part()
             self.end = line
             return
-        if line.id in self.ids:
-            raise ValueError("has the id of a line before it")
-        self.ids.add(line.id)
+        if isinstance(line, ProjectLine | TaskLine):
+            if line.id in self.ids:
+                raise ValueError("has the id of a line before it")
+            self.ids.add(line.id)
         self._take_thing(line)
 
     def whole(self) -> AccountFile:
@@ -178,9 +181,8 @@ class _Check:
     def _take_entry(self, line: EntryLine) -> None:
         if self.part is None or self.part.task.id != line.task_id:
             raise ValueError("does not stand after its task")
-        if line.ended_at is None and self.running:
-            raise ValueError("runs, and so does another entry")
-        self.running = self.running or line.ended_at is None
+        if line.ended_at is None and any(entry.ended_at is None for entry in self.part.entries):
+            raise ValueError("runs, and so does another entry of its task")
         self.part.entries.append(line)
         self.entries += 1
 

@@ -9,6 +9,7 @@ from bson import ObjectId
 from documents.base import Row, StoredDocument
 from documents.deleted_entries import DeletedEntry
 from documents.examining import every, owners, wrong_structure
+from documents.import_batches import ImportBatch
 from documents.opening import DOCUMENTS
 from documents.projects import Project
 from documents.tasks import Task
@@ -16,7 +17,7 @@ from documents.users import User
 from documents.validation import mistakes, schema_of, shown
 from services.contention import until_settled
 from services.emails import email_key
-from services.soundness import entry_ids, verdict_on
+from services.soundness import entry_ids, import_ids, verdict_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +130,13 @@ def _wrong_alone(task: Row) -> Iterator[_Wrong]:
 class _Between:
     """What must be so between a user's tasks and everything else. It is told of them one after the other."""
 
-    def __init__(self, user_id: Any, *, is_known: bool, projects: set[Any], deleted: set[Any]) -> None:
+    def __init__(
+        self, user_id: Any, *, is_known: bool, projects: set[Any], deleted: set[Any], imports: set[Any]
+    ) -> None:
         self._user_id = user_id
         self._is_known = is_known
         self._projects = projects
+        self._imports = imports
         self._holders = dict.fromkeys(deleted, "deleted_entries")
         self._running: str | None = None
 
@@ -145,6 +149,7 @@ class _Between:
             is_known=await User.with_id(user_id) is not None,
             projects={row["_id"] async for row in every(Project, mine)},
             deleted={row["_id"] async for row in every(DeletedEntry, mine)},
+            imports={row["_id"] async for row in every(ImportBatch, mine)},
         )
 
     def wrong_with(self, task: Row) -> Iterator[_Wrong]:
@@ -155,6 +160,8 @@ class _Between:
         project_id = task.get("project_id")
         if isinstance(project_id, ObjectId) and project_id not in self._projects:
             yield _Wrong(task_id, f"project_id is {project_id}, which is no project of its user", mendable=True)
+        for import_id in import_ids(task) - self._imports:
+            yield _Wrong(task_id, f"import_id {import_id} is no import of its user")
         if "active" in task:
             if self._running is not None:
                 yield _Wrong(task_id, f"its timer runs, and so does that of {self._running}")

@@ -45,7 +45,7 @@ FINDINGS_IN_A_LIST = 10
 
 _READ_AT_ONCE = 1024 * 1024
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int], object]
 """Told how many rows of how many are done."""
 
 

@@ -40,10 +40,19 @@ def verdict_on(task: Row) -> Verdict:
 
 def entry_ids(task: Row) -> list[ObjectId]:
     """The ids of its entries, ended and running, as far as they can be told."""
-    ended, running = task.get("time_entries"), task.get("active")
-    entries = [*(ended if isinstance(ended, list) else ()), running]
-    ids = [entry.get("id") for entry in entries if isinstance(entry, dict)]
+    ids = [entry.get("id") for entry in _entries(task)]
     return [entry_id for entry_id in ids if isinstance(entry_id, ObjectId)]
+
+
+def import_ids(task: Row) -> set[ObjectId]:
+    """The imports that have made it or its entries, as far as they can be told."""
+    ids = [made.get("import_id") for made in (task, *_entries(task))]
+    return {import_id for import_id in ids if isinstance(import_id, ObjectId)}
+
+
+def _entries(task: Row) -> list[Row]:
+    ended, running = task.get("time_entries"), task.get("active")
+    return [entry for entry in (*(ended if isinstance(ended, list) else ()), running) if isinstance(entry, dict)]
 
 
 def _counted(entries: list[Row]) -> Row:

@@ -241,7 +241,7 @@ WRONG = {
     "half a second": [*LINES[:3], changed(ENTRY, started_at="2026-11-02T08:00:00.500Z"), END],
     "an end before the start": [*LINES[:3], changed(ENTRY, ended_at="2026-11-02T07:00:00Z"), END],
     "a timer on a pending task": [*LINES[:3], changed(ENTRY, ended_at=None), END],
-    "two timers": [
+    "two timers of a task": [
         *LINES[:2],
         changed(TASK, status="in_progress"),
         changed(ENTRY, ended_at=None),
@@ -287,6 +287,26 @@ class TestAWrongFile:
         bomb = gzip.compress(b"".join([json.dumps(ACCOUNT).encode(), b"\n", b" " * 1_000_000]))
         assert len(bomb) < 2_000
         problem(await send(bob, bomb), 413, "body_too_large")
+
+    async def test_may_say_twice_what_was_moved_and_stopped_while_it_was_made(
+        self, bob: Client, database: Database
+    ) -> None:
+        first, second = (changed(TASK, id=letter * 24, status="in_progress") for letter in "de")
+        deleted = changed(ENTRY, type="deleted_entry", task_id=first["id"], deleted_at=rfc3339(utc_now()))
+        lines = [
+            *(ACCOUNT, PROJECT, first, changed(ENTRY, task_id=first["id"])),
+            changed(ENTRY, id="f" * 24, task_id=first["id"], ended_at=None),
+            *(second, changed(ENTRY, task_id=second["id"])),
+            changed(ENTRY, id="1" * 24, task_id=second["id"], ended_at=None),
+            *(deleted, changed(END, tasks=2, entries=4, deleted_entries=1)),
+        ]
+        dry = await read_in(bob, packed(lines), dry_run="true")
+        made = await read_in(bob, packed(lines))
+        assert made["created"] == dry["created"] == {"projects": 1, "tasks": 2, "entries": 2}
+        assert len(made["notices"]) == 1
+        assert (await bob.get("/timer")).json()["task_title"] == "Offer"
+        await balance(database)
+        assert not (await examine()).findings
 
     async def test_leaves_out_what_was_deleted_long_ago(self, bob: Client, database: Database) -> None:
         long_ago = rfc3339(utc_now() - timedelta(days=31))

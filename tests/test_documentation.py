@@ -169,6 +169,11 @@ class TestThePageOfExports:
             '"type":"account"',
             '"note":"=first draft"',
             '{"type":"end","schema_version":1,"projects":0,"tasks":1,"entries":1,"deleted_entries":0}',
+            '"dry_run":true,"created":{"projects":1,"tasks":2,"entries":2},"duplicates":0,',
+            '"dry_run":false,"created":{"projects":1,"tasks":2,"entries":2},"duplicates":0,',
+            '"dry_run":false,"created":{"projects":0,"tasks":0,"entries":0},"duplicates":2,',
+            '"errors":[{"row":3,"column":"End"',
+            '"removed":{"projects":1,"tasks":2,"entries":2},"left":{"projects":0,"tasks":0,"entries":0}',
         ):
             assert part in said
 

@@ -10,10 +10,11 @@ from bson import ObjectId
 
 from app.clock import stored, utc_now
 from documents.import_batches import ImportBatch
+from services.doctor import examine
 from tests.books import balance
 from tests.conftest import Database
 from tests.rows import short_entries, tracked
-from tests.support import API, Client, Json, at, parameters, pointers, problem
+from tests.support import API, Client, Json, at, clock, parameters, pointers, problem
 
 HEADER = "Start,End,Project,Task,Description,Client,Tags,Billable\n"
 
@@ -529,3 +530,26 @@ class TestTheList:
         cursor = (await alice.get("/imports", params={"limit": 1})).json()["next_cursor"]
         for client, wrong in ((bob, cursor), (alice, cursor[:-2]), (alice, "nonsense")):
             assert parameters(await client.get("/imports", params={"cursor": wrong})) == {"cursor"}
+
+
+class TestOurOwnExport:
+    async def test_adds_nothing_to_the_account_it_comes_from(self, alice: Client) -> None:
+        project = await alice.make_project()
+        for title, project_id in (("Offer", project["id"]), ("Mail", None)):
+            task = await alice.make_task(title=title, project_id=project_id, tags=["a"])
+            await alice.write(task, note="first draft", tags=["b"])
+            await alice.write(task, started_at=clock("11:00"))
+        query = {"from": "2026-11-01", "to": "2026-12-01"}
+        content = (await alice.get("/exports/time-entries.csv", params=query)).content
+        form = {"format": "csv", "timezone": "UTC"}
+        made = (await alice.post("/imports", data=form, files={"file": ("a.csv", content)})).json()
+        assert (made["created"]["entries"], made["duplicates"], made["errors"]) == (0, 4, [])
+
+
+class TestTheDoctor:
+    async def test_finds_what_no_import_has_made(self, alice: Client, database: Database) -> None:
+        made = await read_in(alice, row(2, "09:00", "10:00"))
+        assert not (await examine()).findings
+        await database.import_batches.delete_one({})
+        (finding,) = (await examine()).findings
+        assert finding.says == f"import_id {made['id']} is no import of its user"

@@ -1,0 +1,107 @@
+"""What `task-timer import` does: a file read in as the API reads it, and what there is to say of it."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from pydantic import ValidationError as PydanticError
+from pymongo.errors import PyMongoError
+
+from app.config import Settings
+from app.embedded import database_url
+from app.errors import CommandError, ServiceError, ValidationError
+from app.findings import in_a_body
+from documents.opening import open_database
+from documents.users import OverlapPolicy
+from services.imports import Progress, import_service
+from services.schemas.imports import FindingRead, ImportForm, ImportRead
+from services.users import user_service
+
+
+class ImportFileError(CommandError):
+    """The file is not read in, or with --strict a row of it is wrong; the text has a line for each thing."""
+
+
+def import_file(
+    settings: Settings,
+    *,
+    file: Path,
+    email: str,
+    asked: Mapping[str, Any],
+    overlap: OverlapPolicy | None,
+    progress: Progress,
+) -> list[str]:
+    """Reads the file in for this user, and answers what there is to say of it, in lines.
+
+    Raises ImportFileError or EmbeddedStoreError.
+    """
+    with database_url(settings) as url:
+        connected = settings.model_copy(update={"database_url": SecretStr(url)})
+        return _told(asyncio.run(_on_the_database(connected, file, email, asked, overlap, progress)))
+
+
+async def _on_the_database(
+    settings: Settings,
+    file: Path,
+    email: str,
+    asked: Mapping[str, Any],
+    overlap: OverlapPolicy | None,
+    progress: Progress,
+) -> ImportRead:
+    try:
+        form = _form(asked)
+        async with open_database(settings):
+            user = await user_service.acting(email=email)
+            return await import_service.run(user, file=file.open("rb"), asked=form, overlap=overlap, progress=progress)
+    except ServiceError as refused:
+        raise ImportFileError(_sentences(refused)) from refused
+    except PyMongoError as silent:
+        raise ImportFileError("The database does not answer.") from silent
+    except OSError as error:
+        raise ImportFileError(f"{file} cannot be read: {error.strerror}.") from error
+
+
+def _form(asked: Mapping[str, Any]) -> ImportForm:
+    try:
+        return ImportForm.model_validate(asked)
+    except PydanticError as error:
+        raise ValidationError(errors=in_a_body(error)) from None
+
+
+def _sentences(refused: ServiceError) -> str:
+    """What is wrong, a line each; of a field of the form by the name of its option."""
+    wrong = []
+    for error in refused.errors:
+        field = (error.pointer or "").removeprefix("#/")
+        wrong.append(f"{'The file' if field == 'file' else '--' + field.replace('_', '-')} {error.detail}.")
+    return "\n".join(wrong) or str(refused)
+
+
+def _told(read: ImportRead) -> list[str]:
+    created = read["created"]
+    made = (
+        f"{_number(created['entries'], 'entry', 'entries')}, {_number(created['tasks'], 'task', 'tasks')} and "
+        f"{_number(created['projects'], 'project', 'projects')}"
+    )
+    lines = [f"{made} {'would be made' if read['dry_run'] else 'made'}."]
+    if read["duplicates"]:
+        lines.append(f"{_number(read['duplicates'], 'row was', 'rows were')} there already.")
+    if read["skipped"]:
+        lines.append(f"{_number(read['skipped'], 'row is', 'rows are')} no time of work.")
+    lines += [_of_a_row(error) for error in read["errors"]]
+    lines += [_of_a_row(notice) for notice in read.get("notices", ())]
+    if read["id"] is not None:
+        lines.append(f"Import {read['id']}: DELETE /imports/{read['id']} takes it back.")
+    return lines
+
+
+def _of_a_row(finding: FindingRead) -> str:
+    where = "the file" if finding["row"] == 0 else f"row {finding['row']:,}"
+    column = "" if finding["column"] is None else f", column {finding['column']}"
+    return f"{where}{column}: {finding['message']}"
+
+
+def _number(count: int, one: str, several: str) -> str:
+    return f"{count:,} {one if count == 1 else several}"
