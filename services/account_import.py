@@ -108,7 +108,7 @@ async def _take_over_the_profile(user: ActingUser, read: AccountFile) -> None:
     authentication_service.forget(user.id)
 
 
-async def _each(file: BinaryIO, do: Callable[[list[Part]], Awaitable[None]], progress: Callable[[int], None]) -> None:
+async def _each(file: BinaryIO, do: Callable[[list[Part]], Awaitable[None]], progress: Callable[[int], object]) -> None:
     """Does it with all tasks and deleted entries of the file, some at a time."""
     parts, done = parts_of(file), 0
     while some := await beside_the_loop(lambda: _some(parts)):
