@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from bson import ObjectId
 
 from app.clock import stored, utc_now
 from documents.deleted_entries import KEPT
@@ -102,6 +103,18 @@ class TestTheFile:
         await database.deleted_entries.update_one({}, {"$set": {"deleted_at": long_ago}})
         await database.projects.insert_one(project_row(alice.user["_id"], deleted_at=NINE))
         assert (await exported(alice))[-1] == {**END, "tasks": 1}
+
+    async def test_refers_to_nothing_that_is_not_in_it(self, alice: Client, database: Database) -> None:
+        user_id = alice.user["_id"]
+        project = project_row(user_id, deleted_at=NINE)
+        await database.projects.insert_one(project)
+        await database.tasks.insert_one(task_row(user_id, project_id=project["_id"]))
+        entry = ended_entry()
+        kept = {"_id": entry["id"], "user_id": user_id, "task_id": ObjectId(), "entry": entry}
+        await database.deleted_entries.insert_one({**kept, "deleted_at": stored(utc_now())})
+        _, task, end = await exported(alice)
+        assert (task["type"], task["project_id"]) == ("task", None)
+        assert end == {**END, "tasks": 1}
 
     async def test_holds_ones_own_alone(self, alice: Client, bob: Client) -> None:
         await alice.make_project()

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 
 import orjson
+from bson import ObjectId
 
 from services.beside_the_loop import beside_the_loop
 from services.export_formats.rows import Batches, Contents, Row
@@ -32,9 +33,13 @@ async def write_account_file(
     user: Row, *, projects: Batches, tasks: Batches, deleted_entries: Batches, now: datetime
 ) -> Contents:
     """The account, each of the others in batches, and the end, which counts them."""
-    file = _Packed()
+    file, lines = _Packed(), _Lines()
     file.add([write_account(user, now)])
-    parts: list[tuple[Batches, LinesOf]] = [(projects, _of_project), (tasks, _of_task), (deleted_entries, _of_deleted)]
+    parts: list[tuple[Batches, LinesOf]] = [
+        (projects, lines.of_project),
+        (tasks, lines.of_task),
+        (deleted_entries, lines.of_deleted),
+    ]
     for batches, lines_of in parts:
         async with aclosing(batches):
             async for batch in batches:
@@ -44,21 +49,35 @@ async def write_account_file(
     yield file.end()
 
 
-def _of_project(project: Row) -> Iterator[Row]:
-    yield write_project(project)
+class _Lines:
+    """The lines of each thing, none of which refers to what is not in the file.
 
+    What is made or deleted while the file is written may be met without what it belongs to.
+    """
 
-def _of_task(task: Row) -> Iterator[Row]:
-    yield write_task(task)
-    task_id = str(task["_id"])
-    for entry in task["time_entries"]:
-        yield write_entry(task_id, entry)
-    if "active" in task:
-        yield write_entry(task_id, task["active"])
+    def __init__(self) -> None:
+        self._projects: set[ObjectId] = set()
+        self._tasks: set[ObjectId] = set()
 
+    def of_project(self, project: Row) -> Iterator[Row]:
+        """The project."""
+        self._projects.add(project["_id"])
+        yield write_project(project)
 
-def _of_deleted(deleted: Row) -> Iterator[Row]:
-    yield write_deleted_entry(deleted)
+    def of_task(self, task: Row) -> Iterator[Row]:
+        """The task, of no project when its own is being deleted, and its entries."""
+        self._tasks.add(task["_id"])
+        yield write_task(task if task["project_id"] in self._projects else {**task, "project_id": None})
+        task_id = str(task["_id"])
+        for entry in task["time_entries"]:
+            yield write_entry(task_id, entry)
+        if "active" in task:
+            yield write_entry(task_id, task["active"])
+
+    def of_deleted(self, deleted: Row) -> Iterator[Row]:
+        """The deleted entry, if its task is there to take it back."""
+        if deleted["task_id"] in self._tasks:
+            yield write_deleted_entry(deleted)
 
 
 class _Packed:
