@@ -237,6 +237,19 @@ class TestTheRunningTimer:
         assert [line["id"] for line in await lines(alice, **around, tag="deep")] == [timer["entry"]["id"]]
         assert await lines(alice, **around, tag="other") == []
 
+    async def test_is_there_once_when_it_is_stopped_meanwhile(self, alice: Client) -> None:
+        task = await alice.make_task()
+        around = {"from": ago(days=1), "to": ago(days=-1), "include_running": "true"}
+        for number in range(1, 9):
+            timer = await alice.start(task, started_at=ago(hours=number))
+            stopping = asyncio.create_task(alice.stop())
+            found = await asyncio.gather(*(lines(alice, **around) for _ in range(4)))
+            await stopping
+            for file in found:
+                ids = [line["id"] for line in file]
+                assert timer["entry"]["id"] in ids
+                assert len(ids) == len(set(ids)) == number
+
 
 class TestCsv:
     async def test_says_all_of_an_entry(self, alice: Client) -> None:
