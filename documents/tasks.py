@@ -192,9 +192,9 @@ class Task(StoredDocument):
             [
                 {"$match": {"user_id": user_id, "last_ended_at": {"$type": "date"}}},
                 {"$match": {"deleted_at": None}},
-                {"$project": {"title": 1, "project_id": 1, "status": 1, "tracked_seconds": 1, "last_ended_at": 1}},
-                {"$sort": {"last_ended_at": -1, "_id": -1}},
+                {"$sort": {"last_ended_at": DESCENDING}},
                 {"$limit": limit},
+                {"$project": {"title": 1, "project_id": 1, "status": 1, "tracked_seconds": 1, "last_ended_at": 1}},
             ]
         )
 

@@ -4,7 +4,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from bson import ObjectId
 
+from documents.entry_filter import EntryFilter
+from documents.report_entries import read_ended
 from tests.conftest import Database, MakeUser
 from tests.rows import ended_entry, project_row, running_entry, task_row, tracked
 from tests.support import Client, Json, ago, instant, parameters, problem
@@ -343,6 +346,31 @@ class TestTheRunningTimer:
             assert row["entry_count"] == 1
             entry_id = (await alice.read(task))["time_entries"][0]["id"]
             await alice.delete(f"/tasks/{task['id']}/time-entries/{entry_id}")
+
+
+class TestATimerThatIsStoppedWhileAReportIsRead:
+    async def test_is_left_out_of_the_ended_ones_when_it_was_seen_running(self, alice: Client) -> None:
+        task = await alice.make_task()
+        kept = await alice.write(task, started_at=ago(hours=3), duration_seconds=60)
+        seen = (await alice.start(task, started_at=ago(hours=2)))["entry"]
+        await alice.stop()
+        for but, ids in ((None, {kept["id"], seen["id"]}), (ObjectId(seen["id"]), {kept["id"]})):
+            wanted = EntryFilter(task_id=ObjectId(task["id"]))
+            ended = read_ended(alice.user["_id"], wanted, but=but, of_task=("title",), of_entry=("id",))
+            (found,) = [row async for row in ended]
+            assert {str(entry["id"]) for entry in found["entries"]} == ids
+
+
+class TestManyTasks:
+    async def test_are_all_added_up_over_several_trips(self, alice: Client, database: Database) -> None:
+        rows = [task_row(alice.user["_id"], **tracked(entry("18 09:00", number % 7))) for number in range(205)]
+        await database.tasks.insert_many(rows)
+        found = await report(alice, group_by="task")
+        assert {row["key"]: row["seconds"] for row in found["rows"]} == {
+            str(row["_id"]): row["tracked_seconds"] for row in rows
+        }
+        by_most = sorted(((row["seconds"], row["key"]) for row in found["rows"]), key=lambda pair: (-pair[0], pair[1]))
+        assert [row["key"] for row in found["rows"]] == [key for _, key in by_most]
 
 
 class TestAWrongQuestion:

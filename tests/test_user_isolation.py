@@ -156,6 +156,21 @@ class TestWhatIsSomebodyElses:
         assert (await bob.read_in(line))["created"] == {"projects": 0, "tasks": 1, "entries": 1}
         assert (await alice.list())["items"] == [task]
 
+    async def test_reports_add_up_ones_own(self, alice: Client, bob: Client) -> None:
+        project = await alice.make_project(client_name="canary 7f3a")
+        task = await alice.make_task(title="canary", project_id=project["id"], tags=["canary"])
+        await alice.write(task)
+        await alice.start(task)
+        time = {"from": "2026-01-01", "to": "9998-01-01", "include_running": "true", "group_by": "client,task"}
+        for narrow in ({}, {"task_id": task["id"]}, {"project_id": project["id"]}, {"tag": "canary"}):
+            for path, sent in (("summary", {**time, **narrow}), ("timesheet", {"date": "2026-11-18", **narrow})):
+                response = await bob.get(f"/reports/{path}", params=sent)
+                assert response.json()["rows"] == []
+                assert response.json().get("running_seconds", 0) == 0
+                assert (await alice.get(f"/reports/{path}", params=sent)).json()["rows"] != []
+        today = (await bob.get("/reports/today")).json()
+        assert (today["timer"], today["recent_tasks"], today["week_seconds"]) == (None, [], 0)
+
     async def test_lists_show_ones_own(self, alice: Client, bob: Client) -> None:
         await alice.make_task(title="canary 7f3a", tags=["canary"])
         mine = await bob.make_task()
