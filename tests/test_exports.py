@@ -443,12 +443,11 @@ class TestAnExportThatIsCutShort:
         await many_entries(alice, database, **BROKEN)
         problem(await alice.get("/exports/time-entries.xlsx", params=NOVEMBER), 500, "internal_error")
 
-    async def test_by_its_client_stops_the_query(self, alice: Client, database: Database) -> None:
+    async def test_by_its_client_leaves_no_query_behind(self, alice: Client, database: Database) -> None:
         await many_entries(alice, database)
         before = await open_cursors(database)
         async with alice.stream("GET", "/exports/time-entries.ndjson", params=NOVEMBER) as response:
-            await anext(response.aiter_raw())
-            assert await open_cursors(database) > before
+            await anext(response.aiter_raw())  # what comes after it may lie in the sockets already
         for _ in range(1200):
             if await open_cursors(database) <= before:
                 return
