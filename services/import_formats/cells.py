@@ -37,4 +37,4 @@ class Cells:
         text = self._row[place]
         if text[:1] == "'" and self._columns.is_neutralised and text.lstrip("'").startswith(_BEGINS_A_FORMULA):
             text = text[1:]
-        return text
+        return "" if text == self._columns.nothing else text

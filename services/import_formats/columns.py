@@ -48,11 +48,13 @@ _BESIDE: dict[Field, tuple[Field, ...]] = {
 class Layout:
     """The columns that a program writes, and what else is particular of its files.
 
-    `needed` are columns of which there must be one each, with the name that the user knows it by.
+    `needed` are columns of which there must be one each, with the name that the user knows it by;
+    `nothing` is what the program writes into an empty cell.
     """
 
     fields: Mapping[str, Field]
     needed: tuple[tuple[tuple[Field, ...], str], ...]
+    nothing: str = ""
     has_totals: bool = False
     is_neutralised: bool = False
 
@@ -67,6 +69,7 @@ class Columns:
 
     def __init__(self, layout: Layout, header: Sequence[str]) -> None:
         self.header = header
+        self.nothing = layout.nothing
         self.is_neutralised = layout.is_neutralised
         self._has_totals = layout.has_totals
         self.places: dict[Field, int] = {}
@@ -77,7 +80,6 @@ class Columns:
             if not any(field in self.places for field in fields):
                 named = ", ".join(shown(name) for name in header[:_MOST_NAMED])
                 raise unreadable(f"has no column {known_as}; its first line names {named}")
-
         self.narrowest = 1 + max(place for field, place in self.places.items() if field in {"start", "start_date"})
 
     def _take(self, layout: Layout, place: int, name: str) -> None:

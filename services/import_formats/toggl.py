@@ -23,5 +23,6 @@ TOGGL = Layout(
         (("start",), "Start time"),
         (("end", "duration"), "Duration or End time"),
     ),
+    nothing="-",
 )
 """Its amounts are of an entry, not of an hour, so that they make no rate."""

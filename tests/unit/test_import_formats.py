@@ -114,7 +114,7 @@ class TestAFileOfToggl:
         assert span(deploying) == OVER_MIDNIGHT
         assert span(changing) == IN_THE_REPEATED_HOUR
 
-    @pytest.mark.parametrize("times", ["10:00:00,-1763456400", "10:00:00,-00:10:00", "10:00:00,"])
+    @pytest.mark.parametrize("times", ["10:00:00,-1763456400", "10:00:00,-00:10:00", "10:00:00,", "10:00:00,-"])
     def test_says_which_timer_still_runs(self, times: str) -> None:
         error = only_error(f"Description,Start date,Start time,Duration\nWork,2026-11-18,{times}\n", of="toggl")
         assert error.row == 1
