@@ -106,11 +106,12 @@ class ImportService:
                 _require_sound(errors)
             if asked.dry_run:
                 return rehearsed
-        while True:
-            try:
-                return await self._import(job)
-            except ImportTakenOverError:
-                continue  # in its turn: what is written already is found as duplicates
+        made = await self._in_turn(job)
+        if asked.strict and made["errors"] and made["id"] is not None:
+            # Somebody has tracked that time since it was looked at.
+            await self.take_back(user, import_id=made["id"])
+            _require_sound([RowFinding(**error) for error in made["errors"]])
+        return made
 
     async def page(self, user: ActingUser, *, query: ImportQuery) -> ImportPage:
         """A page of the user's imports, the newest first. Raises InvalidCursorError."""
@@ -169,6 +170,13 @@ class ImportService:
             "state": "done",
         }
         return {**read_import(batch, overlaps), "id": None, "dry_run": True}, errors
+
+    async def _in_turn(self, job: _Job) -> ImportRead:
+        while True:
+            try:
+                return await self._import(job)
+            except ImportTakenOverError:
+                continue  # what is written already is found as duplicates
 
     async def _import(self, job: _Job) -> ImportRead:
         async with reading_in(job.user.id, format=job.asked.format, digest=job.digest) as batch:

@@ -118,3 +118,19 @@ class TestALongRow:
     async def test_of_more_than_31_days_is_marked(self, day: str, doubtful: bool, alice: Client) -> None:
         await read_in(alice, f"2026-09-02 09:00,{day},,Long,,,,\n")
         assert await reviewed(alice) == {"Long": doubtful}
+
+
+class TestAStrictImport:
+    async def test_is_taken_back_when_time_is_tracked_after_its_rehearsal(
+        self, alice: Client, database: Database
+    ) -> None:
+        """However the two meet: all rows go in, or none."""
+        task = await alice.make_task(title="Mine")
+        lines = "".join(row(2, f"{hour:02}:00", f"{hour:02}:50") for hour in range(8, 20))
+        span = {"started_at": "2026-11-02T15:20:00Z", "duration_seconds": 600}
+        writing = alice.insist("POST", f"/tasks/{task['id']}/time-entries", json=span, params={"overlap": "forbid"})
+        sent, written = await asyncio.gather(send(alice, lines, overlap="forbid", strict="true"), writing)
+        assert sorted((sent.status_code, written.status_code)) in ([201, 409], [201, 422])
+        count = sum([found["entry_count"] async for found in database.tasks.find()])
+        assert count == (12 if sent.status_code == 201 else 1)
+        await balance(database)

@@ -9,6 +9,7 @@ import pytest
 from bson import ObjectId
 
 from app.clock import stored, utc_now
+from documents.base import DuplicateError
 from documents.import_batches import ImportBatch
 from services.doctor import examine
 from tests.books import balance
@@ -470,6 +471,19 @@ async def held(database: Database, made: Json, **since: float) -> None:
 
 
 class TestAnImportUnderWay:
+    async def test_is_the_only_one_of_twenty_that_begin_at_once(self, alice: Client) -> None:
+        batches = [ImportBatch.new(alice.user["_id"], format="csv", digest=str(number)) for number in range(20)]
+        added = await asyncio.gather(*(batch.add() for batch in batches), return_exceptions=True)
+        assert sorted(isinstance(one, DuplicateError) for one in added) == [False] + [True] * 19
+
+    async def test_is_taken_over_by_one_of_twenty(self, alice: Client, database: Database) -> None:
+        made = await read_in(alice, row(2, "09:00", "10:00"))
+        await held(database, made, minutes=1)
+        batch = await database.import_batches.find_one({})
+        assert batch is not None
+        taken = await asyncio.gather(*(ImportBatch.take(batch, "under_way") for _ in range(20)))
+        assert sum(one is not None for one in taken) == 1
+
     async def test_is_waited_for(self, alice: Client, database: Database) -> None:
         made = await read_in(alice, row(2, "09:00", "10:00"))
         await held(database, made)
