@@ -1,5 +1,6 @@
 """Writing what was planned: a part of it at a time, each with its count in one transaction."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -20,6 +21,9 @@ from services.import_overlaps import Checked, Latest, checked
 from services.import_plans import ROOM, Known, Place, PlannedEntry
 from services.intervals import seconds_between
 from services.schemas.overlaps import OverlapRead
+
+MADE_AT_ONCE = 50
+"""After so many entries others get their turn."""
 
 LONGEST_UNDOUBTED = timedelta(days=31)
 """A longer entry is marked for review: nobody could write it by hand."""
@@ -126,7 +130,11 @@ class Writing:
             task, place = standing.get(task_id), places[task_id]
             billable = False if task is None else task["billable"]
             rate = None if place.project is None else rates.get(place.project)
-            entries = [self._entry(entry, billable, rate, entry.key in doubtful) for entry in planned]
+            entries = []
+            for entry in planned:
+                entries.append(self._entry(entry, billable, rate, entry.key in doubtful))
+                if len(entries) % MADE_AT_ONCE == 0:
+                    await asyncio.sleep(0)
             if task is None:
                 project_id = None if place.project is None else projects[place.project]
                 new.append(
