@@ -1,5 +1,6 @@
 """JSON answers, written by orjson from plain values."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,4 +16,11 @@ def json_response(
     media_type: str = "application/json",
 ) -> Response:
     """An answer with this body as JSON."""
-    return Response(orjson.dumps(body), status, headers, media_type)
+    return Response(_written(body), status, headers, media_type)
+
+
+def _written(body: Any) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError:  # what a report adds up may be a number of more than 64 bits
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

@@ -308,6 +308,13 @@ class TestTheRowsOfASummary:
         assert (down["rounded_total_seconds"], down["rows"][0]["rounded_seconds"]) == (0, 0)
         assert (await report(alice, rounding_scope="total"))["rounded_total_seconds"] == 1200
 
+    async def test_show_amounts_of_any_size(self, alice: Client, database: Database) -> None:
+        much = {"amount": 2**62, "currency": "USD"}
+        await put(database, alice, entry("18 09:00", 600, billable=True, hourly_rate=much), title="Grüße")
+        found = await report(alice, group_by="task")
+        assert found["amounts"] == found["rows"][0]["amounts"] == [{"currency": "USD", "amount": 10 * 2**62}]
+        assert found["rows"][0]["label"] == "Grüße"
+
 
 class TestTheRunningTimer:
     async def test_is_told_apart_and_counted_when_asked_for(self, alice: Client) -> None:
