@@ -394,6 +394,13 @@ class TestIcs:
         assert (str(event["summary"]), str(event["description"])) == ("a;b,c\\d", note)
         assert event.categories == ["x, y", "z;"]
 
+    async def test_has_none_of_the_characters_that_a_calendar_may_not_have(self, alice: Client) -> None:
+        task = await alice.make_task(title="a\x01b", tags=["x\x7fy"])
+        await alice.write(task, note="one\ttwo\x0b\r\nthree")
+        (event,) = await events(alice)
+        assert (str(event["summary"]), str(event["description"])) == ("ab", "one\ttwo\nthree")
+        assert event.categories == ["xy"]
+
     async def test_has_no_end_for_an_entry_of_no_time(self, alice: Client, database: Database) -> None:
         entry = ended_entry(minutes=0)
         await database.tasks.insert_one(task_row(alice.user["_id"], **tracked(entry)))

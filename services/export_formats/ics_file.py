@@ -11,6 +11,9 @@ from services.export_formats.rows import About, Batches, Contents, Row, all_tags
 
 _END = b"END:VCALENDAR\r\n"
 
+_CONTROLS = dict.fromkeys({*range(0x20), 0x7F} - set(map(ord, "\t\r\n")))
+"""What no line of a calendar may hold (RFC 5545 section 3.1), each as nothing; line breaks are escaped."""
+
 
 async def write_ics(batches: Batches, about: About, *, name: str = "Task Timer") -> Contents:
     """A calendar that may be taken in again and again: an entry keeps its UID."""
@@ -43,15 +46,19 @@ def _event(row: Row, about: About) -> Event:
     event.add("dtstart", aware(started_at))
     if ended_at > started_at:  # one of no time has no end (RFC 5545 section 3.6.1)
         event.add("dtend", aware(ended_at))
-    event.add("summary", row["title"])
+    event.add("summary", _text(row["title"]))
     if entry["note"]:
-        event.add("description", entry["note"])
+        event.add("description", _text(entry["note"]))
     project, _ = about.project_of(row)
     categories = [*all_tags(row), *([project] if project else [])]
     if categories:
-        event.add("categories", categories)
+        event.add("categories", [_text(category) for category in categories])
     _add_history(event, entry["created_at"], entry["updated_at"])
     return event
+
+
+def _text(text: str) -> str:
+    return text.translate(_CONTROLS)
 
 
 def _add_history(event: Event, created_at: datetime, updated_at: datetime) -> None:
