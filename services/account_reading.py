@@ -124,7 +124,10 @@ class _Check:
     """
 
     account: AccountLine | None = None
-    projects: list[ProjectLine] = field(default_factory=list)
+    projects: dict[str, ProjectLine] = field(default_factory=dict)
+    """By their names."""
+    new_ids: dict[str, ObjectId] = field(default_factory=dict)
+    """Of the projects, by their ids."""
     end: EndLine | None = None
     tasks: set[str] = field(default_factory=set)
     ids: set[str] = field(default_factory=set)
@@ -158,7 +161,7 @@ class _Check:
         counted = (len(self.projects), len(self.tasks), self.entries, self.deleted)
         if counted != (self.end.projects, self.end.tasks, self.end.entries, self.end.deleted_entries):
             raise ValueError("counts other lines than there are: the file was changed")
-        return AccountFile(self.account, self.projects, self.entries)
+        return AccountFile(self.account, list(self.projects.values()), self.entries)
 
     def _take_thing(self, line: ProjectLine | TaskLine | EntryLine | DeletedEntryLine) -> None:
         if isinstance(line, EntryLine):
@@ -166,11 +169,12 @@ class _Check:
             return
         self._end_part()
         if isinstance(line, ProjectLine):
-            if self.tasks or any(line.name == other.name for other in self.projects):
+            if self.tasks or line.name in self.projects:
                 raise ValueError("stands after a task, or has the name of another project")
-            self.projects.append(line)
+            self.projects[line.name] = line
+            self.new_ids[line.id] = ObjectId(line.id)
         elif isinstance(line, TaskLine):
-            if line.project_id is not None and line.project_id not in {project.id for project in self.projects}:
+            if line.project_id is not None and line.project_id not in self.new_ids:
                 raise ValueError("project_id: is no project of the file")
             self.tasks.add(line.id)
             self.part = TaskPart(line, [])
@@ -198,8 +202,7 @@ class _Check:
         if part is None:
             return
         entries = [entry_row(entry, ObjectId, _NOBODY) for entry in part.entries]
-        projects = {project.id: ObjectId(project.id) for project in self.projects}
-        row = task_row(part.task, entries, _NOBODY, ObjectId, _NOBODY, projects)
+        row = task_row(part.task, entries, _NOBODY, ObjectId, _NOBODY, self.new_ids)
         verdict = verdict_on(row)
         for says in (*verdict.refused, *verdict.wrong):
             raise ValueError(f"ends a task that contradicts itself: {says}")
