@@ -14,7 +14,7 @@ from app.errors import FieldError, ValidationError
 from app.findings import in_a_body, pointer
 
 FILE = "file"
-LONGEST_FIELD = 1_000
+LONGEST_FIELD = 1024
 """What stands beside the file is short: names and switches."""
 
 _MEDIA_TYPE = "multipart/form-data"

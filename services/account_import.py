@@ -209,10 +209,12 @@ class _Writing:
     def _planned_task(self, part: TaskPart, seen: set[ObjectId], *, running: bool) -> _Planned:
         known, planned = self._known, _Planned(self._known.new_id(part.task.id))
         lines = []
+        met = set(seen)
         for line in part.entries:
             entry_id = known.new_id(line.id)
-            if entry_id in seen or entry_id in self._written:
+            if entry_id in met or entry_id in self._written:
                 continue  # it was moved while the file was made
+            met.add(entry_id)
             if entry_id in known.entries:
                 planned.duplicates += entry_id not in known.own
             elif line.ended_at is None and (running or planned.task_id in known.tasks):

@@ -3,12 +3,15 @@
 import gzip
 import json
 from datetime import timedelta
+from io import BytesIO
+from time import process_time
 from typing import Any
 
 import httpx
 import pytest
 
 from app.clock import rfc3339, utc_now
+from services.account_reading import read_account
 from services.doctor import examine
 from tests.books import balance
 from tests.conftest import Database
@@ -234,6 +237,7 @@ WRONG = {
     "an unknown field": [changed(ACCOUNT, more=1), *LINES[1:]],
     "an unknown type": [ACCOUNT, {"type": "more", "schema_version": 1}, *LINES[1:]],
     "a project twice": [ACCOUNT, PROJECT, *LINES[1:]],
+    "a task twice, once in capitals": [*LINES[:-1], changed(TASK, id="B" * 24), changed(END, tasks=2)],
     "a name twice": [ACCOUNT, changed(PROJECT, id="d" * 24), *LINES[1:]],
     "no project": [ACCOUNT, *LINES[2:]],
     "an entry of another task": [*LINES[:3], changed(ENTRY, task_id="d" * 24), END],
@@ -307,6 +311,27 @@ class TestAWrongFile:
         assert (await bob.get("/timer")).json()["task_title"] == "Offer"
         await balance(database)
         assert not (await examine()).findings
+
+    async def test_has_an_entry_once_that_its_task_says_twice(self, bob: Client, database: Database) -> None:
+        made = await read_in(bob, packed([*LINES[:4], ENTRY, changed(END, entries=2)]))
+        assert made["created"]["entries"] == 1
+        await balance(database)
+        assert not (await examine()).findings
+
+    async def test_may_write_ids_in_capitals(self, bob: Client) -> None:
+        lines = [ACCOUNT, PROJECT, changed(TASK, project_id="A" * 24), changed(ENTRY, task_id="B" * 24), END]
+        made = await read_in(bob, packed(lines))
+        assert made["created"] == {"projects": 1, "tasks": 1, "entries": 1}
+
+    async def test_takes_no_longer_for_a_task_when_it_has_many_projects(self) -> None:
+        many = 3_000
+        projects = [changed(PROJECT, id=f"{number:024x}", name=f"{number}") for number in range(many)]
+        tasks = [changed(TASK, id=f"{number:024x}", project_id=projects[0]["id"]) for number in range(many, 2 * many)]
+        end = changed(END, projects=many, tasks=many, entries=0)
+        file = BytesIO(packed([ACCOUNT, *projects, *tasks, end]))
+        began = process_time()
+        assert len(read_account(file).projects) == many
+        assert process_time() - began < 3  # looking through all projects for each takes 10 s and more
 
     async def test_leaves_out_what_was_deleted_long_ago(self, bob: Client, database: Database) -> None:
         long_ago = rfc3339(utc_now() - timedelta(days=31))

@@ -394,6 +394,10 @@ class TestTheForm:
         assert pointers(await send(alice, WEEK, **fields)) == {at_fault}
         assert await kept(database) == []
 
+    async def test_is_told_how_long_a_field_may_be(self, alice: Client) -> None:
+        refused = problem(await send(alice, WEEK, timezone="x" * 2000), 422, "invalid_request")
+        assert "maximum size of 1KB" in refused["errors"][0]["detail"]
+
     async def test_needs_one_file(self, alice: Client) -> None:
         form = {"format": "csv", "timezone": "UTC"}
         file = ("time.csv", (HEADER + WEEK).encode(), "text/csv")

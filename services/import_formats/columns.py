@@ -85,7 +85,7 @@ class Columns:
     def _take(self, layout: Layout, place: int, name: str) -> None:
         known = _BETWEEN_WORDS.sub(" ", name.casefold()).strip(" ?:*")
         field = layout.fields.get(known)
-        if field is None and "rate" in layout.fields.values() and (found := _RATE.fullmatch(known)):
+        if field is None and (found := _RATE.fullmatch(known)) and "rate" in layout.fields.values():
             field, self.currency = "rate", found[1].upper()
         if field is None:
             return

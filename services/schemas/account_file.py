@@ -39,9 +39,10 @@ SCHEMA_VERSION = 1
 
 
 def _known_id(value: str) -> str:
-    if object_id(value) is None:
+    known = object_id(value)
+    if known is None:
         raise ValueError("is not an id")
-    return value
+    return str(known)  # one way to write it, so that ids can be compared
 
 
 StoredId = Annotated[str, AfterValidator(_known_id)]
