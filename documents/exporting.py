@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
 from typing import Any
+from weakref import WeakValueDictionary
 
 from bson import ObjectId
 
@@ -28,6 +29,9 @@ READ_AT_ONCE = 3
 """Batches, whoever they are for. Each takes one of the driver's few threads for as long as the database sorts."""
 
 _TURNS = asyncio.Semaphore(READ_AT_ONCE)
+
+_OWN_TURNS: WeakValueDictionary[ObjectId, asyncio.Lock] = WeakValueDictionary()
+"""One for each user who exports just now: many exports of one do not keep the others waiting."""
 
 Batches = AsyncGenerator[list[Row], None]
 
@@ -51,7 +55,7 @@ async def entries_in_order(user_id: ObjectId, wanted: EntryFilter, *, now: datet
         in_order,
     ]
     found = Task.rows().aggregate(stages, batchSize=ENTRIES_AT_ONCE, allowDiskUse=True)
-    async with aclosing(in_batches(found, ENTRIES_AT_ONCE)) as batches:
+    async with aclosing(in_batches(user_id, found, ENTRIES_AT_ONCE)) as batches:
         async for batch in batches:
             rows = [row for row in batch if row["entry"]["id"] not in mine] if mine else batch
             if waiting and _place(batch[-1]) > _place(waiting[0]):
@@ -63,7 +67,7 @@ async def entries_in_order(user_id: ObjectId, wanted: EntryFilter, *, now: datet
 async def projects_of(user_id: ObjectId) -> Batches:
     """The user's projects by their making, but for those that are being deleted."""
     found = Project.rows().find({"user_id": user_id, "deleted_at": None}, batch_size=ROWS_AT_ONCE).sort("_id", 1)
-    async with aclosing(in_batches(found, ROWS_AT_ONCE)) as batches:
+    async with aclosing(in_batches(user_id, found, ROWS_AT_ONCE)) as batches:
         async for batch in batches:
             yield batch
 
@@ -72,11 +76,11 @@ async def tasks_of(user_id: ObjectId) -> Batches:
     """The user's whole tasks by their making, those in the trash included, few enough at once for their entries."""
     in_order = [("created_at", 1), ("_id", 1)]
     found = Task.rows().find({"user_id": user_id}, {"entry_count": 1}, batch_size=ROWS_AT_ONCE).sort(in_order)
-    async with aclosing(in_batches(found, ROWS_AT_ONCE)) as batches:
+    async with aclosing(in_batches(user_id, found, ROWS_AT_ONCE)) as batches:
         async for batch in batches:
             for few in _of_few_entries(batch):
                 asked = Task.rows().find({"_id": {"$in": few}, "user_id": user_id})
-                async with aclosing(in_batches(asked, ROWS_AT_ONCE)) as parts:
+                async with aclosing(in_batches(user_id, asked, ROWS_AT_ONCE)) as parts:
                     whole = {task["_id"]: task async for part in parts for task in part}
                 yield [whole[task_id] for task_id in few if task_id in whole]
 
@@ -88,7 +92,7 @@ async def deleted_entries_of(user_id: ObjectId) -> Batches:
     """
     kept = {"user_id": user_id, "deleted_at": {"$gt": stored(utc_now() - KEPT)}}
     found = DeletedEntry.rows().find(kept, batch_size=ENTRIES_AT_ONCE).sort("_id", 1)
-    async with aclosing(in_batches(found, ENTRIES_AT_ONCE)) as batches:
+    async with aclosing(in_batches(user_id, found, ENTRIES_AT_ONCE)) as batches:
         async for batch in batches:
             yield batch
 
@@ -99,11 +103,12 @@ async def _running(user_id: ObjectId, wanted: EntryFilter, now: datetime) -> lis
     return await Task.aggregated(stages + conditions, hint=ONE_RUNNING_TIMER)
 
 
-async def in_batches(found: Any, at_once: int) -> Batches:
-    """What a cursor finds. However it ends, the cursor is closed, and so the query stopped."""
+async def in_batches(user_id: ObjectId, found: Any, at_once: int) -> Batches:
+    """What a cursor of the user's finds. However it ends, the cursor is closed, and so the query stopped."""
+    own_turn = _OWN_TURNS.setdefault(user_id, asyncio.Lock())
     try:
         while True:
-            async with _TURNS:
+            async with own_turn, _TURNS:
                 with without_haste():
                     rows = await found.to_list(at_once)
             if not rows:

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import json
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -16,7 +17,7 @@ from bson import ObjectId
 from icalendar import Calendar
 
 from app.errors import ValidationError
-from documents.exporting import in_batches
+from documents.exporting import READ_AT_ONCE, in_batches
 from documents.tasks import Task
 from services.export_formats.rows import About
 from services.export_formats.xlsx_file import Sheet
@@ -462,15 +463,44 @@ class TestAnExportThatIsCutShort:
         raise AssertionError("the cursor stays open")
 
 
+class _HeldCursor:
+    """A cursor of nothing, which it says when it is released."""
+
+    def __init__(self, *, held: bool = True) -> None:
+        self.asked, self.released = asyncio.Event(), asyncio.Event()
+        if not held:
+            self.released.set()
+
+    async def to_list(self, _length: int) -> list[Json]:
+        self.asked.set()
+        await self.released.wait()
+        return []
+
+    async def close(self) -> None:
+        """It holds nothing."""
+
+
+async def _all_of(batches: AsyncIterator[list[Any]]) -> list[Any]:
+    return [batch async for batch in batches]
+
+
 class TestReadingInBatches:
     async def test_closes_the_cursor_when_nobody_reads_on(self, alice: Client, database: Database) -> None:
         await database.tasks.insert_many([task_row(alice.user["_id"]) for _ in range(5)])
         found: Any = Task.rows().find({"user_id": alice.user["_id"]}, batch_size=2)
-        batches = in_batches(found, 2)
+        batches = in_batches(alice.user["_id"], found, 2)
         assert len(await anext(batches)) == 2
         assert found.alive
         await batches.aclose()
         assert not found.alive
+
+    async def test_of_one_user_keeps_nobody_else_waiting(self) -> None:
+        alice, bob, held = ObjectId(), ObjectId(), _HeldCursor()
+        reading = [asyncio.create_task(_all_of(in_batches(alice, held, 1))) for _ in range(READ_AT_ONCE + 1)]
+        await asyncio.wait_for(held.asked.wait(), 5)
+        assert await asyncio.wait_for(_all_of(in_batches(bob, _HeldCursor(held=False), 1)), 5) == []
+        held.released.set()
+        assert await asyncio.gather(*reading) == [[]] * len(reading)
 
 
 class TestAWorksheet:
