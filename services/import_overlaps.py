@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 
 from bson import ObjectId
 
@@ -12,6 +13,7 @@ from documents.overlapping import MOST_SHOWN
 from documents.tasks import Task
 from documents.users import OverlapPolicy
 from services.authentication import ActingUser
+from services.beside_the_loop import beside_the_loop
 from services.import_formats.rows import ImportedRow, RowFinding
 from services.import_plans import PlannedEntry
 from services.intervals import Interval
@@ -60,8 +62,12 @@ async def checked(
         standing.append({**running["active"], "task_id": running["_id"], "running": True})
     looked = _Looking(standing, import_id)
     found = Checked(latest=latest)
-    for entry in planned:
-        _judge(entry, looked.beside(entry.row), policy, found)
+
+    def judge() -> None:
+        for entry in planned:
+            _judge(entry, looked.beside(entry.row), policy, found)
+
+    await beside_the_loop(judge)
     return found
 
 
@@ -75,8 +81,8 @@ def _judge(entry: PlannedEntry, beside: tuple[list[Row], list[Row]], policy: Ove
     if others or own or before:
         found.doubtful.add(entry.key)
         span = Interval(row.started_at, row.ended_at)
-        listed = [read_overlap(str(other["task_id"]), other, span) for other in others]
-        found.overlaps += listed[: MOST_SHOWN - len(found.overlaps)]
+        listed = others[: MOST_SHOWN - len(found.overlaps)]
+        found.overlaps += [read_overlap(str(other["task_id"]), other, span) for other in listed]
     found.entries.append(entry)
     if row.ended_at > row.started_at and (found.latest is None or row.ended_at > found.latest.ended_at):
         found.latest = Latest(row.ended_at, row.number)
@@ -106,7 +112,7 @@ class _Looking:
         self._now = stored(to_seconds(utc_now()))
 
     def beside(self, row: ImportedRow) -> tuple[list[Row], list[Row]]:
-        """The entries that share a part of the row's time: those of others, and those of this very import."""
+        """The first entries that share a part of the row's time: those of others, and those of this very import."""
         since, until = stored(row.started_at), stored(row.ended_at)
         if since == until:
             return [], []
@@ -115,8 +121,11 @@ class _Looking:
             self._open.append(self._standing[self._next])
             self._next += 1
         beside = [entry for entry in self._open if entry["started_at"] < until and self._end(entry) > since]
-        own = [entry for entry in beside if self._import_id is not None and entry.get("import_id") == self._import_id]
-        return [entry for entry in beside if entry not in own], own
+        others = (entry for entry in beside if not self._is_own(entry))
+        return list(islice(others, MOST_SHOWN)), list(islice(filter(self._is_own, beside), 1))
+
+    def _is_own(self, entry: Row) -> bool:
+        return self._import_id is not None and entry.get("import_id") == self._import_id
 
     def _end(self, entry: Row) -> datetime:
         ended_at: datetime = entry["ended_at"] or self._now
