@@ -59,6 +59,8 @@ async def _on_the_database(settings: Settings, work: Callable[[], Awaitable[User
         async with open_database(settings):
             await work()
     except ServiceError as refused:
-        raise AccountError(str(refused)) from refused
+        wrong = next(iter(refused.errors), None)
+        said = f"The password {wrong.detail}." if wrong else str(refused)
+        raise AccountError(said) from refused
     except PyMongoError as silent:
         raise AccountError("The database does not answer.") from silent

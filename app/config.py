@@ -65,6 +65,12 @@ class Settings(BaseSettings):
     refresh_token_expire_days: int = Field(default=30, ge=1, le=365)
     registration_open: bool = True
     rate_limits_enabled: bool = True
+    sign_ins_per_minute_by_email: int = Field(default=10, ge=1)
+    sign_ins_per_minute_by_address: int = Field(default=60, ge=1)
+    registrations_per_hour_by_address: int = Field(default=20, ge=1)
+    refreshes_per_minute_by_address: int = Field(default=30, ge=1)
+    audit_keep_days: int = Field(default=365, ge=1, le=3650)
+    requests_per_minute_by_user: int = Field(default=1200, ge=1)
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"

@@ -144,6 +144,15 @@ class ValidationError(ServiceError):
     detail = "The request is not valid: see errors."
 
 
+class RateLimitError(ServiceError):
+    """This was asked for too often. The answer says when to ask again."""
+
+    status = 429
+    title = "Too Many Requests"
+    code = "rate_limited"
+    detail = "Too many requests. Try again later."
+
+
 class DatabaseUnavailableError(ServiceError):
     """The database does not answer, or too many changes meet: the request may be sent again."""
 

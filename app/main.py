@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from importlib.metadata import version
 
 import structlog
@@ -17,14 +18,30 @@ from app.config import Settings, get_settings
 from app.docs_page import install_docs_page
 from app.errors import DatabaseUnavailableError
 from app.logging import configure_logging
-from app.middleware import BodyLimit, CrashGuard, HeadAsGet, RequestLog, SecurityHeaders
+from app.middleware import BodyLimit, CrashGuard, HeadAsGet, Origins, RequestLog, SecurityHeaders
 from app.openapi import install_openapi
 from app.problems import install_error_handlers
-from app.security import AccessTokens, passwords
+from app.security import passwords
 from documents.opening import open_database
-from routes import auth, exports, health, imports, projects, reports, tags, tasks, time_entries, timer, users
+from routes import (
+    api_tokens,
+    auth,
+    exports,
+    health,
+    imports,
+    projects,
+    reports,
+    tags,
+    tasks,
+    time_entries,
+    timer,
+    users,
+)
 from routes.dependencies import State
+from services.account_deletion import account_deletion_service
 from services.projects import project_service
+from services.rate_limits import RateLimiter
+from services.sessions import TokenMaker
 
 GARBAGE_THRESHOLD = 50_000
 """Allocations between two collections: what a request makes is freed by counting references."""
@@ -62,6 +79,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         users.account,
         users.registration,
         auth.router,
+        api_tokens.router,
     ):
         app.include_router(router, prefix=settings.api_prefix)
     install_openapi(app, prefix=settings.api_prefix)
@@ -73,6 +91,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _middleware(settings: Settings) -> list[Middleware]:
     """From the outermost to the innermost."""
     stack = [Middleware(HeadAsGet), Middleware(RequestLog), Middleware(SecurityHeaders)]
+    stack.append(Middleware(Origins, kept=timedelta(days=settings.audit_keep_days)))
     if settings.cors_origins:
         stack.append(
             Middleware(
@@ -104,11 +123,16 @@ def _middleware(settings: Settings) -> list[Middleware]:
 async def _lifespan(app: FastAPI) -> AsyncIterator[State]:
     settings: Settings = app.state.settings
     configure_logging(settings)
-    async with open_database(settings) as client, _beside_serving(project_service.finish_deletions()):
+    async with open_database(settings) as client, _beside_serving(_finish_deletions()):
         await passwords.prepare()
         _spare_the_garbage_collector()
         log.info("started", environment=settings.environment)
-        yield State(settings=settings, tokens=AccessTokens.of(settings), client=client)
+        yield State(settings=settings, tokens=TokenMaker.of(settings), limiter=RateLimiter(settings), client=client)
+
+
+async def _finish_deletions() -> None:
+    await project_service.finish_deletions()
+    await account_deletion_service.finish()
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from time import perf_counter
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import BodyTooLargeError, ServiceError
+from app.origins import request_under_way
 from app.problems import problem
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
@@ -62,6 +64,19 @@ class RequestLog:
                     milliseconds=round((perf_counter() - began) * 1000, 1),
                     user_id=scope.get("user_id"),
                 )
+
+
+class Origins:
+    """Makes known, to whatever runs for a request, where it comes from."""
+
+    def __init__(self, app: ASGIApp, *, kept: timedelta) -> None:
+        self.app = app
+        self.kept = kept
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on."""
+        with request_under_way(scope, self.kept):
+            await self.app(scope, receive, send)
 
 
 class HeadAsGet:

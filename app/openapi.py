@@ -19,11 +19,13 @@ from app.errors import (
     AuthenticationError,
     BodyTooLargeError,
     DatabaseUnavailableError,
+    RateLimitError,
     ServiceError,
     UnsupportedMediaTypeError,
     ValidationError,
 )
 from app.problems import PROBLEM, PROBLEM_SCHEMA, problems
+from app.scopes import InsufficientScopeError
 from app.security import InvalidTokenError, TokenExpiredError
 
 DESCRIPTION = """\
@@ -106,7 +108,7 @@ def _add_errors(operation: Operation) -> None:
     """What any route of its kind may answer, beside what it declares itself."""
     common: list[type[ServiceError]] = []
     if "security" in operation:
-        common += [AuthenticationError, InvalidTokenError, TokenExpiredError]
+        common += [AuthenticationError, InvalidTokenError, TokenExpiredError, InsufficientScopeError, RateLimitError]
     if "requestBody" in operation:
         common += [BodyTooLargeError, UnsupportedMediaTypeError]
     if common:

@@ -6,7 +6,8 @@ import secrets
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
+from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
@@ -14,6 +15,7 @@ from uuid import uuid4
 from cachetools import TTLCache
 from jose import ExpiredSignatureError, JWTError, jwt
 from passlib.context import CryptContext
+from passlib.hash import argon2
 
 from app.clock import utc_now
 from app.config import Settings
@@ -68,11 +70,18 @@ def _make_once(kept: Path) -> None:
         draft.unlink()
 
 
+@cache
+def common_passwords() -> frozenset[str]:
+    """The ten thousand that are used most, of those that are long enough, in lower case: from published break-ins."""
+    return frozenset(files("app").joinpath("common_passwords.txt").read_text(encoding="ascii").split())
+
+
 class Passwords:
     """Hashes passwords with argon2id, off the event loop and never more than a few at once."""
 
     def __init__(self) -> None:
-        self._context = CryptContext(schemes=["argon2"], argon2__type="ID")
+        # A hash of fewer rounds is outdated; one of less memory is without being told.
+        self._context = CryptContext(schemes=["argon2"], argon2__type="ID", argon2__min_rounds=argon2.default_rounds)
         self._threads = ThreadPoolExecutor(HASHES_AT_ONCE, thread_name_prefix="argon2")
         self._nobodys_hash: str | None = None
 
@@ -92,9 +101,14 @@ class Passwords:
         self._context.verify(password, self._nobodys_hash)
         return False
 
+    def is_outdated(self, kept: str) -> bool:
+        """Whether the hash was made with less work than a new one would be."""
+        return bool(self._context.needs_update(kept))
+
     async def prepare(self) -> None:
         """Makes the hash that an unknown user is checked against, so that the first one costs no more."""
         await self.matches("", None)
+        common_passwords()
 
     async def _off_the_loop(self, work: partial[T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -133,8 +147,8 @@ class AccessTokens:
             lifetime=timedelta(minutes=settings.access_token_expire_minutes),
         )
 
-    def issue(self, *, user_id: str, token_version: int) -> str:
-        """A token for a new sign-in (claim sid) of this user."""
+    def issue(self, *, user_id: str, session_id: str, token_version: int) -> str:
+        """A token of this session (claim sid) of this user."""
         now = utc_now()
         claims = {
             "iss": self._issuer,
@@ -142,7 +156,7 @@ class AccessTokens:
             "iat": now,
             "exp": now + self.lifetime,
             "jti": uuid4().hex,
-            "sid": uuid4().hex,
+            "sid": session_id,
             "ver": token_version,
         }
         return jwt.encode(claims, self._key, algorithm=self._algorithm)

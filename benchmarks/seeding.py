@@ -178,13 +178,27 @@ def insert_accounts(database: Database[Document], secret: str) -> list[Account]:
                 "updated_at": at,
             }
         )
+        session_id = ObjectId()
+        database["refresh_tokens"].insert_one(
+            {
+                "_id": session_id,
+                "user_id": user_id,
+                "token_hash": "",
+                "token_version": 0,
+                "rotated": [],
+                "created_at": at,
+                "updated_at": at,
+                "expires_at": at + timedelta(days=1),
+                "revoked_at": None,
+            }
+        )
         claims = {
             "iss": "Task Timer",
             "sub": str(user_id),
             "iat": int(time.time()),
             "exp": expires_at,
             "jti": uuid.uuid4().hex,
-            "sid": uuid.uuid4().hex,
+            "sid": str(session_id),
             "ver": 0,
         }
         accounts.append(Account(user_id, jwt.encode(claims, secret, algorithm="HS256")))

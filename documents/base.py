@@ -20,6 +20,7 @@ Collection = AsyncIOMotorCollection[Row]
 T = TypeVar("T")
 
 _DUPLICATE_KEY = 11000
+_SOME = 1000
 
 
 class DuplicateError(Exception):
@@ -94,6 +95,17 @@ class StoredDocument(Document):
         """The rows that an aggregation ends with. Its first stage names the owner."""
         found = cls.rows().aggregate(stages, session=session_under_way(), **options)
         return await in_time(found.to_list(None))
+
+    @classmethod
+    async def ids_of(cls, user_id: ObjectId) -> list[ObjectId]:
+        """A thousand of the user's documents, or all when there are fewer."""
+        some: list[Row] = [{"$match": {"user_id": user_id}}, {"$limit": _SOME}, {"$project": {"_id": 1}}]
+        return [row["_id"] for row in await cls.aggregated(some)]
+
+    @classmethod
+    async def remove_of(cls, user_id: ObjectId, document_id: ObjectId) -> None:
+        """Removes one of the user's documents for good: for when all of them go."""
+        await cls._removed({"_id": document_id, "user_id": user_id})
 
     @classmethod
     async def _removed(cls, condition: Row) -> bool:

@@ -5,17 +5,36 @@ from contextlib import asynccontextmanager
 
 from app.config import Settings
 from app.database import Client, Validators, bind, connect, initialise, ping
+from documents.account_deletions import AccountDeletion
+from documents.api_tokens import ApiToken
+from documents.audit_events import AuditEvent
 from documents.base import StoredDocument
 from documents.deleted_entries import DeletedEntry
 from documents.idempotency import IdempotencyKey
 from documents.import_batches import ImportBatch
 from documents.projects import Project
+from documents.rate_counters import RateCounter
+from documents.refresh_tokens import RefreshToken
 from documents.tasks import Task
 from documents.users import User
 from documents.validation import SCHEMA_VERSION, schema_of
 from documents.views import TIME_ENTRIES_PIPELINE, TIME_ENTRIES_VIEW
 
-DOCUMENTS: tuple[type[StoredDocument], ...] = (User, Project, Task, DeletedEntry, IdempotencyKey, ImportBatch)
+DOCUMENTS: tuple[type[StoredDocument], ...] = (
+    User,
+    Project,
+    Task,
+    DeletedEntry,
+    IdempotencyKey,
+    ImportBatch,
+    RefreshToken,
+    ApiToken,
+    AccountDeletion,
+    RateCounter,
+    AuditEvent,
+)
+OWNED = tuple(document for document in DOCUMENTS if "user_id" in document.model_fields)
+"""Those whose documents are a user's."""
 
 
 def validators() -> Validators:

@@ -20,8 +20,15 @@ class Preferences(BaseModel):
     timer_cap_hours: Annotated[int, Field(ge=1)] = 12
 
 
+BEING_DELETED: Row = {"deleted_at": {"$type": "date"}}
+"""What tells an account that is gone for everybody, though not all of it has been removed yet."""
+
+
 class User(StoredDocument):
-    """A user. `email` is as typed; `email_key` is what must be unique."""
+    """A user. `email` is as typed; `email_key` is what must be unique.
+
+    `deleted_at` is there only while the account is being deleted.
+    """
 
     email: str
     email_key: str
@@ -35,12 +42,16 @@ class User(StoredDocument):
     timeline_version: Annotated[int, Field(ge=0)]
     created_at: datetime
     updated_at: datetime
+    deleted_at: datetime | None = None
 
     class Settings:
-        """The collection and its indexes."""
+        """The collection and its indexes: one a promise, one for deletions to be found again."""
 
         name = "users"
-        indexes: ClassVar = [IndexModel([("email_key", ASCENDING)], name="one_account_per_email", unique=True)]
+        indexes: ClassVar = [
+            IndexModel([("email_key", ASCENDING)], name="one_account_per_email", unique=True),
+            IndexModel([("deleted_at", ASCENDING)], name="being_deleted", partialFilterExpression=BEING_DELETED),
+        ]
 
     @classmethod
     def new(cls, *, email: str, email_key: str, password_hash: str, full_name: str | None, timezone: str) -> Self:
@@ -61,6 +72,13 @@ class User(StoredDocument):
             created_at=now,
             updated_at=now,
         )
+
+    def as_row(self) -> Row:
+        """The user as stored: `deleted_at` is there only while the account is being deleted."""
+        row = super().as_row()
+        if row["deleted_at"] is None:
+            del row["deleted_at"]
+        return row
 
     @classmethod
     async def with_email(cls, email_key: str) -> Row | None:
@@ -84,6 +102,44 @@ class User(StoredDocument):
             {"_id": user_id},
             {"$set": {**fields, "updated_at": stored(utc_now())}, "$inc": {"token_version": 1}},
         )
+
+    @classmethod
+    async def change_password(cls, user: Row, password_hash: str) -> bool:
+        """Puts a new hash in the place of the one that was read, and ends all sessions; False when it has changed."""
+        return await cls._matched(
+            {"_id": user["_id"], "password_hash": user["password_hash"]},
+            {
+                "$set": {"password_hash": password_hash, "updated_at": stored(utc_now())},
+                "$inc": {"token_version": 1},
+            },
+        )
+
+    @classmethod
+    async def renew_hash(cls, user: Row, password_hash: str) -> None:
+        """Puts a better hash of the same password in the place of the one that was read. No session ends."""
+        await cls._matched(
+            {"_id": user["_id"], "password_hash": user["password_hash"]}, {"$set": {"password_hash": password_hash}}
+        )
+
+    @classmethod
+    async def begin_deletion(cls, user: Row) -> bool:
+        """Keeps the user out and frees the address; False when it was done already, or the password has changed."""
+        now = stored(utc_now())
+        gone = {"is_active": False, "email_key": f"deleted {user['_id']}", "deleted_at": now, "updated_at": now}
+        return await cls._matched(
+            {"_id": user["_id"], "password_hash": user["password_hash"], "is_active": True},
+            {"$set": gone, "$inc": {"token_version": 1}},
+        )
+
+    @classmethod
+    async def end_deletion(cls, user_id: ObjectId) -> None:
+        """Removes an account that is being deleted, once nothing else is left of it."""
+        await cls._removed({"_id": user_id, **BEING_DELETED})
+
+    @classmethod
+    async def all_being_deleted(cls) -> list[Row]:
+        """The ids of the accounts whose deletion has begun and not ended."""
+        return await cls.aggregated([{"$match": BEING_DELETED}, {"$project": {"_id": 1}}])
 
     @classmethod
     async def begin_change_of_time(cls, user_id: ObjectId) -> None:

@@ -1,19 +1,25 @@
-"""Signing in."""
+"""Signing in, staying signed in, signing out."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from app.arguments import FormBody
+from app.arguments import FormBody, JsonBody
+from app.errors import RateLimitError
 from app.json import json_response
 from app.problems import problems
-from routes.dependencies import Tokens
+from app.security import InvalidTokenError
+from routes.dependencies import AccountHolder, Limiter, Tokens
 from routes.endpoints import Endpoint
-from services.authentication import InvalidCredentialsError, authentication_service
-from services.schemas.users import SignIn, TokenRead
+from services.schemas.fields import Nothing
+from services.schemas.users import PasswordChange, SessionRefresh, SignIn, TokenRead
+from services.sessions import InvalidCredentialsError, session_service
+from services.users import WrongPasswordError, user_service
 
 router = APIRouter(route_class=Endpoint, prefix="/auth", tags=["auth"])
+
+NOT_KEPT = {"Cache-Control": "no-store"}
 
 
 @router.post(
@@ -21,9 +27,54 @@ router = APIRouter(route_class=Endpoint, prefix="/auth", tags=["auth"])
     operation_id="sign_in",
     summary="Sign in",
     response_model=TokenRead,
-    responses=problems(InvalidCredentialsError),
+    responses=problems(InvalidCredentialsError, RateLimitError),
 )
-async def sign_in(tokens: Tokens, form: Annotated[SignIn, Depends(FormBody(SignIn))]) -> Response:
+async def sign_in(tokens: Tokens, limiter: Limiter, form: Annotated[SignIn, Depends(FormBody(SignIn))]) -> Response:
     """A bearer token for an e-mail address (`username`) and its password: OAuth2's password form."""
-    token = await authentication_service.sign_in(tokens, email=form.username, password=form.password)
-    return json_response(token, headers={"Cache-Control": "no-store"})
+    token = await session_service.begin(tokens, limiter, email=form.username, password=form.password)
+    return json_response(token, headers=NOT_KEPT)
+
+
+@router.post(
+    "/refresh",
+    operation_id="refresh_session",
+    summary="Stay signed in",
+    response_model=TokenRead,
+    responses=problems(InvalidTokenError, RateLimitError),
+)
+async def refresh_session(
+    tokens: Tokens,
+    limiter: Limiter,
+    sent: Annotated[SessionRefresh, Depends(JsonBody(SessionRefresh))],
+) -> Response:
+    """The next tokens of a session. A refresh token is good once: one that comes again ends its session.
+
+    But whoever did not get the answer may ask once more within 10 seconds.
+    """
+    token = await session_service.refresh(tokens, limiter, refresh_token=sent.refresh_token)
+    return json_response(token, headers=NOT_KEPT)
+
+
+@router.post("/logout", operation_id="sign_out", summary="Sign out", status_code=204)
+async def sign_out(
+    user: AccountHolder,
+    body: Annotated[Nothing, Depends(JsonBody(Nothing, optional=True))],  # noqa: ARG001 -- it may say nothing
+) -> Response:
+    """Ends the session that the bearer token belongs to."""
+    await session_service.end(user)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/password",
+    operation_id="change_password",
+    summary="Change one's password",
+    status_code=204,
+    responses=problems(WrongPasswordError),
+)
+async def change_password(
+    user: AccountHolder, change: Annotated[PasswordChange, Depends(JsonBody(PasswordChange))]
+) -> Response:
+    """Ends all sessions, this one too."""
+    await user_service.change_password(user, change=change)
+    return Response(status_code=204)

@@ -4,18 +4,20 @@ import hashlib
 import re
 from typing import Annotated, Any, TypedDict
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
 from fastapi.security import OAuth2PasswordBearer
 
 from app.arguments import Argument, Operation, Query
 from app.config import Settings
 from app.database import Client
 from app.errors import AuthenticationError, FieldError, ValidationError
-from app.security import AccessTokens
+from app.scopes import SCOPES, InsufficientScopeError, Scope
 from services.authentication import ActingUser, authentication_service
+from services.rate_limits import RateLimiter
 from services.retries import IdempotencyInProgressError, IdempotencyKeyReusedError, RequestKey
 from services.schemas.overlaps import OverlapQuery
 from services.schemas.versions import VersionCondition
+from services.sessions import TokenMaker
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
@@ -25,7 +27,8 @@ class State(TypedDict):
     """What the lifespan opens and each request may use."""
 
     settings: Settings
-    tokens: AccessTokens
+    tokens: TokenMaker
+    limiter: RateLimiter
     client: Client
 
 
@@ -35,10 +38,16 @@ async def get_service_settings(request: Request) -> Settings:
     return settings
 
 
-async def get_tokens(request: Request) -> AccessTokens:
+async def get_tokens(request: Request) -> TokenMaker:
     """What signs and verifies the tokens of this service."""
-    tokens: AccessTokens = request.state.tokens
+    tokens: TokenMaker = request.state.tokens
     return tokens
+
+
+async def get_limiter(request: Request) -> RateLimiter:
+    """The limits of this service."""
+    limiter: RateLimiter = request.state.limiter
+    return limiter
 
 
 async def get_client(request: Request) -> Client:
@@ -48,19 +57,26 @@ async def get_client(request: Request) -> Client:
 
 
 class SignedIn(OAuth2PasswordBearer):
-    """Answers the user who is asking. Raises AuthenticationError."""
+    """Answers the user who is asking, if they may: a session always, an API token that has one of these scopes.
 
-    def __init__(self) -> None:
+    Without a scope no API token will do. Raises AuthenticationError, RateLimitError or InsufficientScopeError.
+    """
+
+    def __init__(self, *scopes: Scope) -> None:
         # The address in the OpenAPI document is set with the API's prefix in app/openapi.py.
-        super().__init__(tokenUrl="auth/token", scheme_name="Password")
+        super().__init__(tokenUrl="auth/token", scheme_name="Password", scopes=SCOPES)
+        self.needed = scopes
 
     async def __call__(self, request: Request) -> ActingUser:  # type: ignore[override] # more than the token
         """The user behind the bearer token of this request."""
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not bearer:
             raise AuthenticationError
-        user = await authentication_service.identify(request.state.tokens, bearer=bearer.strip())
+        user = await authentication_service.identify(request.state.tokens.access, bearer=bearer.strip())
         request.scope["user_id"] = str(user.id)
+        request.state.limiter.admit_request(user.id)
+        if user.scopes is not None and user.scopes.isdisjoint(self.needed):
+            raise InsufficientScopeError(self.needed)
         return user
 
 
@@ -122,8 +138,17 @@ class IdempotencyHeader(Argument[RequestKey | None]):
         operation.setdefault("parameters", []).append(header)
 
 
-signed_in = SignedIn()
-CurrentUser = Annotated[ActingUser, Depends(signed_in)]
+def _who_may(*scopes: Scope) -> Any:
+    return Security(SignedIn(*scopes), scopes=scopes)
+
+
+AccountHolder = Annotated[ActingUser, _who_may()]
+Reader = Annotated[ActingUser, _who_may("read")]
+Writer = Annotated[ActingUser, _who_may("write")]
+TimerUser = Annotated[ActingUser, _who_may("timer")]
+TimerReader = Annotated[ActingUser, _who_may("read", "timer")]
+ReportReader = Annotated[ActingUser, _who_may("reports")]
+Exporter = Annotated[ActingUser, _who_may("exports")]
 
 IfMatch = Annotated[
     VersionCondition | None, Depends(VersionHeader("If-Match", "Change only this version.", weak=False))
@@ -139,5 +164,6 @@ IdempotencyKey = Annotated[RequestKey | None, Depends(IdempotencyHeader())]
 Overlap = Annotated[OverlapQuery, Depends(Query(OverlapQuery))]
 
 ServiceSettings = Annotated[Settings, Depends(get_service_settings)]
-Tokens = Annotated[AccessTokens, Depends(get_tokens)]
+Limiter = Annotated[RateLimiter, Depends(get_limiter)]
+Tokens = Annotated[TokenMaker, Depends(get_tokens)]
 DatabaseClient = Annotated[Client, Depends(get_client)]

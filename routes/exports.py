@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from app.arguments import Query
 from routes.answers import streamed
-from routes.dependencies import CurrentUser
+from routes.dependencies import Exporter
 from routes.endpoints import Endpoint
 from services.exports import export_service
 from services.schemas.exports import CsvQuery
@@ -31,9 +31,7 @@ def _file(media_type: str, example: str, description: str) -> dict[int | str, di
     response_class=Response,
     responses=_file("text/csv", "entry_id,task_id,project,client,task,note,tags,...", "A line an entry"),
 )
-async def export_time_entries_as_csv(
-    user: CurrentUser, query: Annotated[CsvQuery, Depends(Query(CsvQuery))]
-) -> Response:
+async def export_time_entries_as_csv(user: Exporter, query: Annotated[CsvQuery, Depends(Query(CsvQuery))]) -> Response:
     """The whole entries that share a part of [from, to), oldest start first. A report cuts them at its ends."""
     return streamed(export_service.entries(user, query=query, form="csv", bom=query.bom))
 
@@ -47,7 +45,7 @@ async def export_time_entries_as_csv(
         "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "PK...", "A row an entry, and their total"
     ),
 )
-async def export_time_entries_as_xlsx(user: CurrentUser, query: Range) -> Response:
+async def export_time_entries_as_xlsx(user: Exporter, query: Range) -> Response:
     """As in CSV, with real dates and durations. A worksheet holds at most 1,048,574 entries; more are 422."""
     return streamed(export_service.entries(user, query=query, form="xlsx"))
 
@@ -59,7 +57,7 @@ async def export_time_entries_as_xlsx(user: CurrentUser, query: Range) -> Respon
     response_class=Response,
     responses=_file("application/x-ndjson", '{"id":"6920a3f1c2d4e5f607182931",...}', "A JSON object an entry"),
 )
-async def export_time_entries_as_ndjson(user: CurrentUser, query: Range) -> Response:
+async def export_time_entries_as_ndjson(user: Exporter, query: Range) -> Response:
     """As in CSV: each line is the entry as the API answers it, with what is said of its task and project."""
     return streamed(export_service.entries(user, query=query, form="ndjson"))
 
@@ -71,7 +69,7 @@ async def export_time_entries_as_ndjson(user: CurrentUser, query: Range) -> Resp
     response_class=Response,
     responses=_file("text/calendar", "BEGIN:VCALENDAR...", "An event an entry"),
 )
-async def export_time_entries_as_ics(user: CurrentUser, query: Range) -> Response:
+async def export_time_entries_as_ics(user: Exporter, query: Range) -> Response:
     """As in CSV: an event keeps its UID, so that a calendar that takes it in again changes it."""
     return streamed(export_service.entries(user, query=query, form="ics"))
 
@@ -83,6 +81,6 @@ async def export_time_entries_as_ics(user: CurrentUser, query: Range) -> Respons
     response_class=Response,
     responses=_file("application/gzip", '{"type":"account","schema_version":1,...}', "JSON lines in gzip"),
 )
-async def export_account(user: CurrentUser) -> Response:
+async def export_account(user: Exporter) -> Response:
     """Profile, projects, tasks with their entries, the trash and what can still be restored. No secret is in it."""
     return streamed(export_service.account(user))

@@ -10,7 +10,7 @@ from app.json import json_response
 from app.problems import problems
 from app.uploads import FormWithFile, Upload
 from routes.answers import imported
-from routes.dependencies import CurrentUser, Overlap
+from routes.dependencies import Overlap, Reader, Writer
 from routes.endpoints import Endpoint
 from services.imports import ImportNotFoundError, import_service
 from services.schemas.imports import ImportForm, ImportPage, ImportQuery, ImportRead, ImportUndone
@@ -19,7 +19,7 @@ router = APIRouter(route_class=Endpoint, prefix="/imports", tags=["imports"])
 
 
 @router.get("", operation_id="list_imports", summary="List imports", response_model=ImportPage)
-async def list_imports(user: CurrentUser, query: Annotated[ImportQuery, Depends(Query(ImportQuery))]) -> Response:
+async def list_imports(user: Reader, query: Annotated[ImportQuery, Depends(Query(ImportQuery))]) -> Response:
     """The newest first, each with the first of its errors."""
     return json_response(await import_service.page(user, query=query))
 
@@ -34,7 +34,7 @@ async def list_imports(user: CurrentUser, query: Annotated[ImportQuery, Depends(
 )
 async def import_file(
     request: Request,
-    user: CurrentUser,
+    user: Writer,
     sent: Overlap,
     upload: Annotated[Upload[ImportForm], Depends(FormWithFile(ImportForm))],
 ) -> Response:
@@ -50,7 +50,7 @@ async def import_file(
     response_model=ImportRead,
     responses=problems(ImportNotFoundError),
 )
-async def get_import(user: CurrentUser, import_id: str) -> Response:
+async def get_import(user: Reader, import_id: str) -> Response:
     """What it has made, and what there was to say of its rows."""
     return json_response(await import_service.get(user, import_id=import_id))
 
@@ -62,6 +62,6 @@ async def get_import(user: CurrentUser, import_id: str) -> Response:
     response_model=ImportUndone,
     responses=problems(ImportNotFoundError),
 )
-async def take_back_import(user: CurrentUser, import_id: str) -> Response:
+async def take_back_import(user: Writer, import_id: str) -> Response:
     """What it made and nobody has changed since is gone then; the import itself is kept, and says so."""
     return json_response(await import_service.take_back(user, import_id=import_id))

@@ -9,7 +9,7 @@ from app.arguments import JsonBody, Query
 from app.json import json_response
 from app.problems import problems
 from routes.answers import versioned
-from routes.dependencies import RETRY_ERRORS, CurrentUser, IdempotencyKey
+from routes.dependencies import RETRY_ERRORS, IdempotencyKey, Reader, Writer
 from routes.endpoints import Endpoint
 from services.projects import ProjectNameTakenError, ProjectNotFoundError, project_service
 from services.schemas.projects import (
@@ -26,7 +26,7 @@ router = APIRouter(route_class=Endpoint, prefix="/projects", tags=["projects"])
 
 
 @router.get("", operation_id="list_projects", summary="List projects", response_model=ProjectPage)
-async def list_projects(user: CurrentUser, query: Annotated[ProjectQuery, Depends(Query(ProjectQuery))]) -> Response:
+async def list_projects(user: Reader, query: Annotated[ProjectQuery, Depends(Query(ProjectQuery))]) -> Response:
     """By name."""
     return json_response(await project_service.page(user, query=query))
 
@@ -41,7 +41,7 @@ async def list_projects(user: CurrentUser, query: Annotated[ProjectQuery, Depend
 )
 async def create_project(
     request: Request,
-    user: CurrentUser,
+    user: Writer,
     new: Annotated[ProjectCreate, Depends(JsonBody(ProjectCreate))],
     key: IdempotencyKey,
 ) -> Response:
@@ -56,7 +56,7 @@ async def create_project(
     response_model=ProjectRead,
     responses=problems(ProjectNotFoundError),
 )
-async def get_project(user: CurrentUser, project_id: str) -> Response:
+async def get_project(user: Reader, project_id: str) -> Response:
     """Archived or not."""
     return json_response(await project_service.get(user, project_id=project_id))
 
@@ -69,7 +69,7 @@ async def get_project(user: CurrentUser, project_id: str) -> Response:
     responses=problems(ProjectNotFoundError, ProjectNameTakenError),
 )
 async def change_project(
-    user: CurrentUser,
+    user: Reader,
     project_id: str,
     query: Annotated[ProjectChangeQuery, Depends(Query(ProjectChangeQuery))],
     change: Annotated[ProjectUpdate, Depends(JsonBody(ProjectUpdate))],
@@ -86,7 +86,7 @@ async def change_project(
     status_code=204,
     responses=problems(ProjectNotFoundError),
 )
-async def delete_project(user: CurrentUser, project_id: str) -> Response:
+async def delete_project(user: Writer, project_id: str) -> Response:
     """Its tasks keep their time, and belong to no project."""
     await project_service.delete(user, project_id=project_id)
     return Response(status_code=204)

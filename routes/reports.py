@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from app.arguments import Query
 from app.json import json_response
-from routes.dependencies import CurrentUser
+from routes.dependencies import ReportReader
 from routes.endpoints import Endpoint
 from services.reports import report_service
 from services.schemas.reports import (
@@ -23,7 +23,7 @@ router = APIRouter(route_class=Endpoint, prefix="/reports", tags=["reports"])
 
 
 @router.get("/summary", operation_id="report_summary", summary="Add tracked time up", response_model=SummaryRead)
-async def report_summary(user: CurrentUser, query: Annotated[SummaryQuery, Depends(Query(SummaryQuery))]) -> Response:
+async def report_summary(user: ReportReader, query: Annotated[SummaryQuery, Depends(Query(SummaryQuery))]) -> Response:
     """By days, tasks, projects or what else; entries are clipped to the time asked for and cut at local midnights."""
     return json_response(await report_service.summary(user, query=query))
 
@@ -32,13 +32,13 @@ async def report_summary(user: CurrentUser, query: Annotated[SummaryQuery, Depen
     "/timesheet", operation_id="report_timesheet", summary="Show a week as a grid", response_model=TimesheetRead
 )
 async def report_timesheet(
-    user: CurrentUser, query: Annotated[TimesheetQuery, Depends(Query(TimesheetQuery))]
+    user: ReportReader, query: Annotated[TimesheetQuery, Depends(Query(TimesheetQuery))]
 ) -> Response:
     """The week that holds a date: the seconds of each task on each of its days."""
     return json_response(await report_service.timesheet(user, query=query))
 
 
 @router.get("/today", operation_id="report_today", summary="Show how today stands", response_model=TodayRead)
-async def report_today(user: CurrentUser, query: Annotated[TodayQuery, Depends(Query(TodayQuery))]) -> Response:
+async def report_today(user: ReportReader, query: Annotated[TodayQuery, Depends(Query(TodayQuery))]) -> Response:
     """For a status bar: today, this week, the running timer and the tasks tracked last, up to this moment."""
     return json_response(await report_service.today(user, query=query))

@@ -9,7 +9,7 @@ from app.arguments import JsonBody, Query
 from app.json import json_response
 from app.problems import problems
 from routes.answers import versioned
-from routes.dependencies import RETRY_ERRORS, CurrentUser, IdempotencyKey
+from routes.dependencies import RETRY_ERRORS, IdempotencyKey, Reader, Writer
 from routes.endpoints import Endpoint
 from services.schemas.tags import TagPage, TagQuery, TagRename, TagRenamed
 from services.tags import tag_service
@@ -18,7 +18,7 @@ router = APIRouter(route_class=Endpoint, prefix="/tags", tags=["tags"])
 
 
 @router.get("", operation_id="list_tags", summary="List tags", response_model=TagPage)
-async def list_tags(user: CurrentUser, query: Annotated[TagQuery, Depends(Query(TagQuery))]) -> Response:
+async def list_tags(user: Reader, query: Annotated[TagQuery, Depends(Query(TagQuery))]) -> Response:
     """By name, each with how many tasks and entries have it."""
     return json_response(await tag_service.page(user, query=query))
 
@@ -31,7 +31,7 @@ async def list_tags(user: CurrentUser, query: Annotated[TagQuery, Depends(Query(
     responses=problems(*RETRY_ERRORS),
 )
 async def rename_tag(
-    user: CurrentUser, rename: Annotated[TagRename, Depends(JsonBody(TagRename))], key: IdempotencyKey
+    user: Writer, rename: Annotated[TagRename, Depends(JsonBody(TagRename))], key: IdempotencyKey
 ) -> Response:
     """In all tasks and entries, the trash and a running timer included. A name that is there already takes it in."""
     return versioned(await tag_service.rename(user, rename=rename, request_key=key))

@@ -10,7 +10,7 @@ from app.errors import StaleVersionError
 from app.json import json_response
 from app.problems import problems
 from routes.answers import versioned, with_whole_problems
-from routes.dependencies import RETRY_ERRORS, CurrentUser, IdempotencyKey, IfMatch, IfNoneMatch, Overlap
+from routes.dependencies import RETRY_ERRORS, IdempotencyKey, IfMatch, IfNoneMatch, Overlap, Reader, Writer
 from routes.endpoints import Endpoint
 from services.bulk import bulk_service
 from services.schemas.bulk import BulkRead, TaskBulk
@@ -29,7 +29,7 @@ router = APIRouter(route_class=Endpoint, prefix="/tasks", tags=["tasks"])
 
 
 @router.get("", operation_id="list_tasks", summary="List tasks", response_model=TaskPage)
-async def list_tasks(user: CurrentUser, query: Annotated[TaskQuery, Depends(Query(TaskQuery))]) -> Response:
+async def list_tasks(user: Reader, query: Annotated[TaskQuery, Depends(Query(TaskQuery))]) -> Response:
     """Without their entries. `next_cursor` leads to the next page, whatever is added meanwhile."""
     return json_response(await task_service.page(user, query=query))
 
@@ -44,7 +44,7 @@ async def list_tasks(user: CurrentUser, query: Annotated[TaskQuery, Depends(Quer
 )
 async def create_task(
     request: Request,
-    user: CurrentUser,
+    user: Writer,
     new: Annotated[TaskCreate, Depends(JsonBody(TaskCreate))],
     key: IdempotencyKey,
 ) -> Response:
@@ -61,7 +61,7 @@ async def create_task(
 )
 async def change_tasks(
     request: Request,
-    user: CurrentUser,
+    user: Writer,
     bulk: Annotated[TaskBulk, Depends(JsonBody(TaskBulk))],
     sent: Overlap,
     key: IdempotencyKey,
@@ -81,7 +81,7 @@ async def change_tasks(
         **problems(TaskNotFoundError),
     },
 )
-async def get_task(user: CurrentUser, task_id: str, if_none_match: IfNoneMatch) -> Response:
+async def get_task(user: Reader, task_id: str, if_none_match: IfNoneMatch) -> Response:
     """With the newest 100 of its time entries, newest first."""
     return versioned(await task_service.get(user, task_id=task_id), unless=if_none_match)
 
@@ -94,7 +94,7 @@ async def get_task(user: CurrentUser, task_id: str, if_none_match: IfNoneMatch) 
     responses=problems(TaskNotFoundError, StaleVersionError),
 )
 async def change_task(
-    user: CurrentUser,
+    user: Reader,
     task_id: str,
     change: Annotated[TaskUpdate, Depends(JsonBody(TaskUpdate))],
     if_match: IfMatch,
@@ -110,7 +110,7 @@ async def change_task(
     status_code=204,
     responses=problems(TaskNotFoundError, StaleVersionError),
 )
-async def trash_task(user: CurrentUser, task_id: str, if_match: IfMatch) -> Response:
+async def trash_task(user: Writer, task_id: str, if_match: IfMatch) -> Response:
     """Its timer stops. Its time is kept, and counts again once it is restored."""
     await task_service.trash(user, task_id=task_id, if_match=if_match)
     return versioned(None)
@@ -124,7 +124,7 @@ async def trash_task(user: CurrentUser, task_id: str, if_match: IfMatch) -> Resp
     responses=problems(TaskNotFoundError, StaleVersionError, *RETRY_ERRORS),
 )
 async def restore_task(
-    user: CurrentUser,
+    user: Writer,
     task_id: str,
     body: Annotated[Nothing, Depends(JsonBody(Nothing, optional=True))],  # noqa: ARG001 -- it may say nothing
     if_match: IfMatch,

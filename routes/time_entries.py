@@ -10,7 +10,7 @@ from app.errors import StaleVersionError
 from app.json import json_response
 from app.problems import problems
 from routes.answers import versioned
-from routes.dependencies import RETRY_ERRORS, CurrentUser, IdempotencyKey, IfMatch, IfNoneMatch, Overlap
+from routes.dependencies import RETRY_ERRORS, IdempotencyKey, IfMatch, IfNoneMatch, Overlap, Reader, Writer
 from routes.endpoints import Endpoint
 from services.entry_errors import EntryNotFoundError
 from services.overlap import OverlapError
@@ -29,7 +29,7 @@ across_tasks = APIRouter(route_class=Endpoint, prefix="/time-entries", tags=["ti
 @across_tasks.get(
     "", operation_id="list_time_entries", summary="List the time entries of all tasks", response_model=EntryPage
 )
-async def list_time_entries(user: CurrentUser, query: Annotated[EntryQuery, Depends(Query(EntryQuery))]) -> Response:
+async def list_time_entries(user: Reader, query: Annotated[EntryQuery, Depends(Query(EntryQuery))]) -> Response:
     """Those that share a part of [from, to), the running one too. The trash is left out."""
     return json_response(await time_entry_service.page(user, query=query))
 
@@ -42,7 +42,7 @@ async def list_time_entries(user: CurrentUser, query: Annotated[EntryQuery, Depe
     responses=problems(TaskNotFoundError),
 )
 async def list_time_entries_of_task(
-    user: CurrentUser, task_id: str, query: Annotated[TaskEntryQuery, Depends(Query(TaskEntryQuery))]
+    user: Reader, task_id: str, query: Annotated[TaskEntryQuery, Depends(Query(TaskEntryQuery))]
 ) -> Response:
     """Newest first, the running one too."""
     return json_response(await time_entry_service.page_of_task(user, task_id=task_id, query=query))
@@ -58,7 +58,7 @@ async def list_time_entries_of_task(
         **problems(TaskNotFoundError, EntryNotFoundError),
     },
 )
-async def get_time_entry(user: CurrentUser, task_id: str, entry_id: str, if_none_match: IfNoneMatch) -> Response:
+async def get_time_entry(user: Reader, task_id: str, entry_id: str, if_none_match: IfNoneMatch) -> Response:
     """Ended or running. Its version is that of its task."""
     entry = await time_entry_service.get(user, task_id=task_id, entry_id=entry_id)
     return versioned(entry, unless=if_none_match)
@@ -76,7 +76,7 @@ async def get_time_entry(user: CurrentUser, task_id: str, entry_id: str, if_none
 )
 async def create_time_entry(
     request: Request,
-    user: CurrentUser,
+    user: Reader,
     task_id: str,
     new: Annotated[EntryCreate, Depends(JsonBody(EntryCreate))],
     sent: Overlap,
@@ -100,7 +100,7 @@ async def create_time_entry(
     ),
 )
 async def change_time_entry(
-    user: CurrentUser,
+    user: Writer,
     task_id: str,
     entry_id: str,
     change: Annotated[EntryUpdate, Depends(JsonBody(EntryUpdate))],
@@ -122,7 +122,7 @@ async def change_time_entry(
     responses=problems(TaskNotFoundError, EntryNotFoundError, TimerRunningError, StaleVersionError),
 )
 async def delete_time_entry(
-    user: CurrentUser,
+    user: Writer,
     task_id: str,
     entry_id: str,
     sent: Overlap,  # noqa: ARG001 -- one rule for all writes
@@ -149,7 +149,7 @@ async def delete_time_entry(
     ),
 )
 async def split_time_entry(
-    user: CurrentUser,
+    user: Writer,
     task_id: str,
     entry_id: str,
     split: Annotated[EntrySplit, Depends(JsonBody(EntrySplit))],
@@ -186,7 +186,7 @@ async def split_time_entry(
     ),
 )
 async def move_time_entry(
-    user: CurrentUser,
+    user: Writer,
     task_id: str,
     entry_id: str,
     move: Annotated[EntryMove, Depends(JsonBody(EntryMove))],
@@ -217,7 +217,7 @@ async def move_time_entry(
     ),
 )
 async def restore_time_entry(
-    user: CurrentUser,
+    user: Writer,
     entry_id: str,
     body: Annotated[Nothing, Depends(JsonBody(Nothing, optional=True))],  # noqa: ARG001 -- it may say nothing
     sent: Overlap,

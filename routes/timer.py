@@ -9,7 +9,7 @@ from app.arguments import JsonBody
 from app.errors import StaleVersionError
 from app.problems import problems
 from routes.answers import versioned
-from routes.dependencies import RETRY_ERRORS, CurrentUser, IdempotencyKey, IfMatch, IfNoneMatch, Overlap
+from routes.dependencies import RETRY_ERRORS, IdempotencyKey, IfMatch, IfNoneMatch, Overlap, TimerReader, TimerUser
 from routes.endpoints import Endpoint
 from services.entry_errors import EntryNotFoundError
 from services.overlap import OverlapError
@@ -43,7 +43,7 @@ router = APIRouter(route_class=Endpoint, prefix="/timer", tags=["timer"])
         304: {"description": "If-None-Match names this version"},
     },
 )
-async def get_timer(user: CurrentUser, if_none_match: IfNoneMatch) -> Response:
+async def get_timer(user: TimerReader, if_none_match: IfNoneMatch) -> Response:
     """204 when none runs."""
     return versioned(await timer_service.current(user), unless=if_none_match)
 
@@ -68,7 +68,7 @@ async def get_timer(user: CurrentUser, if_none_match: IfNoneMatch) -> Response:
     },
 )
 async def start_timer(
-    user: CurrentUser,
+    user: TimerUser,
     new: Annotated[TimerStart, Depends(JsonBody(TimerStart))],
     sent: Overlap,
     if_match: IfMatch,
@@ -93,7 +93,7 @@ async def start_timer(
     ),
 )
 async def stop_timer(
-    user: CurrentUser,
+    user: TimerUser,
     stop: Annotated[TimerStop, Depends(JsonBody(TimerStop, optional=True))],
     sent: Overlap,
     if_match: IfMatch,
@@ -119,7 +119,7 @@ async def stop_timer(
     ),
 )
 async def switch_timer(
-    user: CurrentUser,
+    user: TimerUser,
     to: Annotated[TimerSwitch, Depends(JsonBody(TimerSwitch))],
     sent: Overlap,
     if_match: IfMatch,
@@ -139,7 +139,7 @@ async def switch_timer(
     responses=problems(NoRunningTimerError, OverlapError, StaleVersionError, InTheFutureError),
 )
 async def correct_timer(
-    user: CurrentUser,
+    user: TimerUser,
     change: Annotated[TimerCorrection, Depends(JsonBody(TimerCorrection))],
     sent: Overlap,
     if_match: IfMatch,
@@ -155,7 +155,7 @@ async def correct_timer(
     status_code=204,
     responses=problems(NoRunningTimerError, StaleVersionError),
 )
-async def discard_timer(user: CurrentUser, sent: Overlap, if_match: IfMatch) -> Response:  # noqa: ARG001 -- one rule for all writes
+async def discard_timer(user: TimerUser, sent: Overlap, if_match: IfMatch) -> Response:  # noqa: ARG001 -- one rule for all writes
     """What it has tracked up to now can be brought back for 30 days: POST /time-entries/{entry_id}/restore."""
     await timer_service.discard(user, if_match=if_match)
     return versioned(None)
@@ -173,7 +173,7 @@ async def discard_timer(user: CurrentUser, sent: Overlap, if_match: IfMatch) -> 
     },
 )
 async def resume_timer(
-    user: CurrentUser,
+    user: TimerUser,
     body: Annotated[Nothing, Depends(JsonBody(Nothing, optional=True))],  # noqa: ARG001 -- it may say nothing
     sent: Overlap,
     if_match: IfMatch,

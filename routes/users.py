@@ -5,13 +5,17 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from app.arguments import JsonBody
+from app.arguments import JsonBody, Query
+from app.errors import RateLimitError
 from app.json import json_response
 from app.problems import problems
-from routes.dependencies import CurrentUser, ServiceSettings
+from routes.dependencies import AccountHolder, Limiter, ServiceSettings
 from routes.endpoints import Endpoint
-from services.schemas.users import UserCreate, UserRead, UserUpdate
-from services.users import EmailTakenError, RegistrationClosedError, user_service
+from services.account_deletion import account_deletion_service
+from services.audit import audit_service
+from services.schemas.audit import AuditPage, AuditQuery
+from services.schemas.users import AccountDelete, UserCreate, UserRead, UserUpdate
+from services.users import EmailTakenError, RegistrationClosedError, WrongPasswordError, user_service
 
 registration = APIRouter(route_class=Endpoint, prefix="/users", tags=["users"])
 account = APIRouter(route_class=Endpoint, prefix="/users/me", tags=["users"])
@@ -23,21 +27,58 @@ account = APIRouter(route_class=Endpoint, prefix="/users/me", tags=["users"])
     summary="Make an account",
     status_code=201,
     response_model=UserRead,
-    responses=problems(EmailTakenError, RegistrationClosedError),
+    responses=problems(EmailTakenError, RegistrationClosedError, RateLimitError),
 )
-async def register(settings: ServiceSettings, new: Annotated[UserCreate, Depends(JsonBody(UserCreate))]) -> Response:
+async def register(
+    settings: ServiceSettings,
+    limiter: Limiter,
+    new: Annotated[UserCreate, Depends(JsonBody(UserCreate))],
+) -> Response:
     """One account for each e-mail address, in whatever case it is written."""
-    user = await user_service.register(new, registration_open=settings.registration_open)
+    user = await user_service.register_stranger(new, limiter, registration_open=settings.registration_open)
     return json_response(user, status=201, headers={"Location": f"{settings.api_prefix}/users/me"})
 
 
 @account.get("", operation_id="get_me", summary="Read one's own account", response_model=UserRead)
-async def get_me(user: CurrentUser) -> Response:
+async def get_me(user: AccountHolder) -> Response:
     """Profile and preferences."""
     return json_response(await user_service.profile(user))
 
 
-@account.patch("", operation_id="change_me", summary="Change one's own account", response_model=UserRead)
-async def change_me(user: CurrentUser, change: Annotated[UserUpdate, Depends(JsonBody(UserUpdate))]) -> Response:
-    """A JSON merge patch: what is not sent stays; preferences are changed key by key."""
+@account.get(
+    "/audit",
+    operation_id="list_audit_events",
+    summary="Read what happened to one's own account",
+    response_model=AuditPage,
+)
+async def list_audit_events(user: AccountHolder, query: Annotated[AuditQuery, Depends(Query(AuditQuery))]) -> Response:
+    """The latest first: sign-ins, failed ones too, new passwords and addresses, API tokens, exports and imports."""
+    return json_response(await audit_service.page(user, query=query))
+
+
+@account.patch(
+    "",
+    operation_id="change_me",
+    summary="Change one's own account",
+    response_model=UserRead,
+    responses=problems(WrongPasswordError, EmailTakenError),
+)
+async def change_me(user: AccountHolder, change: Annotated[UserUpdate, Depends(JsonBody(UserUpdate))]) -> Response:
+    """A JSON merge patch: what is not sent stays; preferences are changed key by key.
+
+    A new e-mail address needs the password beside it, as `current_password`.
+    """
     return json_response(await user_service.change_profile(user, change=change))
+
+
+@account.delete(
+    "",
+    operation_id="delete_me",
+    summary="Delete one's own account",
+    status_code=204,
+    responses=problems(WrongPasswordError),
+)
+async def delete_me(user: AccountHolder, sent: Annotated[AccountDelete, Depends(JsonBody(AccountDelete))]) -> Response:
+    """Everything that is the user's goes, for good: tasks, time, projects, tokens. There is no way back."""
+    await account_deletion_service.delete(user, password=sent.password)
+    return Response(status_code=204)

@@ -1,32 +1,36 @@
-"""Who is asking: signing in, and the user behind a bearer token."""
+"""Who is asking: the user behind a bearer token."""
 
+import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
 from bson import ObjectId
 from cachetools import TTLCache
 
-from app.errors import AuthenticationError
-from app.security import AccessTokens, InvalidTokenError, passwords
+from app.bearer_secrets import is_api_token, sha256_of
+from app.clock import aware, utc_now
+from app.scopes import Scope
+from app.security import AccessTokens, Claims, InvalidTokenError, TokenExpiredError
+from documents.api_tokens import ApiToken
 from documents.base import Row, object_id
+from documents.refresh_tokens import RefreshToken
 from documents.users import OverlapPolicy, User
-from services.emails import email_key
-from services.schemas.users import TokenRead
 
-KNOWN_USERS = 10_000
+KNOWN = 10_000
 KNOWN_SECONDS = 10
-"""The longest that a user disabled by another process goes on being served by this one."""
+"""The longest that a session ended by another process goes on being served by this one."""
 
-
-class InvalidCredentialsError(AuthenticationError):
-    """The e-mail address and the password do not belong together."""
-
-    code = "invalid_credentials"
-    detail = "The e-mail address or the password is wrong."
+USE_IS_WRITTEN_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class ActingUser:
-    """The user who is asking, with what the services go by."""
+    """The user who is asking, with what the services go by.
+
+    `session_id` is that of who has signed in; `scopes` are those of an API token, None where all may be done.
+    """
 
     id: ObjectId
     timezone: str
@@ -34,65 +38,88 @@ class ActingUser:
     timer_cap_hours: int
     token_version: int
     week_start: int
+    session_id: ObjectId | None = None
+    scopes: frozenset[Scope] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Who a session or an API token stands for, and until when."""
+
+    user: ActingUser
+    expires_at: datetime | None = None
 
 
 class AuthenticationService:
-    """Signs users in, and knows them again by their tokens."""
+    """Knows users by their tokens."""
 
     def __init__(self) -> None:
-        self._known: TTLCache[ObjectId, ActingUser] = TTLCache(KNOWN_USERS, KNOWN_SECONDS)
+        self._known: TTLCache[str, _Known] = TTLCache(KNOWN, KNOWN_SECONDS)
         self._changes = 0
 
-    async def sign_in(self, tokens: AccessTokens, *, email: str, password: str) -> TokenRead:
-        """A bearer token. Raises InvalidCredentialsError, equally late for an unknown e-mail address."""
-        user = await User.with_email(email_key(email))
-        right = await passwords.matches(password, user["password_hash"] if user else None)
-        if user is None or not right or not user["is_active"]:
-            raise InvalidCredentialsError
-        token = tokens.issue(user_id=str(user["_id"]), token_version=user["token_version"])
-        return {
-            "access_token": token,
-            "token_type": "bearer",
-            "expires_in": int(tokens.lifetime.total_seconds()),
-        }
-
     async def identify(self, tokens: AccessTokens, *, bearer: str) -> ActingUser:
-        """The user behind a bearer token.
+        """The user behind a bearer token: an access token of a session, or an API token.
 
-        Raises TokenExpiredError, or InvalidTokenError when the token is not ours, or its user is
-        gone, disabled or has ended all sessions since.
+        Raises TokenExpiredError, or InvalidTokenError when the token is not ours or was revoked, or its
+        session has ended, or its user is gone, disabled or has ended all sessions since.
         """
+        if is_api_token(bearer):
+            return await self._identify_by_api_token(sha256_of(bearer))
         claims = tokens.verify(bearer)
-        user_id = object_id(claims.user_id)
-        if user_id is None:
+        known = self._known.get(claims.session_id)
+        if known is None or known.user.token_version != claims.token_version:
+            known = await self._learn(claims.session_id, _behind_a_session(claims))
+        if known.user.token_version != claims.token_version or str(known.user.id) != claims.user_id:
             raise InvalidTokenError
-        known = self._known.get(user_id)
-        if known is None or known.token_version != claims.token_version:
-            known = await self._read(user_id)
-        if known.token_version != claims.token_version:
-            raise InvalidTokenError
-        return known
+        return known.user
+
+    async def _identify_by_api_token(self, token_hash: str) -> ActingUser:
+        known = self._known.get(token_hash)
+        if known is None:
+            known = await self._learn(token_hash, _behind_an_api_token(token_hash))
+        if known.expires_at is not None and known.expires_at <= utc_now():
+            raise TokenExpiredError
+        return known.user
 
     def forget(self, user_id: ObjectId) -> None:
         """Makes the next request of this user read the user again. To be called after the change, not before."""
         self._changes += 1
-        self._known.pop(user_id, None)
+        for key in [key for key, known in self._known.items() if known.user.id == user_id]:
+            self._known.pop(key, None)
 
-    async def _read(self, user_id: ObjectId) -> ActingUser:
+    async def _learn(self, key: str, reading: Coroutine[Any, Any, _Known]) -> _Known:
         seen = self._changes
-        known = _acting(await User.with_id(user_id))
+        known = await reading
         if seen == self._changes:  # else what was read may be what was before the change
-            self._known[user_id] = known
+            self._known[key] = known
         return known
 
 
-def _acting(user: Row | None) -> ActingUser:
-    if user is None or not user["is_active"]:
+async def _behind_a_session(claims: Claims) -> _Known:
+    user_id, session_id = object_id(claims.user_id), object_id(claims.session_id)
+    if user_id is None or session_id is None:
         raise InvalidTokenError
-    return acting_user(user)
+    user, is_live = await asyncio.gather(User.with_id(user_id), RefreshToken.is_live(session_id, user_id))
+    if not is_live:
+        raise InvalidTokenError
+    return _Known(acting_user(_active(user), session_id=session_id))
 
 
-def acting_user(user: Row) -> ActingUser:
+async def _behind_an_api_token(token_hash: str) -> _Known:
+    token = await ApiToken.find_known(token_hash)
+    if token is None:
+        raise InvalidTokenError
+    user = _active(await User.with_id(token["user_id"]))
+    expires_at = None if token["expires_at"] is None else aware(token["expires_at"])
+    now = utc_now()
+    if expires_at is not None and expires_at <= now:
+        raise TokenExpiredError
+    if token["last_used_at"] is None or aware(token["last_used_at"]) <= now - USE_IS_WRITTEN_EVERY:
+        await ApiToken.mark_used(token)
+    return _Known(acting_user(user, scopes=frozenset(token["scopes"])), expires_at)
+
+
+def acting_user(user: Row, *, session_id: ObjectId | None = None, scopes: frozenset[Scope] | None = None) -> ActingUser:
     """A stored user as one who is asking."""
     return ActingUser(
         id=user["_id"],
@@ -101,7 +128,15 @@ def acting_user(user: Row) -> ActingUser:
         timer_cap_hours=user["preferences"]["timer_cap_hours"],
         token_version=user["token_version"],
         week_start=user["week_start"],
+        session_id=session_id,
+        scopes=scopes,
     )
+
+
+def _active(user: Row | None) -> Row:
+    if user is None or not user["is_active"]:
+        raise InvalidTokenError
+    return user
 
 
 authentication_service = AuthenticationService()

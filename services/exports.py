@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from app.clock import stored, to_seconds, utc_now
+from app.clock import rfc3339, stored, to_seconds, utc_now
 from app.errors import AuthenticationError
-from documents.entry_filter import EntryFilter
 from documents.exporting import deleted_entries_of, entries_in_order, projects_of, tasks_of
 from documents.users import User
+from services.audit import audit_service
 from services.authentication import ActingUser
 from services.export_formats.account_file import write_account_file
 from services.export_formats.csv_file import write_csv
@@ -50,7 +50,7 @@ class ExportService:
         """The whole entries that share a part of [from, to), oldest start first. Raises ValidationError."""
         asked = time_range(user, query)
         write = _with_a_mark if bom else _WRITERS[form]
-        contents = _contents(user, asked, entry_filter(query, asked), write, running=query.include_running)
+        contents = _contents(user, asked, query, write, form)
         return ExportFile(f"task-timer-{_days(asked)}.{form}", MEDIA_TYPES[form], contents)
 
     def account(self, user: ActingUser) -> ExportFile:
@@ -64,6 +64,7 @@ async def _whole_account(user: ActingUser, now: datetime) -> Contents:
     row = await User.with_id(user.id)
     if row is None:
         raise AuthenticationError
+    await audit_service.record(user.id, "exported", format="account")
     projects, tasks, deleted_entries = projects_of(user.id), tasks_of(user.id), deleted_entries_of(user.id)
     file = write_account_file(row, projects=projects, tasks=tasks, deleted_entries=deleted_entries, now=now)
     async with aclosing(file) as pieces:
@@ -72,8 +73,11 @@ async def _whole_account(user: ActingUser, now: datetime) -> Contents:
 
 
 async def _contents(
-    user: ActingUser, asked: TimeRange, wanted: EntryFilter, write: Writer, *, running: bool
+    user: ActingUser, asked: TimeRange, query: RangeQuery, write: Writer, form: EntryFormat
 ) -> Contents:
+    said = {"from": rfc3339(asked.since), "to": rfc3339(asked.until)}
+    await audit_service.record(user.id, "exported", format=form, **said)
+    wanted, running = entry_filter(query, asked), query.include_running
     now = stored(to_seconds(utc_now()))
     async with aclosing(projects_of(user.id)) as batches:
         projects = {project["_id"]: project async for batch in batches for project in batch}

@@ -15,6 +15,7 @@ from documents.import_batches import MOST_FINDINGS, ImportBatch
 from documents.overlapping import MOST_SHOWN
 from documents.users import OverlapPolicy
 from services.account_import import import_account
+from services.audit import audit_service
 from services.authentication import ActingUser
 from services.beside_the_loop import beside_the_loop
 from services.cursors import Position, cut, decode_cursor, scope_of
@@ -94,6 +95,14 @@ class ImportService:
         Raises ValidationError for a file that cannot be read, and with `strict` for any row that
         cannot: then nothing is written.
         """
+        done = await self._run(user, file, asked, overlap, progress)
+        if not asked.dry_run:
+            await audit_service.record(user.id, "imported", id=done["id"], format=asked.format, **done["created"])
+        return done
+
+    async def _run(
+        self, user: ActingUser, file: BinaryIO, asked: ImportForm, overlap: OverlapPolicy | None, progress: Progress
+    ) -> ImportRead:
         with file:
             if asked.format == "account":
                 return await import_account(user, file, dry_run=asked.dry_run, progress=progress)

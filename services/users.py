@@ -1,12 +1,15 @@
 """Accounts: registering, one's own profile, and what an administrator does from the shell."""
 
-from app.errors import ConflictError, NotFoundError, PermissionDeniedError
+from app.errors import ConflictError, FieldError, NotFoundError, PermissionDeniedError, ValidationError
 from app.security import passwords
 from documents.base import DuplicateError, Row
 from documents.users import User
+from services.audit import audit_service
 from services.authentication import ActingUser, acting_user, authentication_service
 from services.emails import email_key
-from services.schemas.users import UserCreate, UserRead, UserUpdate, read_user
+from services.passwords import require_a_good_password
+from services.rate_limits import RateLimiter
+from services.schemas.users import PasswordChange, UserCreate, UserRead, UserUpdate, read_user
 
 
 class EmailTakenError(ConflictError):
@@ -29,13 +32,26 @@ class UserNotFoundError(NotFoundError):
     detail = "There is no account with this e-mail address."
 
 
+class WrongPasswordError(PermissionDeniedError):
+    """The present password is not the one that was sent."""
+
+    code = "wrong_password"
+    detail = "The password is wrong."
+
+
 class UserService:
     """Accounts and profiles."""
 
-    async def register(self, new: UserCreate, *, registration_open: bool = True) -> UserRead:
-        """The new user. Raises RegistrationClosedError or EmailTakenError."""
+    async def register_stranger(self, new: UserCreate, limiter: RateLimiter, *, registration_open: bool) -> UserRead:
+        """The new user. Raises RateLimitError, RegistrationClosedError or EmailTakenError."""
+        await limiter.admit_registration()
         if not registration_open:
             raise RegistrationClosedError
+        return await self.register(new)
+
+    async def register(self, new: UserCreate) -> UserRead:
+        """The new user. Raises EmailTakenError, or ValidationError for a password that is easily guessed."""
+        require_a_good_password(new.password, email=new.email, pointer="#/password")
         user = User.new(
             email=new.email,
             email_key=email_key(new.email),
@@ -60,18 +76,56 @@ class UserService:
         return self._found(await User.with_id(user.id))
 
     async def change_profile(self, user: ActingUser, *, change: UserUpdate) -> UserRead:
-        """The profile with the fields that were sent changed, preferences key by key."""
+        """The profile with the fields that were sent changed, preferences key by key.
+
+        Raises WrongPasswordError, EmailTakenError, or ValidationError for an address without the password.
+        """
         fields = change.model_dump(exclude_unset=True)
+        password = fields.pop("current_password", None)
+        if "email" in fields:
+            fields["email_key"] = email_key(fields["email"])
+        if "email" in fields or password is not None:
+            await self._require_password_for_email(user, password)
         chosen = fields.pop("preferences", {})
         fields |= {f"preferences.{key}": value for key, value in chosen.items()}
         if not fields:
             return await self.profile(user)
-        changed = self._found(await User.change(user.id, fields))
+        try:
+            changed = self._found(await User.change(user.id, fields))
+        except DuplicateError as taken:
+            raise EmailTakenError from taken
         authentication_service.forget(user.id)
+        if "email" in fields:
+            await audit_service.record(user.id, "email_changed")
         return changed
 
+    async def _require_password_for_email(self, user: ActingUser, password: str | None) -> None:
+        if password is None:
+            wrong = "is missing: it is needed to change the e-mail address"
+            raise ValidationError(errors=(FieldError(wrong, pointer="#/current_password"),))
+        await self.require_password(user, password)
+
+    async def change_password(self, user: ActingUser, *, change: PasswordChange) -> None:
+        """Sets a new password and ends all sessions. Raises WrongPasswordError or ValidationError."""
+        known = await self.require_password(user, change.current_password)
+        require_a_good_password(change.new_password, email=known["email"], pointer="#/new_password")
+        new_hash = await passwords.hash(change.new_password)
+        # Of two changes at once, the one that comes later has checked a password that is none any more.
+        if not await User.change_password(known, new_hash):
+            raise WrongPasswordError
+        authentication_service.forget(user.id)
+        await audit_service.record(user.id, "password_changed")
+
+    async def require_password(self, user: ActingUser, password: str) -> Row:
+        """The user as stored. Raises WrongPasswordError."""
+        known = await User.with_id(user.id)
+        if known is None or not await passwords.matches(password, known["password_hash"]):
+            raise WrongPasswordError
+        return known
+
     async def reset_password(self, *, email: str, password: str) -> UserRead:
-        """Sets a new password and ends all sessions. Raises UserNotFoundError."""
+        """Sets a new password and ends all sessions. Raises UserNotFoundError or ValidationError."""
+        require_a_good_password(password, email=email, pointer="#/password")
         return await self._change_account(email, {"password_hash": await passwords.hash(password)})
 
     async def set_active(self, *, email: str, active: bool) -> UserRead:

@@ -3,11 +3,13 @@
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from bson import ObjectId
 from fastapi import FastAPI
 from motor.motor_asyncio import AsyncIOMotorDatabase
 from pydantic import SecretStr
@@ -18,6 +20,7 @@ from app.embedded import EmbeddedStore
 from app.main import create_app
 from app.security import AccessTokens, passwords
 from documents.opening import DOCUMENTS
+from documents.refresh_tokens import RefreshToken
 from documents.users import User
 from services.emails import email_key
 from tests.support import API, PASSWORD, Client, Json, serving
@@ -73,6 +76,7 @@ def settings(database_url: str, worker_id: str) -> Settings:
         database_url=SecretStr(database_url),
         database_name=f"task_timer_test_{worker_id}",
         secret_key=SecretStr("6d0f8c1b2a394857be0c7a5d1e3f4968"),
+        rate_limits_enabled=False,
         log_level="WARNING",
         log_format="json",
     )
@@ -130,7 +134,10 @@ async def make_user(empty_service: str, settings: Settings, password_hash: str) 
             email=email, email_key=email_key(email), password_hash=password_hash, full_name=None, timezone="UTC"
         )
         row = await user.model_copy(update=fields).add()
-        bearer = tokens.issue(user_id=str(row["_id"]), token_version=0)
+        session = await RefreshToken.new(
+            ObjectId(), row["_id"], token_hash="", token_version=0, lifetime=timedelta(days=1)
+        ).add()
+        bearer = tokens.issue(user_id=str(row["_id"]), session_id=str(session["_id"]), token_version=0)
         client = Client(base_url=empty_service + API, headers={"Authorization": f"Bearer {bearer}"}, timeout=30)
         client.user = row
         made.append(client)

@@ -158,7 +158,7 @@ async def serving(app: FastAPI) -> AsyncIterator[str]:
     # With the protocol named, asyncio sends small parts of an answer at once: else each waits 40 ms for the other side.
     listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", proxy_headers=False))
     running = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:
         assert not running.done(), "the service did not start"

@@ -51,6 +51,9 @@ WRONG: dict[str, list[str]] = {
     "duration": ["60.5", "60.0", "6e1", "0", "-1", "2678401", *HUGE, *NO_NUMBER],
     "up to 4": ["0.5", "1.0", "-1", "5", *HUGE, *NO_NUMBER],
     "up to 6": ["0.5", "1.0", "-1", "7", *HUGE, *NO_NUMBER],
+    "secret": [*quoted("x" * 501), *NO_TEXT],
+    "short name": [*quoted("", "   "), *longer_than(100), NUL, *NO_TEXT],
+    "scopes": ["[]", '["everything"]', "[1]", '"read"', "{}", "1"],
     "status": [*quoted("", "done", "Pending"), *NO_TEXT],
     "color": [*quoted("", "red", "#fff", "#12345g", "#1234567", "#123456\n"), NUL, *NO_TEXT],
     "password": [*quoted("", "seven77", "x" * 129), NUL, *NO_TEXT],
@@ -105,7 +108,13 @@ FIELDS: dict[str, dict[str, str]] = {
     "stop_timer": {"ended_at": "instant", "entry_id": "id", "task_id": "id"},
     "switch_timer": {"task_id": "id", "at": "instant", "note": "note"},
     "register": {"email": "e-mail", "password": "password", "full_name": "name or null", "timezone": "zone"},
+    "refresh_session": {"refresh_token": "secret"},
+    "change_password": {"current_password": "secret", "new_password": "password"},
+    "create_api_token": {"name": "short name", "scopes": "scopes", "expires_at": "instant"},
+    "delete_me": {"password": "secret"},
     "change_me": {
+        "email": "e-mail",
+        "current_password": "secret",
         "full_name": "name or null",
         "timezone": "zone",
         "week_start": "up to 6",
@@ -150,12 +159,14 @@ class Place:
         place, task = cls(), await client.make_task()
         entry, project = await client.write(task), await client.make_project()
         batch = await client.read_in("2026-11-02 09:00,2026-11-02 10:00,Mail")
+        token = (await client.post("/auth/api-tokens", json={"name": "x", "scopes": ["read"]})).json()
         timer = await client.start(await client.make_task(title="Other"))
         place.ids = {
             "task_id": task["id"],
             "entry_id": entry["id"],
             "project_id": project["id"],
             "import_id": batch["id"],
+            "token_id": token["id"],
         }
         place.bodies = {
             "create_task": {"title": "x"},
@@ -165,6 +176,8 @@ class Place:
             "stop_timer": {"entry_id": timer["entry"]["id"]},
             "switch_timer": {"task_id": task["id"]},
             "rename_tag": {"from": "a", "to": "b"},
+            "change_password": {"current_password": "correct horse battery", "new_password": "staple gun"},
+            "create_api_token": {"name": "x", "scopes": ["read"]},
             "register": {"email": "new@example.com", "password": "correct horse battery"},
         }
         return place

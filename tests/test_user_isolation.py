@@ -15,6 +15,7 @@ OPEN = {
     ("GET", "/health/ready"),
     ("POST", f"{API}/users"),
     ("POST", f"{API}/auth/token"),
+    ("POST", f"{API}/auth/refresh"),
 }
 """The routes that need no token. All others are found in the OpenAPI document."""
 
@@ -23,6 +24,7 @@ NOT_FOUND = {
     "entry_id": "entry_not_found",
     "project_id": "project_not_found",
     "import_id": "import_not_found",
+    "token_id": "token_not_found",
 }
 """What a route says of an id in its path that is nothing to the one who asks."""
 
@@ -59,9 +61,11 @@ async def one_of_each(client: Client) -> dict[str, str]:
     task = await client.make_task()
     entry = (await client.start(task))["entry"]
     await client.stop()
+    token = await client.post("/auth/api-tokens", json={"name": "Canary", "scopes": ["read"]})
     return {
         "task_id": task["id"],
         "entry_id": entry["id"],
+        "token_id": token.json()["id"],
         "project_id": (await client.make_project())["id"],
         "import_id": (await client.read_in("2026-11-02 09:00,2026-11-02 10:00,Canary"))["id"],
     }

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.processes import free_port, running
 from tests.support import API, PASSWORD, Client, clock, problem
 
@@ -73,3 +75,30 @@ class TestTwoWorkers:
                 if response.status_code == 409:
                     (overlap,) = problem(response, 409, "overlap")["overlaps"]
                     assert (overlap["entry_id"], overlap["overlap_seconds"]) == (stored["id"], 3600)
+
+
+async def all_refuse(clients: list[Client]) -> bool:
+    """Whether each worker answers 401."""
+    answers = await asyncio.gather(*(client.get("/tasks") for client in clients))
+    return {answer.status_code for answer in answers} == {401}
+
+
+class TestTokensOfTwoWorkers:
+    @pytest.mark.parametrize(
+        ("path", "body"),
+        [
+            ("/auth/logout", {}),
+            ("/auth/password", {"current_password": PASSWORD, "new_password": "a wholly new pass phrase"}),
+        ],
+    )
+    async def test_are_void_at_once_where_they_were_ended_and_soon_elsewhere(
+        self, tmp_path: Path, path: str, body: dict[str, str]
+    ) -> None:
+        async with two_workers(tmp_path) as clients:
+            for client in clients:
+                assert (await client.get("/tasks")).status_code == 200
+            assert (await clients[0].post(path, json=body)).status_code == 204
+            problem(await clients[0].get("/tasks"), 401, "invalid_token")
+            async with asyncio.timeout(15):
+                while not await all_refuse(clients):  # noqa: ASYNC110 -- another process has ten seconds to hear of it
+                    await asyncio.sleep(0.2)

@@ -46,7 +46,8 @@ class Nothing(Input):
     model_config = ConfigDict(json_schema_extra={"examples": [{}]})
 
 
-def _without_nul(value: str) -> str:
+def without_nul(value: str) -> str:
+    """The text. Raises ValueError when it holds a NUL character."""
     if "\0" in value:
         raise ValueError("holds a NUL character")
     return value
@@ -151,7 +152,7 @@ def _each_once(tags: list[str]) -> list[str]:
     return list(dict.fromkeys(tags))
 
 
-_no_nul = AfterValidator(_without_nul)
+_no_nul = AfterValidator(without_nul)
 
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_TITLE), _no_nul]
 Description = Annotated[str, StringConstraints(max_length=20_000), _no_nul]

@@ -10,6 +10,9 @@ from app.clock import rfc3339
 from documents.users import OverlapPolicy
 from services.schemas.fields import Email, FullName, Id, Input, Password, Timestamp, WeekStart, Zone
 
+GivenPassword = Annotated[str, Field(max_length=128)]
+"""A password that is compared: no rule of new ones holds for it."""
+
 TimerCapHours = Annotated[int, Field(ge=1, le=744, description="A timer that ran longer is marked for review.")]
 
 _READ_EXAMPLE: JsonDict = {
@@ -22,7 +25,13 @@ _READ_EXAMPLE: JsonDict = {
     "created_at": "2026-11-18T08:58:03.120Z",
     "updated_at": "2026-11-18T08:58:03.120Z",
 }
-_TOKEN_EXAMPLE: JsonDict = {"access_token": "eyJhbGciOiJIUzI1NiIs...", "token_type": "bearer", "expires_in": 1800}
+_REFRESH_EXAMPLE = "task_timer_refresh_6920a3f1c2d4e5f607182930_5d1e3f49..."
+_TOKEN_EXAMPLE: JsonDict = {
+    "access_token": "eyJhbGciOiJIUzI1NiIs...",
+    "token_type": "bearer",
+    "expires_in": 1800,
+    "refresh_token": _REFRESH_EXAMPLE,
+}
 
 
 class UserCreate(Input):
@@ -52,6 +61,8 @@ class UserUpdate(Input):
         json_schema_extra={"examples": [{"timezone": "Europe/Berlin", "preferences": {"timer_cap_hours": 10}}]}
     )
 
+    email: Email = Field(default_factory=str, description="Needs current_password beside it.")
+    current_password: GivenPassword = Field(default_factory=str)
     full_name: FullName | None = Field(default_factory=lambda: None)
     timezone: Zone = Field(default_factory=str)
     week_start: WeekStart = Field(default_factory=int)
@@ -66,11 +77,38 @@ class SignIn(Input):
     )
 
     username: Annotated[str, Field(max_length=254)]
-    password: Annotated[str, Field(max_length=128)]
+    password: GivenPassword
     grant_type: Literal["password"] = "password"
     scope: str = ""
     client_id: str = ""
     client_secret: str = ""
+
+
+class AccountDelete(Input):
+    """What shows that it is the user who deletes the account."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"password": "correct horse battery"}]})
+
+    password: GivenPassword
+
+
+class SessionRefresh(Input):
+    """The refresh token that came last."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"refresh_token": _REFRESH_EXAMPLE}]})
+
+    refresh_token: Annotated[str, Field(max_length=500)]
+
+
+class PasswordChange(Input):
+    """A new password."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"current_password": "correct horse battery", "new_password": "staple gun"}]}
+    )
+
+    current_password: GivenPassword
+    new_password: Password
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -102,6 +140,7 @@ class TokenRead(TypedDict):
     access_token: str
     token_type: Literal["bearer"]
     expires_in: Annotated[int, Field(description="In seconds.")]
+    refresh_token: Annotated[str, Field(description="Good once: each refresh answers the next one.")]
 
 
 def read_user(user: dict[str, Any]) -> UserRead:

@@ -1,0 +1,49 @@
+"""API tokens: what programs sign in with. None of these routes takes one."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from app.arguments import JsonBody, Query
+from app.json import json_response
+from app.problems import problems
+from routes.dependencies import AccountHolder
+from routes.endpoints import Endpoint
+from services.api_tokens import TokenNotFoundError, api_token_service
+from services.schemas.api_tokens import ApiTokenCreate, ApiTokenMade, ApiTokenPage, ApiTokenQuery
+
+router = APIRouter(route_class=Endpoint, prefix="/auth/api-tokens", tags=["auth"])
+
+
+@router.get("", operation_id="list_api_tokens", summary="List API tokens", response_model=ApiTokenPage)
+async def list_api_tokens(
+    user: AccountHolder, query: Annotated[ApiTokenQuery, Depends(Query(ApiTokenQuery))]
+) -> Response:
+    """The newest first, without their secrets."""
+    return json_response(await api_token_service.page(user, query=query))
+
+
+@router.post(
+    "", operation_id="create_api_token", summary="Make an API token", status_code=201, response_model=ApiTokenMade
+)
+async def create_api_token(
+    request: Request, user: AccountHolder, new: Annotated[ApiTokenCreate, Depends(JsonBody(ApiTokenCreate))]
+) -> Response:
+    """Its secret, `token`, is shown this once. Send it as a bearer token."""
+    token = await api_token_service.create(user, new=new)
+    headers = {"Location": f"{request.url.path}/{token['id']}", "Cache-Control": "no-store"}
+    return json_response(token, status=201, headers=headers)
+
+
+@router.delete(
+    "/{token_id}",
+    operation_id="revoke_api_token",
+    summary="Revoke an API token",
+    status_code=204,
+    responses=problems(TokenNotFoundError),
+)
+async def revoke_api_token(user: AccountHolder, token_id: str) -> Response:
+    """It is refused at once by the process that answers this, and within 10 s by all others."""
+    await api_token_service.revoke(user, token_id=token_id)
+    return Response(status_code=204)

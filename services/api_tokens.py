@@ -1,0 +1,64 @@
+"""API tokens: made, listed, revoked."""
+
+from app.bearer_secrets import SHOWN_LENGTH, new_api_token, sha256_of
+from app.clock import utc_now
+from app.errors import FieldError, NotFoundError, ValidationError
+from documents.api_tokens import ApiToken
+from documents.base import object_id
+from services.audit import audit_service
+from services.authentication import ActingUser, authentication_service
+from services.cursors import Position, cut, decode_cursor, scope_of
+from services.schemas.api_tokens import (
+    ApiTokenCreate,
+    ApiTokenMade,
+    ApiTokenPage,
+    ApiTokenQuery,
+    read_api_token,
+)
+
+
+class TokenNotFoundError(NotFoundError):
+    """There is no such token, or it is somebody else's."""
+
+    code = "token_not_found"
+    detail = "There is no such token."
+
+
+class ApiTokenService:
+    """The API tokens of the acting user."""
+
+    async def create(self, user: ActingUser, *, new: ApiTokenCreate) -> ApiTokenMade:
+        """The new token with its secret, which nobody can be told again. Raises ValidationError."""
+        if new.expires_at is not None and new.expires_at <= utc_now():
+            raise ValidationError(errors=(FieldError("is not in the future", pointer="#/expires_at"),))
+        secret = new_api_token()
+        token = ApiToken.new(
+            user.id,
+            name=new.name,
+            prefix=secret[:SHOWN_LENGTH],
+            token_hash=sha256_of(secret),
+            scopes=new.scopes,
+            expires_at=new.expires_at,
+        )
+        made = await token.add()
+        await audit_service.record(user.id, "api_token_created", id=str(made["_id"]), name=new.name, scopes=new.scopes)
+        return {**read_api_token(made), "token": secret}
+
+    async def page(self, user: ActingUser, *, query: ApiTokenQuery) -> ApiTokenPage:
+        """A page of the user's tokens, the newest first. Raises InvalidCursorError."""
+        scope = scope_of("API tokens", user.id, query)
+        after = None if query.cursor is None else decode_cursor(query.cursor, scope=scope).value
+        found = await ApiToken.page(user.id, after=after, limit=query.limit + 1)
+        items, next_cursor = cut(found, limit=query.limit, position=lambda token: Position(token["_id"]), scope=scope)
+        return {"items": [read_api_token(token) for token in items], "next_cursor": next_cursor}
+
+    async def revoke(self, user: ActingUser, *, token_id: str) -> None:
+        """Makes the token void: at once here, within 10 s in other processes. Raises TokenNotFoundError."""
+        wanted = object_id(token_id)
+        if wanted is None or not await ApiToken.remove(user.id, wanted):
+            raise TokenNotFoundError
+        authentication_service.forget(user.id)
+        await audit_service.record(user.id, "api_token_revoked", id=token_id)
+
+
+api_token_service = ApiTokenService()
