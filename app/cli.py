@@ -119,6 +119,34 @@ def export_command(
     typer.echo(f"{file} has {size:,} bytes.")
 
 
+@cli.command("backup")
+def backup_command(
+    file: Annotated[Path, typer.Argument(help="Where it goes. What is there is replaced.", show_default=False)],
+) -> None:
+    """Write the whole database to a file, everything of all users."""
+    # Imported late: the other commands do without.
+    from app.backups import back_up  # noqa: PLC0415
+    from app.progress import shown_bytes  # noqa: PLC0415
+
+    with shown_bytes(file.name) as tell:
+        count = back_up(settings_or_exit(), file=file, tell=tell)
+    typer.echo(f"{file} has {count:,} documents.")
+
+
+@cli.command("restore")
+def restore_command(
+    file: Annotated[Path, typer.Argument(help="What task-timer backup has written.", show_default=False)],
+) -> None:
+    """Store all that a backup has, in a database that is empty."""
+    # Imported late: the other commands do without.
+    from app.backups import restore  # noqa: PLC0415
+    from app.progress import shown_bytes  # noqa: PLC0415
+
+    with shown_bytes(file.name) as tell:
+        count = restore(settings_or_exit(), file=file, tell=tell)
+    typer.echo(f"{count:,} documents are restored.")
+
+
 @cli.command("import")
 def import_command(
     file: Annotated[Path, typer.Argument(help="What is read in.", show_default=False)],

@@ -1,13 +1,11 @@
 """What `task-timer export` does: a file as the API answers it, written whole or not at all."""
 
 import asyncio
-import os
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from functools import partial
 from pathlib import Path
-from tempfile import mkstemp
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 from pydantic import SecretStr
 from pydantic import ValidationError as PydanticError
@@ -16,6 +14,7 @@ from pymongo.errors import PyMongoError
 from app.config import Settings
 from app.embedded import database_url
 from app.errors import CommandError, ServiceError, ValidationError
+from app.files import whole_or_not_at_all
 from app.findings import among_parameters
 from documents.opening import open_as_it_is
 from services.authentication import ActingUser
@@ -88,26 +87,9 @@ def _sentence(refused: ServiceError) -> str:
 
 async def _write(file: Path, contents: AsyncGenerator[bytes, None], tell: Callable[[int], object]) -> int:
     written = 0
-    with _whole_or_not_at_all(file) as part:
+    with whole_or_not_at_all(file) as part:
         async with aclosing(contents):
             async for piece in contents:
                 written += part.write(piece)
                 tell(len(piece))
     return written
-
-
-@contextmanager
-def _whole_or_not_at_all(file: Path) -> Iterator[BinaryIO]:
-    """What is written goes beside the file under another name, which becomes its own when the block has ended well.
-
-    Nobody but its owner can read it.
-    """
-    handle, name = mkstemp(prefix=f".{file.name}.", suffix=".part", dir=file.parent)
-    try:
-        with os.fdopen(handle, "wb") as part:
-            yield part
-            part.flush()
-            os.fsync(part.fileno())
-        Path(name).replace(file)
-    finally:
-        Path(name).unlink(missing_ok=True)

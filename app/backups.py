@@ -1,0 +1,166 @@
+"""What `task-timer backup` and `task-timer restore` do: the whole database as one file, and back.
+
+The file is a zip archive: a member of BSON for each collection, as other MongoDB tools read it, and at
+its end a manifest with the number of documents, bytes and the SHA-256 of each.
+"""
+
+import asyncio
+import hashlib
+import json
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bson.errors import InvalidBSON
+from pydantic import SecretStr
+from pymongo.errors import PyMongoError
+
+from app.clock import rfc3339, utc_now
+from app.config import Settings
+from app.database import without_haste
+from app.embedded import database_url
+from app.errors import CommandError, ServiceError
+from app.files import whole_or_not_at_all
+from documents.backing_up import COLLECTIONS, is_empty, split, store, stored_documents
+from documents.opening import open_as_it_is, open_database
+from documents.validation import SCHEMA_VERSION
+
+KIND = "task-timer backup"
+MANIFEST = "manifest.json"
+READ_AT_ONCE = 1024 * 1024
+
+Tell = Callable[[int], object]
+
+_NOT_WHOLE = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError),
+    *(KeyError, ValueError, TypeError, AttributeError),  # a manifest that is none
+)
+
+
+class BackupError(CommandError):
+    """The backup cannot be made, or is not one that can be restored here."""
+
+
+def back_up(settings: Settings, *, file: Path, tell: Tell) -> int:
+    """Writes all documents to the file, and answers how many. `tell` is told of the bytes as they come.
+
+    Raises BackupError or EmbeddedStoreError; then there is no file, or still the one that was.
+    """
+    return _run(settings, file, lambda connected: _back_up(connected, file, tell))
+
+
+def restore(settings: Settings, *, file: Path, tell: Tell) -> int:
+    """Stores all documents of the file in a database that has none, and answers how many.
+
+    The whole file is checked before the first is stored. Raises BackupError or EmbeddedStoreError.
+    """
+    manifest = _checked_manifest(file)
+    return _run(settings, file, lambda connected: _restore(connected, file, manifest, tell))
+
+
+def _run(settings: Settings, file: Path, work: Callable[[Settings], Any]) -> int:
+    try:
+        with database_url(settings) as url, without_haste():
+            done: int = asyncio.run(work(settings.model_copy(update={"database_url": SecretStr(url)})))
+            return done
+    except ServiceError as refused:
+        raise BackupError(str(refused)) from refused
+    except PyMongoError as silent:
+        raise BackupError(f"The database does not do it ({type(silent).__name__}).") from silent
+    except OSError as error:
+        raise BackupError(f"{file}: {error.strerror}.") from error
+
+
+async def _back_up(settings: Settings, file: Path, tell: Tell) -> int:
+    async with open_as_it_is(settings):
+        with whole_or_not_at_all(file) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+            collections = {name: await _write_member(archive, name, tell) for name in COLLECTIONS}
+            manifest = {
+                "kind": KIND,
+                "version": 1,
+                "schema_version": SCHEMA_VERSION,
+                "created_at": rfc3339(utc_now()),
+                "collections": collections,
+            }
+            archive.writestr(MANIFEST, json.dumps(manifest, indent=2))
+    return sum(member["documents"] for member in collections.values())
+
+
+async def _write_member(archive: zipfile.ZipFile, name: str, tell: Tell) -> dict[str, Any]:
+    digest, size, count = hashlib.sha256(), 0, 0
+    with archive.open(f"{name}.bson", "w", force_zip64=True) as member:
+        async for batch in stored_documents(name):
+            member.write(batch)
+            digest.update(batch)
+            size += len(batch)
+            count += _count(batch)
+            tell(len(batch))
+    return {"documents": count, "bytes": size, "sha256": digest.hexdigest()}
+
+
+def _count(bson: bytes) -> int:
+    """How many documents these are: each begins with its length (bsonspec.org)."""
+    count = at = 0
+    while at < len(bson):
+        at += int.from_bytes(bson[at : at + 4], "little")
+        count += 1
+    return count
+
+
+async def _restore(settings: Settings, file: Path, manifest: dict[str, Any], tell: Tell) -> int:
+    restored = 0
+    async with open_database(settings):
+        if not await is_empty():
+            raise BackupError("The database is not empty: a backup is restored into one that is.")
+        with zipfile.ZipFile(file) as archive:
+            for name in COLLECTIONS:
+                if name in manifest["collections"]:
+                    with archive.open(f"{name}.bson") as member:
+                        async for count in store(name, split(member)):
+                            restored += count
+                            tell(count)
+    return restored
+
+
+def _checked_manifest(file: Path) -> dict[str, Any]:
+    """The manifest, once all that it says of the file has been found to be so. Raises BackupError."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            manifest: dict[str, Any] = json.loads(archive.read(MANIFEST))
+            _check_kind(manifest)
+            for name, said in manifest["collections"].items():
+                with archive.open(f"{name}.bson") as member:
+                    _check_member(name, member, said)
+            return manifest
+    except OSError as error:
+        raise BackupError(f"{file} cannot be read: {error.strerror}.") from error
+    except _NOT_WHOLE as wrong:
+        raise BackupError(f"{file} is not a whole backup: it was cut short, or it is something else.") from wrong
+
+
+def _check_kind(manifest: dict[str, Any]) -> None:
+    if manifest["kind"] != KIND:
+        raise ValueError(manifest["kind"])
+    if manifest["version"] != 1 or manifest["schema_version"] > SCHEMA_VERSION:
+        raise BackupError("The backup was made by a later version of Task Timer: it needs that one.")
+    unknown = manifest["collections"].keys() - COLLECTIONS.keys()
+    if unknown:
+        raise BackupError(f"The backup has a collection that is not known here: {min(unknown)}.")
+
+
+def _check_member(name: str, member: Any, said: dict[str, Any]) -> None:
+    digest, size = hashlib.sha256(), 0
+    while some := member.read(READ_AT_ONCE):
+        digest.update(some)
+        size += len(some)
+    if (size, digest.hexdigest()) != (said["bytes"], said["sha256"]):
+        raise BackupError(f"The backup was changed after it was made: {name} is not what the manifest says.")
+    member.seek(0)
+    try:
+        count = sum(1 for _ in split(member))
+    except InvalidBSON as wrong:
+        raise BackupError(f"The backup is damaged: {name} is no BSON.") from wrong
+    if count != said["documents"]:
+        raise BackupError(f"The backup was changed after it was made: {name} has {count:,} documents.")

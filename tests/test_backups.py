@@ -1,0 +1,165 @@
+"""`task-timer backup` and `task-timer restore`: the whole database as a file, and back."""
+
+import asyncio
+import json
+import shutil
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import bson
+import pytest
+
+from app.config import Settings
+from app.database import connect, without_haste
+from documents.opening import DOCUMENTS
+from tests.conftest import Database
+from tests.processes import outcome
+from tests.support import PASSWORD, Client, Json
+from tests.test_deleting_an_account import with_a_bit_of_everything
+
+
+class Shell:
+    """The two commands in a folder, on one database or the other."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        assert settings.database_url is not None
+        self.folder = folder
+        self.url = settings.database_url.get_secret_value()
+
+    async def run(self, *arguments: str, on: Database) -> tuple[int, str, str]:
+        """How it exits, and what it says on stdout and on stderr."""
+        variables = {"DATABASE_URL": self.url, "DATABASE_NAME": on.name}
+        told = await asyncio.to_thread(outcome, *arguments, folder=self.folder, **variables)
+        return told.returncode, told.stdout, told.stderr
+
+
+@pytest.fixture
+def shell(tmp_path: Path, settings: Settings) -> Shell:
+    return Shell(tmp_path, settings)
+
+
+@pytest.fixture
+async def other(settings: Settings, database: Database) -> AsyncIterator[Database]:
+    """Another database, which is empty."""
+    client = connect(settings)
+    try:
+        with without_haste():
+            await client.drop_database(f"{database.name}_other")
+            yield client[f"{database.name}_other"]
+            await client.drop_database(f"{database.name}_other")
+    finally:
+        client.close()
+
+
+async def stored_in(database: Database) -> dict[str, list[Json]]:
+    """All documents."""
+    names = [document.Settings.name for document in DOCUMENTS]
+    return {name: await database[name].find({}).sort("_id", 1).to_list(None) for name in names}
+
+
+def rewritten(file: Path, **members: bytes) -> None:
+    """The archive with other contents of these members."""
+    with zipfile.ZipFile(file) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(name, members.get(name.partition(".")[0], content))
+
+
+def damaged(file: Path) -> dict[str, bytes]:
+    """What may have become of the file, by a name for it."""
+    whole = file.read_bytes()
+    with zipfile.ZipFile(file) as archive:
+        tasks = archive.getinfo("tasks.bson")
+    flipped = bytearray(whole)
+    flipped[tasks.header_offset + 100] ^= 1
+    return {
+        "cut.zip": whole[:-1],
+        "half.zip": whole[: len(whole) // 2],
+        "flipped.zip": bytes(flipped),
+        "empty.zip": b"",
+        "text.zip": b"x" * 100,
+    }
+
+
+class TestABackup:
+    async def test_brings_everything_back(
+        self, alice: Client, bob: Client, database: Database, other: Database, shell: Shell
+    ) -> None:
+        await with_a_bit_of_everything(alice)
+        await with_a_bit_of_everything(bob)
+        before = await stored_in(database)
+        count = sum(len(rows) for rows in before.values())
+        assert await shell.run("backup", "all.zip", on=database) == (0, f"all.zip has {count:,} documents.\n", "")
+        assert (shell.folder / "all.zip").stat().st_mode & 0o077 == 0
+        assert await shell.run("restore", "all.zip", on=other) == (0, f"{count:,} documents are restored.\n", "")
+        assert await stored_in(other) == before == await stored_in(database)
+        indexes = await other.tasks.index_information()
+        assert indexes.keys() == (await database.tasks.index_information()).keys()
+        code, said, _ = await shell.run("doctor", on=other)
+        assert (code, said.endswith("nothing wrong.\n")) == (0, True)
+
+    async def test_tells_what_is_in_it(self, alice: Client, database: Database, shell: Shell) -> None:
+        await alice.make_task()
+        await shell.run("backup", "all.zip", on=database)
+        with zipfile.ZipFile(shell.folder / "all.zip") as archive:
+            manifest = json.loads(archive.read("manifest.json"))
+            (task,) = bson.decode_all(archive.read("tasks.bson"))
+        assert manifest["collections"].keys() == {document.Settings.name for document in DOCUMENTS}
+        assert manifest["collections"]["tasks"]["documents"] == 1
+        assert task["title"] == "Write the offer"
+        assert PASSWORD not in str(task)
+
+    async def test_of_nothing_is_one(
+        self, database: Database, empty_service: str, other: Database, shell: Shell
+    ) -> None:
+        assert empty_service
+        assert (await shell.run("restore", "none.zip", on=database))[0] == 1
+        assert (await shell.run("backup", "all.zip", on=other))[:2] == (0, "all.zip has 0 documents.\n")
+        assert (await shell.run("restore", "all.zip", on=other))[:2] == (0, "0 documents are restored.\n")
+
+
+@pytest.fixture
+async def backup(alice: Client, database: Database, shell: Shell) -> Path:
+    """The backup of a task."""
+    await alice.make_task()
+    assert (await shell.run("backup", "all.zip", on=database))[0] == 0
+    return shell.folder / "all.zip"
+
+
+class TestWhatIsRefused:
+    async def test_is_a_database_that_is_not_empty(self, backup: Path, database: Database, shell: Shell) -> None:
+        before = await stored_in(database)
+        code, _, said = await shell.run("restore", backup.name, on=database)
+        assert (code, said) == (1, "The database is not empty: a backup is restored into one that is.\n")
+        assert await stored_in(database) == before
+
+    async def test_is_a_file_that_is_not_whole(self, backup: Path, other: Database, shell: Shell) -> None:
+        for name, content in damaged(backup).items():
+            (shell.folder / name).write_bytes(content)
+            code, _, said = await shell.run("restore", name, on=other)
+            assert (code, said) == (1, f"{name} is not a whole backup: it was cut short, or it is something else.\n")
+        code, _, said = await shell.run("restore", "none.zip", on=other)
+        assert (code, said) == (1, "none.zip cannot be read: No such file or directory.\n")
+        assert not any((await stored_in(other)).values())
+
+    async def test_is_one_that_was_changed(self, backup: Path, other: Database, shell: Shell) -> None:
+        with zipfile.ZipFile(backup) as archive:
+            (task,) = bson.decode_all(archive.read("tasks.bson"))
+            manifest = json.loads(archive.read("manifest.json"))
+        later = {**manifest, "schema_version": 10**6}
+        changes: list[tuple[dict[str, bytes], str]] = [
+            ({"tasks": bson.encode({**task, "title": "Write the bill!"})}, "was changed after it was made"),
+            ({"tasks": b""}, "was changed after it was made"),
+            ({"manifest": json.dumps(later).encode()}, "was made by a later version"),
+            ({"manifest": b"{}"}, "is not a whole backup"),
+        ]
+        for members, why in changes:
+            changed = shell.folder / "changed.zip"
+            shutil.copy(backup, changed)
+            rewritten(changed, **members)
+            code, _, said = await shell.run("restore", changed.name, on=other)
+            assert code == 1
+            assert why in said
+        assert not any((await stored_in(other)).values())
