@@ -8,6 +8,7 @@ from typing import BinaryIO
 from bson import ObjectId
 
 from app.clock import stored, utc_now
+from app.errors import DatabaseUnavailableError
 from documents.base import DuplicateError, Row
 from documents.deleted_entries import KEPT, DeletedEntry
 from documents.import_batches import MOST_FINDINGS, ImportBatch
@@ -19,10 +20,10 @@ from services.account_reading import AccountFile, TaskPart, parts_of, read_accou
 from services.account_rows import deleted_row, entry_row, project_row, task_row
 from services.authentication import ActingUser, authentication_service
 from services.beside_the_loop import beside_the_loop
-from services.contention import settled_as_one
+from services.contention import TOO_MANY, settled_as_one
 from services.import_leases import ImportTakenOverError, reading_in, require_hold
 from services.import_plans import ROOM
-from services.import_writing import PlanIsStaleError
+from services.import_writing import MOST_PLANS, PlanIsStaleError
 from services.schemas.account_file import DeletedEntryLine
 from services.schemas.imports import ImportRead, read_import
 
@@ -60,7 +61,7 @@ def _read(file: BinaryIO) -> tuple[str, AccountFile]:
 
 
 async def _import(user: ActingUser, batch: Row, file: BinaryIO, read: AccountFile, progress: Progress) -> ImportRead:
-    while True:
+    for _ in range(MOST_PLANS):
         known = await known_account(user.id, batch["_id"])
         if not known.foreign:
             await _take_over_the_profile(user, read)
@@ -76,6 +77,7 @@ async def _import(user: ActingUser, batch: Row, file: BinaryIO, read: AccountFil
         if done is None:
             raise ImportTakenOverError
         return read_import(done)
+    raise DatabaseUnavailableError(TOO_MANY)
 
 
 async def _rehearse(user: ActingUser, file: BinaryIO, read: AccountFile, digest: str) -> ImportRead:

@@ -15,7 +15,7 @@ from documents.transactions import MovedOnError, session_under_way
 T = TypeVar("T")
 
 CONTENTION_SECONDS = 5.0
-_TOO_MANY = "Too many changes of the same thing at once. Try again in a moment."
+TOO_MANY = "Too many changes of the same thing at once. Try again in a moment."
 _LONGEST_PAUSE = 0.01
 
 _lines: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
@@ -45,7 +45,7 @@ async def _settled_in_turn(attempt: Callable[[], Awaitable[T | None]]) -> T:
         async with asyncio.timeout(CONTENTION_SECONDS):
             await line.acquire()
     except TimeoutError:
-        raise DatabaseUnavailableError(_TOO_MANY) from None
+        raise DatabaseUnavailableError(TOO_MANY) from None
     try:
         while monotonic() < give_up:
             settled = await attempt()
@@ -54,7 +54,7 @@ async def _settled_in_turn(attempt: Callable[[], Awaitable[T | None]]) -> T:
             await asyncio.sleep(random.uniform(0, _LONGEST_PAUSE))  # noqa: S311 -- spreads the tries, guards nothing
     finally:
         line.release()
-    raise DatabaseUnavailableError(_TOO_MANY)
+    raise DatabaseUnavailableError(TOO_MANY)
 
 
 async def settled_as_one(attempt: Callable[[], Awaitable[T | None]]) -> T:

@@ -29,6 +29,10 @@ LONGEST_UNDOUBTED = timedelta(days=31)
 """A longer entry is marked for review: nobody could write it by hand."""
 
 
+MOST_PLANS = 100
+"""How often an import is planned anew since others change what it goes by. What it has written stays."""
+
+
 class PlanIsStaleError(Exception):
     """What the plan goes by is no longer so: a task is full or gone, a name is taken, a project is being deleted."""
 

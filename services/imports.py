@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from bson import ObjectId
 
 from app.clock import utc_now
-from app.errors import FieldError, NotFoundError, ValidationError
+from app.errors import DatabaseUnavailableError, FieldError, NotFoundError, ValidationError
 from documents.base import Row, object_id
 from documents.import_batches import MOST_FINDINGS, ImportBatch
 from documents.overlapping import MOST_SHOWN
@@ -18,6 +18,7 @@ from services.account_import import import_account
 from services.audit import audit_service
 from services.authentication import ActingUser
 from services.beside_the_loop import beside_the_loop
+from services.contention import TOO_MANY
 from services.cursors import Position, cut, decode_cursor, scope_of
 from services.import_formats.reading import RowFormat, read_rows
 from services.import_formats.rows import RowFinding, RowsRead
@@ -26,7 +27,7 @@ from services.import_leases import ImportTakenOverError, reading_in, require_hol
 from services.import_overlaps import Latest, checked
 from services.import_plans import Known, Plan, Tally, plan
 from services.import_undoing import Undoing
-from services.import_writing import PlanIsStaleError, Writing
+from services.import_writing import MOST_PLANS, PlanIsStaleError, Writing
 from services.overlap import policy_of, unchecked
 from services.schemas.imports import (
     ImportForm,
@@ -191,7 +192,7 @@ class ImportService:
         async with reading_in(job.user.id, format=job.asked.format, digest=job.digest) as batch:
             latest: Latest | None = None
             overlaps: list[OverlapRead] = []
-            while True:
+            for _ in range(MOST_PLANS):
                 known = await known_to(job.user.id, batch["_id"])
                 planned = await _planned(job, known)
                 findings = _findings(job.read, planned)
@@ -207,6 +208,8 @@ class ImportService:
                 finally:
                     overlaps += writing.overlaps[: MOST_SHOWN - len(overlaps)]
                 break
+            else:
+                raise DatabaseUnavailableError(TOO_MANY)
             done = await ImportBatch.let_go(batch, "done")
             if done is None:
                 raise ImportTakenOverError
@@ -222,7 +225,7 @@ def _required(batch: Row | None) -> Row:
 
 def _zone(asked: ImportForm) -> ZoneInfo:
     if asked.timezone is None:
-        wrong = "is needed: whose local times does the file have?"
+        wrong = "is needed, since the file has local times"
         raise ValidationError(errors=(FieldError(wrong, pointer="#/timezone"),))
     return ZoneInfo(asked.timezone)
 
