@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.support import LONG, Client
 
-EXAMPLES = 150 if LONG else 8
+EXAMPLES = 150 if LONG else 3
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 ENDING = {"delete_me", "sign_out", "change_password"}
 
