@@ -1,5 +1,6 @@
 """One real database server for the run, one database and one service a worker, empty before each test."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack
@@ -113,8 +114,7 @@ async def address(app: FastAPI, database: Database) -> AsyncIterator[str]:
 @pytest.fixture
 async def empty_service(address: str, database: Database) -> str:
     """Where the service answers, with nothing in it."""
-    for document in DOCUMENTS:
-        await database[document.get_collection_name()].delete_many({})
+    await asyncio.gather(*(database[document.get_collection_name()].delete_many({}) for document in DOCUMENTS))
     return address
 
 

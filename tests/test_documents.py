@@ -244,6 +244,7 @@ PROJECT_INDEXES: dict[str, Any] = {
 USER_INDEXES: dict[str, Any] = {
     "_id_": {"key": [("_id", 1)]},
     "one_account_per_email": {"key": [("email_key", 1)], "unique": True},
+    "being_deleted": {"key": [("deleted_at", 1)], "partialFilterExpression": {"deleted_at": {"$type": "date"}}},
 }
 
 
