@@ -34,8 +34,8 @@ async def bound_to_others(database: Database) -> AsyncIterator[None]:
 @asynccontextmanager
 async def serving_beside(app: FastAPI, database: Database) -> AsyncIterator[str]:
     """The address of another service in this process; the documents are bound to its client meanwhile."""
-    async with bound_to_others(database), serving(app) as base_url:
-        yield base_url
+    async with bound_to_others(database), serving(app) as served:
+        yield served.base_url
 
 
 def environment(settings: Settings) -> dict[str, str]:

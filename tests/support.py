@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -152,9 +153,22 @@ def instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+@dataclass(frozen=True)
+class Served:
+    """A service that answers over HTTP from this event loop."""
+
+    base_url: str
+    server: uvicorn.Server
+
+    async def rest(self) -> None:
+        """Waits until no request is under way: a test that failed may have left some behind."""
+        if under_way := set(self.server.server_state.tasks):
+            await asyncio.wait(under_way)
+
+
 @asynccontextmanager
-async def serving(app: FastAPI) -> AsyncIterator[str]:
-    """The address of the service, served over HTTP from this event loop."""
+async def serving(app: FastAPI) -> AsyncIterator[Served]:
+    """The service, served over HTTP from this event loop."""
     # With the protocol named, asyncio sends small parts of an answer at once: else each waits 40 ms for the other side.
     listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
@@ -164,7 +178,7 @@ async def serving(app: FastAPI) -> AsyncIterator[str]:
         assert not running.done(), "the service did not start"
         await asyncio.sleep(0.01)
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", server)
     finally:
         server.should_exit = True
         await running
