@@ -78,6 +78,10 @@ class Settings(BaseSettings):
 
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024, le=64 * 1024 * 1024)
     max_import_bytes: int = Field(default=20 * 1024 * 1024, ge=1024, le=1024 * 1024 * 1024)
+    max_head_bytes: int = Field(default=64 * 1024, ge=1024, le=1024 * 1024)
+    max_connections: int = Field(default=20_000, ge=1, le=1_000_000)
+    request_head_seconds: int = Field(default=10, ge=1, le=3600)
+    client_silence_seconds: int = Field(default=60, ge=1, le=3600)
 
     @field_validator("cors_origins", "trusted_proxies", mode="before")
     @classmethod

@@ -67,6 +67,15 @@ def _field_error(wrong: FieldError) -> dict[str, str]:
     }
 
 
+class MalformedRequestError(ServiceError):
+    """What came is no HTTP."""
+
+    status = 400
+    title = "Bad Request"
+    code = "malformed_request"
+    detail = "This cannot be read as a request of HTTP."
+
+
 class AuthenticationError(ServiceError):
     """Nobody is known to be asking. The answer carries WWW-Authenticate (RFC 6750 section 3)."""
 
@@ -99,6 +108,15 @@ class MethodNotAllowedError(ServiceError):
     title = "Method Not Allowed"
     code = "method_not_allowed"
     detail = "This address does not take that method."
+
+
+class RequestTimeoutError(ServiceError):
+    """The rest of a request did not come in time."""
+
+    status = 408
+    title = "Request Timeout"
+    code = "request_timeout"
+    detail = "The rest of the request did not come in time."
 
 
 class ConflictError(ServiceError):
@@ -151,6 +169,24 @@ class RateLimitError(ServiceError):
     title = "Too Many Requests"
     code = "rate_limited"
     detail = "Too many requests. Try again later."
+
+
+class HeadTooLargeError(ServiceError):
+    """The request's line and headers are over the limit (RFC 6585 section 5)."""
+
+    status = 431
+    title = "Request Header Fields Too Large"
+    code = "head_too_large"
+    detail = "The head of the request is larger than this service takes."
+
+
+class TooManyConnectionsError(ServiceError):
+    """The service holds as many connections as it may."""
+
+    status = 503
+    title = "Service Unavailable"
+    code = "too_many_connections"
+    detail = "There are too many connections just now. Try again in a moment."
 
 
 class DatabaseUnavailableError(ServiceError):

@@ -23,12 +23,16 @@ from uvicorn.supervisors.multiprocess import Multiprocess
 from app.config import Settings
 from app.embedded import EmbeddedStore, EmbeddedStoreError
 from app.errors import CommandError
+from app.open_files import allow_connections
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 GRACE_SECONDS = 8
 """How long the requests under way may take to finish once the end was asked for."""
+
+CONNECTION = "app.connections:Connection"
+"""What reads a client's requests; by its name, since a supervisor does without it."""
 
 _BACKLOG = 2048
 _PORT_PATIENCE_SECONDS = 3.0
@@ -46,6 +50,7 @@ def serve(settings: Settings) -> int:
     embedded store end too.
     """
     ending = _Ending()
+    allow_connections(settings)
     with _listen(settings, ending) as listener:
         if settings.database_url is not None:
             _require_database(settings)
@@ -167,7 +172,7 @@ def _run(settings: Settings, listener: socket.socket, ending: _Ending) -> int:
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
-        http="httptools",
+        http=CONNECTION,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -175,6 +180,7 @@ def _run(settings: Settings, listener: socket.socket, ending: _Ending) -> int:
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_keep_alive=settings.request_head_seconds,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     if settings.workers == 1:
