@@ -21,6 +21,7 @@ from services.sessions import TokenMaker
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+_SPACE = " \t"
 
 
 class State(TypedDict):
@@ -98,11 +99,12 @@ class VersionHeader(Argument[VersionCondition | None]):
         if not lines:
             return None
         sent = ", ".join(lines)
-        if sent.strip() == "*":
+        if sent.strip(_SPACE) == "*":
             return VersionCondition(frozenset(), any=True)
         tags = _ENTITY_TAG.findall(sent)
-        members = {member.strip() for member in _ENTITY_TAG.sub("tag", sent).split(",")}
-        if not tags or not members <= {"tag", ""}:  # an empty member is nothing (RFC 9110 section 5.6.1)
+        # Only a tag leaves a pair of quotes, and an empty member is nothing (RFC 9110 section 5.6.1).
+        members = {member.strip(_SPACE) for member in _ENTITY_TAG.sub('""', sent).split(",")}
+        if not tags or not members <= {'""', ""}:
             wrong = 'is neither * nor a list of entity tags, such as "3"'
             raise ValidationError(errors=(FieldError(wrong, header=self.name),))
         return VersionCondition(frozenset(tag for mark, tag in tags if self.weak or not mark))
