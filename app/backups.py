@@ -7,6 +7,7 @@ its end a manifest with the number of documents, bytes and the SHA-256 of each.
 import asyncio
 import hashlib
 import json
+import lzma
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -34,7 +35,8 @@ READ_AT_ONCE = 1024 * 1024
 Tell = Callable[[int], object]
 
 _NOT_WHOLE = (
-    *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
+    RuntimeError,  # members that are encrypted, or packed in an unknown way; a manifest that is too deep
     *(KeyError, ValueError, TypeError, AttributeError),  # a manifest that is none
 )
 
@@ -135,7 +137,7 @@ def _checked_manifest(file: Path) -> dict[str, Any]:
                     _check_member(name, member, said)
             return manifest
     except OSError as error:
-        raise BackupError(f"{file} cannot be read: {error.strerror}.") from error
+        raise BackupError(f"{file} cannot be read: {error.strerror or error}.") from error
     except _NOT_WHOLE as wrong:
         raise BackupError(f"{file} is not a whole backup: it was cut short, or it is something else.") from wrong
 
@@ -159,7 +161,7 @@ def _check_member(name: str, member: Any, said: dict[str, Any]) -> None:
         raise BackupError(f"The backup was changed after it was made: {name} is not what the manifest says.")
     member.seek(0)
     try:
-        count = sum(1 for _ in split(member))
+        count = sum("_id" in document for document in split(member))
     except InvalidBSON as wrong:
         raise BackupError(f"The backup is damaged: {name} is no BSON.") from wrong
     if count != said["documents"]:
