@@ -9,12 +9,13 @@ PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3 pyt
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long check bench shell openapi lock clean
+.PHONY: help run test test-long fuzz check bench shell openapi lock clean
 
 help:
 	@echo 'make run      start the service, with a database of its own'
 	@echo 'make test     run the tests (ARGS="..." goes to pytest)'
 	@echo 'make test-long  run them with more chance: it takes minutes'
+	@echo 'make fuzz     look for bytes that break what is read by hand (ARGS="TARGET SECONDS")'
 	@echo 'make check    run the tests, the linters and the type checker, as CI does'
 	@echo 'make bench    measure what a request costs'
 	@echo 'make shell    open a mongo shell on the running service'
@@ -32,6 +33,9 @@ test: $(STAMP)
 
 test-long: $(STAMP)
 	@TEST_LONG=1 $(BIN)/python -m pytest -n auto $(ARGS)
+
+fuzz: $(STAMP)
+	@$(BIN)/python -m tests.fuzz.with_atheris $(ARGS)
 
 check: $(STAMP)
 	@$(BIN)/ruff check
