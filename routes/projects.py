@@ -69,7 +69,7 @@ async def get_project(user: Reader, project_id: str) -> Response:
     responses=problems(ProjectNotFoundError, ProjectNameTakenError),
 )
 async def change_project(
-    user: Reader,
+    user: Writer,
     project_id: str,
     query: Annotated[ProjectChangeQuery, Depends(Query(ProjectChangeQuery))],
     change: Annotated[ProjectUpdate, Depends(JsonBody(ProjectUpdate))],

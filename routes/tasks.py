@@ -94,7 +94,7 @@ async def get_task(user: Reader, task_id: str, if_none_match: IfNoneMatch) -> Re
     responses=problems(TaskNotFoundError, StaleVersionError),
 )
 async def change_task(
-    user: Reader,
+    user: Writer,
     task_id: str,
     change: Annotated[TaskUpdate, Depends(JsonBody(TaskUpdate))],
     if_match: IfMatch,

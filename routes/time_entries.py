@@ -76,7 +76,7 @@ async def get_time_entry(user: Reader, task_id: str, entry_id: str, if_none_matc
 )
 async def create_time_entry(
     request: Request,
-    user: Reader,
+    user: Writer,
     task_id: str,
     new: Annotated[EntryCreate, Depends(JsonBody(EntryCreate))],
     sent: Overlap,
