@@ -174,7 +174,15 @@ async def serving(app: FastAPI) -> AsyncIterator[Served]:
     # With the protocol named, asyncio sends small parts of an answer at once: else each waits 40 ms for the other side.
     listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, http=CONNECTION, log_config=None, access_log=False, lifespan="on", proxy_headers=False)
+    config = uvicorn.Config(
+        app,
+        http=CONNECTION,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        proxy_headers=False,
+        server_header=False,
+    )
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:

@@ -1,20 +1,14 @@
 import asyncio
 import hashlib
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 
 from tests.conftest import Database
 from tests.support import API, Client, Json, pointers, problem
-from tests.test_user_isolation import operations
 
 SCOPES = {"read", "write", "timer", "reports", "exports"}
-
-ACCOUNT: set[str] = set()
-"""The scopes of a route that no API token may use."""
 
 
 async def make_token(client: Client, *scopes: str, **fields: Any) -> Json:
@@ -26,16 +20,6 @@ async def make_token(client: Client, *scopes: str, **fields: Any) -> Json:
 
 def bearer(token: Json) -> dict[str, str]:
     return {"Authorization": f"Bearer {token['token']}"}
-
-
-def scopes_of(app: FastAPI) -> dict[tuple[str, str], set[str]]:
-    """The scopes of each route that needs a token, as the OpenAPI document tells them."""
-    document = app.openapi()
-    found = {}
-    for method, path in operations(app):
-        for requirement in document["paths"][path][method.lower()].get("security", []):
-            found[method, path] = set(requirement["Password"])
-    return found
 
 
 class TestMakingAToken:
@@ -145,24 +129,6 @@ class TestAToken:
 
 
 class TestScopes:
-    def test_are_declared_by_every_route_that_needs_a_token(self, app: FastAPI) -> None:
-        declared = scopes_of(app)
-        account = {path.removeprefix(API) for (_, path), scopes in declared.items() if not scopes}
-        assert {path for path in account if not re.match(r"/users/me|/auth/", path)} == set()
-        assert set().union(*declared.values()) <= SCOPES
-
-    async def test_decide_what_a_token_may_do(self, app: FastAPI, alice: Client, anonymous: Client) -> None:
-        tokens = {scope: await make_token(alice, scope) for scope in sorted(SCOPES)}
-        for (method, path), needed in scopes_of(app).items():
-            address = re.sub(r"\{\w+\}", "0" * 24, path.removeprefix(API))
-            for scope, token in tokens.items():
-                response = await anonymous.request(method, address, headers=bearer(token), params={"nonsense": "1"})
-                if scope in needed:
-                    assert response.status_code == 422, (method, path, scope)
-                else:
-                    problem(response, 403, "insufficient_scope")
-                    assert 'error="insufficient_scope"' in response.headers["www-authenticate"]
-
     async def test_never_let_a_token_make_tokens(self, alice: Client, anonymous: Client) -> None:
         token = await make_token(alice, *sorted(SCOPES))
         for method, path in (("POST", "/auth/api-tokens"), ("GET", "/auth/api-tokens"), ("POST", "/auth/password")):

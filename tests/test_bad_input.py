@@ -5,14 +5,13 @@ The tables here name each field of each body; a body that grows is noticed by th
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from fastapi import FastAPI
 
 from tests.conftest import Database
+from tests.operations import NOT_FOUND, everything, with_ids
 from tests.support import API, Client, Json, clock, pointers, problem
-from tests.test_user_isolation import NOT_FOUND, with_ids
 
 HUGE = ["9223372036854775808", "-9223372036854775809", "1" + "0" * 400, "1e400"]
 NO_NUMBER = ['"1"', '""', "true", "[1]", "{}", "NaN"]
@@ -139,12 +138,6 @@ def bodies(app: FastAPI) -> Iterator[tuple[str, str, str, Json]]:
                 shape = document["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
                 if shape["properties"]:
                     yield operation["operationId"], method, path.removeprefix(API), shape
-
-
-async def everything(database: Database) -> dict[str, Any]:
-    """All that is stored."""
-    names = sorted(name for name in await database.list_collection_names() if name != "time_entries")
-    return {name: [row async for row in database[name].find().sort("_id", 1)] for name in names}
 
 
 class Place:
