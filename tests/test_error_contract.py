@@ -427,7 +427,7 @@ class TestACrash:
         log = tmp_path / "log"
         async with (
             process_serving(["-c", CRASHING_SERVICE], port=free_port(), log=log, **environment(settings)) as address,
-            httpx.AsyncClient(base_url=address) as client,
+            Client(base_url=address) as client,
         ):
             problem(await client.get("/crash", headers={"X-Request-ID": "mine"}), 500, "internal_error")
         (crash,) = [line for line in logged(log) if line["event"] == "crash"]

@@ -550,5 +550,5 @@ class TestTheShapes:
         refuses_more_and_less(TokenRead, (await bob.post("/auth/token", data=form)).content)
 
     async def test_match_the_health_too(self, address: str) -> None:
-        async with httpx.AsyncClient(base_url=address) as client:
+        async with Client(base_url=address) as client:
             refuses_more_and_less(Health, (await client.get("/health")).content)

@@ -83,7 +83,10 @@ class Timekeeping(RuleBasedStateMachine):
         self.owners = [Owner(), Owner()]
         self.clients = [
             httpx.Client(
-                base_url=self.service.base_url, headers={"Authorization": self.service.make_token()}, timeout=60
+                base_url=self.service.base_url,
+                headers={"Authorization": self.service.make_token()},
+                timeout=60,
+                verify=False,
             )
             for _ in self.owners
         ]
