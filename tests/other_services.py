@@ -1,9 +1,11 @@
 """Services beside the one under test: with other settings, on another store, or in a process of their own."""
 
 import asyncio
+import multiprocessing
 import os
+import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
@@ -13,11 +15,13 @@ from beanie import init_beanie
 from bson.binary import UUID_SUBTYPE, Binary
 from fastapi import FastAPI
 
+from app.cli import main
 from app.config import Settings
 from documents.opening import DOCUMENTS
+from documents.transactions import session_under_way
 from tests.conftest import Database
 from tests.processes import free_port
-from tests.support import serving
+from tests.support import Json, serving
 
 PATIENCE_SECONDS = 30
 
@@ -69,7 +73,7 @@ async def process_serving(command: Sequence[str], *, port: int, log: Path, **set
             stderr=stderr,
         )
     try:
-        await _answers(base_url, process)
+        await _answers(base_url, lambda: process.returncode is None)
         yield base_url
     finally:
         if process.returncode is None:
@@ -78,23 +82,8 @@ async def process_serving(command: Sequence[str], *, port: int, log: Path, **set
             await process.wait()
 
 
-DYING_SERVICE = """
-import os, signal, sys
-from importlib import import_module
-from app.cli import main
-from documents.transactions import session_under_way
-
-place, owner, name = sys.argv.pop(1).split(":")
-
-async def die(*arguments, **more):
-    session = session_under_way()
-    if session is not None:
-        print("in", session.session_id["id"].hex(), file=sys.stderr, flush=True)
-    os.kill(os.getpid(), signal.SIGKILL)
-
-setattr(getattr(import_module(place), owner), name, staticmethod(die))
-main()
-"""
+FORKED = multiprocessing.get_context("forkserver")
+FORKED.set_forkserver_preload(["app.cli", "app.main"])
 
 
 @asynccontextmanager
@@ -105,18 +94,45 @@ async def dying(settings: Settings, database: Database, folder: Path, *, at: str
     """
     place, owner, name = at.split(":")
     assert hasattr(getattr(import_module(place), owner), name)
-    command = ["-c", DYING_SERVICE, at, "serve"]
-    log = folder / "log"
-    async with process_serving(command, port=free_port(), log=log, **environment(settings)) as base_url:
-        yield base_url
+    port, log = free_port(), folder / "log"
+    process = FORKED.Process(target=_serve_until, args=(at, log, {**environment(settings), "PORT": str(port)}))
+    process.start()
+    try:
+        await _answers(f"http://127.0.0.1:{port}", process.is_alive)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        await asyncio.to_thread(process.join, PATIENCE_SECONDS)
+        process.close()
     left = [bytes.fromhex(line.split()[1]) for line in log.read_text().splitlines() if line.startswith("in ")]
     await database.client.admin.command("killSessions", [{"id": Binary(session, UUID_SUBTYPE)} for session in left])
 
 
-async def _answers(base_url: str, process: asyncio.subprocess.Process) -> None:
+def _serve_until(at: str, log: Path, variables: dict[str, str]) -> None:
+    """Serves in a process of its own, which has imported everything before, and kills it where it calls `at`."""
+    os.chdir(log.parent)  # no .env there
+    os.environ.update(variables)
+    with log.open("wb") as stderr:
+        os.dup2(stderr.fileno(), 2)
+    place, owner, name = at.split(":")
+    setattr(getattr(import_module(place), owner), name, staticmethod(_die))
+    sys.argv = ["task-timer", "serve"]
+    main()
+
+
+async def _die(*_arguments: object, **_more: object) -> None:
+    session = session_under_way()
+    if session is not None:
+        identity: Json = session.session_id  # type: ignore[assignment]
+        sys.stderr.write(f"in {identity['id'].hex()}\n")
+        sys.stderr.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def _answers(base_url: str, is_alive: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS), httpx.AsyncClient(verify=False, trust_env=False) as client:
         while True:
-            assert process.returncode is None, "the service did not start"
+            assert is_alive(), "the service did not start"
             try:
                 await client.get(f"{base_url}/health/live")
             except httpx.TransportError:
