@@ -5,12 +5,13 @@ from typing import Any, BinaryIO, Generic
 
 from pydantic import ValidationError as PydanticError
 from pydantic.json_schema import models_json_schema
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from app.arguments import MOST_FORM_FIELDS, REF, Argument, Model, Operation, require_media_type
-from app.errors import FieldError, ValidationError
+from app.errors import FieldError, UnsupportedMediaTypeError, ValidationError
 from app.findings import in_a_body, pointer
 
 FILE = "file"
@@ -18,6 +19,8 @@ LONGEST_FIELD = 1024
 """What stands beside the file is short: names and switches."""
 
 _MEDIA_TYPE = "multipart/form-data"
+_LONGEST_MEDIA_TYPE = 500
+_CHARSETS = {b"utf-8", b"utf8", b"us-ascii"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class FormWithFile(Argument[Upload[Model]]):
 
     async def __call__(self, request: Request) -> Upload[Model]:
         """The form of this request."""
-        require_media_type(request.headers.get("content-type"), _MEDIA_TYPE)
+        _require_a_form(request.headers.get("content-type"))
         parser = _Parser(
             request.headers, request.stream(), max_files=2, max_fields=MOST_FORM_FIELDS, max_part_size=LONGEST_FIELD
         )
@@ -78,6 +81,17 @@ class FormWithFile(Argument[Upload[Model]]):
             "required": True,
             "content": {_MEDIA_TYPE: {"schema": {"$ref": REF.format(model=name)}}},
         }
+
+
+def _require_a_form(sent: str | None) -> None:
+    """Raises UnsupportedMediaTypeError for what is no form, or one in a charset of its own.
+
+    Python would keep in memory each charset that it was asked for, and crash at some of them.
+    """
+    require_media_type(sent, _MEDIA_TYPE)
+    charset = parse_options_header(sent)[1].get(b"charset", b"utf-8") if len(sent or "") <= _LONGEST_MEDIA_TYPE else b""
+    if charset.lower() not in _CHARSETS:
+        raise UnsupportedMediaTypeError(f"The body must be sent as {_MEDIA_TYPE}, in UTF-8.")
 
 
 class _Parser(MultiPartParser):
