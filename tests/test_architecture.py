@@ -13,6 +13,17 @@ PACKAGES = ("app", "documents", "services", "routes")
 LONGEST_MODULE = 400
 LONGEST_FUNCTION = 40
 
+RUNS_ANYTHING = {
+    *("eval", "exec", "compile", "__import__", "os.system", "os.popen", "subprocess.getoutput"),
+    *(
+        "subprocess.getstatusoutput",
+        "asyncio.create_subprocess_shell",
+        "yaml.load",
+        "yaml.unsafe_load",
+        "yaml.full_load",
+    ),
+}
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -122,6 +133,18 @@ class TestTheEnvironment:
         assert not {"environ", "getenv"} & {
             alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names
         }
+
+
+class TestWhatRunsWhatItIsGiven:
+    @pytest.mark.parametrize("path", modules(*PACKAGES), ids=named)
+    def test_is_not_used(self, path: Path) -> None:
+        tree = ast.parse(path.read_text())
+        modules_used = {name.split(".")[0] for node in ast.walk(tree) for name in _imported(node)}
+        assert not modules_used & {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "jsonpickle"}
+        for call in calls(tree):
+            assert ast.unparse(call.func) not in RUNS_ANYTHING, f"line {call.lineno}"
+            shell = [word.value for word in call.keywords if word.arg == "shell"]
+            assert all(isinstance(value, ast.Constant) and value.value is False for value in shell), call.lineno
 
 
 class TestSize:
