@@ -1,6 +1,5 @@
 """What was acknowledged is there after a kill -9 of the service, of its store, or of both."""
 
-import asyncio
 import random
 import signal
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from pymongo import MongoClient
 
 from tests.mixing import Ledger, mix, stored_entries
 from tests.processes import Program, eventually, free_port, one_of, outcome, running
-from tests.support import API, PASSWORD, Client, Json, problem
+from tests.support import API, PASSWORD, Client, Json
 
 
 class Tracker:
@@ -90,30 +89,6 @@ class TestATimerThatRuns:
             eventually(lambda: tracker.timer().status_code == 200)
             assert tracker.timer().json()["entry"] == timer["entry"]
             assert tracker.http.post("/timer/stop").status_code == 200
-
-
-class TestAStoreThatHangs:
-    async def test_is_told_in_time_to_however_many_ask(self, tmp_path: Path) -> None:
-        with serving(tmp_path) as (service, tracker):
-            tracker.register()
-            tracker.sign_in()
-            timer = tracker.start()
-            store = one_of(service.family(), "secantusd-py")
-            limits = httpx.Limits(max_connections=None)
-            async with httpx.AsyncClient(
-                base_url=service.base_url + API, headers=tracker.http.headers, timeout=20, limits=limits
-            ) as client:
-                store.suspend()
-                try:
-                    # Twice the time that one request may take: a queue of them would take much longer.
-                    async with asyncio.timeout(12):
-                        answers = await asyncio.gather(*(client.get("/timer") for _ in range(60)))
-                finally:
-                    store.resume()
-            for answer in answers:
-                problem(answer, 503, "database_unavailable")
-            eventually(lambda: tracker.timer().status_code == 200)
-            assert tracker.timer().json()["entry"] == timer["entry"]
 
 
 class TestTenKillsInTheMiddleOfAMix:

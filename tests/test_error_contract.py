@@ -2,7 +2,6 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from html.parser import HTMLParser
 from pathlib import Path
 from string import hexdigits
@@ -13,14 +12,12 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, assume, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from pydantic import SecretStr
 from starlette.responses import StreamingResponse
 
 from app.config import Settings
-from app.embedded import EmbeddedStore
 from app.main import create_app
 from tests.conftest import Database, MakeUser
-from tests.other_services import PATIENCE_SECONDS, environment, process_serving, serving_beside
+from tests.other_services import environment, process_serving, serving_beside
 from tests.processes import free_port
 from tests.support import API, PASSWORD, Client, Json, parameters, pointers, problem
 
@@ -498,59 +495,6 @@ class TestTheLog:
             ("GET", f"{API}/users/me", 401, None),
             ("GET", None, 404, None),
         ]
-
-
-@asynccontextmanager
-async def store_of_its_own(folder: Path) -> AsyncIterator[tuple[str, EmbeddedStore]]:
-    store = EmbeddedStore(Settings(_env_file=None, embedded_data_dir=folder))
-    url = await asyncio.to_thread(store.__enter__)
-    try:
-        yield url, store
-    finally:
-        await asyncio.to_thread(store.__exit__, None, None, None)
-
-
-class TestWithoutTheDatabase:
-    async def test_says_so_within_a_deadline_and_goes_on_living(
-        self, settings: Settings, database: Database, tmp_path: Path
-    ) -> None:
-        account = {"email": "ada@example.com", "password": PASSWORD}
-        form = {"username": "ada@example.com", "password": PASSWORD}
-        async with store_of_its_own(tmp_path / "data") as (url, store):
-            app = create_app(settings.model_copy(update={"database_url": SecretStr(url)}))
-            async with (
-                serving_beside(app, database) as address,
-                Client(base_url=address + API, timeout=PATIENCE_SECONDS) as client,
-            ):
-                assert (await client.post("/users", json=account)).status_code == 201
-                token = (await client.post("/auth/token", data=form)).json()["access_token"]
-                client.headers["Authorization"] = f"Bearer {token}"
-                task = await client.make_task()
-                assert (await client.get(f"{address}/health/ready")).status_code == 200
-
-                await asyncio.to_thread(store.__exit__, None, None, None)
-
-                answers = await asyncio.gather(
-                    client.get(f"{address}/health/ready"),
-                    client.get("/tasks"),
-                    client.get("/users/me"),
-                    client.get(f"/tasks/{task['id']}"),
-                    client.post("/tasks", json={"title": "x"}),
-                    client.post("/timer/start", json={"task_id": task["id"]}),
-                    client.post("/timer/stop"),
-                    client.get("/exports/time-entries.csv", params={"from": "2026-11-01", "to": "2026-12-01"}),
-                    client.get("/exports/time-entries.xlsx", params={"from": "2026-11-01", "to": "2026-12-01"}),
-                    client.get("/exports/account.ndjson.gz"),
-                    client.post("/auth/token", data=form),
-                    client.post("/users", json={**account, "email": "bob@example.com"}),
-                )
-                for answer in answers:
-                    problem(answer, 503, "database_unavailable")
-                    assert_guarded(answer)
-                for alive in ("/health", "/health/live"):
-                    response = await client.get(address + alive)
-                    assert (response.status_code, response.json()) == (200, {"status": "healthy"})
-                problem(await client.post("/tasks", json={}), 422, "invalid_request")
 
 
 class TestRequestsThatAreTooMuch:

@@ -1,0 +1,170 @@
+"""The database goes away, or hangs, and comes back: all are told in time, and the service recovers by itself."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.config import Settings
+from app.embedded import EmbeddedStore
+from tests.processes import Program, family, free_port, one_of, running
+from tests.support import API, Client, Json, problem
+
+# Neither is that of the document's examples, which change passwords and delete accounts.
+ACCOUNT = {"email": "grace@example.com", "password": "a staple for the horse"}
+WITHOUT_THE_DATABASE = {"health", "health_live"}
+WHOLE = {"from": "2026-11-01", "to": "2026-12-01"}
+A_FILE = ("time.csv", b"Start,End,Task\n2026-11-03 09:00,2026-11-03 10:00,Offer\n", "text/csv")
+EACH = 2
+"""How often each operation is asked for at once: more in all than the driver has threads, many times over."""
+
+ALL_TOLD_WITHIN_SECONDS = 20
+"""A request is answered within 6 s. Here a hundred are made and read by one process while others use the machine;
+one after the other, or as many at once as the driver has threads, they would take longer than this by far."""
+
+
+class Store:
+    """A store that can be away for as long as a test likes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._settings = Settings(_env_file=None, embedded_data_dir=folder, embedded_port=free_port())
+        self.url = ""
+
+    def comes(self) -> None:
+        self._running = EmbeddedStore(self._settings)
+        self.url = self._running.__enter__()
+
+    def goes(self) -> None:
+        self._running.__exit__(None, None, None)
+
+    def hangs(self) -> None:
+        self._process().suspend()
+
+    def goes_on(self) -> None:
+        self._process().resume()
+
+    def _process(self) -> Any:
+        assert self._running._keeper is not None
+        return one_of(family(self._running._keeper.pid), "secantusd-py")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    store = Store(tmp_path_factory.mktemp("store") / "data")
+    store.comes()
+    yield store
+    store.goes()
+
+
+@pytest.fixture(scope="module")
+def service(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """A service on that store, in a process of its own."""
+    folder = tmp_path_factory.mktemp("service")
+    with running("serve", folder=folder, PORT=free_port(), DATABASE_URL=store.url, MONGOD_BINARY="/nowhere") as service:
+        service.wait_until_ready()
+        with httpx.Client(base_url=service.base_url + API) as client:
+            assert client.post("/users", json=ACCOUNT).status_code == 201
+        yield service
+
+
+@asynccontextmanager
+async def signed_in(service: Program) -> AsyncIterator[Client]:
+    limits = httpx.Limits(max_connections=None)
+    async with Client(base_url=service.base_url + API, timeout=60, limits=limits) as client:
+        form = {"username": ACCOUNT["email"], "password": ACCOUNT["password"]}
+        token = (await client.insist("POST", "/auth/token", data=form)).json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        yield client
+
+
+def every_request(document: Json) -> Iterator[tuple[str, str, Json]]:
+    """A sound request to each operation that needs the database: as the document's own examples have it."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            if operation["operationId"] not in WITHOUT_THE_DATABASE:
+                assert "503" in operation["responses"], operation["operationId"]
+                yield method, re.sub(r"\{\w+\}", "0" * 24, path), sound(document, operation)
+
+
+def sound(document: Json, operation: Json) -> Json:
+    sent: Json = {}
+    if any(parameter["name"] in WHOLE and parameter.get("required") for parameter in operation.get("parameters", ())):
+        sent["params"] = WHOLE
+    for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+        example = example_of(document, content["schema"])
+        match media_type:
+            case "application/json":
+                sent["json"] = example
+            case "multipart/form-data":
+                sent |= {"data": {"format": "csv", "timezone": "UTC"}, "files": {"file": A_FILE}}
+            case _:
+                sent["data"] = example
+    return sent
+
+
+def example_of(document: Json, schema: Json) -> Any:
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return schema["examples"][0]
+
+
+async def tell_everyone(service: Program, client: Client, document: Json) -> None:
+    """Every operation is asked for at once, and says that the database is away. The process lives meanwhile."""
+    requests = [request for request in every_request(document) for _ in range(EACH)]
+    assert len(requests) > 100
+    async with asyncio.timeout(ALL_TOLD_WITHIN_SECONDS):
+        *answers, alive = await asyncio.gather(
+            *(client.request(method, service.base_url + path, **sent) for method, path, sent in requests),
+            client.get(service.base_url + "/health/live"),
+        )
+    assert alive.status_code == 200
+    for answer in answers:
+        problem(answer, 503, "database_unavailable")
+        assert int(answer.headers["retry-after"]) > 0
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    problem(await client.post("/tasks", json={}), 422, "invalid_request")
+
+
+async def recovered(service: Program, title: str) -> None:
+    """It works again by itself, and has what it had."""
+    await asyncio.to_thread(service.wait_until_ready)
+    async with signed_in(service) as client:
+        tasks = (await client.insist("GET", "/tasks", params={"q": title})).json()["items"]
+        assert [task["title"] for task in tasks] == [title]
+        made = await client.insist("POST", "/tasks", json={"title": "Afterwards"})
+        assert made.status_code == 201
+    assert service.process.poll() is None
+
+
+class TestADatabaseThatIsAway:
+    async def test_is_told_to_everyone_in_time_and_found_again(
+        self, app: FastAPI, service: Program, store: Store
+    ) -> None:
+        async with signed_in(service) as client:
+            await client.make_task(title="Before it went")
+            await asyncio.to_thread(store.goes)
+            try:
+                await tell_everyone(service, client, app.openapi())
+            finally:
+                await asyncio.to_thread(store.comes)
+        await recovered(service, "Before it went")
+
+
+class TestADatabaseThatHangs:
+    async def test_is_told_to_everyone_in_time_and_found_again(
+        self, app: FastAPI, service: Program, store: Store
+    ) -> None:
+        async with signed_in(service) as client:
+            await client.make_task(title="Before it hung")
+            store.hangs()
+            try:
+                await tell_everyone(service, client, app.openapi())
+            finally:
+                store.goes_on()
+        await recovered(service, "Before it hung")
