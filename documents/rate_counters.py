@@ -40,11 +40,12 @@ class RateCounter(StoredDocument):
             ):
                 return None
             standing = await cls._one({"_id": counter_id})
-            if standing is not None and standing["expires_at"] > stored(now):
+            if standing is None or standing["expires_at"] <= stored(now):
+                if await cls._begin(counter_id, standing, stored(now + within)):
+                    return None
+            elif standing["times"] >= most:  # else somebody has begun a new stretch just now, with room in it
                 ends: datetime = standing["expires_at"]
                 return ends
-            if await cls._begin(counter_id, standing, stored(now + within)):
-                return None
 
     @classmethod
     async def _begin(cls, counter_id: str, over: dict[str, object] | None, expires_at: datetime) -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 from app.config import Settings
 from app.main import create_app
+from documents.rate_counters import RateCounter
 from tests.conftest import Database
 from tests.other_services import serving_beside
 from tests.support import API, PASSWORD, Client, problem
@@ -98,6 +99,20 @@ class TestSigningIn:
             "refreshes_per_minute_by_address": 30,
             "requests_per_minute_by_user": 1200,
         }
+
+
+class TestATimeThatBeginsForManyAtOnce:
+    async def test_has_room_for_exactly_so_many(self, empty_service: str, database: Database) -> None:
+        assert empty_service
+
+        async def is_admitted(place: int) -> bool:
+            await asyncio.sleep(place / 1000)  # while one looks, another has begun
+            return await RateCounter.take("sign-in", "ada", most=30, within=timedelta(minutes=1)) is None
+
+        for _ in range(10):
+            assert all(await asyncio.gather(*(is_admitted(place) for place in range(30))))
+            assert not await is_admitted(0)
+            await let_time_pass(database)
 
 
 class TestRegistering:
