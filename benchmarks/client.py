@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlencode
 
 HOST = "127.0.0.1"
 TIMEOUT_SECONDS = 60
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
 
 
 class BenchmarkError(Exception):
@@ -23,11 +26,13 @@ class Call:
     path: str
     token: str
     body: dict[str, str] | None = None
+    media_type: str = JSON
 
     def encoded(self) -> bytes:
         """The whole request."""
-        body = b"" if self.body is None else json.dumps(self.body).encode()
-        content = "" if self.body is None else "Content-Type: application/json\r\n"
+        write = json.dumps if self.media_type == JSON else urlencode
+        body = b"" if self.body is None else write(self.body).encode()
+        content = "" if self.body is None else f"Content-Type: {self.media_type}\r\n"
         length = f"Content-Length: {len(body)}\r\n" if self.method == "POST" else ""
         head = (
             f"{self.method} {self.path} HTTP/1.1\r\nHost: {HOST}\r\nAccept: application/json\r\n"

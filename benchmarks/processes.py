@@ -84,14 +84,16 @@ def _end(process: psutil.Process) -> None:
 
 
 @contextmanager
-def running(name: str, command: Sequence[str], settings: dict[str, str], port: int, folder: Path) -> Iterator[Service]:
+def running(
+    name: str, command: Sequence[str], settings: dict[str, str], port: int, folder: Path, *, root: Path = ROOT
+) -> Iterator[Service]:
     """The service of that command, from when it is healthy until the block ends.
 
-    It sees the given settings alone: it runs in a folder without a .env file.
+    It sees the given settings alone: it runs in a folder without a .env file. `root` is where its code is.
     """
     log = folder / f"{name}.log"
     kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
-    environment = kept | settings | {"PORT": str(port), "PYTHONPATH": str(ROOT)}
+    environment = kept | settings | {"PORT": str(port), "PYTHONPATH": str(root)}
     with log.open("wb") as output:
         process = psutil.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
     service = Service(name, port, process, log)

@@ -150,7 +150,8 @@ def with_fresh_timed_tasks(database: Database[Document], cast: Cast) -> Cast:
     return Cast(cast.reader, cast.writer, tuple(timed))
 
 
-def _email(number: int) -> str:
+def email(number: int) -> str:
+    """The address that the account of this number signs in with."""
     return f"user{number}@example.com"
 
 
@@ -164,8 +165,8 @@ def insert_accounts(database: Database[Document], secret: str) -> list[Account]:
         database["users"].insert_one(
             {
                 "_id": user_id,
-                "email": _email(number),
-                "email_key": _email(number),
+                "email": email(number),
+                "email_key": email(number),
                 "password_hash": "$argon2id$v=19$m=65536,t=3,p=4$" + 65 * "x",
                 "full_name": None,
                 "timezone": "Europe/Paris",
@@ -218,9 +219,9 @@ def register_accounts(port: int, count: int = TIMED_USERS + 2) -> list[Account]:
     base = f"http://{HOST}:{port}/api/v1"
     with httpx.Client(base_url=base, timeout=SIGN_IN_SECONDS, trust_env=False) as client:
         for number in range(count):
-            credentials = {"email": _email(number), "password": PASSWORD}
+            credentials = {"email": email(number), "password": PASSWORD}
             user = _checked(client.post("/users", json=credentials))
-            form = {"username": _email(number), "password": PASSWORD}
+            form = {"username": email(number), "password": PASSWORD}
             token = _checked(client.post("/auth/token", data=form))["access_token"]
             accounts.append(Account(ObjectId(user["id"]), token))
     return accounts

@@ -1,0 +1,118 @@
+"""Measures what the limits cost a read: `python -m benchmarks.guarding`.
+
+The service runs twice on one store, with RATE_LIMITS_ENABLED and without, and is asked in short turns
+for a task and for a list of tasks. A cost is the CPU time of the service process, a ratio the median
+of the ratios within each turn. With --before FOLDER the service of that checkout runs beside them,
+without limits if it has any: what everything since then costs.
+"""
+
+import argparse
+import asyncio
+import secrets
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+
+from app.config import Settings
+from app.embedded import EmbeddedStore
+from benchmarks import seeding
+from benchmarks.load import (
+    COMMANDS,
+    CONNECTIONS,
+    SERVICE,
+    Size,
+    Subject,
+    measure_get,
+    measure_list,
+    settings_for,
+    take_turn,
+)
+from benchmarks.processes import ROOT, free_port, running
+
+TARGET = 1.15
+SIZE = Size(turns=12, requests=96, lists=48, rounds=0)
+WARM_UP = Size(turns=3, requests=96, lists=48, rounds=0)
+LIMITED, UNLIMITED, BEFORE = "limits on", "limits off", "before"
+PLENTY = str(1_000_000_000)
+"""Requests are counted as ever, and none is refused."""
+
+
+def limits_of(name: str) -> dict[str, str]:
+    """The settings that make the difference."""
+    if name != LIMITED:
+        return {"RATE_LIMITS_ENABLED": "false"}
+    many = ("REQUESTS_PER_MINUTE_BY_USER", "SIGN_INS_PER_MINUTE_BY_ADDRESS", "REGISTRATIONS_PER_HOUR_BY_ADDRESS")
+    return {"RATE_LIMITS_ENABLED": "true", **dict.fromkeys(many, PLENTY)}
+
+
+@contextmanager
+def subjects_on(url: str, folder: Path, roots: dict[str, Path]) -> Iterator[dict[str, Subject]]:
+    """The services of these names, whose code is there, on the store at that address, until the block ends."""
+    secret = secrets.token_hex(32)
+    with MongoClient[dict[str, Any]](url) as client, ExitStack() as stack:
+        subjects = {}
+        for name, root in roots.items():
+            port = free_port()
+            settings = {**settings_for(url, name.replace(" ", "_"), secret), **limits_of(name)}
+            service = stack.enter_context(running(name, COMMANDS[SERVICE], settings, port, folder, root=root))
+            cast = seeding.seed(client[settings["DATABASE_NAME"]], seeding.register_accounts(port))
+            subjects[name] = Subject(service, client[settings["DATABASE_NAME"]], cast)
+        yield subjects
+
+
+async def take_turns(subjects: list[Subject], size: Size) -> None:
+    """Every operation at every number of connections, the subjects one after another, another one first each time."""
+    for turn in range(size.turns):
+        print(f"turn {turn + 1} of {size.turns}", file=sys.stderr, flush=True)
+        for measure in (measure_get, measure_list):
+            for width in CONNECTIONS:
+                for place in range(len(subjects)):
+                    await take_turn(subjects[(turn + place) % len(subjects)], measure, width, size)
+
+
+async def measure_all(subjects: list[Subject]) -> None:
+    """Warms every subject up, forgets what that cost, and measures."""
+    await take_turns(subjects, WARM_UP)
+    for subject in subjects:
+        subject.costs.clear()
+    await take_turns(subjects, SIZE)
+
+
+def print_table(subjects: dict[str, Subject]) -> None:
+    """Prints the figures for a person."""
+    print(f"\n{'operation':<10}{'connections':>12}{'':>4}{'':<12}{'CPU ms':>8}{'ratio':>8}{'target':>8}")
+    base = BEFORE if BEFORE in subjects else UNLIMITED
+    for operation, width in subjects[base].costs:
+        for name, subject in subjects.items():
+            ratio = subject.ratio(subjects[base], operation, width)
+            print(
+                f"{operation:<10}{width:>12}{'':>4}{name:<12}{subject.milliseconds(operation, width):>8.2f}"
+                f"{ratio:>8.2f}{TARGET:>8.2f}{'met' if ratio <= TARGET else 'over':>6}"
+            )
+
+
+def main() -> int:
+    """Measures, and prints the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.guarding", description=__doc__)
+    parser.add_argument("--before", type=Path, metavar="FOLDER", help="a checkout of an earlier version")
+    options = parser.parse_args()
+    roots = {UNLIMITED: ROOT, LIMITED: ROOT}
+    if options.before is not None:
+        roots = {BEFORE: options.before.absolute(), **roots}
+    with tempfile.TemporaryDirectory(prefix="task-timer-bench-") as name, ExitStack() as stack:
+        folder = Path(name)
+        store = Settings(environment="development", embedded_data_dir=folder / "data")
+        url = stack.enter_context(EmbeddedStore(store))
+        subjects = stack.enter_context(subjects_on(url, folder, roots))
+        asyncio.run(measure_all(list(subjects.values())))
+    print_table(subjects)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
