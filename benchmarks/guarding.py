@@ -35,8 +35,8 @@ from benchmarks.load import (
 from benchmarks.processes import ROOT, free_port, running
 
 TARGET = 1.15
-SIZE = Size(turns=12, requests=96, lists=48, rounds=0)
-WARM_UP = Size(turns=3, requests=96, lists=48, rounds=0)
+SIZE = Size(turns=8, requests=96, lists=48, rounds=0)
+WARM_UP = Size(turns=2, requests=96, lists=48, rounds=0)
 LIMITED, UNLIMITED, BEFORE = "limits on", "limits off", "before"
 PLENTY = str(1_000_000_000)
 """Requests are counted as ever, and none is refused."""

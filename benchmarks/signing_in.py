@@ -27,8 +27,8 @@ from benchmarks.load import API, COMMANDS, SERVICE, settings_for
 from benchmarks.processes import free_port, running
 
 AT_ONCE = 50
-TURNS = 4
-POLLS = 300
+TURNS = 3
+POLLS = 250
 POLL_SECONDS = 0.02
 PLENTY = str(1_000_000_000)
 LIVE, LIST = "GET /health/live", "GET /tasks"

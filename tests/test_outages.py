@@ -24,9 +24,9 @@ A_FILE = ("time.csv", b"Start,End,Task\n2026-11-03 09:00,2026-11-03 10:00,Offer\
 EACH = 2
 """How often each operation is asked for at once: more in all than the driver has threads, many times over."""
 
-ALL_TOLD_WITHIN_SECONDS = 20
-"""A request is answered within 6 s. Here a hundred are made and read by one process while others use the machine;
-one after the other, or as many at once as the driver has threads, they would take longer than this by far."""
+ALL_TOLD_WITHIN_SECONDS = 45
+"""A request is answered within 6 s. But here one process makes a hundred at once, and others use the machine as well.
+One after the other in the driver's few threads they would take more than a minute."""
 
 
 class Store:
@@ -128,7 +128,7 @@ async def tell_everyone(service: Program, client: Client, document: Json) -> Non
         problem(answer, 503, "database_unavailable")
         assert int(answer.headers["retry-after"]) > 0
         assert answer.headers["x-content-type-options"] == "nosniff"
-    problem(await client.post("/tasks", json={}), 422, "invalid_request")
+    problem(await client.post("/users", json={}), 422, "invalid_request")
 
 
 async def recovered(service: Program, title: str) -> None:
