@@ -12,7 +12,7 @@ from documents.base import Row, object_id
 from documents.entry_filter import EntryFilter
 from documents.timeline import EntryOrder, find_entries
 from services.authentication import ActingUser
-from services.cursors import Position, cut, decode_cursor, scope_of
+from services.cursors import InvalidCursorError, Position, cut, decode_cursor, scope_of
 from services.ranges import instant_of
 from services.schemas.entries import EntryPage, EntryQuery, TaskEntryQuery, read_entry
 from services.spans import FURTHEST_AHEAD
@@ -57,6 +57,8 @@ async def _page(
 ) -> EntryPage:
     if query.cursor is not None:
         after = decode_cursor(query.cursor, scope=scope)
+        if not isinstance(after.value, datetime):
+            raise InvalidCursorError
         order = replace(order, after=(after.value, after.id))
     found = await find_entries(user.id, wanted, order, limit=query.limit + 1, now=stored(now))
     page, next_cursor = cut(found, limit=query.limit, position=_position, scope=scope)

@@ -15,7 +15,7 @@ from typing import Any
 
 FINDINGS = Path("fuzz-findings")
 SECONDS = "60"
-PACKAGES = ["app", "documents", "services", "routes"]
+PACKAGES = ["app", "documents", "services", "routes", "tests.fuzz"]
 
 
 def main(name: str | None = None, how_long: str = SECONDS) -> int:
