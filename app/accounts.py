@@ -1,16 +1,13 @@
 """What an administrator does to accounts from the shell, on the database itself."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
-from pydantic import SecretStr
 from pydantic import ValidationError as PydanticError
-from pymongo.errors import PyMongoError
 
 from app.config import Settings
-from app.embedded import database_url
 from app.errors import CommandError, ServiceError
 from app.findings import sentence
+from app.on_the_database import on_the_database
 from documents.opening import open_database
 from services.schemas.users import UserCreate, UserRead
 from services.users import user_service
@@ -41,9 +38,7 @@ class Accounts:
         self._do(lambda: user_service.set_active(email=email, active=active))
 
     def _do(self, work: Callable[[], Awaitable[UserRead]]) -> None:
-        with database_url(self._settings) as url:
-            connected = self._settings.model_copy(update={"database_url": SecretStr(url)})
-            asyncio.run(_on_the_database(connected, work))
+        on_the_database(self._settings, open_database, work, failure=AccountError, sentence=_sentence)
 
 
 def _checked(**fields: str | None) -> UserCreate:
@@ -54,13 +49,6 @@ def _checked(**fields: str | None) -> UserCreate:
         raise AccountError(f"The {found['loc'][0]} is not accepted: {sentence(found)}.") from None
 
 
-async def _on_the_database(settings: Settings, work: Callable[[], Awaitable[UserRead]]) -> None:
-    try:
-        async with open_database(settings):
-            await work()
-    except ServiceError as refused:
-        wrong = next(iter(refused.errors), None)
-        said = f"The password {wrong.detail}." if wrong else str(refused)
-        raise AccountError(said) from refused
-    except PyMongoError as silent:
-        raise AccountError("The database does not answer.") from silent
+def _sentence(refused: ServiceError) -> str:
+    wrong = next(iter(refused.errors), None)
+    return f"The password {wrong.detail}." if wrong else str(refused)

@@ -4,26 +4,23 @@ The file is a zip archive: a member of BSON for each collection, as other MongoD
 its end a manifest with the number of documents, bytes and the SHA-256 of each.
 """
 
-import asyncio
 import hashlib
 import json
 import lzma
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from bson.errors import InvalidBSON
-from pydantic import SecretStr
-from pymongo.errors import PyMongoError
 
 from app.clock import rfc3339, utc_now
 from app.config import Settings
 from app.database import without_haste
-from app.embedded import database_url
-from app.errors import CommandError, ServiceError
+from app.errors import CommandError
 from app.files import whole_or_not_at_all
+from app.on_the_database import Opened, on_the_database
 from documents.backing_up import COLLECTIONS, is_empty, split, store, stored_documents
 from documents.opening import open_as_it_is, open_database
 from documents.validation import SCHEMA_VERSION
@@ -50,7 +47,7 @@ def back_up(settings: Settings, *, file: Path, tell: Tell) -> int:
 
     Raises BackupError or EmbeddedStoreError; then there is no file, or still the one that was.
     """
-    return _run(settings, file, lambda connected: _back_up(connected, file, tell))
+    return _run(settings, open_as_it_is, lambda: _back_up(file, tell), file)
 
 
 def restore(settings: Settings, *, file: Path, tell: Tell) -> int:
@@ -59,34 +56,28 @@ def restore(settings: Settings, *, file: Path, tell: Tell) -> int:
     The whole file is checked before the first is stored. Raises BackupError or EmbeddedStoreError.
     """
     manifest = _checked_manifest(file)
-    return _run(settings, file, lambda connected: _restore(connected, file, manifest, tell))
+    return _run(settings, open_database, lambda: _restore(file, manifest, tell), file)
 
 
-def _run(settings: Settings, file: Path, work: Callable[[Settings], Any]) -> int:
+def _run(settings: Settings, opened: Opened, work: Callable[[], Awaitable[int]], file: Path) -> int:
     try:
-        with database_url(settings) as url, without_haste():
-            done: int = asyncio.run(work(settings.model_copy(update={"database_url": SecretStr(url)})))
-            return done
-    except ServiceError as refused:
-        raise BackupError(str(refused)) from refused
-    except PyMongoError as silent:
-        raise BackupError(f"The database does not do it ({type(silent).__name__}).") from silent
+        with without_haste():
+            return on_the_database(settings, opened, work, failure=BackupError)
     except OSError as error:
         raise BackupError(f"{file}: {error.strerror}.") from error
 
 
-async def _back_up(settings: Settings, file: Path, tell: Tell) -> int:
-    async with open_as_it_is(settings):
-        with whole_or_not_at_all(file) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-            collections = {name: await _write_member(archive, name, tell) for name in COLLECTIONS}
-            manifest = {
-                "kind": KIND,
-                "version": 1,
-                "schema_version": SCHEMA_VERSION,
-                "created_at": rfc3339(utc_now()),
-                "collections": collections,
-            }
-            archive.writestr(MANIFEST, json.dumps(manifest, indent=2))
+async def _back_up(file: Path, tell: Tell) -> int:
+    with whole_or_not_at_all(file) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        collections = {name: await _write_member(archive, name, tell) for name in COLLECTIONS}
+        manifest = {
+            "kind": KIND,
+            "version": 1,
+            "schema_version": SCHEMA_VERSION,
+            "created_at": rfc3339(utc_now()),
+            "collections": collections,
+        }
+        archive.writestr(MANIFEST, json.dumps(manifest, indent=2))
     return sum(member["documents"] for member in collections.values())
 
 
@@ -111,18 +102,17 @@ def _count(bson: bytes) -> int:
     return count
 
 
-async def _restore(settings: Settings, file: Path, manifest: dict[str, Any], tell: Tell) -> int:
+async def _restore(file: Path, manifest: dict[str, Any], tell: Tell) -> int:
+    if not await is_empty():
+        raise BackupError("The database is not empty: a backup is restored into one that is.")
     restored = 0
-    async with open_database(settings):
-        if not await is_empty():
-            raise BackupError("The database is not empty: a backup is restored into one that is.")
-        with zipfile.ZipFile(file) as archive:
-            for name in COLLECTIONS:
-                if name in manifest["collections"]:
-                    with archive.open(f"{name}.bson") as member:
-                        async for count in store(name, split(member)):
-                            restored += count
-                            tell(count)
+    with zipfile.ZipFile(file) as archive:
+        for name in COLLECTIONS:
+            if name in manifest["collections"]:
+                with archive.open(f"{name}.bson") as member:
+                    async for count in store(name, split(member)):
+                        restored += count
+                        tell(count)
     return restored
 
 

@@ -1,15 +1,11 @@
 """What `task-timer doctor` does: the look through the database of these settings, which need not be in use."""
 
-import asyncio
 from collections.abc import Callable
-
-from pydantic import SecretStr
-from pymongo.errors import PyMongoError
 
 from app.config import Settings
 from app.database import without_haste
-from app.embedded import database_url
-from app.errors import CommandError, ServiceError
+from app.errors import CommandError
+from app.on_the_database import on_the_database
 from documents.examining import is_of_a_later_version
 from documents.opening import open_as_it_is
 from services.doctor import Examination
@@ -24,20 +20,10 @@ def look_through(settings: Settings, *, repair: bool, tell: Callable[[str], obje
 
     Raises ExaminationError or EmbeddedStoreError.
     """
-    with database_url(settings) as url:
-        connected = settings.model_copy(update={"database_url": SecretStr(url)})
-        return asyncio.run(_on_the_database(connected, repair=repair, tell=tell))
-
-
-async def _on_the_database(settings: Settings, *, repair: bool, tell: Callable[[str], object]) -> bool:
-    try:
-        with without_haste():
-            async with open_as_it_is(settings):
-                return await _examine(repair=repair, tell=tell)
-    except ServiceError as refused:
-        raise ExaminationError(str(refused)) from refused
-    except PyMongoError as silent:
-        raise ExaminationError("The database does not answer.") from silent
+    with without_haste():
+        return on_the_database(
+            settings, open_as_it_is, lambda: _examine(repair=repair, tell=tell), failure=ExaminationError
+        )
 
 
 async def _examine(*, repair: bool, tell: Callable[[str], object]) -> bool:

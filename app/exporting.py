@@ -1,21 +1,17 @@
 """What `task-timer export` does: a file as the API answers it, written whole or not at all."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import SecretStr
 from pydantic import ValidationError as PydanticError
-from pymongo.errors import PyMongoError
 
 from app.config import Settings
-from app.embedded import database_url
 from app.errors import CommandError, ServiceError, ValidationError
 from app.files import whole_or_not_at_all
 from app.findings import among_parameters
+from app.on_the_database import on_the_database
 from documents.opening import open_as_it_is
 from services.authentication import ActingUser
 from services.exports import EntryFormat, ExportFile, export_service
@@ -42,28 +38,15 @@ def export(
 
     Raises ExportError or EmbeddedStoreError, and then there is no file, or still the one that was.
     """
-    with database_url(settings) as url:
-        connected = settings.model_copy(update={"database_url": SecretStr(url)})
-        return asyncio.run(_on_the_database(connected, file, partial(_made, form, query), email, tell))
 
-
-async def _on_the_database(
-    settings: Settings,
-    file: Path,
-    make: Callable[[ActingUser], ExportFile],
-    email: str,
-    tell: Callable[[int], object],
-) -> int:
-    try:
-        async with open_as_it_is(settings):
-            made = make(await user_service.acting(email=email))
+    async def work() -> int:
+        made = _made(form, query, await user_service.acting(email=email))
+        try:
             return await _write(file, made.contents, tell)
-    except ServiceError as refused:
-        raise ExportError(_sentence(refused)) from refused
-    except PyMongoError as silent:
-        raise ExportError("The database does not answer.") from silent
-    except OSError as error:
-        raise ExportError(f"{file} cannot be written: {error.strerror}.") from error
+        except OSError as error:
+            raise ExportError(f"{file} cannot be written: {error.strerror}.") from error
+
+    return on_the_database(settings, open_as_it_is, work, failure=ExportError, sentence=_sentence)
 
 
 def _made(form: FileFormat, query: Mapping[str, Any], user: ActingUser) -> ExportFile:

@@ -1,18 +1,15 @@
 """What `task-timer import` does: a file read in as the API reads it, and what there is to say of it."""
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
 from pydantic import ValidationError as PydanticError
-from pymongo.errors import PyMongoError
 
 from app.config import Settings
-from app.embedded import database_url
 from app.errors import CommandError, ServiceError, ValidationError
 from app.findings import in_a_body
+from app.on_the_database import on_the_database
 from documents.opening import open_database
 from documents.users import OverlapPolicy
 from services.imports import Progress, import_service
@@ -37,37 +34,23 @@ def import_file(
 
     Raises ImportFileError or EmbeddedStoreError.
     """
-    with database_url(settings) as url:
-        connected = settings.model_copy(update={"database_url": SecretStr(url)})
-        return _told(asyncio.run(_on_the_database(connected, file, email, asked, overlap, progress)))
+    form = _form(asked)
 
-
-async def _on_the_database(
-    settings: Settings,
-    file: Path,
-    email: str,
-    asked: Mapping[str, Any],
-    overlap: OverlapPolicy | None,
-    progress: Progress,
-) -> ImportRead:
-    try:
-        form = _form(asked)
-        async with open_database(settings):
-            user = await user_service.acting(email=email)
+    async def work() -> ImportRead:
+        user = await user_service.acting(email=email)
+        try:
             return await import_service.run(user, file=file.open("rb"), asked=form, overlap=overlap, progress=progress)
-    except ServiceError as refused:
-        raise ImportFileError(_sentences(refused)) from refused
-    except PyMongoError as silent:
-        raise ImportFileError("The database does not answer.") from silent
-    except OSError as error:
-        raise ImportFileError(f"{file} cannot be read: {error.strerror}.") from error
+        except OSError as error:
+            raise ImportFileError(f"{file} cannot be read: {error.strerror}.") from error
+
+    return _told(on_the_database(settings, open_database, work, failure=ImportFileError, sentence=_sentences))
 
 
 def _form(asked: Mapping[str, Any]) -> ImportForm:
     try:
         return ImportForm.model_validate(asked)
     except PydanticError as error:
-        raise ValidationError(errors=in_a_body(error)) from None
+        raise ImportFileError(_sentences(ValidationError(errors=in_a_body(error)))) from None
 
 
 def _sentences(refused: ServiceError) -> str:
