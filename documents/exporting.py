@@ -17,9 +17,10 @@ from app.clock import stored, utc_now
 from app.database import without_haste
 from documents.base import Row
 from documents.deleted_entries import KEPT, DeletedEntry
-from documents.entry_filter import EntryFilter, ended_entries_of_tasks, running_entry_of_task
+from documents.entry_filter import EntryFilter, ended_entries_of_tasks
 from documents.projects import Project
-from documents.tasks import ONE_RUNNING_TIMER, Task
+from documents.tasks import Task
+from documents.timeline import find_running_entry
 
 ENTRIES_AT_ONCE = 500
 ROWS_AT_ONCE = 100
@@ -44,8 +45,8 @@ async def entries_in_order(user_id: ObjectId, wanted: EntryFilter, *, now: datet
     Each is its `entry` beside the _id, title, tags, status and project_id of its task. With
     `running` the running one is among them, as it was when the reading began; `now` is stored.
     """
-    timer = await _running(user_id, wanted, now) if running else []
-    mine, waiting = {row["entry"]["id"] for row in timer}, timer
+    timer = await find_running_entry(user_id, wanted, now=now) if running else None
+    mine, waiting = (None, []) if timer is None else (timer["entry"]["id"], [timer])
     in_order = {"$sort": {"entry.started_at": 1, "entry.id": 1}}
     stages = [
         *ended_entries_of_tasks(user_id, wanted, _SHOWN),
@@ -57,7 +58,7 @@ async def entries_in_order(user_id: ObjectId, wanted: EntryFilter, *, now: datet
     found = Task.rows().aggregate(stages, batchSize=ENTRIES_AT_ONCE, allowDiskUse=True)
     async with aclosing(in_batches(user_id, found, ENTRIES_AT_ONCE)) as batches:
         async for batch in batches:
-            rows = [row for row in batch if row["entry"]["id"] not in mine] if mine else batch
+            rows = [row for row in batch if row["entry"]["id"] != mine] if mine else batch
             if waiting and _place(batch[-1]) > _place(waiting[0]):
                 rows, waiting = sorted([*rows, *waiting], key=_place), []
             yield rows
@@ -95,12 +96,6 @@ async def deleted_entries_of(user_id: ObjectId) -> Batches:
     async with aclosing(in_batches(user_id, found, ENTRIES_AT_ONCE)) as batches:
         async for batch in batches:
             yield batch
-
-
-async def _running(user_id: ObjectId, wanted: EntryFilter, now: datetime) -> list[Row]:
-    stages = running_entry_of_task(user_id, wanted, _SHOWN, now=now)
-    conditions = [{"$match": condition} for condition in wanted.of_entry()]
-    return await Task.aggregated(stages + conditions, hint=ONE_RUNNING_TIMER)
 
 
 async def in_batches(user_id: ObjectId, found: Any, at_once: int) -> Batches:

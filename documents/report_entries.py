@@ -1,7 +1,6 @@
 """Reading what a report adds up: the tasks of a time with just as much of their entries as is needed."""
 
 from collections.abc import AsyncGenerator, Iterator
-from datetime import datetime
 from typing import Any
 
 import bson
@@ -13,7 +12,7 @@ from app.database import in_time
 from documents.base import Row
 from documents.entry_filter import EntryFilter, ended_entries_of_tasks
 from documents.projects import Project
-from documents.tasks import ONE_RUNNING_TIMER, RUNNING, Task
+from documents.tasks import Task
 
 TASKS_AT_ONCE = 100
 """How many tasks come in one trip: the largest of them have 2,000 entries each."""
@@ -21,24 +20,6 @@ TASKS_AT_ONCE = 100
 IDS_AT_ONCE = 1000
 
 _UNDECODED = CodecOptions(document_class=RawBSONDocument)
-
-
-async def find_running_entry(user_id: ObjectId, wanted: EntryFilter, *, now: datetime) -> Row | None:
-    """The task whose timer runs, with its running `entry`, when that is one of those; `now` is stored."""
-    starts = wanted.of_start()
-    if now <= wanted.since:
-        starts["$gte"] = wanted.since
-    found = await Task.aggregated(
-        [
-            {"$match": {"user_id": user_id, **RUNNING}},
-            {"$match": wanted.of_task()},
-            {"$project": {"title": 1, "project_id": 1, "status": 1, "tags": 1, "entry": "$active"}},
-            {"$match": {"entry.started_at": starts}},
-            *({"$match": condition} for condition in wanted.of_entry()),
-        ],
-        hint=ONE_RUNNING_TIMER,
-    )
-    return found[0] if found else None
 
 
 async def read_ended(

@@ -26,6 +26,17 @@ class EntryOrder:
         return {"$lte" if self.descending else "$gte": self.after[0]}
 
 
+async def find_running_entry(user_id: ObjectId, wanted: EntryFilter, *, now: datetime) -> Row | None:
+    """The running `entry`, if it is one of those, beside the title, tags, status and project_id of its task.
+
+    It counts as [started_at, now); `now` is stored.
+    """
+    stages = running_entry_of_task(user_id, wanted, {**_SHOWN, "status": 1, "project_id": 1}, now=now)
+    conditions = [{"$match": condition} for condition in wanted.of_entry()]
+    found = await Task.aggregated(stages + conditions, hint=ONE_RUNNING_TIMER)
+    return found[0] if found else None
+
+
 async def find_entries(
     user_id: ObjectId, wanted: EntryFilter, order: EntryOrder, *, limit: int, now: datetime
 ) -> list[Row]:

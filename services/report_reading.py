@@ -11,7 +11,8 @@ from bson import ObjectId
 from app.clock import stored
 from documents.base import Row
 from documents.entry_filter import EntryFilter
-from documents.report_entries import find_running_entry, read_ended, read_projects
+from documents.report_entries import read_ended, read_projects
+from documents.timeline import find_running_entry
 from services.report_keys import TrackedEntry, TrackedTask
 from services.report_sums import InPieces, ReportSums, overlap
 
