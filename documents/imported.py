@@ -8,6 +8,7 @@ from bson import ObjectId
 from app.database import without_haste
 from documents.base import Row, StoredDocument
 from documents.deleted_entries import DeletedEntry
+from documents.overlapping import ended_entries_beside
 from documents.projects import Project
 from documents.task_updates import untouched_since
 from documents.tasks import Task
@@ -59,19 +60,9 @@ async def deleted_entries_of(user_id: ObjectId) -> AsyncIterator[list[Row]]:
 
 async def time_within(user_id: ObjectId, since: datetime, until: datetime) -> list[Row]:
     """The ended entries that share a part of [since, until), by their start, each with its task_id and import_id."""
-    shares_a_part = {
-        "$and": [
-            {"$lt": ["$$this.started_at", until]},
-            {"$gt": ["$$this.ended_at", since]},
-            {"$gt": ["$$this.duration_seconds", 0]},
-        ]
-    }
     shown = {name: f"$entry.{name}" for name in ("id", "started_at", "ended_at", "import_id")}
-    stages: list[Row] = [
-        {"$match": {"user_id": user_id, "last_ended_at": {"$gt": since}}},
-        {"$match": {"deleted_at": None, "first_started_at": {"$lt": until}}},
-        {"$project": {"entry": {"$filter": {"input": "$time_entries", "cond": shares_a_part}}}},
-        {"$unwind": "$entry"},
+    stages = [
+        *ended_entries_beside(user_id, since, until),
         {"$project": {"_id": 0, "task_id": "$_id", **shown}},
     ]
     found = [row async for row in _streamed(Task, stages)]

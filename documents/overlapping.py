@@ -17,19 +17,9 @@ async def find_overlapping(
 
     Each as its task_id and its entry. The trash does not count, nor does the entry `but`.
     """
-    shares_a_part = {
-        "$and": [
-            {"$lt": ["$$this.started_at", ended_at]},
-            {"$gt": ["$$this.ended_at", started_at]},
-            {"$gt": ["$$this.duration_seconds", 0]},
-            {"$ne": ["$$this.id", but]},
-        ]
-    }
     return await Task.aggregated(
         [
-            *_tasks_of_that_time(user_id, started_at, ended_at),
-            {"$project": {"entry": {"$filter": {"input": "$time_entries", "cond": shares_a_part}}}},
-            {"$unwind": "$entry"},
+            *ended_entries_beside(user_id, started_at, ended_at, {"$ne": ["$$this.id", but]}),
             {"$sort": {"entry.started_at": 1, "entry.id": 1}},
             {"$limit": MOST_SHOWN},
             {"$project": {"_id": 0, "task_id": "$_id", "entry": 1}},
@@ -53,6 +43,24 @@ async def is_any_overlapping(user_id: ObjectId, started_at: datetime, ended_at: 
         ]
     )
     return bool(found)
+
+
+def ended_entries_beside(user_id: ObjectId, started_at: datetime, ended_at: datetime, *conditions: Row) -> list[Row]:
+    """The stages that find each `entry` that shares a part of [started_at, ended_at), beside the _id of its live task.
+
+    `conditions` are expressions on `$$this`, an entry.
+    """
+    shares_a_part = [
+        {"$lt": ["$$this.started_at", ended_at]},
+        {"$gt": ["$$this.ended_at", started_at]},
+        {"$gt": ["$$this.duration_seconds", 0]},
+    ]
+    entries = {"$filter": {"input": "$time_entries", "cond": {"$and": [*shares_a_part, *conditions]}}}
+    return [
+        *_tasks_of_that_time(user_id, started_at, ended_at),
+        {"$project": {"entry": entries}},
+        {"$unwind": "$entry"},
+    ]
 
 
 def _tasks_of_that_time(user_id: ObjectId, started_at: datetime, ended_at: datetime) -> list[Row]:
