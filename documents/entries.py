@@ -55,31 +55,16 @@ class TimeEntry(BaseModel):
         )
 
     @classmethod
-    def manual(
+    def ended(
         cls, entry_id: ObjectId, *, started_at: datetime, ended_at: datetime, duration_seconds: int, **fields: Any
     ) -> Row:
-        """An entry as it is stored that was written down, not timed; `fields` are its note to its hourly_rate."""
+        """An entry as it is stored that was not timed; `fields` are its source and its note to its import_key."""
         return cls._new(
             entry_id,
             **fields,
             started_at=stored(started_at),
             ended_at=stored(ended_at),
             duration_seconds=duration_seconds,
-            source="manual",
-        )
-
-    @classmethod
-    def imported(
-        cls, entry_id: ObjectId, *, started_at: datetime, ended_at: datetime, duration_seconds: int, **fields: Any
-    ) -> Row:
-        """An entry as it is stored that comes from a file; `fields` are its note to its import_key."""
-        return cls._new(
-            entry_id,
-            **fields,
-            started_at=stored(started_at),
-            ended_at=stored(ended_at),
-            duration_seconds=duration_seconds,
-            source="import",
         )
 
     @classmethod

@@ -28,7 +28,6 @@ MADE_AT_ONCE = 50
 LONGEST_UNDOUBTED = timedelta(days=31)
 """A longer entry is marked for review: nobody could write it by hand."""
 
-
 MOST_PLANS = 100
 """How often an import is planned anew since others change what it goes by. What it has written stays."""
 
@@ -172,8 +171,9 @@ class Writing:
         row = planned.row
         billable = of_task if row.billable is None else row.billable
         own = None if row.hourly_rate is None else {"amount": row.hourly_rate[0], "currency": row.hourly_rate[1]}
-        return TimeEntry.imported(
+        return TimeEntry.ended(
             ObjectId(),
+            source="import",
             started_at=row.started_at,
             ended_at=row.ended_at,
             duration_seconds=seconds_between(row.started_at, row.ended_at),

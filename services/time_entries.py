@@ -293,8 +293,9 @@ async def _read_ended(
 
 async def _manual_entry(user: ActingUser, task: Row, entry_id: ObjectId, new: EntryCreate, span: Interval) -> Row:
     billable = task["billable"] if new.billable is None else new.billable
-    return TimeEntry.manual(
+    return TimeEntry.ended(
         entry_id,
+        source="manual",
         started_at=span.started_at,
         ended_at=span.ended_at,
         duration_seconds=span.seconds,
