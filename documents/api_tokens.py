@@ -64,14 +64,6 @@ class ApiToken(StoredDocument):
         return await cls._one({"token_hash": token_hash})
 
     @classmethod
-    async def page(cls, user_id: ObjectId, *, after: ObjectId | None, limit: int) -> list[Row]:
-        """At most `limit` of the user's tokens, the newest first: those that come after this one."""
-        beyond: Row = {} if after is None else {"_id": {"$lt": after}}
-        return await cls.aggregated(
-            [{"$match": {"user_id": user_id, **beyond}}, {"$sort": {"_id": -1}}, {"$limit": limit}]
-        )
-
-    @classmethod
     async def mark_used(cls, token: Row) -> None:
         """Keeps that it is used now, unless somebody has since it was read."""
         await cls._matched(

@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 from app.clock import stored, utc_now
 from app.errors import DatabaseUnavailableError
 from app.origins import Origin
-from documents.base import Row, StoredDocument
+from documents.base import StoredDocument
 
 AuditEventName = Literal[
     "signed_in",
@@ -72,11 +72,3 @@ class AuditEvent(StoredDocument):
         except (PyMongoError, DatabaseUnavailableError):
             return False
         return True
-
-    @classmethod
-    async def page(cls, user_id: ObjectId, *, after: ObjectId | None, limit: int) -> list[Row]:
-        """At most `limit` of the user's events, the newest first: those that come after this one."""
-        beyond: Row = {} if after is None else {"_id": {"$lt": after}}
-        return await cls.aggregated(
-            [{"$match": {"user_id": user_id, **beyond}}, {"$sort": {"_id": -1}}, {"$limit": limit}]
-        )

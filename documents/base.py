@@ -97,6 +97,14 @@ class StoredDocument(Document):
         return await in_time(found.to_list(None))
 
     @classmethod
+    async def newest_of(cls, user_id: ObjectId, *, after: ObjectId | None, limit: int) -> list[Row]:
+        """At most `limit` of the user's documents, the newest first: those that come after this one."""
+        beyond: Row = {} if after is None else {"_id": {"$lt": after}}
+        return await cls.aggregated(
+            [{"$match": {"user_id": user_id, **beyond}}, {"$sort": {"_id": -1}}, {"$limit": limit}]
+        )
+
+    @classmethod
     async def ids_of(cls, user_id: ObjectId) -> list[ObjectId]:
         """A thousand of the user's documents, or all when there are fewer."""
         some: list[Row] = [{"$match": {"user_id": user_id}}, {"$limit": _SOME}, {"$project": {"_id": 1}}]

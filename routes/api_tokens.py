@@ -5,21 +5,19 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from app.arguments import JsonBody, Query
+from app.arguments import JsonBody
 from app.json import json_response
 from app.problems import problems
-from routes.dependencies import AccountHolder
+from routes.dependencies import AccountHolder, Page
 from routes.endpoints import Endpoint
 from services.api_tokens import TokenNotFoundError, api_token_service
-from services.schemas.api_tokens import ApiTokenCreate, ApiTokenMade, ApiTokenPage, ApiTokenQuery
+from services.schemas.api_tokens import ApiTokenCreate, ApiTokenMade, ApiTokenPage
 
 router = APIRouter(route_class=Endpoint, prefix="/auth/api-tokens", tags=["auth"])
 
 
 @router.get("", operation_id="list_api_tokens", summary="List API tokens", response_model=ApiTokenPage)
-async def list_api_tokens(
-    user: AccountHolder, query: Annotated[ApiTokenQuery, Depends(Query(ApiTokenQuery))]
-) -> Response:
+async def list_api_tokens(user: AccountHolder, query: Page) -> Response:
     """The newest first, without their secrets."""
     return json_response(await api_token_service.page(user, query=query))
 

@@ -15,6 +15,7 @@ from app.scopes import SCOPES, InsufficientScopeError, Scope
 from services.authentication import ActingUser, authentication_service
 from services.rate_limits import RateLimiter
 from services.retries import IdempotencyInProgressError, IdempotencyKeyReusedError, RequestKey
+from services.schemas.fields import PageQuery
 from services.schemas.overlaps import OverlapQuery
 from services.schemas.versions import VersionCondition
 from services.sessions import TokenMaker
@@ -164,6 +165,7 @@ RETRY_ERRORS = (IdempotencyKeyReusedError, IdempotencyInProgressError)
 
 IdempotencyKey = Annotated[RequestKey | None, Depends(IdempotencyHeader())]
 Overlap = Annotated[OverlapQuery, Depends(Query(OverlapQuery))]
+Page = Annotated[PageQuery, Depends(Query(PageQuery))]
 
 ServiceSettings = Annotated[Settings, Depends(get_service_settings)]
 Limiter = Annotated[RateLimiter, Depends(get_limiter)]

@@ -5,21 +5,20 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from app.arguments import Query
 from app.json import json_response
 from app.problems import problems
 from app.uploads import FormWithFile, Upload
 from routes.answers import imported
-from routes.dependencies import Overlap, Reader, Writer
+from routes.dependencies import Overlap, Page, Reader, Writer
 from routes.endpoints import Endpoint
 from services.imports import ImportNotFoundError, import_service
-from services.schemas.imports import ImportForm, ImportPage, ImportQuery, ImportRead, ImportUndone
+from services.schemas.imports import ImportForm, ImportPage, ImportRead, ImportUndone
 
 router = APIRouter(route_class=Endpoint, prefix="/imports", tags=["imports"])
 
 
 @router.get("", operation_id="list_imports", summary="List imports", response_model=ImportPage)
-async def list_imports(user: Reader, query: Annotated[ImportQuery, Depends(Query(ImportQuery))]) -> Response:
+async def list_imports(user: Reader, query: Page) -> Response:
     """The newest first, each with the first of its errors."""
     return json_response(await import_service.page(user, query=query))
 

@@ -5,20 +5,20 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from app.arguments import JsonBody, Query
+from app.arguments import JsonBody
 from app.json import json_response
 from app.problems import problems
 from routes.answers import versioned
-from routes.dependencies import RETRY_ERRORS, IdempotencyKey, Reader, Writer
+from routes.dependencies import RETRY_ERRORS, IdempotencyKey, Page, Reader, Writer
 from routes.endpoints import Endpoint
-from services.schemas.tags import TagPage, TagQuery, TagRename, TagRenamed
+from services.schemas.tags import TagPage, TagRename, TagRenamed
 from services.tags import tag_service
 
 router = APIRouter(route_class=Endpoint, prefix="/tags", tags=["tags"])
 
 
 @router.get("", operation_id="list_tags", summary="List tags", response_model=TagPage)
-async def list_tags(user: Reader, query: Annotated[TagQuery, Depends(Query(TagQuery))]) -> Response:
+async def list_tags(user: Reader, query: Page) -> Response:
     """By name, each with how many tasks and entries have it."""
     return json_response(await tag_service.page(user, query=query))
 

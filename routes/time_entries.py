@@ -10,12 +10,12 @@ from app.errors import StaleVersionError
 from app.json import json_response
 from app.problems import problems
 from routes.answers import versioned
-from routes.dependencies import RETRY_ERRORS, IdempotencyKey, IfMatch, IfNoneMatch, Overlap, Reader, Writer
+from routes.dependencies import RETRY_ERRORS, IdempotencyKey, IfMatch, IfNoneMatch, Overlap, Page, Reader, Writer
 from routes.endpoints import Endpoint
 from services.entry_errors import EntryNotFoundError
 from services.overlap import OverlapError
 from services.room import TaskFullError
-from services.schemas.entries import EntryPage, EntryQuery, EntryRead, TaskEntryQuery
+from services.schemas.entries import EntryPage, EntryQuery, EntryRead
 from services.schemas.entry_changes import EntryCreate, EntryMove, EntrySplit, EntryUpdate, EntryWritten, SplitRead
 from services.schemas.fields import Nothing
 from services.spans import InTheFutureError
@@ -41,9 +41,7 @@ async def list_time_entries(user: Reader, query: Annotated[EntryQuery, Depends(Q
     response_model=EntryPage,
     responses=problems(TaskNotFoundError),
 )
-async def list_time_entries_of_task(
-    user: Reader, task_id: str, query: Annotated[TaskEntryQuery, Depends(Query(TaskEntryQuery))]
-) -> Response:
+async def list_time_entries_of_task(user: Reader, task_id: str, query: Page) -> Response:
     """Newest first, the running one too."""
     return json_response(await time_entry_service.page_of_task(user, task_id=task_id, query=query))
 

@@ -5,15 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from app.arguments import JsonBody, Query
+from app.arguments import JsonBody
 from app.errors import RateLimitError
 from app.json import json_response
 from app.problems import problems
-from routes.dependencies import AccountHolder, Limiter, ServiceSettings
+from routes.dependencies import AccountHolder, Limiter, Page, ServiceSettings
 from routes.endpoints import Endpoint
 from services.account_deletion import account_deletion_service
 from services.audit import audit_service
-from services.schemas.audit import AuditPage, AuditQuery
+from services.schemas.audit import AuditPage
 from services.schemas.users import AccountDelete, UserCreate, UserRead, UserUpdate
 from services.users import EmailTakenError, RegistrationClosedError, WrongPasswordError, user_service
 
@@ -51,7 +51,7 @@ async def get_me(user: AccountHolder) -> Response:
     summary="Read what happened to one's own account",
     response_model=AuditPage,
 )
-async def list_audit_events(user: AccountHolder, query: Annotated[AuditQuery, Depends(Query(AuditQuery))]) -> Response:
+async def list_audit_events(user: AccountHolder, query: Page) -> Response:
     """The latest first: sign-ins, failed ones too, new passwords and addresses, API tokens, exports and imports."""
     return json_response(await audit_service.page(user, query=query))
 

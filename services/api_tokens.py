@@ -7,14 +7,14 @@ from documents.api_tokens import ApiToken
 from documents.base import object_id
 from services.audit import audit_service
 from services.authentication import ActingUser, authentication_service
-from services.cursors import Position, cut, decode_cursor, scope_of
+from services.newest_first import newest_first
 from services.schemas.api_tokens import (
     ApiTokenCreate,
     ApiTokenMade,
     ApiTokenPage,
-    ApiTokenQuery,
     read_api_token,
 )
+from services.schemas.fields import PageQuery
 
 
 class TokenNotFoundError(NotFoundError):
@@ -44,13 +44,10 @@ class ApiTokenService:
         await audit_service.record(user.id, "api_token_created", id=str(made["_id"]), name=new.name, scopes=new.scopes)
         return {**read_api_token(made), "token": secret}
 
-    async def page(self, user: ActingUser, *, query: ApiTokenQuery) -> ApiTokenPage:
+    async def page(self, user: ActingUser, *, query: PageQuery) -> ApiTokenPage:
         """A page of the user's tokens, the newest first. Raises InvalidCursorError."""
-        scope = scope_of("API tokens", user.id, query)
-        after = None if query.cursor is None else decode_cursor(query.cursor, scope=scope).value
-        found = await ApiToken.page(user.id, after=after, limit=query.limit + 1)
-        items, next_cursor = cut(found, limit=query.limit, position=lambda token: Position(token["_id"]), scope=scope)
-        return {"items": [read_api_token(token) for token in items], "next_cursor": next_cursor}
+        found, next_cursor = await newest_first(ApiToken, user.id, query, list_name="API tokens")
+        return {"items": [read_api_token(token) for token in found], "next_cursor": next_cursor}
 
     async def revoke(self, user: ActingUser, *, token_id: str) -> None:
         """Makes the token void: at once here, within 10 s in other processes. Raises TokenNotFoundError."""

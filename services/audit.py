@@ -9,8 +9,9 @@ from bson import ObjectId
 from app.origins import origin
 from documents.audit_events import AuditEvent, AuditEventName
 from services.authentication import ActingUser
-from services.cursors import Position, cut, decode_cursor, scope_of
-from services.schemas.audit import AuditPage, AuditQuery, read_audit_event
+from services.newest_first import newest_first
+from services.schemas.audit import AuditPage, read_audit_event
+from services.schemas.fields import PageQuery
 
 log = structlog.get_logger()
 
@@ -35,13 +36,10 @@ class AuditService:
         if not await AuditEvent.new(user_id, event, origin(), detail).add_if_it_can_be():
             log.warning("unrecorded_event", audit_event=event)
 
-    async def page(self, user: ActingUser, *, query: AuditQuery) -> AuditPage:
+    async def page(self, user: ActingUser, *, query: PageQuery) -> AuditPage:
         """A page of what happened to the user's account, the latest first. Raises InvalidCursorError."""
-        scope = scope_of("audit", user.id, query)
-        after = None if query.cursor is None else decode_cursor(query.cursor, scope=scope).value
-        found = await AuditEvent.page(user.id, after=after, limit=query.limit + 1)
-        items, next_cursor = cut(found, limit=query.limit, position=lambda event: Position(event["_id"]), scope=scope)
-        return {"items": [read_audit_event(event) for event in items], "next_cursor": next_cursor}
+        found, next_cursor = await newest_first(AuditEvent, user.id, query, list_name="audit")
+        return {"items": [read_audit_event(event) for event in found], "next_cursor": next_cursor}
 
 
 audit_service = AuditService()

@@ -14,7 +14,8 @@ from documents.timeline import EntryOrder, find_entries
 from services.authentication import ActingUser
 from services.cursors import InvalidCursorError, Position, cut, decode_cursor, scope_of
 from services.ranges import instant_of
-from services.schemas.entries import EntryPage, EntryQuery, TaskEntryQuery, read_entry
+from services.schemas.entries import EntryPage, EntryQuery, read_entry
+from services.schemas.fields import PageQuery
 from services.spans import FURTHEST_AHEAD
 
 MOST_DAYS = 400
@@ -40,7 +41,7 @@ async def read_timeline(user: ActingUser, query: EntryQuery) -> EntryPage:
     return await _page(user, wanted, order, query, scope=scope_of("time entries", user.id, query), now=now)
 
 
-async def read_task_timeline(user: ActingUser, task_id: ObjectId, query: TaskEntryQuery) -> EntryPage:
+async def read_task_timeline(user: ActingUser, task_id: ObjectId, query: PageQuery) -> EntryPage:
     """A page of the entries of one live task, newest first. Raises InvalidCursorError."""
     scope = scope_of(f"time entries of {task_id}", user.id, query)
     return await _page(user, EntryFilter(task_id=task_id), EntryOrder(), query, scope=scope, now=utc_now())
@@ -50,7 +51,7 @@ async def _page(
     user: ActingUser,
     wanted: EntryFilter,
     order: EntryOrder,
-    query: EntryQuery | TaskEntryQuery,
+    query: EntryQuery | PageQuery,
     *,
     scope: bytes,
     now: datetime,

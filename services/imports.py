@@ -29,10 +29,10 @@ from services.import_plans import Known, Plan, Tally, plan
 from services.import_undoing import Undoing
 from services.import_writing import MOST_PLANS, PlanIsStaleError, Writing
 from services.overlap import policy_of, unchecked
+from services.schemas.fields import PageQuery
 from services.schemas.imports import (
     ImportForm,
     ImportPage,
-    ImportQuery,
     ImportRead,
     ImportUndone,
     read_import,
@@ -123,7 +123,7 @@ class ImportService:
             _require_sound([RowFinding(**error) for error in made["errors"]])
         return made
 
-    async def page(self, user: ActingUser, *, query: ImportQuery) -> ImportPage:
+    async def page(self, user: ActingUser, *, query: PageQuery) -> ImportPage:
         """A page of the user's imports, the newest first. Raises InvalidCursorError."""
         scope = scope_of("imports", user.id, query)
         after = None

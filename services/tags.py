@@ -10,7 +10,8 @@ from services.authentication import ActingUser
 from services.contention import until_settled
 from services.cursors import Position, cut, decode_cursor, scope_of
 from services.retries import RequestKey, Work, once
-from services.schemas.tags import TagPage, TagQuery, TagRead, TagRename, TagRenamed
+from services.schemas.fields import PageQuery
+from services.schemas.tags import TagPage, TagRead, TagRename, TagRenamed
 from services.schemas.versions import Versioned
 
 MOST_ROUNDS = 5
@@ -20,7 +21,7 @@ MOST_ROUNDS = 5
 class TagService:
     """The tags on the tasks and the entries of the acting user."""
 
-    async def page(self, user: ActingUser, *, query: TagQuery) -> TagPage:
+    async def page(self, user: ActingUser, *, query: PageQuery) -> TagPage:
         """A page of the user's tags, by name. Raises InvalidCursorError."""
         scope = scope_of("tags", user.id, query)
         after = None if query.cursor is None else decode_cursor(query.cursor, scope=scope).value

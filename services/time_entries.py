@@ -21,8 +21,9 @@ from services.overlap import overlaps_of, policy_of, settled, unchecked
 from services.rates import hourly_rate_for
 from services.retries import RequestKey, Work, once
 from services.room import require_room_for_an_entry
-from services.schemas.entries import EntryPage, EntryQuery, TaskEntryQuery, read_entry
+from services.schemas.entries import EntryPage, EntryQuery, read_entry
 from services.schemas.entry_changes import EntryCreate, EntryMove, EntrySplit, EntryUpdate
+from services.schemas.fields import PageQuery
 from services.schemas.overlaps import OverlapRead, listed
 from services.schemas.versions import VersionCondition, Versioned, require_version
 from services.spans import changed_span, halves, span_of, written_span
@@ -47,7 +48,7 @@ class TimeEntryService:
         """A page of the entries of all tasks. Raises ValidationError or InvalidCursorError."""
         return await read_timeline(user, query)
 
-    async def page_of_task(self, user: ActingUser, *, task_id: str, query: TaskEntryQuery) -> EntryPage:
+    async def page_of_task(self, user: ActingUser, *, task_id: str, query: PageQuery) -> EntryPage:
         """A page of the entries of a task, newest first. Raises TaskNotFoundError or InvalidCursorError."""
         task = require_task(await Task.find_live(user.id, require_task_id(task_id)))
         return await read_task_timeline(user, task["_id"], query)

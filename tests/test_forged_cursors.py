@@ -6,12 +6,9 @@ from bson import ObjectId
 from pydantic import BaseModel
 
 from services.cursors import Position, encode_cursor, scope_of
-from services.schemas.api_tokens import ApiTokenQuery
-from services.schemas.audit import AuditQuery
-from services.schemas.entries import EntryQuery, TaskEntryQuery
-from services.schemas.imports import ImportQuery
+from services.schemas.entries import EntryQuery
+from services.schemas.fields import PageQuery
 from services.schemas.projects import ProjectQuery
-from services.schemas.tags import TagQuery
 from services.schemas.tasks import TaskQuery
 from tests.support import Client, clock, problem
 
@@ -21,12 +18,12 @@ LISTS: list[tuple[str, str, type[BaseModel], dict[str, str]]] = [
     ("/tasks", "tasks", TaskQuery, {"sort": "title"}),
     ("/time-entries", "time entries", EntryQuery, {}),
     ("/time-entries", "time entries", EntryQuery, {"sort": "started_at"}),
-    ("/tasks/{task}/time-entries", "time entries of {task}", TaskEntryQuery, {}),
+    ("/tasks/{task}/time-entries", "time entries of {task}", PageQuery, {}),
     ("/projects", "projects", ProjectQuery, {}),
-    ("/imports", "imports", ImportQuery, {}),
-    ("/tags", "tags", TagQuery, {}),
-    ("/auth/api-tokens", "API tokens", ApiTokenQuery, {}),
-    ("/users/me/audit", "audit", AuditQuery, {}),
+    ("/imports", "imports", PageQuery, {}),
+    ("/tags", "tags", PageQuery, {}),
+    ("/auth/api-tokens", "API tokens", PageQuery, {}),
+    ("/users/me/audit", "audit", PageQuery, {}),
 ]
 LATER = ObjectId("f" * 24)
 POSITIONS = [

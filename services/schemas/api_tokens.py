@@ -2,13 +2,13 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, with_config
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, with_config
 from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from app.clock import rfc3339
 from app.scopes import Scope
-from services.schemas.fields import Cursor, Id, Input, Instant, Limit, NextCursor, Timestamp, without_nul
+from services.schemas.fields import Id, Input, Instant, NextCursor, Timestamp, without_nul
 
 _EXAMPLE: JsonDict = {"name": "Status bar", "scopes": ["read", "timer"], "expires_at": "2027-11-18T00:00:00Z"}
 _READ_EXAMPLE: JsonDict = {
@@ -38,15 +38,6 @@ class ApiTokenCreate(Input):
     name: TokenName
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=10), AfterValidator(_each_once)]
     expires_at: Instant | None = Field(default=None, description="It is good for ever when it is left out.")
-
-
-class ApiTokenQuery(BaseModel):
-    """From where on the tokens are listed."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    limit: Limit = 50
-    cursor: Cursor | None = None
 
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_READ_EXAMPLE]}))

@@ -2,13 +2,13 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, with_config
+from pydantic import ConfigDict, Field, with_config
 from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from app.clock import rfc3339
 from documents.audit_events import AuditEventName
-from services.schemas.fields import Cursor, Id, Limit, NextCursor, Timestamp
+from services.schemas.fields import Id, NextCursor, Timestamp
 
 _EXAMPLE: JsonDict = {
     "id": "6920a3f1c2d4e5f607182960",
@@ -19,15 +19,6 @@ _EXAMPLE: JsonDict = {
     "request_id": "5f0c7c1e9f0b4a1c8a53d7f4a86f0c11",
     "detail": {},
 }
-
-
-class AuditQuery(BaseModel):
-    """From where on the events are listed."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    limit: Limit = 50
-    cursor: Cursor | None = None
 
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_EXAMPLE]}))

@@ -73,15 +73,6 @@ class EntryQuery(BaseModel):
     cursor: Cursor | None = None
 
 
-class TaskEntryQuery(BaseModel):
-    """From where on the entries of a task are listed."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    limit: Limit = 50
-    cursor: Cursor | None = None
-
-
 @with_config(ConfigDict(extra="forbid"))
 class HourlyRateRead(TypedDict):
     """What an hour costs."""

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from app.clock import rfc3339
 from documents.import_batches import ImportFormat
-from services.schemas.fields import Cursor, Flag, Id, Limit, NextCursor, Timestamp, Zone
+from services.schemas.fields import Flag, Id, NextCursor, Timestamp, Zone
 from services.schemas.overlaps import OverlapRead
 
 _READ_EXAMPLE: JsonDict = {
@@ -38,15 +38,6 @@ class ImportForm(BaseModel):
     )
     dry_run: Flag = Field(default=False, description="true: answer what would be done, and write nothing.")
     strict: Flag = Field(default=False, description="true: write nothing when there is anything wrong with a row.")
-
-
-class ImportQuery(BaseModel):
-    """From where on the imports are listed."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    limit: Limit = 50
-    cursor: Cursor | None = None
 
 
 @with_config(ConfigDict(extra="forbid"))

@@ -2,19 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, with_config
+from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
-from services.schemas.fields import Cursor, Input, Limit, NextCursor, Tag
-
-
-class TagQuery(BaseModel):
-    """Which tags, from where on."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    limit: Limit = 50
-    cursor: Cursor | None = None
+from services.schemas.fields import Input, NextCursor, Tag
 
 
 class TagRename(Input):
