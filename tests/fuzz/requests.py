@@ -312,5 +312,10 @@ REQUESTS: dict[str, Target] = {
             b"Content-Type: x",
             b"\0",
         ),
+        (
+            b"multipart/form-data; boundary=b; charset=undefined\n" + FORM,
+            b"multipart/form-data; boundary=b; charset=idna\n" + FORM.replace(b"csv", b"xn--\xff"),
+            b"multipart/form-data; boundary=b; charset=\0\n" + FORM,
+        ),
     ),
 }
