@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from app.config import Settings
+from app.counting import counted
 from app.database import without_haste
 from app.errors import CommandError
 from app.on_the_database import on_the_database
@@ -39,12 +40,8 @@ async def _examine(*, repair: bool, tell: Callable[[str], object]) -> bool:
 
 
 def _summary(examination: Examination, wrong: int, mended: int) -> str:
-    seen = f"{_number(examination.tasks, 'task')} and {_number(examination.entries, 'entry', 'entries')} checked"
+    seen = f"{counted(examination.tasks, 'task')} and {counted(examination.entries, 'entry', 'entries')} checked"
     if not wrong:
         return f"{seen}, nothing wrong."
-    found = f"{seen}, {_number(wrong, 'thing')} wrong"
+    found = f"{seen}, {counted(wrong, 'thing')} wrong"
     return f"{found}, {mended:,} of them mended." if mended else f"{found}."
-
-
-def _number(count: int, one: str, several: str | None = None) -> str:
-    return f"{count:,} {one if count == 1 else several or f'{one}s'}"

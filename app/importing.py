@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError as PydanticError
 
 from app.config import Settings
+from app.counting import counted
 from app.errors import CommandError, ServiceError, ValidationError
 from app.findings import in_a_body
 from app.on_the_database import on_the_database
@@ -65,14 +66,14 @@ def _sentences(refused: ServiceError) -> str:
 def _told(read: ImportRead) -> list[str]:
     created = read["created"]
     made = (
-        f"{_number(created['entries'], 'entry', 'entries')}, {_number(created['tasks'], 'task', 'tasks')} and "
-        f"{_number(created['projects'], 'project', 'projects')}"
+        f"{counted(created['entries'], 'entry', 'entries')}, {counted(created['tasks'], 'task')} and "
+        f"{counted(created['projects'], 'project')}"
     )
     lines = [f"{made} {'would be made' if read['dry_run'] else 'made'}."]
     if read["duplicates"]:
-        lines.append(f"{_number(read['duplicates'], 'row was', 'rows were')} there already.")
+        lines.append(f"{counted(read['duplicates'], 'row was', 'rows were')} there already.")
     if read["skipped"]:
-        lines.append(f"{_number(read['skipped'], 'row is', 'rows are')} no time of work.")
+        lines.append(f"{counted(read['skipped'], 'row is', 'rows are')} no time of work.")
     lines += [_of_a_row(error) for error in read["errors"]]
     lines += [_of_a_row(notice) for notice in read.get("notices", ())]
     if read["id"] is not None:
@@ -84,7 +85,3 @@ def _of_a_row(finding: FindingRead) -> str:
     where = "the file" if finding["row"] == 0 else f"row {finding['row']:,}"
     column = "" if finding["column"] is None else f", column {finding['column']}"
     return f"{where}{column}: {finding['message']}"
-
-
-def _number(count: int, one: str, several: str) -> str:
-    return f"{count:,} {one if count == 1 else several}"

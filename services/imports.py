@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from bson import ObjectId
 
 from app.clock import utc_now
+from app.counting import counted
 from app.errors import DatabaseUnavailableError, FieldError, NotFoundError, ValidationError
 from documents.base import Row, object_id
 from documents.import_batches import MOST_FINDINGS, ImportBatch
@@ -281,9 +282,8 @@ def _require_sound(errors: list[RowFinding]) -> None:
         return
     listed = sorted(errors, key=lambda error: error.row)[:MOST_REFUSED]
     told = tuple(FieldError(_told(error), pointer="#/file") for error in listed)
-    count = len(errors)
     raise ValidationError(
-        f"{count:,} row{'' if count == 1 else 's'} of the file cannot be taken over, so nothing was: see errors.",
+        f"{counted(len(errors), 'row')} of the file cannot be taken over, so nothing was: see errors.",
         errors=told,
     )
 
