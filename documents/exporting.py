@@ -18,6 +18,7 @@ from app.database import without_haste
 from documents.base import Row
 from documents.deleted_entries import KEPT, DeletedEntry
 from documents.entry_filter import EntryFilter, ended_entries_of_tasks
+from documents.in_parts import of_few_entries
 from documents.projects import Project
 from documents.tasks import Task
 from documents.timeline import find_running_entry
@@ -79,7 +80,7 @@ async def tasks_of(user_id: ObjectId) -> Batches:
     found = Task.rows().find({"user_id": user_id}, {"entry_count": 1}, batch_size=ROWS_AT_ONCE).sort(in_order)
     async with aclosing(in_batches(user_id, found, ROWS_AT_ONCE)) as batches:
         async for batch in batches:
-            for few in _of_few_entries(batch):
+            for few in of_few_entries(batch, ENTRIES_AT_ONCE):
                 asked = Task.rows().find({"_id": {"$in": few}, "user_id": user_id})
                 async with aclosing(in_batches(user_id, asked, ROWS_AT_ONCE)) as parts:
                     whole = {task["_id"]: task async for part in parts for task in part}
@@ -111,19 +112,6 @@ async def in_batches(user_id: ObjectId, found: Any, at_once: int) -> Batches:
             yield rows
     finally:
         await found.close()
-
-
-def _of_few_entries(tasks: list[Row]) -> list[list[ObjectId]]:
-    """The ids of the tasks in groups of about as many entries as are read at once, or of one larger task."""
-    groups: list[list[ObjectId]] = []
-    entries = 0
-    for task in tasks:
-        entries += task["entry_count"]
-        if not groups or entries > ENTRIES_AT_ONCE:
-            groups.append([])
-            entries = task["entry_count"]
-        groups[-1].append(task["_id"])
-    return groups
 
 
 def _place(row: Row) -> tuple[datetime, ObjectId]:

@@ -1,6 +1,6 @@
 """What an import has to know of a user's tasks before it writes, and what it finds again to take it back."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import datetime
 
 from bson import ObjectId
@@ -8,6 +8,7 @@ from bson import ObjectId
 from app.database import without_haste
 from documents.base import Row, StoredDocument
 from documents.deleted_entries import DeletedEntry
+from documents.in_parts import of_few_entries
 from documents.overlapping import ended_entries_beside
 from documents.projects import Project
 from documents.task_updates import untouched_since
@@ -16,8 +17,6 @@ from documents.transactions import session_under_way
 
 ROWS_AT_ONCE = 1_000
 """Few enough that reading them keeps nobody waiting."""
-
-TASKS_AT_ONCE = 100
 
 _KNOWN_BY = ("id", "started_at", "ended_at", "note", "import_id", "import_key")
 """The fields by which an entry is known again."""
@@ -39,7 +38,7 @@ async def tasks_of(user_id: ObjectId) -> list[Row]:
 async def entries_of(user_id: ObjectId, tasks: list[Row]) -> AsyncIterator[list[Row]]:
     """The ended entries of these tasks of the user, a few at a time, each with its task_id."""
     shown = {f"time_entries.{name}": 1 for name in _KNOWN_BY}
-    for few in _of_few_entries(tasks):
+    for few in of_few_entries(tasks, ROWS_AT_ONCE):
         with without_haste():
             found = await Task.rows().find({"_id": {"$in": few}, "user_id": user_id}, shown).to_list(None)
         yield [{**entry, "task_id": task["_id"]} for task in found for entry in task.get("time_entries", ())]
@@ -112,20 +111,6 @@ async def _streamed(document: type[StoredDocument], stages: list[Row]) -> AsyncI
             return
         for row in rows:
             yield row
-
-
-def _of_few_entries(tasks: list[Row]) -> Iterator[list[ObjectId]]:
-    """The ids of the tasks that hold entries, in parts that are quickly read."""
-    few: list[ObjectId] = []
-    entries = 0
-    for task in tasks:
-        if few and (len(few) == TASKS_AT_ONCE or entries + task["entry_count"] > ROWS_AT_ONCE):
-            yield few
-            few, entries = [], 0
-        few.append(task["_id"])
-        entries += task["entry_count"]
-    if few:
-        yield few
 
 
 def _only(*fields: str) -> Row:
