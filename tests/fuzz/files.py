@@ -187,6 +187,7 @@ FILES: dict[str, Target] = {
             *(b"\0\0\0" + path.read_bytes() for path in sorted(SAMPLES.glob("toggl-*.csv"))),
             *(b"\1\0\0" + path.read_bytes() for path in sorted(SAMPLES.glob("clockify-*.csv"))),
             b"\2\0\0" + GENERIC,
+            b"\2\0\0start,hours,project,task\n2026-11-18 09:00,1.0," + b"x" * 199 + b" y," + b"x" * 199 + b" y\n",
             b"\2\1\1" + GENERIC.decode().encode("utf-16"),
             b"\2\3\4start,hours\n2026-11-18 09:00,1.0\n",
         ),

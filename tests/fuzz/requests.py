@@ -171,9 +171,9 @@ def look_at_a_request_id(data: bytes) -> bool:
     ((_, told),) = answered[0]["headers"]
     assert re.fullmatch(rb"[A-Za-z0-9._:-]{1,128}", told)
     assert told.decode() == scope["request_id"]
-    if re.fullmatch(rb"[A-Za-z0-9._:-]{1,128}", data):
-        assert told == data
-    return True
+    sane = re.fullmatch(rb"[A-Za-z0-9._:-]{1,128}", data) is not None
+    assert (told == data) == sane
+    return sane
 
 
 def look_at_who_asks(data: bytes) -> bool:
@@ -265,7 +265,12 @@ REQUESTS: dict[str, Target] = {
         (b'\0tag, "3"', b'\0"3", "', b'\1"3"\xa0', b"\0\xa0*", b'\0"3" "4"', b"\0,", b'\0w/"3"', b'\1""3"'),
     ),
     "idempotency key": Target(look_at_an_idempotency_key, (b"7d2f3a90-offer\n{}",), (b"x" * 255, b" ", b"\n", b"\x7f")),
-    "request id": Target(look_at_a_request_id, (b"7d2f3a90", b"a.b:c_d-e"), (b"x" * 128, b"\n", b"\r\n", b"\x1b[2J")),
+    "request id": Target(
+        look_at_a_request_id,
+        (b"7d2f3a90", b"a.b:c_d-e"),
+        (b"x" * 128, b"\n", b"\r\n", b"\x1b[2J"),
+        (b"", b"x" * 129, b"a b"),
+    ),
     "who asks": Target(
         look_at_who_asks,
         (b"\x00198.51.100.7", b"\x01198.51.100.7, 10.1.1.1", b"\x02[2001:db8::1]:443"),

@@ -294,6 +294,7 @@ TEXTS: dict[str, Target] = {
         look_at_a_time,
         (b"09:00", b"9:00:59.999 PM", b"12:00 a.m.", b"23:59:59+05:45", b"10:00 UTC", b"10:00-00:44:30"),
         (b":", b"pm", b"AM", b"z", b"gmt", b"+24:00", b"24", b"60", b","),
+        (b"13:00 PM", b"0:30 am", b"24:00", b"09:60", b"9:00+24:00"),
     ),
     "duration of a file": Target(
         look_at_a_duration,
@@ -308,7 +309,7 @@ TEXTS: dict[str, Target] = {
     "whether a file says yes": Target(look_at_a_yes, (b"Yes", b"non-billable", b"0")),
     "tags of a file": Target(
         look_at_tags,
-        (b"Web, Urgent", b'"a, b", c', "Größe,web,web".encode()),
+        (b"Web, Urgent", b'"a, b", c', "Größe,web,web".encode(), b"x" * 49 + b" y"),
         (b",", b'"', b'""', b"\n", "İ".encode() * 25, "Σ".encode(), b"x" * 51, b"a,b,c,d,e,f,g,h,i,j,k"),
     ),
     "title of a file": Target(
