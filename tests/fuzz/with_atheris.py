@@ -55,7 +55,7 @@ def _try(atheris: Any, name: str, target: Any, how_long: str, folder: Path) -> N
     for number, sample in enumerate(target.samples):
         (samples / str(number)).write_bytes(sample)
     words = folder / "words"
-    words.write_text("".join(f'"{_escaped(word)}"\n' for word in target.words if word))
+    words.write_text("".join(f'"{_escaped(word)}"\n' for word in (b"0", *target.words) if word))  # not an empty file
     FINDINGS.mkdir(exist_ok=True)
     kept = f"-artifact_prefix={FINDINGS}/{name.replace(' ', '-')}-"
     tried = [how_long] if Path(how_long).is_file() else [f"-max_total_time={how_long}", str(samples)]
