@@ -9,13 +9,14 @@ PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3 pyt
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long fuzz check bench shell openapi lock clean
+.PHONY: help run test test-long fuzz crash check bench shell openapi lock clean
 
 help:
 	@echo 'make run      start the service, with a database of its own'
 	@echo 'make test     run the tests (ARGS="..." goes to pytest)'
 	@echo 'make test-long  run them with more chance: it takes minutes'
 	@echo 'make fuzz     look for bytes that break what is read by hand (ARGS="TARGET SECONDS")'
+	@echo 'make crash    kill the service and its store 200 times in the middle of work: it takes half an hour'
 	@echo 'make check    run the tests, the linters and the type checker, as CI does'
 	@echo 'make bench    measure what a request costs'
 	@echo 'make shell    open a mongo shell on the running service'
@@ -36,6 +37,11 @@ test-long: $(STAMP)
 
 fuzz: $(STAMP)
 	@$(BIN)/python -m tests.fuzz.with_atheris $(ARGS)
+
+# The newest figures stand in docs/reliability.rst afterwards.
+crash: $(STAMP)
+	@CRASH_ROUNDS=200 CRASH_FIGURES=.crash.json $(BIN)/python -m pytest -n 2 tests/crash $(ARGS)
+	@$(BIN)/python -m tests.crash.figures .crash.json
 
 check: $(STAMP)
 	@$(BIN)/ruff check

@@ -56,8 +56,7 @@ def connect(settings: Settings) -> Client:
         connectTimeoutMS=SILENCE_MS,
         timeoutMS=SILENCE_MS,
         tz_aware=False,
-        retryReads=True,
-        retryWrites=True,
+        retryReads=True,  # writes too, unless the address says that the database would do them twice
         w="majority",
         readPreference="primary",  # a change is read back, and tried again, from where it was written
     )

@@ -7,16 +7,19 @@ from contextvars import ContextVar
 from typing import TypeVar
 
 from motor.motor_asyncio import AsyncIOMotorClientSession
-from pymongo.errors import ConnectionFailure, PyMongoError
+from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from app.database import Client, in_time
+from app.errors import DatabaseUnavailableError
 
 T = TypeVar("T")
 
 _ENDING_SECONDS = 0.5
 """How long a transaction that is given up waits for the database to hear of it."""
+
+_NO_SUCH_TRANSACTION = 251
 
 _under_way: ContextVar[AsyncIOMotorClientSession | None] = ContextVar("transaction_under_way", default=None)
 
@@ -45,7 +48,7 @@ async def transaction(client: Client, work: Callable[[], Awaitable[T | None]]) -
         session.start_transaction(read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority"))
         answer = await work()
         if answer is not None:
-            await in_time(session.commit_transaction())
+            await _commit(session)
     except MovedOnError:
         return None
     except PyMongoError as error:
@@ -57,6 +60,20 @@ async def transaction(client: Client, work: Callable[[], Awaitable[T | None]]) -
     finally:
         _under_way.reset(mark)
         await _end(session)
+
+
+async def _commit(session: AsyncIOMotorClientSession) -> None:
+    """Keeps what was written. Raises DatabaseUnavailableError when nobody can tell whether it was kept.
+
+    The driver asks twice. An embedded store that has died in between knows nothing of the transaction any more, kept
+    or not: then it is not to be done again.
+    """
+    try:
+        await in_time(session.commit_transaction())
+    except OperationFailure as error:
+        if error.code != _NO_SUCH_TRANSACTION:
+            raise
+        raise DatabaseUnavailableError from error
 
 
 async def _end(session: AsyncIOMotorClientSession) -> None:

@@ -25,6 +25,7 @@ from documents.opening import DOCUMENTS
 from documents.refresh_tokens import RefreshToken
 from documents.users import User
 from services.emails import email_key
+from tests.crash import figures
 from tests.support import API, PASSWORD, Client, Json, Served, serving
 
 Database = AsyncIOMotorDatabase[Json]
@@ -61,6 +62,22 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure() -> None:
     """Ends the server, if it was started here."""
     _store.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tells what the kills came to, and keeps it where CRASH_FIGURES says."""
+    found = [
+        value
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+        if name == figures.PROPERTY
+    ]
+    if found:
+        run = figures.total(found)
+        terminalreporter.section("kills")
+        terminalreporter.write_line("\n".join(figures.told(run)))
+        if path := os.environ.get("CRASH_FIGURES"):
+            figures.write(run, Path(path))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Many hands on the same few tasks, and a ledger of what each of them was told.
+"""Many hands on the same few tasks, and a ledger of what each of them was told of tasks and entries.
 
 What was acknowledged must be found again, exactly once and as it was told last. A request that came
 to no answer was done wholly or not at all.
@@ -7,7 +7,7 @@ to no answer was done wholly or not at all.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -15,11 +15,11 @@ import httpx
 from bson import ObjectId
 
 from app.clock import rfc3339, to_seconds, utc_now
-from tests.support import Client, Json, instant
+from tests.support import Client, Json, instant, problem
 
 REFUSALS = {404, 409, 422}
 CHANGED_BY_ID = ("delete", "split", "move", "patch", "restore")
-OF_TASKS = ("complete", "rename", "trash", "untrash")
+OF_TASKS = ("make", "complete", "rename", "trash", "untrash")
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,47 @@ class Told:
 
 
 @dataclass(frozen=True)
+class ToldTask:
+    """What an answer said of a task at one of its versions, or the database says of it."""
+
+    version: int
+    title: str
+    status: str
+    trashed: bool
+
+    @classmethod
+    def of(cls, task: Json) -> "ToldTask":
+        return cls(task["version"], task["title"], task["status"], trashed=task.get("deleted_at") is not None)
+
+
+@dataclass
+class Stored:
+    """What the database says of all tasks and entries."""
+
+    tasks: dict[str, ToldTask]
+    entries: dict[str, Told]
+    deleted: set[str]
+
+    @classmethod
+    def of(cls, tasks: Iterable[Json], deleted: Iterable[Json]) -> "Stored":
+        """Every entry, each in one place alone: in a task, running or ended, or among the deleted ones."""
+        tasks, deleted = list(tasks), list(deleted)
+        rows = [(gone["task_id"], gone["entry"]) for gone in deleted]
+        for task in tasks:
+            entries = [*task["time_entries"], *([task["active"]] if "active" in task else [])]
+            rows += [(task["_id"], entry) for entry in entries]
+        found = {str(entry["id"]): Told.of(_as_told(task_id, entry)) for task_id, entry in rows}
+        assert len(found) == len(rows), "an entry stands in two places"
+        known = {str(task["_id"]): ToldTask.of(task) for task in tasks}
+        return cls(known, found, {str(gone["entry"]["id"]) for gone in deleted})
+
+
+def _as_told(task_id: ObjectId, entry: Json) -> Json:
+    told = {name: rfc3339(value) if isinstance(value, datetime) else value for name, value in entry.items()}
+    return {**told, "task_id": str(task_id)}
+
+
+@dataclass(frozen=True)
 class Sent:
     """A request that was sent, and which entry it was to change or, by its note, to make."""
 
@@ -58,37 +99,113 @@ class Sent:
 
 @dataclass
 class Ledger:
-    """What was told of each entry, what came to no answer, and how all the answers ended."""
+    """What was told of each task and entry, what came to no answer, and how all the answers ended."""
 
     told: dict[str, set[Told]] = field(default_factory=dict)
+    tasks: dict[str, dict[int, ToldTask | None]] = field(default_factory=dict)
+    """By version; of some versions it was told that there are, and no more."""
+    gone: dict[str, bool] = field(default_factory=dict)
+    """Whether an entry was deleted or restored last, where no two requests about it crossed."""
     unanswered: list[Sent] = field(default_factory=list)
     answers: Counter[int] = field(default_factory=Counter)
     done: Counter[str] = field(default_factory=Counter)
+    tried: int = 0
+    refused: int = 0
+    broken: int = 0
+    store_may_be_away: bool = False
+    """Then 503 says so, too."""
+    _under_way: Counter[str] = field(default_factory=Counter)
+    _crossed: set[str] = field(default_factory=set)
+
+    def send(self, sent: Sent) -> None:
+        """Remembers that a request is under way."""
+        self.tried += 1
+        if sent.entry_id is not None:
+            self._under_way[sent.entry_id] += 1
+            if self._under_way[sent.entry_id] > 1:
+                self._crossed.add(sent.entry_id)
+
+    def miss(self, sent: Sent) -> None:
+        """Remembers that no answer came."""
+        self.broken += 1
+        self._leave_open(sent)
 
     def keep(self, sent: Sent, answer: httpx.Response) -> None:
         """Remembers an answer. One of 503 may have been given before or after the work."""
         self.answers[answer.status_code] += 1
         if answer.status_code == 503:
-            assert "Too many changes" in answer.json()["detail"], answer.text
-            self.unanswered.append(sent)
+            told = problem(answer, 503, "database_unavailable")["detail"]
+            assert self.store_may_be_away or "Too many changes" in told, answer.text
+            self._leave_open(sent)
             return
         if answer.is_error:
             assert answer.status_code in REFUSALS, (sent, answer.text)
-            return
-        self.done[sent.kind] += 1
-        for entry in entries_in(answer.json() if answer.content else None):
-            self.told.setdefault(entry["id"], set()).add(Told.of(entry))
+            self.refused += 1
+        else:
+            self.done[sent.kind] += 1
+            self.believe(answer)
+        self._arrive(sent, done=not answer.is_error)
 
-    def compare(self, stored: dict[str, Told]) -> None:
+    def believe(self, answer: httpx.Response) -> None:
+        body = answer.json() if answer.content else {}
+        for entry in entries_in(body):
+            self.told.setdefault(entry["id"], set()).add(Told.of(entry))
+        if "title" in body:
+            self.tasks.setdefault(body["id"], {})[body["version"]] = ToldTask.of(body)
+        elif "task_id" in body and "etag" in answer.headers:
+            versions = self.tasks.setdefault(body["task_id"], {})
+            versions.setdefault(int(answer.headers["etag"].strip('"')), None)
+
+    def _leave_open(self, sent: Sent) -> None:
+        self.unanswered.append(sent)
+        if sent.entry_id is not None:
+            self._crossed.add(sent.entry_id)  # until the next look nobody knows where it stands
+            self.gone.pop(sent.entry_id, None)
+
+    def _arrive(self, sent: Sent, *, done: bool) -> None:
+        if sent.entry_id is None:
+            return
+        self._under_way[sent.entry_id] -= 1
+        if sent.entry_id in self._crossed:
+            self.gone.pop(sent.entry_id, None)
+            if not self._under_way[sent.entry_id]:
+                self._crossed.discard(sent.entry_id)
+        elif done and sent.kind in {"delete", "restore"}:
+            self.gone[sent.entry_id] = sent.kind == "delete"
+
+    def compare(self, stored: Stored) -> None:
         """Fails unless what is stored is what was told, but for what came to no answer."""
-        assert self.told.keys() <= stored.keys(), "an entry that was acknowledged is lost"
-        for entry_id, found in stored.items():
+        assert self.told.keys() <= stored.entries.keys(), "an entry that was acknowledged is lost"
+        for entry_id, found in stored.entries.items():
             if entry_id in self.told:
-                self._compare_known(entry_id, found, stored)
+                self._compare_known(entry_id, found, stored.entries)
             else:
                 self._compare_unknown(entry_id, found)
-        self.told = {entry_id: {found} for entry_id, found in stored.items()}
+        for entry_id, gone in self.gone.items():
+            assert (entry_id in stored.deleted) == gone, (entry_id, "is not where it was told to be")
+        assert self.tasks.keys() <= stored.tasks.keys(), "a task that was acknowledged is lost"
+        for task_id, task in stored.tasks.items():
+            self._compare_task(task, self.tasks.get(task_id, {}))
+        self._believe_stored(stored)
+
+    def _believe_stored(self, stored: Stored) -> None:
+        self.told = {entry_id: {found} for entry_id, found in stored.entries.items()}
+        self.tasks = {task_id: {task.version: task} for task_id, task in stored.tasks.items()}
+        ended = {entry_id for entry_id, found in stored.entries.items() if found.ended_at is not None}
+        self.gone = {entry_id: entry_id in stored.deleted for entry_id in ended}  # a timer is discarded by no name
         self.unanswered = []
+        self._under_way.clear()
+        self._crossed.clear()
+
+    def _compare_task(self, found: ToldTask, told: dict[int, ToldTask | None]) -> None:
+        """It is no older than any answer about it, and has the title that it was given last."""
+        assert found.version >= max(told, default=0), (found, told, "a change that was acknowledged is lost")
+        assert told.get(found.version) in {None, found}, (found, told)
+        whole = [task for task in told.values() if task is not None]
+        titles = {sent.body["title"] for sent in self.unanswered if sent.kind in {"make", "rename"}}
+        if whole:
+            titles.add(max(whole, key=lambda task: task.version).title)
+        assert found.title in titles, (found, told, titles)
 
     def _compare_known(self, entry_id: str, found: Told, stored: dict[str, Told]) -> None:
         newest = max(told.changed_at for told in self.told[entry_id])
@@ -148,23 +265,6 @@ def entries_in(body: object) -> Iterator[Json]:
                 yield from entries_in(value)
 
 
-def stored_entries(tasks: Iterable[Json], deleted: Iterable[Json]) -> dict[str, Told]:
-    """Every entry, each in one place alone: in a task, running or ended, or among the deleted ones."""
-    rows = []
-    for task in tasks:
-        entries = [*task["time_entries"], *([task["active"]] if "active" in task else [])]
-        rows += [(task["_id"], entry) for entry in entries]
-    rows += [(gone["task_id"], gone["entry"]) for gone in deleted]
-    found = {str(entry["id"]): Told.of(_as_told(task_id, entry)) for task_id, entry in rows}
-    assert len(found) == len(rows), "an entry stands in two places"
-    return found
-
-
-def _as_told(task_id: ObjectId, entry: Json) -> Json:
-    told = {name: rfc3339(value) if isinstance(value, datetime) else value for name, value in entry.items()}
-    return {**told, "task_id": str(task_id)}
-
-
 class Hand:
     """Somebody who does one thing after the other, all by chance."""
 
@@ -180,11 +280,10 @@ class Hand:
             kind: getattr(self, f"_{kind}") for kind in WEIGHTS
         }
 
-    async def work(self, steps: int, each: Callable[[], object]) -> None:
-        """So many steps, or until the service dies; `each` is called before each of them."""
+    async def work(self, steps: int, go_on: Callable[[], bool]) -> None:
+        """So many steps, or until the service dies, or is to be left alone: `go_on` is asked before each of them."""
         for _ in range(steps):
-            each()
-            if not await self._step():
+            if not go_on() or not await self._step():
                 return
 
     async def _step(self) -> bool:
@@ -195,10 +294,11 @@ class Hand:
         sent, method, path = self._kinds[kind]()
         if kind not in OF_TASKS:
             path += f"?overlap={self._chance.choice(['allow', 'warn', 'forbid'])}"
+        self._ledger.send(sent)
         try:
             answer = await self._client.request(method, path, json=sent.body or None)
         except httpx.TransportError:
-            self._ledger.unanswered.append(sent)
+            self._ledger.miss(sent)
             return False
         self._ledger.keep(sent, answer)
         return True
@@ -275,6 +375,9 @@ class Hand:
         path = f"/tasks/{task_id}/time-entries/{entry_id}/move"
         return Sent("move", {"task_id": self._task()}, entry_id), "POST", path
 
+    def _make(self) -> tuple[Sent, str, str]:
+        return Sent("make", {"title": self._note()}), "POST", "/tasks"
+
     def _complete(self) -> tuple[Sent, str, str]:
         return Sent("complete", {"status": "completed"}), "PATCH", f"/tasks/{self._task()}"
 
@@ -301,6 +404,7 @@ WEIGHTS = {
     "restore": 8,
     "split": 10,
     "move": 10,
+    "make": 2,
     "complete": 2,
     "rename": 2,
     "trash": 1,
@@ -313,20 +417,21 @@ def text(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def nothing() -> None:
-    """What is done before each step where nothing is to be done."""
+def always() -> bool:
+    """Nothing is in the way of the next step."""
+    return True
 
 
 async def mix(
-    client: Client,
+    clients: Sequence[Client],
     tasks: list[str],
     ledger: Ledger,
     *,
     seed: str,
     hands: int,
     steps: int,
-    each: Callable[[], object] = nothing,
+    go_on: Callable[[], bool] = always,
 ) -> None:
-    """So many hands at once, each with so many requests, or until the service dies."""
-    workers = [Hand(client, tasks, ledger, f"{seed}.{number}") for number in range(hands)]
-    await asyncio.gather(*(worker.work(steps, each) for worker in workers))
+    """So many hands at once, each with so many requests, or until the service dies. They share the clients."""
+    workers = [Hand(clients[number % len(clients)], tasks, ledger, f"{seed}.{number}") for number in range(hands)]
+    await asyncio.gather(*(worker.work(steps, go_on) for worker in workers))

@@ -18,7 +18,7 @@ import psutil
 from app.config import Settings
 
 COMMAND = Path(sys.executable).with_name("task-timer")
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 PORTS = range(20_000, 28_000)
 
 T = TypeVar("T")

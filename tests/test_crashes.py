@@ -1,6 +1,5 @@
-"""What was acknowledged is there after a kill -9 of the service, of its store, or of both."""
+"""A timer runs on, whatever of the service and its store is killed."""
 
-import random
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,11 +7,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from pymongo import MongoClient
 
-from tests.mixing import Ledger, mix, stored_entries
-from tests.processes import Program, eventually, free_port, one_of, outcome, running
-from tests.support import API, PASSWORD, Client, Json
+from tests.processes import Program, eventually, free_port, one_of, running
+from tests.support import API, PASSWORD, Json
 
 
 class Tracker:
@@ -89,40 +86,3 @@ class TestATimerThatRuns:
             eventually(lambda: tracker.timer().status_code == 200)
             assert tracker.timer().json()["entry"] == timer["entry"]
             assert tracker.http.post("/timer/stop").status_code == 200
-
-
-class TestTenKillsInTheMiddleOfAMix:
-    async def test_lose_nothing_that_was_acknowledged_and_do_nothing_by_halves(self, tmp_path: Path) -> None:
-        ledger, chance = Ledger(), random.Random("kills")
-        tasks: list[str] = []
-        for kill in range(10):
-            with serving(tmp_path) as (service, tracker):
-                if kill == 0:
-                    tracker.register()
-                tracker.sign_in()
-                tasks = tasks or [tracker.make_task() for _ in range(4)]
-                self.compare(ledger, tmp_path)
-                before = ledger.done.total()
-                last = before + chance.randint(40, 120)
-
-                def kill_in_time(service: Program = service, last: int = last) -> None:
-                    if ledger.done.total() >= last:
-                        service.send(signal.SIGKILL)
-
-                async with Client(base_url=service.base_url + API, headers=tracker.http.headers, timeout=30) as client:
-                    await mix(client, tasks, ledger, seed=f"kill {kill}", hands=16, steps=10_000, each=kill_in_time)
-                assert service.exit_code() == -signal.SIGKILL
-                assert service.left_nothing_running()
-                assert ledger.unanswered
-        with serving(tmp_path):
-            self.compare(ledger, tmp_path)
-        assert ledger.done.total() > 400
-
-    def compare(self, ledger: Ledger, folder: Path) -> None:
-        """Nothing is wrong by itself, nor with what was told."""
-        examined = outcome("doctor", folder=folder)
-        assert examined.returncode == 0, examined.stdout + examined.stderr
-        endpoint = (folder / "data" / "endpoint").read_text().strip()
-        with MongoClient[Json](endpoint) as client:
-            database = client["task_timer_db"]
-            ledger.compare(stored_entries(database.tasks.find(), database.deleted_entries.find()))

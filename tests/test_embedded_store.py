@@ -100,7 +100,7 @@ class TestAStoreThatRuns:
     def test_uses_the_port_that_was_asked_for(self, tmp_path: Path) -> None:
         port = free_port()
         with EmbeddedStore(settings_for(tmp_path, embedded_port=port)) as url:
-            assert url == f"mongodb://127.0.0.1:{port}/?directConnection=true"
+            assert url == f"mongodb://127.0.0.1:{port}/?directConnection=true&retryWrites=false"
 
     def test_keeps_its_files_from_everybody_else(self, tmp_path: Path) -> None:
         data = tmp_path / "data"

@@ -8,7 +8,7 @@ import pytest
 
 from services.doctor import examine
 from tests.conftest import Database
-from tests.mixing import WEIGHTS, Ledger, mix, stored_entries
+from tests.mixing import WEIGHTS, Ledger, Stored, mix
 from tests.support import Client, ago
 
 HANDS = 16
@@ -19,14 +19,16 @@ class TestTwoThousandRequestsSixteenAtOnce:
     async def test_leave_every_acknowledged_second_exactly_once(
         self, alice: Client, database: Database, record_property: Callable[[str, object], None]
     ) -> None:
-        tasks = [(await alice.make_task(title=str(number)))["id"] for number in range(4)]
         ledger = Ledger()
-        await mix(alice, tasks, ledger, seed="mix", hands=HANDS, steps=STEPS)
+        for number in range(4):
+            ledger.believe(await alice.post("/tasks", json={"title": str(number)}))
+        tasks = list(ledger.tasks)
+        await mix([alice], tasks, ledger, seed="mix", hands=HANDS, steps=STEPS)
         record_property("answers", dict(ledger.answers))
         assert ledger.answers.total() == HANDS * STEPS
         assert ledger.done.keys() == WEIGHTS.keys()
         tasks_stored, deleted = await database.tasks.find().to_list(), await database.deleted_entries.find().to_list()
-        ledger.compare(stored_entries(tasks_stored, deleted))
+        ledger.compare(Stored.of(tasks_stored, deleted))
         assert (await examine()).findings == []
 
 
