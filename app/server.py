@@ -211,7 +211,7 @@ def _run_workers(config: uvicorn.Config, listener: socket.socket, ending: _Endin
 
 
 class _Workers(Multiprocess):
-    """uvicorn's worker processes, which leave a Ctrl-C at the terminal to their parent."""
+    """uvicorn's worker processes, which leave a Ctrl-C at the terminal to their parent, and end with the address."""
 
     def init_processes(self) -> None:
         # Blocked signals stay blocked in a child; for this process it is only put off.
@@ -220,6 +220,12 @@ class _Workers(Multiprocess):
             super().init_processes()
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+    def terminate_all(self) -> None:
+        """Ends the workers, and takes no connection any more that none of them would answer."""
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
 
 
 def build_app(settings: Settings) -> "FastAPI":
