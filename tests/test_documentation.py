@@ -1,5 +1,6 @@
 """What the docs say is so: their examples run, and what they list is all there is."""
 
+import ast
 import re
 import subprocess
 from pathlib import Path
@@ -15,6 +16,7 @@ from app.config import Settings
 from app.errors import ServiceError
 from documents.tasks import Task
 from services.export_formats.rows import COLUMNS
+from tests.crash import figures
 from tests.processes import clean_environment, free_port, running
 from tests.support import API
 
@@ -194,6 +196,33 @@ class TestThePageOfMoving:
         assert clockify == ('{"projects":0,"tasks":0,"entries":0}', "4")
         assert '"total_seconds":9000' in said
         assert '"removed":{"projects":1,"tasks":4,"entries":4},"left":{"projects":0,"tasks":0,"entries":0}' in said
+
+
+class TestThePageOfReliability:
+    page = (ROOT / "docs" / "reliability.rst").read_text()
+
+    def test_names_tests_that_there_are(self) -> None:
+        named = re.findall(r"``(tests/[\w/]+\.py)::(\w+)``", self.page)
+        assert len(named) > 20
+        for path, name in named:
+            tree = ast.parse((ROOT / path).read_text())
+            definitions = ast.ClassDef | ast.AsyncFunctionDef
+            assert name in {node.name for node in tree.body if isinstance(node, definitions)}, (path, name)
+
+    def test_names_a_test_with_each_promise(self) -> None:
+        promises = re.split(r"^(\d+)\. ", self.page[: self.page.index("Beside the tests of")], flags=re.MULTILINE)[1:]
+        assert promises[::2] == [str(number) for number in range(1, 11)]
+        assert all("``tests/" in promise for promise in promises[1::2])
+
+    def test_has_the_figures_of_a_long_run_that_lost_nothing(self) -> None:
+        shown = self.page[self.page.index(figures.BEGIN) : self.page.index(figures.END)]
+        found = {
+            words: int(number.replace(",", ""))
+            for words, number in re.findall(r"^(\S.*?)  +([\d,]+)$", shown, re.MULTILINE)
+        }
+        assert list(found) == list(figures.LINES.values())
+        assert found[figures.LINES["rounds"]] >= 100
+        assert found[figures.LINES["lost"]] == found[figures.LINES["done in part"]] == 0
 
 
 class TestTheDecisions:
