@@ -69,7 +69,7 @@ def table(runs: list[Json]) -> str:
     width = max(len(words) for words, _ in rows)
     rule = f"{'=' * width}  ========"
     lines = [f"{words:<{width}}  {figure:>8}" for words, figure in rows]
-    return "\n".join([f"Of {runs[-1]['day']}, by ``make crash``:", "", rule, *lines, rule])
+    return "\n".join([f"Of {runs[-1]['day']}:", "", rule, *lines, rule])
 
 
 def write(run: dict[str, int], path: Path) -> None:
