@@ -121,7 +121,6 @@ async def some_of_everything(client: Client, word: str) -> Json:
     read_in = await client.read_in(f"2026-11-02 09:00,2026-11-02 10:00,{word}", f"{word},2026-11-02 10:00,{word}")
     token = (await client.post("/auth/api-tokens", json={"name": word, "scopes": ["read"]})).json()
     email = client.user["email"]
-    session = (await client.post("/auth/token", data={"username": email, "password": PASSWORD})).json()
     return {
         "task_id": task["id"],
         "other_task_id": other["id"],
@@ -129,8 +128,14 @@ async def some_of_everything(client: Client, word: str) -> Json:
         "project_id": project["id"],
         "import_id": read_in["id"],
         "token_id": token["id"],
-        "refresh_token": session["refresh_token"],
         "email": email,
         "new_email": f"new-{email}",
         "word": word,
     }
+
+
+async def refresh_token_of(client: Client) -> str:
+    """A refresh token of this user: from a session of its own."""
+    signed_in = await client.post("/auth/token", data={"username": client.user["email"], "password": PASSWORD})
+    token: str = signed_in.json()["refresh_token"]
+    return token

@@ -22,7 +22,17 @@ from fastapi import FastAPI
 from app.config import Settings
 from app.security import AccessTokens, Claims
 from tests.conftest import Database, MakeUser
-from tests.operations import NOT_FOUND, REQUESTS, TIME, Operation, everything, filled, operations, some_of_everything
+from tests.operations import (
+    NOT_FOUND,
+    REQUESTS,
+    TIME,
+    Operation,
+    everything,
+    filled,
+    operations,
+    refresh_token_of,
+    some_of_everything,
+)
 from tests.support import PASSWORD, Client, Json, problem
 
 TABLE = yaml.safe_load((Path(__file__).parent / "cases" / "access.yaml").read_text())
@@ -282,6 +292,7 @@ class TestTheMatrix:
         for column in ("reader", "holder", "owner"):
             client = ear.at(await make_user(f"{column}@example.com"))
             names = await some_of_everything(client, "word")
+            names["refresh_token"] = await refresh_token_of(client)
             if column != "owner":
                 scopes = ["read"] if column == "reader" else sorted(SCOPES)
                 client.headers["Authorization"] = f"Bearer {await token_of(client, *scopes)}"

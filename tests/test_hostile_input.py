@@ -17,7 +17,7 @@ import routes
 import services
 from tests.conftest import Database, MakeUser
 from tests.operations import REQUESTS, everything, operations, some_of_everything
-from tests.support import API, Client, parameters, pointers, problem
+from tests.support import API, LONG, Client, parameters, pointers, problem
 from tests.test_access_matrix import ask, in_order
 from tests.test_bad_input import Place, bodies
 
@@ -114,7 +114,11 @@ class TestAnOperator:
     ) -> None:
         """A pipeline would take $user_id for the field of that name, and $$root for the whole document."""
         kept: dict[str, list[str]] = {}
-        for mark, word in {"-": "-user_id", "$": "$user_id", "$$": "$$root.user_id", "{": '{"$ne": 1}'}.items():
+        for mark, word in {
+            "-": "-user_id",
+            "$": "$user_id",
+            **({"$$": "$$root", "{": '{"$ne": 1}'} if LONG else {}),
+        }.items():
             client = await make_user(f"user-{len(kept)}@example.com")
             names = await some_of_everything(client, word)
             for operation in in_order(app):
@@ -290,7 +294,7 @@ class TestABodyThatIsABomb:
         for operation_id, method, path, shape in bodies(app):
             field = next(iter(shape["properties"]))
             for value in (*DEEP, *NUMBERS, *NO_TEXTS):
-                for body in (value, b'{"%s": %s}' % (field.encode(), value)):
+                for body in (b'{"%s": %s}' % (field.encode(), value), *([value] if LONG else [])):
                     response = await alice.request(method, path.format(**place.ids), content=body, headers=JSON)
                     problem(response, 422, "invalid_request")
                     assert len(response.content) < 2_000, operation_id
