@@ -27,6 +27,9 @@ from app.problems import problem
 LINGER_SECONDS = 2.0
 """How long what a refused client still sends is read and thrown away: else it may never see the refusal."""
 
+MOST_HEADERS = 200
+"""How many headers a request may have: a browser sends about twenty, and a proxy adds a few."""
+
 log = structlog.get_logger()
 
 
@@ -95,7 +98,7 @@ class Connection(HttpToolsProtocol):
         """Begins the request, if its head is of a size that is taken. Raises HeadTooLargeError."""
         self._stop_waiting()
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > self._bounds.max_head_bytes:
+        if size > self._bounds.max_head_bytes or len(self.headers) > MOST_HEADERS:
             self._wrong = self._too_large()
             raise self._wrong
         self._got_on = self._in_body = True
@@ -113,7 +116,10 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     def _too_large(self) -> ServiceError:
-        return HeadTooLargeError(f"The head of the request is larger than {self._bounds.max_head_bytes:,} bytes.")
+        return HeadTooLargeError(
+            f"The head of the request is larger than {self._bounds.max_head_bytes:,} bytes, "
+            f"or has more than {MOST_HEADERS} headers."
+        )
 
     def _head_is_late(self) -> None:
         self._reading = None

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from traceback import format_tb
 from typing import Any
 
 import orjson
@@ -9,11 +10,28 @@ import structlog
 
 from app.config import Settings
 
+
+def _kinds_and_places(exc_info: structlog.typing.ExcInfo) -> str:
+    """Of which kind an error is, where it was raised, and what it came of.
+
+    Its own text is left out: those of the database and of most parsers quote what a client has sent.
+    """
+    parts: list[str] = []
+    error: BaseException | None = exc_info[1]
+    told: set[int] = set()
+    while error is not None and id(error) not in told:
+        told.add(id(error))
+        kind = f"{type(error).__module__}.{type(error).__qualname__}"
+        parts.append("".join(["Traceback (most recent call last):\n", *format_tb(error.__traceback__), kind]))
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\n\nwhich came of\n\n".join(parts)
+
+
 _SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
-    structlog.processors.format_exc_info,
+    structlog.processors.ExceptionRenderer(_kinds_and_places),
 ]
 
 

@@ -34,6 +34,9 @@ GRACE_SECONDS = 8
 CONNECTION = "app.connections:Connection"
 """What reads a client's requests; by its name, since a supervisor does without it."""
 
+WORKER_SILENCE_SECONDS = 30
+"""How long a worker may be silent before it is replaced: on a busy machine a sound one is silent for seconds."""
+
 _BACKLOG = 2048
 _PORT_PATIENCE_SECONDS = 3.0
 _ORPHANS_PATIENCE_SECONDS = 2 * GRACE_SECONDS
@@ -182,6 +185,7 @@ def _run(settings: Settings, listener: socket.socket, ending: _Ending) -> int:
         forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_keep_alive=settings.request_head_seconds,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_worker_healthcheck=WORKER_SILENCE_SECONDS,
     )
     if settings.workers == 1:
         return _run_alone(config, listener, ending)

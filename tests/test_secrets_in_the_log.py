@@ -22,7 +22,7 @@ from app.cli import main
 from services.tags import TagService
 
 async def crash(*arguments, **named):
-    raise RuntimeError("the cause")
+    raise RuntimeError("the cause, " + "hid" + "den")
 
 TagService.rename = crash
 os.dup2(2, 1)
@@ -165,7 +165,7 @@ class TestTheLogOfADay:
         text = log.read_text(encoding="utf-8")
         assert [word for word in (*secrets, "hidden", "example.com") if word in text] == []
         assert "Traceback" in text
-        assert "RuntimeError: the cause" in text
+        assert "builtins.RuntimeError" in text
         assert text.count("milliseconds") >= len(day.answers)
         assert "Docs   http" in text, "what it prints is there too"
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from app.config import Settings
+from app.connections import MOST_HEADERS
 from app.open_files import allow_connections
 from tests.other_services import environment
 from tests.processes import PATIENCE_SECONDS, Program, eventually, free_port, running
@@ -213,6 +214,11 @@ class TestAHeadWithoutEnd:
     async def test_is_one_that_is_over_the_limit(self, service: Program) -> None:
         for size, status in ((self.SIZE - 200, 200), (self.SIZE + 1, 431)):
             head = HEAD + b"X-Long: " + b"a" * size + b"\r\nConnection: close\r\n\r\n"
+            assert (await answer_to(service, head)).status == status
+
+    async def test_is_one_with_more_headers_than_anybody_sends(self, service: Program) -> None:
+        for number, status in ((MOST_HEADERS - 2, 200), (MOST_HEADERS + 1, 431)):
+            head = HEAD + b"X-Many: a\r\n" * number + b"Connection: close\r\n\r\n"
             assert (await answer_to(service, head)).status == status
 
 
