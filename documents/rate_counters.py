@@ -6,8 +6,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 from pymongo import ASCENDING, IndexModel
+from pymongo.errors import PyMongoError
 
 from app.clock import stored, utc_now
+from app.errors import DatabaseUnavailableError
 from documents.base import DuplicateError, StoredDocument
 
 
@@ -30,8 +32,16 @@ class RateCounter(StoredDocument):
     async def take(cls, what: str, whose: str, *, most: int, within: timedelta) -> datetime | None:
         """None when this is one of the `most` that may be done within that time; else when that time is over.
 
-        The filter of the update holds the limit, so that of any number at once exactly so many pass.
+        Raises DatabaseUnavailableError when nobody can tell, whatever the reason.
         """
+        try:
+            return await cls._take(what, whose, most, within)
+        except PyMongoError as error:
+            raise DatabaseUnavailableError from error
+
+    @classmethod
+    async def _take(cls, what: str, whose: str, most: int, within: timedelta) -> datetime | None:
+        """The filter of the update holds the limit, so that of any number at once exactly so many pass."""
         counter_id = f"{what} {hashlib.sha256(whose.encode()).hexdigest()}"
         while True:
             now = utc_now()

@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -114,6 +115,8 @@ class Ledger:
     broken: int = 0
     store_may_be_away: bool = False
     """Then 503 says so, too."""
+    lost: list[str] = field(default_factory=list)
+    done_in_part: list[str] = field(default_factory=list)
     _under_way: Counter[str] = field(default_factory=Counter)
     _crossed: set[str] = field(default_factory=set)
 
@@ -175,18 +178,32 @@ class Ledger:
 
     def compare(self, stored: Stored) -> None:
         """Fails unless what is stored is what was told, but for what came to no answer."""
-        assert self.told.keys() <= stored.entries.keys(), "an entry that was acknowledged is lost"
+        self.lost += [f"entry {entry_id} is lost" for entry_id in self.told.keys() - stored.entries.keys()]
+        self.lost += [f"task {task_id} is lost" for task_id in self.tasks.keys() - stored.tasks.keys()]
         for entry_id, found in stored.entries.items():
             if entry_id in self.told:
-                self._compare_known(entry_id, found, stored.entries)
+                with self._counting(self.lost):
+                    self._compare_known(entry_id, found, stored.entries)
             else:
-                self._compare_unknown(entry_id, found)
+                with self._counting(self.done_in_part):
+                    self._compare_unknown(entry_id, found)
         for entry_id, gone in self.gone.items():
-            assert (entry_id in stored.deleted) == gone, (entry_id, "is not where it was told to be")
-        assert self.tasks.keys() <= stored.tasks.keys(), "a task that was acknowledged is lost"
+            with self._counting(self.lost):
+                assert (entry_id in stored.deleted) == gone, (entry_id, "is not where it was told to be")
         for task_id, task in stored.tasks.items():
-            self._compare_task(task, self.tasks.get(task_id, {}))
+            with self._counting(self.lost):
+                self._compare_task(task, self.tasks.get(task_id, {}))
+        assert self.lost == [], "what was acknowledged is not there as it was told last"
+        assert self.done_in_part == [], "what came to no answer was done, but not as a whole"
         self._believe_stored(stored)
+
+    @contextmanager
+    def _counting(self, wrong: list[str]) -> Iterator[None]:
+        """What fails inside is counted, and the next is looked at."""
+        try:
+            yield
+        except AssertionError as failure:
+            wrong.append(str(failure))
 
     def _believe_stored(self, stored: Stored) -> None:
         self.told = {entry_id: {found} for entry_id, found in stored.entries.items()}

@@ -1,7 +1,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -150,6 +150,31 @@ class TestRequests:
         assert [answer.status_code for answer in answers] == [200] * 5
         refused(await client.get("/timer", headers=headers[0]), most=5, within=60)
         assert (await client.get("/timer", headers=headers[1])).status_code == 204
+
+
+@asynccontextmanager
+async def nothing_counted(database: Database) -> AsyncIterator[None]:
+    """The database takes no counter meanwhile."""
+    (found,) = await (await database.list_collections(filter={"name": "rate_counters"})).to_list()
+    await database.command("collMod", "rate_counters", validator={"$jsonSchema": {"required": ["nobody has it"]}})
+    try:
+        yield
+    finally:
+        await database.command("collMod", "rate_counters", validator=found["options"]["validator"])
+
+
+class TestCountersThatCannotBeKept:
+    async def test_refuse_whoever_signs_in_and_let_others_read(
+        self, limited: Limited, alice: Client, database: Database
+    ) -> None:
+        client = await limited()
+        async with nothing_counted(database):
+            for response in (await sign_in(client), await register(client)):
+                problem(response, 503, "database_unavailable")
+            tasks = await client.get("/tasks", headers={"Authorization": alice.headers["authorization"]})
+            assert tasks.status_code == 200
+        assert (await register(client)).status_code == 201
+        assert (await sign_in(client)).status_code == 200
 
 
 class TestSwitchedOff:

@@ -44,7 +44,9 @@ class TestKillsInTheMiddleOfAMix:
     ) -> None:
         with ExitStack() as stack:
             siege = Siege(tmp_path, seed, workers=workers, stack=stack)
-            for kind in kinds(seed, workers, ROUNDS // len(SIEGES)):
-                await siege.round(kind)
-                await siege.compare(database)
-        record_property(PROPERTY, figures(siege.ledger, siege.kills))
+            try:
+                for kind in kinds(seed, workers, ROUNDS // len(SIEGES)):
+                    await siege.round(kind)
+                    await siege.compare(database)
+            finally:
+                record_property(PROPERTY, figures(siege.ledger, siege.kills))
