@@ -16,7 +16,7 @@ help:
 	@echo 'make test     run the tests (ARGS="..." goes to pytest)'
 	@echo 'make test-long  run them with more chance: it takes minutes'
 	@echo 'make fuzz     look for bytes that break what is read by hand (ARGS="TARGET SECONDS")'
-	@echo 'make crash    kill the service and its store 200 times in the middle of work: it takes half an hour'
+	@echo 'make crash    kill the service and its store 200 times in the middle of work: it takes ten minutes'
 	@echo 'make check    run the tests, the linters and the type checker, as CI does'
 	@echo 'make bench    measure what a request costs'
 	@echo 'make shell    open a mongo shell on the running service'
