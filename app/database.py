@@ -29,6 +29,9 @@ LONGEST_WAIT_SECONDS = 5.5
 PING_SECONDS = 2.0
 """How long a readiness probe waits for the database."""
 
+FAREWELL_SECONDS = 0.5
+"""How long the database may be silent when it is told that a client goes."""
+
 SCHEMA_VERSIONS = "schema_versions"
 """The collection that says which version of the validators is in place."""
 
@@ -115,6 +118,12 @@ class Validators:
 async def bind(database: Database, documents: Sequence[type[Document]]) -> None:
     """Binds the documents to the database and changes nothing in it."""
     await init_beanie(database=database, document_models=list(documents), skip_indexes=True)
+
+
+def close(client: Client) -> None:
+    """Lets go of the database, which hears of it if it listens: a silent one holds up nobody who wants to end."""
+    with pymongo.timeout(FAREWELL_SECONDS):
+        client.close()
 
 
 @contextmanager

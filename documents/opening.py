@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from app.config import Settings
-from app.database import Client, Validators, bind, connect, initialise, ping
+from app.database import Client, Validators, bind, close, connect, initialise, ping
 from documents.account_deletions import AccountDeletion
 from documents.api_tokens import ApiToken
 from documents.audit_events import AuditEvent
@@ -58,7 +58,7 @@ async def open_database(settings: Settings) -> AsyncIterator[Client]:
         )
         yield client
     finally:
-        client.close()
+        close(client)
 
 
 @asynccontextmanager
@@ -70,4 +70,4 @@ async def open_as_it_is(settings: Settings) -> AsyncIterator[None]:
         await bind(client[settings.database_name], DOCUMENTS)
         yield
     finally:
-        client.close()
+        close(client)

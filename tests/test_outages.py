@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import signal
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -168,3 +170,15 @@ class TestADatabaseThatHangs:
             finally:
                 store.goes_on()
         await recovered(service, "Before it hung")
+
+    async def test_does_not_keep_a_service_from_ending(self, store: Store, tmp_path: Path) -> None:
+        with running("serve", folder=tmp_path, PORT=free_port(), DATABASE_URL=store.url) as other:
+            other.wait_until_ready()
+            store.hangs()
+            try:
+                asked_at = time.monotonic()
+                other.send(signal.SIGTERM)
+                assert other.exit_code() == 0
+                assert time.monotonic() - asked_at < 10
+            finally:
+                store.goes_on()
