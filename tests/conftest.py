@@ -68,7 +68,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tells what the kills came to, and keeps it where CRASH_FIGURES says."""
     found = [
         value
-        for report in terminalreporter.getreports("passed")
+        for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed"))
         for name, value in report.user_properties
         if name == figures.PROPERTY
     ]
