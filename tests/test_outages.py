@@ -5,7 +5,7 @@ import re
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,15 +45,25 @@ class Store:
     def goes(self) -> None:
         self._running.__exit__(None, None, None)
 
-    def hangs(self) -> None:
-        self._process().suspend()
+    @asynccontextmanager
+    async def away(self) -> AsyncIterator[None]:
+        """It is not there until the block ends."""
+        await asyncio.to_thread(self.goes)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(self.comes)
 
-    def goes_on(self) -> None:
-        self._process().resume()
-
-    def _process(self) -> Any:
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """It is there and says nothing until the block ends."""
         assert self._running._keeper is not None
-        return one_of(family(self._running._keeper.pid), "secantusd-py")
+        process = one_of(family(self._running._keeper.pid), "secantusd-py")
+        process.suspend()
+        try:
+            yield
+        finally:
+            process.resume()
 
 
 @pytest.fixture(scope="module")
@@ -150,11 +160,8 @@ class TestADatabaseThatIsAway:
     ) -> None:
         async with signed_in(service) as client:
             await client.make_task(title="Before it went")
-            await asyncio.to_thread(store.goes)
-            try:
+            async with store.away():
                 await tell_everyone(service, client, app.openapi())
-            finally:
-                await asyncio.to_thread(store.comes)
         await recovered(service, "Before it went")
 
 
@@ -164,21 +171,15 @@ class TestADatabaseThatHangs:
     ) -> None:
         async with signed_in(service) as client:
             await client.make_task(title="Before it hung")
-            store.hangs()
-            try:
+            with store.hanging():
                 await tell_everyone(service, client, app.openapi())
-            finally:
-                store.goes_on()
         await recovered(service, "Before it hung")
 
     async def test_does_not_keep_a_service_from_ending(self, store: Store, tmp_path: Path) -> None:
         with running("serve", folder=tmp_path, PORT=free_port(), DATABASE_URL=store.url) as other:
             other.wait_until_ready()
-            store.hangs()
-            try:
+            with store.hanging():
                 asked_at = time.monotonic()
                 other.send(signal.SIGTERM)
                 assert other.exit_code() == 0
                 assert time.monotonic() - asked_at < 10
-            finally:
-                store.goes_on()
