@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -12,6 +13,16 @@ HOST = "127.0.0.1"
 TIMEOUT_SECONDS = 60
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
+
+
+def exit_code(run: Callable[[], object]) -> int:
+    """0 once the run is done; 1, and why on standard error, when it cannot be."""
+    try:
+        run()
+    except BenchmarkError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
 
 
 class BenchmarkError(Exception):

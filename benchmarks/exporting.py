@@ -10,21 +10,17 @@ import argparse
 import asyncio
 import secrets
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import perf_counter
 
 from pymongo import MongoClient
 
-from app.config import Settings
-from app.embedded import EmbeddedStore
 from benchmarks import seeding
-from benchmarks.client import HOST, BenchmarkError, Call, Connection, send_in_turn
+from benchmarks.client import HOST, BenchmarkError, Call, Connection, exit_code, send_in_turn
 from benchmarks.load import API, COMMANDS, SERVICE, SETTLE_SECONDS, settings_for
-from benchmarks.processes import Service, free_port, running
+from benchmarks.processes import Service, free_port, running, store
 
 ENTRIES = 200_000
 OF_A_TASK = 500
@@ -104,10 +100,8 @@ async def measure(service: Service, form: str, token: str, entries: int) -> None
 
 def run(forms: list[str], entries: int) -> None:
     """The whole run: the store, the entries, a service for each format. Ends what it has started."""
-    with tempfile.TemporaryDirectory(prefix="task-timer-bench-") as name, ExitStack() as stack:
-        folder, secret = Path(name), secrets.token_hex(32)
-        store = Settings(environment="development", embedded_data_dir=folder / "data")
-        url = stack.enter_context(EmbeddedStore(store))
+    secret = secrets.token_hex(32)
+    with store() as (url, folder), ExitStack() as stack:
         settings = settings_for(url, "exporting", secret)
         with running(SERVICE, COMMANDS[SERVICE], settings, free_port(), folder):
             pass  # it makes the indexes
@@ -129,12 +123,7 @@ def main() -> int:
     parser.add_argument("forms", nargs="*", choices=[[], *FILES], help="all unless named")
     parser.add_argument("--entries", type=int, default=ENTRIES, help=f"{ENTRIES:,} unless given")
     asked = parser.parse_args()
-    try:
-        run(asked.forms or list(FILES), asked.entries)
-    except BenchmarkError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return exit_code(lambda: run(asked.forms or list(FILES), asked.entries))
 
 
 if __name__ == "__main__":

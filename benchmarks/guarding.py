@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import secrets
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,9 +17,8 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from app.config import Settings
-from app.embedded import EmbeddedStore
 from benchmarks import seeding
+from benchmarks.client import exit_code
 from benchmarks.load import (
     COMMANDS,
     CONNECTIONS,
@@ -32,7 +30,7 @@ from benchmarks.load import (
     settings_for,
     take_turn,
 )
-from benchmarks.processes import ROOT, free_port, running
+from benchmarks.processes import ROOT, free_port, running, store
 
 TARGET = 1.15
 SIZE = Size(turns=8, requests=96, lists=48, rounds=0)
@@ -96,6 +94,13 @@ def print_table(subjects: dict[str, Subject]) -> None:
             )
 
 
+def run(roots: dict[str, Path]) -> None:
+    """The whole run: the store, the services, the measurements, the table. Ends what it has started."""
+    with store() as (url, folder), subjects_on(url, folder, roots) as subjects:
+        asyncio.run(measure_all(list(subjects.values())))
+    print_table(subjects)
+
+
 def main() -> int:
     """Measures, and prints the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.guarding", description=__doc__)
@@ -104,14 +109,7 @@ def main() -> int:
     roots = {UNLIMITED: ROOT, LIMITED: ROOT}
     if options.before is not None:
         roots = {BEFORE: options.before.absolute(), **roots}
-    with tempfile.TemporaryDirectory(prefix="task-timer-bench-") as name, ExitStack() as stack:
-        folder = Path(name)
-        store = Settings(environment="development", embedded_data_dir=folder / "data")
-        url = stack.enter_context(EmbeddedStore(store))
-        subjects = stack.enter_context(subjects_on(url, folder, roots))
-        asyncio.run(measure_all(list(subjects.values())))
-    print_table(subjects)
-    return 0
+    return exit_code(lambda: run(roots))
 
 
 if __name__ == "__main__":

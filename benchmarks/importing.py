@@ -8,22 +8,17 @@ import argparse
 import asyncio
 import secrets
 import sys
-import tempfile
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from time import perf_counter
 
 import httpx
 from pymongo import MongoClient
 
-from app.config import Settings
-from app.embedded import EmbeddedStore
 from benchmarks import seeding
-from benchmarks.client import HOST, BenchmarkError
+from benchmarks.client import HOST, BenchmarkError, exit_code
 from benchmarks.load import API, COMMANDS, SERVICE, settings_for
-from benchmarks.processes import Service, free_port, running
+from benchmarks.processes import Service, free_port, running, store
 
 ROWS = 100_000
 TASKS = 200
@@ -130,30 +125,27 @@ async def measured(service: Service, token: str, rows: int, overlap: str) -> lis
     return costs
 
 
+def run(rows: int, overlap: str) -> None:
+    """The whole run: the store, the service, the measurements, the table. Ends what it has started."""
+    secret, port = secrets.token_hex(32), free_port()
+    with store() as (url, folder):
+        settings = settings_for(url, SERVICE, secret)
+        with running(SERVICE, COMMANDS[SERVICE], settings, port, folder) as service:
+            with MongoClient[seeding.Document](url) as client:
+                account = seeding.insert_accounts(client[settings["DATABASE_NAME"]], secret)[0]
+            costs = asyncio.run(measured(service, account.token, rows, overlap))
+    print(f"\n{'':<14}{'rows/s of CPU':>14}{'rows/s':>14}{'MiB':>12}{'p99 ms':>12}{'longest ms':>12}")
+    for cost in costs:
+        print(cost.row())
+
+
 def main() -> int:
     """Measures, and prints the table."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rows", type=int, default=ROWS)
     options.add_argument("--overlap", default="allow")
     asked = options.parse_args()
-    secret, port = secrets.token_hex(32), free_port()
-    with tempfile.TemporaryDirectory(prefix="task-timer-bench-") as name, ExitStack() as stack:
-        folder = Path(name)
-        store = Settings(environment="development", embedded_data_dir=folder / "data")
-        url = stack.enter_context(EmbeddedStore(store))
-        settings = settings_for(url, SERVICE, secret)
-        try:
-            service = stack.enter_context(running(SERVICE, COMMANDS[SERVICE], settings, port, folder))
-            with MongoClient[seeding.Document](url) as client:
-                account = seeding.insert_accounts(client[settings["DATABASE_NAME"]], secret)[0]
-            costs = asyncio.run(measured(service, account.token, asked.rows, asked.overlap))
-        except BenchmarkError as error:
-            print(error, file=sys.stderr)
-            return 1
-    print(f"\n{'':<14}{'rows/s of CPU':>14}{'rows/s':>14}{'MiB':>12}{'p99 ms':>12}{'longest ms':>12}")
-    for cost in costs:
-        print(cost.row())
-    return 0
+    return exit_code(lambda: run(asked.rows, asked.overlap))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import platform
 import secrets
 import signal
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -25,11 +24,9 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.synchronous.database import Database
 
-from app.config import Settings
-from app.embedded import EmbeddedStore
 from benchmarks import seeding
 from benchmarks.client import BenchmarkError, Call, Connection, send_all
-from benchmarks.processes import Service, free_port, running
+from benchmarks.processes import Service, free_port, running, store
 
 API = "/api/v1"
 CONNECTIONS = (1, 16)
@@ -245,10 +242,7 @@ def subjects_on(url: str, folder: Path) -> Iterator[dict[str, Subject]]:
 
 def run(size: Size) -> dict[str, Any]:
     """The whole run: the store, the services, the measurements. Ends what it has started."""
-    with tempfile.TemporaryDirectory(prefix="task-timer-bench-") as name, ExitStack() as stack:
-        folder = Path(name)
-        store = Settings(environment="development", embedded_data_dir=folder / "data")
-        url = stack.enter_context(EmbeddedStore(store))
+    with store() as (url, folder), ExitStack() as stack:
         subjects = stack.enter_context(subjects_on(url, folder))
         try:
             asyncio.run(measure_all(list(subjects.values()), size))

@@ -4,6 +4,7 @@ import os
 import platform
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import psutil
 
+from app.config import Settings
+from app.embedded import EmbeddedStore
 from benchmarks.client import HOST, BenchmarkError
 
 ROOT = Path(__file__).parent.parent
@@ -27,6 +30,15 @@ def free_port() -> int:
         listener.bind((HOST, 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+@contextmanager
+def store() -> Iterator[tuple[str, Path]]:
+    """The address of an embedded store, and the folder of the run, which holds it, until the block ends."""
+    with tempfile.TemporaryDirectory(prefix="task-timer-bench-") as name:
+        folder = Path(name)
+        with EmbeddedStore(Settings(environment="development", embedded_data_dir=folder / "data")) as url:
+            yield url, folder
 
 
 def _cpu_of(process: psutil.Process) -> float:

@@ -8,22 +8,18 @@ medians of the turns; ratios are to the user with the least, within each turn.
 import asyncio
 import secrets
 import sys
-import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from statistics import median
 from time import perf_counter
 
 from pymongo import MongoClient
 
-from app.config import Settings
-from app.embedded import EmbeddedStore
 from benchmarks import seeding
-from benchmarks.client import BenchmarkError, Call, Connection, send_all
+from benchmarks.client import Call, Connection, exit_code, send_all
 from benchmarks.load import API, COMMANDS, SERVICE, SETTLE_SECONDS, settings_for
-from benchmarks.processes import Service, free_port, running
+from benchmarks.processes import Service, free_port, running, store
 
 OLDER = (1_000, 10_000, 100_000)
 TURNS = 12
@@ -83,24 +79,16 @@ def print_table(readers: list[Reader]) -> None:
         )
 
 
-def main() -> int:
-    """Measures, and prints the table."""
+def run() -> None:
+    """The whole run: the store, the service, the measurements, the table. Ends what it has started."""
     secret, port = secrets.token_hex(32), free_port()
-    with tempfile.TemporaryDirectory(prefix="task-timer-bench-") as name, ExitStack() as stack:
-        folder = Path(name)
-        store = Settings(environment="development", embedded_data_dir=folder / "data")
-        url = stack.enter_context(EmbeddedStore(store))
+    with store() as (url, folder), ExitStack() as stack:
         settings = settings_for(url, SERVICE, secret)
-        try:
-            service = stack.enter_context(running(SERVICE, COMMANDS[SERVICE], settings, port, folder))
-            readers = readers_on(url, settings["DATABASE_NAME"], secret)
-            asyncio.run(take_turns(service, readers))
-        except BenchmarkError as error:
-            print(error, file=sys.stderr)
-            return 1
+        service = stack.enter_context(running(SERVICE, COMMANDS[SERVICE], settings, port, folder))
+        readers = readers_on(url, settings["DATABASE_NAME"], secret)
+        asyncio.run(take_turns(service, readers))
     print_table(readers)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(run))

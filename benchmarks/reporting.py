@@ -10,7 +10,6 @@ is how long the loop was blocked, or how long the machine was busy with somethin
 import asyncio
 import secrets
 import sys
-import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,12 +19,10 @@ from time import perf_counter
 
 from pymongo import MongoClient
 
-from app.config import Settings
-from app.embedded import EmbeddedStore
 from benchmarks import seeding
-from benchmarks.client import BenchmarkError, Call, Connection, send_all
+from benchmarks.client import Call, Connection, exit_code, send_all
 from benchmarks.load import API, COMMANDS, SERVICE, SETTLE_SECONDS, settings_for
-from benchmarks.processes import Service, free_port, running
+from benchmarks.processes import Service, free_port, running, store
 
 NAIVE = "naive"
 TARGET = 0.5
@@ -143,21 +140,13 @@ async def measure(subjects: dict[str, Subject]) -> None:
         print_waits(f"service, {asked}", await waits_during(subjects[SERVICE], asking))
 
 
-def main() -> int:
-    """Measures, and prints the tables."""
+def run() -> None:
+    """The whole run: the store, the services, the measurements, the tables. Ends what it has started."""
     secret = secrets.token_hex(32)
-    with tempfile.TemporaryDirectory(prefix="task-timer-bench-") as name, ExitStack() as stack:
-        folder = Path(name)
-        store = Settings(environment="development", embedded_data_dir=folder / "data")
-        url = stack.enter_context(EmbeddedStore(store))
-        try:
-            subjects = {which: subject_on(url, which, secret, folder, stack) for which in (SERVICE, NAIVE)}
-            asyncio.run(measure(subjects))
-        except BenchmarkError as error:
-            print(error, file=sys.stderr)
-            return 1
-    return 0
+    with store() as (url, folder), ExitStack() as stack:
+        subjects = {which: subject_on(url, which, secret, folder, stack) for which in (SERVICE, NAIVE)}
+        asyncio.run(measure(subjects))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(run))

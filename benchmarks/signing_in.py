@@ -8,23 +8,19 @@ until the answer, in milliseconds, as a client of the service feels them.
 import asyncio
 import secrets
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
 from typing import Any
 
 from pymongo import MongoClient
 
-from app.config import Settings
-from app.embedded import EmbeddedStore
 from benchmarks import seeding
-from benchmarks.client import FORM, BenchmarkError, Call, Connection
+from benchmarks.client import FORM, Call, Connection, exit_code
 from benchmarks.load import API, COMMANDS, SERVICE, settings_for
-from benchmarks.processes import free_port, running
+from benchmarks.processes import free_port, running, store
 
 AT_ONCE = 50
 TURNS = 3
@@ -113,25 +109,18 @@ def print_table(waits: dict[str, Waits], took: list[float], seconds: float) -> N
     print(f"\n{len(took)} sign-ins in {seconds:.0f} s, each: {said}")
 
 
-def main() -> int:
-    """Measures, and prints the table."""
-    with tempfile.TemporaryDirectory(prefix="task-timer-bench-") as name, ExitStack() as stack:
-        folder, port = Path(name), free_port()
-        store = Settings(environment="development", embedded_data_dir=folder / "data")
-        url = stack.enter_context(EmbeddedStore(store))
+def run() -> None:
+    """The whole run: the store, the service, the measurements, the table. Ends what it has started."""
+    port = free_port()
+    with store() as (url, folder), ExitStack() as stack:
         limits = ("SIGN_INS_PER_MINUTE_BY_EMAIL", "SIGN_INS_PER_MINUTE_BY_ADDRESS", "REQUESTS_PER_MINUTE_BY_USER")
         settings = settings_for(url, SERVICE, secrets.token_hex(32)) | dict.fromkeys(limits, PLENTY)
         settings |= {"RATE_LIMITS_ENABLED": "true", "REGISTRATIONS_PER_HOUR_BY_ADDRESS": PLENTY}
-        try:
-            stack.enter_context(running(SERVICE, COMMANDS[SERVICE], settings, port, folder))
-            client = stack.enter_context(MongoClient[dict[str, Any]](url))
-            cast = seeding.seed(client[settings["DATABASE_NAME"]], seeding.register_accounts(port))
-            print_table(*asyncio.run(measure(port, cast.reader.token)))
-        except BenchmarkError as error:
-            print(error, file=sys.stderr)
-            return 1
-    return 0
+        stack.enter_context(running(SERVICE, COMMANDS[SERVICE], settings, port, folder))
+        client = stack.enter_context(MongoClient[dict[str, Any]](url))
+        cast = seeding.seed(client[settings["DATABASE_NAME"]], seeding.register_accounts(port))
+        print_table(*asyncio.run(measure(port, cast.reader.token)))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(run))

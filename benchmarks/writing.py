@@ -12,25 +12,21 @@ import argparse
 import asyncio
 import secrets
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from statistics import median
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 from pymongo import MongoClient
 
-from app.config import Settings
-from app.embedded import EmbeddedStore
 from benchmarks import seeding
-from benchmarks.client import HOST, BenchmarkError, Call, Connection, send_in_turn
+from benchmarks.client import BenchmarkError, Call, Connection, exit_code, send_in_turn
 from benchmarks.load import API, COMMANDS, SERVICE, SETTLE_SECONDS, settings_for
-from benchmarks.processes import Service, free_port, running
+from benchmarks.processes import Service, free_port, running, store
 from benchmarks.relay import Relay, relaying
 
 SMALL, LARGE = 10, 1000
@@ -137,12 +133,9 @@ def print_row(name: str, turns: Sequence[tuple[Cost, Cost]]) -> None:
 
 def run() -> None:
     """The whole run: the store, the relay, the service, the measurements. Ends what it has started."""
-    with tempfile.TemporaryDirectory(prefix="task-timer-bench-") as name, ExitStack() as stack:
-        folder = Path(name)
-        store = Settings(environment="development", embedded_data_dir=folder / "data")
-        url = stack.enter_context(EmbeddedStore(store))
+    with store() as (url, folder), ExitStack() as stack:
         relay = stack.enter_context(relaying(free_port(), urlsplit(url).port or 0))
-        behind = f"mongodb://{HOST}:{relay.port}/?directConnection=true"
+        behind = url.replace(f":{urlsplit(url).port}/", f":{relay.port}/")
         settings, port = settings_for(behind, "writing", secrets.token_hex(32)), free_port()
         service = stack.enter_context(running(SERVICE, COMMANDS[SERVICE], settings, port, folder))
         client: MongoClient[dict[str, Any]] = stack.enter_context(MongoClient(url))
@@ -159,12 +152,7 @@ def run() -> None:
 def main() -> int:
     """Measures and prints the table."""
     argparse.ArgumentParser(prog="python -m benchmarks.writing", description=__doc__).parse_args()
-    try:
-        run()
-    except BenchmarkError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return exit_code(run)
 
 
 if __name__ == "__main__":
