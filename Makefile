@@ -74,7 +74,7 @@ $(STAMP): pyproject.toml constraints.txt
 	rm -rf $(VENV); \
 	"$$found" -m venv $(VENV); \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--require-hashes --only-binary :all: -r constraints.txt; \
+		--no-deps --require-hashes --only-binary :all: -r constraints.txt; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--no-deps --no-build-isolation -e .; \
 	touch $@
