@@ -14,7 +14,7 @@ from app.on_the_database import on_the_database
 from documents.opening import open_database
 from documents.users import OverlapPolicy
 from services.imports import Progress, import_service
-from services.schemas.imports import FindingRead, ImportForm, ImportRead
+from services.schemas.imports import ImportForm, ImportRead, ImportRowMessage
 from services.users import user_service
 
 
@@ -81,7 +81,7 @@ def _told(read: ImportRead) -> list[str]:
     return lines
 
 
-def _of_a_row(finding: FindingRead) -> str:
+def _of_a_row(finding: ImportRowMessage) -> str:
     where = "the file" if finding["row"] == 0 else f"row {finding['row']:,}"
     column = "" if finding["column"] is None else f", column {finding['column']}"
     return f"{where}{column}: {finding['message']}"

@@ -179,7 +179,7 @@ class TimerRead(BaseModel):
     server_time: datetime
 
 
-class StoppedRead(BaseModel):
+class TimerStopResult(BaseModel):
     """What a stopped timer has left."""
 
     task_id: PydanticObjectId
@@ -300,7 +300,7 @@ async def start_timer(body: TimerStart, user: CurrentUser) -> dict[str, Any]:
     }
 
 
-@app.post("/api/v1/timer/stop", response_model=StoppedRead)
+@app.post("/api/v1/timer/stop", response_model=TimerStopResult)
 async def stop_timer(user: CurrentUser) -> dict[str, Any]:
     """Stops the running timer."""
     task = await Task.find_one({"user_id": user.id, "active": {"$type": "object"}})

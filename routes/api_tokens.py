@@ -11,7 +11,7 @@ from app.problems import problems
 from routes.dependencies import AccountHolder, Page
 from routes.endpoints import Endpoint
 from services.api_tokens import TokenNotFoundError, api_token_service
-from services.schemas.api_tokens import ApiTokenCreate, ApiTokenMade, ApiTokenPage
+from services.schemas.api_tokens import ApiTokenCreate, ApiTokenCreated, ApiTokenPage
 
 router = APIRouter(route_class=Endpoint, prefix="/auth/api-tokens", tags=["auth"])
 
@@ -23,7 +23,7 @@ async def list_api_tokens(user: AccountHolder, query: Page) -> Response:
 
 
 @router.post(
-    "", operation_id="create_api_token", summary="Make an API token", status_code=201, response_model=ApiTokenMade
+    "", operation_id="create_api_token", summary="Make an API token", status_code=201, response_model=ApiTokenCreated
 )
 async def create_api_token(
     request: Request, user: AccountHolder, new: Annotated[ApiTokenCreate, Depends(JsonBody(ApiTokenCreate))]

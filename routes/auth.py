@@ -12,7 +12,7 @@ from app.problems import problems
 from app.security import InvalidTokenError
 from routes.dependencies import AccountHolder, Limiter, Tokens
 from routes.endpoints import Endpoint
-from services.schemas.fields import Nothing
+from services.schemas.fields import EmptyBody
 from services.schemas.users import PasswordChange, SessionRefresh, SignIn, TokenRead
 from services.sessions import InvalidCredentialsError, session_service
 from services.users import WrongPasswordError, user_service
@@ -58,7 +58,7 @@ async def refresh_session(
 @router.post("/logout", operation_id="sign_out", summary="Sign out", status_code=204)
 async def sign_out(
     user: AccountHolder,
-    body: Annotated[Nothing, Depends(JsonBody(Nothing, optional=True))],  # noqa: ARG001 -- it may say nothing
+    body: Annotated[EmptyBody, Depends(JsonBody(EmptyBody, optional=True))],  # noqa: ARG001 -- it may say nothing
 ) -> Response:
     """Ends the session that the bearer token belongs to."""
     await session_service.end(user)

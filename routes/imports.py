@@ -12,7 +12,7 @@ from routes.answers import imported
 from routes.dependencies import Overlap, Page, Reader, Writer
 from routes.endpoints import Endpoint
 from services.imports import ImportNotFoundError, import_service
-from services.schemas.imports import ImportForm, ImportPage, ImportRead, ImportUndone
+from services.schemas.imports import ImportForm, ImportPage, ImportRead, ImportUndoResult
 
 router = APIRouter(route_class=Endpoint, prefix="/imports", tags=["imports"])
 
@@ -58,7 +58,7 @@ async def get_import(user: Reader, import_id: str) -> Response:
     "/{import_id}",
     operation_id="take_back_import",
     summary="Take an import back",
-    response_model=ImportUndone,
+    response_model=ImportUndoResult,
     responses=problems(ImportNotFoundError),
 )
 async def take_back_import(user: Writer, import_id: str) -> Response:

@@ -13,13 +13,13 @@ from routes.dependencies import RETRY_ERRORS, IdempotencyKey, Reader, Writer
 from routes.endpoints import Endpoint
 from services.projects import ProjectNameTakenError, ProjectNotFoundError, project_service
 from services.schemas.projects import (
-    ProjectChanged,
     ProjectChangeQuery,
     ProjectCreate,
     ProjectPage,
     ProjectQuery,
     ProjectRead,
     ProjectUpdate,
+    ProjectUpdateResult,
 )
 
 router = APIRouter(route_class=Endpoint, prefix="/projects", tags=["projects"])
@@ -65,7 +65,7 @@ async def get_project(user: Reader, project_id: str) -> Response:
     "/{project_id}",
     operation_id="change_project",
     summary="Change a project",
-    response_model=ProjectChanged,
+    response_model=ProjectUpdateResult,
     responses=problems(ProjectNotFoundError, ProjectNameTakenError),
 )
 async def change_project(

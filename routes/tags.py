@@ -11,7 +11,7 @@ from app.problems import problems
 from routes.answers import versioned
 from routes.dependencies import RETRY_ERRORS, IdempotencyKey, Page, Reader, Writer
 from routes.endpoints import Endpoint
-from services.schemas.tags import TagPage, TagRename, TagRenamed
+from services.schemas.tags import TagPage, TagRename, TagRenameResult
 from services.tags import tag_service
 
 router = APIRouter(route_class=Endpoint, prefix="/tags", tags=["tags"])
@@ -27,7 +27,7 @@ async def list_tags(user: Reader, query: Page) -> Response:
     "/rename",
     operation_id="rename_tag",
     summary="Rename a tag",
-    response_model=TagRenamed,
+    response_model=TagRenameResult,
     responses=problems(*RETRY_ERRORS),
 )
 async def rename_tag(

@@ -13,8 +13,8 @@ from routes.answers import versioned, with_whole_problems
 from routes.dependencies import RETRY_ERRORS, IdempotencyKey, IfMatch, IfNoneMatch, Overlap, Reader, Writer
 from routes.endpoints import Endpoint
 from services.bulk import bulk_service
-from services.schemas.bulk import BulkRead, TaskBulk
-from services.schemas.fields import Nothing
+from services.schemas.bulk import BulkRequest, BulkResponse
+from services.schemas.fields import EmptyBody
 from services.schemas.tasks import (
     TaskCreate,
     TaskPage,
@@ -56,13 +56,13 @@ async def create_task(
     "/bulk",
     operation_id="change_tasks",
     summary="Make, change and delete many tasks",
-    response_model=BulkRead,
+    response_model=BulkResponse,
     responses=problems(TaskNotFoundError, *RETRY_ERRORS),
 )
 async def change_tasks(
     request: Request,
     user: Writer,
-    bulk: Annotated[TaskBulk, Depends(JsonBody(TaskBulk))],
+    bulk: Annotated[BulkRequest, Depends(JsonBody(BulkRequest))],
     sent: Overlap,
     key: IdempotencyKey,
 ) -> Response:
@@ -126,7 +126,7 @@ async def trash_task(user: Writer, task_id: str, if_match: IfMatch) -> Response:
 async def restore_task(
     user: Writer,
     task_id: str,
-    body: Annotated[Nothing, Depends(JsonBody(Nothing, optional=True))],  # noqa: ARG001 -- it may say nothing
+    body: Annotated[EmptyBody, Depends(JsonBody(EmptyBody, optional=True))],  # noqa: ARG001 -- it may say nothing
     if_match: IfMatch,
     key: IdempotencyKey,
 ) -> Response:

@@ -16,8 +16,15 @@ from services.entry_errors import EntryNotFoundError
 from services.overlap import OverlapError
 from services.room import TaskFullError
 from services.schemas.entries import EntryPage, EntryQuery, EntryRead
-from services.schemas.entry_changes import EntryCreate, EntryMove, EntrySplit, EntryUpdate, EntryWritten, SplitRead
-from services.schemas.fields import Nothing
+from services.schemas.entry_changes import (
+    EntryCreate,
+    EntryMove,
+    EntrySplit,
+    EntrySplitResult,
+    EntryUpdate,
+    EntryWriteResult,
+)
+from services.schemas.fields import EmptyBody
 from services.spans import InTheFutureError
 from services.tasks import TaskNotFoundError
 from services.time_entries import TimerRunningError, time_entry_service
@@ -67,7 +74,7 @@ async def get_time_entry(user: Reader, task_id: str, entry_id: str, if_none_matc
     operation_id="create_time_entry",
     summary="Write down a time entry",
     status_code=201,
-    response_model=EntryWritten,
+    response_model=EntryWriteResult,
     responses=problems(
         TaskNotFoundError, TaskFullError, OverlapError, StaleVersionError, InTheFutureError, *RETRY_ERRORS
     ),
@@ -92,7 +99,7 @@ async def create_time_entry(
     "/{entry_id}",
     operation_id="change_time_entry",
     summary="Change a time entry",
-    response_model=EntryWritten,
+    response_model=EntryWriteResult,
     responses=problems(
         TaskNotFoundError, EntryNotFoundError, TimerRunningError, OverlapError, StaleVersionError, InTheFutureError
     ),
@@ -135,7 +142,7 @@ async def delete_time_entry(
     "/{entry_id}/split",
     operation_id="split_time_entry",
     summary="Split a time entry",
-    response_model=SplitRead,
+    response_model=EntrySplitResult,
     responses=problems(
         TaskNotFoundError,
         EntryNotFoundError,
@@ -172,7 +179,7 @@ async def split_time_entry(
     "/{entry_id}/move",
     operation_id="move_time_entry",
     summary="Move a time entry to another task",
-    response_model=EntryWritten,
+    response_model=EntryWriteResult,
     responses=problems(
         TaskNotFoundError,
         EntryNotFoundError,
@@ -209,7 +216,7 @@ async def move_time_entry(
     "/{entry_id}/restore",
     operation_id="restore_time_entry",
     summary="Bring back a deleted time entry",
-    response_model=EntryWritten,
+    response_model=EntryWriteResult,
     responses=problems(
         EntryNotFoundError, TaskNotFoundError, TaskFullError, OverlapError, StaleVersionError, *RETRY_ERRORS
     ),
@@ -217,7 +224,7 @@ async def move_time_entry(
 async def restore_time_entry(
     user: Writer,
     entry_id: str,
-    body: Annotated[Nothing, Depends(JsonBody(Nothing, optional=True))],  # noqa: ARG001 -- it may say nothing
+    body: Annotated[EmptyBody, Depends(JsonBody(EmptyBody, optional=True))],  # noqa: ARG001 -- it may say nothing
     sent: Overlap,
     if_match: IfMatch,
     key: IdempotencyKey,

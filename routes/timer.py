@@ -14,16 +14,16 @@ from routes.endpoints import Endpoint
 from services.entry_errors import EntryNotFoundError
 from services.overlap import OverlapError
 from services.room import TaskFullError
-from services.schemas.fields import Nothing
+from services.schemas.fields import EmptyBody
 from services.schemas.timer import (
-    StoppedRead,
-    SwitchRead,
-    TimerCorrection,
     TimerRead,
     TimerStart,
     TimerStop,
+    TimerStopResult,
     TimerSwitch,
-    TimerWritten,
+    TimerSwitchResult,
+    TimerUpdate,
+    TimerWriteResult,
 )
 from services.spans import InTheFutureError
 from services.switching import switching_service
@@ -53,9 +53,9 @@ async def get_timer(user: TimerReader, if_none_match: IfNoneMatch) -> Response:
     operation_id="start_timer",
     summary="Start a timer",
     status_code=201,
-    response_model=TimerWritten,
+    response_model=TimerWriteResult,
     responses={
-        200: {"description": "It runs on this task already", "model": TimerWritten},
+        200: {"description": "It runs on this task already", "model": TimerWriteResult},
         **problems(
             TaskNotFoundError,
             TimerAlreadyRunningError,
@@ -82,7 +82,7 @@ async def start_timer(
     "/stop",
     operation_id="stop_timer",
     summary="Stop the timer",
-    response_model=StoppedRead,
+    response_model=TimerStopResult,
     responses=problems(
         NoRunningTimerError,
         EntryNotFoundError,
@@ -109,7 +109,7 @@ async def stop_timer(
     "/switch",
     operation_id="switch_timer",
     summary="Switch the timer to another task",
-    response_model=SwitchRead,
+    response_model=TimerSwitchResult,
     responses=problems(
         TaskNotFoundError,
         TaskFullError,
@@ -135,12 +135,12 @@ async def switch_timer(
     "",
     operation_id="correct_timer",
     summary="Correct the running timer",
-    response_model=TimerWritten,
+    response_model=TimerWriteResult,
     responses=problems(NoRunningTimerError, OverlapError, StaleVersionError, InTheFutureError),
 )
 async def correct_timer(
     user: TimerUser,
-    change: Annotated[TimerCorrection, Depends(JsonBody(TimerCorrection))],
+    change: Annotated[TimerUpdate, Depends(JsonBody(TimerUpdate))],
     sent: Overlap,
     if_match: IfMatch,
 ) -> Response:
@@ -166,15 +166,15 @@ async def discard_timer(user: TimerUser, sent: Overlap, if_match: IfMatch) -> Re
     operation_id="resume_timer",
     summary="Start the timer again",
     status_code=201,
-    response_model=TimerWritten,
+    response_model=TimerWriteResult,
     responses={
-        200: {"description": "It runs on that task already", "model": TimerWritten},
+        200: {"description": "It runs on that task already", "model": TimerWriteResult},
         **problems(NothingToResumeError, TimerAlreadyRunningError, TaskFullError, StaleVersionError, *RETRY_ERRORS),
     },
 )
 async def resume_timer(
     user: TimerUser,
-    body: Annotated[Nothing, Depends(JsonBody(Nothing, optional=True))],  # noqa: ARG001 -- it may say nothing
+    body: Annotated[EmptyBody, Depends(JsonBody(EmptyBody, optional=True))],  # noqa: ARG001 -- it may say nothing
     sent: Overlap,
     if_match: IfMatch,
     key: IdempotencyKey,

@@ -10,7 +10,7 @@ from services.authentication import ActingUser, authentication_service
 from services.newest_first import newest_first
 from services.schemas.api_tokens import (
     ApiTokenCreate,
-    ApiTokenMade,
+    ApiTokenCreated,
     ApiTokenPage,
     read_api_token,
 )
@@ -27,7 +27,7 @@ class TokenNotFoundError(NotFoundError):
 class ApiTokenService:
     """The API tokens of the acting user."""
 
-    async def create(self, user: ActingUser, *, new: ApiTokenCreate) -> ApiTokenMade:
+    async def create(self, user: ActingUser, *, new: ApiTokenCreate) -> ApiTokenCreated:
         """The new token with its secret, which nobody can be told again. Raises ValidationError."""
         if new.expires_at is not None and new.expires_at <= utc_now():
             raise ValidationError(errors=(FieldError("is not in the future", pointer="#/expires_at"),))

@@ -13,7 +13,7 @@ from services.authentication import ActingUser
 from services.contention import settled_as_one
 from services.overlap import policy_of
 from services.retries import RequestKey, Work, once
-from services.schemas.bulk import OperationResult, TaskBulk, TaskOperation
+from services.schemas.bulk import BulkOperation, BulkOperationResult, BulkRequest
 from services.schemas.tasks import TaskCreate, TaskUpdate
 from services.schemas.versions import Versioned
 from services.tasks import TaskNotFoundError, task_service
@@ -25,7 +25,7 @@ class BulkService:
     """Bulk changes of the acting user's tasks."""
 
     async def run(
-        self, user: ActingUser, *, bulk: TaskBulk, overlap: OverlapPolicy | None, request_key: RequestKey | None
+        self, user: ActingUser, *, bulk: BulkRequest, overlap: OverlapPolicy | None, request_key: RequestKey | None
     ) -> Versioned:
         """A result for each operation, in their order.
 
@@ -41,14 +41,14 @@ class BulkService:
 
         return await once(user, request_key, do)
 
-    async def _each_for_itself(self, user: ActingUser, bulk: TaskBulk, work: Work) -> list[OperationResult]:
-        results: list[OperationResult] = [*work.done]
+    async def _each_for_itself(self, user: ActingUser, bulk: BulkRequest, work: Work) -> list[BulkOperationResult]:
+        results: list[BulkOperationResult] = [*work.done]
         for index in range(len(results), len(bulk.operations)):
             results.append(await self._alone(user, bulk, index, work))
             await work.has_done(results[-1])
         return results
 
-    async def _all_or_none(self, user: ActingUser, bulk: TaskBulk, work: Work) -> Versioned:
+    async def _all_or_none(self, user: ActingUser, bulk: BulkRequest, work: Work) -> Versioned:
         results = []
         for index, operation in enumerate(bulk.operations):
             try:
@@ -59,13 +59,13 @@ class BulkService:
         await work.keeps(answer)
         return answer
 
-    async def _alone(self, user: ActingUser, bulk: TaskBulk, index: int, work: Work) -> OperationResult:
+    async def _alone(self, user: ActingUser, bulk: BulkRequest, index: int, work: Work) -> BulkOperationResult:
         try:
             return await self._done(user, bulk.operations[index], index, work)
         except ServiceError as error:
             return {"status": error.status, "problem": members(_placed(error, index))}
 
-    async def _done(self, user: ActingUser, operation: TaskOperation, index: int, work: Work) -> OperationResult:
+    async def _done(self, user: ActingUser, operation: BulkOperation, index: int, work: Work) -> BulkOperationResult:
         if operation.op == "create":
             new = _parsed(TaskCreate, operation.body)
             made = await task_service.make(user, new, task_id=work.new_id(index), retried=work.retried)
@@ -87,7 +87,7 @@ class BulkService:
                 raise
 
 
-def _answer(results: list[OperationResult]) -> Versioned:
+def _answer(results: list[BulkOperationResult]) -> Versioned:
     return Versioned({"results": results}, None)
 
 

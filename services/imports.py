@@ -35,7 +35,7 @@ from services.schemas.imports import (
     ImportForm,
     ImportPage,
     ImportRead,
-    ImportUndone,
+    ImportUndoResult,
     read_import,
     read_undone,
 )
@@ -141,7 +141,7 @@ class ImportService:
         """The import. Raises ImportNotFoundError."""
         return read_import(_required(await ImportBatch.find(user.id, require_import_id(import_id))))
 
-    async def take_back(self, user: ActingUser, *, import_id: str) -> ImportUndone:
+    async def take_back(self, user: ActingUser, *, import_id: str) -> ImportUndoResult:
         """Takes back what the import made and nobody has changed since; another import is waited for.
 
         Asked again, it goes on where it was interrupted, and removes what has been left alone since.

@@ -15,12 +15,12 @@ from services.cursors import Position, cut, decode_cursor, scope_of
 from services.rates import rerate
 from services.retries import RequestKey, Work, once
 from services.schemas.projects import (
-    ProjectChanged,
     ProjectCreate,
     ProjectPage,
     ProjectQuery,
     ProjectRead,
     ProjectUpdate,
+    ProjectUpdateResult,
     read_project,
 )
 from services.schemas.versions import Versioned
@@ -121,7 +121,7 @@ class ProjectService:
         changed = read_project(await until_settled(attempt))
         if not rerates:
             return changed
-        rerated: ProjectChanged = {**changed, "rerated_entries": await rerate(user.id, wanted)}
+        rerated: ProjectUpdateResult = {**changed, "rerated_entries": await rerate(user.id, wanted)}
         return rerated
 
     async def delete(self, user: ActingUser, *, project_id: str) -> None:

@@ -26,7 +26,7 @@ from services.report_keys import (
     label_of,
 )
 from services.rounding import Rounding, RoundingScope, amount_of
-from services.schemas.reports import AmountRead, SliceRead, SummaryRow
+from services.schemas.reports import AmountRead, ReportSlice, SummaryRow
 
 MOST_ROWS = 50_000
 MOST_SLICES = 20_000
@@ -300,7 +300,7 @@ def _sum_of(sums: list[Sum]) -> Sum:
     return Sum(sum(added.seconds for added in sums), sum(added.rounded for added in sums), amounts)
 
 
-def _read_slice(begin: int, end: int, task_id: str, entry_id: str) -> SliceRead:
+def _read_slice(begin: int, end: int, task_id: str, entry_id: str) -> ReportSlice:
     return {
         "task_id": task_id,
         "entry_id": entry_id,

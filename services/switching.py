@@ -11,7 +11,7 @@ from services.contention import settled_as_one
 from services.made_before import find_made_before, find_made_entry
 from services.retries import RequestKey, Work, once
 from services.room import require_room_for_a_timer
-from services.schemas.timer import StoppedRead, TimerStart, TimerSwitch, read_stopped, read_timer
+from services.schemas.timer import TimerStart, TimerStopResult, TimerSwitch, read_stopped, read_timer
 from services.schemas.versions import VersionCondition, Versioned, require_version
 from services.spans import refuse_before_the_start, up_to_now
 from services.stopping import ended_entry
@@ -79,7 +79,7 @@ class SwitchingService:
         to: TimerSwitch,
         target: Row,
         at: datetime,
-        stopped: StoppedRead | None = None,
+        stopped: TimerStopResult | None = None,
     ) -> Versioned | None:
         new = TimerStart(task_id=to.task_id, note=to.note)
         entry = new_timer_entry(user, target, work.new_id(), new, at)
@@ -96,7 +96,7 @@ class SwitchingService:
         return _switched(stopped, {**started[0], "active": started[1]})
 
 
-def _switched(stopped: StoppedRead | None, started: Row) -> Versioned:
+def _switched(stopped: TimerStopResult | None, started: Row) -> Versioned:
     return Versioned({"stopped": stopped, "started": read_timer(started, utc_now())}, started["version"])
 
 

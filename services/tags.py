@@ -11,7 +11,7 @@ from services.contention import until_settled
 from services.cursors import Position, cut, decode_cursor, scope_of
 from services.retries import RequestKey, Work, once
 from services.schemas.fields import PageQuery
-from services.schemas.tags import TagPage, TagRead, TagRename, TagRenamed
+from services.schemas.tags import TagPage, TagRead, TagRename, TagRenameResult
 from services.schemas.versions import Versioned
 
 MOST_ROUNDS = 5
@@ -47,7 +47,7 @@ class TagService:
 
         return await once(user, request_key, do)
 
-    async def _rename(self, user: ActingUser, rename: TagRename) -> TagRenamed:
+    async def _rename(self, user: ActingUser, rename: TagRename) -> TagRenameResult:
         tasks = entries = 0
         for _ in range(MOST_ROUNDS if rename.old != rename.new else 0):
             found = await ids_with_tag(user.id, rename.old)

@@ -21,7 +21,7 @@ from services.overlap import overlaps_of, policy_of, settled, unchecked
 from services.retries import RequestKey, Work, once
 from services.room import require_room_for_a_timer
 from services.schemas.overlaps import OverlapRead, listed
-from services.schemas.timer import TimerCorrection, TimerStart, TimerStop, read_stopped, read_timer
+from services.schemas.timer import TimerStart, TimerStop, TimerUpdate, read_stopped, read_timer
 from services.schemas.versions import VersionCondition, Versioned, require_version
 from services.spans import refuse_before_the_start, up_to_now
 from services.stopping import ended_entry
@@ -117,7 +117,7 @@ class TimerService:
         self,
         user: ActingUser,
         *,
-        change: TimerCorrection,
+        change: TimerUpdate,
         overlap: OverlapPolicy | None,
         if_match: VersionCondition | None,
     ) -> Versioned:

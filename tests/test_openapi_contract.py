@@ -16,21 +16,21 @@ from pydantic import TypeAdapter, ValidationError
 
 from routes.health import Health
 from services.schemas.entries import EntryPage, EntryRead
-from services.schemas.imports import ImportPage, ImportRead, ImportUndone
+from services.schemas.imports import ImportPage, ImportRead, ImportUndoResult
 from services.schemas.projects import ProjectPage, ProjectRead
 from services.schemas.reports import (
     RecentTask,
     ReportRow,
-    SliceRead,
+    ReportSlice,
     SummaryRead,
     SummaryRow,
     TimesheetRead,
     TimesheetRow,
     TodayRead,
 )
-from services.schemas.tags import TagPage, TagRead, TagRenamed
+from services.schemas.tags import TagPage, TagRead, TagRenameResult
 from services.schemas.tasks import TaskPage, TaskRead, TaskWithEntries
-from services.schemas.timer import StoppedRead, TimerRead
+from services.schemas.timer import TimerRead, TimerStopResult
 from services.schemas.users import TokenRead, UserRead
 from tests.conftest import MakeUser
 from tests.support import API, PASSWORD, Client, Json, ago
@@ -510,7 +510,7 @@ class TestTheShapes:
         refuses_more_and_less(EntryRead, json.dumps(started.json()["entry"]).encode())
         refuses_more_and_less(TaskWithEntries, (await alice.get(at)).content)
         stopped = await alice.post("/timer/stop")
-        refuses_more_and_less(StoppedRead, stopped.content)
+        refuses_more_and_less(TimerStopResult, stopped.content)
         refuses_more_and_less(EntryRead, json.dumps(stopped.json()["entry"]).encode())
         refuses_more_and_less(TaskWithEntries, (await alice.get(at)).content)
         refuses_more_and_less(TaskPage, (await alice.get("/tasks")).content)
@@ -519,7 +519,7 @@ class TestTheShapes:
         refuses_more_and_less(SummaryRead, summary.content)
         explained = await alice.get("/reports/summary", params={**week, "group_by": "task,day", "explain": "true"})
         (row,) = explained.json()["rows"]
-        for kind, shown in ((SummaryRow, row), (ReportRow, row["rows"][0]), (SliceRead, row["rows"][0]["slices"][0])):
+        for kind, shown in ((SummaryRow, row), (ReportRow, row["rows"][0]), (ReportSlice, row["rows"][0]["slices"][0])):
             TypeAdapter(kind).validate_json(json.dumps(shown), strict=True)
         timesheet = await alice.get("/reports/timesheet")
         refuses_more_and_less(TimesheetRead, timesheet.content)
@@ -536,14 +536,14 @@ class TestTheShapes:
         refuses_more_and_less(TagPage, tags.content)
         refuses_more_and_less(TagRead, json.dumps(tags.json()["items"][0]).encode())
         renamed = await alice.post("/tags/rename", json={"from": "a", "to": "b"})
-        refuses_more_and_less(TagRenamed, renamed.content)
+        refuses_more_and_less(TagRenameResult, renamed.content)
         refuses_more_and_less(EntryPage, (await alice.get("/time-entries")).content)
         refuses_more_and_less(EntryPage, (await alice.get(f"{at}/time-entries")).content)
         line = "2026-11-02 09:00,2026-11-02 10:00,Mail"
         made = await alice.read_in(line)
         refuses_more_and_less(ImportRead, json.dumps(made).encode())
         refuses_more_and_less(ImportPage, (await alice.get("/imports")).content)
-        refuses_more_and_less(ImportUndone, (await alice.delete(f"/imports/{made['id']}")).content)
+        refuses_more_and_less(ImportUndoResult, (await alice.delete(f"/imports/{made['id']}")).content)
         refuses_more_and_less(UserRead, (await alice.get("/users/me")).content)
         bob = await make_user("bob@example.com")
         form = {"username": "bob@example.com", "password": PASSWORD}

@@ -59,7 +59,7 @@ class ApiTokenRead(TypedDict):
         json_schema_extra={"examples": [{**_READ_EXAMPLE, "token": "task_timer_api_5d1e3f49680c7a..."}]},
     )
 )
-class ApiTokenMade(ApiTokenRead):
+class ApiTokenCreated(ApiTokenRead):
     """A token that has just been made, with its secret: it is shown this once."""
 
     token: str

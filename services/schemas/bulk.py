@@ -13,7 +13,7 @@ MOST_OPERATIONS = 100
 _NEEDS = {"create": {"body"}, "update": {"task_id", "body"}, "delete": {"task_id"}}
 
 
-class TaskOperation(Input):
+class BulkOperation(Input):
     """One change of one task. `body` is what POST /tasks or PATCH /tasks/{task_id} would take."""
 
     op: Literal["create", "update", "delete"]
@@ -28,7 +28,7 @@ class TaskOperation(Input):
         return self
 
 
-class TaskBulk(Input):
+class BulkRequest(Input):
     """Changes of tasks, done in this order."""
 
     model_config = ConfigDict(
@@ -45,12 +45,12 @@ class TaskBulk(Input):
         }
     )
 
-    operations: Annotated[list[TaskOperation], Field(min_length=1, max_length=MOST_OPERATIONS)]
+    operations: Annotated[list[BulkOperation], Field(min_length=1, max_length=MOST_OPERATIONS)]
     atomic: bool = Field(default=False, description="Whether all are done or none; else each for itself.")
 
 
 @with_config(ConfigDict(extra="forbid"))
-class OperationResult(TypedDict):
+class BulkOperationResult(TypedDict):
     """What became of one operation: the status that it would have had alone, with the task or the problem."""
 
     status: int
@@ -66,7 +66,7 @@ class OperationResult(TypedDict):
         },
     )
 )
-class BulkRead(TypedDict):
+class BulkResponse(TypedDict):
     """A result for each operation, in their order."""
 
-    results: list[OperationResult]
+    results: list[BulkOperationResult]

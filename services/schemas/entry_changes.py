@@ -71,7 +71,7 @@ class EntryMove(Input):
 
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [ENDED_EXAMPLE]}))
-class EntryWritten(EntryRead):
+class EntryWriteResult(EntryRead):
     """An entry as it has been written; `overlaps` where the policy is to warn."""
 
     overlaps: NotRequired[Annotated[list[OverlapRead], Field(description="The entries that share time with it.")]]
@@ -95,7 +95,7 @@ class EntryWritten(EntryRead):
         },
     )
 )
-class SplitRead(TypedDict):
+class EntrySplitResult(TypedDict):
     """The two entries that one has become: the first keeps its id."""
 
     first: EntryRead

@@ -40,7 +40,7 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Nothing(Input):
+class EmptyBody(Input):
     """A body that says nothing: whoever sends more is told that it is not taken."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{}]})

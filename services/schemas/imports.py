@@ -41,7 +41,7 @@ class ImportForm(BaseModel):
 
 
 @with_config(ConfigDict(extra="forbid"))
-class MadeRead(TypedDict):
+class ImportCounts(TypedDict):
     """How many of each."""
 
     projects: int
@@ -50,7 +50,7 @@ class MadeRead(TypedDict):
 
 
 @with_config(ConfigDict(extra="forbid"))
-class FindingRead(TypedDict):
+class ImportRowMessage(TypedDict):
     """What there is to say of a row."""
 
     row: Annotated[int, Field(description="From 1 for the first line of data; 0 stands for the file.")]
@@ -65,12 +65,12 @@ class ImportRead(TypedDict):
     id: Annotated[Id | None, Field(description="null for a dry run, which is not kept")]
     format: ImportFormat
     dry_run: bool
-    created: MadeRead
+    created: ImportCounts
     duplicates: Annotated[int, Field(description="Rows whose entries were there already.")]
     skipped: Annotated[int, Field(description="Rows that are no time of work.")]
-    errors: list[FindingRead]
+    errors: list[ImportRowMessage]
     created_at: Timestamp
-    notices: NotRequired[Annotated[list[FindingRead], Field(description="There only when there are any.")]]
+    notices: NotRequired[Annotated[list[ImportRowMessage], Field(description="There only when there are any.")]]
     overlaps: NotRequired[Annotated[list[OverlapRead], Field(description="What was there; under `warn` alone.")]]
     state: NotRequired[
         Annotated[
@@ -104,12 +104,12 @@ class ImportPage(TypedDict):
         },
     )
 )
-class ImportUndone(TypedDict):
+class ImportUndoResult(TypedDict):
     """What was taken back, and what was left of it since somebody has changed it."""
 
     id: Id
-    removed: MadeRead
-    left: MadeRead
+    removed: ImportCounts
+    left: ImportCounts
 
 
 def read_import(batch: dict[str, Any], overlaps: list[OverlapRead] | None = None) -> ImportRead:
@@ -134,14 +134,14 @@ def read_import(batch: dict[str, Any], overlaps: list[OverlapRead] | None = None
     return read
 
 
-def read_undone(import_id: ObjectId, removed: dict[str, int], left: dict[str, int]) -> ImportUndone:
+def read_undone(import_id: ObjectId, removed: dict[str, int], left: dict[str, int]) -> ImportUndoResult:
     """The answer about an import that was taken back."""
     return {"id": str(import_id), "removed": _made(removed), "left": _made(left)}
 
 
-def _made(counts: dict[str, int]) -> MadeRead:
+def _made(counts: dict[str, int]) -> ImportCounts:
     return {"projects": counts["projects"], "tasks": counts["tasks"], "entries": counts["entries"]}
 
 
-def _more(count: int) -> FindingRead:
+def _more(count: int) -> ImportRowMessage:
     return {"row": 0, "column": None, "message": f"{count:,} more rows are not listed"}

@@ -115,7 +115,7 @@ class ProjectRead(TypedDict):
 
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [{**_READ_EXAMPLE, "rerated_entries": 12}]}))
-class ProjectChanged(ProjectRead):
+class ProjectUpdateResult(ProjectRead):
     """A project that has been changed."""
 
     rerated_entries: NotRequired[

@@ -173,7 +173,7 @@ Stretch = TypedDict("Stretch", {"from": Timestamp, "to": Timestamp})
 
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_SLICE_EXAMPLE]}))
-class SliceRead(Stretch):
+class ReportSlice(Stretch):
     """A part of an entry: clipped to the time of the report, and within one day."""
 
     task_id: Id
@@ -191,7 +191,7 @@ class ReportRow(TypedDict):
     rounded_seconds: Annotated[int, Field(description="As seconds when no rounding is asked for.")]
     entry_count: Annotated[int, Field(description="How many entries have a part in it, each counted once.")]
     amounts: Annotated[list[AmountRead], Field(description="Of billable entries with a rate, by currency.")]
-    slices: NotRequired[Annotated[list[SliceRead], Field(description="What it adds up; with explain=true alone.")]]
+    slices: NotRequired[Annotated[list[ReportSlice], Field(description="What it adds up; with explain=true alone.")]]
 
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_ROW_EXAMPLE]}))

@@ -42,7 +42,7 @@ class TagPage(TypedDict):
 
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [{"tasks": 2, "entries": 31}]}))
-class TagRenamed(TypedDict):
+class TagRenameResult(TypedDict):
     """How many tasks and how many entries have other tags of their own now."""
 
     tasks: int

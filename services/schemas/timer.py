@@ -26,7 +26,7 @@ class TimerStart(Input):
     started_at: Instant | None = Field(default=None, description="Now when it is left out.")
 
 
-class TimerCorrection(Input):
+class TimerUpdate(Input):
     """A JSON merge patch (RFC 7396) of the running timer: null clears the note."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"started_at": "2026-11-18T09:00:00Z", "note": None}]})
@@ -86,14 +86,14 @@ class TimerRead(TypedDict):
 
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [TIMER_EXAMPLE]}))
-class TimerWritten(TimerRead):
+class TimerWriteResult(TimerRead):
     """A timer as it has been started or corrected; `overlaps` where the policy is to warn."""
 
     overlaps: NotRequired[Annotated[list[OverlapRead], Field(description="The entries that share time with it.")]]
 
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_STOPPED_EXAMPLE]}))
-class StoppedRead(TypedDict):
+class TimerStopResult(TypedDict):
     """A timer that has been stopped: its entry, and what the task adds up to."""
 
     task_id: Id
@@ -109,10 +109,10 @@ class StoppedRead(TypedDict):
         json_schema_extra={"examples": [{"stopped": _STOPPED_EXAMPLE, "started": TIMER_EXAMPLE}]},
     )
 )
-class SwitchRead(TypedDict):
+class TimerSwitchResult(TypedDict):
     """The timer that was stopped, and the one that was started at the same instant."""
 
-    stopped: Annotated[StoppedRead | None, Field(description="null when none was running, or it runs on.")]
+    stopped: Annotated[TimerStopResult | None, Field(description="null when none was running, or it runs on.")]
     started: TimerRead
 
 
@@ -128,7 +128,7 @@ def read_timer(task: dict[str, Any], now: datetime) -> TimerRead:
     }
 
 
-def read_stopped(task: dict[str, Any], entry: dict[str, Any], now: datetime) -> StoppedRead:
+def read_stopped(task: dict[str, Any], entry: dict[str, Any], now: datetime) -> TimerStopResult:
     """The answer about an entry of a stored task that has ended."""
     task_id = str(task["_id"])
     return {

@@ -20,7 +20,7 @@ from app.origins import origin, request_under_way
 from app.uploads import FormWithFile
 from routes.dependencies import IdempotencyHeader, VersionHeader
 from services.schemas.api_tokens import ApiTokenCreate
-from services.schemas.bulk import TaskBulk
+from services.schemas.bulk import BulkRequest
 from services.schemas.entries import EntryQuery
 from services.schemas.entry_changes import EntryCreate, EntryUpdate
 from services.schemas.imports import ImportForm
@@ -36,7 +36,7 @@ T = TypeVar("T")
 Header = tuple[bytes, bytes]
 
 JSON: tuple[type[BaseModel], ...] = (
-    *(TaskCreate, TaskUpdate, TaskBulk, EntryCreate, EntryUpdate, ProjectCreate, TagRename, TimerStop),
+    *(TaskCreate, TaskUpdate, BulkRequest, EntryCreate, EntryUpdate, ProjectCreate, TagRename, TimerStop),
     *(UserCreate, UserUpdate, ApiTokenCreate),
 )
 QUERIES: tuple[type[BaseModel], ...] = (SummaryQuery, TimesheetQuery, TaskQuery, EntryQuery)
