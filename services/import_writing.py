@@ -182,7 +182,7 @@ class Writing:
             billable=billable,
             timezone=row.timezone or self._zone,
             needs_review=doubtful or row.ended_at - row.started_at > LONGEST_UNDOUBTED,
-            hourly_rate=own or (rate if billable else None),
+            hourly_rate=own or (rate if billable and row.takes_project_rate else None),
             import_id=self._batch["_id"],
             import_key=planned.key,
         )

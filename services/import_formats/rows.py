@@ -8,9 +8,12 @@ from datetime import datetime
 class ImportedRow:
     """One entry; its instants are aware, in UTC, in whole seconds, and its texts are within the limits.
 
-    `number` counts from 1 for the first line of data. `billable` is None where the file does not
-    say; `hourly_rate` is an amount in minor units and its currency, and `timezone` the IANA name of
-    where it was tracked, where the file has them.
+    `number` counts from 1 for the first line of data; all other fields together are what the row
+    says. `billable` is None where the file does not say; `hourly_rate` is an amount in minor units
+    and its currency, and `timezone` the IANA name of where it was tracked, where the file has them.
+    `takes_project_rate` is False where the file says what an hour costs, even if nobody can read
+    it: then the entry has this rate or none, never the project's. `user` is whose time it is, as
+    the file names that person, and `entry_id` the id in an export of this service.
     """
 
     number: int
@@ -24,6 +27,9 @@ class ImportedRow:
     billable: bool | None = None
     hourly_rate: tuple[int, str] | None = None
     timezone: str | None = None
+    takes_project_rate: bool = True
+    user: str | None = None
+    entry_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +41,25 @@ class RowFinding:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class ColumnRead:
+    """Where a field is read from, and the first three values that are not empty."""
+
+    header: str
+    values: list[str] = field(default_factory=list)
+
+
 @dataclass(slots=True)
 class RowsRead:
-    """A whole file: the rows that can be read, those that cannot, and those that are no time of work."""
+    """A whole file: the rows that can be read, those that cannot, and those that are no time of work.
+
+    Row 0 of a notice stands for the file. `columns` has our fields and where they come from,
+    `ignored_columns` the headers of all other columns.
+    """
 
     rows: list[ImportedRow] = field(default_factory=list)
     errors: list[RowFinding] = field(default_factory=list)
     notices: list[RowFinding] = field(default_factory=list)
     skipped: int = 0
+    columns: dict[str, ColumnRead] = field(default_factory=dict)
+    ignored_columns: list[str] = field(default_factory=list)
