@@ -1,7 +1,7 @@
 """What a file of time entries says, whatever program has written it."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,8 @@ class ImportedRow:
     and its currency, and `timezone` the IANA name of where it was tracked, where the file has them.
     `takes_project_rate` is False where the file says what an hour costs, even if nobody can read
     it: then the entry has this rate or none, never the project's. `user` is whose time it is, as
-    the file names that person, and `entry_id` the id in an export of this service.
+    the file names that person, and `entry_id` the id in an export of this service. `laid_on` is the
+    day of a row that has no time of day: its entry was laid behind the one before on that day.
     """
 
     number: int
@@ -30,6 +31,24 @@ class ImportedRow:
     takes_project_rate: bool = True
     user: str | None = None
     entry_id: str | None = None
+    laid_on: date | None = None
+
+    def said(self) -> tuple[str, ...]:
+        """All that the row says, but for its entry_id: rows are equal when this is.
+
+        Where an entry is laid on its day depends on the rows before it, so it counts how long it is.
+        """
+        if self.laid_on is None:
+            when = (self.started_at.isoformat(), self.ended_at.isoformat())
+        else:
+            when = (self.laid_on.isoformat(), str((self.ended_at - self.started_at) // timedelta(seconds=1)))
+        amount, currency = self.hourly_rate or ("", "")
+        return (
+            *when,
+            *(text or "" for text in (self.project, self.title, self.note, self.client, self.user, self.timezone)),
+            *(str(value) for value in (self.billable, amount, currency, self.takes_project_rate)),
+            *self.tags,
+        )
 
 
 @dataclass(frozen=True, slots=True)

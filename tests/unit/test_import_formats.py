@@ -2,11 +2,12 @@
 
 import csv
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from io import BytesIO, StringIO
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -558,6 +559,38 @@ class TestTexts:
         got = self.rows(billable="maybe")
         assert got.rows[0].billable is None
         assert got.notices == [RowFinding(1, "billable", "is neither yes nor no: maybe; it was passed over")]
+
+
+class TestWhatARowSays:
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {"started_at": in_utc("2026-11-18T08:01")},
+            {"ended_at": in_utc("2026-11-18T09:31")},
+            {"title": "Draw"},
+            {"note": None},
+            {"project": None},
+            {"client": "Ada"},
+            {"tags": ("web",)},
+            {"billable": None},
+            {"hourly_rate": (100, "EUR")},
+            {"timezone": "UTC"},
+            {"takes_project_rate": False},
+            {"user": "ada"},
+            {"laid_on": date(2026, 11, 18)},
+        ],
+        ids=lambda other: next(iter(other)),
+    )
+    def test_is_another_thing_where_any_column_differs(self, other: dict[str, Any]) -> None:
+        assert replace(DRAWING, **other).said() != DRAWING.said()
+
+    def test_is_the_same_in_any_line(self) -> None:
+        assert replace(DRAWING, number=7, entry_id="x").said() == DRAWING.said()
+
+    def test_is_the_same_wherever_on_its_day_it_was_laid(self) -> None:
+        laid = replace(DRAWING, laid_on=date(2026, 11, 18))
+        later = replace(laid, started_at=in_utc("2026-11-18T10:00"), ended_at=in_utc("2026-11-18T11:30"))
+        assert later.said() == laid.said()
 
 
 class TestADamagedFile:
