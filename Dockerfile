@@ -4,7 +4,7 @@ FROM python:3.13-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
 COPY constraints.txt ./
-RUN pip download --quiet --require-hashes --only-binary :all: --dest /wheels -r constraints.txt \
+RUN pip download --quiet --no-deps --require-hashes --only-binary :all: --dest /wheels -r constraints.txt \
     && pip install --quiet --no-index --find-links /wheels hatchling
 COPY pyproject.toml README.rst LICENSE ./
 COPY app ./app

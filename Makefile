@@ -3,13 +3,18 @@
 SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+RUN_STAMP := $(VENV)/.installed-run
+DEV_STAMP := $(VENV)/.installed-dev
 PYTHON ?=
 PYTHONS := $(if $(PYTHON),$(PYTHON),python3.13 python3.12 python3.11 python3 python)
+PIP_VERSION ?=
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile
+COMPILE = uv pip compile pyproject.toml --extra embedded --universal --python-version 3.11 --only-binary :all: \
+	--generate-hashes --no-strip-extras --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long fuzz crash check bench shell openapi lock clean
+.PHONY: help run test test-long fuzz crash check install-check bench shell openapi lock clean
 
 help:
 	@echo 'make run      start the service, with a database of its own'
@@ -18,32 +23,33 @@ help:
 	@echo 'make fuzz     look for bytes that break what is read by hand (ARGS="TARGET SECONDS")'
 	@echo 'make crash    kill the service and its store 200 times in the middle of work: it takes ten minutes'
 	@echo 'make check    run the tests, the linters and the type checker, as CI does'
+	@echo 'make install-check  install everything into an empty environment, with the pip of Debian 12'
 	@echo 'make bench    measure what a request costs'
 	@echo 'make shell    open a mongo shell on the running service'
 	@echo 'make lock     choose the newest versions of all dependencies anew'
 	@echo 'make clean    remove what the others made, but never the data'
 
-run: $(STAMP)
+run: $(RUN_STAMP)
 	@exec $(BIN)/task-timer serve
 
-shell: $(STAMP)
+shell: $(RUN_STAMP)
 	@exec $(BIN)/task-timer shell
 
-test: $(STAMP)
+test: $(DEV_STAMP)
 	@$(BIN)/python -m pytest -n auto $(ARGS)
 
-test-long: $(STAMP)
+test-long: $(DEV_STAMP)
 	@TEST_LONG=1 $(BIN)/python -m pytest -n auto $(ARGS)
 
-fuzz: $(STAMP)
+fuzz: $(DEV_STAMP)
 	@$(BIN)/python -m tests.fuzz.with_atheris $(ARGS)
 
 # The newest figures stand in docs/reliability.rst afterwards.
-crash: $(STAMP)
+crash: $(DEV_STAMP)
 	@CRASH_ROUNDS=200 CRASH_FIGURES=.crash.json $(BIN)/python -m pytest -n 2 tests/crash $(ARGS)
 	@$(BIN)/python -m tests.crash.figures .crash.json
 
-check: $(STAMP)
+check: $(DEV_STAMP) install-check
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
@@ -51,16 +57,17 @@ check: $(STAMP)
 	@$(BIN)/deptry .
 	@$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing:skip-covered $(ARGS)
 
-bench: $(STAMP)
+bench: $(DEV_STAMP)
 	@$(BIN)/python -m benchmarks.load $(ARGS)
 
 # The document as it is with no setting set, whatever .env says.
-openapi: $(STAMP)
+openapi: $(RUN_STAMP)
 	@$(BIN)/task-timer openapi > openapi.json
 
-# A Python is chosen by running it: the name alone may be a shim with nothing behind it. The stamp
-# comes last, so that a .venv which was only half made is made again.
-$(STAMP): pyproject.toml constraints.txt
+# A Python is chosen by running it: the name alone may be a shim with nothing behind it. A lock is complete, so pip
+# resolves nothing (--no-deps) and a release that came later changes nothing; pip check shows that nothing is missing.
+# The stamp comes last, so that a .venv that was only half made is made again.
+$(RUN_STAMP): pyproject.toml constraints.txt
 	@set -e; \
 	for python in $(PYTHONS); do \
 		if "$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
@@ -73,19 +80,39 @@ $(STAMP): pyproject.toml constraints.txt
 	echo "Making $(VENV) with $$("$$found" --version)"; \
 	rm -rf $(VENV); \
 	"$$found" -m venv $(VENV); \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--no-deps --require-hashes --only-binary :all: -r constraints.txt; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--no-deps --no-build-isolation -e .; \
+	if [ -n "$(PIP_VERSION)" ]; then $(PIP_INSTALL) 'pip==$(PIP_VERSION)'; fi; \
+	$(PIP_INSTALL) --require-hashes --only-binary :all: -r constraints.txt; \
+	$(PIP_INSTALL) --no-build-isolation -e .; \
+	$(BIN)/python -m pip check >/dev/null; \
 	touch $@
 
-# One file for every Python: the newest versions that go together, with the hashes of their wheels.
-lock:
-	@uv pip compile pyproject.toml --extra embedded --group dev --universal --python-version 3.11 \
-		--only-binary :all: --generate-hashes --upgrade --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-		--quiet --output-file constraints.txt
+$(DEV_STAMP): $(RUN_STAMP) constraints-dev.txt
+	@$(PIP_INSTALL) --require-hashes --only-binary :all: -r constraints-dev.txt
+	@$(BIN)/python -m pip check >/dev/null
+	@touch $@
+
+# Install from both locks into an empty environment, with the pip of Debian 12. It needs Python 3.11: that pip is older
+# than the later ones.
+install-check:
+	@rm -rf .install-check
+	@$(MAKE) --no-print-directory VENV=.install-check PIP_VERSION=23.0.1 PYTHON=$(firstword $(PYTHON) python3.11) \
+		.install-check/.installed-dev
+	@.install-check/bin/task-timer --help >/dev/null
+	@rm -rf .install-check
+
+# Two locks for every Python: the newest versions that go together, with the hashes of their wheels. constraints.txt is
+# what running needs, constraints-dev.txt what tests and checks need beside it; tests/install/wheels.txt names the wheel of each hash.
+lock: $(DEV_STAMP)
+	@$(COMPILE) --group build --upgrade --output-file constraints.txt
+	@$(COMPILE) --group build --group dev --upgrade --constraints constraints.txt \
+		$$(sed -n 's/^\([A-Za-z0-9._-]*\)\(\[.*\]\)\{0,1\}==.*/--no-emit-package \1/p' constraints.txt) \
+		--output-file constraints-dev.txt
+	@$(COMPILE) --group build --group dev --constraints constraints.txt --constraints constraints-dev.txt \
+		--format pylock.toml --output-file .pylock.toml
+	@$(BIN)/python -m tests.install.wheel_names .pylock.toml > tests/install/wheels.txt
+	@rm .pylock.toml
 
 clean:
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis \
-		.coverage .coverage.* htmlcov dist
+		.coverage .coverage.* .install-check htmlcov dist
 	@find app documents services routes tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

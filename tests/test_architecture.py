@@ -166,5 +166,6 @@ class TestTheProject:
         assert not [path for path in self.tracked() if path.lower().endswith((".md", ".markdown"))]
 
     def test_names_no_registry(self) -> None:
-        assert "--index-url" not in (ROOT / "constraints.txt").read_text()
-        assert "://" not in (ROOT / "constraints.txt").read_text()
+        for name in ("constraints.txt", "constraints-dev.txt", "tests/install/wheels.txt"):
+            assert "--index-url" not in (ROOT / name).read_text()
+            assert "://" not in (ROOT / name).read_text()
