@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from motor.motor_asyncio import AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pydantic import SecretStr
 from pymongo import DeleteOne
+from xdist.scheduler import WorkStealingScheduling
 
 from app.config import Settings
 from app.database import connect, without_haste
@@ -25,6 +26,7 @@ from documents.opening import DOCUMENTS
 from documents.refresh_tokens import RefreshToken
 from documents.users import User
 from services.emails import email_key
+from tests import scheduling
 from tests.crash import figures
 from tests.support import API, PASSWORD, Client, Json, Served, serving
 
@@ -45,6 +47,25 @@ def _database_url() -> str:
 def _start_store() -> str:
     folder = _store.enter_context(TemporaryDirectory(prefix="task-timer-tests-"))
     return _store.enter_context(EmbeddedStore(Settings(_env_file=None, embedded_data_dir=Path(folder) / "data")))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """How many workers `-n auto` makes."""
+    return scheduling.workers_for(os.cpu_count() or 1)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WorkStealingScheduling:
+    """Lets a worker that has nothing left take over tests of the others."""
+    return WorkStealingScheduling(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Puts the long tests first where workers share them; each worker must find the same order."""
+    if hasattr(config, "workerinput"):
+        items[:] = scheduling.dealt(items, config.workerinput["workercount"])
 
 
 @pytest.hookimpl(optionalhook=True)

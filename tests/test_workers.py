@@ -2,38 +2,44 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
-from tests.processes import free_port, running
+from tests.processes import Program, free_port, running
 from tests.support import API, PASSWORD, Client, clock, problem
 
 CLIENTS = 10
 
 
-@asynccontextmanager
-async def two_workers(folder: Path) -> AsyncIterator[list[Client]]:
-    """Clients of one user. A connection belongs to a worker, so several clients reach both."""
-    with running("serve", folder=folder, PORT=free_port(), WORKERS=2) as service:
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """A service of two workers."""
+    settings = {"PORT": free_port(), "WORKERS": 2, "RATE_LIMITS_ENABLED": "false"}
+    with running("serve", folder=tmp_path_factory.mktemp("service"), **settings) as service:
         service.wait_until_ready()
-        clients = [Client(base_url=service.base_url + API, timeout=30) for _ in range(CLIENTS)]
-        account = {"email": "ada@example.com", "password": PASSWORD}
-        assert (await clients[0].post("/users", json=account)).status_code == 201
-        form = {"username": account["email"], "password": PASSWORD}
-        token = (await clients[0].post("/auth/token", data=form)).json()["access_token"]
-        for client in clients:
-            client.headers["Authorization"] = f"Bearer {token}"
-        yield clients
-        for client in clients:
-            await client.aclose()
+        yield service
+
+
+@asynccontextmanager
+async def clients_of(service: Program, name: str) -> AsyncIterator[list[Client]]:
+    """Clients of one user. A connection belongs to a worker, so several clients reach both."""
+    clients = [Client(base_url=service.base_url + API, timeout=30) for _ in range(CLIENTS)]
+    account = {"email": f"{name}@example.com", "password": PASSWORD}
+    assert (await clients[0].post("/users", json=account)).status_code == 201
+    form = {"username": account["email"], "password": PASSWORD}
+    token = (await clients[0].post("/auth/token", data=form)).json()["access_token"]
+    for client in clients:
+        client.headers["Authorization"] = f"Bearer {token}"
+    yield clients
+    for client in clients:
+        await client.aclose()
 
 
 class TestTwoWorkers:
-    async def test_start_one_timer_of_fifty_and_end_it_once(self, tmp_path: Path) -> None:
-        async with two_workers(tmp_path) as clients:
+    async def test_start_one_timer_of_fifty_and_end_it_once(self, service: Program) -> None:
+        async with clients_of(service, "starting") as clients:
             tasks = [await clients[0].make_task(title=str(number)) for number in range(50)]
             starts = await asyncio.gather(
                 *(
@@ -57,9 +63,9 @@ class TestTwoWorkers:
             task = await clients[0].read({"id": timer["task_id"]})
             assert (task["entry_count"], len(task["time_entries"])) == (1, 1)
 
-    async def test_store_one_of_twenty_writes_of_an_hour_where_overlaps_are_forbidden(self, tmp_path: Path) -> None:
+    async def test_store_one_of_twenty_writes_of_an_hour_where_overlaps_are_forbidden(self, service: Program) -> None:
         hour = {"started_at": clock("09:00"), "ended_at": clock("10:00")}
-        async with two_workers(tmp_path) as clients:
+        async with clients_of(service, "writing") as clients:
             tasks = [await clients[0].make_task(title=str(number)) for number in range(20)]
             responses = await asyncio.gather(
                 *(
@@ -83,22 +89,22 @@ async def all_refuse(clients: list[Client]) -> bool:
     return {answer.status_code for answer in answers} == {401}
 
 
+async def void_at_once_and_soon_elsewhere(service: Program, name: str, path: str, body: dict[str, str]) -> None:
+    """A user ends a session by this request: the worker that answered knows at once, the other in ten seconds."""
+    async with clients_of(service, name) as clients:
+        for client in clients:
+            assert (await client.get("/tasks")).status_code == 200
+        assert (await clients[0].post(path, json=body)).status_code == 204
+        problem(await clients[0].get("/tasks"), 401, "invalid_token")
+        async with asyncio.timeout(15):
+            while not await all_refuse(clients):  # noqa: ASYNC110 -- another process has ten seconds to hear of it
+                await asyncio.sleep(0.2)
+
+
 class TestTokensOfTwoWorkers:
-    @pytest.mark.parametrize(
-        ("path", "body"),
-        [
-            ("/auth/logout", {}),
-            ("/auth/password", {"current_password": PASSWORD, "new_password": "a wholly new pass phrase"}),
-        ],
-    )
-    async def test_are_void_at_once_where_they_were_ended_and_soon_elsewhere(
-        self, tmp_path: Path, path: str, body: dict[str, str]
-    ) -> None:
-        async with two_workers(tmp_path) as clients:
-            for client in clients:
-                assert (await client.get("/tasks")).status_code == 200
-            assert (await clients[0].post(path, json=body)).status_code == 204
-            problem(await clients[0].get("/tasks"), 401, "invalid_token")
-            async with asyncio.timeout(15):
-                while not await all_refuse(clients):  # noqa: ASYNC110 -- another process has ten seconds to hear of it
-                    await asyncio.sleep(0.2)
+    async def test_are_void_at_once_where_they_were_ended_and_soon_elsewhere(self, service: Program) -> None:
+        changed = {"current_password": PASSWORD, "new_password": "a wholly new pass phrase"}
+        await asyncio.gather(
+            void_at_once_and_soon_elsewhere(service, "leaving", "/auth/logout", {}),
+            void_at_once_and_soon_elsewhere(service, "changing", "/auth/password", changed),
+        )

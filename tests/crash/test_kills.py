@@ -1,6 +1,6 @@
 """What was acknowledged is there after a kill -9 of the service, of its store, of both, or of one of two workers.
 
-`make check` has 20 such rounds, `make crash` 200, or as many as CRASH_ROUNDS says.
+`make check` has 8 such rounds, `make test-long` 20, `make crash` 200, or as many as CRASH_ROUNDS says.
 """
 
 import os
@@ -14,8 +14,9 @@ import pytest
 from tests.conftest import Database
 from tests.crash.figures import PROPERTY, figures
 from tests.crash.siege import Siege
+from tests.support import LONG
 
-ROUNDS = int(os.environ.get("CRASH_ROUNDS", "20"))
+ROUNDS = int(os.environ.get("CRASH_ROUNDS", "20" if LONG else "8"))
 Record = Callable[[str, object], None]
 
 SIEGES = [("first", 1), ("second", 1), ("third", 1), ("fourth", 2)]

@@ -1,0 +1,59 @@
+"""In which order the tests run when several workers share them: the long ones first, dealt out evenly.
+
+A worker that has nothing left takes over half of what another has still to do, so only a long test at the end
+makes the others wait for it.
+"""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+import pytest
+
+LONG_ONES = (
+    "tests/crash/test_kills.py",
+    "tests/crash/test_endings.py",
+    "tests/test_serving.py",
+    "tests/test_workers.py",
+    "tests/test_mixes.py",
+    "tests/test_state_machine.py",
+    "tests/test_any_request.py",
+    "tests/test_outages.py",
+    "tests/test_slow_clients.py",
+    "tests/test_exact_kills.py",
+    "tests/test_killed_imports.py",
+    "tests/test_hostile_input.py",
+    "tests/test_embedded_store.py",
+)
+"""Files with tests that take seconds, the longest ones first."""
+
+
+def workers_for(cores: int) -> int:
+    """More than one worker a core: many a test waits for a process to start or to end."""
+    return cores + (cores + 1) // 2
+
+
+def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """The tests in as many equal parts one after the other, each of which begins with its share of the long ones.
+
+    The tests of one class stay together, since they share what is started for them.
+    """
+    long_ones = [item for item in items if _rank(item) < len(LONG_ONES)]
+    rest = [item for item in items if _rank(item) == len(LONG_ONES)]
+    classes = list(_classes(sorted(long_ones, key=_rank)))
+    ordered: list[pytest.Item] = []
+    for worker in range(workers):
+        ordered += [item for tests in classes[worker::workers] for item in tests]
+        size = len(items) * (worker + 1) // workers - len(ordered)
+        ordered += rest[: max(size, 0)]
+        del rest[: max(size, 0)]
+    return ordered
+
+
+def _rank(item: pytest.Item) -> int:
+    file = item.nodeid.partition("::")[0]
+    return LONG_ONES.index(file) if file in LONG_ONES else len(LONG_ONES)
+
+
+def _classes(items: list[pytest.Item]) -> Iterator[list[pytest.Item]]:
+    for _, tests in groupby(items, key=lambda item: item.nodeid.partition("[")[0].rpartition("::")[0]):
+        yield list(tests)
