@@ -12,15 +12,14 @@ from urllib.parse import parse_qsl
 
 from pydantic import BaseModel
 from pydantic import ValidationError as PydanticError
-from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 
 from app.errors import FieldError, UnsupportedMediaTypeError, ValidationError
 from app.findings import among_parameters, in_a_body
+from app.json_schema import REF, body_schemas, form_schemas, query_parameters
 
 MOST_FORM_FIELDS = 20
 MOST_PARAMETERS = 100
-REF = "#/components/schemas/{model}"
 
 Operation = dict[str, Any]
 Value_co = TypeVar("Value_co", covariant=True)
@@ -86,14 +85,11 @@ class Query(Argument[Model]):
         except PydanticError as error:
             raise ValidationError(errors=among_parameters(error)) from None
 
-    def describe(self, operation: Operation, schemas: dict[str, Any]) -> None:  # noqa: ARG002 -- they stand inline
+    def describe(self, operation: Operation, schemas: dict[str, Any]) -> None:
         """A parameter for each field."""
-        schema = self.model.model_json_schema()
-        parameters = [{"name": name, "in": "query", "schema": field} for name, field in schema["properties"].items()]
-        for parameter in parameters:
-            if parameter["name"] in schema.get("required", ()):
-                parameter["required"] = True
+        parameters, named = query_parameters(self.model)
         operation.setdefault("parameters", []).extend(parameters)
+        schemas.update(named)
 
 
 class Body(Argument[Model]):
@@ -125,10 +121,13 @@ class Body(Argument[Model]):
 
     def describe(self, operation: Operation, schemas: dict[str, Any]) -> None:
         """The body, its model among the schemas."""
-        _, defined = models_json_schema([(self.model, "validation")], ref_template=REF)
-        schemas.update(defined["$defs"])
+        schemas.update(self.schemas())
         content = {self.media_type: {"schema": {"$ref": REF.format(model=self.model.__name__)}}}
         operation["requestBody"] = {"required": not self.optional, "content": content}
+
+    def schemas(self) -> dict[str, Any]:
+        """The model's schema and those that it refers to."""
+        return body_schemas(self.model)
 
     def parse(self, body: bytes) -> Model:
         """The model that these bytes are."""
@@ -151,6 +150,10 @@ class FormBody(Body[Model]):
     """A body as an HTML form sends it."""
 
     media_type = "application/x-www-form-urlencoded"
+
+    def schemas(self) -> dict[str, Any]:
+        """The model's schema and those that it refers to; no field of a form can be null."""
+        return form_schemas(self.model)
 
     def parse(self, body: bytes) -> Model:
         """The model that this form is. A field that is given twice is refused (RFC 6749 section 3.2)."""

@@ -41,6 +41,7 @@ from routes.dependencies import State
 from services.account_deletion import account_deletion_service
 from services.projects import project_service
 from services.rate_limits import RateLimiter
+from services.schemas.problems import Problem
 from services.sessions import TokenMaker
 
 GARBAGE_THRESHOLD = 50_000
@@ -82,7 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         api_tokens.router,
     ):
         app.include_router(router, prefix=settings.api_prefix)
-    install_openapi(app, prefix=settings.api_prefix)
+    install_openapi(app, prefix=settings.api_prefix, problem=Problem)
     # What the log calls a route: its whole path, which an included route alone does not know.
     app.state.paths = {route.endpoint: route.path for route in iter_route_contexts(app.routes) if route.endpoint}
     return app

@@ -11,10 +11,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.params import Depends
 from fastapi.routing import iter_route_contexts
-from pydantic import TypeAdapter
 from starlette.responses import Response
 
-from app.arguments import REF, Argument, Operation
+from app.arguments import Argument, Operation
 from app.errors import (
     AuthenticationError,
     BodyTooLargeError,
@@ -24,12 +23,15 @@ from app.errors import (
     UnsupportedMediaTypeError,
     ValidationError,
 )
-from app.problems import PROBLEM, PROBLEM_SCHEMA, problems
+from app.json_schema import answer_schemas
+from app.openapi_headers import HEADERS, add_headers
+from app.problems import PROBLEM, problems
 from app.scopes import InsufficientScopeError
 from app.security import InvalidTokenError, TokenExpiredError
 
 DESCRIPTION = """\
-Tasks and the time that is tracked on them. Sign in with **Authorize**: the e-mail address is the user name.
+Tasks and the time that is tracked on them. Sign in with **Authorize**: by *Password*, where the e-mail address is the
+user name, or by *Bearer* with an API token.
 
 Instants are RFC 3339 (`Z` in answers, any offset in requests), durations whole seconds, ids strings.
 An answer about a task, an entry or a timer carries the version of the task as its `ETag`:
@@ -37,15 +39,38 @@ send it back as `If-Match` to change only what you have seen, or as `If-None-Mat
 Every error is a problem document (RFC 9457) whose `code` tells it from the others.
 """
 
+LICENSE = {"name": "MIT", "identifier": "MIT"}
+TAGS = {
+    "tasks": "What there is to do: made, found, changed, put into the trash and taken out of it.",
+    "timer": "The one timer that a user may have running: started, stopped, switched, corrected and resumed.",
+    "time entries": "Tracked time: written down, changed, split, moved, deleted and brought back.",
+    "projects": "What tasks belong to, with a client and an hourly rate.",
+    "tags": "The words that tasks and time entries are marked with.",
+    "reports": "Tracked time and money, added up.",
+    "exports": "Tracked time and the whole account as files.",
+    "imports": "Files of other programs, read in, and taken back.",
+    "users": "One's own account.",
+    "auth": "Signing in and out, sessions, and API tokens for programs.",
+    "health": "Whether the service can do its work: for probes, with no token.",
+}
+BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API token, as POST /auth/api-tokens shows it once. The access token of a session is one, too.",
+}
+
 Endpoint = Callable[..., Any]
 
 
-def install_openapi(app: FastAPI, *, prefix: str) -> None:
-    """Serves the document at /openapi.json. It is made when it is first asked for, and kept as bytes."""
+def install_openapi(app: FastAPI, *, prefix: str, problem: Any) -> None:
+    """Serves the document at /openapi.json. It is made when it is first asked for, and kept as bytes.
+
+    `problem` is the shape of an error.
+    """
 
     @cache
     def written() -> bytes:
-        return orjson.dumps(_document(app, prefix))
+        return orjson.dumps(_document(app, prefix, problem))
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi_json() -> Response:
@@ -55,18 +80,30 @@ def install_openapi(app: FastAPI, *, prefix: str) -> None:
     app.openapi = lambda: orjson.loads(written())  # type: ignore[method-assign]
 
 
-def _document(app: FastAPI, prefix: str) -> dict[str, Any]:
-    document = get_openapi(title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes)
-    schemas = document["components"]["schemas"]
+def _document(app: FastAPI, prefix: str, problem: Any) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=DESCRIPTION,
+        license_info=LICENSE,
+        servers=[{"url": "/"}],
+        tags=[{"name": name, "description": description} for name, description in TAGS.items()],
+        routes=app.routes,
+    )
+    components = document["components"]
     for endpoint, operation in _operations(app, document):
+        _describe_the_path(operation)
         for argument in _arguments(endpoint):
-            argument.describe(operation, schemas)
+            argument.describe(operation, components["schemas"])
         _add_errors(operation)
-    schemas["Problem"] = PROBLEM_SCHEMA
-    _add_answers(app, schemas)
+        add_headers(operation)
+        _set_security(operation)
+    components["headers"] = HEADERS
+    components["securitySchemes"]["Password"]["flows"]["password"]["tokenUrl"] = f"{prefix}/auth/token"
+    components["securitySchemes"]["Bearer"] = BEARER
+    components["schemas"].update(answer_schemas(problem))
+    _add_answers(app, components["schemas"])
     _drop_the_unused(document)
-    for scheme in document["components"].get("securitySchemes", {}).values():
-        scheme["flows"]["password"]["tokenUrl"] = f"{prefix}/auth/token"
     return document
 
 
@@ -91,9 +128,24 @@ def _add_answers(app: FastAPI, schemas: dict[str, Any]) -> None:
     """The answers once more: FastAPI drops every null of the document, and so those of the examples."""
     for route in iter_route_contexts(app.routes):
         if getattr(route, "response_model", None) is not None:
-            answer = TypeAdapter(route.response_model).json_schema(mode="serialization", ref_template=REF)
-            schemas.update(answer.pop("$defs", {}))
-            schemas[answer["title"]] = answer
+            schemas.update(answer_schemas(route.response_model))
+
+
+def _describe_the_path(operation: Operation) -> None:
+    """Each part of a path is the id of what it is named after."""
+    for parameter in operation.get("parameters", ()):
+        thing = parameter["name"].removesuffix("_id").replace("_", " ")
+        parameter["description"] = f"The id of the {thing}."
+        del parameter["schema"]["title"]
+
+
+def _set_security(operation: Operation) -> None:
+    """Nothing for what is open to all. An API token needs one of the scopes, and is no use where there are none."""
+    asked = operation.get("security", [])
+    scopes = [scope for scheme in asked for scope in scheme["Password"]]
+    if scopes:
+        asked = [*({"Password": [scope]} for scope in scopes), {"Bearer": []}]
+    operation["security"] = asked
 
 
 def _drop_the_unused(document: dict[str, Any]) -> None:

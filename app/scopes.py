@@ -2,9 +2,11 @@
 
 from typing import Literal
 
+from typing_extensions import TypeAliasType
+
 from app.errors import PermissionDeniedError
 
-Scope = Literal["read", "write", "timer", "reports", "exports"]
+Scope = TypeAliasType("Scope", Literal["read", "write", "timer", "reports", "exports"])
 
 SCOPES: dict[str, str] = {
     "read": "Read tasks, time entries, projects, tags, imports and the timer",

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Generic
 
 from pydantic import ValidationError as PydanticError
-from pydantic.json_schema import models_json_schema
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from app.arguments import MOST_FORM_FIELDS, REF, Argument, Model, Operation, require_media_type
+from app.arguments import MOST_FORM_FIELDS, Argument, Model, Operation, require_media_type
 from app.errors import FieldError, UnsupportedMediaTypeError, ValidationError
 from app.findings import in_a_body, pointer
+from app.json_schema import REF, form_schemas
 
 FILE = "file"
 LONGEST_FIELD = 1024
@@ -66,8 +66,7 @@ class FormWithFile(Argument[Upload[Model]]):
 
     def describe(self, operation: Operation, schemas: dict[str, Any]) -> None:
         """The form, its model among the schemas, the file first of its fields."""
-        _, defined = models_json_schema([(self.model, "validation")], ref_template=REF)
-        schemas.update(defined["$defs"])
+        schemas.update(form_schemas(self.model))
         name = self.model.__name__
         schema = schemas[name]
         examples = [{FILE: "...", **example} for example in schema.get("examples", ())]

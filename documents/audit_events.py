@@ -7,25 +7,29 @@ from beanie import PydanticObjectId
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import PyMongoError
+from typing_extensions import TypeAliasType
 
 from app.clock import stored, utc_now
 from app.errors import DatabaseUnavailableError
 from app.origins import Origin
 from documents.base import StoredDocument
 
-AuditEventName = Literal[
-    "signed_in",
-    "sign_in_failed",
-    "token_refreshed",
-    "signed_out",
-    "password_changed",
-    "email_changed",
-    "api_token_created",
-    "api_token_revoked",
-    "exported",
-    "imported",
-    "account_deleted",
-]
+AuditEventName = TypeAliasType(
+    "AuditEventName",
+    Literal[
+        "signed_in",
+        "sign_in_failed",
+        "token_refreshed",
+        "signed_out",
+        "password_changed",
+        "email_changed",
+        "api_token_created",
+        "api_token_revoked",
+        "exported",
+        "imported",
+        "account_deleted",
+    ],
+)
 
 
 class AuditEvent(StoredDocument):

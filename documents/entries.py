@@ -6,9 +6,12 @@ from typing import Annotated, Any, Literal
 from beanie import PydanticObjectId
 from bson import ObjectId
 from pydantic import BaseModel, Field
+from typing_extensions import TypeAliasType
 
 from app.clock import stored, utc_now
 from documents.base import Row
+
+EntrySource = TypeAliasType("EntrySource", Literal["timer", "manual", "import"])
 
 
 class HourlyRate(BaseModel):
@@ -32,7 +35,7 @@ class TimeEntry(BaseModel):
     note: str | None
     tags: list[str]
     billable: bool
-    source: Literal["timer", "manual", "import"]
+    source: EntrySource
     timezone: str
     needs_review: bool
     hourly_rate: HourlyRate | None

@@ -8,6 +8,7 @@ from beanie import PydanticObjectId
 from bson import ObjectId
 from pydantic import BaseModel, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
+from typing_extensions import TypeAliasType
 
 from app.clock import stored, utc_now
 from documents.base import DuplicateError, Row, StoredDocument
@@ -17,7 +18,7 @@ LEASE = timedelta(seconds=10)
 
 MOST_FINDINGS = 1_000
 
-ImportFormat = Literal["toggl", "clockify", "csv", "account"]
+ImportFormat = TypeAliasType("ImportFormat", Literal["toggl", "clockify", "csv", "account"])
 ImportState = Literal["under_way", "interrupted", "done", "being_undone", "undone"]
 
 HELD: Row = {"holder": {"$type": "string"}}

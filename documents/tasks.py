@@ -7,13 +7,14 @@ from beanie import PydanticObjectId
 from bson import ObjectId
 from pydantic import Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
+from typing_extensions import TypeAliasType
 
 from app.clock import stored, utc_now
 from documents.base import Row, StoredDocument
 from documents.entries import EndedEntry, RunningEntry
 from documents.task_updates import IN_ORDER, adding, reckoned, still_as_imported, untouched_since
 
-TaskStatus = Literal["pending", "in_progress", "completed"]
+TaskStatus = TypeAliasType("TaskStatus", Literal["pending", "in_progress", "completed"])
 
 MOST_ENTRIES = 2000
 """So that the largest task stays well under the 16 MB that a document may have."""

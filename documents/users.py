@@ -6,11 +6,12 @@ from typing import Annotated, ClassVar, Literal, Self
 from bson import ObjectId
 from pydantic import BaseModel, Field
 from pymongo import ASCENDING, IndexModel
+from typing_extensions import TypeAliasType
 
 from app.clock import stored, utc_now
 from documents.base import Row, StoredDocument
 
-OverlapPolicy = Literal["allow", "warn", "forbid"]
+OverlapPolicy = TypeAliasType("OverlapPolicy", Literal["allow", "warn", "forbid"])
 
 
 class Preferences(BaseModel):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from bson import Int64, ObjectId
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from typing_extensions import TypeAliasType
 
 from app.clock import rfc3339
 from documents.base import Row
@@ -66,6 +67,8 @@ def _field(field: FieldInfo) -> Row:
 def _type(annotation: Any) -> Row:
     """The schema of a type. Raises TypeError for one that there is no rule for yet."""
     origin, parts = get_origin(annotation), get_args(annotation)
+    if isinstance(annotation, TypeAliasType):
+        return _type(annotation.__value__)
     if origin is Annotated:
         schema = _type(parts[0])
         return schema | _limits(parts[1:], schema)

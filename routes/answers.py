@@ -1,11 +1,13 @@
 """Answers about things that have a version, and answers that are files."""
 
 from dataclasses import replace
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app.json import json_response
+from app.openapi_headers import header_references
 from app.problems import of_the_request
 from app.streaming import StreamedResponse
 from services.exports import ExportFile
@@ -44,6 +46,11 @@ def with_whole_problems(request: Request, answer: Versioned) -> Versioned:
         for result in answer.body["results"]
     ]
     return replace(answer, body={"results": results})
+
+
+def with_headers(status: int, *names: str) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route whose answer of this status has these headers."""
+    return {status: {"headers": header_references(*names)}}
 
 
 def streamed(file: ExportFile) -> Response:

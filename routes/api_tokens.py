@@ -8,6 +8,7 @@ from starlette.responses import Response
 from app.arguments import JsonBody
 from app.json import json_response
 from app.problems import problems
+from routes.answers import with_headers
 from routes.dependencies import AccountHolder, Page
 from routes.endpoints import Endpoint
 from services.api_tokens import TokenNotFoundError, api_token_service
@@ -23,7 +24,12 @@ async def list_api_tokens(user: AccountHolder, query: Page) -> Response:
 
 
 @router.post(
-    "", operation_id="create_api_token", summary="Make an API token", status_code=201, response_model=ApiTokenCreated
+    "",
+    operation_id="create_api_token",
+    summary="Make an API token",
+    status_code=201,
+    response_model=ApiTokenCreated,
+    responses=with_headers(201, "Location"),
 )
 async def create_api_token(
     request: Request, user: AccountHolder, new: Annotated[ApiTokenCreate, Depends(JsonBody(ApiTokenCreate))]

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from app.arguments import Query
+from app.openapi_headers import header_references
 from routes.answers import streamed
 from routes.dependencies import Exporter
 from routes.endpoints import Endpoint
@@ -19,9 +20,12 @@ Range = Annotated[RangeQuery, Depends(Query(RangeQuery))]
 
 
 def _file(media_type: str, example: str, description: str) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that answers a file."""
-    schema = {"type": "string", "format": "binary", "examples": [example]}
-    return {200: {"description": description, "content": {media_type: {"schema": schema}}}}
+    """The `responses` of a route that answers a file: text where it is of a kind of text, else bytes."""
+    schema: dict[str, Any] = {"type": "string", "examples": [example]}
+    if not media_type.startswith("text/"):
+        schema["format"] = "binary"
+    headers = header_references("Content-Disposition")
+    return {200: {"description": description, "content": {media_type: {"schema": schema}}, "headers": headers}}
 
 
 @router.get(

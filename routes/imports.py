@@ -8,7 +8,7 @@ from starlette.responses import Response
 from app.json import json_response
 from app.problems import problems
 from app.uploads import FormWithFile, Upload
-from routes.answers import imported
+from routes.answers import imported, with_headers
 from routes.dependencies import Overlap, Page, Reader, Writer
 from routes.endpoints import Endpoint
 from services.imports import ImportNotFoundError, import_service
@@ -29,7 +29,10 @@ async def list_imports(user: Reader, query: Page) -> Response:
     summary="Read in a file",
     status_code=201,
     response_model=ImportRead,
-    responses={200: {"description": "A dry run: nothing was written", "model": ImportRead}},
+    responses={
+        200: {"description": "A dry run: nothing was written", "model": ImportRead},
+        **with_headers(201, "Location"),
+    },
 )
 async def import_file(
     request: Request,

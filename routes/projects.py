@@ -8,7 +8,7 @@ from starlette.responses import Response
 from app.arguments import JsonBody, Query
 from app.json import json_response
 from app.problems import problems
-from routes.answers import versioned
+from routes.answers import versioned, with_headers
 from routes.dependencies import RETRY_ERRORS, IdempotencyKey, Reader, Writer
 from routes.endpoints import Endpoint
 from services.projects import ProjectNameTakenError, ProjectNotFoundError, project_service
@@ -37,7 +37,7 @@ async def list_projects(user: Reader, query: Annotated[ProjectQuery, Depends(Que
     summary="Make a project",
     status_code=201,
     response_model=ProjectRead,
-    responses=problems(ProjectNameTakenError, *RETRY_ERRORS),
+    responses={**with_headers(201, "Location"), **problems(ProjectNameTakenError, *RETRY_ERRORS)},
 )
 async def create_project(
     request: Request,

@@ -9,7 +9,7 @@ from app.arguments import JsonBody, Query
 from app.errors import StaleVersionError
 from app.json import json_response
 from app.problems import problems
-from routes.answers import versioned, with_whole_problems
+from routes.answers import versioned, with_headers, with_whole_problems
 from routes.dependencies import RETRY_ERRORS, IdempotencyKey, IfMatch, IfNoneMatch, Overlap, Reader, Writer
 from routes.endpoints import Endpoint
 from services.bulk import bulk_service
@@ -40,7 +40,7 @@ async def list_tasks(user: Reader, query: Annotated[TaskQuery, Depends(Query(Tas
     summary="Make a task",
     status_code=201,
     response_model=TaskRead,
-    responses=problems(*RETRY_ERRORS),
+    responses={**with_headers(201, "ETag", "Location"), **problems(*RETRY_ERRORS)},
 )
 async def create_task(
     request: Request,

@@ -9,7 +9,7 @@ from app.arguments import JsonBody, Query
 from app.errors import StaleVersionError
 from app.json import json_response
 from app.problems import problems
-from routes.answers import versioned
+from routes.answers import versioned, with_headers
 from routes.dependencies import RETRY_ERRORS, IdempotencyKey, IfMatch, IfNoneMatch, Overlap, Page, Reader, Writer
 from routes.endpoints import Endpoint
 from services.entry_errors import EntryNotFoundError
@@ -75,9 +75,10 @@ async def get_time_entry(user: Reader, task_id: str, entry_id: str, if_none_matc
     summary="Write down a time entry",
     status_code=201,
     response_model=EntryWriteResult,
-    responses=problems(
-        TaskNotFoundError, TaskFullError, OverlapError, StaleVersionError, InTheFutureError, *RETRY_ERRORS
-    ),
+    responses={
+        **with_headers(201, "Location"),
+        **problems(TaskNotFoundError, TaskFullError, OverlapError, StaleVersionError, InTheFutureError, *RETRY_ERRORS),
+    },
 )
 async def create_time_entry(
     request: Request,

@@ -9,6 +9,7 @@ from app.arguments import JsonBody
 from app.errors import RateLimitError
 from app.json import json_response
 from app.problems import problems
+from routes.answers import with_headers
 from routes.dependencies import AccountHolder, Limiter, Page, ServiceSettings
 from routes.endpoints import Endpoint
 from services.account_deletion import account_deletion_service
@@ -27,7 +28,10 @@ account = APIRouter(route_class=Endpoint, prefix="/users/me", tags=["users"])
     summary="Make an account",
     status_code=201,
     response_model=UserRead,
-    responses=problems(EmailTakenError, RegistrationClosedError, RateLimitError),
+    responses={
+        **with_headers(201, "Location"),
+        **problems(EmailTakenError, RegistrationClosedError, RateLimitError),
+    },
 )
 async def register(
     settings: ServiceSettings,

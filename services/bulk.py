@@ -1,7 +1,7 @@
 """Many changes of tasks at once: each for itself, or all or none."""
 
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 from pydantic import ValidationError as PydanticError
@@ -14,6 +14,7 @@ from services.contention import settled_as_one
 from services.overlap import policy_of
 from services.retries import RequestKey, Work, once
 from services.schemas.bulk import BulkOperation, BulkOperationResult, BulkRequest
+from services.schemas.problems import Problem
 from services.schemas.tasks import TaskCreate, TaskUpdate
 from services.schemas.versions import Versioned
 from services.tasks import TaskNotFoundError, task_service
@@ -63,7 +64,8 @@ class BulkService:
         try:
             return await self._done(user, bulk.operations[index], index, work)
         except ServiceError as error:
-            return {"status": error.status, "problem": members(_placed(error, index))}
+            # What it says of the request is added where the request is known.
+            return {"status": error.status, "problem": cast("Problem", members(_placed(error, index)))}
 
     async def _done(self, user: ActingUser, operation: BulkOperation, index: int, work: Work) -> BulkOperationResult:
         if operation.op == "create":

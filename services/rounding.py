@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+from typing_extensions import TypeAliasType
+
 RoundingWay = Literal["up", "nearest", "down"]
-RoundingScope = Literal["entry", "day", "total"]
+RoundingScope = TypeAliasType("RoundingScope", Literal["entry", "day", "total"])
 
 HOUR_SECONDS = 3600
 

@@ -78,11 +78,17 @@ class Operation:
         return re.findall(r"\{(\w+)\}", self.path)
 
 
+def scope_of(security: list[Json]) -> str:
+    """The scopes of which one is enough; "account" where no token is, "open" where none is needed."""
+    if not security:
+        return "open"
+    return " ".join(scope for scheme in security for scope in scheme.get("Password", ())) or "account"
+
+
 def operations(app: FastAPI) -> Iterator[Operation]:
     for path, item in app.openapi()["paths"].items():
         for method, said in item.items():
-            scope = "open" if "security" not in said else " ".join(said["security"][0]["Password"]) or "account"
-            yield Operation(said["operationId"], method.upper(), path, scope)
+            yield Operation(said["operationId"], method.upper(), path, scope_of(said["security"]))
 
 
 def with_ids(app: FastAPI) -> Iterator[tuple[str, str, list[str], Any]]:

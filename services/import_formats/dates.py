@@ -6,11 +6,13 @@ from functools import lru_cache
 from itertools import combinations
 from typing import Literal
 
+from typing_extensions import TypeAliasType
+
 from app.errors import FieldError, ValidationError
 from services.import_formats.texts import LONGEST_SHOWN, shown
 from services.schemas.fields import FIRST_YEAR, LAST_YEAR
 
-DateOrder = Literal["dmy", "mdy", "ymd"]
+DateOrder = TypeAliasType("DateOrder", Literal["dmy", "mdy", "ymd"])
 
 _DATE = re.compile(r"([0-9]{1,4})([-/.])([0-9]{1,2})\2([0-9]{1,4})")
 _YEAR_DIGITS = 4

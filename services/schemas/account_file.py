@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 
 from app.clock import rfc3339
 from documents.base import object_id
+from documents.entries import EntrySource
 from documents.tasks import TaskStatus
 from documents.users import OverlapPolicy
 from services.schemas.entries import read_entry
@@ -119,7 +120,7 @@ class _AnEntry(Line):
     note: Note | None
     tags: Tags
     billable: bool
-    source: Literal["timer", "manual", "import"]
+    source: EntrySource
     timezone: Zone
     needs_review: bool
     hourly_rate: HourlyRate | None

@@ -3,12 +3,15 @@
 from typing import Annotated, Any, Literal, NotRequired, Self
 
 from pydantic import ConfigDict, Field, model_validator, with_config
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from services.schemas.fields import Input
+from services.schemas.problems import Problem
 from services.schemas.tasks import TASK_EXAMPLE, TaskRead
 
 MOST_OPERATIONS = 100
+
+BulkOperationKind = TypeAliasType("BulkOperationKind", Literal["create", "update", "delete"])
 
 _NEEDS = {"create": {"body"}, "update": {"task_id", "body"}, "delete": {"task_id"}}
 
@@ -16,7 +19,7 @@ _NEEDS = {"create": {"body"}, "update": {"task_id", "body"}, "delete": {"task_id
 class BulkOperation(Input):
     """One change of one task. `body` is what POST /tasks or PATCH /tasks/{task_id} would take."""
 
-    op: Literal["create", "update", "delete"]
+    op: BulkOperationKind
     task_id: str | None = Field(default=None, description="For update and delete.")
     body: dict[str, Any] | None = Field(default=None, description="For create and update.")
 
@@ -55,7 +58,7 @@ class BulkOperationResult(TypedDict):
 
     status: int
     body: NotRequired[Annotated[TaskRead | None, Field(description="null for a delete.")]]
-    problem: NotRequired[Annotated[dict[str, Any], Field(description="RFC 9457")]]
+    problem: NotRequired[Problem]
 
 
 @with_config(

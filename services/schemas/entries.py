@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, with_config
 from pydantic.config import JsonDict
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from app.clock import rfc3339
+from documents.entries import EntrySource
 from services.schemas.fields import (
     Cursor,
     Flag,
@@ -21,6 +22,8 @@ from services.schemas.fields import (
     Timestamp,
     Zone,
 )
+
+EntrySort = TypeAliasType("EntrySort", Literal["started_at", "-started_at"])
 
 ENDED_EXAMPLE: JsonDict = {
     "id": "6920a3f1c2d4e5f607182931",
@@ -67,8 +70,8 @@ class EntryQuery(BaseModel):
         default=[], max_length=20, description="An entry's own or its task's. Given twice, it means either."
     )
     q: SearchText | None = Field(default=None, description="A part of the note or of the task's title, in any case.")
-    needs_review: Flag | None = None
-    sort: Literal["started_at", "-started_at"] = Field(default="-started_at", description="With - it descends.")
+    needs_review: Flag | None = Field(default=None, description="Whether a person has yet to look at it.")
+    sort: EntrySort = Field(default="-started_at", description="With - it descends.")
     limit: Limit = 50
     cursor: Cursor | None = None
 
@@ -93,7 +96,7 @@ class EntryRead(TypedDict):
     note: str | None
     tags: list[str]
     billable: bool
-    source: Literal["timer", "manual", "import"]
+    source: EntrySource
     timezone: Annotated[str, Field(description="The IANA zone where it was tracked.", examples=["Europe/Berlin"])]
     needs_review: Annotated[
         bool,

@@ -202,13 +202,14 @@ Flag = Annotated[bool, BeforeValidator(_flag)]
 FirstDayOfWeek = Annotated[int, Field(ge=0, le=6), BeforeValidator(_whole_number)]
 """A query parameter that is a day of the week: 0 is Monday, 6 is Sunday."""
 
-Limit = Annotated[int, Field(ge=1, le=200), BeforeValidator(_whole_number)]
-"""How many things a page holds at most."""
+Limit = Annotated[
+    int, Field(ge=1, le=200, description="How many things a page holds at most."), BeforeValidator(_whole_number)
+]
 
 Cursor = Annotated[str, Field(max_length=LONGEST_CURSOR, description="The next_cursor of the page before.")]
 NextCursor = Annotated[str | None, Field(description="What to send as cursor for the next page; null on the last.")]
 
-TaskFilter = Annotated[str, AfterValidator(_task_id)]
+TaskFilter = Annotated[str, AfterValidator(_task_id), Field(description="The id of a task.")]
 
 ProjectFilter = Annotated[
     str,

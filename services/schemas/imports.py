@@ -5,12 +5,15 @@ from typing import Annotated, Any, Literal, NotRequired
 from bson import ObjectId
 from pydantic import BaseModel, ConfigDict, Field, with_config
 from pydantic.config import JsonDict
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from app.clock import rfc3339
 from documents.import_batches import ImportFormat
+from services.import_formats.dates import DateOrder
 from services.schemas.fields import Flag, Id, NextCursor, Timestamp, Zone
 from services.schemas.overlaps import OverlapRead
+
+ImportState = TypeAliasType("ImportState", Literal["under_way", "interrupted", "being_undone", "undone"])
 
 _READ_EXAMPLE: JsonDict = {
     "id": "6920a3f1c2d4e5f607182950",
@@ -33,7 +36,7 @@ class ImportForm(BaseModel):
     timezone: Zone | None = Field(
         default=None, description="Whose local times the file has. Needed, but for an account file."
     )
-    date_order: Literal["dmy", "mdy", "ymd"] | None = Field(
+    date_order: DateOrder | None = Field(
         default=None, description="Needed where the dates of the file can be read in more than one way."
     )
     dry_run: Flag = Field(default=False, description="true: answer what would be done, and write nothing.")
@@ -74,7 +77,7 @@ class ImportRead(TypedDict):
     overlaps: NotRequired[Annotated[list[OverlapRead], Field(description="What was there; under `warn` alone.")]]
     state: NotRequired[
         Annotated[
-            Literal["under_way", "interrupted", "being_undone", "undone"],
+            ImportState,
             Field(description="There only when the import is not done."),
         ]
     ]

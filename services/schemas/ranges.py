@@ -20,7 +20,7 @@ class FilterQuery(BaseModel):
     status: list[TaskStatus] = Field(
         default=[], max_length=20, description="Of the task, as it is now. Given twice, it means either."
     )
-    billable: Flag | None = None
+    billable: Flag | None = Field(default=None, description="Of the entry.")
     include_running: Flag = Field(default=False, description="Whether the running timer counts, up to now.")
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, with_config
 from pydantic.config import JsonDict
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from app.clock import rfc3339
 from documents.tasks import TaskStatus as Status
@@ -90,20 +90,23 @@ class TaskUpdate(Input):
     billable: bool = Field(default_factory=bool)
 
 
-TaskSort = Literal[
-    "created_at",
-    "-created_at",
-    "updated_at",
-    "-updated_at",
-    "due_at",
-    "-due_at",
-    "title",
-    "-title",
-    "project_id",
-    "-project_id",
-    "tracked_seconds",
-    "-tracked_seconds",
-]
+TaskSort = TypeAliasType(
+    "TaskSort",
+    Literal[
+        "created_at",
+        "-created_at",
+        "updated_at",
+        "-updated_at",
+        "due_at",
+        "-due_at",
+        "title",
+        "-title",
+        "project_id",
+        "-project_id",
+        "tracked_seconds",
+        "-tracked_seconds",
+    ],
+)
 
 
 class TaskQuery(BaseModel):
@@ -116,7 +119,7 @@ class TaskQuery(BaseModel):
     project_id: ProjectFilter | None = None
     q: SearchText | None = Field(default=None, description="A part of the title or the description, in any case.")
     running: Flag | None = Field(default=None, description="Whether a timer runs on the task.")
-    due_before: Instant | None = None
+    due_before: Instant | None = Field(default=None, description="Due before then.")
     due_after: Instant | None = Field(default=None, description="Due then or later.")
     updated_since: Instant | None = Field(default=None, description="Changed then or later.")
     deleted: Flag = Field(default=False, description="true: the trash alone.")

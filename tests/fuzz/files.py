@@ -31,7 +31,7 @@ from tests.test_account_import import ACCOUNT, END, ENTRY, PROJECT, TASK
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SAMPLES = Path(__file__).parent.parent / "samples"
 FORMATS: tuple[RowFormat, ...] = get_args(RowFormat)
-ORDERS: tuple[DateOrder | None, ...] = (None, *get_args(DateOrder))
+ORDERS: tuple[DateOrder | None, ...] = (None, *get_args(DateOrder.__value__))
 ZONES = ("Europe/Berlin", "UTC", "Australia/Lord_Howe", "Pacific/Apia", "Africa/Monrovia")
 LIMITS: dict[str, TypeAdapter[Any]] = {
     "title": TypeAdapter(Title),

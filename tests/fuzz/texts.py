@@ -53,7 +53,7 @@ Read = Callable[[str], Any]
 
 LONGEST_SAID = 500
 SCOPE = b"the list of a user"
-ORDERS: tuple[DateOrder, ...] = get_args(DateOrder)
+ORDERS: tuple[DateOrder, ...] = get_args(DateOrder.__value__)
 SECRETS = AccessTokens(key="k" * 32, algorithm="HS256", issuer="Task Timer", lifetime=timedelta(days=36500))
 TOKEN = SECRETS.issue(user_id="0" * 24, session_id="1" * 24, token_version=0)
 

@@ -1,0 +1,88 @@
+"""The JSON schemas of what the API takes and answers, in the form that client generators understand best.
+
+A field's title only repeats its name, and a default of null says nothing but that the field may be
+left out. In a body, generators take a field with a default as one that is always there; so its
+default is told in words. A parameter or a form field cannot be null: it is sent, or it is not.
+"""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
+from pydantic_core import core_schema
+
+REF = "#/components/schemas/{model}"
+
+Schema = dict[str, Any]
+NULL: Schema = {"type": "null"}
+
+
+class _Generator(GenerateJsonSchema):
+    """Leaves out the titles of fields, and defaults of null."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 -- it holds for all
+        """Never."""
+        return False
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """The default beside the schema, unless it is null."""
+        if schema.get("default", ...) is None:
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
+
+
+def body_schemas(model: type[BaseModel]) -> dict[str, Schema]:
+    """The schemas of a body, by their names: the model's own and those that it refers to."""
+    _, defined = models_json_schema([(model, "validation")], ref_template=REF, schema_generator=_Generator)
+    schemas: dict[str, Schema] = defined["$defs"]
+    for schema in schemas.values():
+        for field in schema.get("properties", {}).values():
+            _tell_the_default(field)
+    return schemas
+
+
+def form_schemas(model: type[BaseModel]) -> dict[str, Schema]:
+    """The schemas of a body that is a form: none of its fields can be null."""
+    schemas = body_schemas(model)
+    form = schemas[model.__name__]
+    form["properties"] = {name: _without_null(field) for name, field in form["properties"].items()}
+    return schemas
+
+
+def answer_schemas(shape: Any) -> dict[str, Schema]:
+    """The schemas of an answer, by their names."""
+    schema = TypeAdapter(shape).json_schema(mode="serialization", ref_template=REF, schema_generator=_Generator)
+    return {**schema.pop("$defs", {}), schema["title"]: schema}
+
+
+def query_parameters(model: type[BaseModel]) -> tuple[list[Schema], dict[str, Schema]]:
+    """A parameter for each field, and the schemas that they refer to."""
+    schema = model.model_json_schema(ref_template=REF, schema_generator=_Generator)
+    required = schema.get("required", ())
+    parameters = [_parameter(name, field, required=name in required) for name, field in schema["properties"].items()]
+    return parameters, schema.get("$defs", {})
+
+
+def _parameter(name: str, field: Schema, *, required: bool) -> Schema:
+    schema = _without_null(field)
+    description = schema.pop("description", "")
+    if schema.get("default") == []:
+        del schema["default"]
+    return {"name": name, "in": "query", "description": description, "required": required, "schema": schema}
+
+
+def _without_null(field: Schema) -> Schema:
+    choices = field.get("anyOf", [])
+    if NULL not in choices:
+        return field
+    (choice,) = (choice for choice in choices if choice != NULL)
+    return {**choice, **{word: value for word, value in field.items() if word != "anyOf"}}
+
+
+def _tell_the_default(field: Schema) -> None:
+    default = field.pop("default", None)
+    if default in (None, ""):
+        return
+    told = f"Default: {default if isinstance(default, str) else json.dumps(default)}."
+    field["description"] = f"{field['description']} {told}" if "description" in field else told

@@ -1,0 +1,65 @@
+"""The headers of answers, as the OpenAPI document shows them: what each says, and which answers carry it."""
+
+from typing import Any
+
+from app.arguments import Operation
+
+HEADERS: dict[str, dict[str, Any]] = {
+    "Content-Disposition": {
+        "description": "The name to keep the file under.",
+        "schema": {"type": "string", "examples": ['attachment; filename="time-entries.csv"']},
+    },
+    "ETag": {
+        "description": "The version of the task, strong: for If-Match and If-None-Match.",
+        "schema": {"type": "string", "examples": ['"3"']},
+    },
+    "Idempotency-Replayed": {
+        "description": "true when an earlier request with this Idempotency-Key got this answer; else it is not sent.",
+        "schema": {"type": "string", "const": "true"},
+    },
+    "Location": {
+        "description": "The path of what was made.",
+        "schema": {"type": "string", "format": "uri-reference", "examples": ["/api/v1/tasks/6920a3f1c2d4e5f607182930"]},
+    },
+    "RateLimit-Limit": {"description": "How many requests the limit allows.", "schema": {"type": "integer"}},
+    "RateLimit-Remaining": {"description": "How many of them are left.", "schema": {"type": "integer"}},
+    "RateLimit-Reset": {"description": "Seconds until all are there again.", "schema": {"type": "integer"}},
+    "Retry-After": {"description": "Seconds to wait before the request is sent again.", "schema": {"type": "integer"}},
+    "WWW-Authenticate": {
+        "description": "What is wrong with the token (RFC 6750 section 3).",
+        "schema": {"type": "string", "examples": ['Bearer realm="Task Timer"']},
+    },
+    "X-Request-ID": {
+        "description": "What the log calls this request: what was sent in the same header, or else a new id.",
+        "schema": {"type": "string", "examples": ["5f0c7c1e9f0b4a1c8a53d7f4a86f0c11"]},
+    },
+}
+
+_OF_A_STATUS = {
+    "401": ("WWW-Authenticate",),
+    "403": ("WWW-Authenticate",),
+    "429": ("Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
+    "503": ("Retry-After",),
+}
+_VERSIONED = {"200", "201", "304"}
+_KEPT = {"200", "201", "409"}
+
+
+def header_references(*names: str) -> dict[str, dict[str, str]]:
+    """The `headers` of an answer that has these."""
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def add_headers(operation: Operation) -> None:
+    """Adds to each answer of the operation the headers that follow from its status and from what the operation takes.
+
+    Others stand beside the route: they are of one kind of answer only.
+    """
+    taken = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "header"}
+    for status, answer in operation["responses"].items():
+        names = [*_OF_A_STATUS.get(status, ()), "X-Request-ID"]
+        if status in _VERSIONED and taken & {"If-Match", "If-None-Match"}:
+            names.append("ETag")
+        if "Idempotency-Key" in taken and status in _KEPT:
+            names.append("Idempotency-Replayed")
+        answer["headers"] = header_references(*sorted({*answer.get("headers", ()), *names}))
