@@ -4,17 +4,20 @@ The longer pieces of work are generators that pause now and then, so that whoeve
 something else in between.
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from fractions import Fraction
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from app.clock import rfc3339
 from app.errors import FieldError, ValidationError
 from services.local_days import LocalDays
+from services.local_hours import LocalHours
 from services.report_keys import (
+    HOURS,
+    PERIODS,
     TIMES,
     GroupBy,
     Key,
@@ -65,6 +68,15 @@ class Sum:
 NOTHING = Sum(0, 0, {})
 
 
+class Slice(NamedTuple):
+    """A part of an entry within one day, [begin, end), and within one hour of the clock where rows are hours."""
+
+    day: date
+    hour: int
+    begin: int
+    end: int
+
+
 class _Part:
     """Time that is rounded as one. `weight` is its seconds, or those of its slices, each rounded; money goes by it."""
 
@@ -77,16 +89,16 @@ class _Part:
 
 
 class _Row:
-    """A row under way. It has parts of its own unless it is the sum of rows that do not overlap."""
+    """A row that is being added up. It has parts of its own, so that its sum does not depend on the rows inside it."""
 
     __slots__ = ("added", "entries", "key", "label", "last_entry", "parts", "rows", "slices")
 
-    def __init__(self, key: Key, label: str, *, has_parts: bool) -> None:
+    def __init__(self, key: Key, label: str) -> None:
         self.key = key
         self.label = label
         self.entries = 0
         self.last_entry = 0
-        self.parts: dict[date | None, _Part] | None = {} if has_parts else None
+        self.parts: dict[date | None, _Part] = {}
         self.rows: dict[Key, _Row] = {}
         self.slices: list[tuple[int, int, str, str]] = []
         self.added = NOTHING
@@ -102,11 +114,12 @@ class ReportSums:
         self.plan = plan
         self.days = days or LocalDays(plan.zone)
         self.tasks: dict[str, TrackedTask] = {}
+        self._hours = LocalHours(self.days)
         self._keys = [keys_by(group, week_start=plan.week_start) for group in plan.groups]
         self._lens = plan.rounding.of if plan.rounding is not None and plan.scope == "entry" else None
         self._day_by_day = plan.scope == "day"
-        self._root = _Row(None, "", has_parts=plan.groups[0] == "tag")
-        self._entries = self._rows = self._slices = self._work = 0
+        self._root = _Row(None, "")
+        self._entries = self._rows = self._slices = self._work = self._paused_at = 0
 
     def add(self, task: TrackedTask, entries: Iterable[TrackedEntry]) -> InPieces[None]:
         """Adds the entries of a task, each clipped to the time of the report and cut at its midnights.
@@ -121,15 +134,16 @@ class ReportSums:
                 continue
             self._entries += 1
             for day, part_begin, part_end in self.days.cut(begin, end):
-                self._add_slice(task, entry, day, part_begin, part_end)
-                self._work += 1
-                if self._work % PAUSE == 0:
+                self._put(self._root, entry, day, part_begin, part_end)
+                self._put_inside(self._root, 0, task, entry, Slice(day, 0, part_begin, part_end))
+                if self._is_time_to_pause():
                     yield
 
     def result(self) -> InPieces[tuple[Sum, list[SummaryRow]]]:
-        """What everything adds up to, counted once, and the rows; for when all is added.
+        """What everything adds up to, and the rows; for when all is added.
 
-        The whole is the sum of the rows as they are shown, unless they overlap.
+        The sum of everything is computed from the entries, not from the rows: it is the same
+        whatever the rows are about. So is the sum of a row that holds others.
         """
         if self.plan.fill and self.plan.groups[0] in TIMES:
             yield from self._fill()
@@ -145,27 +159,22 @@ class ReportSums:
             rows.append(read)
         return added, rows
 
-    def _add_slice(self, task: TrackedTask, entry: TrackedEntry, day: date, begin: int, end: int) -> None:
-        seconds = end - begin
-        weight = seconds if self._lens is None else self._lens(seconds)
-        if self._root.parts is not None:
-            self._put(self._root, entry, day, seconds, weight)
-        for key in self._keys[0](task, entry, day):
-            row = self._root.rows.get(key) or self._new_row(self._root, key, 0, task)
-            self._put(row, entry, day, seconds, weight)
-            innermost = [row] if len(self._keys) == 1 else self._put_inside(row, task, entry, day, seconds, weight)
+    def _put_inside(self, above: _Row, level: int, task: TrackedTask, entry: TrackedEntry, whole: Slice) -> None:
+        """Puts a slice of an entry into the rows of this level that it is in, and into those inside them."""
+        if level == len(self._keys):
             if self.plan.explain:
-                self._show(innermost, (begin, end, task.id, str(entry.id)))
+                self._show(above, (whole.begin, whole.end, task.id, str(entry.id)))
+            return
+        by_hour = self.plan.groups[level] == "hour"
+        for part in self._cut_at_hours(whole) if by_hour else (whole,):
+            for key in self._keys[level](task, entry, part.day, part.hour):
+                row = above.rows.get(key) or self._new_row(above, key, level, task)
+                self._put(row, entry, part.day, part.begin, part.end)
+                self._put_inside(row, level + 1, task, entry, part)
 
-    def _put_inside(
-        self, above: _Row, task: TrackedTask, entry: TrackedEntry, day: date, seconds: int, weight: int
-    ) -> list[_Row]:
-        rows = []
-        for key in self._keys[1](task, entry, day):
-            row = above.rows.get(key) or self._new_row(above, key, 1, task)
-            self._put(row, entry, day, seconds, weight)
-            rows.append(row)
-        return rows
+    def _cut_at_hours(self, whole: Slice) -> Iterator[Slice]:
+        for hour, begin, end in self._hours.cut(whole.day, whole.begin, whole.end):
+            yield Slice(whole.day, hour, begin, end)
 
     def _new_row(self, above: _Row, key: Key, level: int, task: TrackedTask) -> _Row:
         self._rows += 1
@@ -173,57 +182,50 @@ class ReportSums:
             raise _too_much(f"makes more than {MOST_ROWS:,} rows", "group_by")
         if self.plan.groups[level] == "task":
             self.tasks[task.id] = task
-        label = label_of(self.plan.groups[level], key, task)
-        row = above.rows[key] = _Row(key, label, has_parts=self._has_parts(level))
+        row = above.rows[key] = _Row(key, label_of(self.plan.groups[level], key, task))
         return row
 
-    def _has_parts(self, level: int) -> bool:
-        """Whether rows of this level are reckoned by themselves: those that hold no others, or overlapping ones."""
-        return level + 1 == len(self.plan.groups) or self.plan.groups[level + 1] == "tag"
-
-    def _put(self, row: _Row, entry: TrackedEntry, day: date, seconds: int, weight: int) -> None:
+    def _put(self, row: _Row, entry: TrackedEntry, day: date, begin: int, end: int) -> None:
+        self._work += 1
         if row.last_entry != self._entries:
             row.last_entry = self._entries
             row.entries += 1
-        if row.parts is None:
-            return
         together = day if self._day_by_day else None
         part = row.parts.get(together)
         if part is None:
             part = row.parts[together] = _Part()
+        seconds = end - begin
+        weight = seconds if self._lens is None else self._lens(seconds)
         part.seconds += seconds
         part.weight += weight
         if entry.currency is not None:
             part.money[entry.currency] = part.money.get(entry.currency, 0) + weight * entry.amount
 
-    def _show(self, rows: list[_Row], piece: tuple[int, int, str, str]) -> None:
-        self._slices += len(rows)
+    def _show(self, row: _Row, piece: tuple[int, int, str, str]) -> None:
+        self._slices += 1
         if self._slices > MOST_SLICES:
             raise _too_much(f"shows more than {MOST_SLICES:,} slices", "explain")
-        for row in rows:
-            row.slices.append(piece)
+        row.slices.append(piece)
 
     def _reckon(self, row: _Row) -> InPieces[Sum]:
-        """What the row adds up to, and each row in it: of parts of its own, or of its rows as they are shown."""
-        sums: list[Sum] = []
+        """Adds up the parts of the row and of each row inside it; money is rounded here, once a row."""
         for inner in row.rows.values():
-            sums.append((yield from self._reckon(inner)))
-            if self._is_time_to_pause():
-                yield
-        row.added = _sum_of(sums) if row.parts is None else self._sum_of_parts(row.parts)
-        return row.added
-
-    def _sum_of_parts(self, parts: dict[date | None, _Part]) -> Sum:
+            yield from self._reckon(inner)
         seconds = rounded = 0
         money: dict[str, int | Fraction] = {}
-        for part in parts.values():
+        for part in row.parts.values():
             part_rounded = part.weight if self.plan.rounding is None else self.plan.rounding.of(part.weight)
             seconds += part.seconds
             rounded += part_rounded
             for currency, amount in part.money.items():
                 share = amount if part_rounded == part.weight else Fraction(amount * part_rounded, part.weight)
                 money[currency] = money.get(currency, 0) + share
-        return Sum(seconds, rounded, {currency: amount_of(rate_seconds) for currency, rate_seconds in money.items()})
+            if self._is_time_to_pause(1):
+                yield
+        row.added = Sum(
+            seconds, rounded, {currency: amount_of(rate_seconds) for currency, rate_seconds in money.items()}
+        )
+        return row.added
 
     def _read(self, row: _Row, *, innermost: bool) -> InPieces[SummaryRow]:
         read: SummaryRow = {
@@ -234,13 +236,13 @@ class ReportSums:
             "entry_count": row.entries,
             "amounts": read_amounts(row.added),
         }
-        if self._is_time_to_pause():
+        if self._is_time_to_pause(1):
             yield
         if self.plan.explain and innermost:
             read["slices"] = []
             for piece in sorted(row.slices):
                 read["slices"].append(_read_slice(*piece))
-                if self._is_time_to_pause():
+                if self._is_time_to_pause(1):
                     yield
         return read
 
@@ -252,24 +254,33 @@ class ReportSums:
 
     def _fill(self) -> InPieces[None]:
         """Makes the rows of the times in which nothing was tracked. Raises ValidationError for too many."""
-        group, groups = self.plan.groups[0], self.plan.groups
-        key_of = key_of_day(group, week_start=self.plan.week_start)
-        first, last = self.days.at(self.plan.since).date, self.days.at(self.plan.until - 1).date
-        for number, day in enumerate(days_for_keys(group, first, last)):
+        group = self.plan.groups[0]
+        for number, key in enumerate(self._keys_to_fill(group)):
             if number >= MOST_FILLED_ROWS:
                 raise _too_much(f"makes more than {MOST_FILLED_ROWS:,} rows", "fill")
-            stretch = self.days.day(day)
-            if stretch.begin < stretch.end or group in {"week", "month"}:
-                key = key_of(day)
-                if key not in self._root.rows:
-                    label = label_of(group, key)
-                    self._root.rows[key] = _Row(key, label, has_parts=len(groups) == 1 or groups[1] == "tag")
-            if self._is_time_to_pause():
+            if key is not None and key not in self._root.rows:
+                self._root.rows[key] = _Row(key, label_of(group, key))
+            if self._is_time_to_pause(1):
                 yield
 
-    def _is_time_to_pause(self) -> bool:
-        self._work += 1
-        return self._work % PAUSE == 0
+    def _keys_to_fill(self, group: GroupBy) -> Iterator[Key]:
+        """The keys of all rows of time within the report, and None for each date that the calendar has skipped."""
+        if group == "hour":
+            yield from HOURS
+            return
+        key_of = key_of_day(group, week_start=self.plan.week_start)
+        first, last = self.days.at(self.plan.since).date, self.days.at(self.plan.until - 1).date
+        for day in days_for_keys(group, first, last):
+            stretch = self.days.day(day)
+            yield key_of(day) if group in PERIODS or stretch.begin < stretch.end else None
+
+    def _is_time_to_pause(self, done: int = 0) -> bool:
+        """Whether enough was done since the last pause, `done` pieces of work included that were not yet counted."""
+        self._work += done
+        if self._work - self._paused_at < PAUSE:
+            return False
+        self._paused_at = self._work
+        return True
 
 
 def read_amounts(added: Sum) -> list[AmountRead]:
@@ -290,14 +301,6 @@ def at_once(work: InPieces[T]) -> T:
         except StopIteration as done:
             answer: T = done.value
             return answer
-
-
-def _sum_of(sums: list[Sum]) -> Sum:
-    amounts: dict[str, int] = {}
-    for added in sums:
-        for currency, amount in added.amounts.items():
-            amounts[currency] = amounts.get(currency, 0) + amount
-    return Sum(sum(added.seconds for added in sums), sum(added.rounded for added in sums), amounts)
 
 
 def _read_slice(begin: int, end: int, task_id: str, entry_id: str) -> ReportSlice:

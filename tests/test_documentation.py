@@ -149,6 +149,8 @@ class TestThePageOfReports:
             '"amounts":[{"currency":"EUR","amount":6750}]',
             '"key":"2026-11-19","label":"2026-11-19","seconds":3000,',
             '"timezone":"America/New_York"',
+            '"key":"2026-Q4","label":"2026-Q4","seconds":6900,',
+            '"rows":[{"key":"00","label":"00","seconds":3000,',
             '"key":"2026-11-18","label":"2026-11-18","seconds":6900,',
             '"key":"Ada","label":"Ada","seconds":5700,',
             '"from":"2026-11-18T23:00:00Z","to":"2026-11-18T23:50:00Z","seconds":3000',
@@ -158,7 +160,7 @@ class TestThePageOfReports:
             '"recent_tasks":[{',
         ):
             assert part in said
-        assert said.count('"total_seconds":6900') == 5
+        assert said.count('"total_seconds":6900') == 6
 
 
 class TestThePageOfExports:

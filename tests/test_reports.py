@@ -1,6 +1,6 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -8,11 +8,13 @@ from bson import ObjectId
 
 from documents.entry_filter import EntryFilter
 from documents.report_entries import read_ended
+from services.report_keys import GroupBy
 from tests.conftest import Database, MakeUser
 from tests.rows import ended_entry, project_row, running_entry, task_row, tracked
 from tests.support import Client, Json, ago, instant, parameters, problem
 
 WEEK = {"from": "2026-11-16", "to": "2026-11-23"}
+GROUPS: tuple[str, ...] = get_args(GroupBy)
 EURO = {"amount": 9000, "currency": "EUR"}
 DOLLAR = {"amount": 6000, "currency": "USD"}
 
@@ -151,8 +153,7 @@ class TestASummary:
         hers = await project(database, alice, client_name="canary")
         task = await put(database, alice, entry("18 09:00"), project_id=hers, tags=["canary"])
         await database.tasks.update_one({}, {"$set": {"active": running_entry()}})
-        groups = ("day", "week", "month", "weekday", "task", "project", "client", "tag", "status", "billable")
-        for sent in (*({"group_by": group} for group in groups), {"task_id": task}, {"project_id": str(hers)}):
+        for sent in (*({"group_by": group} for group in GROUPS), {"task_id": task}, {"project_id": str(hers)}):
             found = await report(bob, include_running="true", **sent)
             assert (found["total_seconds"], found["running_seconds"], found["rows"]) == (0, 0, [])
         assert (await timesheet(bob, date="2026-11-18", include_running="true"))["rows"] == []
@@ -201,6 +202,15 @@ class TestTheRowsOfASummary:
         assert await seconds(alice, group_by="weekday") == {"0": 2 * hour, "1": 3 * hour, "6": hour}
         assert await seconds(alice, group_by="week") == {"2026-11-16": 6 * hour}
         assert await seconds(alice, group_by="month") == {"2026-11": 6 * hour}
+        assert await seconds(alice, group_by="quarter") == {"2026-Q4": 6 * hour}
+        assert await seconds(alice, group_by="year") == {"2026": 6 * hour}
+        assert await seconds(alice, group_by="hour") == {
+            "09": 2 * hour,
+            "10": hour,
+            "13": hour,
+            "14": hour,
+            "23": hour,
+        }
 
     async def test_are_labelled_for_people_and_the_most_comes_first(
         self, alice: Client, tracked_week: dict[str, str]
@@ -243,6 +253,32 @@ class TestTheRowsOfASummary:
         found = await report(alice, group_by="project,day", task_id=tracked_week["first"])
         (row,) = found["rows"]
         assert [inner["key"] for inner in row["rows"]] == ["2026-11-16", "2026-11-17"]
+
+    async def test_may_be_hours_on_either_level(self, alice: Client, tracked_week: dict[str, str]) -> None:
+        found = await report(alice, group_by="hour,task", explain="true")
+        assert [row["key"] for row in found["rows"]] == ["09", "10", "13", "14", "23"]
+        nine, *_ = found["rows"]
+        assert [(inner["label"], inner["seconds"], inner["entry_count"]) for inner in nine["rows"]] == [
+            ("First", 7200, 2)
+        ]
+        assert [(piece["from"], piece["to"]) for piece in nine["rows"][0]["slices"]] == [
+            ("2026-11-16T09:00:00Z", "2026-11-16T10:00:00Z"),
+            ("2026-11-17T09:00:00Z", "2026-11-17T10:00:00Z"),
+        ]
+        turned = await report(alice, group_by="task,hour", task_id=tracked_week["first"])
+        (row,) = turned["rows"]
+        assert {inner["key"]: inner["seconds"] for inner in row["rows"]} == {"09": 7200, "10": 3600}
+        filled = await report(alice, group_by="hour,task", fill="true")
+        assert [row["key"] for row in filled["rows"]] == [f"{hour:02}" for hour in range(24)]
+        assert [row for row in filled["rows"] if row["seconds"]] == (await report(alice, group_by="hour,task"))["rows"]
+        assert filled["rows"][0]["rows"] == []
+        long = {"from": "2025-12-31", "to": "2027-01-02", "fill": "true"}
+        assert list(await seconds(alice, **long, group_by="year")) == ["2025", "2026", "2027"]
+        assert list(await seconds(alice, **long, group_by="quarter,hour")) == [
+            "2025-Q4",
+            *(f"2026-Q{quarter}" for quarter in range(1, 5)),
+            "2027-Q1",
+        ]
 
     async def test_are_narrowed_by_filters(self, alice: Client, tracked_week: dict[str, str]) -> None:
         it = tracked_week
@@ -314,6 +350,36 @@ class TestTheRowsOfASummary:
         found = await report(alice, group_by="task")
         assert found["amounts"] == found["rows"][0]["amounts"] == [{"currency": "USD", "amount": 10 * 2**62}]
         assert found["rows"][0]["label"] == "Grüße"
+
+
+class TestTheTotals:
+    async def test_are_the_same_for_every_grouping(self, alice: Client, database: Database) -> None:
+        rate: Json = {"billable": True, "hourly_rate": {"amount": 12345, "currency": "EUR"}}
+        minutes = (1, 5, 9, 12, 14, 15, 16, 30, 7, 8)
+        for number, length in enumerate(minutes):
+            work = entry(f"{number + 1:02} 08:55", length, tags=["a", "b"][: number % 3], **rate)
+            await put(database, alice, work, title=f"Task {number % 4}", tags=["c"] * (number % 2))
+        groupings = [*GROUPS, *(f"{one},{other}" for one in GROUPS for other in ("tag", "hour") if one != other)]
+        totals = []
+        for group_by in groupings:
+            found = await report(
+                alice, **{"from": "2026-11-01", "to": "2026-12-01"}, group_by=group_by, rounding="up:15"
+            )
+            totals.append((found["total_seconds"], found["rounded_total_seconds"], found["amounts"]))
+        # Twelve quarters of an hour at 30.8625; in rows of days they would be 370.32 together.
+        assert totals == [(sum(minutes) * 60, 12 * 900, [{"currency": "EUR", "amount": 37035}])] * len(groupings)
+
+    @pytest.mark.parametrize(("scope", "rounded"), [("entry", 45), ("day", 30), ("total", 15)])
+    async def test_round_what_the_scope_says_whatever_the_rows_are(
+        self, alice: Client, database: Database, scope: str, rounded: int
+    ) -> None:
+        rate: Json = {"billable": True, "hourly_rate": EURO}
+        await put(database, alice, entry("17 09:00", 4, **rate), entry("18 09:00", 4, **rate))
+        await put(database, alice, entry("18 10:00", 4, **rate), tags=["a", "b"])
+        for group_by in (*GROUPS, "task,day", "tag,task"):
+            found = await report(alice, group_by=group_by, rounding="up:15", rounding_scope=scope)
+            assert (found["total_seconds"], found["rounded_total_seconds"]) == (720, rounded * 60), group_by
+            assert found["amounts"] == [{"currency": "EUR", "amount": rounded * 150}], group_by
 
 
 class TestTheRunningTimer:
@@ -402,7 +468,8 @@ class TestAWrongQuestion:
             ({"status": "done"}, "status"),
             ({"billable": "1"}, "billable"),
             ({"include_running": "yes"}, "include_running"),
-            ({"group_by": "hour"}, "group_by"),
+            ({"group_by": "minute"}, "group_by"),
+            ({"group_by": "hour,hour"}, "group_by"),
             ({"group_by": ""}, "group_by"),
             ({"group_by": "day,"}, "group_by"),
             ({"group_by": "day,day"}, "group_by"),

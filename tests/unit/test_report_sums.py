@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from itertools import pairwise
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -34,7 +35,9 @@ STRANGE = (
     "Africa/Casablanca",
     "Antarctica/Troll",
 )
-GROUPS: tuple[GroupBy, ...] = ("day", "week", "month", "weekday", "task", "project", "client", "status", "billable")
+ALL_GROUPS: tuple[GroupBy, ...] = get_args(GroupBy)
+GROUPS: tuple[GroupBy, ...] = tuple(group for group in ALL_GROUPS if group != "tag")
+"""Those whose rows do not overlap."""
 TASKS = [
     TrackedTask("1", "a", "p", "Site", "Ada", "pending", ("web",)),
     TrackedTask("2", "b", "q", "Shop", None, "completed", ()),
@@ -126,6 +129,8 @@ class TestTheDaysOfAReport:
         keys: dict[GroupBy, Callable[[date], str]] = {
             "day": date.isoformat,
             "month": lambda day: f"{day:%Y-%m}",
+            "quarter": lambda day: f"{day:%Y}-Q{(day.month - 1) // 3 + 1}",
+            "year": lambda day: f"{day:%Y}",
             "weekday": lambda day: f"{(int(day.strftime('%w')) + 6) % 7}",
             "week": lambda day: date.fromisocalendar(*day.isocalendar()[:2], 1).isoformat(),
         }
@@ -139,6 +144,49 @@ class TestTheDaysOfAReport:
             assert added.seconds == counted.total() == max(0, min(end, until) - max(begin, since))
 
 
+class TestTheHoursOfAReport:
+    @examples(max_examples=60, deadline=None)  # the changes of a zone are looked up when it is first met
+    @given(st.sampled_from(STRANGE), st.data())
+    def test_have_the_seconds_that_looking_at_a_clock_finds(self, name: str, data: st.DataObject) -> None:
+        (begin, end), zone = data.draw(stretches(name)), ZoneInfo(name)
+        plan = Plan(since=begin - HOUR, until=end + HOUR, zone=zone, groups=("hour",), explain=True)
+        wanted = Counter(f"{datetime.fromtimestamp(second, zone):%H}" for second in range(begin, end))
+        added, rows = added_up(plan, [(TASKS[0], TrackedEntry(begin, end))])
+        assert {row["key"]: row["seconds"] for row in rows if row["seconds"]} == wanted
+        assert added.seconds == end - begin
+        pieces = sorted((piece["from"], piece["to"]) for row in rows for piece in row["slices"])
+        assert all(until == since for (_, until), (since, _) in pairwise(pieces))
+        # A new piece begins at a new day or another hour, and nowhere else.
+        days = LocalDays(zone)
+        shown = [(days.at(second).date, datetime.fromtimestamp(second, zone).hour) for second in range(begin, end)]
+        assert len(pieces) == (1 + sum(one != other for one, other in pairwise(shown)) if begin < end else 1)
+
+    def test_that_come_twice_are_one_slice(self) -> None:
+        begin = int(datetime(2026, 10, 24, 23, 30, tzinfo=UTC).timestamp())
+        tracked: Tracked = [(TASKS[0], TrackedEntry(begin, begin + 3 * HOUR))]
+        rows = added_up(plan_of("hour", explain=True, rounding=Rounding("up", 45)), tracked)[1]
+        assert [(row["key"], [piece["seconds"] for piece in row["slices"]]) for row in rows] == [
+            ("01", [HOUR // 2]),
+            ("02", [2 * HOUR]),
+            ("03", [HOUR // 2]),
+        ]
+        assert [row["rounded_seconds"] for row in rows] == [45 * 60, 3 * 45 * 60, 45 * 60]
+
+    def test_are_the_same_within_each_day_as_within_all(self) -> None:
+        begin = plan_of("hour").since
+        tracked: Tracked = [(TASKS[0], TrackedEntry(begin - HOUR, begin + 40 * HOUR))]
+        by_hour = Counter({row["key"]: row["seconds"] for row in added_up(plan_of("hour"), tracked)[1]})
+        for groups in (("day", "hour"), ("task", "hour")):
+            inside: Counter[str | None] = Counter()
+            for row in added_up(plan_of(*groups), tracked)[1]:
+                assert [inner["key"] for inner in row["rows"]] == sorted(inner["key"] or "" for inner in row["rows"])
+                inside.update({inner["key"]: inner["seconds"] for inner in row["rows"]})
+            assert inside == by_hour
+        turned = added_up(plan_of("hour", "day", fill=True), tracked)[1]
+        assert [row["key"] for row in turned] == [f"{hour:02}" for hour in range(24)]
+        assert Counter({row["key"]: row["seconds"] for row in turned}) == by_hour
+
+
 class TestTheRowsOfAReport:
     @examples(max_examples=40, deadline=None)
     @given(entries_of_all_kinds(), st.sampled_from(STRANGE))
@@ -147,7 +195,7 @@ class TestTheRowsOfAReport:
             max(0, min(entry.end, plan_of("day").until) - max(entry.begin, plan_of("day").since))
             for _, entry in tracked
         ]
-        for group in (*GROUPS, "tag"):
+        for group in ALL_GROUPS:
             added, rows = added_up(plan_of(group, zone=ZoneInfo(zone), explain=True), tracked)
             assert added.seconds == added.rounded == sum(within)
             assert group == "tag" or sum(row["seconds"] for row in rows) == sum(within)
@@ -163,19 +211,11 @@ class TestTheRowsOfAReport:
         if first == second:
             return
         added, rows = added_up(plan_of(first, second, rounding=rounding, scope=scope), tracked)
-        alone = added_up(plan_of(first), tracked)[1]
-        assert {row["key"]: (row["seconds"], row["entry_count"]) for row in rows} == {
-            row["key"]: (row["seconds"], row["entry_count"]) for row in alone
-        }
-        for figure in ("seconds", "rounded_seconds"):
-            for row in rows:
-                assert row[figure] == sum(inner[figure] for inner in row["rows"])
-        assert added.rounded == sum(row["rounded_seconds"] for row in rows)
-        shown: Counter[str] = Counter()
+        assert added.seconds == sum(row["seconds"] for row in rows)
         for row in rows:
-            for amount in row["amounts"]:
-                shown[amount["currency"]] += amount["amount"]
-        assert shown == Counter(added.amounts)
+            assert row["seconds"] == sum(inner["seconds"] for inner in row["rows"])
+            if scope == "entry" and "hour" not in {first, second}:
+                assert row["rounded_seconds"] == sum(inner["rounded_seconds"] for inner in row["rows"])
 
     @examples(max_examples=40, deadline=None)
     @given(entries_of_all_kinds(), roundings, scopes, st.randoms(use_true_random=False))
@@ -199,11 +239,12 @@ class TestTheRowsOfAReport:
             halves.update({row["key"]: row["seconds"] for row in added_up(part, tracked)[1]})
         assert halves == Counter({row["key"]: row["seconds"] for row in added_up(whole, tracked)[1]})
 
-    @pytest.mark.parametrize("group", [*GROUPS, "tag"])
+    @pytest.mark.parametrize("group", ALL_GROUPS)
     def test_of_days_without_time_are_filled_in_and_change_nothing_else(self, group: GroupBy) -> None:
         entry = TrackedEntry(plan_of(group).since + HOUR, plan_of(group).since + 2 * HOUR)
-        added, rows = added_up(plan_of(group), [(TASKS[0], entry)])
-        filled, all_rows = added_up(plan_of(group, fill=True), [(TASKS[0], entry)])
+        until = int(datetime(2028, 2, 29, tzinfo=UTC).timestamp())
+        added, rows = added_up(plan_of(group, until=until), [(TASKS[0], entry)])
+        filled, all_rows = added_up(plan_of(group, until=until, fill=True), [(TASKS[0], entry)])
         assert filled == added
         assert [row for row in all_rows if row["seconds"]] == rows
         assert (len(all_rows) > len(rows)) == (group in TIMES)
@@ -213,11 +254,12 @@ class TestALongReport:
     def test_pauses_so_that_others_have_their_turn(self) -> None:
         sums = ReportSums(plan_of("task", "day", since=0))
         year = TrackedEntry(0, 400 * 24 * HOUR)
-        assert len(list(sums.add(TASKS[0], [year] * 5))) == 2005 // 250
+        # Each of the 400 days is put into three rows: everything, the task and the day.
+        assert len(list(sums.add(TASKS[0], [year] * 5))) == 5 * 400 * 3 // 252
         for number in range(1000):
             at_once(sums.add(TrackedTask(str(number)), [TrackedEntry(0, 10)]))
-        # There are 1,001 rows with 1,400 in them; all are added up, then all are read.
-        assert len(list(sums.result())) == 2 * 2401 // 250
+        # There are 1,001 rows with 1,400 in them, and one of everything; all are added up, then all but that are read.
+        assert len(list(sums.result())) == (2402 + 2401) // 250
 
     def test_that_would_show_too_many_slices_is_refused(self) -> None:
         sums = ReportSums(plan_of("day", "tag", explain=True))
