@@ -17,6 +17,9 @@ from services.imports import Progress, import_service
 from services.schemas.imports import ImportForm, ImportRead, ImportRowMessage
 from services.users import user_service
 
+MOST_LEFT_OUT = 10
+"""How many rows are named that were left out: of a file that has grown there are many."""
+
 
 class ImportFileError(CommandError):
     """The file is not read in, or with --strict a row of it is wrong; the text has a line for each thing."""
@@ -71,7 +74,10 @@ def _told(read: ImportRead) -> list[str]:
     )
     lines = [f"{made} {'would be made' if read['dry_run'] else 'made'}."]
     if read["duplicates"]:
-        lines.append(f"{counted(read['duplicates'], 'row was', 'rows were')} there already.")
+        lines.append(f"{counted(read['duplicates'], 'row was', 'rows were')} left out:")
+        lines += [f"row {left['row']:,}: {left['reason']}" for left in read["left_out"][:MOST_LEFT_OUT]]
+        if read["duplicates"] > MOST_LEFT_OUT:
+            lines.append("...")
     if read["skipped"]:
         lines.append(f"{counted(read['skipped'], 'row is', 'rows are')} no time of work.")
     lines += [_of_a_row(error) for error in read["errors"]]

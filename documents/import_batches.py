@@ -21,6 +21,8 @@ MOST_FINDINGS = 1_000
 ImportFormat = TypeAliasType("ImportFormat", Literal["toggl", "clockify", "csv", "account"])
 ImportState = Literal["under_way", "interrupted", "done", "being_undone", "undone"]
 
+_AT_THE_END = ("left_out",)
+
 HELD: Row = {"holder": {"$type": "string"}}
 """What tells an import that somebody is at."""
 
@@ -33,6 +35,13 @@ class Finding(BaseModel):
     row: int
     column: str | None
     message: str
+
+
+class LeftOutRow(BaseModel):
+    """A row that has made no entry, and why not."""
+
+    row: int
+    reason: str
 
 
 class Made(BaseModel):
@@ -65,6 +74,8 @@ class ImportBatch(StoredDocument):
     notices: Annotated[list[Finding], Field(max_length=MOST_FINDINGS)]
     created_at: datetime
     finished_at: datetime | None
+    left_out: Annotated[list[LeftOutRow], Field(max_length=MOST_FINDINGS)] | None = None
+    """The first of the rows that `duplicates` counts, from the end of the import on."""
 
     class Settings:
         """The collection and its indexes: one import a user at a time, the list, and the same file again."""
@@ -103,6 +114,12 @@ class ImportBatch(StoredDocument):
             finished_at=None,
         )
 
+    def as_row(self) -> Row:
+        """The import as it is stored: what is known of it at its end alone is absent before."""
+        row = super().as_row()
+        absent = {name for name in _AT_THE_END if row[name] is None}
+        return {name: value for name, value in row.items() if name not in absent}
+
     @classmethod
     async def find(cls, user_id: ObjectId, import_id: ObjectId) -> Row | None:  # type: ignore[override]
         """The user's import."""
@@ -128,7 +145,8 @@ class ImportBatch(StoredDocument):
             created_at, last_id = after
             same_instant = {"created_at": created_at, "_id": {"$lt": last_id}}
             beyond = [{"$match": {"$or": [{"created_at": {"$lt": created_at}}, same_instant]}}]
-        shown = {name: {"$slice": [f"${name}", findings]} for name in ("errors", "notices")}
+        lists = {"errors": "$errors", "notices": "$notices", "left_out": {"$ifNull": ["$left_out", []]}}
+        shown = {name: {"$slice": [found, findings]} for name, found in lists.items()}
         return await cls.aggregated(
             [
                 {"$match": {"user_id": user_id}},
@@ -186,9 +204,10 @@ class ImportBatch(StoredDocument):
         return await cls._matched(_hold_on(batch), update)
 
     @classmethod
-    async def let_go(cls, batch: Row, state: ImportState) -> Row | None:
-        """The import as it stands in the end, nobody's any more; None when another has taken it over."""
+    async def let_go(cls, batch: Row, state: ImportState, **fields: Any) -> Row | None:
+        """The import as it stands in the end, with these fields, nobody's any more; None when another has it."""
         ended: Row = {"state": state, "finished_at": stored(utc_now()) if state in {"done", "undone"} else None}
+        ended |= fields
         return await cls._changed(_hold_on(batch), {"$set": ended, "$unset": {"holder": ""}})
 
 

@@ -18,21 +18,26 @@ from documents.transactions import session_under_way
 ROWS_AT_ONCE = 1_000
 """Few enough that reading them keeps nobody waiting."""
 
-_KNOWN_BY = ("id", "started_at", "ended_at", "note", "import_id", "import_key")
+_KNOWN_BY = ("id", "import_id", "import_key")
 """The fields by which an entry is known again."""
 
 
 async def projects_of(user_id: ObjectId) -> list[Row]:
-    """The user's projects, archived or not: id and name."""
+    """The user's projects, archived or not, and what they are known by, the first made first."""
     live: Row = {"$match": {"user_id": user_id, "deleted_at": None}}
-    return [row async for row in _streamed(Project, [live, _only("name", "import_id")])]
+    fields = _only("name", "created_at", "import_id", "import_name")
+    return _first_made_first([row async for row in _streamed(Project, [live, fields])])
 
 
 async def tasks_of(user_id: ObjectId) -> list[Row]:
     """The user's tasks without their entries, those in the trash too, the first made first."""
-    fields = _only("project_id", "title", "entry_count", "deleted_at", "created_at", "version", "import_id")
-    found = [row async for row in _streamed(Task, [{"$match": {"user_id": user_id}}, fields])]
-    return sorted(found, key=lambda task: (task["created_at"], task["_id"]))
+    known_by = ("project_id", "title", "import_id", "import_name")
+    fields = _only(*known_by, "entry_count", "deleted_at", "created_at", "version")
+    return _first_made_first([row async for row in _streamed(Task, [{"$match": {"user_id": user_id}}, fields])])
+
+
+def _first_made_first(rows: list[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: (row["created_at"], row["_id"]))
 
 
 async def entries_of(user_id: ObjectId, tasks: list[Row]) -> AsyncIterator[list[Row]]:
@@ -120,19 +125,20 @@ def _only(*fields: str) -> Row:
 def imported_project(user_id: ObjectId, name: str, client_name: str | None, *, import_id: ObjectId) -> Row:
     """A project that an import makes, as it is stored."""
     fields: Row = {"name": name, "client_name": client_name, "color": None, "billable": False, "hourly_rate": None}
-    return {**Project.new(user_id, ObjectId(), fields).as_row(), "import_id": import_id}
+    return {**Project.new(user_id, ObjectId(), fields).as_row(), "import_id": import_id, "import_name": name}
 
 
 def imported_task(
     user_id: ObjectId,
     task_id: ObjectId,
-    title: str,
+    name: tuple[str | None, str],
     project_id: ObjectId | None,
     entries: list[Row],
     *,
     import_id: ObjectId,
 ) -> Row:
-    """A task that an import makes, as it is stored, with its first entries."""
+    """A task that an import makes, as it is stored, with its first entries; its name is its project's and its title."""
+    project, title = name
     fields: Row = {
         "project_id": project_id,
         "title": title,
@@ -149,6 +155,7 @@ def imported_task(
         **with_entries(entries),
         "import_id": import_id,
         "import_version": 1,
+        "import_name": {"project": project, "title": title},
     }
 
 

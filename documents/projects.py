@@ -20,7 +20,7 @@ BEING_DELETED: Row = {"deleted_at": {"$type": "date"}}
 class Project(StoredDocument):
     """A project. Its deletion takes several steps: from the first on, which sets `deleted_at`, it is not found.
 
-    One that an import has made has `import_id`.
+    One that an import has made has `import_id`, and `import_name`: what the file called it, whatever its name is now.
     """
 
     user_id: PydanticObjectId
@@ -35,6 +35,7 @@ class Project(StoredDocument):
     deleted_at: datetime | None
     tasks_version: Annotated[int, Field(ge=0)]
     import_id: PydanticObjectId | None = None
+    import_name: str | None = None
 
     class Settings:
         """The collection and its indexes.
@@ -70,9 +71,8 @@ class Project(StoredDocument):
     def as_row(self) -> Row:
         """The project as it is stored: what tells of an import is there only in what one has made."""
         row = super().as_row()
-        if row["import_id"] is None:
-            del row["import_id"]
-        return row
+        absent = {name for name in ("import_id", "import_name") if row[name] is None}
+        return {name: value for name, value in row.items() if name not in absent}
 
     @classmethod
     async def find_live(cls, user_id: ObjectId, project_id: ObjectId) -> Row | None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from beanie import PydanticObjectId
 from bson import ObjectId
-from pydantic import Field
+from pydantic import BaseModel, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from typing_extensions import TypeAliasType
 
@@ -31,7 +31,16 @@ ALL_ENTRIES: Row = {
 }
 """In an aggregation: the ended entries of a task, and the running one if there is one."""
 
+_OF_AN_IMPORT = ("import_id", "import_version", "import_name")
+
 SORT_KEYS = ("created_at", "updated_at", "due_at", "title", "project_id", "tracked_seconds")
+
+
+class ImportName(BaseModel):
+    """What the file calls a task that an import has made: the name of its project, and its title."""
+
+    project: str | None
+    title: str
 
 
 class Task(StoredDocument):
@@ -41,8 +50,9 @@ class Task(StoredDocument):
     `active`, a field that exists only while a timer runs: a unique index works across documents,
     not inside an array. The counters are changed in the same update as the entries.
 
-    A task that an import has made has `import_id`, and `import_version`: the version that an import
-    has left it at. When the task is of another version, somebody has changed it since.
+    A task that an import has made has `import_id`, `import_name`, by which later imports know it however it is
+    called by then, and `import_version`: the version that an import has left it at. When the task is of another
+    version, somebody has changed it since.
     """
 
     user_id: PydanticObjectId
@@ -68,6 +78,7 @@ class Task(StoredDocument):
     deleted_at: datetime | None
     import_id: PydanticObjectId | None = None
     import_version: Annotated[int, Field(ge=1)] | None = None
+    import_name: ImportName | None = None
 
     whole: ClassVar[Row] = {"time_entries": 0}
 
@@ -112,7 +123,7 @@ class Task(StoredDocument):
     def as_row(self) -> Row:
         """The task as it is stored: `active` is there only while a timer runs, what tells of an import in its tasks."""
         row = super().as_row()
-        absent = {name for name in ("active", "import_id", "import_version") if row[name] is None}
+        absent = {name for name in ("active", *_OF_AN_IMPORT) if row[name] is None}
         return {name: value for name, value in row.items() if name not in absent}
 
     @classmethod

@@ -14,7 +14,7 @@ from typing_extensions import TypeAliasType
 from app.clock import rfc3339
 from documents.base import Row
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """One more with every release that changes a stored field: a service of an earlier one leaves the validators alone."""
 
 _BSON_TYPES: dict[type, list[str]] = {

@@ -27,7 +27,7 @@ def derived_id(user_id: ObjectId, old: str) -> ObjectId:
 
 def project_row(line: ProjectLine, user_id: ObjectId, new_id: NewId, import_id: ObjectId) -> Row:
     """A project as it is stored."""
-    return {
+    row: Row = {
         "_id": new_id(line.id),
         "user_id": user_id,
         "name": line.name,
@@ -42,6 +42,7 @@ def project_row(line: ProjectLine, user_id: ObjectId, new_id: NewId, import_id: 
         "tasks_version": 0,
         "import_id": import_id,
     }
+    return row if line.import_name is None else {**row, "import_name": line.import_name}
 
 
 def task_row(
@@ -75,6 +76,7 @@ def task_row(
         "deleted_at": _stored(line.deleted_at),
         "import_id": import_id,
         "import_version": 1,
+        **({} if line.import_name is None else {"import_name": line.import_name.model_dump()}),
     }
 
 

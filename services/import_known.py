@@ -1,49 +1,62 @@
 """What a user has already, as an import goes by it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from bson import ObjectId
 
 from documents.base import Row
 from documents.imported import deleted_entries_of, entries_of, projects_of, tasks_of
-from services.import_plans import Known, Name, Place, import_key
+from services.import_matching import KnownEntries
+from services.import_plans import Known, Place
 
 Take = Callable[[dict[ObjectId, Row], list[Row]], None]
 """Told of some entries, and of all tasks by their id."""
 
 
-async def known_to(user_id: ObjectId, import_id: ObjectId | None = None) -> Known:
+async def known_to(user_id: ObjectId, wanted: Mapping[ObjectId, str], import_id: ObjectId | None = None) -> Known:
     """The user's projects, tasks and entries, as they stand and as they were imported.
 
-    An entry that was changed since its import is known by both; so is one that is in the trash, or
-    was deleted and can come back. `import_id` tells which are an earlier try's of this very import.
+    An entry that was changed since its import is known as it was imported; so is one that is in the
+    trash, or was deleted and can come back. `wanted` are the entry ids of the file, by those that the
+    entries can have here; `import_id` tells which are an earlier try's of this very import.
     """
-    names = {project["_id"]: project["name"] for project in await projects_of(user_id)}
-    known = Known(projects={name: project_id for project_id, name in names.items()})
+    known = Known()
 
-    def take(tasks: dict[ObjectId, Row], entries: list[Row]) -> None:
+    def take(_: dict[ObjectId, Row], entries: list[Row]) -> None:
         for entry in entries:
-            _know_as_imported(known, entry, import_id)
-            if entry["task_id"] in tasks:
-                name = _name(tasks[entry["task_id"]], names)
-                known.keys.add(import_key(user_id, name, entry["started_at"], entry["ended_at"], entry["note"]))
+            _know_entry(known.entries, entry, wanted, import_id)
 
-    for task in await every_entry(user_id, take):
+    tasks = await every_entry(user_id, take)
+    _know_projects(known, await projects_of(user_id))
+    for task in tasks:
         if task["deleted_at"] is None:
-            name = _name(task, names)
-            known.tasks.setdefault(name, Place(*name, task_id=task["_id"], taken=task["entry_count"], new=False))
+            _know_task(known, task)
     return known
 
 
-def _know_as_imported(known: Known, entry: Row, import_id: ObjectId | None) -> None:
-    if import_id is not None and entry.get("import_id") == import_id:
-        known.own.add(entry["import_key"])
-    elif "import_key" in entry:
-        known.keys.add(entry["import_key"])
+def _know_entry(known: KnownEntries, entry: Row, wanted: Mapping[ObjectId, str], import_id: ObjectId | None) -> None:
+    if entry["id"] in wanted:
+        known.ids.add(wanted[entry["id"]])
+    if "import_key" in entry:
+        made = known.own if import_id is not None and entry.get("import_id") == import_id else known.made
+        made[entry["id"]] = entry["import_key"]
 
 
-def _name(task: Row, projects: dict[ObjectId, str]) -> Name:
-    return projects.get(task["project_id"]), task["title"]
+def _know_projects(known: Known, projects: list[Row]) -> None:
+    for project in projects:
+        if "import_name" in project:
+            known.projects.setdefault(project["import_name"], project["_id"])
+    for project in projects:
+        known.projects.setdefault(project["name"], project["_id"])
+
+
+def _know_task(known: Known, task: Row) -> None:
+    found_as = (task["project_id"], task["title"])
+    place = Place(task["_id"], found_as=found_as, taken=task["entry_count"])
+    if "import_name" in task:
+        place.found_as = None
+        known.imported.setdefault((task["import_name"]["project"], task["import_name"]["title"]), place)
+    known.named.setdefault(found_as, place)
 
 
 async def every_entry(user_id: ObjectId, take: Take) -> list[Row]:

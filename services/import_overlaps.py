@@ -33,7 +33,8 @@ class Checked:
     """What is to be written of a part of the rows, once their time has been looked at."""
 
     entries: list[PlannedEntry] = field(default_factory=list)
-    doubtful: set[str] = field(default_factory=set)
+    doubtful: set[int] = field(default_factory=set)
+    """The numbers of the rows that overlap others."""
     errors: list[RowFinding] = field(default_factory=list)
     overlaps: list[OverlapRead] = field(default_factory=list)
     latest: Latest | None = None
@@ -79,7 +80,7 @@ def _judge(entry: PlannedEntry, beside: tuple[list[Row], list[Row]], policy: Ove
         found.errors.append(RowFinding(row.number, None, _says(others or own, before)))
         return
     if others or own or before:
-        found.doubtful.add(entry.key)
+        found.doubtful.add(row.number)
         span = Interval(row.started_at, row.ended_at)
         listed = others[: MOST_SHOWN - len(found.overlaps)]
         found.overlaps += [read_overlap(str(other["task_id"]), other, span) for other in listed]

@@ -1,15 +1,13 @@
 """What is to be written of a file, seen beside what a user has already: pure functions, without any database."""
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from bson import ObjectId
 
-from app.clock import stored
 from documents.tasks import MOST_ENTRIES
 from services.import_formats.rows import ImportedRow
+from services.import_matching import KnownEntries, LeftOut, matched
 
 ROOM = MOST_ENTRIES - 1
 """How many entries an import puts into a task: the last place is a timer's."""
@@ -20,26 +18,26 @@ CHUNK = 500
 _LONGEST_TITLE = 200
 
 Name = tuple[str | None, str]
-"""What a task is known by: the name of its project, and its title."""
-
-
-def import_key(user_id: ObjectId, name: Name, started_at: datetime, ended_at: datetime, note: str | None) -> str:
-    """What an entry is known again by. Its instants are stored ones, its name is what the file calls its task."""
-    project, title = name
-    parts = (project or "", title, note or "", started_at.isoformat(), ended_at.isoformat())
-    said = user_id.binary + "\0".join(parts).encode()
-    return hashlib.sha256(said).hexdigest()[:32]
+"""What a file calls a task: the name of its project, and its title."""
 
 
 @dataclass(slots=True)
 class Place:
-    """A task that entries are put into; `taken` counts the entries in it. A new one is still to be made."""
+    """A task that entries are put into; `taken` counts the entries in it.
 
-    project: str | None
-    title: str
+    `new` is the name of one that is still to be made. `found_as` is there of a task that is known by
+    its present project and title alone: it must have them still when the entries are written.
+    """
+
     task_id: ObjectId
+    new: Name | None = None
+    found_as: tuple[ObjectId | None, str] | None = None
     taken: int = 0
-    new: bool = True
+
+    @property
+    def new_in(self) -> str | None:
+        """What the file calls the project that the task is to be made in, if there is one."""
+        return None if self.new is None else self.new[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +51,25 @@ class PlannedEntry:
 
 @dataclass(slots=True)
 class Known:
-    """What a user has: projects by name, live tasks by name, the first made of several, and the keys of all entries.
+    """What a user has: projects and live tasks, and the entries that are known again.
 
-    `own` are those of entries that an earlier try of this very import has written.
+    `projects` and `imported` are found by what the files of earlier imports called them, projects
+    then by their present names; `named` are tasks by their present project and title. Of several
+    the first made counts.
     """
 
     projects: dict[str, ObjectId] = field(default_factory=dict)
-    tasks: dict[Name, Place] = field(default_factory=dict)
-    keys: set[str] = field(default_factory=set)
-    own: set[str] = field(default_factory=set)
+    imported: dict[Name, Place] = field(default_factory=dict)
+    named: dict[tuple[ObjectId | None, str], Place] = field(default_factory=dict)
+    entries: KnownEntries = field(default_factory=KnownEntries)
 
 
 @dataclass(slots=True)
 class Plan:
-    """What is to be written, in this order; what is there already is left out."""
+    """What is to be written, in this order, and what is left out since it is there already."""
 
     entries: list[PlannedEntry] = field(default_factory=list)
-    duplicates: int = 0
+    left_out: list[LeftOut] = field(default_factory=list)
 
     def chunks(self) -> Iterator[list[PlannedEntry]]:
         """The entries in parts that are each written as one."""
@@ -89,10 +89,10 @@ class Tally:
         """Counts these, too."""
         for entry in planned:
             self.entries += 1
-            if entry.place.new:
+            if entry.place.new is not None:
                 self.tasks.add(entry.place.task_id)
-            if entry.place.project is not None and entry.place.project not in known.projects:
-                self.projects.add(entry.place.project)
+            if entry.place.new_in is not None and entry.place.new_in not in known.projects:
+                self.projects.add(entry.place.new_in)
 
     def made(self) -> dict[str, int]:
         """How many of each."""
@@ -102,32 +102,22 @@ class Tally:
 def plan(user_id: ObjectId, rows: list[ImportedRow], known: Known, *, by_time: bool) -> Plan:
     """What is to be written of these rows: by time where overlaps are minded, else task by task.
 
-    A row that stands twice in the file is a duplicate the second time. The places are taken in
-    `known`, so it is good for one plan.
+    The places are taken in `known`, so it is good for one plan.
     """
-    made, seen, places = Plan(), set(known.own), _Places(known.tasks)
-    for row in rows:
-        name = (row.project, row.title)
-        key = import_key(user_id, name, stored(row.started_at), stored(row.ended_at), row.note)
-        if key in known.own:
-            known.own.discard(key)  # this import has written it before: only if it is met again it is a duplicate
-        elif key in seen or key in known.keys:
-            made.duplicates += 1
-        else:
-            seen.add(key)
-            made.entries.append(PlannedEntry(row, key, places.next_for(name)))
+    found, places = matched(user_id, rows, known.entries), _Places(known)
+    entries = [PlannedEntry(row, key, places.next_for((row.project, row.title))) for row, key in found.rows]
     if by_time:
-        made.entries.sort(key=lambda entry: (int(entry.row.started_at.timestamp()), entry.row.number))
+        entries.sort(key=lambda entry: (int(entry.row.started_at.timestamp()), entry.row.number))
     else:
-        made.entries = _task_by_task(made.entries)
-    return made
+        entries = _task_by_task(entries)
+    return Plan(entries, found.left_out)
 
 
 class _Places:
     """Which task the next entry of a name goes into."""
 
-    def __init__(self, tasks: dict[Name, Place]) -> None:
-        self._tasks = tasks
+    def __init__(self, known: Known) -> None:
+        self._known = known
         self._numbers: dict[Name, int] = {}
 
     def next_for(self, name: Name) -> Place:
@@ -135,14 +125,26 @@ class _Places:
         project, title = name
         while True:
             number = self._numbers.get(name, 1)
-            numbered = (project, _numbered(title, number))
-            place = self._tasks.get(numbered)
-            if place is None:
-                place = self._tasks[numbered] = Place(*numbered, task_id=ObjectId())
+            place = self._place((project, _numbered(title, number)))
             if place.taken < ROOM:
                 place.taken += 1
                 return place
             self._numbers[name] = number + 1
+
+    def _place(self, name: Name) -> Place:
+        """The task that an import has made by this name, else the one that is called so, else a new one."""
+        place = self._known.imported.get(name) or self._named(name)
+        if place is None:
+            place = self._known.imported[name] = Place(ObjectId(), new=name)
+        return place
+
+    def _named(self, name: Name) -> Place | None:
+        project, title = name
+        if project is None:
+            return self._known.named.get((None, title))
+        if project not in self._known.projects:
+            return None
+        return self._known.named.get((self._known.projects[project], title))
 
 
 def _numbered(title: str, number: int) -> str:

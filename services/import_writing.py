@@ -67,7 +67,7 @@ class Writing:
         self.overlaps += done.checked.overlaps[: MOST_SHOWN - len(self.overlaps)]
         self.latest = done.checked.latest
         for entry in done.checked.entries:
-            entry.place.new = False
+            entry.place.new = None
 
     async def _attempt(self, planned: list[PlannedEntry]) -> _Done | None:
         if self._policy != "allow":
@@ -77,8 +77,10 @@ class Writing:
         for entry in found.entries:
             by_task.setdefault(entry.place.task_id, []).append(entry)
         try:
-            projects, rates = await self._with_projects(found.entries)
-            made = await self._with_tasks(by_task, projects, rates, found.doubtful)
+            standing = await self._standing({task_id: entries[0].place for task_id, entries in by_task.items()})
+            projects = await self._with_projects(found.entries)
+            rates = await self._rates(found.entries, standing)
+            made = await self._with_tasks(by_task, standing, projects, rates, found.doubtful)
         except DuplicateError as taken:
             raise PlanIsStaleError from taken
         if made is None:
@@ -89,24 +91,40 @@ class Writing:
         await require_hold(ImportBatch.add_made(self._batch, created, errors, room=room))
         return _Done(found, projects)
 
-    async def _with_projects(self, entries: list[PlannedEntry]) -> tuple[dict[str, ObjectId], dict[str, Row | None]]:
-        """The ids of all projects by name, those of these entries made if need be, and what an hour costs in them."""
-        projects = dict(self._projects)
+    async def _standing(self, places: dict[ObjectId, Place]) -> dict[ObjectId, Row]:
+        """The tasks that are there already. Raises PlanIsStaleError when one is not what was planned."""
+        wanted = {task_id: place for task_id, place in places.items() if place.new is None}
+        if not wanted:
+            return {}
+        mine: Row = {"user_id": self._user.id, "_id": {"$in": list(wanted)}, "deleted_at": None}
+        found = {task["_id"]: task for task in await Task.aggregated([{"$match": mine}, {"$project": Task.whole}])}
+        for task_id, place in wanted.items():
+            task = found.get(task_id)
+            if task is None or place.found_as not in {None, (task["project_id"], task["title"])}:
+                raise PlanIsStaleError
+        return found
+
+    async def _with_projects(self, entries: list[PlannedEntry]) -> dict[str, ObjectId]:
+        """The ids of all projects by name, those of the tasks that are to be made among them, made if need be."""
         clients: dict[str, str | None] = {}
         for entry in entries:
-            if entry.place.project is not None:
-                clients.setdefault(entry.place.project, entry.row.client)
-        rates: dict[str, Row | None] = {}
-        new = []
-        for name, client in clients.items():
-            if name in projects:
-                rates[name] = await self._rate_in(projects[name])
-            else:
-                new.append(imported_project(self._user.id, name, client, import_id=self._batch["_id"]))
-                projects[name] = new[-1]["_id"]
+            if entry.place.new_in is not None:
+                clients.setdefault(entry.place.new_in, entry.row.client)
+        new = [
+            imported_project(self._user.id, name, client, import_id=self._batch["_id"])
+            for name, client in clients.items()
+            if name not in self._projects
+        ]
         if new:
             await Project.add_all(new)
-        return projects, rates
+        return self._projects | {project["name"]: project["_id"] for project in new}
+
+    async def _rates(self, entries: list[PlannedEntry], standing: dict[ObjectId, Row]) -> dict[ObjectId, Row | None]:
+        """What an hour costs in each project that was there before, and gets time now."""
+        names = {entry.place.new_in for entry in entries}
+        used = {project_id for name, project_id in self._projects.items() if name in names}
+        used |= {task["project_id"] for task in standing.values() if task["project_id"] is not None}
+        return {project_id: await self._rate_in(project_id) for project_id in sorted(used)}
 
     async def _rate_in(self, project_id: ObjectId) -> Row | None:
         # Changed as well, so that a deletion or a new rate comes before this or after it, and then sees it.
@@ -121,51 +139,35 @@ class Writing:
     async def _with_tasks(
         self,
         by_task: dict[ObjectId, list[PlannedEntry]],
+        standing: dict[ObjectId, Row],
         projects: dict[str, ObjectId],
-        rates: dict[str, Row | None],
-        doubtful: set[str],
+        rates: dict[ObjectId, Row | None],
+        doubtful: set[int],
     ) -> int | None:
         """How many tasks were made, now that all entries are in theirs; None when one has moved on."""
-        places = {task_id: entries[0].place for task_id, entries in by_task.items()}
-        standing = await self._standing(places, projects)
         new = []
         for task_id, planned in by_task.items():
-            task, place = standing.get(task_id), places[task_id]
+            task, place = standing.get(task_id), planned[0].place
+            project_id = _project_of(place, task, projects)
             billable = False if task is None else task["billable"]
-            rate = None if place.project is None else rates.get(place.project)
+            rate = None if project_id is None else rates.get(project_id)
             entries = []
             for entry in planned:
-                entries.append(self._entry(entry, billable, rate, entry.key in doubtful))
+                entries.append(self._entry(entry, billable, rate, entry.row.number in doubtful))
                 if len(entries) % MADE_AT_ONCE == 0:
                     await asyncio.sleep(0)
-            if task is None:
-                project_id = None if place.project is None else projects[place.project]
-                new.append(
-                    imported_task(
-                        self._user.id, task_id, place.title, project_id, entries, import_id=self._batch["_id"]
-                    )
+            if place.new is not None:
+                made = imported_task(
+                    self._user.id, task_id, place.new, project_id, entries, import_id=self._batch["_id"]
                 )
-            elif task["entry_count"] + len(entries) > ROOM:
+                new.append(made)
+            elif task is None or task["entry_count"] + len(entries) > ROOM:
                 raise PlanIsStaleError
             elif await Task.add_imported(task, entries) is None:
                 return None
         if new:
             await Task.add_all(new)
         return len(new)
-
-    async def _standing(self, places: dict[ObjectId, Place], projects: dict[str, ObjectId]) -> dict[ObjectId, Row]:
-        """The tasks that are there already. Raises PlanIsStaleError when one is not what was planned."""
-        wanted = {task_id: place for task_id, place in places.items() if not place.new}
-        if not wanted:
-            return {}
-        mine: Row = {"user_id": self._user.id, "_id": {"$in": list(wanted)}, "deleted_at": None}
-        found = {task["_id"]: task for task in await Task.aggregated([{"$match": mine}, {"$project": Task.whole}])}
-        for task_id, place in wanted.items():
-            task = found.get(task_id)
-            project_id = None if place.project is None else projects[place.project]
-            if task is None or (task["title"], task["project_id"]) != (place.title, project_id):
-                raise PlanIsStaleError
-        return found
 
     def _entry(self, planned: PlannedEntry, of_task: bool, rate: Row | None, doubtful: bool) -> Row:
         row = planned.row
@@ -186,3 +188,11 @@ class Writing:
             import_id=self._batch["_id"],
             import_key=planned.key,
         )
+
+
+def _project_of(place: Place, task: Row | None, projects: dict[str, ObjectId]) -> ObjectId | None:
+    """The project of a task that is there, or of one that is to be made."""
+    if task is not None:
+        project_id: ObjectId | None = task["project_id"]
+        return project_id
+    return None if place.new_in is None else projects[place.new_in]

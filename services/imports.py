@@ -1,7 +1,7 @@
 """Imports: a file of another program, or an account file, read in so that doing it again does nothing."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
 from zoneinfo import ZoneInfo
@@ -25,6 +25,7 @@ from services.import_formats.reading import RowFormat, read_rows
 from services.import_formats.rows import RowFinding, RowsRead
 from services.import_known import known_to
 from services.import_leases import ImportTakenOverError, reading_in, require_hold, taking_back
+from services.import_matching import wanted_ids
 from services.import_overlaps import Latest, checked
 from services.import_plans import Known, Plan, Tally, plan
 from services.import_undoing import Undoing
@@ -77,6 +78,7 @@ class _Job:
     zone: str
     digest: str
     read: RowsRead
+    wanted: Mapping[ObjectId, str]
     progress: Progress
 
 
@@ -110,7 +112,7 @@ class ImportService:
                 return await import_account(user, file, dry_run=asked.dry_run, progress=progress)
             form, zone, policy = asked.format, _zone(asked), policy_of(user, overlap)
             digest, read = await beside_the_loop(lambda: _read(file, asked, form, zone, policy))
-        job = _Job(user, asked, policy, zone.key, digest, read, progress)
+        job = _Job(user, asked, policy, zone.key, digest, read, wanted_ids(user.id, read.rows), progress)
         if asked.dry_run or asked.strict:
             rehearsed, errors = await self._rehearse(job)
             if asked.strict:
@@ -161,7 +163,7 @@ class ImportService:
 
     async def _rehearse(self, job: _Job) -> tuple[ImportRead, list[RowFinding]]:
         """What the import would answer, and all that is wrong with rows. Nothing is written."""
-        known = await known_to(job.user.id)
+        known = await known_to(job.user.id, job.wanted)
         planned = await _planned(job, known)
         errors, tally, latest = list(job.read.errors), Tally(), None
         overlaps = unchecked(job.policy)
@@ -177,6 +179,7 @@ class ImportService:
             **_findings(job.read, planned),
             "errors": _rows(errors[:MOST_FINDINGS]),
             "error_count": len(errors),
+            "left_out": _left_out(planned),
             "created": tally.made(),
             "state": "done",
         }
@@ -194,7 +197,7 @@ class ImportService:
             latest: Latest | None = None
             overlaps: list[OverlapRead] = []
             for _ in range(MOST_PLANS):
-                known = await known_to(job.user.id, batch["_id"])
+                known = await known_to(job.user.id, job.wanted, batch["_id"])
                 planned = await _planned(job, known)
                 findings = _findings(job.read, planned)
                 await require_hold(ImportBatch.note(batch, findings))
@@ -211,7 +214,7 @@ class ImportService:
                 break
             else:
                 raise DatabaseUnavailableError(TOO_MANY)
-            done = await ImportBatch.let_go(batch, "done")
+            done = await ImportBatch.let_go(batch, "done", left_out=_left_out(planned))
             if done is None:
                 raise ImportTakenOverError
             return read_import(done, None if unchecked(job.policy) is None else overlaps)
@@ -264,12 +267,16 @@ async def _write(writing: Writing, planned: Plan, progress: Progress) -> None:
 def _findings(read: RowsRead, planned: Plan) -> Row:
     """What is known of the file before its rows are written."""
     return {
-        "duplicates": planned.duplicates,
+        "duplicates": len(planned.left_out),
         "skipped": read.skipped,
         "errors": _rows(read.errors[:MOST_FINDINGS]),
         "error_count": len(read.errors),
         "notices": _rows(read.notices[:MOST_FINDINGS]),
     }
+
+
+def _left_out(planned: Plan) -> list[Row]:
+    return [asdict(row) for row in planned.left_out[:MOST_FINDINGS]]
 
 
 def _rows(findings: list[RowFinding]) -> list[Row]:

@@ -54,13 +54,15 @@ class TestWhatIsSaid:
                 "duplicates": 1,
                 "skipped": 2,
                 "errors": [{"row": 0, "column": None, "message": "3 more rows are not listed"}],
+                "left_out": [{"row": 7, "reason": "was read in before"}],
                 "created_at": "2026-11-18T08:59:02Z",
                 "notices": [{"row": 1_000, "column": "End", "message": "is a break"}],
             }
         )
         assert said == [
             "1,000 entries, 2 tasks and 1 project would be made.",
-            "1 row was there already.",
+            "1 row was left out:",
+            "row 7: was read in before",
             "2 rows are no time of work.",
             "the file: 3 more rows are not listed",
             "row 1,000, column End: is a break",

@@ -1,6 +1,7 @@
 """Imports: a file read in once, however often it is sent, and taken back exactly."""
 
 import asyncio
+import hashlib
 from datetime import timedelta
 from typing import Any
 
@@ -106,9 +107,40 @@ class TestAFile:
         assert [task["title"] for task in (await alice.list(sort="title"))["items"]] == ["Call", "Mail", "New", "Offer"]
         await balance(database)
 
-    async def test_that_says_a_row_twice_has_one_duplicate(self, alice: Client) -> None:
-        made = await read_in(alice, row(2, "09:00", "10:00") * 3)
-        assert (made["created"]["entries"], made["duplicates"]) == (1, 2)
+    async def test_keeps_equal_rows_apart(self, alice: Client, database: Database) -> None:
+        once = row(2, "09:00", "10:00")
+        made = await read_in(alice, once * 3)
+        assert (made["created"]["entries"], made["duplicates"], made["left_out"]) == (3, 0, [])
+        again = await read_in(alice, once * 3)
+        assert (again["created"]["entries"], again["duplicates"]) == (0, 3)
+        grown = await read_in(alice, once * 5)
+        assert (grown["created"]["entries"], grown["duplicates"]) == (2, 3)
+        assert (await read_in(alice, once))["duplicates"] == 1
+        await balance(database)
+
+    async def test_names_the_rows_that_it_leaves_out(self, alice: Client) -> None:
+        await read_in(alice, WEEK)
+        grown = await read_in(alice, row(1, "20:00", "21:00") + WEEK)
+        reason = "was read in before: an earlier import has made an entry from an equal row"
+        assert grown["left_out"] == [{"row": number, "reason": reason} for number in range(2, 6)]
+        assert (await alice.get(f"/imports/{grown['id']}")).json() == grown
+
+    async def test_names_a_thousand_of_them(self, alice: Client) -> None:
+        lines = row(2, "09:00", "10:00") * 1_003
+        await read_in(alice, lines)
+        again = await read_in(alice, lines)
+        assert (again["duplicates"], len(again["left_out"])) == (1_003, 1_000)
+        assert [left["row"] for left in again["left_out"]] == [*range(1, 1_001)]
+        (listed, _) = (await alice.get("/imports")).json()["items"]
+        assert len(listed["left_out"]) == 10
+
+    @pytest.mark.parametrize(
+        "other", [{"note": "n"}, {"client": "Ada Ltd"}, {"tags": "a"}, {"billable": "yes"}, {"task": "Mail"}]
+    )
+    async def test_keeps_rows_apart_that_differ_in_any_column(self, other: dict[str, str], alice: Client) -> None:
+        lines = row(2, "09:00", "10:00") + row(2, "09:00", "10:00", **other)
+        assert (await read_in(alice, lines))["created"]["entries"] == 2
+        assert (await read_in(alice, lines))["duplicates"] == 2
 
     async def test_answers_the_same_for_a_dry_run_and_writes_nothing(self, alice: Client, database: Database) -> None:
         bad = row(6, "10:00", "09:00 nonsense")
@@ -123,13 +155,22 @@ class TestAFile:
             name: value for name, value in made.items() if name not in {"id", "dry_run"}
         }
 
-    async def test_is_known_again_by_what_an_entry_has_become(self, alice: Client) -> None:
+    async def test_is_known_again_however_an_entry_was_changed_since(self, alice: Client) -> None:
         await read_in(alice, row(2, "09:00", "10:00"))
         (task,) = (await alice.list())["items"]
         (entry,) = (await alice.read(task))["time_entries"]
         await alice.patch(at(entry), json={"started_at": "2026-11-02T07:30:00Z"})
         again = await read_in(alice, row(2, "09:00", "10:00") + row(2, "08:30", "10:00"))
-        assert (again["created"]["entries"], again["duplicates"]) == (0, 2)
+        assert (again["created"]["entries"], again["duplicates"]) == (1, 1)
+
+    async def test_is_known_again_wherever_an_entry_was_moved(self, alice: Client) -> None:
+        await read_in(alice, row(2, "09:00", "10:00") * 2)
+        (task,) = (await alice.list())["items"]
+        (entry, other) = (await alice.read(task))["time_entries"]
+        await alice.post(f"{at(entry)}/move", json={"task_id": (await alice.make_task(title="Other"))["id"]})
+        await alice.post(f"{at(other)}/split", json={"at": "2026-11-02T08:30:00Z"})
+        again = await read_in(alice, row(2, "09:00", "10:00") * 3)
+        assert (again["created"]["entries"], again["duplicates"]) == (1, 2)
 
     @pytest.mark.parametrize("gone", ["entry", "task"])
     async def test_does_not_come_back_while_it_can_be_restored(self, gone: str, alice: Client) -> None:
@@ -140,11 +181,82 @@ class TestAFile:
         again = await read_in(alice, row(2, "09:00", "10:00"))
         assert (again["created"]["entries"], again["duplicates"]) == (0, 1)
 
-    async def test_finds_time_that_was_written_by_hand(self, alice: Client) -> None:
+    async def test_is_not_what_was_written_by_hand(self, alice: Client) -> None:
         task = await alice.make_task(title="Mail")
         await alice.write(task, started_at="2026-11-02T08:00:00Z", duration_seconds=3600)
         made = await read_in(alice, row(2, "09:00", "10:00", task="Mail", project=""))
-        assert (made["created"], made["duplicates"]) == ({"projects": 0, "tasks": 0, "entries": 0}, 1)
+        assert (made["created"], made["duplicates"]) == ({"projects": 0, "tasks": 0, "entries": 1}, 0)
+
+    async def test_of_the_version_before_is_known_again(self, alice: Client, database: Database) -> None:
+        """Then an entry was known by its task, its note and its span, and had another key."""
+        await read_in(alice, row(2, "09:00", "10:00", note="first draft", tags="a"))
+        said = ("Website", "Offer", "first draft", "2026-11-02T08:00:00", "2026-11-02T09:00:00")
+        key = hashlib.sha256(alice.user["_id"].binary + "\0".join(said).encode()).hexdigest()[:32]
+        await database.tasks.update_one({}, {"$set": {"time_entries.0.import_key": key}, "$unset": {"import_name": ""}})
+        lines = "".join(row(2, "09:00", "10:00", note="first draft", tags=tag) for tag in "ab")
+        again = await read_in(alice, lines)
+        assert (again["created"], again["duplicates"]) == ({"projects": 0, "tasks": 0, "entries": 1}, 1)
+        assert (await read_in(alice, lines))["duplicates"] == 2
+
+
+class TestNamesThatWereChanged:
+    GROWN = (
+        WEEK + row(5, "09:00", "10:00", task="New") + row(5, "10:00", "11:00") + row(5, "11:00", "12:00", "Mail", "")
+    )
+
+    async def test_do_not_make_what_an_import_has_made_again(self, alice: Client, database: Database) -> None:
+        await read_in(alice, WEEK)
+        (website,) = [one for one in (await alice.get("/projects")).json()["items"] if one["name"] == "Website"]
+        await alice.patch(f"/projects/{website['id']}", json={"name": "Site"})
+        tasks = {task["title"]: task for task in (await alice.list())["items"]}
+        await alice.patch(f"/tasks/{tasks['Offer']['id']}", json={"title": "Proposal"})
+        await alice.patch(f"/tasks/{tasks['Mail']['id']}", json={"title": "Post", "project_id": website["id"]})
+        grown = await read_in(alice, self.GROWN)
+        assert (grown["created"], grown["duplicates"]) == ({"projects": 0, "tasks": 1, "entries": 3}, 4)
+        found = {task["title"]: (task["project_id"], task["entry_count"]) for task in (await alice.list())["items"]}
+        assert found.pop("Call")[1] == 1
+        assert found == {"Proposal": (website["id"], 3), "Post": (website["id"], 2), "New": (website["id"], 1)}
+        await balance(database)
+
+    async def test_are_not_taken_by_what_has_the_name_now(self, alice: Client) -> None:
+        await read_in(alice, WEEK)
+        (website,) = [one for one in (await alice.get("/projects")).json()["items"] if one["name"] == "Website"]
+        await alice.patch(f"/projects/{website['id']}", json={"name": "Site"})
+        await alice.make_project(name="Website")
+        (offer,) = [task for task in (await alice.list())["items"] if task["title"] == "Offer"]
+        await alice.patch(f"/tasks/{offer['id']}", json={"title": "Proposal"})
+        await alice.make_task(title="Offer", project_id=website["id"])
+        await read_in(alice, self.GROWN)
+        assert (await alice.read(offer))["entry_count"] == 3
+
+    async def test_lead_there_that_a_file_says_now(self, alice: Client) -> None:
+        await read_in(alice, row(2, "09:00", "10:00"))
+        (project,) = (await alice.get("/projects")).json()["items"]
+        await alice.patch(f"/projects/{project['id']}", json={"name": "Site"})
+        (task,) = (await alice.list())["items"]
+        await alice.patch(f"/tasks/{task['id']}", json={"title": "Proposal"})
+        made = await read_in(alice, row(3, "09:00", "10:00", task="Proposal", project="Site"))
+        assert made["created"] == {"projects": 0, "tasks": 0, "entries": 1}
+
+    async def test_of_a_project_that_is_gone_are_made_again_where_they_are_needed(self, alice: Client) -> None:
+        await read_in(alice, row(2, "09:00", "10:00"))
+        (project,) = (await alice.get("/projects")).json()["items"]
+        await alice.delete(f"/projects/{project['id']}")
+        lines = row(2, "09:00", "10:00") + row(3, "09:00", "10:00")
+        dry = (await send(alice, lines, dry_run="true")).json()
+        made = await read_in(alice, lines)
+        assert made["created"] == dry["created"] == {"projects": 0, "tasks": 0, "entries": 1}
+        made = await read_in(alice, lines + row(4, "09:00", "10:00", task="Mail"))
+        assert made["created"] == {"projects": 1, "tasks": 1, "entries": 1}
+
+    async def test_go_along_to_another_account(self, alice: Client, bob: Client) -> None:
+        await read_in(alice, WEEK)
+        (offer,) = [task for task in (await alice.list())["items"] if task["title"] == "Offer"]
+        await alice.patch(f"/tasks/{offer['id']}", json={"title": "Proposal"})
+        content = (await alice.get("/exports/account.ndjson.gz")).content
+        await bob.post("/imports", data={"format": "account"}, files={"file": ("a.gz", content)})
+        grown = await read_in(bob, self.GROWN)
+        assert (grown["created"], grown["duplicates"]) == ({"projects": 0, "tasks": 1, "entries": 3}, 4)
 
 
 class TestTasksAndProjects:
@@ -443,7 +555,7 @@ class TestTheForm:
         )
         problem(await alice.post("/tasks", content=b"x" * (1024 * 1024 + 1)), 413, "body_too_large")
         lines = "".join(row(2, "09:00", "10:00", note="x" * 1_000) for _ in range(1_100))
-        assert (await read_in(alice, lines))["duplicates"] == 1_099
+        assert (await read_in(alice, lines))["created"]["entries"] == 1_100
 
 
 class TestAFileThatIsNone:

@@ -29,6 +29,7 @@ Field = Literal[
     "currency",
     "timezone",
     "kind",
+    "entry_id",
 ]
 """What a cell can say. A start or an end is a time of day, or a date and a time."""
 

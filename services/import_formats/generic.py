@@ -32,6 +32,7 @@ GENERIC = Layout(
             "rate": "hourly rate, rate, billable rate, rate per hour",
             "currency": "currency, currency code",
             "timezone": "timezone, time zone, tz, zone",
+            "entry_id": "entry id",
         }
     ),
     needed=(

@@ -78,6 +78,7 @@ class RowParser:
             billable=billable,
             hourly_rate=self._rate(number, cells) if billable else None,
             timezone=None if zone is None else zone.key,
+            entry_id=cells.text("entry_id") or None,
         )
 
     def _notice(self, number: int, field: Field | None, message: str | None) -> None:

@@ -1,6 +1,6 @@
 """What a file of time entries says, whatever program has written it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime, timedelta
 
 
@@ -33,22 +33,22 @@ class ImportedRow:
     entry_id: str | None = None
     laid_on: date | None = None
 
-    def said(self) -> tuple[str, ...]:
+    def said(self) -> dict[str, object]:
         """All that the row says, but for its entry_id: rows are equal when this is.
 
-        Where an entry is laid on its day depends on the rows before it, so it counts how long it is.
+        What it does not say is not in it, so that a column that is read one day leaves other rows as they are. Where
+        an entry is laid on its day depends on the rows before it, so it counts how long it is.
         """
-        if self.laid_on is None:
-            when = (self.started_at.isoformat(), self.ended_at.isoformat())
-        else:
-            when = (self.laid_on.isoformat(), str((self.ended_at - self.started_at) // timedelta(seconds=1)))
-        amount, currency = self.hourly_rate or ("", "")
-        return (
-            *when,
-            *(text or "" for text in (self.project, self.title, self.note, self.client, self.user, self.timezone)),
-            *(str(value) for value in (self.billable, amount, currency, self.takes_project_rate)),
-            *self.tags,
-        )
+        said = {name: value for name, default in _SAID if (value := getattr(self, name)) != default}
+        if self.laid_on is not None:
+            said["seconds"] = (self.ended_at - self.started_at) // timedelta(seconds=1)
+            del said["started_at"], said["ended_at"]
+        return said
+
+
+_SAID: tuple[tuple[str, object], ...] = tuple(
+    (column.name, column.default) for column in fields(ImportedRow) if column.name not in {"number", "entry_id"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from documents.tasks import TaskStatus
 from documents.users import OverlapPolicy
 from services.schemas.entries import read_entry
 from services.schemas.fields import (
+    LONGEST_NAME,
     ClientName,
     Color,
     Description,
@@ -47,6 +48,7 @@ def _known_id(value: str) -> str:
 
 
 StoredId = Annotated[str, AfterValidator(_known_id)]
+ImportedText = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 ImportKey = Annotated[str, Field(pattern="^(?:[0-9a-f]{2}){1,64}$")]
 Count = Annotated[int, Field(ge=0)]
 
@@ -89,6 +91,15 @@ class ProjectLine(Line):
     archived_at: Instant | None
     created_at: Instant
     updated_at: Instant
+    import_name: ImportedText | None = None
+    """What an import knows the project again by; only an imported one has it."""
+
+
+class TaskImportName(Input):
+    """What a file calls a task that an import has made."""
+
+    project: ImportedText | None
+    title: ImportedText
 
 
 class TaskLine(Line):
@@ -109,6 +120,8 @@ class TaskLine(Line):
     updated_at: Instant
     completed_at: Instant | None
     deleted_at: Instant | None
+    import_name: TaskImportName | None = None
+    """What an import knows the task again by; only an imported one has it."""
 
 
 class _AnEntry(Line):
@@ -190,7 +203,7 @@ def write_account(user: dict[str, Any], exported_at: datetime) -> dict[str, Any]
 
 def write_project(project: dict[str, Any]) -> dict[str, Any]:
     """The line of a stored project."""
-    return {**_line("project"), **read_project(project)}
+    return {**_line("project"), **read_project(project), **_import_name(project)}
 
 
 def write_task(task: dict[str, Any]) -> dict[str, Any]:
@@ -212,6 +225,7 @@ def write_task(task: dict[str, Any]) -> dict[str, Any]:
         "updated_at": rfc3339(task["updated_at"]),
         "completed_at": _instant(task["completed_at"]),
         "deleted_at": _instant(task["deleted_at"]),
+        **_import_name(task),
     }
 
 
@@ -242,6 +256,10 @@ def write_end(*, projects: int, tasks: int, entries: int, deleted_entries: int) 
 
 def _line(kind: str) -> dict[str, Any]:
     return {"type": kind, "schema_version": SCHEMA_VERSION}
+
+
+def _import_name(imported: dict[str, Any]) -> dict[str, Any]:
+    return {"import_name": imported["import_name"]} if "import_name" in imported else {}
 
 
 def _entry(task_id: str, entry: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ _READ_EXAMPLE: JsonDict = {
     "duplicates": 0,
     "skipped": 0,
     "errors": [{"row": 17, "column": "End time", "message": "is before the start"}],
+    "left_out": [],
     "created_at": "2026-11-18T08:59:02.345Z",
 }
 
@@ -61,6 +62,14 @@ class ImportRowMessage(TypedDict):
     message: str
 
 
+@with_config(ConfigDict(extra="forbid"))
+class ImportLeftOutRow(TypedDict):
+    """A row that has made no entry, since there is one already."""
+
+    row: int
+    reason: str
+
+
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_READ_EXAMPLE]}))
 class ImportRead(TypedDict):
     """A file that was read in."""
@@ -72,6 +81,7 @@ class ImportRead(TypedDict):
     duplicates: Annotated[int, Field(description="Rows whose entries were there already.")]
     skipped: Annotated[int, Field(description="Rows that are no time of work.")]
     errors: list[ImportRowMessage]
+    left_out: Annotated[list[ImportLeftOutRow], Field(description="The first 1,000 of the duplicates, and why.")]
     created_at: Timestamp
     notices: NotRequired[Annotated[list[ImportRowMessage], Field(description="There only when there are any.")]]
     overlaps: NotRequired[Annotated[list[OverlapRead], Field(description="What was there; under `warn` alone.")]]
@@ -87,7 +97,7 @@ class ImportRead(TypedDict):
     ConfigDict(extra="forbid", json_schema_extra={"examples": [{"items": [_READ_EXAMPLE], "next_cursor": None}]})
 )
 class ImportPage(TypedDict):
-    """A page of imports, the newest first, each with at most ten of its errors and notices."""
+    """A page of imports, the newest first, each with at most ten of its errors, notices and rows left out."""
 
     items: list[ImportRead]
     next_cursor: NextCursor
@@ -126,6 +136,7 @@ def read_import(batch: dict[str, Any], overlaps: list[OverlapRead] | None = None
         "duplicates": batch["duplicates"],
         "skipped": batch["skipped"],
         "errors": [*errors, _more(more)] if more else errors,
+        "left_out": batch.get("left_out", []),
         "created_at": rfc3339(batch["created_at"]),
     }
     if batch["notices"]:
