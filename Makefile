@@ -14,7 +14,7 @@ COMPILE = uv pip compile pyproject.toml --extra embedded --universal --python-ve
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long fuzz crash check install-check bench shell openapi lock clean
+.PHONY: help run test test-long fuzz crash check install-check clients bench shell openapi lock clean
 
 help:
 	@echo 'make run      start the service, with a database of its own'
@@ -23,6 +23,7 @@ help:
 	@echo 'make fuzz     look for bytes that break what is read by hand (ARGS="TARGET SECONDS")'
 	@echo 'make crash    kill the service and its store 200 times in the middle of work: it takes ten minutes'
 	@echo 'make check    run the tests, the linters and the type checker, as CI does'
+	@echo 'make clients  generate clients from openapi.json, check their types, and run a session with each'
 	@echo 'make install-check  install everything into an empty environment, with the pip of Debian 12'
 	@echo 'make bench    measure what a request costs'
 	@echo 'make shell    open a mongo shell on the running service'
@@ -49,13 +50,17 @@ crash: $(DEV_STAMP)
 	@CRASH_ROUNDS=200 CRASH_FIGURES=.crash.json $(BIN)/python -m pytest -n 2 tests/crash $(ARGS)
 	@$(BIN)/python -m tests.crash.figures .crash.json
 
-check: $(DEV_STAMP) install-check
+check: $(DEV_STAMP) install-check clients
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/deptry .
 	@$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+# A Python client and, where there is Node.js, a TypeScript client; what they need is installed below .clients.
+clients: $(DEV_STAMP)
+	@$(BIN)/python -m tests.clients
 
 bench: $(DEV_STAMP)
 	@$(BIN)/python -m benchmarks.load $(ARGS)
@@ -114,5 +119,5 @@ lock: $(DEV_STAMP)
 
 clean:
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis \
-		.coverage .coverage.* .install-check htmlcov dist
+		.coverage .coverage.* .install-check .clients htmlcov dist
 	@find app documents services routes tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
