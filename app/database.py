@@ -8,15 +8,15 @@ from typing import Any, TypeVar
 
 import pymongo
 from beanie import Document, init_beanie
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
+from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import MongoClient
-from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.errors import CollectionInvalid, DuplicateKeyError, PyMongoError
 
 from app.config import Settings
 from app.errors import CommandError, DatabaseUnavailableError
+from app.views import SCHEMA_VERSIONS, Database, View, collection_options, ensure_view
 
 Client = AsyncIOMotorClient[dict[str, Any]]
-Database = AsyncIOMotorDatabase[dict[str, Any]]
 
 T = TypeVar("T")
 
@@ -32,16 +32,10 @@ PING_SECONDS = 2.0
 FAREWELL_SECONDS = 0.5
 """How long the database may be silent when it is told that a client goes."""
 
-SCHEMA_VERSIONS = "schema_versions"
-"""The collection that says which version of the validators is in place."""
-
 VALIDATORS = "validators"
 """What the record in it is called."""
 
 VALIDATED = {"validationLevel": "strict", "validationAction": "error"}
-
-_COLLECTION_EXISTS = 48
-_NAMESPACE_NOT_FOUND = 26
 
 
 def connect(settings: Settings) -> Client:
@@ -140,10 +134,7 @@ async def initialise(
     database: Database,
     documents: Sequence[type[Document]],
     validators: Validators,
-    *,
-    view: str,
-    on: str,
-    pipeline: list[dict[str, Any]],
+    view: View,
 ) -> None:
     """Binds the documents to the database and puts their validators, indexes and the read-only view in place.
 
@@ -152,7 +143,7 @@ async def initialise(
     with without_haste():  # an index on a large collection takes its time
         await _ensure_validators(database, validators)
         await init_beanie(database=database, document_models=list(documents))
-        await _ensure_view(database, view, on=on, pipeline=pipeline)
+        await ensure_view(database, view)
 
 
 async def _ensure_validators(database: Database, validators: Validators) -> None:
@@ -191,44 +182,3 @@ async def _validate(database: Database, collection: str, schema: dict[str, Any])
     # It takes the collection for itself for a moment, so it is not done for nothing.
     if standing is not None and not wanted.items() <= standing.items():
         await database.command("collMod", collection, **wanted)
-
-
-async def _ensure_view(database: Database, name: str, *, on: str, pipeline: list[dict[str, Any]]) -> None:
-    standing = await collection_options(database, name)
-    if standing is not None and standing != {"viewOn": on, "pipeline": pipeline}:
-        with _unless_gone():
-            await database.command("collMod", name, viewOn=on, pipeline=pipeline)
-        # The embedded store says yes to that and changes nothing. Only a view is dropped, never a collection.
-        if "viewOn" in standing and await collection_options(database, name) == standing:
-            with _unless_gone():
-                await database.drop_collection(name)
-            standing = None
-    if standing is None:
-        await _create_view(database, name, on=on, pipeline=pipeline)
-
-
-@contextmanager
-def _unless_gone() -> Iterator[None]:
-    """Passes over a view that another worker has dropped just now: that worker makes it anew."""
-    try:
-        yield
-    except OperationFailure as refused:
-        if refused.code != _NAMESPACE_NOT_FOUND:
-            raise
-
-
-async def collection_options(database: Database, name: str) -> dict[str, Any] | None:
-    """The options that a collection or view was made with, or None when there is none of the name."""
-    standing = await database.command("listCollections", filter={"name": name})
-    options = [found["options"] for found in standing["cursor"]["firstBatch"]]
-    return options[0] if options else None
-
-
-async def _create_view(database: Database, name: str, *, on: str, pipeline: list[dict[str, Any]]) -> None:
-    try:
-        await database.create_collection(name, viewOn=on, pipeline=pipeline)
-    except CollectionInvalid:
-        return  # another worker was faster
-    except OperationFailure as refused:
-        if refused.code != _COLLECTION_EXISTS:
-            raise

@@ -5,11 +5,13 @@ from typing import Any
 
 from bson.codec_options import CodecOptions, DatetimeConversion
 
-from app.database import SCHEMA_VERSIONS, VALIDATED, VALIDATORS, Database, collection_options
+from app.database import VALIDATED, VALIDATORS
+from app.views import SCHEMA_VERSIONS, Database, collection_options
 from documents.base import Row, StoredDocument
 from documents.opening import DOCUMENTS, validators
 from documents.tasks import Task
 from documents.transactions import session_under_way
+from documents.views import time_entries_view
 
 ROWS_AT_ONCE = 100
 
@@ -45,8 +47,12 @@ async def owners(document: type[StoredDocument]) -> AsyncIterator[Any]:
 
 async def is_of_a_later_version() -> bool:
     """Whether a later version of the service has said what the documents are."""
-    record = await _database()[SCHEMA_VERSIONS].find_one({"_id": VALIDATORS})
-    return record is not None and record["version"] > validators().version
+    view = time_entries_view()
+    for record_id, ours in ((VALIDATORS, validators().version), (view.record_id, view.version)):
+        record = await _database()[SCHEMA_VERSIONS].find_one({"_id": record_id})
+        if record is not None and record["version"] > ours:
+            return True
+    return False
 
 
 async def wrong_structure() -> AsyncIterator[tuple[str, str, str]]:
@@ -61,6 +67,10 @@ async def wrong_structure() -> AsyncIterator[tuple[str, str, str]]:
             yield name, "validator", f"is missing or another one: {_MADE_AT_THE_START}"
         async for index, says in _wrong_indexes(document):
             yield name, index, says
+    view = time_entries_view()
+    is_used = await collection_options(_database(), view.on) is not None
+    if is_used and await collection_options(_database(), view.name) != view.options():
+        yield view.name, "view", f"is missing or another one: {_MADE_AT_THE_START}"
 
 
 async def _wrong_indexes(document: type[StoredDocument]) -> AsyncIterator[tuple[str, str]]:

@@ -18,7 +18,7 @@ from documents.refresh_tokens import RefreshToken
 from documents.tasks import Task
 from documents.users import User
 from documents.validation import SCHEMA_VERSION, schema_of
-from documents.views import TIME_ENTRIES_PIPELINE, TIME_ENTRIES_VIEW
+from documents.views import time_entries_view
 
 DOCUMENTS: tuple[type[StoredDocument], ...] = (
     User,
@@ -52,9 +52,7 @@ async def open_database(settings: Settings) -> AsyncIterator[Client]:
             client[settings.database_name],
             DOCUMENTS,
             validators(),
-            view=TIME_ENTRIES_VIEW,
-            on=Task.Settings.name,
-            pipeline=TIME_ENTRIES_PIPELINE,
+            time_entries_view(),
         )
         yield client
     finally:

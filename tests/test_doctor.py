@@ -10,7 +10,9 @@ import pytest
 from bson import Int64, ObjectId
 from pymongo import ASCENDING, MongoClient
 
+from app.views import ensure_view
 from documents.tasks import ONE_RUNNING_TIMER
+from documents.views import time_entries_view
 from services.doctor import examine
 from tests.conftest import Database
 from tests.processes import free_port, outcome, running
@@ -241,6 +243,16 @@ class TestTheCollections:
             assert [found[:16] for found in await findings()] == ["tasks validator:"]
         finally:
             await database.command("collMod", "tasks", validator=validator)
+        assert await findings() == []
+
+    async def test_without_the_view_are_found(self, alice: Client, database: Database) -> None:
+        assert alice.user
+        view = time_entries_view()
+        await database.drop_collection(view.name)
+        try:
+            assert [found[:23] for found in await findings()] == ["time_entries view: is m"]
+        finally:
+            await ensure_view(database, view)
         assert await findings() == []
 
 

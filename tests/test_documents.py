@@ -1,4 +1,5 @@
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
@@ -9,12 +10,16 @@ from bson import Int64, ObjectId
 from pymongo.errors import OperationFailure
 
 from app.config import Settings
+from app.views import SCHEMA_VERSIONS
 from documents.opening import open_database
-from documents.views import TIME_ENTRIES_PIPELINE, TIME_ENTRIES_VIEW
+from documents.views import TIME_ENTRIES_PIPELINE, TIME_ENTRIES_VIEW, VIEW_VERSION, time_entries_view
 from tests.conftest import Database
 from tests.other_services import bound_to_others
-from tests.rows import running_entry, task_row
+from tests.rows import NINE, ended_entry, project_row, running_entry, task_row, tracked
 from tests.support import PASSWORD, Client, Json
+
+RECORD = time_entries_view().record_id
+"""Where the database says which version of the view is in place."""
 
 TYPES = {
     ObjectId: "objectId",
@@ -288,7 +293,17 @@ class TestTheViewOfTimeEntries:
         foreign = (await bob.start(await bob.make_task(title="Bob's"), note="n"))["entry"]["id"]
         rows = {str(row["id"]): row async for row in database[TIME_ENTRIES_VIEW].find({})}
         assert rows.keys() == {*ended, running, foreign}
-        about = {"_id": "objectId", "user_id": "objectId", "task_id": "objectId", "task_title": "string"}
+        about = {
+            "_id": "objectId",
+            "user_id": "objectId",
+            "task_id": "objectId",
+            "task_title": "string",
+            "task_tags": "array",
+            "all_tags": "array",
+            "project_id": "null",
+            "project_name": "null",
+            "client_name": "null",
+        }
         for entry_id, row in rows.items():
             assert types(row) == about | (ENDED_ENTRY if entry_id in ended else RUNNING_ENTRY)
             assert row["_id"] == row["id"]
@@ -296,6 +311,36 @@ class TestTheViewOfTimeEntries:
         assert str(rows[running]["task_id"]) == second["id"]
         assert rows[running]["user_id"] == alice.user["_id"]
         assert rows[foreign]["user_id"] == bob.user["_id"]
+
+    async def test_shows_all_tags_and_the_project_of_the_task(self, alice: Client, database: Database) -> None:
+        project = await alice.make_project(name="Site", client_name="Ada & Sons")
+        task = await alice.make_task(tags=["web", "sales"], project_id=project["id"])
+        await alice.write(task, tags=["mail", "web"])
+        (row,) = await database[TIME_ENTRIES_VIEW].find({}).to_list(None)
+        assert (row["tags"], row["task_tags"]) == (["mail", "web"], ["web", "sales"])
+        assert sorted(row["all_tags"]) == ["mail", "sales", "web"]
+        assert (str(row["project_id"]), row["project_name"], row["client_name"]) == (
+            project["id"],
+            "Site",
+            "Ada & Sons",
+        )
+        await alice.patch(f"/projects/{project['id']}", json={"name": "Shop", "client_name": None})
+        (row,) = await database[TIME_ENTRIES_VIEW].find({}).to_list(None)
+        assert (row["project_name"], row["client_name"]) == ("Shop", None)
+
+    @pytest.mark.parametrize("fields", [{"deleted_at": NINE}, {"user_id": ObjectId()}])
+    async def test_names_no_project_that_is_being_deleted_or_somebody_elses(
+        self, alice: Client, database: Database, fields: Json
+    ) -> None:
+        project = project_row(alice.user["_id"], client_name="Ada") | fields
+        await database.projects.insert_one(project)
+        await database.tasks.insert_one(
+            task_row(alice.user["_id"], project_id=project["_id"], **tracked(ended_entry(import_id=ObjectId())))
+        )
+        (row,) = await database[TIME_ENTRIES_VIEW].find({}).to_list(None)
+        assert (row["project_id"], row["project_name"], row["client_name"]) == (project["_id"], None, None)
+        assert "import_key" not in row
+        assert "import_id" in row
 
     async def test_can_be_asked_for_one_user(self, alice: Client, bob: Client, database: Database) -> None:
         for client in (alice, bob):
@@ -382,6 +427,32 @@ class TestStartingUp:
         await made.drop_collection(TIME_ENTRIES_VIEW)
         await start_up(fresh)
         assert (await view_options(made))["pipeline"] == TIME_ENTRIES_PIPELINE
+
+    async def test_gives_a_database_of_an_earlier_version_the_new_view(
+        self, database: Database, fresh: Settings
+    ) -> None:
+        made = database.client[fresh.database_name]
+        earlier = [{"$match": {"deleted_at": None}}, {"$project": {"title": 1}}]
+        for record in (None, {"version": VIEW_VERSION - 1, "on": "tasks", "pipeline": json.dumps(earlier)}):
+            await made.drop_collection(TIME_ENTRIES_VIEW)
+            await made.create_collection(TIME_ENTRIES_VIEW, viewOn="tasks", pipeline=earlier)
+            if record is not None:
+                await made[SCHEMA_VERSIONS].update_one({"_id": RECORD}, {"$set": record})
+            await start_up(fresh)
+            assert (await view_options(made))["pipeline"] == TIME_ENTRIES_PIPELINE
+            kept = await made[SCHEMA_VERSIONS].find_one({"_id": RECORD})
+            assert kept is not None
+            assert kept["version"] == VIEW_VERSION
+
+    async def test_leaves_the_view_of_a_later_version(self, database: Database, fresh: Settings) -> None:
+        await start_up(fresh)
+        made, later = database.client[fresh.database_name], [{"$limit": 7}]
+        record = {"version": VIEW_VERSION + 1, "on": "tasks", "pipeline": json.dumps(later)}
+        await made[SCHEMA_VERSIONS].update_one({"_id": RECORD}, {"$set": record})
+        for _ in range(2):
+            await start_up(fresh)
+            assert (await view_options(made))["pipeline"] == later
+        assert await made[SCHEMA_VERSIONS].find_one({"_id": RECORD}) == {"_id": RECORD, **record}
 
     async def test_leaves_services_that_run_alone(self, fresh: Settings) -> None:
         async with AsyncExitStack() as running:
