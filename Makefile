@@ -14,7 +14,7 @@ COMPILE = uv pip compile pyproject.toml --extra embedded --universal --python-ve
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long fuzz crash check install-check clients bench shell openapi lock clean
+.PHONY: help run test test-long fuzz crash check install-check clients mutate bench shell openapi lock clean
 
 help:
 	@echo 'make run      start the service, with a database of its own'
@@ -25,6 +25,7 @@ help:
 	@echo 'make check    run the tests, the linters and the type checker, as CI does'
 	@echo 'make clients  generate clients from openapi.json, check their types, and run a session with each'
 	@echo 'make install-check  install everything into an empty environment, with the pip of Debian 12'
+	@echo 'make mutate   put 200 small faults into services/ and documents/, and list those that no test notices'
 	@echo 'make bench    measure what a request costs'
 	@echo 'make shell    open a mongo shell on the running service'
 	@echo 'make lock     choose the newest versions of all dependencies anew'
@@ -61,6 +62,10 @@ check: $(DEV_STAMP) install-check clients
 # A Python client and, where there is Node.js, a TypeScript client; what they need is installed below .clients.
 clients: $(DEV_STAMP)
 	@$(BIN)/python -m tests.clients
+
+# The first run finds out which test executes which line, and takes ten minutes longer.
+mutate: $(DEV_STAMP)
+	@$(BIN)/python -m tests.mutation $(ARGS)
 
 bench: $(DEV_STAMP)
 	@$(BIN)/python -m benchmarks.load $(ARGS)

@@ -4,7 +4,6 @@ A worker that has nothing left takes over half of what another has still to do, 
 makes the others wait for it.
 """
 
-from collections.abc import Iterator
 from itertools import groupby
 
 import pytest
@@ -35,14 +34,14 @@ def workers_for(cores: int) -> int:
 def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
     """The tests in as many equal parts one after the other, each of which begins with its share of the long ones.
 
-    The tests of one class stay together, since they share what is started for them.
+    The tests of one file stay together, since they share what is started for them.
     """
     long_ones = [item for item in items if _rank(item) < len(LONG_ONES)]
     rest = [item for item in items if _rank(item) == len(LONG_ONES)]
-    classes = list(_classes(sorted(long_ones, key=_rank)))
+    files = [list(tests) for _, tests in groupby(sorted(long_ones, key=_rank), key=_rank)]
     ordered: list[pytest.Item] = []
     for worker in range(workers):
-        ordered += [item for tests in classes[worker::workers] for item in tests]
+        ordered += [item for tests in files[worker::workers] for item in tests]
         size = len(items) * (worker + 1) // workers - len(ordered)
         ordered += rest[: max(size, 0)]
         del rest[: max(size, 0)]
@@ -52,8 +51,3 @@ def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
 def _rank(item: pytest.Item) -> int:
     file = item.nodeid.partition("::")[0]
     return LONG_ONES.index(file) if file in LONG_ONES else len(LONG_ONES)
-
-
-def _classes(items: list[pytest.Item]) -> Iterator[list[pytest.Item]]:
-    for _, tests in groupby(items, key=lambda item: item.nodeid.partition("[")[0].rpartition("::")[0]):
-        yield list(tests)

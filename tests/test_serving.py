@@ -2,30 +2,42 @@
 
 import signal
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from app.embedded import running_endpoint
 from app.server import shell_address
-from tests.processes import clean_environment, eventually, free_port, gone, one_of, outcome, running
+from tests.processes import Program, clean_environment, eventually, free_port, gone, one_of, outcome, running
 from tests.test_embedded_store import program
 
 NO_MONGOD = {"MONGOD_BINARY": "/nowhere"}
 PRODUCTION = {"ENVIRONMENT": "production", "DATABASE_URL": "mongodb://db.example.com"}
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the service runs that the tests share which only look at it."""
+    return tmp_path_factory.mktemp("serving")
+
+
+@pytest.fixture(scope="module")
+def serving(folder: Path) -> Iterator[Program]:
+    """A service that runs; no test ends it."""
+    with running("serve", folder=folder, PORT=free_port(), **NO_MONGOD) as service:
+        service.wait_until_ready()
+        yield service
+
+
 class TestServing:
-    def test_says_where_everything_is(self, tmp_path: Path) -> None:
-        port = free_port()
-        with running("serve", folder=tmp_path, PORT=port, **NO_MONGOD) as service:
-            service.wait_until_ready()
-            assert f"http://127.0.0.1:{port}/api/v1" in service.output
-            assert f"http://127.0.0.1:{port}/docs" in service.output
-            assert "task-timer shell" in service.output
-            url = running_endpoint(tmp_path / "data")
-            assert url is not None
-            assert shell_address(url, "task_timer_db") in service.output
+    def test_says_where_everything_is(self, serving: Program, folder: Path) -> None:
+        assert f"{serving.base_url}/api/v1" in serving.output
+        assert f"{serving.base_url}/docs" in serving.output
+        assert "task-timer shell" in serving.output
+        url = running_endpoint(folder / "data")
+        assert url is not None
+        assert shell_address(url, "task_timer_db") in serving.output
 
     def test_never_shows_the_address_of_a_database_of_ones_own(self, tmp_path: Path, database_url: str) -> None:
         url = f"{database_url}&appname=hidden-word"
@@ -104,13 +116,11 @@ class TestServingThatCannotStart:
         assert said.returncode == 1
         assert one_sentence(said.stderr).startswith("Task Timer cannot listen on 192.0.2.1")
 
-    def test_says_that_another_copy_is_running(self, tmp_path: Path) -> None:
-        with running("serve", folder=tmp_path, PORT=free_port(), **NO_MONGOD) as service:
-            service.wait_until_ready()
-            said = outcome("serve", folder=tmp_path, PORT=free_port(), **NO_MONGOD)
-            assert said.returncode == 1
-            assert one_sentence(said.stderr).startswith("Another copy of Task Timer is running on this data directory")
-            service.wait_until_ready()
+    def test_says_that_another_copy_is_running(self, serving: Program, folder: Path) -> None:
+        said = outcome("serve", folder=folder, PORT=free_port(), **NO_MONGOD)
+        assert said.returncode == 1
+        assert one_sentence(said.stderr).startswith("Another copy of Task Timer is running on this data directory")
+        serving.wait_until_ready()
 
     @pytest.mark.parametrize("address", ["mongodb://u:secret@127.0.0.1:1/", "mongodb://u:secret@x:999999/", "secret"])
     def test_says_that_its_database_does_not_answer(self, tmp_path: Path, address: str) -> None:
@@ -150,11 +160,10 @@ class TestTheShell:
         assert opened == shell_address(endpoint, "task_timer_db")
         assert running_endpoint(tmp_path / "data") is None
 
-    def test_says_how_to_get_mongosh(self, tmp_path: Path) -> None:
-        with running("serve", folder=tmp_path, PORT=free_port(), **NO_MONGOD) as service:
-            service.wait_until_ready()
-            url = running_endpoint(tmp_path / "data")
-            said = outcome("shell", folder=tmp_path, PATH="/nowhere")
+    @pytest.mark.usefixtures("serving")
+    def test_says_how_to_get_mongosh(self, folder: Path) -> None:
+        url = running_endpoint(folder / "data")
+        said = outcome("shell", folder=folder, PATH="/nowhere")
         assert said.returncode == 1
         assert "npm install -g mongosh" in said.stderr
         assert url is not None

@@ -1,0 +1,119 @@
+"""Which test executes which line, found out once: a folder that git ignores keeps it, a file for each test file."""
+
+import ast
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from coverage import Coverage
+
+from tests.mutation.mutants import Mutant, names_of
+
+
+class Recorder:
+    """A pytest plugin: what each test that passes executes, and how long it takes."""
+
+    def __init__(self) -> None:
+        self.coverage = Coverage(data_file=None, config_file=False, source=["services", "documents", "routes"])
+        self.seconds: dict[str, float] = {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        self.coverage.switch_context(item.nodeid)
+        return (yield)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and report.passed:
+            self.seconds[report.nodeid] = report.duration
+
+    def found(self) -> dict[str, Any]:
+        """The lines, and for each test its seconds and the places of its lines among them."""
+        lines: dict[str, int] = {}
+        tests: dict[str, tuple[float, list[int]]] = {name: (seconds, []) for name, seconds in self.seconds.items()}
+        data = self.coverage.get_data()
+        for path in data.measured_files():
+            named = names_of_lines(os.path.relpath(path), Path(path).read_text())
+            for number, contexts in data.contexts_by_lineno(path).items():
+                for test in tests.keys() & set(contexts):
+                    tests[test][1].append(lines.setdefault(named[number], len(lines)))
+        return {"lines": list(lines), "tests": tests}
+
+
+@dataclass
+class Map:
+    """The tests of each line and of each function; a line is known by its text, so it may move within its function."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    breadth: dict[str, int] = field(default_factory=dict)
+    of_line: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    of_function: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def add(self, found: dict[str, Any]) -> None:
+        """Takes in what was found out about the tests of one file."""
+        for test, (seconds, places) in found["tests"].items():
+            self.seconds[test], self.breadth[test] = seconds, len(places)
+            for place in places:
+                line = found["lines"][place]
+                self.of_line[line].add(test)
+                self.of_function[line.rpartition("|")[0]].add(test)
+
+    def tests_of(self, mutant: Mutant, source: str) -> set[str]:
+        """The tests that execute the mutant's line; where it runs at import, those of all that uses its name."""
+        if mutant.function is None:
+            return {test for function in users_of(mutant.name) for test in self.of_function[function]}
+        named = names_of_lines(mutant.file, source)
+        tests = {test for number in mutant.lines for test in self.of_line[named[number]]}
+        return tests or self.of_function[f"{mutant.file}|{mutant.function}"]
+
+
+def names_of_lines(file: str, source: str) -> list[str]:
+    """A name for each line, from 1 on: its file, its function and its text."""
+    functions = [""] * (source.count("\n") + 2)
+    for name, node in functions_of(ast.parse(source).body):
+        functions[node.lineno : (node.end_lineno or 0) + 1] = [name] * ((node.end_lineno or 0) + 1 - node.lineno)
+    texts = ["", *source.split("\n")]
+    return [f"{file}|{function}|{text.strip()}" for function, text in zip(functions, texts, strict=True)]
+
+
+def functions_of(body: list[ast.stmt], scope: str = "") -> Iterator[tuple[str, ast.stmt]]:
+    """The functions of a module and the methods of its classes, not what is inside of them."""
+    for node in body:
+        if isinstance(node, ast.ClassDef):
+            yield from functions_of(node.body, f"{scope}{node.name}.")
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield scope + node.name, node
+
+
+def users_of(name: str) -> set[str]:
+    """The functions that mention a name of a module, or another name that is made of it."""
+    functions, known, names = set(), _mentions(), [name]
+    for made in names:
+        for unit, function, mentioned in known:
+            if made in mentioned and function:
+                functions.add(function)
+            elif made in mentioned:
+                names += set(unit) - set(names)
+    return functions
+
+
+@cache
+def _mentions() -> list[tuple[list[str], str, set[str]]]:
+    """What each statement of a module defines, or the function in it, and which names stand in it."""
+    found: list[tuple[list[str], str, set[str]]] = []
+    for folder in ("services", "documents", "routes"):
+        for path in Path(folder).rglob("*.py"):
+            for unit in ast.parse(path.read_text()).body:
+                functions = list(functions_of([unit]))
+                found += [([], f"{path}|{function}", _names(node)) for function, node in functions]
+                if not isinstance(unit, ast.FunctionDef | ast.AsyncFunctionDef):
+                    found.append((names_of(unit), "", _names(unit)))
+    return found
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {getattr(part, "id", getattr(part, "attr", "")) for part in ast.walk(node)}

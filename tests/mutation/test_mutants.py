@@ -1,0 +1,123 @@
+"""The faults of `make mutate`: which ones there are, and that one is put in without a trace in this process."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from documents import overlapping
+from services import intervals, spans
+from tests.mutation.children import in_child, put_in
+from tests.mutation.mutants import Mutant, mutants
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+"""A child of a process that has threads is what it wants here: it starts none of them."""
+
+
+def faults(source: str) -> list[str]:
+    """The lines that there can be in the place of this one."""
+    return [mutant.apply(source) for mutant in mutants("one.py", source)]
+
+
+class TestFaults:
+    @pytest.mark.parametrize(
+        ("source", "expected"),
+        [
+            ("x = a < b", ["x = a <= b"]),
+            ("x = a is None", ["x = a is not None"]),
+            ("x = a and b and c", ["x = a or b or c", "x = b and c", "x = a and c", "x = a and b"]),
+            ("x = not a", ["x = (a)"]),
+            ("x = a if b else c", ["x = a if True else c", "x = a if False else c"]),
+            ("x = a - b", ["x = a + b", "x = b - a"]),
+            ("x = [a for a in b if c]", ["x = [a for a in b]"]),
+            ("x = {'a': b, **c}", ["x = {**c}", "x = {'a': b}"]),
+            ("x = [a, b]", ["x = [b]", "x = [a]"]),
+            ("x = f(a, b, c=d)", ["x = f(b, a, c=d)", "x = f(a, b)"]),
+            ("x = 59", ["x = 60"]),
+            ("x = True", ["x = False"]),
+            ("x = '$lt'", ["x = '$lte'"]),
+            ("x = 'warn'", ["x = 'warn_'"]),
+            ("x.y = z", ["pass"]),
+            ("f()", ["pass"]),
+            ("x += y", ["pass"]),
+            ("class A:\n    b: Annotated[int, Field(ge=c)]", ["class A:\n    b: Annotated[int, Field()]"]),
+        ],
+    )
+    def test_are_small(self, source: str, expected: list[str]) -> None:
+        assert faults(source) == expected
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            '"""What it does."""',
+            "def f(a: Literal['b']) -> None: ...",
+            "x: Literal['b']",
+            "logger.warning('gone', extra=a)",
+            "detail = 'Gone'",
+            "x = 'It is gone.'",
+            "x = f'{a - b} left'",
+            "x = a['b']",
+        ],
+    )
+    def test_are_none_where_nobody_could_notice_or_everybody_would(self, source: str) -> None:
+        assert faults(source) == []
+
+    def test_leave_a_module_that_can_be_compiled(self) -> None:
+        path = Path(overlapping.__file__)
+        found = list(mutants(str(path), path.read_text()))
+        assert len(found) > 50
+        for mutant in found:
+            compile(mutant.apply(path.read_text()), mutant.file, "exec")
+
+
+def fault(module: str, before: str, after: str) -> Mutant:
+    """The one fault of a module of ours that puts the one in the place of the other."""
+    found = mutants(module, Path(module).read_text())
+    (mutant,) = [mutant for mutant in found if (mutant.before, mutant.after) == (before, after)]
+    return mutant
+
+
+def seconds_before_the_start() -> int:
+    now = datetime(2026, 11, 18, tzinfo=UTC)
+    return intervals.seconds_between(now, now - timedelta(minutes=1))
+
+
+class TestAFaultInAChild:
+    def test_is_in_a_function_that_has_been_imported(self) -> None:
+        mutant = fault("services/intervals.py", "end - start", "start - end")
+
+        def work(_: int) -> int:
+            put_in(mutant)
+            return seconds_before_the_start()
+
+        assert in_child(work, 60) == (60, "")
+        assert seconds_before_the_start() == 0
+
+    def test_is_in_a_constant_of_a_module(self) -> None:
+        mutant = fault("services/spans.py", "60", "61")
+
+        def work(_: int) -> int:
+            put_in(mutant)
+            from services.spans import FORGIVEN_AHEAD  # noqa: PLC0415 -- it is imported anew
+
+            return int(FORGIVEN_AHEAD.total_seconds())
+
+        assert in_child(work, 60) == (61, "")
+        assert spans.FORGIVEN_AHEAD.total_seconds() == 60
+
+    def test_ends_with_the_child_when_it_hangs(self) -> None:
+        def work(_: int) -> int:
+            time.sleep(60)
+            return 0
+
+        began = time.monotonic()
+        assert in_child(work, 0.2) == (None, "")
+        assert time.monotonic() - began < 30
+
+    def test_is_no_result_where_the_work_itself_is_wrong(self) -> None:
+        def work(_: int) -> int:
+            raise KeyError("lost")
+
+        with pytest.raises(RuntimeError, match="KeyError: 'lost'"):
+            in_child(work, 60)
