@@ -20,6 +20,7 @@ from app.json_schema import REF, body_schemas, form_schemas, query_parameters
 
 MOST_FORM_FIELDS = 20
 MOST_PARAMETERS = 100
+MERGE_PATCH = "application/merge-patch+json"
 
 Operation = dict[str, Any]
 Value_co = TypeVar("Value_co", covariant=True)
@@ -43,10 +44,21 @@ def refuse_unknown_parameters(request: Request, known: Mapping[str, bool]) -> No
         raise ValidationError(errors=tuple(FieldError(detail, parameter=name) for name, detail in wrong.items()))
 
 
-def require_media_type(sent: str | None, wanted: str) -> None:
+def require_media_type(sent: str | None, *wanted: str) -> None:
     """Raises UnsupportedMediaTypeError when a body of this Content-Type is not what is read here."""
-    if sent is None or sent.partition(";")[0].strip().lower() != wanted:
-        raise UnsupportedMediaTypeError(f"The body must be sent as {wanted}.")
+    if sent is None or sent.partition(";")[0].strip().lower() not in wanted:
+        raise UnsupportedMediaTypeError(f"The body must be sent as {' or '.join(wanted)}.")
+
+
+def refuse_content_encoding(request: Request) -> None:
+    """Raises UnsupportedMediaTypeError for a body that was compressed or encoded otherwise: nothing is unpacked here.
+
+    The answer names what is taken (RFC 9110 section 15.5.16).
+    """
+    codings = {coding.strip().lower() for coding in request.headers.get("content-encoding", "").split(",")}
+    if codings - {"", "identity"}:
+        wrong = "The body must be sent without a Content-Encoding: it is not unpacked here."
+        raise UnsupportedMediaTypeError(wrong, headers={"Accept-Encoding": "identity"})
 
 
 class Argument(Generic[Value_co]):
@@ -106,14 +118,17 @@ class Body(Argument[Model]):
 
     async def __call__(self, request: Request) -> Model:
         """The body of this request."""
-        sent_type = request.headers.get("content-type")
-        if sent_type is not None and not self.optional:
-            require_media_type(sent_type, self.media_type)
+        sent_type, wanted = request.headers.get("content-type"), self.media_types(request.method)
+        if not self.optional:
+            refuse_content_encoding(request)
+            if sent_type is not None:
+                require_media_type(sent_type, *wanted)
         body = await request.body()
         if not body and self.optional:
             return self.model()
         if body:
-            require_media_type(sent_type, self.media_type)
+            refuse_content_encoding(request)
+            require_media_type(sent_type, *wanted)
         try:
             return self.parse(body)
         except PydanticError as error:
@@ -129,6 +144,10 @@ class Body(Argument[Model]):
         """The model's schema and those that it refers to."""
         return body_schemas(self.model)
 
+    def media_types(self, method: str) -> tuple[str, ...]:  # noqa: ARG002 -- the same for all, but for JSON
+        """The types of body that a request of this method may have."""
+        return (self.media_type,)
+
     def parse(self, body: bytes) -> Model:
         """The model that these bytes are."""
         raise NotImplementedError
@@ -138,6 +157,10 @@ class JsonBody(Body[Model]):
     """A body in JSON."""
 
     media_type = "application/json"
+
+    def media_types(self, method: str) -> tuple[str, ...]:
+        """JSON; a change is a JSON merge patch (RFC 7396), and may be called so."""
+        return (self.media_type, MERGE_PATCH) if method == "PATCH" else (self.media_type,)
 
     def parse(self, body: bytes) -> Model:
         """The model that this JSON is. A name that stands twice in an object is refused (RFC 8259 section 4)."""

@@ -43,6 +43,7 @@ from services.projects import project_service
 from services.rate_limits import RateLimiter
 from services.schemas.problems import Problem
 from services.sessions import TokenMaker
+from services.users import user_service
 
 GARBAGE_THRESHOLD = 50_000
 """Allocations between two collections: what a request makes is freed by counting references."""
@@ -124,14 +125,16 @@ def _middleware(settings: Settings) -> list[Middleware]:
 async def _lifespan(app: FastAPI) -> AsyncIterator[State]:
     settings: Settings = app.state.settings
     configure_logging(settings)
-    async with open_database(settings) as client, _beside_serving(_finish_deletions()):
+    async with open_database(settings) as client, _beside_serving(_unfinished_work()):
         await passwords.prepare()
         _spare_the_garbage_collector()
         log.info("started", environment=settings.environment)
         yield State(settings=settings, tokens=TokenMaker.of(settings), limiter=RateLimiter(settings), client=client)
 
 
-async def _finish_deletions() -> None:
+async def _unfinished_work() -> None:
+    """What an earlier process has begun, or an earlier version has stored in another form."""
+    await user_service.fold_email_keys()
     await project_service.finish_deletions()
     await account_deletion_service.finish()
 

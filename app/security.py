@@ -20,6 +20,7 @@ from passlib.hash import argon2
 from app.clock import utc_now
 from app.config import Settings
 from app.errors import AuthenticationError
+from app.password_forms import forms_of, prepared
 
 T = TypeVar("T")
 
@@ -76,6 +77,14 @@ def common_passwords() -> frozenset[str]:
     return frozenset(files("app").joinpath("common_passwords.txt").read_text(encoding="ascii").split())
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Whether a password is the one that was hashed, and whether its hash should be made anew."""
+
+    right: bool
+    outdated: bool = False
+
+
 class Passwords:
     """Hashes passwords with argon2id, off the event loop and never more than a few at once."""
 
@@ -86,12 +95,19 @@ class Passwords:
         self._nobodys_hash: str | None = None
 
     async def hash(self, password: str) -> str:
-        """A salted hash of the password."""
-        return await self._off_the_loop(partial(self._context.hash, password))
+        """A salted hash of the password, in whatever Unicode form it is typed."""
+        return await self._off_the_loop(partial(self._context.hash, prepared(password)))
 
     async def matches(self, password: str, kept: str | None) -> bool:
         """Whether the password is the one that was hashed. Without a hash: False, after the same work."""
-        return await self._off_the_loop(partial(self._check, password, kept))
+        return (await self.check(password, kept)).right
+
+    async def check(self, password: str, kept: str | None) -> Check:
+        """As matches(). The hash is outdated when it is of another Unicode form, or took less work than a new one."""
+        for form in forms_of(password):
+            if await self._off_the_loop(partial(self._check, form, kept)):
+                return Check(right=True, outdated=form != prepared(password) or self.is_outdated(str(kept)))
+        return Check(right=False)
 
     def _check(self, password: str, kept: str | None) -> bool:
         if kept is not None:

@@ -9,7 +9,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from app.arguments import MOST_FORM_FIELDS, Argument, Model, Operation, require_media_type
+from app.arguments import MOST_FORM_FIELDS, Argument, Model, Operation, refuse_content_encoding, require_media_type
 from app.errors import FieldError, UnsupportedMediaTypeError, ValidationError
 from app.findings import in_a_body, pointer
 from app.json_schema import REF, form_schemas
@@ -43,6 +43,7 @@ class FormWithFile(Argument[Upload[Model]]):
 
     async def __call__(self, request: Request) -> Upload[Model]:
         """The form of this request."""
+        refuse_content_encoding(request)
         _require_a_form(request.headers.get("content-type"))
         parser = _Parser(
             request.headers, request.stream(), max_files=2, max_fields=MOST_FORM_FIELDS, max_part_size=LONGEST_FIELD

@@ -82,9 +82,22 @@ class User(StoredDocument):
         return row
 
     @classmethod
-    async def with_email(cls, email_key: str) -> Row | None:
-        """The user of this normalised e-mail address."""
-        return await cls._one({"email_key": email_key})
+    async def with_email(cls, *email_keys: str) -> Row | None:
+        """The user who is stored under one of these normalised e-mail addresses: the first that has a user."""
+        found = await cls.aggregated([{"$match": {"email_key": {"$in": [*email_keys]}}}])
+        return min(found, key=lambda user: email_keys.index(user["email_key"]), default=None)
+
+    @classmethod
+    async def all_beyond_ascii(cls) -> list[Row]:
+        """The ids, addresses and keys of the accounts whose address needs more than ASCII."""
+        return await cls.aggregated(
+            [{"$match": {"email_key": {"$regex": r"[^\x00-\x7f]"}}}, {"$project": {"email": 1, "email_key": 1}}]
+        )
+
+    @classmethod
+    async def change_email_key(cls, user: Row, email_key: str) -> None:
+        """Stores the account under another key, unless it has got another one since. Raises DuplicateError."""
+        await cls._matched({"_id": user["_id"], "email_key": user["email_key"]}, {"$set": {"email_key": email_key}})
 
     @classmethod
     async def with_id(cls, user_id: ObjectId) -> Row | None:

@@ -12,6 +12,6 @@ def require_a_good_password(password: str, *, email: str, pointer: str) -> None:
         wrong = "is one of the most common passwords: take one that nobody would guess, such as four words of your own"
         raise ValidationError(errors=(FieldError(wrong, pointer=pointer),))
     address = email_key(email)
-    if said in {address, address.partition("@")[0]}:
+    if email_key(password) in {address, address.partition("@")[0]}:
         wrong = "is your e-mail address: take one that nobody would guess"
         raise ValidationError(errors=(FieldError(wrong, pointer=pointer),))

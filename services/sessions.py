@@ -17,7 +17,7 @@ from documents.users import User
 from services.audit import audit_service
 from services.authentication import ActingUser, authentication_service
 from services.contention import until_settled
-from services.emails import email_key
+from services.emails import email_key, email_keys
 from services.rate_limits import RateLimiter
 from services.schemas.users import TokenRead
 
@@ -116,13 +116,13 @@ class SessionService:
 
     async def _user_of(self, email: str, password: str) -> Row:
         """The user who has this password. Raises InvalidCredentialsError, equally late for an unknown address."""
-        user = await User.with_email(email_key(email))
-        right = await passwords.matches(password, user["password_hash"] if user else None)
-        if user is None or not right or not user["is_active"]:
+        user = await User.with_email(*email_keys(email))
+        check = await passwords.check(password, user["password_hash"] if user else None)
+        if user is None or not check.right or not user["is_active"]:
             if user is not None:
                 audit_service.record_soon(user["_id"], "sign_in_failed")
             raise InvalidCredentialsError
-        if passwords.is_outdated(user["password_hash"]):
+        if check.outdated:
             await User.renew_hash(user, await passwords.hash(password))
         return user
 

@@ -1,12 +1,14 @@
 """Accounts: registering, one's own profile, and what an administrator does from the shell."""
 
+from contextlib import suppress
+
 from app.errors import ConflictError, FieldError, NotFoundError, PermissionDeniedError, ValidationError
 from app.security import passwords
 from documents.base import DuplicateError, Row
 from documents.users import User
 from services.audit import audit_service
 from services.authentication import ActingUser, acting_user, authentication_service
-from services.emails import email_key
+from services.emails import email_key, email_keys
 from services.passwords import require_a_good_password
 from services.rate_limits import RateLimiter
 from services.schemas.users import PasswordChange, UserCreate, UserRead, UserUpdate, read_user
@@ -52,6 +54,7 @@ class UserService:
     async def register(self, new: UserCreate) -> UserRead:
         """The new user. Raises EmailTakenError, or ValidationError for a password that is easily guessed."""
         require_a_good_password(new.password, email=new.email, pointer="#/password")
+        await self._require_a_free_address(new.email)
         user = User.new(
             email=new.email,
             email_key=email_key(new.email),
@@ -64,9 +67,31 @@ class UserService:
         except DuplicateError as taken:
             raise EmailTakenError from taken
 
+    async def _require_a_free_address(self, email: str, user: ActingUser | None = None) -> None:
+        """Raises EmailTakenError when another account has the address under a key of the older form.
+
+        The unique index knows about the other key alone.
+        """
+        older = [key for key in email_keys(email) if key != email_key(email)]
+        holder = await User.with_email(*older) if older else None
+        if holder is not None and (user is None or holder["_id"] != user.id):
+            raise EmailTakenError
+
+    async def fold_email_keys(self) -> None:
+        """Stores each account of an earlier version under the key of today. It may run any number of times.
+
+        Of two accounts whose addresses are the same today, one keeps its older key: both go on signing in with
+        the address that they were made with, and the doctor names the one that kept it.
+        """
+        for user in await User.all_beyond_ascii():
+            key = email_key(user["email"])
+            if key != user["email_key"]:
+                with suppress(DuplicateError):
+                    await User.change_email_key(user, key)
+
     async def acting(self, *, email: str) -> ActingUser:
         """The user of this address, whom somebody at the shell acts for. Raises UserNotFoundError."""
-        user = await User.with_email(email_key(email))
+        user = await User.with_email(*email_keys(email))
         if user is None:
             raise UserNotFoundError
         return acting_user(user)
@@ -90,6 +115,8 @@ class UserService:
         fields |= {f"preferences.{key}": value for key, value in chosen.items()}
         if not fields:
             return await self.profile(user)
+        if "email" in fields:
+            await self._require_a_free_address(fields["email"], user)
         try:
             changed = self._found(await User.change(user.id, fields))
         except DuplicateError as taken:
@@ -133,7 +160,7 @@ class UserService:
         return await self._change_account(email, {"is_active": active})
 
     async def _change_account(self, email: str, fields: Row) -> UserRead:
-        user = await User.with_email(email_key(email))
+        user = await User.with_email(*email_keys(email))
         if user is None:
             raise UserNotFoundError
         changed = self._found(await User.change_and_end_sessions(user["_id"], fields))

@@ -28,6 +28,13 @@ def longer_than(length: int) -> list[str]:
     return quoted(*(character * (length + 1) for character in ("x", "é", "🕑")))
 
 
+CONTROLS = quoted("a\x1bb", "a\x07b", "a\x0bb", "a\rb", "a\x7fb", "a\x85b", "a\x9bb", "\x1ca")
+NOT_ONE_LINE = [*CONTROLS, *quoted("a\nb", "a\r\nb", "a\tb", "a\u2028b", "a\u2029b")]
+UNSEEN = quoted("\u200b", "\ufeff\u200d", "\u00ad", "\u200e", "\u0301", "\u3164", "\u2800", "\u00a0")
+TURNING = quoted("\u202egnp.exe", "a\u2067b", "a\u202c")
+NO_LINE = [*quoted("", "   ", "\t\n"), *NOT_ONE_LINE, *UNSEEN, *TURNING, NUL]
+"""What is no title, no name and no tag."""
+
 WRONG: dict[str, list[str]] = {
     "instant": [
         *quoted("2026-11-18T09:00:00", "2026-11-18", "09:00:00Z", "yesterday", ""),
@@ -36,13 +43,13 @@ WRONG: dict[str, list[str]] = {
         *("1763456400", "1763456400.5", *HUGE, NUL, "true", "[]"),
     ],
     "zone": [*quoted("", "Mars/Olympus", "localtime", "../UTC", "UTC\n", "+01:00", "CEST"), NUL, *NO_TEXT],
-    "title": [*quoted("", "   ", "\t\n"), *longer_than(200), NUL, *NO_TEXT],
-    "name or null": [*quoted("", "   "), *longer_than(200), NUL, *NO_TEXT],
-    "note": [*longer_than(1_000), NUL, *NO_TEXT],
-    "description": [*longer_than(20_000), NUL, *NO_TEXT],
-    "tag": [*quoted("", "  "), *longer_than(50), NUL, *NO_TEXT],
+    "title": [*NO_LINE, *longer_than(200), *NO_TEXT],
+    "name or null": [*NO_LINE, *longer_than(200), *NO_TEXT],
+    "note": [*CONTROLS, *TURNING, *longer_than(1_000), NUL, *NO_TEXT],
+    "description": [*CONTROLS, *TURNING, *longer_than(20_000), NUL, *NO_TEXT],
+    "tag": [*NO_LINE, *longer_than(50), *NO_TEXT],
     "tags": [
-        *(f"[{tag}]" for tag in [*quoted("", "  "), *longer_than(50), NUL, "1", "null", "[]"]),
+        *(f"[{tag}]" for tag in [*NO_LINE, *longer_than(50), "1", "null", "[]"]),
         *(json.dumps([f"tag {number}" for number in range(11)]), '"a"', "1", '{"0": "a"}', "true"),
     ],
     "flag": ["1", "0", '"true"', '""', "[]", "1.0"],
@@ -51,11 +58,11 @@ WRONG: dict[str, list[str]] = {
     "up to 4": ["0.5", "1.0", "-1", "5", *HUGE, *NO_NUMBER],
     "up to 6": ["0.5", "1.0", "-1", "7", *HUGE, *NO_NUMBER],
     "secret": [*quoted("x" * 501), *NO_TEXT],
-    "short name": [*quoted("", "   "), *longer_than(100), NUL, *NO_TEXT],
+    "short name": [*NO_LINE, *longer_than(100), *NO_TEXT],
     "scopes": ["[]", '["everything"]', "[1]", '"read"', "{}", "1"],
     "status": [*quoted("", "done", "Pending"), *NO_TEXT],
     "color": [*quoted("", "red", "#fff", "#12345g", "#1234567", "#123456\n"), NUL, *NO_TEXT],
-    "password": [*quoted("", "seven77", "x" * 129), NUL, *NO_TEXT],
+    "password": [*quoted("", "seven77", "x" * 129, "o\u0308" * 7, "a new\tone", "a new one\x1b"), NUL, *NO_TEXT],
     "e-mail": [*quoted("", "ada", "ada@", "a b@example.com", "ada@example.com\n\n.com"), NUL, *NO_TEXT],
     "project": [*quoted("", "nonsense", "0" * 24, "0" * 25), NUL, *NO_TEXT],
     "id": NO_TEXT,

@@ -352,10 +352,12 @@ class TestXlsx:
         assert formulas["L4"].number_format == "[h]:mm:ss"
         assert (formulas.freeze_panes, formulas.auto_filter.ref) == ("A2", "A1:Q3")
 
-    async def test_has_no_formula_but_its_own(self, alice: Client) -> None:
-        bad = ["=1+1", "+1", "-1", "@SUM(A1)", "http://example.com", "{=1}", "0012", "\x0b_x0041_"]
+    async def test_has_no_formula_but_its_own(self, alice: Client, database: Database) -> None:
+        bad = ["=1+1", "+1", "-1", "@SUM(A1)", "http://example.com", "{=1}", "0012", "_x0041_"]
         for text in bad:
             await alice.write(await alice.make_task(title="x"), note=text)
+        stored_earlier = tracked(ended_entry(note="\x0b_x0041_", at=NINE + timedelta(hours=1)))
+        await database.tasks.insert_one(task_row(alice.user["_id"], **stored_earlier))
         content = BytesIO((await exported(alice, "xlsx")).content)
         cells = openpyxl.load_workbook(content).worksheets[0]["F"][1:-1]
         assert {cell.data_type for cell in cells} == {"s"}
@@ -395,9 +397,12 @@ class TestIcs:
         assert (str(event["summary"]), str(event["description"])) == ("a;b,c\\d", note)
         assert event.categories == ["x, y", "z;"]
 
-    async def test_has_none_of_the_characters_that_a_calendar_may_not_have(self, alice: Client) -> None:
-        task = await alice.make_task(title="a\x01b", tags=["x\x7fy"])
-        await alice.write(task, note="one\ttwo\x0b\r\nthree")
+    async def test_has_none_of_the_characters_that_a_calendar_may_not_have(
+        self, alice: Client, database: Database
+    ) -> None:
+        stored_earlier = tracked(ended_entry(note="one\ttwo\x0b\r\nthree"))
+        row = task_row(alice.user["_id"], title="a\x01b", tags=["x\x7fy"], **stored_earlier)
+        await database.tasks.insert_one(row)
         (event,) = await events(alice)
         assert (str(event["summary"]), str(event["description"])) == ("ab", "one\ttwo\nthree")
         assert event.categories == ["xy"]

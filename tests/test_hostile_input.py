@@ -167,7 +167,6 @@ class TestATextThatLooksLikeAPattern:
             "(",
             "?",
             "é",
-            "\n",
         ]
         tasks = [await alice.make_task(title=f"x{pattern}y") for pattern in patterns]
         for task in tasks[:3]:

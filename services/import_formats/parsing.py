@@ -1,8 +1,9 @@
 """The rows of a file as entries: each is read, or it is said what is wrong with it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter
@@ -23,10 +24,14 @@ from services.import_formats.texts import (
     title_and_note,
 )
 from services.schemas.fields import Zone
+from services.schemas.texts import cell_in_lines, cell_in_one_line
 from services.spans import FURTHEST_AHEAD
+
+T = TypeVar("T")
 
 _ZONE: TypeAdapter[str] = TypeAdapter(Zone)
 _BREAKS = frozenset({"break", "yes", "true"})
+_SAID: tuple[Field, ...] = ("task", "description", "note")
 _TEXTS: tuple[Field, ...] = ("note", "description", "task")
 
 
@@ -64,7 +69,7 @@ class RowParser:
     def _entry(self, number: int, cells: Cells) -> ImportedRow:
         zone = _zone(cells.text("timezone"))
         span = self._times.span(cells, zone or self._zone)
-        title, note = title_and_note((cells.text("task"), cells.text("description"), cells.whole("note")))
+        title, note = title_and_note([_checked(cells, field) for field in _SAID])
         billable = self._billable(number, cells)
         return ImportedRow(
             number=number,
@@ -96,16 +101,17 @@ class RowParser:
 
     def _name(self, number: int, cells: Cells, field: Field) -> str | None:
         text = cells.text(field)
-        if not text:
+        line = _readable(field, cell_in_one_line, text) if text else ""
+        if not line:
             return None
-        name, said = cut_name(text)
+        name, said = cut_name(line)
         self._notice(number, field, said)
         return self._once(name)
 
     def _tags_of(self, number: int, cells: Cells) -> tuple[str, ...]:
         text = cells.text("tags")
         if text not in self._tags:
-            self._tags[text] = parsed_tags(text)
+            self._tags[text] = _readable("tags", parsed_tags, text)
         tags, said = self._tags[text]
         self._notice(number, "tags", said)
         return tags
@@ -126,6 +132,19 @@ class RowParser:
         except ValueError as wrong:
             self._notice(number, "rate", f"{wrong}; it was left out")
             return None
+
+
+def _checked(cells: Cells, field: Field) -> str:
+    """A text that may have several lines. Raises CellError for a control character."""
+    return _readable(field, cell_in_lines, cells.whole(field) if field == "note" else cells.text(field))
+
+
+def _readable(field: Field, read: Callable[[str], T], text: str) -> T:
+    """What is read from a text of this field. Raises CellError."""
+    try:
+        return read(text)
+    except ValueError as wrong:
+        raise CellError(field, str(wrong)) from wrong
 
 
 def _zone(name: str) -> ZoneInfo | None:

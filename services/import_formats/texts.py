@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from services.schemas.fields import LONGEST_NAME, LONGEST_NOTE, LONGEST_TAG, LONGEST_TITLE, MOST_TAGS
+from services.schemas.texts import cell_in_lines, cell_in_one_line, cut, is_visible, tag_name
 
 LONGEST_SHOWN = 40
 NO_DESCRIPTION = "(no description)"
@@ -17,14 +18,15 @@ def shown(text: str) -> str:
 
 
 def title_and_note(texts: Iterable[str]) -> tuple[str, str | None]:
-    """The first text that says something is the title, the others are the note.
+    """The first text that shows something is the title, in one line; the others are the note.
 
-    A title that is cut is kept whole in the note.
+    A title that is cut is kept whole in the note. Raises ValueError for a control character.
     """
-    title, *others = [text for text in texts if text.strip()] or [NO_DESCRIPTION]
-    if len(title.strip()) > LONGEST_TITLE:
+    title, *others = [text for text in texts if is_visible(text)] or [NO_DESCRIPTION]
+    line = cell_in_one_line(title)
+    if len(line) > LONGEST_TITLE:
         others.insert(0, title)
-    return title.strip()[:LONGEST_TITLE].rstrip(), "\n".join(others) or None
+    return cut(line, LONGEST_TITLE), "\n".join(map(cell_in_lines, others)) or None
 
 
 def cut_note(note: str) -> tuple[str, str | None]:
@@ -38,16 +40,16 @@ def cut_name(name: str) -> tuple[str, str | None]:
     """The name of a project or a client, and what is to be said of it."""
     if len(name) <= LONGEST_NAME:
         return name, None
-    return name[:LONGEST_NAME].rstrip(), f"has more than {LONGEST_NAME} characters: it was cut there: {shown(name)}"
+    return cut(name, LONGEST_NAME), f"has more than {LONGEST_NAME} characters: it was cut there: {shown(name)}"
 
 
 def parsed_tags(text: str) -> tuple[tuple[str, ...], str | None]:
     """The tags between commas, in lower case, each once, and what is to be said of them.
 
-    One that holds a comma is quoted, as in a CSV file.
+    One that holds a comma is quoted, as in a CSV file. Raises ValueError for a control character.
     """
-    whole = [tag for tag in (part.strip().lower() for part in _divided(text)) if tag]
-    tags = tuple(dict.fromkeys(tag[:LONGEST_TAG].rstrip() for tag in whole))
+    whole = [tag_name(part) for part in map(cell_in_one_line, _divided(text)) if part]
+    tags = tuple(dict.fromkeys(cut(tag, LONGEST_TAG) for tag in whole))
     if len(tags) > MOST_TAGS or max(map(len, whole), default=0) > LONGEST_TAG:
         return tags[:MOST_TAGS], f"has more than {MOST_TAGS} tags of {LONGEST_TAG} characters: the rest was cut"
     return tags, None

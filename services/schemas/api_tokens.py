@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, with_config
+from pydantic import AfterValidator, ConfigDict, Field, with_config
 from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from app.clock import rfc3339
 from app.scopes import Scope
-from services.schemas.fields import Id, Input, Instant, NextCursor, Timestamp, without_nul
+from services.schemas.fields import Id, Input, Instant, NextCursor, Timestamp
+from services.schemas.texts import Text, one_line
 
 _EXAMPLE: JsonDict = {"name": "Status bar", "scopes": ["read", "timer"], "expires_at": "2027-11-18T00:00:00Z"}
 _READ_EXAMPLE: JsonDict = {
@@ -21,9 +22,7 @@ _READ_EXAMPLE: JsonDict = {
     "created_at": "2026-11-18T08:59:02.345Z",
 }
 
-TokenName = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(without_nul)
-]
+TokenName = Annotated[str, Text(one_line, 100, shortest=1)]
 
 
 def _each_once(scopes: list[Scope]) -> list[Scope]:

@@ -16,9 +16,11 @@ from pydantic import (
 )
 
 from app.clock import to_milliseconds
+from app.password_forms import new_password
 from documents.base import object_id
 from services.emails import checked_email
 from services.money import LARGEST_AMOUNT, MINOR_UNITS
+from services.schemas.texts import Text, lines, nfc, one_line, tag_name, without_nul
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -27,7 +29,9 @@ FIRST_YEAR, LAST_YEAR = 1970, 9998
 _ZONES = frozenset(available_timezones() - {"localtime", "Factory"})  # these two name no place
 LONGEST_TITLE = 200
 LONGEST_NAME = 200
+LONGEST_DESCRIPTION = 20_000
 LONGEST_NOTE = 1_000
+LONGEST_PASSWORD = 128
 MOST_TAGS = 10
 LONGEST_TAG = 50
 LONGEST_CURSOR = 2000
@@ -44,19 +48,6 @@ class EmptyBody(Input):
     """A body that says nothing: whoever sends more is told that it is not taken."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{}]})
-
-
-def without_nul(value: str) -> str:
-    """The text. Raises ValueError when it holds a NUL character."""
-    if "\0" in value:
-        raise ValueError("holds a NUL character")
-    return value
-
-
-def _still_short(tag: str) -> str:
-    if len(tag) > LONGEST_TAG:
-        raise ValueError(f"has more than {LONGEST_TAG} characters in lower case")
-    return tag
 
 
 def _zone(value: str) -> str:
@@ -113,8 +104,11 @@ def _require_a_known_year(day: date) -> None:
 
 
 def _flag(value: object) -> object:
-    if isinstance(value, str) and value not in {"true", "false"}:
-        raise ValueError("is neither true nor false")
+    if isinstance(value, str):
+        said = value.lower()
+        if said not in {"true", "false"}:
+            raise ValueError("is neither true nor false")
+        return said == "true"
     return value
 
 
@@ -154,22 +148,17 @@ def _each_once(tags: list[str]) -> list[str]:
 
 _no_nul = AfterValidator(without_nul)
 
-Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_TITLE), _no_nul]
-Description = Annotated[str, StringConstraints(max_length=20_000), _no_nul]
-Note = Annotated[str, StringConstraints(max_length=LONGEST_NOTE), _no_nul]
-FullName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), _no_nul]
-ProjectName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME), _no_nul]
-ClientName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME), _no_nul]
-SearchText = Annotated[str, StringConstraints(min_length=1, max_length=200), _no_nul]
-Tag = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=LONGEST_TAG),
-    _no_nul,
-    AfterValidator(_still_short),
-]
+Title = Annotated[str, Text(one_line, LONGEST_TITLE, shortest=1)]
+Description = Annotated[str, Text(lines, LONGEST_DESCRIPTION)]
+Note = Annotated[str, Text(lines, LONGEST_NOTE)]
+FullName = Annotated[str, Text(one_line, LONGEST_NAME, shortest=1)]
+ProjectName = Annotated[str, Text(one_line, LONGEST_NAME, shortest=1)]
+ClientName = Annotated[str, Text(one_line, LONGEST_NAME, shortest=1)]
+SearchText = Annotated[str, Text(nfc, 200, shortest=1), _no_nul]
+Tag = Annotated[str, Text(tag_name, LONGEST_TAG, shortest=1)]
 Tags = Annotated[list[Tag], Field(max_length=MOST_TAGS), AfterValidator(_each_once)]
 Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254), _no_nul, AfterValidator(_email)]
-Password = Annotated[str, StringConstraints(min_length=8, max_length=128), _no_nul]
+Password = Annotated[str, Text(new_password, LONGEST_PASSWORD, shortest=8)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Color = Annotated[
     str,
@@ -197,7 +186,7 @@ Day = Annotated[
 """A query parameter that is a day of the calendar."""
 
 Flag = Annotated[bool, BeforeValidator(_flag)]
-"""A query parameter that is true or false."""
+"""A query parameter or form field that is true or false, in any case (True is what Python writes)."""
 
 FirstDayOfWeek = Annotated[int, Field(ge=0, le=6), BeforeValidator(_whole_number)]
 """A query parameter that is a day of the week: 0 is Monday, 6 is Sunday."""

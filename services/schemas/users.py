@@ -2,16 +2,34 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, with_config
+from pydantic import AfterValidator, ConfigDict, Field, with_config
 from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from app.clock import rfc3339
+from app.password_forms import prepared
 from documents.users import OverlapPolicy
-from services.schemas.fields import Email, FullName, Id, Input, Password, Timestamp, WeekStart, Zone
+from services.schemas.fields import (
+    LONGEST_PASSWORD,
+    Email,
+    FullName,
+    Id,
+    Input,
+    Password,
+    Timestamp,
+    WeekStart,
+    Zone,
+)
 
-GivenPassword = Annotated[str, Field(max_length=128)]
-"""A password that is compared: no rule of new ones holds for it."""
+
+def _within_the_limit(password: str) -> str:
+    if len(prepared(password)) > LONGEST_PASSWORD:
+        raise ValueError(f"has more than {LONGEST_PASSWORD} characters")
+    return password
+
+
+GivenPassword = Annotated[str, Field(max_length=8 * LONGEST_PASSWORD), AfterValidator(_within_the_limit)]
+"""A password to compare, as it was typed: an older hash may be of that form. Rules for new passwords do not apply."""
 
 TimerCapHours = Annotated[int, Field(ge=1, le=744, description="A timer that ran longer is marked for review.")]
 

@@ -1,7 +1,7 @@
 """What comes of files that other programs have written; those in tests/samples hold the same entries in each form."""
 
 import csv
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from io import BytesIO, StringIO
@@ -15,6 +15,8 @@ from bson import ObjectId
 from hypothesis import example, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
+from pydantic import ValidationError as NotValidError
 
 from app.clock import rfc3339, stored
 from app.errors import FieldError, ValidationError
@@ -25,6 +27,8 @@ from services.import_formats.dates import DateOrder
 from services.import_formats.durations import Duration, parsed_duration
 from services.import_formats.reading import RowFormat, read_rows
 from services.import_formats.rows import ImportedRow, RowFinding, RowsRead
+from services.schemas.fields import Note, Tag, Title
+from services.schemas.texts import is_visible
 from tests.support import Json
 
 unhurried = examples(deadline=None, max_examples=60)
@@ -485,6 +489,9 @@ class TestDurations:
         assert abs(rounded.seconds - seconds) < rounded.within
 
 
+START = "2026-11-18 09:00"
+
+
 class TestTexts:
     def row(self, **cells: str) -> ImportedRow:
         (row,) = self.rows(**cells).rows
@@ -541,6 +548,36 @@ class TestTexts:
         assert (row.title, row.note, row.project, row.tags) == ("=1+1", "\ttab", "@home", ("-x", "'y"))
         assert self.row(task="'tis").title == "'tis"
         assert self.row(task="''=1+1").title == "'=1+1"
+
+    @pytest.mark.parametrize("column", ["task", "description", "note", "project", "client", "tags"])
+    @pytest.mark.parametrize("control", ["\x01", "\x07", "\x1b", "\x7f", "\x9b"])
+    def test_are_an_error_of_their_row_alone_where_they_hold_a_control_character(
+        self, column: str, control: str
+    ) -> None:
+        got = read(table(["start", "hours", column], *([START, "1.0", text] for text in (f"a{control}b", "b"))))
+        assert [(wrong.row, wrong.column) for wrong in got.errors] == [(1, column)]
+        assert f"U+{ord(control):04X}" in got.errors[0].message
+        assert [row.number for row in got.rows] == [2]
+
+    def test_are_one_line_but_for_the_note(self) -> None:
+        row = self.row(task="Draw\r\nthe \t header", note="one\r\ntwo\vthree\rfour\x85five", project="Web\nsite")
+        assert (row.title, row.note, row.project) == ("Draw the header", "one\r\ntwo\nthree\nfour\nfive", "Web site")
+        assert self.row(tags='"a\u2028b",c').tags == ("a b", "c")
+        long = self.row(task="x" * 150 + "\n" + "y" * 150)
+        assert (long.title, long.note) == ("x" * 150 + " " + "y" * 49, "x" * 150 + "\n" + "y" * 150)
+
+    def test_are_nothing_where_they_show_nothing(self) -> None:
+        row = self.row(task="\u200b", description="Draw", project="\ufeff", client="\u00ad", tags="\u200d,a")
+        assert (row.title, row.note, row.project, row.client, row.tags) == ("Draw", None, None, None, ("a",))
+
+    def test_are_in_nfc(self) -> None:
+        row = self.row(task="Bu\u0308ro", note="u\u0308", project="U\u0308nix", tags="gru\u0308n,grün")
+        assert (row.title, row.note, row.project, row.tags) == ("Büro", "ü", "Ünix", ("grün",))
+
+    def test_do_not_turn_other_texts_around(self) -> None:
+        row = self.row(task="\u202egnp.exe", note="\u2067a", project="\u202aAcme", tags="\u2066x")
+        assert (row.title, row.note, row.project, row.tags) == ("gnp.exe", "a", "Acme", ("x",))
+        assert self.row(task="a \u2067b\u2069 c").title == "a \u2067b\u2069 c"
 
     def test_are_ten_tags_at_most(self) -> None:
         got = self.rows(tags=", ".join([f"t{number}" for number in range(11)] + ["x" * 51]))
@@ -633,18 +670,31 @@ class TestADamagedFile:
         assert wrong.detail == "has more than 2 rows: import it in parts"
 
 
+def as_stored(kind: Any) -> Callable[[str], str | None]:
+    """What a text of this kind is stored as, or None where it is refused."""
+    read = TypeAdapter(kind).validate_python
+
+    def stored_form(text: str) -> str | None:
+        try:
+            return str(read(text))
+        except NotValidError:
+            return None
+
+    return stored_form
+
+
 class TestTheExportOfThisService:
     """What it writes is written by the export itself, over all that an entry can be."""
 
     words = st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t\"',;=+-@"), max_size=20)
-    names = words.map(str.strip).filter(len)
-    tags = st.lists(names.map(lambda name: name.lower().strip()), max_size=5, unique=True)
+    names = words.map(as_stored(Title)).filter(bool)
+    tags = st.lists(words.map(as_stored(Tag)).filter(bool), max_size=5, unique=True)
     zones = st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kathmandu", "Africa/Monrovia", "America/New_York"])
     rates = st.none() | st.tuples(st.integers(1, 10**12), st.sampled_from(["EUR", "JPY", "KWD"]))
     entries = st.fixed_dictionaries(
         {
             "title": names,
-            "note": st.none() | words.filter(str.strip),
+            "note": st.none() | words.filter(is_visible).map(as_stored(Note)),
             "tags": tags,
             "started_at": st.integers(0, int(NOW.timestamp())),
             "seconds": st.integers(0, 86_400),

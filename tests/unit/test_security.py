@@ -17,6 +17,7 @@ from jose import jwt
 from pydantic import SecretStr
 
 from app.config import Settings
+from app.password_forms import forms_of, prepared
 from app.security import HASHES_AT_ONCE, AccessTokens, InvalidTokenError, Passwords, TokenExpiredError, secret_key
 
 KEY = "6d0f8c1b2a394857be0c7a5d1e3f4968"
@@ -81,6 +82,29 @@ class TestPasswords:
                 assert calls == ["verify"]
         assert passwords._nobodys_hash is not None
         assert passwords._nobodys_hash.split("$")[1:4] == kept.split("$")[1:4]
+
+    async def test_of_nobody_cost_as_many_checks_as_wrong_ones_in_whatever_form_they_are_typed(self) -> None:
+        passwords = Passwords()
+        with calls_of_argon2() as calls:
+            await passwords.prepare()
+            kept = await passwords.hash("correct horse")
+            await asyncio.gather(*(passwords.matches("x", kept) for _ in range(HASHES_AT_ONCE)))
+            for typed in ("K\u00e4se", "Ka\u0308se", "K\u00e4se\u00a0brot", "\U0001f511"):
+                made = []
+                for hashed in (kept, None):
+                    calls.clear()
+                    assert not await passwords.matches(typed, hashed)
+                    made.append([*calls])
+                assert made[0] == made[1] == ["verify"] * len(forms_of(typed))
+
+    @given(st.text(max_size=20))
+    @examples(deadline=None)
+    def test_have_one_prepared_form(self, typed: str) -> None:
+        forms = forms_of(typed)
+        assert forms[0] == prepared(typed) == prepared(forms[0])
+        assert len(set(forms)) == len(forms) <= 4
+        assert typed in forms
+        assert len(forms) == 1 or not typed.isascii()
 
     async def test_are_hashed_off_the_loop_and_a_few_at_once(self) -> None:
         passwords = Passwords()

@@ -1,0 +1,166 @@
+"""Which texts are taken, and in which form."""
+
+import unicodedata
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from services.schemas.fields import Note, Tag, Tags, Title
+from services.schemas.texts import cell_in_lines, cell_in_one_line, cut, lines, one_line, tag_name
+
+UNSEEN = [
+    "\u200b",
+    "\u200b\u200c\u200d\u2060\ufeff",
+    "\u00ad",
+    "\u200e\u200f",
+    "\u034f",
+    "\ufe0f",
+    "\u0301",
+    "\u115f",
+    "\u3164",
+    "\u2800",
+    "\U000e0041",
+    "\u00a0\u2003\u3000",
+    "\u2066\u2069",
+]
+SEEN = [
+    "x",
+    "-",
+    "é",
+    "世界",
+    "👩\u200d💻",
+    "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",
+    "❤\ufe0f",
+    "\u0646\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+    "\u200f\u05e2\u05d1\u05e8\u05d9\u05ea",
+    "a \u2067\u05e2\u05d1\u05e8\u05d9\u05ea\u2069 b",
+    "\u202a\u05e2\u05d1\u05e8\u05d9\u05ea\u202c",
+    "\ue000",
+    "\U0001fae9",
+]
+"""The last two: of a private font, and of a Unicode version that Python may not know yet."""
+
+any_text = st.text(max_size=40) | st.text(
+    st.sampled_from("aé\u0301\u200b\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\t\r\n\x1b\x85\u2028 "),
+    max_size=8,
+)
+
+
+def taken(text: str) -> str | None:
+    try:
+        return one_line(text)
+    except ValueError:
+        return None
+
+
+class TestOneLine:
+    @pytest.mark.parametrize("character", [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)])
+    def test_refuses_control_characters_and_line_breaks(self, character: str) -> None:
+        with pytest.raises(ValueError, match=rf"U\+{ord(character):04X}"):
+            one_line(f"a{character}b")
+
+    @pytest.mark.parametrize("character", ["\x1b", "\x1c", "\x1f", "\0", "\x7f", "\x9b"])
+    def test_does_not_trim_control_characters(self, character: str) -> None:
+        for text in (f"{character}a", f"a{character}"):
+            with pytest.raises(ValueError, match="control character"):
+                one_line(text)
+
+    @pytest.mark.parametrize("text", ["", " ", *UNSEEN])
+    def test_refuses_what_shows_nothing(self, text: str) -> None:
+        with pytest.raises(ValueError, match="no visible character"):
+            one_line(text)
+
+    @pytest.mark.parametrize("text", SEEN)
+    def test_keeps_what_shows_something(self, text: str) -> None:
+        assert one_line(f" {text}\n") == text
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "\u202egnp.exe",
+            "a\u202db\u202c",
+            "\u202aa",
+            "a\u2067b",
+            "a\u202c",
+            "a\u2069",
+            "\u202aa\u2069",
+            "\u2066\u202aa\u2069\u202c",
+        ],
+    )
+    def test_refuses_what_would_turn_other_texts_around(self, text: str) -> None:
+        with pytest.raises(ValueError, match="directional"):
+            one_line(text)
+
+    @given(any_text)
+    @examples(deadline=None)
+    def test_is_normal_trimmed_and_the_same_when_read_again(self, text: str) -> None:
+        line = taken(text)
+        if line is not None:
+            assert line == one_line(line) == unicodedata.normalize("NFC", line) == line.strip()
+            assert not any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in line)
+            assert len(line.splitlines()) == 1
+            assert tag_name(line) == tag_name(tag_name(line))
+            assert taken(unicodedata.normalize("NFD", text)) == line
+            assert cut(line, 200) == line
+
+
+class TestLines:
+    @pytest.mark.parametrize("text", ["", " a ", "a\nb", "a\r\nb", "\ta", "a\u2028b", "\u200b"])
+    def test_are_kept(self, text: str) -> None:
+        assert lines(text) == text
+
+    def test_are_in_nfc(self) -> None:
+        assert lines("Gru\u0308\u00dfe\n") == "Grüße\n"
+
+    @pytest.mark.parametrize("text", ["a\rb", "a\x1bb", "a\x0bb", "a\x0cb", "a\0b", "a\x7fb", "a\x85b", "a\r"])
+    def test_hold_no_other_control_character(self, text: str) -> None:
+        with pytest.raises(ValueError, match="control character"):
+            lines(text)
+
+    @pytest.mark.parametrize("text", ["a\n\u202eb", "\u202aa\nb\u202c"])
+    def test_do_not_turn_other_lines_around(self, text: str) -> None:
+        with pytest.raises(ValueError, match="directional"):
+            lines(text)
+
+
+class TestACellOfAFile:
+    @given(any_text, st.integers(1, 20))
+    @examples(deadline=None)
+    def test_is_what_a_request_may_send_too(self, text: str, longest: int) -> None:
+        try:
+            line, whole = cell_in_one_line(text), cell_in_lines(text)
+        except ValueError as wrong:
+            said = str(wrong)
+            assert "control character" in said
+            return
+        assert lines(whole) == whole
+        if line:
+            assert one_line(line) == line
+            shorter = cut(line, longest)
+            assert len(shorter) <= longest
+            assert taken(shorter) in {shorter, None}
+
+
+class TestTheirLengths:
+    @pytest.mark.parametrize("form", ["NFC", "NFD"])
+    def test_are_those_of_the_stored_form(self, form: Literal["NFC", "NFD"]) -> None:
+        title, tag = TypeAdapter(Title).validate_python, TypeAdapter(Tag).validate_python
+        assert title(unicodedata.normalize(form, "é" * 200)) == "é" * 200
+        assert tag(unicodedata.normalize(form, "É" * 50)) == "é" * 50
+        for read, text in ((title, "é" * 201), (tag, "é" * 51)):
+            with pytest.raises(ValidationError, match="has more than"):
+                read(unicodedata.normalize(form, text))
+
+    def test_stand_in_the_schema(self) -> None:
+        assert TypeAdapter(Title).json_schema() == {"type": "string", "minLength": 1, "maxLength": 200}
+        assert TypeAdapter(Note).json_schema() == {"type": "string", "maxLength": 1000}
+
+
+class TestTags:
+    def test_that_look_alike_are_one(self) -> None:
+        read = TypeAdapter(Tags).validate_python
+        assert read(["Büro", "bu\u0308ro", " BU\u0308RO ", "\u212bngstrom", "ångstrom"]) == ["büro", "ångstrom"]
