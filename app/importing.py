@@ -13,7 +13,8 @@ from app.findings import in_a_body
 from app.on_the_database import on_the_database
 from documents.opening import open_database
 from documents.users import OverlapPolicy
-from services.imports import Progress, import_service
+from services.import_opening import Progress
+from services.imports import import_service
 from services.schemas.imports import ImportForm, ImportRead, ImportRowMessage
 from services.users import user_service
 

@@ -39,6 +39,7 @@ from routes import (
 )
 from routes.dependencies import State
 from services.account_deletion import account_deletion_service
+from services.imports import background_imports
 from services.projects import project_service
 from services.rate_limits import RateLimiter
 from services.schemas.problems import Problem
@@ -125,7 +126,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
 async def _lifespan(app: FastAPI) -> AsyncIterator[State]:
     settings: Settings = app.state.settings
     configure_logging(settings)
-    async with open_database(settings) as client, _beside_serving(_unfinished_work()):
+    async with open_database(settings) as client, _beside_serving(_unfinished_work()), background_imports.at_work():
         await passwords.prepare()
         _spare_the_garbage_collector()
         log.info("started", environment=settings.environment)

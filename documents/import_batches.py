@@ -12,6 +12,7 @@ from typing_extensions import TypeAliasType
 
 from app.clock import stored, utc_now
 from documents.base import DuplicateError, Row, StoredDocument
+from documents.users import OverlapPolicy
 
 LEASE = timedelta(seconds=10)
 """How long whoever is at an import may be silent before another takes it over."""
@@ -19,14 +20,22 @@ LEASE = timedelta(seconds=10)
 MOST_FINDINGS = 1_000
 
 ImportFormat = TypeAliasType("ImportFormat", Literal["toggl", "clockify", "csv", "account"])
-ImportState = Literal["under_way", "interrupted", "done", "being_undone", "undone"]
+ImportState = Literal["waiting", "under_way", "interrupted", "done", "failed", "being_undone", "undone"]
 
-_AT_THE_END = ("left_out",)
+_ABSENT_WITHOUT = ("holder", "left_out", "row_count", "rows_done", "background", "failure")
+
+_ENDS = ("done", "failed", "undone")
 
 HELD: Row = {"holder": {"$type": "string"}}
 """What tells an import that somebody is at."""
 
 Count = Annotated[int, Field(ge=0)]
+
+
+BACKGROUND: Row = {"background": {"$type": "object"}}
+"""What tells an import that is to be read in, and that nobody waits for."""
+
+IN_BACKGROUND = "in_background"
 
 
 class Finding(BaseModel):
@@ -52,12 +61,22 @@ class Made(BaseModel):
     entries: Count = 0
 
 
+class Background(BaseModel):
+    """What is needed to read a file in that nobody waits for: what was asked with it, and what came of it so far."""
+
+    asked: dict[str, Any]
+    policy: OverlapPolicy
+    tries: Count = 0
+
+
 class ImportBatch(StoredDocument):
     """One file that was read in. `created` is changed in the transaction that makes what it counts.
 
     `holder` is there while somebody is at it: reading it in, or taking it back. It is a secret of
     theirs, and every transaction of theirs has it in a filter: who has lost the import to another
     writes nothing more.
+
+    `background` is there as long as the file is to be read in and nobody waits for it; the file is in import_files.
     """
 
     user_id: PydanticObjectId
@@ -76,6 +95,11 @@ class ImportBatch(StoredDocument):
     finished_at: datetime | None
     left_out: Annotated[list[LeftOutRow], Field(max_length=MOST_FINDINGS)] | None = None
     """The first of the rows that `duplicates` counts, from the end of the import on."""
+    row_count: Count | None = None
+    rows_done: Count | None = None
+    background: Background | None = None
+    failure: str | None = None
+    """Why it has failed."""
 
     class Settings:
         """The collection and its indexes: one import a user at a time, the list, and the same file again."""
@@ -90,6 +114,11 @@ class ImportBatch(StoredDocument):
             ),
             IndexModel([("user_id", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)], name="by_created_at"),
             IndexModel([("user_id", ASCENDING), ("digest", ASCENDING)], name="by_digest"),
+            IndexModel(
+                [("user_id", ASCENDING), ("_id", ASCENDING)],
+                name=IN_BACKGROUND,
+                partialFilterExpression=BACKGROUND,
+            ),
         ]
 
     @classmethod
@@ -114,10 +143,26 @@ class ImportBatch(StoredDocument):
             finished_at=None,
         )
 
+    @classmethod
+    def waiting(
+        cls,
+        user_id: ObjectId,
+        *,
+        format: ImportFormat,  # noqa: A002 -- as a file calls it
+        digest: str,
+        rows: int,
+        background: Background,
+    ) -> Self:
+        """The import of a file that is read in when its turn comes, in nobody's hands, not stored yet."""
+        new = cls.new(user_id, format=format, digest=digest)
+        new.holder, new.state, new.background = None, "waiting", background
+        new.row_count, new.rows_done = rows, 0
+        return new
+
     def as_row(self) -> Row:
-        """The import as it is stored: what is known of it at its end alone is absent before."""
+        """The import as it is stored: what is not known of it yet, or is not so, is absent."""
         row = super().as_row()
-        absent = {name for name in _AT_THE_END if row[name] is None}
+        absent = {name for name in _ABSENT_WITHOUT if row[name] is None}
         return {name: value for name, value in row.items() if name not in absent}
 
     @classmethod
@@ -134,6 +179,18 @@ class ImportBatch(StoredDocument):
     async def find_unfinished(cls, user_id: ObjectId, digest: str) -> Row | None:
         """The import of this very file that was interrupted."""
         return await cls._one({"user_id": user_id, "digest": digest, "state": "interrupted"})
+
+    @classmethod
+    async def all_in_background(cls) -> list[Row]:
+        """Every import that is to be read in and that nobody waits for, whosever it is, the first made first."""
+        fields = dict.fromkeys(("user_id", "state", "taken_at", "holder"), 1)
+        found = await cls.aggregated([{"$match": BACKGROUND}, {"$project": fields}], hint=IN_BACKGROUND)
+        return sorted(found, key=lambda batch: batch["_id"])
+
+    @classmethod
+    async def next_in_background(cls, user_id: ObjectId) -> Row | None:
+        """The first made of those of the user."""
+        return await cls._one({"user_id": user_id, **BACKGROUND}, hint=IN_BACKGROUND, sort=[("_id", ASCENDING)])
 
     @classmethod
     async def page(
@@ -163,13 +220,19 @@ class ImportBatch(StoredDocument):
         return "holder" in batch and batch["taken_at"] > stored(utc_now() - LEASE)
 
     @classmethod
+    def is_running(cls, batch: Row) -> bool:
+        """Whether its file is being read in, or will be without anybody sending it again."""
+        return "background" in batch or (batch["state"] == "under_way" and cls.is_held(batch))
+
+    @classmethod
     async def take(cls, batch: Row, state: ImportState) -> Row | None:
         """The import in the hands of the caller; None when another was faster, or is at another one of the user."""
         now, holder = stored(utc_now()), secrets.token_hex(16)
+        update: Row = {"$set": {"holder": holder, "taken_at": now, "state": state, "finished_at": None}}
+        if "background" in batch:
+            update["$inc"] = {"background.tries": 1}
         try:
-            return await cls._changed(
-                _as_read(batch), {"$set": {"holder": holder, "taken_at": now, "state": state, "finished_at": None}}
-            )
+            return await cls._changed(_as_read(batch), update)
         except DuplicateError:
             return None
 
@@ -190,14 +253,18 @@ class ImportBatch(StoredDocument):
         return await cls._matched(_hold_on(batch), {"$set": {**fields, "taken_at": stored(utc_now())}})
 
     @classmethod
-    async def add_made(cls, batch: Row, made: dict[str, int], errors: list[Row], *, room: int) -> bool:
-        """Counts what the transaction has made that this is part of; False when another has taken the import over.
+    async def add_made(cls, batch: Row, made: dict[str, int], errors: list[Row], *, room: int, rows: int = 0) -> bool:
+        """Counts what the transaction has made that this is part of, and how many rows of the file are done with it.
 
-        The first `room` of the errors are kept, all are counted.
+        False when another has taken the import over. The first `room` of the errors are kept, all are counted.
         """
         update: Row = {
             "$set": {"taken_at": stored(utc_now())},
-            "$inc": {**{f"created.{name}": number for name, number in made.items()}, "error_count": len(errors)},
+            "$inc": {
+                **{f"created.{name}": number for name, number in made.items()},
+                "error_count": len(errors),
+                "rows_done": rows,
+            },
         }
         if errors[:room]:
             update["$push"] = {"errors": {"$each": errors[:room]}}
@@ -206,9 +273,9 @@ class ImportBatch(StoredDocument):
     @classmethod
     async def let_go(cls, batch: Row, state: ImportState, **fields: Any) -> Row | None:
         """The import as it stands in the end, with these fields, nobody's any more; None when another has it."""
-        ended: Row = {"state": state, "finished_at": stored(utc_now()) if state in {"done", "undone"} else None}
-        ended |= fields
-        return await cls._changed(_hold_on(batch), {"$set": ended, "$unset": {"holder": ""}})
+        ended: Row = {"state": state, "finished_at": stored(utc_now()) if state in _ENDS else None}
+        gone = {"holder": ""} if state == "interrupted" else {"holder": "", "background": ""}
+        return await cls._changed(_hold_on(batch), {"$set": {**ended, **fields}, "$unset": gone})
 
 
 def _hold_on(batch: Row) -> Row:

@@ -12,6 +12,7 @@ from documents.base import StoredDocument
 from documents.deleted_entries import DeletedEntry
 from documents.idempotency import IdempotencyKey
 from documents.import_batches import ImportBatch
+from documents.import_files import ImportFile
 from documents.projects import Project
 from documents.rate_counters import RateCounter
 from documents.refresh_tokens import RefreshToken
@@ -27,6 +28,7 @@ DOCUMENTS: tuple[type[StoredDocument], ...] = (
     DeletedEntry,
     IdempotencyKey,
     ImportBatch,
+    ImportFile,
     RefreshToken,
     ApiToken,
     AccountDeletion,

@@ -32,10 +32,11 @@ def versioned(
 
 
 def imported(answer: ImportRead, *, location: str) -> Response:
-    """The answer about an import: 201 with its address, or 200 for a dry run, which has none."""
+    """The answer about an import: with its address 201, or 202 for one that runs; 200 for a dry run, which has none."""
     if answer["dry_run"]:
         return json_response(answer)
-    return json_response(answer, status=201, headers={"Location": f"{location}/{answer['id']}"})
+    status = 202 if answer["status"] == "running" else 201
+    return json_response(answer, status=status, headers={"Location": f"{location}/{answer['id']}"})
 
 
 def with_whole_problems(request: Request, answer: Versioned) -> Versioned:

@@ -16,6 +16,7 @@ from services.authentication import ActingUser, authentication_service
 from services.rate_limits import RateLimiter
 from services.retries import IdempotencyInProgressError, IdempotencyKeyReusedError, RequestKey
 from services.schemas.fields import PageQuery
+from services.schemas.imports import ImportQuery
 from services.schemas.overlaps import OverlapQuery
 from services.schemas.versions import VersionCondition
 from services.sessions import TokenMaker
@@ -165,6 +166,7 @@ RETRY_ERRORS = (IdempotencyKeyReusedError, IdempotencyInProgressError)
 
 IdempotencyKey = Annotated[RequestKey | None, Depends(IdempotencyHeader())]
 Overlap = Annotated[OverlapQuery, Depends(Query(OverlapQuery))]
+ImportOptions = Annotated[ImportQuery, Depends(Query(ImportQuery))]
 Page = Annotated[PageQuery, Depends(Query(PageQuery))]
 
 ServiceSettings = Annotated[Settings, Depends(get_service_settings)]

@@ -9,9 +9,9 @@ from app.json import json_response
 from app.problems import problems
 from app.uploads import FormWithFile, Upload
 from routes.answers import imported, with_headers
-from routes.dependencies import Overlap, Page, Reader, Writer
+from routes.dependencies import ImportOptions, Page, Reader, Writer
 from routes.endpoints import Endpoint
-from services.imports import ImportNotFoundError, import_service
+from services.imports import ImportNotFoundError, ImportRunningError, import_service
 from services.schemas.imports import ImportForm, ImportPage, ImportRead, ImportUndoResult
 
 router = APIRouter(route_class=Endpoint, prefix="/imports", tags=["imports"])
@@ -37,11 +37,11 @@ async def list_imports(user: Reader, query: Page) -> Response:
 async def import_file(
     request: Request,
     user: Writer,
-    sent: Overlap,
+    sent: ImportOptions,
     upload: Annotated[Upload[ImportForm], Depends(FormWithFile(ImportForm))],
 ) -> Response:
     """The same file again adds nothing, also when it has grown. One import at a time: another one is waited for."""
-    made = await import_service.run(user, file=upload.file, asked=upload.fields, overlap=sent.overlap)
+    made = await import_service.run(user, file=upload.file, asked=upload.fields, overlap=sent.overlap, wait=sent.wait)
     return imported(made, location=request.url.path)
 
 
@@ -62,7 +62,7 @@ async def get_import(user: Reader, import_id: str) -> Response:
     operation_id="take_back_import",
     summary="Take an import back",
     response_model=ImportUndoResult,
-    responses=problems(ImportNotFoundError),
+    responses=problems(ImportNotFoundError, ImportRunningError),
 )
 async def take_back_import(user: Writer, import_id: str) -> Response:
     """What it made and nobody has changed since is gone then; the import itself is kept, and says so."""

@@ -21,11 +21,12 @@ from services.account_rows import deleted_row, entry_row, project_row, task_row
 from services.authentication import ActingUser, authentication_service
 from services.beside_the_loop import beside_the_loop
 from services.contention import TOO_MANY, settled_as_one
-from services.import_leases import ImportTakenOverError, reading_in, require_hold
+from services.import_leases import require_hold
+from services.import_opening import Opened, Progress, Rehearsed, Written
 from services.import_plans import ROOM
 from services.import_writing import MOST_PLANS, PlanIsStaleError
 from services.schemas.account_file import DeletedEntryLine
-from services.schemas.imports import ImportRead, read_import
+from services.schemas.imports import read_import
 
 ENTRIES_AT_ONCE = 500
 PARTS_AT_ONCE = 100
@@ -34,23 +35,22 @@ PROJECTS_AT_ONCE = 500
 _READ_AT_ONCE = 1024 * 1024
 
 Part = TaskPart | DeletedEntryLine
-Progress = Callable[[int, int], object]
 
 
-async def import_account(user: ActingUser, file: BinaryIO, *, dry_run: bool, progress: Progress) -> ImportRead:
-    """The import of this account file. Overlaps are not looked for: what comes back is as it was.
+async def open_account(user: ActingUser, file: BinaryIO, *, progress: Progress) -> Opened:
+    """Reads this account file. Overlaps are not looked for: what comes back is as it was.
 
-    Raises ValidationError or BodyTooLargeError, and then nothing is written.
+    Raises ValidationError or BodyTooLargeError.
     """
     digest, read = await beside_the_loop(lambda: _read(file))
-    if dry_run:
-        return await _rehearse(user, file, read, digest)
-    while True:
-        try:
-            async with reading_in(user.id, format="account", digest=digest) as batch:
-                return await _import(user, batch, file, read, progress)
-        except ImportTakenOverError:
-            continue  # in its turn: what is written already is found there
+    return Opened(
+        "account",
+        digest,
+        read.entries,
+        lambda: _rehearse(user, file, read, digest),
+        lambda batch: _import(user, batch, file, read, progress),
+        needs_the_file=True,
+    )
 
 
 def _read(file: BinaryIO) -> tuple[str, AccountFile]:
@@ -60,8 +60,9 @@ def _read(file: BinaryIO) -> tuple[str, AccountFile]:
     return content.hexdigest(), read_account(file)
 
 
-async def _import(user: ActingUser, batch: Row, file: BinaryIO, read: AccountFile, progress: Progress) -> ImportRead:
+async def _import(user: ActingUser, batch: Row, file: BinaryIO, read: AccountFile, progress: Progress) -> Written:
     for _ in range(MOST_PLANS):
+        await require_hold(ImportBatch.note(batch, {"row_count": read.entries, "rows_done": 0}))
         known = await known_account(user.id, batch["_id"])
         if not known.foreign:
             await _take_over_the_profile(user, read)
@@ -71,16 +72,11 @@ async def _import(user: ActingUser, batch: Row, file: BinaryIO, read: AccountFil
             await _each(file, writing.parts, lambda done: progress(done, read.entries))
         except PlanIsStaleError:
             continue
-        fields = {"duplicates": writing.duplicates, "notices": writing.notices[:MOST_FINDINGS]}
-        await require_hold(ImportBatch.note(batch, fields))
-        done = await ImportBatch.let_go(batch, "done")
-        if done is None:
-            raise ImportTakenOverError
-        return read_import(done)
+        return Written({"duplicates": writing.duplicates, "notices": writing.notices[:MOST_FINDINGS]}, None)
     raise DatabaseUnavailableError(TOO_MANY)
 
 
-async def _rehearse(user: ActingUser, file: BinaryIO, read: AccountFile, digest: str) -> ImportRead:
+async def _rehearse(user: ActingUser, file: BinaryIO, read: AccountFile, digest: str) -> Rehearsed:
     """What the import would answer. Nothing is written."""
     batch = ImportBatch.new(user.id, format="account", digest=digest).as_row()
     known = await known_account(user.id)
@@ -98,8 +94,14 @@ async def _rehearse(user: ActingUser, file: BinaryIO, read: AccountFile, digest:
 
     created["projects"] = len(writing.planned_projects(read))
     await _each(file, count, lambda _: None)
-    batch |= {"created": created, "duplicates": writing.duplicates, "notices": writing.notices[:MOST_FINDINGS]}
-    return {**read_import({**batch, "state": "done"}), "id": None, "dry_run": True}
+    batch |= {
+        "row_count": read.entries,
+        "rows_done": read.entries,
+        "created": created,
+        "duplicates": writing.duplicates,
+        "notices": writing.notices[:MOST_FINDINGS],
+    }
+    return Rehearsed({**read_import(batch), "id": None, "dry_run": True}, [])
 
 
 async def _take_over_the_profile(user: ActingUser, read: AccountFile) -> None:
@@ -266,9 +268,8 @@ class _Writing:
         deleted = [planned.deleted for planned in all_planned if planned.deleted is not None]
         if deleted:
             await DeletedEntry.add_all(deleted)
-        await self._count(
-            {"projects": 0, "tasks": len(new), "entries": sum(planned.entry_count for planned in all_planned)}
-        )
+        made = {"projects": 0, "tasks": len(new), "entries": sum(planned.entry_count for planned in all_planned)}
+        await self._count(made, rows=sum(len(part.entries) for part in parts if isinstance(part, TaskPart)))
         return all_planned
 
     async def _add_to_task(self, planned: _Planned) -> bool:
@@ -282,5 +283,5 @@ class _Writing:
             return True
         return await Task.add_imported(task, planned.entries) is not None
 
-    async def _count(self, made: dict[str, int]) -> None:
-        await require_hold(ImportBatch.add_made(self._batch, made, [], room=0))
+    async def _count(self, made: dict[str, int], *, rows: int = 0) -> None:
+        await require_hold(ImportBatch.add_made(self._batch, made, [], room=0, rows=rows))

@@ -42,6 +42,26 @@ async def reading_in(user_id: ObjectId, *, format: ImportFormat, digest: str) ->
 
 
 @asynccontextmanager
+async def going_on(user_id: ObjectId, import_id: ObjectId) -> AsyncIterator[Row]:
+    """This import that nobody waits for, in the hands of the caller once it is its turn.
+
+    Raises ImportTakenOverError when it is not to be read in any more, or another does it.
+    """
+
+    async def begin() -> Row | None:
+        found = await ImportBatch.find(user_id, import_id)
+        if found is None or "background" not in found:
+            raise ImportTakenOverError
+        return await _taken(found, "under_way")
+
+    def goes_on(held: Row) -> bool:
+        return bool(held["_id"] == import_id and "background" in held)
+
+    async with _held(await _in_turn(user_id, begin, goes_on, "under_way"), "interrupted") as batch:
+        yield batch
+
+
+@asynccontextmanager
 async def taking_back(user_id: ObjectId, import_id: ObjectId) -> AsyncIterator[Row | None]:
     """This import of the user, in the hands of the caller; None when there is none. Waits like the other."""
 
@@ -107,7 +127,7 @@ async def _held(batch: Row, left: ImportState) -> AsyncIterator[Row]:
         yield batch
     except ImportTakenOverError:
         raise
-    except Exception:
+    except (Exception, asyncio.CancelledError):
         with suppress(Exception):  # when even that fails, the next try takes it over after a while
             await ImportBatch.let_go(batch, left)
         raise

@@ -88,7 +88,7 @@ class Writing:
         created = {"projects": len(projects) - len(self._projects), "tasks": made, "entries": len(found.entries)}
         errors = [{"row": error.row, "column": error.column, "message": error.message} for error in found.errors]
         room = max(0, MOST_FINDINGS - self._listed)
-        await require_hold(ImportBatch.add_made(self._batch, created, errors, room=room))
+        await require_hold(ImportBatch.add_made(self._batch, created, errors, room=room, rows=len(planned)))
         return _Done(found, projects)
 
     async def _standing(self, places: dict[ObjectId, Place]) -> dict[ObjectId, Row]:

@@ -1,7 +1,7 @@
 """Imports: a file of another program, or an account file, read in so that doing it again does nothing."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
 from zoneinfo import ZoneInfo
@@ -9,23 +9,24 @@ from zoneinfo import ZoneInfo
 from bson import ObjectId
 
 from app.clock import utc_now
-from app.counting import counted
-from app.errors import DatabaseUnavailableError, FieldError, NotFoundError, ValidationError
+from app.errors import ConflictError, DatabaseUnavailableError, FieldError, NotFoundError, ValidationError
 from documents.base import Row, object_id
 from documents.import_batches import MOST_FINDINGS, ImportBatch
 from documents.overlapping import MOST_SHOWN
 from documents.users import OverlapPolicy
-from services.account_import import import_account
+from services.account_import import open_account
 from services.audit import audit_service
 from services.authentication import ActingUser
 from services.beside_the_loop import beside_the_loop
 from services.contention import TOO_MANY
 from services.cursors import Position, cut, decode_cursor, scope_of
+from services.import_background import BackgroundImports
 from services.import_formats.reading import RowFormat, read_rows
 from services.import_formats.rows import RowFinding, RowsRead
 from services.import_known import known_to
 from services.import_leases import ImportTakenOverError, reading_in, require_hold, taking_back
 from services.import_matching import wanted_ids
+from services.import_opening import Opened, Progress, Rehearsed, Written, read_in, require_sound, unwatched
 from services.import_overlaps import Latest, checked
 from services.import_plans import Known, Plan, Tally, plan
 from services.import_undoing import Undoing
@@ -42,15 +43,9 @@ from services.schemas.imports import (
 )
 from services.schemas.overlaps import OverlapRead
 
-MOST_REFUSED = 100
-"""How many rows a refusal lists."""
-
 FINDINGS_IN_A_LIST = 10
 
 _READ_AT_ONCE = 1024 * 1024
-
-Progress = Callable[[int, int], object]
-"""Told how many rows of how many are done."""
 
 
 class ImportNotFoundError(NotFoundError):
@@ -58,6 +53,13 @@ class ImportNotFoundError(NotFoundError):
 
     code = "import_not_found"
     detail = "There is no such import."
+
+
+class ImportRunningError(ConflictError):
+    """The import is still being read in, or waits for its turn."""
+
+    code = "import_running"
+    detail = "The import is still running: follow it until its status is done or failed, and delete it then."
 
 
 def require_import_id(text: str) -> ObjectId:
@@ -81,6 +83,11 @@ class _Job:
     wanted: Mapping[ObjectId, str]
     progress: Progress
 
+    @property
+    def rows(self) -> int:
+        """How many rows the file has, whatever becomes of them."""
+        return len(self.read.rows) + len(self.read.errors) + self.read.skipped
+
 
 class ImportService:
     """The imports of the acting user. Somebody else's are not found."""
@@ -92,39 +99,38 @@ class ImportService:
         file: BinaryIO,
         asked: ImportForm,
         overlap: OverlapPolicy | None,
-        progress: Progress = lambda _done, _of: None,
+        wait: bool = True,
+        progress: Progress = unwatched,
     ) -> ImportRead:
         """The import of this file, which is closed then. Another of the same user is waited for.
+
+        Without `wait`, or where the form says so, the answer is the import as it begins: it is read in beside.
 
         Raises ValidationError for a file that cannot be read, and with `strict` for any row that
         cannot: then nothing is written.
         """
-        done = await self._run(user, file, asked, overlap, progress)
-        if not asked.dry_run:
-            await audit_service.record(user.id, "imported", id=done["id"], format=asked.format, **done["created"])
+        with file:
+            policy = policy_of(user, overlap)
+            opened = await open_file(user, file, asked, policy, progress)
+            if asked.dry_run or (asked.strict and asked.wait and wait):
+                rehearsed = await opened.rehearse()
+                if asked.strict:
+                    require_sound(rehearsed.errors)
+                if asked.dry_run:
+                    return rehearsed.answer
+            if not (asked.wait and wait):
+                return await background_imports.begin(user, file, opened, asked=asked, policy=policy)
+            done = await self._in_turn(user, opened, asked)
+        await audit_service.record(user.id, "imported", id=done["id"], format=opened.format, **done["created"])
         return done
 
-    async def _run(
-        self, user: ActingUser, file: BinaryIO, asked: ImportForm, overlap: OverlapPolicy | None, progress: Progress
-    ) -> ImportRead:
-        with file:
-            if asked.format == "account":
-                return await import_account(user, file, dry_run=asked.dry_run, progress=progress)
-            form, zone, policy = asked.format, _zone(asked), policy_of(user, overlap)
-            digest, read = await beside_the_loop(lambda: _read(file, asked, form, zone, policy))
-        job = _Job(user, asked, policy, zone.key, digest, read, wanted_ids(user.id, read.rows), progress)
-        if asked.dry_run or asked.strict:
-            rehearsed, errors = await self._rehearse(job)
-            if asked.strict:
-                _require_sound(errors)
-            if asked.dry_run:
-                return rehearsed
-        made = await self._in_turn(job)
-        if asked.strict and made["errors"] and made["id"] is not None:
-            # Somebody has tracked that time since it was looked at.
-            await self.take_back(user, import_id=made["id"])
-            _require_sound([RowFinding(**error) for error in made["errors"]])
-        return made
+    async def _in_turn(self, user: ActingUser, opened: Opened, asked: ImportForm) -> ImportRead:
+        while True:
+            try:
+                async with reading_in(user.id, format=opened.format, digest=opened.digest) as batch:
+                    return await read_in(opened, batch, strict=asked.strict)
+            except ImportTakenOverError:
+                continue  # what is written already is found as duplicates
 
     async def page(self, user: ActingUser, *, query: PageQuery) -> ImportPage:
         """A page of the user's imports, the newest first. Raises InvalidCursorError."""
@@ -147,11 +153,12 @@ class ImportService:
         """Takes back what the import made and nobody has changed since; another import is waited for.
 
         Asked again, it goes on where it was interrupted, and removes what has been left alone since.
-        Raises ImportNotFoundError.
+        Raises ImportNotFoundError, or ImportRunningError.
         """
         wanted = require_import_id(import_id)
         while True:
             try:
+                _require_at_rest(_required(await ImportBatch.find(user.id, wanted)))
                 async with taking_back(user.id, wanted) as batch:
                     undoing = Undoing(_required(batch))
                     await undoing.run()
@@ -161,63 +168,10 @@ class ImportService:
             except ImportTakenOverError:
                 continue
 
-    async def _rehearse(self, job: _Job) -> tuple[ImportRead, list[RowFinding]]:
-        """What the import would answer, and all that is wrong with rows. Nothing is written."""
-        known = await known_to(job.user.id, job.wanted)
-        planned = await _planned(job, known)
-        errors, tally, latest = list(job.read.errors), Tally(), None
-        overlaps = unchecked(job.policy)
-        for part in planned.chunks():
-            found = await checked(job.user, part, job.policy, import_id=None, latest=latest)
-            latest = found.latest
-            errors += found.errors
-            tally.add(found.entries, known)
-            if overlaps is not None:
-                overlaps += found.overlaps[: MOST_SHOWN - len(overlaps)]
-        batch = {
-            **ImportBatch.new(job.user.id, format=job.asked.format, digest=job.digest).as_row(),
-            **_findings(job.read, planned),
-            "errors": _rows(errors[:MOST_FINDINGS]),
-            "error_count": len(errors),
-            "left_out": _left_out(planned),
-            "created": tally.made(),
-            "state": "done",
-        }
-        return {**read_import(batch, overlaps), "id": None, "dry_run": True}, errors
 
-    async def _in_turn(self, job: _Job) -> ImportRead:
-        while True:
-            try:
-                return await self._import(job)
-            except ImportTakenOverError:
-                continue  # what is written already is found as duplicates
-
-    async def _import(self, job: _Job) -> ImportRead:
-        async with reading_in(job.user.id, format=job.asked.format, digest=job.digest) as batch:
-            latest: Latest | None = None
-            overlaps: list[OverlapRead] = []
-            for _ in range(MOST_PLANS):
-                known = await known_to(job.user.id, job.wanted, batch["_id"])
-                planned = await _planned(job, known)
-                findings = _findings(job.read, planned)
-                await require_hold(ImportBatch.note(batch, findings))
-                writing = Writing(
-                    job.user, {**batch, **findings}, known, policy=job.policy, zone=job.zone, latest=latest
-                )
-                try:
-                    await _write(writing, planned, job.progress)
-                except PlanIsStaleError:
-                    latest = writing.latest
-                    continue
-                finally:
-                    overlaps += writing.overlaps[: MOST_SHOWN - len(overlaps)]
-                break
-            else:
-                raise DatabaseUnavailableError(TOO_MANY)
-            done = await ImportBatch.let_go(batch, "done", left_out=_left_out(planned))
-            if done is None:
-                raise ImportTakenOverError
-            return read_import(done, None if unchecked(job.policy) is None else overlaps)
+def _require_at_rest(batch: Row) -> None:
+    if ImportBatch.is_running(batch):
+        raise ImportRunningError
 
 
 def _required(batch: Row | None) -> Row:
@@ -225,6 +179,64 @@ def _required(batch: Row | None) -> Row:
     if batch is None:
         raise ImportNotFoundError
     return batch
+
+
+async def open_file(
+    user: ActingUser, file: BinaryIO, asked: ImportForm, policy: OverlapPolicy, progress: Progress = unwatched
+) -> Opened:
+    """Reads the file. Raises ValidationError or BodyTooLargeError for one that cannot be read as a whole."""
+    if asked.format == "account":
+        return await open_account(user, file, progress=progress)
+    form, zone = asked.format, _zone(asked)
+    digest, read = await beside_the_loop(lambda: _read(file, asked, form, zone, policy))
+    job = _Job(user, asked, policy, zone.key, digest, read, wanted_ids(user.id, read.rows), progress)
+    return Opened(form, digest, job.rows, lambda: _rehearse(job), lambda batch: _write_rows(job, batch))
+
+
+async def _rehearse(job: _Job) -> Rehearsed:
+    known = await known_to(job.user.id, job.wanted)
+    planned = await _planned(job, known)
+    errors, tally, latest = list(job.read.errors), Tally(), None
+    overlaps = unchecked(job.policy)
+    for part in planned.chunks():
+        found = await checked(job.user, part, job.policy, import_id=None, latest=latest)
+        latest = found.latest
+        errors += found.errors
+        tally.add(found.entries, known)
+        if overlaps is not None:
+            overlaps += found.overlaps[: MOST_SHOWN - len(overlaps)]
+    batch = {
+        **ImportBatch.new(job.user.id, format=job.asked.format, digest=job.digest).as_row(),
+        **_findings(job, planned),
+        "rows_done": job.rows,
+        "errors": _rows(errors[:MOST_FINDINGS]),
+        "error_count": len(errors),
+        "left_out": _left_out(planned),
+        "created": tally.made(),
+        "state": "done",
+    }
+    return Rehearsed({**read_import(batch, overlaps), "id": None, "dry_run": True}, errors)
+
+
+async def _write_rows(job: _Job, batch: Row) -> Written:
+    """Writes what is not there yet, planned anew as long as others change what the plan goes by."""
+    latest: Latest | None = None
+    overlaps: list[OverlapRead] = []
+    for _ in range(MOST_PLANS):
+        known = await known_to(job.user.id, job.wanted, batch["_id"])
+        planned = await _planned(job, known)
+        findings = _findings(job, planned)
+        await require_hold(ImportBatch.note(batch, findings))
+        writing = Writing(job.user, {**batch, **findings}, known, policy=job.policy, zone=job.zone, latest=latest)
+        try:
+            await _write(writing, planned, job)
+        except PlanIsStaleError:
+            latest = writing.latest
+            continue
+        finally:
+            overlaps += writing.overlaps[: MOST_SHOWN - len(overlaps)]
+        return Written({"left_out": _left_out(planned)}, None if unchecked(job.policy) is None else overlaps)
+    raise DatabaseUnavailableError(TOO_MANY)
 
 
 def _zone(asked: ImportForm) -> ZoneInfo:
@@ -256,17 +268,20 @@ async def _planned(job: _Job, known: Known) -> Plan:
     return await beside_the_loop(lambda: plan(job.user.id, job.read.rows, known, by_time=by_time))
 
 
-async def _write(writing: Writing, planned: Plan, progress: Progress) -> None:
-    done = 0
+async def _write(writing: Writing, planned: Plan, job: _Job) -> None:
+    done = job.rows - len(planned.entries)
     for part in planned.chunks():
         await writing.write(part)
         done += len(part)
-        progress(done, len(planned.entries))
+        job.progress(done, job.rows)
 
 
-def _findings(read: RowsRead, planned: Plan) -> Row:
+def _findings(job: _Job, planned: Plan) -> Row:
     """What is known of the file before its rows are written."""
+    read = job.read
     return {
+        "row_count": job.rows,
+        "rows_done": job.rows - len(planned.entries),
         "duplicates": len(planned.left_out),
         "skipped": read.skipped,
         "errors": _rows(read.errors[:MOST_FINDINGS]),
@@ -283,21 +298,5 @@ def _rows(findings: list[RowFinding]) -> list[Row]:
     return [asdict(finding) for finding in findings]
 
 
-def _require_sound(errors: list[RowFinding]) -> None:
-    """Raises ValidationError when there is anything wrong with a row."""
-    if not errors:
-        return
-    listed = sorted(errors, key=lambda error: error.row)[:MOST_REFUSED]
-    told = tuple(FieldError(_told(error), pointer="#/file") for error in listed)
-    raise ValidationError(
-        f"{counted(len(errors), 'row')} of the file cannot be taken over, so nothing was: see errors.",
-        errors=told,
-    )
-
-
-def _told(error: RowFinding) -> str:
-    column = "" if error.column is None else f", column {error.column}"
-    return f"row {error.row:,}{column}: {error.message}"
-
-
+background_imports = BackgroundImports(open_file)
 import_service = ImportService()

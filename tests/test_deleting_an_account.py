@@ -70,7 +70,7 @@ class TestDeletingAnAccount:
     async def test_leaves_nothing_of_it(self, carol: Client, bob: Client, database: Database) -> None:
         await with_a_bit_of_everything(bob)
         others = await left_of(bob, database)
-        assert others.keys() >= {document.Settings.name for document in OWNED} - {"import_batches"}
+        assert others.keys() >= {document.Settings.name for document in OWNED} - {"import_batches", "import_files"}
         assert await delete(carol) == 204
         assert await left_of(carol, database) == {}
         assert await left_of(bob, database) == others

@@ -55,6 +55,9 @@ class TestWhatIsSaid:
                 "skipped": 2,
                 "errors": [{"row": 0, "column": None, "message": "3 more rows are not listed"}],
                 "left_out": [{"row": 7, "reason": "was read in before"}],
+                "status": "done",
+                "rows": 1_004,
+                "rows_done": 1_004,
                 "created_at": "2026-11-18T08:59:02Z",
                 "notices": [{"row": 1_000, "column": "End", "message": "is a break"}],
             }

@@ -603,14 +603,14 @@ class TestAnImportUnderWay:
     async def test_is_waited_for(self, alice: Client, database: Database) -> None:
         made = await read_in(alice, row(2, "09:00", "10:00"))
         await held(database, made)
-        uploads = asyncio.gather(read_in(alice, row(3, "09:00", "10:00")), alice.delete(f"/imports/{made['id']}"))
+        upload = asyncio.ensure_future(read_in(alice, row(3, "09:00", "10:00")))
+        problem(await alice.delete(f"/imports/{made['id']}"), 409, "import_running")
         await asyncio.sleep(1)
         assert await database.import_batches.count_documents({}) == 1
-        assert not uploads.done()
+        assert not upload.done()
         await database.import_batches.update_one({}, {"$unset": {"holder": ""}, "$set": {"state": "done"}})
-        other, undone = await uploads
-        assert other["created"]["entries"] == 1
-        assert undone.json()["removed"]["entries"] == 1
+        assert (await upload)["created"]["entries"] == 1
+        assert (await alice.delete(f"/imports/{made['id']}")).json()["removed"]["entries"] == 1
         await balance(database)
 
     async def test_whose_holder_is_gone_gives_way_to_another_file(self, alice: Client, database: Database) -> None:
@@ -618,7 +618,9 @@ class TestAnImportUnderWay:
         made = await read_in(alice, lines)
         await held(database, made, minutes=1)
         await read_in(alice, row(3, "09:00", "10:00"))
-        assert (await alice.get(f"/imports/{made['id']}")).json() == {**made, "state": "interrupted"}
+        read = (await alice.get(f"/imports/{made['id']}")).json()
+        assert (read["status"], read["state"]) == ("failed", "interrupted")
+        assert read["failure"] == "It was interrupted: send the same file again, and it goes on where it was."
         assert await read_in(alice, lines) == made
 
     async def test_whose_holder_is_gone_can_be_taken_back(self, alice: Client, database: Database) -> None:

@@ -8,10 +8,10 @@ from pydantic.config import JsonDict
 from typing_extensions import TypeAliasType, TypedDict
 
 from app.clock import rfc3339
-from documents.import_batches import ImportFormat
+from documents.import_batches import ImportBatch, ImportFormat
 from services.import_formats.dates import DateOrder
 from services.schemas.fields import Flag, Id, NextCursor, Timestamp, Zone
-from services.schemas.overlaps import OverlapRead
+from services.schemas.overlaps import OverlapQuery, OverlapRead
 
 ImportState = TypeAliasType("ImportState", Literal["under_way", "interrupted", "being_undone", "undone"])
 
@@ -24,8 +24,15 @@ _READ_EXAMPLE: JsonDict = {
     "skipped": 0,
     "errors": [{"row": 17, "column": "End time", "message": "is before the start"}],
     "left_out": [],
+    "status": "done",
+    "rows": 231,
+    "rows_done": 231,
     "created_at": "2026-11-18T08:59:02.345Z",
 }
+
+
+_INTERRUPTED = "It was interrupted: send the same file again, and it goes on where it was."
+_TOLD_BY_STATUS = {"waiting", "done", "failed"}
 
 
 class ImportForm(BaseModel):
@@ -42,6 +49,13 @@ class ImportForm(BaseModel):
     )
     dry_run: Flag = Field(default=False, description="true: answer what would be done, and write nothing.")
     strict: Flag = Field(default=False, description="true: write nothing when there is anything wrong with a row.")
+    wait: Flag = Field(default=True, description="false: answer 202 at once, and read the file in beside.")
+
+
+class ImportQuery(OverlapQuery):
+    """What an upload may say in its address."""
+
+    wait: Flag = Field(default=True, description="The same as the field of the form.")
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -82,7 +96,14 @@ class ImportRead(TypedDict):
     skipped: Annotated[int, Field(description="Rows that are no time of work.")]
     errors: list[ImportRowMessage]
     left_out: Annotated[list[ImportLeftOutRow], Field(description="The first 1,000 of the duplicates, and why.")]
+    status: Annotated[
+        Literal["running", "done", "failed"],
+        Field(description="`running` until all is read in; what has failed has left nothing behind."),
+    ]
+    rows: Annotated[int, Field(description="Rows of the file; entries of an account file.")]
+    rows_done: int
     created_at: Timestamp
+    failure: NotRequired[Annotated[str, Field(description="There only when it has failed: why.")]]
     notices: NotRequired[Annotated[list[ImportRowMessage], Field(description="There only when there are any.")]]
     overlaps: NotRequired[Annotated[list[OverlapRead], Field(description="What was there; under `warn` alone.")]]
     state: NotRequired[
@@ -128,6 +149,8 @@ class ImportUndoResult(TypedDict):
 def read_import(batch: dict[str, Any], overlaps: list[OverlapRead] | None = None) -> ImportRead:
     """The answer about a stored import."""
     errors, more = batch["errors"], batch["error_count"] - len(batch["errors"])
+    counted = batch["created"]["entries"] + batch["duplicates"] + batch["skipped"] + batch["error_count"]
+    rows = batch.get("row_count", counted)  # earlier ones did not count them by themselves
     read: ImportRead = {
         "id": str(batch["_id"]),
         "format": batch["format"],
@@ -137,13 +160,18 @@ def read_import(batch: dict[str, Any], overlaps: list[OverlapRead] | None = None
         "skipped": batch["skipped"],
         "errors": [*errors, _more(more)] if more else errors,
         "left_out": batch.get("left_out", []),
+        "status": _status(batch),
+        "rows": rows,
+        "rows_done": batch.get("rows_done", rows),
         "created_at": rfc3339(batch["created_at"]),
     }
+    if read["status"] == "failed":
+        read["failure"] = batch.get("failure", _INTERRUPTED)
     if batch["notices"]:
         read["notices"] = batch["notices"]
     if overlaps is not None:
         read["overlaps"] = overlaps
-    if batch["state"] != "done":
+    if batch["state"] not in _TOLD_BY_STATUS:
         read["state"] = batch["state"]
     return read
 
@@ -151,6 +179,12 @@ def read_import(batch: dict[str, Any], overlaps: list[OverlapRead] | None = None
 def read_undone(import_id: ObjectId, removed: dict[str, int], left: dict[str, int]) -> ImportUndoResult:
     """The answer about an import that was taken back."""
     return {"id": str(import_id), "removed": _made(removed), "left": _made(left)}
+
+
+def _status(batch: dict[str, Any]) -> Literal["running", "done", "failed"]:
+    if ImportBatch.is_running(batch):
+        return "running"
+    return "failed" if batch["state"] in {"failed", "interrupted", "under_way"} else "done"
 
 
 def _made(counts: dict[str, int]) -> ImportCounts:
