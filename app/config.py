@@ -1,5 +1,6 @@
 """The settings: the only place that reads the environment and the .env file."""
 
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -18,6 +19,14 @@ _PLACEHOLDER_WORDS = (
     "example",
 )
 _FEWEST_DISTINCT_BYTES = 8
+
+_STORE_VARIABLES = frozenset({"HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "TEMP", "TMP", "TMPDIR", "TZ", "USER"})
+_STORE_PREFIXES = (
+    *("LC_", "XDG_"),
+    *("LD_", "DYLD_", "MALLOC_", "GLIBC_"),  # how programs are loaded
+    *("PYTHON", "COVERAGE_"),  # the interpreter, and the measuring of tests
+    *("SECANTUS_", "WIREDTIGER_"),  # the store's own
+)
 
 
 def _prefix(value: str) -> str:
@@ -55,6 +64,8 @@ class Settings(BaseSettings):
     mongod_binary: Path | None = None
     embedded_data_dir: Path = Path("./data")
     embedded_port: int = Field(default=0, ge=0, le=65535)
+    embedded_cache: str = Field(default="1G", pattern=r"^[1-9][0-9]{0,5}[KMG]$")
+    embedded_patience_seconds: int = Field(default=20, ge=1, le=3600)
 
     api_prefix: Annotated[str, AfterValidator(_prefix)] = "/api/v1"
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
@@ -114,3 +125,15 @@ def _refuse_a_weak_key(key: str) -> None:
 def get_settings() -> Settings:
     """The settings of this process."""
     return Settings()
+
+
+def store_environment() -> dict[str, str]:
+    """The variables that the embedded store may see: what a program needs to run, and no secrets.
+
+    They are named one by one, since nobody can tell which of the others hold a secret.
+    """
+    return {name: value for name, value in os.environ.items() if _is_for_the_store(name)}
+
+
+def _is_for_the_store(name: str) -> bool:
+    return name in _STORE_VARIABLES or name.startswith(_STORE_PREFIXES)

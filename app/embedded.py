@@ -5,7 +5,6 @@ extra `embedded` installs. It is a child process on the loopback, never a part o
 the two stands a keeper (`app.keeper`), so that the store ends however this process ends.
 """
 
-import fcntl
 import logging
 import os
 import re
@@ -15,32 +14,44 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Literal
+from typing import IO, Literal
 from urllib.parse import urlsplit
 
 from app import keeper
-from app.config import Settings
+from app.config import Settings, store_environment
 from app.errors import CommandError
-from app.keeper import LOOPBACK, Said
+from app.keeper import Said, at_work_file, is_locked
+from app.pulse import LOOPBACK, answers
+from app.replica_set import REPLICA_SET, make_primary
 
 logger = logging.getLogger(__name__)
 
-REPLICA_SET = "task-timer"
 USABLE_MONGODS = (7, 8)
 ENDPOINT_FILE = "endpoint"
+_KINDS = ("mongod", "secantus")
 
 # Below the ports that Linux and macOS give to clients, so that no client of the store is ever in
 # the way of its restart, and above the ports that MongoDB's own programs use.
 _PORTS = range(28100, 32700)
 _KEEPER_PATIENCE_SECONDS = 15.0
-_PRIMARY_PATIENCE_SECONDS = 30.0
-_NOT_YET_INITIALIZED = 94
-_ALREADY_INITIALIZED = 23
+_ENDPOINT_PATIENCE_SECONDS = 30.0
+"""How long a command waits for a store that another process is starting, or starting again."""
+
+_ENDPOINT_POLL_SECONDS = 0.2
+_CACHE_FILE = "WiredTiger.config"
+_CACHE_RULES = (
+    "eviction_dirty_target=60,eviction_dirty_trigger=80,eviction_updates_target=50,eviction_updates_trigger=75\n"
+)
+"""How much of its cache SecantusDB lets open transactions fill, in percent: with 10 % as by default, sixteen users who
+switch between large tasks at once stop it for good. The engine itself reads this file in its folder."""
+
+_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
+_SMALLEST_MONGOD_CACHE_GB = 0.25
 
 
 class EmbeddedStoreError(CommandError):
@@ -59,17 +70,18 @@ class _Kind:
     title: str
     program: Path
 
-    def command(self, data_dir: Path, port: int) -> list[str]:
+    def command(self, data_dir: Path, port: int, cache: str) -> list[str]:
         folder = str(data_dir / self.name)
         if self.name == "mongod":
+            gigabytes = max(_SMALLEST_MONGOD_CACHE_GB, int(cache[:-1]) * _UNITS[cache[-1]] / _UNITS["G"])
             return [
                 *(str(self.program), "--quiet", "--dbpath", folder, "--replSet", REPLICA_SET),
-                *("--bind_ip", LOOPBACK, "--port", str(port)),
+                *("--bind_ip", LOOPBACK, "--port", str(port), "--wiredTigerCacheSizeGB", f"{gigabytes:g}"),
             ]
         return [
             *(sys.executable, str(self.program), "--config", str(data_dir / "secantus.toml")),
             *("--host", LOOPBACK, "--port", str(port), "--storage-path", folder),
-            *("--sync-on-commit", "--log-level", "WARNING", "--cache-size", "256M"),
+            *("--sync-on-commit", "--log-level", "WARNING", "--cache-size", cache),
         ]
 
 
@@ -106,28 +118,32 @@ class EmbeddedStore:
         self._prepare_folders(kind)
         self.log_file.touch(mode=0o600)
         with self.log_file.open("ab") as log:
-            self._keeper = subprocess.Popen(  # noqa: S603 - our own script, with a program of the user's choice
+            self._keeper = subprocess.Popen(  # noqa: S603 - our own module, with a program of the user's choice
                 [
-                    *(sys.executable, "-I", keeper.__file__, "--port", str(self._port)),
+                    *(sys.executable, "-I", "-m", keeper.__name__, "--port", str(self._port)),
+                    *("--patience", str(self._settings.embedded_patience_seconds)),
                     *("--lock", str(self._data_dir / f"{kind.name}.lock")),
-                    *(
-                        "--endpoint",
-                        str(self._data_dir / ENDPOINT_FILE),
-                        "--log",
-                        str(self.log_file),
-                    ),
-                    *("--", *kind.command(self._data_dir, self._port)),
+                    *("--endpoint", str(self._data_dir / ENDPOINT_FILE)),
+                    *("--log", str(self.log_file)),
+                    *("--", *kind.command(self._data_dir, self._port, self._settings.embedded_cache)),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 bufsize=0,
+                env=store_environment(),
                 start_new_session=True,  # a Ctrl-C at the terminal is for this process alone
             )
         self._hold = self._keeper.stdin
         self._said = self._keeper.stdout
         if self._stopping.is_set():
             self.stop()
+
+    def announce_end(self) -> None:
+        """Tell others who wait for the data directory that it will be free soon; the store still works."""
+        if self._hold is not None and not self._hold.closed:
+            with suppress(OSError):  # the keeper may have ended
+                self._hold.write(b".")
 
     def stop(self) -> None:
         """Ask the store to end, and return at once; a signal handler may call it at any time."""
@@ -142,8 +158,9 @@ class EmbeddedStore:
             self._wait_until_it_answers()
             self._listener.start()
             url = self._url()
-            if self._kind is not None and self._kind.name == "mongod":
-                _make_primary(url, self._port, self._stopping)
+            is_mongod = self._kind is not None and self._kind.name == "mongod"
+            if is_mongod and not make_primary(url, self._port, self._stopping):
+                raise EmbeddedStoreError("The embedded mongod did not become the primary of its replica set.")
             self._write_endpoint(url)
         except BaseException:
             self._end()
@@ -169,6 +186,7 @@ class EmbeddedStore:
             if kind.name == "secantus":
                 # Without a file of its own it reads those of the user and of the current folder.
                 (self._data_dir / "secantus.toml").touch(mode=0o600)
+                (folder / _CACHE_FILE).write_text(_CACHE_RULES)
         except OSError as error:
             raise EmbeddedStoreError(
                 f"EMBEDDED_DATA_DIR cannot be used: {error.strerror} ({error.filename})."
@@ -179,9 +197,7 @@ class EmbeddedStore:
         if said == Said.READY:
             return
         if said == Said.HELD:
-            raise EmbeddedStoreHeldError(
-                f"Another copy of Task Timer is running on this data directory: {self._data_dir}"
-            )
+            raise EmbeddedStoreHeldError(_held(self._data_dir))
         if said == Said.PORT_TAKEN:
             raise EmbeddedStoreError(
                 f"EMBEDDED_PORT {self._port} is taken by another program: choose another, or 0 for any free one."
@@ -201,8 +217,9 @@ class EmbeddedStore:
     def _listen(self) -> None:
         """Read what the keeper says until it ends."""
         while line := self._hear():
-            if line == Said.RESTARTED:
-                logger.warning("The embedded store had died and was started again.")
+            what, _, detail = line.partition(" ")
+            if what == Said.RESTARTED:
+                logger.warning("The embedded store was started again: %s.", detail)
             else:
                 logger.error("The embedded store cannot be kept running: %s", line)
         if not self._stopping.is_set():
@@ -248,9 +265,25 @@ def running_endpoint(data_dir: Path) -> str | None:
         port = urlsplit(url).port
     except (OSError, ValueError):
         return None
-    if port is None or not _is_held(data_dir) or not keeper.answers(port, within=1):
+    if port is None or not _is_held(data_dir) or not answers(port, within=1):
         return None
     return url
+
+
+def require_free(data_dir: Path) -> None:
+    """Return unless another copy is at work on this data directory, which takes half a second to be certain of.
+
+    Raises EmbeddedStoreHeldError.
+    """
+    deadline = time.monotonic() + keeper.HELD_SECONDS
+    while any(is_locked(at_work_file(data_dir / f"{name}.lock")) for name in _KINDS):
+        if time.monotonic() > deadline:
+            raise EmbeddedStoreHeldError(_held(data_dir))
+        time.sleep(keeper.POLL_SECONDS)
+
+
+def _held(data_dir: Path) -> str:
+    return f"Another copy of Task Timer is running on this data directory: {data_dir.absolute()}"
 
 
 @contextmanager
@@ -263,32 +296,26 @@ def database_url(settings: Settings) -> Iterator[str]:
         yield settings.database_url.get_secret_value()
         return
     with ExitStack() as stack:
-        url = running_endpoint(settings.embedded_data_dir)
-        if url is None:
-            try:
-                url = stack.enter_context(EmbeddedStore(settings))
-            except EmbeddedStoreHeldError:
-                # A service that was just starting holds it, and answers by now.
-                url = running_endpoint(settings.embedded_data_dir)
-                if url is None:
-                    raise
-        yield url
+        yield running_endpoint(settings.embedded_data_dir) or _own_or_other_store(settings, stack)
+
+
+def _own_or_other_store(settings: Settings, stack: ExitStack) -> str:
+    """The connection string of a store that was started for this, or of one that another process is starting."""
+    deadline = time.monotonic() + _ENDPOINT_PATIENCE_SECONDS
+    while True:
+        try:
+            return stack.enter_context(EmbeddedStore(settings))
+        except EmbeddedStoreHeldError:
+            if url := running_endpoint(settings.embedded_data_dir):
+                return url
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_ENDPOINT_POLL_SECONDS)
 
 
 def _is_held(data_dir: Path) -> bool:
     """Whether a store runs here: the endpoint that a power cut left behind is not believed."""
-    return any(_is_locked(data_dir / f"{name}.lock") for name in ("mongod", "secantus"))
-
-
-def _is_locked(lock: Path) -> bool:
-    try:
-        with lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+    return any(is_locked(data_dir / f"{name}.lock") for name in _KINDS)
 
 
 def _choose(settings: Settings, data_dir: Path) -> _Kind:
@@ -315,7 +342,7 @@ _WAYS_BACK = {
 
 
 def _holds_data(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())
+    return folder.is_dir() and any(file.name != _CACHE_FILE for file in folder.iterdir())
 
 
 def _usable_mongod(settings: Settings) -> _Kind | None:
@@ -352,42 +379,3 @@ def _free_port() -> int:
         if keeper.port_is_free(port):
             return port
     raise EmbeddedStoreError("No port is free for the embedded store: set EMBEDDED_PORT.")
-
-
-def _make_primary(url: str, port: int, stopping: threading.Event) -> None:
-    """Make the mongod the primary of its replica set of one, on the port of today."""
-    # Only a mongod needs the driver here, and it is slow to import.
-    from pymongo import MongoClient  # noqa: PLC0415
-
-    deadline = time.monotonic() + _PRIMARY_PATIENCE_SECONDS
-    with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=5000) as client:
-        while not client.admin.command("hello").get("isWritablePrimary"):
-            if stopping.is_set() or time.monotonic() > deadline:
-                raise EmbeddedStoreError("The embedded mongod did not become the primary of its replica set.")
-            _configure_replica_set(client.admin.command, f"{LOOPBACK}:{port}")
-            stopping.wait(keeper.POLL_SECONDS)
-
-
-def _configure_replica_set(command: Callable[..., Mapping[str, Any]], member: str) -> None:
-    from pymongo.errors import OperationFailure  # noqa: PLC0415
-
-    try:
-        config = command("replSetGetConfig")["config"]
-        if config["members"][0]["host"] != member:
-            config["members"][0]["host"] = member
-            config["version"] += 1
-            command("replSetReconfig", config, force=True)
-    except OperationFailure as error:
-        if error.code != _NOT_YET_INITIALIZED:
-            raise
-        _begin_replica_set(command, member)
-
-
-def _begin_replica_set(command: Callable[..., Mapping[str, Any]], member: str) -> None:
-    from pymongo.errors import OperationFailure  # noqa: PLC0415
-
-    try:
-        command("replSetInitiate", {"_id": REPLICA_SET, "members": [{"_id": 0, "host": member}]})
-    except OperationFailure as error:
-        if error.code != _ALREADY_INITIALIZED:  # it is still reading the one it has
-            raise

@@ -1,12 +1,17 @@
 """Keeps the embedded store running beside its parent, and ends it when the parent ends.
 
-Runs as a script of its own, with the standard library alone, so that it starts in an instant and
+Runs as a process of its own, with the standard library alone, so that it starts in an instant and
 takes little memory. `app.embedded` starts it, holds a pipe to its stdin and reads its stdout:
 
 - stdin ends when the parent ends, however that happens: the keeper then ends the store and itself;
+  a byte in it says that the parent is about to end;
 - stdout says what happened, a line each: ready, restarted, or why there is no store (see `Said`).
 
 The store's own output goes to stderr, which the parent has opened as the store's log.
+
+Two lock files tell other processes what happens on the data directory. The lock NAME.lock is held
+while the store runs, by the keeper and by the store itself. The lock NAME.keeper is held by the
+keeper alone, until it begins to end: while it is held, it is no use to wait for the first.
 """
 
 import argparse
@@ -16,7 +21,6 @@ import os
 import select
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import time
@@ -24,8 +28,12 @@ from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
-LOOPBACK = "127.0.0.1"
+from app.pulse import LONGEST_STEP_SECONDS, LOOPBACK, Pulse, answers
+
 LOCK_PATIENCE_SECONDS = 10.0
+HELD_SECONDS = 0.5
+"""How long another keeper must be seen at work before it is certain that it is not just ending."""
+
 START_PATIENCE_SECONDS = 30.0
 POLL_SECONDS = 0.05
 LARGEST_LOG_BYTES = 4 * 1024 * 1024
@@ -37,8 +45,6 @@ _SHORTEST_PAUSE_SECONDS = 0.1
 _END_PATIENCE_SECONDS = (1.0, 3.0, 5.0)
 
 _PR_SET_PDEATHSIG = 1
-_OP_MSG = 2013
-_HEADER = struct.Struct("<iiii")
 
 
 class Said(StrEnum):
@@ -49,36 +55,6 @@ class Said(StrEnum):
     HELD = "held"
     PORT_TAKEN = "taken"
     FAILED = "failed"
-
-
-def answers(port: int, *, within: float) -> bool:
-    """Whether a MongoDB server on this port of the loopback answers a ping in time."""
-    try:
-        with socket.create_connection((LOOPBACK, port), timeout=within) as connection:
-            connection.sendall(_ping())
-            size, *_ = _HEADER.unpack(_read(connection, _HEADER.size))
-            reply = _read(connection, size - _HEADER.size)
-    except (OSError, struct.error):
-        return False
-    return b"\x01ok\x00" + struct.pack("<d", 1) in reply
-
-
-def _ping() -> bytes:
-    """The command {ping: 1, $db: "admin"} as a message of the MongoDB wire protocol."""
-    fields = b"\x10ping\x00" + struct.pack("<i", 1) + b"\x02$db\x00" + struct.pack("<i", 6) + b"admin\x00"
-    document = struct.pack("<i", len(fields) + 5) + fields + b"\x00"
-    body = struct.pack("<iB", 0, 0) + document
-    return _HEADER.pack(_HEADER.size + len(body), 1, 0, _OP_MSG) + body
-
-
-def _read(connection: socket.socket, size: int) -> bytes:
-    received = b""
-    while len(received) < size:
-        part = connection.recv(size - len(received))
-        if not part:
-            raise ConnectionError
-        received += part
-    return received
 
 
 def port_is_free(port: int) -> bool:
@@ -95,14 +71,18 @@ def port_is_free(port: int) -> bool:
 class Keeper:
     """One store, from its start to its end."""
 
-    def __init__(self, command: Sequence[str], *, port: int, lock: Path, endpoint: Path, log: Path) -> None:
+    def __init__(
+        self, command: Sequence[str], *, port: int, patience: float, lock: Path, endpoint: Path, log: Path
+    ) -> None:
         self._command = command
         self._port = port
+        self._patience = patience
         self._lock_path = lock
         self._endpoint = endpoint
         self._log = log
         self._ending = False
         self._lock = -1
+        self._at_work = -1
         self._store: subprocess.Popen[bytes] | None = None
         self._woken_by = _signals_as_bytes()
 
@@ -116,33 +96,46 @@ class Keeper:
         try:
             return self._keep()
         finally:
+            self._say_that_it_ends()
             self._endpoint.unlink(missing_ok=True)
             self._end_the_store()
 
     def _take_the_lock(self) -> bool:
+        """Whether the data directory is ours: another keeper that is just ending is waited for."""
         self._lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
         deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+        ending_at = time.monotonic()
         while not self._ending:
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._at_work = os.open(at_work_file(self._lock_path), os.O_RDWR | os.O_CREAT, 0o600)
+                fcntl.flock(self._at_work, fcntl.LOCK_EX)  # others hold it only to look
                 return True
-            if time.monotonic() > deadline:
+            now = time.monotonic()
+            if not is_locked(at_work_file(self._lock_path)):
+                ending_at = now
+            if now > deadline or now - ending_at > HELD_SECONDS:
                 return False
             self._wait(POLL_SECONDS)
         return False
+
+    def _say_that_it_ends(self) -> None:
+        """Let another keeper know that to wait for the data directory is of use."""
+        if self._at_work >= 0:
+            os.close(self._at_work)
+            self._at_work = -1
 
     def _keep(self) -> int:
         log_start = self._log.stat().st_size
         if not port_is_free(self._port):
             return _say(Said.PORT_TAKEN)
-        news = Said.READY
+        news, reason = Said.READY, ""
         quick_failures = 0
         while not self._ending and quick_failures < _MOST_QUICK_FAILURES:
             started = time.monotonic()
             if self._start():
-                _say(news)
-                news = Said.RESTARTED
-                self._wait_for_the_stores_end()
+                _say(news, reason)
+                news, reason = Said.RESTARTED, self._watch()
             elif news is Said.READY:
                 break  # a first start that failed would fail again
             quick = time.monotonic() - started < _QUICK_FAILURE_SECONDS
@@ -173,19 +166,37 @@ class Keeper:
             self._wait(POLL_SECONDS)
         return False
 
-    def _wait_for_the_stores_end(self) -> None:
+    def _watch(self) -> str:
+        """Return once the store has ended, and why; end it when it does not do the keeper's own writes any more."""
+        pulse = Pulse(self._port)
+        looked_at = time.monotonic()
         while not self._ending and self._store is not None and self._store.poll() is None:
-            self._wait(None)
+            self._wait(LONGEST_STEP_SECONDS, pulse.connection)
+            now = time.monotonic()
+            pulse.go_on(now - looked_at)
+            looked_at = now
+            if pulse.silence > self._patience:
+                pulse.end()
+                # Politely it would not end. What it has acknowledged is on disk.
+                self._store.kill()
+                self._store.wait()
+                return f"it had not done a write for {self._patience:g} s"
+        pulse.end()
+        return "it had died"
 
-    def _wait(self, seconds: float | None) -> None:
-        """Wait for so long, or until a signal comes or the parent ends."""
+    def _wait(self, seconds: float, connection: socket.socket | None = None) -> None:
+        """Wait for so long, or until a signal comes, the parent ends or there is something to receive."""
         parent = sys.stdin.fileno()
-        readable, _, _ = select.select([self._woken_by, parent], [], [], seconds)
+        receivers = [self._woken_by, parent, *((connection,) if connection else ())]
+        readable, _, _ = select.select(receivers, [], [], seconds)
         if self._woken_by in readable:
             received = os.read(self._woken_by, 512)
             self._ending |= any(number != signal.SIGCHLD for number in received)
-        if parent in readable and not os.read(parent, 512):
-            self._ending = True
+        told = parent in readable
+        if told:
+            self._ending |= not os.read(parent, 512)
+        if told or self._ending:
+            self._say_that_it_ends()
 
     def _end_the_store(self) -> None:
         """End the store, politely first: when this returns it has ended."""
@@ -208,6 +219,23 @@ class Keeper:
             with contextlib.suppress(OSError):
                 socket.create_connection((LOOPBACK, self._port), timeout=POLL_SECONDS).close()
         return False
+
+
+def at_work_file(lock: Path) -> Path:
+    """The lock that the keeper who holds this one holds as well, until it begins to end."""
+    return lock.with_suffix(".keeper")
+
+
+def is_locked(lock: Path) -> bool:
+    """Whether somebody holds this lock."""
+    try:
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _signals_as_bytes() -> int:
@@ -252,13 +280,21 @@ def main() -> int:
     """Keep the store that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, usage=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--patience", type=float, required=True)
     parser.add_argument("--lock", type=Path, required=True)
     parser.add_argument("--endpoint", type=Path, required=True)
     parser.add_argument("--log", type=Path, required=True)
     parser.add_argument("command", nargs="+")
     order = parser.parse_args()
     os.umask(0o077)
-    return Keeper(order.command, port=order.port, lock=order.lock, endpoint=order.endpoint, log=order.log).run()
+    return Keeper(
+        order.command,
+        port=order.port,
+        patience=order.patience,
+        lock=order.lock,
+        endpoint=order.endpoint,
+        log=order.log,
+    ).run()
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess
 
 from app.config import Settings
-from app.embedded import EmbeddedStore, EmbeddedStoreError
+from app.embedded import EmbeddedStore, EmbeddedStoreError, require_free
 from app.errors import CommandError
 from app.open_files import allow_connections
 
@@ -78,6 +78,9 @@ class _Ending:
 
     def __init__(self) -> None:
         self.asked = False
+        self.announce: Callable[[], object] = _nothing
+        """Lets others know that the end has begun."""
+
         self._end: Callable[[], object] = _nothing
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._handle)
@@ -90,6 +93,7 @@ class _Ending:
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
         self.asked = True
+        self.announce()
         self._end()
 
 
@@ -100,7 +104,8 @@ def _nothing() -> None:
 def _listen(settings: Settings, ending: _Ending) -> socket.socket:
     """The listening socket, made first: a taken port is known before the database starts.
 
-    The workers of a service that was just killed may hold the port a moment longer.
+    The workers of a service that was just killed may hold the port a moment longer. Raises CannotListenError, or
+    EmbeddedStoreHeldError when it is another copy on the same data that holds it.
     """
     deadline = time.monotonic() + _PORT_PATIENCE_SECONDS
     while True:
@@ -108,6 +113,8 @@ def _listen(settings: Settings, ending: _Ending) -> socket.socket:
             return _bind(settings.host, settings.port)
         except OSError as error:
             if error.errno == errno.EADDRINUSE and time.monotonic() < deadline and not ending.asked:
+                if settings.database_url is None:
+                    require_free(settings.embedded_data_dir)
                 time.sleep(0.1)
                 continue
             raise CannotListenError(
@@ -128,6 +135,7 @@ def _reason(error: OSError) -> str:
 
 def _serve_with_a_store(settings: Settings, listener: socket.socket, ending: _Ending) -> int:
     store = EmbeddedStore(settings, on_loss=partial(os.kill, os.getpid(), signal.SIGTERM))
+    ending.announce = store.announce_end
     ending.through(store.stop)
     store.launch()
     if settings.workers == 1:
@@ -204,6 +212,7 @@ def _run_alone(config: uvicorn.Config, listener: socket.socket, ending: _Ending)
 
 def _run_workers(config: uvicorn.Config, listener: socket.socket, ending: _Ending) -> int:
     supervisor = _Workers(config, [listener])  # from here on the signals are its own
+    supervisor.announce = ending.announce
     if ending.asked:
         return 0
     try:
@@ -217,6 +226,9 @@ def _run_workers(config: uvicorn.Config, listener: socket.socket, ending: _Endin
 class _Workers(Multiprocess):
     """uvicorn's worker processes, which leave a Ctrl-C at the terminal to their parent, and end with the address."""
 
+    announce: Callable[[], object]
+    """Lets others know that the end has begun."""
+
     def init_processes(self) -> None:
         # Blocked signals stay blocked in a child; for this process it is only put off.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -227,6 +239,7 @@ class _Workers(Multiprocess):
 
     def terminate_all(self) -> None:
         """Ends the workers, and takes no connection any more that none of them would answer."""
+        self.announce()
         for listener in self.sockets:
             listener.close()
         super().terminate_all()

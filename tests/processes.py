@@ -58,10 +58,10 @@ def family(pid: int) -> list[psutil.Process]:
 
 
 def one_of(processes: list[psutil.Process], script: str) -> psutil.Process:
-    """The process that runs this script, whatever else its command line names."""
+    """The process that runs this script or module, whatever else its command line names."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):  # one that was there a moment ago
-            if script in [Path(part).name for part in process.cmdline()[1:3]]:
+            if script in [Path(part).name for part in process.cmdline()[1:4]]:
                 return process
     raise AssertionError(f"no process runs {script}")
 

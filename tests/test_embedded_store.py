@@ -5,7 +5,9 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,14 +19,15 @@ from pymongo.errors import OperationFailure
 
 from app.config import Settings
 from app.embedded import (
-    REPLICA_SET,
     EmbeddedStore,
     EmbeddedStoreError,
-    _configure_replica_set,
     database_url,
     running_endpoint,
 )
-from tests.processes import clean_environment, eventually, family, free_port, gone, one_of
+from app.keeper import HELD_SECONDS, LOCK_PATIENCE_SECONDS
+from app.pulse import answers
+from app.replica_set import REPLICA_SET, configure_replica_set
+from tests.processes import clean_environment, eventually, family, free_port, gone, one_of, running
 
 HOLDER = """
 import sys
@@ -155,12 +158,57 @@ class TestTheDatabaseOfACommand:
         assert running_endpoint(settings.embedded_data_dir) is None
 
 
-class TestAStoreThatCannotStart:
+class TestADataDirectoryThatIsInUse:
     @pytest.mark.usefixtures("holder")
-    def test_says_that_another_copy_is_running(self, tmp_path: Path) -> None:
+    def test_is_not_waited_for(self, tmp_path: Path) -> None:
+        began = time.monotonic()
         with pytest.raises(EmbeddedStoreError, match="Another copy of Task Timer is running on this data directory"):
             EmbeddedStore(settings_for(tmp_path)).__enter__()
+        assert time.monotonic() - began < LOCK_PATIENCE_SECONDS
 
+    def test_is_waited_for_when_its_holder_is_ending(self, tmp_path: Path) -> None:
+        first, second = EmbeddedStore(settings_for(tmp_path)), EmbeddedStore(settings_for(tmp_path))
+        with ThreadPoolExecutor() as threads:
+            with first as url:
+                first.announce_end()
+                coming = threads.submit(second.__enter__)
+                with pytest.raises(TimeoutError):
+                    coming.result(timeout=3 * HELD_SECONDS)
+                assert answers(_port(url), within=5), "the store works until it is told to end"
+            assert coming.result(timeout=60).startswith("mongodb://")
+            second.__exit__(None, None, None)
+
+    def test_is_used_by_a_command_once_the_store_that_starts_there_answers(self, tmp_path: Path) -> None:
+        store = EmbeddedStore(settings_for(tmp_path))
+        store.launch()
+        eventually((tmp_path / "data" / "secantus.keeper").exists)
+        with ThreadPoolExecutor() as threads:
+
+            def used() -> str:
+                with database_url(settings_for(tmp_path)) as url:
+                    return url
+
+            coming = threads.submit(used)
+            with store as url:
+                assert coming.result(timeout=60) == url
+
+
+class TestTheEnvironmentOfTheStore:
+    def test_holds_no_secret(self, tmp_path: Path) -> None:
+        secrets = {"SECRET_KEY": "4d1c8e0f72b5a396", "CLOUD_TOKEN": "9b7e31d05fa2c846"}
+        with running("serve", folder=tmp_path, PORT=free_port(), MONGOD_BINARY="/nowhere", **secrets) as service:
+            service.wait_until_ready()
+            own, *others = service.family()
+            assert len(others) == 2
+            assert set(secrets.values()) <= set(own.environ().values())
+            for process in others:
+                environment = process.environ()
+                assert environment["PATH"]
+                assert not set(secrets.values()) & set(environment.values())
+                assert not {name.upper() for name in Settings.model_fields} & environment.keys()
+
+
+class TestAStoreThatCannotStart:
     def test_says_that_its_port_is_taken(self, tmp_path: Path) -> None:
         with EmbeddedStore(settings_for(tmp_path / "one")) as url:
             port = int(url.split(":")[2].split("/")[0])
@@ -216,7 +264,7 @@ class TestTheReplicaSetOfAMongod:
                 raise OperationFailure("no replset config has been received", 94)
             return {"ok": 1}
 
-        _configure_replica_set(command, "127.0.0.1:28101")
+        configure_replica_set(command, "127.0.0.1:28101")
         members = [{"_id": 0, "host": "127.0.0.1:28101"}]
         assert sent[1:] == [("replSetInitiate", {"_id": REPLICA_SET, "members": members})]
 
@@ -227,7 +275,7 @@ class TestTheReplicaSetOfAMongod:
             sent.append((name, *value, options))
             return {"config": {"version": 3, "members": [{"_id": 0, "host": "127.0.0.1:28101"}]}}
 
-        _configure_replica_set(command, "127.0.0.1:28202")
+        configure_replica_set(command, "127.0.0.1:28202")
         changed = {"version": 4, "members": [{"_id": 0, "host": "127.0.0.1:28202"}]}
         assert sent[1:] == [("replSetReconfig", changed, {"force": True})]
 
@@ -238,7 +286,7 @@ class TestTheReplicaSetOfAMongod:
             sent.append(name)
             return {"config": {"version": 3, "members": [{"_id": 0, "host": "127.0.0.1:28101"}]}}
 
-        _configure_replica_set(command, "127.0.0.1:28101")
+        configure_replica_set(command, "127.0.0.1:28101")
         assert sent == ["replSetGetConfig"]
 
 
@@ -257,7 +305,7 @@ class TestAStoreThatIsKilled:
         store = EmbeddedStore(settings_for(tmp_path), on_loss=lambda: losses.append(True))
         with store:
             processes = _store_processes(tmp_path)
-            one_of(processes, "keeper.py").kill()
+            one_of(processes, "app.keeper").kill()
             eventually(lambda: losses)
             eventually(lambda: gone(processes))
         assert store.lost
@@ -275,6 +323,10 @@ class TestAProcessThatIsKilled:
         with ExitStack() as stack:
             url = stack.enter_context(EmbeddedStore(settings_for(tmp_path)))
             assert running_endpoint(tmp_path / "data") == url
+
+
+def _port(url: str) -> int:
+    return int(url.split(":")[2].split("/", maxsplit=1)[0])
 
 
 def _store_processes(folder: Path) -> list[psutil.Process]:

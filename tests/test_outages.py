@@ -35,7 +35,12 @@ class Store:
     """A store that can be away for as long as a test likes."""
 
     def __init__(self, folder: Path) -> None:
-        self._settings = Settings(_env_file=None, embedded_data_dir=folder, embedded_port=free_port())
+        self._settings = Settings(
+            _env_file=None,
+            embedded_data_dir=folder,
+            embedded_port=free_port(),
+            embedded_patience_seconds=3600,  # it hangs for as long as a test likes, and is not replaced
+        )
         self.url = ""
 
     def comes(self) -> None:
