@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from app.config import Settings
 from app.database import Client, Validators, bind, close, connect, initialise, ping
+from app.views import Database
 from documents.account_deletions import AccountDeletion
 from documents.api_tokens import ApiToken
 from documents.audit_events import AuditEvent
@@ -44,18 +45,18 @@ def validators() -> Validators:
     return Validators(SCHEMA_VERSION, {document.Settings.name: schema_of(document) for document in DOCUMENTS})
 
 
+async def prepare(database: Database) -> None:
+    """Bind the documents to the database and put in place what they need there."""
+    await initialise(database, DOCUMENTS, validators(), time_entries_view())
+
+
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[Client]:
     """The connection, with the documents bound to it, closed at the end. Raises PyMongoError when nothing answers."""
     client = connect(settings)
     try:
         await ping(client)
-        await initialise(
-            client[settings.database_name],
-            DOCUMENTS,
-            validators(),
-            time_entries_view(),
-        )
+        await prepare(client[settings.database_name])
         yield client
     finally:
         close(client)

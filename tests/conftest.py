@@ -1,12 +1,10 @@
-"""One real database server for the run, one database and one service a worker, empty before each test."""
+"""One real database server, one database and one service for each worker, empty before each test."""
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -19,34 +17,22 @@ from xdist.scheduler import WorkStealingScheduling
 
 from app.config import Settings
 from app.database import connect, without_haste
-from app.embedded import EmbeddedStore
 from app.main import create_app
 from app.security import AccessTokens, passwords
-from documents.opening import DOCUMENTS
+from documents.opening import DOCUMENTS, prepare
 from documents.refresh_tokens import RefreshToken
 from documents.users import User
 from services.emails import email_key
-from tests import scheduling
+from tests import scheduling, time_limits
 from tests.crash import figures
 from tests.support import API, PASSWORD, Client, Json, Served, serving
+from tests.worker_store import WorkerStore
 
 Database = AsyncIOMotorDatabase[Json]
 MakeUser = Callable[..., Awaitable[Client]]
 
-_store = ExitStack()
-_started: list[str] = []
-
-
-def _database_url() -> str:
-    """TEST_DATABASE_URL, or the embedded store that this run starts."""
-    if not _started:
-        _started.append(os.environ.get("TEST_DATABASE_URL") or _start_store())
-    return _started[0]
-
-
-def _start_store() -> str:
-    folder = _store.enter_context(TemporaryDirectory(prefix="task-timer-tests-"))
-    return _store.enter_context(EmbeddedStore(Settings(_env_file=None, embedded_data_dir=Path(folder) / "data")))
+_store = WorkerStore()
+_prepared = [0]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -68,21 +54,37 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = scheduling.dealt(items, config.workerinput["workercount"])
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:
-    """Tells each worker of pytest-xdist where the one server of the run is."""
-    node.workerinput["database_url"] = _database_url()
-
-
 def pytest_configure(config: pytest.Config) -> None:
-    """Takes over the server of the run in a worker."""
-    if hasattr(config, "workerinput"):
-        _started.append(config.workerinput["database_url"])
+    """Makes the marker of a test's own time limit known."""
+    config.addinivalue_line("markers", time_limits.MARKER)
 
 
 def pytest_unconfigure() -> None:
     """Ends the server, if it was started here."""
-    _store.close()
+    _store.end()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """Has a server that works for each test, whatever the one before has met."""
+    time_limits.limit(item)
+    with time_limits.interrupted_after(time_limits.limit_of(item)):
+        _store.be_there()
+        yield
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Ends a test that takes too long."""
+    with time_limits.interrupted_after(time_limits.limit_of(item) + time_limits.GRACE_SECONDS):
+        yield
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Ends a test that takes too long to end."""
+    with time_limits.interrupted_after(time_limits.limit_of(item)):
+        yield
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -103,8 +105,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def database_url() -> str:
-    """The real server that everything atomic is tested against."""
-    return _database_url()
+    """The real server that everything atomic is tested against: one for each worker."""
+    return _store.url
 
 
 @pytest.fixture(scope="session")
@@ -160,8 +162,16 @@ def address(service: Served) -> str:
 async def empty_service(service: Served, database: Database) -> str:
     """Where the service answers, with nothing in it."""
     await service.rest()
+    await _prepare_again(database)
     await asyncio.gather(*(empty(database[document.get_collection_name()]) for document in DOCUMENTS))
     return service.base_url
+
+
+async def _prepare_again(database: Database) -> None:
+    """Puts in place what the service did at its start, if an empty server has come since."""
+    if _prepared[-1] != _store.replaced:
+        await prepare(database)
+        _prepared.append(_store.replaced)
 
 
 async def empty(collection: AsyncIOMotorCollection[Json]) -> None:
