@@ -36,8 +36,10 @@ user name, or by *Bearer* with an API token.
 Instants are RFC 3339 (`Z` in answers, any offset in requests), durations whole seconds, ids strings.
 An answer about a task, an entry or a timer carries the version of the task as its `ETag`:
 send it back as `If-Match` to change only what you have seen, or as `If-None-Match` to read only what is new.
+A PATCH is a JSON merge patch (RFC 7396), and may be sent as `application/merge-patch+json`, too.
 Every error is a problem document (RFC 9457) whose `code` tells it from the others.
 """
+# Generators make a mess of a body with two media types, so the second one of a PATCH is told in words alone.
 
 LICENSE = {"name": "MIT", "identifier": "MIT"}
 TAGS = {
@@ -58,6 +60,8 @@ BEARER = {
     "scheme": "bearer",
     "description": "An API token, as POST /auth/api-tokens shows it once. The access token of a session is one, too.",
 }
+
+_OF_FASTAPI = "Successful Response"
 
 Endpoint = Callable[..., Any]
 
@@ -104,6 +108,7 @@ def _document(app: FastAPI, prefix: str, problem: Any) -> dict[str, Any]:
     components["schemas"].update(answer_schemas(problem))
     _add_answers(app, components["schemas"])
     _drop_the_unused(document)
+    _describe_successes(document)
     return document
 
 
@@ -129,6 +134,23 @@ def _add_answers(app: FastAPI, schemas: dict[str, Any]) -> None:
     for route in iter_route_contexts(app.routes):
         if getattr(route, "response_model", None) is not None:
             schemas.update(answer_schemas(route.response_model))
+
+
+def _describe_successes(document: dict[str, Any]) -> None:
+    """What an answer is called is what it holds; FastAPI calls each a Successful Response."""
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for answer in operation["responses"].values():
+                if answer["description"] == _OF_FASTAPI:
+                    answer["description"] = _what_it_holds(answer, document["components"]["schemas"])
+
+
+def _what_it_holds(answer: dict[str, Any], schemas: dict[str, Any]) -> str:
+    if "content" not in answer:
+        return "Done: there is no more to say"
+    (content,) = answer["content"].values()
+    described: str = schemas[content["schema"]["$ref"].rpartition("/")[2]]["description"]
+    return described.partition("\n")[0].partition(". ")[0].removesuffix(".")
 
 
 def _describe_the_path(operation: Operation) -> None:

@@ -6,13 +6,16 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from app.json import json_response
+from app.openapi_headers import header_references
 from app.problems import problems
 from app.uploads import FormWithFile, Upload
-from routes.answers import imported, with_headers
+from routes.answers import imported
 from routes.dependencies import ImportOptions, Page, Reader, Writer
 from routes.endpoints import Endpoint
 from services.imports import ImportNotFoundError, ImportRunningError, import_service
 from services.schemas.imports import ImportForm, ImportPage, ImportRead, ImportUndoResult
+
+LOCATED = {"headers": header_references("Location")}
 
 router = APIRouter(route_class=Endpoint, prefix="/imports", tags=["imports"])
 
@@ -31,7 +34,8 @@ async def list_imports(user: Reader, query: Page) -> Response:
     response_model=ImportRead,
     responses={
         200: {"description": "A dry run: nothing was written", "model": ImportRead},
-        **with_headers(201, "Location"),
+        202: {"description": "It goes on by itself: follow it at its address", "model": ImportRead, **LOCATED},
+        201: LOCATED,
     },
 )
 async def import_file(

@@ -50,6 +50,8 @@ ANOTHER = {
     ("rename_tag", "409"),
     ("stop_timer", "409"),
     ("switch_timer", "409"),
+    # test_background_imports.py meets an import that is still running.
+    ("take_back_import", "409"),
 }
 FORMATS = ("csv", "xlsx", "ndjson", "ics")
 NEEDED = {
@@ -166,7 +168,7 @@ class TestAnOperation:
             assert ("503" in operation["responses"]) is needs_the_database, f"{method} {path}"
             for status, answer in operation["responses"].items():
                 place = f"{method} {path} {status}"
-                assert answer["description"], place
+                assert answer["description"] not in {"", "Successful Response"}, place
                 if status >= "400":
                     assert answer["content"].keys() == {PROBLEM}, place
                     shown = answer["content"][PROBLEM]
@@ -301,6 +303,9 @@ async def through_imports(client: Client) -> None:
     line = "2026-11-02 09:00,2026-11-02 10:00,Mail"
     await client.read_in(line, dry_run="true")
     made = await client.read_in(line, "nonsense,2026-11-02 11:00,Mail")
+    begun = await client.read_in("2026-11-02 11:00,2026-11-02 12:00,Mail", wait="false")
+    while (await client.get(f"{API}/imports/{begun['id']}")).json()["status"] == "running":
+        continue
     await client.get(f"{API}/imports", params={"limit": 1})
     at = f"{API}/imports/{made['id']}"
     for method in ("GET", "DELETE"):

@@ -13,6 +13,7 @@ from services.import_formats.dates import DateOrder
 from services.schemas.fields import Flag, Id, NextCursor, Timestamp, Zone
 from services.schemas.overlaps import OverlapQuery, OverlapRead
 
+ImportStatus = TypeAliasType("ImportStatus", Literal["running", "done", "failed"])
 ImportState = TypeAliasType("ImportState", Literal["under_way", "interrupted", "being_undone", "undone"])
 
 _READ_EXAMPLE: JsonDict = {
@@ -97,7 +98,7 @@ class ImportRead(TypedDict):
     errors: list[ImportRowMessage]
     left_out: Annotated[list[ImportLeftOutRow], Field(description="The first 1,000 of the duplicates, and why.")]
     status: Annotated[
-        Literal["running", "done", "failed"],
+        ImportStatus,
         Field(description="`running` until all is read in; what has failed has left nothing behind."),
     ]
     rows: Annotated[int, Field(description="Rows of the file; entries of an account file.")]
@@ -181,7 +182,7 @@ def read_undone(import_id: ObjectId, removed: dict[str, int], left: dict[str, in
     return {"id": str(import_id), "removed": _made(removed), "left": _made(left)}
 
 
-def _status(batch: dict[str, Any]) -> Literal["running", "done", "failed"]:
+def _status(batch: dict[str, Any]) -> ImportStatus:
     if ImportBatch.is_running(batch):
         return "running"
     return "failed" if batch["state"] in {"failed", "interrupted", "under_way"} else "done"
