@@ -26,7 +26,7 @@ import pytest
 
 from app.config import Settings
 from app.embedded import EmbeddedStore
-from tests.mutation.children import in_child, put_in
+from tests.mutation.children import in_child, put_in, remember_functions
 from tests.mutation.coverage_map import Map, Recorder
 from tests.mutation.mutants import Mutant, mutants
 
@@ -152,6 +152,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with redirect_stdout(io.StringIO()):
         pytest.main([*PYTEST, "--collect-only", "tests"])  # the children need not import anything again
+    remember_functions()
     with ExitStack() as stack:
         stack.enter_context(store())
         known = read_map()

@@ -64,6 +64,16 @@ def _work_alone(work: Callable[[int], int], tell: int) -> None:
         os._exit(status)
 
 
+_functions: list[FunctionType] = []
+
+
+def remember_functions() -> None:
+    """Finds all that has been imported; no child's garbage collector looks at it again."""
+    gc.collect()
+    _functions[:] = [one for one in gc.get_objects() if isinstance(one, FunctionType)]
+    gc.freeze()
+
+
 @dataclass
 class Importer(MetaPathFinder, Loader):
     """Imports one module with a fault in it."""
@@ -86,8 +96,9 @@ def put_in(mutant: Mutant) -> None:
     path = str(Path(mutant.file).resolve())
     code = compile(mutant.apply(Path(mutant.file).read_text()), path, "exec")
     faulty = next(_codes_named(code, mutant.function), None)
-    functions = [one for one in gc.get_objects() if isinstance(one, FunctionType) and one.__code__.co_filename == path]
-    wanted = [one for one in functions if one.__code__.co_qualname == mutant.function]
+    wanted = [
+        one for one in _functions if (one.__code__.co_filename, one.__code__.co_qualname) == (path, mutant.function)
+    ]
     if faulty and wanted and all(one.__code__.co_freevars == faulty.co_freevars for one in wanted):
         for function in wanted:
             function.__code__ = faulty

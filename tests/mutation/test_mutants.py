@@ -8,7 +8,7 @@ import pytest
 
 from documents import overlapping
 from services import intervals, spans
-from tests.mutation.children import in_child, put_in
+from tests.mutation.children import in_child, put_in, remember_functions
 from tests.mutation.mutants import Mutant, mutants
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -88,6 +88,7 @@ class TestAFaultInAChild:
         mutant = fault("services/intervals.py", "end - start", "start - end")
 
         def work(_: int) -> int:
+            remember_functions()
             put_in(mutant)
             return seconds_before_the_start()
 
