@@ -8,6 +8,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from services.local_days import first_instant
+from tests.support import LONG
 
 LONGEST_OFFSET = timedelta(hours=27)
 """A day of the calendar begins somewhere within this before or after the same midnight of UTC."""
@@ -42,7 +43,8 @@ class TestTheFirstInstantOfADay:
         zone = ZoneInfo(name)
         assert first_instant(day, zone) == found_by_looking(day, zone)
 
-    @examples(deadline=None)  # the changes of a zone are looked up when it is first met
+    # The changes of a zone are looked up when it is first met, which takes most of the time.
+    @examples(deadline=None, max_examples=100 if LONG else 30)
     @given(zones, st.data())
     def test_is_so_around_a_change_of_the_clocks(self, name: str, data: st.DataObject) -> None:
         zone = ZoneInfo(name)
