@@ -9,11 +9,10 @@ from typing import Any, TypeVar
 import pymongo
 from beanie import Document, init_beanie
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import MongoClient
 from pymongo.errors import CollectionInvalid, DuplicateKeyError, PyMongoError
 
 from app.config import Settings
-from app.errors import CommandError, DatabaseUnavailableError
+from app.errors import DatabaseUnavailableError
 from app.views import SCHEMA_VERSIONS, Database, View, collection_options, ensure_view
 
 Client = AsyncIOMotorClient[dict[str, Any]]
@@ -70,21 +69,6 @@ async def in_time(answer: Awaitable[T]) -> T:
             return await answer
     except TimeoutError:
         raise DatabaseUnavailableError from None
-
-
-class DatabaseAwayError(CommandError):
-    """The database of DATABASE_URL does not answer; the text never shows its address, which holds a password."""
-
-
-def require_database(settings: Settings) -> None:
-    """Returns when the database of DATABASE_URL answers. Raises DatabaseAwayError; for the start of a command."""
-    url = settings.database_url.get_secret_value() if settings.database_url else None
-    try:
-        with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=SILENCE_MS, timeoutMS=SILENCE_MS) as client:
-            client.admin.command("ping")
-    except (PyMongoError, ValueError) as error:
-        reason = type(error).__name__
-        raise DatabaseAwayError(f"The database that DATABASE_URL names does not answer ({reason}).") from None
 
 
 async def ping(client: Client) -> None:

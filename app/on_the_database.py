@@ -11,6 +11,7 @@ from pymongo.errors import ConnectionFailure, PyMongoError
 from app.config import Settings
 from app.embedded import database_url
 from app.errors import CommandError, ServiceError
+from app.fitness import words_of
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ def on_the_database(
         except ConnectionFailure as silent:
             raise failure("The database does not answer.") from silent
         except PyMongoError as refused:
-            raise failure(f"The database does not do it ({type(refused).__name__}).") from refused
+            raise failure(f"The database does not do it: {words_of(refused)}.") from refused
 
 
 async def _at_work(opened: AbstractAsyncContextManager[object], work: Callable[[], Awaitable[T]]) -> T:

@@ -156,7 +156,7 @@ def _serve_with_a_store(settings: Settings, listener: socket.socket, ending: _En
 
 def _require_database(settings: Settings) -> None:
     # Imported late, so that the embedded store starts in the meantime and a supervisor does without.
-    from app.database import require_database  # noqa: PLC0415
+    from app.fitness import require_database  # noqa: PLC0415
 
     require_database(settings)
 

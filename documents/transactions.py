@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from typing import TypeVar
 
 from motor.motor_asyncio import AsyncIOMotorClientSession
-from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -20,6 +20,10 @@ _ENDING_SECONDS = 0.5
 """How long a transaction that is given up waits for the database to hear of it."""
 
 _NO_SUCH_TRANSACTION = 251
+
+_WRITE_CONFLICTS = {112, 16777220}
+"""MongoDB labels a write conflict as transient. Other engines that speak its protocol only give its code, the second
+one for PostgreSQL's own."""
 
 _under_way: ContextVar[AsyncIOMotorClientSession | None] = ContextVar("transaction_under_way", default=None)
 
@@ -52,7 +56,7 @@ async def transaction(client: Client, work: Callable[[], Awaitable[T | None]]) -
     except MovedOnError:
         return None
     except PyMongoError as error:
-        if isinstance(error, ConnectionFailure) or not error.has_error_label("TransientTransactionError"):
+        if not _is_another_change(error):
             raise
         return None
     else:
@@ -60,6 +64,17 @@ async def transaction(client: Client, work: Callable[[], Awaitable[T | None]]) -
     finally:
         _under_way.reset(mark)
         await _end(session)
+
+
+def _is_another_change(error: PyMongoError) -> bool:
+    """Whether a transaction was given up since another one changed the same: it may be done again."""
+    if isinstance(error, ConnectionFailure):
+        return False
+    if error.has_error_label("TransientTransactionError"):
+        return True
+    if isinstance(error, BulkWriteError):
+        return any(wrong["code"] in _WRITE_CONFLICTS for wrong in error.details.get("writeErrors", ()))
+    return isinstance(error, OperationFailure) and error.code in _WRITE_CONFLICTS
 
 
 async def _commit(session: AsyncIOMotorClientSession) -> None:
