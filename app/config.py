@@ -1,6 +1,7 @@
 """The settings: the only place that reads the environment and the .env file."""
 
 import os
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -19,6 +20,9 @@ _PLACEHOLDER_WORDS = (
     "example",
 )
 _FEWEST_DISTINCT_BYTES = 8
+_ROOT_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
+_OWN_PATHS = ("/docs", "/health", "/openapi.json")
+"""What stands at the root, beside what API_PREFIX names."""
 
 _STORE_VARIABLES = frozenset({"HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "TEMP", "TMP", "TMPDIR", "TZ", "USER"})
 _STORE_PREFIXES = (
@@ -33,6 +37,13 @@ def _prefix(value: str) -> str:
     if value and (not value.startswith("/") or value.endswith("/")):
         raise ValueError("starts with / and does not end with one")
     return value
+
+
+def _root_path(value: str) -> str:
+    path = value.rstrip("/")
+    if path and not _ROOT_PATH.fullmatch(path):
+        raise ValueError("starts with / and has parts of letters, digits and . _ ~ - alone, such as /tt")
+    return path
 
 
 class Settings(BaseSettings):
@@ -68,6 +79,7 @@ class Settings(BaseSettings):
     embedded_patience_seconds: int = Field(default=20, ge=1, le=3600)
 
     api_prefix: Annotated[str, AfterValidator(_prefix)] = "/api/v1"
+    root_path: Annotated[str, AfterValidator(_root_path)] = ""
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
 
     secret_key: SecretStr | None = None
@@ -100,6 +112,14 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @model_validator(mode="after")
+    def _refuse_an_ambiguous_root(self) -> Self:
+        # Else nobody could tell whether a proxy has taken the prefix off a path that begins with it.
+        for path in (self.api_prefix, *_OWN_PATHS) if self.root_path else ():
+            if f"{path}/".startswith(f"{self.root_path}/"):
+                raise ValueError(f"ROOT_PATH {self.root_path} is the beginning of {path}, a path of the service's own")
+        return self
 
     @model_validator(mode="after")
     def _refuse_an_unsafe_production(self) -> Self:

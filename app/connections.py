@@ -23,6 +23,7 @@ from app.errors import (
 from app.middleware import SECURITY_HEADERS
 from app.open_files import most_connections
 from app.problems import problem
+from app.root_path import full_path
 
 LINGER_SECONDS = 2.0
 """How long what a refused client still sends is read and thrown away: else it may never see the refusal."""
@@ -170,7 +171,11 @@ class Connection(HttpToolsProtocol):
     def _problem(self, error: ServiceError) -> bytes:
         request_id = uuid4().hex
         scope = cast("dict[str, Any] | None", self.scope) or {}  # without a path until the head is whole
-        about = {"type": "http", "path": scope.get("path", "/"), "request_id": request_id}
+        about = {
+            "type": "http",
+            "path": full_path(self._bounds.root_path, scope.get("path", "/")),
+            "request_id": request_id,
+        }
         response = problem(Request(about), error)
         response.headers.update({**SECURITY_HEADERS, "X-Request-ID": request_id, "Connection": "close"})
         headers = [*self.server_state.default_headers, *response.raw_headers]

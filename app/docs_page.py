@@ -15,14 +15,15 @@ _CONTENT_SECURITY_POLICY = (
 )
 
 
-def install_docs_page(app: FastAPI) -> None:
-    """Serves the page at /docs and what it needs below /docs/assets."""
+def install_docs_page(app: FastAPI, *, root_path: str) -> None:
+    """Serves the page at /docs and what it needs below /docs/assets; a browser finds them below `root_path`."""
+    assets = f"{root_path}/docs/assets"
     page = get_swagger_ui_html(
-        openapi_url="/openapi.json",
+        openapi_url=f"{root_path}/openapi.json",
         title=f"{app.title}: the API",
-        swagger_js_url="/docs/assets/swagger-ui-bundle.js",
-        swagger_css_url="/docs/assets/swagger-ui.css",
-        swagger_favicon_url="/docs/assets/favicon-32x32.png",
+        swagger_js_url=f"{assets}/swagger-ui-bundle.js",
+        swagger_css_url=f"{assets}/swagger-ui.css",
+        swagger_favicon_url=f"{assets}/favicon-32x32.png",
         swagger_ui_parameters={"persistAuthorization": True},
     )
     headers = {"Content-Security-Policy": _CONTENT_SECURITY_POLICY}

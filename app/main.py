@@ -20,12 +20,15 @@ from app.errors import DatabaseUnavailableError
 from app.logging import configure_logging
 from app.middleware import BodyLimit, CrashGuard, HeadAsGet, Origins, RequestLog, SecurityHeaders
 from app.openapi import install_openapi
+from app.openapi_headers import HEADERS
 from app.problems import install_error_handlers
+from app.root_path import RootPath
 from app.security import passwords
 from documents.opening import open_database
 from routes import (
     api_tokens,
     auth,
+    config,
     exports,
     health,
     imports,
@@ -67,9 +70,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     install_error_handlers(app)
-    install_docs_page(app)
+    install_docs_page(app, root_path=settings.root_path)
     app.include_router(health.router)
     for router in (
+        config.router,
         tasks.router,
         projects.router,
         tags.router,
@@ -85,7 +89,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         api_tokens.router,
     ):
         app.include_router(router, prefix=settings.api_prefix)
-    install_openapi(app, prefix=settings.api_prefix, problem=Problem)
+    install_openapi(app, root_path=settings.root_path, prefix=settings.api_prefix, problem=Problem)
     # What the log calls a route: its whole path, which an included route alone does not know.
     app.state.paths = {route.endpoint: route.path for route in iter_route_contexts(app.routes) if route.endpoint}
     return app
@@ -93,7 +97,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _middleware(settings: Settings) -> list[Middleware]:
     """From the outermost to the innermost."""
-    stack = [Middleware(HeadAsGet), Middleware(RequestLog), Middleware(SecurityHeaders)]
+    stack = [Middleware(RootPath, root_path=settings.root_path)] if settings.root_path else []
+    stack += [Middleware(HeadAsGet), Middleware(RequestLog), Middleware(SecurityHeaders)]
     stack.append(Middleware(Origins, kept=timedelta(days=settings.audit_keep_days)))
     if settings.cors_origins:
         stack.append(
@@ -104,11 +109,12 @@ def _middleware(settings: Settings) -> list[Middleware]:
                 allow_headers=[
                     "Authorization",
                     "Content-Type",
+                    "Idempotency-Key",
                     "If-Match",
                     "If-None-Match",
                     "X-Request-ID",
                 ],
-                expose_headers=["Content-Disposition", "ETag", "Location", "Retry-After", "X-Request-ID"],
+                expose_headers=[*HEADERS, "Allow", "Accept-Encoding"],
             )
         )
     return [

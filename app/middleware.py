@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.errors import BodyTooLargeError, ServiceError
 from app.origins import request_under_way
 from app.problems import problem
+from app.root_path import own_path
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 
@@ -163,7 +164,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        most_bytes = self.exceptions.get(scope["path"], self.most_bytes)
+        most_bytes = self.exceptions.get(own_path(scope), self.most_bytes)
         announced = Headers(scope=scope).get("content-length", "")
         read = 0
 

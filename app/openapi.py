@@ -53,6 +53,7 @@ TAGS = {
     "imports": "Files of other programs, read in, and taken back.",
     "users": "One's own account.",
     "auth": "Signing in and out, sessions, and API tokens for programs.",
+    "config": "What a client may know before anybody signs in.",
     "health": "Whether the service can do its work: for probes, with no token.",
 }
 BEARER = {
@@ -66,15 +67,15 @@ _OF_FASTAPI = "Successful Response"
 Endpoint = Callable[..., Any]
 
 
-def install_openapi(app: FastAPI, *, prefix: str, problem: Any) -> None:
+def install_openapi(app: FastAPI, *, root_path: str, prefix: str, problem: Any) -> None:
     """Serves the document at /openapi.json. It is made when it is first asked for, and kept as bytes.
 
-    `problem` is the shape of an error.
+    Below `root_path` the paths of the document are found, and `problem` is the shape of an error.
     """
 
     @cache
     def written() -> bytes:
-        return orjson.dumps(_document(app, prefix, problem))
+        return orjson.dumps(_document(app, root_path, prefix, problem))
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi_json() -> Response:
@@ -84,13 +85,13 @@ def install_openapi(app: FastAPI, *, prefix: str, problem: Any) -> None:
     app.openapi = lambda: orjson.loads(written())  # type: ignore[method-assign]
 
 
-def _document(app: FastAPI, prefix: str, problem: Any) -> dict[str, Any]:
+def _document(app: FastAPI, root_path: str, prefix: str, problem: Any) -> dict[str, Any]:
     document = get_openapi(
         title=app.title,
         version=app.version,
         description=DESCRIPTION,
         license_info=LICENSE,
-        servers=[{"url": "/"}],
+        servers=[{"url": root_path or "/"}],
         tags=[{"name": name, "description": description} for name, description in TAGS.items()],
         routes=app.routes,
     )
@@ -103,7 +104,7 @@ def _document(app: FastAPI, prefix: str, problem: Any) -> dict[str, Any]:
         add_headers(operation)
         _set_security(operation)
     components["headers"] = HEADERS
-    components["securitySchemes"]["Password"]["flows"]["password"]["tokenUrl"] = f"{prefix}/auth/token"
+    components["securitySchemes"]["Password"]["flows"]["password"]["tokenUrl"] = f"{root_path}{prefix}/auth/token"
     components["securitySchemes"]["Bearer"] = BEARER
     components["schemas"].update(answer_schemas(problem))
     _add_answers(app, components["schemas"])

@@ -21,6 +21,7 @@ from app.errors import (
 )
 from app.findings import IN_A_PATH
 from app.json import json_response
+from app.root_path import own_path
 
 PROBLEM = "application/problem+json"
 RETRY_AFTER_SECONDS = "1"
@@ -65,7 +66,7 @@ def _methods_here(request: Request) -> list[str]:
     here = [
         route
         for route in iter_route_contexts(request.app.routes)
-        if route.path_regex and route.path_regex.match(request.url.path)
+        if route.path_regex and route.path_regex.match(own_path(request.scope))
     ]
     # Only what is mounted names none: files, which can but be read.
     return sorted({method for route in here for method in route.methods or ()}) or ["GET", "HEAD"]

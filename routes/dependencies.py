@@ -11,6 +11,7 @@ from app.arguments import Argument, Operation, Query
 from app.config import Settings
 from app.database import Client
 from app.errors import AuthenticationError, FieldError, ValidationError
+from app.root_path import own_path
 from app.scopes import SCOPES, InsufficientScopeError, Scope
 from services.authentication import ActingUser, authentication_service
 from services.rate_limits import RateLimiter
@@ -131,7 +132,7 @@ class IdempotencyHeader(Argument[RequestKey | None]):
         if len(sent) > 1 or not _IDEMPOTENCY_KEY.fullmatch(sent[0]):
             wrong = "is not one key of 1 to 255 visible ASCII characters"
             raise ValidationError(errors=(FieldError(wrong, header=self.name),))
-        asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
+        asked = f"{request.method} {own_path(request.scope)}?{request.url.query}\n".encode()
         return RequestKey(sent[0], hashlib.sha256(asked + await request.body()).hexdigest())
 
     def describe(self, operation: Operation, schemas: dict[str, Any]) -> None:  # noqa: ARG002 -- it stands inline

@@ -40,7 +40,7 @@ async def register(
 ) -> Response:
     """One account for each e-mail address, in whatever case it is written."""
     user = await user_service.register_stranger(new, limiter, registration_open=settings.registration_open)
-    return json_response(user, status=201, headers={"Location": f"{settings.api_prefix}/users/me"})
+    return json_response(user, status=201, headers={"Location": f"{settings.root_path}{settings.api_prefix}/users/me"})
 
 
 @account.get("", operation_id="get_me", summary="Read one's own account", response_model=UserRead)

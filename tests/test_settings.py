@@ -73,6 +73,24 @@ class TestReadingThem:
         assert SAFE["secret_key"] not in repr(settings)
         assert SAFE["database_url"] not in repr(settings)
 
+    @pytest.mark.parametrize(
+        ("said", "is_taken_as"), [("/tt", "/tt"), ("/tt/", "/tt"), ("/", ""), ("/a/b.c", "/a/b.c")]
+    )
+    def test_takes_a_root_path_with_or_without_its_last_slash(self, said: str, is_taken_as: str) -> None:
+        assert Settings(root_path=said).root_path == is_taken_as
+
+    @pytest.mark.parametrize(
+        "path", ["tt", "//tt", "/a b", "/a/../b", "/.", '/"', "/%74", "/t?", "http://x/tt", "/tt\n"]
+    )
+    def test_refuses_a_root_path_that_is_none(self, path: str) -> None:
+        with pytest.raises(ValidationError, match="starts with /"):
+            Settings(root_path=path)
+
+    @pytest.mark.parametrize("path", ["/api", "/api/v1", "/docs", "/health", "/openapi.json"])
+    def test_refuses_a_root_path_that_begins_a_path_of_its_own(self, path: str) -> None:
+        with pytest.raises(ValidationError, match="is the beginning of"):
+            Settings(root_path=path)
+
     @pytest.mark.parametrize("wrong", [{"port": 0}, {"workers": 0}, {"api_prefix": "api"}, {"algorithm": "none"}])
     def test_refuses_what_cannot_be(self, wrong: dict[str, Any]) -> None:
         with pytest.raises(ValidationError):
