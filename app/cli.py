@@ -33,7 +33,7 @@ accounts = typer.Typer(help="Manage accounts, also where registration is closed.
 cli.add_typer(accounts, name="user")
 
 DateOrder = Literal["dmy", "mdy", "ymd"]
-ImportFormat = Literal["toggl", "clockify", "csv", "account"]
+ImportFormat = Literal["auto", "toggl", "clockify", "harvest", "timewarrior", "solidtime", "csv", "account"]
 Overlap = Literal["allow", "warn", "forbid"]
 FileFormat = Literal["csv", "xlsx", "ndjson", "ics", "account"]
 Email = Annotated[str, typer.Argument(help="The e-mail address of the account.", show_default=False)]
@@ -152,11 +152,15 @@ def import_command(
     file: Annotated[Path, typer.Argument(help="What is read in.", show_default=False)],
     form: Annotated[ImportFormat, typer.Option("--format", help="What has written it.", show_default=False)],
     user: Annotated[str, typer.Option(help="The e-mail address of the account.", show_default=False)],
-    timezone: Annotated[str | None, typer.Option(help="Whose local times it has; needed but for an account.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="Whose local times it has; needed where it has some.")] = None,
     date_order: Annotated[DateOrder | None, typer.Option(help="Where its dates can be read in two ways.")] = None,
     overlap: Annotated[Overlap | None, typer.Option(help="About tracked time; the user's policy if not given.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Write nothing when a row is wrong.")] = False,
+    rows_of: Annotated[str | None, typer.Option(help="Of a team's file, the rows of this person alone.")] = None,
+    currency: Annotated[str | None, typer.Option(help="Of rates whose currency the file does not tell.")] = None,
+    columns: Annotated[str | None, typer.Option(help='Which columns are read: {"task": "Work description"}.')] = None,
+    day_start: Annotated[str | None, typer.Option(help="Where days without times of day begin; 09:00.")] = None,
 ) -> None:
     """Read a file of time entries, or of a whole account, in. The same file again adds nothing."""
     # Imported late: the other commands do without.
@@ -164,6 +168,7 @@ def import_command(
     from app.progress import shown_rows  # noqa: PLC0415
 
     given = {"format": form, "timezone": timezone, "date_order": date_order, "dry_run": dry_run, "strict": strict}
+    given |= {"user": rows_of, "currency": currency, "columns": columns, "day_start": day_start}
     asked = {name: value for name, value in given.items() if value is not None}
     with shown_rows(file.name) as tell:
         said = import_file(settings_or_exit(), file=file, email=user, asked=asked, overlap=overlap, progress=tell)

@@ -58,11 +58,16 @@ def _form(asked: Mapping[str, Any]) -> ImportForm:
         raise ImportFileError(_sentences(ValidationError(errors=in_a_body(error)))) from None
 
 
+_OPTIONS = {"user": "rows_of"}
+"""The fields of the form whose options have another name: --user is the account."""
+
+
 def _sentences(refused: ServiceError) -> str:
     """What is wrong, a line each; of a field of the form by the name of its option."""
     wrong = []
     for error in refused.errors:
         field = (error.pointer or "").removeprefix("#/")
+        field = _OPTIONS.get(field, field)
         wrong.append(f"{'The file' if field == 'file' else '--' + field.replace('_', '-')} {error.detail}.")
     return "\n".join(wrong) or str(refused)
 
@@ -82,7 +87,11 @@ def _told(read: ImportRead) -> list[str]:
     if read["skipped"]:
         lines.append(f"{counted(read['skipped'], 'row is', 'rows are')} no time of work.")
     lines += [_of_a_row(error) for error in read["errors"]]
-    lines += [_of_a_row(notice) for notice in read.get("notices", ())]
+    lines += [_of_a_row(notice) for notice in read["notices"]]
+    if read["ignored_columns"]:
+        lines.append(f"Columns that were passed over: {', '.join(read['ignored_columns'])}.")
+    for field, column in read.get("columns", {}).items():
+        lines.append(f"{field} is read from {column['header']}, such as: {' | '.join(column['values'])}")
     if read["id"] is not None:
         lines.append(f"Import {read['id']}: DELETE /imports/{read['id']} takes it back.")
     return lines

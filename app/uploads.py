@@ -15,8 +15,8 @@ from app.findings import in_a_body, pointer
 from app.json_schema import REF, form_schemas
 
 FILE = "file"
-LONGEST_FIELD = 1024
-"""What stands beside the file is short: names and switches."""
+LONGEST_FIELD = 8 * 1024
+"""What stands beside the file is short: names, switches and a mapping of columns."""
 
 _MEDIA_TYPE = "multipart/form-data"
 _LONGEST_MEDIA_TYPE = 500

@@ -18,11 +18,15 @@ LEASE = timedelta(seconds=10)
 """How long whoever is at an import may be silent before another takes it over."""
 
 MOST_FINDINGS = 1_000
+MOST_COLUMNS = 1_000
+LONGEST_COLUMN = 200
 
-ImportFormat = TypeAliasType("ImportFormat", Literal["toggl", "clockify", "csv", "account"])
+ImportFormat = TypeAliasType(
+    "ImportFormat", Literal["toggl", "clockify", "harvest", "timewarrior", "solidtime", "csv", "account"]
+)
 ImportState = Literal["waiting", "under_way", "interrupted", "done", "failed", "being_undone", "undone"]
 
-_ABSENT_WITHOUT = ("holder", "left_out", "row_count", "rows_done", "background", "failure")
+_ABSENT_WITHOUT = ("holder", "left_out", "row_count", "rows_done", "background", "failure", "ignored_columns")
 
 _ENDS = ("done", "failed", "undone")
 
@@ -100,6 +104,10 @@ class ImportBatch(StoredDocument):
     background: Background | None = None
     failure: str | None = None
     """Why it has failed."""
+    ignored_columns: (
+        Annotated[list[Annotated[str, Field(max_length=LONGEST_COLUMN)]], Field(max_length=MOST_COLUMNS)] | None
+    ) = None
+    """The headers of the columns that were passed over, as soon as they are known."""
 
     class Settings:
         """The collection and its indexes: one import a user at a time, the list, and the same file again."""
@@ -202,7 +210,8 @@ class ImportBatch(StoredDocument):
             created_at, last_id = after
             same_instant = {"created_at": created_at, "_id": {"$lt": last_id}}
             beyond = [{"$match": {"$or": [{"created_at": {"$lt": created_at}}, same_instant]}}]
-        lists = {"errors": "$errors", "notices": "$notices", "left_out": {"$ifNull": ["$left_out", []]}}
+        lists: Row = {"errors": "$errors", "notices": "$notices", "left_out": {"$ifNull": ["$left_out", []]}}
+        lists["ignored_columns"] = {"$ifNull": ["$ignored_columns", []]}
         shown = {name: {"$slice": [found, findings]} for name, found in lists.items()}
         return await cls.aggregated(
             [

@@ -11,7 +11,7 @@ from bson import ObjectId
 from app.clock import utc_now
 from app.errors import ConflictError, DatabaseUnavailableError, FieldError, NotFoundError, ValidationError
 from documents.base import Row, object_id
-from documents.import_batches import MOST_FINDINGS, ImportBatch
+from documents.import_batches import LONGEST_COLUMN, MOST_COLUMNS, MOST_FINDINGS, ImportBatch
 from documents.overlapping import MOST_SHOWN
 from documents.users import OverlapPolicy
 from services.account_import import open_account
@@ -21,8 +21,11 @@ from services.beside_the_loop import beside_the_loop
 from services.contention import TOO_MANY
 from services.cursors import Position, cut, decode_cursor, scope_of
 from services.import_background import BackgroundImports
-from services.import_formats.reading import RowFormat, read_rows
+from services.import_formats.detecting import Detected, detected_format
+from services.import_formats.parsing import Settings
+from services.import_formats.reading import read_rows
 from services.import_formats.rows import RowFinding, RowsRead
+from services.import_formats.sources import IN_UTC, RowFormat
 from services.import_known import known_to
 from services.import_leases import ImportTakenOverError, reading_in, require_hold, taking_back
 from services.import_matching import wanted_ids
@@ -38,6 +41,7 @@ from services.schemas.imports import (
     ImportPage,
     ImportRead,
     ImportUndoResult,
+    read_column,
     read_import,
     read_undone,
 )
@@ -75,7 +79,7 @@ class _Job:
     """A file that has been read, and what is to be done with it."""
 
     user: ActingUser
-    asked: ImportForm
+    format: RowFormat
     policy: OverlapPolicy
     zone: str
     digest: str
@@ -185,11 +189,12 @@ async def open_file(
     user: ActingUser, file: BinaryIO, asked: ImportForm, policy: OverlapPolicy, progress: Progress = unwatched
 ) -> Opened:
     """Reads the file. Raises ValidationError or BodyTooLargeError for one that cannot be read as a whole."""
-    if asked.format == "account":
+    form = await _format_of(file, asked)
+    if form == "account":
         return await open_account(user, file, progress=progress)
-    form, zone = asked.format, _zone(asked)
+    zone = _zone(user, form, asked)
     digest, read = await beside_the_loop(lambda: _read(file, asked, form, zone, policy))
-    job = _Job(user, asked, policy, zone.key, digest, read, wanted_ids(user.id, read.rows), progress)
+    job = _Job(user, form, policy, zone.key, digest, read, wanted_ids(user.id, read.rows), progress)
     return Opened(form, digest, job.rows, lambda: _rehearse(job), lambda batch: _write_rows(job, batch))
 
 
@@ -206,7 +211,7 @@ async def _rehearse(job: _Job) -> Rehearsed:
         if overlaps is not None:
             overlaps += found.overlaps[: MOST_SHOWN - len(overlaps)]
     batch = {
-        **ImportBatch.new(job.user.id, format=job.asked.format, digest=job.digest).as_row(),
+        **ImportBatch.new(job.user.id, format=job.format, digest=job.digest).as_row(),
         **_findings(job, planned),
         "rows_done": job.rows,
         "errors": _rows(errors[:MOST_FINDINGS]),
@@ -215,7 +220,8 @@ async def _rehearse(job: _Job) -> Rehearsed:
         "created": tally.made(),
         "state": "done",
     }
-    return Rehearsed({**read_import(batch, overlaps), "id": None, "dry_run": True}, errors)
+    columns = {field: read_column(found.header, found.values) for field, found in job.read.columns.items()}
+    return Rehearsed({**read_import(batch, overlaps), "id": None, "dry_run": True, "columns": columns}, errors)
 
 
 async def _write_rows(job: _Job, batch: Row) -> Written:
@@ -239,11 +245,21 @@ async def _write_rows(job: _Job, batch: Row) -> Written:
     raise DatabaseUnavailableError(TOO_MANY)
 
 
-def _zone(asked: ImportForm) -> ZoneInfo:
-    if asked.timezone is None:
-        wrong = "is needed, since the file has local times"
-        raise ValidationError(errors=(FieldError(wrong, pointer="#/timezone"),))
-    return ZoneInfo(asked.timezone)
+async def _format_of(file: BinaryIO, asked: ImportForm) -> Detected:
+    """The format that is asked for, or the one that the file has. Raises ValidationError."""
+    if asked.format != "auto":
+        return asked.format
+    return await beside_the_loop(lambda: detected_format(file))
+
+
+def _zone(user: ActingUser, form: RowFormat, asked: ImportForm) -> ZoneInfo:
+    """Whose local times the file has. Raises ValidationError when it has some and nobody says whose they are."""
+    if asked.timezone is not None:
+        return ZoneInfo(asked.timezone)
+    if form in IN_UTC:
+        return ZoneInfo(user.timezone)
+    wrong = "is needed, since the file has local times"
+    raise ValidationError(errors=(FieldError(wrong, pointer="#/timezone"),))
 
 
 def _read(
@@ -255,11 +271,13 @@ def _read(
 ) -> tuple[str, RowsRead]:
     """What tells this file and how it is read from all others, and its rows. Raises ValidationError."""
     content = hashlib.sha256()
+    file.seek(0)
     while some := file.read(_READ_AT_ONCE):
         content.update(some)
-    content.update(f"\n{asked.format}\n{zone.key}\n{asked.date_order}\n{policy}".encode())
-    file.seek(0)
-    read = read_rows(file, format=format, zone=zone, date_order=asked.date_order, now=utc_now())
+    how = (asked.user, asked.currency, asked.columns, asked.day_start)
+    content.update(f"\n{format}\n{zone.key}\n{asked.date_order}\n{policy}\n{how}".encode())
+    settings = Settings(zone, utc_now(), user=asked.user, currency=asked.currency, day_start=asked.day_start)
+    read = read_rows(file, format=format, settings=settings, date_order=asked.date_order, columns=asked.columns)
     return content.hexdigest(), read
 
 
@@ -287,6 +305,7 @@ def _findings(job: _Job, planned: Plan) -> Row:
         "errors": _rows(read.errors[:MOST_FINDINGS]),
         "error_count": len(read.errors),
         "notices": _rows(read.notices[:MOST_FINDINGS]),
+        "ignored_columns": [header[:LONGEST_COLUMN] for header in read.ignored_columns[:MOST_COLUMNS]],
     }
 
 

@@ -45,7 +45,7 @@ WRONG: dict[str, list[str]] = {
     "zone": [*quoted("", "Mars/Olympus", "localtime", "../UTC", "UTC\n", "+01:00", "CEST"), NUL, *NO_TEXT],
     "title": [*NO_LINE, *longer_than(200), *NO_TEXT],
     "name or null": [*NO_LINE, *longer_than(200), *NO_TEXT],
-    "note": [*CONTROLS, *TURNING, *longer_than(1_000), NUL, *NO_TEXT],
+    "note": [*CONTROLS, *TURNING, *longer_than(5_000), NUL, *NO_TEXT],
     "description": [*CONTROLS, *TURNING, *longer_than(20_000), NUL, *NO_TEXT],
     "tag": [*NO_LINE, *longer_than(50), *NO_TEXT],
     "tags": [

@@ -42,6 +42,8 @@ class TestWhatIsSaid:
     def test_names_the_option_that_is_wrong(self) -> None:
         refused = ValidationError(errors=(FieldError("is needed", pointer="#/date_order"),))
         assert _sentences(refused) == "--date-order is needed."
+        of_user = ValidationError(errors=(FieldError("is nobody", pointer="#/user"),))
+        assert _sentences(of_user) == "--rows-of is nobody."
         assert _sentences(ServiceError("No.")) == "No."
 
     def test_tells_of_a_dry_run(self) -> None:
@@ -60,6 +62,8 @@ class TestWhatIsSaid:
                 "rows_done": 1_004,
                 "created_at": "2026-11-18T08:59:02Z",
                 "notices": [{"row": 1_000, "column": "End", "message": "is a break"}],
+                "ignored_columns": ["Group", "Invoice ID"],
+                "columns": {"task": {"header": "What", "values": ["Mail", "Call"]}},
             }
         )
         assert said == [
@@ -69,4 +73,6 @@ class TestWhatIsSaid:
             "2 rows are no time of work.",
             "the file: 3 more rows are not listed",
             "row 1,000, column End: is a break",
+            "Columns that were passed over: Group, Invoice ID.",
+            "task is read from What, such as: Mail | Call",
         ]

@@ -150,6 +150,7 @@ class TestAFile:
         assert await kept(database) == []
         assert await database.import_batches.count_documents({}) == 0
         dry, made = response.json(), await read_in(alice, WEEK + bad)
+        assert dry.pop("columns")["task"] == {"header": "Task", "values": ["Offer", "Mail", "Offer"]}
         assert (dry.pop("id"), dry.pop("dry_run")) == (None, True)
         assert dry | {"created_at": made["created_at"]} == {
             name: value for name, value in made.items() if name not in {"id", "dry_run"}
@@ -497,7 +498,18 @@ class TestTheForm:
             ({"strict": "1"}, "#/strict"),
             ({"more": "1"}, "#/more"),
             ({"timezone": ["UTC", "UTC"]}, "#/timezone"),
-            ({"timezone": "x" * 2000}, "#"),
+            ({"timezone": "x" * 9000}, "#"),
+            ({"user": " "}, "#/user"),
+            ({"user": "Eve"}, "#/user"),
+            ({"currency": "EURO"}, "#/currency"),
+            ({"columns": "task"}, "#/columns"),
+            ({"columns": "[]"}, "#/columns"),
+            ({"columns": '{"what": "Task"}'}, "#/columns"),
+            ({"columns": '{"task": 1}'}, "#/columns"),
+            ({"columns": '{"task": "Task", "title": "Task"}'}, "#/columns"),
+            ({"columns": '{"task": "Nothing"}'}, "#/columns"),
+            ({"day_start": "9"}, "#/day_start"),
+            ({"day_start": "24:00"}, "#/day_start"),
         ],
     )
     async def test_is_told_what_is_wrong_with_it(
@@ -507,8 +519,8 @@ class TestTheForm:
         assert await kept(database) == []
 
     async def test_is_told_how_long_a_field_may_be(self, alice: Client) -> None:
-        refused = problem(await send(alice, WEEK, timezone="x" * 2000), 422, "invalid_request")
-        assert "maximum size of 1KB" in refused["errors"][0]["detail"]
+        refused = problem(await send(alice, WEEK, timezone="x" * 9000), 422, "invalid_request")
+        assert "maximum size of 8KB" in refused["errors"][0]["detail"]
 
     async def test_needs_one_file(self, alice: Client) -> None:
         form = {"format": "csv", "timezone": "UTC"}

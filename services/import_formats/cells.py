@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from services.import_formats.columns import Columns, Field
+from services.import_formats.columns import Columns
+from services.import_formats.fields import Field
 
 _BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -35,6 +36,6 @@ class Cells:
         if place is None or place >= len(self._row):
             return ""
         text = self._row[place]
-        if text[:1] == "'" and self._columns.is_neutralised and text.lstrip("'").startswith(_BEGINS_A_FORMULA):
+        if text[:1] == "'" and self._columns.layout.is_neutralised and text.lstrip("'").startswith(_BEGINS_A_FORMULA):
             text = text[1:]
-        return "" if text == self._columns.nothing else text
+        return "" if text == self._columns.layout.nothing else text

@@ -21,7 +21,11 @@ CLOCKIFY = Layout(
             "tags": "tags",
             "billable": "billable",
             "rate": "billable rate",
-            "kind": "type, break",
+            "amount": "billable amount",
+            "currency": "currency",
+            "user": "user",
+            "email": "email",
+            "kind": "type | break",
         }
     ),
     needed=(

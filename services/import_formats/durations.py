@@ -8,16 +8,22 @@ from functools import lru_cache
 from services.import_formats.texts import LONGEST_SHOWN, shown
 
 SECOND, MINUTE, HOUR = 1, 60, 3_600
+_TOO_LONG = 10**12
 
-_CLOCK = re.compile(r"([0-9]{1,6}):([0-5][0-9])(?::([0-5][0-9])(?:[.,][0-9]{1,9})?)?")
+_CLOCK = re.compile(
+    r"([0-9]{1,6}):([0-5]?[0-9])(?::([0-5]?[0-9])(?:[.,][0-9]{1,9})?)?(?: ?h(?:rs?|ours?)?)?", re.IGNORECASE
+)
 _MINUTES_AND_SECONDS = re.compile(r"([0-9]{1,6}):([0-5][0-9]) ?min", re.IGNORECASE)
 _UNITS = re.compile(
-    r"(?:pt)?(?:(?P<hours>[0-9]{1,6}) ?(?:h|hours?|hrs?))? ?"
-    r"(?:(?P<minutes>[0-9]{1,8}) ?(?:m|mins?|minutes?))? ?"
-    r"(?:(?P<seconds>[0-9]{1,9}) ?(?:s|secs?|seconds?))?",
+    r"(?:p(?:0+y)?(?:0+m)?(?:(?P<days>[0-9]{1,4})d)?t)?"
+    r"(?:(?P<hours>[0-9]{1,6}(?:[.,][0-9]{1,9})?) ?(?:h|hours?|hrs?|hr\.|std\.?|stunden?|heures?|horas?))?,? ?"
+    r"(?:(?P<minutes>[0-9]{1,8}(?:[.,][0-9]{1,9})?) ?(?:m|mins?|min\.|minutes?|minuten?|minutos?))?,? ?"
+    r"(?:(?P<seconds>[0-9]{1,9})(?:[.,][0-9]{1,9})? ?(?:s|secs?|sec\.|seconds?|sek\.?|sekunden?|secondes?|segundos?))?"
+    r"(?:0+f)?",
     re.IGNORECASE,
 )
-_NUMBER = re.compile(r"([0-9]{1,10})(?:[.,]([0-9]{1,12}))?(?: ?h)?", re.IGNORECASE)
+_HOURS_AND_MINUTES = re.compile(r"([0-9]{1,6}) ?h ?([0-5][0-9])", re.IGNORECASE)
+_NUMBER = re.compile(r"([0-9]{1,10})(?:[.,]([0-9]{1,20}))?(?:e(-?[0-9]{1,2}))?(?: ?h)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,8 @@ def _parsed_duration(text: str, unit: int | None) -> Duration:
     if found := _CLOCK.fullmatch(text):
         seconds = int(found[1]) * HOUR + int(found[2]) * MINUTE + int(found[3] or 0)
         return Duration(seconds, SECOND if found[3] else MINUTE)
+    if found := _HOURS_AND_MINUTES.fullmatch(text):
+        return Duration(int(found[1]) * HOUR + int(found[2]) * MINUTE, MINUTE)
     if found := _MINUTES_AND_SECONDS.fullmatch(text):
         return Duration(int(found[1]) * MINUTE + int(found[2]), SECOND)
     if found := _NUMBER.fullmatch(text):
@@ -59,15 +67,21 @@ def _parsed_duration(text: str, unit: int | None) -> Duration:
 
 
 def _number(found: re.Match[str], unit: int | None) -> Duration:
-    whole, decimals = found[1], found[2] or ""
-    if unit is None and not decimals and not found[0].lower().endswith("h"):
+    whole, decimals, power = found[1], found[2] or "", int(found[3] or 0)
+    if unit is None and not decimals and not found[0].lower().endswith("h") and int(whole):
         raise ValueError(f"does not say whether it is in hours, minutes or seconds: {shown(found[0])}")
-    unit = unit or HOUR
-    seconds = round(Decimal(f"{whole}.{decimals or 0}") * unit)
-    within = SECOND if unit == SECOND else max(SECOND, unit // 10 ** len(decimals))
+    unit = HOUR if unit is None or found[0].lower().endswith("h") else unit
+    exact = Decimal(f"{whole}.{decimals or 0}").scaleb(power) * unit
+    if exact >= _TOO_LONG:
+        raise ValueError(f"is not a duration: {shown(found[0])}")
+    seconds = round(exact)
+    within = SECOND if unit == SECOND else max(SECOND, unit // 10 ** max(len(decimals) - power, 0))
     return Duration(seconds, within)
 
 
 def _in_units(found: re.Match[str]) -> Duration:
-    hours, minutes, seconds = (int(found[name] or 0) for name in ("hours", "minutes", "seconds"))
-    return Duration(hours * HOUR + minutes * MINUTE + seconds, SECOND if found["seconds"] else MINUTE)
+    exact = sum(
+        Decimal(".".join((found[name] or "0").split(","))) * unit
+        for name, unit in (("days", 24 * HOUR), ("hours", HOUR), ("minutes", MINUTE), ("seconds", SECOND))
+    )
+    return Duration(round(exact), SECOND if found["seconds"] or exact % MINUTE else MINUTE)

@@ -1,6 +1,7 @@
 """The bytes of a file as the lines of a text: which encoding it has, and what is no text at all."""
 
 import codecs
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
@@ -9,8 +10,12 @@ from typing import BinaryIO
 from app.errors import FieldError, ValidationError
 
 LONGEST_LINE = 1_000_000
+WINDOWS = "cp1252"
+ARCHIVE = (b"PK\x03\x04", b"PK\x05\x06")
+"""How an archive begins, and one that is empty."""
+
 _LOOKED_AT = 256
-_WORKBOOK = b"PK\x03\x04"
+_READ_AT_ONCE = 1024 * 1024
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF32_LE: None,  # it begins like the one of UTF-16, so that it is looked for first
     codecs.BOM_UTF32_BE: None,
@@ -18,6 +23,8 @@ _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
+_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+_UNREADABLE = "is not text in UTF-8, UTF-16 or Windows-1252: save it as CSV in UTF-8"
 
 
 def unreadable(detail: str) -> ValidationError:
@@ -27,7 +34,7 @@ def unreadable(detail: str) -> ValidationError:
 
 @contextmanager
 def opened(file: BinaryIO) -> Iterator[TextIOWrapper]:
-    """The text of the file from its beginning. Raises ValidationError for what is neither in UTF-8 nor in UTF-16."""
+    """The text of the file from its beginning. Raises ValidationError for what is no text."""
     encoding, mark = _encoding(file)
     file.seek(mark)
     text = TextIOWrapper(file, encoding, newline="")
@@ -56,28 +63,56 @@ def _line(text: TextIOWrapper) -> str:
     try:
         return text.readline(LONGEST_LINE + 1)
     except UnicodeDecodeError as wrong:
-        raise unreadable("is not text in UTF-8 or UTF-16: save it as CSV in UTF-8") from wrong
+        raise unreadable(_UNREADABLE) from wrong
 
 
 def _encoding(file: BinaryIO) -> tuple[str, int]:
     """The encoding, and how many bytes its mark takes."""
     file.seek(0)
     head = file.read(_LOOKED_AT)
-    if head.startswith(_WORKBOOK):
+    if head.startswith(ARCHIVE):
         raise unreadable("is a workbook or an archive, not a CSV file: export it as CSV")
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if head.startswith(mark):
             if encoding is None:
                 raise unreadable("is text in UTF-32: save it as CSV in UTF-8")
             return encoding, len(mark)
-    return _encoding_without_mark(head), 0
+    return _encoding_without_mark(file, head), 0
 
 
-def _encoding_without_mark(head: bytes) -> str:
+def _encoding_without_mark(file: BinaryIO, head: bytes) -> str:
     """In UTF-16 nearly every second byte of a header in English is zero."""
     first, second = head[::2].count(0), head[1::2].count(0)
     if second > len(head) // 4 > first:
         return "utf-16-le"
     if first > len(head) // 4 > second:
         return "utf-16-be"
-    return "utf-8"
+    return "utf-8" if _is_utf8(file) else _windows(file)
+
+
+def _is_utf8(file: BinaryIO) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    file.seek(0)
+    try:
+        while some := file.read(_READ_AT_ONCE):
+            decoder.decode(some)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _windows(file: BinaryIO) -> str:
+    """Windows-1252. Raises ValidationError for what cannot be that, or is rather UTF-8 that was damaged."""
+    file.seek(0)
+    content = file.read()
+    replaced = content.decode("utf-8", "replace")
+    damaged = replaced.count("\N{REPLACEMENT CHARACTER}")
+    whole = sum(not letter.isascii() for letter in replaced) - damaged
+    if whole > damaged or _NO_TEXT.search(content):
+        raise unreadable(_UNREADABLE)
+    try:
+        content.decode(WINDOWS)
+    except UnicodeDecodeError as wrong:
+        raise unreadable(_UNREADABLE) from wrong
+    return WINDOWS

@@ -21,6 +21,7 @@ def instants(day: date, clock: Clock, zone: ZoneInfo) -> tuple[datetime, ...]:
 
     Raises ValueError where the clock is turned forward over it.
     """
+    day += timedelta(days=clock.days)
     if clock.offset is not None:
         return (datetime.combine(day, clock.first, UTC) - clock.offset,)
     earlier = datetime.combine(day, clock.first, zone).astimezone(UTC)
@@ -33,23 +34,45 @@ def instants(day: date, clock: Clock, zone: ZoneInfo) -> tuple[datetime, ...]:
 
 
 def settled(
-    starts: Sequence[datetime], ends: Sequence[datetime], duration: Duration | None, *, has_seconds: bool
+    starts: Sequence[datetime],
+    ends: Sequence[datetime],
+    duration: Duration | None,
+    *,
+    has_seconds: bool,
+    pause: int | None = None,
 ) -> Interval:
     """The entry between one of the starts and one of the ends, those that the duration tells, else the first.
 
     Where the two differ by no more than what was rounded off the end counts; but a duration says more
-    than times without seconds. Raises ValueError when every end is before every start, DisagreementError
-    when the duration is another one.
+    than times without seconds. With a `pause`, in seconds, a duration may be shorter, with or without
+    the pause: then it is how long the entry is. Raises ValueError when every end is before every
+    start, DisagreementError when the duration is another one.
     """
     spans = [Interval(start, end) for start in starts for end in ends if start <= end]
     if not spans:
         raise ValueError("is before the start")
     if duration is None:
-        return spans[0]
-    best = min(spans, key=lambda span: abs(span.seconds - duration.seconds))
+        return _without(spans[0], pause or 0)
+    best = min(spans, key=lambda span: abs(span.seconds - (pause or 0) - duration.seconds))
     apart = abs(best.seconds - duration.seconds)
     if apart <= ROUNDED or apart < duration.within:
         return best
     if not has_seconds and apart < MINUTE - 1 + duration.within:
-        return Interval(best.started_at, best.started_at + timedelta(seconds=duration.seconds))
+        return _lasting(best.started_at, duration.seconds)
+    if pause and abs(best.seconds - pause - duration.seconds) < max(duration.within, ROUNDED + 1):
+        return _without(best, pause)
+    if pause is not None and duration.seconds < best.seconds:
+        return _lasting(best.started_at, duration.seconds)
     raise DisagreementError(f"says {duration.seconds} seconds, but from the start to the end there are {best.seconds}")
+
+
+def _without(span: Interval, pause: int) -> Interval:
+    if pause > span.seconds:
+        raise DisagreementError(
+            f"says {pause} seconds of a break, but from the start to the end there are {span.seconds}"
+        )
+    return _lasting(span.started_at, span.seconds - pause)
+
+
+def _lasting(start: datetime, seconds: int) -> Interval:
+    return Interval(start, start + timedelta(seconds=seconds))

@@ -12,7 +12,8 @@ class ImportedRow:
     says. `billable` is None where the file does not say; `hourly_rate` is an amount in minor units
     and its currency, and `timezone` the IANA name of where it was tracked, where the file has them.
     `takes_project_rate` is False where the file says what an hour costs, even if nobody can read
-    it: then the entry has this rate or none, never the project's. `user` is whose time it is, as
+    it: then the entry has this rate or none, never the project's. `price` is what the row itself
+    says of that; which currency the form says is no part of it. `user` is whose time it is, as
     the file names that person, and `entry_id` the id in an export of this service. `laid_on` is the
     day of a row that has no time of day: its entry was laid behind the one before on that day.
     """
@@ -32,12 +33,14 @@ class ImportedRow:
     user: str | None = None
     entry_id: str | None = None
     laid_on: date | None = None
+    price: tuple[str, ...] = ()
 
     def said(self) -> dict[str, object]:
         """All that the row says, but for its entry_id: rows are equal when this is.
 
         What it does not say is not in it, so that a column that is read one day leaves other rows as they are. Where
-        an entry is laid on its day depends on the rows before it, so it counts how long it is.
+        an entry is laid on its day depends on the rows before it, so it counts how long it is; and which rate an
+        hour has may depend on the form, so it counts what the row says of it.
         """
         said = {name: value for name, default in _SAID if (value := getattr(self, name)) != default}
         if self.laid_on is not None:
@@ -46,8 +49,9 @@ class ImportedRow:
         return said
 
 
+_NOT_SAID = frozenset({"number", "entry_id", "hourly_rate", "takes_project_rate"})
 _SAID: tuple[tuple[str, object], ...] = tuple(
-    (column.name, column.default) for column in fields(ImportedRow) if column.name not in {"number", "entry_id"}
+    (column.name, column.default) for column in fields(ImportedRow) if column.name not in _NOT_SAID
 )
 
 

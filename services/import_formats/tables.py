@@ -1,22 +1,29 @@
 """A CSV file as a header and its rows (RFC 4180, with commas, semicolons or tabs)."""
 
 import csv
+import re
 from collections.abc import Iterator
 from io import TextIOWrapper
 from itertools import chain
 
-from services.import_formats.files import lines_of, unreadable
+from services.import_formats.files import WINDOWS, lines_of, unreadable
+from services.import_formats.rows import RowFinding
 
 LONGEST_CELL = 100_000
 MOST_ROWS = 500_000
 _DELIMITERS = ",;\t"
+_SEPARATOR = re.compile(r'"?sep=([,;\t|])"?[ ,;\t]*[\r\n]*', re.IGNORECASE)
+"""The first line by which Excel knows what divides the cells."""
+
+_READ_AS_WINDOWS = "is not in UTF-8: it was read as Windows-1252, so look whether its letters are right"
 
 
 class Table:
     """The header, as it stands in the file, and then the rows, each with its number.
 
     Whatever makes the borders of cells uncertain is a ValidationError of the file as a whole: after a
-    quotation mark that is not closed nobody knows which rows are lost.
+    quotation mark that is not closed nobody knows which rows are lost. A first line such as sep=; says
+    what divides the cells.
     """
 
     def __init__(self, text: TextIOWrapper) -> None:
@@ -24,7 +31,14 @@ class Table:
         first = next((line for line in lines if line.strip()), None)
         if first is None:
             raise unreadable("is empty: its first line must be the header that names the columns")
-        self._records = csv.reader(chain((first,), lines), delimiter=_delimiter(first), strict=True)
+        delimiter = None
+        if told := _SEPARATOR.fullmatch(first):
+            delimiter = told[1]
+            first = next((line for line in lines if line.strip()), None)
+            if first is None:
+                raise unreadable("is empty after its line sep=: the next must be the header that names the columns")
+        self._records = csv.reader(chain((first,), lines), delimiter=delimiter or _delimiter(first), strict=True)
+        self.notices = [] if text.encoding != WINDOWS else [RowFinding(0, None, _READ_AS_WINDOWS)]
         self._number = -1
         self.header = [cell.strip() for cell in self._next() or ()]
         self._number = 0

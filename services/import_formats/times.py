@@ -8,11 +8,13 @@ from functools import lru_cache
 from services.import_formats.texts import LONGEST_SHOWN, shown
 
 _TIME = re.compile(
-    r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(:(?P<second>[0-9]{2})([.,][0-9]{1,9})?)?"
-    r"(\s?(?P<half>[ap])\.?m\.?)?"
-    r"(\s?(?P<offset>z|utc|gmt|[+-][0-9]{2}:?[0-9]{2}(:[0-9]{2})?))?",
+    r"(?P<hour>[0-9]{1,2})(?:[:.h](?P<minute>[0-9]{2})(?:[:.](?P<second>[0-9]{2})([.,][0-9]{1,9})?)?"
+    r"|(?<=[0-9][0-9])(?P<minute_>[0-9]{2})(?P<second_>[0-9]{2})?|(?=\s?[ap]\.?m))"
+    r"(\s?(?P<half>[ap])\.?m\.?)?(\s?uhr)?"
+    r"(\s?(?P<offset>z|utc|gmt|[+-][0-9]{2}(?::?[0-9]{2}(:[0-9]{2})?)?))?",
     re.IGNORECASE,
 )
+_HOURS_A_DAY = 24
 _NOON = 12
 
 
@@ -20,13 +22,15 @@ _NOON = 12
 class Clock:
     """What a clock shows: without a fraction of a second, and with an offset from UTC if it was written.
 
-    `again` is the same time of day where it comes for the second time (PEP 495).
+    `again` is the same time of day where it comes for the second time (PEP 495). 24:00 is 00:00
+    of the day after, `days` later.
     """
 
     first: time
     again: time
     offset: timedelta | None
     has_seconds: bool
+    days: int = 0
 
 
 def parsed_time(text: str) -> Clock:
@@ -41,7 +45,11 @@ def _parsed_time(text: str) -> Clock:
     found = _TIME.fullmatch(text)
     if found is None:
         raise ValueError(f"is not a time of day: {shown(text)}")
-    hour, minute, second = int(found["hour"]), int(found["minute"]), int(found["second"] or 0)
+    written = found["second"] or found["second_"]
+    hour, minute, second = int(found["hour"]), int(found["minute"] or found["minute_"] or 0), int(written or 0)
+    days = 0
+    if (hour, minute, second, found["half"]) == (_HOURS_A_DAY, 0, 0, None):
+        hour, days = 0, 1
     if found["half"]:
         if not 1 <= hour <= _NOON:
             raise ValueError(f"is not a time of day of 12 hours: {shown(text)}")
@@ -51,7 +59,7 @@ def _parsed_time(text: str) -> Clock:
         offset = None if found["offset"] is None else _offset(found["offset"])
     except ValueError as wrong:
         raise ValueError(f"is not a time of day: {shown(text)}") from wrong
-    return Clock(first, again, offset, has_seconds=found["second"] is not None)
+    return Clock(first, again, offset, has_seconds=written is not None, days=days)
 
 
 def _offset(text: str) -> timedelta:

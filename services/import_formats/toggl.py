@@ -16,6 +16,9 @@ TOGGL = Layout(
             "client": "client",
             "tags": "tags",
             "billable": "billable",
+            "amount": "amount",
+            "user": "user, member",
+            "email": "email",
         }
     ),
     needed=(
@@ -25,4 +28,4 @@ TOGGL = Layout(
     ),
     nothing="-",
 )
-"""Its amounts are of an entry, not of an hour, so that they make no rate."""
+"""Its amounts are of an entry, not of an hour: the rate is computed from them."""

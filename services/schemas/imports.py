@@ -1,9 +1,10 @@
 """Imports as requests send them and answers show them."""
 
+from datetime import time
 from typing import Annotated, Any, Literal, NotRequired
 
 from bson import ObjectId
-from pydantic import BaseModel, ConfigDict, Field, with_config
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, with_config
 from pydantic.config import JsonDict
 from typing_extensions import TypeAliasType, TypedDict
 
@@ -11,6 +12,7 @@ from app.clock import rfc3339
 from documents.import_batches import ImportBatch, ImportFormat
 from services.import_formats.dates import DateOrder
 from services.schemas.fields import Flag, Id, NextCursor, Timestamp, Zone
+from services.schemas.import_fields import AskedFormat, ColumnsField, CurrencyField, TimeOfDay
 from services.schemas.overlaps import OverlapQuery, OverlapRead
 
 ImportStatus = TypeAliasType("ImportStatus", Literal["running", "done", "failed"])
@@ -25,6 +27,8 @@ _READ_EXAMPLE: JsonDict = {
     "skipped": 0,
     "errors": [{"row": 17, "column": "End time", "message": "is before the start"}],
     "left_out": [],
+    "notices": [],
+    "ignored_columns": ["Invoice ID"],
     "status": "done",
     "rows": 231,
     "rows_done": 231,
@@ -41,9 +45,9 @@ class ImportForm(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"format": "csv", "timezone": "UTC"}]})
 
-    format: ImportFormat
+    format: AskedFormat = Field(description="auto: the file tells which program has written it.")
     timezone: Zone | None = Field(
-        default=None, description="Whose local times the file has. Needed, but for an account file."
+        default=None, description="Whose local times the file has. Needed where it has local times."
     )
     date_order: DateOrder | None = Field(
         default=None, description="Needed where the dates of the file can be read in more than one way."
@@ -51,6 +55,18 @@ class ImportForm(BaseModel):
     dry_run: Flag = Field(default=False, description="true: answer what would be done, and write nothing.")
     strict: Flag = Field(default=False, description="true: write nothing when there is anything wrong with a row.")
     wait: Flag = Field(default=True, description="false: answer 202 at once, and read the file in beside.")
+    user: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=254)] | None = Field(
+        default=None, description="Take the rows of this person alone, by the name or e-mail address in the file."
+    )
+    currency: CurrencyField | None = Field(
+        default=None, description="Of rates whose currency the file does not tell.", examples=["EUR"]
+    )
+    columns: ColumnsField | None = Field(
+        default=None, description="A JSON object: our field to the header in the file; null for no column."
+    )
+    day_start: TimeOfDay = Field(
+        default=time(9), description="Where the entries of a day begin whose rows have no time of day."
+    )
 
 
 class ImportQuery(OverlapQuery):
@@ -85,6 +101,14 @@ class ImportLeftOutRow(TypedDict):
     reason: str
 
 
+@with_config(ConfigDict(extra="forbid"))
+class ImportColumn(TypedDict):
+    """The column that a field is read from."""
+
+    header: str
+    values: Annotated[list[str], Field(description="The first three that are not empty.")]
+
+
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_READ_EXAMPLE]}))
 class ImportRead(TypedDict):
     """A file that was read in."""
@@ -97,6 +121,8 @@ class ImportRead(TypedDict):
     skipped: Annotated[int, Field(description="Rows that are no time of work.")]
     errors: list[ImportRowMessage]
     left_out: Annotated[list[ImportLeftOutRow], Field(description="The first 1,000 of the duplicates, and why.")]
+    notices: Annotated[list[ImportRowMessage], Field(description="What was made of rows, columns or the file.")]
+    ignored_columns: Annotated[list[str], Field(description="The columns that were passed over.")]
     status: Annotated[
         ImportStatus,
         Field(description="`running` until all is read in; what has failed has left nothing behind."),
@@ -105,7 +131,14 @@ class ImportRead(TypedDict):
     rows_done: int
     created_at: Timestamp
     failure: NotRequired[Annotated[str, Field(description="There only when it has failed: why.")]]
-    notices: NotRequired[Annotated[list[ImportRowMessage], Field(description="There only when there are any.")]]
+    columns: NotRequired[
+        Annotated[
+            dict[str, ImportColumn],
+            Field(
+                description="In a dry run: where each of our fields is read from. Send it as `columns` to change it."
+            ),
+        ]
+    ]
     overlaps: NotRequired[Annotated[list[OverlapRead], Field(description="What was there; under `warn` alone.")]]
     state: NotRequired[
         Annotated[
@@ -119,7 +152,7 @@ class ImportRead(TypedDict):
     ConfigDict(extra="forbid", json_schema_extra={"examples": [{"items": [_READ_EXAMPLE], "next_cursor": None}]})
 )
 class ImportPage(TypedDict):
-    """A page of imports, the newest first, each with at most ten of its errors, notices and rows left out."""
+    """A page of imports, the newest first, each with at most ten of its errors, notices, rows and columns left out."""
 
     items: list[ImportRead]
     next_cursor: NextCursor
@@ -161,6 +194,8 @@ def read_import(batch: dict[str, Any], overlaps: list[OverlapRead] | None = None
         "skipped": batch["skipped"],
         "errors": [*errors, _more(more)] if more else errors,
         "left_out": batch.get("left_out", []),
+        "notices": batch["notices"],
+        "ignored_columns": batch.get("ignored_columns", []),
         "status": _status(batch),
         "rows": rows,
         "rows_done": batch.get("rows_done", rows),
@@ -168,13 +203,16 @@ def read_import(batch: dict[str, Any], overlaps: list[OverlapRead] | None = None
     }
     if read["status"] == "failed":
         read["failure"] = batch.get("failure", _INTERRUPTED)
-    if batch["notices"]:
-        read["notices"] = batch["notices"]
     if overlaps is not None:
         read["overlaps"] = overlaps
     if batch["state"] not in _TOLD_BY_STATUS:
         read["state"] = batch["state"]
     return read
+
+
+def read_column(header: str, values: list[str]) -> ImportColumn:
+    """The answer about the column of a field."""
+    return {"header": header, "values": values}
 
 
 def read_undone(import_id: ObjectId, removed: dict[str, int], left: dict[str, int]) -> ImportUndoResult:

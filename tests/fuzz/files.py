@@ -20,8 +20,10 @@ from app.errors import BodyTooLargeError, CommandError, ServiceError, Validation
 from documents.backing_up import split
 from services.account_reading import TaskPart, parts_of, read_account
 from services.import_formats.dates import DateOrder
-from services.import_formats.reading import RowFormat, read_rows
+from services.import_formats.parsing import Settings
+from services.import_formats.reading import read_rows
 from services.import_formats.rows import ImportedRow, RowsRead
+from services.import_formats.sources import RowFormat
 from services.money import LARGEST_AMOUNT, MINOR_UNITS
 from services.schemas.account_file import DeletedEntryLine
 from services.schemas.fields import ClientName, Note, ProjectName, Tags, Title, Zone
@@ -60,9 +62,9 @@ def look_at_rows(data: bytes) -> bool:
     order, data = chosen(data, ORDERS)
     zone, data = chosen(data, ZONES)
     try:
-        read = read_rows(BytesIO(data), format=of, zone=ZoneInfo(zone), date_order=order, now=NOW)
+        read = read_rows(BytesIO(data), format=of, settings=Settings(ZoneInfo(zone), NOW), date_order=order)
     except ValidationError as refused:
-        return look_at_a_refusal(refused, "#/file", "#/date_order")
+        return look_at_a_refusal(refused, "#/file", "#/date_order", "#/columns")
     for row in read.rows:
         look_at_a_row(row)
     look_at_what_is_said(read)
@@ -80,7 +82,7 @@ def look_at_a_row(row: ImportedRow) -> None:
     assert TAGS.validate_python(list(row.tags)) == list(row.tags)
     if row.hourly_rate is not None:
         amount, currency = row.hourly_rate
-        assert 0 < amount <= LARGEST_AMOUNT
+        assert 0 <= amount <= LARGEST_AMOUNT
         assert currency in MINOR_UNITS
         assert row.billable
 
@@ -90,8 +92,9 @@ def look_at_what_is_said(read: RowsRead) -> None:
     numbers = sorted([row.number for row in read.rows] + [error.row for error in read.errors])
     assert len(set(numbers)) == len(numbers)
     assert min(numbers, default=1) >= 1
-    for finding in (*read.errors, *read.notices):
+    for finding in (*read.errors, *(notice for notice in read.notices if notice.row)):
         assert 0 < len(finding.message) < 250
+    for finding in (*read.errors, *read.notices):
         assert finding.message.isprintable()
 
 
@@ -180,16 +183,38 @@ TASK_BSON = bson.encode({"_id": bson.ObjectId("0" * 24), "title": "Write the off
 WHOLE = backup_of(manifest_of(TASK_BSON), TASK_BSON)
 ACCOUNT_FILE = b"".join(json.dumps(line).encode() + b"\n" for line in (ACCOUNT, PROJECT, TASK, ENTRY, END))
 
+
+def solidtime_export() -> bytes:
+    """An archive of one entry, not packed, so that its letters can be changed one by one."""
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(
+            "time_entries.csv",
+            "description,start,end,billable_rate,billable,organization_id,project_id,tags\n"
+            'Draw,2026-11-18T09:00:00Z,2026-11-18T10:00:00Z,8550,true,o,p,"[""t""]"\n',
+        )
+        archive.writestr("organizations.csv", "id,currency\no,EUR\n")
+        archive.writestr("projects.csv", "id,name\np,Site\n")
+        archive.writestr("tags.csv", "id,name\nt,Web\n")
+    return file.getvalue()
+
+
 FILES: dict[str, Target] = {
     "file of time entries": Target(
         look_at_rows,
         (
             *(b"\0\0\0" + path.read_bytes() for path in sorted(SAMPLES.glob("toggl-*.csv"))),
             *(b"\1\0\0" + path.read_bytes() for path in sorted(SAMPLES.glob("clockify-*.csv"))),
-            b"\2\0\0" + GENERIC,
-            b"\2\0\0start,hours,project,task\n2026-11-18 09:00,1.0," + b"x" * 199 + b" y," + b"x" * 199 + b" y\n",
-            b"\2\1\1" + GENERIC.decode().encode("utf-16"),
-            b"\2\3\4start,hours\n2026-11-18 09:00,1.0\n",
+            (
+                b"\2\0\0Date,Client,Project,Task,Notes,Hours,Billable?,Billable Rate,Currency\n"
+                b'2026-11-18,Acme,Site,Design,Draw,"1,5",Yes,"85,5",Euro - EUR\n'
+            ),
+            b'\3\0\0[{"id":1,"start":"20261118T090000Z","end":"20261118T100000Z","tags":["a, b"]},{}]',
+            b"\4\0\0" + solidtime_export(),
+            b"\5\0\0" + GENERIC,
+            b"\5\0\0start,hours,project,task\n2026-11-18 09:00,1.0," + b"x" * 199 + b" y," + b"x" * 199 + b" y\n",
+            b"\5\1\1" + GENERIC.decode().encode("utf-16"),
+            b"\5\3\4start,hours\n2026-11-18 09:00,1.0\n",
         ),
         HOSTILE,
     ),

@@ -3,8 +3,8 @@
 import base64
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from typing import Any, TypeVar, get_args
 
 from bson import ObjectId
@@ -21,10 +21,10 @@ from services.cursors import InvalidCursorError, Position, decode_cursor, encode
 from services.emails import checked_email, email_key
 from services.import_formats.dates import DateOrder, date_and_rest, parsed_date
 from services.import_formats.durations import HOUR, MINUTE, SECOND, parsed_duration
-from services.import_formats.rates import parsed_billable, parsed_rate
+from services.import_formats.rates import in_minor_units, number_and_currency, parsed_billable, rate_of
 from services.import_formats.texts import parsed_tags, title_and_note
 from services.import_formats.times import parsed_time
-from services.money import LARGEST_AMOUNT, MINOR_UNITS
+from services.money import LARGEST_AMOUNT
 from services.rounding import Rounding
 from services.schemas.fields import (
     FIRST_YEAR,
@@ -209,13 +209,18 @@ def look_at_a_duration(data: bytes) -> bool:
 
 
 def look_at_a_rate(data: bytes) -> bool:
-    currency, said = chosen(data, ("EUR", "JPY", "KWD", "CLF", "XXQ"))
-    found = readable(lambda text: parsed_rate(text, currency), said)
-    if found is not None:
-        amount, of = found
-        assert (0 < amount <= LARGEST_AMOUNT, of) == (True, currency)
-        assert parsed_rate(str(Decimal(amount).scaleb(-MINOR_UNITS[of])), of) == found
-    return found is not None
+    currency, said = chosen(data, ("EUR", "JPY", "KWD", "CLF"))
+    found = readable(number_and_currency, said)
+    if found is None:
+        return False
+    number, _ = found
+    assert number_and_currency(f"{number:f}"[:40]) == (number, "") or "." not in f"{number:f}"
+    with suppress(ValueError):
+        minor = in_minor_units(number, currency)
+        assert 0 <= minor <= LARGEST_AMOUNT
+        rate = rate_of(number, 3_600, currency)
+        assert rate == (minor or None) or minor * 2 > LARGEST_AMOUNT
+    return True
 
 
 def look_at_a_yes(data: bytes) -> bool:
@@ -289,7 +294,7 @@ TEXTS: dict[str, Target] = {
     "project filter": Target(written_alike(ProjectFilter), (b"none", b"6920a3f1c2d4e5f607182930")),
     "title": Target(written_alike(Title), (b"Write the offer", b" x "), (b"\x1c", b"\xc2\x85", b" ", b"x" * 200)),
     "tag": Target(written_alike(Tag), (b"Web", "GRÖẞE".encode()), ("İ".encode() * 25, "Σ".encode(), b"x" * 50, b" ")),
-    "note": Target(written_alike(Note), (b"First draft\n",), (b"x" * 1000,)),
+    "note": Target(written_alike(Note), (b"First draft\n",), (b"x" * 5000,)),
     "name of a project": Target(written_alike(ProjectName), (b"Website",), (b"x" * 200, b"\x1f")),
     "date of a file": Target(
         look_at_a_date,
@@ -300,7 +305,7 @@ TEXTS: dict[str, Target] = {
         look_at_a_time,
         (b"09:00", b"9:00:59.999 PM", b"12:00 a.m.", b"23:59:59+05:45", b"10:00 UTC", b"10:00-00:44:30"),
         (b":", b"pm", b"AM", b"z", b"gmt", b"+24:00", b"24", b"60", b","),
-        (b"13:00 PM", b"0:30 am", b"24:00", b"09:60", b"9:00+24:00"),
+        (b"13:00 PM", b"0:30 am", b"24:01", b"09:60", b"9:00+24:00"),
     ),
     "duration of a file": Target(
         look_at_a_duration,

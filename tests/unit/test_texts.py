@@ -157,7 +157,7 @@ class TestTheirLengths:
 
     def test_stand_in_the_schema(self) -> None:
         assert TypeAdapter(Title).json_schema() == {"type": "string", "minLength": 1, "maxLength": 200}
-        assert TypeAdapter(Note).json_schema() == {"type": "string", "maxLength": 1000}
+        assert TypeAdapter(Note).json_schema() == {"type": "string", "maxLength": 5000}
 
 
 class TestTags:
