@@ -72,12 +72,12 @@ class BackgroundImports:
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
         """Reads imports in meanwhile, also those that another process has left. What is not done then waits."""
-        self._places = asyncio.Semaphore(AT_ONCE)
+        before, self._places = self._places, asyncio.Semaphore(AT_ONCE)
         looking = asyncio.create_task(self._look())
         try:
             yield
         finally:
-            self._places = None
+            self._places = before  # of another service in this process
             under_way = [looking, *self._at_work.values()]
             for task in under_way:
                 task.cancel()

@@ -147,7 +147,7 @@ class RowParser:
     def _lay(self, number: int, timed: Timed, person: str | None, zone: ZoneInfo) -> Interval:
         """The entry behind those of the same day and person, the first of which begins at `day_start`."""
         day, opens = timed.laid_on or date.min, self._settings.day_start
-        clock = Clock(opens, opens.replace(fold=1), None, has_seconds=True)
+        clock = Clock(opens, time(opens.hour, opens.minute, fold=1), None, has_seconds=True)
         try:
             begins = instants(day, clock, zone)[0]
         except ValueError as wrong:
