@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from bson.errors import InvalidBSON
 
@@ -19,9 +19,9 @@ from app.clock import rfc3339, utc_now
 from app.config import Settings
 from app.database import without_haste
 from app.errors import CommandError
-from app.files import whole_or_not_at_all
+from app.files import Destination, called, open_for_reading
 from app.on_the_database import Opened, on_the_database
-from documents.backing_up import COLLECTIONS, is_empty, split, store, stored_documents
+from documents.backing_up import COLLECTIONS, HistoryGoneError, OneInstant, is_empty, one_instant, split, store
 from documents.opening import open_as_it_is, open_database
 from documents.validation import SCHEMA_VERSION
 
@@ -42,34 +42,45 @@ class BackupError(CommandError):
     """The backup cannot be made, or is not one that can be restored here."""
 
 
-def back_up(settings: Settings, *, file: Path, tell: Tell) -> int:
-    """Writes all documents to the file, and answers how many. `tell` is told of the bytes as they come.
+def back_up(settings: Settings, *, file: Destination, tell: Tell) -> int:
+    """Writes all documents, as of one instant, to the file, and answers how many.
 
-    Raises BackupError or EmbeddedStoreError; then there is no file, or still the one that was.
+    `tell` is told of the bytes as they come. Raises BackupError, FileError or EmbeddedStoreError; then a regular file
+    is still as it was.
     """
-    return _run(settings, open_as_it_is, lambda: _back_up(file, tell), file)
+    with file.opened() as opened:
+        return _run(settings, open_as_it_is, lambda: _back_up(opened, tell))
 
 
 def restore(settings: Settings, *, file: Path, tell: Tell) -> int:
     """Stores all documents of the file in a database that has none, and answers how many.
 
-    The whole file is checked before the first is stored. Raises BackupError or EmbeddedStoreError.
+    The whole file is checked before the first is stored. Raises BackupError, FileError or EmbeddedStoreError.
     """
-    manifest = _checked_manifest(file)
-    return _run(settings, open_database, lambda: _restore(file, manifest, tell), file)
+    with open_for_reading(file) as opened:
+        manifest = _checked_manifest(opened, called(file))
+        return _run(settings, open_database, lambda: _restore(opened, manifest, tell))
 
 
-def _run(settings: Settings, opened: Opened, work: Callable[[], Awaitable[int]], file: Path) -> int:
+def _run(settings: Settings, opened: Opened, work: Callable[[], Awaitable[int]]) -> int:
+    with without_haste():
+        return on_the_database(settings, opened, work, failure=BackupError)
+
+
+async def _back_up(file: BinaryIO, tell: Tell) -> int:
     try:
-        with without_haste():
-            return on_the_database(settings, opened, work, failure=BackupError)
-    except OSError as error:
-        raise BackupError(f"{file}: {error.strerror}.") from error
+        async with one_instant() as instant:
+            return await _write_archive(file, instant, tell)
+    except HistoryGoneError as gone:
+        raise BackupError(
+            "The backup took longer than the database keeps its history: give it more time there, "
+            "or use mongodump (docs/operating.rst says how)."
+        ) from gone
 
 
-async def _back_up(file: Path, tell: Tell) -> int:
-    with whole_or_not_at_all(file) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-        collections = {name: await _write_member(archive, name, tell) for name in COLLECTIONS}
+async def _write_archive(file: BinaryIO, instant: OneInstant, tell: Tell) -> int:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        collections = {name: await _write_member(archive, name, instant, tell) for name in COLLECTIONS}
         manifest = {
             "kind": KIND,
             "version": 1,
@@ -81,10 +92,10 @@ async def _back_up(file: Path, tell: Tell) -> int:
     return sum(member["documents"] for member in collections.values())
 
 
-async def _write_member(archive: zipfile.ZipFile, name: str, tell: Tell) -> dict[str, Any]:
+async def _write_member(archive: zipfile.ZipFile, name: str, instant: OneInstant, tell: Tell) -> dict[str, Any]:
     digest, size, count = hashlib.sha256(), 0, 0
     with archive.open(f"{name}.bson", "w", force_zip64=True) as member:
-        async for batch in stored_documents(name):
+        async for batch in instant.documents(name):
             member.write(batch)
             digest.update(batch)
             size += len(batch)
@@ -102,7 +113,7 @@ def _count(bson: bytes) -> int:
     return count
 
 
-async def _restore(file: Path, manifest: dict[str, Any], tell: Tell) -> int:
+async def _restore(file: BinaryIO, manifest: dict[str, Any], tell: Tell) -> int:
     if not await is_empty():
         raise BackupError("The database is not empty: a backup is restored into one that is.")
     restored = 0
@@ -116,20 +127,20 @@ async def _restore(file: Path, manifest: dict[str, Any], tell: Tell) -> int:
     return restored
 
 
-def _checked_manifest(file: Path) -> dict[str, Any]:
+def _checked_manifest(file: BinaryIO, name: str) -> dict[str, Any]:
     """The manifest, once all that it says of the file has been found to be so. Raises BackupError."""
     try:
         with zipfile.ZipFile(file) as archive:
             manifest: dict[str, Any] = json.loads(archive.read(MANIFEST))
             _check_kind(manifest)
-            for name, said in manifest["collections"].items():
-                with archive.open(f"{name}.bson") as member:
-                    _check_member(name, member, said)
+            for collection, said in manifest["collections"].items():
+                with archive.open(f"{collection}.bson") as member:
+                    _check_member(collection, member, said)
             return manifest
     except OSError as error:
-        raise BackupError(f"{file} cannot be read: {error.strerror or error}.") from error
+        raise BackupError(f"{name} cannot be read: {error.strerror or error}.") from error
     except _NOT_WHOLE as wrong:
-        raise BackupError(f"{file} is not a whole backup: it was cut short, or it is something else.") from wrong
+        raise BackupError(f"{name} is not a whole backup: it was cut short, or it is something else.") from wrong
 
 
 def _check_kind(manifest: dict[str, Any]) -> None:

@@ -1,19 +1,22 @@
 """The command `task-timer`."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 from pydantic import ValidationError
+from typer.core import TyperGroup
 
 from app.config import Settings, get_settings
 from app.embedded import database_url, running_endpoint
 from app.errors import CommandError
+from app.files import DASH, Destination, called
 from app.server import serve, shell_address
 
 if TYPE_CHECKING:
@@ -21,7 +24,25 @@ if TYPE_CHECKING:
 
 HOW_TO_GET_MONGOSH = "mongosh is not installed. Get it with: npm install -g mongosh"
 
+NOBODY_READS_ON = 128 + signal.SIGPIPE
+"""How a shell shows that a program ended since nobody read its output any more."""
+
+
+class Commands(TyperGroup):
+    """The commands, each of which ends without a word when its standard output has no reader any more."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # What is left in the buffer goes nowhere: else the interpreter complains of it as it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            raise typer.Exit(NOBODY_READS_ON) from None
+
+
 cli = typer.Typer(
+    cls=Commands,
     help="Task Timer: tasks and the time spent on them, on MongoDB.",
     no_args_is_help=True,
     add_completion=False,
@@ -36,6 +57,14 @@ DateOrder = Literal["dmy", "mdy", "ymd"]
 ImportFormat = Literal["auto", "toggl", "clockify", "harvest", "timewarrior", "solidtime", "csv", "account"]
 Overlap = Literal["allow", "warn", "forbid"]
 FileFormat = Literal["csv", "xlsx", "ndjson", "ics", "account"]
+Written = Annotated[
+    Path,
+    typer.Argument(
+        help="Where it goes; - is standard output. A regular file that is there is replaced, "
+        "a pipe or a device written through.",
+        show_default=False,
+    ),
+]
 Email = Annotated[str, typer.Argument(help="The e-mail address of the account.", show_default=False)]
 
 
@@ -98,7 +127,7 @@ def doctor_command(
 
 @cli.command("export")
 def export_command(
-    file: Annotated[Path, typer.Argument(help="Where it goes. What is there is replaced.", show_default=False)],
+    file: Written,
     form: Annotated[FileFormat, typer.Option("--format", help="What is written.", show_default=False)],
     user: Annotated[str, typer.Option(help="The e-mail address of the account.", show_default=False)],
     from_: Annotated[str | None, typer.Option("--from", help="A day, or an instant.")] = None,
@@ -114,42 +143,54 @@ def export_command(
 
     given = {"from": from_, "to": to, "timezone": timezone, "include_running": include_running, "bom": bom}
     query = {name: value for name, value in given.items() if value}
-    with shown_bytes(file.name) as tell:
-        size = export(settings_or_exit(), file=file, form=form, email=user, query=query, tell=tell)
-    typer.echo(f"{file} has {size:,} bytes.")
+    destination = Destination.named(file)
+    with shown_bytes(str(destination), hidden=destination.is_a_terminal) as tell:
+        size = export(settings_or_exit(), file=destination, form=form, email=user, query=query, tell=tell)
+    _tell_of(destination, f"{size:,} bytes")
+
+
+def _tell_of(destination: Destination, written: str) -> None:
+    """Say what was written there, on standard error where standard output is what was written to."""
+    if destination.is_standard_output:
+        typer.echo(f"{written} written to standard output.", err=True)
+    else:
+        typer.echo(f"{destination} has {written}.")
 
 
 @cli.command("backup")
 def backup_command(
-    file: Annotated[Path, typer.Argument(help="Where it goes. What is there is replaced.", show_default=False)],
+    file: Written,
 ) -> None:
     """Write the whole database to a file, everything of all users."""
     # Imported late: the other commands do without.
     from app.backups import back_up  # noqa: PLC0415
     from app.progress import shown_bytes  # noqa: PLC0415
 
-    with shown_bytes(file.name) as tell:
-        count = back_up(settings_or_exit(), file=file, tell=tell)
-    typer.echo(f"{file} has {count:,} documents.")
+    destination = Destination.named(file)
+    with shown_bytes(str(destination), hidden=destination.is_a_terminal) as tell:
+        count = back_up(settings_or_exit(), file=destination, tell=tell)
+    _tell_of(destination, f"{count:,} documents")
 
 
 @cli.command("restore")
 def restore_command(
-    file: Annotated[Path, typer.Argument(help="What task-timer backup has written.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(help="What task-timer backup has written; - is standard input.", show_default=False)
+    ],
 ) -> None:
     """Store all that a backup has, in a database that is empty."""
     # Imported late: the other commands do without.
     from app.backups import restore  # noqa: PLC0415
     from app.progress import shown_bytes  # noqa: PLC0415
 
-    with shown_bytes(file.name) as tell:
+    with shown_bytes(called(file)) as tell:
         count = restore(settings_or_exit(), file=file, tell=tell)
-    typer.echo(f"{count:,} documents are restored.")
+    typer.echo(f"{count:,} documents are restored.", err=file == DASH)
 
 
 @cli.command("import")
 def import_command(
-    file: Annotated[Path, typer.Argument(help="What is read in.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="What is read in; - is standard input.", show_default=False)],
     form: Annotated[ImportFormat, typer.Option("--format", help="What has written it.", show_default=False)],
     user: Annotated[str, typer.Option(help="The e-mail address of the account.", show_default=False)],
     timezone: Annotated[str | None, typer.Option(help="Whose local times it has; needed where it has some.")] = None,
@@ -170,10 +211,10 @@ def import_command(
     given = {"format": form, "timezone": timezone, "date_order": date_order, "dry_run": dry_run, "strict": strict}
     given |= {"user": rows_of, "currency": currency, "columns": columns, "day_start": day_start}
     asked = {name: value for name, value in given.items() if value is not None}
-    with shown_rows(file.name) as tell:
+    with shown_rows(called(file)) as tell:
         said = import_file(settings_or_exit(), file=file, email=user, asked=asked, overlap=overlap, progress=tell)
     for line in said:
-        typer.echo(line)
+        typer.echo(line, err=file == DASH)
 
 
 @accounts.command("create")

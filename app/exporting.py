@@ -1,15 +1,14 @@
-"""What `task-timer export` does: a file as the API answers it, written whole or not at all."""
+"""What `task-timer export` does: a file as the API answers it."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from pydantic import ValidationError as PydanticError
 
 from app.config import Settings
 from app.errors import CommandError, ServiceError, ValidationError
-from app.files import whole_or_not_at_all
+from app.files import Destination
 from app.findings import among_parameters
 from app.on_the_database import on_the_database
 from documents.opening import open_as_it_is
@@ -28,7 +27,7 @@ class ExportError(CommandError):
 def export(
     settings: Settings,
     *,
-    file: Path,
+    file: Destination,
     form: FileFormat,
     email: str,
     query: Mapping[str, Any],
@@ -36,17 +35,15 @@ def export(
 ) -> int:
     """Writes the file of this user and answers its size; `tell` is told how many bytes came at a time.
 
-    Raises ExportError or EmbeddedStoreError, and then there is no file, or still the one that was.
+    Raises ExportError, FileError or EmbeddedStoreError, and then a regular file is still as it was.
     """
+    with file.opened() as opened:
 
-    async def work() -> int:
-        made = _made(form, query, await user_service.acting(email=email))
-        try:
-            return await _write(file, made.contents, tell)
-        except OSError as error:
-            raise ExportError(f"{file} cannot be written: {error.strerror}.") from error
+        async def work() -> int:
+            made = _made(form, query, await user_service.acting(email=email))
+            return await _write(opened, made.contents, tell)
 
-    return on_the_database(settings, open_as_it_is, work, failure=ExportError, sentence=_sentence)
+        return on_the_database(settings, open_as_it_is, work, failure=ExportError, sentence=_sentence)
 
 
 def _made(form: FileFormat, query: Mapping[str, Any], user: ActingUser) -> ExportFile:
@@ -68,11 +65,10 @@ def _sentence(refused: ServiceError) -> str:
     return f"--{str(wrong.parameter).replace('_', '-')} {wrong.detail}."
 
 
-async def _write(file: Path, contents: AsyncGenerator[bytes, None], tell: Callable[[int], object]) -> int:
+async def _write(file: BinaryIO, contents: AsyncGenerator[bytes, None], tell: Callable[[int], object]) -> int:
     written = 0
-    with whole_or_not_at_all(file) as part:
-        async with aclosing(contents):
-            async for piece in contents:
-                written += part.write(piece)
-                tell(len(piece))
+    async with aclosing(contents):
+        async for piece in contents:
+            written += file.write(piece)
+            tell(len(piece))
     return written

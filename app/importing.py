@@ -9,6 +9,7 @@ from pydantic import ValidationError as PydanticError
 from app.config import Settings
 from app.counting import counted
 from app.errors import CommandError, ServiceError, ValidationError
+from app.files import open_for_reading
 from app.findings import in_a_body
 from app.on_the_database import on_the_database
 from documents.opening import open_database
@@ -37,18 +38,17 @@ def import_file(
 ) -> list[str]:
     """Reads the file in for this user, and answers what there is to say of it, in lines.
 
-    Raises ImportFileError or EmbeddedStoreError.
+    Raises ImportFileError, FileError or EmbeddedStoreError.
     """
     form = _form(asked)
 
     async def work() -> ImportRead:
         user = await user_service.acting(email=email)
-        try:
-            return await import_service.run(user, file=file.open("rb"), asked=form, overlap=overlap, progress=progress)
-        except OSError as error:
-            raise ImportFileError(f"{file} cannot be read: {error.strerror}.") from error
+        return await import_service.run(user, file=opened, asked=form, overlap=overlap, progress=progress)
 
-    return _told(on_the_database(settings, open_database, work, failure=ImportFileError, sentence=_sentences))
+    with open_for_reading(file) as opened:
+        said = on_the_database(settings, open_database, work, failure=ImportFileError, sentence=_sentences)
+    return _told(said)
 
 
 def _form(asked: Mapping[str, Any]) -> ImportForm:

@@ -17,13 +17,12 @@ from rich.progress import (
 
 
 @contextmanager
-def shown_bytes(name: str) -> Iterator[Callable[[int], object]]:
+def shown_bytes(name: str, *, hidden: bool = False) -> Iterator[Callable[[int], object]]:
     """What is to be told of each piece how many bytes it has. A stderr that is no terminal shows nothing of it."""
     columns = (TextColumn("{task.description}"), BarColumn(), FileSizeColumn(), TransferSpeedColumn())
     console = Console(stderr=True)
-    with Progress(
-        *columns, TimeElapsedColumn(), console=console, transient=True, disable=not sys.stderr.isatty()
-    ) as shown:
+    hidden = hidden or not sys.stderr.isatty()
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True, disable=hidden) as shown:
         task = shown.add_task(name, total=None)  # how much it will be nobody knows before it is all there
         yield lambda count: shown.advance(task, count)
 

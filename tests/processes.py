@@ -8,9 +8,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar, cast
 
 import httpx
 import psutil
@@ -87,6 +87,21 @@ def running(*arguments: str, folder: Path, **variables: object) -> Iterator["Pro
         yield program
     finally:
         program.clean_up()
+
+
+@contextmanager
+def named_pipe(path: Path) -> Iterator[tuple[BinaryIO, Callable[[], None]]]:
+    """The end to read of a pipe of this name, and what ends it, for when its writer has ended.
+
+    So a writer that never comes, or has put something else in the place of the pipe, keeps no reader waiting.
+    """
+    os.mkfifo(path)
+    read_end = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with ExitStack() as held:
+        held.callback(os.close, os.open(path, os.O_WRONLY))
+        os.set_blocking(read_end, True)
+        with os.fdopen(read_end, "rb", buffering=0) as file:
+            yield cast("BinaryIO", file), held.close
 
 
 class Program:

@@ -4,18 +4,25 @@ import asyncio
 import json
 import shutil
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from secrets import token_urlsafe
+from typing import BinaryIO
 
 import bson
 import pytest
+from bson import ObjectId
 
+from app.clock import stored, utc_now
 from app.config import Settings
 from app.database import connect, without_haste
+from documents.backing_up import _reads_history, one_instant
 from documents.opening import DOCUMENTS
+from tests.books import balance
 from tests.conftest import Database
-from tests.processes import outcome
-from tests.support import PASSWORD, Client, Json
+from tests.processes import named_pipe, outcome
+from tests.rows import ended_entry
+from tests.support import PASSWORD, Client, Json, at, clock
 from tests.test_deleting_an_account import with_a_bit_of_everything
 
 
@@ -118,6 +125,117 @@ class TestABackup:
         assert (await shell.run("restore", "none.zip", on=database))[0] == 1
         assert (await shell.run("backup", "all.zip", on=other))[:2] == (0, "all.zip has 0 documents.\n")
         assert (await shell.run("restore", "all.zip", on=other))[:2] == (0, "0 documents are restored.\n")
+
+
+class Mover:
+    """Entries of a user that are sent from task to task, and among the deleted ones and back, one step at a time."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.tasks: list[Json] = []
+        self.places: dict[str, str] = {}
+
+    async def prepare(self) -> None:
+        """Four entries, half of them deleted."""
+        self.tasks = [await self.client.make_task(title=f"Task {n}") for n in range(4)]
+        for n in range(4):
+            start = clock(f"{n:02}:00")
+            entry = await self.client.write(self.tasks[n], started_at=start, duration_seconds=60 * (n + 1))
+            self.places[entry["id"]] = at(entry)
+        for entry_id in list(self.places)[::2]:
+            await self._delete(entry_id)
+
+    async def step(self, number: int) -> None:
+        """What is deleted comes back; what is not goes to the next task, and is deleted there."""
+        await asyncio.gather(*(self._move(entry_id, self.tasks[number % 4]["id"]) for entry_id in self.places))
+
+    async def _move(self, entry_id: str, task_id: str) -> None:
+        restored = await self.client.insist("POST", f"/time-entries/{entry_id}/restore")
+        if restored.status_code == 201:
+            return
+        if task_id not in self.places[entry_id]:
+            moved = await self.client.insist("POST", f"{self.places[entry_id]}/move", json={"task_id": task_id})
+            assert moved.status_code == 200, moved.text
+            self.places[entry_id] = at(moved.json())
+        await self._delete(entry_id)
+
+    async def _delete(self, entry_id: str) -> None:
+        assert (await self.client.insist("DELETE", self.places[entry_id])).status_code == 204
+
+
+def deleted_entries(client: Client, count: int) -> list[Json]:
+    """Deleted entries with notes that no archive makes smaller."""
+    task_id = ObjectId()
+    return [
+        {
+            "_id": entry["id"],
+            "user_id": client.user["_id"],
+            "task_id": task_id,
+            "entry": entry,
+            "deleted_at": stored(utc_now()),
+        }
+        for entry in (ended_entry(note=token_urlsafe(600)) for _ in range(count))
+    ]
+
+
+async def read_while(pipe: BinaryIO, do: Callable[[int], Awaitable[None]]) -> bytes:
+    """What comes out of the pipe, a bit at a time; between two bits something is done, for which its writer waits."""
+    content, number = b"", 0
+    while some := await asyncio.to_thread(pipe.read, 30_000):
+        content += some
+        if b"deleted_entries.bson" in content and len(content) > 30_000 * number:
+            number += 1
+            await do(number)
+    assert number > 2
+    return content
+
+
+class TestABackupOfADatabaseInUse:
+    async def test_is_of_one_instant(self, alice: Client, database: Database, other: Database, shell: Shell) -> None:
+        """Each entry is where it was at that instant, in one task or among the deleted ones, and the counters fit."""
+        mover = Mover(alice)
+        await mover.prepare()
+        # The deleted ones are read before the tasks, and are too many for the pipe: it is meanwhile that all is moved.
+        await database.deleted_entries.insert_many(deleted_entries(alice, 400))
+        before = await stored_in(database)
+        with named_pipe(shell.folder / "pipe") as (pipe, end):
+            backup = asyncio.create_task(shell.run("backup", "pipe", on=database))
+            backup.add_done_callback(lambda _: end())
+            content = await read_while(pipe, mover.step)
+            code, _, wrong = await backup
+        assert (code, wrong) == (0, "")
+        (shell.folder / "all.zip").write_bytes(content)
+        assert (await shell.run("restore", "all.zip", on=other))[0] == 0
+        assert await stored_in(database) != before, "nothing was moved meanwhile"
+        assert await stored_in(other) == before
+        await balance(other)
+
+
+class TestAnInstant:
+    async def test_is_one_for_all_collections(self, alice: Client, database: Database) -> None:
+        """Whatever the database is: what is written after the first read is not in what is read."""
+        task = await alice.make_task()
+        async with one_instant() as instant:
+            projects = [batch async for batch in instant.documents("projects")]
+            await alice.make_project()
+            await alice.patch(f"/tasks/{task['id']}", json={"title": "Changed"})
+            await alice.make_task()
+            titles = [row["title"] async for batch in instant.documents("tasks") for row in bson.decode_all(batch)]
+            projects += [batch async for batch in instant.documents("projects")]
+        assert projects == []
+        assert titles == ["Write the offer"]
+        assert await database.tasks.count_documents({}) == 2
+
+    async def test_is_read_in_a_transaction_where_the_database_does_not_mind_what_it_is_asked_for(
+        self, alice: Client, database: Database
+    ) -> None:
+        """What decides is what the database does: one that reads as of an instant refuses one of 1970."""
+        await alice.make_task()
+        async with await database.client.start_session(snapshot=True) as session:
+            await database.tasks.find_one({}, session=session)
+            await alice.make_task()
+            reads_history = len(await database.tasks.find({}, session=session).to_list()) == 1
+        assert await _reads_history() == reads_history
 
 
 @pytest.fixture

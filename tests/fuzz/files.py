@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from app.backups import KIND, MANIFEST, BackupError, _checked_manifest
 from app.errors import BodyTooLargeError, CommandError, ServiceError, ValidationError
+from app.files import open_for_reading
 from documents.backing_up import split
 from services.account_reading import TaskPart, parts_of, read_account
 from services.import_formats.dates import DateOrder
@@ -167,7 +168,8 @@ def look_at_a_backup(data: bytes) -> bool:
         kept.write({"file": data, "manifest": backup_of(data, TASK_BSON)}.get(part, backup_of(manifest_of(data), data)))
         kept.flush()
         try:
-            manifest = _checked_manifest(Path(kept.name))
+            with open_for_reading(Path(kept.name)) as file:
+                manifest = _checked_manifest(file, kept.name)
         except BackupError as refused:
             return look_at_a_refusal(refused)
         with zipfile.ZipFile(kept.name) as archive:
