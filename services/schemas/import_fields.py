@@ -55,8 +55,8 @@ def _to_minutes(value: time) -> str:
     return f"{value:%H:%M}"
 
 
-AskedFormat = TypeAliasType(
-    "AskedFormat",
+ImportFormatOrAuto = TypeAliasType(
+    "ImportFormatOrAuto",
     Literal["auto", "toggl", "clockify", "harvest", "timewarrior", "solidtime", "csv", "account"],
 )
 ColumnsField = Annotated[

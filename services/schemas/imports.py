@@ -12,7 +12,7 @@ from app.clock import rfc3339
 from documents.import_batches import ImportBatch, ImportFormat
 from services.import_formats.dates import DateOrder
 from services.schemas.fields import Flag, Id, NextCursor, Timestamp, Zone
-from services.schemas.import_fields import AskedFormat, ColumnsField, CurrencyField, TimeOfDay
+from services.schemas.import_fields import ColumnsField, CurrencyField, ImportFormatOrAuto, TimeOfDay
 from services.schemas.overlaps import OverlapQuery, OverlapRead
 
 ImportStatus = TypeAliasType("ImportStatus", Literal["running", "done", "failed"])
@@ -45,7 +45,7 @@ class ImportForm(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"format": "csv", "timezone": "UTC"}]})
 
-    format: AskedFormat = Field(description="auto: the file tells which program has written it.")
+    format: ImportFormatOrAuto = Field(description="auto: the file tells which program has written it.")
     timezone: Zone | None = Field(
         default=None, description="Whose local times the file has. Needed where it has local times."
     )
@@ -65,7 +65,9 @@ class ImportForm(BaseModel):
         default=None, description="A JSON object: our field to the header in the file; null for no column."
     )
     day_start: TimeOfDay = Field(
-        default=time(9), description="Where the entries of a day begin whose rows have no time of day."
+        default=time(9),
+        json_schema_extra={"default": "09:00"},
+        description="Where the entries of a day begin whose rows have no time of day.",
     )
 
 

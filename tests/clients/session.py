@@ -33,7 +33,7 @@ from task_timer_client.models import (
     EntryWriteResult,
     HourlyRate,
     ImportForm,
-    ImportFormat,
+    ImportFormatOrAuto,
     ImportRead,
     OverlapPolicy,
     Problem,
@@ -182,7 +182,7 @@ def export(client: AuthenticatedClient) -> None:
 
 def read_in(client: AuthenticatedClient) -> None:
     file = File(payload=io.BytesIO(CSV), file_name="time.csv", mime_type="text/csv")
-    form = ImportForm(file=file, format_=ImportFormat.CSV, timezone="UTC")
+    form = ImportForm(file=file, format_=ImportFormatOrAuto.AUTO, timezone="UTC")
     made = as_a(ImportRead, import_file.sync(client=client, body=form))
     assert (made.created.entries, made.errors, made.state) == (1, [], UNSET)
 
