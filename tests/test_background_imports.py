@@ -19,7 +19,7 @@ from tests.conftest import Database
 from tests.other_services import dying
 from tests.support import API, Client, Json, problem
 from tests.test_imports import WEEK, kept, read_in, row, send
-from tests.test_killed_imports import LINES, LONG, PLACES
+from tests.test_killed_imports import LINES, LONG, PLACES, SECOND_PART
 
 PATIENCE_SECONDS = 60.0
 
@@ -143,16 +143,28 @@ class TestAnImportThatNobodyWaitsFor:
         await database.import_batches.delete_one({"_id": ObjectId(batch["id"])})
 
 
-async def left(alice: Client, database: Database, lines: str) -> Json:
+async def left(alice: Client, database: Database, lines: str, **fields: str) -> Json:
     """An import that was begun, and that no process is at."""
     first = await read_in(alice, row(28, "09:00", "10:00"))
     async with holding(database, first):
-        begun = await begin(alice, lines)
+        begun = await begin(alice, lines, **fields)
         for task in list(background_imports._at_work.values()):
             task.cancel()
             await asyncio.wait({task})
     await alice.delete(f"/imports/{first['id']}")
     await database.import_batches.delete_one({"_id": ObjectId(first["id"])})
+    return begun
+
+
+async def killed(alice: Client, database: Database, settings: Settings, folder: Path, *, at: str) -> Json:
+    """An import that was begun by a service which is killed there."""
+    async with (
+        dying(settings, database, folder, at=at) as address,
+        Client(base_url=address + API, headers=alice.headers, timeout=30) as client,
+    ):
+        begun = await begin(client, LINES)
+        with pytest.raises(httpx.TransportError):
+            await followed(client, begun)
     return begun
 
 
@@ -174,11 +186,13 @@ class holding:  # noqa: N801 -- a context manager
 
 class TestAnImportThatIsLeft:
     async def test_is_gone_on_with_by_whoever_serves(self, alice: Client, database: Database) -> None:
-        begun = await left(alice, database, WEEK)
+        fields = {"format": "auto", "columns": '{"task": "Description"}', "day_start": "08:00", "strict": "True"}
+        begun = await left(alice, database, WEEK, **fields)
         assert (await alice.get(f"/imports/{begun['id']}")).json()["status"] == "running"
         await let_time_pass(database)
         done = await followed(alice, begun)
-        assert (done["status"], done["created"]["entries"]) == ("done", 4)
+        assert (done["status"], done["format"], done["created"]["entries"]) == ("done", "csv", 4)
+        assert "first draft" in [task["title"] for task in (await alice.list())["items"]]
         await nothing_is_kept_of(database, done)
 
     async def test_fails_where_its_file_is_gone(self, alice: Client, database: Database) -> None:
@@ -188,26 +202,22 @@ class TestAnImportThatIsLeft:
         done = await followed(alice, begun)
         assert (done["status"], done["failure"]) == ("failed", "The file is not there any more: send it again.")
 
-    async def test_is_given_back_after_too_many_tries(self, alice: Client, database: Database) -> None:
-        begun = await left(alice, database, WEEK)
-        mine = {"_id": ObjectId(begun["id"])}
-        await database.import_batches.update_one(mine, {"$set": {"background.tries": MOST_TRIES}})
+    async def test_is_given_back_after_too_many_tries(
+        self, alice: Client, database: Database, settings: Settings, tmp_path: Path
+    ) -> None:
+        begun = await killed(alice, database, settings, tmp_path, at=SECOND_PART)
+        await database.import_batches.update_one({}, {"$set": {"background.tries": MOST_TRIES}})
         await let_time_pass(database)
         done = await followed(alice, begun)
-        assert done["status"] == "failed"
+        assert (done["status"], done["created"]["entries"]) == ("failed", 0)
         assert await kept(database) == []
+        await nothing_is_kept_of(database, done)
 
     @pytest.mark.parametrize(("place", "written"), PLACES if LONG else PLACES[:1])
     async def test_by_a_kill_is_finished_after_a_restart(
         self, place: str, written: int, alice: Client, database: Database, settings: Settings, tmp_path: Path
     ) -> None:
-        async with (
-            dying(settings, database, tmp_path, at=place) as address,
-            Client(base_url=address + API, headers=alice.headers, timeout=30) as client,
-        ):
-            begun = await begin(client, LINES)
-            with pytest.raises(httpx.TransportError):
-                await followed(client, begun)
+        begun = await killed(alice, database, settings, tmp_path, at=place)
         read = (await alice.get(f"/imports/{begun['id']}")).json()
         assert (read["status"], read["rows_done"], read["created"]["entries"]) == ("running", written, written)
         problem(await alice.delete(f"/imports/{begun['id']}"), 409, "import_running")
