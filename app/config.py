@@ -4,7 +4,7 @@ import os
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -46,6 +46,10 @@ def _root_path(value: str) -> str:
     return path
 
 
+SECRETS = ("database_url", "secret_key")
+"""The settings that may stand in a file, which the setting of the same name with _FILE names (Docker secrets)."""
+
+
 class Settings(BaseSettings):
     """Every value that a user may want to change, read once at start-up.
 
@@ -70,6 +74,7 @@ class Settings(BaseSettings):
     workers: int = Field(default=1, ge=1, le=64)
 
     database_url: SecretStr | None = None
+    database_url_file: Path | None = None
     database_name: str = "task_timer_db"
     db_pool_size: int = Field(default=50, ge=1, le=1000)
     mongod_binary: Path | None = None
@@ -83,6 +88,7 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
 
     secret_key: SecretStr | None = None
+    secret_key_file: Path | None = None
     algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
     access_token_expire_minutes: int = Field(default=30, ge=1, le=1440)
     refresh_token_expire_days: int = Field(default=30, ge=1, le=365)
@@ -105,6 +111,17 @@ class Settings(BaseSettings):
     max_connections: int = Field(default=20_000, ge=1, le=1_000_000)
     request_head_seconds: int = Field(default=10, ge=1, le=3600)
     client_silence_seconds: int = Field(default=60, ge=1, le=3600)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_the_secrets_that_stand_in_files(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        found = {name: _secret(name, given[f"{name}_file"]) for name in SECRETS if given.get(f"{name}_file")}
+        for name in found:
+            if given.get(name):
+                raise ValueError(f"{name.upper()} and {name.upper()}_FILE are both set: leave one of them out")
+        return given | found
 
     @field_validator("cors_origins", "trusted_proxies", mode="before")
     @classmethod
@@ -131,6 +148,18 @@ class Settings(BaseSettings):
             raise ValueError("ENVIRONMENT=production needs SECRET_KEY: make one with openssl rand -hex 32")
         _refuse_a_weak_key(self.secret_key.get_secret_value())
         return self
+
+
+def _secret(name: str, file: str | Path) -> str:
+    """What the file says, without the end of its line. Raises ValueError when it says nothing."""
+    try:
+        secret = Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise ValueError(f"{name.upper()}_FILE {file} cannot be read: {reason}") from None
+    if not secret:
+        raise ValueError(f"{name.upper()}_FILE {file} is empty")
+    return secret
 
 
 def _refuse_a_weak_key(key: str) -> None:

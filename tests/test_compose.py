@@ -8,12 +8,46 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import SecretStr, ValidationError
 
 from app.config import Settings
+from tests.test_settings import documented
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = {name.upper() for name in Settings.model_fields}
 SERVE = ["task-timer", "serve"]
+SAFE_KEY = "0c4f1f9b6a7e4d20b8f3a1c5d7e9042b"
+OF_THE_STACK = {"ENVIRONMENT", "DATABASE_URL", "DATABASE_URL_FILE", "HOST", "PORT"}
+"""What the stack decides, whatever .env says."""
+
+
+def in_the_container(compose: dict[str, Any], **said: str) -> dict[str, str]:
+    """The variables of the service that say anything, where .env is .env.example but for these."""
+    service = compose["services"]["api"]
+    assert service["env_file"] == ".env"
+    env_file = {**documented(), **said}
+
+    def interpolated(value: str) -> str:
+        return re.sub(r"\$\{(\w+):-([^}]*)\}", lambda found: env_file.get(found[1]) or found[2], value)
+
+    environment = {name: interpolated(value) for name, value in service["environment"].items()}
+    assert "$" not in "".join(environment.values())
+    return {name: value for name, value in (env_file | environment).items() if value}
+
+
+def started(variables: dict[str, str]) -> Settings:
+    """The settings of a service that starts with these variables."""
+    given: dict[str, Any] = {name.lower(): value for name, value in variables.items()}
+    return Settings(_env_file=None, **given)
+
+
+def merged(first: Any, second: Any) -> Any:
+    """Two files of compose as it reads them together, as far as they need it: lists are joined."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        return {key: merged(first.get(key), second.get(key)) for key in {**first, **second}}
+    if isinstance(first, list) and isinstance(second, list):
+        return first + second
+    return first if second is None else second
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +78,50 @@ class TestTheStack:
 
     def test_is_a_production_that_starts(self, compose: dict[str, Any]) -> None:
         given = {name: value for name, value in compose["services"]["api"]["environment"].items() if "$" not in value}
-        given["SECRET_KEY"] = "0c4f1f9b6a7e4d20b8f3a1c5d7e9042b"
+        given["SECRET_KEY"] = SAFE_KEY
         settings = Settings(_env_file=None, **{name.lower(): value for name, value in given.items()})
         assert settings.environment == "production"
         assert settings.host == "0.0.0.0"
 
     def test_holds_no_secret_and_insists_on_one(self, compose: dict[str, Any]) -> None:
-        assert compose["services"]["api"]["environment"]["SECRET_KEY"].startswith("${SECRET_KEY:?")
+        assert in_the_container(compose, SECRET_KEY="").keys().isdisjoint({"SECRET_KEY", "SECRET_KEY_FILE"})
+        with pytest.raises(ValidationError, match="ENVIRONMENT=production needs SECRET_KEY"):
+            started(in_the_container(compose, SECRET_KEY=""))
+
+    @pytest.mark.parametrize("name", sorted(SETTINGS - OF_THE_STACK))
+    def test_passes_on_every_setting_of_the_example(self, compose: dict[str, Any], name: str) -> None:
+        """One that .env sets to something else than its default arrives, whatever else the stack sets."""
+        assert in_the_container(compose, **{name: "as said in .env"})[name] == "as said in .env"
+
+    def test_decides_what_belongs_to_it(self, compose: dict[str, Any]) -> None:
+        wrong = dict.fromkeys(OF_THE_STACK, "as said in .env")
+        arrived = in_the_container(compose, **wrong)
+        assert {name: arrived.get(name) for name in OF_THE_STACK} == {
+            "ENVIRONMENT": "production",
+            "DATABASE_URL": "mongodb://mongo:27017/?replicaSet=task-timer",
+            "DATABASE_URL_FILE": None,
+            "HOST": "0.0.0.0",
+            "PORT": "8000",
+        }
+
+    def test_takes_the_example_as_it_is_with_a_key(self, compose: dict[str, Any]) -> None:
+        settings = started(in_the_container(compose, SECRET_KEY=SAFE_KEY))
+        assert (settings.environment, settings.host, settings.port) == ("production", "0.0.0.0", 8000)
+
+    def test_takes_the_key_from_a_secret_of_docker(self, compose: dict[str, Any], tmp_path: Path) -> None:
+        """As docs/operating.rst says it: read here as a file of compose that comes after the first."""
+        page = (ROOT / "docs" / "operating.rst").read_text()
+        block = re.search(r"\.\. code-block:: yaml\n\n((?:    .*\n|\n)+)", page)
+        assert block
+        added = yaml.safe_load(block[1])
+        both = merged(compose, added)
+        (secret,) = both["services"]["api"]["secrets"]
+        assert secret in both["secrets"]
+        arrived = in_the_container(both, SECRET_KEY="")
+        assert arrived["SECRET_KEY_FILE"] == f"/run/secrets/{secret}"
+        (tmp_path / "key").write_text(SAFE_KEY + "\n")
+        settings = started(arrived | {"SECRET_KEY_FILE": str(tmp_path / "key")})
+        assert settings.secret_key == SecretStr(SAFE_KEY)
 
     def test_publishes_the_api_on_this_machine_and_nothing_else(self, compose: dict[str, Any]) -> None:
         published = {name: service.get("ports", []) for name, service in compose["services"].items()}
@@ -86,6 +157,40 @@ class TestTheStack:
 
     def test_runs_the_command_that_the_readme_names(self) -> None:
         assert " ".join(SERVE) in (ROOT / "README.rst").read_text()
+
+
+class TestTheShellsFile:
+    """compose.shell.yml, read after docker-compose.yml."""
+
+    @pytest.fixture
+    def both(self, compose: dict[str, Any]) -> dict[str, Any]:
+        with_shell: dict[str, Any] = merged(compose, yaml.safe_load((ROOT / "compose.shell.yml").read_text()))
+        return with_shell
+
+    def test_publishes_the_database_on_this_machine_alone(self, both: dict[str, Any]) -> None:
+        published = {name: service.get("ports", []) for name, service in both["services"].items()}
+        assert published == {"api": ["127.0.0.1:${PORT:-8000}:8000"], "mongo": ["127.0.0.1:27017:27017"]}
+
+    def test_puts_it_on_a_network_that_can_be_published(self, both: dict[str, Any]) -> None:
+        networks = both["services"]["mongo"]["networks"]
+        assert networks == ["database", "shell"]
+        assert [(both["networks"][name] or {}).get("internal", False) for name in networks] == [True, False]
+        assert both["services"]["api"]["networks"] == ["public", "database"]
+
+    def test_changes_nothing_else(self, compose: dict[str, Any], both: dict[str, Any]) -> None:
+        assert both["services"]["api"] == compose["services"]["api"]
+        changed = {
+            key for key, value in both["services"]["mongo"].items() if compose["services"]["mongo"].get(key) != value
+        }
+        assert changed == {"ports", "networks"}
+
+    @pytest.mark.parametrize("page", ["README.rst", "docs/operating.rst"])
+    def test_is_told_of_with_the_address_that_works(self, page: str) -> None:
+        """The name of the replica set's member means nothing on this machine: hence directConnection."""
+        text = (ROOT / page).read_text()
+        assert "docker compose -f docker-compose.yml -f compose.shell.yml up -d" in text
+        assert 'mongosh "mongodb://127.0.0.1:27017/task_timer_db?directConnection=true"' in text
+        assert "docker compose exec mongo mongosh task_timer_db" in text
 
 
 class TestTheImage:

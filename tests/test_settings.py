@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from app.config import Settings
+from app.config import SECRETS, Settings
 from tests.processes import clean_environment
 
 ROOT = Path(__file__).parent.parent
@@ -95,6 +95,49 @@ class TestReadingThem:
     def test_refuses_what_cannot_be(self, wrong: dict[str, Any]) -> None:
         with pytest.raises(ValidationError):
             Settings(**wrong)
+
+
+class TestASecretInAFile:
+    def test_is_every_secret_if_wanted(self) -> None:
+        secrets = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
+        assert secrets == set(SECRETS)
+        assert {f"{name}_file" for name in secrets} <= Settings.model_fields.keys()
+
+    @pytest.mark.parametrize("name", SECRETS)
+    @pytest.mark.parametrize("place", ["environment", "file"])
+    def test_is_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, place: str) -> None:
+        (tmp_path / "secret").write_text("mongodb://correct-horse-battery-staple/\n")
+        variable = f"{name.upper()}_FILE"
+        if place == "file":
+            (tmp_path / ".env").write_text(f"{variable}={tmp_path / 'secret'}\n")
+        else:
+            monkeypatch.setattr("os.environ", clean_environment(**{variable: tmp_path / "secret", name.upper(): ""}))
+        assert getattr(Settings(), name) == SecretStr("mongodb://correct-horse-battery-staple/")
+
+    def test_is_as_good_as_any_for_production(self, tmp_path: Path) -> None:
+        (tmp_path / "secret").write_text(SAFE["secret_key"])
+        given = {name: value for name, value in SAFE.items() if name != "secret_key"}
+        assert Settings(**given, secret_key_file=tmp_path / "secret").environment == "production"
+        (tmp_path / "secret").write_text("correct-horse")
+        with pytest.raises(ValidationError, match="shorter than 32 bytes"):
+            Settings(**given, secret_key_file=tmp_path / "secret")
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [(None, "cannot be read: No such file"), (b"", "is empty"), (b"\n", "is empty"), (b"\xff", "cannot be read")],
+    )
+    def test_that_cannot_be_had_is_told_of(self, tmp_path: Path, content: bytes | None, reason: str) -> None:
+        if content is not None:
+            (tmp_path / "secret").write_bytes(content)
+        with pytest.raises(ValidationError, match=f"SECRET_KEY_FILE .*secret {reason}"):
+            Settings(secret_key_file=tmp_path / "secret")
+
+    def test_that_stands_in_a_setting_too_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "secret").write_text("correct-horse")
+        with pytest.raises(ValidationError, match="SECRET_KEY and SECRET_KEY_FILE are both set") as refused:
+            Settings(secret_key_file=tmp_path / "secret", secret_key=SecretStr("battery-staple"))
+        assert "correct-horse" not in str(refused.value)
+        assert "battery-staple" not in str(refused.value)
 
 
 class TestProduction:
