@@ -134,7 +134,10 @@ def export_command(
     to: Annotated[str | None, typer.Option(help="As --from, and not part of it.")] = None,
     timezone: Annotated[str | None, typer.Option(help="Whose days these are; the user's own if not given.")] = None,
     include_running: Annotated[bool, typer.Option("--include-running", help="The running timer, too.")] = False,
+    cut: Annotated[bool, typer.Option("--cut", help="Of an entry only its part in that time.")] = False,
     bom: Annotated[bool, typer.Option("--bom", help="CSV that Excel knows as UTF-8.")] = False,
+    delimiter: Annotated[str | None, typer.Option(help="Of CSV: comma, semicolon or tab.")] = None,
+    decimal: Annotated[str | None, typer.Option(help="Of CSV: point or comma.")] = None,
 ) -> None:
     """Write a user's time entries, or the whole account, to a file."""
     # Imported late: the other commands do without.
@@ -142,6 +145,7 @@ def export_command(
     from app.progress import shown_bytes  # noqa: PLC0415
 
     given = {"from": from_, "to": to, "timezone": timezone, "include_running": include_running, "bom": bom}
+    given |= {"cut": cut, "delimiter": delimiter, "decimal": decimal}
     query = {name: value for name, value in given.items() if value}
     destination = Destination.named(file)
     with shown_bytes(str(destination), hidden=destination.is_a_terminal) as tell:

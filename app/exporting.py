@@ -13,6 +13,7 @@ from app.findings import among_parameters
 from app.on_the_database import on_the_database
 from documents.opening import open_as_it_is
 from services.authentication import ActingUser
+from services.export_formats.csv_file import CsvForm
 from services.exports import EntryFormat, ExportFile, export_service
 from services.schemas.exports import CsvQuery
 from services.users import user_service
@@ -55,7 +56,8 @@ def _made(form: FileFormat, query: Mapping[str, Any], user: ActingUser) -> Expor
         asked = CsvQuery.model_validate(query)
     except PydanticError as error:
         raise ValidationError(errors=among_parameters(error)) from None
-    return export_service.entries(user, query=asked, form=form, bom=asked.bom)
+    csv_form = CsvForm(asked.bom, asked.delimiter, asked.decimal) if form == "csv" else None
+    return export_service.entries(user, query=asked, form=form, csv_form=csv_form)
 
 
 def _sentence(refused: ServiceError) -> str:

@@ -10,13 +10,13 @@ from app.openapi_headers import header_references
 from routes.answers import streamed
 from routes.dependencies import Exporter
 from routes.endpoints import Endpoint
+from services.export_formats.csv_file import CsvForm
 from services.exports import export_service
-from services.schemas.exports import CsvQuery
-from services.schemas.ranges import RangeQuery
+from services.schemas.exports import CsvQuery, ExportQuery
 
 router = APIRouter(route_class=Endpoint, prefix="/exports", tags=["exports"])
 
-Range = Annotated[RangeQuery, Depends(Query(RangeQuery))]
+Range = Annotated[ExportQuery, Depends(Query(ExportQuery))]
 
 
 def _file(media_type: str, example: str, description: str) -> dict[int | str, dict[str, Any]]:
@@ -36,8 +36,9 @@ def _file(media_type: str, example: str, description: str) -> dict[int | str, di
     responses=_file("text/csv", "entry_id,task_id,project,client,task,note,tags,...", "A line an entry"),
 )
 async def export_time_entries_as_csv(user: Exporter, query: Annotated[CsvQuery, Depends(Query(CsvQuery))]) -> Response:
-    """The whole entries that share a part of [from, to), oldest start first. A report cuts them at its ends."""
-    return streamed(export_service.entries(user, query=query, form="csv", bom=query.bom))
+    """The entries that share a part of [from, to), oldest start first: whole, or with `cut` their parts in it."""
+    form = CsvForm(query.bom, query.delimiter, query.decimal)
+    return streamed(export_service.entries(user, query=query, form="csv", csv_form=form))
 
 
 @router.get(
@@ -50,7 +51,7 @@ async def export_time_entries_as_csv(user: Exporter, query: Annotated[CsvQuery, 
     ),
 )
 async def export_time_entries_as_xlsx(user: Exporter, query: Range) -> Response:
-    """As in CSV, with real dates and durations. A worksheet holds at most 1,048,574 entries; more are 422."""
+    """As in CSV, with real dates and durations. A worksheet holds at most 1,048,000 entries; more are 422."""
     return streamed(export_service.entries(user, query=query, form="xlsx"))
 
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -14,13 +15,14 @@ from documents.users import User
 from services.audit import audit_service
 from services.authentication import ActingUser
 from services.export_formats.account_file import write_account_file
-from services.export_formats.csv_file import write_csv
+from services.export_formats.csv_file import CsvForm, write_csv
+from services.export_formats.cutting import cut_to
 from services.export_formats.ics_file import write_ics
 from services.export_formats.ndjson_file import write_ndjson
 from services.export_formats.rows import About, Batches, Contents
 from services.export_formats.xlsx_file import write_xlsx
 from services.ranges import TimeRange, entry_filter, time_range
-from services.schemas.ranges import RangeQuery
+from services.schemas.exports import ExportQuery
 
 EntryFormat = Literal["csv", "xlsx", "ndjson", "ics"]
 Writer = Callable[[Batches, About], Contents]
@@ -46,10 +48,12 @@ class ExportFile:
 class ExportService:
     """The acting user's own data as files. Their contents end early by raising, never as if they were whole."""
 
-    def entries(self, user: ActingUser, *, query: RangeQuery, form: EntryFormat, bom: bool = False) -> ExportFile:
-        """The whole entries that share a part of [from, to), oldest start first. Raises ValidationError."""
+    def entries(
+        self, user: ActingUser, *, query: ExportQuery, form: EntryFormat, csv_form: CsvForm | None = None
+    ) -> ExportFile:
+        """The entries that share a part of [from, to), whole or cut, oldest start first. Raises ValidationError."""
         asked = time_range(user, query)
-        write = _with_a_mark if bom else _WRITERS[form]
+        write = _WRITERS[form] if csv_form is None else partial(write_csv, form=csv_form)
         contents = _contents(user, asked, query, write, form)
         return ExportFile(f"task-timer-{_days(asked)}.{form}", MEDIA_TYPES[form], contents)
 
@@ -73,7 +77,7 @@ async def _whole_account(user: ActingUser, now: datetime) -> Contents:
 
 
 async def _contents(
-    user: ActingUser, asked: TimeRange, query: RangeQuery, write: Writer, form: EntryFormat
+    user: ActingUser, asked: TimeRange, query: ExportQuery, write: Writer, form: EntryFormat
 ) -> Contents:
     said = {"from": rfc3339(asked.since), "to": rfc3339(asked.until)}
     await audit_service.record(user.id, "exported", format=form, **said)
@@ -82,13 +86,11 @@ async def _contents(
     async with aclosing(projects_of(user.id)) as batches:
         projects = {project["_id"]: project async for batch in batches for project in batch}
     found = entries_in_order(user.id, wanted, now=now, running=running)
+    if query.cut:
+        found = cut_to(found, since=stored(to_seconds(asked.since)), until=stored(to_seconds(asked.until)), now=now)
     async with aclosing(found), aclosing(write(found, About(asked.zone, now, projects))) as pieces:
         async for piece in pieces:
             yield piece
-
-
-def _with_a_mark(batches: Batches, about: About) -> Contents:
-    return write_csv(batches, about, bom=True)
 
 
 def _days(asked: TimeRange) -> str:

@@ -52,6 +52,15 @@ class TestTheCommand:
         assert shell.left() == ["week.csv"]
         assert (shell.folder / "week.csv").stat().st_mode & 0o077 == 0
 
+    async def test_writes_what_a_program_wants_of_csv(self, alice: Client, shell: Shell) -> None:
+        await alice.write(await alice.make_task())
+        query = {**NOVEMBER, "cut": "true", "delimiter": "semicolon", "decimal": "comma"}
+        answered = (await alice.get("/exports/time-entries.csv", params=query)).content
+        options = ("--cut", "--delimiter", "semicolon", "--decimal", "comma")
+        code, _, said = await shell.export("week.csv", "--format", "csv", *USER, *RANGE, *options)
+        assert (code, said) == (0, "")
+        assert (shell.folder / "week.csv").read_bytes() == answered
+
     async def test_writes_the_whole_account(self, alice: Client, shell: Shell) -> None:
         assert alice.user
         code, _, said = await shell.export("me.gz", "--format", "account", "--user", "ALICE@example.com")

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -23,7 +23,7 @@ from services.export_formats.rows import About
 from services.export_formats.xlsx_file import Sheet
 from tests.conftest import Database
 from tests.rows import NINE, ended_entry, project_row, short_entries, task_row, tracked
-from tests.support import Client, Json, ago, clock, parameters, problem
+from tests.support import Client, Json, ago, clock, instant, parameters, problem
 
 FORMATS = {
     "csv": "text/csv; charset=utf-8; header=present",
@@ -54,6 +54,10 @@ WRONG: list[tuple[Json, set[str]]] = [
     ({"tag": ""}, {"tag"}),
     ({"limit": "3"}, {"limit"}),
     ({"bom": "1"}, {"bom"}),
+    ({"cut": "1"}, {"cut"}),
+    ({"delimiter": "|"}, {"delimiter"}),
+    ({"delimiter": ""}, {"delimiter"}),
+    ({"decimal": ";"}, {"decimal"}),
 ]
 """What is changed of a good query, None for what is left out, and the parameters that are then wrong."""
 
@@ -193,9 +197,69 @@ class TestWhichEntries:
             found = [line[4:28].decode() for line in content.split(b"\r\n") if line.startswith(b"UID:")]
         else:
             book = openpyxl.load_workbook(BytesIO(content), read_only=True)
-            found = [row[0] for row in book.worksheets[0].iter_rows(values_only=True)][1:-1]
+            found = [row[16] for row in book.worksheets[0].iter_rows(values_only=True)][1:-1]
             book.close()
         assert found == expected
+
+
+class TestWhatIsCut:
+    OCTOBER: ClassVar = {"from": "2026-10-01", "to": "2026-11-01"}
+
+    async def over_midnight(self, client: Client) -> Json:
+        """An entry of five hours, two of them in October."""
+        return await client.write(
+            await client.make_task(), started_at="2026-10-31T22:00:00Z", duration_seconds=18_000, note="late"
+        )
+
+    async def test_adds_up_over_two_files(self, alice: Client) -> None:
+        entry = await self.over_midnight(alice)
+        whole = [await lines(alice, **span) for span in (self.OCTOBER, {})]
+        assert [[found["duration_seconds"] for found in file] for file in whole] == [[18_000], [18_000]]
+        (october,), (november,) = [await lines(alice, **span, cut="true") for span in (self.OCTOBER, {})]
+        assert (october["id"], november["id"]) == (entry["id"], entry["id"])
+        assert (october["started_at"], october["ended_at"]) == ("2026-10-31T22:00:00Z", "2026-11-01T00:00:00Z")
+        assert (november["started_at"], november["ended_at"]) == ("2026-11-01T00:00:00Z", "2026-11-01T03:00:00Z")
+        assert (october["duration_seconds"], november["duration_seconds"]) == (7_200, 10_800)
+
+    async def test_is_cut_in_every_format(self, alice: Client) -> None:
+        await self.over_midnight(alice)
+        (row,) = await table(alice, cut="true")
+        assert (row["duration_seconds"], row["duration_hours"]) == ("10800", "3.0000")
+        assert (await sheet(alice, cut="true"))[1][9] == timedelta(hours=3)
+        (event,) = await events(alice, cut="true")
+        assert event.decoded("dtend") - event.decoded("dtstart") == timedelta(hours=3)
+
+    async def test_is_another_event_in_each_file(self, alice: Client) -> None:
+        await self.over_midnight(alice)
+        uids = [str((await events(alice, **span, cut="true"))[0]["uid"]) for span in (self.OCTOBER, {})]
+        assert len(set(uids)) == 2
+
+    async def test_leaves_whole_what_is_within(self, alice: Client, database: Database) -> None:
+        await a_day_of_work(alice)
+        nothing = ended_entry(minutes=0)
+        await database.tasks.insert_one(task_row(alice.user["_id"], **tracked(nothing)))
+        assert await lines(alice, cut="true") == await lines(alice)
+
+    async def test_is_a_running_timer_too(self, alice: Client) -> None:
+        now = datetime.now(UTC).replace(microsecond=0)
+        before, since, until, later = ((now + timedelta(minutes=n)).isoformat() for n in (-120, -60, -30, 60))
+        await alice.start(await alice.make_task(), started_at=before)
+        query = {"from": since, "include_running": "true", "cut": "true"}
+        (running,) = await lines(alice, **query, to=later)
+        assert (instant(running["started_at"]), running["ended_at"]) == (instant(since), None)
+        (row,) = await table(alice, **query, to=later)
+        assert 3_600 <= int(row["duration_seconds"]) < 4_200
+        (past,) = await lines(alice, **query, to=until)
+        assert (instant(past["ended_at"]), past["duration_seconds"]) == (instant(until), 1_800)
+
+
+class TestJsonLines:
+    async def test_break_nowhere_but_at_their_ends(self, alice: Client, database: Database) -> None:
+        note = "a\u0085b\u2028c\u2029d\u00c2\u2027"
+        entries = [ended_entry(note=note), ended_entry(note="plain", at=NINE + timedelta(hours=1))]
+        await database.tasks.insert_one(task_row(alice.user["_id"], **tracked(*entries)))
+        content = (await exported(alice, "ndjson")).content.decode()
+        assert [json.loads(line)["note"] for line in content.splitlines()] == [note, "plain"]
 
 
 class TestTheRunningTimer:
@@ -299,8 +363,8 @@ class TestCsv:
             await alice.write(task, started_at=start, duration_seconds=1000)
         found = await table(alice, **{"from": "2026-10-25", "to": "2026-10-26"}, timezone="Europe/Berlin")
         assert [(row["start"], row["duration_hours"]) for row in found] == [
-            ("2026-10-25T02:30:00+02:00", "0.2778"),
-            ("2026-10-25T02:30:00+01:00", "0.2778"),
+            ("2026-10-25T02:30:00+02:00", "0.2777777778"),
+            ("2026-10-25T02:30:00+01:00", "0.2777777778"),
         ]
 
     @pytest.mark.parametrize(
@@ -314,14 +378,48 @@ class TestCsv:
         (row,) = await table(alice)
         assert (row["hourly_rate"], row["currency"]) == (shown, currency)
 
+    @pytest.mark.parametrize(
+        ("sent", "mark"), [("comma", ","), (",", ","), ("semicolon", ";"), (";", ";"), ("tab", "\t"), ("\t", "\t")]
+    )
+    async def test_has_the_marks_between_cells_that_are_asked_for(self, alice: Client, sent: str, mark: str) -> None:
+        await alice.write(await alice.make_task(title="a;b,c"), note="d\te")
+        content = (await exported(alice, "csv", delimiter=sent)).content.decode()
+        header, row = csv.reader(StringIO(content, newline=""), delimiter=mark, strict=True)
+        assert ",".join(header) == COLUMNS
+        assert row[4:6] == ["a;b,c", "d\te"]
+
+    @pytest.mark.parametrize(("sent", "mark"), [("point", "."), (".", "."), ("comma", ","), (",", ",")])
+    async def test_has_the_mark_before_decimals_that_is_asked_for(self, alice: Client, sent: str, mark: str) -> None:
+        await a_day_of_work(alice)
+        (row,) = await table(alice, decimal=sent)
+        assert (row["duration_hours"], row["hourly_rate"]) == (f"1{mark}0000", f"95{mark}50")
+
+    async def test_has_hours_that_add_up_to_the_second(self, alice: Client, database: Database) -> None:
+        entries = [ended_entry(at=NINE + timedelta(seconds=n), minutes=0) for n in range(500)]
+        for number, entry in enumerate(entries):
+            entry["ended_at"] += timedelta(seconds=number * 7 + 1)
+            entry["duration_seconds"] = number * 7 + 1
+        await database.tasks.insert_one(task_row(alice.user["_id"], **tracked(*entries)))
+        rows = await table(alice)
+        exact = sum(int(row["duration_seconds"]) for row in rows)
+        assert abs(sum(float(row["duration_hours"]) for row in rows) * 3_600 - exact) < 0.01
+
+    @pytest.mark.parametrize("marks", [{"delimiter": "semicolon", "decimal": "comma"}, {"delimiter": "tab"}])
+    async def test_is_read_in_again_however_it_is_written(self, alice: Client, bob: Client, marks: Json) -> None:
+        await a_day_of_work(alice)
+        content = (await exported(alice, "csv", **marks)).content
+        form = {"format": "csv", "timezone": "UTC"}
+        made = (await bob.post("/imports", data=form, files={"file": ("time.csv", content)})).json()
+        assert (made["created"]["entries"], made["errors"], made["notices"]) == (1, [], [])
+        (row,) = await table(bob)
+        assert (row["hourly_rate"], row["currency"], row["duration_seconds"]) == ("95.50", "EUR", "3600")
+
 
 class TestXlsx:
     async def test_has_real_dates_and_durations(self, alice: Client) -> None:
         _, task, entry = await a_day_of_work(alice)
         names, row, _ = await sheet(alice, timezone="America/New_York")
         assert dict(zip(names, row, strict=True)) == {
-            "entry_id": entry["id"],
-            "task_id": task["id"],
             "project": "Site",
             "client": "Ada & Sons",
             "task": "Write the offer",
@@ -334,10 +432,14 @@ class TestXlsx:
             "duration": timedelta(hours=1),
             "duration_hours": 1,
             "hourly_rate": 95.5,
+            "amount": 95.5,
             "currency": "EUR",
             "source": "manual",
             "status": "pending",
+            "entry_id": entry["id"],
+            "task_id": task["id"],
         }
+        assert names[-2:] == ("entry_id", "task_id")
 
     async def test_adds_up(self, alice: Client) -> None:
         task = await alice.make_task()
@@ -345,12 +447,50 @@ class TestXlsx:
             await alice.write(task, started_at=clock(start), duration_seconds=45_000)
         content = BytesIO((await exported(alice, "xlsx")).content)
         formulas = openpyxl.load_workbook(content).worksheets[0]
-        assert [cell.value for cell in formulas[4]][11:13] == ["=SUM(L2:L3)", "=SUM(M2:M3)"]
+        assert [cell.value for cell in formulas[4]][9:11] == ["=SUM(J2:J3)", "=SUM(K2:K3)"]
         reckoned = openpyxl.load_workbook(content, data_only=True).worksheets[0]
         total = [cell.value for cell in reckoned[4]]
-        assert (total[0], total[11:13]) == ("Total", [timedelta(hours=25), 25])
-        assert formulas["L4"].number_format == "[h]:mm:ss"
-        assert (formulas.freeze_panes, formulas.auto_filter.ref) == ("A2", "A1:Q3")
+        assert (total[0], total[9:11]) == ("Total", [timedelta(hours=25), 25])
+        assert formulas["J4"].number_format == "[h]:mm:ss"
+        assert (formulas.freeze_panes, formulas.auto_filter.ref) == ("A2", "A1:R3")
+
+    async def test_adds_up_what_each_currency_comes_to(self, alice: Client) -> None:
+        for amount, currency in ((8_549, "EUR"), (10_001, "JPY")):
+            project = await alice.make_project(name=currency, hourly_rate={"amount": amount, "currency": currency})
+            task = await alice.make_task(title=currency, project_id=project["id"], billable=True)
+            for start in ("09:00", "10:00", "11:00"):
+                await alice.write(task, started_at=clock(start), duration_seconds=2_701)
+            await alice.write(task, started_at=clock("12:00"), duration_seconds=60, billable=False)
+        content = BytesIO((await exported(alice, "xlsx")).content)
+        formulas = openpyxl.load_workbook(content).worksheets[0]
+        assert [formulas["M10"].value, formulas["M11"].value] == [
+            '=SUMIF(N2:N9,"EUR",M2:M9)',
+            '=SUMIF(N2:N9,"JPY",M2:M9)',
+        ]
+        reckoned = openpyxl.load_workbook(content, data_only=True).worksheets[0]
+        totals = {reckoned[f"N{row}"].value: reckoned[f"M{row}"].value for row in (10, 11)}
+        assert totals == {
+            "EUR": pytest.approx(85.49 * 3 * 2_701 / 3_600),
+            "JPY": pytest.approx(10_001 * 3 * 2_701 / 3_600),
+        }
+        report = (await alice.get("/reports/summary", params={**NOVEMBER, "group_by": "day"})).json()
+        assert {sum_["currency"]: sum_["amount"] for sum_ in report["amounts"]} == {
+            "EUR": round(totals["EUR"] * 100),
+            "JPY": round(totals["JPY"]),
+        }
+
+    async def test_prints_on_pages_as_wide_as_the_paper(self, alice: Client) -> None:
+        page = openpyxl.load_workbook(BytesIO((await exported(alice, "xlsx")).content)).worksheets[0]
+        fitted = page.sheet_properties.pageSetUpPr
+        assert fitted is not None
+        assert (page.page_setup.orientation, fitted.fitToPage) == ("landscape", True)
+        assert (page.page_setup.fitToWidth or 1, page.page_setup.fitToHeight) == (1, 0)
+        assert page.print_title_rows == "$1:$1"
+
+    async def test_breaks_lines_by_line_feeds_alone(self, alice: Client) -> None:
+        await alice.write(await alice.make_task(), note="one\r\ntwo\nthree")
+        _, row, _ = await sheet(alice)
+        assert row[3] == "one\ntwo\nthree"
 
     async def test_has_no_formula_but_its_own(self, alice: Client, database: Database) -> None:
         bad = ["=1+1", "+1", "-1", "@SUM(A1)", "http://example.com", "{=1}", "0012", "_x0041_"]
@@ -359,14 +499,14 @@ class TestXlsx:
         stored_earlier = tracked(ended_entry(note="\x0b_x0041_", at=NINE + timedelta(hours=1)))
         await database.tasks.insert_one(task_row(alice.user["_id"], **stored_earlier))
         content = BytesIO((await exported(alice, "xlsx")).content)
-        cells = openpyxl.load_workbook(content).worksheets[0]["F"][1:-1]
+        cells = openpyxl.load_workbook(content).worksheets[0]["D"][1:-1]
         assert {cell.data_type for cell in cells} == {"s"}
         assert not any(cell.hyperlink for cell in cells)
         assert [cell.value for cell in cells][:7] == bad[:7]
 
     async def test_of_no_entry_has_a_total_of_nothing(self, alice: Client) -> None:
         _, total = await sheet(alice)
-        assert (total[0], total[11]) == ("Total", "=SUM(0)")
+        assert (total[0], total[9]) == ("Total", "=SUM(0)")
 
 
 class TestIcs:
@@ -407,12 +547,12 @@ class TestIcs:
         assert (str(event["summary"]), str(event["description"])) == ("ab", "one\ttwo\nthree")
         assert event.categories == ["xy"]
 
-    async def test_has_no_end_for_an_entry_of_no_time(self, alice: Client, database: Database) -> None:
+    async def test_ends_a_second_later_where_an_entry_has_no_time(self, alice: Client, database: Database) -> None:
         entry = ended_entry(minutes=0)
         await database.tasks.insert_one(task_row(alice.user["_id"], **tracked(entry)))
         (event,) = await events(alice)
-        assert "dtend" not in event
         assert event.decoded("dtstart") == NINE.replace(tzinfo=UTC)
+        assert event.decoded("dtend") == (NINE + timedelta(seconds=1)).replace(tzinfo=UTC)
 
     async def test_keeps_the_uid_of_an_entry_that_is_changed(self, alice: Client) -> None:
         _, task, entry = await a_day_of_work(alice)

@@ -1,6 +1,6 @@
 """Time entries as a calendar (RFC 5545), one event an entry."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from icalendar import Calendar, Event
@@ -10,6 +10,7 @@ from services.beside_the_loop import beside_the_loop
 from services.export_formats.rows import About, Batches, Contents, Row, all_tags
 
 _END = b"END:VCALENDAR\r\n"
+_SECOND = timedelta(seconds=1)
 
 _CONTROLS = dict.fromkeys({*range(0x20), 0x7F} - set(map(ord, "\t\r\n")))
 """What no line of a calendar may hold (RFC 5545 section 3.1), each as nothing; line breaks are escaped."""
@@ -42,10 +43,10 @@ def _events(batch: list[Row], about: About) -> bytes:
 def _event(row: Row, about: About) -> Event:
     entry, event = row["entry"], Event()
     started_at, ended_at = entry["started_at"], entry["ended_at"] or about.now
-    event.add("uid", f"{entry['id']}@task-timer")
+    event.add("uid", f"{entry['id']}{_part(entry)}@task-timer")
     event.add("dtstart", aware(started_at))
-    if ended_at > started_at:  # one of no time has no end (RFC 5545 section 3.6.1)
-        event.add("dtend", aware(ended_at))
+    # An end must be later than the start (RFC 5545 section 3.8.2.2), and programs leave out what has none.
+    event.add("dtend", aware(max(ended_at, started_at + _SECOND)))
     event.add("summary", _text(row["title"]))
     if entry["note"]:
         event.add("description", _text(entry["note"]))
@@ -55,6 +56,11 @@ def _event(row: Row, about: About) -> Event:
         event.add("categories", [_text(category) for category in categories])
     _add_history(event, entry["created_at"], entry["updated_at"])
     return event
+
+
+def _part(entry: Row) -> str:
+    """What tells the part of an entry that was cut from its other parts, in other files."""
+    return f"-{entry['started_at']:%Y%m%dT%H%M%SZ}" if entry.get("is_cut") else ""
 
 
 def _text(text: str) -> str:

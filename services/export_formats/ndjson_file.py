@@ -7,11 +7,17 @@ import orjson
 from services.export_formats.rows import About, Batches, Contents, Row
 from services.schemas.entries import read_entry
 
+_LINE_BREAKS = {character.encode(): f"\\u{ord(character):04x}".encode() for character in ("\u0085", "\u2028", "\u2029")}
+"""What some programs take for the end of a line, though JSON does not: escaped, which means the same."""
+
 
 async def write_ndjson(batches: Batches, about: About) -> Contents:
     """Each entry as the API answers it, and what is said of its task."""
     async for batch in batches:
-        yield b"".join([orjson.dumps(_line(row, about), option=orjson.OPT_APPEND_NEWLINE) for row in batch])
+        lines = b"".join([orjson.dumps(_line(row, about), option=orjson.OPT_APPEND_NEWLINE) for row in batch])
+        for character, escaped in _LINE_BREAKS.items():
+            lines = escaped.join(lines.split(character))
+        yield lines
 
 
 def _line(row: Row, about: About) -> dict[str, Any]:

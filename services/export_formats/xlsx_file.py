@@ -1,5 +1,7 @@
-"""Time entries as a worksheet, with real dates and durations and a row that adds them up."""
+"""Time entries as a worksheet, with real dates, durations and amounts, and rows that add them up."""
 
+import re
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -10,11 +12,11 @@ from xlsxwriter import Workbook
 from app.clock import aware
 from app.errors import FieldError, ValidationError
 from services.beside_the_loop import beside_the_loop
-from services.export_formats.rows import COLUMNS, About, Batches, Contents, Row, tags_in_a_cell
+from services.export_formats.rows import About, Batches, Contents, Row, tags_in_a_cell
 from services.money import major_units
 
-MOST_ENTRIES = 1_048_574
-"""A worksheet has 2**20 rows; one is for the names of the columns, one for the totals."""
+MOST_ENTRIES = 1_048_000
+"""A worksheet has 2**20 rows; one is for the names of the columns, some are for the totals of each currency."""
 
 PIECE_BYTES = 256 * 1024
 
@@ -22,10 +24,35 @@ _DAY = timedelta(days=1)
 _DAY_NONE = datetime(1899, 12, 30, tzinfo=UTC)
 """What a worksheet counts days from."""
 
-_DATE, _DURATION, _HOURS, _RATE = "yyyy-mm-dd hh:mm:ss", "[h]:mm:ss", "0.00", "#,##0.00##"
-_WIDTHS = (26, 26, 20, 20, 32, 40, 20, 8, 19, 19, 18, 12, 10, 10, 9, 9, 12)
-_NAMES = tuple("duration" if name == "duration_seconds" else name for name in COLUMNS)
-_ADDED_UP = {"duration": _DURATION, "duration_hours": _HOURS}
+_DATE, _DURATION, _HOURS = "yyyy-mm-dd hh:mm:ss", "[h]:mm:ss", "0.00"
+_RATE, _AMOUNT = "#,##0.00##", "#,##0.00"
+_WIDTHS = {
+    "project": 20,
+    "client": 20,
+    "task": 32,
+    "note": 40,
+    "tags": 20,
+    "billable": 8,
+    "start": 19,
+    "end": 19,
+    "timezone": 18,
+    "duration": 12,
+    "duration_hours": 10,
+    "hourly_rate": 10,
+    "amount": 12,
+    "currency": 9,
+    "source": 9,
+    "status": 12,
+    "entry_id": 26,
+    "task_id": 26,
+}
+"""The columns, and how wide each is."""
+
+_PLACES = {name: place for place, name in enumerate(_WIDTHS)}
+_LETTERS = {name: chr(ord("A") + place) for name, place in _PLACES.items()}
+_LINE_BREAK = re.compile(r"\r\n?")
+_A4 = 9
+_SECONDS_A_DAY, _SECONDS_AN_HOUR = 86_400, 3_600
 
 
 async def write_xlsx(batches: Batches, about: About) -> Contents:
@@ -51,6 +78,7 @@ class Sheet:
         self._about = about
         self._most = most
         self._entries = self._seconds = 0
+        self._amounts: Counter[str] = Counter()
         self._book = Workbook(
             str(self.path),
             {"constant_memory": True, "tmpdir": str(folder), "strings_to_formulas": False, "strings_to_urls": False},
@@ -58,13 +86,13 @@ class Sheet:
         self._sheet = self._book.add_worksheet("Time entries")
         self._bold = self._book.add_format({"bold": True})
         self._formats = {
-            said: self._book.add_format({"num_format": said}) for said in (_DATE, _DURATION, _HOURS, _RATE)
+            said: self._book.add_format({"num_format": said}) for said in (_DATE, _DURATION, _HOURS, _RATE, _AMOUNT)
         }
-        for column, width in enumerate(_WIDTHS):
-            self._sheet.set_column(column, column, width)
+        for name, width in _WIDTHS.items():
+            self._sheet.set_column(_PLACES[name], _PLACES[name], width)
+            self._sheet.write_string(0, _PLACES[name], name, self._bold)
         self._sheet.freeze_panes(1, 0)
-        for column, name in enumerate(_NAMES):
-            self._sheet.write_string(0, column, name, self._bold)
+        self._set_up_the_page()
 
     def add(self, rows: list[Row]) -> None:
         """Writes a row an entry. Raises ValidationError when there is no room."""
@@ -79,14 +107,12 @@ class Sheet:
         """Writes the totals, and makes the file what a program can open."""
         last = self._entries + 1
         self._sheet.write_string(last, 0, "Total", self._bold)
-        totals = {"duration": self._seconds / 86400, "duration_hours": self._seconds / 3600}
-        for name, said in _ADDED_UP.items():
-            column, bold = _NAMES.index(name), self._book.add_format({"bold": True, "num_format": said})
-            letter = chr(ord("A") + column)
-            rows = f"{letter}2:{letter}{last}" if self._entries else "0"
-            self._sheet.write_formula(last, column, f"=SUM({rows})", bold, totals[name])
+        self._write_sum(last, "duration", _DURATION, self._seconds / _SECONDS_A_DAY)
+        self._write_sum(last, "duration_hours", _HOURS, self._seconds / _SECONDS_AN_HOUR)
+        for row, currency in enumerate(sorted(self._amounts), start=last):
+            self._write_amounts(row, currency)
         if self._entries:
-            self._sheet.autofilter(0, 0, self._entries, len(_NAMES) - 1)
+            self._sheet.autofilter(0, 0, self._entries, len(_WIDTHS) - 1)
         self._book.close()
 
     def close(self) -> None:
@@ -94,29 +120,74 @@ class Sheet:
         if not self._book.fileclosed:
             self._sheet.row_data_fh.close()
 
+    def _set_up_the_page(self) -> None:
+        """Landscape, as wide as the paper, with the names of the columns on each page."""
+        self._sheet.set_landscape()
+        self._sheet.set_paper(_A4)
+        self._sheet.fit_to_pages(1, 0)
+        self._sheet.repeat_rows(0)
+
+    def _cells_of(self, name: str) -> str:
+        letter = _LETTERS[name]
+        return f"{letter}2:{letter}{self._entries + 1}"
+
+    def _write_sum(self, row: int, name: str, said: str, total: float) -> None:
+        bold = self._book.add_format({"bold": True, "num_format": said})
+        cells = self._cells_of(name) if self._entries else "0"
+        self._sheet.write_formula(row, _PLACES[name], f"=SUM({cells})", bold, total)
+
+    def _write_amounts(self, row: int, currency: str) -> None:
+        """The sum of what is in this currency, added up exactly and rounded only where it is shown."""
+        bold = self._book.add_format({"bold": True, "num_format": _AMOUNT})
+        said = f'=SUMIF({self._cells_of("currency")},"{currency}",{self._cells_of("amount")})'
+        total = float(major_units(self._amounts[currency], currency)) / _SECONDS_AN_HOUR
+        self._sheet.write_formula(row, _PLACES["amount"], said, bold, total)
+        self._sheet.write_string(row, _PLACES["currency"], currency, self._bold)
+
     def _write(self, number: int, row: Row) -> None:
-        entry, sheet = row["entry"], self._sheet
+        entry = row["entry"]
         seconds = self._about.seconds_of(entry)
         self._seconds += seconds
-        for column, text in self._texts(row):
-            sheet.write_string(number, column, text)
-        sheet.write_boolean(number, 7, entry["billable"])
-        sheet.write_number(number, 8, self._day(entry["started_at"]), self._formats[_DATE])
+        for name, text in self._texts(row).items():
+            if text:
+                self._sheet.write_string(number, _PLACES[name], _LINE_BREAK.sub("\n", text))
+        self._sheet.write_boolean(number, _PLACES["billable"], entry["billable"])
+        self._write_number(number, "start", self._day(entry["started_at"]), _DATE)
         if entry["ended_at"] is not None:
-            sheet.write_number(number, 9, self._day(entry["ended_at"]), self._formats[_DATE])
-        sheet.write_number(number, 11, seconds / 86400, self._formats[_DURATION])
-        sheet.write_number(number, 12, seconds / 3600, self._formats[_HOURS])
-        rate = entry["hourly_rate"]
-        if rate is not None:
-            sheet.write_number(number, 13, float(major_units(rate["amount"], rate["currency"])), self._formats[_RATE])
-            sheet.write_string(number, 14, rate["currency"])
+            self._write_number(number, "end", self._day(entry["ended_at"]), _DATE)
+        self._write_number(number, "duration", seconds / _SECONDS_A_DAY, _DURATION)
+        self._write_number(number, "duration_hours", seconds / _SECONDS_AN_HOUR, _HOURS)
+        if entry["hourly_rate"] is not None:
+            self._write_money(number, entry, seconds)
 
-    def _texts(self, row: Row) -> list[tuple[int, str]]:
+    def _write_number(self, row: int, name: str, number: float, said: str) -> None:
+        self._sheet.write_number(row, _PLACES[name], number, self._formats[said])
+
+    def _write_money(self, row: int, entry: Row, seconds: int) -> None:
+        """What an hour costs and what the entry comes to, which is nothing while it is not billable."""
+        amount, currency = entry["hourly_rate"]["amount"], entry["hourly_rate"]["currency"]
+        of_seconds = amount * seconds if entry["billable"] else 0
+        self._amounts[currency] += of_seconds
+        self._write_number(row, "hourly_rate", float(major_units(amount, currency)), _RATE)
+        exact = float(major_units(of_seconds, currency)) / _SECONDS_AN_HOUR
+        self._write_number(row, "amount", exact, _AMOUNT)
+        self._sheet.write_string(row, _PLACES["currency"], currency)
+
+    def _texts(self, row: Row) -> dict[str, str | None]:
         entry = row["entry"]
         project, client = self._about.project_of(row)
-        texts = (str(entry["id"]), str(row["_id"]), project, client, row["title"], entry["note"], tags_in_a_cell(row))
-        others = ((10, entry["timezone"]), (15, entry["source"]), (16, row["status"]))
-        return [*((column, text) for column, text in enumerate(texts) if text), *others]
+        return {
+            "project": project,
+            "client": client,
+            "task": row["title"],
+            "note": entry["note"],
+            "tags": tags_in_a_cell(row),
+            "timezone": entry["timezone"],
+            "source": entry["source"],
+            "status": row["status"],
+            "entry_id": str(entry["id"]),
+            "task_id": str(row["_id"]),
+        }
 
     def _day(self, instant: datetime) -> float:
         """A stored instant as a worksheet counts: the days of the clock on the wall, which knows no zone."""

@@ -1,12 +1,45 @@
 """What an export is asked for by."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from services.schemas.fields import Flag
 from services.schemas.ranges import RangeQuery
 
+_DELIMITERS = {",": ",", "comma": ",", ";": ";", "semicolon": ";", "\t": "\t", "tab": "\t"}
+_DECIMALS = {".": ".", "point": ".", ",": ",", "comma": ","}
 
-class CsvQuery(RangeQuery):
-    """Which entries, and how a spreadsheet is to know their encoding."""
+
+def _delimiter(value: object) -> object:
+    if not isinstance(value, str) or value not in _DELIMITERS:
+        raise ValueError("is none of comma (,), semicolon (;) and tab")
+    return _DELIMITERS[value]
+
+
+def _decimal(value: object) -> object:
+    if not isinstance(value, str) or value not in _DECIMALS:
+        raise ValueError("is neither point (.) nor comma (,)")
+    return _DECIMALS[value]
+
+
+Delimiter = Annotated[
+    str, BeforeValidator(_delimiter), WithJsonSchema({"type": "string", "examples": ["comma", "semicolon", "tab"]})
+]
+Decimals = Annotated[str, BeforeValidator(_decimal), WithJsonSchema({"type": "string", "examples": ["point", "comma"]})]
+
+
+class ExportQuery(RangeQuery):
+    """Which entries, and whether their parts outside of that time are left out."""
+
+    cut: Flag = Field(
+        default=False, description="true: of an entry only the part in [from, to), so that files of months add up."
+    )
+
+
+class CsvQuery(ExportQuery):
+    """Which entries, and what the program wants that reads them."""
 
     bom: Flag = Field(default=False, description="Whether a byte order mark comes first: Excel wants one.")
+    delimiter: Delimiter = Field(default=",", description="Between cells: comma, semicolon or tab, or the mark itself.")
+    decimal: Decimals = Field(default=".", description="Before decimals: point or comma, or the mark itself.")

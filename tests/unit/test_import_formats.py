@@ -20,7 +20,7 @@ from pydantic import ValidationError as NotValidError
 
 from app.clock import rfc3339, stored
 from app.errors import FieldError, ValidationError
-from services.export_formats.csv_file import write_csv
+from services.export_formats.csv_file import CsvForm, write_csv
 from services.export_formats.rows import About
 from services.import_formats import tables
 from services.import_formats.dates import DateOrder
@@ -717,7 +717,7 @@ class TestTheExportOfThisService:
 
         async def whole() -> bytes:
             about = About(ZoneInfo(zone), stored(NOW), of_projects)
-            return b"".join([piece async for piece in write_csv(batches(), about, bom=True)])
+            return b"".join([piece async for piece in write_csv(batches(), about, form=CsvForm(bom=True))])
 
         with pytest.raises(StopIteration) as ended:  # nothing in it waits
             whole().send(None)
