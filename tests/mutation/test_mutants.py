@@ -9,6 +9,7 @@ import pytest
 from documents import overlapping
 from services import intervals, spans
 from tests.mutation.children import in_child, put_in, remember_functions
+from tests.mutation.coverage_map import Map
 from tests.mutation.mutants import Mutant, mutants
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -122,3 +123,31 @@ class TestAFaultInAChild:
 
         with pytest.raises(RuntimeError, match="KeyError: 'lost'"):
             in_child(work, 60)
+
+
+class TestTheTestsOfALine:
+    SOURCE = "def half(a):\n    return a // 2\n\n\ndef twice(a):\n    return a * 2\n"
+
+    def known(self) -> Map:
+        known = Map()
+        lines = [
+            "one.py|half|return a // 2",
+            "one.py|twice|return a * 2",
+            "services/spans.py|up_to_now|now = utc_now()",
+        ]
+        known.add({"lines": lines, "tests": {"t_half": (0.1, [0]), "t_both": (0.1, [0, 1]), "t_now": (0.1, [2])}})
+        return known
+
+    def test_are_those_that_execute_it_wherever_it_has_moved_to(self) -> None:
+        for source in (self.SOURCE, f"import os\n\n\n{self.SOURCE}"):
+            found = {mutant.after: self.known().tests_of(mutant, source) for mutant in mutants("one.py", source)}
+            assert found["a * 2"] == {"t_half", "t_both"}
+            assert found["a // 2"] == {"t_both"}
+
+    def test_are_those_of_its_function_when_its_text_is_new(self) -> None:
+        (one, *_) = mutants("one.py", "def half(a):\n    return a // 2 - b\n")
+        assert self.known().tests_of(one, "def half(a):\n    return a // 2 - b\n") == {"t_half", "t_both"}
+
+    def test_are_those_of_whoever_uses_what_is_made_at_import(self) -> None:
+        mutant = fault("services/spans.py", "60", "61")
+        assert self.known().tests_of(mutant, Path("services/spans.py").read_text()) == {"t_now"}
