@@ -251,6 +251,30 @@ USER_INDEXES: dict[str, Any] = {
     "one_account_per_email": {"key": [("email_key", 1)], "unique": True},
     "being_deleted": {"key": [("deleted_at", 1)], "partialFilterExpression": {"deleted_at": {"$type": "date"}}},
 }
+EXPIRING: dict[str, Any] = {
+    "_id_": {"key": [("_id", 1)]},
+    "kept_until_it_expires": {"key": [("expires_at", 1)], "expireAfterSeconds": 0},
+}
+OTHER_INDEXES: dict[str, dict[str, Any]] = {
+    "refresh_tokens": {**EXPIRING, "by_user": {"key": [("user_id", 1)]}},
+    "api_tokens": {
+        **EXPIRING,
+        "one_token_per_hash": {"key": [("token_hash", 1)], "unique": True},
+        "by_user": {"key": [("user_id", 1), ("_id", -1)]},
+    },
+    "audit_events": {**EXPIRING, "by_user": {"key": [("user_id", 1), ("_id", -1)]}},
+    "rate_counters": EXPIRING,
+    "idempotency_keys": {
+        "_id_": {"key": [("_id", 1)]},
+        "one_request_per_key": {"key": [("user_id", 1), ("key", 1)], "unique": True},
+        "kept_24_hours": {"key": [("created_at", 1)], "expireAfterSeconds": 24 * 60 * 60},
+    },
+    "deleted_entries": {
+        "_id_": {"key": [("_id", 1)]},
+        "kept_30_days": {"key": [("deleted_at", 1)], "expireAfterSeconds": 30 * 24 * 60 * 60},
+        "by_user": {"key": [("user_id", 1), ("_id", 1)]},
+    },
+}
 
 
 @pytest.mark.usefixtures("empty_service")
@@ -259,6 +283,10 @@ class TestTheIndexes:
         assert await indexes(database, "tasks") == TASK_INDEXES
         assert await indexes(database, "users") == USER_INDEXES
         assert await indexes(database, "projects") == PROJECT_INDEXES
+
+    @pytest.mark.parametrize("collection", OTHER_INDEXES)
+    async def test_of_all_that_is_beside_them_are_as_declared(self, database: Database, collection: str) -> None:
+        assert await indexes(database, collection) == OTHER_INDEXES[collection]
 
     async def test_refuse_a_second_running_timer_of_a_user_alone(self, database: Database) -> None:
         one, other = ObjectId(), ObjectId()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -305,6 +305,40 @@ class TestStopsAndSwitches:
             stopped = response.json().get("stopped") or response.json()
             assert stopped["entry"]["needs_review"] is marked
             await alice.delete(at(stopped["entry"]))
+
+    @pytest.fixture
+    async def tracking(self, alice: Client) -> Callable[[str, str], Awaitable[bool]]:
+        """Tracks from the one time to the other on another task: whether that is marked for review."""
+        other = await alice.make_task(title="Other")
+
+        async def track(start: str, end: str) -> bool:
+            body = {"task_id": other["id"], "started_at": clock(start)}
+            assert (await alice.post("/timer/start", json=body, params={"overlap": "allow"})).status_code == 201
+            stopped = await alice.post("/timer/stop", json={"ended_at": clock(end)}, params=FORBID)
+            entry = stopped.json()["entry"]
+            assert (await alice.delete(at(entry))).status_code == 204
+            return bool(entry["needs_review"])
+
+        return track
+
+    async def test_are_marked_where_they_share_a_second_with_an_entry(
+        self, alice: Client, task: Json, tracking: Callable[[str, str], Awaitable[bool]]
+    ) -> None:
+        await alice.write(task, started_at=clock("12:00"))
+        await alice.start(task, started_at=clock("11:00"))
+        assert (await alice.stop(ended_at=clock("11:00")))["entry"]["duration_seconds"] == 0
+        for start, end in (("08:00", "09:00:01"), ("09:59:59", "10:30"), ("09:15", "09:45"), ("08:00", "14:00")):
+            assert await tracking(start, end), (start, end)
+        for start, end in (("08:00", "09:00"), ("10:00", "12:00"), ("10:30", "11:30"), ("13:00", "14:00")):
+            assert not await tracking(start, end), (start, end)
+
+    async def test_are_not_marked_beside_what_is_in_the_trash_or_somebody_elses(
+        self, alice: Client, bob: Client, task: Json, tracking: Callable[[str, str], Awaitable[bool]]
+    ) -> None:
+        await bob.write(await bob.make_task(), started_at=clock("09:00"))
+        assert await tracking("09:15", "09:45")
+        await alice.delete(f"/tasks/{task['id']}")
+        assert not await tracking("09:15", "09:45")
 
     async def test_of_no_length_are_never_marked(self, alice: Client, task: Json) -> None:
         await alice.prefer(overlap_policy="forbid")
