@@ -149,6 +149,16 @@ class TestWhatOverlaps:
         written = await alice.post(address, json=body, params=WARN)
         assert (written.status_code, written.json()["overlaps"]) == (201, [overlap])
 
+    async def test_is_nothing_between_two_entries_of_a_task(self, alice: Client, task: Json) -> None:
+        await alice.write(task, started_at=clock("12:00"))
+        other = await alice.make_task(title="Other")
+        between = {"started_at": clock("10:00"), "ended_at": clock("12:00")}
+        written = await alice.post(f"/tasks/{other['id']}/time-entries", json=between, params=FORBID)
+        assert written.status_code == 201
+        longer = await alice.patch(at(written.json()), json={"ended_at": clock("12:00:01")}, params=FORBID)
+        (overlap,) = problem(longer, 409, "overlap")["overlaps"]
+        assert (overlap["started_at"], overlap["overlap_seconds"]) == (clock("12:00"), 1)
+
     async def test_lists_every_entry_the_earliest_first(self, alice: Client, task: Json) -> None:
         other = await alice.make_task()
         later = await alice.write(other, started_at=clock("09:30"))

@@ -9,6 +9,7 @@ from bson import ObjectId
 from documents.entry_filter import EntryFilter
 from documents.report_entries import read_ended
 from services.report_keys import GroupBy
+from services.report_sums import MOST_FILLED_ROWS
 from tests.conftest import Database, MakeUser
 from tests.rows import ended_entry, project_row, running_entry, task_row, tracked
 from tests.support import Client, Json, ago, instant, parameters, problem
@@ -329,6 +330,12 @@ class TestTheRowsOfASummary:
             "entry_count": 0,
         }
         assert await seconds(alice, fill="true", group_by="task") == await seconds(alice, group_by="task")
+        days = {"from": "2013-01-01", "fill": "true"}
+        assert len(await seconds(alice, **days, to="2026-09-10")) == MOST_FILLED_ROWS
+        refused = await alice.get("/reports/summary", params={**days, "to": "2026-09-11", "group_by": "day"})
+        assert parameters(refused) == {"fill"}
+        years = {"from": "1996-01-01", "to": "2027-01-01", "group_by": "weekday", "fill": "true"}
+        assert list(await seconds(alice, **years)) == list("0123456")
         apia = {"from": "2011-12-28", "to": "2012-01-02", "timezone": "Pacific/Apia", "fill": "true"}
         assert list(await seconds(alice, **apia)) == ["2011-12-28", "2011-12-29", "2011-12-31", "2012-01-01"]
 

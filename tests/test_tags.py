@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
+from services.schemas.tags import TagRename
+from services.tags import _rename_in_task
 from tests.conftest import Database
 from tests.support import Client, Json, parameters, pointers
 
@@ -146,6 +148,10 @@ class TestRenamingATag:
         await database.tasks.update_one(done, {"$set": {"tags": ["e-mail"]}, "$inc": {"version": 1}})
         assert await rename(alice, "mail", "e-mail") == {"tasks": 2, "entries": 0}
         assert await tags(alice) == [("e-mail", 3, 0)]
+
+    async def test_of_a_task_that_is_gone_by_then_counts_nothing(self, alice: Client) -> None:
+        renamed = TagRename.model_validate({"from": "mail", "to": "e-mail"})
+        assert await _rename_in_task(alice.user["_id"], ObjectId(), renamed) == (0, 0)
 
     async def test_to_itself_changes_nothing(self, alice: Client) -> None:
         task = await alice.make_task(tags=["mail"])
