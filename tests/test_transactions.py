@@ -1,5 +1,7 @@
 """A transaction, as the database is told of it."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import monitoring
@@ -33,6 +35,12 @@ def heard() -> Heard:
     return Heard()
 
 
+@pytest.fixture(autouse=True)
+async def _emptied(database: Database) -> AsyncIterator[None]:
+    yield
+    await database.drop_collection("transactions_tried")
+
+
 async def insert_two(client: AsyncIOMotorClient[Json], database: Database, *, answer: bool | None) -> bool | None:
     async def work() -> bool | None:
         for _ in range(2):
@@ -55,7 +63,6 @@ class TestATransaction:
         (commit,) = heard.of("commitTransaction")
         assert commit["writeConcern"]["w"] == "majority"
         assert await database.transactions_tried.count_documents({}) == 2
-        await database.drop_collection("transactions_tried")
         client.close()
 
     async def test_that_answers_nothing_keeps_nothing(
