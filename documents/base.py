@@ -7,7 +7,7 @@ from beanie import Document, PydanticObjectId
 from bson import ObjectId
 from bson.errors import InvalidId
 from motor.motor_asyncio import AsyncIOMotorCollection
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, WriteError
 
 from app.database import in_time
 from documents.transactions import session_under_way, transaction
@@ -20,11 +20,16 @@ Collection = AsyncIOMotorCollection[Row]
 T = TypeVar("T")
 
 _DUPLICATE_KEY = 11000
+_TOO_LARGE = {10334, 17419, 17420}
 _SOME = 1000
 
 
 class DuplicateError(Exception):
     """A unique index refused the write."""
+
+
+class DocumentFullError(Exception):
+    """The document would be larger than the 16 MB that one may be."""
 
 
 def object_id(text: str) -> ObjectId | None:
@@ -123,11 +128,18 @@ class StoredDocument(Document):
 
     @classmethod
     async def _matched(cls, condition: Row, update: Row | list[Row]) -> bool:
-        """Whether the one update found its document. Raises DuplicateError when a unique index refuses it."""
+        """Whether the one update found its document.
+
+        Raises DuplicateError when a unique index refuses it, and DocumentFullError when it would be too large.
+        """
         try:
             result = await in_time(cls.rows().update_one(condition, update, session=session_under_way()))
         except DuplicateKeyError as taken:
             raise DuplicateError from taken
+        except WriteError as refused:
+            if refused.code not in _TOO_LARGE:
+                raise
+            raise DocumentFullError from refused
         return result.matched_count == 1
 
     @classmethod

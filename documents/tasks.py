@@ -149,6 +149,15 @@ class Task(StoredDocument):
         return await cls._one({"_id": task_id, "user_id": user_id})
 
     @classmethod
+    async def sizes_of(cls, user_id: ObjectId, task_ids: list[ObjectId]) -> dict[ObjectId, int]:
+        """How many bytes each of these tasks of the user takes, those in the trash too."""
+        if not task_ids:
+            return {}
+        mine: Row = {"_id": {"$in": task_ids}, "user_id": user_id}
+        size: Row = {"size": {"$bsonSize": "$$ROOT"}}
+        return {task["_id"]: task["size"] for task in await cls.aggregated([{"$match": mine}, {"$project": size}])}
+
+    @classmethod
     async def ids_in_project(cls, user_id: ObjectId, project_id: ObjectId) -> list[ObjectId]:
         """The user's tasks of a project, those in the trash included."""
         of_project = {"user_id": user_id, "project_id": project_id}

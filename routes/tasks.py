@@ -24,6 +24,7 @@ from services.schemas.tasks import (
     TaskWithEntries,
 )
 from services.tasks import TaskNotFoundError, task_service
+from services.transaction_sizes import BulkTooLargeError
 
 router = APIRouter(route_class=Endpoint, prefix="/tasks", tags=["tasks"])
 
@@ -57,7 +58,7 @@ async def create_task(
     operation_id="change_tasks",
     summary="Make, change and delete many tasks",
     response_model=BulkResponse,
-    responses=problems(TaskNotFoundError, *RETRY_ERRORS),
+    responses=problems(TaskNotFoundError, BulkTooLargeError, *RETRY_ERRORS),
 )
 async def change_tasks(
     request: Request,

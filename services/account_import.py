@@ -20,13 +20,15 @@ from services.account_reading import AccountFile, TaskPart, parts_of, read_accou
 from services.account_rows import deleted_row, entry_row, project_row, task_row
 from services.authentication import ActingUser, authentication_service
 from services.beside_the_loop import beside_the_loop
-from services.contention import TOO_MANY, settled_as_one
-from services.import_leases import require_hold
+from services.contention import TOO_MANY
+from services.import_leases import require_hold, written_as_one
 from services.import_opening import Opened, Progress, Rehearsed, Written
 from services.import_plans import ROOM
 from services.import_writing import MOST_PLANS, PlanIsStaleError
 from services.schemas.account_file import DeletedEntryLine
 from services.schemas.imports import read_import
+from services.transaction_sizes import IMPORT_BYTES
+from services.transaction_sizes import parts_of as small_parts_of
 
 ENTRIES_AT_ONCE = 500
 PARTS_AT_ONCE = 100
@@ -185,9 +187,14 @@ class _Writing:
 
     async def parts(self, parts: list[Part]) -> None:
         """Writes these tasks, their entries, and deleted entries. Raises like the other."""
-        kept = await settled_as_one(lambda: self._attempt(parts))
-        for planned in kept:
-            self.tell(planned)
+        standing = [self._task_id(part) for part in parts]
+        sizes = await Task.sizes_of(self._user_id, [task_id for task_id in standing if task_id in self._known.tasks])
+        for some in small_parts_of(parts, sizes, self._task_id, most=IMPORT_BYTES):
+            for planned in await written_as_one(self._batch, lambda some=some: self._attempt(some)):  # type: ignore[misc]
+                self.tell(planned)
+
+    def _task_id(self, part: Part) -> ObjectId:
+        return self._known.new_id(part.task_id if isinstance(part, DeletedEntryLine) else part.task.id)
 
     def tell(self, planned: _Planned) -> None:
         """Counts what was there already, and keeps what there is to say."""
@@ -251,7 +258,7 @@ class _Writing:
             await self._count({"projects": len(new), "tasks": 0, "entries": 0})
             return True
 
-        await settled_as_one(attempt)
+        await written_as_one(self._batch, attempt)
 
     async def _attempt(self, parts: list[Part]) -> list[_Planned] | None:
         running = await Task.find_running(self._user_id) is not None

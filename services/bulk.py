@@ -18,6 +18,7 @@ from services.schemas.problems import Problem
 from services.schemas.tasks import TaskCreate, TaskUpdate
 from services.schemas.versions import Versioned
 from services.tasks import TaskNotFoundError, task_service
+from services.transaction_sizes import require_small_enough
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -31,12 +32,13 @@ class BulkService:
         """A result for each operation, in their order.
 
         Atomic, they are one transaction: the first that fails undoes all, and its error is raised
-        with `failed_index`.
+        with `failed_index`. Raises BulkTooLargeError when the tasks are too large for that.
         """
         acting = replace(user, overlap_policy=policy_of(user, overlap))
 
         async def do(work: Work) -> Versioned:
             if bulk.atomic:
+                await require_small_enough(user.id, (operation.task_id or "" for operation in bulk.operations))
                 return await settled_as_one(lambda: self._all_or_none(acting, bulk, work))
             return _answer(await self._each_for_itself(acting, bulk, work))
 

@@ -3,15 +3,26 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
 
 from bson import ObjectId
 
 from documents.base import DuplicateError, Row
 from documents.import_batches import ImportBatch, ImportFormat, ImportState
+from services.contention import settled_as_one
+
+T = TypeVar("T")
 
 BEAT_SECONDS = 2.0
+LONGEST_REST_SECONDS = 6.0
+"""How long nothing is said while a part is written: shorter than others wait before they take the import over."""
+
 LOOK_SECONDS = 0.2
 """How often who waits looks whether it is their turn."""
+
+
+_writing: set[ObjectId] = set()
+"""The imports of which a part is being written in this process."""
 
 
 class ImportTakenOverError(Exception):
@@ -85,6 +96,19 @@ async def require_hold(kept: Awaitable[object]) -> None:
         raise ImportTakenOverError
 
 
+async def written_as_one(batch: Row, attempt: Callable[[], Awaitable[T | None]]) -> T:
+    """What a part of the import answers, once all that it writes is kept. Raises as settled_as_one does.
+
+    The part changes the import as well, and so says that somebody is at it. Nobody else says it meanwhile: that
+    would undo each try of a part that takes longer than the time between two beats.
+    """
+    _writing.add(batch["_id"])
+    try:
+        return await settled_as_one(attempt)
+    finally:
+        _writing.discard(batch["_id"])
+
+
 async def _in_turn(
     user_id: ObjectId,
     begin: Callable[[], Awaitable[Row | None]],
@@ -138,7 +162,12 @@ async def _held(batch: Row, left: ImportState) -> AsyncIterator[Row]:
 
 
 async def _beat(batch: Row) -> None:
+    rested = 0.0
     while True:
         await asyncio.sleep(BEAT_SECONDS)
+        if batch["_id"] in _writing and rested < LONGEST_REST_SECONDS:
+            rested += BEAT_SECONDS
+            continue
+        rested = 0.0
         with suppress(Exception):  # the next may come through; if none does, the import is taken over
             await ImportBatch.keep_hold(batch)

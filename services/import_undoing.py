@@ -8,8 +8,7 @@ from documents.import_batches import ImportBatch
 from documents.imported import count_entries_of, made_by, made_deleted, tasks_with_untouched_entries
 from documents.projects import Project
 from documents.tasks import Task
-from services.contention import settled_as_one
-from services.import_leases import require_hold
+from services.import_leases import require_hold, written_as_one
 from services.projects import project_service
 
 TASKS_AT_ONCE = 100
@@ -61,7 +60,7 @@ class Undoing:
             after = await Task.find_any(self._user_id, task_id)
             return None if after is None else task["entry_count"] - after["entry_count"]
 
-        return await settled_as_one(attempt)
+        return await written_as_one(self.batch, attempt)
 
     async def _remove_tasks(self, tasks: list[Row]) -> int:
         async def attempt() -> int | None:
@@ -69,7 +68,7 @@ class Undoing:
             await self._keep_hold()
             return removed
 
-        return await settled_as_one(attempt)
+        return await written_as_one(self.batch, attempt)
 
     async def _remove_project(self, project: Row) -> bool:
         """Whether it is gone: it is, unless somebody has changed it, or a task is in it.
@@ -89,7 +88,7 @@ class Undoing:
             await self._keep_hold()
             return (marked,)
 
-        (marked,) = await settled_as_one(attempt)
+        (marked,) = await written_as_one(self.batch, attempt)
         if marked and await self._has_tasks(project):
             try:
                 return not await Project.give_back(project)

@@ -15,12 +15,12 @@ from documents.projects import Project
 from documents.tasks import Task
 from documents.users import OverlapPolicy, User
 from services.authentication import ActingUser
-from services.contention import settled_as_one
-from services.import_leases import require_hold
+from services.import_leases import require_hold, written_as_one
 from services.import_overlaps import Checked, Latest, checked
 from services.import_plans import ROOM, Known, Place, PlannedEntry
 from services.intervals import seconds_between
 from services.schemas.overlaps import OverlapRead
+from services.transaction_sizes import IMPORT_BYTES, parts_of
 
 MADE_AT_ONCE = 50
 """After so many entries others get their turn."""
@@ -60,8 +60,17 @@ class Writing:
         self.overlaps: list[OverlapRead] = []
 
     async def write(self, planned: list[PlannedEntry]) -> None:
-        """Writes this part. Raises PlanIsStaleError or ImportTakenOverError, and then nothing of it is written."""
-        done = await settled_as_one(lambda: self._attempt(planned))
+        """Writes this part, as one or, where the tasks that are there already are large, in smaller parts.
+
+        Raises PlanIsStaleError or ImportTakenOverError, and then nothing of it or of its last part is written.
+        """
+        standing = {entry.place.task_id for entry in planned if entry.place.new is None}
+        sizes = await Task.sizes_of(self._user.id, list(standing))
+        for part in parts_of(planned, sizes, lambda entry: entry.place.task_id, most=IMPORT_BYTES):
+            await self._write(part)
+
+    async def _write(self, planned: list[PlannedEntry]) -> None:
+        done = await written_as_one(self._batch, lambda: self._attempt(planned))
         self._projects = done.projects
         self._listed += len(done.checked.errors)
         self.overlaps += done.checked.overlaps[: MOST_SHOWN - len(self.overlaps)]

@@ -1,0 +1,108 @@
+"""No transaction writes more than the store bears: what may be split is split, what must be one is refused."""
+
+from itertools import pairwise
+from typing import Any
+
+from bson import ObjectId
+from hypothesis import given
+from hypothesis import strategies as st
+
+from documents.tasks import Task
+from services.transaction_sizes import MOST_BYTES, parts_of
+from tests.conftest import Database
+from tests.large_tasks import many_entries
+from tests.support import Client, Json, problem
+
+
+async def make_large(client: Client, database: Database, megabytes: float, *, title: str = "Large") -> Json:
+    """A task of the client whose entries take so many megabytes."""
+    task = await client.make_task(title=title)
+    await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": many_entries(megabytes)})
+    return task
+
+
+async def size_of(database: Database, task: Json) -> int:
+    user_id = (await database.tasks.find_one({"_id": ObjectId(task["id"])}, {"user_id": 1}))["user_id"]  # type: ignore[index]
+    return (await Task.sizes_of(user_id, [ObjectId(task["id"])]))[ObjectId(task["id"])]
+
+
+def renamed(tasks: list[Json], title: str, times: int = 1) -> Json:
+    update = [{"op": "update", "task_id": task["id"], "body": {"title": title}} for task in tasks]
+    return {"operations": update * times, "atomic": True}
+
+
+class TestABulkOfLargeTasks:
+    async def test_is_refused_as_one_and_done_one_by_one(self, alice: Client, database: Database) -> None:
+        task = await make_large(alice, database, 2)
+        times = MOST_BYTES // await size_of(database, task)
+        done = await alice.post("/tasks/bulk", json=renamed([task], "Allowed", times))
+        assert done.status_code == 200
+        one_more = renamed([task], "Refused", times + 1)
+        refused = problem(await alice.post("/tasks/bulk", json=one_more), 422, "bulk_too_large")
+        assert "16 MB is the most" in refused["detail"]
+        assert (await alice.read(task))["title"] == "Allowed"
+        apart = await alice.post("/tasks/bulk", json={**one_more, "atomic": False})
+        assert [result["status"] for result in apart.json()["results"]] == [200] * (times + 1)
+        assert (await alice.read(task))["title"] == "Refused"
+
+    async def test_counts_no_task_of_others(self, alice: Client, bob: Client, database: Database) -> None:
+        theirs = await make_large(bob, database, 2)
+        times = MOST_BYTES // await size_of(database, theirs) + 1
+        answer = await alice.post("/tasks/bulk", json=renamed([theirs], "Mine", times))
+        assert problem(answer, 404, "task_not_found")["failed_index"] == 0
+
+
+class TestATaskThatIsAsLargeAsADocumentMayBe:
+    async def test_takes_no_more_entries(self, alice: Client, database: Database) -> None:
+        task = await make_large(alice, database, 2)
+        await database.tasks.update_one(
+            {"_id": ObjectId(task["id"])}, {"$set": {"description": "d" * (16_776_500 - await size_of(database, task))}}
+        )
+        body = {"started_at": "2026-11-18T09:00:00Z", "duration_seconds": 60, "note": "n" * 1000}
+        problem(await alice.post(f"/tasks/{task['id']}/time-entries", json=body), 409, "task_full")
+
+
+class TestAnImportIntoLargeTasks:
+    async def test_is_written_in_parts_that_are_each_small(self, alice: Client, database: Database) -> None:
+        tasks = [await make_large(alice, database, 2.5, title=f"Large {number}") for number in range(3)]
+        entries = (await alice.read(tasks[0]))["entry_count"]
+        lines = [
+            f"2026-11-{day:02} {9 + number:02}:00,2026-11-{day:02} {9 + number:02}:30,Large {number}"
+            for number in range(3)
+            for day in (3, 4)
+        ]
+        async with database.import_batches.watch() as changes:
+            made = await alice.read_in(*lines)
+            written = await _entries_written_at_once(changes)
+        assert made["created"] == {"projects": 0, "tasks": 0, "entries": 6}
+        assert written == [2] * 3
+        assert {(await alice.read(task))["entry_count"] for task in tasks} == {entries + 2}
+
+
+async def _entries_written_at_once(changes: Any) -> list[int]:
+    """How many entries each transaction of an import has written."""
+    counts = [0]
+    while (change := await changes.try_next()) is not None:
+        fields = change.get("fullDocument") or change["updateDescription"]["updatedFields"]
+        count = fields.get("created.entries", fields.get("created", {}).get("entries"))
+        if count is not None and count > counts[-1]:
+            counts.append(count)
+    return [after - before for before, after in pairwise(counts)]
+
+
+class TestTheParts:
+    @given(
+        st.lists(st.integers(0, 5), max_size=30),
+        st.dictionaries(st.integers(0, 5), st.integers(0, 20)),
+        st.integers(1, 30),
+    )
+    def test_are_all_items_in_order_and_small(self, items: list[int], sizes: dict[int, int], most: int) -> None:
+        parts = list(parts_of(items, sizes, lambda item: item, most=most))
+        assert [item for part in parts for item in part] == items
+        assert all(parts)
+        for part in parts:
+            documents = set(part)
+            assert len(documents) == 1 or sum(sizes.get(document, 0) for document in documents) <= most
+
+    def test_are_one_where_nothing_is_large(self) -> None:
+        assert list(parts_of([1, 2, 1], {1: 5, 2: 5}, lambda item: item, most=10)) == [[1, 2, 1]]
