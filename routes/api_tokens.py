@@ -19,14 +19,14 @@ router = APIRouter(route_class=Endpoint, prefix="/auth/api-tokens", tags=["auth"
 
 @router.get("", operation_id="list_api_tokens", summary="List API tokens", response_model=ApiTokenPage)
 async def list_api_tokens(user: AccountHolder, query: Page) -> Response:
-    """The newest first, without their secrets."""
+    """Newest first, without their secrets."""
     return json_response(await api_token_service.page(user, query=query))
 
 
 @router.post(
     "",
     operation_id="create_api_token",
-    summary="Make an API token",
+    summary="Create an API token",
     status_code=201,
     response_model=ApiTokenCreated,
     responses=with_headers(201, "Location"),
@@ -34,7 +34,7 @@ async def list_api_tokens(user: AccountHolder, query: Page) -> Response:
 async def create_api_token(
     request: Request, user: AccountHolder, new: Annotated[ApiTokenCreate, Depends(JsonBody(ApiTokenCreate))]
 ) -> Response:
-    """Its secret, `token`, is shown this once. Send it as a bearer token."""
+    """The secret, `token`, is shown only in this response. Send it as a bearer token."""
     token = await api_token_service.create(user, new=new)
     headers = {"Location": f"{request.url.path}/{token['id']}", "Cache-Control": "no-store"}
     return json_response(token, status=201, headers=headers)
@@ -48,6 +48,6 @@ async def create_api_token(
     responses=problems(TokenNotFoundError),
 )
 async def revoke_api_token(user: AccountHolder, token_id: str) -> Response:
-    """It is refused at once by the process that answers this, and within 10 s by all others."""
+    """Takes effect at once in the process that answers this request, and within 10 seconds in all others."""
     await api_token_service.revoke(user, token_id=token_id)
     return Response(status_code=204)

@@ -30,7 +30,7 @@ NOT_KEPT = {"Cache-Control": "no-store"}
     responses=problems(InvalidCredentialsError, RateLimitError),
 )
 async def sign_in(tokens: Tokens, limiter: Limiter, form: Annotated[SignIn, Depends(FormBody(SignIn))]) -> Response:
-    """A bearer token for an e-mail address (`username`) and its password: OAuth2's password form."""
+    """Returns a bearer token for an e-mail address (`username`) and its password: the OAuth2 password form."""
     token = await session_service.begin(tokens, limiter, email=form.username, password=form.password)
     return json_response(token, headers=NOT_KEPT)
 
@@ -38,7 +38,7 @@ async def sign_in(tokens: Tokens, limiter: Limiter, form: Annotated[SignIn, Depe
 @router.post(
     "/refresh",
     operation_id="refresh_session",
-    summary="Stay signed in",
+    summary="Refresh the session",
     response_model=TokenRead,
     responses=problems(InvalidTokenError, RateLimitError),
 )
@@ -47,9 +47,9 @@ async def refresh_session(
     limiter: Limiter,
     sent: Annotated[SessionRefresh, Depends(JsonBody(SessionRefresh))],
 ) -> Response:
-    """The next tokens of a session. A refresh token is good once: one that comes again ends its session.
+    """Rotates the tokens of a session. A refresh token can be used once: reusing it revokes the session.
 
-    But whoever did not get the answer may ask once more within 10 seconds.
+    A client that lost the response may repeat the request within 10 seconds, and gets the same tokens.
     """
     token = await session_service.refresh(tokens, limiter, refresh_token=sent.refresh_token)
     return json_response(token, headers=NOT_KEPT)
@@ -68,13 +68,13 @@ async def sign_out(
 @router.post(
     "/password",
     operation_id="change_password",
-    summary="Change one's password",
+    summary="Change my password",
     status_code=204,
     responses=problems(WrongPasswordError),
 )
 async def change_password(
     user: AccountHolder, change: Annotated[PasswordChange, Depends(JsonBody(PasswordChange))]
 ) -> Response:
-    """Ends all sessions, this one too."""
+    """Ends all sessions, including this one."""
     await user_service.change_password(user, change=change)
     return Response(status_code=204)

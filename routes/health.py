@@ -27,26 +27,26 @@ class Health(TypedDict):
 HEALTHY: Health = {"status": "healthy"}
 
 
-@router.get("", operation_id="health", summary="Whether the service answers", response_model=Health)
+@router.get("", operation_id="health", summary="Check that the service answers", response_model=Health)
 async def health() -> Response:
-    """Always healthy while the process serves requests."""
+    """Answers `healthy` as long as the process serves requests."""
     return json_response(HEALTHY)
 
 
-@router.get("/live", operation_id="health_live", summary="Whether the process lives", response_model=Health)
+@router.get("/live", operation_id="health_live", summary="Liveness probe", response_model=Health)
 async def health_live() -> Response:
-    """For a liveness probe: it does not ask the database."""
+    """Does not query the database."""
     return json_response(HEALTHY)
 
 
 @router.get(
     "/ready",
     operation_id="health_ready",
-    summary="Whether the database answers",
+    summary="Readiness probe",
     response_model=Health,
     responses=problems(DatabaseUnavailableError),
 )
 async def health_ready(client: DatabaseClient) -> Response:
-    """For a readiness probe: 503 when the database does not answer within two seconds."""
+    """Pings the database: 503 when it does not answer within two seconds."""
     await ping_soon(client)
     return json_response(HEALTHY)

@@ -27,14 +27,14 @@ router = APIRouter(route_class=Endpoint, prefix="/projects", tags=["projects"])
 
 @router.get("", operation_id="list_projects", summary="List projects", response_model=ProjectPage)
 async def list_projects(user: Reader, query: Annotated[ProjectQuery, Depends(Query(ProjectQuery))]) -> Response:
-    """By name."""
+    """Sorted by name."""
     return json_response(await project_service.page(user, query=query))
 
 
 @router.post(
     "",
     operation_id="create_project",
-    summary="Make a project",
+    summary="Create a project",
     status_code=201,
     response_model=ProjectRead,
     responses={**with_headers(201, "Location"), **problems(ProjectNameTakenError, *RETRY_ERRORS)},
@@ -45,26 +45,26 @@ async def create_project(
     new: Annotated[ProjectCreate, Depends(JsonBody(ProjectCreate))],
     key: IdempotencyKey,
 ) -> Response:
-    """Only the name is needed; no two projects of a user have the same."""
+    """Only the name is required. It is unique among the projects of a user."""
     return versioned(await project_service.create(user, new=new, request_key=key), location=request.url.path)
 
 
 @router.get(
     "/{project_id}",
     operation_id="get_project",
-    summary="Read a project",
+    summary="Get a project",
     response_model=ProjectRead,
     responses=problems(ProjectNotFoundError),
 )
 async def get_project(user: Reader, project_id: str) -> Response:
-    """Archived or not."""
+    """An archived project is found as well."""
     return json_response(await project_service.get(user, project_id=project_id))
 
 
 @router.patch(
     "/{project_id}",
     operation_id="change_project",
-    summary="Change a project",
+    summary="Update a project",
     response_model=ProjectUpdateResult,
     responses=problems(ProjectNotFoundError, ProjectNameTakenError),
 )
@@ -74,7 +74,10 @@ async def change_project(
     query: Annotated[ProjectChangeQuery, Depends(Query(ProjectChangeQuery))],
     change: Annotated[ProjectUpdate, Depends(JsonBody(ProjectUpdate))],
 ) -> Response:
-    """A JSON merge patch: what is not sent stays; the rate is changed key by key, and counts for time yet to come."""
+    """JSON merge patch: fields that are not sent keep their values, and the rate is merged key by key.
+
+    A new rate applies to later entries; with `rerate` also to existing ones.
+    """
     changed = await project_service.change(user, project_id=project_id, change=change, rerates=query.rerate)
     return json_response(changed)
 
@@ -87,6 +90,6 @@ async def change_project(
     responses=problems(ProjectNotFoundError),
 )
 async def delete_project(user: Writer, project_id: str) -> Response:
-    """Its tasks keep their time, and belong to no project."""
+    """Its tasks keep their time, and no longer belong to a project."""
     await project_service.delete(user, project_id=project_id)
     return Response(status_code=204)

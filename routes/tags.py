@@ -19,7 +19,7 @@ router = APIRouter(route_class=Endpoint, prefix="/tags", tags=["tags"])
 
 @router.get("", operation_id="list_tags", summary="List tags", response_model=TagPage)
 async def list_tags(user: Reader, query: Page) -> Response:
-    """By name, each with how many tasks and entries have it."""
+    """Sorted by name, each with the number of tasks and time entries that have it."""
     return json_response(await tag_service.page(user, query=query))
 
 
@@ -33,5 +33,8 @@ async def list_tags(user: Reader, query: Page) -> Response:
 async def rename_tag(
     user: Writer, rename: Annotated[TagRename, Depends(JsonBody(TagRename))], key: IdempotencyKey
 ) -> Response:
-    """In all tasks and entries, the trash and a running timer included. A name that is there already takes it in."""
+    """Renames it in all tasks and entries, including the trash and the running timer.
+
+    If the new name exists, the two tags are merged.
+    """
     return versioned(await tag_service.rename(user, rename=rename, request_key=key))

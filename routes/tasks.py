@@ -31,14 +31,14 @@ router = APIRouter(route_class=Endpoint, prefix="/tasks", tags=["tasks"])
 
 @router.get("", operation_id="list_tasks", summary="List tasks", response_model=TaskPage)
 async def list_tasks(user: Reader, query: Annotated[TaskQuery, Depends(Query(TaskQuery))]) -> Response:
-    """Without their entries. `next_cursor` leads to the next page, whatever is added meanwhile."""
+    """Tasks without their time entries. Pages stay stable while tasks are added."""
     return json_response(await task_service.page(user, query=query))
 
 
 @router.post(
     "",
     operation_id="create_task",
-    summary="Make a task",
+    summary="Create a task",
     status_code=201,
     response_model=TaskRead,
     responses={**with_headers(201, "ETag", "Location"), **problems(*RETRY_ERRORS)},
@@ -49,14 +49,14 @@ async def create_task(
     new: Annotated[TaskCreate, Depends(JsonBody(TaskCreate))],
     key: IdempotencyKey,
 ) -> Response:
-    """Only the title is needed."""
+    """Only the title is required."""
     return versioned(await task_service.create(user, new=new, request_key=key), location=request.url.path)
 
 
 @router.post(
     "/bulk",
     operation_id="change_tasks",
-    summary="Make, change and delete many tasks",
+    summary="Create, update and delete tasks in bulk",
     response_model=BulkResponse,
     responses=problems(TaskNotFoundError, BulkTooLargeError, *RETRY_ERRORS),
 )
@@ -67,7 +67,10 @@ async def change_tasks(
     sent: Overlap,
     key: IdempotencyKey,
 ) -> Response:
-    """Each for itself; with `atomic` all or none, and what fails first is the answer, with its `failed_index`."""
+    """Each operation succeeds or fails on its own.
+
+    With `atomic` the first failure undoes all of them, and is the response, with its `failed_index`.
+    """
     results = await bulk_service.run(user, bulk=bulk, overlap=sent.overlap, request_key=key)
     return versioned(with_whole_problems(request, results))
 
@@ -75,7 +78,7 @@ async def change_tasks(
 @router.get(
     "/{task_id}",
     operation_id="get_task",
-    summary="Read a task",
+    summary="Get a task",
     response_model=TaskWithEntries,
     responses={
         304: {"description": "If-None-Match names this version"},
@@ -83,14 +86,14 @@ async def change_tasks(
     },
 )
 async def get_task(user: Reader, task_id: str, if_none_match: IfNoneMatch) -> Response:
-    """With the newest 100 of its time entries, newest first."""
+    """Includes the newest 100 of its time entries, newest first."""
     return versioned(await task_service.get(user, task_id=task_id), unless=if_none_match)
 
 
 @router.patch(
     "/{task_id}",
     operation_id="change_task",
-    summary="Change a task",
+    summary="Update a task",
     response_model=TaskRead,
     responses=problems(TaskNotFoundError, StaleVersionError),
 )
@@ -100,7 +103,10 @@ async def change_task(
     change: Annotated[TaskUpdate, Depends(JsonBody(TaskUpdate))],
     if_match: IfMatch,
 ) -> Response:
-    """A JSON merge patch: what is not sent stays. Completing it, or setting it to pending, stops its timer."""
+    """JSON merge patch: fields that are not sent keep their values.
+
+    Completing the task, or setting it to pending, stops its timer.
+    """
     return versioned(await task_service.change(user, task_id=task_id, change=change, if_match=if_match))
 
 
@@ -112,7 +118,7 @@ async def change_task(
     responses=problems(TaskNotFoundError, StaleVersionError),
 )
 async def trash_task(user: Writer, task_id: str, if_match: IfMatch) -> Response:
-    """Its timer stops. Its time is kept, and counts again once it is restored."""
+    """Stops its timer. Its time is kept, and counts again when the task is restored."""
     await task_service.trash(user, task_id=task_id, if_match=if_match)
     return versioned(None)
 
@@ -120,7 +126,7 @@ async def trash_task(user: Writer, task_id: str, if_match: IfMatch) -> Response:
 @router.post(
     "/{task_id}/restore",
     operation_id="restore_task",
-    summary="Take a task out of the trash",
+    summary="Restore a task from the trash",
     response_model=TaskRead,
     responses=problems(TaskNotFoundError, StaleVersionError, *RETRY_ERRORS),
 )
@@ -131,5 +137,5 @@ async def restore_task(
     if_match: IfMatch,
     key: IdempotencyKey,
 ) -> Response:
-    """A task that is not in the trash stays as it is."""
+    """A task that is not in the trash is returned unchanged."""
     return versioned(await task_service.restore(user, task_id=task_id, if_match=if_match, request_key=key))

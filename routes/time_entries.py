@@ -37,7 +37,7 @@ across_tasks = APIRouter(route_class=Endpoint, prefix="/time-entries", tags=["ti
     "", operation_id="list_time_entries", summary="List the time entries of all tasks", response_model=EntryPage
 )
 async def list_time_entries(user: Reader, query: Annotated[EntryQuery, Depends(Query(EntryQuery))]) -> Response:
-    """Those that share a part of [from, to), the running one too. The trash is left out."""
+    """Entries that intersect [from, to), including the running one. Tasks in the trash are left out."""
     return json_response(await time_entry_service.page(user, query=query))
 
 
@@ -49,14 +49,14 @@ async def list_time_entries(user: Reader, query: Annotated[EntryQuery, Depends(Q
     responses=problems(TaskNotFoundError),
 )
 async def list_time_entries_of_task(user: Reader, task_id: str, query: Page) -> Response:
-    """Newest first, the running one too."""
+    """Newest first, including the running one."""
     return json_response(await time_entry_service.page_of_task(user, task_id=task_id, query=query))
 
 
 @router.get(
     "/{entry_id}",
     operation_id="get_time_entry",
-    summary="Read a time entry",
+    summary="Get a time entry",
     response_model=EntryRead,
     responses={
         304: {"description": "If-None-Match names this version"},
@@ -64,7 +64,7 @@ async def list_time_entries_of_task(user: Reader, task_id: str, query: Page) -> 
     },
 )
 async def get_time_entry(user: Reader, task_id: str, entry_id: str, if_none_match: IfNoneMatch) -> Response:
-    """Ended or running. Its version is that of its task."""
+    """Ended or running. Its ETag is the version of its task."""
     entry = await time_entry_service.get(user, task_id=task_id, entry_id=entry_id)
     return versioned(entry, unless=if_none_match)
 
@@ -72,7 +72,7 @@ async def get_time_entry(user: Reader, task_id: str, entry_id: str, if_none_matc
 @router.post(
     "",
     operation_id="create_time_entry",
-    summary="Write down a time entry",
+    summary="Create a time entry",
     status_code=201,
     response_model=EntryWriteResult,
     responses={
@@ -89,7 +89,7 @@ async def create_time_entry(
     if_match: IfMatch,
     key: IdempotencyKey,
 ) -> Response:
-    """Time that no timer has tracked: its start, and either its end or how long it is."""
+    """Adds time manually: a start, and either an end or a duration."""
     entry = await time_entry_service.create(
         user, task_id=task_id, new=new, overlap=sent.overlap, if_match=if_match, request_key=key
     )
@@ -99,7 +99,7 @@ async def create_time_entry(
 @router.patch(
     "/{entry_id}",
     operation_id="change_time_entry",
-    summary="Change a time entry",
+    summary="Update a time entry",
     response_model=EntryWriteResult,
     responses=problems(
         TaskNotFoundError, EntryNotFoundError, TimerRunningError, OverlapError, StaleVersionError, InTheFutureError
@@ -113,7 +113,7 @@ async def change_time_entry(
     sent: Overlap,
     if_match: IfMatch,
 ) -> Response:
-    """A JSON merge patch: what is not sent stays. `needs_review: false` settles a review."""
+    """JSON merge patch: fields that are not sent keep their values. `needs_review: false` marks it as reviewed."""
     entry = await time_entry_service.change(
         user, task_id=task_id, entry_id=entry_id, change=change, overlap=sent.overlap, if_match=if_match
     )
@@ -134,7 +134,7 @@ async def delete_time_entry(
     sent: Overlap,  # noqa: ARG001 -- one rule for all writes
     if_match: IfMatch,
 ) -> Response:
-    """It can be brought back for 30 days: POST /time-entries/{entry_id}/restore."""
+    """POST /time-entries/{entry_id}/restore brings it back, for 30 days."""
     await time_entry_service.delete(user, task_id=task_id, entry_id=entry_id, if_match=if_match)
     return versioned(None)
 
@@ -163,7 +163,7 @@ async def split_time_entry(
     if_match: IfMatch,
     key: IdempotencyKey,
 ) -> Response:
-    """In two at an instant. The earlier keeps its id, the later has a new one; not a second is lost."""
+    """Splits it in two at an instant. The first part keeps the id, the second gets a new one."""
     halves = await time_entry_service.split(
         user,
         task_id=task_id,
@@ -200,7 +200,7 @@ async def move_time_entry(
     if_match: IfMatch,
     key: IdempotencyKey,
 ) -> Response:
-    """It keeps its id and all that it says. It is in one of the two tasks at any moment, never in both."""
+    """Atomic. The entry keeps its id and all its fields."""
     entry = await time_entry_service.move(
         user,
         task_id=task_id,
@@ -216,7 +216,7 @@ async def move_time_entry(
 @across_tasks.post(
     "/{entry_id}/restore",
     operation_id="restore_time_entry",
-    summary="Bring back a deleted time entry",
+    summary="Restore a deleted time entry",
     response_model=EntryWriteResult,
     responses=problems(
         EntryNotFoundError, TaskNotFoundError, TaskFullError, OverlapError, StaleVersionError, *RETRY_ERRORS
@@ -230,7 +230,7 @@ async def restore_time_entry(
     if_match: IfMatch,
     key: IdempotencyKey,
 ) -> Response:
-    """A discarded timer comes back as what it had tracked. An entry that is in its task stays as it is."""
+    """A discarded timer is restored as an ended entry. An entry that is not deleted is returned unchanged."""
     entry = await time_entry_service.restore(
         user, entry_id=entry_id, overlap=sent.overlap, if_match=if_match, request_key=key
     )

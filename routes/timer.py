@@ -36,7 +36,7 @@ router = APIRouter(route_class=Endpoint, prefix="/timer", tags=["timer"])
 @router.get(
     "",
     operation_id="get_timer",
-    summary="Read the running timer",
+    summary="Get the running timer",
     response_model=TimerRead,
     responses={
         204: {"description": "No timer is running"},
@@ -44,7 +44,7 @@ router = APIRouter(route_class=Endpoint, prefix="/timer", tags=["timer"])
     },
 )
 async def get_timer(user: TimerReader, if_none_match: IfNoneMatch) -> Response:
-    """204 when none runs."""
+    """204 when no timer is running."""
     return versioned(await timer_service.current(user), unless=if_none_match)
 
 
@@ -74,7 +74,7 @@ async def start_timer(
     if_match: IfMatch,
     key: IdempotencyKey,
 ) -> Response:
-    """At most one timer runs for a user. A pending or completed task becomes in_progress."""
+    """A user has at most one running timer. A pending or completed task becomes in_progress."""
     return versioned(await timer_service.start(user, new=new, overlap=sent.overlap, if_match=if_match, request_key=key))
 
 
@@ -99,7 +99,10 @@ async def stop_timer(
     if_match: IfMatch,
     key: IdempotencyKey,
 ) -> Response:
-    """No rule can refuse it. With `entry_id` it may be sent again and again, and answers the same entry."""
+    """Never refused because of an overlap or a limit.
+
+    With `entry_id` the request is idempotent: repeating it returns the same entry.
+    """
     return versioned(
         await timer_service.stop(user, stop=stop, overlap=sent.overlap, if_match=if_match, request_key=key)
     )
@@ -125,7 +128,7 @@ async def switch_timer(
     if_match: IfMatch,
     key: IdempotencyKey,
 ) -> Response:
-    """One stops and the other starts at the same instant, or nothing happens. With none running it starts."""
+    """Atomic: one timer stops and the other starts at the same instant. With none running, it only starts one."""
     return versioned(
         await switching_service.switch(user, to=to, overlap=sent.overlap, if_match=if_match, request_key=key)
     )
@@ -134,7 +137,7 @@ async def switch_timer(
 @router.patch(
     "",
     operation_id="correct_timer",
-    summary="Correct the running timer",
+    summary="Update the running timer",
     response_model=TimerWriteResult,
     responses=problems(NoRunningTimerError, OverlapError, StaleVersionError, InTheFutureError),
 )
@@ -144,7 +147,7 @@ async def correct_timer(
     sent: Overlap,
     if_match: IfMatch,
 ) -> Response:
-    """A JSON merge patch of its start, note, tags and billing: what is not sent stays."""
+    """JSON merge patch: fields that are not sent keep their values."""
     return versioned(await timer_service.correct(user, change=change, overlap=sent.overlap, if_match=if_match))
 
 
@@ -156,7 +159,7 @@ async def correct_timer(
     responses=problems(NoRunningTimerError, StaleVersionError),
 )
 async def discard_timer(user: TimerUser, sent: Overlap, if_match: IfMatch) -> Response:  # noqa: ARG001 -- one rule for all writes
-    """What it has tracked up to now can be brought back for 30 days: POST /time-entries/{entry_id}/restore."""
+    """For 30 days, POST /time-entries/{entry_id}/restore brings back the time tracked so far."""
     await timer_service.discard(user, if_match=if_match)
     return versioned(None)
 
@@ -164,7 +167,7 @@ async def discard_timer(user: TimerUser, sent: Overlap, if_match: IfMatch) -> Re
 @router.post(
     "/resume",
     operation_id="resume_timer",
-    summary="Start the timer again",
+    summary="Resume the last timer",
     status_code=201,
     response_model=TimerWriteResult,
     responses={
@@ -179,5 +182,5 @@ async def resume_timer(
     if_match: IfMatch,
     key: IdempotencyKey,
 ) -> Response:
-    """On the task that was tracked last, with the note, the tags and the billing of its last entry."""
+    """Starts a timer on the most recently tracked task, with the note, tags and billable flag of its last entry."""
     return versioned(await timer_service.resume(user, overlap=sent.overlap, if_match=if_match, request_key=key))

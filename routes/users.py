@@ -25,7 +25,7 @@ account = APIRouter(route_class=Endpoint, prefix="/users/me", tags=["users"])
 @registration.post(
     "",
     operation_id="register",
-    summary="Make an account",
+    summary="Register",
     status_code=201,
     response_model=UserRead,
     responses={
@@ -38,12 +38,12 @@ async def register(
     limiter: Limiter,
     new: Annotated[UserCreate, Depends(JsonBody(UserCreate))],
 ) -> Response:
-    """One account for each e-mail address, in whatever case it is written."""
+    """Creates an account. E-mail addresses are unique, regardless of case."""
     user = await user_service.register_stranger(new, limiter, registration_open=settings.registration_open)
     return json_response(user, status=201, headers={"Location": f"{settings.root_path}{settings.api_prefix}/users/me"})
 
 
-@account.get("", operation_id="get_me", summary="Read one's own account", response_model=UserRead)
+@account.get("", operation_id="get_me", summary="Get my account", response_model=UserRead)
 async def get_me(user: AccountHolder) -> Response:
     """Profile and preferences."""
     return json_response(await user_service.profile(user))
@@ -52,25 +52,25 @@ async def get_me(user: AccountHolder) -> Response:
 @account.get(
     "/audit",
     operation_id="list_audit_events",
-    summary="Read what happened to one's own account",
+    summary="List my audit events",
     response_model=AuditPage,
 )
 async def list_audit_events(user: AccountHolder, query: Page) -> Response:
-    """The latest first: sign-ins, failed ones too, new passwords and addresses, API tokens, exports and imports."""
+    """Newest first: sign-ins, failed ones included, password and e-mail changes, API tokens, exports and imports."""
     return json_response(await audit_service.page(user, query=query))
 
 
 @account.patch(
     "",
     operation_id="change_me",
-    summary="Change one's own account",
+    summary="Update my account",
     response_model=UserRead,
     responses=problems(WrongPasswordError, EmailTakenError),
 )
 async def change_me(user: AccountHolder, change: Annotated[UserUpdate, Depends(JsonBody(UserUpdate))]) -> Response:
-    """A JSON merge patch: what is not sent stays; preferences are changed key by key.
+    """JSON merge patch: fields that are not sent keep their values, and preferences are merged key by key.
 
-    A new e-mail address needs the password beside it, as `current_password`.
+    A new e-mail address requires the password, as `current_password`.
     """
     return json_response(await user_service.change_profile(user, change=change))
 
@@ -78,11 +78,11 @@ async def change_me(user: AccountHolder, change: Annotated[UserUpdate, Depends(J
 @account.delete(
     "",
     operation_id="delete_me",
-    summary="Delete one's own account",
+    summary="Delete my account",
     status_code=204,
     responses=problems(WrongPasswordError),
 )
 async def delete_me(user: AccountHolder, sent: Annotated[AccountDelete, Depends(JsonBody(AccountDelete))]) -> Response:
-    """Everything that is the user's goes, for good: tasks, time, projects, tokens. There is no way back."""
+    """Permanently deletes the account with all its tasks, time entries, projects and tokens. This cannot be undone."""
     await account_deletion_service.delete(user, password=sent.password)
     return Response(status_code=204)
