@@ -30,36 +30,36 @@ from app.scopes import InsufficientScopeError
 from app.security import InvalidTokenError, TokenExpiredError
 
 DESCRIPTION = """\
-Tasks and the time that is tracked on them. Sign in with **Authorize**: by *Password*, where the e-mail address is the
-user name, or by *Bearer* with an API token.
+Tasks and time tracking. Click **Authorize** to sign in: with *Password* (the user name is the e-mail address), or with
+*Bearer* and an API token.
 
-Instants are RFC 3339 (`Z` in answers, any offset in requests), durations whole seconds, ids strings.
-An answer about a task, an entry or a timer carries the version of the task as its `ETag`:
-send it back as `If-Match` to change only what you have seen, or as `If-None-Match` to read only what is new.
-A PATCH is a JSON merge patch (RFC 7396), and may be sent as `application/merge-patch+json`, too.
-Every error is a problem document (RFC 9457) whose `code` tells it from the others.
+Instants are RFC 3339 (`Z` in responses, any offset in requests), durations are whole seconds, ids are strings.
+Responses about a task, a time entry or the timer have the version of the task as their `ETag`. Send it as `If-Match`
+to detect concurrent changes, or as `If-None-Match` to avoid reading what you have.
+A PATCH is a JSON merge patch (RFC 7396); its content type may also be `application/merge-patch+json`.
+Every error is a problem document (RFC 9457), and its `code` identifies the kind of error.
 """
-# Generators make a mess of a body with two media types, so the second one of a PATCH is told in words alone.
+# The second media type of a PATCH is not in its requestBody: generators produce wrong code for a body with two of them.
 
 LICENSE = {"name": "MIT", "identifier": "MIT"}
 TAGS = {
-    "tasks": "What there is to do: made, found, changed, put into the trash and taken out of it.",
-    "timer": "The one timer that a user may have running: started, stopped, switched, corrected and resumed.",
-    "time entries": "Tracked time: written down, changed, split, moved, deleted and brought back.",
-    "projects": "What tasks belong to, with a client and an hourly rate.",
-    "tags": "The words that tasks and time entries are marked with.",
-    "reports": "Tracked time and money, added up.",
-    "exports": "Tracked time and the whole account as files.",
-    "imports": "Files of other programs, read in, and taken back.",
-    "users": "One's own account.",
-    "auth": "Signing in and out, sessions, and API tokens for programs.",
-    "config": "What a client may know before anybody signs in.",
-    "health": "Whether the service can do its work: for probes, with no token.",
+    "tasks": "Create, search, update and delete tasks. Deleted tasks go to the trash and can be restored.",
+    "timer": "Start, stop, switch, update and resume the timer. A user has at most one running timer.",
+    "time entries": "Create, update, split, move, delete and restore tracked time.",
+    "projects": "Group tasks by project, with a client and an hourly rate.",
+    "tags": "List and rename the tags of tasks and time entries.",
+    "reports": "Totals of tracked time and money.",
+    "exports": "Download tracked time, or the whole account, as a file.",
+    "imports": "Import files of other programs, and undo an import.",
+    "users": "Register, and manage your account.",
+    "auth": "Sign in and out, refresh sessions, and manage API tokens.",
+    "config": "What a client needs to know before signing in. No token is required.",
+    "health": "Health checks for probes. No token is required.",
 }
 BEARER = {
     "type": "http",
     "scheme": "bearer",
-    "description": "An API token, as POST /auth/api-tokens shows it once. The access token of a session is one, too.",
+    "description": "An API token from POST /auth/api-tokens, or the access token of a session.",
 }
 
 _OF_FASTAPI = "Successful Response"
@@ -148,7 +148,7 @@ def _describe_successes(document: dict[str, Any]) -> None:
 
 def _what_it_holds(answer: dict[str, Any], schemas: dict[str, Any]) -> str:
     if "content" not in answer:
-        return "Done: there is no more to say"
+        return "Success, without content"
     (content,) = answer["content"].values()
     described: str = schemas[content["schema"]["$ref"].rpartition("/")[2]]["description"]
     return described.partition("\n")[0].partition(". ")[0].removesuffix(".")

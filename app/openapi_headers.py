@@ -6,31 +6,31 @@ from app.arguments import Operation
 
 HEADERS: dict[str, dict[str, Any]] = {
     "Content-Disposition": {
-        "description": "The name to keep the file under.",
+        "description": "Suggested file name.",
         "schema": {"type": "string", "examples": ['attachment; filename="time-entries.csv"']},
     },
     "ETag": {
-        "description": "The version of the task, strong: for If-Match and If-None-Match.",
+        "description": "Strong validator: the version of the task, for If-Match and If-None-Match.",
         "schema": {"type": "string", "examples": ['"3"']},
     },
     "Idempotency-Replayed": {
-        "description": "true when an earlier request with this Idempotency-Key got this answer; else it is not sent.",
+        "description": "true when this is the stored response to an earlier request with the same Idempotency-Key.",
         "schema": {"type": "string", "const": "true"},
     },
     "Location": {
-        "description": "The path of what was made.",
+        "description": "Path of the created resource.",
         "schema": {"type": "string", "format": "uri-reference", "examples": ["/api/v1/tasks/6920a3f1c2d4e5f607182930"]},
     },
-    "RateLimit-Limit": {"description": "How many requests the limit allows.", "schema": {"type": "integer"}},
-    "RateLimit-Remaining": {"description": "How many of them are left.", "schema": {"type": "integer"}},
-    "RateLimit-Reset": {"description": "Seconds until all are there again.", "schema": {"type": "integer"}},
-    "Retry-After": {"description": "Seconds to wait before the request is sent again.", "schema": {"type": "integer"}},
+    "RateLimit-Limit": {"description": "Number of requests that the limit allows.", "schema": {"type": "integer"}},
+    "RateLimit-Remaining": {"description": "Number of requests left.", "schema": {"type": "integer"}},
+    "RateLimit-Reset": {"description": "Seconds until the limit resets.", "schema": {"type": "integer"}},
+    "Retry-After": {"description": "Seconds to wait before retrying.", "schema": {"type": "integer"}},
     "WWW-Authenticate": {
-        "description": "What is wrong with the token (RFC 6750 section 3).",
+        "description": "Bearer challenge (RFC 6750 section 3).",
         "schema": {"type": "string", "examples": ['Bearer realm="Task Timer"']},
     },
     "X-Request-ID": {
-        "description": "What the log calls this request: what was sent in the same header, or else a new id.",
+        "description": "Id of the request in the log: the value sent in the same header, or a new one.",
         "schema": {"type": "string", "examples": ["5f0c7c1e9f0b4a1c8a53d7f4a86f0c11"]},
     },
 }

@@ -138,7 +138,7 @@ class IdempotencyHeader(Argument[RequestKey | None]):
     def describe(self, operation: Operation, schemas: dict[str, Any]) -> None:  # noqa: ARG002 -- it stands inline
         """A header parameter."""
         schema = {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["7d2f3a90-offer"]}
-        description = "Makes a retry safe: the same key and request do the work once, and get the same answer."
+        description = "Makes retries safe: a request repeated with its key takes effect once."
         header = {"name": self.name, "in": "header", "description": description, "schema": schema}
         operation.setdefault("parameters", []).append(header)
 
@@ -156,10 +156,12 @@ ReportReader = Annotated[ActingUser, _who_may("reports")]
 Exporter = Annotated[ActingUser, _who_may("exports")]
 
 IfMatch = Annotated[
-    VersionCondition | None, Depends(VersionHeader("If-Match", "Change only this version.", weak=False))
+    VersionCondition | None,
+    Depends(VersionHeader("If-Match", "Update this version only, else 412.", weak=False)),
 ]
 IfNoneMatch = Annotated[
-    VersionCondition | None, Depends(VersionHeader("If-None-Match", "Read only another version.", weak=True))
+    VersionCondition | None,
+    Depends(VersionHeader("If-None-Match", "304 if this version is current.", weak=True)),
 ]
 
 RETRY_ERRORS = (IdempotencyKeyReusedError, IdempotencyInProgressError)

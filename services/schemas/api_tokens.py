@@ -30,25 +30,25 @@ def _each_once(scopes: list[Scope]) -> list[Scope]:
 
 
 class ApiTokenCreate(Input):
-    """A token to be made."""
+    """An API token to create."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     name: TokenName
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=10), AfterValidator(_each_once)]
-    expires_at: Instant | None = Field(default=None, description="It is good for ever when it is left out.")
+    expires_at: Instant | None = Field(default=None, description="Default: it does not expire.")
 
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_READ_EXAMPLE]}))
 class ApiTokenRead(TypedDict):
-    """A token, but for its secret."""
+    """An API token, without its secret."""
 
     id: Id
     name: str
-    prefix: Annotated[str, Field(description="How the token begins, to tell it by.")]
+    prefix: Annotated[str, Field(description="First characters of the token, to recognise it.")]
     scopes: list[Scope]
     expires_at: Timestamp | None
-    last_used_at: Annotated[Timestamp | None, Field(description="To within a minute or so.")]
+    last_used_at: Annotated[Timestamp | None, Field(description="Accurate to about a minute.")]
     created_at: Timestamp
 
 
@@ -59,7 +59,7 @@ class ApiTokenRead(TypedDict):
     )
 )
 class ApiTokenCreated(ApiTokenRead):
-    """A token that has just been made, with its secret: it is shown this once."""
+    """A new API token with its secret, which is not shown again."""
 
     token: str
 
@@ -68,7 +68,7 @@ class ApiTokenCreated(ApiTokenRead):
     ConfigDict(extra="forbid", json_schema_extra={"examples": [{"items": [_READ_EXAMPLE], "next_cursor": None}]})
 )
 class ApiTokenPage(TypedDict):
-    """A page of tokens."""
+    """A page of API tokens."""
 
     items: list[ApiTokenRead]
     next_cursor: NextCursor

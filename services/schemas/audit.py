@@ -23,20 +23,20 @@ _EXAMPLE: JsonDict = {
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_EXAMPLE]}))
 class AuditEventRead(TypedDict):
-    """Something that happened to the account."""
+    """An event in the history of the account."""
 
     id: Id
     event: AuditEventName
     at: Timestamp
-    address: Annotated[str, Field(description="The network address; empty for a command of the shell.")]
+    address: Annotated[str, Field(description="Network address of the client; empty for a command line.")]
     user_agent: str
     request_id: str
-    detail: Annotated[dict[str, Any], Field(description="What more there is to say, by the kind of event.")]
+    detail: Annotated[dict[str, Any], Field(description="Further data, depending on the event.")]
 
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [{"items": [_EXAMPLE], "next_cursor": None}]}))
 class AuditPage(TypedDict):
-    """A page of events."""
+    """A page of audit events."""
 
     items: list[AuditEventRead]
     next_cursor: NextCursor

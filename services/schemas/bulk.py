@@ -17,11 +17,11 @@ _NEEDS = {"create": {"body"}, "update": {"task_id", "body"}, "delete": {"task_id
 
 
 class BulkOperation(Input):
-    """One change of one task. `body` is what POST /tasks or PATCH /tasks/{task_id} would take."""
+    """One operation on one task. `body` is that of POST /tasks or PATCH /tasks/{task_id}."""
 
     op: BulkOperationKind
-    task_id: str | None = Field(default=None, description="For update and delete.")
-    body: dict[str, Any] | None = Field(default=None, description="For create and update.")
+    task_id: str | None = Field(default=None, description="Required for update and delete.")
+    body: dict[str, Any] | None = Field(default=None, description="Required for create and update.")
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> Self:
@@ -32,7 +32,7 @@ class BulkOperation(Input):
 
 
 class BulkRequest(Input):
-    """Changes of tasks, done in this order."""
+    """Operations on tasks, executed in order."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -49,15 +49,15 @@ class BulkRequest(Input):
     )
 
     operations: Annotated[list[BulkOperation], Field(min_length=1, max_length=MOST_OPERATIONS)]
-    atomic: bool = Field(default=False, description="Whether all are done or none; else each for itself.")
+    atomic: bool = Field(default=False, description="Whether to execute all operations or none.")
 
 
 @with_config(ConfigDict(extra="forbid"))
 class BulkOperationResult(TypedDict):
-    """What became of one operation: the status that it would have had alone, with the task or the problem."""
+    """The outcome of one operation: the status of a single request, with the task or the problem."""
 
     status: int
-    body: NotRequired[Annotated[TaskRead | None, Field(description="null for a delete.")]]
+    body: NotRequired[Annotated[TaskRead | None, Field(description="null after a delete.")]]
     problem: NotRequired[Problem]
 
 
@@ -70,6 +70,6 @@ class BulkOperationResult(TypedDict):
     )
 )
 class BulkResponse(TypedDict):
-    """A result for each operation, in their order."""
+    """The results, in the order of the operations."""
 
     results: list[BulkOperationResult]

@@ -16,7 +16,7 @@ Duration = Annotated[int, Field(ge=1, le=LONGEST_SECONDS)]
 
 
 class EntryCreate(Input):
-    """An entry to be written down: its start, and either its end or how long it is."""
+    """A time entry to create: a start, and either an end or a duration."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -29,15 +29,15 @@ class EntryCreate(Input):
 
     started_at: Instant
     ended_at: Instant | None = None
-    duration_seconds: Duration | None = Field(default=None, description="In place of ended_at.")
+    duration_seconds: Duration | None = Field(default=None, description="Alternative to ended_at.")
     note: Note | None = None
     tags: Tags = Field(default_factory=list)
-    billable: bool | None = Field(default=None, description="The task's own when it is left out.")
-    timezone: Zone | None = Field(default=None, description="The user's own when it is left out.")
+    billable: bool | None = Field(default=None, description="Default: as the task.")
+    timezone: Zone | None = Field(default=None, description="IANA time zone. Default: the user's.")
 
 
 class EntryUpdate(Input):
-    """A JSON merge patch (RFC 7396) of an ended entry: null clears the note."""
+    """A JSON merge patch (RFC 7396) of an ended time entry. null clears the note."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"ended_at": "2026-11-18T10:30:00Z"}, {"needs_review": False}]}
@@ -46,7 +46,7 @@ class EntryUpdate(Input):
     # What cannot be cleared has no null in its type; the defaults only say that nothing was sent.
     started_at: Instant = Field(default_factory=utc_now)
     ended_at: Instant = Field(default_factory=utc_now)
-    duration_seconds: Duration = Field(default_factory=int, description="In place of ended_at.")
+    duration_seconds: Duration = Field(default_factory=int, description="Alternative to ended_at.")
     note: Note | None = Field(default_factory=lambda: None)
     tags: Tags = Field(default_factory=list)
     billable: bool = Field(default_factory=bool)
@@ -55,15 +55,15 @@ class EntryUpdate(Input):
 
 
 class EntrySplit(Input):
-    """Where an entry is split."""
+    """The instant at which to split an entry."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"at": "2026-11-18T09:45:00Z"}]})
 
-    at: Annotated[Instant, Field(description="Strictly inside of the entry.")]
+    at: Annotated[Instant, Field(description="Strictly inside the entry.")]
 
 
 class EntryMove(Input):
-    """Where an entry is moved to."""
+    """The task to move an entry to."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"task_id": "6920a3f1c2d4e5f607182930"}]})
 
@@ -72,9 +72,9 @@ class EntryMove(Input):
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [ENDED_EXAMPLE]}))
 class EntryWriteResult(EntryRead):
-    """An entry as it has been written; `overlaps` where the policy is to warn."""
+    """The written time entry. With the policy `warn` it lists `overlaps`."""
 
-    overlaps: NotRequired[Annotated[list[OverlapRead], Field(description="The entries that share time with it.")]]
+    overlaps: NotRequired[Annotated[list[OverlapRead], Field(description="The entries that overlap it.")]]
 
 
 @with_config(
@@ -96,8 +96,8 @@ class EntryWriteResult(EntryRead):
     )
 )
 class EntrySplitResult(TypedDict):
-    """The two entries that one has become: the first keeps its id."""
+    """The two parts of a split entry. The first keeps its id."""
 
     first: EntryRead
     second: EntryRead
-    overlaps: NotRequired[Annotated[list[OverlapRead], Field(description="The entries that share time with them.")]]
+    overlaps: NotRequired[Annotated[list[OverlapRead], Field(description="The entries that overlap them.")]]

@@ -45,7 +45,7 @@ class Input(BaseModel):
 
 
 class EmptyBody(Input):
-    """A body that says nothing: whoever sends more is told that it is not taken."""
+    """An empty object. Unknown fields are refused."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{}]})
 
@@ -167,7 +167,7 @@ Color = Annotated[
 ]
 Amount = Annotated[int, Field(ge=0, le=LARGEST_AMOUNT, description="In minor units of the currency.")]
 CurrencyCode = Annotated[str, AfterValidator(_currency), Field(description="ISO 4217", examples=["EUR"])]
-WeekStart = Annotated[int, Field(ge=0, le=6, description="The first day of the week: 0 is Monday, 6 is Sunday.")]
+WeekStart = Annotated[int, Field(ge=0, le=6, description="First day of the week: 0 (Monday) to 6 (Sunday).")]
 Priority = Annotated[int, Field(ge=0, le=4)]
 Seconds = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
@@ -192,18 +192,18 @@ FirstDayOfWeek = Annotated[int, Field(ge=0, le=6), BeforeValidator(_whole_number
 """A query parameter that is a day of the week: 0 is Monday, 6 is Sunday."""
 
 Limit = Annotated[
-    int, Field(ge=1, le=200, description="How many things a page holds at most."), BeforeValidator(_whole_number)
+    int, Field(ge=1, le=200, description="Maximum number of items on the page."), BeforeValidator(_whole_number)
 ]
 
-Cursor = Annotated[str, Field(max_length=LONGEST_CURSOR, description="The next_cursor of the page before.")]
-NextCursor = Annotated[str | None, Field(description="What to send as cursor for the next page; null on the last.")]
+Cursor = Annotated[str, Field(max_length=LONGEST_CURSOR, description="next_cursor of the previous page.")]
+NextCursor = Annotated[str | None, Field(description="The cursor of the next page, or null on the last page.")]
 
 TaskFilter = Annotated[str, AfterValidator(_task_id), Field(description="The id of a task.")]
 
 ProjectFilter = Annotated[
     str,
     AfterValidator(_project_or_none),
-    Field(description="The id of a project, or none: what belongs to no project."),
+    Field(description="The id of a project, or none for tasks without a project."),
 ]
 
 Id = Annotated[str, WithJsonSchema({"type": "string", "examples": ["6920a3f1c2d4e5f607182930"]})]

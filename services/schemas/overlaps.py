@@ -26,18 +26,18 @@ class OverlapQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     overlap: OverlapPolicy | None = Field(
-        default=None, description="What to do about time that is tracked already; the user's own policy if left out."
+        default=None, description="How to treat time that overlaps other entries. Default: the user's overlap_policy."
     )
 
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [OVERLAP_EXAMPLE]}))
 class OverlapRead(TypedDict):
-    """An entry that shares time with the one that is written. A running one counts up to now."""
+    """An entry that overlaps the written one. A running entry counts up to now."""
 
     task_id: Id
     entry_id: Id
     started_at: Timestamp
-    ended_at: Annotated[Timestamp | None, Field(description="null while it runs")]
+    ended_at: Annotated[Timestamp | None, Field(description="null while it is running.")]
     overlap_seconds: int
 
 

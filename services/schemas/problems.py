@@ -22,7 +22,7 @@ _EXAMPLE: JsonDict = {
 
 
 class FieldProblem(TypedDict):
-    """What is wrong with one part of a request: one of pointer, parameter and header says which."""
+    """An error in one part of the request, named by one of pointer, parameter and header."""
 
     detail: str
     pointer: NotRequired[Annotated[str, Field(description="A JSON pointer into the body.", examples=["#/tags/0"])]]
@@ -32,16 +32,16 @@ class FieldProblem(TypedDict):
 
 @with_config(ConfigDict(json_schema_extra={"examples": [_EXAMPLE]}))
 class Problem(TypedDict):
-    """What went wrong (RFC 9457). `code` is stable: it tells problems apart."""
+    """An error (RFC 9457 problem details). `code` identifies its kind and is stable."""
 
     type: Literal["about:blank"]
-    title: Annotated[str, Field(description="The phrase of the status.")]
+    title: Annotated[str, Field(description="The phrase of the HTTP status.")]
     status: int
-    detail: Annotated[str, Field(description="A sentence for a person.")]
+    detail: Annotated[str, Field(description="Human-readable explanation.")]
     instance: Annotated[str, Field(description="The path of the request.")]
-    code: Annotated[str, Field(description="Stable, in snake_case.", examples=["task_not_found"])]
-    request_id: Annotated[str, Field(description="Also in the header X-Request-ID, and in the log.")]
-    errors: NotRequired[Annotated[list[FieldProblem], Field(description="Where a request is wrong.")]]
-    overlaps: NotRequired[Annotated[list[OverlapRead], Field(description="The entries in conflict, of an overlap.")]]
-    running: NotRequired[Annotated[TimerRead, Field(description="The timer that is running already.")]]
-    failed_index: NotRequired[Annotated[int, Field(description="The operation that failed, of a bulk of all or none.")]]
+    code: Annotated[str, Field(description="Machine-readable and stable.", examples=["task_not_found"])]
+    request_id: Annotated[str, Field(description="The same as in the X-Request-ID header and in the log.")]
+    errors: NotRequired[Annotated[list[FieldProblem], Field(description="The invalid parts of the request.")]]
+    overlaps: NotRequired[Annotated[list[OverlapRead], Field(description="Conflicting entries, of `overlap`.")]]
+    running: NotRequired[Annotated[TimerRead, Field(description="The running timer, of `timer_already_running`.")]]
+    failed_index: NotRequired[Annotated[int, Field(description="Index of the failed bulk operation.")]]

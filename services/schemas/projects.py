@@ -40,33 +40,33 @@ _READ_EXAMPLE: JsonDict = {
 
 
 class HourlyRate(Input):
-    """What an hour costs."""
+    """An hourly rate."""
 
     amount: Amount
     currency: CurrencyCode
 
 
 class HourlyRateUpdate(Input):
-    """The parts of the rate to be changed; the other stays."""
+    """A patch of an hourly rate. A key that is not sent keeps its value."""
 
     amount: Amount = Field(default_factory=int)
     currency: CurrencyCode = Field(default_factory=str)
 
 
 class ProjectCreate(Input):
-    """A project to be made."""
+    """A project to create."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     name: ProjectName
     client_name: ClientName | None = None
     color: Color | None = None
-    billable: bool = Field(default=False, description="What its new tasks are unless they say otherwise.")
+    billable: bool = Field(default=False, description="Default of its new tasks.")
     hourly_rate: HourlyRate | None = None
 
 
 class ProjectUpdate(Input):
-    """A JSON merge patch (RFC 7396) of a project: null clears what can be cleared."""
+    """A JSON merge patch (RFC 7396) of a project. null clears a nullable field."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"hourly_rate": {"amount": 9500}, "archived": True}]})
 
@@ -84,9 +84,7 @@ class ProjectChangeQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    rerate: Flag = Field(
-        default=False, description="true: the billable entries that have ended get the project's rate, too."
-    )
+    rerate: Flag = Field(default=False, description="true: apply the rate to existing billable entries as well.")
 
 
 class ProjectQuery(BaseModel):
@@ -94,7 +92,7 @@ class ProjectQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    archived: Flag | None = Field(default=None, description="Whether it is archived; all when it is left out.")
+    archived: Flag | None = Field(default=None, description="Whether it is archived. Default: all.")
     limit: Limit = 50
     cursor: Cursor | None = None
 
@@ -116,10 +114,10 @@ class ProjectRead(TypedDict):
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [{**_READ_EXAMPLE, "rerated_entries": 12}]}))
 class ProjectUpdateResult(ProjectRead):
-    """A project that has been changed."""
+    """The updated project."""
 
     rerated_entries: NotRequired[
-        Annotated[int, Field(description="How many entries have another rate now; there with rerate=true alone.")]
+        Annotated[int, Field(description="Number of entries with a new rate. Only with rerate=true.")]
     ]
 
 

@@ -11,21 +11,25 @@ class FilterQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    timezone: Zone | None = Field(default=None, description="Whose days these are; one's own when it is left out.")
+    timezone: Zone | None = Field(default=None, description="IANA time zone of the days. Default: the user's.")
     task_id: TaskFilter | None = None
     project_id: ProjectFilter | None = None
     tag: list[Tag] = Field(
-        default=[], max_length=20, description="An entry's own or its task's. Given twice, it means either."
+        default=[],
+        max_length=20,
+        description="A tag of the entry or of its task. Repeat it to match any of several.",
     )
     status: list[TaskStatus] = Field(
-        default=[], max_length=20, description="Of the task, as it is now. Given twice, it means either."
+        default=[],
+        max_length=20,
+        description="Current status of the task. Repeat it to match any of several.",
     )
-    billable: Flag | None = Field(default=None, description="Of the entry.")
-    include_running: Flag = Field(default=False, description="Whether the running timer counts, up to now.")
+    billable: Flag | None = Field(default=None, description="Whether the entry is billable.")
+    include_running: Flag = Field(default=False, description="Whether to include the running timer, up to now.")
 
 
 class RangeQuery(FilterQuery):
     """Which entries, over which time."""
 
-    from_: Moment = Field(alias="from", description="An instant, or a day in `timezone`: then its first instant.")
-    to: Moment = Field(description="As `from`, and not part of it.")
+    from_: Moment = Field(alias="from", description="Start, inclusive: an instant, or a date in `timezone`.")
+    to: Moment = Field(description="End, exclusive: an instant, or a date in `timezone`.")

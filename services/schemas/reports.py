@@ -55,7 +55,7 @@ RoundingParameter = Annotated[
 
 DayRead = Annotated[str, WithJsonSchema({"type": "string", "format": "date"})]
 
-_WEEK_START = "The first day of the week, 0 for Monday to 6 for Sunday; one's own when it is left out."
+_WEEK_START = "First day of the week: 0 (Monday) to 6 (Sunday). Default: the user's setting."
 
 
 class SummaryQuery(RangeQuery):
@@ -64,23 +64,25 @@ class SummaryQuery(RangeQuery):
     group_by: Groups = Field(
         default=("day",),
         json_schema_extra={"default": "day"},
-        description=f"What each row is: {', '.join(_GROUPS)}. Two, with a comma between, make rows within rows.",
+        description=f"One of {', '.join(_GROUPS)}, or two of them separated by a comma for nested rows.",
     )
     week_start: FirstDayOfWeek | None = Field(default=None, description=_WEEK_START)
     rounding: RoundingParameter | None = Field(
-        default=None, description="up, nearest or down, a colon, and 1 to 1440 minutes. Raw seconds stay beside it."
+        default=None,
+        description="up, nearest or down, a colon, and 1 to 1440 minutes. Raw seconds are kept.",
     )
     rounding_scope: RoundingScope = Field(
-        default="entry", description="What is rounded: each slice of an entry, each row's sum of a day, or each row."
+        default="entry",
+        description="What is rounded: each slice of an entry, each day of a row, or each row.",
     )
-    fill: Flag = Field(default=False, description="Whether there are rows, too, of times in which nothing was tracked.")
-    explain: Flag = Field(default=False, description="Whether each row lists the slices of entries that it adds up.")
+    fill: Flag = Field(default=False, description="Whether to include rows for periods without tracked time.")
+    explain: Flag = Field(default=False, description="Whether each row lists the parts of entries in its total.")
 
 
 class TimesheetQuery(FilterQuery):
     """Which week, and what is added up of it."""
 
-    date: Day | None = Field(default=None, description="A day of the week; today when it is left out.")
+    date: Day | None = Field(default=None, description="A day of the week. Default: today.")
     week_start: FirstDayOfWeek | None = Field(default=None, description=_WEEK_START)
 
 
@@ -89,7 +91,7 @@ class TodayQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    timezone: Zone | None = Field(default=None, description="Whose day it is; one's own when it is left out.")
+    timezone: Zone | None = Field(default=None, description="IANA time zone of the day. Default: the user's.")
 
 
 _TASK_ID = "6920a3f1c2d4e5f607182930"
@@ -162,7 +164,7 @@ _TODAY_EXAMPLE: JsonDict = {
 
 @with_config(ConfigDict(extra="forbid"))
 class AmountRead(TypedDict):
-    """Money, in minor units of the currency."""
+    """An amount of money, in minor units of the currency."""
 
     currency: CurrencyCode
     amount: int
@@ -174,7 +176,7 @@ Stretch = TypedDict("Stretch", {"from": Timestamp, "to": Timestamp})
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_SLICE_EXAMPLE]}))
 class ReportSlice(Stretch):
-    """A part of an entry: clipped to the time of the report, and within one day."""
+    """A part of a time entry, clipped to the range of the report and to one day."""
 
     task_id: Id
     entry_id: Id
@@ -183,44 +185,46 @@ class ReportSlice(Stretch):
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_ROW_EXAMPLE]}))
 class ReportRow(TypedDict):
-    """What one thing or time adds up to."""
+    """The total of one group."""
 
-    key: Annotated[str | None, Field(description="null where there is none: no project, no client, no tag.")]
-    label: Annotated[str, Field(description="What a person reads.")]
+    key: Annotated[str | None, Field(description="null for no project, no client or no tag.")]
+    label: Annotated[str, Field(description="Human-readable name of the group.")]
     seconds: int
-    rounded_seconds: Annotated[int, Field(description="As seconds when no rounding is asked for.")]
-    entry_count: Annotated[int, Field(description="How many entries have a part in it, each counted once.")]
+    rounded_seconds: Annotated[int, Field(description="Equal to `seconds` without rounding.")]
+    entry_count: Annotated[int, Field(description="Number of distinct entries in the group.")]
     amounts: Annotated[list[AmountRead], Field(description="Of billable entries with a rate, by currency.")]
-    slices: NotRequired[Annotated[list[ReportSlice], Field(description="What it adds up; with explain=true alone.")]]
+    slices: NotRequired[
+        Annotated[list[ReportSlice], Field(description="The parts of entries. Only with explain=true.")]
+    ]
 
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_ROW_EXAMPLE]}))
 class SummaryRow(ReportRow):
-    """A row that may hold others."""
+    """The total of one group, with its subgroups."""
 
-    rows: NotRequired[Annotated[list[ReportRow], Field(description="There with a group_by of two alone.")]]
+    rows: NotRequired[Annotated[list[ReportRow], Field(description="Only when group_by names two keys.")]]
 
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_SUMMARY_EXAMPLE]}))
 class SummaryRead(Stretch):
-    """Tracked time, added up."""
+    """Totals of tracked time."""
 
     timezone: str
     week_start: WeekStart
     group_by: str
     rounding: str | None
     rounding_scope: RoundingScope
-    total_seconds: Annotated[int, Field(description="Each second of an entry counted once.")]
+    total_seconds: Annotated[int, Field(description="Each entry is counted once, even when several rows contain it.")]
     rounded_total_seconds: int
-    running_seconds: Annotated[int, Field(description="Of the running timer, whether it is included or not.")]
-    overlapping: Annotated[bool, Field(description="Whether rows may add up to more than the total: with tags.")]
+    running_seconds: Annotated[int, Field(description="Of the running timer, whether or not it is included.")]
+    overlapping: Annotated[bool, Field(description="Whether the rows may sum to more than the total, as with tags.")]
     amounts: list[AmountRead]
     rows: list[SummaryRow]
 
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_TIMESHEET_ROW_EXAMPLE]}))
 class TimesheetRow(TypedDict):
-    """A task in the days of a week."""
+    """One task of a timesheet."""
 
     task_id: Id
     title: str
@@ -231,7 +235,7 @@ class TimesheetRow(TypedDict):
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_TIMESHEET_EXAMPLE]}))
 class TimesheetRead(TypedDict):
-    """A week as a grid: seven days across, the tasks down."""
+    """A week as a grid: one row for each task, one column for each day."""
 
     timezone: str
     week_start: WeekStart
@@ -243,25 +247,25 @@ class TimesheetRead(TypedDict):
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_RECENT_EXAMPLE]}))
 class RecentTask(TypedDict):
-    """A task that was tracked lately."""
+    """A recently tracked task."""
 
     id: Id
     title: str
     project_id: Id | None
     status: TaskStatus
     tracked_seconds: Annotated[int, Field(description="Of all ended entries of the task.")]
-    last_tracked_at: Annotated[Timestamp, Field(description="Now, while its timer runs.")]
+    last_tracked_at: Annotated[Timestamp, Field(description="The current time while its timer is running.")]
 
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_TODAY_EXAMPLE]}))
 class TodayRead(TypedDict):
-    """What a status bar shows."""
+    """Totals of today and this week, the running timer and the recent tasks."""
 
     date: DayRead
     timezone: str
     week_start: WeekStart
-    today_seconds: Annotated[int, Field(description="The running timer up to now included, as in week_seconds.")]
+    today_seconds: Annotated[int, Field(description="Includes the running timer, as does week_seconds.")]
     week_seconds: int
     timer: TimerRead | None
-    recent_tasks: Annotated[list[RecentTask], Field(description="The five tracked last, the running one first.")]
+    recent_tasks: Annotated[list[RecentTask], Field(description="At most five, the most recent first.")]
     server_time: Timestamp

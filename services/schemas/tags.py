@@ -9,7 +9,7 @@ from services.schemas.fields import Input, NextCursor, Tag
 
 
 class TagRename(Input):
-    """A tag, and what it is to be called. Where both stand already, one of the two stays."""
+    """A tag and its new name. If the new name exists, the two tags are merged."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"from": "mail", "to": "e-mail"}]})
 
@@ -19,11 +19,11 @@ class TagRename(Input):
 
 @with_config(ConfigDict(extra="forbid"))
 class TagRead(TypedDict):
-    """A tag, with how many tasks and how many time entries have it themselves, the trash left out."""
+    """A tag, with the number of tasks and time entries that have it. The trash is not counted."""
 
     name: str
     task_count: int
-    entry_count: Annotated[int, Field(description="The running one included.")]
+    entry_count: Annotated[int, Field(description="Includes the running entry.")]
 
 
 @with_config(
@@ -43,7 +43,7 @@ class TagPage(TypedDict):
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [{"tasks": 2, "entries": 31}]}))
 class TagRenameResult(TypedDict):
-    """How many tasks and how many entries have other tags of their own now."""
+    """The number of tasks and time entries that were changed."""
 
     tasks: int
     entries: int

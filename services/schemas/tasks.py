@@ -58,7 +58,7 @@ TASK_EXAMPLE: JsonDict = {
 
 
 class TaskCreate(Input):
-    """A task to be made."""
+    """A task to create."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
@@ -70,11 +70,11 @@ class TaskCreate(Input):
     priority: Priority | None = None
     due_at: Instant | None = None
     estimate_seconds: Seconds | None = None
-    billable: bool = Field(default_factory=bool, description="Its project's when it is left out; without one, false.")
+    billable: bool = Field(default_factory=bool, description="Default: as the project, or false without one.")
 
 
 class TaskUpdate(Input):
-    """A JSON merge patch (RFC 7396) of a task: null clears what can be cleared."""
+    """A JSON merge patch (RFC 7396) of a task. null clears a nullable field."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "completed", "due_at": None}]})
 
@@ -114,17 +114,18 @@ class TaskQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    status: list[Status] = Field(default=[], description="Given twice, it means either.")
-    tag: list[Tag] = Field(default=[], max_length=20, description="Given twice, it means either.")
+    status: list[Status] = Field(default=[], description="Repeat the parameter to match any of several.")
+    tag: list[Tag] = Field(default=[], max_length=20, description="Repeat the parameter to match any of several.")
     project_id: ProjectFilter | None = None
-    q: SearchText | None = Field(default=None, description="A part of the title or the description, in any case.")
-    running: Flag | None = Field(default=None, description="Whether a timer runs on the task.")
-    due_before: Instant | None = Field(default=None, description="Due before then.")
-    due_after: Instant | None = Field(default=None, description="Due then or later.")
-    updated_since: Instant | None = Field(default=None, description="Changed then or later.")
-    deleted: Flag = Field(default=False, description="true: the trash alone.")
+    q: SearchText | None = Field(default=None, description="Text in the title or the description, case-insensitive.")
+    running: Flag | None = Field(default=None, description="Whether a timer is running on the task.")
+    due_before: Instant | None = Field(default=None, description="Due before this instant.")
+    due_after: Instant | None = Field(default=None, description="Due at this instant or later.")
+    updated_since: Instant | None = Field(default=None, description="Updated at this instant or later.")
+    deleted: Flag = Field(default=False, description="true: list only the trash.")
     sort: TaskSort = Field(
-        default="-created_at", description="With - it descends. A null due_at or project_id comes last."
+        default="-created_at",
+        description="A leading - sorts descending. A null due_at or project_id sorts last.",
     )
     limit: Limit = 50
     cursor: Cursor | None = None
@@ -132,7 +133,7 @@ class TaskQuery(BaseModel):
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [TASK_EXAMPLE]}))
 class TaskRead(TypedDict):
-    """A task. `tracked_seconds` and `entry_count` are of its ended entries."""
+    """A task. `tracked_seconds` and `entry_count` count its ended entries."""
 
     id: Id
     title: str
@@ -146,12 +147,12 @@ class TaskRead(TypedDict):
     billable: bool
     tracked_seconds: int
     entry_count: int
-    active: Annotated[EntryRead | None, Field(description="The entry of the running timer.")]
-    version: Annotated[int, Field(description="One more with every change; also the ETag.")]
+    active: Annotated[EntryRead | None, Field(description="The running entry, or null.")]
+    version: Annotated[int, Field(description="Incremented by every change; the ETag of the task.")]
     created_at: Timestamp
     updated_at: Timestamp
     completed_at: Timestamp | None
-    deleted_at: Annotated[Timestamp | None, Field(description="Since when it is in the trash.")]
+    deleted_at: Annotated[Timestamp | None, Field(description="When it was moved to the trash.")]
 
 
 @with_config(

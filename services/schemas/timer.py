@@ -15,19 +15,19 @@ from services.schemas.overlaps import OverlapRead
 
 
 class TimerStart(Input):
-    """A timer to be started."""
+    """A timer to start."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"task_id": "6920a3f1c2d4e5f607182930"}]})
 
     task_id: str
     note: Note | None = None
     tags: Tags = Field(default_factory=list)
-    billable: bool | None = Field(default=None, description="The task's own when it is left out.")
-    started_at: Instant | None = Field(default=None, description="Now when it is left out.")
+    billable: bool | None = Field(default=None, description="Default: as the task.")
+    started_at: Instant | None = Field(default=None, description="Default: now.")
 
 
 class TimerUpdate(Input):
-    """A JSON merge patch (RFC 7396) of the running timer: null clears the note."""
+    """A JSON merge patch (RFC 7396) of the running timer. null clears the note."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"started_at": "2026-11-18T09:00:00Z", "note": None}]})
 
@@ -39,22 +39,22 @@ class TimerUpdate(Input):
 
 
 class TimerStop(Input):
-    """How a timer is stopped. With `entry_id` the request may be sent again and again."""
+    """How to stop the timer. With `entry_id` the request is idempotent."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"entry_id": "6920a3f1c2d4e5f607182931"}]})
 
-    ended_at: Instant | None = Field(default=None, description="Now when it is left out.")
-    entry_id: str | None = Field(default=None, description="Stops this entry's timer and no other.")
-    task_id: str | None = Field(default=None, description="The task of the timer; spares a search for the entry.")
+    ended_at: Instant | None = Field(default=None, description="Default: now.")
+    entry_id: str | None = Field(default=None, description="Stop only the timer of this entry.")
+    task_id: str | None = Field(default=None, description="The task of the timer: speeds up the lookup.")
 
 
 class TimerSwitch(Input):
-    """Where the timer goes on."""
+    """The task to switch the timer to."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"task_id": "6920a3f1c2d4e5f607182930"}]})
 
     task_id: str
-    at: Instant | None = Field(default=None, description="When; now when it is left out.")
+    at: Instant | None = Field(default=None, description="When to switch. Default: now.")
     note: Note | None = None
 
 
@@ -76,7 +76,7 @@ _STOPPED_EXAMPLE: JsonDict = {
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [TIMER_EXAMPLE]}))
 class TimerRead(TypedDict):
-    """A running timer."""
+    """The running timer."""
 
     task_id: Id
     task_title: str
@@ -87,19 +87,19 @@ class TimerRead(TypedDict):
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [TIMER_EXAMPLE]}))
 class TimerWriteResult(TimerRead):
-    """A timer as it has been started or corrected; `overlaps` where the policy is to warn."""
+    """The started or updated timer. With the policy `warn` it lists `overlaps`."""
 
-    overlaps: NotRequired[Annotated[list[OverlapRead], Field(description="The entries that share time with it.")]]
+    overlaps: NotRequired[Annotated[list[OverlapRead], Field(description="The entries that overlap it.")]]
 
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_STOPPED_EXAMPLE]}))
 class TimerStopResult(TypedDict):
-    """A timer that has been stopped: its entry, and what the task adds up to."""
+    """A stopped timer: its entry, and the total of the task."""
 
     task_id: Id
     task_title: str
     entry: EntryRead
-    tracked_seconds: Annotated[int, Field(description="Of all ended entries of the task.")]
+    tracked_seconds: Annotated[int, Field(description="Total of the ended entries of the task.")]
     server_time: Timestamp
 
 
@@ -110,9 +110,9 @@ class TimerStopResult(TypedDict):
     )
 )
 class TimerSwitchResult(TypedDict):
-    """The timer that was stopped, and the one that was started at the same instant."""
+    """The stopped timer and the one started at the same instant."""
 
-    stopped: Annotated[TimerStopResult | None, Field(description="null when none was running, or it runs on.")]
+    stopped: Annotated[TimerStopResult | None, Field(description="null when no other timer was running.")]
     started: TimerRead
 
 

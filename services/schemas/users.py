@@ -31,7 +31,7 @@ def _within_the_limit(password: str) -> str:
 GivenPassword = Annotated[str, Field(max_length=8 * LONGEST_PASSWORD), AfterValidator(_within_the_limit)]
 """A password to compare, as it was typed: an older hash may be of that form. Rules for new passwords do not apply."""
 
-TimerCapHours = Annotated[int, Field(ge=1, le=744, description="A timer that ran longer is marked for review.")]
+TimerCapHours = Annotated[int, Field(ge=1, le=744, description="A timer that ran longer is marked as needs_review.")]
 
 _READ_EXAMPLE: JsonDict = {
     "id": "6920a3f1c2d4e5f60718292f",
@@ -53,7 +53,7 @@ _TOKEN_EXAMPLE: JsonDict = {
 
 
 class UserCreate(Input):
-    """An account to be made."""
+    """An account to create."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"email": "ada@example.com", "password": "correct horse battery"}]}
@@ -66,20 +66,20 @@ class UserCreate(Input):
 
 
 class PreferencesUpdate(Input):
-    """The preferences to be changed; the others stay."""
+    """A patch of the preferences. A key that is not sent keeps its value."""
 
     overlap_policy: OverlapPolicy = Field(default_factory=lambda: "allow")
     timer_cap_hours: TimerCapHours = Field(default_factory=int)
 
 
 class UserUpdate(Input):
-    """A JSON merge patch (RFC 7396) of one's own account."""
+    """A JSON merge patch (RFC 7396) of the account."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"timezone": "Europe/Berlin", "preferences": {"timer_cap_hours": 10}}]}
     )
 
-    email: Email = Field(default_factory=str, description="Needs current_password beside it.")
+    email: Email = Field(default_factory=str, description="Requires current_password.")
     current_password: GivenPassword = Field(default_factory=str)
     full_name: FullName | None = Field(default_factory=lambda: None)
     timezone: Zone = Field(default_factory=str)
@@ -103,7 +103,7 @@ class SignIn(Input):
 
 
 class AccountDelete(Input):
-    """What shows that it is the user who deletes the account."""
+    """Confirms the deletion of the account."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"password": "correct horse battery"}]})
 
@@ -111,7 +111,7 @@ class AccountDelete(Input):
 
 
 class SessionRefresh(Input):
-    """The refresh token that came last."""
+    """The latest refresh token."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"refresh_token": _REFRESH_EXAMPLE}]})
 
@@ -119,7 +119,7 @@ class SessionRefresh(Input):
 
 
 class PasswordChange(Input):
-    """A new password."""
+    """A change of password."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"current_password": "correct horse battery", "new_password": "staple gun"}]}
@@ -131,7 +131,7 @@ class PasswordChange(Input):
 
 @with_config(ConfigDict(extra="forbid"))
 class PreferencesRead(TypedDict):
-    """What a user chose of the rules."""
+    """The preferences of a user."""
 
     overlap_policy: OverlapPolicy
     timer_cap_hours: TimerCapHours
@@ -139,7 +139,7 @@ class PreferencesRead(TypedDict):
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_READ_EXAMPLE]}))
 class UserRead(TypedDict):
-    """A user, as only the user sees it."""
+    """The account of the user."""
 
     id: Id
     email: str
@@ -153,12 +153,12 @@ class UserRead(TypedDict):
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_TOKEN_EXAMPLE]}))
 class TokenRead(TypedDict):
-    """A bearer token (RFC 6749 section 5.1)."""
+    """An access token and a refresh token (RFC 6749 section 5.1)."""
 
     access_token: str
     token_type: Literal["bearer"]
-    expires_in: Annotated[int, Field(description="In seconds.")]
-    refresh_token: Annotated[str, Field(description="Good once: each refresh answers the next one.")]
+    expires_in: Annotated[int, Field(description="Lifetime of the access token, in seconds.")]
+    refresh_token: Annotated[str, Field(description="Can be used once: each refresh returns the next one.")]
 
 
 def read_user(user: dict[str, Any]) -> UserRead:
