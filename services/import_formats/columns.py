@@ -15,6 +15,7 @@ from services.import_formats.texts import shown
 _BETWEEN_WORDS = re.compile(r"[\s_.-]+")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _IN_BRACKETS = re.compile(r"(.+?) ?[(\[]([^()\[\]]*)[)\]]")
+_LONGEST_COMPARED = 200
 _MOST_NAMED = 20
 _PROGRAMS = frozenset({"app", "application"})
 """What ActivityWatch calls the program whose window had the title."""
@@ -58,7 +59,7 @@ class Layout:
 
 def known_as(header: str) -> str:
     """The header as names are compared: in lower case, with one space between words."""
-    humps = _HUMP.sub(" ", unicodedata.normalize("NFKC", header).strip())
+    humps = _HUMP.sub(" ", unicodedata.normalize("NFKC", header[:_LONGEST_COMPARED]).strip())
     return _BETWEEN_WORDS.sub(" ", humps.casefold()).strip(" ?:*#")
 
 

@@ -1,5 +1,6 @@
 """Whose time the rows of a file are."""
 
+import unicodedata
 from collections import Counter
 
 from app.counting import counted
@@ -7,6 +8,7 @@ from app.errors import FieldError, ValidationError
 from services.import_formats.cells import Cells
 from services.import_formats.texts import shown
 
+_LONGEST_NAME = 254
 _MOST_NAMED = 20
 
 
@@ -14,7 +16,7 @@ class People:
     """The people that a file names, and the one whose rows alone are asked for."""
 
     def __init__(self, only: str | None) -> None:
-        self._only = None if only is None else only.strip().casefold()
+        self._only = None if only is None else _folded(only.strip())
         self._rows: Counter[str] = Counter()
         self._taken: set[str] = set()
 
@@ -23,7 +25,7 @@ class People:
         full = " ".join(filter(None, (cells.text("first_name"), cells.text("last_name"))))
         names = [name for name in (cells.text("user"), full, cells.text("email")) if name]
         person = names[0] if names else None
-        is_taken = self._only is None or self._only in {name.casefold() for name in names}
+        is_taken = self._only is None or self._only in {_folded(name) for name in names}
         if person is not None:
             self._rows[person] += 1
         if is_taken:
@@ -55,3 +57,8 @@ class People:
     def _named(self, rows: Counter[str]) -> str:
         named = ", ".join(f"{shown(name)} ({count:,})" for name, count in rows.most_common(_MOST_NAMED))
         return named if len(rows) <= _MOST_NAMED else f"{named} and {len(rows) - _MOST_NAMED} more"
+
+
+def _folded(name: str) -> str:
+    """A name as names are compared: in one Unicode form, whatever its case. Of a very long one the beginning."""
+    return unicodedata.normalize("NFC", name[:_LONGEST_NAME]).casefold()

@@ -8,11 +8,16 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
+
+MOST_MARKS = 30
+MOST_FORMS = 4
+"""How many characters at most are one in NFC."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """What one line cannot hold: category Cc, and the separators of lines and paragraphs."""
@@ -21,7 +26,7 @@ _CONTROL_BUT_NEW_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?
 _OTHER_BREAKS = re.compile(r"\r(?!\n)|[\x0b\x0c\x1c-\x1e\x85]")
 """What ends a line in some files, and is a control character to us."""
 
-_BREAKS = re.compile(r"[ \t\r\n\u2028\u2029]*[\t\r\n\u2028\u2029][ \t\r\n\u2028\u2029]*")
+_BREAKS = re.compile(r"[\t\r\n\u2028\u2029]+")
 _WHITE_SPACE = "".join(character for character in map(chr, range(0x3001)) if character.isspace()).translate(
     dict.fromkeys(range(0x1C, 0x20))
 )
@@ -41,8 +46,22 @@ _OVERRIDES = re.compile("[\u202d\u202e]")
 
 
 def nfc(text: str) -> str:
-    """The text in NFC."""
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
+    """The text in NFC.
+
+    Raises ValueError for more than 30 combining marks in a row, which no language needs (UAX #15, Stream-Safe
+    Text Format): to sort them would take a time that is the square of their number.
+    """
+    if text.isascii():
+        return text
+    if _too_many_marks().search(text):
+        raise ValueError(f"has more than {MOST_MARKS} combining marks in a row")
+    return unicodedata.normalize("NFC", text)
+
+
+@cache
+def _too_many_marks() -> re.Pattern[str]:
+    marks = "".join(character for character in map(chr, range(0x300, 0x1F000)) if unicodedata.combining(character))
+    return re.compile(f"[{marks}]{{{MOST_MARKS + 1}}}")
 
 
 def is_visible(text: str) -> bool:
@@ -95,7 +114,7 @@ def cell_in_one_line(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text.strip()
-    whole = " ".join(filter(None, _BREAKS.split(cell_in_lines(text))))
+    whole = " ".join(filter(None, map(str.strip, _BREAKS.split(cell_in_lines(text)))))
     return one_line(whole) if is_visible(whole) else ""
 
 
@@ -166,6 +185,8 @@ class Text:
         return shape
 
     def _checked(self, value: str) -> str:
+        if len(value) > MOST_FORMS * self.longest and len(value.strip()) > MOST_FORMS * self.longest:
+            raise ValueError(f"has more than {self.longest:,} characters")  # whatever its form: it is not read first
         text = self.read(value)
         if len(text) < self.shortest:
             raise ValueError(f"has fewer than {self.shortest} characters")

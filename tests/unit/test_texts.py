@@ -1,7 +1,7 @@
 """Which texts are taken, and in which form."""
 
 import unicodedata
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -9,8 +9,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from services.schemas.fields import Note, Tag, Tags, Title
-from services.schemas.texts import cell_in_lines, cell_in_one_line, cut, lines, one_line, tag_name
+from services.schemas.fields import Description, FullName, Note, Password, SearchText, Tag, Tags, Title
+from services.schemas.texts import MOST_MARKS, cell_in_lines, cell_in_one_line, cut, lines, one_line, tag_name
 
 UNSEEN = [
     "\u200b",
@@ -158,6 +158,32 @@ class TestTheirLengths:
     def test_stand_in_the_schema(self) -> None:
         assert TypeAdapter(Title).json_schema() == {"type": "string", "minLength": 1, "maxLength": 200}
         assert TypeAdapter(Note).json_schema() == {"type": "string", "maxLength": 5000}
+
+
+class TestTextsThatAreMadeToTakeLong:
+    """To sort a million combining marks, or to try white space in every way, would take minutes."""
+
+    MARKS = "a" + "\u0301\u0316" * 500_000
+
+    @pytest.mark.parametrize("kind", [Title, Note, Description, Tag, Tags, FullName, Password, SearchText])
+    @pytest.mark.parametrize("text", [MARKS, MARKS[:19_000], MARKS[:700]])
+    def test_are_refused_before_they_are_read(self, kind: Any, text: str) -> None:
+        with pytest.raises(ValidationError, match=r"combining marks in a row|has more than"):
+            TypeAdapter(kind).validate_python([text] if kind is Tags else text)
+
+    @pytest.mark.parametrize("cell", [" " * 100_000 + "a", "\t" * 100_000, "a " * 50_000 + "\n", "\u2067" * 100_000])
+    def test_of_a_file_take_no_longer_than_their_length(self, cell: str) -> None:
+        assert len(cell_in_one_line(cell)) <= len(cell)
+        with pytest.raises(ValueError, match="combining marks in a row"):
+            cell_in_one_line(self.MARKS)
+
+    def test_are_not_those_of_any_language(self) -> None:
+        thai = "\u0e17\u0e35\u0e48" * 60
+        assert one_line(thai) == thai
+        assert one_line("a" + "\u0316" * MOST_MARKS) == "a" + "\u0316" * MOST_MARKS
+
+    def test_do_not_hide_behind_white_space(self) -> None:
+        assert TypeAdapter(Title).validate_python(" " * 5_000 + "x") == "x"
 
 
 class TestTags:
