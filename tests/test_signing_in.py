@@ -421,6 +421,13 @@ class TestABearerToken:
         response = await anonymous.get("/users/me", headers=bearer)
         assert (response.status_code, response.json()["email"]) == (200, "alice@example.com")
 
+    async def test_with_the_session_of_somebody_else_is_refused(
+        self, anonymous: Client, bob: Client, database: Database, claims: Json, key: str
+    ) -> None:
+        session = await database.refresh_tokens.find_one({"user_id": bob.user["_id"]})
+        assert session is not None
+        await refused(anonymous, signed(HS256, {**claims, "sid": str(session["_id"])}, key))
+
     async def test_is_asked_for_when_there_is_none(self, anonymous: Client) -> None:
         response = await anonymous.get("/users/me")
         problem(response, 401, "not_authenticated")
