@@ -42,7 +42,7 @@ LEFT_OUT = re.compile(
     # They do everything at once, and take as long as all others.
     r"|test_(any_request|mixes|state_machine)"
 )
-SLOW_SECONDS = 5.0
+SLOW_SECONDS = 15.0
 PATIENCE_SECONDS = 60.0
 """For a child, beside four times what its tests took before: what takes longer hangs, and that is noticed."""
 UNNOTICED = {"survived", "not executed"}

@@ -15,6 +15,12 @@ from coverage import Coverage
 from tests.mutation.mutants import Mutant, names_of
 
 
+LOOK_INTO_THE_DATABASE = ("tests/test_documents.py", "tests/test_validators.py")
+"""What documents are made of at import, such as indexes, is seen by these, and used where a service starts."""
+
+MOST_USERS = 60
+
+
 class Recorder:
     """A pytest plugin: what each test that passes executes, and how long it takes."""
 
@@ -65,7 +71,11 @@ class Map:
     def tests_of(self, mutant: Mutant, source: str) -> set[str]:
         """The tests that execute the mutant's line; where it runs at import, those of all that uses its name."""
         if mutant.function is None:
-            return {test for function in users_of(mutant.name) for test in self.of_function[function]}
+            users = {test for function in users_of(mutant.name) for test in self.of_function[function]}
+            if not mutant.file.startswith("documents/"):
+                return users
+            narrow = sorted(users, key=lambda test: self.breadth[test])[:MOST_USERS]
+            return {*narrow, *(test for test in self.seconds if test.startswith(LOOK_INTO_THE_DATABASE))}
         named = names_of_lines(mutant.file, source)
         tests = {test for number in mutant.lines for test in self.of_line[named[number]]}
         return tests or self.of_function[f"{mutant.file}|{mutant.function}"]
