@@ -14,7 +14,6 @@ from coverage import Coverage
 
 from tests.mutation.mutants import Mutant, names_of
 
-
 LOOK_INTO_THE_DATABASE = ("tests/test_documents.py", "tests/test_validators.py")
 """What documents are made of at import, such as indexes, is seen by these, and used where a service starts."""
 
