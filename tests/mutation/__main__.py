@@ -37,8 +37,9 @@ EXPLAINED = Path(__file__).with_name("explained.toml")
 PYTEST = ["-n0", "-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider"]
 LEFT_OUT = re.compile(
     # They start processes of their own, which have no fault in them, or execute nothing.
-    r"tests/(clients|crash|fuzz|install|mutation)/|test_(architecture|compose|documentation|embedded_store"
-    r"|killed_imports|outages|serving|slow_clients|workers)"
+    r"tests/(clients|crash|fuzz|install|mutation)/|test_(architecture|behind_a_proxy|compose|documentation"
+    r"|embedded_store|hanging_store|killed_imports|outages|serving|slow_clients|store_of_a_worker|unfit_databases"
+    r"|users_on_large_tasks|workers)"
     # They do everything at once, and take as long as all others.
     r"|test_(any_request|mixes|state_machine)"
 )
