@@ -2,16 +2,22 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
 
-from app.clock import stored
+from app.clock import stored, utc_now
 from documents.base import Row
 from documents.tasks import RUNNING, TaskStatus
 
 _EVER = stored(datetime(1, 1, 1, tzinfo=UTC)), stored(datetime(9999, 12, 31, tzinfo=UTC))
+
+STEP = timedelta(milliseconds=1)
+"""Instants are stored in milliseconds: [instant, instant + STEP) holds one of them."""
+
+_LONG_AGO = timedelta(days=400)
+"""Of a time longer ago than this, it is assumed that more tasks have ended since than began before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,24 +86,49 @@ def ended_entries_of_tasks(user_id: ObjectId, wanted: EntryFilter, shown: Row, *
     """The stages that find the user's tasks of that time, each with what is `shown` and its ended `entries` of then.
 
     `bounds` narrow the starts further. The entries meet no other condition yet: see EntryFilter.of_entry.
-
-    The embedded store goes by an index when a stage asks for nothing but the fields of that index:
-    so the first stage names those alone, and tasks that ended earlier are not looked at. MongoDB
-    joins the two stages. It must not be a hint: with one the embedded store walks the whole index.
     """
     starts: dict[str, Any] = wanted.of_start(**bounds)
-    latest_end = {"$gte": max(wanted.since, starts.get("$gte", wanted.since))}
-    narrow: Row = {"last_ended_at": latest_end} if wanted.task_id is None else {"_id": wanted.task_id}
-    first_start = {operator: bound for operator, bound in starts.items() if operator != "$gte"}
-    of_that_time: list[Row] = [{operator: ["$$this.started_at", bound]} for operator, bound in starts.items()]
-    of_that_time.append(
-        {"$or": [{"$gt": ["$$this.ended_at", wanted.since]}, {"$gte": ["$$this.started_at", wanted.since]}]}
+    before = min(
+        bound + STEP if operator == "$lte" else bound for operator, bound in starts.items() if operator != "$gte"
     )
-    entries = {"$filter": {"input": "$time_entries", "cond": {"$and": of_that_time}}}
+    since = max(wanted.since, starts.get("$gte", wanted.since))
+    return [
+        *tasks_of_that_time(user_id, wanted, since, before),
+        {"$project": {**shown, "entries": _entries_of_that_time(wanted.since, starts)}},
+    ]
+
+
+def _entries_of_that_time(since: datetime, starts: Row) -> Row:
+    """The ended entries that begin so and share a part of the time from `since` on, in few comparisons an entry.
+
+    The embedded store takes its time for each comparison. So all entries meet the cheap conditions,
+    and only what is left of them meets the exact one.
+    """
+    conditions: list[Row] = [{operator: ["$$this.started_at", bound]} for operator, bound in starts.items()]
+    if starts.get("$gte", _EVER[0]) >= since:
+        return {"$filter": {"input": "$time_entries", "cond": {"$and": conditions}}}
+    conditions.append({"$gte": ["$$this.ended_at", since]})
+    near = {"$filter": {"input": "$time_entries", "cond": {"$and": conditions}}}
+    exact = {"$or": [{"$gt": ["$$this.ended_at", since]}, {"$gte": ["$$this.started_at", since]}]}
+    return {"$filter": {"input": near, "cond": exact}}
+
+
+def tasks_of_that_time(user_id: ObjectId, wanted: EntryFilter, since: datetime, before: datetime) -> list[Row]:
+    """The stages that find the user's tasks whose last entry ends at `since` or later, and whose first begins `before`.
+
+    The embedded store goes by an index when a stage asks for nothing but the fields of that index,
+    and for one range: so the first stage names one of the two bounds alone, the one that leaves out
+    more tasks. MongoDB joins the two stages and has an index of both bounds. It must not be a hint:
+    with one the embedded store walks the whole index.
+    """
+    both: Row = {"last_ended_at": {"$gte": since}, "first_started_at": {"$lt": before}}
+    bound = "first_started_at" if before < stored(utc_now()) - _LONG_AGO else "last_ended_at"
+    narrow: Row = {bound: both[bound]}
+    if wanted.task_id is not None:
+        narrow = {"_id": wanted.task_id}
     return [
         {"$match": {"user_id": user_id, **narrow}},
-        {"$match": {**wanted.of_task(), "last_ended_at": latest_end, "first_started_at": first_start}},
-        {"$project": {**shown, "entries": entries}},
+        {"$match": {**wanted.of_task(), **both}},
     ]
 
 

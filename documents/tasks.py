@@ -83,7 +83,7 @@ class Task(StoredDocument):
     whole: ClassVar[Row] = {"time_entries": 0}
 
     class Settings:
-        """The collection and its indexes: one a promise, one a sort key, one for walking back in time."""
+        """The collection and its indexes: one a promise, one a sort key, two for walking through time."""
 
         name = "tasks"
         indexes: ClassVar = [
@@ -98,6 +98,10 @@ class Task(StoredDocument):
                 for key in SORT_KEYS
             ),
             IndexModel([("user_id", ASCENDING), ("last_ended_at", DESCENDING)], name="by_last_ended_at"),
+            IndexModel(
+                [("user_id", ASCENDING), ("first_started_at", ASCENDING), ("last_ended_at", ASCENDING)],
+                name="by_first_started_at",
+            ),
         ]
 
     @classmethod

@@ -1,15 +1,21 @@
 """Reading time entries where they stand: embedded in their tasks, the running one beside the ended ones."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bson import ObjectId
 
+from app.clock import stored, utc_now
 from documents.base import Row
-from documents.entry_filter import EntryFilter, ended_entries_of_tasks, running_entry_of_task
+from documents.entry_filter import STEP, EntryFilter, ended_entries_of_tasks, running_entry_of_task
 from documents.tasks import ONE_RUNNING_TIMER, Task
+from documents.time_bounds import nearest_end, nearest_start
+from documents.time_windows import Windows
 
 _SHOWN: Row = {"title": 1, "tags": 1}
+
+_AHEAD = timedelta(days=2)
+"""No entry is written down further ahead than a day; an import may hold later ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +30,15 @@ class EntryOrder:
         if self.after is None:
             return {}
         return {"$lte" if self.descending else "$gte": self.after[0]}
+
+    def within(self, wanted: EntryFilter) -> tuple[datetime, datetime]:
+        """The range [since, until) of the starts that follow; entries that reach into it are not looked at here."""
+        if self.after is None:
+            return wanted.since, wanted.until
+        started_at, _ = self.after
+        if self.descending:
+            return wanted.since, min(wanted.until, started_at + STEP)
+        return max(wanted.since, started_at), wanted.until
 
 
 async def find_running_entry(user_id: ObjectId, wanted: EntryFilter, *, now: datetime) -> Row | None:
@@ -48,19 +63,43 @@ async def find_entries(
     then = _then(wanted, order, limit)
     of_the_timer = running_entry_of_task(user_id, wanted, _SHOWN, now=now, **order.starts())
     running = await Task.aggregated(of_the_timer + then, hint=ONE_RUNNING_TIMER)
-    ended = await Task.aggregated(_ended(user_id, wanted, order) + then)
+    ended = await _find_ended(user_id, wanted, order, limit=limit)
     found = {row["entry"]["id"]: row for row in (*running, *ended)}
     in_order = sorted(found.values(), key=_place, reverse=order.descending)
     return in_order[:limit]
 
 
-def _ended(user_id: ObjectId, wanted: EntryFilter, order: EntryOrder) -> list[Row]:
-    """The ended entries of that time."""
-    return [
-        *ended_entries_of_tasks(user_id, wanted, _SHOWN, **order.starts()),
-        {"$unwind": "$entries"},
-        {"$project": {**_SHOWN, "entry": "$entries"}},
-    ]
+async def _find_ended(user_id: ObjectId, wanted: EntryFilter, order: EntryOrder, *, limit: int) -> list[Row]:
+    """At most `limit` ended entries in order, read in windows of time; those of one task at once."""
+    since, until = order.within(wanted)
+    if wanted.task_id is not None or until <= wanted.since:
+        return await _read_window(user_id, wanted, order, order.starts(), limit=limit)
+    windows = Windows(since, until, ahead=stored(utc_now()) + _AHEAD, descending=order.descending)
+    found: list[Row] = []
+    may_skip = True
+    while len(found) < limit and not windows.are_over:
+        low, high = windows.take()
+        # The earliest window has the entries, too, that begin before the range and reach into it.
+        bounds = {"$gte": low} if low > wanted.since else order.starts()
+        rows = await _read_window(user_id, wanted, order, {**bounds, "$lt": high}, limit=limit - len(found))
+        found += rows
+        if windows.fit(found=len(rows), wanted=limit) and may_skip and not windows.are_over:
+            nearest = nearest_end if order.descending else nearest_start
+            may_skip = windows.skip_to(await nearest(user_id, wanted, windows.edge))
+    return found
+
+
+async def _read_window(
+    user_id: ObjectId, wanted: EntryFilter, order: EntryOrder, starts: dict[str, datetime], *, limit: int
+) -> list[Row]:
+    return await Task.aggregated(
+        [
+            *ended_entries_of_tasks(user_id, wanted, _SHOWN, **starts),
+            {"$unwind": "$entries"},
+            {"$project": {**_SHOWN, "entry": "$entries"}},
+            *_then(wanted, order, limit),
+        ]
+    )
 
 
 def _then(wanted: EntryFilter, order: EntryOrder, limit: int) -> list[Row]:

@@ -18,9 +18,6 @@ from services.schemas.entries import EntryPage, EntryQuery, read_entry
 from services.schemas.fields import PageQuery
 from services.spans import FURTHEST_AHEAD
 
-MOST_DAYS = 400
-"""How long a stretch of time may be that is listed."""
-
 _USUAL = timedelta(days=31)
 
 
@@ -74,15 +71,7 @@ def _span(user: ActingUser, query: EntryQuery, now: datetime) -> tuple[datetime,
     since = usual if query.from_ is None else instant_of(query.from_, zone)
     if since >= until:
         raise _wrong("is not before to" + (", which is 24 hours from now when it is left out" if not query.to else ""))
-    if _is_too_long(query, since, until):
-        raise _wrong(f"is more than {MOST_DAYS} days before to: ask for a shorter time")
     return since, until
-
-
-def _is_too_long(query: EntryQuery, since: datetime, until: datetime) -> bool:
-    if isinstance(query.from_, datetime) or isinstance(query.to, datetime) or not query.from_ or not query.to:
-        return until - since > timedelta(days=MOST_DAYS)
-    return query.to - query.from_ > timedelta(days=MOST_DAYS)  # of which some have 23 hours, and some 25
 
 
 def _wrong(detail: str) -> ValidationError:

@@ -237,6 +237,7 @@ TASK_INDEXES: dict[str, Any] = {
     "by_project_id": {"key": [("user_id", 1), ("project_id", 1), ("_id", 1)]},
     "by_tracked_seconds": {"key": [("user_id", 1), ("tracked_seconds", 1), ("_id", 1)]},
     "by_last_ended_at": {"key": [("user_id", 1), ("last_ended_at", -1)]},
+    "by_first_started_at": {"key": [("user_id", 1), ("first_started_at", 1), ("last_ended_at", 1)]},
 }
 PROJECT_INDEXES: dict[str, Any] = {
     "_id_": {"key": [("_id", 1)]},

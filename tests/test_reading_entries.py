@@ -425,21 +425,18 @@ class TestFilters:
             {"from": "2026-03-02T10:00:00Z", "to": "2026-03-02T11:00:00+01:00"},
             {"from": "2011-12-30", "to": "2011-12-31", "timezone": "Pacific/Apia"},  # there was no such day
             {"from": "9998-12-31"},
-            {"from": "2026-03-02", "to": "2027-04-07"},
-            {"from": "2026-03-02T00:00:00Z", "to": "2027-04-06T00:00:01Z"},
-            {"from": "1970-01-01"},
-            {"from": "1970-01-01", "to": "9998-12-31"},
         ],
     )
-    async def test_a_time_that_is_empty_or_too_long_is_refused(self, alice: Client, sent: dict[str, str]) -> None:
+    async def test_a_time_that_is_empty_is_refused(self, alice: Client, sent: dict[str, str]) -> None:
         assert parameters(await alice.get("/time-entries", params=sent)) == {"from"}
 
     @pytest.mark.parametrize(
         "sent",
         [
-            {"from": "2026-03-02", "to": "2027-04-06"},
-            {"from": "2026-03-02T00:00:00Z", "to": "2027-04-06T00:00:00Z"},
-            {"from": "2025-10-01", "to": "2026-11-05", "timezone": "Europe/Berlin"},  # an hour more than 400 times 24
+            {"from": "2026-03-02", "to": "2027-04-07"},
+            {"from": "1970-01-01"},
+            {"from": "1970-01-01", "to": "9998-12-31"},
+            {"from": "1970-01-01T00:00:00Z", "to": "9998-12-31T23:59:59Z", "sort": "started_at"},
             {"from": "1970-01-01", "to": "1970-01-02", "timezone": "Asia/Tokyo"},
             {"from": "9998-12-30", "to": "9998-12-31", "timezone": "America/Los_Angeles"},
             {"to": "1970-01-02"},

@@ -58,7 +58,7 @@ class EntryQuery(BaseModel):
         default=None,
         alias="from",
         description="An instant, or a day in `timezone`: then its first instant. 31 days before `to`, or before now, "
-        "when it is left out; at most 400 days before `to`.",
+        "when it is left out.",
     )
     to: Moment | None = Field(
         default=None, description="As `from`, and not part of it. 24 hours from now when it is left out."
