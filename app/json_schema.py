@@ -1,8 +1,8 @@
-"""The JSON schemas of what the API takes and answers, in the form that client generators understand best.
+"""JSON schemas of requests and responses for the OpenAPI document, in the form that suits client generators.
 
-A field's title only repeats its name, and a default of null says nothing but that the field may be
-left out. In a body, generators take a field with a default as one that is always there; so its
-default is told in words. A parameter or a form field cannot be null: it is sent, or it is not.
+Titles of fields and defaults of null are left out: they add nothing. Generators treat a body field
+with a default as required, so its default is added to its description instead. Parameters and form
+fields are never nullable: they are either sent or not.
 """
 
 import json
@@ -19,21 +19,21 @@ NULL: Schema = {"type": "null"}
 
 
 class _Generator(GenerateJsonSchema):
-    """Leaves out the titles of fields, and defaults of null."""
+    """Omits titles of fields and defaults of null."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 -- it holds for all
         """Never."""
         return False
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """The default beside the schema, unless it is null."""
+        """Add the default to the schema unless it is null."""
         if schema.get("default", ...) is None:
             return self.generate_inner(schema["schema"])
         return super().default_schema(schema)
 
 
 def body_schemas(model: type[BaseModel]) -> dict[str, Schema]:
-    """The schemas of a body, by their names: the model's own and those that it refers to."""
+    """Return the schemas of a body by name: the model's own and those that it refers to."""
     _, defined = models_json_schema([(model, "validation")], ref_template=REF, schema_generator=_Generator)
     schemas: dict[str, Schema] = defined["$defs"]
     for schema in schemas.values():
@@ -43,7 +43,7 @@ def body_schemas(model: type[BaseModel]) -> dict[str, Schema]:
 
 
 def form_schemas(model: type[BaseModel]) -> dict[str, Schema]:
-    """The schemas of a body that is a form: none of its fields can be null."""
+    """Return the schemas of a form by name. Its fields are not nullable."""
     schemas = body_schemas(model)
     form = schemas[model.__name__]
     form["properties"] = {name: _without_null(field) for name, field in form["properties"].items()}
@@ -51,13 +51,13 @@ def form_schemas(model: type[BaseModel]) -> dict[str, Schema]:
 
 
 def answer_schemas(shape: Any) -> dict[str, Schema]:
-    """The schemas of an answer, by their names."""
+    """Return the schemas of a response by name."""
     schema = TypeAdapter(shape).json_schema(mode="serialization", ref_template=REF, schema_generator=_Generator)
     return {**schema.pop("$defs", {}), schema["title"]: schema}
 
 
 def query_parameters(model: type[BaseModel]) -> tuple[list[Schema], dict[str, Schema]]:
-    """A parameter for each field, and the schemas that they refer to."""
+    """Return a query parameter for each field, and the schemas that they refer to."""
     schema = model.model_json_schema(ref_template=REF, schema_generator=_Generator)
     required = schema.get("required", ())
     parameters = [_parameter(name, field, required=name in required) for name, field in schema["properties"].items()]

@@ -1,4 +1,4 @@
-"""The headers of answers, as the OpenAPI document shows them: what each says, and which answers carry it."""
+"""Response headers of the OpenAPI document: their descriptions, and which responses have them."""
 
 from typing import Any
 
@@ -46,14 +46,14 @@ _KEPT = {"200", "201", "409"}
 
 
 def header_references(*names: str) -> dict[str, dict[str, str]]:
-    """The `headers` of an answer that has these."""
+    """Return the `headers` of a response that has these."""
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def add_headers(operation: Operation) -> None:
-    """Adds to each answer of the operation the headers that follow from its status and from what the operation takes.
+    """Add the headers that follow from the status of each response and from the request headers of the operation.
 
-    Others stand beside the route: they are of one kind of answer only.
+    Other headers are declared by the route.
     """
     taken = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "header"}
     for status, answer in operation["responses"].items():

@@ -1,7 +1,7 @@
-"""Generates clients from openapi.json, checks their types, and runs a session with each: python -m tests.clients.
+"""Generate clients from openapi.json, check their types, and run a session with each: python -m tests.clients.
 
-What is installed and generated goes into .clients, which git ignores. What is installed stays there
-until its lock changes.
+Everything is installed and generated in .clients, which git ignores. Installed packages are kept until
+their lock file changes.
 """
 
 import hashlib
