@@ -1,13 +1,17 @@
 """No transaction writes more than the store bears: what may be split is split, what must be one is refused."""
 
+import asyncio
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
+from documents.import_batches import ImportBatch
 from documents.tasks import Task
+from services import import_leases
 from services.transaction_sizes import MOST_BYTES, parts_of
 from tests.conftest import Database
 from tests.large_tasks import many_entries
@@ -88,6 +92,26 @@ async def _entries_written_at_once(changes: Any) -> list[int]:
         if count is not None and count > counts[-1]:
             counts.append(count)
     return [after - before for before, after in pairwise(counts)]
+
+
+class TestAPartThatTakesLong:
+    async def test_is_not_undone_by_the_lease_of_its_import(
+        self, alice: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(import_leases, "BEAT_SECONDS", 0.05)
+        user_id, tries = alice.user["_id"], 0
+
+        async with import_leases.reading_in(user_id, format="csv", digest="of a file") as batch:
+
+            async def attempt() -> bool:
+                nonlocal tries
+                tries += 1
+                assert await ImportBatch.find(user_id, batch["_id"])
+                await asyncio.sleep(0.5)  # ten times as long as the time between two beats
+                return await ImportBatch.add_made(batch, {"entries": 1}, [], room=0)
+
+            assert await import_leases.written_as_one(batch, attempt)
+        assert tries <= 2, "a beat that was under way at its begin may undo the first try, none the second"
 
 
 class TestTheParts:
