@@ -10,6 +10,7 @@ from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo.errors import BulkWriteError, DuplicateKeyError, WriteError
 
 from app.database import in_time
+from app.errors import ConflictError
 from documents.transactions import session_under_way, transaction
 
 Row = dict[str, Any]
@@ -28,8 +29,11 @@ class DuplicateError(Exception):
     """A unique index refused the write."""
 
 
-class DocumentFullError(Exception):
-    """The document would be larger than the 16 MB that one may be."""
+class DocumentFullError(ConflictError):
+    """The document would be larger than the 16 MB that one may be; none but a task grows so large."""
+
+    code = "task_full"
+    detail = "The task holds as much as a task may hold: go on in a new task."
 
 
 def object_id(text: str) -> ObjectId | None:

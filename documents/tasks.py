@@ -17,7 +17,7 @@ from documents.task_updates import IN_ORDER, adding, reckoned, still_as_imported
 TaskStatus = TypeAliasType("TaskStatus", Literal["pending", "in_progress", "completed"])
 
 MOST_ENTRIES = 2000
-"""So that the largest task stays well under the 16 MB that a document may have."""
+"""So that most tasks stay well under the 16 MB that a document may have; services.room minds long notes."""
 
 NEWEST_ENTRIES = 100
 """How many of its entries a task shows when it is read."""

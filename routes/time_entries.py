@@ -102,7 +102,13 @@ async def create_time_entry(
     summary="Update a time entry",
     response_model=EntryWriteResult,
     responses=problems(
-        TaskNotFoundError, EntryNotFoundError, TimerRunningError, OverlapError, StaleVersionError, InTheFutureError
+        TaskNotFoundError,
+        EntryNotFoundError,
+        TimerRunningError,
+        TaskFullError,
+        OverlapError,
+        StaleVersionError,
+        InTheFutureError,
     ),
 )
 async def change_time_entry(

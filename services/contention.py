@@ -8,16 +8,14 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from app.errors import DatabaseUnavailableError
-from documents.base import DocumentFullError, DuplicateError
+from documents.base import DuplicateError
 from documents.tasks import Task
 from documents.transactions import MovedOnError, session_under_way
-from services.room import TaskFullError
 
 T = TypeVar("T")
 
 CONTENTION_SECONDS = 5.0
 TOO_MANY = "Too many changes of the same thing at once. Try again in a moment."
-TOO_LARGE = "The task's entries take as much as a task may hold: go on in a new task."
 _LONGEST_PAUSE = 0.01
 
 _lines: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
@@ -28,16 +26,8 @@ async def until_settled(attempt: Callable[[], Awaitable[T | None]]) -> T:
     """The first answer of `attempt` that is not None: None says that the document moved on in between.
 
     Inside of a transaction there is one attempt, since nothing moves there: the transaction as a whole
-    is tried again. Raises DatabaseUnavailableError after 5 s, TaskFullError when a task would be larger than a
-    document may be, and whatever `attempt` raises.
+    is tried again. Raises DatabaseUnavailableError after 5 s, and whatever `attempt` raises.
     """
-    try:
-        return await _until_settled(attempt)
-    except DocumentFullError:
-        raise TaskFullError(TOO_LARGE) from None
-
-
-async def _until_settled(attempt: Callable[[], Awaitable[T | None]]) -> T:
     if session_under_way() is not None:
         settled = await attempt()
         if settled is None:

@@ -49,7 +49,7 @@ class SwitchingService:
                 require_version(if_match, (running or target)["version"])
                 if "active" in target:
                     return _switched(None, target)
-                require_room_for_a_timer(target)
+                await require_room_for_a_timer(target)
                 # At each try anew: a timer that has ended since the try before must not share time with this one.
                 at = up_to_now(to.at, pointer="#/at")
                 if running is None:

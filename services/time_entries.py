@@ -20,7 +20,7 @@ from services.made_before import find_made_before, find_made_entry
 from services.overlap import overlaps_of, policy_of, settled, unchecked
 from services.rates import hourly_rate_for
 from services.retries import RequestKey, Work, once
-from services.room import require_room_for_an_entry
+from services.room import require_room_for_a_change, require_room_for_an_entry
 from services.schemas.entries import EntryPage, EntryQuery, read_entry
 from services.schemas.entry_changes import EntryCreate, EntryMove, EntrySplit, EntryUpdate
 from services.schemas.fields import PageQuery
@@ -82,7 +82,7 @@ class TimeEntryService:
                     return _read(*made, created=True)
                 task = require_task(await Task.find_live(user.id, wanted))
                 require_version(if_match, task["version"])
-                require_room_for_an_entry(task)
+                await require_room_for_an_entry(task)
                 overlaps = await overlaps_of(user, policy, span)
                 entry = await _manual_entry(user, task, entry_id, new, span)
                 changed = await Task.add_entry(task, entry)
@@ -104,7 +104,7 @@ class TimeEntryService:
     ) -> Versioned:
         """The entry with the fields that were sent changed.
 
-        Raises TaskNotFoundError, EntryNotFoundError, TimerRunningError, OverlapError,
+        Raises TaskNotFoundError, EntryNotFoundError, TimerRunningError, TaskFullError, OverlapError,
         StaleVersionError, ValidationError or InTheFutureError.
         """
         fields, policy = change.model_dump(exclude_unset=True), policy_of(user, overlap)
@@ -116,6 +116,7 @@ class TimeEntryService:
             span = changed_span(entry, fields)
             overlaps = await self._overlaps_of_change(user, policy, entry, span)
             changed = {**entry, **await _changes(user, task, entry, fields, span)}
+            await require_room_for_a_change(task, entry, changed)
             done = await Task.change_entry(task, changed)
             return _read(_next(task), changed, overlaps) if done else None
 
@@ -158,7 +159,7 @@ class TimeEntryService:
                 return await self._never_deleted(user, meant, policy, None if work.retried else if_match)
             task = require_task(await Task.find_live(user.id, deleted["task_id"]))
             require_version(if_match, task["version"])
-            require_room_for_an_entry(task)
+            await require_room_for_an_entry(task)
             entry = {**deleted["entry"], "updated_at": stored(utc_now())}
             overlaps = await overlaps_of(user, policy, span_of(entry))
             changed = await Task.add_entry(task, entry)
@@ -195,7 +196,7 @@ class TimeEntryService:
                     return await self._split_before(user, entry_id, *made)
                 task, entry = await _read_ended(user, task_id, entry_id, if_match)
                 first, second = _halves(entry, split, second_id)
-                require_room_for_an_entry(task)
+                await require_room_for_an_entry(task)
                 overlaps = await overlaps_of(user, policy, span_of(entry), but=entry["id"])
                 done = await Task.split_entry(task, first, second)
                 return _read_split(_next(task), first, second, overlaps) if done else None
@@ -230,7 +231,7 @@ class TimeEntryService:
                 task, entry = await _read_ended(user, task_id, entry_id, if_match)
                 if task["_id"] == target_id:
                     return _read(task, entry, unchecked(policy))
-                require_room_for_an_entry(target)
+                await require_room_for_an_entry(target)
                 overlaps = await overlaps_of(user, policy, span_of(entry), but=entry["id"])
                 moved = {**entry, "updated_at": stored(utc_now())}
                 changed = await Task.add_entry(target, moved)

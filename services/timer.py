@@ -204,7 +204,7 @@ class TimerService:
             require_version(if_match, task["version"])
             if "active" in task:
                 return _running(task, unchecked(policy))
-            require_room_for_a_timer(task)
+            await require_room_for_a_timer(task)
             # At each try anew: a timer that has ended since the try before must not share time with this one.
             started_at = up_to_now(new.started_at, pointer="#/started_at")
             overlaps = await self._overlaps_of_start(user, policy, started_at) if checked else unchecked(policy)

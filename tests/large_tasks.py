@@ -8,23 +8,24 @@ from documents.imported import with_entries
 from tests.support import Json
 
 NOTE = "n" * 1000
-_AN_ENTRY = 1400
+_BESIDE_THE_NOTE = 400
 _BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
 
 
-def many_entries(megabytes: float) -> Json:
-    """The fields of a task whose ended entries take so many megabytes, a minute each."""
-    return with_entries([_entry(number) for number in range(int(megabytes * 1_000_000 / _AN_ENTRY))])
+def many_entries(megabytes: float, note: str = NOTE) -> Json:
+    """The fields of a task whose ended entries take about so many megabytes, a minute each."""
+    each = len(note.encode()) + _BESIDE_THE_NOTE
+    return with_entries([_entry(number, note) for number in range(int(megabytes * 1_000_000 / each))])
 
 
-def _entry(number: int) -> Json:
+def _entry(number: int, note: str) -> Json:
     began = _BEGIN + timedelta(minutes=number)
     return {
         "id": ObjectId(),
         "started_at": began,
         "ended_at": began + timedelta(seconds=60),
         "duration_seconds": 60,
-        "note": NOTE,
+        "note": note,
         "tags": [],
         "billable": False,
         "source": "manual",

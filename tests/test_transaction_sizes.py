@@ -12,16 +12,20 @@ from hypothesis import strategies as st
 from documents.import_batches import ImportBatch
 from documents.tasks import Task
 from services import import_leases
+from services.room import MOST_BYTES as MOST_BYTES_OF_A_TASK
+from services.room import MOST_CHANGED_BYTES
 from services.transaction_sizes import MOST_BYTES, parts_of
 from tests.conftest import Database
-from tests.large_tasks import many_entries
-from tests.support import Client, Json, problem
+from tests.large_tasks import NOTE, many_entries
+from tests.support import Client, Json, at, problem
 
 
-async def make_large(client: Client, database: Database, megabytes: float, *, title: str = "Large") -> Json:
+async def make_large(
+    client: Client, database: Database, megabytes: float, *, title: str = "Large", note: str = NOTE
+) -> Json:
     """A task of the client whose entries take so many megabytes."""
     task = await client.make_task(title=title)
-    await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": many_entries(megabytes)})
+    await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": many_entries(megabytes, note)})
     return task
 
 
@@ -56,14 +60,55 @@ class TestABulkOfLargeTasks:
         assert problem(answer, 404, "task_not_found")["failed_index"] == 0
 
 
-class TestATaskThatIsAsLargeAsADocumentMayBe:
-    async def test_takes_no_more_entries(self, alice: Client, database: Database) -> None:
-        task = await make_large(alice, database, 2)
-        await database.tasks.update_one(
-            {"_id": ObjectId(task["id"])}, {"$set": {"description": "d" * (16_776_500 - await size_of(database, task))}}
-        )
-        body = {"started_at": "2026-11-18T09:00:00Z", "duration_seconds": 60, "note": "n" * 1000}
-        problem(await alice.post(f"/tasks/{task['id']}/time-entries", json=body), 409, "task_full")
+LONG_NOTE = "€" * 4500
+
+
+class TestATaskThatIsAsLargeAsATaskMayBe:
+    @pytest.fixture
+    async def task(self, alice: Client, database: Database) -> Json:
+        task = await make_large(alice, database, 16, note=LONG_NOTE)
+        assert MOST_BYTES_OF_A_TASK < await size_of(database, task) < MOST_CHANGED_BYTES
+        return task
+
+    async def test_takes_no_more_time(self, alice: Client, task: Json) -> None:
+        other = await alice.make_task()
+        entry = await alice.write(other)
+        body = {"started_at": "2026-11-18T12:00:00Z", "duration_seconds": 60}
+        for path, sent in (
+            (f"/tasks/{task['id']}/time-entries", body),
+            ("/timer/start", {"task_id": task["id"]}),
+            ("/timer/switch", {"task_id": task["id"]}),
+            (f"{at(entry)}/move", {"task_id": task["id"]}),
+        ):
+            problem(await alice.post(path, json=sent), 409, "task_full")
+        assert (await alice.read(other))["entry_count"] == 1
+
+    async def test_stops_its_timer_all_the_same(self, alice: Client, database: Database) -> None:
+        task = await alice.make_task()
+        await alice.start(task, note=LONG_NOTE)
+        await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": many_entries(16.2, LONG_NOTE)})
+        stopped = await alice.stop()
+        assert stopped["entry"]["note"] == LONG_NOTE
+
+    async def test_lets_its_entries_say_less_but_no_more(self, alice: Client, database: Database, task: Json) -> None:
+        newest = (await alice.read(task))["time_entries"][0]
+        shorter = await alice.patch(at(newest), json={"note": None})
+        assert shorter.status_code == 200, shorter.text
+        await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": many_entries(16.6, LONG_NOTE)})
+        assert await size_of(database, task) > MOST_CHANGED_BYTES
+        newest = (await alice.read(task))["time_entries"][0]
+        problem(await alice.patch(at(newest), json={"note": LONG_NOTE + "!"}), 409, "task_full")
+
+    async def test_is_refused_what_a_document_does_not_hold(
+        self, alice: Client, database: Database, task: Json
+    ) -> None:
+        filled = "d" * (16_777_000 - await size_of(database, task))
+        await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": {"description": filled}})
+        answer = await alice.patch(f"/tasks/{task['id']}", json={"description": None})
+        assert answer.status_code == 200, answer.text
+        await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": {"description": filled}})
+        longer = {"title": "€" * 200}
+        problem(await alice.patch(f"/tasks/{task['id']}", json=longer), 409, "task_full")
 
 
 class TestAnImportIntoLargeTasks:
