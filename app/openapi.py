@@ -11,9 +11,11 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.params import Depends
 from fastapi.routing import iter_route_contexts
+from starlette.requests import Request
 from starlette.responses import Response
 
 from app.arguments import Argument, Operation
+from app.compressed import Content
 from app.errors import (
     AuthenticationError,
     BodyTooLargeError,
@@ -68,7 +70,7 @@ Endpoint = Callable[..., Any]
 
 
 def install_openapi(app: FastAPI, *, root_path: str, prefix: str, problem: Any) -> None:
-    """Serves the document at /openapi.json. It is made when it is first asked for, and kept as bytes.
+    """Serves the document at /openapi.json. It is made when it is first asked for, and kept as bytes, compressed too.
 
     Below `root_path` the paths of the document are found, and `problem` is the shape of an error.
     """
@@ -77,9 +79,13 @@ def install_openapi(app: FastAPI, *, root_path: str, prefix: str, problem: Any) 
     def written() -> bytes:
         return orjson.dumps(_document(app, root_path, prefix, problem))
 
+    @cache
+    def content() -> Content:
+        return Content.of(written(), "application/json")
+
     @app.get("/openapi.json", include_in_schema=False)
-    async def openapi_json() -> Response:
-        return Response(written(), media_type="application/json")
+    async def openapi_json(request: Request) -> Response:
+        return content().answer(request)
 
     # FastAPI's documented way to extend it.
     app.openapi = lambda: orjson.loads(written())  # type: ignore[method-assign]
