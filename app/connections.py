@@ -155,7 +155,8 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         cycle = self._under_way
-        log.info("connection_refused", status=error.status, code=error.code)
+        client_address = self.client[0] if self.client else None
+        log.info("connection_refused", status=error.status, error_code=error.code, client_address=client_address)
         if cycle is not None:
             if not cycle.more_body:
                 cycle.keep_alive = False

@@ -1,6 +1,7 @@
 """Structured logs: one line an event, for people (console) or for programs (json)."""
 
 import logging
+import os
 import sys
 from traceback import format_tb
 from typing import Any
@@ -30,7 +31,7 @@ def _kinds_and_places(exc_info: structlog.typing.ExcInfo) -> str:
 _SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.processors.add_log_level,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
     structlog.processors.ExceptionRenderer(_kinds_and_places),
 ]
 
@@ -38,9 +39,9 @@ _SHARED: list[structlog.typing.Processor] = [
 def configure_logging(settings: Settings) -> None:
     """Sends the service's own events and those of the libraries to standard error, in one form."""
     level = logging.getLevelNamesMapping()["DEBUG" if settings.debug else settings.log_level]
-    renderer = _renderer(settings)
+    last = _last_steps(settings)
     structlog.configure(
-        processors=[*_SHARED, renderer],
+        processors=[*_SHARED, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
@@ -49,7 +50,7 @@ def configure_logging(settings: Settings) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_SHARED,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
     root = logging.getLogger()
@@ -57,10 +58,15 @@ def configure_logging(settings: Settings) -> None:
     root.setLevel(max(level, logging.INFO))  # the libraries' own debugging would show what is sent
 
 
-def _renderer(settings: Settings) -> structlog.typing.Processor:
+def _last_steps(settings: Settings) -> list[structlog.typing.Processor]:
     if settings.log_format == "json":
-        return structlog.processors.JSONRenderer(serializer=_json)
-    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        return [_with_the_process, structlog.processors.JSONRenderer(serializer=_json)]
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="time")]
+
+
+def _with_the_process(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    event["worker_pid"] = os.getpid()
+    return event
 
 
 def _json(event: Any, **_options: Any) -> str:

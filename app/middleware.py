@@ -53,7 +53,10 @@ class RequestLog:
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        client = scope.get("client")
+        with structlog.contextvars.bound_contextvars(
+            request_id=request_id, client_address=client[0] if client else None
+        ):
             try:
                 await self.app(scope, receive, send_with_id)
             finally:
@@ -64,6 +67,7 @@ class RequestLog:
                     status=status,
                     milliseconds=round((perf_counter() - began) * 1000, 1),
                     user_id=scope.get("user_id"),
+                    error_code=scope.get("error_code"),
                 )
 
 

@@ -30,7 +30,8 @@ log = structlog.get_logger()
 
 
 def problem(request: Request, error: ServiceError) -> Response:
-    """The answer to a request that ended with this error."""
+    """The answer to a request that ended with this error, whose code the log of the request tells."""
+    request.scope["error_code"] = error.code
     body = {**members(error), **of_the_request(request)}
     return json_response(body, status=error.status, headers={**_headers(error), **error.headers}, media_type=PROBLEM)
 
@@ -68,8 +69,7 @@ def _methods_here(request: Request) -> list[str]:
         for route in iter_route_contexts(request.app.routes)
         if route.path_regex and route.path_regex.match(own_path(request.scope))
     ]
-    # Only what is mounted names none: files, which can but be read.
-    return sorted({method for route in here for method in route.methods or ()}) or ["GET", "HEAD"]
+    return sorted({method for route in here for method in route.methods or ()})
 
 
 async def _database_error(request: Request, error: PyMongoError) -> Response:

@@ -52,6 +52,8 @@ def serve(settings: Settings) -> int:
     Raises CannotListenError and EmbeddedStoreError. However this process ends, the workers and the
     embedded store end too.
     """
+    if settings.log_format == "json":
+        _log_as_configured(settings)  # from the first line on, for the supervisor of workers too
     ending = _Ending()
     allow_connections(settings)
     with _listen(settings, ending) as listener:
@@ -164,14 +166,24 @@ def _require_database(settings: Settings) -> None:
 def _announce(settings: Settings, store_url: str | None = None) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     base = f"http://{host}:{settings.port}"
-    lines = [
-        f"{settings.app_name}",
-        f"  API    {base}{settings.api_prefix}",
-        f"  Docs   {base}/docs",
-        "  Shell  task-timer shell",
-    ]
+    where = {"api": f"{base}{settings.api_prefix}", "docs": f"{base}/docs", "shell": "task-timer shell"}
     if store_url is not None:
-        lines.append(f'         mongosh "{shell_address(store_url, settings.database_name)}"')
+        where["mongosh"] = f'mongosh "{shell_address(store_url, settings.database_name)}"'
+    if settings.log_format == "json":
+        _log_the_start(settings, where)
+    else:
+        _print_the_start(settings, where)
+
+
+def _log_the_start(settings: Settings, where: dict[str, str]) -> None:
+    import structlog  # noqa: PLC0415 - only this needs it here
+
+    structlog.get_logger().info("serving", name=settings.app_name, **where)
+
+
+def _print_the_start(settings: Settings, where: dict[str, str]) -> None:
+    titles = {"api": "API", "docs": "Docs", "shell": "Shell", "mongosh": ""}
+    lines = [settings.app_name, *(f"  {titles[name]:5}  {value}" for name, value in where.items())]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 
@@ -253,9 +265,20 @@ def build_app(settings: Settings) -> "FastAPI":
     return _import_the_application()(settings)
 
 
-def _import_the_application() -> "Callable[[Settings], FastAPI]":
-    # structlog would import rich, if only to print tracebacks in colour: 4 MiB in every worker.
+def _log_as_configured(settings: Settings) -> None:
+    _do_without_rich()
+    from app.logging import configure_logging  # noqa: PLC0415 - only a log for programs needs it here
+
+    configure_logging(settings)
+
+
+def _do_without_rich() -> None:
+    # structlog would import it, if only to print tracebacks in colour: 4 MiB in every worker.
     sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
+
+
+def _import_the_application() -> "Callable[[Settings], FastAPI]":
+    _do_without_rich()
     # Imported late, so that the database starts in the meantime and a supervisor does without.
     from app.main import create_app  # noqa: PLC0415
 
