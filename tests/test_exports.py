@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import json
+import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO, StringIO
@@ -464,20 +465,46 @@ class TestXlsx:
         content = BytesIO((await exported(alice, "xlsx")).content)
         formulas = openpyxl.load_workbook(content).worksheets[0]
         assert [formulas["M10"].value, formulas["M11"].value] == [
-            '=SUMIF(N2:N9,"EUR",M2:M9)',
-            '=SUMIF(N2:N9,"JPY",M2:M9)',
+            '=ROUND(SUMIF(N2:N9,"EUR",M2:M9),2)',
+            '=ROUND(SUMIF(N2:N9,"JPY",M2:M9),0)',
         ]
         reckoned = openpyxl.load_workbook(content, data_only=True).worksheets[0]
         totals = {reckoned[f"N{row}"].value: reckoned[f"M{row}"].value for row in (10, 11)}
-        assert totals == {
-            "EUR": pytest.approx(85.49 * 3 * 2_701 / 3_600),
-            "JPY": pytest.approx(10_001 * 3 * 2_701 / 3_600),
-        }
+        assert totals == {"EUR": round(85.49 * 3 * 2_701 / 3_600, 2), "JPY": round(10_001 * 3 * 2_701 / 3_600)}
         report = (await alice.get("/reports/summary", params={**NOVEMBER, "group_by": "day"})).json()
         assert {sum_["currency"]: sum_["amount"] for sum_ in report["amounts"]} == {
             "EUR": round(totals["EUR"] * 100),
             "JPY": round(totals["JPY"]),
         }
+
+    @pytest.mark.parametrize("seed", range(3))
+    async def test_adds_up_to_the_amounts_of_a_report_by_whatever_rows(
+        self, alice: Client, database: Database, seed: int
+    ) -> None:
+        chance = random.Random(seed)
+        for number in range(chance.randint(2, 6)):
+            entries = [
+                ended_entry(
+                    at=NINE + timedelta(seconds=chance.randrange(500_000)),
+                    minutes=chance.choice((0, 1, 7, 50)),
+                    billable=chance.random() < 0.8,
+                    tags=chance.sample(["a", "b", "c"], chance.randint(0, 3)),
+                    hourly_rate={"amount": chance.choice((1, 30, 12_345)), "currency": chance.choice(("EUR", "KWD"))},
+                )
+                for _ in range(chance.randint(1, 12))
+            ]
+            entries.sort(key=lambda entry: (entry["started_at"], entry["id"]))
+            await database.tasks.insert_one(task_row(alice.user["_id"], title=f"{number}", **tracked(*entries)))
+        book = openpyxl.load_workbook(BytesIO((await exported(alice, "xlsx")).content), data_only=True)
+        rows: list[Any] = list(book.worksheets[0].iter_rows(min_row=2, values_only=True))
+        first_total = next(number for number, row in enumerate(rows) if row[0] == "Total")
+        totals = {row[13]: row[12] for row in rows[first_total:]}
+        for group_by in ("day", "task", "tag", "hour", "tag,task", "month"):
+            report = (await alice.get("/reports/summary", params={**NOVEMBER, "group_by": group_by})).json()
+            shown = {sum_["currency"]: sum_["amount"] for sum_ in report["amounts"]}
+            minor = {"EUR": 100, "KWD": 1000}
+            assert shown.keys() <= totals.keys()
+            assert {currency: shown.get(currency, 0) / minor[currency] for currency in totals} == totals, group_by
 
     async def test_prints_on_pages_as_wide_as_the_paper(self, alice: Client) -> None:
         page = openpyxl.load_workbook(BytesIO((await exported(alice, "xlsx")).content)).worksheets[0]

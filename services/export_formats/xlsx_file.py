@@ -13,7 +13,8 @@ from app.clock import aware
 from app.errors import FieldError, ValidationError
 from services.beside_the_loop import beside_the_loop
 from services.export_formats.rows import About, Batches, Contents, Row, tags_in_a_cell
-from services.money import major_units
+from services.money import MINOR_UNITS, major_units
+from services.rounding import amount_of
 
 MOST_ENTRIES = 1_048_000
 """A worksheet has 2**20 rows; one is for the names of the columns, some are for the totals of each currency."""
@@ -137,10 +138,11 @@ class Sheet:
         self._sheet.write_formula(row, _PLACES[name], f"=SUM({cells})", bold, total)
 
     def _write_amounts(self, row: int, currency: str) -> None:
-        """The sum of what is in this currency, added up exactly and rounded only where it is shown."""
+        """The sum of what is in this currency, added up exactly and rounded once: the same as in a report."""
         bold = self._book.add_format({"bold": True, "num_format": _AMOUNT})
-        said = f'=SUMIF({self._cells_of("currency")},"{currency}",{self._cells_of("amount")})'
-        total = float(major_units(self._amounts[currency], currency)) / _SECONDS_AN_HOUR
+        added = f'SUMIF({self._cells_of("currency")},"{currency}",{self._cells_of("amount")})'
+        said = f"=ROUND({added},{MINOR_UNITS.get(currency, 0)})"
+        total = float(major_units(amount_of(self._amounts[currency]), currency))
         self._sheet.write_formula(row, _PLACES["amount"], said, bold, total)
         self._sheet.write_string(row, _PLACES["currency"], currency, self._bold)
 
