@@ -115,7 +115,8 @@ class TestAnAccountOfAnEarlierVersion:
         )
         assert (changed.status_code, changed.json()["email"]) == (200, PLAIN)
 
-    async def test_that_is_deleted_is_left_alone(self, database: Database) -> None:
+    async def test_that_is_deleted_is_left_alone(self, empty_service: str, database: Database) -> None:
+        assert empty_service
         user = await stored_earlier(WIDE)
         assert await User.begin_deletion(user)
         await user_service.fold_email_keys()

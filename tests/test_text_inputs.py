@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Database, MakeUser
+from tests.rows import ended_entry, project_row, task_row, tracked
 from tests.support import Client, Json, clock, pointers, problem
 
 TYPED = " Gru\u0308n \U0001f469\u200d\U0001f4bb\n"
@@ -112,6 +113,31 @@ class TestATextThatIsRefused:
         for path in ("/tasks", "/time-entries"):
             response = await alice.get(path, params={"tag": "a\x1bb"})
             assert problem(response, 422, "invalid_request")["errors"][0]["parameter"] == "tag"
+
+
+class TestTextsOfAnEarlierVersion:
+    async def test_are_exported_so_that_they_can_be_read_in(
+        self, alice: Client, bob: Client, database: Database
+    ) -> None:
+        hers, bad = alice.user["_id"], "a\x1b\nb"
+        projects = [project_row(hers, name=name, client_name="\u200b") for name in ("Bu\u0308ro", "Büro", "\x07")]
+        await database.projects.insert_many(projects)
+        entry = ended_entry(note=bad, tags=[bad, "Bu\u0308ro"])
+        row = task_row(
+            hers, title=bad, description=bad, tags=[bad, "\u200b"], project_id=projects[1]["_id"], **tracked(entry)
+        )
+        await database.tasks.insert_one(row)
+        await database.users.update_one({"_id": hers}, {"$set": {"full_name": "Ada\x1b"}})
+        file = (await alice.get("/exports/account.ndjson.gz")).content
+        response = await bob.post("/imports", data={"format": "account"}, files={"file": ("a", file)})
+        assert response.status_code == 201, response.text
+        named = {project["id"]: project for project in (await bob.get("/projects")).json()["items"]}
+        assert {project["name"] for project in named.values()} == {"Büro", "Büro (2)", "(no name)"}
+        assert {project["client_name"] for project in named.values()} == {None}
+        (task,) = (await bob.list())["items"]
+        assert (task["title"], task["description"], task["tags"]) == ("a b", "a\nb", ["a b"])
+        (read,) = (await bob.read(task))["time_entries"]
+        assert (read["note"], read["tags"]) == ("a\nb", ["a b", "büro"])
 
 
 class TestANote:

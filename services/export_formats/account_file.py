@@ -20,6 +20,8 @@ from services.schemas.account_file import (
     write_project,
     write_task,
 )
+from services.schemas.fields import LONGEST_NAME
+from services.schemas.texts import cut
 
 PIECE_BYTES = 64 * 1024
 
@@ -57,12 +59,22 @@ class _Lines:
 
     def __init__(self) -> None:
         self._projects: set[ObjectId] = set()
+        self._names: set[str] = set()
         self._tasks: set[ObjectId] = set()
 
     def of_project(self, project: Row) -> Iterator[Row]:
-        """The project."""
+        """The project. Of names that an earlier version told apart and that are the same today, each has a number."""
         self._projects.add(project["_id"])
-        yield write_project(project)
+        line = write_project(project)
+        yield {**line, "name": self._named_once(line["name"])}
+
+    def _named_once(self, name: str) -> str:
+        number, free = 1, name
+        while free in self._names:
+            number += 1
+            free = cut(name, LONGEST_NAME - len(f" ({number})")) + f" ({number})"
+        self._names.add(free)
+        return free
 
     def of_task(self, task: Row) -> Iterator[Row]:
         """The task, of no project when its own is being deleted, and its entries."""

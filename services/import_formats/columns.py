@@ -14,7 +14,7 @@ from services.import_formats.texts import shown
 
 _BETWEEN_WORDS = re.compile(r"[\s_.-]+")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_IN_BRACKETS = re.compile(r"(.+?) ?[(\[]([^()\[\]]*)[)\]]")
+_IN_BRACKETS = re.compile(r"^(.+?) ?[(\[]([^()\[\]]*)[)\]]")
 _LONGEST_COMPARED = 200
 _MOST_NAMED = 20
 _PROGRAMS = frozenset({"app", "application"})

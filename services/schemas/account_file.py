@@ -17,7 +17,11 @@ from documents.tasks import TaskStatus
 from documents.users import OverlapPolicy
 from services.schemas.entries import read_entry
 from services.schemas.fields import (
+    LONGEST_DESCRIPTION,
     LONGEST_NAME,
+    LONGEST_NOTE,
+    LONGEST_TAG,
+    LONGEST_TITLE,
     ClientName,
     Color,
     Description,
@@ -34,7 +38,11 @@ from services.schemas.fields import (
     Zone,
 )
 from services.schemas.projects import HourlyRate, read_project
+from services.schemas.texts import cut, line_of_today, lines_of_today, nfc
 from services.schemas.users import TimerCapHours
+
+NAMELESS = "(no name)"
+"""What stands for a title or a name of which nothing is left: an earlier version took control characters."""
 
 SCHEMA_VERSION = 1
 """One more when a line changes so that a reader of the one before would misread it."""
@@ -194,7 +202,7 @@ def write_account(user: dict[str, Any], exported_at: datetime) -> dict[str, Any]
         **_line("account"),
         "exported_at": rfc3339(exported_at),
         "email": user["email"],
-        "full_name": user["full_name"],
+        "full_name": _line_of_today(user["full_name"]) or None,
         "timezone": user["timezone"],
         "week_start": user["week_start"],
         "preferences": user["preferences"],
@@ -203,7 +211,11 @@ def write_account(user: dict[str, Any], exported_at: datetime) -> dict[str, Any]
 
 def write_project(project: dict[str, Any]) -> dict[str, Any]:
     """The line of a stored project."""
-    return {**_line("project"), **read_project(project), **_import_name(project)}
+    texts = {
+        "name": _line_of_today(project["name"]) or NAMELESS,
+        "client_name": _line_of_today(project["client_name"]) or None,
+    }
+    return {**_line("project"), **read_project(project), **texts, **_import_name(project)}
 
 
 def write_task(task: dict[str, Any]) -> dict[str, Any]:
@@ -213,10 +225,10 @@ def write_task(task: dict[str, Any]) -> dict[str, Any]:
         **_line("task"),
         "id": str(task["_id"]),
         "project_id": None if project_id is None else str(project_id),
-        "title": task["title"],
-        "description": task["description"],
+        "title": _line_of_today(task["title"]) or NAMELESS,
+        "description": _lines_of_today(task["description"], LONGEST_DESCRIPTION),
         "status": task["status"],
-        "tags": task["tags"],
+        "tags": _tags_of_today(task["tags"]),
         "priority": task["priority"],
         "due_at": _instant(task["due_at"]),
         "estimate_seconds": task["estimate_seconds"],
@@ -254,6 +266,19 @@ def write_end(*, projects: int, tasks: int, entries: int, deleted_entries: int) 
     }
 
 
+def _line_of_today(text: str | None) -> str:
+    return line_of_today(text, LONGEST_TITLE) if text else ""
+
+
+def _lines_of_today(text: str | None, longest: int) -> str | None:
+    return lines_of_today(text, longest) if text else text
+
+
+def _tags_of_today(tags: list[str]) -> list[str]:
+    found = (line_of_today(tag, LONGEST_TAG) for tag in tags)
+    return list(dict.fromkeys(cut(nfc(tag.lower()), LONGEST_TAG) for tag in found if tag))
+
+
 def _line(kind: str) -> dict[str, Any]:
     return {"type": kind, "schema_version": SCHEMA_VERSION}
 
@@ -265,6 +290,7 @@ def _import_name(imported: dict[str, Any]) -> dict[str, Any]:
 def _entry(task_id: str, entry: dict[str, Any]) -> dict[str, Any]:
     read: dict[str, Any] = {**read_entry(task_id, entry)}
     del read["duration_seconds"]  # the start and the end say it
+    read |= {"note": _lines_of_today(entry["note"], LONGEST_NOTE), "tags": _tags_of_today(entry["tags"])}
     key = entry.get("import_key")
     return read if key is None else {**read, "import_key": key if isinstance(key, str) else key.hex()}
 

@@ -61,7 +61,7 @@ def nfc(text: str) -> str:
 @cache
 def _too_many_marks() -> re.Pattern[str]:
     marks = "".join(character for character in map(chr, range(0x300, 0x1F000)) if unicodedata.combining(character))
-    return re.compile(f"[{marks}]{{{MOST_MARKS + 1}}}")
+    return re.compile(f"[{marks}]{{{MOST_MARKS + 1},}}")
 
 
 def is_visible(text: str) -> bool:
@@ -126,6 +126,28 @@ def cell_in_lines(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return lines(_in_its_own_direction(_OTHER_BREAKS.sub("\n", text)))
+
+
+def line_of_today(text: str, longest: int) -> str:
+    """A line that an earlier version has stored, as a request may send it now; empty where nothing is left to see."""
+    try:
+        return cut(one_line(text), longest)
+    except ValueError:
+        plain = nfc(" ".join(_CONTROL.sub(" ", _without_excess(text)).split()))
+        return cut(plain, longest) if is_visible(plain) else ""
+
+
+def lines_of_today(text: str, longest: int) -> str:
+    """A text of several lines that an earlier version has stored, as a request may send it now."""
+    try:
+        return lines(text)[:longest]
+    except ValueError:
+        plain = _CONTROL_BUT_NEW_LINES.sub("", _OTHER_BREAKS.sub("\n", _without_excess(text)))
+        return nfc(plain)[:longest]
+
+
+def _without_excess(text: str) -> str:
+    return _too_many_marks().sub(lambda run: run[0][:MOST_MARKS], _DIRECTION.sub("", text))
 
 
 def cut(text: str, longest: int) -> str:

@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from services.schemas.fields import Description, FullName, Note, Password, SearchText, Tag, Tags, Title
-from services.schemas.texts import MOST_MARKS, cell_in_lines, cell_in_one_line, cut, lines, one_line, tag_name
+from services.schemas.texts import (
+    MOST_MARKS,
+    cell_in_lines,
+    cell_in_one_line,
+    cut,
+    line_of_today,
+    lines,
+    lines_of_today,
+    one_line,
+    tag_name,
+)
 
 UNSEEN = [
     "\u200b",
@@ -143,6 +153,23 @@ class TestACellOfAFile:
             shorter = cut(line, longest)
             assert len(shorter) <= longest
             assert taken(shorter) in {shorter, None}
+
+
+class TestATextOfAnEarlierVersion:
+    @given(any_text | st.just("a" + "\u0301" * 50), st.integers(5, 300))
+    @examples(deadline=None)
+    def test_becomes_one_of_today(self, text: str, longest: int) -> None:
+        line, whole = line_of_today(text, longest), lines_of_today(text, longest)
+        assert line == "" or taken(line) == line
+        assert lines(whole) == whole
+        assert len(line) <= longest
+        if taken(text) is not None and len(text) <= longest:
+            assert line == taken(text)
+
+    def test_loses_no_more_than_what_is_not_taken(self) -> None:
+        assert line_of_today("\x1b[31mRed\nblue\u202e", 200) == "[31mRed blue"
+        assert lines_of_today("a\x1bb\rc\td\x85e", 200) == "ab\nc\td\ne"
+        assert line_of_today("\u200b\x07", 200) == ""
 
 
 class TestTheirLengths:
