@@ -12,8 +12,13 @@ from services.import_matching import KnownEntries, LeftOut, matched
 ROOM = MOST_ENTRIES - 1
 """How many entries an import puts into a task: the last place is a timer's."""
 
-CHUNK = 500
-"""How many entries are written as one."""
+MOST_ROWS_AT_ONCE = 1_000
+MOST_TASKS_AT_ONCE = 100
+MOST_BYTES_AT_ONCE = 4 * 1024 * 1024
+"""How much is written as one: few large parts, since each change of a task writes all of it, that take no second."""
+
+_BYTES = 400
+"""What an entry takes, but for its note."""
 
 _LONGEST_TITLE = 200
 
@@ -73,8 +78,19 @@ class Plan:
 
     def chunks(self) -> Iterator[list[PlannedEntry]]:
         """The entries in parts that are each written as one."""
-        for first in range(0, len(self.entries), CHUNK):
-            yield self.entries[first : first + CHUNK]
+        part: list[PlannedEntry] = []
+        tasks: set[ObjectId] = set()
+        size = 0
+        for entry in self.entries:
+            tasks.add(entry.place.task_id)
+            size += _BYTES + len(entry.row.note or "")
+            is_full = len(part) == MOST_ROWS_AT_ONCE or len(tasks) > MOST_TASKS_AT_ONCE or size > MOST_BYTES_AT_ONCE
+            if part and is_full:
+                yield part
+                part, tasks, size = [], {entry.place.task_id}, _BYTES + len(entry.row.note or "")
+            part.append(entry)
+        if part:
+            yield part
 
 
 @dataclass(slots=True)

@@ -223,8 +223,8 @@ class TestAnImportThatIsLeft:
         problem(await alice.delete(f"/imports/{begun['id']}"), 409, "import_running")
         await let_time_pass(database)
         done = await followed(alice, begun)
-        assert (done["status"], done["rows_done"], done["duplicates"]) == ("done", 600, 0)
-        assert done["created"] == {"projects": 1, "tasks": 1, "entries": 600}
+        assert (done["status"], done["rows_done"], done["duplicates"]) == ("done", 1_200, 0)
+        assert done["created"] == {"projects": 1, "tasks": 1, "entries": 1_200}
         await nothing_is_kept_of(database, done)
         await balance(database)
         assert not (await examine()).findings

@@ -19,9 +19,9 @@ LONG = bool(os.environ.get("TEST_LONG"))
 """Each of these tests starts a service of its own: all of them run on request."""
 
 LINES = "".join(
-    row(day, f"{hour:02}:{minute:02}", "23:59") for day in range(2, 4) for hour in range(5) for minute in range(60)
+    row(day, f"{hour:02}:{minute:02}", "23:59") for day in range(2, 6) for hour in range(5) for minute in range(60)
 )
-"""600 rows of one task: they are written in two parts."""
+"""1,200 rows of one task: they are written in two parts."""
 
 FIRST_PART = "documents.projects:Project:add_all"
 SECOND_PART = "documents.tasks:Task:add_imported"
@@ -45,10 +45,10 @@ async def let_time_pass(database: Database) -> None:
 
 
 PLACES = [
-    pytest.param(SECOND_PART, 500, id="in the second part"),
+    pytest.param(SECOND_PART, 1_000, id="in the second part"),
     pytest.param(FIRST_PART, 0, id="in the first part"),
     pytest.param(COUNT, 0, id="before the first part is counted"),
-    pytest.param(END, 600, id="when all is written"),
+    pytest.param(END, 1_200, id="when all is written"),
 ]
 PLACES_OF_A_DELETION = [
     "documents.projects:Project:end_deletion",
@@ -70,9 +70,9 @@ class TestAnImportThatIsKilled:
         await let_time_pass(database)
         made = await read_in(alice, LINES)
         assert made["id"] == begun["id"]
-        assert (made["created"], made["duplicates"]) == ({"projects": 1, "tasks": 1, "entries": 600}, 0)
+        assert (made["created"], made["duplicates"]) == ({"projects": 1, "tasks": 1, "entries": 1_200}, 0)
         assert "state" not in made
-        assert (await read_in(alice, LINES))["duplicates"] == 600
+        assert (await read_in(alice, LINES))["duplicates"] == 1_200
         await balance(database)
         assert not (await examine()).findings
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+import pytest
 from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,16 @@ from hypothesis import strategies as st
 from services.import_formats.rows import ImportedRow
 from services.import_identity import earlier_key, row_key
 from services.import_matching import EXPORTED_FROM_HERE, KnownEntries, wanted_ids
-from services.import_plans import ROOM, Known, Place, Plan, plan
+from services.import_plans import (
+    MOST_BYTES_AT_ONCE,
+    MOST_ROWS_AT_ONCE,
+    MOST_TASKS_AT_ONCE,
+    ROOM,
+    Known,
+    Place,
+    Plan,
+    plan,
+)
 
 USER = ObjectId()
 MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
@@ -80,6 +90,24 @@ class TestAPlan:
         rest = plan(USER, rows, known_with(*made, own=tuple(written)), by_time=by_time)
         assert Counter([*written, *keys_of(rest)]) == Counter(keys_of(whole))
         assert rest.left_out == whole.left_out
+
+    @pytest.mark.parametrize(
+        ("titles", "note", "most"),
+        [
+            (1, None, MOST_ROWS_AT_ONCE),
+            (2_500, None, MOST_TASKS_AT_ONCE),
+            (1, "x" * 5_000, MOST_BYTES_AT_ONCE // 5_400),
+        ],
+    )
+    def test_is_written_in_parts_of_which_none_takes_long(self, titles: int, note: str | None, most: int) -> None:
+        minutes = [MONDAY + timedelta(minutes=number) for number in range(2_500)]
+        rows = [
+            ImportedRow(number, start, start, str(number % titles), note=note) for number, start in enumerate(minutes)
+        ]
+        made = plan(USER, rows, Known(), by_time=True)
+        parts = list(made.chunks())
+        assert [entry for part in parts for entry in part] == made.entries
+        assert {len(part) for part in parts[:-1]} == {most}
 
     @given(counts=st.lists(st.integers(0, 2000), min_size=1, max_size=4), rows=st.integers(1, 40))
     def test_leaves_room_for_a_timer_in_each_task(self, counts: list[int], rows: int) -> None:
