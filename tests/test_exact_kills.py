@@ -203,6 +203,27 @@ class TestAKillBetweenTheWorkAndItsAnswer:
         assert await kept(database) == done
 
 
+class TestARetryOfASplit:
+    async def test_tells_both_halves_although_the_first_is_deleted_by_then(
+        self, alice: Client, database: Database, settings: Settings, tmp_path: Path
+    ) -> None:
+        request = await splitting(alice)
+        async with dying(settings, database, tmp_path, at=BEFORE_THE_ANSWER_IS_KEPT) as address:
+            await killed_by(request, alice, address, **KEY)
+        assert (await alice.delete(request.path.removesuffix("/split"))).status_code == 204
+        await let_time_pass(database)
+        answer = await request.send(alice, **KEY)
+        assert answer.status_code == 200, answer.text
+        first, second = answer.json()["first"], answer.json()["second"]
+        assert request.path == f"{at(first)}/split"
+        assert (first["ended_at"], first["duration_seconds"] + second["duration_seconds"]) == (
+            second["started_at"],
+            7200,
+        )
+        assert (await alice.get(at(first))).status_code == 404
+        assert (await alice.get(at(second))).json() == second
+
+
 class TestAKillAfterTheFirstOfThreeOperations:
     async def test_leaves_the_other_two_to_the_retry(
         self, alice: Client, database: Database, settings: Settings, tmp_path: Path

@@ -57,6 +57,18 @@ class TestSplittingAnEntry:
         assert (found["tracked_seconds"], found["entry_count"]) == (3600, 2)
         assert [(await alice.get(at(half))).json() for half in (first, second)] == [first, second]
 
+    async def test_of_an_imported_one_leaves_one_that_is_imported(self, alice: Client, database: Database) -> None:
+        made = await alice.read_in("2026-11-18 09:00,2026-11-18 10:00,Offer")
+        (imported,) = (await alice.get("/time-entries", params={"from": clock("00:00"), "to": clock("23:00")})).json()[
+            "items"
+        ]
+        assert (await split(alice, imported)).status_code == 200
+        task = await database.tasks.find_one({})
+        assert task is not None
+        first, second = task["time_entries"]
+        assert (str(first["import_id"]), "import_key" in first) == (made["id"], True)
+        assert not {"import_id", "import_key"} & second.keys()
+
     async def test_keeps_what_else_is_stored_of_it_in_both(self, alice: Client, database: Database) -> None:
         entry = await alice.write(await alice.make_task(), billable=True)
         rate = {"amount": 9000, "currency": "EUR"}

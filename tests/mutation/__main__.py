@@ -127,7 +127,8 @@ def difference(mutant: Mutant) -> str:
 def explanation(mutant: Mutant) -> str | None:
     """Why it changes nothing, if that is known."""
     for known in tomllib.loads(EXPLAINED.read_text())["fault"]:
-        if known["file"] == mutant.file and known["difference"].strip() == difference(mutant).strip():
+        place = known["file"], known.get("function", mutant.function)
+        if place == (mutant.file, mutant.function) and known["difference"].strip() == difference(mutant).strip():
             return str(known["because"])
     return None
 
