@@ -148,7 +148,7 @@ class TestSwitching:
         [
             ({"at": "2026-11-18T09:00:00"}, "#/at"),
             ({"task_id": 1}, "#/task_id"),
-            ({"note": "n" * 1001}, "#/note"),
+            ({"note": "n" * 5001}, "#/note"),
             ({"tags": ["t"]}, "#/tags"),
         ],
     )

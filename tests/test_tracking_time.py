@@ -139,7 +139,7 @@ class TestStartingATimer:
         [
             ({}, "#/task_id"),
             ({"task_id": 7}, "#/task_id"),
-            ({"task_id": "x", "note": "n" * 1001}, "#/note"),
+            ({"task_id": "x", "note": "n" * 5001}, "#/note"),
             ({"task_id": "x", "note": "a\0b"}, "#/note"),
             ({"task_id": "x", "tags": [f"tag {number}" for number in range(11)]}, "#/tags"),
             ({"task_id": "x", "tags": ["  "]}, "#/tags/0"),
