@@ -59,7 +59,7 @@ class TestCorrectingTheTimer:
         ("body", "pointer"),
         [
             ({"started_at": "2026-11-18T09:00:00"}, "#/started_at"),
-            ({"note": "n" * 1001}, "#/note"),
+            ({"note": "n" * 5001}, "#/note"),
             ({"tags": ["a", 1]}, "#/tags/1"),
             ({"billable": 1}, "#/billable"),
             ({"ended_at": "2026-11-18T09:00:00Z"}, "#/ended_at"),
