@@ -8,7 +8,7 @@ from app.config import Settings
 from app.errors import CommandError, ServiceError
 from app.findings import sentence
 from app.on_the_database import on_the_database
-from documents.opening import open_database
+from documents.opening import open_as_it_is, open_database
 from services.schemas.users import UserCreate, UserRead
 from services.users import user_service
 
@@ -27,6 +27,15 @@ class Accounts:
         """Makes an account, also where registration is closed."""
         new = _checked(email=email, password=password, full_name=full_name, timezone=timezone)
         self._do(lambda: user_service.register(new))
+
+    def tell_of_all(self, tell: Callable[[str], object]) -> None:
+        """Tells of each account, the oldest first, in a line."""
+
+        async def work() -> None:
+            async for account in user_service.accounts():
+                tell("\t".join(map(_on_one_line, account)))
+
+        on_the_database(self._settings, open_as_it_is, work, failure=AccountError)
 
     def reset_password(self, *, email: str, password: str) -> None:
         """Sets the password and ends all sessions."""
@@ -52,3 +61,8 @@ def _checked(**fields: str | None) -> UserCreate:
 def _sentence(refused: ServiceError) -> str:
     wrong = next(iter(refused.errors), None)
     return f"The password {wrong.detail}." if wrong else str(refused)
+
+
+def _on_one_line(text: str) -> str:
+    """The text for a terminal, which obeys characters that nobody sees."""
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
@@ -43,9 +44,7 @@ class Commands(TyperGroup):
 
 cli = typer.Typer(
     cls=Commands,
-    help="Task Timer: tasks and the time spent on them, on MongoDB.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -68,12 +67,39 @@ Written = Annotated[
 Email = Annotated[str, typer.Argument(help="The e-mail address of the account.", show_default=False)]
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"task-timer {version('task-timer')}")
+        raise typer.Exit
+
+
 def main() -> None:
-    """Run one command. What goes wrong for a known reason is told in one sentence."""
+    """Run one command. What goes wrong is told in one sentence, with the exit code 1; a wrong usage has 2."""
     try:
         cli()
     except CommandError as error:
         fail(str(error))
+    except Exception as unknown:
+        if _is_debugging():
+            raise
+        # Its own words may quote what is stored, and its traceback is for whoever asks for it.
+        fail(f"task-timer failed ({type(unknown).__name__}): this is a fault of it. DEBUG=true shows where.")
+
+
+def _is_debugging() -> bool:
+    try:
+        return get_settings().debug
+    except Exception:  # noqa: BLE001 - it is being told of already
+        return False
+
+
+@cli.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Task Timer: tasks and the time spent on them, on MongoDB."""
 
 
 def fail(*sentences: str) -> NoReturn:
@@ -89,6 +115,8 @@ def settings_or_exit() -> Settings:
         return get_settings()
     except ValidationError as error:
         fail(*(_mistake(at=found["loc"], says=found["msg"]) for found in error.errors()))
+    except UnicodeDecodeError:
+        fail("The file .env cannot be read: it is not text in UTF-8.")
 
 
 def _mistake(*, at: tuple[int | str, ...], says: str) -> str:
@@ -230,6 +258,12 @@ def create_command(
     """Make an account. The password is asked for, or read from standard input."""
     _accounts().create(email=email, password=_new_password(), full_name=full_name, timezone=timezone)
     typer.echo(f"{email} has an account.")
+
+
+@accounts.command("list")
+def list_command() -> None:
+    """Print a line for each account: e-mail address, state, day it was made and name, with tabs between them."""
+    _accounts().tell_of_all(typer.echo)
 
 
 @accounts.command("reset-password")

@@ -1,5 +1,6 @@
 """Users: who may sign in, and how they like their time kept."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -9,6 +10,7 @@ from pymongo import ASCENDING, IndexModel
 from typing_extensions import TypeAliasType
 
 from app.clock import stored, utc_now
+from app.database import in_time
 from documents.base import Row, StoredDocument
 
 OverlapPolicy = TypeAliasType("OverlapPolicy", Literal["allow", "warn", "forbid"])
@@ -20,6 +22,8 @@ class Preferences(BaseModel):
     overlap_policy: OverlapPolicy = "allow"
     timer_cap_hours: Annotated[int, Field(ge=1)] = 12
 
+
+_AT_ONCE = 500
 
 BEING_DELETED: Row = {"deleted_at": {"$type": "date"}}
 """What tells an account that is gone for everybody, though not all of it has been removed yet."""
@@ -103,6 +107,15 @@ class User(StoredDocument):
     async def with_id(cls, user_id: ObjectId) -> Row | None:
         """The user of this id."""
         return await cls._one({"_id": user_id})
+
+    @classmethod
+    async def each(cls) -> AsyncIterator[Row]:
+        """What a list tells of all users, the oldest first."""
+        shown = {"email": 1, "full_name": 1, "is_active": 1, "deleted_at": 1, "created_at": 1}
+        found = cls.rows().find({}, shown, sort=[("_id", ASCENDING)])
+        while rows := await in_time(found.to_list(_AT_ONCE)):
+            for row in rows:
+                yield row
 
     @classmethod
     async def change(cls, user_id: ObjectId, fields: Row) -> Row | None:

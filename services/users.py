@@ -1,6 +1,8 @@
 """Accounts: registering, one's own profile, and what an administrator does from the shell."""
 
+from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Literal, NamedTuple
 
 from app.errors import ConflictError, FieldError, NotFoundError, PermissionDeniedError, ValidationError
 from app.security import passwords
@@ -39,6 +41,18 @@ class WrongPasswordError(PermissionDeniedError):
 
     code = "wrong_password"
     detail = "The password is wrong."
+
+
+AccountState = Literal["active", "disabled", "being deleted"]
+
+
+class AccountLine(NamedTuple):
+    """What a list of all accounts tells of one."""
+
+    email: str
+    state: AccountState
+    created_on: str
+    full_name: str
 
 
 class UserService:
@@ -88,6 +102,16 @@ class UserService:
             if key != user["email_key"]:
                 with suppress(DuplicateError):
                     await User.change_email_key(user, key)
+
+    async def accounts(self) -> AsyncIterator[AccountLine]:
+        """All accounts, the oldest first: for whoever runs the service."""
+        async for user in User.each():
+            yield AccountLine(
+                email=user["email"],
+                state=_state(user),
+                created_on=f"{user['created_at']:%Y-%m-%d}",
+                full_name=user["full_name"] or "",
+            )
 
     async def acting(self, *, email: str) -> ActingUser:
         """The user of this address, whom somebody at the shell acts for. Raises UserNotFoundError."""
@@ -172,6 +196,12 @@ class UserService:
         if user is None:
             raise UserNotFoundError
         return read_user(user)
+
+
+def _state(user: Row) -> AccountState:
+    if "deleted_at" in user:
+        return "being deleted"
+    return "active" if user["is_active"] else "disabled"
 
 
 user_service = UserService()
