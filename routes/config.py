@@ -11,7 +11,7 @@ from services.schemas.config import ServiceConfig, read_config
 router = APIRouter(route_class=Endpoint, prefix="/config", tags=["config"])
 
 
-@router.get("", operation_id="get_config", summary="Read about the service", response_model=ServiceConfig)
+@router.get("", operation_id="get_config", summary="Get the public configuration", response_model=ServiceConfig)
 async def get_config(settings: ServiceSettings) -> Response:
-    """Its name and version, whether strangers may make an account, and where its docs page is. It needs no token."""
+    """Name, version, whether registration is open, and the docs page. No token is required."""
     return json_response(read_config(settings))

@@ -36,7 +36,7 @@ def _file(media_type: str, example: str, description: str) -> dict[int | str, di
     responses=_file("text/csv", "entry_id,task_id,project,client,task,note,tags,...", "A line an entry"),
 )
 async def export_time_entries_as_csv(user: Exporter, query: Annotated[CsvQuery, Depends(Query(CsvQuery))]) -> Response:
-    """The entries that share a part of [from, to), oldest start first: whole, or with `cut` their parts in it."""
+    """Entries that intersect [from, to), oldest first. With `cut` they are clipped to the range."""
     form = CsvForm(query.bom, query.delimiter, query.decimal)
     return streamed(export_service.entries(user, query=query, form="csv", csv_form=form))
 
@@ -51,7 +51,7 @@ async def export_time_entries_as_csv(user: Exporter, query: Annotated[CsvQuery, 
     ),
 )
 async def export_time_entries_as_xlsx(user: Exporter, query: Range) -> Response:
-    """As in CSV, with real dates and durations. A worksheet holds at most 1,048,000 entries; more are 422."""
+    """The CSV export with real dates and durations. At most 1,048,000 entries; more than that is 422."""
     return streamed(export_service.entries(user, query=query, form="xlsx"))
 
 
@@ -63,7 +63,7 @@ async def export_time_entries_as_xlsx(user: Exporter, query: Range) -> Response:
     responses=_file("application/x-ndjson", '{"id":"6920a3f1c2d4e5f607182931",...}', "A JSON object an entry"),
 )
 async def export_time_entries_as_ndjson(user: Exporter, query: Range) -> Response:
-    """As in CSV: each line is the entry as the API answers it, with what is said of its task and project."""
+    """The entries of the CSV export, one JSON object per line, with the names of task, project and client."""
     return streamed(export_service.entries(user, query=query, form="ndjson"))
 
 
@@ -75,7 +75,7 @@ async def export_time_entries_as_ndjson(user: Exporter, query: Range) -> Respons
     responses=_file("text/calendar", "BEGIN:VCALENDAR...", "An event an entry"),
 )
 async def export_time_entries_as_ics(user: Exporter, query: Range) -> Response:
-    """As in CSV: an event keeps its UID, so that a calendar that takes it in again changes it."""
+    """The entries of the CSV export as events. UIDs are stable, so that importing again updates them."""
     return streamed(export_service.entries(user, query=query, form="ics"))
 
 
@@ -87,5 +87,5 @@ async def export_time_entries_as_ics(user: Exporter, query: Range) -> Response:
     responses=_file("application/gzip", '{"type":"account","schema_version":1,...}', "JSON lines in gzip"),
 )
 async def export_account(user: Exporter) -> Response:
-    """Profile, projects, tasks with their entries, the trash and what can still be restored. No secret is in it."""
+    """Profile, projects, tasks with entries, the trash and restorable entries. It contains no secrets."""
     return streamed(export_service.account(user))

@@ -22,19 +22,19 @@ router = APIRouter(route_class=Endpoint, prefix="/imports", tags=["imports"])
 
 @router.get("", operation_id="list_imports", summary="List imports", response_model=ImportPage)
 async def list_imports(user: Reader, query: Page) -> Response:
-    """The newest first, each with the first of its errors."""
+    """Newest first, each with its first errors."""
     return json_response(await import_service.page(user, query=query))
 
 
 @router.post(
     "",
     operation_id="import_file",
-    summary="Read in a file",
+    summary="Import a file",
     status_code=201,
     response_model=ImportRead,
     responses={
-        200: {"description": "A dry run: nothing was written", "model": ImportRead},
-        202: {"description": "It goes on by itself: follow it at its address", "model": ImportRead, **LOCATED},
+        200: {"description": "A dry run. Nothing was written", "model": ImportRead},
+        202: {"description": "Accepted. The import continues in the background", "model": ImportRead, **LOCATED},
         201: LOCATED,
     },
 )
@@ -44,7 +44,7 @@ async def import_file(
     sent: ImportOptions,
     upload: Annotated[Upload[ImportForm], Depends(FormWithFile(ImportForm))],
 ) -> Response:
-    """The same file again adds nothing, also when it has grown. One import at a time: another one is waited for."""
+    """Importing the same file again adds only what is new. Imports of a user run one at a time."""
     made = await import_service.run(user, file=upload.file, asked=upload.fields, overlap=sent.overlap, wait=sent.wait)
     return imported(made, location=request.url.path)
 
@@ -52,22 +52,22 @@ async def import_file(
 @router.get(
     "/{import_id}",
     operation_id="get_import",
-    summary="Read an import",
+    summary="Get an import",
     response_model=ImportRead,
     responses=problems(ImportNotFoundError),
 )
 async def get_import(user: Reader, import_id: str) -> Response:
-    """What it has made, and what there was to say of its rows."""
+    """Its progress, what it created, and messages about its rows."""
     return json_response(await import_service.get(user, import_id=import_id))
 
 
 @router.delete(
     "/{import_id}",
     operation_id="take_back_import",
-    summary="Take an import back",
+    summary="Undo an import",
     response_model=ImportUndoResult,
     responses=problems(ImportNotFoundError, ImportRunningError),
 )
 async def take_back_import(user: Writer, import_id: str) -> Response:
-    """What it made and nobody has changed since is gone then; the import itself is kept, and says so."""
+    """Removes what it created, except what was changed since. The import itself is kept."""
     return json_response(await import_service.take_back(user, import_id=import_id))

@@ -57,28 +57,30 @@ class EntryQuery(BaseModel):
     from_: Moment | None = Field(
         default=None,
         alias="from",
-        description="An instant, or a day in `timezone`: then its first instant. 31 days before `to`, or before now, "
-        "when it is left out.",
+        description="Start, inclusive: an instant, or a date in `timezone`. "
+        "Default: 31 days before `to`, or before now.",
     )
     to: Moment | None = Field(
-        default=None, description="As `from`, and not part of it. 24 hours from now when it is left out."
+        default=None, description="End, exclusive: an instant, or a date in `timezone`. Default: in 24 hours."
     )
-    timezone: Zone | None = Field(default=None, description="Whose days these are; one's own when it is left out.")
+    timezone: Zone | None = Field(default=None, description="IANA time zone of the days. Default: the user's.")
     task_id: TaskFilter | None = None
     project_id: ProjectFilter | None = None
     tag: list[Tag] = Field(
-        default=[], max_length=20, description="An entry's own or its task's. Given twice, it means either."
+        default=[], max_length=20, description="A tag of the entry or of its task. Repeat it to match any of several."
     )
-    q: SearchText | None = Field(default=None, description="A part of the note or of the task's title, in any case.")
-    needs_review: Flag | None = Field(default=None, description="Whether a person has yet to look at it.")
-    sort: EntrySort = Field(default="-started_at", description="With - it descends.")
+    q: SearchText | None = Field(
+        default=None, description="Text in the note or the title of the task, case-insensitive."
+    )
+    needs_review: Flag | None = Field(default=None, description="Whether the entry is marked for review.")
+    sort: EntrySort = Field(default="-started_at", description="A leading - sorts descending.")
     limit: Limit = 50
     cursor: Cursor | None = None
 
 
 @with_config(ConfigDict(extra="forbid"))
 class HourlyRateRead(TypedDict):
-    """What an hour costs."""
+    """An hourly rate."""
 
     amount: Annotated[int, Field(description="In minor units of the currency.")]
     currency: Annotated[str, Field(description="ISO 4217", examples=["EUR"])]
@@ -86,21 +88,21 @@ class HourlyRateRead(TypedDict):
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [ENDED_EXAMPLE]}))
 class EntryRead(TypedDict):
-    """A time entry: [started_at, ended_at) in whole seconds."""
+    """A time entry. It covers [started_at, ended_at) in whole seconds."""
 
     id: Id
     task_id: Id
     started_at: Timestamp
-    ended_at: Annotated[Timestamp | None, Field(description="null while it runs")]
-    duration_seconds: Annotated[int | None, Field(description="null while it runs")]
+    ended_at: Annotated[Timestamp | None, Field(description="null while it is running.")]
+    duration_seconds: Annotated[int | None, Field(description="null while it is running.")]
     note: str | None
     tags: list[str]
     billable: bool
     source: EntrySource
-    timezone: Annotated[str, Field(description="The IANA zone where it was tracked.", examples=["Europe/Berlin"])]
+    timezone: Annotated[str, Field(description="IANA time zone in which it was tracked.", examples=["Europe/Berlin"])]
     needs_review: Annotated[
         bool,
-        Field(description="Whether the timer ran longer than the user's cap, or over other time."),
+        Field(description="Whether the timer exceeded timer_cap_hours or overlapped other entries."),
     ]
     hourly_rate: HourlyRateRead | None
     created_at: Timestamp

@@ -33,13 +33,13 @@ class ExportQuery(RangeQuery):
     """Which entries, and whether their parts outside of that time are left out."""
 
     cut: Flag = Field(
-        default=False, description="true: of an entry only the part in [from, to), so that files of months add up."
+        default=False, description="true: clip entries to [from, to), so that the files of adjacent ranges add up."
     )
 
 
 class CsvQuery(ExportQuery):
     """Which entries, and what the program wants that reads them."""
 
-    bom: Flag = Field(default=False, description="Whether a byte order mark comes first: Excel wants one.")
-    delimiter: Delimiter = Field(default=",", description="Between cells: comma, semicolon or tab, or the mark itself.")
-    decimal: Decimals = Field(default=".", description="Before decimals: point or comma, or the mark itself.")
+    bom: Flag = Field(default=False, description="Whether to begin with a byte order mark, for Excel.")
+    delimiter: Delimiter = Field(default=",", description="comma, semicolon or tab, or the character itself.")
+    decimal: Decimals = Field(default=".", description="Decimal separator: point or comma, or the character itself.")

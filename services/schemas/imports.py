@@ -41,45 +41,45 @@ _TOLD_BY_STATUS = {"waiting", "done", "failed"}
 
 
 class ImportForm(BaseModel):
-    """What stands beside the file."""
+    """An uploaded file and its options."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"format": "csv", "timezone": "UTC"}]})
 
-    format: ImportFormatOrAuto = Field(description="auto: the file tells which program has written it.")
+    format: ImportFormatOrAuto = Field(description="The program that wrote the file; auto detects it.")
     timezone: Zone | None = Field(
-        default=None, description="Whose local times the file has. Needed where it has local times."
+        default=None, description="IANA time zone of local times. Required if the file contains any."
     )
     date_order: DateOrder | None = Field(
-        default=None, description="Needed where the dates of the file can be read in more than one way."
+        default=None, description="Order of day, month and year. Required if the dates are ambiguous."
     )
-    dry_run: Flag = Field(default=False, description="true: answer what would be done, and write nothing.")
-    strict: Flag = Field(default=False, description="true: write nothing when there is anything wrong with a row.")
-    wait: Flag = Field(default=True, description="false: answer 202 at once, and read the file in beside.")
+    dry_run: Flag = Field(default=False, description="true: report what would be imported, and write nothing.")
+    strict: Flag = Field(default=False, description="true: write nothing if any row has an error.")
+    wait: Flag = Field(default=True, description="false: answer 202 at once, and import in the background.")
     user: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=254)] | None = Field(
-        default=None, description="Take the rows of this person alone, by the name or e-mail address in the file."
+        default=None, description="Import only the rows of this person, by the name or e-mail address in the file."
     )
     currency: CurrencyField | None = Field(
-        default=None, description="Of rates whose currency the file does not tell.", examples=["EUR"]
+        default=None, description="Currency of rates without one in the file.", examples=["EUR"]
     )
     columns: ColumnsField | None = Field(
-        default=None, description="A JSON object: our field to the header in the file; null for no column."
+        default=None, description="A JSON object that maps fields to headers of the file; null for no column."
     )
     day_start: TimeOfDay = Field(
         default=time(9),
         json_schema_extra={"default": "09:00"},
-        description="Where the entries of a day begin whose rows have no time of day.",
+        description="Start time of the first entry of a day, for rows without a time of day.",
     )
 
 
 class ImportQuery(OverlapQuery):
     """What an upload may say in its address."""
 
-    wait: Flag = Field(default=True, description="The same as the field of the form.")
+    wait: Flag = Field(default=True, description="The same as the form field.")
 
 
 @with_config(ConfigDict(extra="forbid"))
 class ImportCounts(TypedDict):
-    """How many of each."""
+    """Numbers of projects, tasks and entries."""
 
     projects: int
     tasks: int
@@ -88,16 +88,16 @@ class ImportCounts(TypedDict):
 
 @with_config(ConfigDict(extra="forbid"))
 class ImportRowMessage(TypedDict):
-    """What there is to say of a row."""
+    """A message about a row."""
 
-    row: Annotated[int, Field(description="From 1 for the first line of data; 0 stands for the file.")]
+    row: Annotated[int, Field(description="1 for the first line of data; 0 for the whole file.")]
     column: str | None
     message: str
 
 
 @with_config(ConfigDict(extra="forbid"))
 class ImportLeftOutRow(TypedDict):
-    """A row that has made no entry, since there is one already."""
+    """A row that was left out because its entry exists."""
 
     row: int
     reason: str
@@ -105,47 +105,45 @@ class ImportLeftOutRow(TypedDict):
 
 @with_config(ConfigDict(extra="forbid"))
 class ImportColumn(TypedDict):
-    """The column that a field is read from."""
+    """The column that a field is read from, with examples."""
 
     header: str
-    values: Annotated[list[str], Field(description="The first three that are not empty.")]
+    values: Annotated[list[str], Field(description="The first three values that are not empty.")]
 
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_READ_EXAMPLE]}))
 class ImportRead(TypedDict):
-    """A file that was read in."""
+    """An import of a file."""
 
-    id: Annotated[Id | None, Field(description="null for a dry run, which is not kept")]
+    id: Annotated[Id | None, Field(description="null for a dry run, which is not stored.")]
     format: ImportFormat
     dry_run: bool
     created: ImportCounts
-    duplicates: Annotated[int, Field(description="Rows whose entries were there already.")]
-    skipped: Annotated[int, Field(description="Rows that are no time of work.")]
+    duplicates: Annotated[int, Field(description="Number of rows whose entries exist.")]
+    skipped: Annotated[int, Field(description="Number of rows that are not tracked time.")]
     errors: list[ImportRowMessage]
-    left_out: Annotated[list[ImportLeftOutRow], Field(description="The first 1,000 of the duplicates, and why.")]
-    notices: Annotated[list[ImportRowMessage], Field(description="What was made of rows, columns or the file.")]
-    ignored_columns: Annotated[list[str], Field(description="The columns that were passed over.")]
+    left_out: Annotated[list[ImportLeftOutRow], Field(description="The first 1,000 duplicates, with the reason.")]
+    notices: Annotated[list[ImportRowMessage], Field(description="Remarks about rows, columns or the file.")]
+    ignored_columns: Annotated[list[str], Field(description="Headers of columns that were not used.")]
     status: Annotated[
         ImportStatus,
-        Field(description="`running` until all is read in; what has failed has left nothing behind."),
+        Field(description="`running` until it has ended. A failed import leaves nothing behind."),
     ]
-    rows: Annotated[int, Field(description="Rows of the file; entries of an account file.")]
+    rows: Annotated[int, Field(description="Number of rows; of entries for an account file.")]
     rows_done: int
     created_at: Timestamp
-    failure: NotRequired[Annotated[str, Field(description="There only when it has failed: why.")]]
+    failure: NotRequired[Annotated[str, Field(description="Why it failed. Only when it has failed.")]]
     columns: NotRequired[
         Annotated[
             dict[str, ImportColumn],
-            Field(
-                description="In a dry run: where each of our fields is read from. Send it as `columns` to change it."
-            ),
+            Field(description="The column of each field. Only in a dry run. Send `columns` to change it."),
         ]
     ]
-    overlaps: NotRequired[Annotated[list[OverlapRead], Field(description="What was there; under `warn` alone.")]]
+    overlaps: NotRequired[Annotated[list[OverlapRead], Field(description="Overlapping entries, with `warn` only.")]]
     state: NotRequired[
         Annotated[
             ImportState,
-            Field(description="There only when the import is not done."),
+            Field(description="Present until the import is done."),
         ]
     ]
 
@@ -154,7 +152,7 @@ class ImportRead(TypedDict):
     ConfigDict(extra="forbid", json_schema_extra={"examples": [{"items": [_READ_EXAMPLE], "next_cursor": None}]})
 )
 class ImportPage(TypedDict):
-    """A page of imports, the newest first, each with at most ten of its errors, notices, rows and columns left out."""
+    """A page of imports, newest first, each with at most ten of its errors, notices and omissions."""
 
     items: list[ImportRead]
     next_cursor: NextCursor
@@ -175,7 +173,7 @@ class ImportPage(TypedDict):
     )
 )
 class ImportUndoResult(TypedDict):
-    """What was taken back, and what was left of it since somebody has changed it."""
+    """The numbers of removed items, and of items kept because they were changed."""
 
     id: Id
     removed: ImportCounts
