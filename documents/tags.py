@@ -1,5 +1,7 @@
 """Tags: how often each stands on a user's tasks and entries, and where to find one."""
 
+from collections.abc import Collection
+
 from bson import ObjectId
 
 from documents.base import Row
@@ -28,9 +30,10 @@ async def count_entries_by_tag(user_id: ObjectId, *, after: str | None, limit: i
     return await _counted(user_id, _TAGS_OF_ENTRIES, after, limit)
 
 
-async def ids_with_tag(user_id: ObjectId, tag: str) -> list[ObjectId]:
+async def ids_with_tag(user_id: ObjectId, spellings: Collection[str]) -> list[ObjectId]:
     """The user's tasks that have the tag, or an entry that has it, those in the trash included."""
-    anywhere = [{"tags": tag}, {"active.tags": tag}, {"time_entries": {"$elemMatch": {"tags": tag}}}]
+    tag = {"$in": [*spellings]}
+    anywhere: list[Row] = [{"tags": tag}, {"active.tags": tag}, {"time_entries": {"$elemMatch": {"tags": tag}}}]
     # Two stages, which MongoDB joins: the embedded store would scan the collection for a $or at the top of the first.
     stages: list[Row] = [{"$match": {"user_id": user_id}}, {"$match": {"$or": anywhere}}, {"$project": {"_id": 1}}]
     return [task["_id"] for task in await Task.aggregated(stages)]

@@ -1,5 +1,9 @@
 """Tags: what there are, and renaming one wherever it stands."""
 
+import unicodedata
+from dataclasses import dataclass
+from typing import Self
+
 from bson import ObjectId
 
 from app.clock import stored, utc_now
@@ -49,14 +53,35 @@ class TagService:
 
     async def _rename(self, user: ActingUser, rename: TagRename) -> TagRenameResult:
         tasks = entries = 0
-        for _ in range(MOST_ROUNDS if rename.old != rename.new else 0):
-            found = await ids_with_tag(user.id, rename.old)
+        spellings = _Renaming.of(rename).spellings
+        for _ in range(MOST_ROUNDS if spellings else 0):
+            found = await ids_with_tag(user.id, spellings)
             if not found:
                 break
             for task_id in found:
                 changed = await _rename_in_task(user.id, task_id, rename)
                 tasks, entries = tasks + changed[0], entries + changed[1]
         return {"tasks": tasks, "entries": entries}
+
+
+@dataclass(frozen=True, slots=True)
+class _Renaming:
+    """The tag as it may be stored, and what it becomes.
+
+    An earlier version stored a tag in the Unicode form in which it was typed: renaming it finds both, and renaming
+    it to itself brings them together.
+    """
+
+    spellings: frozenset[str]
+    new: str
+
+    @classmethod
+    def of(cls, rename: TagRename) -> Self:
+        stored = {rename.old, unicodedata.normalize("NFD", rename.old)}
+        return cls(frozenset(stored - {rename.new}), rename.new)
+
+    def stands_in(self, tags: list[str]) -> bool:
+        return not self.spellings.isdisjoint(tags)
 
 
 async def _rename_in_task(user_id: ObjectId, task_id: ObjectId, rename: TagRename) -> tuple[int, int]:
@@ -66,7 +91,7 @@ async def _rename_in_task(user_id: ObjectId, task_id: ObjectId, rename: TagRenam
         task = await Task.find_any_with_all_entries(user_id, task_id)
         if task is None:
             return 0, 0
-        fields = _renamed_fields(task, rename)
+        fields = _renamed_fields(task, _Renaming.of(rename))
         if fields and await Task.change_version(task, fields) is None:
             return None
         ended = zip(task["time_entries"], fields.get("time_entries", ()), strict=False)
@@ -75,27 +100,27 @@ async def _rename_in_task(user_id: ObjectId, task_id: ObjectId, rename: TagRenam
     return await until_settled(attempt)
 
 
-def _renamed_fields(task: Row, rename: TagRename) -> Row:
+def _renamed_fields(task: Row, rename: _Renaming) -> Row:
     """The fields of the task in which the tag stands, as they are without it."""
     fields: Row = {}
-    if rename.old in task["tags"]:
+    if rename.stands_in(task["tags"]):
         fields["tags"] = _renamed(task["tags"], rename)
-    if "active" in task and rename.old in task["active"]["tags"]:
+    if "active" in task and rename.stands_in(task["active"]["tags"]):
         fields["active"] = _renamed_entry(task["active"], rename)
-    if any(rename.old in entry["tags"] for entry in task["time_entries"]):
+    if any(rename.stands_in(entry["tags"]) for entry in task["time_entries"]):
         fields["time_entries"] = [_renamed_entry(entry, rename) for entry in task["time_entries"]]
     return fields
 
 
-def _renamed_entry(entry: Row, rename: TagRename) -> Row:
-    if rename.old not in entry["tags"]:
+def _renamed_entry(entry: Row, rename: _Renaming) -> Row:
+    if not rename.stands_in(entry["tags"]):
         return entry
     return {**entry, "tags": _renamed(entry["tags"], rename), "updated_at": stored(utc_now())}
 
 
-def _renamed(tags: list[str], rename: TagRename) -> list[str]:
+def _renamed(tags: list[str], rename: _Renaming) -> list[str]:
     """The tags in their order, each once."""
-    return list(dict.fromkeys(rename.new if tag == rename.old else tag for tag in tags))
+    return list(dict.fromkeys(rename.new if tag in rename.spellings else tag for tag in tags))
 
 
 tag_service = TagService()

@@ -139,6 +139,19 @@ class TestTextsOfAnEarlierVersion:
         (read,) = (await bob.read(task))["time_entries"]
         assert (read["note"], read["tags"]) == ("a\nb", ["a b", "büro"])
 
+    @pytest.mark.parametrize("new", ["grün", "green"])
+    async def test_are_one_tag_again_once_it_is_renamed(self, alice: Client, database: Database, new: str) -> None:
+        entry = ended_entry(tags=["gru\u0308n"])
+        tags = ["gru\u0308n", "x", "grün"]
+        await database.tasks.insert_one(task_row(alice.user["_id"], tags=tags, **tracked(entry)))
+        assert len((await alice.get("/tags")).json()["items"]) == 3
+        renamed = await alice.post("/tags/rename", json={"from": "Grün", "to": new})
+        assert renamed.json() == {"tasks": 1, "entries": 1}
+        (task,) = (await alice.list(tag=new))["items"]
+        assert task["tags"] == [new, "x"]
+        assert (await alice.read(task))["time_entries"][0]["tags"] == [new]
+        assert (await alice.post("/tags/rename", json={"from": new, "to": new})).json() == {"tasks": 0, "entries": 0}
+
 
 class TestANote:
     async def test_keeps_line_breaks_and_tabs(self, alice: Client) -> None:

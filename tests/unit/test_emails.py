@@ -1,0 +1,35 @@
+"""When two e-mail addresses are the same."""
+
+import pytest
+
+from services.emails import email_key, email_keys
+
+SAME = [
+    ("ada@example.com", " Ada@EXAMPLE.com "),
+    ("peter@example.com", "\uff50eter@example.com"),
+    ("peter@example.com", "\uff30eter@example.com"),
+    ("peter@example.com", "\u24c5eter@example.com"),
+    ("ada@example.com", "\U0001d400da@example.com"),
+    ("fish@example.com", "\ufb01sh@example.com"),
+    ("strasse@example.com", "STRA\u1e9eE@example.com"),
+    ("b\u00fcro@example.com", "BU\u0308RO@example.com"),
+    ("\u03c3\u03b1\u03c3@example.com", "\u03a3\u0391\u03a3@example.com"),
+    ("peter@example.com", "pe\u034fter@example.com"),
+    ("peter@example.com", "peter\ufe0f@example.com"),
+    ("peter@b\u00fccher.example", "peter@xn--bcher-kva.example"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_have_one_key_where_they_look_the_same(one: str, other: str) -> None:
+    assert email_key(one) == email_key(other) == email_key(email_key(other))
+
+
+@pytest.mark.parametrize(("one", "other"), [("ada@example.com", "ada@example.org"), ("\u0131da@x.org", "ida@x.org")])
+def test_have_two_keys_where_they_do_not(one: str, other: str) -> None:
+    assert email_key(one) != email_key(other)
+
+
+def test_are_looked_for_under_the_exact_key_first() -> None:
+    assert email_keys("Ada@example.com") == ["ada@example.com"]
+    assert email_keys("\uff30eter@example.com") == ["\uff50eter@example.com", "peter@example.com"]
