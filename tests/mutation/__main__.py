@@ -61,9 +61,11 @@ class Witness:
     def __init__(self, tell: int) -> None:
         self.tell = tell
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+    def pytest_runtest_logreport(self, report: pytest.TestReport | pytest.CollectReport) -> None:
         if report.failed:
             os.write(self.tell, f"{report.nodeid}\n".encode())
+
+    pytest_collectreport = pytest_runtest_logreport
 
 
 def read_map() -> Map:
@@ -114,6 +116,8 @@ def trial(mutant: Mutant | None, tests: list[str], known: Map) -> tuple[str, str
     if not tests:
         return "not executed", ""
     status, told = in_child(work, PATIENCE_SECONDS + 4 * sum(known.seconds[test] for test in tests))
+    if status == pytest.ExitCode.USAGE_ERROR and not told and (mutant is None or mutant.function):
+        raise RuntimeError(f"these tests are no longer there, so remove {KEPT}: {tests}")
     return {None: "hung", 0: "survived"}.get(status, "killed"), told.strip()
 
 
