@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from app.main import create_app
 from documents.tasks import Task
 from services.authentication import ActingUser
+from services.rates import _rerate_task
 from services.schemas.tasks import TaskCreate, TaskUpdate
 from services.stopping import ended_entry
 from services.tasks import task_service
@@ -486,6 +487,14 @@ class TestRerating:
         await track(alice, task)
         changed = await change(alice, project, {"hourly_rate": None}, rerate="true")
         assert (changed["hourly_rate"], changed["rerated_entries"]) == (None, 1)
+        assert await rates(alice, task) == [None]
+
+    async def test_leaves_a_task_that_has_left_the_project_by_then_as_it_is(self, alice: Client) -> None:
+        project, other = await alice.make_project(hourly_rate=EUR), await alice.make_project(name="Other")
+        task = await alice.make_task(project_id=other["id"])
+        await track(alice, task, billable=True)
+        for gone in (ObjectId(task["id"]), ObjectId()):
+            assert await _rerate_task(alice.user["_id"], gone, ObjectId(project["id"])) == 0
         assert await rates(alice, task) == [None]
 
     @pytest.mark.parametrize("sent", [{}, {"rerate": "false"}])
