@@ -87,9 +87,13 @@ class _Part:
         self.weight = 0
         self.money: dict[str, int] = {}
 
+    def add_money(self, currency: str, rate_seconds: int) -> None:
+        """Adds what time costs: its weight times the price of an hour."""
+        self.money[currency] = self.money.get(currency, 0) + rate_seconds
+
 
 class _Row:
-    """A row that is being added up. It has parts of its own, so that its sum does not depend on the rows inside it."""
+    """A row that is being added up. Its parts are exact, so that its sum does not depend on the rows inside it."""
 
     __slots__ = ("added", "entries", "key", "label", "last_entry", "parts", "rows", "slices")
 
@@ -118,6 +122,8 @@ class ReportSums:
         self._keys = [keys_by(group, week_start=plan.week_start) for group in plan.groups]
         self._lens = plan.rounding.of if plan.rounding is not None and plan.scope == "entry" else None
         self._day_by_day = plan.scope == "day"
+        # Whether a row is merged from those inside it: rows of tags overlap, hours are slices that round by themselves.
+        self._merges = [group not in {"tag", "hour"} for group in plan.groups] + [False]
         self._root = _Row(None, "")
         self._entries = self._rows = self._slices = self._work = self._paused_at = 0
 
@@ -134,20 +140,19 @@ class ReportSums:
                 continue
             self._entries += 1
             for day, part_begin, part_end in self.days.cut(begin, end):
-                self._put(self._root, entry, day, part_begin, part_end)
-                self._put_inside(self._root, 0, task, entry, Slice(day, 0, part_begin, part_end))
+                self._put_into(self._root, 0, task, entry, Slice(day, 0, part_begin, part_end))
                 if self._is_time_to_pause():
                     yield
 
     def result(self) -> InPieces[tuple[Sum, list[SummaryRow]]]:
         """What everything adds up to, and the rows; for when all is added.
 
-        The sum of everything is computed from the entries, not from the rows: it is the same
-        whatever the rows are about. So is the sum of a row that holds others.
+        The sum of everything is computed from exact parts, not from the rows as they are shown: it
+        is the same whatever the rows are about. So is the sum of a row that holds others.
         """
         if self.plan.fill and self.plan.groups[0] in TIMES:
             yield from self._fill()
-        added = yield from self._reckon(self._root)
+        added = yield from self._reckon(self._root, 0)
         two_levels = len(self.plan.groups) > 1
         rows: list[SummaryRow] = []
         for row in self._in_order(self._root, 0):
@@ -159,18 +164,23 @@ class ReportSums:
             rows.append(read)
         return added, rows
 
-    def _put_inside(self, above: _Row, level: int, task: TrackedTask, entry: TrackedEntry, whole: Slice) -> None:
-        """Puts a slice of an entry into the rows of this level that it is in, and into those inside them."""
+    def _put_into(self, row: _Row, level: int, task: TrackedTask, entry: TrackedEntry, part: Slice) -> None:
+        """Puts a slice of an entry into a row, and into the rows inside it, which are of this level."""
+        self._work += 1
+        if row.last_entry != self._entries:
+            row.last_entry = self._entries
+            row.entries += 1
+        if not self._merges[level]:
+            self._add_up(row, entry, part)
         if level == len(self._keys):
             if self.plan.explain:
-                self._show(above, (whole.begin, whole.end, task.id, str(entry.id)))
+                self._show(row, (part.begin, part.end, task.id, str(entry.id)))
             return
         by_hour = self.plan.groups[level] == "hour"
-        for part in self._cut_at_hours(whole) if by_hour else (whole,):
-            for key in self._keys[level](task, entry, part.day, part.hour):
-                row = above.rows.get(key) or self._new_row(above, key, level, task)
-                self._put(row, entry, part.day, part.begin, part.end)
-                self._put_inside(row, level + 1, task, entry, part)
+        for piece in self._cut_at_hours(part) if by_hour else (part,):
+            for key in self._keys[level](task, entry, piece.day, piece.hour):
+                inner = row.rows.get(key) or self._new_row(row, key, level, task)
+                self._put_into(inner, level + 1, task, entry, piece)
 
     def _cut_at_hours(self, whole: Slice) -> Iterator[Slice]:
         for hour, begin, end in self._hours.cut(whole.day, whole.begin, whole.end):
@@ -185,21 +195,17 @@ class ReportSums:
         row = above.rows[key] = _Row(key, label_of(self.plan.groups[level], key, task))
         return row
 
-    def _put(self, row: _Row, entry: TrackedEntry, day: date, begin: int, end: int) -> None:
-        self._work += 1
-        if row.last_entry != self._entries:
-            row.last_entry = self._entries
-            row.entries += 1
-        together = day if self._day_by_day else None
+    def _add_up(self, row: _Row, entry: TrackedEntry, piece: Slice) -> None:
+        together = piece.day if self._day_by_day else None
         part = row.parts.get(together)
         if part is None:
             part = row.parts[together] = _Part()
-        seconds = end - begin
+        seconds = piece.end - piece.begin
         weight = seconds if self._lens is None else self._lens(seconds)
         part.seconds += seconds
         part.weight += weight
         if entry.currency is not None:
-            part.money[entry.currency] = part.money.get(entry.currency, 0) + weight * entry.amount
+            part.add_money(entry.currency, weight * entry.amount)
 
     def _show(self, row: _Row, piece: tuple[int, int, str, str]) -> None:
         self._slices += 1
@@ -207,10 +213,13 @@ class ReportSums:
             raise _too_much(f"shows more than {MOST_SLICES:,} slices", "explain")
         row.slices.append(piece)
 
-    def _reckon(self, row: _Row) -> InPieces[Sum]:
+    def _reckon(self, row: _Row, level: int) -> InPieces[Sum]:
         """Adds up the parts of the row and of each row inside it; money is rounded here, once a row."""
         for inner in row.rows.values():
-            yield from self._reckon(inner)
+            yield from self._reckon(inner, level + 1)
+            if self._merges[level]:
+                yield from self._merge(row, inner)
+            inner.parts.clear()
         seconds = rounded = 0
         money: dict[str, int | Fraction] = {}
         for part in row.parts.values():
@@ -226,6 +235,19 @@ class ReportSums:
             seconds, rounded, {currency: amount_of(rate_seconds) for currency, rate_seconds in money.items()}
         )
         return row.added
+
+    def _merge(self, row: _Row, inner: _Row) -> InPieces[None]:
+        """Adds the exact parts of a row to those of the row that holds it."""
+        for together, part in inner.parts.items():
+            whole = row.parts.get(together)
+            if whole is None:
+                whole = row.parts[together] = _Part()
+            whole.seconds += part.seconds
+            whole.weight += part.weight
+            for currency, amount in part.money.items():
+                whole.add_money(currency, amount)
+            if self._is_time_to_pause(1):
+                yield
 
     def _read(self, row: _Row, *, innermost: bool) -> InPieces[SummaryRow]:
         read: SummaryRow = {

