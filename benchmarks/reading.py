@@ -1,8 +1,10 @@
-"""Measures that a week is as cheap to list after years as after days: `python -m benchmarks.reading`.
+"""Measures that a page is as cheap to list after years as after days: `python -m benchmarks.reading`.
 
 Users with the same week of time, but with more and more time before it, list that week in turns.
-The CPU of the service process and the time until the answer, most of which is the store's own, are
-medians of the turns; ratios are to the user with the least, within each turn.
+Others, with more and more time in the same five years, list all years: the newest page of 50
+entries, and one from a year ago. The CPU of the service process and the time until the answer, most
+of which is the store's own, are medians of the turns; ratios are to the user with the least, within
+each turn.
 """
 
 import asyncio
@@ -21,31 +23,41 @@ from benchmarks.client import Call, Connection, exit_code, send_all
 from benchmarks.load import API, COMMANDS, SERVICE, SETTLE_SECONDS, settings_for
 from benchmarks.processes import Service, free_port, running, store
 
-OLDER = (1_000, 10_000, 100_000)
+ENTRIES = (1_000, 10_000, 100_000)
 TURNS = 12
-REQUESTS = 16
+REQUESTS = 4
 
 
 @dataclass(slots=True)
 class Reader:
-    """A user with so much older time, and what a list of the week has cost, in seconds a request."""
+    """A user with so much time, and what a list has cost, in seconds a request."""
 
-    older: int
+    what: str
+    entries: int
     call: Call
     cpu: list[float] = field(default_factory=list)
     time: list[float] = field(default_factory=list)
 
 
 def readers_on(database_url: str, name: str, secret: str) -> list[Reader]:
-    """The users, written into the database."""
-    since = (datetime.now(UTC) - timedelta(days=seeding.DAYS + 1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """The users, written into the database, each with what it lists."""
+    since = f"{datetime.now(UTC) - timedelta(days=seeding.DAYS + 1):%Y-%m-%dT%H:%M:%SZ}"
+    year_ago = f"{datetime.now(UTC) - timedelta(days=365):%Y-%m-%dT%H:%M:%SZ}"
+    lists = f"{API}/time-entries"
     readers = []
     with MongoClient[seeding.Document](database_url) as client:
         database = client[name]
-        for older, account in zip(OLDER, seeding.insert_accounts(database, secret), strict=False):
-            print(f"writing {older:,} older entries", file=sys.stderr, flush=True)
-            seeding.with_history(database, account, older)
-            readers.append(Reader(older, Call("GET", f"{API}/time-entries?from={since}&limit=200", account.token)))
+        accounts = iter(seeding.insert_accounts(database, secret))
+        for entries in ENTRIES:
+            print(f"writing two times {entries:,} entries", file=sys.stderr, flush=True)
+            account, other = next(accounts), next(accounts)
+            seeding.with_history(database, account, entries)
+            seeding.with_years(database, other, entries)
+            readers += [
+                Reader("a week", entries, Call("GET", f"{lists}?from={since}&limit=200", account.token)),
+                Reader("all years", entries, Call("GET", f"{lists}?from=1970-01-01&to=9998-12-31", other.token)),
+                Reader("until a year ago", entries, Call("GET", f"{lists}?from=1970-01-01&to={year_ago}", other.token)),
+            ]
     return readers
 
 
@@ -70,12 +82,13 @@ def ratio(costs: list[float], least: list[float]) -> float:
 
 def print_table(readers: list[Reader]) -> None:
     """Prints the figures for a person."""
-    least = readers[0]
-    print(f"\n{'older entries':>14}{'CPU ms':>10}{'ratio':>8}{'time ms':>10}{'ratio':>8}")
-    for reader in readers:
+    print(f"\n{'list':<18}{'entries':>10}{'CPU ms':>10}{'ratio':>8}{'time ms':>10}{'ratio':>8}")
+    for reader in sorted(readers, key=lambda reader: (reader.what, reader.entries)):
+        least = next(other for other in readers if other.what == reader.what)
         print(
-            f"{reader.older:>14,}{median(reader.cpu) * 1000:>10.2f}{ratio(reader.cpu, least.cpu):>8.2f}"
-            f"{median(reader.time) * 1000:>10.2f}{ratio(reader.time, least.time):>8.2f}"
+            f"{reader.what:<18}{reader.entries:>10,}{median(reader.cpu) * 1000:>10.2f}"
+            f"{ratio(reader.cpu, least.cpu):>8.2f}{median(reader.time) * 1000:>10.2f}"
+            f"{ratio(reader.time, least.time):>8.2f}"
         )
 
 

@@ -21,6 +21,8 @@ ENTRIES = 5
 TIMED_USERS = 16
 DAYS = 7
 OLD_DAYS = 30
+YEARS = timedelta(days=5 * 365)
+ENTRIES_IN_YEARS = 50
 OLD_ENTRIES = 100
 REPORTED_TASKS = 2_000
 REPORTED_ENTRIES = 10
@@ -107,6 +109,21 @@ def with_history(database: Database[Document], account: Account, older: int) -> 
     history = [_task(account.user_id, OLD_DAYS + number, at, OLD_ENTRIES) for number in range(older // OLD_ENTRIES)]
     for task in (*history, *week):
         database["tasks"].insert_one(task)
+
+
+def with_years(database: Database[Document], account: Account, count: int) -> None:
+    """Gives the account so many entries, evenly over five years up to now, in tasks one after the other."""
+    now = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
+    for number in range(count // ENTRIES_IN_YEARS):
+        places = range(number * ENTRIES_IN_YEARS, (number + 1) * ENTRIES_IN_YEARS)
+        starts = [now - YEARS + (YEARS - timedelta(hours=1)) * place / count for place in places]
+        entries = [_entry(start.replace(microsecond=0), now) for start in starts]
+        changed = {
+            "time_entries": entries,
+            "first_started_at": entries[0]["started_at"],
+            "last_ended_at": entries[-1]["ended_at"],
+        }
+        database["tasks"].insert_one({**_task(account.user_id, number, now, ENTRIES_IN_YEARS), **changed})
 
 
 def with_reported_time(database: Database[Document], account: Account, since: datetime, days: int) -> None:
