@@ -34,6 +34,8 @@ ENTRIES_AT_ONCE = 500
 PARTS_AT_ONCE = 100
 PROJECTS_AT_ONCE = 500
 
+IS_THERE = "is an entry of this account already"
+
 _READ_AT_ONCE = 1024 * 1024
 
 Part = TaskPart | DeletedEntryLine
@@ -74,7 +76,7 @@ async def _import(user: ActingUser, batch: Row, file: BinaryIO, read: AccountFil
             await _each(file, writing.parts, lambda done: progress(done, read.entries))
         except PlanIsStaleError:
             continue
-        return Written({"duplicates": writing.duplicates, "notices": writing.notices[:MOST_FINDINGS]}, None)
+        return Written({**writing.findings(), "left_out": writing.left_out}, None)
     raise DatabaseUnavailableError(TOO_MANY)
 
 
@@ -100,8 +102,8 @@ async def _rehearse(user: ActingUser, file: BinaryIO, read: AccountFile, digest:
         "row_count": read.entries,
         "rows_done": read.entries,
         "created": created,
-        "duplicates": writing.duplicates,
-        "notices": writing.notices[:MOST_FINDINGS],
+        "left_out": writing.left_out,
+        **writing.findings(),
     }
     return Rehearsed({**read_import(batch), "id": None, "dry_run": True}, [])
 
@@ -141,7 +143,7 @@ class _Planned:
     project_id: ObjectId | None = None
     entries: list[Row] = field(default_factory=list)
     deleted: Row | None = None
-    duplicates: int = 0
+    duplicates: list[Row] = field(default_factory=list)
     notice: str | None = None
 
     @property
@@ -164,6 +166,7 @@ class _Writing:
         self._projects: dict[str, ObjectId] = {}
         self._written: set[ObjectId] = set()
         self.duplicates = 0
+        self.left_out: list[Row] = []
         self.notices: list[Row] = []
 
     def planned_projects(self, read: AccountFile) -> list[Row]:
@@ -193,13 +196,18 @@ class _Writing:
             for planned in await written_as_one(self._batch, lambda some=some: self._attempt(some)):  # type: ignore[misc]
                 self.tell(planned)
 
+    def findings(self) -> Row:
+        """What is known of the file once all of it is written."""
+        return {"duplicates": self.duplicates, "notices": self.notices[:MOST_FINDINGS]}
+
     def _task_id(self, part: Part) -> ObjectId:
         return self._known.new_id(part.task_id if isinstance(part, DeletedEntryLine) else part.task.id)
 
     def tell(self, planned: _Planned) -> None:
         """Counts what was there already, and keeps what there is to say."""
         self._written.update(planned.entry_ids())
-        self.duplicates += planned.duplicates
+        self.duplicates += len(planned.duplicates)
+        self.left_out += planned.duplicates[: MOST_FINDINGS - len(self.left_out)]
         if planned.notice is not None:
             self.notices.append({"row": 0, "column": None, "message": planned.notice})
 
@@ -221,13 +229,14 @@ class _Writing:
         known, planned = self._known, _Planned(self._known.new_id(part.task.id))
         lines = []
         met = set(seen)
-        for line in part.entries:
+        for number, line in enumerate(part.entries, part.line + 1):
             entry_id = known.new_id(line.id)
             if entry_id in met or entry_id in self._written:
                 continue  # it was moved while the file was made
             met.add(entry_id)
             if entry_id in known.entries:
-                planned.duplicates += entry_id not in known.own
+                if entry_id not in known.own:
+                    planned.duplicates.append({"row": number, "reason": IS_THERE})
             elif line.ended_at is None and (running or planned.task_id in known.tasks):
                 planned.notice = f"the timer of {part.task.title!r} was left out: another one runs, or it has ended"
             else:

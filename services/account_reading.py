@@ -33,10 +33,11 @@ _NOBODY = ObjectId("0" * 24)
 
 @dataclass(frozen=True, slots=True)
 class TaskPart:
-    """A task and its entries."""
+    """A task and its entries, which stand in the lines after the one of the task."""
 
     task: TaskLine
     entries: list[EntryLine]
+    line: int = 0
 
 
 @dataclass(slots=True)
@@ -69,7 +70,7 @@ def read_account(file: BinaryIO) -> AccountFile:
 def parts_of(file: BinaryIO) -> Iterator[TaskPart | DeletedEntryLine]:
     """The tasks with their entries, and then the deleted entries, of a file that has been checked."""
     part: TaskPart | None = None
-    for _, line in _lines(file):
+    for number, line in _lines(file):
         if isinstance(line, EntryLine) and part is not None:
             part.entries.append(line)
             continue
@@ -77,7 +78,7 @@ def parts_of(file: BinaryIO) -> Iterator[TaskPart | DeletedEntryLine]:
             yield part
             part = None
         if isinstance(line, TaskLine):
-            part = TaskPart(line, [])
+            part = TaskPart(line, [], number)
         elif isinstance(line, DeletedEntryLine):
             yield line
 

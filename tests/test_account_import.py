@@ -156,7 +156,10 @@ class TestAnAccount:
             before = await kept(database)
             again = await read_in(client, content)
             assert again["created"] == {"projects": 0, "tasks": 0, "entries": 0}
-            assert again["duplicates"] == 5
+            assert again["duplicates"] == len(again["left_out"]) == 5
+            lines = [json.loads(line) for line in gzip.decompress(content).splitlines()]
+            assert {lines[left["row"] - 1]["type"] for left in again["left_out"]} == {"entry"}
+            assert {left["reason"] for left in again["left_out"]} == {"is an entry of this account already"}
             assert await kept(database) == before
 
     async def test_is_as_before_once_the_import_is_taken_back(

@@ -298,6 +298,28 @@ class TestTasksAndProjects:
         await alice.stop()
 
 
+class TestFilesOfSeveralPeople:
+    ADA = "Ada,2026-11-02 09:00,2026-11-02 10:00,Mail\n"
+    BOB = "Bob,2026-11-02 09:00,2026-11-02 10:00,Mail\n"
+
+    async def read_in(self, client: Client, lines: str, **fields: str) -> Json:
+        content = ("User,Start,End,Task\n" + lines).encode()
+        form = {"format": "csv", "timezone": "UTC", **fields}
+        response = await client.post("/imports", data=form, files={"file": ("a.csv", content)})
+        assert response.status_code == 201, response.text
+        made: Json = response.json()
+        return made
+
+    async def test_keep_equal_hours_of_another(self, alice: Client) -> None:
+        assert (await self.read_in(alice, self.ADA + self.BOB))["created"]["entries"] == 2
+        assert (await self.read_in(alice, self.BOB + self.ADA))["duplicates"] == 2
+
+    async def test_add_what_the_others_have_done(self, alice: Client) -> None:
+        assert (await self.read_in(alice, self.ADA + self.BOB, user="Ada"))["created"]["entries"] == 1
+        made = await self.read_in(alice, self.BOB + self.ADA + self.BOB)
+        assert (made["created"]["entries"], [left["row"] for left in made["left_out"]]) == (2, [2])
+
+
 class TestWrongRows:
     BAD = row(2, "09:00", "nonsense") + row(3, "09:00", "10:00") + row(4, "12:00", "")
 

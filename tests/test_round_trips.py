@@ -35,7 +35,7 @@ PROJECTS = {
 TITLES = ("Mail", "=1+1", "-x", "two words", 'He said "no"', "Ä" * 200, "(no description)", "日本語")
 NOTES = (None, "call", "first\nsecond", "'=quoted", "a" * 1_000, "semi;colon, comma\tand tab", "🙂 ünï")
 TAGS = ("a", "b, c", "ü;v", 'q"q', "x" * 50, "[]")
-RATES = (None, (8050, "EUR"), (12_001, "JPY"), (1, "KWD"), (99_999_999, "CHF"))
+RATES = (None, (8050, "EUR"), (12_001, "JPY"), (1, "KWD"), (0, "USD"), (99_999_999, "CHF"))
 
 OTHER: Json = {"note": "other", "tags": frozenset({"other"}), "zone": "Asia/Tokyo", "project": None, "title": "T"}
 
