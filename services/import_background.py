@@ -84,13 +84,17 @@ class BackgroundImports:
             await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _look(self) -> None:
+        failed = False
         while True:
             try:
                 for batch in await ImportBatch.all_in_background():
                     if batch["taken_at"] <= stored(utc_now() - LEASE):
                         self._start(batch["user_id"])
+                failed = False
             except Exception:  # whatever it is, the next look may succeed
-                log.warning("unread_imports", exc_info=True)
+                if not failed:  # it is said once while the database is away
+                    log.warning("unread_imports", exc_info=True)
+                failed = True
             await asyncio.sleep(LOOK_SECONDS)
 
     def _start(self, user_id: ObjectId) -> None:

@@ -17,6 +17,9 @@ BEAT_SECONDS = 2.0
 LONGEST_REST_SECONDS = 6.0
 """How long nothing is said while a part is written: shorter than others wait before they take the import over."""
 
+FAREWELL_SECONDS = 1.0
+"""How long an import that ends by an error waits for the database to hear of it."""
+
 LOOK_SECONDS = 0.2
 """How often who waits looks whether it is their turn."""
 
@@ -153,7 +156,8 @@ async def _held(batch: Row, left: ImportState) -> AsyncIterator[Row]:
         raise
     except (Exception, asyncio.CancelledError):
         with suppress(Exception):  # when even that fails, the next try takes it over after a while
-            await ImportBatch.let_go(batch, left)
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await ImportBatch.let_go(batch, left)
         raise
     finally:
         beating.cancel()

@@ -10,10 +10,11 @@ from bson import ObjectId
 
 from app.clock import utc_now
 from app.errors import ConflictError, DatabaseUnavailableError, FieldError, NotFoundError, ValidationError
+from app.security import InvalidTokenError
 from documents.base import Row, object_id
 from documents.import_batches import LONGEST_COLUMN, MOST_COLUMNS, MOST_FINDINGS, ImportBatch
 from documents.overlapping import MOST_SHOWN
-from documents.users import OverlapPolicy
+from documents.users import OverlapPolicy, User
 from services.account_import import open_account
 from services.audit import audit_service
 from services.authentication import ActingUser
@@ -134,7 +135,9 @@ class ImportService:
                 async with reading_in(user.id, format=opened.format, digest=opened.digest) as batch:
                     return await read_in(opened, batch, strict=asked.strict)
             except ImportTakenOverError:
-                continue  # what is written already is found as duplicates
+                if await User.with_id(user.id) is None:
+                    raise InvalidTokenError from None  # the account was deleted, and all that was written
+                # Else what is written already is found as duplicates.
 
     async def page(self, user: ActingUser, *, query: PageQuery) -> ImportPage:
         """A page of the user's imports, the newest first. Raises InvalidCursorError."""

@@ -11,13 +11,14 @@ from bson import ObjectId
 
 from app.config import Settings
 from documents.import_files import ImportFile
+from services.account_deletion import account_deletion_service
 from services.doctor import examine
 from services.import_background import MOST_TRIES
 from services.imports import background_imports
 from tests.books import balance
 from tests.conftest import Database
 from tests.other_services import dying
-from tests.support import API, Client, Json, problem
+from tests.support import API, PASSWORD, Client, Json, problem
 from tests.test_imports import WEEK, kept, read_in, row, send
 from tests.test_killed_imports import LINES, LONG, PLACES, SECOND_PART
 
@@ -133,6 +134,19 @@ class TestAnImportThatNobodyWaitsFor:
         assert await kept(database) == []
         await nothing_is_kept_of(database, done)
         assert (await read_in(alice, WEEK))["created"]["entries"] == 4
+
+    @pytest.mark.parametrize("wait", ["true", "false"])
+    async def test_ends_with_the_account(self, wait: str, alice: Client, database: Database) -> None:
+        sent, gone = await asyncio.gather(
+            send(alice, LINES, wait=wait), alice.request("DELETE", "/users/me", json={"password": PASSWORD})
+        )
+        assert gone.status_code == 204
+        assert sent.status_code in {201, 202, 401}
+        await asyncio.gather(*background_imports._at_work.values())
+        for sweep in list(account_deletion_service._later):
+            sweep.cancel()
+        if sent.status_code == 401:  # else it was done before
+            assert await kept(database) == []
 
     async def test_is_of_a_user_who_is_deleted_meanwhile(self, alice: Client, database: Database) -> None:
         batch = await left(alice, database, row(2, "09:00", "10:00"))
