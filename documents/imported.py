@@ -18,6 +18,8 @@ from documents.transactions import session_under_way
 ROWS_AT_ONCE = 1_000
 """Few enough that reading them keeps nobody waiting."""
 
+_FEW_ENTRIES = 20
+
 _KNOWN_BY = ("id", "import_id", "import_key")
 """The fields by which an entry is known again."""
 
@@ -30,9 +32,14 @@ async def projects_of(user_id: ObjectId) -> list[Row]:
 
 
 async def tasks_of(user_id: ObjectId) -> list[Row]:
-    """The user's tasks without their entries, those in the trash too, the first made first."""
+    """The user's tasks without their entries, those in the trash too, the first made first.
+
+    `bytes` is how much each takes, or 0 where its few entries cannot come to much.
+    """
     known_by = ("project_id", "title", "import_id", "import_name")
     fields = _only(*known_by, "entry_count", "deleted_at", "created_at", "version")
+    many = {"$gt": ["$entry_count", _FEW_ENTRIES]}
+    fields["$project"]["bytes"] = {"$cond": [many, {"$bsonSize": "$$ROOT"}, 0]}
     return _first_made_first([row async for row in _streamed(Task, [{"$match": {"user_id": user_id}}, fields])])
 
 

@@ -52,7 +52,7 @@ def _know_projects(known: Known, projects: list[Row]) -> None:
 
 def _know_task(known: Known, task: Row) -> None:
     found_as = (task["project_id"], task["title"])
-    place = Place(task["_id"], found_as=found_as, taken=task["entry_count"])
+    place = Place(task["_id"], found_as=found_as, taken=task["entry_count"], size=task["bytes"])
     if "import_name" in task:
         place.found_as = None
         known.imported.setdefault((task["import_name"]["project"], task["import_name"]["title"]), place)

@@ -8,6 +8,7 @@ from bson import ObjectId
 from documents.tasks import MOST_ENTRIES
 from services.import_formats.rows import ImportedRow
 from services.import_matching import KnownEntries, LeftOut, matched
+from services.room import MOST_BYTES
 
 ROOM = MOST_ENTRIES - 1
 """How many entries an import puts into a task: the last place is a timer's."""
@@ -28,7 +29,7 @@ Name = tuple[str | None, str]
 
 @dataclass(slots=True)
 class Place:
-    """A task that entries are put into; `taken` counts the entries in it.
+    """A task that entries are put into; `taken` counts the entries in it, `size` how many bytes they take.
 
     `new` is the name of one that is still to be made. `found_as` is there of a task that is known by
     its present project and title alone: it must have them still when the entries are written.
@@ -38,6 +39,11 @@ class Place:
     new: Name | None = None
     found_as: tuple[ObjectId | None, str] | None = None
     taken: int = 0
+    size: int = 0
+
+    def has_room(self, size: int) -> bool:
+        """Whether one more entry of this size goes into it: the rest is for a timer."""
+        return self.taken < ROOM and self.size + size <= MOST_BYTES
 
     @property
     def new_in(self) -> str | None:
@@ -83,11 +89,11 @@ class Plan:
         size = 0
         for entry in self.entries:
             tasks.add(entry.place.task_id)
-            size += _BYTES + len(entry.row.note or "")
+            size += _size_of(entry.row)
             is_full = len(part) == MOST_ROWS_AT_ONCE or len(tasks) > MOST_TASKS_AT_ONCE or size > MOST_BYTES_AT_ONCE
             if part and is_full:
                 yield part
-                part, tasks, size = [], {entry.place.task_id}, _BYTES + len(entry.row.note or "")
+                part, tasks, size = [], {entry.place.task_id}, _size_of(entry.row)
             part.append(entry)
         if part:
             yield part
@@ -121,7 +127,9 @@ def plan(user_id: ObjectId, rows: list[ImportedRow], known: Known, *, by_time: b
     The places are taken in `known`, so it is good for one plan.
     """
     found, places = matched(user_id, rows, known.entries), _Places(known)
-    entries = [PlannedEntry(row, key, places.next_for((row.project, row.title))) for row, key in found.rows]
+    entries = [
+        PlannedEntry(row, key, places.next_for((row.project, row.title), _size_of(row))) for row, key in found.rows
+    ]
     if by_time:
         entries.sort(key=lambda entry: (int(entry.row.started_at.timestamp()), entry.row.number))
     else:
@@ -136,14 +144,15 @@ class _Places:
         self._known = known
         self._numbers: dict[Name, int] = {}
 
-    def next_for(self, name: Name) -> Place:
+    def next_for(self, name: Name, size: int) -> Place:
         """The task of the name that has room: the one there is, else the next by number."""
         project, title = name
         while True:
             number = self._numbers.get(name, 1)
             place = self._place((project, _numbered(title, number)))
-            if place.taken < ROOM:
+            if place.has_room(size):
                 place.taken += 1
+                place.size += size
                 return place
             self._numbers[name] = number + 1
 
@@ -161,6 +170,11 @@ class _Places:
         if project not in self._known.projects:
             return None
         return self._known.named.get((self._known.projects[project], title))
+
+
+def _size_of(row: ImportedRow) -> int:
+    """How many bytes its entry takes at most."""
+    return _BYTES + len((row.note or "").encode()) + sum(len(tag.encode()) for tag in row.tags)
 
 
 def _numbered(title: str, number: int) -> str:

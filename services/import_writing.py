@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from bson import ObjectId
 
-from documents.base import DuplicateError, Row
+from documents.base import DocumentFullError, DuplicateError, Row
 from documents.entries import TimeEntry
 from documents.import_batches import MOST_FINDINGS, ImportBatch
 from documents.imported import imported_project, imported_task
@@ -90,7 +90,7 @@ class Writing:
             projects = await self._with_projects(found.entries)
             rates = await self._rates(found.entries, standing)
             made = await self._with_tasks(by_task, standing, projects, rates, found.doubtful)
-        except DuplicateError as taken:
+        except (DuplicateError, DocumentFullError) as taken:
             raise PlanIsStaleError from taken
         if made is None:
             return None

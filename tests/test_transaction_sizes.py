@@ -139,6 +139,16 @@ async def _entries_written_at_once(changes: Any) -> list[int]:
     return [after - before for before, after in pairwise(counts)]
 
 
+class TestAnImportIntoATaskThatIsAsLargeAsATaskMayBe:
+    async def test_goes_on_in_the_next_one(self, alice: Client, database: Database) -> None:
+        full = await make_large(alice, database, 16, title="Offer", note=LONG_NOTE)
+        count = (await alice.read(full))["entry_count"]
+        made = await alice.read_in("2026-11-03 09:00,2026-11-03 09:30,Offer")
+        assert made["created"] == {"projects": 0, "tasks": 1, "entries": 1}
+        tasks = {task["title"]: task["entry_count"] for task in (await alice.list())["items"]}
+        assert tasks == {"Offer": count, "Offer (2)": 1}
+
+
 class TestAPartThatTakesLong:
     async def test_is_not_undone_by_the_lease_of_its_import(
         self, alice: Client, monkeypatch: pytest.MonkeyPatch

@@ -190,3 +190,19 @@ class TestARowOfOurOwnExport:
     def test_with_what_is_no_id_is_a_row_like_any_other(self) -> None:
         assert row_key(replace(ROW, entry_id="7")) == row_key(ROW)
         assert wanted_ids(USER, [replace(ROW, entry_id="7")]) == {}
+
+
+class TestATaskOfLongNotes:
+    def test_goes_on_in_another_before_it_is_too_large_for_a_document(self) -> None:
+        note = "€" * 5000
+        rows = [
+            ImportedRow(
+                number, MONDAY + timedelta(hours=number), MONDAY + timedelta(hours=number + 1), "Offer", note=note
+            )
+            for number in range(1, 1501)
+        ]
+        made = plan(USER, rows, Known(), by_time=False)
+        sizes = Counter(entry.place.task_id for entry in made.entries)
+        assert len(made.entries) == 1500
+        assert len(sizes) == 2
+        assert max(sizes.values()) * 15_000 < 16 * 1024 * 1024
