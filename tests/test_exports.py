@@ -506,6 +506,14 @@ class TestXlsx:
             assert shown.keys() <= totals.keys()
             assert {currency: shown.get(currency, 0) / minor[currency] for currency in totals} == totals, group_by
 
+    async def test_has_no_amount_for_what_is_not_billable(self, alice: Client, database: Database) -> None:
+        rate = {"amount": 9_550, "currency": "EUR"}
+        entry = ended_entry(minutes=60, billable=False, hourly_rate=rate)
+        await database.tasks.insert_one(task_row(alice.user["_id"], **tracked(entry)))
+        content = BytesIO((await exported(alice, "xlsx")).content)
+        reckoned = openpyxl.load_workbook(content, data_only=True).worksheets[0]
+        assert [reckoned[cell].value for cell in ("L2", "M2", "M3", "N3")] == [95.5, 0, 0, "EUR"]
+
     async def test_prints_on_pages_as_wide_as_the_paper(self, alice: Client) -> None:
         page = openpyxl.load_workbook(BytesIO((await exported(alice, "xlsx")).content)).worksheets[0]
         fitted = page.sheet_properties.pageSetUpPr

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from bson import ObjectId
 
 from tests.conftest import Database
 from tests.reading import CLOCKIFY
@@ -50,6 +51,34 @@ async def amounts(client: Client) -> list[Json]:
     sent = {"from": "2019-01-01", "to": "2027-01-01", "group_by": "project"}
     found: list[Json] = (await client.get("/reports/summary", params=sent)).json()["amounts"]
     return found
+
+
+OWN = (
+    "entry_id,task_id,project,client,task,note,tags,billable,start,end,timezone,duration_seconds,duration_hours,"
+    "hourly_rate,currency,source,status\n"
+    + "".join(
+        f"6b09ff282c83e67d05f2cf{last},6b09ff282c83e67d05f2cf8b,,,T,call,{tag},false,2026-06-22T10:00:00+02:00,"
+        "2026-06-22T10:13:00+02:00,Europe/Berlin,780,0.2167,,,manual,pending\n"
+        for last, tag in (("8c", "a"), ("8d", "b"), ("8e", "b"))
+    )
+)
+
+
+class TestEveryRow:
+    async def test_of_our_own_file_is_time_of_its_own(self, alice: Client) -> None:
+        assert (await read_in(alice, OWN, format="csv"))["created"]["entries"] == 3
+        assert sum(entry["duration_seconds"] for entry in await entries(alice)) == 2_340
+        again = await read_in(alice, OWN)
+        assert (again["created"]["entries"], again["duplicates"]) == (0, 3)
+
+    @pytest.mark.parametrize("format", ["clockify", "csv"])
+    async def test_that_differs_in_a_tag_alone_is_time_of_its_own(self, format: str, alice: Client) -> None:  # noqa: A002
+        header, row = CLOCKIFY.format("EUR").splitlines(keepends=True)
+        made = await read_in(
+            alice, header + row.replace(",,Yes", ",a,Yes") + row.replace(",,Yes", ",b,Yes"), format=format
+        )
+        assert (made["created"]["entries"], made["duplicates"]) == (2, 0)
+        assert sorted(entry["tags"] for entry in await entries(alice)) == [["a"], ["b"]]
 
 
 class TestTheFormat:
@@ -105,6 +134,15 @@ class TestAFileOfATeam:
         assert made["notices"] == [
             {"row": 0, "column": "user", "message": "names 2 users: 1 row of 1 other user left out: Ada (1)"}
         ]
+
+    async def test_goes_on_with_an_interrupted_import_only_as_it_was_asked_for(
+        self, alice: Client, database: Database
+    ) -> None:
+        first = await read_in(alice, TEAM, user="bob")
+        interrupted = {"$set": {"state": "interrupted"}}
+        await database.import_batches.update_one({"_id": ObjectId(first["id"])}, interrupted)
+        assert (await read_in(alice, TEAM, user="ada"))["id"] != first["id"]
+        assert (await read_in(alice, TEAM, user="bob"))["id"] == first["id"]
 
     async def test_is_refused_where_the_person_is_not_in_it(self, alice: Client) -> None:
         assert pointers(await send(alice, TEAM, user="Eve")) == {"#/user"}

@@ -27,6 +27,7 @@ class Survey:
         self._columns = columns
         self._dates = DateOrderFinder()
         self._values: dict[Field, list[str]] = {field: [] for field in columns.places}
+        self._wanting = list(columns.places)
         self._filled: set[int] = set()
         unread = sorted(set(range(len(columns.header))) - set(columns.places.values()))
         for number, row in source.rows():
@@ -81,9 +82,10 @@ class Survey:
             )
 
     def _keep_values(self, cells: Cells) -> None:
-        for field, values in self._values.items():
-            if len(values) < SHOWN_VALUES and (text := cells.text(field)):
-                values.append(text[:LONGEST_VALUE])
+        for field in self._wanting:
+            if text := cells.text(field):
+                self._values[field].append(text[:LONGEST_VALUE])
+        self._wanting = [field for field in self._wanting if len(self._values[field]) < SHOWN_VALUES]
 
 
 def _is_no_text(name: str) -> bool:
