@@ -1,7 +1,7 @@
 """Lists of time entries: a stretch of time as instants, and pages that stay true while entries are added."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from bson import ObjectId
@@ -18,7 +18,8 @@ from services.schemas.entries import EntryPage, EntryQuery, read_entry
 from services.schemas.fields import PageQuery
 from services.spans import FURTHEST_AHEAD
 
-_USUAL = timedelta(days=31)
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+"""No entry starts earlier: requests may name the years 1970 to 9998."""
 
 
 async def read_timeline(user: ActingUser, query: EntryQuery) -> EntryPage:
@@ -64,11 +65,10 @@ async def _page(
 
 
 def _span(user: ActingUser, query: EntryQuery, now: datetime) -> tuple[datetime, datetime]:
-    """The stretch of time that is asked for: the last 31 days, or those before `to`, when it says nothing else."""
+    """The time range that is asked for: all time where it names neither bound."""
     zone = ZoneInfo(query.timezone or user.timezone)
     until = now + FURTHEST_AHEAD if query.to is None else instant_of(query.to, zone)
-    usual = (now if query.to is None else until) - _USUAL
-    since = usual if query.from_ is None else instant_of(query.from_, zone)
+    since = _BEGINNING if query.from_ is None else instant_of(query.from_, zone)
     if since >= until:
         raise _wrong("is not before to" + (", which is 24 hours from now when it is left out" if not query.to else ""))
     return since, until

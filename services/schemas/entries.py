@@ -57,8 +57,7 @@ class EntryQuery(BaseModel):
     from_: Moment | None = Field(
         default=None,
         alias="from",
-        description="Start, inclusive: an instant, or a date in `timezone`. "
-        "Default: 31 days before `to`, or before now.",
+        description="Start, inclusive: an instant, or a date in `timezone`. Default: the first entry.",
     )
     to: Moment | None = Field(
         default=None, description="End, exclusive: an instant, or a date in `timezone`. Default: in 24 hours."
