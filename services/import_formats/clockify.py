@@ -25,7 +25,8 @@ CLOCKIFY = Layout(
             "currency": "currency",
             "user": "user",
             "email": "email",
-            "kind": "type | break",
+            "kind": "type",
+            "break": "break",
         }
     ),
     needed=(

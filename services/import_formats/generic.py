@@ -76,6 +76,7 @@ GENERIC = Layout(
             "| courriel, correo electrónico, e-mail-adresse",
             "first_name": "first name | vorname, prénom",
             "last_name": "last name, surname | nachname",
+            "kind": "type",
             "entry_id": "entry id",
         }
     ),

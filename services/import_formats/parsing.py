@@ -40,7 +40,12 @@ from services.spans import FURTHEST_AHEAD
 T = TypeVar("T")
 
 _ZONE: TypeAdapter[str] = TypeAdapter(Zone)
-_BREAKS = frozenset({"break", "pause", "pausa", "yes", "true"})
+_BREAKS: dict[Field, frozenset[str]] = {
+    "kind": frozenset({"break", "pause", "pausa"}),
+    "break": frozenset({"yes", "true", "ja", "oui", "sí"}),
+}
+"""What says in which column that a row is a break, and no time of work."""
+
 _NOTED: tuple[Field, ...] = ("note", "description", "task")
 _SECONDS_BY_THEMSELVES = frozenset({"timestamp", "time stamp"})
 """Where a start is called so, a bare number beside it is in seconds: so writes ActivityWatch."""
@@ -82,9 +87,9 @@ class RowParser:
             return
         try:
             self._refuse_other_widths(row)
-            if any(cells.text(field).casefold() in _BREAKS for field in _KINDS):
+            if said := next((field for field, words in _BREAKS.items() if cells.text(field).casefold() in words), None):
                 self.read.skipped += 1
-                self._notice(number, "kind", "is a break: it was left out")
+                self._notice(number, said, "is a break: it was left out")
             else:
                 self.read.rows.append(self._entry(number, cells, person))
         except CellError as wrong:
@@ -213,9 +218,6 @@ class RowParser:
         except ValueError as wrong:
             self._notice(number, "billable", f"{wrong}; it was passed over")
             return None
-
-
-_KINDS: tuple[Field, ...] = ("kind", "break")
 
 
 def row_times(columns: Columns, settings: Settings, order: DateOrder) -> RowTimes:

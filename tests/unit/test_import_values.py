@@ -275,6 +275,19 @@ class TestValues:
         assert got.errors == [RowFinding(1, "Start", f"is not a time of day: {cell}")]
 
 
+class TestBreaks:
+    @pytest.mark.parametrize("column", ["type,Break", "Type,pause", "break,yes", "Pause,JA"])
+    def test_are_left_out_and_this_is_said(self, column: str) -> None:
+        header, said = column.split(",")
+        text = (
+            f"Start Date,Start Time,Duration (h),Description,{header}\n"
+            f"2026-11-18,09:00,1:00:00,Draw,Regular\n2026-11-18,10:00,0:30:00,Lunch,{said}\n"
+        ).replace("Regular", "Regular" if header.lower() == "type" else "no")
+        got = read(text, as_csv=True)
+        assert ([row.title for row in got.rows], got.skipped, got.errors) == (["Draw"], 1, [])
+        assert [(notice.row, notice.column) for notice in got.notices] == [(2, header)]
+
+
 class TestAFirstLine:
     @pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;;;"])
     def test_may_say_what_divides_the_cells(self, first: str) -> None:
