@@ -137,6 +137,7 @@ def _reason(error: OSError) -> str:
 
 def _serve_with_a_store(settings: Settings, listener: socket.socket, ending: _Ending) -> int:
     store = EmbeddedStore(settings, on_loss=partial(os.kill, os.getpid(), signal.SIGTERM))
+    require_free(settings.embedded_data_dir)  # at once: to import the application takes longer
     ending.announce = store.announce_end
     ending.through(store.stop)
     store.launch()
