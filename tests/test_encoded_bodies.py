@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from tests.conftest import Database
 from tests.operations import REQUESTS, everything, filled, operations, some_of_everything
-from tests.support import Client, Json, problem
+from tests.support import API, Client, Json, problem
 
 JSON = {"Content-Type": "application/json"}
 
@@ -136,6 +136,22 @@ class TestABoolean:
     async def test_is_so_in_a_form(self, alice: Client, said: str, made: int) -> None:
         await alice.read_in("2026-11-02 09:00,2026-11-02 10:00,Mail", dry_run=said, strict="True")
         assert len((await alice.list())["items"]) == made
+
+    async def test_is_true_or_false_in_any_case_in_every_form(self, app: FastAPI, alice: Client) -> None:
+        (shape,) = (
+            next(iter(said["requestBody"]["content"].values()))["schema"]["$ref"].rpartition("/")[2]
+            for said in app.openapi()["paths"][f"{API}/imports"].values()
+            if "requestBody" in said
+        )
+        fields = app.openapi()["components"]["schemas"][shape]["properties"]
+        found = [name for name, said in fields.items() if said.get("type") == "boolean"]
+        assert set(found) >= {"dry_run", "strict"}
+        file = {"file": ("x.csv", b"Start,End,Task\n2026-11-02 09:00,2026-11-02 10:00,Mail")}
+        for name in found:
+            for said in ("True", "FALSE", "false", "yes", "1"):
+                form = {"format": "csv", "timezone": "UTC", "dry_run": "True", name: said}
+                response = await alice.post("/imports", data=form, files=file)
+                assert response.is_success == (said.lower() in {"true", "false"}), (name, said, response.text)
 
     async def test_is_a_json_boolean_in_a_body(self, alice: Client) -> None:
         for wrong in ("true", "True", 1, 0, "false"):

@@ -105,15 +105,16 @@ class TestAnAccountOfAnEarlierVersion:
         problem(await sign_in(anonymous, WIDE, "the one of the plain address"), 401, "invalid_credentials")
         problem(await register(anonymous, WIDE), 409, "email_taken")
 
-    async def test_may_change_to_the_plain_form_of_its_own_address(self, anonymous: Client) -> None:
+    @pytest.mark.parametrize("to", [PLAIN, WIDE.upper()])
+    async def test_may_change_to_another_form_of_its_own_address(self, anonymous: Client, to: str) -> None:
         await stored_earlier(WIDE)
         token = (await sign_in(anonymous, WIDE)).json()["access_token"]
         changed = await anonymous.patch(
             "/users/me",
-            json={"email": PLAIN, "current_password": PASSWORD},
+            json={"email": to, "current_password": PASSWORD},
             headers={"Authorization": f"Bearer {token}"},
         )
-        assert (changed.status_code, changed.json()["email"]) == (200, PLAIN)
+        assert (changed.status_code, changed.json()["email"]) == (200, to)
 
     async def test_that_is_deleted_is_left_alone(self, empty_service: str, database: Database) -> None:
         assert empty_service

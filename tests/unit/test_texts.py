@@ -105,6 +105,11 @@ class TestOneLine:
         with pytest.raises(ValueError, match="directional"):
             one_line(text)
 
+    @pytest.mark.parametrize("text", ["\u202egnp.exe", "a\u202db\u202c", "\u2066\u202ea\u202c\u2069"])
+    def test_names_an_override(self, text: str) -> None:
+        with pytest.raises(ValueError, match="directional override"):
+            one_line(text)
+
     @given(any_text)
     @examples(deadline=None)
     def test_is_normal_trimmed_and_the_same_when_read_again(self, text: str) -> None:
