@@ -4,8 +4,11 @@ from datetime import datetime, timedelta
 
 from documents.entry_filter import STEP
 
-FIRST = timedelta(days=32)
-"""How long the first window is: longer than the range of a list for which no range is sent."""
+USUAL = timedelta(days=32)
+"""A range of this length, as that of a list for which no range is sent, is one window."""
+
+FIRST = timedelta(days=8)
+"""How long the first window of a longer range is."""
 
 LONG = timedelta(days=128)
 """When so long a window is empty, it is worth a query to find out where there is anything at all."""
@@ -25,7 +28,7 @@ class Windows:
         self._high = until
         self._ahead = ahead
         self._descending = descending
-        self._length = FIRST
+        self._length = FIRST if until - since > USUAL else USUAL
         self._was_ahead = False
 
     @property
