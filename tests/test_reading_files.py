@@ -144,6 +144,34 @@ class TestAFileOfATeam:
         assert (await read_in(alice, TEAM, user="ada"))["id"] != first["id"]
         assert (await read_in(alice, TEAM, user="bob"))["id"] == first["id"]
 
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {"user": "ada"},
+            {"currency": "usd"},
+            {"columns": '{"note": "task"}'},
+            {"day_start": "08:00"},
+            {"timezone": "Europe/Paris"},
+            {"date_order": "ymd"},
+            {"overlap": "warn"},
+        ],
+        ids=lambda other: next(iter(other)),
+    )
+    async def test_begins_a_new_import_where_anything_else_is_asked_for(
+        self, other: dict[str, str], alice: Client, database: Database
+    ) -> None:
+        """Rows of one import are all read in one way, also where it was interrupted between them."""
+        first = await read_in(alice, TEAM)
+        interrupted = {"$set": {"state": "interrupted"}}
+        await database.import_batches.update_one({"_id": ObjectId(first["id"])}, interrupted)
+        fields = dict(other)
+        params = {"overlap": fields.pop("overlap", "allow")}
+        data = {"format": "csv", "timezone": "Europe/Berlin"} | fields
+        response = await alice.post("/imports", params=params, data=data, files={"file": ("time", TEAM)})
+        assert response.status_code == 201, response.text
+        assert response.json()["id"] != first["id"]
+        assert (await read_in(alice, TEAM))["id"] == first["id"]
+
     async def test_is_refused_where_the_person_is_not_in_it(self, alice: Client) -> None:
         assert pointers(await send(alice, TEAM, user="Eve")) == {"#/user"}
 

@@ -1,5 +1,7 @@
 """A first look through a whole file: its dates, and what stands in each column."""
 
+import re
+
 from services.import_formats.cells import Cells
 from services.import_formats.columns import Columns, known_as, refused_columns
 from services.import_formats.dates import DateOrder, DateOrderFinder, date_and_rest
@@ -7,13 +9,14 @@ from services.import_formats.fields import FIELDS, NAMES, TEXTS, Field
 from services.import_formats.row_times import DATED
 from services.import_formats.rows import ColumnRead, RowFinding
 from services.import_formats.sources import Source
-from services.import_formats.texts import shown
+from services.import_formats.texts import listed_tags, shown
 
 SHOWN_VALUES = 3
 LONGEST_VALUE = 200
 _MOST_NAMED = 20
 
 _NAMED_BY_IDS: tuple[Field, ...] = ("project", "task", "client")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NO_TEXT = frozenset(
     {"id", "key", "uuid", "guid", "status", "state", "source", "type", "kind", "color", "colour", "exported", "locked"}
     | {"approved", "invoiced", "employee", "week", "month", "year", "weekday", "day", "created", "updated", "number"}
@@ -29,12 +32,14 @@ class Survey:
         self._values: dict[Field, list[str]] = {field: [] for field in columns.places}
         self._wanting = list(columns.places)
         self._filled: set[int] = set()
+        self._has_tag_ids = False
         unread = sorted(set(range(len(columns.header))) - set(columns.places.values()))
         for number, row in source.rows():
             cells = Cells(columns, row)
             for field in DATED:
                 self._dates.look(date_and_rest(cells.text(field))[0], number)
             self._keep_values(cells)
+            self._has_tag_ids = self._has_tag_ids or _are_ids(cells.text("tags"))
             self._filled.update(place for place in unread if place < len(row) and row[place].strip())
 
     def order(self) -> DateOrder:
@@ -48,13 +53,17 @@ class Survey:
         return [header or f"(column {place + 1})" for place, header in named if header or place in self._filled]
 
     def notices(self) -> list[RowFinding]:
-        """What is to be said of columns that are not read: ids whose names the file does not have."""
-        return [
+        """What is to be said of ids whose names the file does not have: they are left out, or are the tags."""
+        found = [
             RowFinding(0, shown(header), f"has ids of {field}s without their names: they were left out")
             for place, header in enumerate(self._columns.header)
             for field in _NAMED_BY_IDS
             if place in self._filled and known_as(header) == f"{field} id" and field not in self._columns.places
         ]
+        if self._has_tag_ids:
+            message = "has ids of tags without their names: they were read as the tags"
+            found.append(RowFinding(0, self._columns.name("tags"), message))
+        return found
 
     def read_from(self) -> dict[str, ColumnRead]:
         """Where each of our fields is read from."""
@@ -86,6 +95,12 @@ class Survey:
             if text := cells.text(field):
                 self._values[field].append(text[:LONGEST_VALUE])
         self._wanting = [field for field in self._wanting if len(self._values[field]) < SHOWN_VALUES]
+
+
+def _are_ids(cell: str) -> bool:
+    """Whether it is a list of UUIDs and nothing else, as in the table of entries of solidtime."""
+    tags = listed_tags(cell) or []
+    return bool(tags) and all(map(_UUID.fullmatch, tags))
 
 
 def _is_no_text(name: str) -> bool:

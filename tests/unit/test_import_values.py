@@ -60,6 +60,22 @@ class TestColumns:
         assert [seconds(row) for row in got.rows] == [5_400]
         assert got.ignored_columns == ["Duration"]
 
+    @pytest.mark.parametrize(
+        ("written", "is_told"),
+        [
+            ('["2c5c2da7-9ef8-4410-bb8f-6e0a90f9d2c7"]', True),
+            ('["2c5c2da7-9ef8-4410-bb8f-6e0a90f9d2c7", "web"]', False),
+            ('["web"]', False),
+            ("[]", False),
+            ("2c5c2da7-9ef8-4410-bb8f-6e0a90f9d2c7", False),
+        ],
+    )
+    def test_of_tags_are_told_of_where_they_have_ids_alone(self, written: str, is_told: bool) -> None:
+        cell = '"' + written.replace('"', '""') + '"'
+        got = read("start,hours,task,Tags\n" + "2024-03-04 09:00,1.0,x,[]\n" * 3 + f"2024-03-04 09:00,1.0,x,{cell}\n")
+        said = RowFinding(0, "Tags", "has ids of tags without their names: they were read as the tags")
+        assert got.notices == ([said] if is_told else [])
+
     def test_without_a_header_are_named_where_they_hold_something(self) -> None:
         assert read("start,hours,,\n2024-03-04 09:00,1.0,,\n").ignored_columns == []
         got = read("start,hours,task,,\n2024-03-04 09:00,1.0,x,,y\n")
