@@ -60,10 +60,9 @@ def parts_of(
     for item in items:
         key = changed(item)
         size = 0 if key in documents else sizes.get(key, 0)
-        if part and written + size > most:
+        if part and size and written + size > most:
             yield part
             part, documents, written = [], set(), 0
-            size = sizes.get(key, 0)
         part.append(item)
         documents.add(key)
         written += size

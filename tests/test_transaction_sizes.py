@@ -149,6 +149,19 @@ class TestAnImportIntoATaskThatIsAsLargeAsATaskMayBe:
         assert tasks == {"Offer": count, "Offer (2)": 1}
 
 
+class TestAnImportIntoALargeTask:
+    async def test_changes_it_once_however_many_rows_there_are(self, alice: Client, database: Database) -> None:
+        """Each change writes all of the task: a change a row takes minutes."""
+        large = await make_large(alice, database, 6, title="Offer", note=LONG_NOTE)
+        before = await alice.read(large)
+        rows = [f"2026-11-03 09:{minute:02},2026-11-03 09:{minute:02},Offer" for minute in range(30)]
+        made = await alice.read_in(*rows)
+        assert made["created"] == {"projects": 0, "tasks": 0, "entries": 30}
+        after = await alice.read(large)
+        assert after["entry_count"] == before["entry_count"] + 30
+        assert after["version"] == before["version"] + 1
+
+
 class TestAPartThatTakesLong:
     async def test_is_not_undone_by_the_lease_of_its_import(
         self, alice: Client, monkeypatch: pytest.MonkeyPatch
@@ -180,8 +193,12 @@ class TestTheParts:
         assert [item for part in parts for item in part] == items
         assert all(parts)
         for part in parts:
-            documents = set(part)
-            assert len(documents) == 1 or sum(sizes.get(document, 0) for document in documents) <= most
+            documents = {document for document in part if sizes.get(document)}
+            assert len(documents) <= 1 or sum(sizes[document] for document in documents) <= most
+        for part, following in pairwise(parts):
+            written = sum(sizes.get(document, 0) for document in {*part, following[0]})
+            assert following[0] not in part
+            assert written > most, "a part ends only before a document that is too much"
 
     def test_are_one_where_nothing_is_large(self) -> None:
         assert list(parts_of([1, 2, 1], {1: 5, 2: 5}, lambda item: item, most=10)) == [[1, 2, 1]]
