@@ -307,8 +307,10 @@ def shell_command() -> None:
     mongosh = shutil.which("mongosh")
     if mongosh is None:
         fail(HOW_TO_GET_MONGOSH, _where_the_database_is(settings))
+    # SecantusDB's log lines have another form than mongosh expects, and it would print a warning for each.
+    quiet = ["--quiet"] if settings.database_url is None else []
     with database_url(settings) as url:
-        code = _run_in_the_terminal([mongosh, shell_address(url, settings.database_name)])
+        code = _run_in_the_terminal([mongosh, shell_address(url, settings.database_name), *quiet])
     sys.exit(code)
 
 

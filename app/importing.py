@@ -68,7 +68,12 @@ def _sentences(refused: ServiceError) -> str:
     for error in refused.errors:
         field = (error.pointer or "").removeprefix("#/")
         field = _OPTIONS.get(field, field)
-        wrong.append(f"{'The file' if field == 'file' else '--' + field.replace('_', '-')} {error.detail}.")
+        if field != "file":
+            wrong.append(f"--{field.replace('_', '-')} {error.detail}.")
+        elif error.detail.startswith("row "):
+            wrong.append(f"{error.detail[0].upper()}{error.detail[1:]}.")
+        else:
+            wrong.append(f"The file {error.detail}.")
     return "\n".join(wrong) or str(refused)
 
 

@@ -27,7 +27,7 @@ class TestTheCommand:
 
         code, said, wrong = await run("--strict")
         assert (code, said) == (1, "")
-        assert wrong.startswith("The file row 2, column End: ")
+        assert wrong.startswith("Row 2, column End: ")
         assert (await alice.get("/imports")).json()["items"] == []
         code, said, wrong = await run()
         (made,) = (await alice.get("/imports")).json()["items"]

@@ -150,17 +150,17 @@ class TestServingThatCannotStart:
 
 class TestTheShell:
     def test_opens_mongosh_on_the_database_and_exits_as_it_does(self, tmp_path: Path) -> None:
-        program(tmp_path / "mongosh", '#!/bin/sh\necho "opened $1"\nexit 7\n')
+        program(tmp_path / "mongosh", '#!/bin/sh\necho "opened $*"\nexit 7\n')
         said = outcome("shell", folder=tmp_path, DATABASE_URL="mongodb://u:p@db.example.com", **path_with(tmp_path))
         assert said.returncode == 7
         assert said.stdout == "opened mongodb://u:p@db.example.com/task_timer_db?authSource=admin\n"
 
     def test_starts_the_store_when_no_service_runs(self, tmp_path: Path) -> None:
-        program(tmp_path / "mongosh", '#!/bin/sh\necho "$1"; cat data/endpoint\n')
+        program(tmp_path / "mongosh", '#!/bin/sh\necho "$*"; cat data/endpoint\n')
         said = outcome("shell", folder=tmp_path, **path_with(tmp_path), **NO_MONGOD)
         assert said.returncode == 0
         opened, endpoint = said.stdout.splitlines()
-        assert opened == shell_address(endpoint, "task_timer_db")
+        assert opened == shell_address(endpoint, "task_timer_db") + " --quiet"
         assert running_endpoint(tmp_path / "data") is None
 
     @pytest.mark.usefixtures("serving")
