@@ -222,7 +222,7 @@ class TestThePageOfReliability:
             assert name in {node.name for node in tree.body if isinstance(node, definitions)}, (path, name)
 
     def test_names_a_test_with_each_promise(self) -> None:
-        promises = re.split(r"^(\d+)\. ", self.page[: self.page.index("Beside the tests of")], flags=re.MULTILINE)[1:]
+        promises = re.split(r"^(\d+)\. ", self.page[: self.page.index("When something dies")], flags=re.MULTILINE)[1:]
         assert promises[::2] == [str(number) for number in range(1, 11)]
         assert all("``tests/" in promise for promise in promises[1::2])
 
