@@ -13,8 +13,8 @@ from documents.tasks import Task
 MOST_BYTES = 16 * 1024 * 1024
 """A change of one task is always possible, since a document is at most this large.
 
-Measured: with a cache of 1 GB the embedded store completes 384 MB of open transactions, sixteen clients that each change
-six documents of 4 MB. Sixteen clients with a transaction of this size each are 256 MB."""
+Measured: with a cache of 1 GB the embedded store completes 384 MB of open transactions (sixteen clients that each
+change six documents of 4 MB). Sixteen clients with a transaction of this size each have 256 MB open."""
 
 IMPORT_BYTES = 4 * 1024 * 1024
 """How much of tasks that are there already a part of an import changes: it is done in a second or two."""
