@@ -38,7 +38,7 @@ WORKER_SILENCE_SECONDS = 30
 """How long a worker may be silent before it is replaced: on a busy machine a sound one is silent for seconds."""
 
 _BACKLOG = 2048
-_PORT_PATIENCE_SECONDS = 3.0
+_PORT_PATIENCE_SECONDS = 5.0
 _ORPHANS_PATIENCE_SECONDS = 2 * GRACE_SECONDS
 
 

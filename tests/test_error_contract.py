@@ -487,8 +487,8 @@ class TestTheLog:
         requests = [line for line in logged(log) if line["event"] == "request" and line["request_id"] == "the-tour"]
         for line in requests:
             assert line.keys() == {
-                *("event", "level", "timestamp", "request_id"),
-                *("method", "route", "status", "milliseconds", "user_id"),
+                *("event", "level", "time", "request_id", "worker_pid"),
+                *("method", "route", "status", "milliseconds", "user_id", "client_address", "error_code"),
             }
             assert line["milliseconds"] >= 0
         user_id = str(carol.user["_id"])

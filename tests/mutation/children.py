@@ -69,8 +69,9 @@ _functions: list[FunctionType] = []
 
 def remember_functions() -> None:
     """Finds all that has been imported; no child's garbage collector looks at it again."""
+    gc.unfreeze()  # the collector does not list what a service in this process has frozen
     gc.collect()
-    _functions[:] = [one for one in gc.get_objects() if isinstance(one, FunctionType)]
+    _functions[:] = [one for one in gc.get_objects() if type(one) is FunctionType]
     gc.freeze()
 
 
