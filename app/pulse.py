@@ -105,8 +105,8 @@ def _is_done(port: int, command: Mapping[str, object], within: float) -> bool:
     try:
         with socket.create_connection((LOOPBACK, port), timeout=within) as connection:
             connection.sendall(_message(command))
-            size, *_ = _HEADER.unpack(_read(connection, _HEADER.size))
-            reply = _read(connection, size - _HEADER.size)
+            size, *_ = _HEADER.unpack(read_exactly(connection, _HEADER.size))
+            reply = read_exactly(connection, size - _HEADER.size)
     except (OSError, struct.error):
         return False
     return b"\x01ok\x00" + struct.pack("<d", 1) in reply
@@ -146,7 +146,8 @@ def _element(name: bytes, value: object) -> bytes:
     raise TypeError(value)
 
 
-def _read(connection: socket.socket, size: int) -> bytes:
+def read_exactly(connection: socket.socket, size: int) -> bytes:
+    """So many bytes of a connection. Raises ConnectionError when it ends before."""
     received = b""
     while len(received) < size:
         part = connection.recv(size - len(received))

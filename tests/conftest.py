@@ -144,6 +144,19 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
         client.close()
 
 
+@pytest.fixture
+async def empty_database(settings: Settings, database: Database) -> AsyncIterator[Database]:
+    """Another database, which is empty."""
+    client = connect(settings)
+    try:
+        with without_haste():
+            await client.drop_database(f"{database.name}_empty")
+            yield client[f"{database.name}_empty"]
+            await client.drop_database(f"{database.name}_empty")
+    finally:
+        client.close()
+
+
 @pytest.fixture(scope="session")
 async def service(app: FastAPI, database: Database) -> AsyncIterator[Served]:
     """The service, over HTTP."""

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import bson
 
+from app.pulse import read_exactly
 from tests.support import Json
 
 Answer = Callable[[str, Json], Json | None]
@@ -65,24 +66,14 @@ def _accept(listener: socket.socket, connections: ExitStack, answer: Answer) -> 
 def _serve(connection: socket.socket, answer: Answer) -> None:
     with suppress(OSError, struct.error):
         while True:
-            size, number, _, kind = struct.unpack("<iiii", _read(connection, 16))
+            size, number, _, kind = struct.unpack("<iiii", read_exactly(connection, 16))
             if kind not in {_OP_QUERY, _OP_MSG}:
                 connection.shutdown(socket.SHUT_RDWR)  # TLS, most likely
                 return
-            command = _command(kind, _read(connection, size - 16))
+            command = _command(kind, read_exactly(connection, size - 16))
             name = next(iter(command))
             reply = answer(name, command) or _sound(name)
             connection.sendall(_message(kind, number, reply))
-
-
-def _read(connection: socket.socket, size: int) -> bytes:
-    received = b""
-    while len(received) < size:
-        part = connection.recv(size - len(received))
-        if not part:
-            raise ConnectionError
-        received += part
-    return received
 
 
 def _command(kind: int, body: bytes) -> Json:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import shutil
 import zipfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import BinaryIO
@@ -15,7 +15,6 @@ from bson import ObjectId
 
 from app.clock import stored, utc_now
 from app.config import Settings
-from app.database import connect, without_haste
 from documents.backing_up import _reads_history, one_instant
 from documents.opening import DOCUMENTS
 from tests.books import balance
@@ -44,19 +43,6 @@ class Shell:
 @pytest.fixture
 def shell(tmp_path: Path, settings: Settings) -> Shell:
     return Shell(tmp_path, settings)
-
-
-@pytest.fixture
-async def other(settings: Settings, database: Database) -> AsyncIterator[Database]:
-    """Another database, which is empty."""
-    client = connect(settings)
-    try:
-        with without_haste():
-            await client.drop_database(f"{database.name}_other")
-            yield client[f"{database.name}_other"]
-            await client.drop_database(f"{database.name}_other")
-    finally:
-        client.close()
 
 
 async def stored_in(database: Database) -> dict[str, list[Json]]:
@@ -92,7 +78,7 @@ def damaged(file: Path) -> dict[str, bytes]:
 
 class TestABackup:
     async def test_brings_everything_back(
-        self, alice: Client, bob: Client, database: Database, other: Database, shell: Shell
+        self, alice: Client, bob: Client, database: Database, empty_database: Database, shell: Shell
     ) -> None:
         await with_a_bit_of_everything(alice)
         await with_a_bit_of_everything(bob)
@@ -100,11 +86,15 @@ class TestABackup:
         count = sum(len(rows) for rows in before.values())
         assert await shell.run("backup", "all.zip", on=database) == (0, f"all.zip has {count:,} documents.\n", "")
         assert (shell.folder / "all.zip").stat().st_mode & 0o077 == 0
-        assert await shell.run("restore", "all.zip", on=other) == (0, f"{count:,} documents are restored.\n", "")
-        assert await stored_in(other) == before == await stored_in(database)
-        indexes = await other.tasks.index_information()
+        assert await shell.run("restore", "all.zip", on=empty_database) == (
+            0,
+            f"{count:,} documents are restored.\n",
+            "",
+        )
+        assert await stored_in(empty_database) == before == await stored_in(database)
+        indexes = await empty_database.tasks.index_information()
         assert indexes.keys() == (await database.tasks.index_information()).keys()
-        code, said, _ = await shell.run("doctor", on=other)
+        code, said, _ = await shell.run("doctor", on=empty_database)
         assert (code, said.endswith("nothing wrong.\n")) == (0, True)
 
     async def test_tells_what_is_in_it(self, alice: Client, database: Database, shell: Shell) -> None:
@@ -119,12 +109,12 @@ class TestABackup:
         assert PASSWORD not in str(task)
 
     async def test_of_nothing_is_one(
-        self, database: Database, empty_service: str, other: Database, shell: Shell
+        self, database: Database, empty_service: str, empty_database: Database, shell: Shell
     ) -> None:
         assert empty_service
         assert (await shell.run("restore", "none.zip", on=database))[0] == 1
-        assert (await shell.run("backup", "all.zip", on=other))[:2] == (0, "all.zip has 0 documents.\n")
-        assert (await shell.run("restore", "all.zip", on=other))[:2] == (0, "0 documents are restored.\n")
+        assert (await shell.run("backup", "all.zip", on=empty_database))[:2] == (0, "all.zip has 0 documents.\n")
+        assert (await shell.run("restore", "all.zip", on=empty_database))[:2] == (0, "0 documents are restored.\n")
 
 
 class Mover:
@@ -191,7 +181,9 @@ async def read_while(pipe: BinaryIO, do: Callable[[int], Awaitable[None]]) -> by
 
 
 class TestABackupOfADatabaseInUse:
-    async def test_is_of_one_instant(self, alice: Client, database: Database, other: Database, shell: Shell) -> None:
+    async def test_is_of_one_instant(
+        self, alice: Client, database: Database, empty_database: Database, shell: Shell
+    ) -> None:
         """Each entry is where it was at that instant, in one task or among the deleted ones, and the counters fit."""
         mover = Mover(alice)
         await mover.prepare()
@@ -205,10 +197,10 @@ class TestABackupOfADatabaseInUse:
             code, _, wrong = await backup
         assert (code, wrong) == (0, "")
         (shell.folder / "all.zip").write_bytes(content)
-        assert (await shell.run("restore", "all.zip", on=other))[0] == 0
+        assert (await shell.run("restore", "all.zip", on=empty_database))[0] == 0
         assert await stored_in(database) != before, "nothing was moved meanwhile"
-        assert await stored_in(other) == before
-        await balance(other)
+        assert await stored_in(empty_database) == before
+        await balance(empty_database)
 
 
 class TestAnInstant:
@@ -253,16 +245,16 @@ class TestWhatIsRefused:
         assert (code, said) == (1, "The database is not empty: a backup is restored into one that is.\n")
         assert await stored_in(database) == before
 
-    async def test_is_a_file_that_is_not_whole(self, backup: Path, other: Database, shell: Shell) -> None:
+    async def test_is_a_file_that_is_not_whole(self, backup: Path, empty_database: Database, shell: Shell) -> None:
         for name, content in damaged(backup).items():
             (shell.folder / name).write_bytes(content)
-            code, _, said = await shell.run("restore", name, on=other)
+            code, _, said = await shell.run("restore", name, on=empty_database)
             assert (code, said) == (1, f"{name} is not a whole backup: it was cut short, or it is something else.\n")
-        code, _, said = await shell.run("restore", "none.zip", on=other)
+        code, _, said = await shell.run("restore", "none.zip", on=empty_database)
         assert (code, said) == (1, "none.zip cannot be read: No such file or directory.\n")
-        assert not any((await stored_in(other)).values())
+        assert not any((await stored_in(empty_database)).values())
 
-    async def test_is_one_that_was_changed(self, backup: Path, other: Database, shell: Shell) -> None:
+    async def test_is_one_that_was_changed(self, backup: Path, empty_database: Database, shell: Shell) -> None:
         with zipfile.ZipFile(backup) as archive:
             (task,) = bson.decode_all(archive.read("tasks.bson"))
             manifest = json.loads(archive.read("manifest.json"))
@@ -277,7 +269,7 @@ class TestWhatIsRefused:
             changed = shell.folder / "changed.zip"
             shutil.copy(backup, changed)
             rewritten(changed, **members)
-            code, _, said = await shell.run("restore", changed.name, on=other)
+            code, _, said = await shell.run("restore", changed.name, on=empty_database)
             assert code == 1
             assert why in said
-        assert not any((await stored_in(other)).values())
+        assert not any((await stored_in(empty_database)).values())

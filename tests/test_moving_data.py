@@ -2,16 +2,17 @@
 
 import random
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
 from tests.conftest import Database, MakeUser
 from tests.support import Client, Json
+from tests.tracked import reports_by
 
 YEAR = {"from": "2025-12-30", "to": "2027-01-03"}
 GROUPS = ("day", "week", "month", "weekday", "project", "client", "task", "tag", "billable", "project,task", "tag,day")
 ZONE = "Europe/Berlin"
+IN_BERLIN = {**YEAR, "timezone": ZONE}
 RATES = [None, {"amount": 8050, "currency": "EUR"}, {"amount": 12_001, "currency": "JPY"}]
 
 
@@ -40,26 +41,6 @@ async def tracked_by_chance(client: Client, chance: random.Random) -> None:
         )
 
 
-async def reports(client: Client) -> dict[str, Any]:
-    """A year's report by everything that an export can bring along, without ids."""
-    found = {}
-    for group_by in GROUPS:
-        sent = {**YEAR, "timezone": ZONE, "group_by": group_by}
-        response = await client.get("/reports/summary", params=sent)
-        assert response.status_code == 200, response.text
-        summary: Json = response.json()
-        found[group_by] = (summary["total_seconds"], summary["amounts"], without_ids(summary["rows"]))
-    return found
-
-
-def without_ids(rows: list[Json]) -> list[Any]:
-    shown = [
-        (row["label"], row["seconds"], row["entry_count"], str(row["amounts"]), without_ids(row.get("rows", [])))
-        for row in rows
-    ]
-    return sorted(shown, key=str)
-
-
 async def everything_of(client: Client, database: Database) -> list[Json]:
     mine = {"user_id": client.user["_id"]}
     return [row for name in ("tasks", "projects") for row in await database[name].find(mine).to_list(None)]
@@ -74,7 +55,7 @@ class TestWhatWasTracked:
         alice, bob = await make_user("alice@example.com"), await make_user("bob@example.com")
         await tracked_by_chance(alice, random.Random(seed))
         path = "/exports/account.ndjson.gz" if form == "account" else "/exports/time-entries.csv"
-        exported = await alice.get(path, params={} if form == "account" else {**YEAR, "timezone": ZONE})
+        exported = await alice.get(path, params={} if form == "account" else IN_BERLIN)
         assert exported.status_code == 200
 
         async def read_in(client: Client) -> Json:
@@ -85,14 +66,14 @@ class TestWhatWasTracked:
             assert made["errors"] == []
             return made
 
-        before = await reports(alice)
+        before = await reports_by(GROUPS, alice, IN_BERLIN)
         batch = await read_in(bob)
         assert batch["created"]["entries"] == 20
-        assert await reports(bob) == before
+        assert await reports_by(GROUPS, bob, IN_BERLIN) == before
 
         for client in (bob, alice):  # again, and where it came from
             assert (await read_in(client))["created"]["entries"] == 0
-        assert await reports(bob) == before
+        assert await reports_by(GROUPS, bob, IN_BERLIN) == before
 
         assert (await bob.delete(f"/imports/{batch['id']}")).status_code == 200
         assert await everything_of(bob, database) == []

@@ -5,7 +5,6 @@ import random
 from collections import Counter
 from datetime import datetime
 from io import StringIO
-from typing import Any
 
 import pytest
 
@@ -14,7 +13,7 @@ from tests.books import balance
 from tests.conftest import Database
 from tests.foreign_files import FOREIGN, as_table, by_day
 from tests.support import LONG, Client, Json
-from tests.tracked import PROJECTS, Tracked, as_account, tracked_by_chance
+from tests.tracked import PROJECTS, Tracked, as_account, reports_by, tracked_by_chance
 
 YEAR = {"from": "2025-12-30", "to": "2027-01-03", "timezone": "Europe/Berlin"}
 KEYS = (
@@ -64,25 +63,6 @@ async def entries_of(client: Client) -> Counter[Tracked]:
     return found
 
 
-async def reports(client: Client) -> dict[str, Any]:
-    """The year by every key, without ids."""
-    found = {}
-    for key in KEYS:
-        response = await client.get("/reports/summary", params={**YEAR, "group_by": key})
-        assert response.status_code == 200, response.text
-        summary: Json = response.json()
-        found[key] = (summary["total_seconds"], summary["amounts"], without_ids(summary["rows"]))
-    return found
-
-
-def without_ids(rows: list[Json]) -> list[Any]:
-    shown = [
-        (row["label"], row["seconds"], row["entry_count"], str(row["amounts"]), without_ids(row.get("rows", [])))
-        for row in rows
-    ]
-    return sorted(shown, key=str)
-
-
 OWN = ("csv", "account")
 FORMS = (*OWN, *FOREIGN)
 
@@ -101,7 +81,7 @@ class TestWhatIsReadIn:
         made = await read_in(bob, content, form)
         assert (made["created"]["entries"], made["duplicates"]) == (len(tracked), 0)
         assert await entries_of(bob) == Counter(tracked)
-        assert await reports(bob) == await reports(alice)
+        assert await reports_by(KEYS, bob, YEAR) == await reports_by(KEYS, alice, YEAR)
 
         again = await read_in(bob, content, form)
         assert (again["created"], again["duplicates"]) == ({"projects": 0, "tasks": 0, "entries": 0}, len(tracked))

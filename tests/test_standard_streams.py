@@ -12,13 +12,11 @@ import stat
 import subprocess
 import tty
 import zipfile
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from app.config import Settings
-from app.database import connect, without_haste
 from tests.conftest import Database
 from tests.processes import COMMAND, PATIENCE_SECONDS, clean_environment, named_pipe
 from tests.support import Client
@@ -80,19 +78,6 @@ async def tracked(alice: Client) -> Client:
     """A user with an hour."""
     await alice.write(await alice.make_task())
     return alice
-
-
-@pytest.fixture
-async def empty_database(settings: Settings, database: Database) -> AsyncIterator[Database]:
-    """Another database, which is empty."""
-    client = connect(settings)
-    try:
-        with without_haste():
-            await client.drop_database(f"{database.name}_streams")
-            yield client[f"{database.name}_streams"]
-            await client.drop_database(f"{database.name}_streams")
-    finally:
-        client.close()
 
 
 def hours(content: bytes) -> list[str]:

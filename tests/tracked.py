@@ -3,12 +3,14 @@
 import gzip
 import json
 import random
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from bson import ObjectId
 
-from tests.support import Json
+from tests.support import Client, Json
 
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/New_York")
 EDGES = [datetime(2026, month, day, tzinfo=UTC) for month, day in ((1, 1), (3, 29), (10, 25), (6, 15))]
@@ -118,3 +120,22 @@ def as_a_line(entry: Tracked) -> Json:
         "needs_review": False,
         "hourly_rate": entry.rate and {"amount": entry.rate[0], "currency": entry.rate[1]},
     }
+
+
+async def reports_by(groups: Iterable[str], client: Client, query: Mapping[str, str]) -> dict[str, Any]:
+    """The report of this query by each group, without ids."""
+    found = {}
+    for group_by in groups:
+        response = await client.get("/reports/summary", params={**query, "group_by": group_by})
+        assert response.status_code == 200, response.text
+        summary: Json = response.json()
+        found[group_by] = (summary["total_seconds"], summary["amounts"], _without_ids(summary["rows"]))
+    return found
+
+
+def _without_ids(rows: list[Json]) -> list[Any]:
+    shown = [
+        (row["label"], row["seconds"], row["entry_count"], str(row["amounts"]), _without_ids(row.get("rows", [])))
+        for row in rows
+    ]
+    return sorted(shown, key=str)
