@@ -48,8 +48,8 @@ fuzz: $(DEV_STAMP)
 
 # The newest figures stand in docs/reliability.rst afterwards.
 crash: $(DEV_STAMP)
-	@CRASH_ROUNDS=200 CRASH_FIGURES=.crash.json $(BIN)/python -m pytest -n 2 tests/crash $(ARGS)
-	@$(BIN)/python -m tests.crash.figures .crash.json
+	@CRASH_ROUNDS=200 CRASH_FIGURES=.crash.json $(BIN)/python -m pytest -n 2 tests/operation/crash $(ARGS)
+	@$(BIN)/python -m tests.operation.crash.figures .crash.json
 
 check: $(DEV_STAMP) install-check clients
 	@$(BIN)/ruff check

@@ -1,4 +1,4 @@
-"""The one hierarchy of errors that a service raises. app/problems.py turns them into answers."""
+"""The one hierarchy of errors that a service raises. app/http/problems.py turns them into answers."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar

@@ -15,16 +15,16 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from app.config import Settings, get_settings
-from app.docs_page import install_docs_page
 from app.errors import DatabaseUnavailableError
+from app.http.middleware import BodyLimit, CrashGuard, HeadAsGet, Origins, RequestLog, SecurityHeaders
+from app.http.problems import install_error_handlers
+from app.http.root_path import RootPath
 from app.logging import configure_logging
-from app.middleware import BodyLimit, CrashGuard, HeadAsGet, Origins, RequestLog, SecurityHeaders
-from app.openapi import install_openapi
-from app.openapi_headers import HEADERS
-from app.problems import install_error_handlers
-from app.root_path import RootPath
-from app.security import passwords
-from documents.opening import open_database
+from app.openapi.docs_page import install_docs_page
+from app.openapi.document import install_openapi
+from app.openapi.response_headers import HEADERS
+from app.security.passwords import passwords
+from documents.registry import open_database
 from routes import (
     api_tokens,
     auth,
@@ -41,13 +41,13 @@ from routes import (
     users,
 )
 from routes.dependencies import State
-from services.account_deletion import account_deletion_service
-from services.imports import background_imports
-from services.projects import project_service
-from services.rate_limits import RateLimiter
-from services.schemas.problems import Problem
-from services.sessions import TokenMaker
-from services.users import user_service
+from services.accounts.deletion import account_deletion_service
+from services.accounts.rate_limits import RateLimiter
+from services.accounts.sessions import TokenMaker
+from services.accounts.users import user_service
+from services.tracking.projects import project_service
+from services.tracking.schemas.problems import Problem
+from services.transfer.import_service import background_imports
 
 GARBAGE_THRESHOLD = 50_000
 """Allocations between two collections: what a request makes is freed by counting references."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from app.config import Settings
-from app.embedded import EmbeddedStore
+from app.embedded.store import EmbeddedStore
 from benchmarks.client import HOST, BenchmarkError
 
 ROOT = Path(__file__).parent.parent

@@ -5,14 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from app.arguments import JsonBody
-from app.json import json_response
-from app.problems import problems
-from routes.answers import with_headers
+from app.http.endpoint import Endpoint, JsonBody
+from app.http.json import json_response
+from app.http.problems import problems
 from routes.dependencies import AccountHolder, Page
-from routes.endpoints import Endpoint
-from services.api_tokens import TokenNotFoundError, api_token_service
-from services.schemas.api_tokens import ApiTokenCreate, ApiTokenCreated, ApiTokenPage
+from routes.responses import with_headers
+from services.accounts.api_tokens import TokenNotFoundError, api_token_service
+from services.accounts.schemas.api_tokens import ApiTokenCreate, ApiTokenCreated, ApiTokenPage
 
 router = APIRouter(route_class=Endpoint, prefix="/auth/api-tokens", tags=["auth"])
 

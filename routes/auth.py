@@ -5,17 +5,16 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from app.arguments import FormBody, JsonBody
 from app.errors import RateLimitError
-from app.json import json_response
-from app.problems import problems
-from app.security import InvalidTokenError
+from app.http.endpoint import Endpoint, FormBody, JsonBody
+from app.http.json import json_response
+from app.http.problems import problems
+from app.security.tokens import InvalidTokenError
 from routes.dependencies import AccountHolder, Limiter, Tokens
-from routes.endpoints import Endpoint
-from services.schemas.fields import EmptyBody
-from services.schemas.users import PasswordChange, SessionRefresh, SignIn, TokenRead
-from services.sessions import InvalidCredentialsError, session_service
-from services.users import WrongPasswordError, user_service
+from services.accounts.schemas.users import PasswordChange, SessionRefresh, SignIn, TokenRead
+from services.accounts.sessions import InvalidCredentialsError, session_service
+from services.accounts.users import WrongPasswordError, user_service
+from services.common.values.fields import EmptyBody
 
 router = APIRouter(route_class=Endpoint, prefix="/auth", tags=["auth"])
 

@@ -3,10 +3,10 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from app.json import json_response
+from app.http.endpoint import Endpoint
+from app.http.json import json_response
 from routes.dependencies import ServiceSettings
-from routes.endpoints import Endpoint
-from services.schemas.config import ServiceConfig, read_config
+from services.common.service_config import ServiceConfig, read_config
 
 router = APIRouter(route_class=Endpoint, prefix="/config", tags=["config"])
 

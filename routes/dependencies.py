@@ -7,20 +7,21 @@ from typing import Annotated, Any, TypedDict
 from fastapi import Depends, Request, Security
 from fastapi.security import OAuth2PasswordBearer
 
-from app.arguments import Argument, Operation, Query
 from app.config import Settings
-from app.database import Client
+from app.database.client import Client
 from app.errors import AuthenticationError, FieldError, ValidationError
-from app.root_path import own_path
-from app.scopes import SCOPES, InsufficientScopeError, Scope
-from services.authentication import ActingUser, authentication_service
-from services.rate_limits import RateLimiter
-from services.retries import IdempotencyInProgressError, IdempotencyKeyReusedError, RequestKey
-from services.schemas.fields import PageQuery
-from services.schemas.imports import ImportQuery
-from services.schemas.overlaps import OverlapQuery
-from services.schemas.versions import VersionCondition
-from services.sessions import TokenMaker
+from app.http.endpoint import Argument, Operation, Query
+from app.http.root_path import own_path
+from app.security.scopes import SCOPES, InsufficientScopeError, Scope
+from services.accounts.authentication import authentication_service
+from services.accounts.rate_limits import RateLimiter
+from services.accounts.sessions import TokenMaker
+from services.common.acting_user import ActingUser
+from services.common.idempotency import IdempotencyInProgressError, IdempotencyKeyReusedError, RequestKey
+from services.common.values.fields import PageQuery
+from services.common.values.versions import VersionCondition
+from services.tracking.schemas.overlaps import OverlapQuery
+from services.transfer.schemas.imports import ImportQuery
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
@@ -67,7 +68,7 @@ class SignedIn(OAuth2PasswordBearer):
     """
 
     def __init__(self, *scopes: Scope) -> None:
-        # The address in the OpenAPI document is set with the API's prefix in app/openapi.py.
+        # The address in the OpenAPI document is set with the API's prefix in app/openapi/document.py.
         super().__init__(tokenUrl="auth/token", scheme_name="Password", scopes=SCOPES)
         self.needed = scopes
 

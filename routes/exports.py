@@ -5,14 +5,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from app.arguments import Query
-from app.openapi_headers import header_references
-from routes.answers import streamed
+from app.http.endpoint import Endpoint, Query
+from app.openapi.response_headers import header_references
 from routes.dependencies import Exporter
-from routes.endpoints import Endpoint
-from services.export_formats.csv_file import CsvForm
-from services.exports import export_service
-from services.schemas.exports import CsvQuery, ExportQuery
+from routes.responses import streamed
+from services.transfer.export_formats.csv_file import CsvForm
+from services.transfer.exports import export_service
+from services.transfer.schemas.exports import CsvQuery, ExportQuery
 
 router = APIRouter(route_class=Endpoint, prefix="/exports", tags=["exports"])
 

@@ -7,12 +7,12 @@ from pydantic import ConfigDict, with_config
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from app.database import ping_soon
+from app.database.client import ping_soon
 from app.errors import DatabaseUnavailableError
-from app.json import json_response
-from app.problems import problems
+from app.http.endpoint import Endpoint
+from app.http.json import json_response
+from app.http.problems import problems
 from routes.dependencies import DatabaseClient
-from routes.endpoints import Endpoint
 
 router = APIRouter(route_class=Endpoint, prefix="/health", tags=["health"])
 

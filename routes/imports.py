@@ -5,15 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from app.json import json_response
-from app.openapi_headers import header_references
-from app.problems import problems
-from app.uploads import FormWithFile, Upload
-from routes.answers import imported
+from app.http.endpoint import Endpoint
+from app.http.json import json_response
+from app.http.problems import problems
+from app.http.uploads import FormWithFile, Upload
+from app.openapi.response_headers import header_references
 from routes.dependencies import ImportOptions, Page, Reader, Writer
-from routes.endpoints import Endpoint
-from services.imports import ImportNotFoundError, ImportRunningError, import_service
-from services.schemas.imports import ImportForm, ImportPage, ImportRead, ImportUndoResult
+from routes.responses import imported
+from services.transfer.import_service import ImportNotFoundError, ImportRunningError, import_service
+from services.transfer.schemas.imports import ImportForm, ImportPage, ImportRead, ImportUndoResult
 
 LOCATED = {"headers": header_references("Location")}
 

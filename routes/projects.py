@@ -5,14 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from app.arguments import JsonBody, Query
-from app.json import json_response
-from app.problems import problems
-from routes.answers import versioned, with_headers
+from app.http.endpoint import Endpoint, JsonBody, Query
+from app.http.json import json_response
+from app.http.problems import problems
 from routes.dependencies import RETRY_ERRORS, IdempotencyKey, Reader, Writer
-from routes.endpoints import Endpoint
-from services.projects import ProjectNameTakenError, ProjectNotFoundError, project_service
-from services.schemas.projects import (
+from routes.responses import versioned, with_headers
+from services.tracking.projects import ProjectNameTakenError, ProjectNotFoundError, project_service
+from services.tracking.schemas.projects import (
     ProjectChangeQuery,
     ProjectCreate,
     ProjectPage,

@@ -5,12 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from app.arguments import Query
-from app.json import json_response
+from app.http.endpoint import Endpoint, Query
+from app.http.json import json_response
 from routes.dependencies import ReportReader
-from routes.endpoints import Endpoint
-from services.reports import report_service
-from services.schemas.reports import (
+from services.reporting.reports import report_service
+from services.reporting.schemas import (
     SummaryQuery,
     SummaryRead,
     TimesheetQuery,

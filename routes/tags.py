@@ -5,14 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from app.arguments import JsonBody
-from app.json import json_response
-from app.problems import problems
-from routes.answers import versioned
+from app.http.endpoint import Endpoint, JsonBody
+from app.http.json import json_response
+from app.http.problems import problems
 from routes.dependencies import RETRY_ERRORS, IdempotencyKey, Page, Reader, Writer
-from routes.endpoints import Endpoint
-from services.schemas.tags import TagPage, TagRename, TagRenameResult
-from services.tags import tag_service
+from routes.responses import versioned
+from services.tracking.schemas.tags import TagPage, TagRename, TagRenameResult
+from services.tracking.tags import tag_service
 
 router = APIRouter(route_class=Endpoint, prefix="/tags", tags=["tags"])
 

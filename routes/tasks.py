@@ -5,17 +5,17 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from app.arguments import JsonBody, Query
 from app.errors import StaleVersionError
-from app.json import json_response
-from app.problems import problems
-from routes.answers import versioned, with_headers, with_whole_problems
+from app.http.endpoint import Endpoint, JsonBody, Query
+from app.http.json import json_response
+from app.http.problems import problems
 from routes.dependencies import RETRY_ERRORS, IdempotencyKey, IfMatch, IfNoneMatch, Overlap, Reader, Writer
-from routes.endpoints import Endpoint
-from services.bulk import bulk_service
-from services.schemas.bulk import BulkRequest, BulkResponse
-from services.schemas.fields import EmptyBody
-from services.schemas.tasks import (
+from routes.responses import versioned, with_headers, with_whole_problems
+from services.common.values.fields import EmptyBody
+from services.tracking.bulk import bulk_service
+from services.tracking.rules.transaction_sizes import BulkTooLargeError
+from services.tracking.schemas.bulk import BulkRequest, BulkResponse
+from services.tracking.schemas.tasks import (
     TaskCreate,
     TaskPage,
     TaskQuery,
@@ -23,8 +23,7 @@ from services.schemas.tasks import (
     TaskUpdate,
     TaskWithEntries,
 )
-from services.tasks import TaskNotFoundError, task_service
-from services.transaction_sizes import BulkTooLargeError
+from services.tracking.tasks import TaskNotFoundError, task_service
 
 router = APIRouter(route_class=Endpoint, prefix="/tasks", tags=["tasks"])
 

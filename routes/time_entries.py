@@ -5,18 +5,19 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from app.arguments import JsonBody, Query
 from app.errors import StaleVersionError
-from app.json import json_response
-from app.problems import problems
-from routes.answers import versioned, with_headers
+from app.http.endpoint import Endpoint, JsonBody, Query
+from app.http.json import json_response
+from app.http.problems import problems
 from routes.dependencies import RETRY_ERRORS, IdempotencyKey, IfMatch, IfNoneMatch, Overlap, Page, Reader, Writer
-from routes.endpoints import Endpoint
-from services.entry_errors import EntryNotFoundError
-from services.overlap import OverlapError
-from services.room import TaskFullError
-from services.schemas.entries import EntryPage, EntryQuery, EntryRead
-from services.schemas.entry_changes import (
+from routes.responses import versioned, with_headers
+from services.common.values.fields import EmptyBody
+from services.tracking.rules.capacity import TaskFullError
+from services.tracking.rules.errors import EntryNotFoundError
+from services.tracking.rules.instants import InTheFutureError
+from services.tracking.rules.overlap import OverlapError
+from services.tracking.schemas.entries import EntryPage, EntryQuery, EntryRead
+from services.tracking.schemas.entry_changes import (
     EntryCreate,
     EntryMove,
     EntrySplit,
@@ -24,10 +25,8 @@ from services.schemas.entry_changes import (
     EntryUpdate,
     EntryWriteResult,
 )
-from services.schemas.fields import EmptyBody
-from services.spans import InTheFutureError
-from services.tasks import TaskNotFoundError
-from services.time_entries import TimerRunningError, time_entry_service
+from services.tracking.tasks import TaskNotFoundError
+from services.tracking.time_entries import TimerRunningError, time_entry_service
 
 router = APIRouter(route_class=Endpoint, prefix="/tasks/{task_id}/time-entries", tags=["time entries"])
 across_tasks = APIRouter(route_class=Endpoint, prefix="/time-entries", tags=["time entries"])

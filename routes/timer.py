@@ -5,17 +5,17 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from app.arguments import JsonBody
 from app.errors import StaleVersionError
-from app.problems import problems
-from routes.answers import versioned
+from app.http.endpoint import Endpoint, JsonBody
+from app.http.problems import problems
 from routes.dependencies import RETRY_ERRORS, IdempotencyKey, IfMatch, IfNoneMatch, Overlap, TimerReader, TimerUser
-from routes.endpoints import Endpoint
-from services.entry_errors import EntryNotFoundError
-from services.overlap import OverlapError
-from services.room import TaskFullError
-from services.schemas.fields import EmptyBody
-from services.schemas.timer import (
+from routes.responses import versioned
+from services.common.values.fields import EmptyBody
+from services.tracking.rules.capacity import TaskFullError
+from services.tracking.rules.errors import EntryNotFoundError
+from services.tracking.rules.instants import InTheFutureError
+from services.tracking.rules.overlap import OverlapError
+from services.tracking.schemas.timer import (
     TimerRead,
     TimerStart,
     TimerStop,
@@ -25,10 +25,9 @@ from services.schemas.timer import (
     TimerUpdate,
     TimerWriteResult,
 )
-from services.spans import InTheFutureError
-from services.switching import switching_service
-from services.tasks import TaskNotFoundError
-from services.timer import NoRunningTimerError, NothingToResumeError, TimerAlreadyRunningError, timer_service
+from services.tracking.switch import switching_service
+from services.tracking.tasks import TaskNotFoundError
+from services.tracking.timer import NoRunningTimerError, NothingToResumeError, TimerAlreadyRunningError, timer_service
 
 router = APIRouter(route_class=Endpoint, prefix="/timer", tags=["timer"])
 

@@ -5,18 +5,17 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from app.arguments import JsonBody
 from app.errors import RateLimitError
-from app.json import json_response
-from app.problems import problems
-from routes.answers import with_headers
+from app.http.endpoint import Endpoint, JsonBody
+from app.http.json import json_response
+from app.http.problems import problems
 from routes.dependencies import AccountHolder, Limiter, Page, ServiceSettings
-from routes.endpoints import Endpoint
-from services.account_deletion import account_deletion_service
-from services.audit import audit_service
-from services.schemas.audit import AuditPage
-from services.schemas.users import AccountDelete, UserCreate, UserRead, UserUpdate
-from services.users import EmailTakenError, RegistrationClosedError, WrongPasswordError, user_service
+from routes.responses import with_headers
+from services.accounts.audit import audit_service
+from services.accounts.deletion import account_deletion_service
+from services.accounts.schemas.audit import AuditPage
+from services.accounts.schemas.users import AccountDelete, UserCreate, UserRead, UserUpdate
+from services.accounts.users import EmailTakenError, RegistrationClosedError, WrongPasswordError, user_service
 
 registration = APIRouter(route_class=Endpoint, prefix="/users", tags=["users"])
 account = APIRouter(route_class=Endpoint, prefix="/users/me", tags=["users"])

@@ -16,17 +16,19 @@ from pymongo import DeleteOne
 from xdist.scheduler import WorkStealingScheduling
 
 from app.config import Settings
-from app.database import connect, without_haste
+from app.database.client import connect
+from app.database.deadlines import without_haste
 from app.main import create_app
-from app.security import AccessTokens, passwords
-from documents.opening import DOCUMENTS, prepare
-from documents.refresh_tokens import RefreshToken
-from documents.users import User
-from services.emails import email_key
-from tests import scheduling, time_limits
-from tests.crash import figures
-from tests.support import API, PASSWORD, Client, Json, Served, serving
-from tests.worker_store import WorkerStore
+from app.security.passwords import passwords
+from app.security.tokens import AccessTokens
+from documents.accounts.refresh_tokens import RefreshToken
+from documents.accounts.users import User
+from documents.registry import DOCUMENTS, prepare
+from services.common.values.emails import email_key
+from tests.operation.crash import figures
+from tests.support import scheduling, time_limits
+from tests.support.http import API, PASSWORD, Client, Json, Served, serving
+from tests.support.worker_store import WorkerStore
 
 Database = AsyncIOMotorDatabase[Json]
 MakeUser = Callable[..., Awaitable[Client]]

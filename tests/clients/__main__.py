@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.processes import free_port, running
+from tests.support.processes import free_port, running
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

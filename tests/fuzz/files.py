@@ -15,24 +15,24 @@ from zoneinfo import ZoneInfo
 import bson
 from pydantic import TypeAdapter
 
-from app.backups import KIND, MANIFEST, BackupError, _checked_manifest
+from app.commands.atomic_files import open_for_reading
+from app.commands.backup import KIND, MANIFEST, BackupError, _checked_manifest
 from app.errors import BodyTooLargeError, CommandError, ServiceError, ValidationError
-from app.files import open_for_reading
-from documents.backing_up import split
-from services.account_reading import TaskPart, parts_of, read_account
-from services.import_formats.dates import DateOrder
-from services.import_formats.parsing import Settings
-from services.import_formats.reading import read_rows
-from services.import_formats.rows import ImportedRow, RowsRead
-from services.import_formats.sources import RowFormat
-from services.money import LARGEST_AMOUNT, MINOR_UNITS
-from services.schemas.account_file import DeletedEntryLine
-from services.schemas.fields import ClientName, Note, ProjectName, Tags, Title, Zone
+from documents.maintenance.dump import split
+from services.common.values.fields import ClientName, Note, ProjectName, Tags, Title, Zone
+from services.common.values.money import LARGEST_AMOUNT, MINOR_UNITS
+from services.transfer.account_file.reader import TaskPart, parts_of, read_account
+from services.transfer.import_formats.programs.registry import RowFormat
+from services.transfer.import_formats.rows.reader import read_rows
+from services.transfer.import_formats.rows.row_parser import Settings
+from services.transfer.import_formats.tables.rows import ImportedRow, RowsRead
+from services.transfer.import_formats.values.dates import DateOrder
+from services.transfer.schemas.account_file import DeletedEntryLine
 from tests.fuzz.target import Target, chosen
-from tests.test_account_import import ACCOUNT, END, ENTRY, PROJECT, TASK
+from tests.paths import SAMPLES
+from tests.transfer.test_account_import import ACCOUNT, END, ENTRY, PROJECT, TASK
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-SAMPLES = Path(__file__).parent.parent / "samples"
 FORMATS: tuple[RowFormat, ...] = get_args(RowFormat)
 ORDERS: tuple[DateOrder | None, ...] = (None, *get_args(DateOrder.__value__))
 ZONES = ("Europe/Berlin", "UTC", "Australia/Lord_Howe", "Pacific/Apia", "Africa/Monrovia")

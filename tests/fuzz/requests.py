@@ -12,24 +12,24 @@ from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from app.arguments import Argument, FormBody, JsonBody, Query, refuse_unknown_parameters
 from app.config import Settings
 from app.errors import UnsupportedMediaTypeError, ValidationError, members
-from app.middleware import RequestLog
-from app.origins import origin, request_under_way
-from app.uploads import FormWithFile
+from app.http.endpoint import Argument, FormBody, JsonBody, Query, refuse_unknown_parameters
+from app.http.middleware import RequestLog
+from app.http.uploads import FormWithFile
+from app.request_context import origin, request_under_way
 from routes.dependencies import IdempotencyHeader, VersionHeader
-from services.schemas.api_tokens import ApiTokenCreate
-from services.schemas.bulk import BulkRequest
-from services.schemas.entries import EntryQuery
-from services.schemas.entry_changes import EntryCreate, EntryUpdate
-from services.schemas.imports import ImportForm
-from services.schemas.projects import ProjectCreate
-from services.schemas.reports import SummaryQuery, TimesheetQuery
-from services.schemas.tags import TagRename
-from services.schemas.tasks import TaskCreate, TaskQuery, TaskUpdate
-from services.schemas.timer import TimerStop
-from services.schemas.users import SignIn, UserCreate, UserUpdate
+from services.accounts.schemas.api_tokens import ApiTokenCreate
+from services.accounts.schemas.users import SignIn, UserCreate, UserUpdate
+from services.reporting.schemas import SummaryQuery, TimesheetQuery
+from services.tracking.schemas.bulk import BulkRequest
+from services.tracking.schemas.entries import EntryQuery
+from services.tracking.schemas.entry_changes import EntryCreate, EntryUpdate
+from services.tracking.schemas.projects import ProjectCreate
+from services.tracking.schemas.tags import TagRename
+from services.tracking.schemas.tasks import TaskCreate, TaskQuery, TaskUpdate
+from services.tracking.schemas.timer import TimerStop
+from services.transfer.schemas.imports import ImportForm
 from tests.fuzz.target import Target, chosen, text_of
 
 T = TypeVar("T")

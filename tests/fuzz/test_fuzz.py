@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.fuzz.target import Target
 from tests.fuzz.targets import TARGETS
-from tests.support import LONG
+from tests.support.http import LONG
 
 EXAMPLES = 1_000 if LONG else 50
 

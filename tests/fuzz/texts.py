@@ -11,22 +11,16 @@ from bson import ObjectId
 from pydantic import TypeAdapter
 from pydantic import ValidationError as NotValidError
 
-from app.bearer_secrets import RefreshSecret
 from app.clock import rfc3339, stored
 from app.errors import AuthenticationError
-from app.security import AccessTokens, Claims
-from documents.base import object_id
-from services import cursors
-from services.cursors import InvalidCursorError, Position, decode_cursor, encode_cursor
-from services.emails import checked_email, email_key
-from services.import_formats.dates import DateOrder, date_and_rest, parsed_date
-from services.import_formats.durations import HOUR, MINUTE, SECOND, parsed_duration
-from services.import_formats.rates import in_minor_units, number_and_currency, parsed_billable, rate_of
-from services.import_formats.texts import parsed_tags, title_and_note
-from services.import_formats.times import parsed_time
-from services.money import LARGEST_AMOUNT
-from services.rounding import Rounding
-from services.schemas.fields import (
+from app.security.bearer_secrets import RefreshSecret
+from app.security.tokens import AccessTokens, Claims
+from documents.common.base import object_id
+from services.common import cursors
+from services.common.cursors import InvalidCursorError, Position, decode_cursor, encode_cursor
+from services.common.rounding import Rounding
+from services.common.values.emails import checked_email, email_key
+from services.common.values.fields import (
     FIRST_YEAR,
     LAST_YEAR,
     Color,
@@ -45,8 +39,14 @@ from services.schemas.fields import (
     Title,
     Zone,
 )
-from services.schemas.reports import Groups, RoundingParameter
-from services.schemas.texts import lines
+from services.common.values.money import LARGEST_AMOUNT
+from services.common.values.texts import lines
+from services.reporting.schemas import Groups, RoundingParameter
+from services.transfer.import_formats.values.dates import DateOrder, date_and_rest, parsed_date
+from services.transfer.import_formats.values.durations import HOUR, MINUTE, SECOND, parsed_duration
+from services.transfer.import_formats.values.rates import in_minor_units, number_and_currency, parsed_billable, rate_of
+from services.transfer.import_formats.values.texts import parsed_tags, title_and_note
+from services.transfer.import_formats.values.times import parsed_time
 from tests.fuzz.target import Target, chosen, text_of
 
 T = TypeVar("T")

@@ -11,7 +11,8 @@ from packaging.requirements import Requirement
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-ROOT = Path(__file__).parents[2]
+from tests.paths import ROOT
+
 RUN, DEV = ROOT / "constraints.txt", ROOT / "constraints-dev.txt"
 WHEELS = Path(__file__).with_name("wheels.txt")
 

@@ -25,7 +25,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from app.config import Settings
-from app.embedded import EmbeddedStore
+from app.embedded.store import EmbeddedStore
 from tests.mutation.children import in_child, put_in, remember_functions
 from tests.mutation.coverage_map import Map, Recorder
 from tests.mutation.mutants import Mutant, mutants

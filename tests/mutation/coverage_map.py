@@ -14,7 +14,7 @@ from coverage import Coverage
 
 from tests.mutation.mutants import Mutant, names_of
 
-LOOK_INTO_THE_DATABASE = ("tests/test_documents.py", "tests/test_validators.py")
+LOOK_INTO_THE_DATABASE = ("tests/operation/store/test_documents.py", "tests/operation/store/test_validators.py")
 """What documents are made of at import, such as indexes, is seen by these, and used where a service starts."""
 
 MOST_USERS = 60

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from documents import overlapping
-from services import intervals, spans
+from documents.tracking.queries import overlap as overlapping
+from services.common import intervals
+from services.tracking.rules import instants as spans
 from tests.mutation.children import in_child, put_in, remember_functions
 from tests.mutation.coverage_map import Map
 from tests.mutation.mutants import Mutant, mutants
@@ -86,7 +87,7 @@ def seconds_before_the_start() -> int:
 
 class TestAFaultInAChild:
     def test_is_in_a_function_that_has_been_imported(self) -> None:
-        mutant = fault("services/intervals.py", "end - start", "start - end")
+        mutant = fault("services/common/intervals.py", "end - start", "start - end")
 
         def work(_: int) -> int:
             remember_functions()
@@ -97,11 +98,11 @@ class TestAFaultInAChild:
         assert seconds_before_the_start() == 0
 
     def test_is_in_a_constant_of_a_module(self) -> None:
-        mutant = fault("services/spans.py", "60", "61")
+        mutant = fault("services/tracking/rules/instants.py", "60", "61")
 
         def work(_: int) -> int:
             put_in(mutant)
-            from services.spans import FORGIVEN_AHEAD  # noqa: PLC0415 -- it is imported anew
+            from services.tracking.rules.instants import FORGIVEN_AHEAD  # noqa: PLC0415 -- it is imported anew
 
             return int(FORGIVEN_AHEAD.total_seconds())
 
@@ -133,7 +134,7 @@ class TestTheTestsOfALine:
         lines = [
             "one.py|half|return a // 2",
             "one.py|twice|return a * 2",
-            "services/spans.py|up_to_now|now = utc_now()",
+            "services/tracking/rules/instants.py|up_to_now|now = utc_now()",
         ]
         known.add({"lines": lines, "tests": {"t_half": (0.1, [0]), "t_both": (0.1, [0, 1]), "t_now": (0.1, [2])}})
         return known
@@ -149,5 +150,5 @@ class TestTheTestsOfALine:
         assert self.known().tests_of(one, "def half(a):\n    return a // 2 - b\n") == {"t_half", "t_both"}
 
     def test_are_those_of_whoever_uses_what_is_made_at_import(self) -> None:
-        mutant = fault("services/spans.py", "60", "61")
-        assert self.known().tests_of(mutant, Path("services/spans.py").read_text()) == {"t_now"}
+        mutant = fault("services/tracking/rules/instants.py", "60", "61")
+        assert self.known().tests_of(mutant, Path("services/tracking/rules/instants.py").read_text()) == {"t_now"}

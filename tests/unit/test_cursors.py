@@ -8,8 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.clock import stored, to_milliseconds
-from services.cursors import InvalidCursorError, Position, decode_cursor, encode_cursor
-from services.schemas.tasks import TaskQuery
+from services.common.cursors import InvalidCursorError, Position, decode_cursor, encode_cursor
+from services.tracking.schemas.tasks import TaskQuery
 
 SCOPE = b"the list of a user"
 # hypothesis wants its bounds naive

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.emails import email_key, email_keys
+from services.common.values.emails import email_key, email_keys
 
 SAME = [
     ("ada@example.com", " Ada@EXAMPLE.com "),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.clock import to_seconds
-from services.intervals import Interval, seconds_between, timer_interval
+from services.common.intervals import Interval, seconds_between, timer_interval
 
 zones = st.sampled_from([UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kathmandu"), ZoneInfo("America/St_Johns")])
 # hypothesis wants its bounds naive

@@ -17,8 +17,10 @@ from jose import jwt
 from pydantic import SecretStr
 
 from app.config import Settings
-from app.password_forms import forms_of, prepared
-from app.security import HASHES_AT_ONCE, AccessTokens, InvalidTokenError, Passwords, TokenExpiredError, secret_key
+from app.security.password_normalization import forms_of, prepared
+from app.security.passwords import HASHES_AT_ONCE, Passwords
+from app.security.secret_key import secret_key
+from app.security.tokens import AccessTokens, InvalidTokenError, TokenExpiredError
 
 KEY = "6d0f8c1b2a394857be0c7a5d1e3f4968"
 SESSION = "6920a3f1c2d4e5f607182930"

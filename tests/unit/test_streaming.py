@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 import pytest
 from starlette.types import Message
 
-from app.streaming import StreamedResponse
+from app.http.streaming import StreamedResponse
 
 
 class Making:

@@ -9,8 +9,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from services.schemas.fields import Description, FullName, Note, Password, SearchText, Tag, Tags, Title
-from services.schemas.texts import (
+from services.common.values.fields import Description, FullName, Note, Password, SearchText, Tag, Tags, Title
+from services.common.values.texts import (
     MOST_MARKS,
     cell_in_lines,
     cell_in_one_line,

@@ -1,0 +1,47 @@
+"""What `task-timer doctor` does: the look through the database of these settings, which need not be in use."""
+
+from collections.abc import Callable
+
+from app.commands.database_session import on_the_database
+from app.config import Settings
+from app.database.deadlines import without_haste
+from app.errors import CommandError
+from app.plural import counted
+from documents.maintenance.inspection import is_of_a_later_version
+from documents.registry import open_as_it_is
+from services.maintenance.doctor import Examination
+
+
+class ExaminationError(CommandError):
+    """The database cannot be looked through."""
+
+
+def look_through(settings: Settings, *, repair: bool, tell: Callable[[str], object]) -> bool:
+    """Whether nothing is wrong in the end; `tell` is told of each thing that was, and of the whole.
+
+    Raises ExaminationError or EmbeddedStoreError.
+    """
+    with without_haste():
+        return on_the_database(
+            settings, open_as_it_is, lambda: _examine(repair=repair, tell=tell), failure=ExaminationError
+        )
+
+
+async def _examine(*, repair: bool, tell: Callable[[str], object]) -> bool:
+    if await is_of_a_later_version():
+        raise ExaminationError("A later version of Task Timer has used this database: it needs the doctor of that one.")
+    examination, wrong, mended = Examination(repair=repair), 0, 0
+    async for finding in examination.findings():
+        wrong += 1
+        mended += finding.mended
+        tell(str(finding))
+    tell(_summary(examination, wrong, mended))
+    return wrong == mended
+
+
+def _summary(examination: Examination, wrong: int, mended: int) -> str:
+    seen = f"{counted(examination.tasks, 'task')} and {counted(examination.entries, 'entry', 'entries')} checked"
+    if not wrong:
+        return f"{seen}, nothing wrong."
+    found = f"{seen}, {counted(wrong, 'thing')} wrong"
+    return f"{found}, {mended:,} of them mended." if mended else f"{found}."

@@ -1,0 +1,65 @@
+"""Response headers of the OpenAPI document: their descriptions, and which responses have them."""
+
+from typing import Any
+
+from app.http.endpoint import Operation
+
+HEADERS: dict[str, dict[str, Any]] = {
+    "Content-Disposition": {
+        "description": "Suggested file name.",
+        "schema": {"type": "string", "examples": ['attachment; filename="time-entries.csv"']},
+    },
+    "ETag": {
+        "description": "Strong validator: the version of the task, for If-Match and If-None-Match.",
+        "schema": {"type": "string", "examples": ['"3"']},
+    },
+    "Idempotency-Replayed": {
+        "description": "true when this is the stored response to an earlier request with the same Idempotency-Key.",
+        "schema": {"type": "string", "const": "true"},
+    },
+    "Location": {
+        "description": "Path of the created resource.",
+        "schema": {"type": "string", "format": "uri-reference", "examples": ["/api/v1/tasks/6920a3f1c2d4e5f607182930"]},
+    },
+    "RateLimit-Limit": {"description": "Number of requests that the limit allows.", "schema": {"type": "integer"}},
+    "RateLimit-Remaining": {"description": "Number of requests left.", "schema": {"type": "integer"}},
+    "RateLimit-Reset": {"description": "Seconds until the limit resets.", "schema": {"type": "integer"}},
+    "Retry-After": {"description": "Seconds to wait before retrying.", "schema": {"type": "integer"}},
+    "WWW-Authenticate": {
+        "description": "Bearer challenge (RFC 6750 section 3).",
+        "schema": {"type": "string", "examples": ['Bearer realm="Task Timer"']},
+    },
+    "X-Request-ID": {
+        "description": "Id of the request in the log: the value sent in the same header, or a new one.",
+        "schema": {"type": "string", "examples": ["5f0c7c1e9f0b4a1c8a53d7f4a86f0c11"]},
+    },
+}
+
+_OF_A_STATUS = {
+    "401": ("WWW-Authenticate",),
+    "403": ("WWW-Authenticate",),
+    "429": ("Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
+    "503": ("Retry-After",),
+}
+_VERSIONED = {"200", "201", "304"}
+_KEPT = {"200", "201", "409"}
+
+
+def header_references(*names: str) -> dict[str, dict[str, str]]:
+    """Return the `headers` of a response that has these."""
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def add_headers(operation: Operation) -> None:
+    """Add the headers that follow from the status of each response and from the request headers of the operation.
+
+    Other headers are declared by the route.
+    """
+    taken = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "header"}
+    for status, answer in operation["responses"].items():
+        names = [*_OF_A_STATUS.get(status, ()), "X-Request-ID"]
+        if status in _VERSIONED and taken & {"If-Match", "If-None-Match"}:
+            names.append("ETag")
+        if "Idempotency-Key" in taken and status in _KEPT:
+            names.append("Idempotency-Replayed")
+        answer["headers"] = header_references(*sorted({*answer.get("headers", ()), *names}))

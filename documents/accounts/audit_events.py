@@ -1,0 +1,78 @@
+"""What happened to an account: written once, never changed, gone when its time is over."""
+
+from datetime import datetime
+from typing import Any, ClassVar, Literal, Self
+
+from beanie import PydanticObjectId
+from bson import ObjectId
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import PyMongoError
+from typing_extensions import TypeAliasType
+
+from app.clock import stored, utc_now
+from app.errors import DatabaseUnavailableError
+from app.request_context import Origin
+from documents.common.base import StoredDocument
+
+AuditEventName = TypeAliasType(
+    "AuditEventName",
+    Literal[
+        "signed_in",
+        "sign_in_failed",
+        "token_refreshed",
+        "signed_out",
+        "password_changed",
+        "email_changed",
+        "api_token_created",
+        "api_token_revoked",
+        "exported",
+        "imported",
+        "account_deleted",
+    ],
+)
+
+
+class AuditEvent(StoredDocument):
+    """One thing that happened, and where it was asked for from."""
+
+    user_id: PydanticObjectId
+    event: AuditEventName
+    at: datetime
+    address: str
+    user_agent: str
+    request_id: str
+    detail: dict[str, Any]
+    expires_at: datetime
+
+    class Settings:
+        """The collection and its indexes: one lists the events of a user, one ends them."""
+
+        name = "audit_events"
+        indexes: ClassVar = [
+            IndexModel([("user_id", ASCENDING), ("_id", DESCENDING)], name="by_user"),
+            IndexModel([("expires_at", ASCENDING)], name="kept_until_it_expires", expireAfterSeconds=0),
+        ]
+
+    @classmethod
+    def new(cls, user_id: ObjectId, event: AuditEventName, origin: Origin, detail: dict[str, Any]) -> Self:
+        """What has happened just now, not stored yet."""
+        now = utc_now()
+        return cls(
+            id=PydanticObjectId(),
+            user_id=PydanticObjectId(user_id),
+            event=event,
+            at=stored(now),
+            address=origin.address,
+            user_agent=origin.user_agent,
+            request_id=origin.request_id,
+            detail=detail,
+            expires_at=stored(now + origin.kept),
+        )
+
+    async def add_if_it_can_be(self) -> bool:
+        """Whether it is stored: for when nobody waits for it, and nobody can be told."""
+        try:
+            await self.add()
+        except (PyMongoError, DatabaseUnavailableError):
+            return False
+        return True

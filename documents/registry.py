@@ -1,0 +1,75 @@
+"""Opening the database: connected, answering, and with all that the documents need in place."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from app.config import Settings
+from app.database.client import Client, close, connect, ping
+from app.database.setup import Validators, bind, initialise
+from app.database.view import Database
+from documents.accounts.api_tokens import ApiToken
+from documents.accounts.audit_events import AuditEvent
+from documents.accounts.deletions import AccountDeletion
+from documents.accounts.rate_counters import RateCounter
+from documents.accounts.refresh_tokens import RefreshToken
+from documents.accounts.users import User
+from documents.common.base import StoredDocument
+from documents.common.idempotency_keys import IdempotencyKey
+from documents.common.json_schema import SCHEMA_VERSION, schema_of
+from documents.tracking.deleted_entries import DeletedEntry
+from documents.tracking.projects import Project
+from documents.tracking.tasks import Task
+from documents.tracking.view import time_entries_view
+from documents.transfer.import_batches import ImportBatch
+from documents.transfer.import_files import ImportFile
+
+DOCUMENTS: tuple[type[StoredDocument], ...] = (
+    User,
+    Project,
+    Task,
+    DeletedEntry,
+    IdempotencyKey,
+    ImportBatch,
+    ImportFile,
+    RefreshToken,
+    ApiToken,
+    AccountDeletion,
+    RateCounter,
+    AuditEvent,
+)
+OWNED = tuple(document for document in DOCUMENTS if "user_id" in document.model_fields)
+"""Those whose documents are a user's."""
+
+
+def validators() -> Validators:
+    """What the database holds the collections to."""
+    return Validators(SCHEMA_VERSION, {document.Settings.name: schema_of(document) for document in DOCUMENTS})
+
+
+async def prepare(database: Database) -> None:
+    """Bind the documents to the database and put in place what they need there."""
+    await initialise(database, DOCUMENTS, validators(), time_entries_view())
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Client]:
+    """The connection, with the documents bound to it, closed at the end. Raises PyMongoError when nothing answers."""
+    client = connect(settings)
+    try:
+        await ping(client)
+        await prepare(client[settings.database_name])
+        yield client
+    finally:
+        close(client)
+
+
+@asynccontextmanager
+async def open_as_it_is(settings: Settings) -> AsyncIterator[None]:
+    """The documents bound to the database, which is left as it stands. Raises PyMongoError when nothing answers."""
+    client = connect(settings)
+    try:
+        await ping(client)
+        await bind(client[settings.database_name], DOCUMENTS)
+        yield
+    finally:
+        close(client)

@@ -1,0 +1,62 @@
+"""API tokens: made, listed, revoked."""
+
+from app.clock import utc_now
+from app.errors import FieldError, NotFoundError, ValidationError
+from app.security.bearer_secrets import SHOWN_LENGTH, new_api_token, sha256_of
+from documents.accounts.api_tokens import ApiToken
+from documents.common.base import object_id
+from services.accounts.audit import audit_service
+from services.accounts.authentication import authentication_service
+from services.accounts.schemas.api_tokens import (
+    ApiTokenCreate,
+    ApiTokenCreated,
+    ApiTokenPage,
+    read_api_token,
+)
+from services.common.acting_user import ActingUser
+from services.common.pagination import newest_first
+from services.common.values.fields import PageQuery
+
+
+class TokenNotFoundError(NotFoundError):
+    """There is no such token, or it is somebody else's."""
+
+    code = "token_not_found"
+    detail = "There is no such token."
+
+
+class ApiTokenService:
+    """The API tokens of the acting user."""
+
+    async def create(self, user: ActingUser, *, new: ApiTokenCreate) -> ApiTokenCreated:
+        """The new token with its secret, which nobody can be told again. Raises ValidationError."""
+        if new.expires_at is not None and new.expires_at <= utc_now():
+            raise ValidationError(errors=(FieldError("is not in the future", pointer="#/expires_at"),))
+        secret = new_api_token()
+        token = ApiToken.new(
+            user.id,
+            name=new.name,
+            prefix=secret[:SHOWN_LENGTH],
+            token_hash=sha256_of(secret),
+            scopes=new.scopes,
+            expires_at=new.expires_at,
+        )
+        made = await token.add()
+        await audit_service.record(user.id, "api_token_created", id=str(made["_id"]), name=new.name, scopes=new.scopes)
+        return {**read_api_token(made), "token": secret}
+
+    async def page(self, user: ActingUser, *, query: PageQuery) -> ApiTokenPage:
+        """A page of the user's tokens, the newest first. Raises InvalidCursorError."""
+        found, next_cursor = await newest_first(ApiToken, user.id, query, list_name="API tokens")
+        return {"items": [read_api_token(token) for token in found], "next_cursor": next_cursor}
+
+    async def revoke(self, user: ActingUser, *, token_id: str) -> None:
+        """Makes the token void: at once here, within 10 s in other processes. Raises TokenNotFoundError."""
+        wanted = object_id(token_id)
+        if wanted is None or not await ApiToken.remove(user.id, wanted):
+            raise TokenNotFoundError
+        authentication_service.forget(user.id)
+        await audit_service.record(user.id, "api_token_revoked", id=token_id)
+
+
+api_token_service = ApiTokenService()

@@ -1,0 +1,220 @@
+"""The kinds of value that requests and answers are made of, each with its rule in one place."""
+
+import re
+from datetime import UTC, date, datetime
+from typing import Annotated
+from zoneinfo import available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
+
+from app.clock import to_milliseconds
+from app.security.password_normalization import new_password
+from documents.common.base import object_id
+from services.common.values.emails import checked_email
+from services.common.values.money import LARGEST_AMOUNT, MINOR_UNITS
+from services.common.values.texts import Text, lines, nfc, one_line, tag_name, without_nul
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+FIRST_YEAR, LAST_YEAR = 1970, 9998
+_ZONES = frozenset(available_timezones() - {"localtime", "Factory"})  # these two name no place
+LONGEST_TITLE = 200
+LONGEST_NAME = 200
+LONGEST_DESCRIPTION = 20_000
+LONGEST_NOTE = 5_000
+LONGEST_PASSWORD = 128
+MOST_TAGS = 10
+LONGEST_TAG = 50
+LONGEST_CURSOR = 2000
+"""A cursor holds a value of the sort key; a title of 200 characters may take 1,200 bytes in JSON."""
+
+
+class Input(BaseModel):
+    """What a client sends: nothing is ignored, nothing is coerced."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class EmptyBody(Input):
+    """An empty object. Unknown fields are refused."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
+
+
+def _zone(value: str) -> str:
+    if value not in _ZONES:
+        raise ValueError("is not the name of an IANA time zone, such as Europe/Berlin")
+    return value
+
+
+def _email(value: str) -> str:
+    checked_email(value)
+    return value
+
+
+def _instant(value: object) -> datetime:
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise ValueError(
+            "is not an RFC 3339 instant with an offset, such as 2026-11-18T09:00:00Z (in a URL write + as %2B)"
+        )
+    try:
+        parsed = datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as wrong:
+        raise ValueError("is not an instant of the calendar") from wrong
+    _require_a_known_year(parsed)
+    return to_milliseconds(parsed)
+
+
+def _moment(value: object) -> datetime | date:
+    if isinstance(value, str) and _RFC3339.fullmatch(value):
+        return _instant(value)
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError(
+            "is neither a date, such as 2026-11-18, nor an RFC 3339 instant with an offset, such as "
+            "2026-11-18T09:00:00Z (in a URL write + as %2B)"
+        )
+    return _day(value)
+
+
+def _day(value: object) -> date:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("is not a date, such as 2026-11-18")
+    try:
+        day = date.fromisoformat(value)
+    except ValueError as wrong:
+        raise ValueError("is not a day of the calendar") from wrong
+    _require_a_known_year(day)
+    return day
+
+
+def _require_a_known_year(day: date) -> None:
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise ValueError(f"is outside of the years {FIRST_YEAR} to {LAST_YEAR}")
+
+
+def _flag(value: object) -> object:
+    if isinstance(value, str):
+        said = value.lower()
+        if said not in {"true", "false"}:
+            raise ValueError("is neither true nor false")
+        return said == "true"
+    return value
+
+
+def _whole_number(value: object) -> object:
+    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
+        raise ValueError("is not a whole number")
+    return value
+
+
+def _color(value: str) -> str:
+    if not _COLOR.fullmatch(value):
+        raise ValueError("is not a colour in the form #rrggbb, such as #2f6fde")
+    return value.lower()
+
+
+def _currency(value: str) -> str:
+    if value not in MINOR_UNITS:
+        raise ValueError("is not the code of a currency (ISO 4217, in capitals), such as EUR")
+    return value
+
+
+def _project_or_none(value: str) -> str:
+    if value != "none" and object_id(value) is None:
+        raise ValueError("is neither the id of a project nor none")
+    return value
+
+
+def _task_id(value: str) -> str:
+    if object_id(value) is None:
+        raise ValueError("is not the id of a task")
+    return value
+
+
+def _each_once(tags: list[str]) -> list[str]:
+    return list(dict.fromkeys(tags))
+
+
+_no_nul = AfterValidator(without_nul)
+
+Title = Annotated[str, Text(one_line, LONGEST_TITLE, shortest=1)]
+Description = Annotated[str, Text(lines, LONGEST_DESCRIPTION)]
+Note = Annotated[str, Text(lines, LONGEST_NOTE)]
+FullName = Annotated[str, Text(one_line, LONGEST_NAME, shortest=1)]
+ProjectName = Annotated[str, Text(one_line, LONGEST_NAME, shortest=1)]
+ClientName = Annotated[str, Text(one_line, LONGEST_NAME, shortest=1)]
+SearchText = Annotated[str, Text(nfc, 200, shortest=1), _no_nul]
+Tag = Annotated[str, Text(tag_name, LONGEST_TAG, shortest=1)]
+Tags = Annotated[list[Tag], Field(max_length=MOST_TAGS), AfterValidator(_each_once)]
+Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254), _no_nul, AfterValidator(_email)]
+Password = Annotated[str, Text(new_password, LONGEST_PASSWORD, shortest=8)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Color = Annotated[
+    str,
+    AfterValidator(_color),
+    WithJsonSchema({"type": "string", "pattern": f"^{_COLOR.pattern}$", "examples": ["#2f6fde"]}),
+]
+Amount = Annotated[int, Field(ge=0, le=LARGEST_AMOUNT, description="In minor units of the currency.")]
+CurrencyCode = Annotated[str, AfterValidator(_currency), Field(description="ISO 4217", examples=["EUR"])]
+WeekStart = Annotated[int, Field(ge=0, le=6, description="First day of the week: 0 (Monday) to 6 (Sunday).")]
+Priority = Annotated[int, Field(ge=0, le=4)]
+Seconds = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
+"""An aware instant, in milliseconds, between the years 1970 and 9998."""
+
+Moment = Annotated[
+    datetime | date,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "examples": ["2026-11-18", "2026-11-18T09:00:00Z"]}),
+]
+"""A query parameter that is an instant, or a day: then what it means depends on a zone."""
+
+Day = Annotated[
+    date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-11-18"]})
+]
+"""A query parameter that is a day of the calendar."""
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+"""A query parameter or form field that is true or false, in any case (True is what Python writes)."""
+
+FirstDayOfWeek = Annotated[int, Field(ge=0, le=6), BeforeValidator(_whole_number)]
+"""A query parameter that is a day of the week: 0 is Monday, 6 is Sunday."""
+
+Limit = Annotated[
+    int, Field(ge=1, le=200, description="Maximum number of items on the page."), BeforeValidator(_whole_number)
+]
+
+Cursor = Annotated[str, Field(max_length=LONGEST_CURSOR, description="next_cursor of the previous page.")]
+NextCursor = Annotated[str | None, Field(description="The cursor of the next page, or null on the last page.")]
+
+TaskFilter = Annotated[str, AfterValidator(_task_id), Field(description="The id of a task.")]
+
+ProjectFilter = Annotated[
+    str,
+    AfterValidator(_project_or_none),
+    Field(description="The id of a project, or none for tasks without a project."),
+]
+
+Id = Annotated[str, WithJsonSchema({"type": "string", "examples": ["6920a3f1c2d4e5f607182930"]})]
+Timestamp = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+"""An instant in an answer: RFC 3339 in UTC with Z."""
+
+
+class PageQuery(BaseModel):
+    """From where on something is listed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Limit = 50
+    cursor: Cursor | None = None

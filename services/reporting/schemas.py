@@ -1,0 +1,271 @@
+"""Reports as requests ask for them and answers show them."""
+
+from typing import Annotated, NotRequired, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, with_config
+from pydantic.config import JsonDict
+from typing_extensions import TypedDict
+
+from documents.tracking.tasks import TaskStatus
+from services.common.rounding import Rounding, RoundingScope, RoundingWay
+from services.common.values.fields import CurrencyCode, Day, FirstDayOfWeek, Flag, Id, Timestamp, WeekStart, Zone
+from services.reporting.row_keys import GroupBy
+from services.tracking.schemas.ranges import FilterQuery, RangeQuery
+from services.tracking.schemas.timer import TIMER_EXAMPLE, TimerRead
+
+_GROUPS: tuple[GroupBy, ...] = get_args(GroupBy)
+_WAYS: tuple[RoundingWay, ...] = get_args(RoundingWay)
+_MOST_GROUPS = 2
+_MOST_MINUTES = 1440
+
+
+def _groups(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    groups = tuple(value.split(","))
+    if any(group not in _GROUPS for group in groups):
+        raise ValueError(f"is not one of {', '.join(_GROUPS)}, or two of them with a comma between")
+    if len(groups) > _MOST_GROUPS:
+        raise ValueError("names more than two")
+    if len(set(groups)) < len(groups):
+        raise ValueError("names the same twice")
+    return groups
+
+
+def _rounding(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    way, _, minutes = value.partition(":")
+    whole = minutes.isascii() and minutes.isdigit() and len(minutes) <= len(str(_MOST_MINUTES))
+    if way not in _WAYS or not whole or not 1 <= int(minutes) <= _MOST_MINUTES:
+        raise ValueError(f"is not up, nearest or down, a colon, and 1 to {_MOST_MINUTES} minutes, such as up:15")
+    return Rounding(way, int(minutes))
+
+
+Groups = Annotated[
+    tuple[GroupBy, ...],
+    BeforeValidator(_groups),
+    WithJsonSchema({"type": "string", "examples": ["day", "project,task"]}),
+]
+RoundingParameter = Annotated[
+    Rounding,
+    BeforeValidator(_rounding),
+    WithJsonSchema({"type": "string", "pattern": "^(up|nearest|down):[0-9]+$", "examples": ["up:15"]}),
+]
+
+DayRead = Annotated[str, WithJsonSchema({"type": "string", "format": "date"})]
+
+_WEEK_START = "First day of the week: 0 (Monday) to 6 (Sunday). Default: the user's setting."
+
+
+class SummaryQuery(RangeQuery):
+    """What is added up, over which time, by which rows."""
+
+    group_by: Groups = Field(
+        default=("day",),
+        json_schema_extra={"default": "day"},
+        description=f"One of {', '.join(_GROUPS)}, or two of them separated by a comma for nested rows.",
+    )
+    week_start: FirstDayOfWeek | None = Field(default=None, description=_WEEK_START)
+    rounding: RoundingParameter | None = Field(
+        default=None,
+        description="up, nearest or down, a colon, and 1 to 1440 minutes. Raw seconds are kept.",
+    )
+    rounding_scope: RoundingScope = Field(
+        default="entry",
+        description="What is rounded: each slice of an entry, each day of a row, or each row.",
+    )
+    fill: Flag = Field(default=False, description="Whether to include rows for periods without tracked time.")
+    explain: Flag = Field(default=False, description="Whether each row lists the parts of entries in its total.")
+
+
+class TimesheetQuery(FilterQuery):
+    """Which week, and what is added up of it."""
+
+    date: Day | None = Field(default=None, description="A day of the week. Default: today.")
+    week_start: FirstDayOfWeek | None = Field(default=None, description=_WEEK_START)
+
+
+class TodayQuery(BaseModel):
+    """Whose day it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    timezone: Zone | None = Field(default=None, description="IANA time zone of the day. Default: the user's.")
+
+
+_TASK_ID = "6920a3f1c2d4e5f607182930"
+_AMOUNT_EXAMPLE: JsonDict = {"currency": "EUR", "amount": 14250}
+_SLICE_EXAMPLE: JsonDict = {
+    "task_id": _TASK_ID,
+    "entry_id": "6920a3f1c2d4e5f607182931",
+    "from": "2026-11-18T09:00:00Z",
+    "to": "2026-11-18T10:30:00Z",
+    "seconds": 5400,
+}
+_ROW_EXAMPLE: JsonDict = {
+    "key": "2026-11-18",
+    "label": "2026-11-18",
+    "seconds": 5400,
+    "rounded_seconds": 5400,
+    "entry_count": 1,
+    "amounts": [_AMOUNT_EXAMPLE],
+}
+_SUMMARY_EXAMPLE: JsonDict = {
+    "from": "2026-11-15T23:00:00Z",
+    "to": "2026-11-22T23:00:00Z",
+    "timezone": "Europe/Berlin",
+    "week_start": 0,
+    "group_by": "day",
+    "rounding": None,
+    "rounding_scope": "entry",
+    "total_seconds": 5400,
+    "rounded_total_seconds": 5400,
+    "running_seconds": 0,
+    "overlapping": False,
+    "amounts": [_AMOUNT_EXAMPLE],
+    "rows": [{**_ROW_EXAMPLE, "slices": [_SLICE_EXAMPLE]}],
+}
+_WEEK_EXAMPLE: list[str] = [f"2026-11-{day}" for day in range(16, 23)]
+_TIMESHEET_ROW_EXAMPLE: JsonDict = {
+    "task_id": _TASK_ID,
+    "title": "Write the offer",
+    "project_id": None,
+    "seconds": [0, 0, 5400, 0, 0, 0, 0],
+    "total": 5400,
+}
+_TIMESHEET_EXAMPLE: JsonDict = {
+    "timezone": "Europe/Berlin",
+    "week_start": 0,
+    "days": [*_WEEK_EXAMPLE],
+    "rows": [_TIMESHEET_ROW_EXAMPLE],
+    "day_totals": [0, 0, 5400, 0, 0, 0, 0],
+    "total": 5400,
+}
+_RECENT_EXAMPLE: JsonDict = {
+    "id": _TASK_ID,
+    "title": "Write the offer",
+    "project_id": None,
+    "status": "in_progress",
+    "tracked_seconds": 5400,
+    "last_tracked_at": "2026-11-18T10:30:00Z",
+}
+_TODAY_EXAMPLE: JsonDict = {
+    "date": "2026-11-18",
+    "timezone": "Europe/Berlin",
+    "week_start": 0,
+    "today_seconds": 5460,
+    "week_seconds": 5460,
+    "timer": TIMER_EXAMPLE,
+    "recent_tasks": [_RECENT_EXAMPLE],
+    "server_time": "2026-11-18T09:01:00.500Z",
+}
+
+
+@with_config(ConfigDict(extra="forbid"))
+class AmountRead(TypedDict):
+    """An amount of money, in minor units of the currency."""
+
+    currency: CurrencyCode
+    amount: int
+
+
+Stretch = TypedDict("Stretch", {"from": Timestamp, "to": Timestamp})
+"""Instants, the second of which is not part of it."""
+
+
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_SLICE_EXAMPLE]}))
+class ReportSlice(Stretch):
+    """A part of a time entry, clipped to the range of the report and to one day."""
+
+    task_id: Id
+    entry_id: Id
+    seconds: int
+
+
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_ROW_EXAMPLE]}))
+class ReportRow(TypedDict):
+    """The total of one group."""
+
+    key: Annotated[str | None, Field(description="null for no project, no client or no tag.")]
+    label: Annotated[str, Field(description="Human-readable name of the group.")]
+    seconds: int
+    rounded_seconds: Annotated[int, Field(description="Equal to `seconds` without rounding.")]
+    entry_count: Annotated[int, Field(description="Number of distinct entries in the group.")]
+    amounts: Annotated[list[AmountRead], Field(description="Of billable entries with a rate, by currency.")]
+    slices: NotRequired[
+        Annotated[list[ReportSlice], Field(description="The parts of entries. Only with explain=true.")]
+    ]
+
+
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_ROW_EXAMPLE]}))
+class SummaryRow(ReportRow):
+    """The total of one group, with its subgroups."""
+
+    rows: NotRequired[Annotated[list[ReportRow], Field(description="Only when group_by names two keys.")]]
+
+
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_SUMMARY_EXAMPLE]}))
+class SummaryRead(Stretch):
+    """Totals of tracked time."""
+
+    timezone: str
+    week_start: WeekStart
+    group_by: str
+    rounding: str | None
+    rounding_scope: RoundingScope
+    total_seconds: Annotated[int, Field(description="Each entry is counted once, even when several rows contain it.")]
+    rounded_total_seconds: int
+    running_seconds: Annotated[int, Field(description="Of the running timer, whether or not it is included.")]
+    overlapping: Annotated[bool, Field(description="Whether the rows may sum to more than the total, as with tags.")]
+    amounts: list[AmountRead]
+    rows: list[SummaryRow]
+
+
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_TIMESHEET_ROW_EXAMPLE]}))
+class TimesheetRow(TypedDict):
+    """One task of a timesheet."""
+
+    task_id: Id
+    title: str
+    project_id: Id | None
+    seconds: list[int]
+    total: int
+
+
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_TIMESHEET_EXAMPLE]}))
+class TimesheetRead(TypedDict):
+    """A week as a grid: one row for each task, one column for each day."""
+
+    timezone: str
+    week_start: WeekStart
+    days: list[DayRead]
+    rows: list[TimesheetRow]
+    day_totals: list[int]
+    total: int
+
+
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_RECENT_EXAMPLE]}))
+class RecentTask(TypedDict):
+    """A recently tracked task."""
+
+    id: Id
+    title: str
+    project_id: Id | None
+    status: TaskStatus
+    tracked_seconds: Annotated[int, Field(description="Of all ended entries of the task.")]
+    last_tracked_at: Annotated[Timestamp, Field(description="The current time while its timer is running.")]
+
+
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_TODAY_EXAMPLE]}))
+class TodayRead(TypedDict):
+    """Totals of today and this week, the running timer and the recent tasks."""
+
+    date: DayRead
+    timezone: str
+    week_start: WeekStart
+    today_seconds: Annotated[int, Field(description="Includes the running timer, as does week_seconds.")]
+    week_seconds: int
+    timer: TimerRead | None
+    recent_tasks: Annotated[list[RecentTask], Field(description="At most five, the most recent first.")]
+    server_time: Timestamp

@@ -1,0 +1,140 @@
+"""The timer as requests send it and answers show it."""
+
+from datetime import datetime
+from typing import Annotated, Any, NotRequired
+
+from pydantic import ConfigDict, Field, with_config
+from pydantic.config import JsonDict
+from typing_extensions import TypedDict
+
+from app.clock import aware, rfc3339, utc_now
+from services.common.intervals import seconds_between
+from services.common.values.fields import Id, Input, Instant, Note, Tags, Timestamp
+from services.tracking.schemas.entries import ENDED_EXAMPLE, RUNNING_EXAMPLE, EntryRead, read_entry
+from services.tracking.schemas.overlaps import OverlapRead
+
+
+class TimerStart(Input):
+    """A timer to start."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"task_id": "6920a3f1c2d4e5f607182930"}]})
+
+    task_id: str
+    note: Note | None = None
+    tags: Tags = Field(default_factory=list)
+    billable: bool | None = Field(default=None, description="Default: as the task.")
+    started_at: Instant | None = Field(default=None, description="Default: now.")
+
+
+class TimerUpdate(Input):
+    """A JSON merge patch (RFC 7396) of the running timer. null clears the note."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"started_at": "2026-11-18T09:00:00Z", "note": None}]})
+
+    # What cannot be cleared has no null in its type; the defaults only say that nothing was sent.
+    started_at: Instant = Field(default_factory=utc_now)
+    note: Note | None = Field(default_factory=lambda: None)
+    tags: Tags = Field(default_factory=list)
+    billable: bool = Field(default_factory=bool)
+
+
+class TimerStop(Input):
+    """How to stop the timer. With `entry_id` the request is idempotent."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"entry_id": "6920a3f1c2d4e5f607182931"}]})
+
+    ended_at: Instant | None = Field(default=None, description="Default: now.")
+    entry_id: str | None = Field(default=None, description="Stop only the timer of this entry.")
+    task_id: str | None = Field(default=None, description="The task of the timer: speeds up the lookup.")
+
+
+class TimerSwitch(Input):
+    """The task to switch the timer to."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"task_id": "6920a3f1c2d4e5f607182930"}]})
+
+    task_id: str
+    at: Instant | None = Field(default=None, description="When to switch. Default: now.")
+    note: Note | None = None
+
+
+TIMER_EXAMPLE: JsonDict = {
+    "task_id": "6920a3f1c2d4e5f607182930",
+    "task_title": "Write the offer",
+    "entry": RUNNING_EXAMPLE,
+    "elapsed_seconds": 60,
+    "server_time": "2026-11-18T09:01:00.500Z",
+}
+_STOPPED_EXAMPLE: JsonDict = {
+    "task_id": "6920a3f1c2d4e5f607182930",
+    "task_title": "Write the offer",
+    "entry": ENDED_EXAMPLE,
+    "tracked_seconds": 5400,
+    "server_time": "2026-11-18T10:30:00.087Z",
+}
+
+
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [TIMER_EXAMPLE]}))
+class TimerRead(TypedDict):
+    """The running timer."""
+
+    task_id: Id
+    task_title: str
+    entry: EntryRead
+    elapsed_seconds: int
+    server_time: Timestamp
+
+
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [TIMER_EXAMPLE]}))
+class TimerWriteResult(TimerRead):
+    """The started or updated timer. With the policy `warn` it lists `overlaps`."""
+
+    overlaps: NotRequired[Annotated[list[OverlapRead], Field(description="The entries that overlap it.")]]
+
+
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_STOPPED_EXAMPLE]}))
+class TimerStopResult(TypedDict):
+    """A stopped timer: its entry, and the total of the task."""
+
+    task_id: Id
+    task_title: str
+    entry: EntryRead
+    tracked_seconds: Annotated[int, Field(description="Total of the ended entries of the task.")]
+    server_time: Timestamp
+
+
+@with_config(
+    ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"stopped": _STOPPED_EXAMPLE, "started": TIMER_EXAMPLE}]},
+    )
+)
+class TimerSwitchResult(TypedDict):
+    """The stopped timer and the one started at the same instant."""
+
+    stopped: Annotated[TimerStopResult | None, Field(description="null when no other timer was running.")]
+    started: TimerRead
+
+
+def read_timer(task: dict[str, Any], now: datetime) -> TimerRead:
+    """The answer about the timer that runs on a stored task."""
+    task_id = str(task["_id"])
+    return {
+        "task_id": task_id,
+        "task_title": task["title"],
+        "entry": read_entry(task_id, task["active"]),
+        "elapsed_seconds": seconds_between(aware(task["active"]["started_at"]), now),
+        "server_time": rfc3339(now),
+    }
+
+
+def read_stopped(task: dict[str, Any], entry: dict[str, Any], now: datetime) -> TimerStopResult:
+    """The answer about an entry of a stored task that has ended."""
+    task_id = str(task["_id"])
+    return {
+        "task_id": task_id,
+        "task_title": task["title"],
+        "entry": read_entry(task_id, entry),
+        "tracked_seconds": task["tracked_seconds"],
+        "server_time": rfc3339(now),
+    }

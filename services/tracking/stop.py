@@ -1,0 +1,42 @@
+"""What a running timer becomes when it ends. No rule can refuse it: what is doubtful is marked for review."""
+
+from datetime import datetime, timedelta
+
+from app.clock import aware, stored, utc_now
+from documents.accounts.users import OverlapPolicy
+from documents.common.base import Row
+from documents.tracking.queries.overlap import is_any_overlapping
+from services.common.acting_user import ActingUser
+from services.common.intervals import Interval, timer_interval
+from services.tracking.rules.overlap import policy_of
+from services.tracking.rules.rates import hourly_rate_for
+
+
+async def ended_entry(user: ActingUser, task: Row, *, ended_at: datetime, overlap: OverlapPolicy | None = None) -> Row:
+    """The running entry of the task as it is kept once it has ended, at least 0 seconds long.
+
+    It is marked needs_review when it ran longer than the user's cap or, where the policy minds
+    overlaps, when it shares time with an entry that has ended. A billable one takes the hourly rate
+    of its task's project with it.
+    """
+    running = task["active"]
+    tracked = timer_interval(aware(running["started_at"]), ended_at)
+    doubtful = running["needs_review"] or _over_the_cap(user, tracked) or await _overlaps(user, overlap, tracked)
+    return {
+        **running,
+        "ended_at": stored(tracked.ended_at),
+        "duration_seconds": tracked.seconds,
+        "needs_review": doubtful,
+        "hourly_rate": await hourly_rate_for(user.id, task["project_id"], running["billable"]),
+        "updated_at": stored(utc_now()),
+    }
+
+
+def _over_the_cap(user: ActingUser, tracked: Interval) -> bool:
+    return timedelta(seconds=tracked.seconds) > timedelta(hours=user.timer_cap_hours)
+
+
+async def _overlaps(user: ActingUser, overlap: OverlapPolicy | None, tracked: Interval) -> bool:
+    if policy_of(user, overlap) == "allow" or tracked.seconds == 0:
+        return False
+    return await is_any_overlapping(user.id, stored(tracked.started_at), stored(tracked.ended_at))

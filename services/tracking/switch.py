@@ -1,0 +1,103 @@
+"""Switching the timer: one stops and another starts at the same instant, in one transaction."""
+
+from datetime import datetime
+
+from app.clock import aware, utc_now
+from documents.accounts.users import OverlapPolicy
+from documents.common.base import Row
+from documents.tracking.tasks import Task
+from services.common.acting_user import ActingUser
+from services.common.concurrency import settled_as_one
+from services.common.idempotency import RequestKey, Work, once
+from services.common.values.versions import VersionCondition, Versioned, require_version
+from services.tracking.rules.capacity import require_room_for_a_timer
+from services.tracking.rules.earlier_attempts import find_made_before, find_made_entry
+from services.tracking.rules.instants import refuse_before_the_start, up_to_now
+from services.tracking.schemas.timer import TimerStart, TimerStopResult, TimerSwitch, read_stopped, read_timer
+from services.tracking.stop import ended_entry
+from services.tracking.tasks import require_task, require_task_id
+from services.tracking.timer import new_timer_entry
+
+
+class SwitchingService:
+    """From one task to another, without a second lost between the two."""
+
+    async def switch(
+        self,
+        user: ActingUser,
+        *,
+        to: TimerSwitch,
+        overlap: OverlapPolicy | None,
+        if_match: VersionCondition | None,
+        request_key: RequestKey | None,
+    ) -> Versioned:
+        """What was stopped, if a timer ran, and the timer that now runs on the task.
+
+        The task whose timer runs already stays as it is. No rule refuses it. Raises
+        TaskNotFoundError, TaskFullError, StaleVersionError, InTheFutureError for an instant more
+        than 60 s ahead, and ValidationError for one before the start of the running timer.
+        """
+        task_id = require_task_id(to.task_id)
+        up_to_now(to.at, pointer="#/at")  # a wrong instant is told before all else
+
+        async def do(work: Work) -> Versioned:
+            async def attempt() -> Versioned | None:
+                done = await self._done_before(user, work)
+                if done is not None:
+                    return done
+                running, target = await Task.find_running(user.id), require_task(await Task.find_live(user.id, task_id))
+                require_version(if_match, (running or target)["version"])
+                if "active" in target:
+                    return _switched(None, target)
+                await require_room_for_a_timer(target)
+                # At each try anew: a timer that has ended since the try before must not share time with this one.
+                at = up_to_now(to.at, pointer="#/at")
+                if running is None:
+                    return await self._start(user, work, to, target, at)
+                refuse_before_the_start(running["active"], to.at, pointer="#/at")
+                entry = await ended_entry(user, running, ended_at=at, overlap=overlap)
+                return await self._stop_and_start(user, work, to, running, entry, target)
+
+            return await settled_as_one(attempt)
+
+        return await once(user, request_key, do)
+
+    async def _stop_and_start(
+        self, user: ActingUser, work: Work, to: TimerSwitch, running: Row, entry: Row, target: Row
+    ) -> Versioned | None:
+        await work.is_about_to_end(entry["id"])
+        left = await Task.stop_timer(running, entry, {})
+        if left is None:
+            return None
+        stopped = read_stopped(left, entry, utc_now())
+        return await self._start(user, work, to, target, aware(entry["ended_at"]), stopped)
+
+    async def _start(
+        self,
+        user: ActingUser,
+        work: Work,
+        to: TimerSwitch,
+        target: Row,
+        at: datetime,
+        stopped: TimerStopResult | None = None,
+    ) -> Versioned | None:
+        new = TimerStart(task_id=to.task_id, note=to.note)
+        entry = new_timer_entry(user, target, work.new_id(), new, at)
+        started = await Task.start_timer(target, entry)
+        return None if started is None else _switched(stopped, started)
+
+    async def _done_before(self, user: ActingUser, work: Work) -> Versioned | None:
+        """What an earlier try of this request has done."""
+        started = await find_made_before(user, work)
+        if started is None:
+            return None
+        ended = await find_made_entry(user, work.subject) if work.subject else None
+        stopped = read_stopped(*ended, utc_now()) if ended else None
+        return _switched(stopped, {**started[0], "active": started[1]})
+
+
+def _switched(stopped: TimerStopResult | None, started: Row) -> Versioned:
+    return Versioned({"stopped": stopped, "started": read_timer(started, utc_now())}, started["version"])
+
+
+switching_service = SwitchingService()

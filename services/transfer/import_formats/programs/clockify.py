@@ -1,0 +1,39 @@
+"""Clockify: its detailed report as CSV, and the template of its own import."""
+
+from services.transfer.import_formats.tables.columns import Layout, layout_fields
+
+CLOCKIFY = Layout(
+    layout_fields(
+        {
+            "start_date": "start date",
+            "start": "start time",
+            "end_date": "end date",
+            "end": "end time",
+            "duration": "duration",
+            "seconds": "duration (seconds)",
+            "minutes": "duration (minutes)",
+            "hours": "duration (h)",
+            "decimal_hours": "duration (decimal)",
+            "description": "description",
+            "task": "task, activity",
+            "project": "project",
+            "client": "client",
+            "tags": "tags",
+            "billable": "billable",
+            "rate": "billable rate",
+            "amount": "billable amount",
+            "currency": "currency",
+            "user": "user",
+            "email": "email",
+            "kind": "type",
+            "break": "break",
+        }
+    ),
+    needed=(
+        (("start_date",), "Start Date"),
+        (("start",), "Start Time"),
+        (("end", "hours", "decimal_hours", "duration"), "Duration (h) or End Time"),
+    ),
+    has_totals=True,
+)
+"""The rate's column names its currency: Billable Rate (USD)."""

@@ -1,0 +1,28 @@
+"""Harvest: its detailed time report as CSV, which has days and hours but most often no time of day."""
+
+from services.transfer.import_formats.tables.columns import Layout, layout_fields
+
+HARVEST = Layout(
+    layout_fields(
+        {
+            "start_date": "date",
+            "start": "started at | start time, start",
+            "end": "ended at | end time, end",
+            "decimal_hours": "hours",
+            "task": "task",
+            "note": "notes",
+            "project": "project",
+            "client": "client",
+            "tags": "tags",
+            "billable": "billable",
+            "rate": "billable rate, hourly rate",
+            "amount": "billable amount",
+            "currency": "currency",
+            "first_name": "first name",
+            "last_name": "last name",
+            "user": "user, employee name, person",
+            "email": "email, e-mail",
+        }
+    ),
+    needed=((("start_date",), "Date"), (("decimal_hours",), "Hours")),
+)

@@ -1,0 +1,58 @@
+"""Timewarrior: what `timew export` writes, a list of intervals in JSON."""
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import orjson
+
+from services.transfer.import_formats.tables.columns import Layout, layout_fields
+from services.transfer.import_formats.tables.files import opened, unreadable
+from services.transfer.import_formats.tables.rows import RowFinding
+from services.transfer.import_formats.tables.tables import MOST_ROWS
+
+TIMEWARRIOR = Layout(
+    layout_fields({"start": "start", "end": "end", "task": "annotation", "tags": "tags"}),
+    needed=((("start",), "start"),),
+    is_titled_by_tags=True,
+)
+"""An annotation says what was done; where there is none, the tags do."""
+
+_KEYS = ("id", "start", "end", "tags", "annotation")
+_NOT_JSON = "is not the JSON that timew export writes: a list of intervals with their start"
+
+
+class Intervals:
+    """The intervals as a table: the keys are its header, and each interval is a row."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.notices: list[RowFinding] = []
+        self._found = [interval if isinstance(interval, dict) else {} for interval in _listed(file)]
+        others = sorted({key for interval in self._found for key in interval} - set(_KEYS))
+        self.header = [*_KEYS, *others]
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """The intervals, by the order of the file."""
+        for number, interval in enumerate(self._found, start=1):
+            yield number, [_text(interval.get(key)) for key in self.header]
+
+
+def _listed(file: BinaryIO) -> list[Any]:
+    with opened(file) as text:
+        try:
+            found = orjson.loads(text.read().encode())
+        except ValueError as wrong:
+            raise unreadable(f"{_NOT_JSON}") from wrong
+    if not isinstance(found, list):
+        raise unreadable(_NOT_JSON)
+    if len(found) > MOST_ROWS:
+        raise unreadable(f"has more than {MOST_ROWS} intervals: import it in parts")
+    return found
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    if "\0" in text or "\\u0000" in text:
+        raise unreadable("holds a NUL character: it is damaged")
+    return text

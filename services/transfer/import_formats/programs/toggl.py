@@ -1,0 +1,31 @@
+"""Toggl Track: its detailed report as CSV, and the template of its own import."""
+
+from services.transfer.import_formats.tables.columns import Layout, layout_fields
+
+TOGGL = Layout(
+    layout_fields(
+        {
+            "start_date": "start date",
+            "start": "start time",
+            "end_date": "end date, stop date",
+            "end": "end time, stop time",
+            "duration": "duration",
+            "description": "description",
+            "task": "task",
+            "project": "project",
+            "client": "client",
+            "tags": "tags",
+            "billable": "billable",
+            "amount": "amount",
+            "user": "user, member",
+            "email": "email",
+        }
+    ),
+    needed=(
+        (("start_date",), "Start date"),
+        (("start",), "Start time"),
+        (("end", "duration"), "Duration or End time"),
+    ),
+    nothing="-",
+)
+"""Its amounts are of an entry, not of an hour: the rate is computed from them."""

@@ -1,0 +1,90 @@
+"""The texts of a row within the limits that every task, project and tag has."""
+
+import csv
+import json
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+
+from services.common.values.fields import LONGEST_NAME, LONGEST_NOTE, LONGEST_TAG, LONGEST_TITLE, MOST_TAGS
+from services.common.values.texts import cell_in_lines, cell_in_one_line, cut, is_visible, tag_name
+
+LONGEST_SHOWN = 40
+NO_DESCRIPTION = "(no description)"
+_STRING = r"(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
+_PYTHON_STRING = re.compile(_STRING)
+_PYTHON_LIST = re.compile(rf"\[\s*(?:{_STRING}\s*(?:,\s*{_STRING}\s*)*,?)?\s*\]")
+_ESCAPED = re.compile(r"\\(.)")
+_HASHTAG = re.compile(r"#[^#\s]+")
+
+
+def shown(text: str) -> str:
+    """What a message shows of a cell: not much, and nothing that moves the cursor of a terminal."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in text[:LONGEST_SHOWN])
+    return plain if len(text) <= LONGEST_SHOWN else f"{plain}..."
+
+
+def title_and_note(texts: Iterable[str]) -> tuple[str, str | None]:
+    """The first text that shows something is the title, in one line; the others are the note.
+
+    A title that is cut is kept whole in the note. Raises ValueError for a control character.
+    """
+    title, *others = [text for text in texts if is_visible(text)] or [NO_DESCRIPTION]
+    line = cell_in_one_line(title)
+    if len(line) > LONGEST_TITLE:
+        others.insert(0, title)
+    return cut(line, LONGEST_TITLE), "\n".join(map(cell_in_lines, others)) or None
+
+
+def require_short(note: str) -> None:
+    """Raises ValueError for a note that is too long: nothing of it is cut."""
+    if len(note) > LONGEST_NOTE:
+        raise ValueError(f"makes a note of {len(note):,} characters: at most {LONGEST_NOTE:,} are kept")
+
+
+def cut_name(name: str) -> tuple[str, str | None]:
+    """The name of a project or a client, and what is to be said of it."""
+    if len(name) <= LONGEST_NAME:
+        return name, None
+    return cut(name, LONGEST_NAME), f"has more than {LONGEST_NAME} characters: it was cut there: {shown(name)}"
+
+
+def parsed_tags(*texts: str, is_own: bool = False) -> tuple[tuple[str, ...], str | None]:
+    """The tags of some cells, in lower case, each once, and what is to be said of them.
+
+    They are a list of JSON or Python, words that each begin with #, or stand between commas, else
+    semicolons, else bars; one that holds a comma is quoted, as in a CSV file. With `is_own` there are
+    commas alone, as this service writes them. Raises ValueError for a control character.
+    """
+    parts = [part for text in texts for part in _divided(text, is_own=is_own)]
+    whole = [tag_name(part) for part in map(cell_in_one_line, parts) if part]
+    tags = tuple(dict.fromkeys(cut(tag, LONGEST_TAG) for tag in whole))
+    if len(tags) > MOST_TAGS or max(map(len, whole), default=0) > LONGEST_TAG:
+        return tags[:MOST_TAGS], f"has more than {MOST_TAGS} tags of {LONGEST_TAG} characters: the rest was cut"
+    return tags, None
+
+
+def _divided(text: str, *, is_own: bool) -> list[str]:
+    if not is_own:
+        if (listed := listed_tags(text)) is not None:
+            return listed
+        words = text.split()
+        if words and all(_HASHTAG.fullmatch(word) for word in words):
+            return [word.strip("#,;") for word in words]
+    if '"' in text:
+        with suppress(csv.Error):
+            return next(csv.reader((text,), skipinitialspace=True, strict=True))
+    marks = "," if is_own else ",;|"
+    return text.split(next((mark for mark in marks if mark in text), ","))
+
+
+def listed_tags(text: str) -> list[str] | None:
+    """The strings of a list of JSON or Python; None for what is none."""
+    if not (text.startswith("[") and text.endswith("]")):
+        return None
+    with suppress(ValueError, RecursionError):
+        listed = json.loads(text)
+        return listed if isinstance(listed, list) and all(isinstance(tag, str) for tag in listed) else None
+    if not _PYTHON_LIST.fullmatch(text):
+        return None
+    return [_ESCAPED.sub(r"\1", found[0][1:-1]) for found in _PYTHON_STRING.finditer(text)]

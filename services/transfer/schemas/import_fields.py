@@ -1,0 +1,79 @@
+"""The fields of the form of an import that say how its file is read."""
+
+import re
+from datetime import time
+from typing import Annotated, Literal
+
+import orjson
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+from typing_extensions import TypeAliasType
+
+from services.common.values.money import MINOR_UNITS
+from services.transfer.import_formats.tables.fields import FIELD_NAMES, FIELDS, NAMES, Mapped
+
+_MOST_COLUMNS = 50
+_TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
+_NAMED = ", ".join(NAMES.get(field, field) for field in FIELDS)
+
+
+def _columns(value: object) -> object:
+    """The header of each field. Raises ValueError for what is no such object."""
+    if not isinstance(value, str):
+        return value
+    try:
+        mapping = orjson.loads(value)
+    except ValueError:
+        mapping = None
+    if not isinstance(mapping, dict) or len(mapping) > _MOST_COLUMNS:
+        raise ValueError('is not a JSON object such as {"task": "Work description"}')
+    mapped: dict[str, str | None] = {}
+    for name, header in mapping.items():
+        field = FIELD_NAMES.get(name)
+        if field is None:
+            raise ValueError(f"has a field that there is not: {name[:50]!r}; there are {_NAMED}")
+        if header is not None and not isinstance(header, str):
+            raise ValueError(f"has no header of a column for {name}")
+        if field in mapped:
+            raise ValueError(f"has the field {name} twice")
+        mapped[field] = header
+    return mapped
+
+
+def _currency(value: str) -> str:
+    if value.upper() not in MINOR_UNITS:
+        raise ValueError("is not the code of a currency (ISO 4217), such as EUR")
+    return value.upper()
+
+
+def _time_of_day(value: object) -> object:
+    if isinstance(value, str) and not _TIME_OF_DAY.fullmatch(value):
+        raise ValueError("is not a time of day, such as 09:00")
+    return time.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _to_minutes(value: time) -> str:
+    return f"{value:%H:%M}"
+
+
+ImportFormatOrAuto = TypeAliasType(
+    "ImportFormatOrAuto",
+    Literal["auto", "toggl", "clockify", "harvest", "timewarrior", "solidtime", "csv", "account"],
+)
+ColumnsField = Annotated[
+    Mapped,
+    BeforeValidator(_columns),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "examples": ['{"task": "Work description"}'],
+        }
+    ),
+]
+CurrencyField = Annotated[str, AfterValidator(_currency), WithJsonSchema({"type": "string", "examples": ["EUR"]})]
+TimeOfDay = Annotated[
+    time,
+    BeforeValidator(_time_of_day),
+    PlainSerializer(_to_minutes, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_TIME_OF_DAY.pattern}$", "examples": ["09:00"]}),
+]

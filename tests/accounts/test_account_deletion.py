@@ -1,0 +1,155 @@
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from bson import ObjectId
+
+from app.config import Settings
+from documents.registry import OWNED
+from services.accounts.deletion import account_deletion_service
+from tests.conftest import Database
+from tests.support.http import API, PASSWORD, Client, Json, pointers, problem
+from tests.support.processes import free_port
+from tests.support.services import PATIENCE_SECONDS, dying, environment, process_serving
+
+SERVE = ["-c", "from app.cli import main; main()", "serve"]
+
+
+async def with_a_bit_of_everything(client: Client) -> Client:
+    """This user, with something in each collection."""
+    project = await client.make_project()
+    task = await client.make_task(project_id=project["id"])
+    entry = await client.write(task)
+    await client.delete(f"/tasks/{task['id']}/time-entries/{entry['id']}")
+    await client.write(task, started_at="2026-11-17T09:00:00Z")
+    await client.delete(f"/tasks/{(await client.make_task())['id']}")
+    await client.post("/tasks", json={"title": "With a key"}, headers={"Idempotency-Key": "k"})
+    await client.post("/auth/api-tokens", json={"name": "Status bar", "scopes": ["read"]})
+    await client.start(task)
+    return client
+
+
+async def left_of(client: Client, database: Database) -> Json:
+    """How many documents of this user there are, in every collection that has any."""
+    user_id = client.user["_id"]
+    names = set(await database.list_collection_names()) - {"account_deletions"}
+    found = {}
+    for name in names:
+        count = await database[name].count_documents({"user_id": user_id})
+        count += await database[name].count_documents({"_id": user_id})
+        if count:
+            found[name] = count
+    return found
+
+
+async def delete(client: Client, password: str = PASSWORD) -> int:
+    response = await client.request("DELETE", "/users/me", json={"password": password})
+    if response.status_code != 204:
+        problem(response, 403, "wrong_password")
+    return response.status_code
+
+
+async def nothing_is_left_of(client: Client, database: Database) -> None:
+    """Returns as soon as it is so."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while await left_of(client, database):  # noqa: ASYNC110 -- another process does it
+            await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+async def carol(alice: Client) -> AsyncIterator[Client]:
+    """A user with a bit of everything. What is to be swept later is not waited for."""
+    yield await with_a_bit_of_everything(alice)
+    for sweep in list(account_deletion_service._later):
+        sweep.cancel()
+
+
+class TestDeletingAnAccount:
+    async def test_leaves_nothing_of_it(self, carol: Client, bob: Client, database: Database) -> None:
+        await with_a_bit_of_everything(bob)
+        others = await left_of(bob, database)
+        assert others.keys() >= {document.Settings.name for document in OWNED} - {"import_batches", "import_files"}
+        assert await delete(carol) == 204
+        assert await left_of(carol, database) == {}
+        assert await left_of(bob, database) == others
+        problem(await carol.get("/users/me"), 401, "invalid_token")
+        problem(
+            await carol.post("/auth/token", data={"username": "alice@example.com", "password": PASSWORD}),
+            401,
+            "invalid_credentials",
+        )
+
+    async def test_needs_the_password(self, carol: Client, database: Database) -> None:
+        before = await left_of(carol, database)
+        assert await delete(carol, "something else") == 403
+        assert pointers(await carol.request("DELETE", "/users/me", json={})) == {"#/password"}
+        assert await left_of(carol, database) == before
+
+    async def test_frees_the_address(self, carol: Client) -> None:
+        await delete(carol)
+        account = {"email": "alice@example.com", "password": PASSWORD}
+        assert (await carol.post("/users", json=account)).status_code == 201
+
+    async def test_ten_times_at_once_is_done_once(self, carol: Client, database: Database) -> None:
+        answers = await asyncio.gather(
+            *(carol.request("DELETE", "/users/me", json={"password": PASSWORD}) for _ in range(10))
+        )
+        assert [answer.status_code for answer in answers].count(204) == 1
+        assert {answer.status_code for answer in answers} <= {204, 401, 403}
+        assert await left_of(carol, database) == {}
+
+    async def test_takes_along_what_is_written_meanwhile(self, carol: Client, database: Database) -> None:
+        await delete(carol)
+        # As another process would that has known the user for up to ten seconds.
+        await database.idempotency_keys.insert_one(
+            {
+                "_id": ObjectId(),
+                "user_id": carol.user["_id"],
+                "key": "late",
+                "fingerprint": "",
+                "seed": "",
+                "taken_at": carol.user["created_at"],
+                "subject": None,
+                "done": [],
+                "answer": None,
+                "created_at": carol.user["created_at"],
+            }
+        )
+        (deletion,) = await database.account_deletions.find({}).to_list(None)
+        assert deletion["_id"] == carol.user["_id"]
+        await database.account_deletions.update_one(
+            {}, {"$set": {"created_at": carol.user["created_at"].replace(year=2020)}}
+        )
+        await account_deletion_service.finish()
+        assert await left_of(carol, database) == {}
+        assert await database.account_deletions.find_one({}) is None
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "documents.accounts.deletions:AccountDeletion:begin",
+        "documents.tracking.tasks:Task:remove_of",
+        "documents.accounts.refresh_tokens:RefreshToken:ids_of",
+        "documents.accounts.users:User:end_deletion",
+    ],
+)
+class TestADeletionThatIsKilled:
+    async def test_is_finished_by_the_next_start(
+        self, place: str, carol: Client, database: Database, settings: Settings, tmp_path: Path
+    ) -> None:
+        async with (
+            dying(settings, database, tmp_path, at=place) as address,
+            Client(base_url=address + API, headers=carol.headers, timeout=30) as client,
+        ):
+            with pytest.raises(httpx.TransportError):
+                await client.request("DELETE", "/users/me", json={"password": PASSWORD})
+        user = await database.users.find_one({"_id": carol.user["_id"]})
+        assert user is not None
+        assert not user["is_active"]
+
+        log = tmp_path / "second.log"
+        async with process_serving(SERVE, port=free_port(), log=log, **environment(settings)):
+            await nothing_is_left_of(carol, database)

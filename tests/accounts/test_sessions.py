@@ -1,0 +1,292 @@
+import asyncio
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from bson import ObjectId
+from jose import jwt
+from passlib.context import CryptContext
+
+from tests.conftest import Database
+from tests.support.http import PASSWORD, Client, Json, pointers, problem
+
+ADA = "ada@example.com"
+NEW = "a wholly new pass phrase"
+
+
+@pytest.fixture
+async def signed_in(anonymous: Client) -> Json:
+    """The tokens of ada, who has just registered and signed in."""
+    assert (await anonymous.post("/users", json={"email": ADA, "password": PASSWORD})).status_code == 201
+    return await sign_in(anonymous)
+
+
+async def sign_in(client: Client, password: str = PASSWORD) -> Json:
+    response = await client.post("/auth/token", data={"username": ADA, "password": password})
+    assert response.status_code == 200, response.text
+    tokens: Json = response.json()
+    return tokens
+
+
+async def refresh(client: Client, tokens: Json, **headers: str) -> httpx.Response:
+    return await client.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]}, headers=headers)
+
+
+async def refreshed(client: Client, tokens: Json, **headers: str) -> Json:
+    response = await refresh(client, tokens, **headers)
+    assert response.status_code == 200, response.text
+    following: Json = response.json()
+    return following
+
+
+def bearer(tokens: Json) -> dict[str, str]:
+    return {"Authorization": f"Bearer {tokens['access_token']}"}
+
+
+async def me(client: Client, tokens: Json) -> httpx.Response:
+    return await client.get("/users/me", headers=bearer(tokens))
+
+
+async def long_ago(database: Database) -> None:
+    """Makes every rotation one of eleven seconds ago."""
+    async for session in database.refresh_tokens.find({}):
+        for rotation in session["rotated"]:
+            rotation["rotated_at"] -= timedelta(seconds=11)
+        await database.refresh_tokens.update_one({"_id": session["_id"]}, {"$set": {"rotated": session["rotated"]}})
+
+
+class TestStayingSignedIn:
+    async def test_a_refresh_answers_the_next_tokens_of_the_same_session(
+        self, anonymous: Client, signed_in: Json
+    ) -> None:
+        response = await refresh(anonymous, signed_in)
+        following = response.json()
+        assert response.headers["cache-control"] == "no-store"
+        assert following.keys() == {"access_token", "token_type", "expires_in", "refresh_token"}
+        assert following["refresh_token"] != signed_in["refresh_token"]
+        claims = [jwt.get_unverified_claims(tokens["access_token"]) for tokens in (signed_in, following)]
+        assert claims[0]["sid"] == claims[1]["sid"]
+        assert claims[0]["jti"] != claims[1]["jti"]
+        for tokens in (signed_in, following):
+            assert (await me(anonymous, tokens)).status_code == 200
+
+    async def test_goes_on_for_as_long_as_it_is_refreshed(self, anonymous: Client, signed_in: Json) -> None:
+        tokens, seen = signed_in, {signed_in["refresh_token"]}
+        for _ in range(15):
+            tokens = await refreshed(anonymous, tokens)
+            seen.add(tokens["refresh_token"])
+        assert len(seen) == 16
+        assert (await me(anonymous, tokens)).status_code == 200
+
+    async def test_stores_no_token_but_its_hash(self, anonymous: Client, signed_in: Json, database: Database) -> None:
+        following = await refreshed(anonymous, signed_in)
+        (session,) = await database.refresh_tokens.find({}).to_list(None)
+        assert session["token_hash"] == hashlib.sha256(following["refresh_token"].encode()).hexdigest()
+        for tokens in (signed_in, following):
+            assert tokens["refresh_token"].rpartition("_")[2] not in str(session)
+
+    async def test_ends_when_its_time_is_over(self, anonymous: Client, signed_in: Json, database: Database) -> None:
+        past = datetime.now(UTC) - timedelta(seconds=1)
+        await database.refresh_tokens.update_one({}, {"$set": {"expires_at": past}})
+        problem(await refresh(anonymous, signed_in), 401, "invalid_token")
+
+    async def test_lasts_as_long_as_the_setting_says_from_each_refresh_on(
+        self, anonymous: Client, signed_in: Json, database: Database
+    ) -> None:
+        await refreshed(anonymous, signed_in)
+        (session,) = await database.refresh_tokens.find({}).to_list(None)
+        assert session["expires_at"] - session["updated_at"] == timedelta(days=30)
+
+
+class TestARefreshTokenThatWasUsed:
+    async def test_is_answered_the_same_once_more_to_the_same_client(self, anonymous: Client, signed_in: Json) -> None:
+        first = await refreshed(anonymous, signed_in)
+        again = await refreshed(anonymous, signed_in)
+        assert again["refresh_token"] == first["refresh_token"]
+        third = await refreshed(anonymous, again)
+        assert (await refreshed(anonymous, signed_in))["refresh_token"] == first["refresh_token"]
+        assert (await me(anonymous, third)).status_code == 200
+
+    async def test_by_twenty_at_once_of_one_client_is_one_rotation(self, anonymous: Client, signed_in: Json) -> None:
+        answers = await asyncio.gather(*(refreshed(anonymous, signed_in) for _ in range(20)))
+        assert len({answer["refresh_token"] for answer in answers}) == 1
+        await refreshed(anonymous, answers[0])
+
+    async def test_after_ten_seconds_ends_the_session(
+        self, anonymous: Client, signed_in: Json, database: Database
+    ) -> None:
+        following = await refreshed(anonymous, signed_in)
+        await long_ago(database)
+        problem(await refresh(anonymous, signed_in), 401, "invalid_token")
+        problem(await refresh(anonymous, following), 401, "invalid_token")
+        problem(await me(anonymous, following), 401, "invalid_token")
+
+    async def test_by_another_client_ends_the_session_at_once(self, anonymous: Client, signed_in: Json) -> None:
+        following = await refreshed(anonymous, signed_in)
+        problem(await refresh(anonymous, signed_in, **{"User-Agent": "somebody else"}), 401, "invalid_token")
+        problem(await refresh(anonymous, following), 401, "invalid_token")
+
+    async def test_ends_no_other_session(self, anonymous: Client, signed_in: Json, database: Database) -> None:
+        other = await sign_in(anonymous)
+        await refreshed(anonymous, signed_in)
+        await long_ago(database)
+        problem(await refresh(anonymous, signed_in), 401, "invalid_token")
+        assert (await me(anonymous, await refreshed(anonymous, other))).status_code == 200
+
+    async def test_beside_its_first_use_by_another_leaves_no_session(self, anonymous: Client, signed_in: Json) -> None:
+        answers = await asyncio.gather(
+            *(refresh(anonymous, signed_in, **{"User-Agent": f"client {number}"}) for number in range(10))
+        )
+        assert sorted(answer.status_code for answer in answers) == [200] + [401] * 9
+        (winner,) = [answer.json() for answer in answers if answer.status_code == 200]
+        problem(await refresh(anonymous, winner), 401, "invalid_token")
+
+
+class TestWhatIsNoRefreshToken:
+    @pytest.mark.parametrize(
+        "sent",
+        ["", "x", "task_timer_refresh_", f"task_timer_refresh_{'0' * 24}_{'0' * 64}", "task_timer_refresh_\u0661"],
+    )
+    async def test_is_refused(self, anonymous: Client, sent: str) -> None:
+        problem(await refresh(anonymous, {"refresh_token": sent}), 401, "invalid_token")
+
+    @pytest.mark.parametrize(
+        ("body", "pointer"),
+        [
+            ({}, "#/refresh_token"),
+            ({"refresh_token": 1}, "#/refresh_token"),
+            ({"refresh_token": {"$gt": ""}}, "#/refresh_token"),
+        ],
+    )
+    async def test_of_another_kind_is_422(self, anonymous: Client, body: Any, pointer: str) -> None:
+        assert pointers(await anonymous.post("/auth/refresh", json=body)) == {pointer}
+
+    async def test_is_an_access_token(self, anonymous: Client, signed_in: Json) -> None:
+        problem(await refresh(anonymous, {"refresh_token": signed_in["access_token"]}), 401, "invalid_token")
+        problem(
+            await anonymous.get("/users/me", headers={"Authorization": f"Bearer {signed_in['refresh_token']}"}),
+            401,
+            "invalid_token",
+        )
+
+
+class TestSigningOut:
+    async def test_ends_the_session_and_its_access_token(self, anonymous: Client, signed_in: Json) -> None:
+        assert (await me(anonymous, signed_in)).status_code == 200
+        response = await anonymous.post("/auth/logout", headers=bearer(signed_in))
+        assert (response.status_code, response.content) == (204, b"")
+        problem(await me(anonymous, signed_in), 401, "invalid_token")
+        problem(await refresh(anonymous, signed_in), 401, "invalid_token")
+
+    async def test_ends_no_other_session(self, anonymous: Client, signed_in: Json) -> None:
+        other = await sign_in(anonymous)
+        await anonymous.post("/auth/logout", headers=bearer(signed_in))
+        assert (await me(anonymous, other)).status_code == 200
+        await refreshed(anonymous, other)
+
+    async def test_beside_a_refresh_leaves_no_session(self, anonymous: Client, signed_in: Json) -> None:
+        out, answer = await asyncio.gather(
+            anonymous.post("/auth/logout", headers=bearer(signed_in)), refresh(anonymous, signed_in)
+        )
+        assert out.status_code == 204
+        if answer.status_code == 200:
+            problem(await refresh(anonymous, answer.json()), 401, "invalid_token")
+            problem(await me(anonymous, answer.json()), 401, "invalid_token")
+
+
+class TestChangingThePassword:
+    async def test_ends_all_sessions(self, anonymous: Client, signed_in: Json) -> None:
+        other = await sign_in(anonymous)
+        body = {"current_password": PASSWORD, "new_password": NEW}
+        response = await anonymous.post("/auth/password", json=body, headers=bearer(signed_in))
+        assert (response.status_code, response.content) == (204, b"")
+        for tokens in (signed_in, other):
+            problem(await me(anonymous, tokens), 401, "invalid_token")
+            problem(await refresh(anonymous, tokens), 401, "invalid_token")
+        problem(
+            await anonymous.post("/auth/token", data={"username": ADA, "password": PASSWORD}),
+            401,
+            "invalid_credentials",
+        )
+        assert (await me(anonymous, await sign_in(anonymous, NEW))).status_code == 200
+
+    async def test_needs_the_present_one(self, anonymous: Client, signed_in: Json) -> None:
+        body = {"current_password": "something else", "new_password": NEW}
+        problem(await anonymous.post("/auth/password", json=body, headers=bearer(signed_in)), 403, "wrong_password")
+        assert (await me(anonymous, signed_in)).status_code == 200
+        await sign_in(anonymous)
+
+    async def test_twice_at_once_is_done_once(self, anonymous: Client, signed_in: Json) -> None:
+        answers = await asyncio.gather(
+            *(
+                anonymous.post(
+                    "/auth/password",
+                    json={"current_password": PASSWORD, "new_password": f"{NEW} {number}"},
+                    headers=bearer(signed_in),
+                )
+                for number in range(4)
+            )
+        )
+        assert [answer.status_code for answer in answers].count(204) == 1
+        won = next(number for number, answer in enumerate(answers) if answer.status_code == 204)
+        await sign_in(anonymous, f"{NEW} {won}")
+
+
+class TestChangingTheAddress:
+    async def test_needs_the_password(self, anonymous: Client, signed_in: Json) -> None:
+        change = {"email": "Countess@Example.com"}
+        response = await anonymous.patch("/users/me", json=change, headers=bearer(signed_in))
+        assert pointers(response) == {"#/current_password"}
+        wrong = {**change, "current_password": "something else"}
+        problem(await anonymous.patch("/users/me", json=wrong, headers=bearer(signed_in)), 403, "wrong_password")
+        assert (await me(anonymous, signed_in)).json()["email"] == ADA
+
+        right = {**change, "current_password": PASSWORD}
+        response = await anonymous.patch("/users/me", json=right, headers=bearer(signed_in))
+        assert (response.status_code, response.json()["email"]) == (200, "Countess@Example.com")
+        form = {"username": "countess@example.com", "password": PASSWORD}
+        assert (await anonymous.post("/auth/token", data=form)).status_code == 200
+        form["username"] = ADA
+        problem(await anonymous.post("/auth/token", data=form), 401, "invalid_credentials")
+
+    async def test_to_one_that_is_taken_is_refused(self, anonymous: Client, signed_in: Json) -> None:
+        assert (await anonymous.post("/users", json={"email": "bob@example.com", "password": NEW})).status_code == 201
+        change = {"email": "BOB@example.com", "current_password": PASSWORD}
+        problem(await anonymous.patch("/users/me", json=change, headers=bearer(signed_in)), 409, "email_taken")
+        assert (await me(anonymous, signed_in)).json()["email"] == ADA
+
+
+class TestAHashThatIsOutdated:
+    @pytest.mark.parametrize("less", [{"argon2__rounds": 1}, {"argon2__memory_cost": 8192}])
+    async def test_is_made_anew_by_a_sign_in_that_ends_no_session(
+        self, anonymous: Client, signed_in: Json, database: Database, less: dict[str, int]
+    ) -> None:
+        weak = CryptContext(schemes=["argon2"], argon2__type="ID", **less).hash(PASSWORD)
+        await database.users.update_one({}, {"$set": {"password_hash": weak}})
+        await sign_in(anonymous)
+        user = await database.users.find_one({})
+        assert user is not None
+        assert user["password_hash"] != weak
+        assert (await me(anonymous, signed_in)).status_code == 200
+        await sign_in(anonymous)
+        assert await database.users.find_one({}) == user
+
+
+class TestAPasswordThatIsEasilyGuessed:
+    @pytest.mark.parametrize("new", ["password1", "QWERTYUIOP", ADA, " Ada@Example.com "])
+    async def test_is_refused_as_a_new_one(self, anonymous: Client, signed_in: Json, new: str) -> None:
+        body = {"current_password": PASSWORD, "new_password": new}
+        response = await anonymous.post("/auth/password", json=body, headers=bearer(signed_in))
+        assert pointers(response) == {"#/new_password"}
+        assert (await me(anonymous, signed_in)).status_code == 200
+
+
+class TestASessionThatIsNone:
+    async def test_is_refused_though_the_token_is_signed(
+        self, anonymous: Client, signed_in: Json, database: Database
+    ) -> None:
+        sid = jwt.get_unverified_claims(signed_in["access_token"])["sid"]
+        await database.refresh_tokens.delete_one({"_id": ObjectId(sid)})
+        problem(await me(anonymous, signed_in), 401, "invalid_token")

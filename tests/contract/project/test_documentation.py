@@ -1,0 +1,245 @@
+"""What the docs say is so: their examples run, and what they list is all there is."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+from shutil import copyfile
+
+import docutils.core
+import docutils.nodes
+import pytest
+from fastapi import FastAPI
+
+from app.commands.cli import cli
+from app.config import Settings
+from app.errors import ServiceError
+from documents.tracking.tasks import Task
+from services.transfer.export_formats.rows import COLUMNS
+from tests.operation.crash import figures
+from tests.paths import ROOT
+from tests.support.http import API
+from tests.support.processes import clean_environment, free_port, running
+
+PAGES = sorted([*ROOT.glob("*.rst"), *(ROOT / "docs").rglob("*.rst")])
+README = ROOT / "README.rst"
+
+
+def read(page: Path) -> docutils.nodes.document:
+    """The page; what reST cannot make sense of is an error."""
+    strict = {"report_level": 2, "halt_level": 2, "file_insertion_enabled": False}
+    return docutils.core.publish_doctree(page.read_text(), source_path=str(page), settings_overrides=strict)
+
+
+def shell_examples(page: Path, title: str | None = None) -> str:
+    """The shell commands in a section of the page, or in all of it."""
+    whole = read(page)
+    sections = [section for section in whole.findall(docutils.nodes.section) if section[0].astext() == title]
+    assert title is None or len(sections) == 1, f"{page.name} has no section {title}"
+    blocks = (sections[0] if sections else whole).findall(docutils.nodes.literal_block)
+    return "\n".join(block.astext() for block in blocks if "sh" in block["classes"])
+
+
+def transcript(examples: str, folder: Path) -> str:
+    """What these commands print, run word for word against a service that has just been started in this folder."""
+    with running("serve", folder=folder, PORT=free_port()) as service:
+        service.wait_until_ready()
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", examples],
+            cwd=folder,
+            env=clean_environment(API=service.base_url + API),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def subclasses(kind: type[ServiceError]) -> set[type[ServiceError]]:
+    return {kind}.union(*(subclasses(child) for child in kind.__subclasses__()))
+
+
+class TestEveryPage:
+    @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+    def test_is_sound(self, page: Path) -> None:
+        document = read(page)
+        for reference in document.findall(docutils.nodes.reference):
+            target = reference.get("refuri", "")
+            if target and "://" not in target:
+                assert (page.parent / target).exists(), target
+
+
+class TestTheReadme:
+    def test_tour_runs_word_for_word(self, tmp_path: Path) -> None:
+        said = transcript(shell_examples(README, "Five minutes with curl"), tmp_path)
+        for part in (
+            '"email":"ada@example.com"',
+            '"elapsed_seconds":',
+            '"code":"timer_already_running"',
+            '"duration_seconds":',
+            '"time_entries":[{',
+            '"status":"completed"',
+            '"version":4',
+            '{"items":[{',
+        ):
+            assert part in said
+
+    def test_names_every_setting(self) -> None:
+        named = set(re.findall(r"``([A-Z_]+)``", README.read_text()))
+        assert {name.upper() for name in Settings.model_fields} <= named
+
+    def test_names_every_index_of_the_tasks(self) -> None:
+        shown = re.findall(r"^      '(\w+)',?$", README.read_text(), re.MULTILINE)
+        assert shown == sorted(["_id_", *(index.document["name"] for index in Task.Settings.indexes)])
+
+    def test_names_commands_that_there_are(self) -> None:
+        made = set(re.findall(r"(?:``|^    )make ([\w-]+)", README.read_text(), re.MULTILINE))
+        targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+        assert {"run", "test", "check", "shell", "bench"} <= made <= targets
+
+    def test_names_every_command(self) -> None:
+        told = set(re.findall(r"task-timer (\w+)", "".join(page.read_text() for page in PAGES)))
+        commands = {info.name for info in cli.registered_commands} | {info.name for info in cli.registered_groups}
+        assert commands - {"openapi"} <= told <= commands
+
+
+class TestThePageOfTheApi:
+    def test_names_every_code_of_an_error(self, app: FastAPI) -> None:
+        assert app.title
+        page = (ROOT / "docs" / "api.rst").read_text()
+        table = page[page.index("status  codes") : page.index("What is somebody else's")]
+        told = {
+            (int(line[:3]), code)
+            for line in table.splitlines()
+            if re.match(r"\d{3} ", line)
+            for code in re.findall(r"``([a-z_]+)``", line.partition(":")[0].replace("``running``", ""))
+        }
+        raised = {(error.status, error.code) for error in subclasses(ServiceError) if error.code != "internal_error"}
+        assert told == raised | {(500, "internal_error")}
+
+
+class TestThePageOfTrackingTime:
+    def test_examples_run_word_for_word(self, tmp_path: Path) -> None:
+        said = transcript(shell_examples(ROOT / "docs" / "tracking-time.rst"), tmp_path)
+        for part in (
+            '"started_at":"2026-11-18T08:00:00Z"',
+            '"ended_at":"2026-11-18T09:30:00Z","duration_seconds":5400',
+            '"ended_at":"2026-11-18T09:45:00Z","duration_seconds":900',
+            '{"first":{',
+            '"overlap_seconds":1800',
+            '"code":"overlap"',
+            '"duration_seconds":86400',
+            '"needs_review":true',
+            '"duration_seconds":28800',
+        ):
+            assert part in said
+        assert said.lower().count("idempotency-replayed: true") == 1
+        replayed = re.findall(r'^{"id":"(\w+)".*"started_at":"2026-11-18T11:00:00Z"', said, re.MULTILINE)
+        assert len(replayed) == 2
+        assert len(set(replayed)) == 1
+
+
+class TestThePageOfReports:
+    def test_examples_run_word_for_word(self, tmp_path: Path) -> None:
+        said = transcript(shell_examples(ROOT / "docs" / "reports.rst"), tmp_path)
+        for part in (
+            '"label":"2026-11-18","seconds":3900,"rounded_seconds":3900,"entry_count":2,',
+            '"amounts":[{"currency":"EUR","amount":6750}]',
+            '"key":"2026-11-19","label":"2026-11-19","seconds":3000,',
+            '"timezone":"America/New_York"',
+            '"key":"2026-Q4","label":"2026-Q4","seconds":6900,',
+            '"rows":[{"key":"00","label":"00","seconds":3000,',
+            '"key":"2026-11-18","label":"2026-11-18","seconds":6900,',
+            '"key":"Ada","label":"Ada","seconds":5700,',
+            '"from":"2026-11-18T23:00:00Z","to":"2026-11-18T23:50:00Z","seconds":3000',
+            '"label":"Write the offer","seconds":5700,"rounded_seconds":6300,',
+            '"label":"Read the news","seconds":1200,"rounded_seconds":1800,',
+            '"seconds":[0,0,2700,3000,0,0,0],"total":5700',
+            '"recent_tasks":[{',
+        ):
+            assert part in said
+        assert said.count('"total_seconds":6900') == 6
+
+
+class TestThePageOfExports:
+    def test_examples_run_word_for_word(self, tmp_path: Path) -> None:
+        said = transcript(shell_examples(ROOT / "docs" / "exports-and-imports.rst"), tmp_path)
+        for part in (
+            "entry_id,task_id,project,client,task,note,tags,billable,start,end,timezone,",
+            ",Write the offer,'=first draft,sales,false,2026-11-18T09:00:00+01:00,2026-11-18T10:30:00+01:00,",
+            ",5400,1.5000,",
+            '"type":"account"',
+            '"note":"=first draft"',
+            '{"type":"end","schema_version":1,"projects":0,"tasks":1,"entries":1,"deleted_entries":0}',
+            '"dry_run":true,"created":{"projects":1,"tasks":2,"entries":2},"duplicates":0,',
+            '"dry_run":false,"created":{"projects":1,"tasks":2,"entries":2},"duplicates":0,',
+            '"dry_run":false,"created":{"projects":0,"tasks":0,"entries":0},"duplicates":2,',
+            '"errors":[{"row":3,"column":"End"',
+            '"removed":{"projects":1,"tasks":2,"entries":2},"left":{"projects":0,"tasks":0,"entries":0}',
+        ):
+            assert part in said
+
+    def test_names_every_column(self) -> None:
+        page = (ROOT / "docs" / "exports-and-imports.rst").read_text()
+        table = page[page.index("column  ") : page.index("A cell that begins with")]
+        assert re.findall(r"``([a-z_]+)``", re.sub(r"  +\S.*$", "", table, flags=re.MULTILINE)) == list(COLUMNS)
+
+
+class TestThePageOfMoving:
+    def test_examples_run_word_for_word(self, tmp_path: Path) -> None:
+        page = ROOT / "docs" / "moving.rst"
+        for sample in set(re.findall(r"file=@(\S+)", shell_examples(page))) - {"list.csv"}:
+            copyfile(ROOT / "tests" / "samples" / sample, tmp_path / sample)
+        said = transcript(shell_examples(page), tmp_path)
+        dry, toggl, clockify = re.findall(r'"created":({[^}]*}),"duplicates":(\d+)', said)[:3]
+        assert dry == toggl == ('{"projects":1,"tasks":4,"entries":4}', "0")
+        assert clockify[0].startswith('{"projects":0,"tasks":0,')  # nothing but entries is new
+        formats = re.findall(r'"format":"(\w+)","dry_run":true,"created":{[^}]*"entries":(\d+)}', said)
+        assert formats == [
+            ("toggl", "4"),
+            ("clockify", "4"),
+            ("harvest", "2"),
+            ("timewarrior", "3"),
+            ("solidtime", "2"),
+            ("csv", "1"),
+        ]
+        assert '"task":{"header":"Work done by Ada","values":["Write the offer"]}' in said
+        assert '"total_seconds":9000' in said
+        assert '"removed":{"projects":1,"tasks":4,"entries":4},"left":{"projects":0,"tasks":0,"entries":0}' in said
+
+
+class TestThePageOfReliability:
+    page = (ROOT / "docs" / "reliability.rst").read_text()
+
+    def test_names_tests_that_there_are(self) -> None:
+        named = re.findall(r"``(tests/[\w/]+\.py)::(\w+)``", self.page)
+        assert len(named) > 20
+        for path, name in named:
+            tree = ast.parse((ROOT / path).read_text())
+            definitions = ast.ClassDef | ast.AsyncFunctionDef
+            assert name in {node.name for node in tree.body if isinstance(node, definitions)}, (path, name)
+
+    def test_names_a_test_with_each_promise(self) -> None:
+        promises = re.split(r"^(\d+)\. ", self.page[: self.page.index("When something dies")], flags=re.MULTILINE)[1:]
+        assert promises[::2] == [str(number) for number in range(1, 11)]
+        assert all("``tests/" in promise for promise in promises[1::2])
+
+    def test_has_the_figures_of_a_long_run_that_lost_nothing(self) -> None:
+        shown = self.page[self.page.index(figures.BEGIN) : self.page.index(figures.END)]
+        found = {
+            words: int(number.replace(",", ""))
+            for words, number in re.findall(r"^(\S.*?)  +([\d,]+)$", shown, re.MULTILINE)
+        }
+        assert list(found) == list(figures.LINES.values())
+        assert found[figures.LINES["rounds"]] >= 200
+        assert found[figures.LINES["lost"]] == found[figures.LINES["done in part"]] == 0
+
+
+class TestTheDecisions:
+    def test_are_numbered_without_a_gap(self) -> None:
+        pages = sorted((ROOT / "docs" / "decisions").glob("*.rst"))
+        assert [page.name[:4] for page in pages] == [f"{number:04}" for number in range(1, len(pages) + 1)]
+        for page in pages:
+            assert page.read_text().startswith(f"{int(page.name[:4])}. ")

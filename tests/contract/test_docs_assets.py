@@ -1,0 +1,98 @@
+"""What the docs page needs, over HTTP: compressed where the client takes it, and sent once."""
+
+import gzip
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from tests.support.http import Client, problem
+
+BUNDLE = "/docs/assets/swagger-ui-bundle.js"
+PLAIN = {"Accept-Encoding": "identity"}
+
+
+@pytest.fixture
+async def page(address: str) -> AsyncIterator[Client]:
+    """A client of the root of the service."""
+    async with Client(base_url=address) as client:
+        yield client
+
+
+async def raw(page: Client, path: str, **headers: str) -> tuple[httpx.Response, bytes]:
+    """The answer, and its body as it came over the wire."""
+    async with page.stream("GET", path, headers={"accept-encoding": "", **headers}) as response:
+        return response, b"".join([piece async for piece in response.aiter_raw()])
+
+
+class TestAnAsset:
+    @pytest.mark.parametrize(
+        ("path", "media_type"),
+        [
+            (BUNDLE, "text/javascript"),
+            ("/docs/assets/swagger-ui.css", "text/css"),
+            ("/openapi.json", "application/json"),
+        ],
+    )
+    async def test_is_compressed_for_who_takes_it(self, page: Client, path: str, media_type: str) -> None:
+        plain, content = await raw(page, path)
+        squeezed, compressed = await raw(page, path, **{"accept-encoding": "br, gzip;q=0.5"})
+        assert plain.headers["content-type"].partition(";")[0] == media_type
+        assert squeezed.headers["content-type"] == plain.headers["content-type"]
+        assert "content-encoding" not in plain.headers
+        assert squeezed.headers["content-encoding"] == "gzip"
+        assert gzip.decompress(compressed) == content
+        assert len(compressed) == int(squeezed.headers["content-length"]) < len(content) / 3
+        assert plain.headers["vary"] == squeezed.headers["vary"] == "Accept-Encoding"
+        assert plain.headers["etag"] != squeezed.headers["etag"]
+
+    async def test_is_less_than_half_a_megabyte_in_all(self, page: Client) -> None:
+        assets = (BUNDLE, "/docs/assets/swagger-ui.css", "/docs/assets/favicon-32x32.png")
+        sizes = [len((await raw(page, path, **{"accept-encoding": "gzip"}))[1]) for path in assets]
+        assert sum(sizes) < 500_000
+
+    @pytest.mark.parametrize(
+        ("said", "taken"),
+        [
+            *(("gzip", True), ("GZIP", True), ("x-gzip", True), ("*", True), ("deflate, gzip;q=1.0", True)),
+            *(("gzip ; q=0.001", True), ("gzip;q=0", False), ("gzip; q=0.000", False), ("identity", False)),
+            *(("", False), ("br", False), ("*;q=0", False), ("gzip;q=0, *", False), ("gzipped", False)),
+        ],
+    )
+    async def test_is_what_the_client_has_asked_for(self, page: Client, said: str, taken: bool) -> None:
+        response, _ = await raw(page, BUNDLE, **{"accept-encoding": said})
+        assert ("content-encoding" in response.headers) == taken
+
+    @pytest.mark.parametrize("encoding", ["identity", "gzip"])
+    async def test_is_not_sent_again(self, page: Client, encoding: str) -> None:
+        first, _ = await raw(page, BUNDLE, **{"accept-encoding": encoding})
+        etag = first.headers["etag"]
+        for said in (etag, f'"other", {etag}', f"W/{etag}", "*"):
+            again, body = await raw(page, BUNDLE, **{"accept-encoding": encoding, "if-none-match": said})
+            assert (again.status_code, body) == (304, b"")
+            for name in ("etag", "vary", "cache-control"):
+                assert again.headers[name] == first.headers[name]
+            assert "content-encoding" not in again.headers
+        other, body = await raw(page, BUNDLE, **{"accept-encoding": encoding, "if-none-match": '"other"'})
+        assert (other.status_code, len(body)) == (200, int(first.headers["content-length"]))
+
+    async def test_in_one_encoding_is_not_the_other(self, page: Client) -> None:
+        first, _ = await raw(page, BUNDLE, **{"accept-encoding": "gzip"})
+        other, body = await raw(page, BUNDLE, **{"if-none-match": first.headers["etag"]})
+        assert other.status_code == 200
+        assert body
+
+    async def test_may_be_kept_by_anybody(self, page: Client) -> None:
+        response, _ = await raw(page, BUNDLE)
+        assert response.headers["cache-control"] == "public, max-age=3600"
+        assert (await raw(page, "/openapi.json"))[0].headers["cache-control"] == "private, no-cache"
+
+    async def test_that_would_not_shrink_is_sent_as_it_is(self, page: Client) -> None:
+        response, body = await raw(page, "/docs/assets/favicon-32x32.png", **{"accept-encoding": "gzip"})
+        assert not {"content-encoding", "vary"} & response.headers.keys()
+        assert body.startswith(b"\x89PNG")
+
+    async def test_is_one_of_three(self, page: Client) -> None:
+        for name in ("__init__.py", "swagger-ui.js", "__pycache__"):
+            response = await page.get(f"/docs/assets/{name}")
+            problem(response, 404, "not_found")

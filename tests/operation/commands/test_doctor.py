@@ -1,0 +1,395 @@
+"""The doctor finds what is wrong with what is stored, and mends what follows from the rest."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bson import Int64, ObjectId
+from pymongo import ASCENDING, MongoClient
+
+from app.database.view import ensure_view
+from documents.tracking.tasks import ONE_RUNNING_TIMER
+from documents.tracking.view import time_entries_view
+from services.maintenance.doctor import examine
+from tests.conftest import Database
+from tests.support.http import Client, Json
+from tests.support.processes import free_port, outcome, running
+from tests.support.stored_documents import NINE, ended_entry, project_row, running_entry, task_row, tracked
+
+NOON = NINE + timedelta(hours=3)
+
+
+async def store(database: Database, row: Json, *, collection: str = "tasks") -> str:
+    """Stores the document past the validators, and answers how a finding begins that is about it."""
+    await database[collection].insert_one(row, bypass_document_validation=True)
+    return f"{collection} {row['_id']}: "
+
+
+async def findings(*, repair: bool = False) -> list[str]:
+    """What the doctor finds, a line each."""
+    return [str(finding) for finding in (await examine(repair=repair)).findings]
+
+
+async def use_it_all(client: Client, database: Database) -> None:
+    """Tracks time in most of the ways that there are."""
+    project = project_row(client.user["_id"])
+    await database.projects.insert_one(project)
+    first, second = await client.make_task(), await client.make_task(title="Read the news")
+    await database.tasks.update_one({"_id": ObjectId(first["id"])}, {"$set": {"project_id": project["_id"]}})
+    entries = f"/tasks/{first['id']}/time-entries"
+    for hour in (12, 9, 15):
+        span = {"started_at": f"2026-11-18T{hour:02}:00:00Z", "duration_seconds": 1800}
+        entry = (await client.post(entries, json=span)).json()
+    await client.delete(f"{entries}/{entry['id']}")
+    await client.start(first)
+    await client.stop()
+    await client.start(second)
+    await client.patch(f"/tasks/{first['id']}", json={"status": "completed"})
+    await client.delete(f"/tasks/{(await client.make_task())['id']}")
+
+
+def named(value: Json | str) -> str:
+    """What a case is called: what the doctor says of it."""
+    return value if isinstance(value, str) else ""
+
+
+class TestADatabaseInUse:
+    async def test_is_sound(self, alice: Client, bob: Client, database: Database) -> None:
+        for client in (alice, bob):
+            await use_it_all(client, database)
+        report = await examine()
+        assert report.findings == []
+        assert (report.tasks, report.entries) == (6, 8)
+
+    async def test_that_is_empty_is_sound(self, empty_service: str) -> None:
+        assert empty_service
+        report = await examine()
+        assert (report.tasks, report.entries, report.findings) == (0, 0, [])
+
+    async def test_is_sound_while_an_entry_goes_and_comes_back(self, alice: Client, database: Database) -> None:
+        await database.tasks.insert_many([task_row(alice.user["_id"], **tracked(ended_entry())) for _ in range(50)])
+        task = await alice.make_task()
+        span = {"started_at": "2026-11-18T09:00:00Z", "duration_seconds": 60}
+        entry = (await alice.post(f"/tasks/{task['id']}/time-entries", json=span)).json()
+
+        async def go_and_come_back() -> None:
+            for _ in range(20):
+                await alice.delete(f"/tasks/{task['id']}/time-entries/{entry['id']}")
+                await alice.post(f"/time-entries/{entry['id']}/restore")
+
+        going = asyncio.create_task(go_and_come_back())
+        while not going.done():
+            assert await findings() == []
+        await going
+
+    async def test_is_sound_while_it_is_written_to(self, alice: Client, bob: Client, database: Database) -> None:
+        async def work(client: Client) -> None:
+            here, there = await client.make_task(), await client.make_task()
+            for minute in range(10):
+                span = {"started_at": f"2026-11-18T09:{minute:02}:00Z", "duration_seconds": 60}
+                entry = (await client.post(f"/tasks/{here['id']}/time-entries", json=span)).json()
+                at = f"/tasks/{here['id']}/time-entries/{entry['id']}"
+                await client.post(f"{at}/move", json={"task_id": there["id"]})
+                await client.post("/timer/start", json={"task_id": here["id"]})
+                await client.post("/timer/switch", json={"task_id": there["id"]})
+                await client.post("/timer/stop")
+                project = project_row(client.user["_id"], name=f"{here['id']} {minute}")
+                await database.projects.insert_one(project)
+                await database.tasks.update_one(
+                    {"_id": ObjectId(here["id"])}, {"$set": {"project_id": project["_id"]}, "$inc": {"version": 1}}
+                )
+
+        working = asyncio.gather(*(work(client) for client in (alice, alice, bob)))
+        looks = 0
+        while not working.done() or looks == 0:
+            assert await findings() == []
+            looks += 1
+        await working
+        assert await findings() == []
+
+
+BROKEN: list[tuple[Json, str]] = [
+    ({**tracked(ended_entry()), "tracked_seconds": 7}, "tracked_seconds is 7, its entries say 1800"),
+    ({"tracked_seconds": -1}, "tracked_seconds is -1, its entries say 0"),
+    ({"tracked_seconds": 0.0}, "tracked_seconds is 0.0, its entries say 0"),
+    ({"entry_count": True}, "entry_count is True, its entries say 0"),
+    ({**tracked(ended_entry()), "entry_count": Int64(2)}, "entry_count is 2, its entries say 1"),
+    ({"first_started_at": NINE}, "first_started_at is 2026-11-18T09:00:00Z, its entries say None"),
+    (
+        {**tracked(ended_entry()), "last_ended_at": NOON},
+        "last_ended_at is 2026-11-18T12:00:00Z, its entries say 2026-11-18T09:30:00Z",
+    ),
+]
+
+BEYOND_MENDING: list[tuple[Json, str]] = [
+    (tracked(ended_entry(at=NOON), ended_entry()), "time_entries are not in the order of started_at and id"),
+    (
+        tracked(ended_entry(duration_seconds=60)),
+        "time_entries.0 duration_seconds is 60, its start and end are 1800 apart",
+    ),
+    (
+        tracked(ended_entry(ended_at=NINE - timedelta(hours=1), duration_seconds=0)),
+        "time_entries.0 ends at 2026-11-18T08:00:00Z, before its start at 2026-11-18T09:00:00Z",
+    ),
+    (
+        tracked(ended_entry(ended_at=NINE + timedelta(seconds=1800.5))),
+        "time_entries.0 ended_at is 2026-11-18T09:30:00.500Z, not a whole second",
+    ),
+    (
+        {"status": "in_progress", "active": running_entry(started_at=NINE + timedelta(milliseconds=1))},
+        "active.started_at is 2026-11-18T09:00:00.001Z, not a whole second",
+    ),
+    ({"active": running_entry()}, "status is 'pending', and its timer runs"),
+    ({"status": "in_progress", "deleted_at": NOON, "active": running_entry()}, "its timer runs in the trash"),
+    ({"status": "completed"}, "completed_at is None, and status is 'completed'"),
+    ({"completed_at": NOON}, "completed_at is 2026-11-18T12:00:00Z, and status is 'pending'"),
+    ({"version": 0}, "version is 0, less than 1"),
+    ({"priority": 5}, "priority is 5, more than 4"),
+    ({"title": 7}, "title is of the type int, not string"),
+    ({"billable": None}, "billable is of the type null, not bool"),
+    ({"status": "done"}, "status is 'done', not one of 'pending', 'in_progress', 'completed'"),
+    ({"titel": "x"}, "'titel' is not a field that there is"),
+    ({"active": None}, "active is of the type null, not object"),
+    ({"active": {"id": 1}, "status": "done"}, "active.started_at is missing"),
+    (
+        tracked(ended_entry(minutes=1, source="shell")),
+        "time_entries.0.source is 'shell', not one of 'timer', 'manual', 'import'",
+    ),
+    (tracked(*(ended_entry() for _ in range(2001))), "time_entries has the length 2001, more than 2000"),
+]
+
+
+class TestATask:
+    @pytest.mark.parametrize(("fields", "says"), [*BROKEN, *BEYOND_MENDING], ids=named)
+    async def test_that_is_broken_is_found(self, alice: Client, database: Database, fields: Json, says: str) -> None:
+        about = await store(database, task_row(alice.user["_id"], **fields))
+        await store(database, task_row(alice.user["_id"]))
+        assert about + says in await findings()
+
+    async def test_without_a_field_is_found(self, alice: Client, database: Database) -> None:
+        row = task_row(alice.user["_id"])
+        del row["title"]
+        assert await findings() == []
+        assert await store(database, row) + "title is missing" in await findings()
+
+    async def test_of_nobody_is_found(self, database: Database, alice: Client) -> None:
+        assert alice.user
+        nobody = ObjectId()
+        about = await store(database, task_row(nobody))
+        assert await findings() == [f"{about}its user {nobody} does not exist"]
+
+    async def test_of_another_users_project_is_found(self, alice: Client, bob: Client, database: Database) -> None:
+        project = project_row(bob.user["_id"])
+        await database.projects.insert_one(project)
+        about = await store(database, task_row(alice.user["_id"], project_id=project["_id"]))
+        assert await findings() == [f"{about}project_id is {project['_id']}, which is no project of its user"]
+
+    async def test_that_holds_the_entry_of_another_is_found(self, alice: Client, database: Database) -> None:
+        entry = ended_entry()
+        rows = [task_row(alice.user["_id"], **tracked(entry)) for _ in range(2)]
+        await store(database, rows[0])
+        await store(database, rows[1])
+        first, second = rows if (await findings())[0].startswith(f"tasks {rows[1]['_id']}") else rows[::-1]
+        assert await findings() == [f"tasks {second['_id']}: its entry {entry['id']} is in {first['_id']} too"]
+
+    async def test_that_holds_a_deleted_entry_is_found(self, alice: Client, database: Database) -> None:
+        await use_it_all(alice, database)
+        kept = await database.deleted_entries.find_one({})
+        assert kept is not None
+        about = await store(database, task_row(alice.user["_id"], **tracked(kept["entry"])))
+        assert await findings() == [f"{about}its entry {kept['_id']} is in deleted_entries too"]
+
+    async def test_that_holds_an_entry_twice_is_found(self, alice: Client, database: Database) -> None:
+        entry = ended_entry()
+        about = await store(database, task_row(alice.user["_id"], **tracked(entry, entry)))
+        assert await findings() == [f"{about}its entry {entry['id']} is in {about[6:-2]} too"]
+
+
+@pytest.fixture
+async def unindexed(database: Database, empty_service: str) -> AsyncIterator[None]:
+    """The tasks without the index that keeps timers single."""
+    assert empty_service
+    kept = (await database.tasks.index_information())[ONE_RUNNING_TIMER]
+    await database.tasks.drop_index(ONE_RUNNING_TIMER)
+    yield
+    await database.tasks.delete_many({})
+    if ONE_RUNNING_TIMER in await database.tasks.index_information():
+        await database.tasks.drop_index(ONE_RUNNING_TIMER)
+    await database.tasks.create_index(
+        kept["key"], name=ONE_RUNNING_TIMER, unique=True, partialFilterExpression=kept["partialFilterExpression"]
+    )
+
+
+class TestTheCollections:
+    @pytest.mark.usefixtures("unindexed")
+    async def test_without_an_index_are_found(self, alice: Client, database: Database) -> None:
+        rows = [task_row(alice.user["_id"], status="in_progress", active=running_entry()) for _ in range(2)]
+        for row in rows:
+            await store(database, row)
+        missing, twice = await findings()
+        assert missing.startswith(f"tasks index {ONE_RUNNING_TIMER}: is missing")
+        assert "its timer runs, and so does that of " in twice
+        await database.tasks.create_index([("user_id", ASCENDING)], name=ONE_RUNNING_TIMER)
+        assert (await findings())[0].startswith(f"tasks index {ONE_RUNNING_TIMER}: has other keys or options")
+
+    async def test_without_a_validator_are_found(self, alice: Client, database: Database) -> None:
+        assert alice.user
+        validator = (await database.tasks.options())["validator"]
+        await database.command("collMod", "tasks", validator={})
+        try:
+            assert [found[:16] for found in await findings()] == ["tasks validator:"]
+        finally:
+            await database.command("collMod", "tasks", validator=validator)
+        assert await findings() == []
+
+    async def test_without_the_view_are_found(self, alice: Client, database: Database) -> None:
+        assert alice.user
+        view = time_entries_view()
+        await database.drop_collection(view.name)
+        try:
+            assert [found[:23] for found in await findings()] == ["time_entries view: is m"]
+        finally:
+            await ensure_view(database, view)
+        assert await findings() == []
+
+
+class TestOtherDocuments:
+    async def test_of_nobody_are_found(self, alice: Client, database: Database) -> None:
+        await use_it_all(alice, database)
+        await database.users.delete_one({})
+        found = await findings()
+        for collection in ("projects", "tasks", "deleted_entries"):
+            count = await database[collection].count_documents({})
+            orphans = [line for line in found if line.startswith(f"{collection} ") and "does not exist" in line]
+            assert len(orphans) == count > 0
+
+    async def test_that_are_broken_are_found(self, alice: Client, database: Database) -> None:
+        await use_it_all(alice, database)
+        user_id = alice.user["_id"]
+        await database.users.update_one({}, {"$set": {"email_key": "eve@example.com"}})
+        await database.projects.update_one({}, {"$set": {"hourly_rate.amount": -1}}, bypass_document_validation=True)
+        await database.deleted_entries.update_one({}, {"$set": {"entry.id": user_id}})
+        deleted, project = [
+            (await database[name].find({}).to_list(None))[0]["_id"] for name in ("deleted_entries", "projects")
+        ]
+        assert sorted(await findings()) == [
+            f"deleted_entries {deleted}: entry.id is {user_id}, not the id of the document",
+            f"projects {project}: hourly_rate.amount is -1, less than 0",
+            f"users {user_id}: email_key is not that of its email",
+        ]
+
+
+class TestRepairing:
+    @pytest.mark.parametrize(("fields", "says"), BROKEN, ids=named)
+    async def test_mends_what_the_entries_say(self, alice: Client, database: Database, fields: Json, says: str) -> None:
+        row = task_row(alice.user["_id"], **fields)
+        about = await store(database, row)
+        assert await findings(repair=True) == [f"{about}{says} (mended)"]
+        assert await findings() == []
+        mended = await database.tasks.find_one({"_id": row["_id"]})
+        assert mended is not None
+        counters = {"tracked_seconds", "entry_count", "first_started_at", "last_ended_at"}
+        changed = {field for field in row if mended[field] != row[field]} | {"updated_at", "version"}
+        assert changed <= counters | {"updated_at", "version"}
+        assert (mended["version"], mended["time_entries"]) == (2, row["time_entries"])
+
+    async def test_takes_a_task_out_of_a_project_that_there_is_not(self, alice: Client, database: Database) -> None:
+        task = await alice.make_task()
+        await database.tasks.update_one({}, {"$set": {"project_id": ObjectId()}})
+        (mended,) = await findings(repair=True)
+        assert mended.endswith("which is no project of its user (mended)")
+        assert (await alice.read(task))["project_id"] is None
+        assert await findings() == []
+
+    @pytest.mark.parametrize(("fields", "says"), BEYOND_MENDING, ids=named)
+    async def test_leaves_the_rest_as_it_is(self, alice: Client, database: Database, fields: Json, says: str) -> None:
+        row = task_row(alice.user["_id"], **fields)
+        about = await store(database, row)
+        assert about + says in await findings(repair=True)
+        assert await database.tasks.find_one({"_id": row["_id"]}) == row
+
+    async def test_leaves_what_the_database_would_refuse(self, alice: Client, database: Database) -> None:
+        row = task_row(alice.user["_id"], project_id=ObjectId(), title=7)
+        about = await store(database, row)
+        assert sorted(await findings(repair=True)) == [
+            f"{about}project_id is {row['project_id']}, which is no project of its user",
+            f"{about}title is of the type int, not string",
+        ]
+        assert await database.tasks.find_one({"_id": row["_id"]}) == row
+
+    async def test_mends_the_counters_of_a_task_that_has_more_wrong(self, alice: Client, database: Database) -> None:
+        row = task_row(alice.user["_id"], **tracked(ended_entry(duration_seconds=60)))
+        about = await store(database, row | {"tracked_seconds": 0})
+        mended = f"{about}tracked_seconds is 0, its entries say 60 (mended)"
+        assert mended in await findings(repair=True)
+        (left,) = await findings(repair=True)
+        assert "its start and end are 1800 apart" in left
+
+    async def test_loses_no_change_that_comes_between(self, alice: Client, database: Database) -> None:
+        task = await alice.make_task()
+        await database.tasks.update_one({}, {"$set": {"tracked_seconds": 7}})
+
+        async def track() -> None:
+            for _ in range(10):
+                await alice.start(task)
+                await alice.stop()
+
+        await asyncio.gather(track(), *(examine(repair=True) for _ in range(5)))
+        assert await findings() == []
+        assert (await alice.read(task))["entry_count"] == 10
+
+
+class TestTheCommand:
+    async def test_tells_and_mends(self, alice: Client, database: Database, database_url: str, tmp_path: Path) -> None:
+        task = await alice.make_task()
+        await alice.post(
+            f"/tasks/{task['id']}/time-entries", json={"started_at": "2026-11-18T09:00:00Z", "duration_seconds": 1800}
+        )
+        variables: dict[str, Any] = {"DATABASE_URL": database_url, "DATABASE_NAME": database.name}
+
+        async def doctor(*arguments: str) -> tuple[int, str, str]:
+            told = await asyncio.to_thread(outcome, "doctor", *arguments, folder=tmp_path, **variables)
+            return told.returncode, told.stdout, told.stderr
+
+        assert await doctor() == (0, "1 task and 1 entry checked, nothing wrong.\n", "")
+        await database.tasks.update_one({}, {"$set": {"tracked_seconds": 7, "entry_count": 2}})
+        about, seen = f"tasks {task['id']}: ", "1 task and 1 entry checked"
+        lines = [f"{about}tracked_seconds is 7, its entries say 1800", f"{about}entry_count is 2, its entries say 1"]
+        assert await doctor() == (1, "\n".join([*lines, f"{seen}, 2 things wrong.\n"]), "")
+        mended = [*(f"{line} (mended)" for line in lines), f"{seen}, 2 things wrong, 2 of them mended.\n"]
+        assert await doctor("--repair") == (0, "\n".join(mended), "")
+        assert await doctor("--repair") == (0, "1 task and 1 entry checked, nothing wrong.\n", "")
+
+    def test_leaves_a_database_that_is_not_there_alone(self, tmp_path: Path, database_url: str) -> None:
+        told = outcome("doctor", folder=tmp_path, DATABASE_URL=database_url, DATABASE_NAME="task_timer_test_never")
+        assert (told.returncode, told.stdout) == (0, "0 tasks and 0 entries checked, nothing wrong.\n")
+        with MongoClient[Json](database_url) as client:
+            assert "task_timer_test_never" not in client.list_database_names()
+
+    async def test_leaves_the_database_of_a_later_version_to_its_doctor(
+        self, alice: Client, database: Database, database_url: str, tmp_path: Path
+    ) -> None:
+        assert alice.user
+        await database.schema_versions.update_one({}, {"$inc": {"version": 1}})
+        told = await asyncio.to_thread(
+            outcome, "doctor", folder=tmp_path, DATABASE_URL=database_url, DATABASE_NAME=database.name
+        )
+        await database.schema_versions.update_one({}, {"$inc": {"version": -1}})
+        assert (told.returncode, told.stdout) == (1, "")
+        assert told.stderr.startswith("A later version of Task Timer has used this database")
+
+    def test_works_beside_a_service_and_without_one(self, tmp_path: Path) -> None:
+        with running("serve", folder=tmp_path, PORT=free_port()) as service:
+            service.wait_until_ready()
+            beside = outcome("doctor", folder=tmp_path)
+        assert (beside.returncode, beside.stdout) == (0, "0 tasks and 0 entries checked, nothing wrong.\n")
+        alone = outcome("doctor", folder=tmp_path)
+        assert (alone.returncode, alone.stdout) == (0, "0 tasks and 0 entries checked, nothing wrong.\n")
+
+    def test_tells_of_a_database_that_is_away(self, tmp_path: Path) -> None:
+        away = f"mongodb://127.0.0.1:{free_port()}/?directConnection=true"
+        told = outcome("doctor", folder=tmp_path, DATABASE_URL=away)
+        assert (told.returncode, told.stderr) == (1, "The database does not answer.\n")

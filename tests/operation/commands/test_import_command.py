@@ -1,0 +1,78 @@
+"""`task-timer import`: a file read in from the shell."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from app.commands.import_ import _sentences, _told
+from app.errors import FieldError, ServiceError, ValidationError
+from tests.conftest import Database
+from tests.support.http import Client
+from tests.support.processes import outcome
+
+LINES = "Start,End,Task\n2026-11-02 09:00,2026-11-02 10:00,Mail\n2026-11-02 09:00,nonsense,Mail\n"
+
+
+class TestTheCommand:
+    async def test_does_what_the_api_does_and_says_it(
+        self, alice: Client, database: Database, database_url: str, tmp_path: Path
+    ) -> None:
+        (tmp_path / "time.csv").write_text(LINES)
+        options = ("--format", "csv", "--user", "ALICE@example.com", "--timezone", "Europe/Berlin")
+        where: dict[str, Any] = {"DATABASE_URL": database_url, "DATABASE_NAME": database.name}
+
+        async def run(*more: str) -> tuple[int, str, str]:
+            told = await asyncio.to_thread(outcome, "import", "time.csv", *options, *more, folder=tmp_path, **where)
+            return told.returncode, told.stdout, told.stderr
+
+        code, said, wrong = await run("--strict")
+        assert (code, said) == (1, "")
+        assert wrong.startswith("Row 2, column End: ")
+        assert (await alice.get("/imports")).json()["items"] == []
+        code, said, wrong = await run()
+        (made,) = (await alice.get("/imports")).json()["items"]
+        lines = said.splitlines()
+        assert (code, wrong) == (0, "")
+        assert lines[0] == "1 entry, 1 task and 0 projects made."
+        assert lines[1].startswith("row 2, column End: ")
+        assert lines[2] == f"Import {made['id']}: DELETE /imports/{made['id']} takes it back."
+
+
+class TestWhatIsSaid:
+    def test_names_the_option_that_is_wrong(self) -> None:
+        refused = ValidationError(errors=(FieldError("is needed", pointer="#/date_order"),))
+        assert _sentences(refused) == "--date-order is needed."
+        of_user = ValidationError(errors=(FieldError("is nobody", pointer="#/user"),))
+        assert _sentences(of_user) == "--rows-of is nobody."
+        assert _sentences(ServiceError("No.")) == "No."
+
+    def test_tells_of_a_dry_run(self) -> None:
+        said = _told(
+            {
+                "id": None,
+                "format": "csv",
+                "dry_run": True,
+                "created": {"projects": 1, "tasks": 2, "entries": 1_000},
+                "duplicates": 1,
+                "skipped": 2,
+                "errors": [{"row": 0, "column": None, "message": "3 more rows are not listed"}],
+                "left_out": [{"row": 7, "reason": "was read in before"}],
+                "status": "done",
+                "rows": 1_004,
+                "rows_done": 1_004,
+                "created_at": "2026-11-18T08:59:02Z",
+                "notices": [{"row": 1_000, "column": "End", "message": "is a break"}],
+                "ignored_columns": ["Group", "Invoice ID"],
+                "columns": {"task": {"header": "What", "values": ["Mail", "Call"]}},
+            }
+        )
+        assert said == [
+            "1,000 entries, 2 tasks and 1 project would be made.",
+            "1 row was left out:",
+            "row 7: was read in before",
+            "2 rows are no time of work.",
+            "the file: 3 more rows are not listed",
+            "row 1,000, column End: is a break",
+            "Columns that were passed over: Group, Invoice ID.",
+            "task is read from What, such as: Mail | Call",
+        ]

@@ -1,0 +1,118 @@
+"""Accounts as an administrator manages them from the shell."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from pymongo import MongoClient
+
+from tests.support.http import API, Json
+from tests.support.processes import COMMAND, clean_environment, free_port, outcome, running
+
+SECRET_KEY = "f4b1c0d2e3a5968778695a4b3c2d1e0f"
+
+
+@pytest.fixture
+def database_name(database_url: str) -> Iterator[str]:
+    """A database of this test's own, gone afterwards."""
+    name = f"task_timer_test_{uuid4().hex[:8]}"
+    yield name
+    with MongoClient[Json](database_url) as client:
+        client.drop_database(name)
+
+
+class Shell:
+    """`task-timer user` on one database."""
+
+    def __init__(self, folder: Path, **variables: object) -> None:
+        self.folder = folder
+        self.variables = variables
+
+    def user(self, *arguments: str, password: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(COMMAND), "user", *arguments],
+            cwd=self.folder,
+            env=clean_environment(**self.variables),
+            input=password,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+def sign_in(base_url: str, email: str, password: str) -> httpx.Response:
+    return httpx.post(f"{base_url}{API}/auth/token", data={"username": email, "password": password}, timeout=10)
+
+
+class TestManagingAccounts:
+    def test_from_a_closed_registration_to_a_disabled_account(
+        self, tmp_path: Path, database_url: str, database_name: str
+    ) -> None:
+        variables = {
+            "DATABASE_URL": database_url,
+            "DATABASE_NAME": database_name,
+            "SECRET_KEY": SECRET_KEY,
+            "REGISTRATION_OPEN": "false",
+            "PORT": free_port(),
+        }
+        shell = Shell(tmp_path, **variables)
+        made = shell.user("create", "Ada@example.com", "--timezone", "Europe/Berlin", password="first password\n")
+        assert (made.returncode, made.stdout, made.stderr) == (0, "Ada@example.com has an account.\n", "")
+        with running("serve", folder=tmp_path, **variables) as service:
+            service.wait_until_ready()
+            account = {"email": "eve@example.com", "password": "long enough"}
+            assert httpx.post(f"{service.base_url}{API}/users", json=account).status_code == 403
+            token = sign_in(service.base_url, "ada@EXAMPLE.com", "first password").json()["access_token"]
+
+            reset = shell.user("reset-password", "ada@example.com", password="second password")
+            assert (reset.returncode, reset.stdout) == (0, "ada@example.com has a new password.\n")
+            assert sign_in(service.base_url, "ada@example.com", "first password").status_code == 401
+            headers = {"Authorization": f"Bearer {token}"}
+            assert httpx.get(f"{service.base_url}{API}/users/me", headers=headers).status_code == 401
+
+            assert shell.user("disable", "ada@example.com").returncode == 0
+            assert sign_in(service.base_url, "ada@example.com", "second password").status_code == 401
+            assert shell.user("enable", "ada@example.com").returncode == 0
+            assert sign_in(service.base_url, "ada@example.com", "second password").status_code == 200
+
+    @pytest.mark.parametrize(
+        ("arguments", "password", "sentence"),
+        [
+            (("create", "nobody"), "long enough", "The email is not accepted: is not an e-mail address"),
+            (("create", "a@example.com"), "short", "The password is not accepted: "),
+            (("create", "a@example.com", "--timezone", "Mars/Base"), "long enough", "The timezone is not accepted: "),
+            (("disable", "nobody@example.com"), "", "There is no account with this e-mail address."),
+            (("enable", "nobody@example.com"), "", "There is no account with this e-mail address."),
+            (("reset-password", "nobody@example.com"), "long enough", "There is no account"),
+        ],
+    )
+    def test_what_cannot_be_done_is_told_in_one_sentence(
+        self,
+        tmp_path: Path,
+        database_url: str,
+        database_name: str,
+        arguments: tuple[str, ...],
+        password: str,
+        sentence: str,
+    ) -> None:
+        shell = Shell(tmp_path, DATABASE_URL=database_url, DATABASE_NAME=database_name)
+        refused = shell.user(*arguments, password=password)
+        assert refused.returncode == 1
+        assert refused.stdout == ""
+        assert refused.stderr.startswith(sentence)
+        assert refused.stderr.count("\n") == 1
+
+    def test_without_a_service_the_store_is_started_for_it(self, tmp_path: Path) -> None:
+        shell = Shell(tmp_path)
+        assert shell.user("create", "ada@example.com", password="long enough").returncode == 0
+        again = shell.user("create", "ADA@example.com", password="long enough")
+        assert (again.returncode, again.stderr) == (1, "There is an account with this e-mail address already.\n")
+
+    def test_a_database_that_is_away_is_told(self, tmp_path: Path) -> None:
+        away = f"mongodb://127.0.0.1:{free_port()}/?directConnection=true"
+        told = outcome("user", "disable", "ada@example.com", folder=tmp_path, DATABASE_URL=away)
+        assert (told.returncode, told.stderr) == (1, "The database does not answer.\n")

@@ -1,0 +1,98 @@
+"""A service that is killed in the middle of an import: the same upload completes it, and nothing is there twice."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.config import Settings
+from services.maintenance.doctor import examine
+from tests.conftest import Database
+from tests.races.stored_time import balance
+from tests.support.http import API, Client
+from tests.support.services import dying
+from tests.transfer.test_imports import kept, read_in, row, send
+
+LONG = bool(os.environ.get("TEST_LONG"))
+"""Each of these tests starts a service of its own: all of them run on request."""
+
+LINES = "".join(
+    row(day, f"{hour:02}:{minute:02}", "23:59") for day in range(2, 6) for hour in range(5) for minute in range(60)
+)
+"""1,200 rows of one task: they are written in two parts."""
+
+FIRST_PART = "documents.tracking.projects:Project:add_all"
+SECOND_PART = "documents.tracking.tasks:Task:add_imported"
+COUNT = "documents.transfer.import_batches:ImportBatch:add_made"
+END = "documents.transfer.import_batches:ImportBatch:let_go"
+
+
+async def killed(alice: Client, address: str, lines: str) -> None:
+    """The service there dies of this upload."""
+    async with Client(base_url=address + API, headers=alice.headers, timeout=30) as client:
+        with pytest.raises(httpx.TransportError):
+            await send(client, lines)
+
+
+async def let_time_pass(database: Database) -> None:
+    """Whoever was at an import has not been heard of for a minute."""
+    held = await database.import_batches.find_one({"holder": {"$exists": True}})
+    assert held is not None
+    then = held["taken_at"] - timedelta(minutes=1)
+    await database.import_batches.update_one({"_id": held["_id"]}, {"$set": {"taken_at": then}})
+
+
+PLACES = [
+    pytest.param(SECOND_PART, 1_000, id="in the second part"),
+    pytest.param(FIRST_PART, 0, id="in the first part"),
+    pytest.param(COUNT, 0, id="before the first part is counted"),
+    pytest.param(END, 1_200, id="when all is written"),
+]
+PLACES_OF_A_DELETION = [
+    "documents.tracking.projects:Project:end_deletion",
+    "documents.tracking.tasks:Task:remove_imported",
+    END,
+]
+
+
+@pytest.mark.parametrize(("place", "written"), PLACES if LONG else PLACES[:1])
+class TestAnImportThatIsKilled:
+    async def test_is_completed_by_the_same_upload(
+        self, place: str, written: int, alice: Client, database: Database, settings: Settings, tmp_path: Path
+    ) -> None:
+        async with dying(settings, database, tmp_path, at=place) as address:
+            await killed(alice, address, LINES)
+        (begun,) = (await alice.get("/imports")).json()["items"]
+        assert (begun["state"], begun["created"]["entries"]) == ("under_way", written)
+        assert sum([task["entry_count"] async for task in database.tasks.find()]) == written
+        await let_time_pass(database)
+        made = await read_in(alice, LINES)
+        assert made["id"] == begun["id"]
+        assert (made["created"], made["duplicates"]) == ({"projects": 1, "tasks": 1, "entries": 1_200}, 0)
+        assert "state" not in made
+        assert (await read_in(alice, LINES))["duplicates"] == 1_200
+        await balance(database)
+        assert not (await examine()).findings
+
+
+class TestADeletionThatIsKilled:
+    @pytest.mark.parametrize("place", PLACES_OF_A_DELETION if LONG else PLACES_OF_A_DELETION[:1])
+    async def test_goes_on_when_it_is_asked_for_again(
+        self, place: str, alice: Client, database: Database, settings: Settings, tmp_path: Path
+    ) -> None:
+        lines = row(2, "09:00", "10:00") + row(3, "09:00", "10:00", task="Mail")
+        made = await read_in(alice, lines)
+        async with (
+            dying(settings, database, tmp_path, at=place) as address,
+            Client(base_url=address + API, headers=alice.headers, timeout=30) as client,
+        ):
+            with pytest.raises(httpx.TransportError):
+                await client.delete(f"/imports/{made['id']}")
+        assert (await alice.get(f"/imports/{made['id']}")).json()["state"] == "being_undone"
+        await let_time_pass(database)
+        undone = (await alice.delete(f"/imports/{made['id']}")).json()
+        assert undone["left"] == {"projects": 0, "tasks": 0, "entries": 0}
+        assert await kept(database) == []
+        assert not (await examine()).findings

@@ -1,0 +1,88 @@
+"""A timer runs on, whatever of the service and its store is killed."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.http import API, PASSWORD, Json
+from tests.support.processes import Program, eventually, free_port, one_of, running
+
+
+class Tracker:
+    """Somebody who tracks time on a service that may die."""
+
+    def __init__(self, service: Program) -> None:
+        self.http = httpx.Client(base_url=service.base_url + API, timeout=30)
+
+    def register(self) -> None:
+        account = {"email": "ada@example.com", "password": PASSWORD}
+        assert self.http.post("/users", json=account).status_code == 201
+
+    def sign_in(self) -> None:
+        form = {"username": "ada@example.com", "password": PASSWORD}
+        self.http.headers["Authorization"] = "Bearer " + self.http.post("/auth/token", data=form).json()["access_token"]
+
+    def make_task(self) -> str:
+        response = self.http.post("/tasks", json={"title": "Survive"})
+        assert response.status_code == 201
+        task_id: str = response.json()["id"]
+        return task_id
+
+    def start(self) -> Json:
+        response = self.http.post("/timer/start", json={"task_id": self.make_task()})
+        assert response.status_code == 201
+        timer: Json = response.json()
+        return timer
+
+    def timer(self) -> httpx.Response:
+        return self.http.get("/timer")
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[tuple[Program, Tracker]]:
+    with running("serve", folder=folder, PORT=free_port()) as service:
+        service.wait_until_ready()
+        tracker = Tracker(service)
+        yield service, tracker
+        tracker.http.close()
+
+
+class TestATimerThatRuns:
+    @pytest.mark.parametrize("killed", ["service", "store first", "all at once"])
+    def test_still_runs_and_stops_after_a_kill_and_a_restart(self, tmp_path: Path, killed: str) -> None:
+        with serving(tmp_path) as (service, tracker):
+            tracker.register()
+            tracker.sign_in()
+            timer = tracker.start()
+            if killed == "store first":
+                one_of(service.family(), "secantusd-py").kill()
+            if killed == "all at once":
+                for process in service.family():
+                    process.kill()
+            else:
+                service.send(signal.SIGKILL)
+            assert service.exit_code() == -signal.SIGKILL
+            assert service.left_nothing_running()
+        with serving(tmp_path) as (service, tracker):
+            tracker.sign_in()
+            assert tracker.timer().json()["entry"] == timer["entry"]
+            response = tracker.http.post("/timer/stop", json={"entry_id": timer["entry"]["id"]})
+            assert response.status_code == 200
+            stopped = response.json()
+            assert stopped["entry"]["started_at"] == timer["entry"]["started_at"]
+            task = tracker.http.get(f"/tasks/{timer['task_id']}").json()
+            assert task["time_entries"] == [stopped["entry"]]
+
+    def test_runs_on_while_the_store_dies_under_the_service(self, tmp_path: Path) -> None:
+        with serving(tmp_path) as (service, tracker):
+            tracker.register()
+            tracker.sign_in()
+            timer = tracker.start()
+            one_of(service.family(), "secantusd-py").kill()
+            eventually(lambda: tracker.timer().status_code == 200)
+            assert tracker.timer().json()["entry"] == timer["entry"]
+            assert tracker.http.post("/timer/stop").status_code == 200

@@ -1,0 +1,321 @@
+"""Clients that are slow, silent or endless, over raw sockets: they are let go in time, and others are served."""
+
+import asyncio
+import json
+import resource
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from app.config import Settings
+from app.http.connections import MOST_HEADERS
+from app.process_limits import allow_connections
+from tests.support.http import API, LONG, Json
+from tests.support.processes import PATIENCE_SECONDS, Program, eventually, free_port, running
+from tests.support.services import environment
+
+BOUND_SECONDS = 3
+"""What the service under test waits for a head, and for what comes after a silence."""
+
+IDLE = 10_000 if LONG else 2_000
+ROOM = 20
+FEW_FILES = 512
+HEAD = b"GET /health HTTP/1.1\r\nHost: x\r\n"
+WHOLE = HEAD + b"\r\n"
+POST = b"POST /api/v1/auth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+HALF_A_BODY = POST + b"Content-Length: 100\r\n\r\nusername="
+HALF_A_CHUNK = POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nuse"
+A_WHOLE_CHUNK = POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\nu\r\n"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came over a connection until it ended: the last answer of it."""
+
+    raw: bytes
+
+    @property
+    def status(self) -> int | None:
+        return int(self.raw.rpartition(b"HTTP/1.1 ")[2][:3]) if self.raw else None
+
+    @property
+    def problem(self) -> Json:
+        head, _, body = self.raw.rpartition(b"HTTP/1.1 ")[2].partition(b"\r\n\r\n")
+        assert b"content-type: application/problem+json" in head.lower()
+        assert b"connection: close" in head.lower()
+        assert b"x-content-type-options: nosniff" in head.lower()
+        told: Json = json.loads(body)
+        assert told["status"] == self.status
+        assert told["request_id"].encode() in head
+        return told
+
+
+class Wire:
+    """A raw connection to the service."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def head(self) -> bytes:
+        """The head of the next answer."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await self.reader.readuntil(b"\r\n\r\n")
+
+    async def rest(self) -> Answer:
+        """Whatever still comes until the service ends the connection, which it must."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return Answer(await self.reader.read())
+
+    async def drip(self, piece: bytes, *, every: float) -> None:
+        """Sends that piece again and again, until the service has ended the connection."""
+        while not self.reader.at_eof():
+            await asyncio.sleep(every)
+            await self.send(piece)
+
+
+@asynccontextmanager
+async def connected(service: Program) -> AsyncIterator[Wire]:
+    address = urlsplit(service.base_url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    try:
+        yield Wire(reader, writer)
+    finally:
+        writer.transport.abort()
+
+
+async def answer_to(service: Program, *parts: bytes) -> Answer:
+    """What the service answers to these bytes and then silence, until it ends the connection."""
+    async with connected(service) as wire:
+        for part in parts:
+            await wire.send(part)
+        return await wire.rest()
+
+
+async def others_are_served(service: Program) -> None:
+    async with httpx.AsyncClient(base_url=service.base_url, timeout=PATIENCE_SECONDS) as other:
+        for path, status in (("/health/live", 200), ("/health/ready", 200), (f"{API}/tasks", 401)):
+            assert (await other.get(path)).status_code == status
+
+
+@pytest.fixture(scope="module")
+def service(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """A service of its own process that has little patience."""
+    bounds = {"REQUEST_HEAD_SECONDS": BOUND_SECONDS, "CLIENT_SILENCE_SECONDS": BOUND_SECONDS}
+    folder = tmp_path_factory.mktemp("service")
+    with running("serve", folder=folder, **{**environment(settings), **bounds, "PORT": free_port()}) as service:
+        service.wait_until_ready()
+        yield service
+
+
+class TestAClientThatKeepsTheServiceWaiting:
+    LATE = (
+        b"G",
+        HEAD,
+        HEAD + b"X-Long: ",
+        b"\r\n\r\n",
+        HALF_A_BODY,
+        HALF_A_CHUNK,
+        A_WHOLE_CHUNK,
+        A_WHOLE_CHUNK + b"0\r\nX-Trailer: ",
+        POST + b"Expect: 100-continue\r\nContent-Length: 9\r\n\r\n",
+    )
+
+    async def test_is_told_so_and_let_go(self, service: Program) -> None:
+        others = asyncio.create_task(others_are_served(service))
+        answers = await asyncio.gather(*(answer_to(service, sent) for sent in self.LATE))
+        await others
+        for sent, answer in zip(self.LATE, answers, strict=True):
+            assert (answer.status, answer.problem["code"]) == (408, "request_timeout"), sent
+
+    async def test_is_let_go_without_a_word_when_it_has_said_nothing_more(self, service: Program) -> None:
+        never, *after_an_answer = await asyncio.gather(
+            answer_to(service), answer_to(service, WHOLE), answer_to(service, WHOLE + HEAD)
+        )
+        assert never.raw == b""
+        for answer in after_an_answer:
+            assert answer.status == 200
+            assert answer.raw.endswith(b'{"status":"healthy"}')
+
+    async def test_is_let_go_although_it_sends_a_byte_now_and_then(self, service: Program) -> None:
+        async def drip(first: bytes, piece: bytes) -> Answer:
+            async with connected(service) as wire:
+                await wire.send(first)
+                dripping = asyncio.create_task(wire.drip(piece, every=BOUND_SECONDS / 20))
+                try:
+                    return await wire.rest()
+                finally:
+                    dripping.cancel()
+                    await asyncio.wait({dripping})
+
+        for answer in await asyncio.gather(drip(HEAD, b"X: y\r\n"), drip(HEAD + b"X: ", b"y"), drip(b"", b"\r\n")):
+            assert answer.problem["code"] == "request_timeout"
+
+
+class TestAClientThatIsSlow:
+    async def test_may_take_its_time_for_a_body(self, service: Program) -> None:
+        body = b"username=nobody%40example.com&password=" + b"x" * 40
+        async with connected(service) as wire:
+            await wire.send(POST + b"Content-Length: %d\r\n\r\n" % len(body))
+            for place in range(0, len(body), 5):
+                await wire.send(body[place : place + 5])
+                await asyncio.sleep(BOUND_SECONDS / 10)  # longer than the bound in all
+            assert (await wire.head()).startswith(b"HTTP/1.1 401 ")
+
+    async def test_may_take_its_time_between_requests_within_the_bound(self, service: Program) -> None:
+        async with connected(service) as wire:
+            for _ in range(4):
+                await wire.send(HEAD)
+                await asyncio.sleep(BOUND_SECONDS / 10)
+                await wire.send(b"\r\n")
+                assert (await wire.head()).startswith(b"HTTP/1.1 200 ")
+                await wire.reader.readexactly(len(b'{"status":"healthy"}'))
+
+
+class TestAHeadWithoutEnd:
+    SIZE = Settings.model_fields["max_head_bytes"].default
+
+    @pytest.mark.parametrize(
+        ("first", "piece"),
+        [
+            (b"GET /", b"a"),
+            (b"GET /health?", b"a=b&"),
+            (HEAD + b"X-Long: ", b"a"),
+            (HEAD, b"X-Many: a\r\n"),
+            (b"", b"\r\n"),
+            (A_WHOLE_CHUNK + b"0\r\n", b"X-Trailer: a\r\n"),
+            (A_WHOLE_CHUNK + b"0\r\nX-Trailer: ", b"a"),
+            (POST + b"Transfer-Encoding: chunked\r\n\r\n1;", b"a"),
+        ],
+    )
+    async def test_is_refused(self, service: Program, first: bytes, piece: bytes) -> None:
+        without_end = piece * (4096 // len(piece))
+        async with connected(service) as wire:
+            await wire.send(first)
+            sending = asyncio.create_task(wire.drip(without_end, every=0))
+            try:
+                answer = await wire.rest()
+            finally:
+                sending.cancel()
+                await asyncio.wait({sending})
+        assert (answer.status, answer.problem["code"]) == (431, "head_too_large")
+        await others_are_served(service)
+
+    async def test_is_one_that_is_over_the_limit(self, service: Program) -> None:
+        for size, status in ((self.SIZE - 200, 200), (self.SIZE + 1, 431)):
+            head = HEAD + b"X-Long: " + b"a" * size + b"\r\nConnection: close\r\n\r\n"
+            assert (await answer_to(service, head)).status == status
+
+    async def test_is_one_with_more_headers_than_anybody_sends(self, service: Program) -> None:
+        for number, status in ((MOST_HEADERS - 2, 200), (MOST_HEADERS + 1, 431)):
+            head = HEAD + b"X-Many: a\r\n" * number + b"Connection: close\r\n\r\n"
+            assert (await answer_to(service, head)).status == status
+
+
+class TestWhatIsNoHttp:
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            b"\x16\x03\x01\x02\x00",
+            b"GET\r\n\r\n",
+            b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+            HEAD + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            HEAD + b": no name\r\n\r\n",
+            POST + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+        ],
+    )
+    async def test_is_refused_as_a_problem(self, service: Program, sent: bytes) -> None:
+        answer = await answer_to(service, sent)
+        assert (answer.status, answer.problem["code"]) == (400, "malformed_request")
+
+    async def test_leaves_the_request_before_it_its_answer(self, service: Program) -> None:
+        answer = await answer_to(service, b"GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n" + b"nonsense\r\n\r\n")
+        assert answer.status == 200
+        assert answer.raw.count(b"HTTP/1.1 ") == 1
+        assert answer.raw.endswith(b'{"status":"healthy"}')
+
+
+class TestAnAnswerThatIsNotTaken:
+    async def test_is_broken_off_when_nothing_of_it_is_taken_any_more(self, service: Program) -> None:
+        address = urlsplit(service.base_url)
+        small = socket.socket()
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        small.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(small, (address.hostname, address.port))
+        reader, writer = await asyncio.open_connection(sock=small, limit=1)
+        try:
+            wire = Wire(reader, writer)
+            requests = 40
+            await wire.send(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * requests)
+            taken = await reader.readexactly(1)
+            await asyncio.to_thread(eventually, lambda: "answer_not_taken" in service.output)
+            with suppress(ConnectionResetError):
+                taken += (await wire.rest()).raw
+            assert 0 < taken.count(b"HTTP/1.1 200 ") < requests
+        finally:
+            writer.transport.abort()
+        await others_are_served(service)
+
+
+@contextmanager
+def few_files() -> Iterator[None]:
+    """A low limit of open files, as many systems give it, for what is started meanwhile."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(FEW_FILES, soft), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+class TestThousandsOfIdleConnections:
+    async def test_keep_nobody_from_being_served(self, settings: Settings, tmp_path: Path) -> None:
+        allow_connections(Settings(_env_file=None, max_connections=IDLE + 1_000))  # for this side of them
+        bounds = {"REQUEST_HEAD_SECONDS": 600, "MAX_CONNECTIONS": IDLE + ROOM}
+        with ExitStack() as stack:
+            with few_files():
+                variables = {**environment(settings), **bounds, "PORT": free_port()}
+                service = stack.enter_context(running("serve", folder=tmp_path, **variables))
+            service.wait_until_ready()
+            idle = [await idle_connection(service, stack) for _ in range(IDLE)]
+            await others_are_served(service)
+            for place in (0, IDLE // 2, IDLE - 1):
+                await self.is_still_answered(idle[place])
+
+            idle += [await idle_connection(service, stack) for _ in range(ROOM)]
+            refused = await answer_to(service)
+            assert (refused.status, refused.problem["code"]) == (503, "too_many_connections")
+            assert b"retry-after: " in refused.raw.lower()
+            await self.is_still_answered(idle[0])
+
+            for connection in idle:
+                connection.close()
+            service.wait_until_ready()
+            await others_are_served(service)
+
+    async def is_still_answered(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await loop.sock_sendall(connection, WHOLE)
+            came = b""
+            while not came.endswith(b'{"status":"healthy"}'):
+                came += await loop.sock_recv(connection, 4096)
+
+
+async def idle_connection(service: Program, stack: ExitStack) -> socket.socket:
+    address = urlsplit(service.base_url)
+    connection = stack.enter_context(socket.socket())
+    connection.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(connection, (address.hostname, address.port))
+    return connection

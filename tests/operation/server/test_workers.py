@@ -1,0 +1,110 @@
+"""Two workers, one database: the promises are kept by the database, so they hold across processes too."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.support.http import API, PASSWORD, Client, clock, problem
+from tests.support.processes import Program, free_port, running
+
+CLIENTS = 10
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """A service of two workers."""
+    settings = {"PORT": free_port(), "WORKERS": 2, "RATE_LIMITS_ENABLED": "false"}
+    with running("serve", folder=tmp_path_factory.mktemp("service"), **settings) as service:
+        service.wait_until_ready()
+        yield service
+
+
+@asynccontextmanager
+async def clients_of(service: Program, name: str) -> AsyncIterator[list[Client]]:
+    """Clients of one user. A connection belongs to a worker, so several clients reach both."""
+    clients = [Client(base_url=service.base_url + API, timeout=30) for _ in range(CLIENTS)]
+    account = {"email": f"{name}@example.com", "password": PASSWORD}
+    assert (await clients[0].post("/users", json=account)).status_code == 201
+    form = {"username": account["email"], "password": PASSWORD}
+    token = (await clients[0].post("/auth/token", data=form)).json()["access_token"]
+    for client in clients:
+        client.headers["Authorization"] = f"Bearer {token}"
+    yield clients
+    for client in clients:
+        await client.aclose()
+
+
+class TestTwoWorkers:
+    async def test_start_one_timer_of_fifty_and_end_it_once(self, service: Program) -> None:
+        async with clients_of(service, "starting") as clients:
+            tasks = [await clients[0].make_task(title=str(number)) for number in range(50)]
+            starts = await asyncio.gather(
+                *(
+                    clients[number % CLIENTS].post("/timer/start", json={"task_id": task["id"]})
+                    for number, task in enumerate(tasks)
+                )
+            )
+            assert Counter(response.status_code for response in starts) == {201: 1, 409: 49}
+            (timer,) = [response.json() for response in starts if response.status_code == 201]
+            for response in starts:
+                if response.status_code == 409:
+                    running_timer = problem(response, 409, "timer_already_running")["running"]
+                    assert running_timer["entry"] == timer["entry"]
+
+            body = {"entry_id": timer["entry"]["id"]}
+            stops = await asyncio.gather(
+                *(clients[number % CLIENTS].post("/timer/stop", json=body) for number in range(20))
+            )
+            assert {response.status_code for response in stops} == {200}
+            assert len({response.json()["entry"]["ended_at"] for response in stops}) == 1
+            task = await clients[0].read({"id": timer["task_id"]})
+            assert (task["entry_count"], len(task["time_entries"])) == (1, 1)
+
+    async def test_store_one_of_twenty_writes_of_an_hour_where_overlaps_are_forbidden(self, service: Program) -> None:
+        hour = {"started_at": clock("09:00"), "ended_at": clock("10:00")}
+        async with clients_of(service, "writing") as clients:
+            tasks = [await clients[0].make_task(title=str(number)) for number in range(20)]
+            responses = await asyncio.gather(
+                *(
+                    clients[number % CLIENTS].insist(
+                        "POST", f"/tasks/{task['id']}/time-entries", json=hour, params={"overlap": "forbid"}
+                    )
+                    for number, task in enumerate(tasks)
+                )
+            )
+            assert Counter(response.status_code for response in responses) == {201: 1, 409: 19}
+            (stored,) = [response.json() for response in responses if response.status_code == 201]
+            for response in responses:
+                if response.status_code == 409:
+                    (overlap,) = problem(response, 409, "overlap")["overlaps"]
+                    assert (overlap["entry_id"], overlap["overlap_seconds"]) == (stored["id"], 3600)
+
+
+async def all_refuse(clients: list[Client]) -> bool:
+    """Whether each worker answers 401."""
+    answers = await asyncio.gather(*(client.get("/tasks") for client in clients))
+    return {answer.status_code for answer in answers} == {401}
+
+
+async def void_at_once_and_soon_elsewhere(service: Program, name: str, path: str, body: dict[str, str]) -> None:
+    """A user ends a session by this request: the worker that answered knows at once, the other in ten seconds."""
+    async with clients_of(service, name) as clients:
+        for client in clients:
+            assert (await client.get("/tasks")).status_code == 200
+        assert (await clients[0].post(path, json=body)).status_code == 204
+        problem(await clients[0].get("/tasks"), 401, "invalid_token")
+        async with asyncio.timeout(15):
+            while not await all_refuse(clients):  # noqa: ASYNC110 -- another process has ten seconds to hear of it
+                await asyncio.sleep(0.2)
+
+
+class TestTokensOfTwoWorkers:
+    async def test_are_void_at_once_where_they_were_ended_and_soon_elsewhere(self, service: Program) -> None:
+        changed = {"current_password": PASSWORD, "new_password": "a wholly new pass phrase"}
+        await asyncio.gather(
+            void_at_once_and_soon_elsewhere(service, "leaving", "/auth/logout", {}),
+            void_at_once_and_soon_elsewhere(service, "changing", "/auth/password", changed),
+        )

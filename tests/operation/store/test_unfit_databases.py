@@ -1,0 +1,230 @@
+"""A start against a database that cannot serve us ends in one sentence: what is missing, and what the server said."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from pydantic import SecretStr
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure
+
+from app.config import Settings
+from app.database.client import connect
+from app.database.requirements import UnfitDatabaseError, require_database
+from app.embedded.liveness import answers
+from documents.common.transactions import transaction
+from tests.support.http import Json
+from tests.support.processes import clean_environment, eventually, free_port, outcome
+from tests.support.stub_server import HELLO, Answer, refusal, stub_server
+
+PASSWORD = "a-word-that-nobody-reads"
+NO_RIGHTS = "does not let its user work: it needs the roles readWrite"
+
+
+def told(url: str) -> str:
+    """What a start says of the database at this address."""
+    with pytest.raises(UnfitDatabaseError) as unfit:
+        require_database(Settings(_env_file=None, database_url=SecretStr(url)))
+    said = str(unfit.value)
+    assert PASSWORD not in said
+    assert said.startswith("The database that DATABASE_URL names ")
+    assert said.endswith(".")
+    assert "\n" not in said
+    return said
+
+
+def refuses(command: str, code: int, words: str, when: Callable[[Json], bool] = bool) -> Answer:
+    return lambda name, sent: refusal(code, words) if name == command and when(sent) else None
+
+
+def of_version(version: str) -> Answer:
+    return lambda name, _: {"version": version, "ok": 1} if name == "buildInfo" else None
+
+
+def greeting(**changes: Any) -> Answer:
+    hello = {name: value for name, value in (HELLO | changes).items() if value is not None}
+    return lambda name, _: hello if name.lower() in {"hello", "ismaster"} else None
+
+
+class TestADatabaseThatCannotServe:
+    @pytest.mark.parametrize(
+        ("answer", "sentence"),
+        [
+            (of_version("5.0.31"), "is MongoDB 5.0.31: Task Timer needs MongoDB 7 or 8."),
+            (of_version("6.0.19"), "is MongoDB 6.0.19: Task Timer needs MongoDB 7 or 8."),
+            (greeting(maxWireVersion=6), "cannot serve Task Timer (Server at 127.0.0.1:"),
+            (greeting(setName=None), "is a standalone server, without transactions: start it as a replica set"),
+            (greeting(isWritablePrimary=False, secondary=True), "is no primary: name all members of the replica set"),
+            (
+                refuses("find", 2, "unknown operator: $jsonSchema.", lambda sent: "$jsonSchema" in sent["filter"]),
+                "does not know $jsonSchema, by which documents are validated (unknown operator: $jsonSchema).",
+            ),
+            (
+                refuses("find", 20, "Transaction numbers are only allowed here", lambda sent: "txnNumber" in sent),
+                "has no transactions (Transaction numbers are only allowed here).",
+            ),
+            (refuses("commitTransaction", 59, "no such command"), "has no transactions (no such command)."),
+            (
+                refuses("collMod", 13, "not authorized on task_timer_db"),
+                f"{NO_RIGHTS} and dbAdmin on task_timer_db (not authorized on task_timer_db).",
+            ),
+            (
+                refuses("update", 8000, "user is not allowed"),
+                "does not let its user work: it needs the roles readWrite",
+            ),
+            (refuses("ping", 211, "something else"), "cannot serve Task Timer (something else)."),
+        ],
+    )
+    def test_is_told_by_what_it_lacks(self, answer: Answer, sentence: str) -> None:
+        with stub_server(answer) as url:
+            assert told(url).startswith(f"The database that DATABASE_URL names {sentence}")
+
+    def test_is_told_apart_from_one_that_can(self) -> None:
+        with stub_server(refuses("collMod", 26, "ns does not exist")) as url:
+            require_database(Settings(_env_file=None, database_url=SecretStr(url)))
+
+
+@contextmanager
+def a_store(folder: Path, *options: str) -> Iterator[int]:
+    """The port of a bare embedded store with these options."""
+    port, config = free_port(), folder / "empty.toml"
+    config.touch()
+    program = Path(sys.executable).with_name("secantusd-py")
+    command = [sys.executable, str(program), "--config", str(config), "--port", str(port)]
+    process = subprocess.Popen(
+        [*command, "--storage-path", str(folder / "store"), "--sync-on-commit", "--log-level", "ERROR", *options],
+        env=clean_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        eventually(lambda: answers(port, within=1) or ("--tls-cert-file" in options and _listens(port)))
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a store that only lets users in."""
+    folder = tmp_path_factory.mktemp("locked")
+    with a_store(folder) as port, MongoClient[Json](f"mongodb://127.0.0.1:{port}/?directConnection=true") as client:
+        for name, role in (("reader", "read"), ("writer", "readWrite")):
+            client.admin.command("createUser", name, pwd=PASSWORD, roles=[{"role": role, "db": "task_timer_db"}])
+    with a_store(folder, "--auth") as port:
+        yield port
+
+
+class TestAStoreWithUsers:
+    def test_refuses_a_wrong_password(self, locked: int) -> None:
+        said = told(f"mongodb://writer:{PASSWORD}x@127.0.0.1:{locked}/?directConnection=true")
+        assert "names refuses its user name or password (authentication failed)." in said
+
+    @pytest.mark.parametrize("user", ["", f"reader:{PASSWORD}@"])
+    def test_refuses_who_may_not_write(self, locked: int, user: str) -> None:
+        said = told(f"mongodb://{user}127.0.0.1:{locked}/?directConnection=true")
+        assert "names does not let its user work: it needs the roles readWrite and dbAdmin on task_timer_db (" in said
+
+    def test_serves_who_may(self, locked: int) -> None:
+        url = f"mongodb://writer:{PASSWORD}@127.0.0.1:{locked}/?directConnection=true"
+        require_database(Settings(_env_file=None, database_url=SecretStr(url)))
+
+    def test_is_told_by_the_command_in_one_line(self, locked: int, tmp_path: Path) -> None:
+        url = f"mongodb://writer:{PASSWORD}x@127.0.0.1:{locked}/?directConnection=true"
+        said = outcome("serve", folder=tmp_path, PORT=free_port(), DATABASE_URL=url)
+        assert said.returncode == 1
+        assert said.stderr.splitlines() == [
+            "The database that DATABASE_URL names refuses its user name or password (authentication failed)."
+        ]
+
+
+class TestAStandaloneStore:
+    def test_is_refused(self, tmp_path: Path) -> None:
+        with a_store(tmp_path, "--standalone") as port:
+            assert "names is a standalone server, without transactions" in told(f"mongodb://127.0.0.1:{port}/")
+
+
+def _certificate(folder: Path) -> tuple[str, str]:
+    """The files of a certificate for this machine, and of its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    chain, secret = folder / "chain.pem", folder / "key.pem"
+    chain.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, *plain))
+    return str(chain), str(secret)
+
+
+class TestTLS:
+    def test_that_the_server_expects_is_told(self, tmp_path: Path) -> None:
+        chain, key = _certificate(tmp_path)
+        with a_store(tmp_path, "--tls-cert-file", chain, "--tls-key-file", key) as port:
+            said = told(f"mongodb://127.0.0.1:{port}/?directConnection=true")
+            assert "names does not answer: it expects TLS, so add tls=true to DATABASE_URL" in said
+            said = told(f"mongodb://127.0.0.1:{port}/?directConnection=true&tls=true")
+            assert "names does not answer: TLS could not be agreed on (127.0.0.1:" in said
+
+    def test_that_the_server_does_not_speak_is_told(self) -> None:
+        with stub_server(lambda *_: None) as url:
+            said = told(f"{url}&tls=true")
+        assert "names does not answer: TLS could not be agreed on (SSL handshake failed: 127.0.0.1:" in said
+
+
+class TestAWriteConflict:
+    @pytest.mark.parametrize(
+        "conflict",
+        [
+            refusal(112, "WriteConflict"),
+            refusal(16777220, "could not serialize access"),
+            refusal(251, "NoSuchTransaction", "TransientTransactionError"),
+            {"ok": 1, "n": 0, "writeErrors": [{"index": 0, "code": 112, "errmsg": "WriteConflict"}]},
+        ],
+    )
+    @pytest.mark.parametrize("many", [True, False])
+    async def test_means_that_nothing_was_kept(self, conflict: Json, many: bool) -> None:
+        assert await self._of_an_insert(conflict, many=many) is None
+
+    @pytest.mark.parametrize("many", [True, False])
+    async def test_is_told_from_other_refusals(self, many: bool) -> None:
+        with pytest.raises(OperationFailure):
+            await self._of_an_insert(refusal(121, "Document failed validation"), many=many)
+
+    async def _of_an_insert(self, answer: Json, *, many: bool) -> str | None:
+        with stub_server(lambda name, _: answer if name == "insert" else None) as url:
+            client = connect(Settings(_env_file=None, database_url=SecretStr(url)))
+
+            async def work() -> str:
+                things = client.any.things
+                await (things.insert_many([{}, {}]) if many else things.insert_one({}))
+                return "kept"
+
+            try:
+                return await transaction(client, work)
+            finally:
+                client.close()

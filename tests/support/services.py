@@ -1,0 +1,141 @@
+"""Services beside the one under test: with other settings, on another store, or in a process of their own."""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from importlib import import_module
+from pathlib import Path
+
+import httpx
+from beanie import init_beanie
+from bson.binary import UUID_SUBTYPE, Binary
+from fastapi import FastAPI
+
+from app.commands.cli import main
+from app.config import Settings
+from documents.common.transactions import session_under_way
+from documents.registry import DOCUMENTS
+from tests.conftest import Database
+from tests.support.http import Json, serving
+from tests.support.processes import free_port
+
+PATIENCE_SECONDS = 30
+
+
+@asynccontextmanager
+async def bound_to_others(database: Database) -> AsyncIterator[None]:
+    """The documents may be bound to another database meanwhile; afterwards they are bound to this one again."""
+    try:
+        yield
+    finally:
+        await init_beanie(database=database, document_models=list(DOCUMENTS))
+
+
+@asynccontextmanager
+async def serving_beside(app: FastAPI, database: Database) -> AsyncIterator[str]:
+    """The address of another service in this process; the documents are bound to its client meanwhile."""
+    async with bound_to_others(database), serving(app) as served:
+        yield served.base_url
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The settings of the service under test, for a process."""
+    assert settings.database_url is not None
+    assert settings.secret_key is not None
+    return {
+        "ENVIRONMENT": "test",
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+        "DATABASE_NAME": settings.database_name,
+        "SECRET_KEY": settings.secret_key.get_secret_value(),
+        "HOST": "127.0.0.1",
+        "WORKERS": "1",
+        "DEBUG": "false",
+        "LOG_LEVEL": "INFO",
+        "LOG_FORMAT": "json",
+    }
+
+
+@asynccontextmanager
+async def process_serving(command: Sequence[str], *, port: int, log: Path, **settings: str) -> AsyncIterator[str]:
+    """The address of a service that runs as a process with these settings, its standard error in `log`."""
+    base_url = f"http://127.0.0.1:{port}"
+    with log.open("wb") as stderr:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *command,
+            env={**os.environ, **settings, "PORT": str(port)},
+            cwd=log.parent,  # no .env there
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=stderr,
+        )
+    try:
+        await _answers(base_url, lambda: process.returncode is None)
+        yield base_url
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await process.wait()
+
+
+FORKED = multiprocessing.get_context("forkserver")
+FORKED.set_forkserver_preload(["app.commands.cli", "app.main"])
+
+
+@asynccontextmanager
+async def dying(settings: Settings, database: Database, folder: Path, *, at: str) -> AsyncIterator[str]:
+    """The address of a service on the same database that is killed by itself where it calls `at`.
+
+    A database gives up the transaction of a client that is gone after a minute; here it is told at once.
+    """
+    place, owner, name = at.split(":")
+    assert hasattr(getattr(import_module(place), owner), name)
+    port, log = free_port(), folder / "log"
+    process = FORKED.Process(target=_serve_until, args=(at, log, {**environment(settings), "PORT": str(port)}))
+    process.start()
+    try:
+        await _answers(f"http://127.0.0.1:{port}", process.is_alive)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        await asyncio.to_thread(process.join, PATIENCE_SECONDS)
+        process.close()
+    left = [bytes.fromhex(line.split()[1]) for line in log.read_text().splitlines() if line.startswith("in ")]
+    await database.client.admin.command("killSessions", [{"id": Binary(session, UUID_SUBTYPE)} for session in left])
+
+
+def _serve_until(at: str, log: Path, variables: dict[str, str]) -> None:
+    """Serves in a process of its own, which has imported everything before, and kills it where it calls `at`."""
+    os.chdir(log.parent)  # no .env there
+    os.environ.update(variables)
+    with log.open("wb") as stderr:
+        os.dup2(stderr.fileno(), 2)
+    place, owner, name = at.split(":")
+    setattr(getattr(import_module(place), owner), name, staticmethod(_die))
+    sys.argv = ["task-timer", "serve"]
+    main()
+
+
+async def _die(*_arguments: object, **_more: object) -> None:
+    session = session_under_way()
+    if session is not None:
+        identity: Json = session.session_id  # type: ignore[assignment]
+        sys.stderr.write(f"in {identity['id'].hex()}\n")
+        sys.stderr.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def _answers(base_url: str, is_alive: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS), httpx.AsyncClient(verify=False, trust_env=False) as client:
+        while True:
+            assert is_alive(), "the service did not start"
+            try:
+                await client.get(f"{base_url}/health/live")
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+            else:
+                return

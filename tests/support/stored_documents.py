@@ -1,0 +1,105 @@
+"""Documents as they are stored, for tests that write past the service."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from bson import ObjectId
+
+from tests.conftest import Database
+from tests.support.http import Json
+
+NINE = datetime(2026, 11, 18, 9)  # noqa: DTZ001 -- as the driver decodes it
+
+
+def task_row(user_id: ObjectId, **fields: Any) -> Json:
+    """A task of this user, whole and sound but for these fields."""
+    return {
+        "_id": ObjectId(),
+        "user_id": user_id,
+        "project_id": None,
+        "title": "Write the offer",
+        "description": None,
+        "status": "pending",
+        "tags": [],
+        "priority": None,
+        "due_at": None,
+        "estimate_seconds": None,
+        "billable": False,
+        "time_entries": [],
+        "tracked_seconds": 0,
+        "entry_count": 0,
+        "first_started_at": None,
+        "last_ended_at": None,
+        "version": 1,
+        "created_at": NINE,
+        "updated_at": NINE,
+        "completed_at": None,
+        "deleted_at": None,
+    } | fields
+
+
+def running_entry(**fields: Any) -> Json:
+    """An entry that runs since nine o'clock, whole and sound but for these fields."""
+    return {
+        "id": ObjectId(),
+        "started_at": NINE,
+        "ended_at": None,
+        "duration_seconds": None,
+        "note": None,
+        "tags": [],
+        "billable": False,
+        "source": "timer",
+        "timezone": "UTC",
+        "needs_review": False,
+        "hourly_rate": None,
+        "created_at": NINE,
+        "updated_at": NINE,
+    } | fields
+
+
+def ended_entry(*, minutes: int = 30, at: datetime = NINE, **fields: Any) -> Json:
+    """An entry that has ended after so many minutes, whole and sound but for these fields."""
+    ended = {"started_at": at, "ended_at": at + timedelta(minutes=minutes), "duration_seconds": minutes * 60}
+    return running_entry() | ended | fields
+
+
+def tracked(*entries: Json) -> Json:
+    """The fields of a task that has these ended entries."""
+    return {
+        "status": "in_progress",
+        "time_entries": list(entries),
+        "tracked_seconds": sum(entry["duration_seconds"] for entry in entries),
+        "entry_count": len(entries),
+        "first_started_at": min(entry["started_at"] for entry in entries),
+        "last_ended_at": max(entry["ended_at"] for entry in entries),
+    }
+
+
+def project_row(user_id: ObjectId, **fields: Any) -> Json:
+    """A project of this user, whole and sound but for these fields."""
+    return {
+        "_id": ObjectId(),
+        "user_id": user_id,
+        "name": "Site",
+        "client_name": None,
+        "color": None,
+        "billable": True,
+        "hourly_rate": {"amount": 9550, "currency": "EUR"},
+        "archived_at": None,
+        "created_at": NINE,
+        "updated_at": NINE,
+        "deleted_at": None,
+        "tasks_version": 0,
+    } | fields
+
+
+def short_entries(count: int) -> list[Json]:
+    """So many entries of a minute each, one after the other, the last of which ends at nine o'clock."""
+    return [ended_entry(minutes=1, at=NINE - timedelta(minutes=count - number)) for number in range(count)]
+
+
+async def forget_answers(database: Database) -> None:
+    """As if the service had died after the work of each request with a key, before it kept the answer."""
+    long_ago = {"answer": None, "taken_at": NINE.replace(year=2020)}
+    async for known in database.idempotency_keys.find():
+        await database.idempotency_keys.update_one({"_id": known["_id"]}, {"$set": long_ago})

@@ -1,0 +1,224 @@
+"""Lists of time entries over any range: the right entries, each once, and few queries whatever lies between."""
+
+import random
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from statistics import median
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo.monitoring import (
+    CommandFailedEvent,
+    CommandListener,
+    CommandStartedEvent,
+    CommandSucceededEvent,
+)
+
+from app.clock import stored
+from app.config import Settings
+from app.database.setup import bind
+from documents.registry import DOCUMENTS
+from documents.tracking.queries.entry_filter import EntryFilter
+from documents.tracking.queries.timeline import EntryOrder, find_entries
+from tests.conftest import Database
+from tests.support.http import LONG, Client, Json
+from tests.support.services import bound_to_others
+from tests.support.stored_documents import ended_entry, project_row, task_row, tracked
+
+EVER = {"from": "1970-01-01", "to": "9998-12-31T23:59:59Z"}
+FIRST_INSTANT, LAST_INSTANT = datetime(1970, 1, 1), datetime(9998, 12, 31, 23, 59, 59)  # noqa: DTZ001
+MINUTES_OF_DECADES = 40 * 365 * 24 * 60
+
+
+def now() -> datetime:
+    return stored(datetime.now(UTC).replace(microsecond=0))
+
+
+async def insert(database: Database, client: Client, entries: list[Json], **fields: Any) -> str:
+    """The id of a new task of the user that has these entries."""
+    in_order = sorted(entries, key=lambda each: (each["started_at"], each["id"]))
+    row = task_row(client.user["_id"], **{**tracked(*in_order), **fields})
+    await database.tasks.insert_one(row)
+    return str(row["_id"])
+
+
+async def listed(client: Client, **parameters: Any) -> list[str]:
+    """The ids of all entries, page by page."""
+    found: list[str] = []
+    while True:
+        response = await client.get("/time-entries", params=parameters)
+        assert response.status_code == 200, response.text
+        page = response.json()
+        found += [item["id"] for item in page["items"]]
+        assert len(page["items"]) == parameters["limit"] or page["next_cursor"] is None
+        if page["next_cursor"] is None:
+            return found
+        parameters["cursor"] = page["next_cursor"]
+
+
+class Years:
+    """A user's tasks over many years, with gaps of years between them, and what a list of them has to be."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.rows: list[tuple[Json, Json]] = []
+
+    def starts(self) -> list[datetime]:
+        """Instants of a few clusters: near both ends of the calendar, around today, and somewhere in between."""
+        chance, today = self.chance, now()
+        middles = [
+            FIRST_INSTANT,
+            today,
+            today - timedelta(minutes=chance.randrange(MINUTES_OF_DECADES)),
+            today - timedelta(days=chance.randrange(500)),
+            today + timedelta(days=chance.randrange(1, 400)),
+            LAST_INSTANT - timedelta(days=1000),
+        ]
+        width = timedelta(days=chance.choice((1, 30, 900)))
+        starts = [
+            chance.choice(middles) + chance.randrange(-40, 40) * (width / 40) for _ in range(chance.randrange(1, 15))
+        ]
+        return [min(max(start, FIRST_INSTANT), LAST_INSTANT).replace(microsecond=0) for start in starts]
+
+    async def write(self, database: Database, client: Client, project_id: ObjectId) -> None:
+        """Stores some tasks."""
+        for _ in range(8):
+            lengths = (0, 1, 30, 30, 60 * 24 * 31, 60 * 24 * 365 * 3)
+            entries = [
+                ended_entry(
+                    at=start,
+                    minutes=int(
+                        min(timedelta(minutes=self.chance.choice(lengths)), LAST_INSTANT - start).total_seconds()
+                    )
+                    // 60,
+                    tags=self.chance.choice(([], ["rare"], ["mail"], ["mail"])),
+                )
+                for start in self.starts()
+            ]
+            fields = {"project_id": self.chance.choice((None, project_id))}
+            task_id = await insert(database, client, entries, **fields)
+            self.rows += [({**fields, "id": task_id}, entry) for entry in entries]
+
+    def expected(self, since: datetime, until: datetime, **filters: Any) -> list[str]:
+        """The ids of the entries that share a part of the range, oldest start first."""
+        found = [
+            entry
+            for task, entry in self.rows
+            if entry["started_at"] < until
+            and (entry["ended_at"] > since or entry["started_at"] >= since)
+            and filters.get("tag") in {None, *entry["tags"]}
+            and filters.get("project_id") in {None, str(task["project_id"])}
+            and filters.get("task_id") in {None, task["id"]}
+        ]
+        return [str(entry["id"]) for entry in sorted(found, key=lambda entry: (entry["started_at"], entry["id"]))]
+
+    def questions(self, project_id: ObjectId) -> Iterator[tuple[datetime, datetime, Json]]:
+        """Ranges of all lengths whose ends are often those of entries, with a filter or none."""
+        instants = [instant for _, entry in self.rows for instant in (entry["started_at"], entry["ended_at"])]
+        for _ in range(40 if LONG else 5):
+            ends = {self.chance.choice([*instants, FIRST_INSTANT, LAST_INSTANT]) for _ in range(2)}
+            since, until = min(ends), max(ends)
+            filters: Json = self.chance.choice(
+                ({}, {}, {"tag": "rare"}, {"project_id": str(project_id)}, {"task_id": self.rows[0][0]["id"]})
+            )
+            if since < until:
+                yield since, until, filters
+        yield FIRST_INSTANT, LAST_INSTANT, {}
+        yield FIRST_INSTANT, LAST_INSTANT, {"tag": "rare"}
+
+
+class TestAnyRange:
+    @pytest.mark.parametrize("seed", range(12 if LONG else 2))
+    async def test_lists_what_lies_in_it_each_once_in_order(self, alice: Client, database: Database, seed: int) -> None:
+        project, years = project_row(alice.user["_id"]), Years(seed)
+        await database.projects.insert_one(project)
+        await years.write(database, alice, project["_id"])
+        for since, until, filters in years.questions(project["_id"]):
+            asked = {"from": f"{since.isoformat()}Z", "to": f"{until.isoformat()}Z", **filters}
+            expected = years.expected(since, until, **filters)
+            limit = years.chance.choice((7, 40, 200))
+            assert await listed(alice, **asked, limit=limit, sort="started_at") == expected, asked
+            assert await listed(alice, **asked, limit=limit) == expected[::-1], asked
+
+    async def test_of_all_years_has_the_running_one_in_its_place(self, alice: Client, database: Database) -> None:
+        before, after = (ended_entry(at=now() + timedelta(days=days)) for days in (-4000, 4000))
+        await insert(database, alice, [before, after])
+        running = (await alice.start(await alice.make_task()))["entry"]
+        expected = [str(before["id"]), running["id"], str(after["id"])]
+        for limit in (1, 2, 50):
+            assert await listed(alice, **EVER, limit=limit, sort="started_at") == expected
+            assert await listed(alice, **EVER, limit=limit) == expected[::-1]
+
+    async def test_of_all_years_of_somebody_new_is_empty(self, alice: Client) -> None:
+        assert await listed(alice, **EVER, limit=50) == []
+
+    async def test_has_what_began_long_before_and_reaches_into_it(self, alice: Client, database: Database) -> None:
+        long = ended_entry(at=datetime(1990, 1, 1), minutes=60 * 24 * 365 * 20)  # noqa: DTZ001
+        late = ended_entry(at=datetime(2026, 1, 1))  # noqa: DTZ001
+        await insert(database, alice, [long])
+        await insert(database, alice, [late, ended_entry(at=datetime(1985, 1, 1))])  # noqa: DTZ001
+        asked = {"from": "2009-12-01", "to": "2026-11-01"}
+        for limit in (1, 50):
+            assert await listed(alice, **asked, limit=limit) == [str(late["id"]), str(long["id"])]
+            assert await listed(alice, **asked, limit=limit, sort="started_at") == [str(long["id"]), str(late["id"])]
+
+
+class Counter(CommandListener):
+    """Counts the aggregations of a client."""
+
+    def __init__(self) -> None:
+        self.aggregations = 0
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self.aggregations += event.command_name == "aggregate"
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """Nothing to count."""
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Nothing to count."""
+
+
+class TestThePagesOfAllYears:
+    @pytest.fixture
+    async def counter(self, database: Database, settings: Settings) -> AsyncIterator[Counter]:
+        """Counts what the documents ask the database for."""
+        counter, url = Counter(), settings.database_url
+        assert url is not None
+        client: Any = AsyncIOMotorClient(url.get_secret_value(), event_listeners=[counter])
+        async with bound_to_others(database):
+            await bind(client[settings.database_name], DOCUMENTS)
+            yield counter
+        client.close()  # once the documents are bound to the service's own client again, which works in the background
+
+    async def aggregations(self, client: Client, counter: Counter, *, descending: bool, **wanted: Any) -> list[int]:
+        """How many aggregations each page of 50 entries takes."""
+        told, order = [], EntryOrder(descending=descending)
+        ever = EntryFilter(since=FIRST_INSTANT, until=LAST_INSTANT, **wanted)
+        while True:
+            counter.aggregations = 0
+            page = await find_entries(client.user["_id"], ever, order, limit=50, now=now())
+            told.append(counter.aggregations)
+            if len(page) < 50:
+                return told
+            last = page[-1]["entry"]
+            order = replace(order, after=(last["started_at"], last["id"]))
+
+    @pytest.mark.parametrize("descending", [True, False])
+    async def test_take_few_queries_whatever_lies_between(
+        self, alice: Client, database: Database, counter: Counter, descending: bool
+    ) -> None:
+        assert max(await self.aggregations(alice, counter, descending=descending)) <= 20
+        long_ago = [ended_entry(at=datetime(1975, 1, day + 1)) for day in range(20)]  # noqa: DTZ001
+        lately = [ended_entry(at=now() - timedelta(days=day / 4)) for day in range(1000)]
+        await insert(database, alice, [*long_ago, *lately[::2]])
+        await insert(database, alice, lately[1::2])
+        await insert(database, alice, [ended_entry(at=LAST_INSTANT - timedelta(days=day)) for day in range(1, 20)])
+        told = await self.aggregations(alice, counter, descending=descending)
+        assert len(told) == 1 + 1039 // 50
+        assert max(told) <= 30
+        assert median(told) <= 3
+        assert max(await self.aggregations(alice, counter, descending=descending, tags=("none",))) <= 40

@@ -1,0 +1,267 @@
+"""One entry into two, and from one task to another: not a second is lost, and none is in two places."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from typing import Any
+
+import httpx
+import pytest
+from bson import ObjectId
+
+from tests.conftest import Database
+from tests.races.stored_time import balance
+from tests.support.http import Client, Json, at, clock, pointers, problem
+from tests.support.stored_documents import short_entries, task_row, tracked
+
+MIDDLE: Json = {"at": clock("09:20")}
+
+
+@pytest.fixture(autouse=True)
+async def _balanced(database: Database) -> AsyncIterator[None]:
+    """After each test here the counters of every task say what its entries say, and no entry is in two places."""
+    yield
+    await balance(database)
+
+
+async def split(client: Client, entry: Json, **sent: Any) -> httpx.Response:
+    return await client.insist("POST", f"{at(entry)}/split", json={**MIDDLE, **sent})
+
+
+async def move(client: Client, entry: Json, task: Json, **headers: str) -> httpx.Response:
+    return await client.insist("POST", f"{at(entry)}/move", json={"task_id": task["id"]}, headers=headers)
+
+
+class TestSplittingAnEntry:
+    async def test_makes_two_that_add_up_to_the_one(self, alice: Client) -> None:
+        task = await alice.make_task()
+        entry = await alice.write(task, note="n", tags=["t"], billable=True, timezone="Europe/Berlin")
+        response = await split(alice, entry)
+        assert (response.status_code, response.headers["etag"]) == (200, '"3"')
+        answer = response.json()
+        first, second = answer["first"], answer["second"]
+        now = {"updated_at": first["updated_at"]}
+        assert first == {**entry, **now, "ended_at": clock("09:20"), "duration_seconds": 1200}
+        assert second == {
+            **entry,
+            **now,
+            "id": second["id"],
+            "started_at": clock("09:20"),
+            "duration_seconds": 2400,
+            "created_at": first["updated_at"],
+        }
+        assert second["id"] != first["id"]
+        found = await alice.read(task)
+        assert found["time_entries"] == [second, first]
+        assert (found["tracked_seconds"], found["entry_count"]) == (3600, 2)
+        assert [(await alice.get(at(half))).json() for half in (first, second)] == [first, second]
+
+    async def test_of_an_imported_one_leaves_one_that_is_imported(self, alice: Client, database: Database) -> None:
+        made = await alice.read_in("2026-11-18 09:00,2026-11-18 10:00,Offer")
+        (imported,) = (await alice.get("/time-entries", params={"from": clock("00:00"), "to": clock("23:00")})).json()[
+            "items"
+        ]
+        assert (await split(alice, imported)).status_code == 200
+        task = await database.tasks.find_one({})
+        assert task is not None
+        first, second = task["time_entries"]
+        assert (str(first["import_id"]), "import_key" in first) == (made["id"], True)
+        assert not {"import_id", "import_key"} & second.keys()
+
+    async def test_keeps_what_else_is_stored_of_it_in_both(self, alice: Client, database: Database) -> None:
+        entry = await alice.write(await alice.make_task(), billable=True)
+        rate = {"amount": 9000, "currency": "EUR"}
+        marked = {"time_entries.0.hourly_rate": rate, "time_entries.0.needs_review": True}
+        await database.tasks.update_one({}, {"$set": marked})
+        for half in (await split(alice, entry)).json().values():
+            assert (half["hourly_rate"], half["needs_review"], half["source"]) == (rate, True, "manual")
+
+    async def test_takes_any_offset_and_cuts_fractions_off(self, alice: Client) -> None:
+        entry = await alice.write(await alice.make_task())
+        answer = (await split(alice, entry, at="2026-11-18T10:20:00.9+01:00")).json()
+        assert answer["first"]["ended_at"] == answer["second"]["started_at"] == clock("09:20")
+
+    @pytest.mark.parametrize(
+        "instant",
+        [clock("09:00"), "2026-11-18T09:00:00.999Z", clock("10:00"), clock("08:59:59"), clock("10:00:01")],
+    )
+    async def test_needs_an_instant_strictly_inside(self, alice: Client, instant: str) -> None:
+        task = await alice.make_task()
+        entry = await alice.write(task)
+        assert pointers(await split(alice, entry, at=instant)) == {"#/at"}
+        assert (await alice.read(task))["time_entries"] == [entry]
+
+    async def test_leaves_a_second_at_the_least(self, alice: Client) -> None:
+        entry = await alice.write(await alice.make_task(), duration_seconds=2)
+        answer = (await split(alice, entry, at=clock("09:00:01"))).json()
+        assert [half["duration_seconds"] for half in answer.values()] == [1, 1]
+        assert pointers(await split(alice, answer["first"], at=clock("09:00:01"))) == {"#/at"}
+
+    async def test_at_once_at_one_instant_splits_once(self, alice: Client) -> None:
+        task = await alice.make_task()
+        entry = await alice.write(task)
+        responses = await asyncio.gather(*(split(alice, entry) for _ in range(10)))
+        assert Counter(response.status_code for response in responses) == {200: 1, 422: 9}
+        assert (await alice.read(task))["tracked_seconds"] == 3600
+
+    async def test_at_once_at_many_instants_loses_no_second(self, alice: Client) -> None:
+        task = await alice.make_task()
+        entry = await alice.write(task)
+        responses = await asyncio.gather(*(split(alice, entry, at=clock(f"09:{minute}")) for minute in range(10, 20)))
+        done = [response for response in responses if response.status_code == 200]
+        for response in responses:
+            if response not in done:
+                assert pointers(response) == {"#/at"}
+        found = await alice.read(task)
+        assert (found["tracked_seconds"], found["entry_count"]) == (3600, 1 + len(done))
+        parts = sorted(found["time_entries"], key=lambda part: str(part["started_at"]))
+        for earlier, later in pairwise(parts):
+            assert earlier["ended_at"] == later["started_at"]
+
+    async def test_honours_if_match(self, alice: Client) -> None:
+        entry = await alice.write(await alice.make_task())
+        for version, status in (("1", 412), ("2", 200)):
+            headers = {"If-Match": f'"{version}"'}
+            response = await alice.post(f"{at(entry)}/split", json=MIDDLE, headers=headers)
+            assert response.status_code == status
+
+    async def test_of_what_is_not_there_is_404(self, alice: Client) -> None:
+        task = await alice.make_task()
+        for entry_id in ("nonsense", "0" * 24):
+            problem(await split(alice, {"task_id": task["id"], "id": entry_id}), 404, "entry_not_found")
+        entry = await alice.write(task)
+        await alice.delete(f"/tasks/{task['id']}")
+        problem(await split(alice, entry), 404, "task_not_found")
+
+
+class TestMovingAnEntry:
+    async def test_takes_it_from_one_task_to_the_other(self, alice: Client) -> None:
+        task, other = await alice.make_task(), await alice.make_task(title="Other")
+        stays, goes = await alice.write(task, duration_seconds=60), await alice.write(task, note="n", billable=True)
+        response = await move(alice, goes, other)
+        assert (response.status_code, response.headers["etag"]) == (200, '"2"')
+        moved = response.json()
+        assert moved == {**goes, "task_id": other["id"], "updated_at": moved["updated_at"]}
+        source, target = await alice.read(task), await alice.read(other)
+        assert (source["time_entries"], source["tracked_seconds"], source["version"]) == ([stays], 60, 4)
+        assert (target["time_entries"], target["tracked_seconds"], target["version"]) == ([moved], 3600, 2)
+        problem(await alice.get(at(goes)), 404, "entry_not_found")
+
+    async def test_keeps_its_rate(self, alice: Client, database: Database) -> None:
+        task, other = await alice.make_task(), await alice.make_task(title="Other")
+        entry = await alice.write(task, billable=True)
+        rate = {"amount": 9000, "currency": "EUR"}
+        await database.tasks.update_one({"entry_count": 1}, {"$set": {"time_entries.0.hourly_rate": rate}})
+        assert (await move(alice, entry, other)).json()["hourly_rate"] == rate
+
+    async def test_to_where_it_is_changes_nothing(self, alice: Client) -> None:
+        task = await alice.make_task()
+        entry = await alice.write(task)
+        response = await move(alice, entry, task)
+        assert (response.status_code, response.json(), response.headers["etag"]) == (200, entry, '"2"')
+
+    async def test_works_beside_timers(self, alice: Client) -> None:
+        task, other = await alice.make_task(), await alice.make_task(title="Other")
+        entry = await alice.write(task)
+        timer = await alice.start(other)
+        assert (await move(alice, entry, other)).status_code == 200
+        back = {**entry, "task_id": other["id"]}
+        assert (await move(alice, back, task)).status_code == 200
+        assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
+
+    @pytest.mark.parametrize("task_id", ["nonsense", "0" * 24])
+    async def test_needs_a_task_to_go_to(self, alice: Client, task_id: str) -> None:
+        task = await alice.make_task()
+        entry = await alice.write(task)
+        problem(await move(alice, entry, {"id": task_id}), 404, "task_not_found")
+        assert (await alice.read(task))["time_entries"] == [entry]
+
+    async def test_needs_one_of_ones_own_that_is_not_in_the_trash(self, alice: Client, bob: Client) -> None:
+        task, other, his = await alice.make_task(), await alice.make_task(title="Other"), await bob.make_task()
+        entry = await alice.write(task)
+        await alice.delete(f"/tasks/{other['id']}")
+        for target in (other, his):
+            problem(await move(alice, entry, target), 404, "task_not_found")
+        problem(await move(bob, entry, his), 404, "task_not_found")
+        problem(await move(bob, {**entry, "task_id": his["id"]}, his), 404, "entry_not_found")
+        assert (await alice.read(task))["time_entries"] == [entry]
+
+    async def test_needs_room_and_leaves_the_last_place_free(self, alice: Client, database: Database) -> None:
+        row = task_row(alice.user["_id"], **tracked(*short_entries(1998)))
+        await database.tasks.insert_one(row)
+        full, task = {"id": str(row["_id"])}, await alice.make_task()
+        first, second = await alice.write(task), await alice.write(task)
+        assert (await move(alice, first, full)).status_code == 200
+        problem(await move(alice, second, full), 409, "task_full")
+        assert (await alice.read(task))["time_entries"] == [second]
+
+    async def test_honours_the_version_of_the_task_it_leaves(self, alice: Client) -> None:
+        task, other = await alice.make_task(), await alice.make_task(title="Other")
+        entry = await alice.write(task)
+        problem(await move(alice, entry, other, **{"If-Match": '"1"'}), 412, "stale_version")
+        assert (await move(alice, entry, other, **{"If-Match": '"2"'})).status_code == 200
+
+    @pytest.mark.parametrize("body", [{}, {"task_id": None}, {"task_id": 1}, {"task_id": ["0" * 24]}])
+    async def test_needs_the_id_as_a_text(self, alice: Client, body: Json) -> None:
+        entry = await alice.write(await alice.make_task())
+        assert pointers(await alice.post(f"{at(entry)}/move", json=body)) == {"#/task_id"}
+
+
+class TestMovingAtOnce:
+    async def test_to_many_tasks_leaves_it_in_one(self, alice: Client, database: Database) -> None:
+        task = await alice.make_task()
+        targets = [await alice.make_task(title=str(number)) for number in range(8)]
+        entry = await alice.write(task)
+        responses = await asyncio.gather(*(move(alice, entry, target) for target in targets))
+        assert Counter(response.status_code for response in responses) == {200: 1, 404: 7}
+        assert [found["entry_count"] async for found in database.tasks.find({"entry_count": {"$gt": 0}})] == [1]
+
+    async def test_to_and_fro_it_is_in_exactly_one_at_any_moment(self, alice: Client, database: Database) -> None:
+        tasks = [await alice.make_task(title=title) for title in ("one", "other")]
+        entry = await alice.write(tasks[0])
+        over = asyncio.Event()
+
+        async def keep_moving(start: int) -> None:
+            for step in range(start, start + 12):
+                here, there = tasks[step % 2], tasks[(step + 1) % 2]
+                response = await move(alice, {**entry, "task_id": here["id"]}, there)
+                assert response.status_code in {200, 404}, response.text
+
+        async def watch() -> int:
+            looks = 0
+            # One aggregation sees both tasks in one document: in two reads the entry could slip by.
+            stages: list[Json] = [
+                {"$match": {"user_id": alice.user["_id"]}},
+                {"$unwind": "$time_entries"},
+                {"$match": {"time_entries.id": ObjectId(entry["id"])}},
+                {"$group": {"_id": None, "places": {"$sum": 1}}},
+            ]
+            while not over.is_set():
+                async with await database.client.start_session() as session, session.start_transaction():
+                    found = await database.tasks.aggregate(stages, session=session).to_list(None)
+                assert [row["places"] for row in found] == [1]
+                looks += 1
+            return looks
+
+        watching = asyncio.create_task(watch())
+        await asyncio.gather(*(keep_moving(start) for start in range(4)))
+        over.set()
+        assert await watching > 0
+        seconds = [(await alice.read(task))["tracked_seconds"] for task in tasks]
+        assert sorted(seconds) == [0, 3600]
+
+    async def test_beside_changes_and_deletions_loses_nothing(self, alice: Client, database: Database) -> None:
+        task, other = await alice.make_task(), await alice.make_task(title="Other")
+        for _ in range(6):
+            entry = await alice.write(task)
+            moved, changed, deleted = await asyncio.gather(
+                move(alice, entry, other),
+                alice.insist("PATCH", at(entry), json={"note": "changed"}),
+                alice.insist("DELETE", at(entry)),
+            )
+            assert {moved.status_code, changed.status_code} <= {200, 404}
+            assert {moved.status_code, deleted.status_code} in ({200, 404}, {204, 404})
+            kept = await alice.post(f"/time-entries/{entry['id']}/restore")
+            assert (kept.json()["note"] == "changed") is (changed.status_code == 200)
+            await balance(database)

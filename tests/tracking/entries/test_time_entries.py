@@ -1,0 +1,513 @@
+"""Time that is written down, corrected, deleted and brought back."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from app.clock import stored, utc_now
+from tests.conftest import Database, MakeUser
+from tests.races.stored_time import balance
+from tests.support.http import Client, Json, ago, at, clock, instant, pointers, problem
+from tests.support.stored_documents import forget_answers, short_entries, task_row, tracked
+
+HOUR: Json = {"started_at": clock("09:00"), "ended_at": clock("10:00")}
+RATE: Json = {"amount": 9000, "currency": "EUR"}
+MONTH = 31 * 86_400
+
+
+@pytest.fixture(autouse=True)
+async def _balanced(database: Database) -> AsyncIterator[None]:
+    """After each test here the counters of every task say what its entries say."""
+    yield
+    await balance(database)
+
+
+def entries(task: Json) -> str:
+    return f"/tasks/{task['id']}/time-entries"
+
+
+def ahead(**length: float) -> str:
+    return ago(**{unit: -amount for unit, amount in length.items()})
+
+
+async def project_task(client: Client) -> Json:
+    """A task of a project that bills its hours."""
+    project = await client.make_project(hourly_rate=RATE)
+    return await client.make_task(project_id=project["id"], billable=False)
+
+
+async def full_task(client: Client, database: Database, count: int) -> Json:
+    """A task that holds so many entries."""
+    row = task_row(client.user["_id"], **tracked(*short_entries(count)))
+    await database.tasks.insert_one(row)
+    return {"id": str(row["_id"])}
+
+
+class TestWritingDownAnEntry:
+    async def test_answers_it_with_its_address_and_the_version_of_its_task(self, alice: Client) -> None:
+        task = await alice.make_task()
+        response = await alice.post(entries(task), json=HOUR)
+        assert response.status_code == 201
+        entry = response.json()
+        assert entry == {
+            "id": entry["id"],
+            "task_id": task["id"],
+            **HOUR,
+            "duration_seconds": 3600,
+            "note": None,
+            "tags": [],
+            "billable": False,
+            "source": "manual",
+            "timezone": "UTC",
+            "needs_review": False,
+            "hourly_rate": None,
+            "created_at": entry["created_at"],
+            "updated_at": entry["created_at"],
+        }
+        assert response.headers["etag"] == '"2"'
+        assert response.headers["location"].endswith(at(entry))
+        assert (await alice.get(at(entry))).json() == entry
+
+    async def test_counts_it_in_its_task_and_leaves_the_status(self, alice: Client) -> None:
+        task = await alice.make_task()
+        later = await alice.write(task, started_at=clock("12:00"), duration_seconds=60)
+        first = await alice.write(task)
+        found = await alice.read(task)
+        assert (found["tracked_seconds"], found["entry_count"], found["version"]) == (3660, 2, 3)
+        assert found["time_entries"] == [later, first]
+        assert found["status"] == "pending"
+
+    async def test_takes_all_that_can_be_said_of_it(self, alice: Client) -> None:
+        task = await alice.make_task()
+        said = {"note": " as typed ", "tags": [" Deep ", "deep", "b"], "billable": True, "timezone": "Asia/Kolkata"}
+        entry = await alice.write(task, **said)
+        assert entry["tags"] == ["deep", "b"]
+        assert (entry["note"], entry["billable"], entry["timezone"]) == (" as typed ", True, "Asia/Kolkata")
+
+    async def test_takes_any_offset_and_cuts_fractions_off(self, alice: Client) -> None:
+        sent = {"started_at": "2026-11-18T14:30:00.999+05:30", "ended_at": "2026-11-18T04:00:01.999-05:00"}
+        entry = await alice.write(await alice.make_task(), **sent)
+        assert (entry["started_at"], entry["ended_at"]) == (clock("09:00"), clock("09:00:01"))
+        assert entry["duration_seconds"] == 1
+
+    async def test_takes_what_is_not_sent_from_the_task_and_the_user(self, alice: Client) -> None:
+        await alice.patch("/users/me", json={"timezone": "Europe/Berlin"})
+        billable, free = await alice.make_task(billable=True), await alice.make_task()
+        entry = await alice.write(billable)
+        assert (entry["billable"], entry["timezone"]) == (True, "Europe/Berlin")
+        assert (await alice.write(billable, billable=False))["billable"] is False
+        assert (await alice.write(free))["billable"] is False
+
+    async def test_takes_the_rate_of_the_project_for_what_is_billable(self, alice: Client) -> None:
+        task = await project_task(alice)
+        assert (await alice.write(task, billable=True))["hourly_rate"] == RATE
+        assert (await alice.write(task, billable=False))["hourly_rate"] is None
+        assert (await alice.write(await alice.make_task(), billable=True))["hourly_rate"] is None
+
+    async def test_works_while_a_timer_runs_on_the_task(self, alice: Client) -> None:
+        task = await alice.make_task()
+        timer = await alice.start(task)
+        await alice.write(task)
+        found = await alice.read(task)
+        assert (found["active"], found["entry_count"]) == (timer["entry"], 1)
+        assert (await alice.stop(entry_id=timer["entry"]["id"]))["entry"]["id"] == timer["entry"]["id"]
+
+    @pytest.mark.parametrize("task_id", ["nonsense", "0" * 24])
+    async def test_needs_a_task(self, alice: Client, task_id: str) -> None:
+        problem(await alice.post(entries({"id": task_id}), json=HOUR), 404, "task_not_found")
+
+    async def test_needs_one_that_is_not_in_the_trash(self, alice: Client) -> None:
+        task = await alice.make_task()
+        await alice.delete(f"/tasks/{task['id']}")
+        problem(await alice.post(entries(task), json=HOUR), 404, "task_not_found")
+
+    async def test_a_stale_if_match_writes_nothing(self, alice: Client) -> None:
+        task = await alice.make_task()
+        problem(await alice.post(entries(task), json=HOUR, headers={"If-Match": '"2"'}), 412, "stale_version")
+        assert (await alice.read(task))["entry_count"] == 0
+        assert (await alice.post(entries(task), json=HOUR, headers={"If-Match": '"1"'})).status_code == 201
+
+    async def test_twenty_at_once_are_all_kept(self, alice: Client) -> None:
+        task = await alice.make_task()
+        written = await asyncio.gather(*(alice.write(task, duration_seconds=60) for _ in range(20)))
+        found = await alice.read(task)
+        assert {entry["id"] for entry in found["time_entries"]} == {entry["id"] for entry in written}
+        assert (found["tracked_seconds"], found["version"]) == (1200, 21)
+
+
+class TestTheTimeOfAnEntry:
+    @pytest.mark.parametrize(
+        ("sent", "pointer"),
+        [
+            ({}, "#/ended_at"),
+            ({"ended_at": None, "duration_seconds": None}, "#/ended_at"),
+            ({"ended_at": clock("10:00"), "duration_seconds": 3600}, "#/duration_seconds"),
+            ({"ended_at": clock("08:59:59")}, "#/ended_at"),
+            ({"ended_at": clock("09:00")}, "#/ended_at"),
+            ({"ended_at": "2026-11-18T09:00:00.999Z"}, "#/ended_at"),
+            ({"duration_seconds": 0}, "#/duration_seconds"),
+            ({"duration_seconds": -1}, "#/duration_seconds"),
+            ({"duration_seconds": MONTH + 1}, "#/duration_seconds"),
+            ({"started_at": "2026-10-18T08:59:59Z", "ended_at": clock("09:00")}, "#/ended_at"),
+        ],
+    )
+    async def test_that_cannot_be_is_422_and_writes_nothing(self, alice: Client, sent: Json, pointer: str) -> None:
+        task = await alice.make_task()
+        response = await alice.post(entries(task), json={"started_at": clock("09:00"), **sent})
+        assert pointers(response) == {pointer}
+        assert (await alice.read(task))["version"] == 1
+
+    async def test_is_at_most_31_days(self, alice: Client) -> None:
+        task, began = await alice.make_task(), {"started_at": "2026-10-18T09:00:00Z"}
+        for sent in ({"duration_seconds": MONTH}, {"ended_at": clock("09:00")}):
+            assert (await alice.write(task, **began, **sent))["duration_seconds"] == MONTH
+
+    async def test_is_at_least_a_second(self, alice: Client) -> None:
+        assert (await alice.write(await alice.make_task(), duration_seconds=1))["ended_at"] == clock("09:00:01")
+
+    async def test_ends_at_most_a_day_ahead(self, alice: Client) -> None:
+        task = await alice.make_task()
+        planned = await alice.write(task, started_at=ahead(hours=23), ended_at=ahead(hours=23.9))
+        for too_far in ({"ended_at": ahead(hours=24.1)}, {"duration_seconds": 90_000}):
+            for response in (
+                await alice.post(entries(task), json={"started_at": ago(), **too_far}),
+                await alice.patch(at(planned), json=too_far),
+            ):
+                assert pointers(response, "in_the_future") == {f"#/{field}" for field in too_far}
+        assert (await alice.read(task))["time_entries"] == [planned]
+
+    async def test_begins_in_1970_at_the_earliest(self, alice: Client) -> None:
+        task = await alice.make_task()
+        assert (await alice.write(task, started_at="1970-01-01T00:00:00Z"))["started_at"] == "1970-01-01T00:00:00Z"
+        response = await alice.post(entries(task), json={"started_at": "1969-12-31T23:59:59Z", "duration_seconds": 1})
+        assert pointers(response) == {"#/started_at"}
+
+
+class TestTheLastPlaceInATask:
+    async def test_is_a_timers(self, alice: Client, database: Database) -> None:
+        task = await full_task(alice, database, 1998)
+        entry = await alice.write(task)
+        problem(await alice.post(entries(task), json=HOUR), 409, "task_full")
+        problem(await alice.post(f"{at(entry)}/split", json={"at": clock("09:30")}), 409, "task_full")
+        assert (await alice.patch(at(entry), json={"note": "still to be changed"})).status_code == 200
+        await alice.start(task)
+        stopped = await alice.stop()
+        assert (await alice.read(task))["entry_count"] == 2000
+        problem(await alice.post("/timer/start", json={"task_id": task["id"]}), 409, "task_full")
+        problem(await alice.post("/timer/resume"), 409, "task_full")
+        assert (await alice.delete(at(stopped["entry"]))).status_code == 204
+        problem(await alice.post(f"/time-entries/{stopped['entry']['id']}/restore"), 409, "task_full")
+
+    async def test_but_one_goes_to_one_of_many_at_once(self, alice: Client, database: Database) -> None:
+        task = await full_task(alice, database, 1998)
+        responses = await asyncio.gather(*(alice.post(entries(task), json=HOUR) for _ in range(5)))
+        assert Counter(response.status_code for response in responses) == {201: 1, 409: 4}
+
+
+class TestChangingAnEntry:
+    @pytest.mark.parametrize(
+        ("change", "shown"),
+        [
+            ({"started_at": clock("08:30")}, {"started_at": clock("08:30"), "duration_seconds": 5400}),
+            ({"started_at": clock("09:59:59")}, {"started_at": clock("09:59:59"), "duration_seconds": 1}),
+            ({"ended_at": clock("09:20")}, {"ended_at": clock("09:20"), "duration_seconds": 1200}),
+            ({"duration_seconds": 60}, {"ended_at": clock("09:01"), "duration_seconds": 60}),
+            (
+                {"started_at": clock("14:00"), "duration_seconds": 60},
+                {"started_at": clock("14:00"), "ended_at": clock("14:01"), "duration_seconds": 60},
+            ),
+            (
+                {"started_at": clock("14:00"), "ended_at": clock("15:30")},
+                {"started_at": clock("14:00"), "ended_at": clock("15:30"), "duration_seconds": 5400},
+            ),
+            ({"note": "other"}, {"note": "other"}),
+            ({"note": None}, {"note": None}),
+            ({"tags": ["X", "y"]}, {"tags": ["x", "y"]}),
+            ({"tags": []}, {"tags": []}),
+            ({"billable": True}, {"billable": True}),
+            ({"timezone": "Europe/Berlin"}, {"timezone": "Europe/Berlin"}),
+            ({"needs_review": True}, {"needs_review": True}),
+        ],
+    )
+    async def test_changes_what_is_sent_and_keeps_the_rest(self, alice: Client, change: Json, shown: Json) -> None:
+        task = await alice.make_task()
+        entry = await alice.write(task, note="n", tags=["t"])
+        response = await alice.patch(at(entry), json=change)
+        assert response.status_code == 200
+        assert response.headers["etag"] == '"3"'
+        changed = response.json()
+        assert changed == {**entry, **shown, "updated_at": changed["updated_at"]}
+        assert instant(changed["updated_at"]) > instant(entry["updated_at"])
+        found = await alice.read(task)
+        assert found["time_entries"] == [changed]
+        assert (found["tracked_seconds"], found["version"]) == (changed["duration_seconds"], 3)
+
+    async def test_keeps_the_entries_in_the_order_of_their_start(self, alice: Client, database: Database) -> None:
+        task = await alice.make_task()
+        first, second, third = [await alice.write(task, started_at=clock(f"{hour}:00")) for hour in (10, 12, 14)]
+        await alice.patch(at(second), json={"started_at": clock("16:00"), "duration_seconds": 60})
+        await balance(database)
+        await alice.patch(at(third), json={"started_at": clock("08:00"), "duration_seconds": 30_000})
+        await balance(database)
+        shown = (await alice.read(task))["time_entries"]
+        assert [entry["id"] for entry in shown] == [second["id"], first["id"], third["id"]]
+
+    async def test_nothing_sent_changes_nothing(self, alice: Client) -> None:
+        entry = await alice.write(await alice.make_task())
+        response = await alice.patch(at(entry), json={})
+        assert (response.json(), response.headers["etag"]) == (entry, '"2"')
+
+    @pytest.mark.parametrize("field", ["started_at", "ended_at", "duration_seconds", "tags", "billable", "timezone"])
+    async def test_null_clears_the_note_alone(self, alice: Client, field: str) -> None:
+        entry = await alice.write(await alice.make_task())
+        assert pointers(await alice.patch(at(entry), json={field: None})) == {f"#/{field}"}
+
+    @pytest.mark.parametrize(
+        ("change", "pointer"),
+        [
+            ({"started_at": clock("10:00")}, "#/started_at"),
+            ({"started_at": "2026-10-18T09:59:59Z"}, "#/started_at"),
+            ({"ended_at": clock("09:00")}, "#/ended_at"),
+            ({"ended_at": clock("08:00")}, "#/ended_at"),
+            ({"ended_at": clock("11:00"), "duration_seconds": 7200}, "#/duration_seconds"),
+            ({"duration_seconds": 0}, "#/duration_seconds"),
+            ({"started_at": "2026-10-01T00:00:00Z", "ended_at": clock("11:00")}, "#/ended_at"),
+            ({"id": "0" * 24}, "#/id"),
+            ({"source": "timer"}, "#/source"),
+            ({"hourly_rate": None}, "#/hourly_rate"),
+        ],
+    )
+    async def test_what_cannot_be_is_422_at_what_was_sent(self, alice: Client, change: Json, pointer: str) -> None:
+        entry = await alice.write(await alice.make_task())
+        assert pointers(await alice.patch(at(entry), json=change)) == {pointer}
+        assert (await alice.get(at(entry))).json() == entry
+
+    async def test_of_a_timer_that_ran_for_long_is_free_where_its_time_stays(self, alice: Client) -> None:
+        await alice.start(await alice.make_task(), started_at="2026-01-01T00:00:00Z")
+        entry = (await alice.stop(ended_at=clock("09:00")))["entry"]
+        settled = await alice.patch(at(entry), json={"note": "left on", "needs_review": False})
+        assert (settled.status_code, settled.json()["needs_review"]) == (200, False)
+        assert pointers(await alice.patch(at(entry), json={"ended_at": clock("08:00")})) == {"#/ended_at"}
+
+    async def test_becoming_billable_takes_the_rate_once(self, alice: Client) -> None:
+        task = await project_task(alice)
+        entry = await alice.write(task)
+        assert (await alice.patch(at(entry), json={"billable": True})).json()["hourly_rate"] == RATE
+        dearer = {"hourly_rate": {"amount": 12_000}}
+        assert (await alice.patch(f"/projects/{task['project_id']}", json=dearer)).status_code == 200
+        for billable in (True, False, True):
+            response = await alice.patch(at(entry), json={"billable": billable})
+            assert response.json()["hourly_rate"] == RATE
+        assert (await alice.patch(at(entry), json={"note": "n"})).json()["hourly_rate"] == RATE
+
+    async def test_honours_if_match(self, alice: Client) -> None:
+        entry = await alice.write(await alice.make_task())
+        for headers, status in (({"If-Match": '"1"'}, 412), ({"If-Match": '"2"'}, 200), ({"If-Match": "*"}, 200)):
+            response = await alice.patch(at(entry), json={"note": "n"}, headers=headers)
+            assert response.status_code == status
+
+    async def test_at_once_loses_no_field(self, alice: Client) -> None:
+        entry = await alice.write(await alice.make_task())
+        changes: list[Json] = [
+            {"note": "n"},
+            {"tags": ["t"]},
+            {"billable": True},
+            {"timezone": "Europe/Berlin"},
+            {"needs_review": True},
+            {"ended_at": clock("11:00")},
+        ]
+        responses = await asyncio.gather(*(alice.patch(at(entry), json=change) for change in changes))
+        assert {response.status_code for response in responses} == {200}
+        found = (await alice.get(at(entry))).json()
+        for change in changes:
+            assert {**found, **change} == found
+        assert found["duration_seconds"] == 7200
+
+    async def test_beside_a_timer_loses_neither(self, alice: Client) -> None:
+        task = await alice.make_task()
+        entry = await alice.write(task)
+        for number in range(8):
+            started, changed = await asyncio.gather(
+                alice.post("/timer/start", json={"task_id": task["id"], "started_at": clock("12:00")}),
+                alice.patch(at(entry), json={"note": f"{number}"}),
+            )
+            stopped, grown = await asyncio.gather(
+                alice.post("/timer/stop", json={"ended_at": clock("12:01")}),
+                alice.patch(at(entry), json={"duration_seconds": 3600 + number}),
+            )
+            assert [response.status_code for response in (started, changed, stopped, grown)] == [201, 200, 200, 200]
+        found = await alice.read(task)
+        assert (found["entry_count"], found["tracked_seconds"]) == (9, 3607 + 8 * 60)
+        assert found["time_entries"][-1]["note"] == "7"
+
+
+class TestDeletingAnEntry:
+    async def test_takes_it_away_and_keeps_it_for_a_while(self, alice: Client, database: Database) -> None:
+        task = await alice.make_task()
+        stays, goes = await alice.write(task, duration_seconds=60), await alice.write(task, started_at=clock("12:00"))
+        response = await alice.delete(at(goes))
+        assert (response.status_code, response.content) == (204, b"")
+        problem(await alice.get(at(goes)), 404, "entry_not_found")
+        found = await alice.read(task)
+        assert found["time_entries"] == [stays]
+        assert (found["tracked_seconds"], found["entry_count"], found["version"]) == (60, 1, 4)
+        (kept,) = [document async for document in database.deleted_entries.find()]
+        assert kept.keys() == {"_id", "user_id", "task_id", "entry", "deleted_at"}
+        assert (str(kept["_id"]), str(kept["task_id"])) == (goes["id"], task["id"])
+        assert (kept["entry"]["id"], kept["entry"]["duration_seconds"]) == (kept["_id"], 3600)
+        assert kept["user_id"] == alice.user["_id"]
+
+    async def test_of_the_last_one_leaves_nothing_counted(self, alice: Client) -> None:
+        task = await alice.make_task()
+        await alice.delete(at(await alice.write(task)))
+        found = await alice.read(task)
+        assert (found["tracked_seconds"], found["entry_count"], found["time_entries"]) == (0, 0, [])
+        problem(await alice.post("/timer/resume"), 404, "nothing_to_resume")
+
+    async def test_twenty_times_at_once_deletes_once(self, alice: Client, database: Database) -> None:
+        task = await alice.make_task()
+        entry = await alice.write(task)
+        responses = await asyncio.gather(*(alice.insist("DELETE", at(entry)) for _ in range(20)))
+        assert Counter(response.status_code for response in responses) == {204: 1, 404: 19}
+        assert await database.deleted_entries.count_documents({}) == 1
+        assert (await alice.read(task))["version"] == 3
+
+    async def test_beside_a_change_keeps_the_change_or_refuses_it(self, alice: Client) -> None:
+        task = await alice.make_task()
+        for _ in range(8):
+            entry = await alice.write(task)
+            changed, deleted = await asyncio.gather(
+                alice.insist("PATCH", at(entry), json={"note": "changed"}), alice.insist("DELETE", at(entry))
+            )
+            assert (changed.status_code in {200, 404}, deleted.status_code) == (True, 204)
+            back = (await alice.post(f"/time-entries/{entry['id']}/restore")).json()
+            assert (back["note"] == "changed") is (changed.status_code == 200)
+
+    async def test_honours_if_match(self, alice: Client) -> None:
+        entry = await alice.write(await alice.make_task())
+        problem(await alice.delete(at(entry), headers={"If-Match": '"1"'}), 412, "stale_version")
+        assert (await alice.delete(at(entry), headers={"If-Match": '"2"'})).status_code == 204
+
+
+class TestBringingAnEntryBack:
+    def back(self, entry: Json) -> str:
+        return f"/time-entries/{entry['id']}/restore"
+
+    async def test_puts_it_where_it_was(self, alice: Client, database: Database) -> None:
+        task = await alice.make_task()
+        entry = await alice.write(task, note="n", tags=["t"], billable=True)
+        later = await alice.write(task, started_at=clock("12:00"))
+        await alice.delete(at(entry))
+        response = await alice.post(self.back(entry))
+        assert response.status_code == 200
+        assert response.headers["etag"] == '"5"'
+        assert response.json() == {**entry, "updated_at": response.json()["updated_at"]}
+        assert (await alice.read(task))["time_entries"] == [later, response.json()]
+        assert await database.deleted_entries.count_documents({}) == 0
+
+    async def test_again_changes_nothing(self, alice: Client) -> None:
+        task = await alice.make_task()
+        entry = await alice.write(task)
+        assert (await alice.post(self.back(entry))).json() == entry
+        await alice.delete(at(entry))
+        responses = await asyncio.gather(*(alice.insist("POST", self.back(entry)) for _ in range(10)))
+        assert {response.status_code for response in responses} == {200}
+        assert (await alice.read(task))["version"] == 4
+        stale = await alice.post(self.back(entry), headers={"If-Match": '"3"'})
+        problem(stale, 412, "stale_version")
+
+    async def test_deleted_once_more_comes_back_once_more(self, alice: Client) -> None:
+        entry = await alice.write(await alice.make_task())
+        for _ in range(2):
+            assert (await alice.delete(at(entry))).status_code == 204
+            assert (await alice.post(self.back(entry))).status_code == 200
+
+    async def test_after_thirty_days_is_too_late(self, alice: Client, database: Database) -> None:
+        entry = await alice.write(await alice.make_task())
+        await alice.delete(at(entry))
+        for days, status in ((30.1, 404), (29.9, 200)):
+            then = stored(utc_now() - timedelta(days=days))
+            await database.deleted_entries.update_one({}, {"$set": {"deleted_at": then}})
+            assert (await alice.post(self.back(entry))).status_code == status
+
+    async def test_needs_its_task(self, alice: Client) -> None:
+        task = await alice.make_task()
+        entry = await alice.write(task)
+        await alice.delete(at(entry))
+        await alice.delete(f"/tasks/{task['id']}")
+        problem(await alice.post(self.back(entry)), 404, "task_not_found")
+        await alice.post(f"/tasks/{task['id']}/restore")
+        assert (await alice.post(self.back(entry))).status_code == 200
+
+    async def test_needs_room(self, alice: Client, database: Database) -> None:
+        task = await full_task(alice, database, 1999)
+        (entry, *_) = (await alice.read(task))["time_entries"]
+        await alice.delete(at(entry))
+        await alice.write(task)
+        problem(await alice.post(self.back(entry)), 409, "task_full")
+        assert await database.deleted_entries.count_documents({}) == 1
+
+    async def test_is_its_owners_alone(self, alice: Client, bob: Client) -> None:
+        entry = await alice.write(await alice.make_task())
+        problem(await bob.post(self.back(entry)), 404, "entry_not_found")
+        await alice.delete(at(entry))
+        problem(await bob.post(self.back(entry)), 404, "entry_not_found")
+
+    @pytest.mark.parametrize("entry_id", ["nonsense", "0" * 24])
+    async def test_what_never_was_is_not_found(self, alice: Client, entry_id: str) -> None:
+        problem(await alice.post(self.back({"id": entry_id})), 404, "entry_not_found")
+
+    async def test_honours_if_match(self, alice: Client) -> None:
+        entry = await alice.write(await alice.make_task())
+        await alice.delete(at(entry))
+        problem(await alice.post(self.back(entry), headers={"If-Match": '"2"'}), 412, "stale_version")
+        assert (await alice.post(self.back(entry), headers={"If-Match": '"3"'})).status_code == 200
+
+    async def test_finds_what_an_earlier_try_brought_back(self, alice: Client, database: Database) -> None:
+        entry = await alice.write(await alice.make_task())
+        await alice.delete(at(entry))
+        sent = {"If-Match": '"3"', "Idempotency-Key": "back"}
+        first = await alice.post(self.back(entry), headers=sent)
+        await forget_answers(database)
+        again = await alice.post(self.back(entry), headers=sent)
+        assert (again.status_code, again.content) == (200, first.content)
+        assert again.headers["etag"] == first.headers["etag"] == '"4"'
+
+
+class TestAnEntryThatRuns:
+    async def test_is_not_changed_deleted_split_or_moved(self, alice: Client) -> None:
+        task, other = await alice.make_task(), await alice.make_task(title="Other")
+        entry = (await alice.start(task))["entry"]
+        for response in (
+            await alice.patch(at(entry), json={"note": "n"}),
+            await alice.patch(at(entry), json={}),
+            await alice.delete(at(entry)),
+            await alice.post(f"{at(entry)}/split", json={"at": clock("09:00")}),
+            await alice.post(f"{at(entry)}/move", json={"task_id": other["id"]}),
+        ):
+            problem(response, 409, "timer_running")
+        assert (await alice.get("/timer")).json()["entry"] == entry
+        assert (await alice.read(task))["version"] == 2
+
+
+class TestAReview:
+    async def test_is_settled_by_a_change_of_the_entry(self, make_user: MakeUser) -> None:
+        carol = await make_user("carol@example.com")
+        await carol.prefer(timer_cap_hours=1)
+        await carol.start(await carol.make_task(), started_at=clock("09:00"))
+        entry = (await carol.stop(ended_at=clock("11:00")))["entry"]
+        assert entry["needs_review"] is True
+        shorter = (await carol.patch(at(entry), json={"ended_at": clock("10:00")})).json()
+        assert shorter["needs_review"] is True
+        settled = (await carol.patch(at(entry), json={"needs_review": False})).json()
+        assert (settled["needs_review"], settled["duration_seconds"]) == (False, 3600)
+
+    async def test_can_be_asked_for(self, alice: Client, database: Database) -> None:
+        entry = await alice.write(await alice.make_task())
+        assert (await alice.patch(at(entry), json={"needs_review": True})).json()["needs_review"] is True
+        stored_task = await database.tasks.find_one({})
+        assert stored_task is not None
+        assert stored_task["time_entries"][0]["needs_review"] is True

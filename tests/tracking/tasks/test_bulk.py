@@ -1,0 +1,225 @@
+"""Many changes of tasks in one request."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from documents.common.idempotency_keys import IdempotencyKey
+from services.common.idempotency import IdempotencyInProgressError, Work
+from services.common.values.versions import Versioned
+from tests.conftest import Database
+from tests.support.http import Client, Json, ago, pointers, problem
+from tests.support.stored_documents import NINE
+
+NOBODYS = "0" * 24
+
+
+def create(**fields: Any) -> Json:
+    return {"op": "create", "body": {"title": "Write the offer", **fields}}
+
+
+def update(task: Json, **fields: Any) -> Json:
+    return {"op": "update", "task_id": task["id"], "body": fields}
+
+
+def delete(task: Json) -> Json:
+    return {"op": "delete", "task_id": task["id"]}
+
+
+async def bulk(client: Client, *operations: Json, atomic: bool = False, **sent: Any) -> list[Json]:
+    response = await client.post("/tasks/bulk", json={"operations": operations, "atomic": atomic}, **sent)
+    assert response.status_code == 200, response.text
+    results: list[Json] = response.json()["results"]
+    assert len(results) == len(operations)
+    return results
+
+
+class TestABulk:
+    @pytest.mark.parametrize("atomic", [False, True])
+    async def test_does_its_operations_in_order(self, alice: Client, atomic: bool) -> None:
+        old, other = await alice.make_task(title="Old"), await alice.make_task(title="Other")
+        made, changed, gone, again = await bulk(
+            alice,
+            create(tags=["new"]),
+            update(old, title="Older", priority=3),
+            delete(other),
+            update(old, priority=None),
+            atomic=atomic,
+        )
+        assert made["status"] == 201
+        assert await alice.read(made["body"]) == {**made["body"], "time_entries": []}
+        assert (changed["status"], changed["body"]["title"], changed["body"]["priority"]) == (200, "Older", 3)
+        assert gone == {"status": 204, "body": None}
+        assert (again["body"]["version"], again["body"]["priority"]) == (3, None)
+        assert {task["title"] for task in (await alice.list())["items"]} == {"Write the offer", "Older"}
+
+    @pytest.mark.parametrize("atomic", [False, True])
+    async def test_takes_a_hundred(self, alice: Client, atomic: bool) -> None:
+        results = await bulk(alice, *(create(title=f"Task {number}") for number in range(100)), atomic=atomic)
+        assert {result["status"] for result in results} == {201}
+        assert [result["body"]["title"] for result in results] == [f"Task {number}" for number in range(100)]
+        assert len((await alice.list(limit=200))["items"]) == 100
+
+    @pytest.mark.parametrize("atomic", [False, True])
+    async def test_stops_the_timer_of_what_it_completes_or_deletes(self, alice: Client, atomic: bool) -> None:
+        for end in (lambda task: update(task, status="completed"), delete):
+            task = await alice.make_task()
+            await alice.start(task, started_at=ago(hours=1))
+            await bulk(alice, end(task), atomic=atomic)
+            assert (await alice.get("/timer")).status_code == 204
+            await alice.post(f"/tasks/{task['id']}/restore")
+            assert (await alice.read(task))["entry_count"] == 1
+
+    @pytest.mark.parametrize(("overlap", "marked"), [("allow", False), ("warn", True), ("forbid", True)])
+    async def test_minds_overlaps_as_it_is_told(self, alice: Client, overlap: str, marked: bool) -> None:
+        task = await alice.make_task()
+        entries = f"/tasks/{task['id']}/time-entries"
+        await alice.post(entries, json={"started_at": ago(hours=2), "duration_seconds": 5400})
+        await alice.start(task, started_at=ago(hours=1))
+        await bulk(alice, update(task, status="completed"), params={"overlap": overlap})
+        assert (await alice.read(task))["time_entries"][0]["needs_review"] is marked
+
+
+class TestEachForItself:
+    async def test_answers_what_each_would_have_been_answered_alone(self, alice: Client, bob: Client) -> None:
+        task, foreign = await alice.make_task(), await bob.make_task()
+        results = await bulk(
+            alice,
+            create(title=""),
+            update(foreign, title="Mine"),
+            {"op": "delete", "task_id": "nonsense"},
+            update(task, priority=1),
+            update(task, due_at="2026-11-18T09:00:00"),
+            create(),
+        )
+        assert [result["status"] for result in results] == [422, 404, 404, 200, 422, 201]
+        assert [wrong["pointer"] for wrong in results[0]["problem"]["errors"]] == ["#/operations/0/body/title"]
+        assert [wrong["pointer"] for wrong in results[4]["problem"]["errors"]] == ["#/operations/4/body/due_at"]
+        alone = problem(await alice.patch(f"/tasks/{foreign['id']}", json={"title": "Mine"}), 404, "task_not_found")
+        told = results[1]["problem"]
+        assert told.keys() == alone.keys()
+        assert {**told, "instance": "", "request_id": ""} == {**alone, "instance": "", "request_id": ""}
+        assert told["instance"] == "/api/v1/tasks/bulk"
+        assert (await bob.read(foreign))["title"] == foreign["title"]
+
+
+class TestAllOrNone:
+    async def test_a_failure_undoes_all_and_says_which(self, alice: Client, database: Database) -> None:
+        task = await alice.make_task()
+        await alice.start(task)
+        before = await alice.read(task)
+        operations = [create(), update(task, title="New", status="completed"), delete(task), update(task, priority=1)]
+        response = await alice.post("/tasks/bulk", json={"operations": operations, "atomic": True})
+        assert problem(response, 404, "task_not_found")["failed_index"] == 3
+        assert await alice.read(task) == before
+        assert await database.tasks.count_documents({}) == 1
+
+    async def test_a_body_that_is_wrong_is_pointed_at(self, alice: Client, database: Database) -> None:
+        operations = [create(), create(title="x" * 201)]
+        response = await alice.post("/tasks/bulk", json={"operations": operations, "atomic": True})
+        assert pointers(response) == {"#/operations/1/body/title"}
+        assert response.json()["failed_index"] == 1
+        assert await database.tasks.count_documents({}) == 0
+
+    async def test_nobody_sees_a_half(self, alice: Client) -> None:
+        tasks = [await alice.make_task(title=str(number)) for number in range(5)]
+
+        async def look() -> set[str]:
+            return {task["title"] for task in (await alice.list())["items"]}
+
+        seen = [look() for _ in range(10)]
+        _, *looks = await asyncio.gather(
+            bulk(alice, *(update(task, title="New") for task in tasks), atomic=True), *seen
+        )
+        assert await look() == {"New"}
+        for titles in looks:
+            assert titles in ({"New"}, {str(number) for number in range(5)})
+
+    async def test_two_at_once_follow_each_other(self, alice: Client) -> None:
+        tasks = [await alice.make_task() for _ in range(5)]
+        await asyncio.gather(
+            *(bulk(alice, *(update(task, title=title) for task in tasks), atomic=True) for title in ("A", "B", "C"))
+        )
+        found = [await alice.read(task) for task in tasks]
+        assert len({task["title"] for task in found}) == 1
+        assert {task["version"] for task in found} == {4}
+
+
+class TestAnEnvelope:
+    @pytest.mark.parametrize(
+        ("envelope", "wrong"),
+        [
+            ({}, "#/operations"),
+            ({"operations": []}, "#/operations"),
+            ({"operations": [create()] * 101}, "#/operations"),
+            ({"operations": {}}, "#/operations"),
+            ({"operations": [create()], "atomic": "true"}, "#/atomic"),
+            ({"operations": [create()], "nonsense": 1}, "#/nonsense"),
+            ({"operations": [{"op": "replace", "body": {}}]}, "#/operations/0/op"),
+            ({"operations": [create(), {"op": "create"}]}, "#/operations/1"),
+            ({"operations": [{**create(), "task_id": NOBODYS}]}, "#/operations/0"),
+            ({"operations": [{"op": "update", "task_id": NOBODYS}]}, "#/operations/0"),
+            ({"operations": [{"op": "update", "body": {}}]}, "#/operations/0"),
+            ({"operations": [{"op": "delete"}]}, "#/operations/0"),
+            ({"operations": [{"op": "delete", "task_id": NOBODYS, "body": {}}]}, "#/operations/0"),
+            ({"operations": [{"op": "delete", "task_id": 7}]}, "#/operations/0/task_id"),
+            ({"operations": [{"op": "create", "body": []}]}, "#/operations/0/body"),
+        ],
+    )
+    async def test_that_is_wrong_does_nothing(
+        self, alice: Client, database: Database, envelope: Json, wrong: str
+    ) -> None:
+        assert wrong in pointers(await alice.post("/tasks/bulk", json=envelope))
+        assert await database.tasks.count_documents({}) == 0
+
+
+class TestARetry:
+    @pytest.mark.parametrize("atomic", [False, True])
+    async def test_does_the_work_once(self, alice: Client, atomic: bool) -> None:
+        task = await alice.make_task()
+        key = {"Idempotency-Key": "bulk-1"}
+        operations = [create(), update(task, priority=1), delete(task), update(task, priority=2)][: 3 if atomic else 4]
+        first, again = [await bulk(alice, *operations, atomic=atomic, headers=key) for _ in range(2)]
+        assert [{**result, "problem": None} for result in first] == [{**result, "problem": None} for result in again]
+        assert len((await alice.list())["items"]) == 1
+
+    @pytest.mark.parametrize(("atomic", "told"), [(False, 0), (False, 1), (False, 2), (False, 3), (True, 3)])
+    async def test_of_what_came_to_no_answer_does_the_rest(
+        self, alice: Client, database: Database, atomic: bool, told: int
+    ) -> None:
+        task, other = await alice.make_task(), await alice.make_task()
+        key = {"Idempotency-Key": "bulk-1"}
+        operations = create(), update(other, priority=1), delete(task)
+        first = await bulk(alice, *operations, atomic=atomic, headers=key)
+        if not atomic:  # an atomic one keeps its answer with the work
+            await _as_if_it_had_died_after(told, first, database)
+        again = await bulk(alice, *operations, atomic=atomic, headers=key)
+        assert [result["status"] for result in again] == [201, 200, 204]
+        assert again[0]["body"]["id"] == first[0]["body"]["id"]
+        assert len((await alice.list())["items"]) == 2
+
+    async def test_leaves_work_alone_that_goes_on(self, alice: Client, database: Database) -> None:
+        await bulk(alice, create(), create(), headers={"Idempotency-Key": "bulk-1"})
+        known = await database.idempotency_keys.find_one({})
+        assert known is not None
+        assert known["taken_at"] > known["created_at"]  # it was taken anew with each operation that was done
+
+    async def test_that_has_taken_the_work_over_has_it_alone(self, alice: Client, database: Database) -> None:
+        held = await IdempotencyKey.new(alice.user["_id"], key="bulk-1", fingerprint="of a request").add()
+        work = Work(held)
+        await database.idempotency_keys.update_one({"_id": held["_id"]}, {"$set": {"taken_at": NINE}})
+        with pytest.raises(IdempotencyInProgressError):
+            await work.has_done({"status": 204, "body": None})
+        with pytest.raises(IdempotencyInProgressError):
+            await work.keeps(Versioned({"results": []}, None))
+        known = await database.idempotency_keys.find_one({})
+        assert known == {**held, "taken_at": NINE}
+
+
+async def _as_if_it_had_died_after(told: int, results: list[Json], database: Database) -> None:
+    """The work is done, and of its answer no more is kept than what so many operations were told."""
+    known = await database.idempotency_keys.find_one({})
+    assert known is not None
+    left = {"answer": None, "done": results[:told], "taken_at": known["taken_at"].replace(year=2020)}
+    await database.idempotency_keys.update_one({"_id": known["_id"]}, {"$set": left})

@@ -1,0 +1,226 @@
+"""Tags: what there are, how often, and renaming one wherever it stands."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from services.tracking.schemas.tags import TagRename
+from services.tracking.tags import _rename_in_task
+from tests.conftest import Database
+from tests.support.http import Client, Json, parameters, pointers
+
+
+async def tags(client: Client, **sent: Any) -> list[tuple[str, int, int]]:
+    """The tags of a page, each with how many tasks and entries have it."""
+    response = await client.get("/tags", params=sent)
+    assert response.status_code == 200, response.text
+    return [(tag["name"], tag["task_count"], tag["entry_count"]) for tag in response.json()["items"]]
+
+
+async def rename(client: Client, old: str, new: str) -> Json:
+    response = await client.post("/tags/rename", json={"from": old, "to": new})
+    assert response.status_code == 200, response.text
+    renamed: Json = response.json()
+    return renamed
+
+
+async def track(client: Client, task: Json, *names: str) -> Json:
+    """An entry with these tags that has ended."""
+    await client.start(task, tags=list(names), started_at="2026-11-18T09:00:00Z")
+    entry: Json = (await client.stop(ended_at="2026-11-18T10:00:00Z"))["entry"]
+    return entry
+
+
+class TestListingTags:
+    async def test_counts_tasks_and_entries_that_have_them(self, alice: Client) -> None:
+        assert await tags(alice) == []
+        first = await alice.make_task(tags=["work", "mail"])
+        await alice.make_task(tags=["work"])
+        await track(alice, first, "mail", "slow")
+        await track(alice, first, "slow")
+        await track(alice, first)
+        assert await tags(alice) == [("mail", 1, 1), ("slow", 0, 2), ("work", 2, 0)]
+
+    async def test_counts_the_running_entry(self, alice: Client) -> None:
+        task = await alice.make_task()
+        await track(alice, task, "mail")
+        await alice.start(task, tags=["mail", "now"])
+        assert await tags(alice) == [("mail", 0, 2), ("now", 0, 1)]
+
+    async def test_leaves_out_what_is_in_the_trash(self, alice: Client) -> None:
+        task = await alice.make_task(tags=["work"])
+        await track(alice, task, "mail")
+        await alice.delete(f"/tasks/{task['id']}")
+        assert await tags(alice) == []
+        await alice.post(f"/tasks/{task['id']}/restore")
+        assert await tags(alice) == [("mail", 0, 1), ("work", 1, 0)]
+
+    async def test_goes_by_name_in_pages(self, alice: Client) -> None:
+        task = await alice.make_task(tags=[f"t{number}" for number in range(0, 20, 2)])
+        await track(alice, task, *(f"t{number}" for number in range(1, 20, 2)))
+        await track(alice, task, "é", "🎉", "a b", "t10")
+        whole = await tags(alice, limit=200)
+        assert [name for name, _, _ in whole] == sorted([f"t{number}" for number in range(20)] + ["é", "🎉", "a b"])
+        assert ("t10", 1, 1) in whole
+        paged: list[tuple[str, int, int]] = []
+        cursor: dict[str, str] = {}
+        while True:
+            paged += await tags(alice, limit=3, **cursor)
+            after = (await alice.get("/tags", params={"limit": 3, **cursor})).json()["next_cursor"]
+            if after is None:
+                break
+            cursor = {"cursor": after}
+        assert paged == whole
+
+    async def test_a_cursor_belongs_to_its_list(self, alice: Client, bob: Client) -> None:
+        for client in (alice, bob):
+            await client.make_task(tags=["a", "b"])
+        cursor = (await alice.get("/tags", params={"limit": 1})).json()["next_cursor"]
+        assert await tags(alice, cursor=cursor) == [("b", 1, 0)]
+        assert parameters(await bob.get("/tags", params={"cursor": cursor})) == {"cursor"}
+        assert parameters(await alice.get("/projects", params={"cursor": cursor})) == {"cursor"}
+
+    @pytest.mark.parametrize("sent", [{"limit": "0"}, {"limit": "201"}, {"cursor": "x"}, {"q": "a"}, {"sort": "name"}])
+    async def test_bad_parameters_are_named(self, alice: Client, sent: dict[str, str]) -> None:
+        assert parameters(await alice.get("/tags", params=sent)) == set(sent)
+
+
+class TestATag:
+    async def test_can_be_sent_back_as_it_was_answered(self, alice: Client) -> None:
+        task = await alice.make_task(tags=["\u0130" * 25, " Offers "])
+        for tag in task["tags"]:
+            found = await alice.list(tag=tag)
+            assert [item["id"] for item in found["items"]] == [task["id"]]
+
+    async def test_that_lower_case_makes_too_long_is_refused(self, alice: Client) -> None:
+        response = await alice.post("/tasks", json={"title": "x", "tags": ["\u0130" * 26]})
+        assert pointers(response) == {"#/tags/0"}
+
+
+class TestRenamingATag:
+    async def test_changes_it_wherever_it_stands(self, alice: Client) -> None:
+        task = await alice.make_task(tags=["mail", "work"])
+        trashed = await alice.make_task(tags=["mail"])
+        untouched = await alice.make_task(tags=["work"])
+        kept = await track(alice, task, "work")
+        await track(alice, task, "slow", "mail")
+        await track(alice, trashed, "mail")
+        await alice.delete(f"/tasks/{trashed['id']}")
+        await alice.start(task, tags=["mail"])
+        before = await alice.read(task)
+        assert await rename(alice, " MAIL ", "E-Mail") == {"tasks": 2, "entries": 3}
+        after = await alice.read(task)
+        assert after["tags"] == ["e-mail", "work"]
+        assert after["active"]["tags"] == ["e-mail"]
+        assert [entry["tags"] for entry in after["time_entries"]] == [["slow", "e-mail"], ["work"]]
+        assert after["time_entries"][1] == kept
+        assert after["version"] == before["version"] + 1
+        assert after["tracked_seconds"] == before["tracked_seconds"]
+        assert await alice.read(untouched) == {**untouched, "time_entries": []}
+        await alice.post(f"/tasks/{trashed['id']}/restore")
+        back = await alice.read(trashed)
+        assert (back["tags"], back["time_entries"][0]["tags"]) == (["e-mail"], ["e-mail"])
+        assert (await alice.stop())["entry"]["tags"] == ["e-mail"]
+
+    async def test_merges_into_one_that_is_there(self, alice: Client) -> None:
+        first = await alice.make_task(tags=["e-mail", "work", "mail"])
+        second = await alice.make_task(tags=["mail", "work", "e-mail"])
+        await track(alice, first, "x", "mail", "e-mail", "y")
+        assert await rename(alice, "mail", "e-mail") == {"tasks": 2, "entries": 1}
+        assert (await alice.read(first))["tags"] == ["e-mail", "work"]
+        assert (await alice.read(second))["tags"] == ["e-mail", "work"]
+        assert (await alice.read(first))["time_entries"][0]["tags"] == ["x", "e-mail", "y"]
+        assert await tags(alice) == [("e-mail", 2, 1), ("work", 2, 0), ("x", 0, 1), ("y", 0, 1)]
+
+    async def test_again_changes_nothing_more(self, alice: Client) -> None:
+        task = await alice.make_task(tags=["mail"])
+        await track(alice, task, "mail")
+        assert await rename(alice, "mail", "e-mail") == {"tasks": 1, "entries": 1}
+        after = await alice.read(task)
+        assert await rename(alice, "mail", "e-mail") == {"tasks": 0, "entries": 0}
+        assert await alice.read(task) == after
+
+    async def test_goes_on_where_it_was_interrupted(self, alice: Client, database: Database) -> None:
+        made = [await alice.make_task(tags=["mail"]) for _ in range(3)]
+        done = {"_id": ObjectId(made[1]["id"])}
+        await database.tasks.update_one(done, {"$set": {"tags": ["e-mail"]}, "$inc": {"version": 1}})
+        assert await rename(alice, "mail", "e-mail") == {"tasks": 2, "entries": 0}
+        assert await tags(alice) == [("e-mail", 3, 0)]
+
+    async def test_of_a_task_that_is_gone_by_then_counts_nothing(self, alice: Client) -> None:
+        renamed = TagRename.model_validate({"from": "mail", "to": "e-mail"})
+        assert await _rename_in_task(alice.user["_id"], ObjectId(), renamed) == (0, 0)
+
+    async def test_to_itself_changes_nothing(self, alice: Client) -> None:
+        task = await alice.make_task(tags=["mail"])
+        assert await rename(alice, "mail", " Mail ") == {"tasks": 0, "entries": 0}
+        assert await alice.read(task) == {**task, "time_entries": []}
+
+    async def test_takes_every_tag_as_text(self, alice: Client) -> None:
+        odd = ["$tags", "a.b", "$$this", ".*", "ünï 🎉"]
+        task = await alice.make_task(tags=odd)
+        for number, tag in enumerate(odd):
+            assert await rename(alice, tag, f"${number}.x") == {"tasks": 1, "entries": 0}
+        assert (await alice.read(task))["tags"] == [f"${number}.x" for number in range(5)]
+
+    @pytest.mark.parametrize(
+        ("body", "pointer"),
+        [
+            ({"from": "mail"}, "#/to"),
+            ({"to": "mail"}, "#/from"),
+            ({"from": " ", "to": "e-mail"}, "#/from"),
+            ({"from": "mail", "to": ""}, "#/to"),
+            ({"from": "mail", "to": "t" * 51}, "#/to"),
+            ({"from": "mail", "to": "a\0b"}, "#/to"),
+            ({"from": "mail", "to": None}, "#/to"),
+            ({"from": 7, "to": "e-mail"}, "#/from"),
+            ({"from": ["mail"], "to": "e-mail"}, "#/from"),
+            ({"from": {"$ne": ""}, "to": "e-mail"}, "#/from"),
+            ({"from": "mail", "to": "e-mail", "old": "mail"}, "#/old"),
+        ],
+    )
+    async def test_bad_input_says_where_and_changes_nothing(self, alice: Client, body: Json, pointer: str) -> None:
+        task = await alice.make_task(tags=["mail"])
+        assert pointers(await alice.post("/tags/rename", json=body)) == {pointer}
+        assert await alice.read(task) == {**task, "time_entries": []}
+
+
+class TestRenamingWhileTimersRun:
+    async def test_loses_nothing(self, alice: Client, database: Database) -> None:
+        made = [await alice.make_task(title=str(number), tags=["a"]) for number in range(3)]
+        worker = asyncio.create_task(self.start_and_stop(alice, made))
+        await asyncio.gather(worker, self.go_on_renaming(alice, worker), self.go_on_renaming(alice, worker))
+        for old, new in (("a", "b"), ("b", "c")):
+            await rename(alice, old, new)
+        assert await tags(alice) == [("c", 3, 24), ("kept", 0, 24)]
+        kept: list[str] = []
+        async for task in database.tasks.find():
+            assert "active" not in task
+            assert task["entry_count"] == len(task["time_entries"]) == 8
+            assert task["tracked_seconds"] == 8 * 3600
+            assert [entry["tags"] for entry in task["time_entries"]] == [["c", "kept"]] * 8
+            kept += [str(entry["id"]) for entry in task["time_entries"]]
+        assert sorted(kept) == sorted(worker.result())
+
+    async def start_and_stop(self, alice: Client, made: list[Json]) -> list[str]:
+        """Twenty-four entries on these tasks, answered by their ids."""
+        stopped = []
+        for step in range(24):
+            await alice.start(made[step % 3], tags=["a", "kept"], started_at="2026-11-18T09:00:00Z")
+            stopped.append((await alice.stop(ended_at="2026-11-18T10:00:00Z"))["entry"]["id"])
+        return stopped
+
+    async def go_on_renaming(self, alice: Client, worker: asyncio.Task[list[str]]) -> None:
+        while not worker.done():
+            for old, new in (("a", "b"), ("b", "c")):
+                await rename(alice, old, new)
+
+    async def test_twenty_times_at_once_counts_each_change_once(self, alice: Client) -> None:
+        task = await alice.make_task(tags=["a"])
+        await track(alice, task, "a")
+        renamed = await asyncio.gather(*(rename(alice, "a", "b") for _ in range(20)))
+        assert sum(answer["tasks"] for answer in renamed) == 1
+        assert sum(answer["entries"] for answer in renamed) == 1
+        assert (await alice.read(task))["version"] == 4

@@ -1,0 +1,269 @@
+"""From one task to another at one instant, and timers that are thrown away."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conftest import Database
+from tests.races.stored_time import balance
+from tests.support.http import Client, Json, ago, at, clock, pointers, problem
+from tests.support.stored_documents import short_entries, task_row, tracked
+
+
+@pytest.fixture(autouse=True)
+async def _balanced(database: Database) -> AsyncIterator[None]:
+    """After each test here the counters of every task say what its entries say."""
+    yield
+    await balance(database)
+
+
+async def switch(client: Client, task: Json, **sent: Any) -> httpx.Response:
+    return await client.insist("POST", "/timer/switch", json={"task_id": task["id"], **sent})
+
+
+async def switched(client: Client, task: Json, **sent: Any) -> Json:
+    response = await switch(client, task, **sent)
+    assert response.status_code == 200, response.text
+    answer: Json = response.json()
+    return answer
+
+
+async def two_tasks(client: Client) -> tuple[Json, Json]:
+    return await client.make_task(title="One"), await client.make_task(title="Other")
+
+
+class TestSwitching:
+    async def test_stops_and_starts_at_one_instant(self, alice: Client) -> None:
+        one, other = await two_tasks(alice)
+        timer = await alice.start(one, started_at=clock("09:00"), note="n")
+        response = await switch(alice, other, note="next")
+        assert (response.status_code, response.headers["etag"]) == (200, '"2"')
+        stopped, started = response.json()["stopped"], response.json()["started"]
+        assert (stopped["task_id"], stopped["task_title"]) == (one["id"], "One")
+        assert (stopped["entry"]["id"], stopped["entry"]["note"]) == (timer["entry"]["id"], "n")
+        assert stopped["entry"]["ended_at"] == started["entry"]["started_at"]
+        assert stopped["tracked_seconds"] == stopped["entry"]["duration_seconds"]
+        assert (started["task_id"], started["entry"]["note"]) == (other["id"], "next")
+        assert (await alice.get("/timer")).json()["entry"] == started["entry"]
+        assert (await alice.read(one))["time_entries"] == [stopped["entry"]]
+
+    async def test_opens_the_task_and_takes_its_billing(self, alice: Client) -> None:
+        one = await alice.make_task()
+        other = await alice.make_task(title="Other", status="completed", billable=True)
+        await alice.start(one, tags=["t"])
+        entry = (await switched(alice, other))["started"]["entry"]
+        assert (entry["billable"], entry["tags"], entry["source"]) == (True, [], "timer")
+        found = await alice.read(other)
+        assert (found["status"], found["completed_at"]) == ("in_progress", None)
+
+    async def test_with_none_running_starts(self, alice: Client) -> None:
+        task = await alice.make_task()
+        answer = await switched(alice, task, at=clock("09:00"))
+        assert answer["stopped"] is None
+        assert answer["started"]["entry"]["started_at"] == clock("09:00")
+
+    async def test_to_the_task_that_runs_changes_nothing(self, alice: Client) -> None:
+        task = await alice.make_task()
+        timer = await alice.start(task)
+        for sent in ({}, {"note": "n"}, {"at": clock("09:00")}):
+            answer = await switched(alice, task, **sent)
+            assert (answer["stopped"], answer["started"]["entry"]) == (None, timer["entry"])
+        assert (await alice.read(task))["version"] == 2
+
+    async def test_can_have_been_at_any_instant_since_the_start(self, alice: Client) -> None:
+        one, other = await two_tasks(alice)
+        await alice.start(one, started_at=clock("09:00"))
+        answer = await switched(alice, other, at="2026-11-18T10:30:00.900+01:00")
+        assert (answer["stopped"]["entry"]["duration_seconds"], answer["stopped"]["tracked_seconds"]) == (1800, 1800)
+        assert answer["started"]["entry"]["started_at"] == clock("09:30")
+        answer = await switched(alice, one, at=clock("09:30"))
+        assert answer["stopped"]["entry"]["duration_seconds"] == 0
+        assert (await alice.read(other))["entry_count"] == 1
+
+    async def test_before_the_start_is_refused_and_the_timer_runs_on(self, alice: Client) -> None:
+        one, other = await two_tasks(alice)
+        timer = await alice.start(one, started_at=clock("09:00"))
+        assert pointers(await switch(alice, other, at=clock("08:59:59"))) == {"#/at"}
+        assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
+
+    async def test_in_the_future_is_refused_and_the_timer_runs_on(self, alice: Client) -> None:
+        one, other = await two_tasks(alice)
+        timer = await alice.start(one)
+        assert pointers(await switch(alice, other, at=ago(seconds=-90)), "in_the_future") == {"#/at"}
+        assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
+
+    async def test_a_clock_that_is_a_little_ahead_switches_now(self, alice: Client) -> None:
+        one, other = await two_tasks(alice)
+        await alice.start(one)
+        answer = await switched(alice, other, at=ago(seconds=-50))
+        instant = answer["started"]["entry"]["started_at"]
+        assert answer["stopped"]["entry"]["ended_at"] == instant
+        assert datetime.fromisoformat(instant) <= datetime.now(UTC)
+
+    async def test_to_what_is_not_there_leaves_the_timer_running(self, alice: Client, bob: Client) -> None:
+        one, other = await two_tasks(alice)
+        timer = await alice.start(one)
+        await alice.delete(f"/tasks/{other['id']}")
+        for target in ({"id": "nonsense"}, {"id": "0" * 24}, other, await bob.make_task()):
+            problem(await switch(alice, target), 404, "task_not_found")
+        assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
+
+    async def test_to_a_full_task_leaves_the_timer_running(self, alice: Client, database: Database) -> None:
+        timer = await alice.start(await alice.make_task())
+        row = task_row(alice.user["_id"], **tracked(*short_entries(2000)))
+        await database.tasks.insert_one(row)
+        problem(await switch(alice, {"id": str(row["_id"])}), 409, "task_full")
+        assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
+
+    async def test_may_fill_the_last_place_of_the_task_it_leaves(self, alice: Client, database: Database) -> None:
+        row = task_row(alice.user["_id"], **tracked(*short_entries(1999)))
+        await database.tasks.insert_one(row)
+        await alice.start({"id": str(row["_id"])})
+        await switched(alice, await alice.make_task())
+        assert (await alice.read({"id": str(row["_id"])}))["entry_count"] == 2000
+
+    async def test_over_the_cap_is_marked_for_review(self, alice: Client) -> None:
+        one, other = await two_tasks(alice)
+        await alice.start(one, started_at="2026-01-01T00:00:00Z")
+        stopped = (await switched(alice, other, at=clock("09:00")))["stopped"]
+        assert stopped["entry"]["needs_review"] is True
+
+    async def test_takes_the_version_of_the_task_that_is_left(self, alice: Client) -> None:
+        one, other = await two_tasks(alice)
+        await alice.start(one)
+        body = {"task_id": other["id"]}
+        stale = await alice.post("/timer/switch", json=body, headers={"If-Match": '"1"'})
+        problem(stale, 412, "stale_version")
+        etag = (await alice.get("/timer")).headers["etag"]
+        assert (await alice.post("/timer/switch", json=body, headers={"If-Match": etag})).status_code == 200
+
+    @pytest.mark.parametrize(
+        ("sent", "pointer"),
+        [
+            ({"at": "2026-11-18T09:00:00"}, "#/at"),
+            ({"task_id": 1}, "#/task_id"),
+            ({"note": "n" * 5001}, "#/note"),
+            ({"tags": ["t"]}, "#/tags"),
+        ],
+    )
+    async def test_bad_input_says_where(self, alice: Client, sent: Json, pointer: str) -> None:
+        one, other = await two_tasks(alice)
+        timer = await alice.start(one)
+        assert pointers(await switch(alice, other, **sent)) == {pointer}
+        assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
+
+
+class TestSwitchingAtOnce:
+    async def test_among_five_tasks_leaves_one_timer_and_no_gap(self, alice: Client, database: Database) -> None:
+        tasks = [await alice.make_task(title=str(number)) for number in range(5)]
+        began = ago(hours=1)
+        await alice.start(tasks[0], started_at=began)
+        responses = await asyncio.gather(*(switch(alice, tasks[number % 5]) for number in range(20)))
+        assert Counter(response.status_code for response in responses) == {200: 20}
+        timer = (await alice.get("/timer")).json()
+        assert await database.tasks.count_documents({"active": {"$exists": True}}) == 1
+        chain = [entry async for task in database.tasks.find() for entry in task["time_entries"]]
+        answered = [response.json()["stopped"] for response in responses if response.json()["stopped"]]
+        assert {str(entry["id"]) for entry in chain} == {stopped["entry"]["id"] for stopped in answered}
+        spans = sorted((entry["started_at"], entry["ended_at"]) for entry in chain)
+        assert all(earlier[1] == later[0] for earlier, later in pairwise(spans))
+        assert f"{spans[-1][1].isoformat()}Z" == timer["entry"]["started_at"]
+
+    async def test_with_none_running_starts_one(self, alice: Client, database: Database) -> None:
+        tasks = [await alice.make_task(title=str(number)) for number in range(5)]
+        responses = await asyncio.gather(*(switch(alice, task) for task in tasks))
+        answers = [response.json() for response in responses]
+        assert {response.status_code for response in responses} == {200}
+        assert [answer["stopped"] for answer in answers].count(None) == 1
+        assert await database.tasks.count_documents({"active": {"$exists": True}}) == 1
+
+    async def test_beside_starts_stops_and_discards_loses_no_entry(self, alice: Client, database: Database) -> None:
+        tasks = [await alice.make_task(title=str(number)) for number in range(3)]
+        known: set[str] = set()
+        for number in range(6):
+            responses = await asyncio.gather(
+                switch(alice, tasks[number % 3]),
+                alice.post("/timer/start", json={"task_id": tasks[(number + 1) % 3]["id"]}),
+                switch(alice, tasks[(number + 2) % 3]),
+                alice.post("/timer/stop"),
+                alice.insist("DELETE", "/timer"),
+            )
+            assert {response.status_code for response in responses} <= {200, 201, 204, 404, 409}
+            for response in responses:
+                known |= set(ids_of(response))
+        await alice.post("/timer/stop")
+        kept = {str(entry["id"]) async for task in database.tasks.find() for entry in task["time_entries"]}
+        thrown_away = {str(deleted["_id"]) async for deleted in database.deleted_entries.find()}
+        assert known == kept | thrown_away
+
+
+def ids_of(response: httpx.Response) -> list[str]:
+    """The entries that an answer about the timer names."""
+    if response.status_code not in {200, 201}:
+        return []
+    body = response.json()
+    parts = [body["stopped"], body["started"]] if "started" in body else [body]
+    return [part["entry"]["id"] for part in parts if part]
+
+
+class TestDiscardingTheTimer:
+    async def test_takes_it_away_and_counts_nothing(self, alice: Client, database: Database) -> None:
+        task = await alice.make_task()
+        timer = await alice.start(task, started_at=ago(minutes=5))
+        response = await alice.delete("/timer")
+        assert (response.status_code, response.content) == (204, b"")
+        assert (await alice.get("/timer")).status_code == 204
+        found = await alice.read(task)
+        assert (found["active"], found["entry_count"], found["tracked_seconds"]) == (None, 0, 0)
+        assert (found["status"], found["version"]) == ("in_progress", 3)
+        problem(await alice.get(at(timer["entry"])), 404, "entry_not_found")
+        (kept,) = [document async for document in database.deleted_entries.find()]
+        assert (str(kept["_id"]), str(kept["task_id"])) == (timer["entry"]["id"], task["id"])
+        assert 300 <= kept["entry"]["duration_seconds"] <= 360
+
+    async def test_with_none_running_is_404(self, alice: Client, bob: Client) -> None:
+        await bob.start(await bob.make_task())
+        problem(await alice.delete("/timer"), 404, "no_running_timer")
+        assert (await bob.get("/timer")).status_code == 200
+
+    async def test_gives_back_what_it_had_tracked(self, alice: Client) -> None:
+        one, other = await two_tasks(alice)
+        timer = await alice.start(one, started_at=ago(minutes=5), note="n", tags=["t"], billable=True)
+        await alice.delete("/timer")
+        next_timer = await alice.start(other)
+        back = (await alice.post(f"/time-entries/{timer['entry']['id']}/restore")).json()
+        same = ("id", "task_id", "started_at", "note", "tags", "billable", "source", "timezone", "created_at")
+        assert {field: back[field] for field in same} == {field: timer["entry"][field] for field in same}
+        assert back["ended_at"] is not None
+        assert 300 <= back["duration_seconds"] <= 360
+        assert (await alice.read(one))["tracked_seconds"] == back["duration_seconds"]
+        assert (await alice.get("/timer")).json()["entry"] == next_timer["entry"]
+        await alice.delete("/timer")
+        assert (await alice.post("/timer/resume")).json()["entry"]["note"] == "n"
+
+    async def test_honours_if_match(self, alice: Client) -> None:
+        await alice.start(await alice.make_task())
+        problem(await alice.delete("/timer", headers={"If-Match": '"1"'}), 412, "stale_version")
+        etag = (await alice.get("/timer")).headers["etag"]
+        assert (await alice.delete("/timer", headers={"If-Match": etag})).status_code == 204
+
+    async def test_twenty_times_at_once_discards_once(self, alice: Client, database: Database) -> None:
+        await alice.start(await alice.make_task())
+        responses = await asyncio.gather(*(alice.insist("DELETE", "/timer") for _ in range(20)))
+        assert Counter(response.status_code for response in responses) == {204: 1, 404: 19}
+        assert await database.deleted_entries.count_documents({}) == 1
+
+    async def test_beside_a_stop_is_the_one_or_the_other(self, alice: Client, database: Database) -> None:
+        task = await alice.make_task()
+        for _ in range(8):
+            await alice.start(task)
+            stopped, discarded = await asyncio.gather(alice.post("/timer/stop"), alice.insist("DELETE", "/timer"))
+            assert (stopped.status_code, discarded.status_code) in {(200, 404), (404, 204)}
+        count = (await alice.read(task))["entry_count"]
+        assert count + await database.deleted_entries.count_documents({}) == 8

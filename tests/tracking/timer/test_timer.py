@@ -1,0 +1,421 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.conftest import Database, MakeUser
+from tests.support.http import Client, ago, pointers, problem
+
+
+def instant(text: str) -> datetime:
+    assert text.endswith("Z")
+    return datetime.fromisoformat(text)
+
+
+class TestStartingATimer:
+    async def test_answers_the_timer(self, alice: Client) -> None:
+        task = await alice.make_task(billable=True)
+        response = await alice.post(
+            "/timer/start", json={"task_id": task["id"], "note": "first draft", "tags": ["Deep", "deep "]}
+        )
+        assert response.status_code == 201
+        timer = response.json()
+        assert timer["task_id"] == task["id"]
+        assert timer["task_title"] == task["title"]
+        assert timer["elapsed_seconds"] <= 30
+        entry = timer["entry"]
+        assert (entry["note"], entry["tags"], entry["billable"], entry["source"]) == (
+            "first draft",
+            ["deep"],
+            True,
+            "timer",
+        )
+        assert entry["ended_at"] is None
+        assert entry["duration_seconds"] is None
+        assert entry["needs_review"] is False
+        assert instant(entry["started_at"]).microsecond == 0
+        assert response.headers["etag"] == '"2"'
+
+    async def test_shows_in_the_task_and_at_the_timer(self, alice: Client) -> None:
+        task = await alice.make_task()
+        timer = await alice.start(task)
+        found = await alice.read(task)
+        assert found["active"] == timer["entry"]
+        assert found["status"] == "in_progress"
+        assert found["time_entries"] == []
+        assert (found["tracked_seconds"], found["entry_count"], found["version"]) == (0, 0, 2)
+        response = await alice.get("/timer")
+        assert response.json()["entry"] == timer["entry"]
+        assert response.headers["etag"] == '"2"'
+
+    async def test_takes_the_billing_of_the_task_unless_it_is_sent(self, alice: Client) -> None:
+        task = await alice.make_task(billable=True)
+        timer = await alice.start(task, billable=False)
+        assert timer["entry"]["billable"] is False
+
+    async def test_keeps_the_zone_of_the_user(self, make_user: MakeUser) -> None:
+        carol = await make_user("carol@example.com", timezone="Asia/Kathmandu")
+        timer = await carol.start(await carol.make_task())
+        assert timer["entry"]["timezone"] == "Asia/Kathmandu"
+
+    async def test_opens_a_completed_task_again(self, alice: Client) -> None:
+        task = await alice.make_task(status="completed")
+        assert task["completed_at"]
+        await alice.start(task)
+        found = await alice.read(task)
+        assert (found["status"], found["completed_at"]) == ("in_progress", None)
+
+    async def test_may_begin_in_the_past(self, alice: Client) -> None:
+        timer = await alice.start(await alice.make_task(), started_at=ago(hours=1))
+        assert 3600 <= timer["elapsed_seconds"] <= 3660
+
+    async def test_cuts_fractions_of_a_second(self, alice: Client) -> None:
+        timer = await alice.start(await alice.make_task(), started_at="2026-01-02T03:04:05.999+01:00")
+        assert timer["entry"]["started_at"] == "2026-01-02T02:04:05Z"
+
+    async def test_a_clock_that_is_a_little_ahead_starts_now(self, alice: Client) -> None:
+        before = datetime.now(UTC).replace(microsecond=0)
+        timer = await alice.start(await alice.make_task(), started_at=ago(seconds=-50))
+        assert before <= instant(timer["entry"]["started_at"]) <= datetime.now(UTC)
+
+    async def test_a_start_in_the_future_is_refused(self, alice: Client) -> None:
+        task = await alice.make_task()
+        response = await alice.post("/timer/start", json={"task_id": task["id"], "started_at": ago(seconds=-90)})
+        assert pointers(response, "in_the_future") == {"#/started_at"}
+        assert (await alice.get("/timer")).status_code == 204
+
+    async def test_refuses_a_second_running_timer_and_shows_the_first(self, alice: Client) -> None:
+        timer = await alice.start(await alice.make_task())
+        other = await alice.make_task(title="Something else")
+        response = await alice.post("/timer/start", json={"task_id": other["id"]})
+        running = problem(response, 409, "timer_already_running")["running"]
+        assert running["entry"] == timer["entry"]
+        assert running["task_id"] == timer["task_id"]
+        assert (await alice.read(other))["version"] == 1
+
+    async def test_the_same_task_again_answers_its_timer(self, alice: Client) -> None:
+        task = await alice.make_task()
+        timer = await alice.start(task)
+        response = await alice.post("/timer/start", json={"task_id": task["id"], "note": "again"})
+        assert response.status_code == 200
+        assert response.json()["entry"] == timer["entry"]
+
+    async def test_on_a_task_in_the_trash_is_404(self, alice: Client) -> None:
+        task = await alice.make_task()
+        await alice.delete(f"/tasks/{task['id']}")
+        problem(await alice.post("/timer/start", json={"task_id": task["id"]}), 404, "task_not_found")
+
+    @pytest.mark.parametrize("task_id", ["nonsense", "", "0" * 24, "é" * 12])
+    async def test_on_no_task_is_404(self, alice: Client, task_id: str) -> None:
+        problem(await alice.post("/timer/start", json={"task_id": task_id}), 404, "task_not_found")
+
+    async def test_a_full_task_is_refused(self, alice: Client, database: Database) -> None:
+        task = await alice.make_task()
+        await database.tasks.update_one({"title": task["title"]}, {"$set": {"entry_count": 2000}})
+        problem(await alice.post("/timer/start", json={"task_id": task["id"]}), 409, "task_full")
+
+    async def test_the_last_place_of_a_task_is_a_timers(self, alice: Client, database: Database) -> None:
+        task = await alice.make_task()
+        await database.tasks.update_one({"title": task["title"]}, {"$set": {"entry_count": 1999}})
+        await alice.start(task)
+        await alice.stop()
+        assert (await alice.read(task))["entry_count"] == 2000
+
+    async def test_a_stale_if_match_starts_nothing(self, alice: Client) -> None:
+        task = await alice.make_task()
+        response = await alice.post("/timer/start", json={"task_id": task["id"]}, headers={"If-Match": '"7"'})
+        problem(response, 412, "stale_version")
+        assert (await alice.get("/timer")).status_code == 204
+
+    async def test_a_stale_if_match_is_told_of_also_where_the_timer_runs_already(self, alice: Client) -> None:
+        task = await alice.make_task()
+        await alice.start(task)
+        for version, status in (("1", 412), ("2", 200)):
+            headers = {"If-Match": f'"{version}"'}
+            response = await alice.post("/timer/start", json={"task_id": task["id"]}, headers=headers)
+            assert response.status_code == status
+
+    @pytest.mark.parametrize(
+        ("body", "pointer"),
+        [
+            ({}, "#/task_id"),
+            ({"task_id": 7}, "#/task_id"),
+            ({"task_id": "x", "note": "n" * 5001}, "#/note"),
+            ({"task_id": "x", "note": "a\0b"}, "#/note"),
+            ({"task_id": "x", "tags": [f"tag {number}" for number in range(11)]}, "#/tags"),
+            ({"task_id": "x", "tags": ["  "]}, "#/tags/0"),
+            ({"task_id": "x", "tags": ["t" * 51]}, "#/tags/0"),
+            ({"task_id": "x", "billable": "yes"}, "#/billable"),
+            ({"task_id": "x", "started_at": "2026-01-02T03:04:05"}, "#/started_at"),
+            ({"task_id": "x", "started_at": "2026-01-02"}, "#/started_at"),
+            ({"task_id": "x", "started_at": "2026-02-30T03:04:05Z"}, "#/started_at"),
+            ({"task_id": "x", "started_at": "1969-12-31T23:59:59Z"}, "#/started_at"),
+            ({"task_id": "x", "started_at": "9999-01-01T00:00:00Z"}, "#/started_at"),
+            ({"task_id": "x", "started_at": "0001-01-01T00:00:00+14:00"}, "#/started_at"),
+            ({"task_id": "x", "started_at": 1760000000}, "#/started_at"),
+            ({"task_id": "x", "when": "now"}, "#/when"),
+        ],
+    )
+    async def test_bad_input_says_where(self, alice: Client, body: dict[str, object], pointer: str) -> None:
+        assert pointers(await alice.post("/timer/start", json=body)) == {pointer}
+
+
+class TestStoppingATimer:
+    async def test_answers_the_entry_and_the_sum(self, alice: Client) -> None:
+        task = await alice.make_task()
+        timer = await alice.start(task, started_at="2026-11-18T09:00:00Z")
+        response = await alice.post("/timer/stop", json={"ended_at": "2026-11-18T09:30:00.700+00:00"})
+        assert response.status_code == 200
+        stopped = response.json()
+        assert stopped["task_id"] == task["id"]
+        assert stopped["task_title"] == task["title"]
+        assert stopped["tracked_seconds"] == 1800
+        entry = stopped["entry"]
+        assert entry["id"] == timer["entry"]["id"]
+        assert (entry["started_at"], entry["ended_at"]) == ("2026-11-18T09:00:00Z", "2026-11-18T09:30:00Z")
+        assert entry["duration_seconds"] == 1800
+        assert response.headers["etag"] == '"3"'
+
+    async def test_moves_the_entry_into_the_task(self, alice: Client) -> None:
+        task = await alice.make_task()
+        await alice.start(task, started_at="2026-11-18T09:00:00Z")
+        stopped = await alice.stop(ended_at="2026-11-18T10:00:00Z")
+        await alice.start(task, started_at="2026-11-18T11:00:00Z")
+        later = await alice.stop(ended_at="2026-11-18T11:15:00Z")
+        found = await alice.read(task)
+        assert found["active"] is None
+        assert found["time_entries"] == [later["entry"], stopped["entry"]]
+        assert (found["tracked_seconds"], found["entry_count"], found["version"]) == (4500, 2, 5)
+        assert found["status"] == "in_progress"
+
+    async def test_keeps_the_entries_in_the_order_of_their_start(self, alice: Client, database: Database) -> None:
+        task = await alice.make_task()
+        for hour in (12, 9, 15):
+            await alice.start(task, started_at=f"2026-11-18T{hour:02}:00:00Z")
+            await alice.stop(ended_at=f"2026-11-18T{hour:02}:30:00Z")
+        found = await alice.read(task)
+        assert [entry["started_at"][11:13] for entry in found["time_entries"]] == ["15", "12", "09"]
+        stored = await database.tasks.find_one({"title": task["title"]})
+        assert stored is not None
+        assert [entry["started_at"].hour for entry in stored["time_entries"]] == [9, 12, 15]
+        assert (stored["first_started_at"].hour, stored["last_ended_at"].hour) == (9, 15)
+
+    async def test_needs_no_body(self, alice: Client) -> None:
+        await alice.start(await alice.make_task())
+        response = await alice.post("/timer/stop")
+        assert response.status_code == 200
+        assert response.json()["entry"]["ended_at"]
+
+    async def test_needs_no_body_of_any_type(self, alice: Client) -> None:
+        await alice.start(await alice.make_task())
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        assert (await alice.post("/timer/stop", content=b"", headers=form)).status_code == 200
+
+    async def test_a_good_end_is_no_end_before_the_start_when_the_clock_was_set_back(
+        self, alice: Client, database: Database
+    ) -> None:
+        await alice.start(await alice.make_task())
+        ahead = (datetime.now(UTC) + timedelta(seconds=20)).replace(microsecond=0)
+        await database.tasks.update_one({"active": {"$exists": True}}, {"$set": {"active.started_at": ahead}})
+        stopped = await alice.stop(ended_at=(ahead + timedelta(seconds=5)).isoformat())
+        assert stopped["entry"]["duration_seconds"] == 0
+
+    async def test_with_none_running_is_404(self, alice: Client) -> None:
+        problem(await alice.post("/timer/stop"), 404, "no_running_timer")
+
+    async def test_by_entry_is_answered_again_and_again(self, alice: Client) -> None:
+        task = await alice.make_task()
+        timer = await alice.start(task)
+        first = await alice.stop(entry_id=timer["entry"]["id"])
+        await alice.start(await alice.make_task(title="Next"))
+        for body in ({}, {"task_id": task["id"]}):
+            again = await alice.stop(entry_id=timer["entry"]["id"], **body)
+            assert again["entry"] == first["entry"]
+        assert (await alice.get("/timer")).json()["task_title"] == "Next"
+
+    async def test_by_entry_finds_it_when_the_task_sent_is_another(self, alice: Client) -> None:
+        timer = await alice.start(await alice.make_task())
+        first = await alice.stop()
+        other = await alice.make_task(title="Other")
+        again = await alice.stop(entry_id=timer["entry"]["id"], task_id=other["id"])
+        assert again["entry"] == first["entry"]
+
+    async def test_never_stops_another_timer(self, alice: Client) -> None:
+        task, other = await alice.make_task(), await alice.make_task(title="Other")
+        timer = await alice.start(task)
+        problem(await alice.post("/timer/stop", json={"entry_id": "0" * 24}), 404, "entry_not_found")
+        problem(await alice.post("/timer/stop", json={"entry_id": "nonsense"}), 404, "entry_not_found")
+        refused = problem(await alice.post("/timer/stop", json={"task_id": other["id"]}), 404, "no_running_timer")
+        assert refused["detail"] == "No timer is running on this task."
+        problem(await alice.post("/timer/stop", json={"task_id": "0" * 24}), 404, "task_not_found")
+        assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
+        assert (await alice.stop(task_id=task["id"]))["entry"]["id"] == timer["entry"]["id"]
+
+    async def test_an_end_before_the_start_is_refused_and_the_timer_runs_on(self, alice: Client) -> None:
+        timer = await alice.start(await alice.make_task(), started_at="2026-11-18T09:00:00Z")
+        response = await alice.post("/timer/stop", json={"ended_at": "2026-11-18T08:59:59Z"})
+        assert pointers(response) == {"#/ended_at"}
+        assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
+
+    async def test_an_end_in_the_future_is_refused_and_the_timer_runs_on(self, alice: Client) -> None:
+        timer = await alice.start(await alice.make_task())
+        response = await alice.post("/timer/stop", json={"ended_at": ago(seconds=-90)})
+        assert pointers(response, "in_the_future") == {"#/ended_at"}
+        assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
+
+    async def test_a_clock_that_is_a_little_ahead_stops_now(self, alice: Client) -> None:
+        await alice.start(await alice.make_task())
+        stopped = await alice.stop(ended_at=ago(seconds=-50))
+        assert instant(stopped["entry"]["ended_at"]) <= datetime.now(UTC)
+
+    async def test_an_entry_of_no_length_is_kept(self, alice: Client) -> None:
+        task = await alice.make_task()
+        await alice.start(task, started_at="2026-11-18T09:00:00Z")
+        stopped = await alice.stop(ended_at="2026-11-18T09:00:00.900Z")
+        assert stopped["entry"]["duration_seconds"] == 0
+        assert (await alice.read(task))["entry_count"] == 1
+
+    async def test_a_start_that_the_clock_has_not_reached_gives_no_seconds(
+        self, alice: Client, database: Database
+    ) -> None:
+        task = await alice.make_task()
+        await alice.start(task)
+        ahead = (datetime.now(UTC) + timedelta(hours=1)).replace(microsecond=0)
+        await database.tasks.update_one({"title": task["title"]}, {"$set": {"active.started_at": ahead}})
+        assert (await alice.get("/timer")).json()["elapsed_seconds"] == 0
+        entry = (await alice.stop())["entry"]
+        assert (entry["duration_seconds"], entry["ended_at"]) == (0, entry["started_at"])
+
+    async def test_over_the_cap_is_kept_and_marked_for_review(self, make_user: MakeUser) -> None:
+        carol = await make_user("carol@example.com")
+        await carol.patch("/users/me", json={"preferences": {"timer_cap_hours": 2}})
+        task = await carol.make_task()
+        await carol.start(task, started_at="2026-11-18T09:00:00Z")
+        at_the_cap = await carol.stop(ended_at="2026-11-18T11:00:00Z")
+        assert at_the_cap["entry"]["needs_review"] is False
+        await carol.start(task, started_at="2026-11-18T12:00:00Z")
+        over = await carol.stop(ended_at="2026-11-18T14:00:01Z")
+        assert over["entry"]["needs_review"] is True
+        assert over["tracked_seconds"] == 2 * 7200 + 1
+
+    async def test_a_mark_for_review_that_is_there_stays(self, alice: Client, database: Database) -> None:
+        task = await alice.make_task()
+        await alice.start(task)
+        await database.tasks.update_one({"title": task["title"]}, {"$set": {"active.needs_review": True}})
+        assert (await alice.stop())["entry"]["needs_review"] is True
+
+    async def test_after_more_than_a_month_is_kept(self, alice: Client) -> None:
+        await alice.start(await alice.make_task(), started_at="2025-01-01T00:00:00Z")
+        stopped = await alice.stop(ended_at="2026-01-01T00:00:00Z")
+        assert stopped["entry"]["duration_seconds"] == 365 * 86400
+        assert stopped["entry"]["needs_review"] is True
+
+    @pytest.mark.parametrize(("policy", "marked"), [("allow", False), ("warn", True), ("forbid", True)])
+    async def test_over_other_time_is_kept_and_marked_where_the_policy_minds(
+        self, alice: Client, policy: str, marked: bool
+    ) -> None:
+        await alice.patch("/users/me", json={"preferences": {"overlap_policy": policy}})
+        task, other = await alice.make_task(), await alice.make_task(title="Other")
+        await alice.start(task, started_at="2026-11-18T09:00:00Z")
+        await alice.stop(ended_at="2026-11-18T10:00:00Z")
+        again = {"task_id": other["id"], "started_at": "2026-11-18T09:59:59Z"}
+        assert (await alice.post("/timer/start", params={"overlap": "allow"}, json=again)).status_code == 201
+        stopped = await alice.stop(ended_at="2026-11-18T11:00:00Z")
+        assert stopped["entry"]["needs_review"] is marked
+        await alice.start(other, started_at="2026-11-18T11:00:00Z")
+        touching = await alice.stop(ended_at="2026-11-18T12:00:00Z")
+        assert touching["entry"]["needs_review"] is False
+
+    async def test_somebody_elses_time_overlaps_nothing(self, alice: Client, bob: Client) -> None:
+        await alice.patch("/users/me", json={"preferences": {"overlap_policy": "forbid"}})
+        for client in (bob, alice):
+            await client.start(await client.make_task(), started_at="2026-11-18T09:00:00Z")
+            stopped = await client.stop(ended_at="2026-11-18T10:00:00Z")
+        assert stopped["entry"]["needs_review"] is False
+
+    async def test_time_in_the_trash_overlaps_nothing(self, alice: Client) -> None:
+        await alice.patch("/users/me", json={"preferences": {"overlap_policy": "forbid"}})
+        trashed, task = await alice.make_task(), await alice.make_task(title="Other")
+        await alice.start(trashed, started_at="2026-11-18T09:00:00Z")
+        await alice.stop(ended_at="2026-11-18T10:00:00Z")
+        await alice.delete(f"/tasks/{trashed['id']}")
+        await alice.start(task, started_at="2026-11-18T09:00:00Z")
+        stopped = await alice.stop(ended_at="2026-11-18T10:00:00Z")
+        assert stopped["entry"]["needs_review"] is False
+
+    async def test_a_stale_if_match_stops_nothing(self, alice: Client) -> None:
+        timer = await alice.start(await alice.make_task())
+        response = await alice.post("/timer/stop", headers={"If-Match": '"1"'})
+        problem(response, 412, "stale_version")
+        assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
+        assert (await alice.post("/timer/stop", headers={"If-Match": '"2"'})).status_code == 200
+
+    @pytest.mark.parametrize(
+        ("body", "pointer"),
+        [({"ended_at": "2026-11-18T09:00:00"}, "#/ended_at"), ({"entry_id": 1}, "#/entry_id"), ({"x": 1}, "#/x")],
+    )
+    async def test_bad_input_says_where(self, alice: Client, body: dict[str, object], pointer: str) -> None:
+        await alice.start(await alice.make_task())
+        assert pointers(await alice.post("/timer/stop", json=body)) == {pointer}
+        assert (await alice.get("/timer")).status_code == 200
+
+
+class TestTheTimer:
+    async def test_is_204_when_none_runs(self, alice: Client) -> None:
+        response = await alice.get("/timer")
+        assert (response.status_code, response.content) == (204, b"")
+
+    async def test_is_304_for_the_version_that_is_known(self, alice: Client) -> None:
+        await alice.start(await alice.make_task())
+        etag = (await alice.get("/timer")).headers["etag"]
+        assert (await alice.get("/timer", headers={"If-None-Match": etag})).status_code == 304
+
+    async def test_the_task_shows_its_newest_hundred_entries(self, alice: Client, database: Database) -> None:
+        task = await alice.make_task()
+        await alice.start(task)
+        await alice.stop()
+        stored = await database.tasks.find_one({"title": task["title"]})
+        assert stored is not None
+        start = datetime(2026, 1, 1, tzinfo=UTC)
+        entries = [
+            {**stored["time_entries"][0], "note": str(number), "started_at": start + timedelta(hours=number)}
+            for number in range(150)
+        ]
+        await database.tasks.update_one({"_id": stored["_id"]}, {"$set": {"time_entries": entries}})
+        shown = (await alice.read(task))["time_entries"]
+        assert [entry["note"] for entry in shown] == [str(number) for number in range(149, 49, -1)]
+
+
+class TestEndingATaskThatIsBeingTracked:
+    @pytest.mark.parametrize("status", ["completed", "pending"])
+    async def test_a_status_that_is_not_in_progress_stops_the_timer(self, alice: Client, status: str) -> None:
+        task = await alice.make_task()
+        timer = await alice.start(task, started_at=ago(minutes=5))
+        response = await alice.patch(f"/tasks/{task['id']}", json={"status": status, "title": "Done with"})
+        changed = response.json()
+        assert response.status_code == 200
+        assert (changed["active"], changed["status"], changed["title"]) == (None, status, "Done with")
+        assert changed["version"] == 3
+        assert changed["entry_count"] == 1
+        assert 300 <= changed["tracked_seconds"] <= 360
+        assert (changed["completed_at"] is not None) == (status == "completed")
+        (entry,) = (await alice.read(task))["time_entries"]
+        assert entry["id"] == timer["entry"]["id"]
+        assert (await alice.get("/timer")).status_code == 204
+
+    async def test_in_progress_leaves_it_running(self, alice: Client) -> None:
+        task = await alice.make_task()
+        timer = await alice.start(task)
+        await alice.patch(f"/tasks/{task['id']}", json={"status": "in_progress"})
+        assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
+
+    async def test_the_trash_stops_the_timer_and_keeps_its_time(self, alice: Client) -> None:
+        task = await alice.make_task()
+        timer = await alice.start(task, started_at=ago(minutes=5))
+        assert (await alice.delete(f"/tasks/{task['id']}")).status_code == 204
+        assert (await alice.get("/timer")).status_code == 204
+        problem(await alice.post("/timer/stop", json={"entry_id": timer["entry"]["id"]}), 404, "entry_not_found")
+        await alice.post(f"/tasks/{task['id']}/restore")
+        found = await alice.read(task)
+        assert found["entry_count"] == 1
+        assert found["tracked_seconds"] >= 300
+        assert (await alice.stop(entry_id=timer["entry"]["id"]))["entry"] == found["time_entries"][0]

@@ -1,0 +1,330 @@
+"""An account file read in: all that was in the account, as it was, and nothing twice."""
+
+import gzip
+import json
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from app.clock import rfc3339, utc_now
+from services.maintenance.doctor import examine
+from tests.conftest import Database
+from tests.races.stored_time import balance
+from tests.support.http import Client, Json, ago, at, clock, pointers, problem
+from tests.transfer.test_imports import held, kept
+
+EXPORT = "/exports/account.ndjson.gz"
+ACCOUNT = {
+    "type": "account",
+    "schema_version": 1,
+    "exported_at": "2026-11-18T09:00:00Z",
+    "email": "ada@example.com",
+    "full_name": None,
+    "timezone": "Europe/Berlin",
+    "week_start": 6,
+    "preferences": {"overlap_policy": "warn", "timer_cap_hours": 8},
+}
+PROJECT: Json = {
+    "type": "project",
+    "schema_version": 1,
+    "id": "a" * 24,
+    "name": "Website",
+    "client_name": None,
+    "color": None,
+    "billable": True,
+    "hourly_rate": None,
+    "archived_at": None,
+    "created_at": "2026-11-02T08:00:00Z",
+    "updated_at": "2026-11-02T08:00:00Z",
+}
+TASK: Json = {
+    "type": "task",
+    "schema_version": 1,
+    "id": "b" * 24,
+    "project_id": PROJECT["id"],
+    "title": "Offer",
+    "description": None,
+    "status": "pending",
+    "tags": [],
+    "priority": None,
+    "due_at": None,
+    "estimate_seconds": None,
+    "billable": False,
+    "created_at": "2026-11-02T08:00:00.123Z",
+    "updated_at": "2026-11-03T08:00:00Z",
+    "completed_at": None,
+    "deleted_at": None,
+}
+ENTRY: Json = {
+    "type": "entry",
+    "schema_version": 1,
+    "id": "c" * 24,
+    "task_id": TASK["id"],
+    "started_at": "2026-11-02T08:00:00Z",
+    "ended_at": "2026-11-02T09:00:00Z",
+    "note": None,
+    "tags": [],
+    "billable": False,
+    "source": "manual",
+    "timezone": "UTC",
+    "needs_review": False,
+    "hourly_rate": None,
+    "created_at": "2026-11-02T09:00:00Z",
+    "updated_at": "2026-11-02T10:00:00Z",
+}
+END: Json = {"type": "end", "schema_version": 1, "projects": 1, "tasks": 1, "entries": 1, "deleted_entries": 0}
+LINES = [ACCOUNT, PROJECT, TASK, ENTRY, END]
+
+
+def packed(lines: list[Json]) -> bytes:
+    return gzip.compress(b"".join(json.dumps(line).encode() + b"\n" for line in lines), mtime=0)
+
+
+async def send(client: Client, content: bytes, **fields: Any) -> httpx.Response:
+    """The answer to an upload of this file."""
+    return await client.post("/imports", data={"format": "account", **fields}, files={"file": ("a.gz", content)})
+
+
+async def read_in(client: Client, content: bytes, **fields: Any) -> Json:
+    """The import of this file."""
+    response = await send(client, content, **fields)
+    assert response.status_code in {200, 201}, response.text
+    made: Json = response.json()
+    return made
+
+
+async def exported(client: Client) -> bytes:
+    response = await client.get(EXPORT)
+    assert response.status_code == 200, response.text
+    return response.content
+
+
+def without_ids(content: bytes) -> list[Json]:
+    """What the file says, whoever's it is: things are told apart by their place in it."""
+    lines = [json.loads(line) for line in gzip.decompress(content).splitlines()]
+    places = {line["id"]: number for number, line in enumerate(lines) if "id" in line}
+    for line in lines:
+        line.pop("exported_at", None)
+        line.pop("email", None)
+        line.update({name: places.get(line[name]) for name in ("id", "task_id", "project_id") if name in line})
+    return lines
+
+
+async def a_life(client: Client) -> None:
+    """An account in which there is something of everything."""
+    rate = {"amount": 9550, "currency": "EUR"}
+    await client.patch("/users/me", json={"full_name": "Alice", "timezone": "Europe/Berlin", "week_start": 6})
+    project = await client.make_project(client_name="Ada", color="#2f6fde", billable=True, hourly_rate=rate)
+    archived = await client.make_project(name="Old")
+    await client.patch(f"/projects/{archived['id']}", json={"archived": True})
+    task = await client.make_task(
+        project_id=project["id"], description="d", tags=["a"], priority=1, due_at=clock("12:00")
+    )
+    await client.write(task, started_at=clock("11:00"), note="n", tags=["b"], timezone="Europe/Berlin")
+    changed = await client.write(task)
+    await client.patch(at(changed), json={"note": "changed"})
+    await client.make_task(title="Done", status="completed", estimate_seconds=60)
+    other = await client.make_task(title="Trash")
+    await client.write(other, started_at=clock("07:00"))
+    await client.delete(at(await client.write(other)))
+    await client.delete(f"/tasks/{other['id']}")
+    await client.read_in("2026-11-02 09:00,2026-11-02 10:00,Canary")
+    await client.start(task, started_at=ago(hours=1))
+
+
+class TestAnAccount:
+    async def test_is_the_same_after_its_export_and_import(
+        self, alice: Client, bob: Client, database: Database
+    ) -> None:
+        await a_life(alice)
+        content = await exported(alice)
+        made = await read_in(bob, content)
+        assert made["created"] == {"projects": 2, "tasks": 4, "entries": 5}
+        assert (made["duplicates"], made["errors"]) == (0, [])
+        assert without_ids(await exported(bob)) == without_ids(content)
+        assert without_ids(await exported(alice)) == without_ids(content)
+        await balance(database)
+        assert not (await examine()).findings
+
+    async def test_that_comes_again_adds_nothing(self, alice: Client, bob: Client, database: Database) -> None:
+        await a_life(alice)
+        content = await exported(alice)
+        for client in (bob, alice):
+            await read_in(client, content)
+            before = await kept(database)
+            again = await read_in(client, content)
+            assert again["created"] == {"projects": 0, "tasks": 0, "entries": 0}
+            assert again["duplicates"] == len(again["left_out"]) == 5
+            lines = [json.loads(line) for line in gzip.decompress(content).splitlines()]
+            assert {lines[left["row"] - 1]["type"] for left in again["left_out"]} == {"entry"}
+            assert {left["reason"] for left in again["left_out"]} == {"is an entry of this account already"}
+            assert await kept(database) == before
+
+    async def test_is_as_before_once_the_import_is_taken_back(
+        self, alice: Client, bob: Client, database: Database
+    ) -> None:
+        await a_life(alice)
+        await alice.stop()
+        content, before = await exported(alice), await kept(database)
+        made = await read_in(bob, content)
+        undone = (await bob.delete(f"/imports/{made['id']}")).json()
+        assert undone["removed"] == made["created"]
+        assert await kept(database) == before
+
+    async def test_brings_what_is_new_into_what_is_there(self, alice: Client, bob: Client) -> None:
+        project = await bob.make_project()
+        await alice.make_project(client_name="Theirs")
+        task = await alice.make_task(title="Offer", project_id=(await alice.get("/projects")).json()["items"][0]["id"])
+        await alice.write(task)
+        await alice.prefer(overlap_policy="forbid")
+        await read_in(bob, await exported(alice))
+        await alice.write(task, started_at=clock("11:00"))
+        made = await read_in(bob, await exported(alice))
+        assert (made["created"], made["duplicates"]) == ({"projects": 0, "tasks": 0, "entries": 1}, 1)
+        (there,) = (await bob.list())["items"]
+        assert (there["project_id"], there["entry_count"]) == (project["id"], 2)
+        assert (await bob.get("/users/me")).json()["preferences"]["overlap_policy"] == "allow"
+
+    async def test_leaves_out_its_timer_where_one_runs(self, alice: Client, bob: Client) -> None:
+        await a_life(alice)
+        await bob.start(await bob.make_task(title="Mine"))
+        made = await read_in(bob, await exported(alice))
+        assert made["created"]["entries"] == 4
+        assert [notice["message"] for notice in made["notices"]] == [
+            "the timer of 'Write the offer' was left out: another one runs, or it has ended"
+        ]
+        assert (await bob.get("/timer")).json()["task_title"] == "Mine"
+
+    async def test_answers_the_same_for_a_dry_run(self, alice: Client, bob: Client, database: Database) -> None:
+        await a_life(alice)
+        content, before = await exported(alice), await kept(database)
+        dry = await read_in(bob, content, dry_run="true")
+        assert (dry["id"], dry["dry_run"], await kept(database)) == (None, True, before)
+        made = await read_in(bob, content)
+        assert (dry["created"], dry["duplicates"]) == (made["created"], made["duplicates"])
+
+    async def test_that_was_interrupted_is_completed(self, bob: Client, database: Database) -> None:
+        made = await read_in(bob, packed(LINES))
+        await held(database, made, minutes=1)
+        await database.tasks.update_one({}, {"$set": {"time_entries": [], "entry_count": 0, "tracked_seconds": 0}})
+        again = await read_in(bob, packed(LINES))
+        assert (again["id"], again["duplicates"]) == (made["id"], 0)
+        (task,) = (await bob.list())["items"]
+        assert task["entry_count"] == 1
+
+    async def test_keeps_its_profile(self, bob: Client) -> None:
+        await read_in(bob, packed(LINES))
+        me = (await bob.get("/users/me")).json()
+        assert (me["timezone"], me["week_start"], me["email"]) == ("Europe/Berlin", 6, "bob@example.com")
+        assert me["preferences"] == ACCOUNT["preferences"]
+
+
+def changed(line: Json, **fields: Any) -> Json:
+    return {**line, **fields}
+
+
+WRONG = {
+    "nothing": [],
+    "no account": LINES[1:],
+    "two accounts": [ACCOUNT, *LINES],
+    "no end": LINES[:-1],
+    "two ends": [*LINES, END],
+    "more after the end": [*LINES, PROJECT],
+    "another count": [*LINES[:-1], changed(END, entries=2)],
+    "a later version": [changed(ACCOUNT, schema_version=2), *LINES[1:]],
+    "an unknown field": [changed(ACCOUNT, more=1), *LINES[1:]],
+    "an unknown type": [ACCOUNT, {"type": "more", "schema_version": 1}, *LINES[1:]],
+    "a project twice": [ACCOUNT, PROJECT, *LINES[1:]],
+    "a task twice, once in capitals": [*LINES[:-1], changed(TASK, id="B" * 24), changed(END, tasks=2)],
+    "a name twice": [ACCOUNT, changed(PROJECT, id="d" * 24), *LINES[1:]],
+    "no project": [ACCOUNT, *LINES[2:]],
+    "an entry of another task": [*LINES[:3], changed(ENTRY, task_id="d" * 24), END],
+    "an entry without a task": [ACCOUNT, PROJECT, ENTRY, TASK, END],
+    "half a second": [*LINES[:3], changed(ENTRY, started_at="2026-11-02T08:00:00.500Z"), END],
+    "an end before the start": [*LINES[:3], changed(ENTRY, ended_at="2026-11-02T07:00:00Z"), END],
+    "a timer on a pending task": [*LINES[:3], changed(ENTRY, ended_at=None), END],
+    "two timers of a task": [
+        *LINES[:2],
+        changed(TASK, status="in_progress"),
+        changed(ENTRY, ended_at=None),
+        changed(ENTRY, id="d" * 24, ended_at=None),
+        changed(END, entries=2),
+    ],
+    "a completed task that never was": [*LINES[:2], changed(TASK, status="completed"), *LINES[3:]],
+}
+
+
+DAMAGED = {
+    "without its end": packed(LINES)[:-12],
+    "without its middle": packed(LINES)[:60],
+    "changed": packed(LINES)[:40] + b"xx" + packed(LINES)[42:],
+    "longer": packed(LINES) + b"more",
+    "no gzip": b"\x1f\x8b nonsense",
+    "no JSON": b"nonsense",
+    "NUL bytes": b"\0" * 1000,
+    "a long line": b'{"type": "account", "note": "' + b"x" * 1_100_000,
+}
+
+
+class TestAWrongFile:
+    @pytest.mark.parametrize("lines", WRONG.values(), ids=WRONG.keys())
+    async def test_is_refused_as_a_whole_with_its_line(
+        self, lines: list[Json], bob: Client, database: Database
+    ) -> None:
+        response = await send(bob, packed(lines))
+        assert pointers(response) == {"#/file"}
+        assert response.json()["errors"][0]["detail"].startswith("line ")
+        assert await kept(database) == []
+        assert await database.import_batches.count_documents({}) == 0
+
+    @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
+    async def test_is_refused_that_was_cut_short_or_changed(
+        self, content: bytes, bob: Client, database: Database
+    ) -> None:
+        assert pointers(await send(bob, content)) == {"#/file"}
+        assert await kept(database) == []
+
+    async def test_is_refused_that_unpacks_to_too_much(self, bob: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("services.transfer.account_file.reader.MOST_UNPACKED", 100_000)
+        bomb = gzip.compress(b"".join([json.dumps(ACCOUNT).encode(), b"\n", b" " * 1_000_000]))
+        assert len(bomb) < 2_000
+        problem(await send(bob, bomb), 413, "body_too_large")
+
+    async def test_may_say_twice_what_was_moved_and_stopped_while_it_was_made(
+        self, bob: Client, database: Database
+    ) -> None:
+        first, second = (changed(TASK, id=letter * 24, status="in_progress") for letter in "de")
+        deleted = changed(ENTRY, type="deleted_entry", task_id=first["id"], deleted_at=rfc3339(utc_now()))
+        lines = [
+            *(ACCOUNT, PROJECT, first, changed(ENTRY, task_id=first["id"])),
+            changed(ENTRY, id="f" * 24, task_id=first["id"], ended_at=None),
+            *(second, changed(ENTRY, task_id=second["id"])),
+            changed(ENTRY, id="1" * 24, task_id=second["id"], ended_at=None),
+            *(deleted, changed(END, tasks=2, entries=4, deleted_entries=1)),
+        ]
+        dry = await read_in(bob, packed(lines), dry_run="true")
+        made = await read_in(bob, packed(lines))
+        assert made["created"] == dry["created"] == {"projects": 1, "tasks": 2, "entries": 2}
+        assert len(made["notices"]) == 1
+        assert (await bob.get("/timer")).json()["task_title"] == "Offer"
+        await balance(database)
+        assert not (await examine()).findings
+
+    async def test_has_an_entry_once_that_its_task_says_twice(self, bob: Client, database: Database) -> None:
+        made = await read_in(bob, packed([*LINES[:4], ENTRY, changed(END, entries=2)]))
+        assert made["created"]["entries"] == 1
+        await balance(database)
+        assert not (await examine()).findings
+
+    async def test_may_write_ids_in_capitals(self, bob: Client) -> None:
+        lines = [ACCOUNT, PROJECT, changed(TASK, project_id="A" * 24), changed(ENTRY, task_id="B" * 24), END]
+        made = await read_in(bob, packed(lines))
+        assert made["created"] == {"projects": 1, "tasks": 1, "entries": 1}
+
+    async def test_leaves_out_what_was_deleted_long_ago(self, bob: Client, database: Database) -> None:
+        long_ago = rfc3339(utc_now() - timedelta(days=31))
+        deleted = changed(ENTRY, type="deleted_entry", id="d" * 24, deleted_at=long_ago)
+        await read_in(bob, packed([*LINES[:4], deleted, changed(END, deleted_entries=1)]))
+        assert await database.deleted_entries.count_documents({}) == 0

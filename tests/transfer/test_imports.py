@@ -1,0 +1,722 @@
+"""Imports: a file read in once, however often it is sent, and taken back exactly."""
+
+import asyncio
+import hashlib
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from bson import ObjectId
+
+from app.clock import stored, utc_now
+from documents.common.base import DuplicateError
+from documents.transfer.import_batches import ImportBatch
+from services.maintenance.doctor import examine
+from tests.conftest import Database
+from tests.races.stored_time import balance
+from tests.support.http import API, Client, Json, at, clock, parameters, pointers, problem
+from tests.support.stored_documents import short_entries, tracked
+
+HEADER = "Start,End,Project,Task,Description,Client,Tags,Billable\n"
+
+
+def row(day: int, start: str, end: str, task: str = "Offer", project: str = "Website", **more: str) -> str:
+    """A line of the file: some time of a day in November 2026."""
+    date = f"2026-11-{day:02}"
+    cells = [f"{date} {start}", f"{date} {end}", project, task, *(more.get(name, "") for name in MORE)]
+    return ",".join(cells) + "\n"
+
+
+MORE = ("note", "client", "tags", "billable")
+
+WEEK = "".join(
+    (
+        row(2, "09:00", "10:30", client="Ada Ltd", billable="yes", note="first draft"),
+        row(2, "10:30", "11:00", task="Mail", project=""),
+        row(3, "09:00", "17:00"),
+        row(4, "09:00", "12:00", task="Call", project="Sales", tags="phone"),
+    )
+)
+
+
+async def send(client: Client, lines: str, *, overlap: str | None = None, **fields: Any) -> httpx.Response:
+    """The answer to an upload of these lines."""
+    form = {"format": "csv", "timezone": "Europe/Berlin", **fields}
+    return await client.post(
+        "/imports",
+        data={name: value for name, value in form.items() if value is not None},
+        files={"file": ("time.csv", (HEADER + lines).encode(), "text/csv")},
+        params={} if overlap is None else {"overlap": overlap},
+    )
+
+
+async def read_in(client: Client, lines: str, **fields: Any) -> Json:
+    """The import of these lines."""
+    response = await send(client, lines, **fields)
+    assert response.status_code == 201, response.text
+    made: Json = response.json()
+    return made
+
+
+async def kept(database: Database) -> list[Json]:
+    """All that is stored of projects, of tasks and of time."""
+    collections = (database.projects, database.tasks, database.deleted_entries)
+    return [document for collection in collections for document in await collection.find().sort("_id").to_list(None)]
+
+
+class TestAFile:
+    async def test_becomes_projects_tasks_and_entries(self, alice: Client, database: Database) -> None:
+        made = await read_in(alice, WEEK)
+        assert made["created"] == {"projects": 2, "tasks": 3, "entries": 4}
+        assert (made["duplicates"], made["skipped"], made["errors"]) == (0, 0, [])
+        projects = {project["name"]: project for project in (await alice.get("/projects")).json()["items"]}
+        assert {name: project["client_name"] for name, project in projects.items()} == {
+            "Website": "Ada Ltd",
+            "Sales": None,
+        }
+        tasks = {task["title"]: await alice.read(task) for task in (await alice.list())["items"]}
+        assert tasks.keys() == {"Offer", "Mail", "Call"}
+        assert tasks["Offer"]["project_id"] == projects["Website"]["id"]
+        assert tasks["Offer"]["tracked_seconds"] == 34_200
+        (second, first) = tasks["Offer"]["time_entries"]
+        assert (first["started_at"], first["duration_seconds"]) == ("2026-11-02T08:00:00Z", 5400)
+        assert (first["source"], first["timezone"], first["note"]) == ("import", "Europe/Berlin", "first draft")
+        assert (first["billable"], second["billable"], first["needs_review"]) == (True, False, False)
+        await balance(database)
+
+    async def test_is_kept_as_an_import(self, alice: Client) -> None:
+        response = await send(alice, WEEK)
+        made = response.json()
+        assert response.headers["location"] == f"{API}/imports/{made['id']}"
+        assert (await alice.get(f"/imports/{made['id']}")).json() == made
+        assert (await alice.get("/imports")).json() == {"items": [made], "next_cursor": None}
+
+    async def test_that_is_sent_again_adds_nothing(self, alice: Client, database: Database) -> None:
+        await read_in(alice, WEEK)
+        before = await kept(database)
+        again = await read_in(alice, WEEK)
+        assert again["created"] == {"projects": 0, "tasks": 0, "entries": 0}
+        assert again["duplicates"] == 4
+        assert await kept(database) == before
+
+    async def test_that_has_grown_adds_what_is_new(self, alice: Client, database: Database) -> None:
+        await read_in(alice, WEEK)
+        grown = await read_in(alice, row(1, "20:00", "21:00") + WEEK + row(5, "09:00", "10:00", task="New"))
+        assert (grown["created"], grown["duplicates"]) == ({"projects": 0, "tasks": 1, "entries": 2}, 4)
+        assert [task["title"] for task in (await alice.list(sort="title"))["items"]] == ["Call", "Mail", "New", "Offer"]
+        await balance(database)
+
+    async def test_keeps_equal_rows_apart(self, alice: Client, database: Database) -> None:
+        once = row(2, "09:00", "10:00")
+        made = await read_in(alice, once * 3)
+        assert (made["created"]["entries"], made["duplicates"], made["left_out"]) == (3, 0, [])
+        again = await read_in(alice, once * 3)
+        assert (again["created"]["entries"], again["duplicates"]) == (0, 3)
+        grown = await read_in(alice, once * 5)
+        assert (grown["created"]["entries"], grown["duplicates"]) == (2, 3)
+        assert (await read_in(alice, once))["duplicates"] == 1
+        await balance(database)
+
+    async def test_names_the_rows_that_it_leaves_out(self, alice: Client) -> None:
+        await read_in(alice, WEEK)
+        grown = await read_in(alice, row(1, "20:00", "21:00") + WEEK)
+        reason = "was read in before: an earlier import has made an entry from an equal row"
+        assert grown["left_out"] == [{"row": number, "reason": reason} for number in range(2, 6)]
+        assert (await alice.get(f"/imports/{grown['id']}")).json() == grown
+
+    async def test_names_a_thousand_of_them(self, alice: Client) -> None:
+        lines = row(2, "09:00", "10:00") * 1_003
+        await read_in(alice, lines)
+        again = await read_in(alice, lines)
+        assert (again["duplicates"], len(again["left_out"])) == (1_003, 1_000)
+        assert [left["row"] for left in again["left_out"]] == [*range(1, 1_001)]
+        (listed, _) = (await alice.get("/imports")).json()["items"]
+        assert len(listed["left_out"]) == 10
+
+    @pytest.mark.parametrize(
+        "other", [{"note": "n"}, {"client": "Ada Ltd"}, {"tags": "a"}, {"billable": "yes"}, {"task": "Mail"}]
+    )
+    async def test_keeps_rows_apart_that_differ_in_any_column(self, other: dict[str, str], alice: Client) -> None:
+        assert (await read_in(alice, row(2, "09:00", "10:00")))["created"]["entries"] == 1
+        lines = row(2, "09:00", "10:00", **other)
+        assert (await read_in(alice, lines))["created"]["entries"] == 1
+        assert (await read_in(alice, lines + row(2, "09:00", "10:00")))["duplicates"] == 2
+
+    async def test_answers_the_same_for_a_dry_run_and_writes_nothing(self, alice: Client, database: Database) -> None:
+        bad = row(6, "10:00", "09:00 nonsense")
+        response = await send(alice, WEEK + bad, dry_run="true")
+        assert response.status_code == 200, response.text
+        assert "location" not in response.headers
+        assert await kept(database) == []
+        assert await database.import_batches.count_documents({}) == 0
+        dry, made = response.json(), await read_in(alice, WEEK + bad)
+        assert dry.pop("columns")["task"] == {"header": "Task", "values": ["Offer", "Mail", "Offer"]}
+        assert (dry.pop("id"), dry.pop("dry_run")) == (None, True)
+        assert dry | {"created_at": made["created_at"]} == {
+            name: value for name, value in made.items() if name not in {"id", "dry_run"}
+        }
+
+    async def test_is_known_again_however_an_entry_was_changed_since(self, alice: Client) -> None:
+        await read_in(alice, row(2, "09:00", "10:00"))
+        (task,) = (await alice.list())["items"]
+        (entry,) = (await alice.read(task))["time_entries"]
+        await alice.patch(at(entry), json={"started_at": "2026-11-02T07:30:00Z"})
+        again = await read_in(alice, row(2, "09:00", "10:00") + row(2, "08:30", "10:00"))
+        assert (again["created"]["entries"], again["duplicates"]) == (1, 1)
+
+    async def test_is_known_again_wherever_an_entry_was_moved(self, alice: Client) -> None:
+        await read_in(alice, row(2, "09:00", "10:00") * 2)
+        (task,) = (await alice.list())["items"]
+        (entry, other) = (await alice.read(task))["time_entries"]
+        await alice.post(f"{at(entry)}/move", json={"task_id": (await alice.make_task(title="Other"))["id"]})
+        await alice.post(f"{at(other)}/split", json={"at": "2026-11-02T08:30:00Z"})
+        again = await read_in(alice, row(2, "09:00", "10:00") * 3)
+        assert (again["created"]["entries"], again["duplicates"]) == (1, 2)
+
+    @pytest.mark.parametrize("gone", ["entry", "task"])
+    async def test_does_not_come_back_while_it_can_be_restored(self, gone: str, alice: Client) -> None:
+        await read_in(alice, row(2, "09:00", "10:00"))
+        (task,) = (await alice.list())["items"]
+        (entry,) = (await alice.read(task))["time_entries"]
+        await alice.delete(at(entry) if gone == "entry" else f"/tasks/{task['id']}")
+        again = await read_in(alice, row(2, "09:00", "10:00"))
+        assert (again["created"]["entries"], again["duplicates"]) == (0, 1)
+
+    async def test_is_not_what_was_written_by_hand(self, alice: Client) -> None:
+        task = await alice.make_task(title="Mail")
+        await alice.write(task, started_at="2026-11-02T08:00:00Z", duration_seconds=3600)
+        made = await read_in(alice, row(2, "09:00", "10:00", task="Mail", project=""))
+        assert (made["created"], made["duplicates"]) == ({"projects": 0, "tasks": 0, "entries": 1}, 0)
+
+    async def test_of_the_version_before_is_known_again(self, alice: Client, database: Database) -> None:
+        """Then an entry was known by its task, its note and its span, and had another key."""
+        await read_in(alice, row(2, "09:00", "10:00", note="first draft", tags="a"))
+        said = ("Website", "Offer", "first draft", "2026-11-02T08:00:00", "2026-11-02T09:00:00")
+        key = hashlib.sha256(alice.user["_id"].binary + "\0".join(said).encode()).hexdigest()[:32]
+        await database.tasks.update_one({}, {"$set": {"time_entries.0.import_key": key}, "$unset": {"import_name": ""}})
+        lines = "".join(row(2, "09:00", "10:00", note="first draft", tags=tag) for tag in "ab")
+        again = await read_in(alice, lines)
+        assert (again["created"], again["duplicates"]) == ({"projects": 0, "tasks": 0, "entries": 1}, 1)
+        assert (await read_in(alice, lines))["duplicates"] == 2
+
+
+class TestNamesThatWereChanged:
+    GROWN = (
+        WEEK + row(5, "09:00", "10:00", task="New") + row(5, "10:00", "11:00") + row(5, "11:00", "12:00", "Mail", "")
+    )
+
+    async def test_do_not_make_what_an_import_has_made_again(self, alice: Client, database: Database) -> None:
+        await read_in(alice, WEEK)
+        (website,) = [one for one in (await alice.get("/projects")).json()["items"] if one["name"] == "Website"]
+        await alice.patch(f"/projects/{website['id']}", json={"name": "Site"})
+        tasks = {task["title"]: task for task in (await alice.list())["items"]}
+        await alice.patch(f"/tasks/{tasks['Offer']['id']}", json={"title": "Proposal"})
+        await alice.patch(f"/tasks/{tasks['Mail']['id']}", json={"title": "Post", "project_id": website["id"]})
+        grown = await read_in(alice, self.GROWN)
+        assert (grown["created"], grown["duplicates"]) == ({"projects": 0, "tasks": 1, "entries": 3}, 4)
+        found = {task["title"]: (task["project_id"], task["entry_count"]) for task in (await alice.list())["items"]}
+        assert found.pop("Call")[1] == 1
+        assert found == {"Proposal": (website["id"], 3), "Post": (website["id"], 2), "New": (website["id"], 1)}
+        await balance(database)
+
+    async def test_are_not_taken_by_what_has_the_name_now(self, alice: Client) -> None:
+        await read_in(alice, WEEK)
+        (website,) = [one for one in (await alice.get("/projects")).json()["items"] if one["name"] == "Website"]
+        await alice.patch(f"/projects/{website['id']}", json={"name": "Site"})
+        await alice.make_project(name="Website")
+        (offer,) = [task for task in (await alice.list())["items"] if task["title"] == "Offer"]
+        await alice.patch(f"/tasks/{offer['id']}", json={"title": "Proposal"})
+        await alice.make_task(title="Offer", project_id=website["id"])
+        await read_in(alice, self.GROWN)
+        assert (await alice.read(offer))["entry_count"] == 3
+
+    async def test_lead_there_that_a_file_says_now(self, alice: Client) -> None:
+        await read_in(alice, row(2, "09:00", "10:00"))
+        (project,) = (await alice.get("/projects")).json()["items"]
+        await alice.patch(f"/projects/{project['id']}", json={"name": "Site"})
+        (task,) = (await alice.list())["items"]
+        await alice.patch(f"/tasks/{task['id']}", json={"title": "Proposal"})
+        made = await read_in(alice, row(3, "09:00", "10:00", task="Proposal", project="Site"))
+        assert made["created"] == {"projects": 0, "tasks": 0, "entries": 1}
+
+    async def test_of_a_project_that_is_gone_are_made_again_where_they_are_needed(self, alice: Client) -> None:
+        await read_in(alice, row(2, "09:00", "10:00"))
+        (project,) = (await alice.get("/projects")).json()["items"]
+        await alice.delete(f"/projects/{project['id']}")
+        lines = row(2, "09:00", "10:00") + row(3, "09:00", "10:00")
+        dry = (await send(alice, lines, dry_run="true")).json()
+        made = await read_in(alice, lines)
+        assert made["created"] == dry["created"] == {"projects": 0, "tasks": 0, "entries": 1}
+        made = await read_in(alice, lines + row(4, "09:00", "10:00", task="Mail"))
+        assert made["created"] == {"projects": 1, "tasks": 1, "entries": 1}
+
+    async def test_go_along_to_another_account(self, alice: Client, bob: Client) -> None:
+        await read_in(alice, WEEK)
+        (offer,) = [task for task in (await alice.list())["items"] if task["title"] == "Offer"]
+        await alice.patch(f"/tasks/{offer['id']}", json={"title": "Proposal"})
+        content = (await alice.get("/exports/account.ndjson.gz")).content
+        await bob.post("/imports", data={"format": "account"}, files={"file": ("a.gz", content)})
+        grown = await read_in(bob, self.GROWN)
+        assert (grown["created"], grown["duplicates"]) == ({"projects": 0, "tasks": 1, "entries": 3}, 4)
+
+
+class TestTasksAndProjects:
+    async def test_that_are_there_are_used(self, alice: Client) -> None:
+        project = await alice.make_project(name="Website", client_name="Mine", hourly_rate=RATE)
+        await alice.patch(f"/projects/{project['id']}", json={"archived": True})
+        task = await alice.make_task(title="Offer", project_id=project["id"], billable=True)
+        await alice.make_task(title="Offer", project_id=project["id"])
+        made = await read_in(alice, row(2, "09:00", "10:00", client="Theirs"))
+        assert made["created"] == {"projects": 0, "tasks": 0, "entries": 1}
+        (entry,) = (await alice.read(task))["time_entries"]
+        assert (entry["billable"], entry["hourly_rate"]) == (True, RATE)
+        assert (await alice.get(f"/projects/{project['id']}")).json()["client_name"] == "Mine"
+
+    async def test_a_full_task_goes_on_in_the_next(self, alice: Client, database: Database) -> None:
+        title = "x" * 200
+        task = await alice.make_task(title=title)
+        stored = tracked(*short_entries(1998))
+        await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": {**stored, "status": "pending"}})
+        lines = "".join(row(2, f"09:{minute:02}", f"09:{minute + 1:02}", task=title, project="") for minute in range(3))
+        made = await read_in(alice, lines)
+        assert made["created"] == {"projects": 0, "tasks": 1, "entries": 3}
+        counts = {found["title"]: found["entry_count"] for found in (await alice.list())["items"]}
+        assert counts == {title: 1999, "x" * 196 + " (2)": 2}
+        assert (await read_in(alice, lines))["duplicates"] == 3
+        await balance(database)
+
+    async def test_room_is_left_for_a_timer(self, alice: Client) -> None:
+        plan_of = [f"{hour:02}:{minute:02}" for hour in range(24) for minute in range(60)]
+        days = [(day, start) for day in (1, 2) for start in plan_of][:2000]
+        lines = "".join(row(day, f"{start}:00", f"{start}:30", task="Long", project="") for day, start in days)
+        made = await read_in(alice, lines)
+        assert made["created"] == {"projects": 0, "tasks": 2, "entries": 2000}
+        tasks = {task["title"]: task for task in (await alice.list())["items"]}
+        assert {title: task["entry_count"] for title, task in tasks.items()} == {"Long": 1999, "Long (2)": 1}
+        await alice.start(tasks["Long"])
+        await alice.stop()
+
+
+class TestFilesOfSeveralPeople:
+    ADA = "Ada,2026-11-02 09:00,2026-11-02 10:00,Mail\n"
+    BOB = "Bob,2026-11-02 09:00,2026-11-02 10:00,Mail\n"
+
+    async def read_in(self, client: Client, lines: str, **fields: str) -> Json:
+        content = ("User,Start,End,Task\n" + lines).encode()
+        form = {"format": "csv", "timezone": "UTC", **fields}
+        response = await client.post("/imports", data=form, files={"file": ("a.csv", content)})
+        assert response.status_code == 201, response.text
+        made: Json = response.json()
+        return made
+
+    async def test_keep_equal_hours_of_another(self, alice: Client) -> None:
+        assert (await self.read_in(alice, self.ADA + self.BOB))["created"]["entries"] == 2
+        assert (await self.read_in(alice, self.BOB + self.ADA))["duplicates"] == 2
+
+    async def test_add_what_the_others_have_done(self, alice: Client) -> None:
+        assert (await self.read_in(alice, self.ADA + self.BOB, user="Ada"))["created"]["entries"] == 1
+        made = await self.read_in(alice, self.BOB + self.ADA + self.BOB)
+        assert (made["created"]["entries"], [left["row"] for left in made["left_out"]]) == (2, [2])
+
+
+class TestWrongRows:
+    BAD = row(2, "09:00", "nonsense") + row(3, "09:00", "10:00") + row(4, "12:00", "")
+
+    async def test_are_listed_and_the_others_go_in(self, alice: Client) -> None:
+        made = await read_in(alice, self.BAD)
+        assert made["created"]["entries"] == 1
+        assert [error["row"] for error in made["errors"]] == [1, 3]
+        assert {error["column"] for error in made["errors"]} == {"End"}
+
+    async def test_keep_a_strict_import_from_writing_anything(self, alice: Client, database: Database) -> None:
+        for dry_run in ("true", "false"):
+            response = await send(alice, self.BAD, strict="true", dry_run=dry_run)
+            body = problem(response, 422, "invalid_request")
+            assert {wrong["pointer"] for wrong in body["errors"]} == {"#/file"}
+            assert [wrong["detail"].partition(":")[0] for wrong in body["errors"]] == [
+                "row 1, column End",
+                "row 3, column End",
+            ]
+        assert await kept(database) == []
+        assert (await alice.get("/imports")).json()["items"] == []
+        assert (await read_in(alice, row(3, "09:00", "10:00"), strict="true"))["created"]["entries"] == 1
+
+    async def test_are_listed_up_to_a_thousand(self, alice: Client) -> None:
+        made = await read_in(alice, row(2, "09:00", "nonsense") * 1_003)
+        assert len(made["errors"]) == 1_001
+        assert made["errors"][-1] == {"row": 0, "column": None, "message": "3 more rows are not listed"}
+        assert (await alice.get(f"/imports/{made['id']}")).json() == made
+        (listed,) = (await alice.get("/imports")).json()["items"]
+        assert [error["row"] for error in listed["errors"]] == [*range(1, 11), 0]
+
+
+class TestTakingBack:
+    async def test_makes_everything_as_it_was_before(self, alice: Client, bob: Client, database: Database) -> None:
+        await read_in(bob, WEEK)
+        task = await alice.make_task(title="Mail")
+        await alice.write(task)
+        before = await kept(database)
+        made = await read_in(alice, WEEK)
+        undone = (await alice.delete(f"/imports/{made['id']}")).json()
+        assert undone == {
+            "id": made["id"],
+            "removed": made["created"],
+            "left": {"projects": 0, "tasks": 0, "entries": 0},
+        }
+        assert [without_version(document) for document in await kept(database)] == [
+            without_version(document) for document in before
+        ]
+        await balance(database)
+        read = (await alice.get(f"/imports/{made['id']}")).json()
+        assert read == {**made, "state": "undone"}
+
+    async def test_twice_removes_nothing_the_second_time(self, alice: Client) -> None:
+        made = await read_in(alice, WEEK)
+        await alice.delete(f"/imports/{made['id']}")
+        again = (await alice.delete(f"/imports/{made['id']}")).json()
+        assert again["removed"] == again["left"] == {"projects": 0, "tasks": 0, "entries": 0}
+
+    async def test_lets_the_same_file_be_read_in_anew(self, alice: Client) -> None:
+        made = await read_in(alice, WEEK)
+        await alice.delete(f"/imports/{made['id']}")
+        again = await read_in(alice, WEEK)
+        assert (again["created"], again["duplicates"]) == (made["created"], 0)
+        assert again["id"] != made["id"]
+        assert [item["id"] for item in (await alice.get("/imports")).json()["items"]] == [again["id"], made["id"]]
+
+    async def test_leaves_an_entry_that_was_changed_and_what_it_is_in(self, alice: Client, database: Database) -> None:
+        made = await read_in(alice, WEEK)
+        tasks = {task["title"]: task for task in (await alice.list())["items"]}
+        (entry,) = (await alice.read(tasks["Call"]))["time_entries"]
+        await alice.patch(at(entry), json={"note": "mine"})
+        undone = (await alice.delete(f"/imports/{made['id']}")).json()
+        assert undone["removed"] == {"projects": 1, "tasks": 2, "entries": 3}
+        assert undone["left"] == {"projects": 1, "tasks": 1, "entries": 1}
+        (left,) = (await alice.list())["items"]
+        assert (left["title"], left["entry_count"]) == ("Call", 1)
+        await balance(database)
+
+    async def test_leaves_an_entry_that_was_moved(self, alice: Client) -> None:
+        made = await read_in(alice, row(2, "09:00", "10:00"))
+        (task,) = (await alice.list())["items"]
+        (entry,) = (await alice.read(task))["time_entries"]
+        other = await alice.make_task(title="Other")
+        await alice.post(f"{at(entry)}/move", json={"task_id": other["id"]})
+        undone = (await alice.delete(f"/imports/{made['id']}")).json()
+        assert undone["removed"]["entries"] == 0
+        assert undone["left"] == {"projects": 1, "tasks": 1, "entries": 1}
+
+    @pytest.mark.parametrize(
+        "change", [{"title": "Mine"}, {"status": "completed"}, {"tags": ["mine"]}, {"project_id": None}]
+    )
+    async def test_leaves_a_task_that_was_changed(self, change: Json, alice: Client) -> None:
+        made = await read_in(alice, row(2, "09:00", "10:00"))
+        (task,) = (await alice.list())["items"]
+        await alice.patch(f"/tasks/{task['id']}", json=change)
+        undone = (await alice.delete(f"/imports/{made['id']}")).json()
+        assert (undone["removed"]["entries"], undone["left"]["tasks"]) == (1, 1)
+        assert (await alice.read(task))["entry_count"] == 0
+
+    async def test_leaves_a_task_whose_timer_runs(self, alice: Client) -> None:
+        made = await read_in(alice, row(2, "09:00", "10:00"))
+        (task,) = (await alice.list())["items"]
+        await alice.start(task)
+        undone = (await alice.delete(f"/imports/{made['id']}")).json()
+        assert undone["left"] == {"projects": 1, "tasks": 1, "entries": 0}
+        assert (await alice.get("/timer")).status_code == 200
+
+    async def test_leaves_a_project_that_was_changed_or_is_used(self, alice: Client) -> None:
+        made = await read_in(alice, WEEK)
+        projects = {project["name"]: project for project in (await alice.get("/projects")).json()["items"]}
+        await alice.patch(f"/projects/{projects['Sales']['id']}", json={"color": "#2f6fde"})
+        await alice.make_task(title="Mine", project_id=projects["Website"]["id"])
+        undone = (await alice.delete(f"/imports/{made['id']}")).json()
+        assert undone["left"] == {"projects": 2, "tasks": 0, "entries": 0}
+
+    async def test_keeps_to_its_own_where_two_imports_share_a_task(self, alice: Client, database: Database) -> None:
+        first = await read_in(alice, row(2, "09:00", "10:00"))
+        second = await read_in(alice, row(3, "09:00", "10:00"))
+        undone = (await alice.delete(f"/imports/{first['id']}")).json()
+        assert undone["removed"] == {"projects": 0, "tasks": 0, "entries": 1}
+        assert (await alice.delete(f"/imports/{second['id']}")).json()["removed"]["entries"] == 1
+        assert (await alice.delete(f"/imports/{first['id']}")).json()["removed"] == {
+            "projects": 1,
+            "tasks": 1,
+            "entries": 0,
+        }
+        assert await kept(database) == []
+
+    async def test_splits_leave_one_half_of_the_import_and_one_that_is_not(self, alice: Client) -> None:
+        made = await read_in(alice, row(2, "09:00", "10:00"))
+        (task,) = (await alice.list())["items"]
+        (entry,) = (await alice.read(task))["time_entries"]
+        await alice.post(f"{at(entry)}/split", json={"at": "2026-11-02T08:30:00Z"})
+        assert (await alice.delete(f"/imports/{made['id']}")).json()["left"]["entries"] == 1
+        assert (await read_in(alice, row(2, "09:00", "10:00")))["duplicates"] == 1
+
+    async def test_is_404_for_what_is_no_import(self, alice: Client, bob: Client) -> None:
+        made = await read_in(alice, WEEK)
+        for client, wanted in ((bob, made["id"]), (alice, "0" * 24), (alice, "nonsense")):
+            for method in ("GET", "DELETE"):
+                problem(await client.request(method, f"/imports/{wanted}"), 404, "import_not_found")
+        assert (await alice.get(f"/imports/{made['id']}")).json() == made
+
+
+def without_version(document: Json) -> Json:
+    """The document but for what every change of it changes."""
+    return {name: value for name, value in document.items() if name not in {"version", "updated_at"}}
+
+
+RATE = {"amount": 9000, "currency": "EUR"}
+
+
+class TestUploadsAtOnce:
+    async def test_of_one_file_add_it_once(self, alice: Client, database: Database) -> None:
+        made = await asyncio.gather(*(read_in(alice, WEEK) for _ in range(4)))
+        assert sorted((one["created"]["entries"], one["duplicates"]) for one in made) == [(0, 4)] * 3 + [(4, 0)]
+        assert await database.import_batches.count_documents({"holder": {"$exists": True}}) == 0
+        await balance(database)
+
+    async def test_of_two_files_make_a_project_and_a_task_once(self, alice: Client, database: Database) -> None:
+        await asyncio.gather(*(read_in(alice, row(day, "09:00", "10:00")) for day in range(1, 5)))
+        assert await database.projects.count_documents({}) == await database.tasks.count_documents({}) == 1
+        await balance(database)
+
+    async def test_of_two_users_do_not_wait_for_each_other(self, alice: Client, bob: Client) -> None:
+        made = await asyncio.gather(*(read_in(client, WEEK) for client in (alice, bob)))
+        assert [one["created"]["entries"] for one in made] == [4, 4]
+
+    async def test_and_a_deletion_leave_all_or_nothing(self, alice: Client, database: Database) -> None:
+        made = await read_in(alice, WEEK)
+        again, undone = await asyncio.gather(read_in(alice, WEEK), alice.delete(f"/imports/{made['id']}"))
+        assert undone.json()["removed"]["entries"] == 4
+        assert again["created"]["entries"] in {0, 4}
+        await balance(database)
+
+    async def test_and_changes_of_what_is_there_lose_nothing(self, alice: Client, database: Database) -> None:
+        project = await alice.make_project(name="Website")
+        task = await alice.make_task(title="Offer", project_id=project["id"])
+        lines = "".join(row(day, f"{hour:02}:00", "12:00") for day in range(1, 15) for hour in (9, 11))
+        changes = [
+            alice.write(task, started_at=f"2026-10-{day:02}T09:00:00Z", duration_seconds=60) for day in range(1, 11)
+        ]
+        renaming = alice.patch(f"/projects/{project['id']}", json={"name": "Site"})
+        made, renamed, _ = await asyncio.gather(send(alice, lines), renaming, asyncio.gather(*changes))
+        assert (made.status_code, renamed.status_code) == (201, 200)
+        assert sum([found["entry_count"] async for found in database.tasks.find()]) == 38
+        await balance(database)
+
+
+class TestTheForm:
+    @pytest.mark.parametrize(
+        ("fields", "at_fault"),
+        [
+            ({"format": "sap"}, "#/format"),
+            ({"format": None}, "#/format"),
+            ({"timezone": None}, "#/timezone"),
+            ({"timezone": "Mars/Olympus"}, "#/timezone"),
+            ({"date_order": "ydm"}, "#/date_order"),
+            ({"dry_run": "yes"}, "#/dry_run"),
+            ({"strict": "1"}, "#/strict"),
+            ({"more": "1"}, "#/more"),
+            ({"timezone": ["UTC", "UTC"]}, "#/timezone"),
+            ({"timezone": "x" * 9000}, "#"),
+            ({"user": " "}, "#/user"),
+            ({"user": "Eve"}, "#/user"),
+            ({"currency": "EURO"}, "#/currency"),
+            ({"columns": "task"}, "#/columns"),
+            ({"columns": "[]"}, "#/columns"),
+            ({"columns": '{"what": "Task"}'}, "#/columns"),
+            ({"columns": '{"task": 1}'}, "#/columns"),
+            ({"columns": '{"task": "Task", "title": "Task"}'}, "#/columns"),
+            ({"columns": '{"task": "Nothing"}'}, "#/columns"),
+            ({"day_start": "9"}, "#/day_start"),
+            ({"day_start": "24:00"}, "#/day_start"),
+        ],
+    )
+    async def test_is_told_what_is_wrong_with_it(
+        self, fields: dict[str, Any], at_fault: str, alice: Client, database: Database
+    ) -> None:
+        assert pointers(await send(alice, WEEK, **fields)) == {at_fault}
+        assert await kept(database) == []
+
+    async def test_is_told_how_long_a_field_may_be(self, alice: Client) -> None:
+        refused = problem(await send(alice, WEEK, timezone="x" * 9000), 422, "invalid_request")
+        assert "maximum size of 8KB" in refused["errors"][0]["detail"]
+
+    async def test_needs_one_file(self, alice: Client) -> None:
+        form = {"format": "csv", "timezone": "UTC"}
+        file = ("time.csv", (HEADER + WEEK).encode(), "text/csv")
+        assert pointers(await alice.post("/imports", data=form, files={"other": file})) == {"#/file"}
+        assert pointers(await alice.post("/imports", data=form, files=[("file", file)] * 2)) == {"#/file"}
+        assert pointers(await alice.post("/imports", data=form, files=[("file", file)] * 3)) == {"#"}
+        assert pointers(await alice.post("/imports", files={"format": (None, "csv"), "file": (None, "x")})) == {
+            "#/file"
+        }
+        both = {"file": file, "timezone": file}
+        assert pointers(await alice.post("/imports", data={"format": "csv"}, files=both)) == {"#/timezone"}
+
+    @pytest.mark.parametrize(
+        "body", [b"", b"--x\r\n", b"nonsense", b"--x\r\nContent-Disposition: nonsense\r\n\r\n\r\n--x--"]
+    )
+    async def test_that_is_none_is_refused(self, body: bytes, alice: Client) -> None:
+        sent = {"Content-Type": "multipart/form-data; boundary=x"}
+        assert pointers(await alice.post("/imports", content=body, headers=sent)) <= {"#", "#/file"}
+        sent = {"Content-Type": "multipart/form-data"}
+        assert pointers(await alice.post("/imports", content=body, headers=sent)) == {"#"}
+
+    async def test_that_was_cut_off_is_refused(self, alice: Client) -> None:
+        request = alice.build_request(
+            "POST", "/imports", data={"format": "csv", "timezone": "UTC"}, files={"file": ("a.csv", b"x" * 2_000_000)}
+        )
+        whole = await request.aread()
+        sent = {"Content-Type": request.headers["content-type"]}
+        assert pointers(await alice.post("/imports", content=whole[:-40], headers=sent)) == {"#/file"}
+
+    async def test_of_another_type_is_refused(self, alice: Client) -> None:
+        for answer in (await alice.post("/imports", json={}), await alice.post("/imports", data={"format": "csv"})):
+            problem(answer, 415, "unsupported_media_type")
+
+    async def test_takes_no_unknown_parameter(self, alice: Client) -> None:
+        answer = await alice.post("/imports", params={"timezone": "UTC"}, files={"file": ("a.csv", b"")})
+        assert parameters(answer) == {"timezone"}
+
+    async def test_up_to_20_mib_is_taken(self, alice: Client) -> None:
+        """The size of what is no form at all is looked at first."""
+        sent = {"Content-Type": "multipart/form-data; boundary=x"}
+        problem(
+            await alice.post("/imports", content=b"x" * (20 * 1024 * 1024 + 1), headers=sent), 413, "body_too_large"
+        )
+        problem(await alice.post("/tasks", content=b"x" * (1024 * 1024 + 1)), 413, "body_too_large")
+        lines = "".join(row(2, "09:00", "10:00", note="x" * 1_000) for _ in range(1_100))
+        assert (await read_in(alice, lines))["created"]["entries"] == 1_100
+
+
+class TestAFileThatIsNone:
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"",
+            b"\x00" * 100,
+            b"Start,Nonsense\n",
+            b"nonsense\n",
+            b"\xff\xfe\x00",
+            b'Start,End,Task\n"2026-11-02',
+            b"\x1f\x8b" * 9,
+        ],
+    )
+    async def test_is_refused_at_its_place(self, content: bytes, alice: Client, database: Database) -> None:
+        form = {"format": "csv", "timezone": "UTC"}
+        answer = await alice.post("/imports", data=form, files={"file": ("a.csv", content)})
+        assert pointers(answer) <= {"#/file", "#/date_order"}
+        assert await kept(database) == []
+        assert await database.import_batches.count_documents({}) == 0
+
+
+async def held(database: Database, made: Json, **since: float) -> None:
+    """As if somebody were at this import who was heard of last so long ago."""
+    taken_at = stored(utc_now() - timedelta(**since))
+    fields = {"state": "under_way", "holder": "somebody", "taken_at": taken_at, "finished_at": None}
+    await database.import_batches.update_one({"_id": ObjectId(made["id"])}, {"$set": fields})
+
+
+class TestAnImportUnderWay:
+    async def test_is_the_only_one_of_twenty_that_begin_at_once(self, alice: Client) -> None:
+        batches = [ImportBatch.new(alice.user["_id"], format="csv", digest=str(number)) for number in range(20)]
+        added = await asyncio.gather(*(batch.add() for batch in batches), return_exceptions=True)
+        assert sorted(isinstance(one, DuplicateError) for one in added) == [False] + [True] * 19
+
+    async def test_is_taken_over_by_one_of_twenty(self, alice: Client, database: Database) -> None:
+        made = await read_in(alice, row(2, "09:00", "10:00"))
+        await held(database, made, minutes=1)
+        batch = await database.import_batches.find_one({})
+        assert batch is not None
+        taken = await asyncio.gather(*(ImportBatch.take(batch, "under_way") for _ in range(20)))
+        assert sum(one is not None for one in taken) == 1
+
+    async def test_is_waited_for(self, alice: Client, database: Database) -> None:
+        made = await read_in(alice, row(2, "09:00", "10:00"))
+        await held(database, made)
+        upload = asyncio.ensure_future(read_in(alice, row(3, "09:00", "10:00")))
+        problem(await alice.delete(f"/imports/{made['id']}"), 409, "import_running")
+        await asyncio.sleep(1)
+        assert await database.import_batches.count_documents({}) == 1
+        assert not upload.done()
+        await database.import_batches.update_one({}, {"$unset": {"holder": ""}, "$set": {"state": "done"}})
+        assert (await upload)["created"]["entries"] == 1
+        assert (await alice.delete(f"/imports/{made['id']}")).json()["removed"]["entries"] == 1
+        await balance(database)
+
+    async def test_whose_holder_is_gone_gives_way_to_another_file(self, alice: Client, database: Database) -> None:
+        lines = row(2, "09:00", "10:00")
+        made = await read_in(alice, lines)
+        await held(database, made, minutes=1)
+        await read_in(alice, row(3, "09:00", "10:00"))
+        read = (await alice.get(f"/imports/{made['id']}")).json()
+        assert (read["status"], read["state"]) == ("failed", "interrupted")
+        assert read["failure"] == "It was interrupted: send the same file again, and it goes on where it was."
+        assert await read_in(alice, lines) == made
+
+    async def test_whose_holder_is_gone_can_be_taken_back(self, alice: Client, database: Database) -> None:
+        made = await read_in(alice, WEEK)
+        await held(database, made, minutes=1)
+        undone = (await alice.delete(f"/imports/{made['id']}")).json()
+        assert undone["removed"] == made["created"]
+        assert await kept(database) == []
+
+    async def test_that_was_taken_over_writes_nothing_more(self, alice: Client, database: Database) -> None:
+        made = await read_in(alice, row(2, "09:00", "10:00"))
+        await held(database, made)
+        batch = {"_id": ObjectId(made["id"]), "user_id": alice.user["_id"], "holder": "another"}
+        counted = {"projects": 0, "tasks": 0, "entries": 1}
+        assert not await ImportBatch.add_made(batch, counted, [], room=0)
+        assert not await ImportBatch.keep_hold(batch)
+        assert await ImportBatch.let_go(batch, "done") is None
+        assert (await alice.get(f"/imports/{made['id']}")).json()["created"] == made["created"]
+        await held(database, made, minutes=1)
+
+
+class TestTheList:
+    async def test_comes_in_pages_the_newest_first(self, alice: Client) -> None:
+        made = [await read_in(alice, row(day, "09:00", "10:00")) for day in range(2, 7)]
+        seen: list[str] = []
+        cursor: Json = {}
+        while True:
+            page = (await alice.get("/imports", params={"limit": 2, **cursor})).json()
+            seen += [item["id"] for item in page["items"]]
+            if page["next_cursor"] is None:
+                break
+            cursor = {"cursor": page["next_cursor"]}
+            made.append(await read_in(alice, row(8, "09:00", "10:00")))
+        assert seen == [one["id"] for one in reversed(made[:5])]
+
+    async def test_takes_only_its_own_cursor(self, alice: Client, bob: Client) -> None:
+        for day in (2, 3):
+            await read_in(alice, row(day, "09:00", "10:00"))
+        cursor = (await alice.get("/imports", params={"limit": 1})).json()["next_cursor"]
+        for client, wrong in ((bob, cursor), (alice, cursor[:-2]), (alice, "nonsense")):
+            assert parameters(await client.get("/imports", params={"cursor": wrong})) == {"cursor"}
+
+
+class TestOurOwnExport:
+    async def test_adds_nothing_to_the_account_it_comes_from(self, alice: Client) -> None:
+        project = await alice.make_project()
+        for title, project_id in (("Offer", project["id"]), ("Mail", None)):
+            task = await alice.make_task(title=title, project_id=project_id, tags=["a"])
+            await alice.write(task, note="first draft", tags=["b"])
+            await alice.write(task, started_at=clock("11:00"))
+        query = {"from": "2026-11-01", "to": "2026-12-01"}
+        content = (await alice.get("/exports/time-entries.csv", params=query)).content
+        form = {"format": "csv", "timezone": "UTC"}
+        made = (await alice.post("/imports", data=form, files={"file": ("a.csv", content)})).json()
+        assert (made["created"]["entries"], made["duplicates"], made["errors"]) == (0, 4, [])
+
+
+class TestTheDoctor:
+    async def test_finds_what_no_import_has_made(self, alice: Client, database: Database) -> None:
+        made = await read_in(alice, row(2, "09:00", "10:00"))
+        assert not (await examine()).findings
+        await database.import_batches.delete_one({})
+        (finding,) = (await examine()).findings
+        assert finding.says == f"import_id {made['id']} is no import of its user"

@@ -1,0 +1,154 @@
+"""Files lose nothing: whatever was tracked, equal entries too, comes out of each format that is read as it went in."""
+
+import csv
+import random
+from collections import Counter
+from datetime import datetime
+from io import StringIO
+
+import pytest
+
+from services.transfer.import_formats.programs.registry import LAYOUTS
+from tests.conftest import Database
+from tests.races.stored_time import balance
+from tests.support.foreign_files import FOREIGN, as_table, by_day
+from tests.support.http import LONG, Client, Json
+from tests.support.random_entries import PROJECTS, Tracked, as_account, reports_by, tracked_by_chance
+
+YEAR = {"from": "2025-12-30", "to": "2027-01-03", "timezone": "Europe/Berlin"}
+KEYS = (
+    *("hour", "day", "week", "month", "quarter", "year", "weekday"),
+    *("project", "client", "task", "tag", "billable", "status", "client,project", "project,task", "tag,day"),
+)
+
+
+async def read_in(client: Client, content: bytes, form: str) -> Json:
+    """The import of this file, none of whose rows is wrong."""
+    data = {"format": form} | ({} if form == "account" else {"timezone": "UTC"})
+    response = await client.post("/imports", data=data, files={"file": ("export", content)})
+    assert response.status_code == 201, response.text
+    made: Json = response.json()
+    assert made["errors"] == []
+    return made
+
+
+async def entries_of(client: Client) -> Counter[Tracked]:
+    """How often the account has each entry."""
+    projects = {project["id"]: project for project in (await client.get("/projects")).json()["items"]}
+    tasks = {task["id"]: task for task in (await client.list(limit=200))["items"]}
+    found: Counter[Tracked] = Counter()
+    page: Json = {"next_cursor": ""}
+    while page["next_cursor"] is not None:
+        asked = {"cursor": page["next_cursor"]} if page["next_cursor"] else {}
+        page = (await client.get("/time-entries", params={**YEAR, "limit": 200, **asked})).json()
+        for entry in page["items"]:
+            task = tasks[entry["task_id"]]
+            project = task["project_id"] and projects[task["project_id"]]
+            if project:
+                assert project["client_name"] == PROJECTS[project["name"]]
+            rate = entry["hourly_rate"]
+            found[
+                Tracked(
+                    project=project and project["name"],
+                    title=task["title"],
+                    note=entry["note"],
+                    tags=frozenset([*entry["tags"], *task["tags"]]),
+                    started_at=datetime.fromisoformat(entry["started_at"]),
+                    seconds=entry["duration_seconds"],
+                    billable=entry["billable"],
+                    rate=rate and (rate["amount"], rate["currency"]),
+                    zone=entry["timezone"],
+                )
+            ] += 1
+    return found
+
+
+OWN = ("csv", "account")
+FORMS = (*OWN, *FOREIGN)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("seed", range(40 if LONG else 2))
+class TestWhatIsReadIn:
+    async def test_is_what_was_tracked_and_nothing_more(
+        self, form: str, seed: int, alice: Client, bob: Client, database: Database
+    ) -> None:
+        tracked = carried(tracked_by_chance(random.Random(f"{form} {seed}"), 40), form)
+        await read_in(alice, as_account(tracked), "account")
+        assert await entries_of(alice) == Counter(tracked)
+        content = await written(alice, tracked, form)
+
+        made = await read_in(bob, content, form)
+        assert (made["created"]["entries"], made["duplicates"]) == (len(tracked), 0)
+        assert await entries_of(bob) == Counter(tracked)
+        assert await reports_by(KEYS, bob, YEAR) == await reports_by(KEYS, alice, YEAR)
+
+        again = await read_in(bob, content, form)
+        assert (again["created"], again["duplicates"]) == ({"projects": 0, "tasks": 0, "entries": 0}, len(tracked))
+        assert await entries_of(bob) == Counter(tracked)
+        await balance(database)
+
+    async def test_is_all_there_when_the_file_has_grown(self, form: str, seed: int, alice: Client, bob: Client) -> None:
+        """What was read in of it before comes from a file of some of the entries, in any order."""
+        chance = random.Random(f"grown {form} {seed}")
+        tracked = carried(tracked_by_chance(chance, 30), form)
+        if form in OWN:
+            await read_in(alice, as_account(tracked), "account")
+        whole = await written(alice, tracked, form)
+        some = chance.sample(tracked, 15)
+        if form == "csv":
+            header, *lines = [*csv.reader(StringIO(whole.decode()))]
+            whole = as_table(header, lines)
+            part = as_table(header, chance.sample(lines, 15))
+        elif form == "account":
+            part = whole  # it holds all, or it is refused
+            some = tracked
+        else:
+            part = await written(alice, some, form)
+        assert (await read_in(bob, part, form))["created"]["entries"] == len(some)
+        made = await read_in(bob, whole, form)
+        assert (made["created"]["entries"], made["duplicates"]) == (len(tracked) - len(some), len(some))
+        found, wanted = await entries_of(bob), Counter(tracked)
+        if form in FOREIGN and not FOREIGN[form].has_clock:
+            found, wanted = by_day(found), by_day(wanted)
+        assert found == wanted
+
+
+def carried(entries: list[Tracked], form: str) -> list[Tracked]:
+    """What of the entries a file of this form can say: our own say everything."""
+    return entries if form in OWN else FOREIGN[form].carries(entries)
+
+
+async def written(client: Client, tracked: list[Tracked], form: str) -> bytes:
+    """A file of these entries, which the account holds where the file is our own."""
+    if form in FOREIGN:
+        return FOREIGN[form].written(tracked)
+    path = "/exports/account.ndjson.gz" if form == "account" else "/exports/time-entries.csv"
+    response = await client.get(path, params={} if form == "account" else YEAR)
+    assert response.status_code == 200, response.text
+    return response.content
+
+
+def test_every_format_that_is_read_is_tried() -> None:
+    assert {*FORMS} == {*LAYOUTS, "account"}
+
+
+class TestOurOwnExport:
+    async def test_adds_nothing_where_it_comes_from(self, alice: Client) -> None:
+        tracked = tracked_by_chance(random.Random(0), 30)
+        await read_in(alice, as_account(tracked), "account")
+        content = (await alice.get("/exports/time-entries.csv", params=YEAR)).content
+        made = await read_in(alice, content, "csv")
+        assert (made["created"]["entries"], made["duplicates"]) == (0, len(tracked))
+        assert {left["reason"] for left in made["left_out"]} == {"is an entry of this account: it has its entry_id"}
+
+    async def test_goes_by_entry_id_whatever_was_changed(self, alice: Client, bob: Client) -> None:
+        task = await alice.make_task(title="Mail", tags=["a"])
+        entry = await alice.write(task)
+        before = (await alice.get("/exports/time-entries.csv", params=YEAR)).content
+        await alice.patch(f"/tasks/{task['id']}", json={"title": "Post", "tags": []})
+        await alice.patch(f"/tasks/{task['id']}/time-entries/{entry['id']}", json={"note": "n"})
+        after = (await alice.get("/exports/time-entries.csv", params=YEAR)).content
+        assert (await read_in(bob, before, "csv"))["created"]["entries"] == 1
+        made = await read_in(bob, after, "csv")
+        assert (made["created"], made["duplicates"]) == ({"projects": 0, "tasks": 0, "entries": 0}, 1)

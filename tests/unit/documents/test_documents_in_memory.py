@@ -1,0 +1,153 @@
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+from beanie import init_beanie
+from bson import ObjectId
+from mongomock_motor import AsyncMongoMockClient
+
+from documents.accounts.users import User
+from documents.common.base import DuplicateError, object_id
+from documents.registry import DOCUMENTS
+from documents.tracking.tasks import Task
+
+# mongomock has no partial indexes: a user has one task here, and promises are proved on a real server.
+
+FIELDS: dict[str, Any] = {
+    "title": "Write the offer",
+    "description": None,
+    "status": "pending",
+    "tags": ["sales"],
+    "project_id": None,
+    "priority": None,
+    "due_at": None,
+    "estimate_seconds": None,
+    "billable": False,
+}
+
+
+@pytest.fixture(autouse=True)
+async def in_memory() -> AsyncIterator[None]:
+    """Binds the documents to a database in memory, and afterwards to what they were bound to before."""
+    before = {document: document._document_settings for document in DOCUMENTS}
+    try:
+        await init_beanie(database=AsyncMongoMockClient().in_memory, document_models=list(DOCUMENTS))
+        yield
+    finally:
+        for document, bound in before.items():
+            document._document_settings = bound
+
+
+def new_user(email: str = "Ada@example.com") -> User:
+    return User.new(
+        email=email, email_key=email.lower(), password_hash="hash", full_name=None, timezone="Europe/London"
+    )
+
+
+class TestAUser:
+    async def test_is_found_by_address_and_id(self) -> None:
+        row = await new_user().add()
+        assert await User.with_email("ada@example.com") == row
+        assert await User.with_id(row["_id"]) == row
+        assert await User.with_email("Ada@example.com") is None
+        assert await User.with_id(ObjectId()) is None
+
+    async def test_begins_with_the_defaults(self) -> None:
+        user = await new_user().add()
+        assert user["preferences"] == {"overlap_policy": "allow", "timer_cap_hours": 12}
+        assert (user["week_start"], user["is_active"], user["token_version"]) == (0, True, 0)
+        assert user["created_at"] == user["updated_at"]
+
+    async def test_is_one_for_an_address(self) -> None:
+        await new_user().add()
+        with pytest.raises(DuplicateError):
+            await new_user("ADA@example.com").add()
+
+    async def test_changes_only_what_is_named(self) -> None:
+        user = await new_user().add()
+        changed = await User.change(user["_id"], {"week_start": 6, "preferences.timer_cap_hours": 8})
+        assert changed is not None
+        assert changed == {
+            **user,
+            "week_start": 6,
+            "preferences": {"overlap_policy": "allow", "timer_cap_hours": 8},
+            "updated_at": changed["updated_at"],
+        }
+        assert await User.change(ObjectId(), {"week_start": 6}) is None
+
+    async def test_ends_its_sessions_with_a_change(self) -> None:
+        user = await new_user().add()
+        changed = await User.change_and_end_sessions(user["_id"], {"is_active": False})
+        assert changed is not None
+        assert (changed["is_active"], changed["token_version"]) == (False, 1)
+
+    async def test_reads_back_as_a_document(self) -> None:
+        user = new_user()
+        row = await user.add()
+        assert User.model_validate(row) == user
+
+
+class TestATask:
+    async def test_is_stored_without_an_active_entry(self) -> None:
+        row = await Task.new(ObjectId(), ObjectId(), FIELDS).add()
+        assert "active" not in row
+        assert await Task.rows().find_one({}) == row
+        assert (row["version"], row["tracked_seconds"], row["entry_count"], row["time_entries"]) == (1, 0, 0, [])
+
+    @pytest.mark.parametrize(("status", "completed"), [("pending", False), ("in_progress", False), ("completed", True)])
+    async def test_that_is_made_completed_says_when(self, status: str, completed: bool) -> None:
+        row = await Task.new(ObjectId(), ObjectId(), {**FIELDS, "status": status}).add()
+        assert row["completed_at"] == (row["created_at"] if completed else None)
+
+    async def test_is_found_by_its_owner_alone(self) -> None:
+        user_id = ObjectId()
+        task_id = (await Task.new(user_id, ObjectId(), FIELDS).add())["_id"]
+        found = await Task.find_live(user_id, task_id)
+        assert found is not None
+        assert "time_entries" not in found
+        assert await Task.find_live(ObjectId(), task_id) is None
+        assert await Task.find_any(ObjectId(), task_id) is None
+        assert await Task.find_live_with_entries(ObjectId(), task_id) is None
+        assert await Task.find_live(user_id, ObjectId()) is None
+
+    async def test_in_the_trash_is_found_only_when_asked_for(self) -> None:
+        user_id = ObjectId()
+        task = await Task.new(user_id, ObjectId(), FIELDS).add()
+        trashed = await Task.change_version(task, {"deleted_at": datetime(2026, 1, 1)})  # noqa: DTZ001
+        assert trashed is not None
+        assert await Task.find_live(user_id, task["_id"]) is None
+        assert await Task.find_live_with_entries(user_id, task["_id"]) is None
+        assert await Task.find_any(user_id, task["_id"]) is not None
+        assert await Task.change(user_id, task["_id"], {"title": "x"}) is None
+
+    async def test_changes_only_what_is_named_and_counts_it(self) -> None:
+        user_id = ObjectId()
+        task = await Task.new(user_id, ObjectId(), FIELDS).add()
+        changed = await Task.change(user_id, task["_id"], {"title": "Another"})
+        assert changed is not None
+        del task["time_entries"]
+        assert changed == {**task, "title": "Another", "version": 2, "updated_at": changed["updated_at"]}
+        assert await Task.change(ObjectId(), task["_id"], {"title": "Stolen"}) is None
+
+    async def test_changes_only_at_the_version_that_was_read(self) -> None:
+        task = await Task.new(ObjectId(), ObjectId(), FIELDS).add()
+        changed = await Task.change_version(task, {"title": "First"})
+        assert changed is not None
+        assert await Task.rows().find_one({}) == changed
+        assert await Task.change_version(task, {"title": "Second"}) is None
+        assert await Task.change_version(changed, {"title": "Third"}) is not None
+
+    async def test_reads_back_as_a_document(self) -> None:
+        task = Task.new(ObjectId(), ObjectId(), FIELDS)
+        row = await task.add()
+        assert Task.model_validate(row) == task
+
+
+class TestAnId:
+    @pytest.mark.parametrize("text", ["", "x", "0" * 23, "0" * 25, "g" * 24, "é" * 12, "0" * 12, " " + "0" * 24])
+    def test_that_is_none_is_none(self, text: str) -> None:
+        assert object_id(text) is None
+
+    def test_is_read(self) -> None:
+        assert object_id("6920A3f1c2d4e5f607182930") == ObjectId("6920a3f1c2d4e5f607182930")

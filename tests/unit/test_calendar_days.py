@@ -1,0 +1,80 @@
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from services.common.calendar_days import first_instant
+from tests.support.http import LONG
+
+LONGEST_OFFSET = timedelta(hours=27)
+"""A day of the calendar begins somewhere within this before or after the same midnight of UTC."""
+
+zones = st.sampled_from(sorted(available_timezones() - {"localtime", "Factory"}))
+days = st.dates(date(1970, 1, 1), date(9998, 12, 31))
+
+
+@cache
+def changes(zone: str) -> list[date]:
+    """The days, in UTC, in which the clocks of the zone are changed, up to where its rules repeat themselves."""
+    noons = [datetime(1970, 1, 1, 12, tzinfo=UTC) + timedelta(days=number) for number in range(365 * 70)]
+    offsets = [noon.astimezone(ZoneInfo(zone)).utcoffset() for noon in noons]
+    return [noons[number].date() for number in range(1, len(noons)) if offsets[number] != offsets[number - 1]]
+
+
+def found_by_looking(day: date, zone: ZoneInfo) -> datetime:
+    """The first instant of the day or a later one, found by looking at a clock each minute, then each second."""
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    instant = midnight - LONGEST_OFFSET
+    while instant.astimezone(zone).date() < day:
+        instant += timedelta(minutes=1)
+    instant -= timedelta(minutes=1)
+    while instant.astimezone(zone).date() < day:
+        instant += timedelta(seconds=1)
+    return instant
+
+
+class TestTheFirstInstantOfADay:
+    @given(zones, days)
+    def test_is_the_one_that_looking_at_a_clock_finds(self, name: str, day: date) -> None:
+        zone = ZoneInfo(name)
+        assert first_instant(day, zone) == found_by_looking(day, zone)
+
+    # The changes of a zone are looked up when it is first met, which takes most of the time.
+    @examples(deadline=None, max_examples=100 if LONG else 30)
+    @given(zones, st.data())
+    def test_is_so_around_a_change_of_the_clocks(self, name: str, data: st.DataObject) -> None:
+        zone = ZoneInfo(name)
+        changed = data.draw(st.sampled_from(changes(name) or [date(2026, 3, 29)]))
+        day = changed + timedelta(days=data.draw(st.integers(-2, 2)))
+        assert first_instant(day, zone) == found_by_looking(day, zone)
+
+    @given(zones, days.filter(lambda day: day < date(9998, 12, 31)))
+    def test_is_never_after_that_of_the_next_day(self, name: str, day: date) -> None:
+        zone = ZoneInfo(name)
+        assert first_instant(day, zone) <= first_instant(day + timedelta(days=1), zone)
+
+    @pytest.mark.parametrize(
+        ("zone", "day", "instant"),
+        [
+            ("UTC", "2026-11-18", "2026-11-18T00:00:00"),
+            ("Asia/Kathmandu", "2026-11-18", "2026-11-17T18:15:00"),
+            ("America/Sao_Paulo", "2018-11-04", "2018-11-04T03:00:00"),  # it began at 01:00
+            ("America/Asuncion", "2023-10-01", "2023-10-01T04:00:00"),  # so did this one
+            ("America/Toronto", "1970-04-26", "1970-04-26T05:00:00"),
+            ("America/Goose_Bay", "1987-10-25", "1987-10-25T03:00:00"),  # midnight came twice: at 00:01 it was 23:01
+            ("Pacific/Apia", "2011-12-29", "2011-12-29T10:00:00"),
+            ("Pacific/Apia", "2011-12-30", "2011-12-30T10:00:00"),  # this day was skipped
+            ("Pacific/Apia", "2011-12-31", "2011-12-30T10:00:00"),
+            ("Pacific/Kwajalein", "1993-08-21", "1993-08-21T12:00:00"),  # so was this one
+            ("Pacific/Kwajalein", "1993-08-22", "1993-08-21T12:00:00"),
+            ("Africa/Monrovia", "1972-01-07", "1972-01-07T00:44:30"),  # it began at 00:44:30
+        ],
+    )
+    def test_is_known_of_strange_days(self, zone: str, day: str, instant: str) -> None:
+        found = first_instant(date.fromisoformat(day), ZoneInfo(zone))
+        assert found == datetime.fromisoformat(f"{instant}+00:00")
+        assert found.tzinfo is UTC

@@ -1,0 +1,32 @@
+import pytest
+
+from app.errors import DatabaseUnavailableError
+from services.common.concurrency import until_settled
+
+
+class TestAChangeThatMeetsOthers:
+    async def test_is_tried_until_it_succeeds(self) -> None:
+        answers = iter([None, None, "done"])
+
+        async def attempt() -> str | None:
+            return next(answers)
+
+        assert await until_settled(attempt) == "done"
+
+    async def test_is_given_up_after_a_while(self) -> None:
+        tries = 0
+
+        async def attempt() -> None:
+            nonlocal tries
+            tries += 1
+
+        with pytest.raises(DatabaseUnavailableError, match="Too many changes"):
+            await until_settled(attempt)
+        assert tries > 1
+
+    async def test_ends_with_what_goes_wrong(self) -> None:
+        async def attempt() -> None:
+            raise KeyError
+
+        with pytest.raises(KeyError):
+            await until_settled(attempt)

@@ -1,0 +1,92 @@
+"""The lines of an account file: what is written can be read, and what is wrong is not."""
+
+from typing import Any
+
+import orjson
+import pytest
+from bson import ObjectId
+from pydantic import ValidationError
+
+from services.transfer.schemas.account_file import (
+    account_file_line,
+    write_account,
+    write_deleted_entry,
+    write_end,
+    write_entry,
+    write_project,
+    write_task,
+)
+from tests.support.stored_documents import NINE, ended_entry, project_row, running_entry, task_row
+
+Json = dict[str, Any]
+
+USER: Json = {
+    "_id": ObjectId(),
+    "email": "ada@example.com",
+    "email_key": "ada@example.com",
+    "password_hash": "$argon2id$",
+    "full_name": "Ada Lovelace",
+    "timezone": "Europe/Berlin",
+    "week_start": 6,
+    "preferences": {"overlap_policy": "warn", "timer_cap_hours": 12},
+    "is_active": True,
+    "token_version": 3,
+}
+DELETED = {"_id": ObjectId(), "user_id": ObjectId(), "task_id": ObjectId(), "entry": ended_entry(), "deleted_at": NINE}
+LINES: list[Json] = [
+    write_account(USER, NINE),
+    write_project(project_row(ObjectId())),
+    write_project(project_row(ObjectId(), client_name="Ada", color="#2f6fde", hourly_rate=None, archived_at=NINE)),
+    write_task(task_row(ObjectId())),
+    write_task(task_row(ObjectId(), project_id=ObjectId(), description="d", due_at=NINE, deleted_at=NINE, tags=["a"])),
+    write_entry("0" * 24, ended_entry(note="n", hourly_rate={"amount": 1, "currency": "EUR"}, tags=["b"])),
+    write_entry("0" * 24, ended_entry(source="import", import_key=b"\x00\xff")),
+    write_entry("0" * 24, running_entry()),
+    write_deleted_entry(DELETED),
+    write_end(projects=2, tasks=2, entries=3, deleted_entries=1),
+]
+
+
+def read(line: Json) -> Json:
+    """The line after it was read, as it would be written again."""
+    return account_file_line.validate_json(orjson.dumps(line)).model_dump(mode="json", exclude_unset=True)
+
+
+def refusal(line: Json, *without: str, **fields: Any) -> str:
+    """Why this line is not read."""
+    changed = {name: value for name, value in {**line, **fields}.items() if name not in without}
+    with pytest.raises(ValidationError) as refused:
+        read(changed)
+    return str(refused.value)
+
+
+class TestALine:
+    @pytest.mark.parametrize("line", LINES, ids=lambda line: line["type"])
+    def test_is_read_as_it_was_written(self, line: Json) -> None:
+        assert read(line) == line
+
+    @pytest.mark.parametrize("line", LINES, ids=lambda line: line["type"])
+    def test_says_all_and_nothing_more(self, line: Json) -> None:
+        refusal(line, more=1)
+        for name in line.keys() - {"import_key"}:
+            refusal(line, name)
+
+    @pytest.mark.parametrize("line", LINES, ids=lambda line: line["type"])
+    def test_of_another_version_is_not_read(self, line: Json) -> None:
+        assert "schema_version" in refusal(line, schema_version=2)
+
+    def test_holds_no_secret(self) -> None:
+        assert LINES[0].keys() >= {"email", "timezone"}
+        assert not {"password_hash", "token_version", "email_key", "id"} & LINES[0].keys()
+
+    @pytest.mark.parametrize("line", [LINES[5], LINES[8]], ids=lambda line: line["type"])
+    def test_of_an_entry_that_ends_before_it_starts_is_not_read(self, line: Json) -> None:
+        assert "ends before it starts" in refusal(line, ended_at="2026-11-18T08:59:59Z")
+
+    def test_of_an_entry_has_its_import_key_in_hexadecimal(self) -> None:
+        assert LINES[6]["import_key"] == "00ff"
+        for wrong in ("", "0", "xy", 7):
+            assert "import_key" in refusal(LINES[6], import_key=wrong)
+
+    def test_has_ids_that_are_ids(self) -> None:
+        assert "is not an id" in refusal(LINES[4], project_id="nonsense")
