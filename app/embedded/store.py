@@ -2,7 +2,7 @@
 
 A mongod 7 or 8 as a private replica set of one, where there is one, else SecantusDB, which the
 extra `embedded` installs. It is a child process on the loopback, never a part of this one. Between
-the two stands a keeper (`app.embedded.store.supervisor`), so that the store ends however this process ends.
+the two stands a keeper (`app.embedded.supervisor`), so that the store ends however this process ends.
 """
 
 import logging

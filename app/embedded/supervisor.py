@@ -1,7 +1,7 @@
 """Keeps the embedded store running beside its parent, and ends it when the parent ends.
 
 Runs as a process of its own, with the standard library alone, so that it starts in an instant and
-takes little memory. `app.embedded.store.store` starts it, holds a pipe to its stdin and reads its stdout:
+takes little memory. `app.embedded.store` starts it, holds a pipe to its stdin and reads its stdout:
 
 - stdin ends when the parent ends, however that happens: the keeper then ends the store and itself;
   a byte in it says that the parent is about to end;

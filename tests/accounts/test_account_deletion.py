@@ -14,7 +14,7 @@ from tests.support.http import API, PASSWORD, Client, Json, pointers, problem
 from tests.support.processes import free_port
 from tests.support.services import PATIENCE_SECONDS, dying, environment, process_serving
 
-SERVE = ["-c", "from app.cli import main; main()", "serve"]
+SERVE = ["-c", "from app.commands.cli import main; main()", "serve"]
 
 
 async def with_a_bit_of_everything(client: Client) -> Client:

@@ -456,7 +456,7 @@ class TestTheLog:
     ) -> None:
         carol = await make_user("carol@example.com")
         log = tmp_path / "log"
-        serve = ["-c", "from app.cli import main; main()", "serve"]
+        serve = ["-c", "from app.commands.cli import main; main()", "serve"]
         async with (
             process_serving(serve, port=free_port(), log=log, **environment(settings)) as address,
             Client(base_url=address + API, headers={"X-Request-ID": "the-tour"}, timeout=30) as client,

@@ -126,7 +126,7 @@ class TestTheDocument:
         assert committed == document, "it has changed: task-timer openapi > openapi.json"
 
     def test_is_what_the_command_prints(self, document: Json, tmp_path: Path) -> None:
-        command = [sys.executable, "-c", "from app.cli import main; main()", "openapi"]
+        command = [sys.executable, "-c", "from app.commands.cli import main; main()", "openapi"]
         printed = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True).stdout
         assert json.loads(printed) == document
 

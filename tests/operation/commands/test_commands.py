@@ -32,8 +32,8 @@ ON_A_DATABASE = [
 AWAY = "mongodb://u:s3cret@127.0.0.1:1"
 
 CRASHING = """
-from app.cli import main
-from services.users import UserService
+from app.commands.cli import main
+from services.accounts.users import UserService
 
 async def crash(*arguments, **named):
     raise RuntimeError("hidden words")

@@ -96,7 +96,7 @@ class TestServing:
     def test_ends_with_the_reason_when_the_store_cannot_be_kept(self, tmp_path: Path) -> None:
         with running("serve", folder=tmp_path, PORT=free_port(), **NO_MONGOD) as service:
             service.wait_until_ready()
-            one_of(service.family(), "app.embedded.store.supervisor").kill()
+            one_of(service.family(), "app.embedded.supervisor").kill()
             assert service.exit_code() == 1
             assert "The embedded store ended" in service.output
             assert service.left_nothing_running()

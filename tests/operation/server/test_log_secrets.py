@@ -18,8 +18,8 @@ from tests.support.services import environment, process_serving
 
 CRASHING_COMMAND = """
 import os
-from app.cli import main
-from services.tags import TagService
+from app.commands.cli import main
+from services.tracking.tags import TagService
 
 async def crash(*arguments, **named):
     raise RuntimeError("the cause, " + "hid" + "den")

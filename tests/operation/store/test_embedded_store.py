@@ -305,7 +305,7 @@ class TestAStoreThatIsKilled:
         store = EmbeddedStore(settings_for(tmp_path), on_loss=lambda: losses.append(True))
         with store:
             processes = _store_processes(tmp_path)
-            one_of(processes, "app.embedded.store.supervisor").kill()
+            one_of(processes, "app.embedded.supervisor").kill()
             eventually(lambda: losses)
             eventually(lambda: gone(processes))
         assert store.lost
