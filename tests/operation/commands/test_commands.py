@@ -163,16 +163,16 @@ class TestWhatCannotBeDone:
 WAITING = """
 import sys
 from pathlib import Path
-from app import backups, cli
+from app.commands import backup, cli
 
 waits = Path(sys.argv.pop(1))
-read = backups.open_for_reading
+read = backup.open_for_reading
 
 def announced(path):
     waits.touch()
     return read(path)
 
-backups.open_for_reading = announced
+backup.open_for_reading = announced
 cli.main()
 """
 """`task-timer`, which tells by a file that it is about to read."""
