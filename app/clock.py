@@ -5,25 +5,25 @@ from datetime import UTC, datetime
 
 def utc_now() -> datetime:
     """The present instant, aware, in whole milliseconds: the finest that a document keeps."""
-    return to_milliseconds(datetime.now(UTC))
+    return truncate_to_milliseconds(datetime.now(UTC))
 
 
-def to_milliseconds(instant: datetime) -> datetime:
+def truncate_to_milliseconds(instant: datetime) -> datetime:
     """The instant without the part below a millisecond."""
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 
-def to_seconds(instant: datetime) -> datetime:
+def truncate_to_seconds(instant: datetime) -> datetime:
     """The instant without the part below a second: what a time entry starts and ends at."""
     return instant.replace(microsecond=0)
 
 
-def stored(instant: datetime) -> datetime:
+def naive_utc(instant: datetime) -> datetime:
     """An aware instant in the form that the driver decodes: naive UTC."""
     return instant.astimezone(UTC).replace(tzinfo=None)
 
 
-def aware(instant: datetime) -> datetime:
+def aware_utc(instant: datetime) -> datetime:
     """A stored instant as the code reckons with it."""
     return instant.replace(tzinfo=UTC)
 

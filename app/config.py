@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-SHORTEST_SECRET_KEY = 32
+MIN_SECRET_KEY_LENGTH = 32
 _PLACEHOLDER_WORDS = (
     "changeme",
     "change-me",
@@ -164,8 +164,10 @@ def _secret(name: str, file: str | Path) -> str:
 
 def _refuse_a_weak_key(key: str) -> None:
     encoded = key.encode()
-    if len(encoded) < SHORTEST_SECRET_KEY:
-        raise ValueError(f"SECRET_KEY is shorter than {SHORTEST_SECRET_KEY} bytes: make one with openssl rand -hex 32")
+    if len(encoded) < MIN_SECRET_KEY_LENGTH:
+        raise ValueError(
+            f"SECRET_KEY is shorter than {MIN_SECRET_KEY_LENGTH} bytes: make one with openssl rand -hex 32"
+        )
     if len(set(encoded)) < _FEWEST_DISTINCT_BYTES or any(word in key.lower() for word in _PLACEHOLDER_WORDS):
         raise ValueError("SECRET_KEY is a placeholder: make one with openssl rand -hex 32")
 

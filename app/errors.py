@@ -44,7 +44,7 @@ class ServiceError(Exception):
         self.extra = extra
 
 
-def members(error: ServiceError) -> dict[str, Any]:
+def problem_members(error: ServiceError) -> dict[str, Any]:
     """The error as the members of a problem (RFC 9457 section 3.1), but for those that tell of its request."""
     told: dict[str, Any] = {
         "type": "about:blank",

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-LONGEST_USER_AGENT = 500
+MAX_USER_AGENT_LENGTH = 500
 
 _Request = MutableMapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class RequestContext:
     """The network address and the program that a request comes from, and what the log calls it.
 
     What is kept of it in the audit trail is kept so long.
@@ -25,13 +25,13 @@ class Origin:
     kept: timedelta
 
 
-SHELL = Origin("", "task-timer", "", timedelta(days=365))
+SHELL = RequestContext("", "task-timer", "", timedelta(days=365))
 """Where a command of the shell comes from."""
 
 _under_way: ContextVar[tuple[_Request, timedelta] | None] = ContextVar("request_under_way", default=None)
 
 
-def origin() -> Origin:
+def current_request() -> RequestContext:
     """Where the request under way comes from: through a trusted proxy, from whom that one names."""
     under_way = _under_way.get()
     if under_way is None:
@@ -39,16 +39,16 @@ def origin() -> Origin:
     scope, kept = under_way
     client = scope.get("client")
     user_agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
-    return Origin(
+    return RequestContext(
         address=client[0] if client else "",
-        user_agent=user_agent.decode("latin-1")[:LONGEST_USER_AGENT],
+        user_agent=user_agent.decode("latin-1")[:MAX_USER_AGENT_LENGTH],
         request_id=scope.get("request_id", ""),
         kept=kept,
     )
 
 
 @contextmanager
-def request_under_way(scope: _Request, kept: timedelta) -> Iterator[None]:
+def request_context(scope: _Request, kept: timedelta) -> Iterator[None]:
     """Whatever runs in here, or is begun in here, comes from this request."""
     before = _under_way.set((scope, kept))
     try:

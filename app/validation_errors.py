@@ -8,38 +8,40 @@ from pydantic import ValidationError as PydanticError
 
 from app.errors import FieldError
 
-MOST_FINDINGS = 100
-LONGEST_STEP = 200
+MAX_FINDINGS = 100
+MAX_STEP_LENGTH = 200
 """Of a pointer: a name that a client made up may be as long as its body."""
 
 IN_A_PATH = "/:@!$&'()*+,;=~"
 _IN_A_FRAGMENT = IN_A_PATH + "?"
 
 
-def pointer(path: Iterable[str | int]) -> str:
+def json_pointer(path: Iterable[str | int]) -> str:
     """A place in a body as a JSON pointer in a URI fragment (RFC 6901 section 6)."""
-    steps = (str(step)[:LONGEST_STEP].replace("~", "~0").replace("/", "~1") for step in path)
+    steps = (str(step)[:MAX_STEP_LENGTH].replace("~", "~0").replace("/", "~1") for step in path)
     return "#" + "".join(f"/{quote(step, safe=_IN_A_FRAGMENT)}" for step in steps)
 
 
-def sentence(error: Any) -> str:
+def error_message(error: Any) -> str:
     """What pydantic found, without what was sent."""
     said = str(error["msg"]).removeprefix("Value error, ")
     return said[:1].lower() + said[1:]
 
 
-def in_a_body(error: PydanticError) -> tuple[FieldError, ...]:
+def body_errors(error: PydanticError) -> tuple[FieldError, ...]:
     """What is wrong with a body."""
-    return tuple(FieldError(sentence(found), pointer=pointer(found["loc"])) for found in _findings(error))
+    return tuple(FieldError(error_message(found), pointer=json_pointer(found["loc"])) for found in _findings(error))
 
 
-def among_parameters(error: PydanticError) -> tuple[FieldError, ...]:
+def query_errors(error: PydanticError) -> tuple[FieldError, ...]:
     """What is wrong with query parameters."""
-    return tuple(FieldError(sentence(found), parameter=str(next(iter(found["loc"]), ""))) for found in _findings(error))
+    return tuple(
+        FieldError(error_message(found), parameter=str(next(iter(found["loc"]), ""))) for found in _findings(error)
+    )
 
 
 def _findings(error: PydanticError) -> list[Any]:
     """Not all of very many: an answer is not to be a thousand times its request."""
-    if error.error_count() > MOST_FINDINGS:
+    if error.error_count() > MAX_FINDINGS:
         return [{"loc": (), "msg": f"has {error.error_count():,} mistakes, too many to list"}]
     return [*error.errors(include_url=False, include_context=False, include_input=False)]

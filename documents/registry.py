@@ -64,7 +64,7 @@ async def open_database(settings: Settings) -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def open_as_it_is(settings: Settings) -> AsyncIterator[None]:
+async def open_without_setup(settings: Settings) -> AsyncIterator[None]:
     """The documents bound to the database, which is left as it stands. Raises PyMongoError when nothing answers."""
     client = connect(settings)
     try:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from app.http.endpoint import Endpoint, JsonBody
 from app.http.json import json_response
-from app.http.problems import problems
+from app.http.problems import problem_responses
 from routes.dependencies import AccountHolder, Page
 from routes.responses import with_headers
 from services.accounts.api_tokens import TokenNotFoundError, api_token_service
@@ -44,7 +44,7 @@ async def create_api_token(
     operation_id="revoke_api_token",
     summary="Revoke an API token",
     status_code=204,
-    responses=problems(TokenNotFoundError),
+    responses=problem_responses(TokenNotFoundError),
 )
 async def revoke_api_token(user: AccountHolder, token_id: str) -> Response:
     """Takes effect at once in the process that answers this request, and within 10 seconds in all others."""

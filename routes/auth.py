@@ -8,7 +8,7 @@ from starlette.responses import Response
 from app.errors import RateLimitError
 from app.http.endpoint import Endpoint, FormBody, JsonBody
 from app.http.json import json_response
-from app.http.problems import problems
+from app.http.problems import problem_responses
 from app.security.tokens import InvalidTokenError
 from routes.dependencies import AccountHolder, Limiter, Tokens
 from services.accounts.schemas.users import PasswordChange, SessionRefresh, SignIn, TokenRead
@@ -26,7 +26,7 @@ NOT_KEPT = {"Cache-Control": "no-store"}
     operation_id="sign_in",
     summary="Sign in",
     response_model=TokenRead,
-    responses=problems(InvalidCredentialsError, RateLimitError),
+    responses=problem_responses(InvalidCredentialsError, RateLimitError),
 )
 async def sign_in(tokens: Tokens, limiter: Limiter, form: Annotated[SignIn, Depends(FormBody(SignIn))]) -> Response:
     """Returns a bearer token for an e-mail address (`username`) and its password: the OAuth2 password form."""
@@ -39,7 +39,7 @@ async def sign_in(tokens: Tokens, limiter: Limiter, form: Annotated[SignIn, Depe
     operation_id="refresh_session",
     summary="Refresh the session",
     response_model=TokenRead,
-    responses=problems(InvalidTokenError, RateLimitError),
+    responses=problem_responses(InvalidTokenError, RateLimitError),
 )
 async def refresh_session(
     tokens: Tokens,
@@ -69,7 +69,7 @@ async def sign_out(
     operation_id="change_password",
     summary="Change my password",
     status_code=204,
-    responses=problems(WrongPasswordError),
+    responses=problem_responses(WrongPasswordError),
 )
 async def change_password(
     user: AccountHolder, change: Annotated[PasswordChange, Depends(JsonBody(PasswordChange))]

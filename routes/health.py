@@ -7,11 +7,11 @@ from pydantic import ConfigDict, with_config
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from app.database.client import ping_soon
+from app.database.client import ping_with_timeout
 from app.errors import DatabaseUnavailableError
 from app.http.endpoint import Endpoint
 from app.http.json import json_response
-from app.http.problems import problems
+from app.http.problems import problem_responses
 from routes.dependencies import DatabaseClient
 
 router = APIRouter(route_class=Endpoint, prefix="/health", tags=["health"])
@@ -44,9 +44,9 @@ async def health_live() -> Response:
     operation_id="health_ready",
     summary="Readiness probe",
     response_model=Health,
-    responses=problems(DatabaseUnavailableError),
+    responses=problem_responses(DatabaseUnavailableError),
 )
 async def health_ready(client: DatabaseClient) -> Response:
     """Pings the database: 503 when it does not answer within two seconds."""
-    await ping_soon(client)
+    await ping_with_timeout(client)
     return json_response(HEALTHY)

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from app.http.endpoint import Endpoint
 from app.http.json import json_response
-from app.http.problems import problems
+from app.http.problems import problem_responses
 from app.http.uploads import FormWithFile, Upload
 from app.openapi.response_headers import header_references
 from routes.dependencies import ImportOptions, Page, Reader, Writer
@@ -54,7 +54,7 @@ async def import_file(
     operation_id="get_import",
     summary="Get an import",
     response_model=ImportRead,
-    responses=problems(ImportNotFoundError),
+    responses=problem_responses(ImportNotFoundError),
 )
 async def get_import(user: Reader, import_id: str) -> Response:
     """Its progress, what it created, and messages about its rows."""
@@ -66,7 +66,7 @@ async def get_import(user: Reader, import_id: str) -> Response:
     operation_id="take_back_import",
     summary="Undo an import",
     response_model=ImportUndoResult,
-    responses=problems(ImportNotFoundError, ImportRunningError),
+    responses=problem_responses(ImportNotFoundError, ImportRunningError),
 )
 async def take_back_import(user: Writer, import_id: str) -> Response:
     """Removes what it created, except what was changed since. The import itself is kept."""

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from app.http.endpoint import Endpoint, JsonBody, Query
 from app.http.json import json_response
-from app.http.problems import problems
+from app.http.problems import problem_responses
 from routes.dependencies import RETRY_ERRORS, IdempotencyKey, Reader, Writer
 from routes.responses import versioned, with_headers
 from services.tracking.projects import ProjectNameTakenError, ProjectNotFoundError, project_service
@@ -36,7 +36,7 @@ async def list_projects(user: Reader, query: Annotated[ProjectQuery, Depends(Que
     summary="Create a project",
     status_code=201,
     response_model=ProjectRead,
-    responses={**with_headers(201, "Location"), **problems(ProjectNameTakenError, *RETRY_ERRORS)},
+    responses={**with_headers(201, "Location"), **problem_responses(ProjectNameTakenError, *RETRY_ERRORS)},
 )
 async def create_project(
     request: Request,
@@ -53,7 +53,7 @@ async def create_project(
     operation_id="get_project",
     summary="Get a project",
     response_model=ProjectRead,
-    responses=problems(ProjectNotFoundError),
+    responses=problem_responses(ProjectNotFoundError),
 )
 async def get_project(user: Reader, project_id: str) -> Response:
     """An archived project is found as well."""
@@ -65,7 +65,7 @@ async def get_project(user: Reader, project_id: str) -> Response:
     operation_id="change_project",
     summary="Update a project",
     response_model=ProjectUpdateResult,
-    responses=problems(ProjectNotFoundError, ProjectNameTakenError),
+    responses=problem_responses(ProjectNotFoundError, ProjectNameTakenError),
 )
 async def change_project(
     user: Writer,
@@ -86,7 +86,7 @@ async def change_project(
     operation_id="delete_project",
     summary="Delete a project",
     status_code=204,
-    responses=problems(ProjectNotFoundError),
+    responses=problem_responses(ProjectNotFoundError),
 )
 async def delete_project(user: Writer, project_id: str) -> Response:
     """Its tasks keep their time, and no longer belong to a project."""

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.http.json import json_response
-from app.http.problems import of_the_request
+from app.http.problems import request_members
 from app.http.streaming import StreamedResponse
 from app.openapi.response_headers import header_references
 from services.common.values.versions import VersionCondition, Versioned
@@ -41,7 +41,7 @@ def imported(answer: ImportRead, *, location: str) -> Response:
 
 def with_whole_problems(request: Request, answer: Versioned) -> Versioned:
     """The answer to a bulk request, each problem in it with what it says of the request."""
-    told = of_the_request(request)
+    told = request_members(request)
     results = [
         {**result, "problem": {**result["problem"], **told}} if "problem" in result else result
         for result in answer.body["results"]

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from app.http.endpoint import Endpoint, JsonBody
 from app.http.json import json_response
-from app.http.problems import problems
+from app.http.problems import problem_responses
 from routes.dependencies import RETRY_ERRORS, IdempotencyKey, Page, Reader, Writer
 from routes.responses import versioned
 from services.tracking.schemas.tags import TagPage, TagRename, TagRenameResult
@@ -27,7 +27,7 @@ async def list_tags(user: Reader, query: Page) -> Response:
     operation_id="rename_tag",
     summary="Rename a tag",
     response_model=TagRenameResult,
-    responses=problems(*RETRY_ERRORS),
+    responses=problem_responses(*RETRY_ERRORS),
 )
 async def rename_tag(
     user: Writer, rename: Annotated[TagRename, Depends(JsonBody(TagRename))], key: IdempotencyKey

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from app.errors import StaleVersionError
 from app.http.endpoint import Endpoint, JsonBody, Query
 from app.http.json import json_response
-from app.http.problems import problems
+from app.http.problems import problem_responses
 from routes.dependencies import RETRY_ERRORS, IdempotencyKey, IfMatch, IfNoneMatch, Overlap, Reader, Writer
 from routes.responses import versioned, with_headers, with_whole_problems
 from services.common.values.fields import EmptyBody
@@ -40,7 +40,7 @@ async def list_tasks(user: Reader, query: Annotated[TaskQuery, Depends(Query(Tas
     summary="Create a task",
     status_code=201,
     response_model=TaskRead,
-    responses={**with_headers(201, "ETag", "Location"), **problems(*RETRY_ERRORS)},
+    responses={**with_headers(201, "ETag", "Location"), **problem_responses(*RETRY_ERRORS)},
 )
 async def create_task(
     request: Request,
@@ -57,7 +57,7 @@ async def create_task(
     operation_id="change_tasks",
     summary="Create, update and delete tasks in bulk",
     response_model=BulkResponse,
-    responses=problems(TaskNotFoundError, BulkTooLargeError, *RETRY_ERRORS),
+    responses=problem_responses(TaskNotFoundError, BulkTooLargeError, *RETRY_ERRORS),
 )
 async def change_tasks(
     request: Request,
@@ -81,7 +81,7 @@ async def change_tasks(
     response_model=TaskWithEntries,
     responses={
         304: {"description": "If-None-Match names this version"},
-        **problems(TaskNotFoundError),
+        **problem_responses(TaskNotFoundError),
     },
 )
 async def get_task(user: Reader, task_id: str, if_none_match: IfNoneMatch) -> Response:
@@ -94,7 +94,7 @@ async def get_task(user: Reader, task_id: str, if_none_match: IfNoneMatch) -> Re
     operation_id="change_task",
     summary="Update a task",
     response_model=TaskRead,
-    responses=problems(TaskNotFoundError, StaleVersionError),
+    responses=problem_responses(TaskNotFoundError, StaleVersionError),
 )
 async def change_task(
     user: Writer,
@@ -114,7 +114,7 @@ async def change_task(
     operation_id="trash_task",
     summary="Move a task to the trash",
     status_code=204,
-    responses=problems(TaskNotFoundError, StaleVersionError),
+    responses=problem_responses(TaskNotFoundError, StaleVersionError),
 )
 async def trash_task(user: Writer, task_id: str, if_match: IfMatch) -> Response:
     """Stops its timer. Its time is kept, and counts again when the task is restored."""
@@ -127,7 +127,7 @@ async def trash_task(user: Writer, task_id: str, if_match: IfMatch) -> Response:
     operation_id="restore_task",
     summary="Restore a task from the trash",
     response_model=TaskRead,
-    responses=problems(TaskNotFoundError, StaleVersionError, *RETRY_ERRORS),
+    responses=problem_responses(TaskNotFoundError, StaleVersionError, *RETRY_ERRORS),
 )
 async def restore_task(
     user: Writer,

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from app.errors import StaleVersionError
 from app.http.endpoint import Endpoint, JsonBody, Query
 from app.http.json import json_response
-from app.http.problems import problems
+from app.http.problems import problem_responses
 from routes.dependencies import RETRY_ERRORS, IdempotencyKey, IfMatch, IfNoneMatch, Overlap, Page, Reader, Writer
 from routes.responses import versioned, with_headers
 from services.common.values.fields import EmptyBody
@@ -45,7 +45,7 @@ async def list_time_entries(user: Reader, query: Annotated[EntryQuery, Depends(Q
     operation_id="list_time_entries_of_task",
     summary="List the time entries of a task",
     response_model=EntryPage,
-    responses=problems(TaskNotFoundError),
+    responses=problem_responses(TaskNotFoundError),
 )
 async def list_time_entries_of_task(user: Reader, task_id: str, query: Page) -> Response:
     """Newest first, including the running one."""
@@ -59,7 +59,7 @@ async def list_time_entries_of_task(user: Reader, task_id: str, query: Page) -> 
     response_model=EntryRead,
     responses={
         304: {"description": "If-None-Match names this version"},
-        **problems(TaskNotFoundError, EntryNotFoundError),
+        **problem_responses(TaskNotFoundError, EntryNotFoundError),
     },
 )
 async def get_time_entry(user: Reader, task_id: str, entry_id: str, if_none_match: IfNoneMatch) -> Response:
@@ -76,7 +76,9 @@ async def get_time_entry(user: Reader, task_id: str, entry_id: str, if_none_matc
     response_model=EntryWriteResult,
     responses={
         **with_headers(201, "Location"),
-        **problems(TaskNotFoundError, TaskFullError, OverlapError, StaleVersionError, InTheFutureError, *RETRY_ERRORS),
+        **problem_responses(
+            TaskNotFoundError, TaskFullError, OverlapError, StaleVersionError, InTheFutureError, *RETRY_ERRORS
+        ),
     },
 )
 async def create_time_entry(
@@ -100,7 +102,7 @@ async def create_time_entry(
     operation_id="change_time_entry",
     summary="Update a time entry",
     response_model=EntryWriteResult,
-    responses=problems(
+    responses=problem_responses(
         TaskNotFoundError,
         EntryNotFoundError,
         TimerRunningError,
@@ -130,7 +132,7 @@ async def change_time_entry(
     operation_id="delete_time_entry",
     summary="Delete a time entry",
     status_code=204,
-    responses=problems(TaskNotFoundError, EntryNotFoundError, TimerRunningError, StaleVersionError),
+    responses=problem_responses(TaskNotFoundError, EntryNotFoundError, TimerRunningError, StaleVersionError),
 )
 async def delete_time_entry(
     user: Writer,
@@ -149,7 +151,7 @@ async def delete_time_entry(
     operation_id="split_time_entry",
     summary="Split a time entry",
     response_model=EntrySplitResult,
-    responses=problems(
+    responses=problem_responses(
         TaskNotFoundError,
         EntryNotFoundError,
         TimerRunningError,
@@ -186,7 +188,7 @@ async def split_time_entry(
     operation_id="move_time_entry",
     summary="Move a time entry to another task",
     response_model=EntryWriteResult,
-    responses=problems(
+    responses=problem_responses(
         TaskNotFoundError,
         EntryNotFoundError,
         TimerRunningError,
@@ -223,7 +225,7 @@ async def move_time_entry(
     operation_id="restore_time_entry",
     summary="Restore a deleted time entry",
     response_model=EntryWriteResult,
-    responses=problems(
+    responses=problem_responses(
         EntryNotFoundError, TaskNotFoundError, TaskFullError, OverlapError, StaleVersionError, *RETRY_ERRORS
     ),
 )

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from app.errors import StaleVersionError
 from app.http.endpoint import Endpoint, JsonBody
-from app.http.problems import problems
+from app.http.problems import problem_responses
 from routes.dependencies import RETRY_ERRORS, IdempotencyKey, IfMatch, IfNoneMatch, Overlap, TimerReader, TimerUser
 from routes.responses import versioned
 from services.common.values.fields import EmptyBody
@@ -25,7 +25,7 @@ from services.tracking.schemas.timer import (
     TimerUpdate,
     TimerWriteResult,
 )
-from services.tracking.switch import switching_service
+from services.tracking.switch import switch_service
 from services.tracking.tasks import TaskNotFoundError
 from services.tracking.timer import NoRunningTimerError, NothingToResumeError, TimerAlreadyRunningError, timer_service
 
@@ -55,7 +55,7 @@ async def get_timer(user: TimerReader, if_none_match: IfNoneMatch) -> Response:
     response_model=TimerWriteResult,
     responses={
         200: {"description": "It runs on this task already", "model": TimerWriteResult},
-        **problems(
+        **problem_responses(
             TaskNotFoundError,
             TimerAlreadyRunningError,
             TaskFullError,
@@ -82,7 +82,7 @@ async def start_timer(
     operation_id="stop_timer",
     summary="Stop the timer",
     response_model=TimerStopResult,
-    responses=problems(
+    responses=problem_responses(
         NoRunningTimerError,
         EntryNotFoundError,
         TaskNotFoundError,
@@ -112,7 +112,7 @@ async def stop_timer(
     operation_id="switch_timer",
     summary="Switch the timer to another task",
     response_model=TimerSwitchResult,
-    responses=problems(
+    responses=problem_responses(
         TaskNotFoundError,
         TaskFullError,
         StaleVersionError,
@@ -128,9 +128,7 @@ async def switch_timer(
     key: IdempotencyKey,
 ) -> Response:
     """Atomic: one timer stops and the other starts at the same instant. With none running, it only starts one."""
-    return versioned(
-        await switching_service.switch(user, to=to, overlap=sent.overlap, if_match=if_match, request_key=key)
-    )
+    return versioned(await switch_service.switch(user, to=to, overlap=sent.overlap, if_match=if_match, request_key=key))
 
 
 @router.patch(
@@ -138,7 +136,7 @@ async def switch_timer(
     operation_id="correct_timer",
     summary="Update the running timer",
     response_model=TimerWriteResult,
-    responses=problems(NoRunningTimerError, OverlapError, StaleVersionError, InTheFutureError),
+    responses=problem_responses(NoRunningTimerError, OverlapError, StaleVersionError, InTheFutureError),
 )
 async def correct_timer(
     user: TimerUser,
@@ -155,7 +153,7 @@ async def correct_timer(
     operation_id="discard_timer",
     summary="Discard the running timer",
     status_code=204,
-    responses=problems(NoRunningTimerError, StaleVersionError),
+    responses=problem_responses(NoRunningTimerError, StaleVersionError),
 )
 async def discard_timer(user: TimerUser, sent: Overlap, if_match: IfMatch) -> Response:  # noqa: ARG001 -- one rule for all writes
     """For 30 days, POST /time-entries/{entry_id}/restore brings back the time tracked so far."""
@@ -171,7 +169,9 @@ async def discard_timer(user: TimerUser, sent: Overlap, if_match: IfMatch) -> Re
     response_model=TimerWriteResult,
     responses={
         200: {"description": "It runs on that task already", "model": TimerWriteResult},
-        **problems(NothingToResumeError, TimerAlreadyRunningError, TaskFullError, StaleVersionError, *RETRY_ERRORS),
+        **problem_responses(
+            NothingToResumeError, TimerAlreadyRunningError, TaskFullError, StaleVersionError, *RETRY_ERRORS
+        ),
     },
 )
 async def resume_timer(

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from app.errors import RateLimitError
 from app.http.endpoint import Endpoint, JsonBody
 from app.http.json import json_response
-from app.http.problems import problems
+from app.http.problems import problem_responses
 from routes.dependencies import AccountHolder, Limiter, Page, ServiceSettings
 from routes.responses import with_headers
 from services.accounts.audit import audit_service
@@ -29,7 +29,7 @@ account = APIRouter(route_class=Endpoint, prefix="/users/me", tags=["users"])
     response_model=UserRead,
     responses={
         **with_headers(201, "Location"),
-        **problems(EmailTakenError, RegistrationClosedError, RateLimitError),
+        **problem_responses(EmailTakenError, RegistrationClosedError, RateLimitError),
     },
 )
 async def register(
@@ -64,7 +64,7 @@ async def list_audit_events(user: AccountHolder, query: Page) -> Response:
     operation_id="change_me",
     summary="Update my account",
     response_model=UserRead,
-    responses=problems(WrongPasswordError, EmailTakenError),
+    responses=problem_responses(WrongPasswordError, EmailTakenError),
 )
 async def change_me(user: AccountHolder, change: Annotated[UserUpdate, Depends(JsonBody(UserUpdate))]) -> Response:
     """JSON merge patch: fields that are not sent keep their values, and preferences are merged key by key.
@@ -79,7 +79,7 @@ async def change_me(user: AccountHolder, change: Annotated[UserUpdate, Depends(J
     operation_id="delete_me",
     summary="Delete my account",
     status_code=204,
-    responses=problems(WrongPasswordError),
+    responses=problem_responses(WrongPasswordError),
 )
 async def delete_me(user: AccountHolder, sent: Annotated[AccountDelete, Depends(JsonBody(AccountDelete))]) -> Response:
     """Permanently deletes the account with all its tasks, time entries, projects and tokens. This cannot be undone."""

@@ -17,7 +17,7 @@ from xdist.scheduler import WorkStealingScheduling
 
 from app.config import Settings
 from app.database.client import connect
-from app.database.deadlines import without_haste
+from app.database.deadlines import without_deadline
 from app.main import create_app
 from app.security.passwords import passwords
 from app.security.tokens import AccessTokens
@@ -137,10 +137,10 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
     """The database of this worker, gone afterwards."""
     client = connect(settings)
     try:
-        with without_haste():
+        with without_deadline():
             await client.drop_database(settings.database_name)
         yield client[settings.database_name]
-        with without_haste():
+        with without_deadline():
             await client.drop_database(settings.database_name)
     finally:
         client.close()
@@ -151,7 +151,7 @@ async def empty_database(settings: Settings, database: Database) -> AsyncIterato
     """Another database, which is empty."""
     client = connect(settings)
     try:
-        with without_haste():
+        with without_deadline():
             await client.drop_database(f"{database.name}_empty")
             yield client[f"{database.name}_empty"]
             await client.drop_database(f"{database.name}_empty")
@@ -191,7 +191,7 @@ async def _prepare_again(database: Database) -> None:
 
 async def empty(collection: AsyncIOMotorCollection[Json]) -> None:
     """Takes out one document after the other: the embedded store hangs when many at once meet a transaction."""
-    with without_haste():
+    with without_deadline():
         if rows := await collection.find({}, {"_id": 1}).to_list():
             await collection.bulk_write([DeleteOne(row) for row in rows], ordered=False)
 

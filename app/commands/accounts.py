@@ -7,8 +7,8 @@ from pydantic import ValidationError as PydanticError
 from app.commands.database_session import on_the_database
 from app.config import Settings
 from app.errors import CommandError, ServiceError
-from app.validation_errors import sentence
-from documents.registry import open_as_it_is, open_database
+from app.validation_errors import error_message
+from documents.registry import open_database, open_without_setup
 from services.accounts.schemas.users import UserCreate, UserRead
 from services.accounts.users import user_service
 
@@ -35,7 +35,7 @@ class Accounts:
             async for account in user_service.accounts():
                 tell("\t".join(map(_on_one_line, account)))
 
-        on_the_database(self._settings, open_as_it_is, work, failure=AccountError)
+        on_the_database(self._settings, open_without_setup, work, failure=AccountError)
 
     def reset_password(self, *, email: str, password: str) -> None:
         """Sets the password and ends all sessions."""
@@ -55,7 +55,7 @@ def _checked(**fields: str | None) -> UserCreate:
         return UserCreate.model_validate({name: value for name, value in fields.items() if value is not None})
     except PydanticError as error:
         found = error.errors(include_url=False, include_input=False)[0]
-        raise AccountError(f"The {found['loc'][0]} is not accepted: {sentence(found)}.") from None
+        raise AccountError(f"The {found['loc'][0]} is not accepted: {error_message(found)}.") from None
 
 
 def _sentence(refused: ServiceError) -> str:

@@ -19,11 +19,11 @@ from app.clock import rfc3339, utc_now
 from app.commands.atomic_files import Destination, called, open_for_reading
 from app.commands.database_session import Opened, on_the_database
 from app.config import Settings
-from app.database.deadlines import without_haste
+from app.database.deadlines import without_deadline
 from app.errors import CommandError
 from documents.common.json_schema import SCHEMA_VERSION
 from documents.maintenance.dump import COLLECTIONS, HistoryGoneError, OneInstant, is_empty, one_instant, split, store
-from documents.registry import open_as_it_is, open_database
+from documents.registry import open_database, open_without_setup
 
 KIND = "task-timer backup"
 MANIFEST = "manifest.json"
@@ -49,7 +49,7 @@ def back_up(settings: Settings, *, file: Destination, tell: Tell) -> int:
     is still as it was.
     """
     with file.opened() as opened:
-        return _run(settings, open_as_it_is, lambda: _back_up(opened, tell))
+        return _run(settings, open_without_setup, lambda: _back_up(opened, tell))
 
 
 def restore(settings: Settings, *, file: Path, tell: Tell) -> int:
@@ -63,7 +63,7 @@ def restore(settings: Settings, *, file: Path, tell: Tell) -> int:
 
 
 def _run(settings: Settings, opened: Opened, work: Callable[[], Awaitable[int]]) -> int:
-    with without_haste():
+    with without_deadline():
         return on_the_database(settings, opened, work, failure=BackupError)
 
 

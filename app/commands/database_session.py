@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from pymongo.errors import ConnectionFailure, PyMongoError
 
 from app.config import Settings
-from app.database.requirements import words_of
+from app.database.requirements import server_message
 from app.embedded.store import database_url
 from app.errors import CommandError, ServiceError
 
@@ -40,7 +40,7 @@ def on_the_database(
         except ConnectionFailure as silent:
             raise failure("The database does not answer.") from silent
         except PyMongoError as refused:
-            raise failure(f"The database does not do it: {words_of(refused)}.") from refused
+            raise failure(f"The database does not do it: {server_message(refused)}.") from refused
 
 
 async def _at_work(opened: AbstractAsyncContextManager[object], work: Callable[[], Awaitable[T]]) -> T:

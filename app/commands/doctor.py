@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from app.commands.database_session import on_the_database
 from app.config import Settings
-from app.database.deadlines import without_haste
+from app.database.deadlines import without_deadline
 from app.errors import CommandError
-from app.plural import counted
+from app.plural import pluralize
 from documents.maintenance.inspection import is_of_a_later_version
-from documents.registry import open_as_it_is
+from documents.registry import open_without_setup
 from services.maintenance.doctor import Examination
 
 
@@ -21,9 +21,9 @@ def look_through(settings: Settings, *, repair: bool, tell: Callable[[str], obje
 
     Raises ExaminationError or EmbeddedStoreError.
     """
-    with without_haste():
+    with without_deadline():
         return on_the_database(
-            settings, open_as_it_is, lambda: _examine(repair=repair, tell=tell), failure=ExaminationError
+            settings, open_without_setup, lambda: _examine(repair=repair, tell=tell), failure=ExaminationError
         )
 
 
@@ -40,8 +40,8 @@ async def _examine(*, repair: bool, tell: Callable[[str], object]) -> bool:
 
 
 def _summary(examination: Examination, wrong: int, mended: int) -> str:
-    seen = f"{counted(examination.tasks, 'task')} and {counted(examination.entries, 'entry', 'entries')} checked"
+    seen = f"{pluralize(examination.tasks, 'task')} and {pluralize(examination.entries, 'entry', 'entries')} checked"
     if not wrong:
         return f"{seen}, nothing wrong."
-    found = f"{seen}, {counted(wrong, 'thing')} wrong"
+    found = f"{seen}, {pluralize(wrong, 'thing')} wrong"
     return f"{found}, {mended:,} of them mended." if mended else f"{found}."

@@ -10,8 +10,8 @@ from app.commands.atomic_files import open_for_reading
 from app.commands.database_session import on_the_database
 from app.config import Settings
 from app.errors import CommandError, ServiceError, ValidationError
-from app.plural import counted
-from app.validation_errors import in_a_body
+from app.plural import pluralize
+from app.validation_errors import body_errors
 from documents.accounts.users import OverlapPolicy
 from documents.registry import open_database
 from services.accounts.users import user_service
@@ -19,7 +19,7 @@ from services.transfer.import_service import import_service
 from services.transfer.imports.opened_file import Progress
 from services.transfer.schemas.imports import ImportForm, ImportRead, ImportRowMessage
 
-MOST_LEFT_OUT = 10
+MAX_LEFT_OUT = 10
 """How many rows are named that were left out: of a file that has grown there are many."""
 
 
@@ -55,7 +55,7 @@ def _form(asked: Mapping[str, Any]) -> ImportForm:
     try:
         return ImportForm.model_validate(asked)
     except PydanticError as error:
-        raise ImportFileError(_sentences(ValidationError(errors=in_a_body(error)))) from None
+        raise ImportFileError(_sentences(ValidationError(errors=body_errors(error)))) from None
 
 
 _OPTIONS = {"user": "rows_of"}
@@ -80,17 +80,17 @@ def _sentences(refused: ServiceError) -> str:
 def _told(read: ImportRead) -> list[str]:
     created = read["created"]
     made = (
-        f"{counted(created['entries'], 'entry', 'entries')}, {counted(created['tasks'], 'task')} and "
-        f"{counted(created['projects'], 'project')}"
+        f"{pluralize(created['entries'], 'entry', 'entries')}, {pluralize(created['tasks'], 'task')} and "
+        f"{pluralize(created['projects'], 'project')}"
     )
     lines = [f"{made} {'would be made' if read['dry_run'] else 'made'}."]
     if read["duplicates"]:
-        lines.append(f"{counted(read['duplicates'], 'row was', 'rows were')} left out:")
-        lines += [f"row {left['row']:,}: {left['reason']}" for left in read["left_out"][:MOST_LEFT_OUT]]
-        if read["duplicates"] > MOST_LEFT_OUT:
+        lines.append(f"{pluralize(read['duplicates'], 'row was', 'rows were')} left out:")
+        lines += [f"row {left['row']:,}: {left['reason']}" for left in read["left_out"][:MAX_LEFT_OUT]]
+        if read["duplicates"] > MAX_LEFT_OUT:
             lines.append("...")
     if read["skipped"]:
-        lines.append(f"{counted(read['skipped'], 'row is', 'rows are')} no time of work.")
+        lines.append(f"{pluralize(read['skipped'], 'row is', 'rows are')} no time of work.")
     lines += [_of_a_row(error) for error in read["errors"]]
     lines += [_of_a_row(notice) for notice in read["notices"]]
     if read["ignored_columns"]:

@@ -48,7 +48,7 @@ async def ping(client: Client) -> None:
     await client.admin.command("ping")
 
 
-async def ping_soon(client: Client) -> None:
+async def ping_with_timeout(client: Client) -> None:
     """Returns when the database answers within two seconds. Raises DatabaseUnavailableError when it does not."""
     try:
         async with asyncio.timeout(PING_SECONDS):

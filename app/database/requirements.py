@@ -25,7 +25,7 @@ OLDEST_VERSION = 7
 _AUTHENTICATION_FAILED = 18
 _RIGHTS_MISSING = {13, 8000}
 _NAMESPACE_NOT_FOUND = 26
-_LONGEST_WORDS = 200
+_MAX_WORDS_LENGTH = 200
 _TLS_SECONDS = 2.0
 _A_SCHEMA = {
     "$jsonSchema": {
@@ -59,15 +59,15 @@ def require_database(settings: Settings) -> None:
     except ConnectionFailure as silent:
         raise _unreachable(url, silent) from None
     except PyMongoError as refused:
-        raise UnfitDatabaseError("cannot serve Task Timer", _without_secrets(words_of(refused), url)) from None
+        raise UnfitDatabaseError("cannot serve Task Timer", _without_secrets(server_message(refused), url)) from None
 
 
-def words_of(error: PyMongoError) -> str:
+def server_message(error: PyMongoError) -> str:
     """What the server said, or the driver where it was not asked: one line, without the driver's additions."""
     details = error.details if isinstance(error, OperationFailure) else None
     words = str(details["errmsg"]) if details and "errmsg" in details else str(error)
     line = " ".join(words.partition(" (configured timeouts")[0].partition(", full error:")[0].split())
-    return line[:_LONGEST_WORDS].rstrip(".")
+    return line[:_MAX_WORDS_LENGTH].rstrip(".")
 
 
 def _require_all(client: MongoClient[dict[str, Any]], database: Database) -> None:
@@ -114,7 +114,7 @@ def _told_of(codes: set[int] | None, what: str) -> Iterator[None]:
     except OperationFailure as refused:
         if refused.code not in codes if codes is not None else refused.code in _RIGHTS_MISSING:
             raise
-        raise UnfitDatabaseError(what, words_of(refused)) from None
+        raise UnfitDatabaseError(what, server_message(refused)) from None
 
 
 @contextmanager
@@ -128,7 +128,7 @@ def suppress_code(code: int) -> Iterator[None]:
 
 
 def _unreachable(url: str, silent: ConnectionFailure) -> UnfitDatabaseError:
-    words = _without_secrets(words_of(silent), url)
+    words = _without_secrets(server_message(silent), url)
     if "SSL" in words:
         return UnfitDatabaseError("does not answer: TLS could not be agreed on", words)
     if _expects_tls(url):

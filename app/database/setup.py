@@ -7,7 +7,7 @@ from typing import Any
 from beanie import Document, init_beanie
 from pymongo.errors import CollectionInvalid, DuplicateKeyError
 
-from app.database.deadlines import without_haste
+from app.database.deadlines import without_deadline
 from app.database.view import SCHEMA_VERSIONS, Database, View, collection_options, ensure_view
 
 VALIDATORS = "validators"
@@ -39,7 +39,7 @@ async def initialise(
 
     It may run any number of times, in several processes at once.
     """
-    with without_haste():  # an index on a large collection takes its time
+    with without_deadline():  # an index on a large collection takes its time
         await _ensure_validators(database, validators)
         await init_beanie(database=database, document_models=list(documents))
         await ensure_view(database, view)

@@ -14,10 +14,10 @@ PULSE_SECONDS = 5.0
 
 PULSE_DATABASE = "task_timer_keeper"
 
-LONGEST_STEP_SECONDS = 1.0
+MAX_STEP_SECONDS = 1.0
 """How often the keeper looks for the answer at least."""
 
-_SHORTEST_SILENCE_SECONDS = 0.05
+_MIN_SILENCE_SECONDS = 0.05
 _OP_MSG = 2013
 _HEADER = struct.Struct("<iiii")
 
@@ -43,7 +43,7 @@ class Pulse:
 
         A long step is not believed: then it was this process that stood still.
         """
-        step = min(seconds, LONGEST_STEP_SECONDS)
+        step = min(seconds, MAX_STEP_SECONDS)
         if self.silence == 0 and self.connection is None:
             self._due_in -= step
             if self._due_in <= 0:
@@ -65,7 +65,7 @@ class Pulse:
         self._number += 1
         try:
             # The system itself answers these two, so they take no time even when the store hangs.
-            self.connection = socket.create_connection((LOOPBACK, self._port), timeout=LONGEST_STEP_SECONDS)
+            self.connection = socket.create_connection((LOOPBACK, self._port), timeout=MAX_STEP_SECONDS)
             self.connection.sendall(_message(_a_write(self._number)))
             self.connection.setblocking(False)
         except OSError:
@@ -88,7 +88,7 @@ class Pulse:
 
     def _lose(self) -> None:
         self.end()
-        self.silence = max(self.silence, _SHORTEST_SILENCE_SECONDS)
+        self.silence = max(self.silence, _MIN_SILENCE_SECONDS)
 
 
 def answers(port: int, *, within: float) -> bool:

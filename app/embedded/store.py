@@ -51,7 +51,7 @@ _CACHE_RULES = (
 switch between large tasks at once stop it for good. The engine itself reads this file in its folder."""
 
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
-_SMALLEST_MONGOD_CACHE_GB = 0.25
+_MIN_MONGOD_CACHE_GB = 0.25
 
 
 class EmbeddedStoreError(CommandError):
@@ -73,7 +73,7 @@ class _Kind:
     def command(self, data_dir: Path, port: int, cache: str) -> list[str]:
         folder = str(data_dir / self.name)
         if self.name == "mongod":
-            gigabytes = max(_SMALLEST_MONGOD_CACHE_GB, int(cache[:-1]) * _UNITS[cache[-1]] / _UNITS["G"])
+            gigabytes = max(_MIN_MONGOD_CACHE_GB, int(cache[:-1]) * _UNITS[cache[-1]] / _UNITS["G"])
             return [
                 *(str(self.program), "--quiet", "--dbpath", folder, "--replSet", REPLICA_SET),
                 *("--bind_ip", LOOPBACK, "--port", str(port), "--wiredTigerCacheSizeGB", f"{gigabytes:g}"),

@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
-from app.embedded.liveness import LONGEST_STEP_SECONDS, LOOPBACK, Pulse, answers
+from app.embedded.liveness import LOOPBACK, MAX_STEP_SECONDS, Pulse, answers
 
 LOCK_PATIENCE_SECONDS = 10.0
 HELD_SECONDS = 0.5
@@ -36,11 +36,11 @@ HELD_SECONDS = 0.5
 
 START_PATIENCE_SECONDS = 30.0
 POLL_SECONDS = 0.05
-LARGEST_LOG_BYTES = 4 * 1024 * 1024
+MAX_LOG_BYTES = 4 * 1024 * 1024
 
 _QUICK_FAILURE_SECONDS = 10.0
-_MOST_QUICK_FAILURES = 5
-_SHORTEST_PAUSE_SECONDS = 0.1
+_MAX_QUICK_FAILURES = 5
+_MIN_PAUSE_SECONDS = 0.1
 # A SIGTERM in the store's first milliseconds can be lost, so it is sent again after each of these.
 _END_PATIENCE_SECONDS = (1.0, 3.0, 5.0)
 
@@ -91,7 +91,7 @@ class Keeper:
         if not self._take_the_lock():
             return 0 if self._ending else _say(Said.HELD)
         self._endpoint.unlink(missing_ok=True)
-        if self._log.stat().st_size > LARGEST_LOG_BYTES:
+        if self._log.stat().st_size > MAX_LOG_BYTES:
             os.truncate(self._log, 0)
         try:
             return self._keep()
@@ -131,7 +131,7 @@ class Keeper:
             return _say(Said.PORT_TAKEN)
         news, reason = Said.READY, ""
         quick_failures = 0
-        while not self._ending and quick_failures < _MOST_QUICK_FAILURES:
+        while not self._ending and quick_failures < _MAX_QUICK_FAILURES:
             started = time.monotonic()
             if self._start():
                 _say(news, reason)
@@ -141,7 +141,7 @@ class Keeper:
             quick = time.monotonic() - started < _QUICK_FAILURE_SECONDS
             quick_failures = quick_failures + 1 if quick else 0
             if not self._ending:
-                self._wait(_SHORTEST_PAUSE_SECONDS * 2**quick_failures)
+                self._wait(_MIN_PAUSE_SECONDS * 2**quick_failures)
         return 0 if self._ending else _say(Said.FAILED, _last_line(self._log, log_start))
 
     def _start(self) -> bool:
@@ -171,7 +171,7 @@ class Keeper:
         pulse = Pulse(self._port)
         looked_at = time.monotonic()
         while not self._ending and self._store is not None and self._store.poll() is None:
-            self._wait(LONGEST_STEP_SECONDS, pulse.connection)
+            self._wait(MAX_STEP_SECONDS, pulse.connection)
             now = time.monotonic()
             pulse.go_on(now - looked_at)
             looked_at = now

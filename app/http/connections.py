@@ -28,7 +28,7 @@ from app.process_limits import most_connections
 LINGER_SECONDS = 2.0
 """How long what a refused client still sends is read and thrown away: else it may never see the refusal."""
 
-MOST_HEADERS = 200
+MAX_HEADERS = 200
 """How many headers a request may have: a browser sends about twenty, and a proxy adds a few."""
 
 log = structlog.get_logger()
@@ -99,7 +99,7 @@ class Connection(HttpToolsProtocol):
         """Begins the request, if its head is of a size that is taken. Raises HeadTooLargeError."""
         self._stop_waiting()
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > self._bounds.max_head_bytes or len(self.headers) > MOST_HEADERS:
+        if size > self._bounds.max_head_bytes or len(self.headers) > MAX_HEADERS:
             self._wrong = self._too_large()
             raise self._wrong
         self._got_on = self._in_body = True
@@ -119,7 +119,7 @@ class Connection(HttpToolsProtocol):
     def _too_large(self) -> ServiceError:
         return HeadTooLargeError(
             f"The head of the request is larger than {self._bounds.max_head_bytes:,} bytes, "
-            f"or has more than {MOST_HEADERS} headers."
+            f"or has more than {MAX_HEADERS} headers."
         )
 
     def _head_is_late(self) -> None:

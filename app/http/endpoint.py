@@ -21,10 +21,10 @@ from starlette.responses import Response
 
 from app.errors import FieldError, UnsupportedMediaTypeError, ValidationError
 from app.http.json_schema import REF, body_schemas, form_schemas, query_parameters
-from app.validation_errors import among_parameters, in_a_body
+from app.validation_errors import body_errors, query_errors
 
-MOST_FORM_FIELDS = 20
-MOST_PARAMETERS = 100
+MAX_FORM_FIELDS = 20
+MAX_PARAMETERS = 100
 MERGE_PATCH = "application/merge-patch+json"
 
 Operation = dict[str, Any]
@@ -41,8 +41,8 @@ def refuse_unknown_parameters(request: Request, known: Mapping[str, bool]) -> No
     if not request.scope["query_string"]:
         return
     sent = Counter(name for name, _ in request.query_params.multi_items())
-    if sent.total() > MOST_PARAMETERS:
-        raise ValidationError(f"There are more than {MOST_PARAMETERS} query parameters.")
+    if sent.total() > MAX_PARAMETERS:
+        raise ValidationError(f"There are more than {MAX_PARAMETERS} query parameters.")
     unknown = {name: "is not a parameter here" for name in sent if name not in known}
     twice = {name: "is given more than once" for name, times in sent.items() if times > 1 and not known.get(name)}
     wrong = {**twice, **unknown}
@@ -101,7 +101,7 @@ class Query(Argument[Model]):
         try:
             return self.model.model_validate(fields)
         except PydanticError as error:
-            raise ValidationError(errors=among_parameters(error)) from None
+            raise ValidationError(errors=query_errors(error)) from None
 
     def describe(self, operation: Operation, schemas: dict[str, Any]) -> None:
         """A parameter for each field."""
@@ -138,7 +138,7 @@ class Body(Argument[Model]):
         try:
             return self.parse(body)
         except PydanticError as error:
-            raise ValidationError(errors=in_a_body(error)) from None
+            raise ValidationError(errors=body_errors(error)) from None
 
     def describe(self, operation: Operation, schemas: dict[str, Any]) -> None:
         """The body, its model among the schemas."""
@@ -190,7 +190,7 @@ class FormBody(Body[Model]):
             fields = parse_qsl(
                 body.decode(),
                 keep_blank_values=True,
-                max_num_fields=MOST_FORM_FIELDS,
+                max_num_fields=MAX_FORM_FIELDS,
                 errors="strict",
             )
         except ValueError:

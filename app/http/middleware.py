@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.errors import BodyTooLargeError, ServiceError
 from app.http.problems import problem
 from app.http.root_path import own_path
-from app.request_context import request_under_way
+from app.request_context import request_context
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 
@@ -80,7 +80,7 @@ class Origins:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on."""
-        with request_under_way(scope, self.kept):
+        with request_context(scope, self.kept):
             await self.app(scope, receive, send)
 
 

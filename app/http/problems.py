@@ -17,7 +17,7 @@ from app.errors import (
     MethodNotAllowedError,
     NotFoundError,
     ServiceError,
-    members,
+    problem_members,
 )
 from app.http.json import json_response
 from app.http.root_path import own_path
@@ -32,11 +32,11 @@ log = structlog.get_logger()
 def problem(request: Request, error: ServiceError) -> Response:
     """The answer to a request that ended with this error, whose code the log of the request tells."""
     request.scope["error_code"] = error.code
-    body = {**members(error), **of_the_request(request)}
+    body = {**problem_members(error), **request_members(request)}
     return json_response(body, status=error.status, headers={**_headers(error), **error.headers}, media_type=PROBLEM)
 
 
-def of_the_request(request: Request) -> dict[str, str]:
+def request_members(request: Request) -> dict[str, str]:
     """The members of a problem that tell of its request."""
     return {
         "instance": "/" + quote(request.scope["path"].lstrip("/"), safe=IN_A_PATH),
@@ -86,7 +86,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.exception_handler(PyMongoError)(_database_error)
 
 
-def problems(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
+def problem_responses(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may end with these errors."""
     answers: dict[int | str, dict[str, Any]] = {}
     for error in errors:

@@ -10,16 +10,16 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from app.errors import FieldError, UnsupportedMediaTypeError, ValidationError
-from app.http.endpoint import MOST_FORM_FIELDS, Argument, Model, Operation, refuse_content_encoding, require_media_type
+from app.http.endpoint import MAX_FORM_FIELDS, Argument, Model, Operation, refuse_content_encoding, require_media_type
 from app.http.json_schema import REF, form_schemas
-from app.validation_errors import in_a_body, pointer
+from app.validation_errors import body_errors, json_pointer
 
 FILE = "file"
-LONGEST_FIELD = 8 * 1024
+MAX_FIELD_LENGTH = 8 * 1024
 """What stands beside the file is short: names, switches and a mapping of columns."""
 
 _MEDIA_TYPE = "multipart/form-data"
-_LONGEST_MEDIA_TYPE = 500
+_MAX_MEDIA_TYPE_LENGTH = 500
 _CHARSETS = {b"utf-8", b"utf8", b"us-ascii"}
 
 
@@ -46,7 +46,7 @@ class FormWithFile(Argument[Upload[Model]]):
         refuse_content_encoding(request)
         _require_a_form(request.headers.get("content-type"))
         parser = _Parser(
-            request.headers, request.stream(), max_files=2, max_fields=MOST_FORM_FIELDS, max_part_size=LONGEST_FIELD
+            request.headers, request.stream(), max_files=2, max_fields=MAX_FORM_FIELDS, max_part_size=MAX_FIELD_LENGTH
         )
         try:
             form = await parser.parse()
@@ -58,7 +58,7 @@ class FormWithFile(Argument[Upload[Model]]):
             raise ValidationError(errors=(FieldError(f"is no form with a file: {said}", pointer="#"),)) from None
         except PydanticError as error:
             parser.close()
-            raise ValidationError(errors=in_a_body(error)) from None
+            raise ValidationError(errors=body_errors(error)) from None
         except ValidationError:
             parser.close()
             raise
@@ -89,7 +89,9 @@ def _require_a_form(sent: str | None) -> None:
     Python would keep in memory each charset that it was asked for, and crash at some of them.
     """
     require_media_type(sent, _MEDIA_TYPE)
-    charset = parse_options_header(sent)[1].get(b"charset", b"utf-8") if len(sent or "") <= _LONGEST_MEDIA_TYPE else b""
+    charset = (
+        parse_options_header(sent)[1].get(b"charset", b"utf-8") if len(sent or "") <= _MAX_MEDIA_TYPE_LENGTH else b""
+    )
     if charset.lower() not in _CHARSETS:
         raise UnsupportedMediaTypeError(f"The body must be sent as {_MEDIA_TYPE}, in UTF-8.")
 
@@ -107,12 +109,12 @@ class _Parser(MultiPartParser):
 def _the_file(form: FormData) -> BinaryIO:
     sent = form.getlist(FILE)
     if not sent:
-        raise ValidationError(errors=(FieldError("is missing", pointer=pointer([FILE])),))
+        raise ValidationError(errors=(FieldError("is missing", pointer=json_pointer([FILE])),))
     if len(sent) > 1:
-        raise ValidationError(errors=(FieldError("is given more than once", pointer=pointer([FILE])),))
+        raise ValidationError(errors=(FieldError("is given more than once", pointer=json_pointer([FILE])),))
     if not isinstance(sent[0], UploadFile):
         wrong = "is not a file: it has no file name"
-        raise ValidationError(errors=(FieldError(wrong, pointer=pointer([FILE])),))
+        raise ValidationError(errors=(FieldError(wrong, pointer=json_pointer([FILE])),))
     return sent[0].file
 
 
@@ -129,5 +131,7 @@ def _the_fields(form: FormData) -> dict[str, Any]:
             wrong[name] = "is a file"
         fields[name] = value
     if wrong:
-        raise ValidationError(errors=tuple(FieldError(says, pointer=pointer([name])) for name, says in wrong.items()))
+        raise ValidationError(
+            errors=tuple(FieldError(says, pointer=json_pointer([name])) for name, says in wrong.items())
+        )
     return fields

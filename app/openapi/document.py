@@ -25,7 +25,7 @@ from app.errors import (
 )
 from app.http.endpoint import Argument, Operation
 from app.http.json_schema import answer_schemas
-from app.http.problems import PROBLEM, problems
+from app.http.problems import PROBLEM, problem_responses
 from app.openapi.response_headers import HEADERS, add_headers
 from app.openapi.static_content import Content
 from app.security.scopes import InsufficientScopeError
@@ -194,7 +194,7 @@ def _add_errors(operation: Operation) -> None:
         common += [BodyTooLargeError, UnsupportedMediaTypeError]
     if common:
         common.append(DatabaseUnavailableError)
-    for status, answer in problems(*common, ValidationError).items():
+    for status, answer in problem_responses(*common, ValidationError).items():
         standing = operation["responses"].setdefault(str(status), answer)
         content = standing.setdefault("content", {})
         content.pop("application/json", None)  # FastAPI's own idea of a 422

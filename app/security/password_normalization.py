@@ -11,7 +11,7 @@ import unicodedata
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-def prepared(password: str) -> str:
+def normalize_password(password: str) -> str:
     """The password as it is hashed: each kind of space a plain one, in NFC (RFC 8265 section 4.2.2)."""
     if password.isascii():
         return password
@@ -25,11 +25,11 @@ def forms_of(password: str) -> list[str]:
     How many there are depends on the password alone, never on who is signing in.
     """
     typed = [unicodedata.normalize(form, password) for form in ("NFC", "NFD")]
-    return list(dict.fromkeys([prepared(password), password, *typed]))
+    return list(dict.fromkeys([normalize_password(password), password, *typed]))
 
 
 def new_password(password: str) -> str:
     """The prepared password. Raises ValueError for a control character (RFC 8265 section 4.2.1)."""
     if _CONTROL.search(password):
         raise ValueError("holds a control character")
-    return prepared(password)
+    return normalize_password(password)

@@ -11,7 +11,7 @@ from typing import TypeVar
 from passlib.context import CryptContext
 from passlib.hash import argon2
 
-from app.security.password_normalization import forms_of, prepared
+from app.security.password_normalization import forms_of, normalize_password
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ class Passwords:
 
     async def hash(self, password: str) -> str:
         """A salted hash of the password, in whatever Unicode form it is typed."""
-        return await self._off_the_loop(partial(self._context.hash, prepared(password)))
+        return await self._off_the_loop(partial(self._context.hash, normalize_password(password)))
 
     async def matches(self, password: str, kept: str | None) -> bool:
         """Whether the password is the one that was hashed. Without a hash: False, after the same work."""
@@ -54,7 +54,7 @@ class Passwords:
         """As matches(). The hash is outdated when it is of another Unicode form, or took less work than a new one."""
         for form in forms_of(password):
             if await self._off_the_loop(partial(self._check, form, kept)):
-                return Check(right=True, outdated=form != prepared(password) or self.is_outdated(str(kept)))
+                return Check(right=True, outdated=form != normalize_password(password) or self.is_outdated(str(kept)))
         return Check(right=False)
 
     def _check(self, password: str, kept: str | None) -> bool:

@@ -7,7 +7,7 @@ from beanie import PydanticObjectId
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from app.security.scopes import Scope
 from documents.common.base import Row, StoredDocument
 
@@ -53,9 +53,9 @@ class ApiToken(StoredDocument):
             prefix=prefix,
             token_hash=token_hash,
             scopes=scopes,
-            expires_at=None if expires_at is None else stored(expires_at),
+            expires_at=None if expires_at is None else naive_utc(expires_at),
             last_used_at=None,
-            created_at=stored(utc_now()),
+            created_at=naive_utc(utc_now()),
         )
 
     @classmethod
@@ -68,7 +68,7 @@ class ApiToken(StoredDocument):
         """Keeps that it is used now, unless somebody has since it was read."""
         await cls._matched(
             {"_id": token["_id"], "user_id": token["user_id"], "last_used_at": token["last_used_at"]},
-            {"$set": {"last_used_at": stored(utc_now())}},
+            {"$set": {"last_used_at": naive_utc(utc_now())}},
         )
 
     @classmethod

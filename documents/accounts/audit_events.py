@@ -9,9 +9,9 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import PyMongoError
 from typing_extensions import TypeAliasType
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from app.errors import DatabaseUnavailableError
-from app.request_context import Origin
+from app.request_context import RequestContext
 from documents.common.base import StoredDocument
 
 AuditEventName = TypeAliasType(
@@ -54,19 +54,19 @@ class AuditEvent(StoredDocument):
         ]
 
     @classmethod
-    def new(cls, user_id: ObjectId, event: AuditEventName, origin: Origin, detail: dict[str, Any]) -> Self:
+    def new(cls, user_id: ObjectId, event: AuditEventName, origin: RequestContext, detail: dict[str, Any]) -> Self:
         """What has happened just now, not stored yet."""
         now = utc_now()
         return cls(
             id=PydanticObjectId(),
             user_id=PydanticObjectId(user_id),
             event=event,
-            at=stored(now),
+            at=naive_utc(now),
             address=origin.address,
             user_agent=origin.user_agent,
             request_id=origin.request_id,
             detail=detail,
-            expires_at=stored(now + origin.kept),
+            expires_at=naive_utc(now + origin.kept),
         )
 
     async def add_if_it_can_be(self) -> bool:

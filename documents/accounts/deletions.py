@@ -7,7 +7,7 @@ from beanie import PydanticObjectId
 from bson import ObjectId
 from pymongo import IndexModel
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from documents.common.base import DuplicateError, Row, StoredDocument
 
 
@@ -26,7 +26,7 @@ class AccountDeletion(StoredDocument):
     async def begin(cls, user_id: ObjectId) -> None:
         """Keeps that the account is being deleted, from now on or since it was first said."""
         try:
-            await cls(id=PydanticObjectId(user_id), created_at=stored(utc_now())).add()
+            await cls(id=PydanticObjectId(user_id), created_at=naive_utc(utc_now())).add()
         except DuplicateError:
             return
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import PyMongoError
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from app.errors import DatabaseUnavailableError
 from documents.common.base import DuplicateError, StoredDocument
 
@@ -46,12 +46,13 @@ class RateCounter(StoredDocument):
         while True:
             now = utc_now()
             if await cls._matched(
-                {"_id": counter_id, "expires_at": {"$gt": stored(now)}, "times": {"$lt": most}}, {"$inc": {"times": 1}}
+                {"_id": counter_id, "expires_at": {"$gt": naive_utc(now)}, "times": {"$lt": most}},
+                {"$inc": {"times": 1}},
             ):
                 return None
             standing = await cls._one({"_id": counter_id})
-            if standing is None or standing["expires_at"] <= stored(now):
-                if await cls._begin(counter_id, standing, stored(now + within)):
+            if standing is None or standing["expires_at"] <= naive_utc(now):
+                if await cls._begin(counter_id, standing, naive_utc(now + within)):
                     return None
             elif standing["times"] >= most:  # else somebody has begun a new stretch just now, with room in it
                 ends: datetime = standing["expires_at"]

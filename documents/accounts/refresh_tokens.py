@@ -8,10 +8,10 @@ from bson import ObjectId
 from pydantic import BaseModel
 from pymongo import ASCENDING, IndexModel
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from documents.common.base import Row, StoredDocument
 
-MOST_ROTATIONS_KEPT = 10
+MAX_ROTATIONS_KEPT = 10
 
 
 class Rotation(BaseModel):
@@ -59,21 +59,21 @@ class RefreshToken(StoredDocument):
             token_hash=token_hash,
             token_version=token_version,
             rotated=[],
-            created_at=stored(now),
-            updated_at=stored(now),
-            expires_at=stored(now + lifetime),
+            created_at=naive_utc(now),
+            updated_at=naive_utc(now),
+            expires_at=naive_utc(now + lifetime),
             revoked_at=None,
         )
 
     @classmethod
     async def find_known(cls, session_id: ObjectId) -> Row | None:
         """The session, revoked or not; None when its time is over, though the database may not have removed it yet."""
-        return await cls._one({"_id": session_id, "expires_at": {"$gt": stored(utc_now())}})
+        return await cls._one({"_id": session_id, "expires_at": {"$gt": naive_utc(utc_now())}})
 
     @classmethod
     async def is_live(cls, session_id: ObjectId, user_id: ObjectId) -> bool:
         """Whether nobody has ended this session of the user."""
-        live = {"_id": session_id, "user_id": user_id, "expires_at": {"$gt": stored(utc_now())}, "revoked_at": None}
+        live = {"_id": session_id, "user_id": user_id, "expires_at": {"$gt": naive_utc(utc_now())}, "revoked_at": None}
         return await cls._one(live, {"_id": 1}) is not None
 
     @classmethod
@@ -81,22 +81,22 @@ class RefreshToken(StoredDocument):
         """Puts another token in the place of the one that was read; False when somebody else did, or ended it."""
         now = utc_now()
         rotation = Rotation(
-            hash=session["token_hash"], rotated_at=stored(now), address=address, user_agent=user_agent
+            hash=session["token_hash"], rotated_at=naive_utc(now), address=address, user_agent=user_agent
         ).model_dump()
         changes: dict[str, Any] = {
             "token_hash": token_hash,
-            "updated_at": stored(now),
-            "expires_at": stored(now + lifetime),
+            "updated_at": naive_utc(now),
+            "expires_at": naive_utc(now + lifetime),
         }
         return await cls._matched(
             {**_of_session(session), "token_hash": session["token_hash"], "revoked_at": None},
-            {"$set": changes, "$push": {"rotated": {"$each": [rotation], "$slice": -MOST_ROTATIONS_KEPT}}},
+            {"$set": changes, "$push": {"rotated": {"$each": [rotation], "$slice": -MAX_ROTATIONS_KEPT}}},
         )
 
     @classmethod
     async def revoke(cls, session_id: ObjectId, user_id: ObjectId) -> None:
         """Ends the session. It stays, so that its tokens are known for what they are."""
-        now = stored(utc_now())
+        now = naive_utc(utc_now())
         await cls._matched(
             {"_id": session_id, "user_id": user_id, "revoked_at": None},
             {"$set": {"revoked_at": now, "updated_at": now}},

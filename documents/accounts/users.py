@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 from pymongo import ASCENDING, IndexModel
 from typing_extensions import TypeAliasType
 
-from app.clock import stored, utc_now
-from app.database.deadlines import in_time
+from app.clock import naive_utc, utc_now
+from app.database.deadlines import with_deadline
 from documents.common.base import Row, StoredDocument
 
 OverlapPolicy = TypeAliasType("OverlapPolicy", Literal["allow", "warn", "forbid"])
@@ -61,7 +61,7 @@ class User(StoredDocument):
     @classmethod
     def new(cls, *, email: str, email_key: str, password_hash: str, full_name: str | None, timezone: str) -> Self:
         """A user who has just registered, not stored yet."""
-        now = stored(utc_now())
+        now = naive_utc(utc_now())
         return cls(
             id=ObjectId(),
             email=email,
@@ -113,21 +113,21 @@ class User(StoredDocument):
         """What a list tells of all users, the oldest first."""
         shown = {"email": 1, "full_name": 1, "is_active": 1, "deleted_at": 1, "created_at": 1}
         found = cls.rows().find({}, shown, sort=[("_id", ASCENDING)])
-        while rows := await in_time(found.to_list(_AT_ONCE)):
+        while rows := await with_deadline(found.to_list(_AT_ONCE)):
             for row in rows:
                 yield row
 
     @classmethod
     async def change(cls, user_id: ObjectId, fields: Row) -> Row | None:
         """Sets these fields and no other. Dotted names reach into preferences."""
-        return await cls._changed({"_id": user_id}, {"$set": {**fields, "updated_at": stored(utc_now())}})
+        return await cls._changed({"_id": user_id}, {"$set": {**fields, "updated_at": naive_utc(utc_now())}})
 
     @classmethod
     async def change_and_end_sessions(cls, user_id: ObjectId, fields: Row) -> Row | None:
         """Sets these fields, and makes every access token of the user void."""
         return await cls._changed(
             {"_id": user_id},
-            {"$set": {**fields, "updated_at": stored(utc_now())}, "$inc": {"token_version": 1}},
+            {"$set": {**fields, "updated_at": naive_utc(utc_now())}, "$inc": {"token_version": 1}},
         )
 
     @classmethod
@@ -136,7 +136,7 @@ class User(StoredDocument):
         return await cls._matched(
             {"_id": user["_id"], "password_hash": user["password_hash"]},
             {
-                "$set": {"password_hash": password_hash, "updated_at": stored(utc_now())},
+                "$set": {"password_hash": password_hash, "updated_at": naive_utc(utc_now())},
                 "$inc": {"token_version": 1},
             },
         )
@@ -151,7 +151,7 @@ class User(StoredDocument):
     @classmethod
     async def begin_deletion(cls, user: Row) -> bool:
         """Keeps the user out and frees the address; False when it was done already, or the password has changed."""
-        now = stored(utc_now())
+        now = naive_utc(utc_now())
         gone = {"is_active": False, "email_key": f"deleted {user['_id']}", "deleted_at": now, "updated_at": now}
         return await cls._matched(
             {"_id": user["_id"], "password_hash": user["password_hash"], "is_active": True},

@@ -9,9 +9,9 @@ from bson.errors import InvalidId
 from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo.errors import BulkWriteError, DuplicateKeyError, WriteError
 
-from app.database.deadlines import in_time
+from app.database.deadlines import with_deadline
 from app.errors import ConflictError
-from documents.common.transactions import session_under_way, transaction
+from documents.common.transactions import current_session, transaction
 
 Row = dict[str, Any]
 """A document as the driver decodes it: field names to values, instants in naive UTC."""
@@ -79,7 +79,7 @@ class StoredDocument(Document):
         """Stores a new document. Raises DuplicateError when a unique index has it already."""
         row = self.as_row()
         try:
-            await in_time(self.rows().insert_one(row, session=session_under_way()))
+            await with_deadline(self.rows().insert_one(row, session=current_session()))
         except DuplicateKeyError as taken:
             raise DuplicateError from taken
         return row
@@ -88,7 +88,7 @@ class StoredDocument(Document):
     async def add_all(cls, rows: list[Row]) -> None:
         """Stores new documents, in one trip, in a transaction. Raises DuplicateError when one of them is there."""
         try:
-            await in_time(cls.rows().insert_many(rows, session=session_under_way()))
+            await with_deadline(cls.rows().insert_many(rows, session=current_session()))
         except (DuplicateKeyError, BulkWriteError) as refused:
             if not _is_duplicate(refused):
                 raise
@@ -97,13 +97,13 @@ class StoredDocument(Document):
     @classmethod
     async def _one(cls, condition: Row, projection: Row | None = None, **options: Any) -> Row | None:
         """The row that meets the condition, or None."""
-        return await in_time(cls.rows().find_one(condition, projection, session=session_under_way(), **options))
+        return await with_deadline(cls.rows().find_one(condition, projection, session=current_session(), **options))
 
     @classmethod
     async def aggregated(cls, stages: list[Row], **options: Any) -> list[Row]:
         """The rows that an aggregation ends with. Its first stage names the owner."""
-        found = cls.rows().aggregate(stages, session=session_under_way(), **options)
-        return await in_time(found.to_list(None))
+        found = cls.rows().aggregate(stages, session=current_session(), **options)
+        return await with_deadline(found.to_list(None))
 
     @classmethod
     async def newest_of(cls, user_id: ObjectId, *, after: ObjectId | None, limit: int) -> list[Row]:
@@ -127,7 +127,7 @@ class StoredDocument(Document):
     @classmethod
     async def _removed(cls, condition: Row) -> bool:
         """Whether one document met the condition, and is gone."""
-        result = await in_time(cls.rows().delete_one(condition, session=session_under_way()))
+        result = await with_deadline(cls.rows().delete_one(condition, session=current_session()))
         return result.deleted_count == 1
 
     @classmethod
@@ -137,7 +137,7 @@ class StoredDocument(Document):
         Raises DuplicateError when a unique index refuses it, and DocumentFullError when it would be too large.
         """
         try:
-            result = await in_time(cls.rows().update_one(condition, update, session=session_under_way()))
+            result = await with_deadline(cls.rows().update_one(condition, update, session=current_session()))
         except DuplicateKeyError as taken:
             raise DuplicateError from taken
         except WriteError as refused:

@@ -8,14 +8,14 @@ from beanie import PydanticObjectId
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from documents.common.base import Row, StoredDocument
 
 KEPT = timedelta(hours=24)
 TAKEN_OVER_AFTER = timedelta(seconds=30)
 """How long a request may be under way before its retry does the work: whoever was at it has died."""
 
-_LONG_AGO = stored(datetime(1970, 1, 1, tzinfo=UTC))
+_LONG_AGO = naive_utc(datetime(1970, 1, 1, tzinfo=UTC))
 
 
 class IdempotencyKey(StoredDocument):
@@ -47,7 +47,7 @@ class IdempotencyKey(StoredDocument):
     @classmethod
     def new(cls, user_id: ObjectId, *, key: str, fingerprint: str) -> Self:
         """The key of a request that begins now, not stored yet."""
-        now = stored(utc_now())
+        now = naive_utc(utc_now())
         return cls(
             id=ObjectId(),
             user_id=user_id,
@@ -69,17 +69,17 @@ class IdempotencyKey(StoredDocument):
     @classmethod
     def is_over(cls, known: Row) -> bool:
         """Whether its 24 hours are over, though the database may not have removed it yet."""
-        return bool(known["created_at"] <= stored(utc_now() - KEPT))
+        return bool(known["created_at"] <= naive_utc(utc_now() - KEPT))
 
     @classmethod
     def is_under_way(cls, known: Row) -> bool:
         """Whether somebody is at it, as far as can be told."""
-        return known["answer"] is None and known["taken_at"] > stored(utc_now() - TAKEN_OVER_AFTER)
+        return known["answer"] is None and known["taken_at"] > naive_utc(utc_now() - TAKEN_OVER_AFTER)
 
     @classmethod
     async def take_over(cls, known: Row) -> Row | None:
         """The key in the hands of the caller; None when another retry was faster."""
-        now = stored(utc_now())
+        now = naive_utc(utc_now())
         if not await cls._matched(_hold_on(known), {"$set": {"taken_at": now}}):
             return None
         return {**known, "taken_at": now}
@@ -95,7 +95,7 @@ class IdempotencyKey(StoredDocument):
 
         `held` says so then. False when another try has taken the key over.
         """
-        now = stored(utc_now())
+        now = naive_utc(utc_now())
         kept = await cls._matched(_hold_on(held), {"$push": {"done": part}, "$set": {"taken_at": now}})
         if kept:
             held["taken_at"] = now

@@ -33,7 +33,7 @@ _NAMES: dict[type, str] = {
     list: "array",
     **{kind: names[0] for kind, names in _BSON_TYPES.items()},
 }
-_LONGEST_SHOWN = 60
+_MAX_SHOWN_LENGTH = 60
 _LIMITS = {"ge": "minimum", "le": "maximum"}
 _LIMITS_OF_A_TEXT = _LIMITS | {"min_length": "minLength", "max_length": "maxLength"}
 _LIMITS_OF_A_LIST = _LIMITS | {"min_length": "minItems", "max_length": "maxItems"}
@@ -127,7 +127,7 @@ class Mistake:
     says: str
 
 
-def mistakes(schema: Row, value: Any, at: str = "") -> Iterator[Mistake]:
+def schema_errors(schema: Row, value: Any, at: str = "") -> Iterator[Mistake]:
     """What the database would refuse about a value of this schema, so that it can be said in words."""
     if "enum" in schema and value not in schema["enum"]:
         yield Mistake(at, f"is {shown(value)}, not one of {', '.join(map(shown, schema['enum']))}")
@@ -140,7 +140,7 @@ def mistakes(schema: Row, value: Any, at: str = "") -> Iterator[Mistake]:
         yield from _mistaken_fields(schema, value, f"{at}." if at else "")
     if isinstance(value, list) and "items" in schema:
         for number, item in enumerate(value):
-            yield from mistakes(schema["items"], item, f"{at}.{number}")
+            yield from schema_errors(schema["items"], item, f"{at}.{number}")
 
 
 def shown(value: Any) -> str:
@@ -148,7 +148,7 @@ def shown(value: Any) -> str:
     if isinstance(value, datetime):
         return rfc3339(value)
     text = str(value) if isinstance(value, ObjectId) else repr(value)
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+    return text if len(text) <= _MAX_SHOWN_LENGTH else f"{text[:_MAX_SHOWN_LENGTH]}..."
 
 
 def _bson_type(value: Any) -> str:
@@ -161,7 +161,7 @@ def _mistaken_fields(schema: Row, value: Row, before: str) -> Iterator[Mistake]:
             yield Mistake(before + field, "is missing")
     for field, inner in value.items():
         if field in schema["properties"]:
-            yield from mistakes(schema["properties"][field], inner, before + field)
+            yield from schema_errors(schema["properties"][field], inner, before + field)
         else:
             yield Mistake(before + shown(field), "is not a field that there is")
 

@@ -12,7 +12,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from app.database.client import Client
-from app.database.deadlines import in_time
+from app.database.deadlines import with_deadline
 from app.errors import DatabaseUnavailableError
 
 T = TypeVar("T")
@@ -29,11 +29,11 @@ one for PostgreSQL's own."""
 _under_way: ContextVar[AsyncIOMotorClientSession | None] = ContextVar("transaction_under_way", default=None)
 
 
-class MovedOnError(Exception):
+class WriteConflictError(Exception):
     """What a transaction has read is no longer so: it is to be tried again from its beginning."""
 
 
-def session_under_way() -> AsyncIOMotorClientSession | None:
+def current_session() -> AsyncIOMotorClientSession | None:
     """The session of the transaction that the caller is part of, or None. Every call of the driver takes it."""
     return _under_way.get()
 
@@ -47,14 +47,14 @@ async def transaction(client: Client, work: Callable[[], Awaitable[T | None]]) -
     """
     if _under_way.get() is not None:
         return await work()
-    session = await in_time(client.start_session())
+    session = await with_deadline(client.start_session())
     mark = _under_way.set(session)
     try:
         session.start_transaction(read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority"))
         answer = await work()
         if answer is not None:
             await _commit(session)
-    except MovedOnError:
+    except WriteConflictError:
         return None
     except PyMongoError as error:
         if not _is_another_change(error):
@@ -85,7 +85,7 @@ async def _commit(session: AsyncIOMotorClientSession) -> None:
     or not: then it is not to be done again.
     """
     try:
-        await in_time(session.commit_transaction())
+        await with_deadline(session.commit_transaction())
     except OperationFailure as error:
         if error.code != _NO_SUCH_TRANSACTION:
             raise

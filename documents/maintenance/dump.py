@@ -12,7 +12,7 @@ from motor.motor_asyncio import AsyncIOMotorClientSession
 from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 
-from app.database.deadlines import in_time
+from app.database.deadlines import with_deadline
 from documents.accounts.users import User
 from documents.common.base import StoredDocument
 from documents.registry import DOCUMENTS
@@ -88,7 +88,7 @@ def split(bson: IO[bytes]) -> Iterator[RawBSONDocument]:
 async def is_empty() -> bool:
     """Whether no collection has a document."""
     for document in COLLECTIONS.values():
-        if await in_time(document.rows().find_one({}, {"_id": 1})) is not None:
+        if await with_deadline(document.rows().find_one({}, {"_id": 1})) is not None:
             return False
     return True
 
@@ -97,5 +97,5 @@ async def store(name: str, documents: Iterator[RawBSONDocument]) -> AsyncIterato
     """Stores new documents, and tells how many at a time."""
     rows = COLLECTIONS[name].rows()
     while some := list(islice(documents, WRITTEN_AT_ONCE)):
-        await in_time(rows.insert_many(some))
+        await with_deadline(rows.insert_many(some))
         yield len(some)

@@ -8,7 +8,7 @@ from bson.codec_options import CodecOptions, DatetimeConversion
 from app.database.setup import VALIDATED, VALIDATORS
 from app.database.view import SCHEMA_VERSIONS, Database, collection_options
 from documents.common.base import Row, StoredDocument
-from documents.common.transactions import session_under_way
+from documents.common.transactions import current_session
 from documents.registry import DOCUMENTS, validators
 from documents.tracking.tasks import Task
 from documents.tracking.view import time_entries_view
@@ -30,7 +30,7 @@ async def every(document: type[StoredDocument], condition: Row | None = None) ->
     It takes as long as it takes, so it is not `in_time`: nobody waits for an answer to a request.
     """
     collection = document.rows().with_options(codec_options=_LENIENT)
-    found = collection.find(condition or {}, batch_size=ROWS_AT_ONCE, session=session_under_way())
+    found = collection.find(condition or {}, batch_size=ROWS_AT_ONCE, session=current_session())
     while rows := await found.to_list(ROWS_AT_ONCE):
         for row in rows:
             yield row

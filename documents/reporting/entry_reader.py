@@ -8,7 +8,7 @@ from bson import ObjectId
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 
-from app.database.deadlines import in_time
+from app.database.deadlines import with_deadline
 from documents.common.base import Row
 from documents.tracking.projects import Project
 from documents.tracking.queries.entry_filter import EntryFilter, ended_entries_of_tasks
@@ -50,7 +50,7 @@ async def read_ended(
     rows: Any = Task.rows().with_options(codec_options=_UNDECODED)
     for batch in _batched([task["_id"] for task in found], TASKS_AT_ONCE):
         these = {"$match": {"_id": {"$in": batch}, "user_id": user_id}}
-        for task in await in_time(rows.aggregate([these, *then]).to_list(None)):
+        for task in await with_deadline(rows.aggregate([these, *then]).to_list(None)):
             yield bson.decode(task.raw)
 
 

@@ -7,7 +7,7 @@ from beanie import PydanticObjectId
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from documents.common.base import Row, StoredDocument
 from documents.tracking.entries import TimeEntry, without_absent
 
@@ -39,7 +39,7 @@ class DeletedEntry(StoredDocument):
             user_id=task["user_id"],
             task_id=task["_id"],
             entry=TimeEntry.model_validate(entry),
-            deleted_at=stored(utc_now()),
+            deleted_at=naive_utc(utc_now()),
         )
         await kept.add()
 
@@ -51,7 +51,7 @@ class DeletedEntry(StoredDocument):
     @classmethod
     async def find_kept(cls, user_id: ObjectId, entry_id: ObjectId) -> Row | None:
         """The deleted entry; None when its time is over, though the database may not have removed it yet."""
-        since = stored(utc_now() - KEPT)
+        since = naive_utc(utc_now() - KEPT)
         return await cls._one({"_id": entry_id, "user_id": user_id, "deleted_at": {"$gt": since}})
 
     @classmethod

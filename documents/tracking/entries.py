@@ -8,7 +8,7 @@ from bson import ObjectId
 from pydantic import BaseModel, Field
 from typing_extensions import TypeAliasType
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from documents.common.base import Row
 
 EntrySource = TypeAliasType("EntrySource", Literal["timer", "manual", "import"])
@@ -50,7 +50,7 @@ class TimeEntry(BaseModel):
         return cls._new(
             entry_id,
             **fields,
-            started_at=stored(started_at),
+            started_at=naive_utc(started_at),
             ended_at=None,
             duration_seconds=None,
             source="timer",
@@ -65,14 +65,14 @@ class TimeEntry(BaseModel):
         return cls._new(
             entry_id,
             **fields,
-            started_at=stored(started_at),
-            ended_at=stored(ended_at),
+            started_at=naive_utc(started_at),
+            ended_at=naive_utc(ended_at),
             duration_seconds=duration_seconds,
         )
 
     @classmethod
     def _new(cls, entry_id: ObjectId, **fields: Any) -> Row:
-        now = stored(utc_now())
+        now = naive_utc(utc_now())
         made = cls(
             id=PydanticObjectId(entry_id),
             created_at=now,

@@ -8,9 +8,9 @@ from bson import ObjectId
 from pydantic import Field
 from pymongo import ASCENDING, IndexModel
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from documents.common.base import Row, StoredDocument
-from documents.common.transactions import session_under_way
+from documents.common.transactions import current_session
 from documents.tracking.entries import HourlyRate
 
 BEING_DELETED: Row = {"deleted_at": {"$type": "date"}}
@@ -56,7 +56,7 @@ class Project(StoredDocument):
     @classmethod
     def new(cls, user_id: ObjectId, project_id: ObjectId, fields: dict[str, Any]) -> Self:
         """A project that has just been made, not stored yet; `fields` are its name to its hourly rate."""
-        now = stored(utc_now())
+        now = naive_utc(utc_now())
         return cls(
             **fields,
             id=project_id,
@@ -86,7 +86,7 @@ class Project(StoredDocument):
         A transaction does not see what has begun beside it. So it changes the project as well: the
         database lets that and the beginning of a deletion happen one after the other.
         """
-        if session_under_way() is None:
+        if current_session() is None:
             return await cls.find_live(user_id, project_id) is not None
         mine = {"_id": project_id, "user_id": user_id, "deleted_at": None}
         return await cls._matched(mine, {"$inc": {"tasks_version": 1}})
@@ -106,13 +106,13 @@ class Project(StoredDocument):
         """
         return await cls._changed(
             {"_id": project_id, "user_id": user_id, "deleted_at": None, **provided},
-            {"$set": {**fields, "updated_at": stored(utc_now())}},
+            {"$set": {**fields, "updated_at": naive_utc(utc_now())}},
         )
 
     @classmethod
     async def begin_deletion(cls, user_id: ObjectId, project_id: ObjectId) -> bool:
         """Whether the project is there and is being deleted: from now on, or since a deletion that was interrupted."""
-        now = stored(utc_now())
+        now = naive_utc(utc_now())
         mine: Row = {"_id": project_id, "user_id": user_id}
         begun = await cls._matched({**mine, "deleted_at": None}, {"$set": {"deleted_at": now, "updated_at": now}})
         return begun or await cls._one(mine, {"_id": 1}) is not None
@@ -121,7 +121,7 @@ class Project(StoredDocument):
     async def begin_taking_back(cls, project: Row) -> bool:
         """Whether a project is being deleted from now on, which has not been changed since it was read."""
         as_read: Row = {field: project[field] for field in ("_id", "user_id", "updated_at")}
-        return await cls._matched({**as_read, "deleted_at": None}, {"$set": {"deleted_at": stored(utc_now())}})
+        return await cls._matched({**as_read, "deleted_at": None}, {"$set": {"deleted_at": naive_utc(utc_now())}})
 
     @classmethod
     async def give_back(cls, project: Row) -> bool:

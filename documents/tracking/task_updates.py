@@ -5,7 +5,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from documents.common.base import Row
 
 IN_ORDER: Row = {"started_at": 1, "id": 1}
@@ -36,7 +36,7 @@ def reckoned(**more: Any) -> Row:
         "first_started_at": {"$min": _of_each_entry("started_at")},
         "last_ended_at": {"$max": _of_each_entry("ended_at")},
         "version": {"$add": ["$version", 1]},
-        "updated_at": {"$literal": stored(utc_now())},
+        "updated_at": {"$literal": naive_utc(utc_now())},
         **more,
     }
 
@@ -46,7 +46,7 @@ def still_as_imported(task: Row) -> Row:
     return {"import_version": task["version"] + 1} if task.get("import_version") == task["version"] else {}
 
 
-def untouched_since(import_id: ObjectId, before: datetime) -> Row:
+def unchanged_since(import_id: ObjectId, before: datetime) -> Row:
     """In an aggregation: whether this import made `$$this` entry, and nobody has changed it since.
 
     Then it was changed last when it was made, or `before` the import began.

@@ -9,14 +9,14 @@ from pydantic import BaseModel, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from typing_extensions import TypeAliasType
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from documents.common.base import Row, StoredDocument
 from documents.tracking.entries import EndedEntry, RunningEntry
-from documents.tracking.task_updates import IN_ORDER, adding, reckoned, still_as_imported, untouched_since
+from documents.tracking.task_updates import IN_ORDER, adding, reckoned, still_as_imported, unchanged_since
 
 TaskStatus = TypeAliasType("TaskStatus", Literal["pending", "in_progress", "completed"])
 
-MOST_ENTRIES = 2000
+MAX_ENTRIES = 2000
 """So that most tasks stay well under the 16 MB that a document may have; services.room minds long notes."""
 
 NEWEST_ENTRIES = 100
@@ -65,10 +65,10 @@ class Task(StoredDocument):
     due_at: datetime | None
     estimate_seconds: Annotated[int, Field(ge=0)] | None
     billable: bool
-    time_entries: Annotated[list[EndedEntry], Field(max_length=MOST_ENTRIES)]
+    time_entries: Annotated[list[EndedEntry], Field(max_length=MAX_ENTRIES)]
     active: RunningEntry | None = None
     tracked_seconds: Annotated[int, Field(ge=0)]
-    entry_count: Annotated[int, Field(ge=0, le=MOST_ENTRIES)]
+    entry_count: Annotated[int, Field(ge=0, le=MAX_ENTRIES)]
     first_started_at: datetime | None
     last_ended_at: datetime | None
     version: Annotated[int, Field(ge=1)]
@@ -107,7 +107,7 @@ class Task(StoredDocument):
     @classmethod
     def new(cls, user_id: ObjectId, task_id: ObjectId, fields: dict[str, Any]) -> Self:
         """A task that has just been made, not stored yet; `fields` are its title to its billable."""
-        now = stored(utc_now())
+        now = naive_utc(utc_now())
         return cls(
             **fields,
             id=task_id,
@@ -228,7 +228,7 @@ class Task(StoredDocument):
         """Sets these fields and no other, whatever else has changed; None when there is no such live task."""
         return await cls._changed(
             {"_id": task_id, "user_id": user_id, "deleted_at": None},
-            {"$set": {**fields, "updated_at": stored(utc_now())}, "$inc": {"version": 1}},
+            {"$set": {**fields, "updated_at": naive_utc(utc_now())}, "$inc": {"version": 1}},
         )
 
     @classmethod
@@ -236,7 +236,7 @@ class Task(StoredDocument):
         """Takes the task out of this project, in the trash or not; None when it is not in it."""
         return await cls._changed(
             {"_id": task_id, "user_id": user_id, "project_id": project_id},
-            {"$set": {"project_id": None, "updated_at": stored(utc_now())}, "$inc": {"version": 1}},
+            {"$set": {"project_id": None, "updated_at": naive_utc(utc_now())}, "$inc": {"version": 1}},
         )
 
     @classmethod
@@ -294,7 +294,7 @@ class Task(StoredDocument):
     @classmethod
     async def take_back_imported(cls, task: Row, import_id: ObjectId, before: datetime) -> bool:
         """Takes away the ended entries of this import that nobody has changed; False when the task has moved on."""
-        stay = {"$filter": {"input": "$time_entries", "cond": {"$not": [untouched_since(import_id, before)]}}}
+        stay = {"$filter": {"input": "$time_entries", "cond": {"$not": [unchanged_since(import_id, before)]}}}
         return await cls._matched(
             _this_version(task), [{"$set": {"time_entries": stay}}, {"$set": reckoned(**still_as_imported(task))}]
         )
@@ -354,7 +354,7 @@ class Task(StoredDocument):
     @classmethod
     async def _at_version(cls, task: Row, update: Row, condition: Row | None = None) -> Row | None:
         """The task after an update of exactly the version that was read, reckoned without reading it again."""
-        changes = {**update.get("$set", {}), "updated_at": stored(utc_now())}
+        changes = {**update.get("$set", {}), "updated_at": naive_utc(utc_now())}
         counts = {**update.get("$inc", {}), "version": 1}
         found = await cls._matched(
             {**_this_version(task), **(condition or {})}, {**update, "$set": changes, "$inc": counts}

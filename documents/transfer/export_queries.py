@@ -13,8 +13,8 @@ from weakref import WeakValueDictionary
 
 from bson import ObjectId
 
-from app.clock import stored, utc_now
-from app.database.deadlines import without_haste
+from app.clock import naive_utc, utc_now
+from app.database.deadlines import without_deadline
 from documents.common.base import Row
 from documents.tracking.deleted_entries import KEPT, DeletedEntry
 from documents.tracking.projects import Project
@@ -92,7 +92,7 @@ async def deleted_entries_of(user_id: ObjectId) -> Batches:
 
     Read after the tasks, it shows an entry that is deleted meanwhile in both places, not in none.
     """
-    kept = {"user_id": user_id, "deleted_at": {"$gt": stored(utc_now() - KEPT)}}
+    kept = {"user_id": user_id, "deleted_at": {"$gt": naive_utc(utc_now() - KEPT)}}
     found = DeletedEntry.rows().find(kept, batch_size=ENTRIES_AT_ONCE).sort("_id", 1)
     async with aclosing(in_batches(user_id, found, ENTRIES_AT_ONCE)) as batches:
         async for batch in batches:
@@ -105,7 +105,7 @@ async def in_batches(user_id: ObjectId, found: Any, at_once: int) -> Batches:
     try:
         while True:
             async with own_turn, _TURNS:
-                with without_haste():
+                with without_deadline():
                     rows = await found.to_list(at_once)
             if not rows:
                 return

@@ -10,16 +10,16 @@ from pydantic import BaseModel, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from typing_extensions import TypeAliasType
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from documents.accounts.users import OverlapPolicy
 from documents.common.base import DuplicateError, Row, StoredDocument
 
 LEASE = timedelta(seconds=10)
 """How long whoever is at an import may be silent before another takes it over."""
 
-MOST_FINDINGS = 1_000
-MOST_COLUMNS = 1_000
-LONGEST_COLUMN = 200
+MAX_FINDINGS = 1_000
+MAX_COLUMNS = 1_000
+MAX_COLUMN_LENGTH = 200
 
 ImportFormat = TypeAliasType(
     "ImportFormat", Literal["toggl", "clockify", "harvest", "timewarrior", "solidtime", "csv", "account"]
@@ -92,12 +92,12 @@ class ImportBatch(StoredDocument):
     created: Made
     duplicates: Count
     skipped: Count
-    errors: Annotated[list[Finding], Field(max_length=MOST_FINDINGS)]
+    errors: Annotated[list[Finding], Field(max_length=MAX_FINDINGS)]
     error_count: Count
-    notices: Annotated[list[Finding], Field(max_length=MOST_FINDINGS)]
+    notices: Annotated[list[Finding], Field(max_length=MAX_FINDINGS)]
     created_at: datetime
     finished_at: datetime | None
-    left_out: Annotated[list[LeftOutRow], Field(max_length=MOST_FINDINGS)] | None = None
+    left_out: Annotated[list[LeftOutRow], Field(max_length=MAX_FINDINGS)] | None = None
     """The first of the rows that `duplicates` counts, from the end of the import on."""
     row_count: Count | None = None
     rows_done: Count | None = None
@@ -105,7 +105,7 @@ class ImportBatch(StoredDocument):
     failure: str | None = None
     """Why it has failed."""
     ignored_columns: (
-        Annotated[list[Annotated[str, Field(max_length=LONGEST_COLUMN)]], Field(max_length=MOST_COLUMNS)] | None
+        Annotated[list[Annotated[str, Field(max_length=MAX_COLUMN_LENGTH)]], Field(max_length=MAX_COLUMNS)] | None
     ) = None
     """The headers of the columns that were passed over, as soon as they are known."""
 
@@ -132,7 +132,7 @@ class ImportBatch(StoredDocument):
     @classmethod
     def new(cls, user_id: ObjectId, *, format: ImportFormat, digest: str) -> Self:  # noqa: A002 -- as a file calls it
         """The import of a file that begins now, in the hands of the caller, not stored yet."""
-        now = stored(utc_now())
+        now = naive_utc(utc_now())
         return cls(
             id=ObjectId(),
             user_id=user_id,
@@ -226,7 +226,7 @@ class ImportBatch(StoredDocument):
     @classmethod
     def is_held(cls, batch: Row) -> bool:
         """Whether somebody is at it, as far as can be told."""
-        return "holder" in batch and batch["taken_at"] > stored(utc_now() - LEASE)
+        return "holder" in batch and batch["taken_at"] > naive_utc(utc_now() - LEASE)
 
     @classmethod
     def is_running(cls, batch: Row) -> bool:
@@ -236,7 +236,7 @@ class ImportBatch(StoredDocument):
     @classmethod
     async def take(cls, batch: Row, state: ImportState) -> Row | None:
         """The import in the hands of the caller; None when another was faster, or is at another one of the user."""
-        now, holder = stored(utc_now()), secrets.token_hex(16)
+        now, holder = naive_utc(utc_now()), secrets.token_hex(16)
         update: Row = {"$set": {"holder": holder, "taken_at": now, "state": state, "finished_at": None}}
         if "background" in batch:
             update["$inc"] = {"background.tries": 1}
@@ -254,12 +254,12 @@ class ImportBatch(StoredDocument):
     @classmethod
     async def keep_hold(cls, batch: Row) -> bool:
         """Says that somebody is at it still; False when another has taken it over."""
-        return await cls._matched(_hold_on(batch), {"$set": {"taken_at": stored(utc_now())}})
+        return await cls._matched(_hold_on(batch), {"$set": {"taken_at": naive_utc(utc_now())}})
 
     @classmethod
     async def note(cls, batch: Row, fields: Row) -> bool:
         """Sets what is known of the file; False when another has taken the import over."""
-        return await cls._matched(_hold_on(batch), {"$set": {**fields, "taken_at": stored(utc_now())}})
+        return await cls._matched(_hold_on(batch), {"$set": {**fields, "taken_at": naive_utc(utc_now())}})
 
     @classmethod
     async def add_made(cls, batch: Row, made: dict[str, int], errors: list[Row], *, room: int, rows: int = 0) -> bool:
@@ -268,7 +268,7 @@ class ImportBatch(StoredDocument):
         False when another has taken the import over. The first `room` of the errors are kept, all are counted.
         """
         update: Row = {
-            "$set": {"taken_at": stored(utc_now())},
+            "$set": {"taken_at": naive_utc(utc_now())},
             "$inc": {
                 **{f"created.{name}": number for name, number in made.items()},
                 "error_count": len(errors),
@@ -282,7 +282,7 @@ class ImportBatch(StoredDocument):
     @classmethod
     async def let_go(cls, batch: Row, state: ImportState, **fields: Any) -> Row | None:
         """The import as it stands in the end, with these fields, nobody's any more; None when another has it."""
-        ended: Row = {"state": state, "finished_at": stored(utc_now()) if state in _ENDS else None}
+        ended: Row = {"state": state, "finished_at": naive_utc(utc_now()) if state in _ENDS else None}
         gone = {"holder": ""} if state == "interrupted" else {"holder": "", "background": ""}
         return await cls._changed(_hold_on(batch), {"$set": {**ended, **fields}, "$unset": gone})
 

@@ -9,7 +9,7 @@ from bson import ObjectId
 from pydantic import Field
 from pymongo import ASCENDING, IndexModel
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from documents.common.base import StoredDocument
 
 KEPT = timedelta(days=7)
@@ -43,7 +43,7 @@ class ImportFile(StoredDocument):
     @classmethod
     async def keep(cls, user_id: ObjectId, import_id: ObjectId, parts: list[bytes]) -> None:
         """Keeps a file that is in these parts: see `packed`."""
-        now = stored(utc_now())
+        now = naive_utc(utc_now())
         for number, content in enumerate(parts):
             part = cls(
                 id=PydanticObjectId(),

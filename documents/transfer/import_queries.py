@@ -5,13 +5,13 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from app.database.deadlines import without_haste
+from app.database.deadlines import without_deadline
 from documents.common.base import Row, StoredDocument
-from documents.common.transactions import session_under_way
+from documents.common.transactions import current_session
 from documents.tracking.deleted_entries import DeletedEntry
 from documents.tracking.projects import Project
 from documents.tracking.queries.overlap import ended_entries_beside
-from documents.tracking.task_updates import untouched_since
+from documents.tracking.task_updates import unchanged_since
 from documents.tracking.tasks import Task
 from documents.transfer.task_batches import of_few_entries
 
@@ -51,7 +51,7 @@ async def entries_of(user_id: ObjectId, tasks: list[Row]) -> AsyncIterator[list[
     """The ended entries of these tasks of the user, a few at a time, each with its task_id."""
     shown = {f"time_entries.{name}": 1 for name in _KNOWN_BY}
     for few in of_few_entries(tasks, ROWS_AT_ONCE):
-        with without_haste():
+        with without_deadline():
             found = await Task.rows().find({"_id": {"$in": few}, "user_id": user_id}, shown).to_list(None)
         yield [{**entry, "task_id": task["_id"]} for task in found for entry in task.get("time_entries", ())]
 
@@ -82,7 +82,7 @@ async def time_within(user_id: ObjectId, since: datetime, until: datetime) -> li
 
 async def tasks_with_untouched_entries(user_id: ObjectId, import_id: ObjectId, before: datetime) -> list[ObjectId]:
     """The user's tasks, in the trash or not, that hold an entry of this import as it was made."""
-    untouched = {"$filter": {"input": "$time_entries", "cond": untouched_since(import_id, before)}}
+    untouched = {"$filter": {"input": "$time_entries", "cond": unchanged_since(import_id, before)}}
     stages: list[Row] = [
         {"$match": {"user_id": user_id}},
         {"$match": {"time_entries": {"$elemMatch": {"import_id": import_id}}}},
@@ -115,9 +115,9 @@ async def made_deleted(user_id: ObjectId, import_id: ObjectId, before: datetime)
 
 async def _streamed(document: type[StoredDocument], stages: list[Row]) -> AsyncIterator[Row]:
     """The rows of an aggregation, a few in memory at a time. It takes as long as it takes."""
-    found = document.rows().aggregate(stages, batchSize=ROWS_AT_ONCE, session=session_under_way())
+    found = document.rows().aggregate(stages, batchSize=ROWS_AT_ONCE, session=current_session())
     while True:
-        with without_haste():
+        with without_deadline():
             rows = await found.to_list(ROWS_AT_ONCE)
         if not rows:
             return

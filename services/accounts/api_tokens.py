@@ -14,7 +14,7 @@ from services.accounts.schemas.api_tokens import (
     read_api_token,
 )
 from services.common.acting_user import ActingUser
-from services.common.pagination import newest_first
+from services.common.pagination import newest_first_page
 from services.common.values.fields import PageQuery
 
 
@@ -47,7 +47,7 @@ class ApiTokenService:
 
     async def page(self, user: ActingUser, *, query: PageQuery) -> ApiTokenPage:
         """A page of the user's tokens, the newest first. Raises InvalidCursorError."""
-        found, next_cursor = await newest_first(ApiToken, user.id, query, list_name="API tokens")
+        found, next_cursor = await newest_first_page(ApiToken, user.id, query, list_name="API tokens")
         return {"items": [read_api_token(token) for token in found], "next_cursor": next_cursor}
 
     async def revoke(self, user: ActingUser, *, token_id: str) -> None:

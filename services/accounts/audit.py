@@ -6,11 +6,11 @@ from typing import Any
 import structlog
 from bson import ObjectId
 
-from app.request_context import origin
+from app.request_context import current_request
 from documents.accounts.audit_events import AuditEvent, AuditEventName
 from services.accounts.schemas.audit import AuditPage, read_audit_event
 from services.common.acting_user import ActingUser
-from services.common.pagination import newest_first
+from services.common.pagination import newest_first_page
 from services.common.values.fields import PageQuery
 
 log = structlog.get_logger()
@@ -24,7 +24,7 @@ class AuditService:
 
     async def record(self, user_id: ObjectId, event: AuditEventName, **detail: Any) -> None:
         """Keeps that this happened just now."""
-        await AuditEvent.new(user_id, event, origin(), detail).add()
+        await AuditEvent.new(user_id, event, current_request(), detail).add()
 
     def record_soon(self, user_id: ObjectId, event: AuditEventName, **detail: Any) -> None:
         """The same, but the caller does not wait for it: so that nobody can tell by the time whether it was done."""
@@ -33,12 +33,12 @@ class AuditService:
         writing.add_done_callback(self._under_way.discard)
 
     async def _try_to_record(self, user_id: ObjectId, event: AuditEventName, detail: dict[str, Any]) -> None:
-        if not await AuditEvent.new(user_id, event, origin(), detail).add_if_it_can_be():
+        if not await AuditEvent.new(user_id, event, current_request(), detail).add_if_it_can_be():
             log.warning("unrecorded_event", audit_event=event)
 
     async def page(self, user: ActingUser, *, query: PageQuery) -> AuditPage:
         """A page of what happened to the user's account, the latest first. Raises InvalidCursorError."""
-        found, next_cursor = await newest_first(AuditEvent, user.id, query, list_name="audit")
+        found, next_cursor = await newest_first_page(AuditEvent, user.id, query, list_name="audit")
         return {"items": [read_audit_event(event) for event in found], "next_cursor": next_cursor}
 
 

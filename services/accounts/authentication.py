@@ -9,7 +9,7 @@ from typing import Any
 from bson import ObjectId
 from cachetools import TTLCache
 
-from app.clock import aware, utc_now
+from app.clock import aware_utc, utc_now
 from app.security.bearer_secrets import is_api_token, sha256_of
 from app.security.tokens import AccessTokens, Claims, InvalidTokenError, TokenExpiredError
 from documents.accounts.api_tokens import ApiToken
@@ -93,11 +93,11 @@ async def _behind_an_api_token(token_hash: str) -> _Known:
     if token is None:
         raise InvalidTokenError
     user = _active(await User.with_id(token["user_id"]))
-    expires_at = None if token["expires_at"] is None else aware(token["expires_at"])
+    expires_at = None if token["expires_at"] is None else aware_utc(token["expires_at"])
     now = utc_now()
     if expires_at is not None and expires_at <= now:
         raise TokenExpiredError
-    if token["last_used_at"] is None or aware(token["last_used_at"]) <= now - USE_IS_WRITTEN_EVERY:
+    if token["last_used_at"] is None or aware_utc(token["last_used_at"]) <= now - USE_IS_WRITTEN_EVERY:
         await ApiToken.mark_used(token)
     return _Known(acting_user(user, scopes=frozenset(token["scopes"])), expires_at)
 

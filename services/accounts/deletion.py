@@ -6,7 +6,7 @@ from datetime import timedelta
 import structlog
 from bson import ObjectId
 
-from app.clock import aware, utc_now
+from app.clock import aware_utc, utc_now
 from documents.accounts.deletions import AccountDeletion
 from documents.accounts.users import User
 from documents.registry import OWNED
@@ -42,7 +42,7 @@ class AccountDeletionService:
         for user in await User.all_being_deleted():
             await self._remove(user["_id"])
         for deletion in await AccountDeletion.all_under_way():
-            await self._sweep(deletion["_id"], wait=aware(deletion["created_at"]) + SWEPT_AGAIN_AFTER - utc_now())
+            await self._sweep(deletion["_id"], wait=aware_utc(deletion["created_at"]) + SWEPT_AGAIN_AFTER - utc_now())
 
     async def _remove(self, user_id: ObjectId) -> None:
         """Everything but the account first: as long as it is there, an interrupted deletion is found again."""

@@ -7,10 +7,10 @@ from time import monotonic
 from bson import ObjectId
 from cachetools import TTLCache
 
-from app.clock import aware, utc_now
+from app.clock import aware_utc, utc_now
 from app.config import Settings
 from app.errors import RateLimitError
-from app.request_context import origin
+from app.request_context import current_request
 from documents.accounts.rate_counters import RateCounter
 
 MINUTE = timedelta(minutes=1)
@@ -41,16 +41,16 @@ class RateLimiter:
 
     async def admit_sign_in(self, *, email: str) -> None:
         """Raises RateLimitError, or DatabaseUnavailableError when nobody can tell."""
-        await self._admit(self._sign_in_by_address, origin().address)
+        await self._admit(self._sign_in_by_address, current_request().address)
         await self._admit(self._sign_in_by_email, email)
 
     async def admit_registration(self) -> None:
         """Raises RateLimitError, or DatabaseUnavailableError when nobody can tell."""
-        await self._admit(self._registration, origin().address)
+        await self._admit(self._registration, current_request().address)
 
     async def admit_refresh(self) -> None:
         """Raises RateLimitError, or DatabaseUnavailableError when nobody can tell."""
-        await self._admit(self._refresh, origin().address)
+        await self._admit(self._refresh, current_request().address)
 
     def admit_request(self, user_id: ObjectId) -> None:
         """Counts a request of a signed-in user in the memory of this process. Raises RateLimitError."""
@@ -70,7 +70,7 @@ class RateLimiter:
             return
         ends = await RateCounter.take(limit.what, whose, most=limit.most, within=limit.within)
         if ends is not None:
-            raise _refusal(limit.most, aware(ends) - utc_now())
+            raise _refusal(limit.most, aware_utc(ends) - utc_now())
 
 
 def _refusal(most: int, left: timedelta) -> RateLimitError:

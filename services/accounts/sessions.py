@@ -5,10 +5,10 @@ from datetime import timedelta
 
 from bson import ObjectId
 
-from app.clock import aware, utc_now
+from app.clock import aware_utc, utc_now
 from app.config import Settings
 from app.errors import AuthenticationError
-from app.request_context import Origin, origin
+from app.request_context import RequestContext, current_request
 from app.security.bearer_secrets import RefreshSecret, RefreshSecrets
 from app.security.passwords import passwords
 from app.security.tokens import AccessTokens, InvalidTokenError
@@ -20,7 +20,7 @@ from services.accounts.authentication import authentication_service
 from services.accounts.rate_limits import RateLimiter
 from services.accounts.schemas.users import TokenRead
 from services.common.acting_user import ActingUser
-from services.common.concurrency import until_settled
+from services.common.concurrency import retry_on_conflict
 from services.common.values.emails import email_key, email_keys
 
 FORGIVEN = timedelta(seconds=10)
@@ -82,7 +82,7 @@ class SessionService:
         Raises InvalidTokenError or RateLimitError.
         """
         await limiter.admit_refresh()
-        secret, caller = RefreshSecret.read(refresh_token), origin()
+        secret, caller = RefreshSecret.read(refresh_token), current_request()
         if secret is None:
             raise InvalidTokenError
 
@@ -107,7 +107,7 @@ class SessionService:
             authentication_service.forget(session["user_id"])
             raise InvalidTokenError
 
-        return await until_settled(attempt)
+        return await retry_on_conflict(attempt)
 
     async def end(self, user: ActingUser) -> None:
         """Ends the session that the user is asking in: its tokens are void here at once, elsewhere within 10 s."""
@@ -151,11 +151,11 @@ def _read(tokens: TokenMaker, user: Row, secret: RefreshSecret) -> TokenRead:
     }
 
 
-def _is_asked_again(session: Row, secret: RefreshSecret, caller: Origin) -> bool:
+def _is_asked_again(session: Row, secret: RefreshSecret, caller: RequestContext) -> bool:
     since = utc_now() - FORGIVEN
     return any(
         rotation["hash"] == secret.hash
-        and aware(rotation["rotated_at"]) > since
+        and aware_utc(rotation["rotated_at"]) > since
         and (rotation["address"], rotation["user_agent"]) == (caller.address, caller.user_agent)
         for rotation in session["rotated"]
     )

@@ -13,13 +13,13 @@ from bson import ObjectId
 from bson.errors import InvalidId
 from pydantic import BaseModel
 
-from app.clock import rfc3339, stored
+from app.clock import naive_utc, rfc3339
 from app.errors import FieldError, ValidationError
 
 Item = TypeVar("Item")
 
 _DIGEST_BYTES = 12
-_LARGEST_NUMBER = 2**63 - 1
+_MAX_NUMBER = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,14 @@ class InvalidCursorError(ValidationError):
         super().__init__(errors=(FieldError(wrong, parameter="cursor"),))
 
 
-def scope_of(list_name: str, user_id: ObjectId, query: BaseModel) -> bytes:
+def cursor_scope(list_name: str, user_id: ObjectId, query: BaseModel) -> bytes:
     """What a cursor belongs to: everything of the query that decides which items come, and in which order."""
     asked = query.model_dump(mode="json", exclude={"limit", "cursor"})
     said = orjson.dumps([list_name, asked], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(user_id.binary + said).digest()
 
 
-def cut(
+def page_of(
     found: list[Item], *, limit: int, position: Callable[[Item], Position], scope: bytes
 ) -> tuple[list[Item], str | None]:
     """The items of a page, and the cursor of the next one if more was found than the page holds."""
@@ -89,10 +89,10 @@ def _told(value: Any) -> tuple[str, Any]:
 
 def _understood(kind: str, value: Any) -> Any:
     if kind == "instant":
-        return stored(datetime.fromisoformat(value))
+        return naive_utc(datetime.fromisoformat(value))
     if kind == "id":
         return ObjectId(value)
-    if not isinstance(value, str | int | None) or (isinstance(value, int) and abs(value) > _LARGEST_NUMBER):
+    if not isinstance(value, str | int | None) or (isinstance(value, int) and abs(value) > _MAX_NUMBER):
         raise InvalidCursorError
     return value
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from bson import ObjectId
 
-from app.clock import aware
+from app.clock import aware_utc
 from app.errors import ConflictError, FieldError, ServiceError, ValidationError
 from documents.common.base import DuplicateError, Row
 from documents.common.idempotency_keys import IdempotencyKey
 from services.common.acting_user import ActingUser
-from services.common.concurrency import until_settled
+from services.common.concurrency import retry_on_conflict
 from services.common.values.versions import Versioned
 
 _REPLAYED = {"Idempotency-Replayed": "true"}
@@ -45,7 +45,7 @@ class RequestKey:
     fingerprint: str
 
 
-class Work:
+class Attempt:
     """One try at the work of a request.
 
     `retried` says that a try before this one came to no answer: it may have done the work, a part of
@@ -63,7 +63,7 @@ class Work:
         """The id of the thing that is to be made: the same one at every try of a request that has a key."""
         if self._held is None:
             return ObjectId()
-        begun = int(aware(self._held["created_at"]).timestamp())
+        begun = int(aware_utc(self._held["created_at"]).timestamp())
         rest = hashlib.blake2b(f"{self._held['seed']}/{part}".encode(), digest_size=8).digest()
         return ObjectId(begun.to_bytes(4) + rest)
 
@@ -90,8 +90,8 @@ class Work:
             raise IdempotencyInProgressError
 
 
-async def once(
-    user: ActingUser, request_key: RequestKey | None, do: Callable[[Work], Awaitable[Versioned]]
+async def run_once(
+    user: ActingUser, request_key: RequestKey | None, do: Callable[[Attempt], Awaitable[Versioned]]
 ) -> Versioned:
     """What `do` answers; a request that was sent with this key before gets the answer that was given then.
 
@@ -99,12 +99,12 @@ async def once(
     Raises IdempotencyKeyReusedError, IdempotencyInProgressError, and whatever `do` raises.
     """
     if request_key is None:
-        return await do(Work())
+        return await do(Attempt())
     held = await _hold(user, request_key)
     if held["answer"] is not None:
         return _replayed(held["answer"])
     try:
-        answer = await do(Work(held))
+        answer = await do(Attempt(held))
     except ServiceError as error:
         await _settle_error(held, error)
         raise
@@ -138,7 +138,7 @@ async def _hold(user: ActingUser, sent: RequestKey) -> Row:
             raise IdempotencyInProgressError
         return known if known["answer"] is not None else await IdempotencyKey.take_over(known)
 
-    return await until_settled(attempt)
+    return await retry_on_conflict(attempt)
 
 
 def _replayed(kept: Row) -> Versioned:

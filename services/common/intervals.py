@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.clock import to_seconds
+from app.clock import truncate_to_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,4 +26,4 @@ def seconds_between(start: datetime, end: datetime) -> int:
 
 def timer_interval(started_at: datetime, ended_at: datetime) -> Interval:
     """What a timer has tracked: at least nothing, when the clock stands before its start."""
-    return Interval(started_at, max(started_at, to_seconds(ended_at)))
+    return Interval(started_at, max(started_at, truncate_to_seconds(ended_at)))

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def beside_the_loop(work: Callable[[], T]) -> T:
+async def run_in_thread(work: Callable[[], T]) -> T:
     """What the work answers.
 
     Whoever gives up waiting for it waits nevertheless until it has ended: what it works on may be

@@ -8,14 +8,14 @@ from bson import ObjectId
 
 from documents.accounts.users import User
 from documents.common.base import Row, StoredDocument
-from documents.common.json_schema import mistakes, schema_of, shown
+from documents.common.json_schema import schema_errors, schema_of, shown
 from documents.maintenance.inspection import every, owners, wrong_structure
 from documents.registry import DOCUMENTS
 from documents.tracking.deleted_entries import DeletedEntry
 from documents.tracking.projects import Project
 from documents.tracking.tasks import Task
 from documents.transfer.import_batches import ImportBatch
-from services.common.concurrency import until_settled
+from services.common.concurrency import retry_on_conflict
 from services.common.values.emails import email_key
 from services.tracking.rules.invariants import entry_ids, import_ids, verdict_on
 
@@ -77,7 +77,7 @@ class Examination:
         """
         look = await _look_at(user_id)
         if look.doubtful:
-            look = await until_settled(lambda: Task.in_transaction(lambda: _look_at(user_id)))
+            look = await retry_on_conflict(lambda: Task.in_transaction(lambda: _look_at(user_id)))
         self.tasks += look.tasks
         self.entries += look.entries
         mendable = {wrong.task_id for wrong in look.found if wrong.mendable} if self._repair else set()
@@ -189,14 +189,14 @@ async def _mend(user_id: Any, task_id: Any) -> bool:
                 return None
         return True
 
-    return await until_settled(attempt)
+    return await retry_on_conflict(attempt)
 
 
 async def _wrong_documents(document: type[StoredDocument]) -> AsyncIterator[Finding]:
     """What is wrong with the documents of a collection, each by itself, and those of a user who does not exist."""
     name, schema = document.get_collection_name(), schema_of(document)
     async for row in every(document):
-        wrong = [f"{mistake.at} {mistake.says}" for mistake in mistakes(schema, row)]
+        wrong = [f"{mistake.at} {mistake.says}" for mistake in schema_errors(schema, row)]
         for says in wrong or _contradictions(document, row):
             yield Finding(name, shown(row["_id"]), says)
     if "user_id" in document.model_fields:

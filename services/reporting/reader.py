@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from bson import ObjectId
 
-from app.clock import stored
+from app.clock import naive_utc
 from documents.common.base import Row
 from documents.reporting.entry_reader import read_ended, read_projects
 from documents.tracking.queries.entry_filter import EntryFilter
@@ -19,7 +19,7 @@ from services.reporting.summary import InPieces, ReportSums, overlap
 T = TypeVar("T")
 Projects = dict[ObjectId, Row]
 
-_1970 = stored(datetime(1970, 1, 1, tzinfo=UTC))
+_1970 = naive_utc(datetime(1970, 1, 1, tzinfo=UTC))
 _OF_PROJECTS = {"project", "client"}
 
 
@@ -63,7 +63,7 @@ async def add_entries(
     """
     needs = Needs.of(sums, money=money)
     projects = await read_projects(user_id) if needs.projects else None
-    running = await find_running_entry(user_id, wanted, now=stored(now))
+    running = await find_running_entry(user_id, wanted, now=naive_utc(now))
     running_id, running_seconds = None, 0
     if running is not None:
         entry = running_until(running["entry"], now)
@@ -138,7 +138,7 @@ def tracked_entry(entry: Row) -> TrackedEntry:
 def running_until(entry: Row, now: datetime) -> TrackedEntry:
     """A running entry as one that ends now; it has no rate yet."""
     begin = _seconds(entry["started_at"])
-    end = max(begin, _seconds(stored(now)))
+    end = max(begin, _seconds(naive_utc(now)))
     return TrackedEntry(begin, end, entry["billable"], tags=entry["tags"], id=entry["id"])
 
 

@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from app.clock import rfc3339, stored, to_seconds, utc_now
+from app.clock import naive_utc, rfc3339, truncate_to_seconds, utc_now
 from app.errors import FieldError, ValidationError
 from documents.common.base import Row
 from documents.tracking.queries.entry_filter import EntryFilter
@@ -96,7 +96,7 @@ class ReportService:
             but = running["active"]["id"]
             await in_pieces(sums.add(tracked_task(running, None), [running_until(running["active"], now)]))
         asked = _time_of(sums.plan)
-        wanted = EntryFilter(since=stored(asked.since), until=stored(asked.until))
+        wanted = EntryFilter(since=naive_utc(asked.since), until=naive_utc(asked.until))
         _, lately = await asyncio.gather(
             add_ended(user.id, sums, wanted, Needs.of(sums, money=False), None, but=but),
             Task.find_tracked_lately(user.id, limit=RECENT_TASKS + 1),
@@ -116,7 +116,7 @@ class ReportService:
 
 def _in_whole_seconds(asked: TimeRange) -> TimeRange:
     """The time without fractions of seconds, as entries begin and end: so that reports back to back add up."""
-    whole = TimeRange(to_seconds(asked.since), to_seconds(asked.until), asked.zone)
+    whole = TimeRange(truncate_to_seconds(asked.since), truncate_to_seconds(asked.until), asked.zone)
     if whole.since == whole.until:
         raise ValidationError(errors=(FieldError("is not a whole second before to", parameter="from"),))
     return whole
@@ -164,7 +164,7 @@ def _timesheet_row(sums: ReportSums, row: SummaryRow, dates: list[str]) -> Times
 
 def _recent_tasks(running: Row | None, lately: list[Row], now: datetime) -> list[RecentTask]:
     """The tasks tracked last, each once: the one that runs is tracked until now."""
-    first = [] if running is None else [{**running, "last_ended_at": stored(now)}]
+    first = [] if running is None else [{**running, "last_ended_at": naive_utc(now)}]
     others = [task for task in lately if running is None or task["_id"] != running["_id"]]
     return [
         {

@@ -8,15 +8,15 @@ from typing_extensions import TypedDict
 
 from documents.tracking.tasks import TaskStatus
 from services.common.rounding import Rounding, RoundingScope, RoundingWay
-from services.common.values.fields import CurrencyCode, Day, FirstDayOfWeek, Flag, Id, Timestamp, WeekStart, Zone
+from services.common.values.fields import BooleanFlag, CurrencyCode, Day, FirstDayOfWeek, Id, Timestamp, WeekStart, Zone
 from services.reporting.row_keys import GroupBy
 from services.tracking.schemas.ranges import FilterQuery, RangeQuery
 from services.tracking.schemas.timer import TIMER_EXAMPLE, TimerRead
 
 _GROUPS: tuple[GroupBy, ...] = get_args(GroupBy)
 _WAYS: tuple[RoundingWay, ...] = get_args(RoundingWay)
-_MOST_GROUPS = 2
-_MOST_MINUTES = 1440
+_MAX_GROUPS = 2
+_MAX_MINUTES = 1440
 
 
 def _groups(value: object) -> object:
@@ -25,7 +25,7 @@ def _groups(value: object) -> object:
     groups = tuple(value.split(","))
     if any(group not in _GROUPS for group in groups):
         raise ValueError(f"is not one of {', '.join(_GROUPS)}, or two of them with a comma between")
-    if len(groups) > _MOST_GROUPS:
+    if len(groups) > _MAX_GROUPS:
         raise ValueError("names more than two")
     if len(set(groups)) < len(groups):
         raise ValueError("names the same twice")
@@ -36,9 +36,9 @@ def _rounding(value: object) -> object:
     if not isinstance(value, str):
         return value
     way, _, minutes = value.partition(":")
-    whole = minutes.isascii() and minutes.isdigit() and len(minutes) <= len(str(_MOST_MINUTES))
-    if way not in _WAYS or not whole or not 1 <= int(minutes) <= _MOST_MINUTES:
-        raise ValueError(f"is not up, nearest or down, a colon, and 1 to {_MOST_MINUTES} minutes, such as up:15")
+    whole = minutes.isascii() and minutes.isdigit() and len(minutes) <= len(str(_MAX_MINUTES))
+    if way not in _WAYS or not whole or not 1 <= int(minutes) <= _MAX_MINUTES:
+        raise ValueError(f"is not up, nearest or down, a colon, and 1 to {_MAX_MINUTES} minutes, such as up:15")
     return Rounding(way, int(minutes))
 
 
@@ -75,8 +75,8 @@ class SummaryQuery(RangeQuery):
         default="entry",
         description="What is rounded: each slice of an entry, each day of a row, or each row.",
     )
-    fill: Flag = Field(default=False, description="Whether to include rows for periods without tracked time.")
-    explain: Flag = Field(default=False, description="Whether each row lists the parts of entries in its total.")
+    fill: BooleanFlag = Field(default=False, description="Whether to include rows for periods without tracked time.")
+    explain: BooleanFlag = Field(default=False, description="Whether each row lists the parts of entries in its total.")
 
 
 class TimesheetQuery(FilterQuery):

@@ -31,9 +31,9 @@ from services.reporting.row_keys import (
 )
 from services.reporting.schemas import AmountRead, ReportSlice, SummaryRow
 
-MOST_ROWS = 50_000
-MOST_SLICES = 20_000
-MOST_FILLED_ROWS = 5_000
+MAX_ROWS = 50_000
+MAX_SLICES = 20_000
+MAX_FILLED_ROWS = 5_000
 PAUSE = 250
 """How many slices or rows are worked on between two pauses: a millisecond's work or two."""
 
@@ -188,8 +188,8 @@ class ReportSums:
 
     def _new_row(self, above: _Row, key: Key, level: int, task: TrackedTask) -> _Row:
         self._rows += 1
-        if self._rows > MOST_ROWS:
-            raise _too_much(f"makes more than {MOST_ROWS:,} rows", "group_by")
+        if self._rows > MAX_ROWS:
+            raise _too_much(f"makes more than {MAX_ROWS:,} rows", "group_by")
         if self.plan.groups[level] == "task":
             self.tasks[task.id] = task
         row = above.rows[key] = _Row(key, label_of(self.plan.groups[level], key, task))
@@ -209,8 +209,8 @@ class ReportSums:
 
     def _show(self, row: _Row, piece: tuple[int, int, str, str]) -> None:
         self._slices += 1
-        if self._slices > MOST_SLICES:
-            raise _too_much(f"shows more than {MOST_SLICES:,} slices", "explain")
+        if self._slices > MAX_SLICES:
+            raise _too_much(f"shows more than {MAX_SLICES:,} slices", "explain")
         row.slices.append(piece)
 
     def _reckon(self, row: _Row, level: int) -> InPieces[Sum]:
@@ -278,8 +278,8 @@ class ReportSums:
         """Makes the rows of the times in which nothing was tracked. Raises ValidationError for too many."""
         group = self.plan.groups[0]
         for number, key in enumerate(self._keys_to_fill(group)):
-            if number >= MOST_FILLED_ROWS:
-                raise _too_much(f"makes more than {MOST_FILLED_ROWS:,} rows", "fill")
+            if number >= MAX_FILLED_ROWS:
+                raise _too_much(f"makes more than {MAX_FILLED_ROWS:,} rows", "fill")
             if key is not None and key not in self._root.rows:
                 self._root.rows[key] = _Row(key, label_of(group, key))
             if self._is_time_to_pause(1):

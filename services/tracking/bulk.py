@@ -6,14 +6,14 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel
 from pydantic import ValidationError as PydanticError
 
-from app.errors import ServiceError, ValidationError, members
-from app.validation_errors import in_a_body
+from app.errors import ServiceError, ValidationError, problem_members
+from app.validation_errors import body_errors
 from documents.accounts.users import OverlapPolicy
 from services.common.acting_user import ActingUser
-from services.common.concurrency import settled_as_one
-from services.common.idempotency import RequestKey, Work, once
+from services.common.concurrency import retry_transaction
+from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.values.versions import Versioned
-from services.tracking.rules.overlap import policy_of
+from services.tracking.rules.overlap import effective_policy
 from services.tracking.rules.transaction_sizes import require_small_enough
 from services.tracking.schemas.bulk import BulkOperation, BulkOperationResult, BulkRequest
 from services.tracking.schemas.problems import Problem
@@ -34,24 +34,24 @@ class BulkService:
         Atomic, they are one transaction: the first that fails undoes all, and its error is raised
         with `failed_index`. Raises BulkTooLargeError when the tasks are too large for that.
         """
-        acting = replace(user, overlap_policy=policy_of(user, overlap))
+        acting = replace(user, overlap_policy=effective_policy(user, overlap))
 
-        async def do(work: Work) -> Versioned:
+        async def do(work: Attempt) -> Versioned:
             if bulk.atomic:
                 await require_small_enough(user.id, (operation.task_id or "" for operation in bulk.operations))
-                return await settled_as_one(lambda: self._all_or_none(acting, bulk, work))
+                return await retry_transaction(lambda: self._all_or_none(acting, bulk, work))
             return _answer(await self._each_for_itself(acting, bulk, work))
 
-        return await once(user, request_key, do)
+        return await run_once(user, request_key, do)
 
-    async def _each_for_itself(self, user: ActingUser, bulk: BulkRequest, work: Work) -> list[BulkOperationResult]:
+    async def _each_for_itself(self, user: ActingUser, bulk: BulkRequest, work: Attempt) -> list[BulkOperationResult]:
         results: list[BulkOperationResult] = [*work.done]
         for index in range(len(results), len(bulk.operations)):
             results.append(await self._alone(user, bulk, index, work))
             await work.has_done(results[-1])
         return results
 
-    async def _all_or_none(self, user: ActingUser, bulk: BulkRequest, work: Work) -> Versioned:
+    async def _all_or_none(self, user: ActingUser, bulk: BulkRequest, work: Attempt) -> Versioned:
         results = []
         for index, operation in enumerate(bulk.operations):
             try:
@@ -62,14 +62,14 @@ class BulkService:
         await work.keeps(answer)
         return answer
 
-    async def _alone(self, user: ActingUser, bulk: BulkRequest, index: int, work: Work) -> BulkOperationResult:
+    async def _alone(self, user: ActingUser, bulk: BulkRequest, index: int, work: Attempt) -> BulkOperationResult:
         try:
             return await self._done(user, bulk.operations[index], index, work)
         except ServiceError as error:
             # What it says of the request is added where the request is known.
-            return {"status": error.status, "problem": cast("Problem", members(_placed(error, index)))}
+            return {"status": error.status, "problem": cast("Problem", problem_members(_placed(error, index)))}
 
-    async def _done(self, user: ActingUser, operation: BulkOperation, index: int, work: Work) -> BulkOperationResult:
+    async def _done(self, user: ActingUser, operation: BulkOperation, index: int, work: Attempt) -> BulkOperationResult:
         if operation.op == "create":
             new = _parsed(TaskCreate, operation.body)
             made = await task_service.make(user, new, task_id=work.new_id(index), retried=work.retried)
@@ -100,7 +100,7 @@ def _parsed(model: type[Model], body: dict[str, Any] | None) -> Model:
     try:
         return model.model_validate(body)
     except PydanticError as error:
-        raise ValidationError(errors=in_a_body(error)) from None
+        raise ValidationError(errors=body_errors(error)) from None
 
 
 def _placed(error: ServiceError, index: int, **extra: Any) -> ServiceError:

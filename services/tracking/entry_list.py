@@ -6,15 +6,15 @@ from zoneinfo import ZoneInfo
 
 from bson import ObjectId
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from app.errors import FieldError, ValidationError
 from documents.common.base import Row, object_id
 from documents.tracking.queries.entry_filter import EntryFilter
 from documents.tracking.queries.timeline import EntryOrder, find_entries
 from services.common.acting_user import ActingUser
-from services.common.cursors import InvalidCursorError, Position, cut, decode_cursor, scope_of
+from services.common.cursors import InvalidCursorError, Position, cursor_scope, decode_cursor, page_of
 from services.common.values.fields import PageQuery
-from services.tracking.rules.instants import FURTHEST_AHEAD
+from services.tracking.rules.instants import MAX_AHEAD
 from services.tracking.rules.ranges import instant_of
 from services.tracking.schemas.entries import EntryPage, EntryQuery, read_entry
 
@@ -27,8 +27,8 @@ async def read_timeline(user: ActingUser, query: EntryQuery) -> EntryPage:
     now = utc_now()
     since, until = _span(user, query, now)
     wanted = EntryFilter(
-        since=stored(since),
-        until=stored(until),
+        since=naive_utc(since),
+        until=naive_utc(until),
         task_id=object_id(query.task_id) if query.task_id else None,
         project_id=query.project_id if query.project_id in {None, "none"} else object_id(query.project_id),
         tags=tuple(query.tag),
@@ -36,12 +36,12 @@ async def read_timeline(user: ActingUser, query: EntryQuery) -> EntryPage:
         needs_review=query.needs_review,
     )
     order = EntryOrder(descending=query.sort == "-started_at")
-    return await _page(user, wanted, order, query, scope=scope_of("time entries", user.id, query), now=now)
+    return await _page(user, wanted, order, query, scope=cursor_scope("time entries", user.id, query), now=now)
 
 
 async def read_task_timeline(user: ActingUser, task_id: ObjectId, query: PageQuery) -> EntryPage:
     """A page of the entries of one live task, newest first. Raises InvalidCursorError."""
-    scope = scope_of(f"time entries of {task_id}", user.id, query)
+    scope = cursor_scope(f"time entries of {task_id}", user.id, query)
     return await _page(user, EntryFilter(task_id=task_id), EntryOrder(), query, scope=scope, now=utc_now())
 
 
@@ -59,15 +59,15 @@ async def _page(
         if not isinstance(after.value, datetime):
             raise InvalidCursorError
         order = replace(order, after=(after.value, after.id))
-    found = await find_entries(user.id, wanted, order, limit=query.limit + 1, now=stored(now))
-    page, next_cursor = cut(found, limit=query.limit, position=_position, scope=scope)
+    found = await find_entries(user.id, wanted, order, limit=query.limit + 1, now=naive_utc(now))
+    page, next_cursor = page_of(found, limit=query.limit, position=_position, scope=scope)
     return {"items": [read_entry(str(row["task_id"]), row["entry"]) for row in page], "next_cursor": next_cursor}
 
 
 def _span(user: ActingUser, query: EntryQuery, now: datetime) -> tuple[datetime, datetime]:
     """The time range that is asked for: all time where it names neither bound."""
     zone = ZoneInfo(query.timezone or user.timezone)
-    until = now + FURTHEST_AHEAD if query.to is None else instant_of(query.to, zone)
+    until = now + MAX_AHEAD if query.to is None else instant_of(query.to, zone)
     since = _BEGINNING if query.from_ is None else instant_of(query.from_, zone)
     if since >= until:
         raise _wrong("is not before to" + (", which is 24 hours from now when it is left out" if not query.to else ""))

@@ -4,15 +4,15 @@ from typing import Any
 
 from bson import ObjectId
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from app.errors import ConflictError, FieldError, NotFoundError, ValidationError
 from documents.common.base import DuplicateError, Row, object_id
 from documents.tracking.projects import Project
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
-from services.common.concurrency import until_settled
-from services.common.cursors import Position, cut, decode_cursor, scope_of
-from services.common.idempotency import RequestKey, Work, once
+from services.common.concurrency import retry_on_conflict
+from services.common.cursors import Position, cursor_scope, decode_cursor, page_of
+from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.values.versions import Versioned
 from services.tracking.rules.rates import rerate
 from services.tracking.schemas.projects import (
@@ -72,7 +72,7 @@ class ProjectService:
     async def create(self, user: ActingUser, *, new: ProjectCreate, request_key: RequestKey | None) -> Versioned:
         """The new project. Raises ProjectNameTakenError."""
 
-        async def do(work: Work) -> Versioned:
+        async def do(work: Attempt) -> Versioned:
             made = await Project.find_live(user.id, work.new_id()) if work.retried else None
             if made is not None:
                 return Versioned(read_project(made), None, created=True)
@@ -82,15 +82,15 @@ class ProjectService:
                 raise ProjectNameTakenError from taken
             return Versioned(read_project(project), None, created=True)
 
-        return await once(user, request_key, do)
+        return await run_once(user, request_key, do)
 
     async def page(self, user: ActingUser, *, query: ProjectQuery) -> ProjectPage:
         """A page of the user's projects, by name. Raises InvalidCursorError."""
-        scope = scope_of("projects", user.id, query)
+        scope = cursor_scope("projects", user.id, query)
         after = None if query.cursor is None else decode_cursor(query.cursor, scope=scope).value
         narrow: Row = {} if query.archived is None else {"archived_at": {"$type": "date"} if query.archived else None}
         found = await Project.page(user.id, narrow, after=after, limit=query.limit + 1)
-        items, next_cursor = cut(
+        items, next_cursor = page_of(
             found, limit=query.limit, position=lambda project: Position(project["name"]), scope=scope
         )
         return {"items": [read_project(project) for project in items], "next_cursor": next_cursor}
@@ -118,7 +118,7 @@ class ProjectService:
             except DuplicateError as taken:
                 raise ProjectNameTakenError from taken
 
-        changed = read_project(await until_settled(attempt))
+        changed = read_project(await retry_on_conflict(attempt))
         if not rerates:
             return changed
         rerated: ProjectUpdateResult = {**changed, "rerated_entries": await rerate(user.id, wanted)}
@@ -155,7 +155,7 @@ def _changes(project: Row, fields: dict[str, Any]) -> tuple[Row, Row]:
         archived = changes.pop("archived")
         provided["archived_at"] = project["archived_at"]
         if archived != bool(project["archived_at"]):  # else it stays archived since it was
-            changes["archived_at"] = stored(utc_now()) if archived else None
+            changes["archived_at"] = naive_utc(utc_now()) if archived else None
     rate = changes.get("hourly_rate")
     if rate is not None and rate.keys() != _WHOLE_RATE:
         _require_a_rate_to_change(project, rate)

@@ -2,13 +2,13 @@
 
 from datetime import datetime, timedelta
 
-from app.clock import aware, stored, utc_now
+from app.clock import aware_utc, naive_utc, utc_now
 from documents.accounts.users import OverlapPolicy
 from documents.common.base import Row
 from documents.tracking.queries.overlap import is_any_overlapping
 from services.common.acting_user import ActingUser
 from services.common.intervals import Interval, timer_interval
-from services.tracking.rules.overlap import policy_of
+from services.tracking.rules.overlap import effective_policy
 from services.tracking.rules.rates import hourly_rate_for
 
 
@@ -20,15 +20,15 @@ async def ended_entry(user: ActingUser, task: Row, *, ended_at: datetime, overla
     of its task's project with it.
     """
     running = task["active"]
-    tracked = timer_interval(aware(running["started_at"]), ended_at)
+    tracked = timer_interval(aware_utc(running["started_at"]), ended_at)
     doubtful = running["needs_review"] or _over_the_cap(user, tracked) or await _overlaps(user, overlap, tracked)
     return {
         **running,
-        "ended_at": stored(tracked.ended_at),
+        "ended_at": naive_utc(tracked.ended_at),
         "duration_seconds": tracked.seconds,
         "needs_review": doubtful,
         "hourly_rate": await hourly_rate_for(user.id, task["project_id"], running["billable"]),
-        "updated_at": stored(utc_now()),
+        "updated_at": naive_utc(utc_now()),
     }
 
 
@@ -37,6 +37,6 @@ def _over_the_cap(user: ActingUser, tracked: Interval) -> bool:
 
 
 async def _overlaps(user: ActingUser, overlap: OverlapPolicy | None, tracked: Interval) -> bool:
-    if policy_of(user, overlap) == "allow" or tracked.seconds == 0:
+    if effective_policy(user, overlap) == "allow" or tracked.seconds == 0:
         return False
-    return await is_any_overlapping(user.id, stored(tracked.started_at), stored(tracked.ended_at))
+    return await is_any_overlapping(user.id, naive_utc(tracked.started_at), naive_utc(tracked.ended_at))

@@ -2,13 +2,13 @@
 
 from datetime import datetime
 
-from app.clock import aware, utc_now
+from app.clock import aware_utc, utc_now
 from documents.accounts.users import OverlapPolicy
 from documents.common.base import Row
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
-from services.common.concurrency import settled_as_one
-from services.common.idempotency import RequestKey, Work, once
+from services.common.concurrency import retry_transaction
+from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.values.versions import VersionCondition, Versioned, require_version
 from services.tracking.rules.capacity import require_room_for_a_timer
 from services.tracking.rules.earlier_attempts import find_made_before, find_made_entry
@@ -40,7 +40,7 @@ class SwitchingService:
         task_id = require_task_id(to.task_id)
         up_to_now(to.at, pointer="#/at")  # a wrong instant is told before all else
 
-        async def do(work: Work) -> Versioned:
+        async def do(work: Attempt) -> Versioned:
             async def attempt() -> Versioned | None:
                 done = await self._done_before(user, work)
                 if done is not None:
@@ -58,24 +58,24 @@ class SwitchingService:
                 entry = await ended_entry(user, running, ended_at=at, overlap=overlap)
                 return await self._stop_and_start(user, work, to, running, entry, target)
 
-            return await settled_as_one(attempt)
+            return await retry_transaction(attempt)
 
-        return await once(user, request_key, do)
+        return await run_once(user, request_key, do)
 
     async def _stop_and_start(
-        self, user: ActingUser, work: Work, to: TimerSwitch, running: Row, entry: Row, target: Row
+        self, user: ActingUser, work: Attempt, to: TimerSwitch, running: Row, entry: Row, target: Row
     ) -> Versioned | None:
         await work.is_about_to_end(entry["id"])
         left = await Task.stop_timer(running, entry, {})
         if left is None:
             return None
         stopped = read_stopped(left, entry, utc_now())
-        return await self._start(user, work, to, target, aware(entry["ended_at"]), stopped)
+        return await self._start(user, work, to, target, aware_utc(entry["ended_at"]), stopped)
 
     async def _start(
         self,
         user: ActingUser,
-        work: Work,
+        work: Attempt,
         to: TimerSwitch,
         target: Row,
         at: datetime,
@@ -86,7 +86,7 @@ class SwitchingService:
         started = await Task.start_timer(target, entry)
         return None if started is None else _switched(stopped, started)
 
-    async def _done_before(self, user: ActingUser, work: Work) -> Versioned | None:
+    async def _done_before(self, user: ActingUser, work: Attempt) -> Versioned | None:
         """What an earlier try of this request has done."""
         started = await find_made_before(user, work)
         if started is None:
@@ -100,4 +100,4 @@ def _switched(stopped: TimerStopResult | None, started: Row) -> Versioned:
     return Versioned({"stopped": stopped, "started": read_timer(started, utc_now())}, started["version"])
 
 
-switching_service = SwitchingService()
+switch_service = SwitchingService()

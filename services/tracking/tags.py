@@ -6,19 +6,19 @@ from typing import Self
 
 from bson import ObjectId
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from documents.common.base import Row
 from documents.tracking.tags import count_entries_by_tag, count_tasks_by_tag, ids_with_tag
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
-from services.common.concurrency import until_settled
-from services.common.cursors import Position, cut, decode_cursor, scope_of
-from services.common.idempotency import RequestKey, Work, once
+from services.common.concurrency import retry_on_conflict
+from services.common.cursors import Position, cursor_scope, decode_cursor, page_of
+from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.values.fields import PageQuery
 from services.common.values.versions import Versioned
 from services.tracking.schemas.tags import TagPage, TagRead, TagRename, TagRenameResult
 
-MOST_ROUNDS = 5
+MAX_ROUNDS = 5
 """How often a renaming looks for what has the tag, or has it again: not for ever beside a client that adds it."""
 
 
@@ -27,7 +27,7 @@ class TagService:
 
     async def page(self, user: ActingUser, *, query: PageQuery) -> TagPage:
         """A page of the user's tags, by name. Raises InvalidCursorError."""
-        scope = scope_of("tags", user.id, query)
+        scope = cursor_scope("tags", user.id, query)
         after = None if query.cursor is None else decode_cursor(query.cursor, scope=scope).value
         of_tasks = await count_tasks_by_tag(user.id, after=after, limit=query.limit + 1)
         of_entries = await count_entries_by_tag(user.id, after=after, limit=query.limit + 1)
@@ -36,7 +36,7 @@ class TagService:
             {"name": name, "task_count": of_tasks.get(name, 0), "entry_count": of_entries.get(name, 0)}
             for name in sorted(of_tasks.keys() | of_entries.keys())[: query.limit + 1]
         ]
-        items, next_cursor = cut(found, limit=query.limit, position=lambda tag: Position(tag["name"]), scope=scope)
+        items, next_cursor = page_of(found, limit=query.limit, position=lambda tag: Position(tag["name"]), scope=scope)
         return {"items": items, "next_cursor": next_cursor}
 
     async def rename(self, user: ActingUser, *, rename: TagRename, request_key: RequestKey | None) -> Versioned:
@@ -46,15 +46,15 @@ class TagService:
         meanwhile is lost. Asked again, it goes on where it was interrupted.
         """
 
-        async def do(_: Work) -> Versioned:
+        async def do(_: Attempt) -> Versioned:
             return Versioned(await self._rename(user, rename), None)
 
-        return await once(user, request_key, do)
+        return await run_once(user, request_key, do)
 
     async def _rename(self, user: ActingUser, rename: TagRename) -> TagRenameResult:
         tasks = entries = 0
         spellings = _Renaming.of(rename).spellings
-        for _ in range(MOST_ROUNDS if spellings else 0):
+        for _ in range(MAX_ROUNDS if spellings else 0):
             found = await ids_with_tag(user.id, spellings)
             if not found:
                 break
@@ -77,8 +77,8 @@ class _Renaming:
 
     @classmethod
     def of(cls, rename: TagRename) -> Self:
-        stored = {rename.old, unicodedata.normalize("NFD", rename.old)}
-        return cls(frozenset(stored - {rename.new}), rename.new)
+        naive_utc = {rename.old, unicodedata.normalize("NFD", rename.old)}
+        return cls(frozenset(naive_utc - {rename.new}), rename.new)
 
     def stands_in(self, tags: list[str]) -> bool:
         return not self.spellings.isdisjoint(tags)
@@ -97,7 +97,7 @@ async def _rename_in_task(user_id: ObjectId, task_id: ObjectId, rename: TagRenam
         ended = zip(task["time_entries"], fields.get("time_entries", ()), strict=False)
         return int("tags" in fields), sum(new is not old for old, new in ended) + int("active" in fields)
 
-    return await until_settled(attempt)
+    return await retry_on_conflict(attempt)
 
 
 def _renamed_fields(task: Row, rename: _Renaming) -> Row:
@@ -115,7 +115,7 @@ def _renamed_fields(task: Row, rename: _Renaming) -> Row:
 def _renamed_entry(entry: Row, rename: _Renaming) -> Row:
     if not rename.stands_in(entry["tags"]):
         return entry
-    return {**entry, "tags": _renamed(entry["tags"], rename), "updated_at": stored(utc_now())}
+    return {**entry, "tags": _renamed(entry["tags"], rename), "updated_at": naive_utc(utc_now())}
 
 
 def _renamed(tags: list[str], rename: _Renaming) -> list[str]:

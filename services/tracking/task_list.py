@@ -4,10 +4,10 @@ import re
 
 from bson import ObjectId
 
-from app.clock import stored
+from app.clock import naive_utc
 from documents.common.base import Row, object_id
 from documents.tracking.tasks import RUNNING, Task
-from services.common.cursors import Position, cut, decode_cursor, scope_of
+from services.common.cursors import Position, cursor_scope, decode_cursor, page_of
 from services.tracking.schemas.tasks import TaskQuery
 
 _MAY_BE_NULL = {"due_at": "date", "project_id": "objectId"}
@@ -16,10 +16,10 @@ _MAY_BE_NULL = {"due_at": "date", "project_id": "objectId"}
 
 async def read_page(user_id: ObjectId, query: TaskQuery) -> tuple[list[Row], str | None]:
     """The tasks of a page, and the cursor of the next one. Raises InvalidCursorError."""
-    scope, key = scope_of("tasks", user_id, query), _sort_key(query)
+    scope, key = cursor_scope("tasks", user_id, query), _sort_key(query)
     after = decode_cursor(query.cursor, scope=scope) if query.cursor is not None else None
     found = await _tasks_after(user_id, query, after)
-    return cut(found, limit=query.limit, position=lambda task: Position(task[key], task["_id"]), scope=scope)
+    return page_of(found, limit=query.limit, position=lambda task: Position(task[key], task["_id"]), scope=scope)
 
 
 async def _tasks_after(user_id: ObjectId, query: TaskQuery, after: Position | None) -> list[Row]:
@@ -74,9 +74,9 @@ def _narrow(query: TaskQuery) -> Row:
     if query.running is not None:
         narrow |= RUNNING if query.running else {"active": {"$exists": False}}
     if query.updated_since is not None:
-        narrow["updated_at"] = {"$gte": stored(query.updated_since)}
+        narrow["updated_at"] = {"$gte": naive_utc(query.updated_since)}
     due = {"$gte": query.due_after, "$lt": query.due_before}
-    bounds = {operator: stored(instant) for operator, instant in due.items() if instant is not None}
+    bounds = {operator: naive_utc(instant) for operator, instant in due.items() if instant is not None}
     if bounds:
         narrow["due_at"] = bounds
     return narrow

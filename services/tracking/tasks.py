@@ -4,14 +4,14 @@ from typing import Any
 
 from bson import ObjectId
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from app.errors import NotFoundError
 from documents.common.base import Row, object_id
 from documents.tracking.projects import Project
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
-from services.common.concurrency import until_settled
-from services.common.idempotency import RequestKey, Work, once
+from services.common.concurrency import retry_on_conflict
+from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.values.versions import VersionCondition, Versioned, require_version
 from services.tracking.projects import find_project_to_refer_to
 from services.tracking.schemas.tasks import (
@@ -58,7 +58,7 @@ class TaskService:
 
         Raises ValidationError when there is no such project.
         """
-        return await once(
+        return await run_once(
             user, request_key, lambda work: self.make(user, new, task_id=work.new_id(), retried=work.retried)
         )
 
@@ -114,7 +114,7 @@ class TaskService:
 
     async def trash(self, user: ActingUser, *, task_id: str, if_match: VersionCondition | None) -> None:
         """Moves the task to the trash, and stops its timer. Raises TaskNotFoundError or StaleVersionError."""
-        fields = {"deleted_at": stored(utc_now())}
+        fields = {"deleted_at": naive_utc(utc_now())}
         await self._change_as_read(user, require_task_id(task_id), fields, if_match)
 
     async def is_in_the_trash(self, user: ActingUser, *, task_id: str) -> bool:
@@ -131,14 +131,14 @@ class TaskService:
         """
         wanted = require_task_id(task_id)
 
-        async def attempt(work: Work) -> Versioned | None:
+        async def attempt(work: Attempt) -> Versioned | None:
             task = require_task(await Task.find_any(user.id, wanted))
             if task["deleted_at"] or not work.retried:  # else an earlier try may have made the version that stands
                 require_version(if_match, task["version"])
             restored = await Task.change_version(task, {"deleted_at": None}) if task["deleted_at"] else task
             return None if restored is None else Versioned(read_task(restored), restored["version"])
 
-        return await once(user, request_key, lambda work: until_settled(lambda: attempt(work)))
+        return await run_once(user, request_key, lambda work: retry_on_conflict(lambda: attempt(work)))
 
     async def _change_as_read(
         self, user: ActingUser, task_id: ObjectId, fields: Row, if_match: VersionCondition | None
@@ -157,7 +157,7 @@ class TaskService:
                 return await Task.stop_timer(task, entry, changes)
             return await Task.change_version(task, changes)
 
-        return await until_settled(attempt)
+        return await retry_on_conflict(attempt)
 
     @staticmethod
     async def _out_of_a_deleted_project(task: Row, written: Row) -> Row:
@@ -182,12 +182,12 @@ def _completion(task: Row, fields: Row) -> Row:
         return {}
     if fields["status"] != "completed":
         return {"completed_at": None}
-    return {"completed_at": task["completed_at"] or stored(utc_now())}
+    return {"completed_at": task["completed_at"] or naive_utc(utc_now())}
 
 
 def _as_stored(fields: dict[str, Any]) -> Row:
     if fields.get("due_at") is not None:
-        fields["due_at"] = stored(fields["due_at"])
+        fields["due_at"] = naive_utc(fields["due_at"])
     return fields
 
 

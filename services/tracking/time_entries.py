@@ -4,7 +4,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from app.errors import ConflictError
 from documents.accounts.users import OverlapPolicy
 from documents.common.base import Row
@@ -12,8 +12,8 @@ from documents.tracking.deleted_entries import DeletedEntry
 from documents.tracking.entries import TimeEntry
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
-from services.common.concurrency import settled_as_one
-from services.common.idempotency import RequestKey, Work, once
+from services.common.concurrency import retry_transaction
+from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.intervals import Interval
 from services.common.values.fields import PageQuery
 from services.common.values.versions import VersionCondition, Versioned, require_version
@@ -22,7 +22,7 @@ from services.tracking.rules.capacity import require_room_for_a_change, require_
 from services.tracking.rules.earlier_attempts import find_made_before, find_made_entry
 from services.tracking.rules.errors import EntryNotFoundError, require_entry_id
 from services.tracking.rules.instants import changed_span, halves, span_of, written_span
-from services.tracking.rules.overlap import overlaps_of, policy_of, settled, unchecked
+from services.tracking.rules.overlap import effective_policy, ignores_overlaps, overlaps_of, settled
 from services.tracking.rules.rates import hourly_rate_for
 from services.tracking.schemas.entries import EntryPage, EntryQuery, read_entry
 from services.tracking.schemas.entry_changes import EntryCreate, EntryMove, EntrySplit, EntryUpdate
@@ -71,9 +71,9 @@ class TimeEntryService:
         request_key: RequestKey | None,
     ) -> Versioned:
         """The new entry. Raises TaskNotFoundError, TaskFullError, OverlapError, StaleVersionError, InTheFutureError."""
-        wanted, span, policy = require_task_id(task_id), written_span(new), policy_of(user, overlap)
+        wanted, span, policy = require_task_id(task_id), written_span(new), effective_policy(user, overlap)
 
-        async def do(work: Work) -> Versioned:
+        async def do(work: Attempt) -> Versioned:
             entry_id = work.new_id()
 
             async def attempt() -> Versioned | None:
@@ -90,7 +90,7 @@ class TimeEntryService:
 
             return await settled(policy, attempt)
 
-        return await once(user, request_key, do)
+        return await run_once(user, request_key, do)
 
     async def change(
         self,
@@ -107,12 +107,12 @@ class TimeEntryService:
         Raises TaskNotFoundError, EntryNotFoundError, TimerRunningError, TaskFullError, OverlapError,
         StaleVersionError, ValidationError or InTheFutureError.
         """
-        fields, policy = change.model_dump(exclude_unset=True), policy_of(user, overlap)
+        fields, policy = change.model_dump(exclude_unset=True), effective_policy(user, overlap)
 
         async def attempt() -> Versioned | None:
             task, entry = await _read_ended(user, task_id, entry_id, if_match)
             if not fields:
-                return _read(task, entry, unchecked(policy))
+                return _read(task, entry, ignores_overlaps(policy))
             span = changed_span(entry, fields)
             overlaps = await self._overlaps_of_change(user, policy, entry, span)
             changed = {**entry, **await _changes(user, task, entry, fields, span)}
@@ -135,7 +135,7 @@ class TimeEntryService:
             await DeletedEntry.keep(task, entry)
             return True
 
-        await settled_as_one(attempt)
+        await retry_transaction(attempt)
 
     async def restore(
         self,
@@ -150,9 +150,9 @@ class TimeEntryService:
 
         Raises EntryNotFoundError, TaskNotFoundError, TaskFullError, OverlapError or StaleVersionError.
         """
-        meant, policy = require_entry_id(entry_id), policy_of(user, overlap)
+        meant, policy = require_entry_id(entry_id), effective_policy(user, overlap)
 
-        async def attempt(work: Work) -> Versioned | None:
+        async def attempt(work: Attempt) -> Versioned | None:
             deleted = await DeletedEntry.find_kept(user.id, meant)
             if deleted is None:
                 # It may be an earlier try of this request that has brought it back, and so made the next version.
@@ -160,14 +160,14 @@ class TimeEntryService:
             task = require_task(await Task.find_live(user.id, deleted["task_id"]))
             require_version(if_match, task["version"])
             await require_room_for_an_entry(task)
-            entry = {**deleted["entry"], "updated_at": stored(utc_now())}
+            entry = {**deleted["entry"], "updated_at": naive_utc(utc_now())}
             overlaps = await overlaps_of(user, policy, span_of(entry))
             changed = await Task.add_entry(task, entry)
             if changed is None or not await DeletedEntry.take_back(deleted):
                 return None
             return _read(changed, entry, overlaps)
 
-        return await once(user, request_key, lambda work: settled_as_one(lambda: attempt(work)))
+        return await run_once(user, request_key, lambda work: retry_transaction(lambda: attempt(work)))
 
     async def split(
         self,
@@ -185,9 +185,9 @@ class TimeEntryService:
         Raises TaskNotFoundError, EntryNotFoundError, TimerRunningError, TaskFullError, OverlapError,
         StaleVersionError, or ValidationError for an instant that is not strictly inside.
         """
-        policy = policy_of(user, overlap)
+        policy = effective_policy(user, overlap)
 
-        async def do(work: Work) -> Versioned:
+        async def do(work: Attempt) -> Versioned:
             second_id = work.new_id()
 
             async def attempt() -> Versioned | None:
@@ -203,7 +203,7 @@ class TimeEntryService:
 
             return await settled(policy, attempt)
 
-        return await once(user, request_key, do)
+        return await run_once(user, request_key, do)
 
     async def move(
         self,
@@ -221,34 +221,34 @@ class TimeEntryService:
         Raises TaskNotFoundError, EntryNotFoundError, TimerRunningError, TaskFullError, OverlapError
         or StaleVersionError.
         """
-        target_id, policy = require_task_id(move.task_id), policy_of(user, overlap)
+        target_id, policy = require_task_id(move.task_id), effective_policy(user, overlap)
 
-        async def do(work: Work) -> Versioned:
+        async def do(work: Attempt) -> Versioned:
             async def attempt() -> Versioned | None:
                 target = require_task(await Task.find_with_entry(user.id, target_id, require_entry_id(entry_id)))
                 if work.retried and target["time_entries"]:
                     return _read(target, target["time_entries"][0])
                 task, entry = await _read_ended(user, task_id, entry_id, if_match)
                 if task["_id"] == target_id:
-                    return _read(task, entry, unchecked(policy))
+                    return _read(task, entry, ignores_overlaps(policy))
                 await require_room_for_an_entry(target)
                 overlaps = await overlaps_of(user, policy, span_of(entry), but=entry["id"])
-                moved = {**entry, "updated_at": stored(utc_now())}
+                moved = {**entry, "updated_at": naive_utc(utc_now())}
                 changed = await Task.add_entry(target, moved)
                 if changed is None or not await Task.remove_entry(task, entry["id"]):
                     return None
                 return _read(changed, moved, overlaps)
 
-            return await settled_as_one(attempt)
+            return await retry_transaction(attempt)
 
-        return await once(user, request_key, do)
+        return await run_once(user, request_key, do)
 
     async def _overlaps_of_change(
         self, user: ActingUser, policy: OverlapPolicy, entry: Row, span: Interval
     ) -> list[OverlapRead] | None:
         """An entry that keeps its time is not checked: what it says can be corrected whatever it overlaps."""
         if span == span_of(entry):
-            return unchecked(policy)
+            return ignores_overlaps(policy)
         return await overlaps_of(user, policy, span, but=entry["id"])
 
     async def _never_deleted(
@@ -258,7 +258,7 @@ class TimeEntryService:
         if task is None:
             raise EntryNotFoundError
         require_version(if_match, task["version"])
-        return _read(task, task["time_entries"][0], unchecked(policy))
+        return _read(task, task["time_entries"][0], ignores_overlaps(policy))
 
     async def _split_before(self, user: ActingUser, first_id: str, task: Row, second: Row) -> Versioned:
         first = await find_made_entry(user, require_entry_id(first_id))
@@ -314,12 +314,12 @@ async def _changes(user: ActingUser, task: Row, entry: Row, fields: dict[str, An
     changed = {name: fields[name] for name in fields.keys() - {"started_at", "ended_at", "duration_seconds"}}
     if changed.get("billable") and not entry["billable"] and entry["hourly_rate"] is None:
         changed["hourly_rate"] = await hourly_rate_for(user.id, task["project_id"], billable=True)
-    return {**changed, **_timed(span), "updated_at": stored(utc_now())}
+    return {**changed, **_timed(span), "updated_at": naive_utc(utc_now())}
 
 
 def _halves(entry: Row, split: EntrySplit, second_id: ObjectId) -> tuple[Row, Row]:
     before, after = halves(entry, split.at)
-    now = stored(utc_now())
+    now = naive_utc(utc_now())
     first = {**entry, **_timed(before), "updated_at": now}
     second = {name: value for name, value in first.items() if name not in {"import_id", "import_key"}}
     return first, {**second, **_timed(after), "id": second_id, "created_at": now}
@@ -327,8 +327,8 @@ def _halves(entry: Row, split: EntrySplit, second_id: ObjectId) -> tuple[Row, Ro
 
 def _timed(span: Interval) -> Row:
     return {
-        "started_at": stored(span.started_at),
-        "ended_at": stored(span.ended_at),
+        "started_at": naive_utc(span.started_at),
+        "ended_at": naive_utc(span.ended_at),
         "duration_seconds": span.seconds,
     }
 

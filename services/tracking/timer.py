@@ -5,7 +5,7 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from app.clock import aware, stored, to_seconds, utc_now
+from app.clock import aware_utc, naive_utc, truncate_to_seconds, utc_now
 from app.errors import ConflictError, NotFoundError
 from documents.accounts.users import OverlapPolicy
 from documents.common.base import DuplicateError, Row
@@ -13,15 +13,15 @@ from documents.tracking.deleted_entries import DeletedEntry
 from documents.tracking.entries import TimeEntry
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
-from services.common.concurrency import settled_as_one, until_settled
-from services.common.idempotency import RequestKey, Work, once
+from services.common.concurrency import retry_on_conflict, retry_transaction
+from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.intervals import Interval
 from services.common.values.versions import VersionCondition, Versioned, require_version
 from services.tracking.rules.capacity import require_room_for_a_timer
 from services.tracking.rules.earlier_attempts import find_made_before
 from services.tracking.rules.errors import EntryNotFoundError, require_entry_id
 from services.tracking.rules.instants import refuse_before_the_start, up_to_now
-from services.tracking.rules.overlap import overlaps_of, policy_of, settled, unchecked
+from services.tracking.rules.overlap import effective_policy, ignores_overlaps, overlaps_of, settled
 from services.tracking.schemas.overlaps import OverlapRead, listed
 from services.tracking.schemas.timer import TimerStart, TimerStop, TimerUpdate, read_stopped, read_timer
 from services.tracking.stop import ended_entry
@@ -71,7 +71,7 @@ class TimerService:
         Raises TaskNotFoundError, TimerAlreadyRunningError, TaskFullError, StaleVersionError,
         InTheFutureError for a start more than 60 s ahead, or OverlapError for one in the past.
         """
-        return await once(user, request_key, lambda work: self._begin(user, new, overlap, if_match, work))
+        return await run_once(user, request_key, lambda work: self._begin(user, new, overlap, if_match, work))
 
     async def stop(
         self,
@@ -92,7 +92,7 @@ class TimerService:
         entry_id = require_entry_id(stop.entry_id) if stop.entry_id is not None else None
         task_id = require_task_id(stop.task_id) if stop.task_id is not None else None
 
-        async def do(work: Work) -> Versioned:
+        async def do(work: Attempt) -> Versioned:
             # Whoever has seen this timer stops this one and no other, also when somebody else is faster.
             seen = work.subject
 
@@ -109,9 +109,9 @@ class TimerService:
                 stopped = await Task.stop_timer(task, entry, {})
                 return None if stopped is None else _stopped(stopped, entry)
 
-            return await until_settled(attempt)
+            return await retry_on_conflict(attempt)
 
-        return await once(user, request_key, do)
+        return await run_once(user, request_key, do)
 
     async def correct(
         self,
@@ -127,20 +127,20 @@ class TimerService:
         ahead, or OverlapError for one in the past.
         """
         fields = change.model_dump(exclude_unset=True)
-        policy, checked = policy_of(user, overlap), "started_at" in fields
+        policy, checked = effective_policy(user, overlap), "started_at" in fields
         if checked:
-            fields["started_at"] = stored(up_to_now(fields["started_at"], pointer="#/started_at"))
+            fields["started_at"] = naive_utc(up_to_now(fields["started_at"], pointer="#/started_at"))
         seen: ObjectId | None = None
 
         async def attempt() -> Versioned | None:
             nonlocal seen
             task = await self._require_running(user, seen, if_match)
             if not fields:
-                return _running(task, unchecked(policy))
+                return _running(task, ignores_overlaps(policy))
             seen = task["active"]["id"]
-            corrected = {**task["active"], **fields, "updated_at": stored(utc_now())}
-            span = Interval(aware(corrected["started_at"]), to_seconds(utc_now()))
-            overlaps = await overlaps_of(user, policy, span, but=seen) if checked else unchecked(policy)
+            corrected = {**task["active"], **fields, "updated_at": naive_utc(utc_now())}
+            span = Interval(aware_utc(corrected["started_at"]), truncate_to_seconds(utc_now()))
+            overlaps = await overlaps_of(user, policy, span, but=seen) if checked else ignores_overlaps(policy)
             changed = await Task.correct_timer(task, corrected)
             return None if changed is None else _running(changed, overlaps)
 
@@ -162,7 +162,7 @@ class TimerService:
                 await DeletedEntry.keep(task, await ended_entry(user, task, ended_at=utc_now()))
             return discarded
 
-        await settled_as_one(attempt)
+        await retry_transaction(attempt)
 
     async def resume(
         self,
@@ -177,11 +177,11 @@ class TimerService:
         Raises NothingToResumeError, TimerAlreadyRunningError, TaskFullError or StaleVersionError.
         """
 
-        async def do(work: Work) -> Versioned:
+        async def do(work: Attempt) -> Versioned:
             made = await _begun_before(user, work)
             return made or await self._begin(user, await _once_more(user), overlap, if_match, work)
 
-        return await once(user, request_key, do)
+        return await run_once(user, request_key, do)
 
     async def _begin(
         self,
@@ -189,11 +189,11 @@ class TimerService:
         new: TimerStart,
         overlap: OverlapPolicy | None,
         if_match: VersionCondition | None,
-        work: Work,
+        work: Attempt,
     ) -> Versioned:
         task_id, entry_id = require_task_id(new.task_id), work.new_id()
         up_to_now(new.started_at, pointer="#/started_at")  # a wrong instant is told before all else
-        policy = policy_of(user, overlap)
+        policy = effective_policy(user, overlap)
         checked = new.started_at is not None and policy != "allow"
 
         async def attempt() -> Versioned | None:
@@ -203,15 +203,15 @@ class TimerService:
             task = require_task(await Task.find_live(user.id, task_id))
             require_version(if_match, task["version"])
             if "active" in task:
-                return _running(task, unchecked(policy))
+                return _running(task, ignores_overlaps(policy))
             await require_room_for_a_timer(task)
             # At each try anew: a timer that has ended since the try before must not share time with this one.
             started_at = up_to_now(new.started_at, pointer="#/started_at")
-            overlaps = await self._overlaps_of_start(user, policy, started_at) if checked else unchecked(policy)
+            overlaps = await self._overlaps_of_start(user, policy, started_at) if checked else ignores_overlaps(policy)
             started = await Task.start_timer(task, new_timer_entry(user, task, entry_id, new, started_at))
             return None if started is None else _running(started, overlaps, created=True)
 
-        return await until_settled(lambda: self._alone(user, attempt, as_one=checked))
+        return await retry_on_conflict(lambda: self._alone(user, attempt, as_one=checked))
 
     async def _require_running(self, user: ActingUser, seen: ObjectId | None, if_match: VersionCondition | None) -> Row:
         """The task whose timer runs: the timer that was seen before, or any. Raises NoRunningTimerError."""
@@ -226,7 +226,7 @@ class TimerService:
     ) -> list[OverlapRead] | None:
         """What a start in the past overlaps; another timer is no overlap, it is in the way whatever the policy."""
         await self._refuse_beside_another(user)
-        return await overlaps_of(user, policy, Interval(started_at, to_seconds(utc_now())))
+        return await overlaps_of(user, policy, Interval(started_at, truncate_to_seconds(utc_now())))
 
     async def _alone(
         self, user: ActingUser, attempt: Callable[[], Awaitable[Versioned | None]], *, as_one: bool
@@ -270,7 +270,7 @@ async def _once_more(user: ActingUser) -> TimerStart:
     return TimerStart(task_id=str(task["_id"]), note=last["note"], tags=last["tags"], billable=last["billable"])
 
 
-async def _begun_before(user: ActingUser, work: Work) -> Versioned | None:
+async def _begun_before(user: ActingUser, work: Attempt) -> Versioned | None:
     """The timer that an earlier try of this request has started."""
     made = await find_made_before(user, work)
     return None if made is None else _running({**made[0], "active": made[1]}, created=True)

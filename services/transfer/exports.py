@@ -8,7 +8,7 @@ from functools import partial
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from app.clock import rfc3339, stored, to_seconds, utc_now
+from app.clock import naive_utc, rfc3339, truncate_to_seconds, utc_now
 from app.errors import AuthenticationError
 from documents.accounts.users import User
 from documents.transfer.export_queries import deleted_entries_of, entries_in_order, projects_of, tasks_of
@@ -82,12 +82,17 @@ async def _contents(
     said = {"from": rfc3339(asked.since), "to": rfc3339(asked.until)}
     await audit_service.record(user.id, "exported", format=form, **said)
     wanted, running = entry_filter(query, asked), query.include_running
-    now = stored(to_seconds(utc_now()))
+    now = naive_utc(truncate_to_seconds(utc_now()))
     async with aclosing(projects_of(user.id)) as batches:
         projects = {project["_id"]: project async for batch in batches for project in batch}
     found = entries_in_order(user.id, wanted, now=now, running=running)
     if query.cut:
-        found = cut_to(found, since=stored(to_seconds(asked.since)), until=stored(to_seconds(asked.until)), now=now)
+        found = cut_to(
+            found,
+            since=naive_utc(truncate_to_seconds(asked.since)),
+            until=naive_utc(truncate_to_seconds(asked.until)),
+            now=now,
+        )
     async with aclosing(found), aclosing(write(found, About(asked.zone, now, projects))) as pieces:
         async for piece in pieces:
             yield piece

@@ -13,15 +13,15 @@ from app.errors import ConflictError, DatabaseUnavailableError, FieldError, NotF
 from app.security.tokens import InvalidTokenError
 from documents.accounts.users import OverlapPolicy, User
 from documents.common.base import Row, object_id
-from documents.tracking.queries.overlap import MOST_SHOWN
-from documents.transfer.import_batches import LONGEST_COLUMN, MOST_COLUMNS, MOST_FINDINGS, ImportBatch
+from documents.tracking.queries.overlap import MAX_SHOWN
+from documents.transfer.import_batches import MAX_COLUMN_LENGTH, MAX_COLUMNS, MAX_FINDINGS, ImportBatch
 from services.accounts.audit import audit_service
 from services.common.acting_user import ActingUser
-from services.common.concurrency import TOO_MANY
-from services.common.cursors import Position, cut, decode_cursor, scope_of
-from services.common.offload import beside_the_loop
+from services.common.concurrency import TOO_MANY_CONFLICTS
+from services.common.cursors import Position, cursor_scope, decode_cursor, page_of
+from services.common.offload import run_in_thread
 from services.common.values.fields import PageQuery
-from services.tracking.rules.overlap import policy_of, unchecked
+from services.tracking.rules.overlap import effective_policy, ignores_overlaps
 from services.tracking.schemas.overlaps import OverlapRead
 from services.transfer.account_file.importer import open_account
 from services.transfer.import_formats.programs.detection import Detected, detected_format
@@ -45,7 +45,7 @@ from services.transfer.imports.opened_file import (
 from services.transfer.imports.overlaps import Latest, checked
 from services.transfer.imports.plan import Known, Plan, Tally, plan
 from services.transfer.imports.undo import Undoing
-from services.transfer.imports.writer import MOST_PLANS, PlanIsStaleError, Writing
+from services.transfer.imports.writer import MAX_PLANS, PlanIsStaleError, Writing
 from services.transfer.schemas.imports import (
     ImportForm,
     ImportPage,
@@ -123,7 +123,7 @@ class ImportService:
         cannot: then nothing is written.
         """
         with file:
-            policy = policy_of(user, overlap)
+            policy = effective_policy(user, overlap)
             opened = await open_file(user, file, asked, policy, progress)
             if asked.dry_run or (asked.strict and asked.wait and wait):
                 rehearsed = await opened.rehearse()
@@ -149,13 +149,13 @@ class ImportService:
 
     async def page(self, user: ActingUser, *, query: PageQuery) -> ImportPage:
         """A page of the user's imports, the newest first. Raises InvalidCursorError."""
-        scope = scope_of("imports", user.id, query)
+        scope = cursor_scope("imports", user.id, query)
         after = None
         if query.cursor is not None:
             position = decode_cursor(query.cursor, scope=scope)
             after = (position.value, position.id or user.id)
         found = await ImportBatch.page(user.id, after=after, limit=query.limit + 1, findings=FINDINGS_IN_A_LIST)
-        items, next_cursor = cut(
+        items, next_cursor = page_of(
             found, limit=query.limit, position=lambda batch: Position(batch["created_at"], batch["_id"]), scope=scope
         )
         return {"items": [read_import(batch) for batch in items], "next_cursor": next_cursor}
@@ -204,7 +204,7 @@ async def open_file(
     if form == "account":
         return await open_account(user, file, progress=progress)
     zone = _zone(user, form, asked)
-    digest, read = await beside_the_loop(lambda: _read(file, asked, form, zone, policy))
+    digest, read = await run_in_thread(lambda: _read(file, asked, form, zone, policy))
     job = _Job(user, form, policy, zone.key, digest, read, wanted_ids(user.id, read.rows), progress)
     return Opened(form, digest, job.rows, lambda: _rehearse(job), lambda batch: _write_rows(job, batch))
 
@@ -213,19 +213,19 @@ async def _rehearse(job: _Job) -> Rehearsed:
     known = await known_to(job.user.id, job.wanted)
     planned = await _planned(job, known)
     errors, tally, latest = list(job.read.errors), Tally(), None
-    overlaps = unchecked(job.policy)
+    overlaps = ignores_overlaps(job.policy)
     for part in planned.chunks():
         found = await checked(job.user, part, job.policy, import_id=None, latest=latest)
         latest = found.latest
         errors += found.errors
         tally.add(found.entries, known)
         if overlaps is not None:
-            overlaps += found.overlaps[: MOST_SHOWN - len(overlaps)]
+            overlaps += found.overlaps[: MAX_SHOWN - len(overlaps)]
     batch = {
         **ImportBatch.new(job.user.id, format=job.format, digest=job.digest).as_row(),
         **_findings(job, planned),
         "rows_done": job.rows,
-        "errors": _rows(errors[:MOST_FINDINGS]),
+        "errors": _rows(errors[:MAX_FINDINGS]),
         "error_count": len(errors),
         "left_out": _left_out(planned),
         "created": tally.made(),
@@ -239,7 +239,7 @@ async def _write_rows(job: _Job, batch: Row) -> Written:
     """Writes what is not there yet, planned anew as long as others change what the plan goes by."""
     latest: Latest | None = None
     overlaps: list[OverlapRead] = []
-    for _ in range(MOST_PLANS):
+    for _ in range(MAX_PLANS):
         known = await known_to(job.user.id, job.wanted, batch["_id"])
         planned = await _planned(job, known)
         findings = _findings(job, planned)
@@ -251,16 +251,16 @@ async def _write_rows(job: _Job, batch: Row) -> Written:
             latest = writing.latest
             continue
         finally:
-            overlaps += writing.overlaps[: MOST_SHOWN - len(overlaps)]
-        return Written({"left_out": _left_out(planned)}, None if unchecked(job.policy) is None else overlaps)
-    raise DatabaseUnavailableError(TOO_MANY)
+            overlaps += writing.overlaps[: MAX_SHOWN - len(overlaps)]
+        return Written({"left_out": _left_out(planned)}, None if ignores_overlaps(job.policy) is None else overlaps)
+    raise DatabaseUnavailableError(TOO_MANY_CONFLICTS)
 
 
 async def _format_of(file: BinaryIO, asked: ImportForm) -> Detected:
     """The format that is asked for, or the one that the file has. Raises ValidationError."""
     if asked.format != "auto":
         return asked.format
-    return await beside_the_loop(lambda: detected_format(file))
+    return await run_in_thread(lambda: detected_format(file))
 
 
 def _zone(user: ActingUser, form: RowFormat, asked: ImportForm) -> ZoneInfo:
@@ -294,7 +294,7 @@ def _read(
 
 async def _planned(job: _Job, known: Known) -> Plan:
     by_time = job.policy != "allow"
-    return await beside_the_loop(lambda: plan(job.user.id, job.read.rows, known, by_time=by_time))
+    return await run_in_thread(lambda: plan(job.user.id, job.read.rows, known, by_time=by_time))
 
 
 async def _write(writing: Writing, planned: Plan, job: _Job) -> None:
@@ -313,15 +313,15 @@ def _findings(job: _Job, planned: Plan) -> Row:
         "rows_done": job.rows - len(planned.entries),
         "duplicates": len(planned.left_out),
         "skipped": read.skipped,
-        "errors": _rows(read.errors[:MOST_FINDINGS]),
+        "errors": _rows(read.errors[:MAX_FINDINGS]),
         "error_count": len(read.errors),
-        "notices": _rows(read.notices[:MOST_FINDINGS]),
-        "ignored_columns": [header[:LONGEST_COLUMN] for header in read.ignored_columns[:MOST_COLUMNS]],
+        "notices": _rows(read.notices[:MAX_FINDINGS]),
+        "ignored_columns": [header[:MAX_COLUMN_LENGTH] for header in read.ignored_columns[:MAX_COLUMNS]],
     }
 
 
 def _left_out(planned: Plan) -> list[Row]:
-    return [asdict(row) for row in planned.left_out[:MOST_FINDINGS]]
+    return [asdict(row) for row in planned.left_out[:MAX_FINDINGS]]
 
 
 def _rows(findings: list[RowFinding]) -> list[Row]:

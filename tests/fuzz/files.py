@@ -20,7 +20,7 @@ from app.commands.backup import KIND, MANIFEST, BackupError, _checked_manifest
 from app.errors import BodyTooLargeError, CommandError, ServiceError, ValidationError
 from documents.maintenance.dump import split
 from services.common.values.fields import ClientName, Note, ProjectName, Tags, Title, Zone
-from services.common.values.money import LARGEST_AMOUNT, MINOR_UNITS
+from services.common.values.money import MAX_AMOUNT, MINOR_UNITS
 from services.transfer.account_file.reader import TaskPart, parts_of, read_account
 from services.transfer.import_formats.programs.registry import RowFormat
 from services.transfer.import_formats.rows.reader import read_rows
@@ -83,7 +83,7 @@ def look_at_a_row(row: ImportedRow) -> None:
     assert TAGS.validate_python(list(row.tags)) == list(row.tags)
     if row.hourly_rate is not None:
         amount, currency = row.hourly_rate
-        assert 0 <= amount <= LARGEST_AMOUNT
+        assert 0 <= amount <= MAX_AMOUNT
         assert currency in MINOR_UNITS
         assert row.billable
 

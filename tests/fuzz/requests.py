@@ -13,11 +13,11 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.config import Settings
-from app.errors import UnsupportedMediaTypeError, ValidationError, members
+from app.errors import UnsupportedMediaTypeError, ValidationError, problem_members
 from app.http.endpoint import Argument, FormBody, JsonBody, Query, refuse_unknown_parameters
 from app.http.middleware import RequestLog
 from app.http.uploads import FormWithFile
-from app.request_context import origin, request_under_way
+from app.request_context import current_request, request_context
 from routes.dependencies import IdempotencyHeader, VersionHeader
 from services.accounts.schemas.api_tokens import ApiTokenCreate
 from services.accounts.schemas.users import SignIn, UserCreate, UserUpdate
@@ -84,7 +84,7 @@ def scope_of(headers: tuple[Header, ...], query: bytes = b"", client: str = OUTS
 
 def look_at_a_refusal(refused: ValidationError) -> None:
     """It is an answer that can be sent, and says where in the request each thing is that is wrong."""
-    assert orjson.dumps(members(refused))
+    assert orjson.dumps(problem_members(refused))
     for wrong in refused.errors:
         assert sum(place is not None for place in (wrong.pointer, wrong.parameter, wrong.header)) == 1
 
@@ -182,8 +182,8 @@ def look_at_who_asks(data: bytes) -> bool:
     seen = []
 
     async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
-        with request_under_way(scope, timedelta(days=1)):
-            seen.append(origin().address)
+        with request_context(scope, timedelta(days=1)):
+            seen.append(current_request().address)
 
     async def send(message: Message) -> None:
         raise AssertionError(message)

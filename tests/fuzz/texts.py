@@ -11,7 +11,7 @@ from bson import ObjectId
 from pydantic import TypeAdapter
 from pydantic import ValidationError as NotValidError
 
-from app.clock import rfc3339, stored
+from app.clock import naive_utc, rfc3339
 from app.errors import AuthenticationError
 from app.security.bearer_secrets import RefreshSecret
 from app.security.tokens import AccessTokens, Claims
@@ -23,15 +23,15 @@ from services.common.values.emails import checked_email, email_key
 from services.common.values.fields import (
     FIRST_YEAR,
     LAST_YEAR,
+    BooleanFlag,
     Color,
     CurrencyCode,
     Day,
     Email,
     FirstDayOfWeek,
-    Flag,
     Instant,
+    InstantOrDate,
     Limit,
-    Moment,
     Note,
     ProjectFilter,
     ProjectName,
@@ -39,7 +39,7 @@ from services.common.values.fields import (
     Title,
     Zone,
 )
-from services.common.values.money import LARGEST_AMOUNT
+from services.common.values.money import MAX_AMOUNT
 from services.common.values.texts import lines
 from services.reporting.schemas import Groups, RoundingParameter
 from services.transfer.import_formats.values.dates import DateOrder, date_and_rest, parsed_date
@@ -52,7 +52,7 @@ from tests.fuzz.target import Target, chosen, text_of
 T = TypeVar("T")
 Read = Callable[[str], Any]
 
-LONGEST_SAID = 500
+MAX_MESSAGE_LENGTH = 500
 SCOPE = b"the list of a user"
 ORDERS: tuple[DateOrder, ...] = get_args(DateOrder.__value__)
 SECRETS = AccessTokens(key="k" * 32, algorithm="HS256", issuer="Task Timer", lifetime=timedelta(days=36500))
@@ -72,7 +72,7 @@ def readable(read: Read, data: bytes) -> Any:
         said = wrong.errors()[0]["msg"]
     except ValueError as wrong:
         said = str(wrong)
-    assert 0 < len(said) < LONGEST_SAID
+    assert 0 < len(said) < MAX_MESSAGE_LENGTH
     return None
 
 
@@ -150,12 +150,12 @@ def look_at_an_instant(data: bytes) -> bool:
         assert found.tzinfo is UTC
         assert FIRST_YEAR <= found.year <= LAST_YEAR
         assert text_of(data)[4] == "-"
-        assert reader_of(Instant)(rfc3339(stored(found))) == found
+        assert reader_of(Instant)(rfc3339(naive_utc(found))) == found
     return found is not None
 
 
 def look_at_a_moment(data: bytes) -> bool:
-    found = readable(reader_of(Moment), data)
+    found = readable(reader_of(InstantOrDate), data)
     if found is not None:
         whole = isinstance(found, datetime)
         assert reader_of(Instant if whole else Day)(text_of(data)) == found
@@ -217,9 +217,9 @@ def look_at_a_rate(data: bytes) -> bool:
     assert number_and_currency(f"{number:f}"[:40]) == (number, "") or "." not in f"{number:f}"
     with suppress(ValueError):
         minor = in_minor_units(number, currency)
-        assert 0 <= minor <= LARGEST_AMOUNT
+        assert 0 <= minor <= MAX_AMOUNT
         rate = rate_of(number, 3_600, currency)
-        assert rate == (minor or None) or minor * 2 > LARGEST_AMOUNT
+        assert rate == (minor or None) or minor * 2 > MAX_AMOUNT
     return True
 
 
@@ -234,7 +234,7 @@ def look_at_tags(data: bytes) -> bool:
     tags, said = found
     assert len(set(tags)) == len(tags) <= 10
     assert [reader_of(Tag)(tag) for tag in tags] == [*tags]
-    assert said is None or len(said) < LONGEST_SAID
+    assert said is None or len(said) < MAX_MESSAGE_LENGTH
     return True
 
 
@@ -283,7 +283,7 @@ TEXTS: dict[str, Target] = {
     ),
     "moment": Target(look_at_a_moment, (b"2026-11-18T09:00:00Z", b"2026-02-28"), (b"00", b"29", b"-", b"T", b"Z")),
     "day": Target(written_alike(Day), (b"2026-11-18", b"2024-02-29"), (b"00", b"0000", b"9999", b"-")),
-    "flag": Target(written_alike(Flag, lambda flag: str(flag).lower()), (b"true", b"false"), (b"1", b"on")),
+    "flag": Target(written_alike(BooleanFlag, lambda flag: str(flag).lower()), (b"true", b"false"), (b"1", b"on")),
     "limit": Target(written_alike(Limit), (b"1", b"200"), (b"0", b"-", b"_", b"9" * 5000)),
     "week start": Target(written_alike(FirstDayOfWeek), (b"0", b"6")),
     "rounding": Target(look_at_a_rounding, (b"up:15", b"nearest:1440", b"down:1"), (b":", b"0", b"9" * 5000)),

@@ -17,7 +17,7 @@ from tests.mutation.mutants import Mutant, names_of
 LOOK_INTO_THE_DATABASE = ("tests/operation/store/test_documents.py", "tests/operation/store/test_validators.py")
 """What documents are made of at import, such as indexes, is seen by these, and used where a service starts."""
 
-MOST_USERS = 60
+MAX_USERS = 60
 
 
 class Recorder:
@@ -73,7 +73,7 @@ class Map:
             users = {test for function in users_of(mutant.name) for test in self.of_function[function]}
             if not mutant.file.startswith("documents/"):
                 return users
-            narrow = sorted(users, key=lambda test: self.breadth[test])[:MOST_USERS]
+            narrow = sorted(users, key=lambda test: self.breadth[test])[:MAX_USERS]
             return {*narrow, *(test for test in self.seconds if test.startswith(LOOK_INTO_THE_DATABASE))}
         named = names_of_lines(mutant.file, source)
         tests = {test for number in mutant.lines for test in self.of_line[named[number]]}

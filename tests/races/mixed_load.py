@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 from bson import ObjectId
 
-from app.clock import rfc3339, to_seconds, utc_now
+from app.clock import rfc3339, truncate_to_seconds, utc_now
 from tests.support.http import Client, Json, instant, problem
 
 REFUSALS = {404, 409, 422}
@@ -292,7 +292,7 @@ class Hand:
         self._chance = random.Random(seed)
         self._name = seed
         self._steps = 0
-        self._began = to_seconds(utc_now()) - timedelta(days=9)
+        self._began = truncate_to_seconds(utc_now()) - timedelta(days=9)
         self._kinds: dict[str, Callable[[], tuple[Sent, str, str]]] = {
             kind: getattr(self, f"_{kind}") for kind in WEIGHTS
         }

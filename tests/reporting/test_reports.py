@@ -9,7 +9,7 @@ from bson import ObjectId
 from documents.reporting.entry_reader import read_ended
 from documents.tracking.queries.entry_filter import EntryFilter
 from services.reporting.row_keys import GroupBy
-from services.reporting.summary import MOST_FILLED_ROWS
+from services.reporting.summary import MAX_FILLED_ROWS
 from tests.conftest import Database, MakeUser
 from tests.support.http import Client, Json, ago, instant, parameters, problem
 from tests.support.stored_documents import ended_entry, project_row, running_entry, task_row, tracked
@@ -331,7 +331,7 @@ class TestTheRowsOfASummary:
         }
         assert await seconds(alice, fill="true", group_by="task") == await seconds(alice, group_by="task")
         days = {"from": "2013-01-01", "fill": "true"}
-        assert len(await seconds(alice, **days, to="2026-09-10")) == MOST_FILLED_ROWS
+        assert len(await seconds(alice, **days, to="2026-09-10")) == MAX_FILLED_ROWS
         refused = await alice.get("/reports/summary", params={**days, "to": "2026-09-11", "group_by": "day"})
         assert parameters(refused) == {"fill"}
         years = {"from": "1996-01-01", "to": "2027-01-01", "group_by": "weekday", "fill": "true"}

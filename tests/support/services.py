@@ -17,7 +17,7 @@ from fastapi import FastAPI
 
 from app.commands.cli import main
 from app.config import Settings
-from documents.common.transactions import session_under_way
+from documents.common.transactions import current_session
 from documents.registry import DOCUMENTS
 from tests.conftest import Database
 from tests.support.http import Json, serving
@@ -121,7 +121,7 @@ def _serve_until(at: str, log: Path, variables: dict[str, str]) -> None:
 
 
 async def _die(*_arguments: object, **_more: object) -> None:
-    session = session_under_way()
+    session = current_session()
     if session is not None:
         identity: Json = session.session_id  # type: ignore[assignment]
         sys.stderr.write(f"in {identity['id'].hex()}\n")

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from bson import ObjectId
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from documents.tracking.deleted_entries import KEPT
 from services.transfer.schemas.account_file import account_file_line
 from tests.conftest import Database
@@ -99,7 +99,7 @@ class TestTheFile:
     async def test_leaves_out_what_is_gone_for_good(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         await alice.delete(at(await alice.write(task)))
-        long_ago = stored(utc_now()) - KEPT - timedelta(seconds=1)
+        long_ago = naive_utc(utc_now()) - KEPT - timedelta(seconds=1)
         await database.deleted_entries.update_one({}, {"$set": {"deleted_at": long_ago}})
         await database.projects.insert_one(project_row(alice.user["_id"], deleted_at=NINE))
         assert (await exported(alice))[-1] == {**END, "tasks": 1}
@@ -111,7 +111,7 @@ class TestTheFile:
         await database.tasks.insert_one(task_row(user_id, project_id=project["_id"]))
         entry = ended_entry()
         kept = {"_id": entry["id"], "user_id": user_id, "task_id": ObjectId(), "entry": entry}
-        await database.deleted_entries.insert_one({**kept, "deleted_at": stored(utc_now())})
+        await database.deleted_entries.insert_one({**kept, "deleted_at": naive_utc(utc_now())})
         _, task, end = await exported(alice)
         assert (task["type"], task["project_id"]) == ("task", None)
         assert end == {**END, "tasks": 1}

@@ -287,7 +287,7 @@ class TestAWrongFile:
         assert await kept(database) == []
 
     async def test_is_refused_that_unpacks_to_too_much(self, bob: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("services.transfer.account_file.reader.MOST_UNPACKED", 100_000)
+        monkeypatch.setattr("services.transfer.account_file.reader.MAX_DECOMPRESSED_BYTES", 100_000)
         bomb = gzip.compress(b"".join([json.dumps(ACCOUNT).encode(), b"\n", b" " * 1_000_000]))
         assert len(bomb) < 2_000
         problem(await send(bob, bomb), 413, "body_too_large")

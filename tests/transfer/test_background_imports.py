@@ -14,7 +14,7 @@ from documents.transfer.import_files import ImportFile
 from services.accounts.deletion import account_deletion_service
 from services.maintenance.doctor import examine
 from services.transfer.import_service import background_imports
-from services.transfer.imports.background import MOST_TRIES
+from services.transfer.imports.background import MAX_ATTEMPTS
 from tests.conftest import Database
 from tests.operation.crash.test_killed_imports import LINES, LONG, PLACES, SECOND_PART
 from tests.races.stored_time import balance
@@ -220,7 +220,7 @@ class TestAnImportThatIsLeft:
         self, alice: Client, database: Database, settings: Settings, tmp_path: Path
     ) -> None:
         begun = await killed(alice, database, settings, tmp_path, at=SECOND_PART)
-        await database.import_batches.update_one({}, {"$set": {"background.tries": MOST_TRIES}})
+        await database.import_batches.update_one({}, {"$set": {"background.tries": MAX_ATTEMPTS}})
         await let_time_pass(database)
         done = await followed(alice, begun)
         assert (done["status"], done["created"]["entries"]) == ("failed", 0)

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from bson import ObjectId
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from documents.common.base import DuplicateError
 from documents.transfer.import_batches import ImportBatch
 from services.maintenance.doctor import examine
@@ -276,8 +276,8 @@ class TestTasksAndProjects:
     async def test_a_full_task_goes_on_in_the_next(self, alice: Client, database: Database) -> None:
         title = "x" * 200
         task = await alice.make_task(title=title)
-        stored = tracked(*short_entries(1998))
-        await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": {**stored, "status": "pending"}})
+        naive_utc = tracked(*short_entries(1998))
+        await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": {**naive_utc, "status": "pending"}})
         lines = "".join(row(2, f"09:{minute:02}", f"09:{minute + 1:02}", task=title, project="") for minute in range(3))
         made = await read_in(alice, lines)
         assert made["created"] == {"projects": 0, "tasks": 1, "entries": 3}
@@ -616,7 +616,7 @@ class TestAFileThatIsNone:
 
 async def held(database: Database, made: Json, **since: float) -> None:
     """As if somebody were at this import who was heard of last so long ago."""
-    taken_at = stored(utc_now() - timedelta(**since))
+    taken_at = naive_utc(utc_now() - timedelta(**since))
     fields = {"state": "under_way", "holder": "somebody", "taken_at": taken_at, "finished_at": None}
     await database.import_batches.update_one({"_id": ObjectId(made["id"])}, {"$set": fields})
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.common.calendar_days import first_instant
 from tests.support.http import LONG
 
-LONGEST_OFFSET = timedelta(hours=27)
+MAX_OFFSET = timedelta(hours=27)
 """A day of the calendar begins somewhere within this before or after the same midnight of UTC."""
 
 zones = st.sampled_from(sorted(available_timezones() - {"localtime", "Factory"}))
@@ -28,7 +28,7 @@ def changes(zone: str) -> list[date]:
 def found_by_looking(day: date, zone: ZoneInfo) -> datetime:
     """The first instant of the day or a later one, found by looking at a clock each minute, then each second."""
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    instant = midnight - LONGEST_OFFSET
+    instant = midnight - MAX_OFFSET
     while instant.astimezone(zone).date() < day:
         instant += timedelta(minutes=1)
     instant -= timedelta(minutes=1)

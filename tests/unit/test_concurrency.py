@@ -1,7 +1,7 @@
 import pytest
 
 from app.errors import DatabaseUnavailableError
-from services.common.concurrency import until_settled
+from services.common.concurrency import retry_on_conflict
 
 
 class TestAChangeThatMeetsOthers:
@@ -11,7 +11,7 @@ class TestAChangeThatMeetsOthers:
         async def attempt() -> str | None:
             return next(answers)
 
-        assert await until_settled(attempt) == "done"
+        assert await retry_on_conflict(attempt) == "done"
 
     async def test_is_given_up_after_a_while(self) -> None:
         tries = 0
@@ -21,7 +21,7 @@ class TestAChangeThatMeetsOthers:
             tries += 1
 
         with pytest.raises(DatabaseUnavailableError, match="Too many changes"):
-            await until_settled(attempt)
+            await retry_on_conflict(attempt)
         assert tries > 1
 
     async def test_ends_with_what_goes_wrong(self) -> None:
@@ -29,4 +29,4 @@ class TestAChangeThatMeetsOthers:
             raise KeyError
 
         with pytest.raises(KeyError):
-            await until_settled(attempt)
+            await retry_on_conflict(attempt)

@@ -7,7 +7,7 @@ from bson import ObjectId
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from app.clock import stored, to_milliseconds
+from app.clock import naive_utc, truncate_to_milliseconds
 from services.common.cursors import InvalidCursorError, Position, decode_cursor, encode_cursor
 from services.tracking.schemas.tasks import TaskQuery
 
@@ -20,7 +20,7 @@ values = st.one_of(
     st.none(),
     st.integers(-(2**53), 2**53),
     st.text(max_size=200),
-    moments.map(to_milliseconds).map(stored),
+    moments.map(truncate_to_milliseconds).map(naive_utc),
 )
 positions = st.builds(Position, values | ids, ids | st.none())
 

@@ -4,12 +4,12 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from app.database.deadlines import without_haste
+from app.database.deadlines import without_deadline
 
 
 class TestAnOperationWithoutHaste:
     def test_has_more_time_than_the_client_gives(self, database_url: str) -> None:
         for _ in range(3):
             # Its first operation connects, too, which takes longer than that.
-            with MongoClient[dict[str, Any]](database_url, timeoutMS=1) as client, without_haste():
+            with MongoClient[dict[str, Any]](database_url, timeoutMS=1) as client, without_deadline():
                 assert client.admin.command("serverStatus")["ok"] == 1

@@ -17,7 +17,7 @@ from jose import jwt
 from pydantic import SecretStr
 
 from app.config import Settings
-from app.security.password_normalization import forms_of, prepared
+from app.security.password_normalization import forms_of, normalize_password
 from app.security.passwords import HASHES_AT_ONCE, Passwords
 from app.security.secret_key import secret_key
 from app.security.tokens import AccessTokens, InvalidTokenError, TokenExpiredError
@@ -103,7 +103,7 @@ class TestPasswords:
     @examples(deadline=None)
     def test_have_one_prepared_form(self, typed: str) -> None:
         forms = forms_of(typed)
-        assert forms[0] == prepared(typed) == prepared(forms[0])
+        assert forms[0] == normalize_password(typed) == normalize_password(forms[0])
         assert len(set(forms)) == len(forms) <= 4
         assert typed in forms
         assert len(forms) == 1 or not typed.isascii()

@@ -11,15 +11,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from services.common.values.fields import Description, FullName, Note, Password, SearchText, Tag, Tags, Title
 from services.common.values.texts import (
-    MOST_MARKS,
+    MAX_MARKS,
     cell_in_lines,
     cell_in_one_line,
     cut,
-    line_of_today,
     lines,
-    lines_of_today,
     one_line,
     tag_name,
+    to_current_line,
+    to_current_lines,
 )
 
 UNSEEN = [
@@ -164,7 +164,7 @@ class TestATextOfAnEarlierVersion:
     @given(any_text | st.just("a" + "\u0301" * 50), st.integers(5, 300))
     @examples(deadline=None)
     def test_becomes_one_of_today(self, text: str, longest: int) -> None:
-        line, whole = line_of_today(text, longest), lines_of_today(text, longest)
+        line, whole = to_current_line(text, longest), to_current_lines(text, longest)
         assert line == "" or taken(line) == line
         assert lines(whole) == whole
         assert len(line) <= longest
@@ -172,9 +172,9 @@ class TestATextOfAnEarlierVersion:
             assert line == taken(text)
 
     def test_loses_no_more_than_what_is_not_taken(self) -> None:
-        assert line_of_today("\x1b[31mRed\nblue\u202e", 200) == "[31mRed blue"
-        assert lines_of_today("a\x1bb\rc\td\x85e", 200) == "ab\nc\td\ne"
-        assert line_of_today("\u200b\x07", 200) == ""
+        assert to_current_line("\x1b[31mRed\nblue\u202e", 200) == "[31mRed blue"
+        assert to_current_lines("a\x1bb\rc\td\x85e", 200) == "ab\nc\td\ne"
+        assert to_current_line("\u200b\x07", 200) == ""
 
 
 class TestTheirLengths:
@@ -212,7 +212,7 @@ class TestTextsThatAreMadeToTakeLong:
     def test_are_not_those_of_any_language(self) -> None:
         thai = "\u0e17\u0e35\u0e48" * 60
         assert one_line(thai) == thai
-        assert one_line("a" + "\u0316" * MOST_MARKS) == "a" + "\u0316" * MOST_MARKS
+        assert one_line("a" + "\u0316" * MAX_MARKS) == "a" + "\u0316" * MAX_MARKS
 
     def test_do_not_hide_behind_white_space(self) -> None:
         assert TypeAdapter(Title).validate_python(" " * 5_000 + "x") == "x"

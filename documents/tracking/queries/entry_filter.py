@@ -7,11 +7,11 @@ from typing import Any
 
 from bson import ObjectId
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from documents.common.base import Row
 from documents.tracking.tasks import RUNNING, TaskStatus
 
-_EVER = stored(datetime(1, 1, 1, tzinfo=UTC)), stored(datetime(9999, 12, 31, tzinfo=UTC))
+_EVER = naive_utc(datetime(1, 1, 1, tzinfo=UTC)), naive_utc(datetime(9999, 12, 31, tzinfo=UTC))
 
 STEP = timedelta(milliseconds=1)
 """Instants are stored in milliseconds: [instant, instant + STEP) holds one of them."""
@@ -122,7 +122,7 @@ def tasks_of_that_time(user_id: ObjectId, wanted: EntryFilter, since: datetime, 
     with one the embedded store walks the whole index.
     """
     both: Row = {"last_ended_at": {"$gte": since}, "first_started_at": {"$lt": before}}
-    bound = "first_started_at" if before < stored(utc_now()) - _LONG_AGO else "last_ended_at"
+    bound = "first_started_at" if before < naive_utc(utc_now()) - _LONG_AGO else "last_ended_at"
     narrow: Row = {bound: both[bound]}
     if wanted.task_id is not None:
         narrow = {"_id": wanted.task_id}

@@ -7,7 +7,7 @@ from bson import ObjectId
 from documents.common.base import Row
 from documents.tracking.tasks import Task
 
-MOST_SHOWN = 100
+MAX_SHOWN = 100
 
 
 async def find_overlapping(
@@ -21,7 +21,7 @@ async def find_overlapping(
         [
             *ended_entries_beside(user_id, started_at, ended_at, {"$ne": ["$$this.id", but]}),
             {"$sort": {"entry.started_at": 1, "entry.id": 1}},
-            {"$limit": MOST_SHOWN},
+            {"$limit": MAX_SHOWN},
             {"$project": {"_id": 0, "task_id": "$_id", "entry": 1}},
         ]
     )

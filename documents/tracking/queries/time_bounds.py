@@ -6,7 +6,7 @@ from itertools import pairwise
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from documents.common.base import Row
 from documents.tracking.queries.entry_filter import STEP, EntryFilter, tasks_of_that_time
 from documents.tracking.tasks import Task
@@ -45,7 +45,7 @@ async def _outermost(
     MongoDB would find it in the index at once. The embedded store reads all tasks of a range, so it
     is asked for a year at a time, as far as the years are not long gone.
     """
-    now = stored(utc_now())
+    now = naive_utc(utc_now())
     cuts = [now - number * _YEAR for number in range(_YEARS, -1, -1)]
     edges = [low, *(cut for cut in cuts if low < cut < high), high]
     for begin, end in list(pairwise(edges))[::direction]:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from bson import ObjectId
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from documents.common.base import Row
 from documents.tracking.queries.entry_filter import STEP, EntryFilter, ended_entries_of_tasks, running_entry_of_task
 from documents.tracking.queries.time_bounds import nearest_end, nearest_start
@@ -74,7 +74,7 @@ async def _find_ended(user_id: ObjectId, wanted: EntryFilter, order: EntryOrder,
     since, until = order.within(wanted)
     if wanted.task_id is not None or until <= wanted.since:
         return await _read_window(user_id, wanted, order, order.starts(), limit=limit)
-    windows = Windows(since, until, ahead=stored(utc_now()) + _AHEAD, descending=order.descending)
+    windows = Windows(since, until, ahead=naive_utc(utc_now()) + _AHEAD, descending=order.descending)
     found: list[Row] = []
     may_skip = True
     while len(found) < limit and not windows.are_over:

@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from app.clock import rfc3339
 from app.security.scopes import Scope
-from services.common.values.fields import Id, Input, Instant, NextCursor, Timestamp
+from services.common.values.fields import Id, Instant, NextCursor, RequestModel, Timestamp
 from services.common.values.texts import Text, one_line
 
 _EXAMPLE: JsonDict = {"name": "Status bar", "scopes": ["read", "timer"], "expires_at": "2027-11-18T00:00:00Z"}
@@ -29,7 +29,7 @@ def _each_once(scopes: list[Scope]) -> list[Scope]:
     return list(dict.fromkeys(scopes))
 
 
-class ApiTokenCreate(Input):
+class ApiTokenCreate(RequestModel):
     """An API token to create."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})

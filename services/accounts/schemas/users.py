@@ -7,15 +7,15 @@ from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from app.clock import rfc3339
-from app.security.password_normalization import prepared
+from app.security.password_normalization import normalize_password
 from documents.accounts.users import OverlapPolicy
 from services.common.values.fields import (
-    LONGEST_PASSWORD,
+    MAX_PASSWORD_LENGTH,
     Email,
     FullName,
     Id,
-    Input,
     Password,
+    RequestModel,
     Timestamp,
     WeekStart,
     Zone,
@@ -23,12 +23,12 @@ from services.common.values.fields import (
 
 
 def _within_the_limit(password: str) -> str:
-    if len(prepared(password)) > LONGEST_PASSWORD:
-        raise ValueError(f"has more than {LONGEST_PASSWORD} characters")
+    if len(normalize_password(password)) > MAX_PASSWORD_LENGTH:
+        raise ValueError(f"has more than {MAX_PASSWORD_LENGTH} characters")
     return password
 
 
-GivenPassword = Annotated[str, Field(max_length=8 * LONGEST_PASSWORD), AfterValidator(_within_the_limit)]
+GivenPassword = Annotated[str, Field(max_length=8 * MAX_PASSWORD_LENGTH), AfterValidator(_within_the_limit)]
 """A password to compare, as it was typed: an older hash may be of that form. Rules for new passwords do not apply."""
 
 TimerCapHours = Annotated[int, Field(ge=1, le=744, description="A timer that ran longer is marked as needs_review.")]
@@ -52,7 +52,7 @@ _TOKEN_EXAMPLE: JsonDict = {
 }
 
 
-class UserCreate(Input):
+class UserCreate(RequestModel):
     """An account to create."""
 
     model_config = ConfigDict(
@@ -65,14 +65,14 @@ class UserCreate(Input):
     timezone: Zone = "UTC"
 
 
-class PreferencesUpdate(Input):
+class PreferencesUpdate(RequestModel):
     """A patch of the preferences. A key that is not sent keeps its value."""
 
     overlap_policy: OverlapPolicy = Field(default_factory=lambda: "allow")
     timer_cap_hours: TimerCapHours = Field(default_factory=int)
 
 
-class UserUpdate(Input):
+class UserUpdate(RequestModel):
     """A JSON merge patch (RFC 7396) of the account."""
 
     model_config = ConfigDict(
@@ -87,7 +87,7 @@ class UserUpdate(Input):
     preferences: PreferencesUpdate = Field(default_factory=PreferencesUpdate)
 
 
-class SignIn(Input):
+class SignIn(RequestModel):
     """The password form of OAuth2 (RFC 6749 section 4.3.2); `username` is the e-mail address."""
 
     model_config = ConfigDict(
@@ -102,7 +102,7 @@ class SignIn(Input):
     client_secret: str = ""
 
 
-class AccountDelete(Input):
+class AccountDelete(RequestModel):
     """Confirms the deletion of the account."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"password": "correct horse battery"}]})
@@ -110,7 +110,7 @@ class AccountDelete(Input):
     password: GivenPassword
 
 
-class SessionRefresh(Input):
+class SessionRefresh(RequestModel):
     """The latest refresh token."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"refresh_token": _REFRESH_EXAMPLE}]})
@@ -118,7 +118,7 @@ class SessionRefresh(Input):
     refresh_token: Annotated[str, Field(max_length=500)]
 
 
-class PasswordChange(Input):
+class PasswordChange(RequestModel):
     """A change of password."""
 
     model_config = ConfigDict(

@@ -15,11 +15,11 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from app.clock import to_milliseconds
+from app.clock import truncate_to_milliseconds
 from app.security.password_normalization import new_password
 from documents.common.base import object_id
 from services.common.values.emails import checked_email
-from services.common.values.money import LARGEST_AMOUNT, MINOR_UNITS
+from services.common.values.money import MAX_AMOUNT, MINOR_UNITS
 from services.common.values.texts import Text, lines, nfc, one_line, tag_name, without_nul
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -27,24 +27,24 @@ _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 _ZONES = frozenset(available_timezones() - {"localtime", "Factory"})  # these two name no place
-LONGEST_TITLE = 200
-LONGEST_NAME = 200
-LONGEST_DESCRIPTION = 20_000
-LONGEST_NOTE = 5_000
-LONGEST_PASSWORD = 128
-MOST_TAGS = 10
-LONGEST_TAG = 50
-LONGEST_CURSOR = 2000
+MAX_TITLE_LENGTH = 200
+MAX_NAME_LENGTH = 200
+MAX_DESCRIPTION_LENGTH = 20_000
+MAX_NOTE_LENGTH = 5_000
+MAX_PASSWORD_LENGTH = 128
+MAX_TAGS = 10
+MAX_TAG_LENGTH = 50
+MAX_CURSOR_LENGTH = 2000
 """A cursor holds a value of the sort key; a title of 200 characters may take 1,200 bytes in JSON."""
 
 
-class Input(BaseModel):
+class RequestModel(BaseModel):
     """What a client sends: nothing is ignored, nothing is coerced."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class EmptyBody(Input):
+class EmptyBody(RequestModel):
     """An empty object. Unknown fields are refused."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{}]})
@@ -73,7 +73,7 @@ def _instant(value: object) -> datetime:
     except (ValueError, OverflowError) as wrong:
         raise ValueError("is not an instant of the calendar") from wrong
     _require_a_known_year(parsed)
-    return to_milliseconds(parsed)
+    return truncate_to_milliseconds(parsed)
 
 
 def _moment(value: object) -> datetime | date:
@@ -148,24 +148,24 @@ def _each_once(tags: list[str]) -> list[str]:
 
 _no_nul = AfterValidator(without_nul)
 
-Title = Annotated[str, Text(one_line, LONGEST_TITLE, shortest=1)]
-Description = Annotated[str, Text(lines, LONGEST_DESCRIPTION)]
-Note = Annotated[str, Text(lines, LONGEST_NOTE)]
-FullName = Annotated[str, Text(one_line, LONGEST_NAME, shortest=1)]
-ProjectName = Annotated[str, Text(one_line, LONGEST_NAME, shortest=1)]
-ClientName = Annotated[str, Text(one_line, LONGEST_NAME, shortest=1)]
+Title = Annotated[str, Text(one_line, MAX_TITLE_LENGTH, shortest=1)]
+Description = Annotated[str, Text(lines, MAX_DESCRIPTION_LENGTH)]
+Note = Annotated[str, Text(lines, MAX_NOTE_LENGTH)]
+FullName = Annotated[str, Text(one_line, MAX_NAME_LENGTH, shortest=1)]
+ProjectName = Annotated[str, Text(one_line, MAX_NAME_LENGTH, shortest=1)]
+ClientName = Annotated[str, Text(one_line, MAX_NAME_LENGTH, shortest=1)]
 SearchText = Annotated[str, Text(nfc, 200, shortest=1), _no_nul]
-Tag = Annotated[str, Text(tag_name, LONGEST_TAG, shortest=1)]
-Tags = Annotated[list[Tag], Field(max_length=MOST_TAGS), AfterValidator(_each_once)]
+Tag = Annotated[str, Text(tag_name, MAX_TAG_LENGTH, shortest=1)]
+Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(_each_once)]
 Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254), _no_nul, AfterValidator(_email)]
-Password = Annotated[str, Text(new_password, LONGEST_PASSWORD, shortest=8)]
+Password = Annotated[str, Text(new_password, MAX_PASSWORD_LENGTH, shortest=8)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Color = Annotated[
     str,
     AfterValidator(_color),
     WithJsonSchema({"type": "string", "pattern": f"^{_COLOR.pattern}$", "examples": ["#2f6fde"]}),
 ]
-Amount = Annotated[int, Field(ge=0, le=LARGEST_AMOUNT, description="In minor units of the currency.")]
+Amount = Annotated[int, Field(ge=0, le=MAX_AMOUNT, description="In minor units of the currency.")]
 CurrencyCode = Annotated[str, AfterValidator(_currency), Field(description="ISO 4217", examples=["EUR"])]
 WeekStart = Annotated[int, Field(ge=0, le=6, description="First day of the week: 0 (Monday) to 6 (Sunday).")]
 Priority = Annotated[int, Field(ge=0, le=4)]
@@ -173,7 +173,7 @@ Seconds = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 """An aware instant, in milliseconds, between the years 1970 and 9998."""
 
-Moment = Annotated[
+InstantOrDate = Annotated[
     datetime | date,
     BeforeValidator(_moment),
     WithJsonSchema({"type": "string", "examples": ["2026-11-18", "2026-11-18T09:00:00Z"]}),
@@ -185,7 +185,7 @@ Day = Annotated[
 ]
 """A query parameter that is a day of the calendar."""
 
-Flag = Annotated[bool, BeforeValidator(_flag)]
+BooleanFlag = Annotated[bool, BeforeValidator(_flag)]
 """A query parameter or form field that is true or false, in any case (True is what Python writes)."""
 
 FirstDayOfWeek = Annotated[int, Field(ge=0, le=6), BeforeValidator(_whole_number)]
@@ -195,7 +195,7 @@ Limit = Annotated[
     int, Field(ge=1, le=200, description="Maximum number of items on the page."), BeforeValidator(_whole_number)
 ]
 
-Cursor = Annotated[str, Field(max_length=LONGEST_CURSOR, description="next_cursor of the previous page.")]
+Cursor = Annotated[str, Field(max_length=MAX_CURSOR_LENGTH, description="next_cursor of the previous page.")]
 NextCursor = Annotated[str | None, Field(description="The cursor of the next page, or null on the last page.")]
 
 TaskFilter = Annotated[str, AfterValidator(_task_id), Field(description="The id of a task.")]

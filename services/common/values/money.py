@@ -9,7 +9,7 @@ MINOR_UNITS: dict[str, int] = {
 }
 """The codes of ISO 4217, each with its number of decimals. What has no minor unit (gold, say) is no currency here."""
 
-LARGEST_AMOUNT = 10**12
+MAX_AMOUNT = 10**12
 
 
 def major_units(amount: int, currency: str) -> Decimal:

@@ -15,8 +15,8 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-MOST_MARKS = 30
-MOST_FORMS = 4
+MAX_MARKS = 30
+MAX_FORMS = 4
 """How many characters at most are one in NFC."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -54,14 +54,14 @@ def nfc(text: str) -> str:
     if text.isascii():
         return text
     if _too_many_marks().search(text):
-        raise ValueError(f"has more than {MOST_MARKS} combining marks in a row")
+        raise ValueError(f"has more than {MAX_MARKS} combining marks in a row")
     return unicodedata.normalize("NFC", text)
 
 
 @cache
 def _too_many_marks() -> re.Pattern[str]:
     marks = "".join(character for character in map(chr, range(0x300, 0x1F000)) if unicodedata.combining(character))
-    return re.compile(f"[{marks}]{{{MOST_MARKS + 1},}}")
+    return re.compile(f"[{marks}]{{{MAX_MARKS + 1},}}")
 
 
 def is_visible(text: str) -> bool:
@@ -128,7 +128,7 @@ def cell_in_lines(text: str) -> str:
     return lines(_in_its_own_direction(_OTHER_BREAKS.sub("\n", text)))
 
 
-def line_of_today(text: str, longest: int) -> str:
+def to_current_line(text: str, longest: int) -> str:
     """A line that an earlier version has stored, as a request may send it now; empty where nothing is left to see."""
     try:
         return cut(one_line(text), longest)
@@ -137,7 +137,7 @@ def line_of_today(text: str, longest: int) -> str:
         return cut(plain, longest) if is_visible(plain) else ""
 
 
-def lines_of_today(text: str, longest: int) -> str:
+def to_current_lines(text: str, longest: int) -> str:
     """A text of several lines that an earlier version has stored, as a request may send it now."""
     try:
         return lines(text)[:longest]
@@ -147,7 +147,7 @@ def lines_of_today(text: str, longest: int) -> str:
 
 
 def _without_excess(text: str) -> str:
-    return _too_many_marks().sub(lambda run: run[0][:MOST_MARKS], _DIRECTION.sub("", text))
+    return _too_many_marks().sub(lambda run: run[0][:MAX_MARKS], _DIRECTION.sub("", text))
 
 
 def cut(text: str, longest: int) -> str:
@@ -207,7 +207,7 @@ class Text:
         return shape
 
     def _checked(self, value: str) -> str:
-        if len(value) > MOST_FORMS * self.longest and len(value.strip()) > MOST_FORMS * self.longest:
+        if len(value) > MAX_FORMS * self.longest and len(value.strip()) > MAX_FORMS * self.longest:
             raise ValueError(f"has more than {self.longest:,} characters")  # whatever its form: it is not read first
         text = self.read(value)
         if len(text) < self.shortest:

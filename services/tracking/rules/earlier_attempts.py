@@ -6,10 +6,10 @@ from documents.common.base import Row
 from documents.tracking.deleted_entries import DeletedEntry
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
-from services.common.idempotency import Work
+from services.common.idempotency import Attempt
 
 
-async def find_made_before(user: ActingUser, work: Work) -> tuple[Row, Row] | None:
+async def find_made_before(user: ActingUser, work: Attempt) -> tuple[Row, Row] | None:
     """The task and the entry that an earlier try of this work has made; None when there was none."""
     return await find_made_entry(user, work.new_id()) if work.retried else None
 

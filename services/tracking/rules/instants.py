@@ -3,16 +3,16 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.clock import aware, rfc3339, to_seconds, utc_now
+from app.clock import aware_utc, rfc3339, truncate_to_seconds, utc_now
 from app.errors import FieldError, ValidationError
 from documents.common.base import Row
 from services.common.intervals import Interval
-from services.tracking.schemas.entry_changes import LONGEST_SECONDS, EntryCreate
+from services.tracking.schemas.entry_changes import MAX_SECONDS, EntryCreate
 
 FORGIVEN_AHEAD = timedelta(seconds=60)
 """How far a client's clock may be ahead of a timer's: up to that its instant is taken for now."""
 
-FURTHEST_AHEAD = timedelta(hours=24)
+MAX_AHEAD = timedelta(hours=24)
 """How far in the future an entry may end that is written by hand."""
 
 
@@ -30,16 +30,16 @@ def up_to_now(sent: datetime | None, *, pointer: str) -> datetime:
     """
     now = utc_now()
     if sent is None:
-        return to_seconds(now)
+        return truncate_to_seconds(now)
     if sent - now > FORGIVEN_AHEAD:
         wrong = f"is more than 60 seconds after now, which is {rfc3339(now)}"
         raise InTheFutureError(errors=(FieldError(wrong, pointer=pointer),))
-    return to_seconds(min(sent, now))
+    return truncate_to_seconds(min(sent, now))
 
 
 def refuse_before_the_start(running: Row, sent: datetime | None, *, pointer: str) -> None:
     """Raises ValidationError when a timer is to end before its start; an end that was not sent is never wrong."""
-    if sent is not None and to_seconds(sent) < aware(running["started_at"]):
+    if sent is not None and truncate_to_seconds(sent) < aware_utc(running["started_at"]):
         wrong = f"is before the timer's start, {rfc3339(running['started_at'])}: the timer runs on"
         raise ValidationError(errors=(FieldError(wrong, pointer=pointer),))
 
@@ -54,7 +54,7 @@ def written_span(new: EntryCreate) -> Interval:
 
 def span_of(entry: Row) -> Interval:
     """The time of an ended entry as it stands."""
-    return Interval(aware(entry["started_at"]), aware(entry["ended_at"]))
+    return Interval(aware_utc(entry["started_at"]), aware_utc(entry["ended_at"]))
 
 
 def changed_span(entry: Row, fields: dict[str, Any]) -> Interval:
@@ -65,7 +65,7 @@ def changed_span(entry: Row, fields: dict[str, Any]) -> Interval:
         return _span(fields.get("started_at", standing.started_at), sent)
     if "started_at" not in fields:
         return standing
-    moved = Interval(to_seconds(fields["started_at"]), standing.ended_at)
+    moved = Interval(truncate_to_seconds(fields["started_at"]), standing.ended_at)
     _check(moved, field="started_at")
     return moved
 
@@ -75,8 +75,8 @@ def _span(started_at: datetime, sent: dict[str, Any]) -> Interval:
         wrong = "stands beside ended_at: send the one or the other"
         raise ValidationError(errors=(FieldError(wrong, pointer="#/duration_seconds"),))
     ((name, value),) = sent.items()
-    start = to_seconds(started_at)
-    end = to_seconds(value) if name == "ended_at" else start + timedelta(seconds=value)
+    start = truncate_to_seconds(started_at)
+    end = truncate_to_seconds(value) if name == "ended_at" else start + timedelta(seconds=value)
     _check(Interval(start, end), field=name)
     return Interval(start, end)
 
@@ -87,18 +87,18 @@ def _check(span: Interval, *, field: str) -> None:
     if span.ended_at - span.started_at < timedelta(seconds=1):
         wrong = f"is not at least one second {beside}"
         raise ValidationError(errors=(FieldError(wrong, pointer=pointer),))
-    if span.seconds > LONGEST_SECONDS:
-        wrong = f"is more than {LONGEST_SECONDS // 86_400} days {beside}"
+    if span.seconds > MAX_SECONDS:
+        wrong = f"is more than {MAX_SECONDS // 86_400} days {beside}"
         raise ValidationError(errors=(FieldError(wrong, pointer=pointer),))
     now = utc_now()
-    if span.ended_at - now > FURTHEST_AHEAD:
+    if span.ended_at - now > MAX_AHEAD:
         wrong = f"is more than 24 hours after now, which is {rfc3339(now)}"
         raise InTheFutureError(errors=(FieldError(wrong, pointer=pointer),))
 
 
 def halves(entry: Row, at: datetime) -> tuple[Interval, Interval]:
     """What lies before and after an instant inside of the entry. Raises ValidationError when it is not inside."""
-    whole, middle = span_of(entry), to_seconds(at)
+    whole, middle = span_of(entry), truncate_to_seconds(at)
     if not whole.started_at < middle < whole.ended_at:
         wrong = f"is not between the start, {rfc3339(whole.started_at)}, and the end, {rfc3339(whole.ended_at)}"
         raise ValidationError(errors=(FieldError(wrong, pointer="#/at"),))

@@ -7,7 +7,7 @@ from datetime import datetime
 from bson import ObjectId
 
 from documents.common.base import Row
-from documents.common.json_schema import mistakes, schema_of, shown
+from documents.common.json_schema import schema_errors, schema_of, shown
 from documents.tracking.tasks import Task
 from services.common.intervals import seconds_between
 
@@ -29,7 +29,7 @@ class Verdict:
 
 def verdict_on(task: Row) -> Verdict:
     """What is wrong with the task by itself."""
-    found = list(mistakes(_SCHEMA, task))
+    found = list(schema_errors(_SCHEMA, task))
     if any(mistake.at not in COUNTERS for mistake in found):
         return Verdict(refused=tuple(f"{mistake.at} {mistake.says}" for mistake in found))
     mistaken = {mistake.at for mistake in found}

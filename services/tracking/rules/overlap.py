@@ -5,13 +5,13 @@ from typing import TypeVar
 
 from bson import ObjectId
 
-from app.clock import stored
+from app.clock import naive_utc
 from app.errors import ConflictError
 from documents.accounts.users import OverlapPolicy, User
 from documents.tracking.queries.overlap import find_overlapping
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
-from services.common.concurrency import settled_as_one, until_settled
+from services.common.concurrency import retry_on_conflict, retry_transaction
 from services.common.intervals import Interval
 from services.tracking.schemas.overlaps import OverlapRead, read_overlap
 
@@ -25,7 +25,7 @@ class OverlapError(ConflictError):
     detail = "This time is tracked already: see overlaps."
 
 
-def policy_of(user: ActingUser, asked: OverlapPolicy | None) -> OverlapPolicy:
+def effective_policy(user: ActingUser, asked: OverlapPolicy | None) -> OverlapPolicy:
     """What the request asks for, else what the user prefers."""
     return asked or user.overlap_policy
 
@@ -33,11 +33,11 @@ def policy_of(user: ActingUser, asked: OverlapPolicy | None) -> OverlapPolicy:
 async def settled(policy: OverlapPolicy, attempt: Callable[[], Awaitable[T | None]]) -> T:
     """What `attempt` answers: in one transaction where the policy minds overlaps. Raises like until_settled."""
     if policy == "allow":
-        return await until_settled(attempt)
-    return await settled_as_one(attempt)
+        return await retry_on_conflict(attempt)
+    return await retry_transaction(attempt)
 
 
-def unchecked(policy: OverlapPolicy) -> list[OverlapRead] | None:
+def ignores_overlaps(policy: OverlapPolicy) -> list[OverlapRead] | None:
     """What an answer lists where no time has changed hands: under `warn` a client always finds a list."""
     return [] if policy == "warn" else None
 
@@ -53,9 +53,9 @@ async def overlaps_of(
     if policy == "allow":
         return None
     if span.seconds == 0:
-        return unchecked(policy)
+        return ignores_overlaps(policy)
     await User.begin_change_of_time(user.id)
-    found = await find_overlapping(user.id, stored(span.started_at), stored(span.ended_at), but=but)
+    found = await find_overlapping(user.id, naive_utc(span.started_at), naive_utc(span.ended_at), but=but)
     shared = [read_overlap(str(row["task_id"]), row["entry"], span) for row in found]
     shared += await _running_beside(user, span, but)
     if shared and policy == "forbid":

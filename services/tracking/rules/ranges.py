@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from app.clock import stored
+from app.clock import naive_utc
 from app.errors import FieldError, ValidationError
 from documents.common.base import object_id
 from documents.tracking.queries.entry_filter import EntryFilter
@@ -39,8 +39,8 @@ def time_range(user: ActingUser, query: RangeQuery) -> TimeRange:
 def entry_filter(query: FilterQuery, asked: TimeRange) -> EntryFilter:
     """Which entries are asked for."""
     return EntryFilter(
-        since=stored(asked.since),
-        until=stored(asked.until),
+        since=naive_utc(asked.since),
+        until=naive_utc(asked.until),
         task_id=None if query.task_id is None else object_id(query.task_id),
         project_id=query.project_id if query.project_id in {None, "none"} else object_id(query.project_id),
         statuses=tuple(query.status),

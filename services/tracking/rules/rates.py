@@ -2,11 +2,11 @@
 
 from bson import ObjectId
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from documents.common.base import Row
 from documents.tracking.projects import Project
 from documents.tracking.tasks import Task
-from services.common.concurrency import until_settled
+from services.common.concurrency import retry_on_conflict
 
 
 async def hourly_rate_for(user_id: ObjectId, project_id: ObjectId | None, billable: bool) -> Row | None:
@@ -41,10 +41,10 @@ async def _rerate_task(user_id: ObjectId, task_id: ObjectId, project_id: ObjectI
         # A timer that is just being stopped may have read the rate that was: the new version makes it read again.
         return None if await Task.change_version(task, {"time_entries": entries}) is None else count
 
-    return await until_settled(attempt)
+    return await retry_on_conflict(attempt)
 
 
 def _with_rate(entry: Row, rate: Row | None) -> Row:
     if not entry["billable"] or entry["hourly_rate"] == rate:
         return entry
-    return {**entry, "hourly_rate": rate, "updated_at": stored(utc_now())}
+    return {**entry, "hourly_rate": rate, "updated_at": naive_utc(utc_now())}

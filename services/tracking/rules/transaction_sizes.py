@@ -10,7 +10,7 @@ from app.errors import ValidationError
 from documents.common.base import object_id
 from documents.tracking.tasks import Task
 
-MOST_BYTES = 16 * 1024 * 1024
+MAX_BYTES = 16 * 1024 * 1024
 """A change of one task is always possible, since a document is at most this large.
 
 Measured: with a cache of 1 GB the embedded store completes 384 MB of open transactions (sixteen clients that each
@@ -40,8 +40,8 @@ async def require_small_enough(user_id: ObjectId, task_ids: Iterable[str]) -> No
         return
     sizes = await Task.sizes_of(user_id, list(changes))
     written = sum(size * changes[task_id] for task_id, size in sizes.items())
-    if written > MOST_BYTES:
-        megabytes, most = -(-written // 2**20), MOST_BYTES // 2**20
+    if written > MAX_BYTES:
+        megabytes, most = -(-written // 2**20), MAX_BYTES // 2**20
         raise BulkTooLargeError(
             f"As one, these changes would write {megabytes} MB, and {most} MB is the most: "
             "send fewer operations at once, or leave out atomic."
@@ -49,7 +49,7 @@ async def require_small_enough(user_id: ObjectId, task_ids: Iterable[str]) -> No
 
 
 def parts_of(
-    items: list[T], sizes: Mapping[Key, int], changed: Callable[[T], Key], *, most: int = MOST_BYTES
+    items: list[T], sizes: Mapping[Key, int], changed: Callable[[T], Key], *, most: int = MAX_BYTES
 ) -> Iterator[list[T]]:
     """The items in their order, in parts that each change documents of at most so many bytes, or one document.
 

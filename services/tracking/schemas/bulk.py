@@ -5,18 +5,18 @@ from typing import Annotated, Any, Literal, NotRequired, Self
 from pydantic import ConfigDict, Field, model_validator, with_config
 from typing_extensions import TypeAliasType, TypedDict
 
-from services.common.values.fields import Input
+from services.common.values.fields import RequestModel
 from services.tracking.schemas.problems import Problem
 from services.tracking.schemas.tasks import TASK_EXAMPLE, TaskRead
 
-MOST_OPERATIONS = 100
+MAX_OPERATIONS = 100
 
 BulkOperationKind = TypeAliasType("BulkOperationKind", Literal["create", "update", "delete"])
 
 _NEEDS = {"create": {"body"}, "update": {"task_id", "body"}, "delete": {"task_id"}}
 
 
-class BulkOperation(Input):
+class BulkOperation(RequestModel):
     """One operation on one task. `body` is that of POST /tasks or PATCH /tasks/{task_id}."""
 
     op: BulkOperationKind
@@ -31,7 +31,7 @@ class BulkOperation(Input):
         return self
 
 
-class BulkRequest(Input):
+class BulkRequest(RequestModel):
     """Operations on tasks, executed in order."""
 
     model_config = ConfigDict(
@@ -48,7 +48,7 @@ class BulkRequest(Input):
         }
     )
 
-    operations: Annotated[list[BulkOperation], Field(min_length=1, max_length=MOST_OPERATIONS)]
+    operations: Annotated[list[BulkOperation], Field(min_length=1, max_length=MAX_OPERATIONS)]
     atomic: bool = Field(default=False, description="Whether to execute all operations or none.")
 
 

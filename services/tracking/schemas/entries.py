@@ -9,11 +9,11 @@ from typing_extensions import TypeAliasType, TypedDict
 from app.clock import rfc3339
 from documents.tracking.entries import EntrySource
 from services.common.values.fields import (
+    BooleanFlag,
     Cursor,
-    Flag,
     Id,
+    InstantOrDate,
     Limit,
-    Moment,
     NextCursor,
     ProjectFilter,
     SearchText,
@@ -54,12 +54,12 @@ class EntryQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    from_: Moment | None = Field(
+    from_: InstantOrDate | None = Field(
         default=None,
         alias="from",
         description="Start, inclusive: an instant, or a date in `timezone`. Default: the first entry.",
     )
-    to: Moment | None = Field(
+    to: InstantOrDate | None = Field(
         default=None, description="End, exclusive: an instant, or a date in `timezone`. Default: in 24 hours."
     )
     timezone: Zone | None = Field(default=None, description="IANA time zone of the days. Default: the user's.")
@@ -71,7 +71,7 @@ class EntryQuery(BaseModel):
     q: SearchText | None = Field(
         default=None, description="Text in the note or the title of the task, case-insensitive."
     )
-    needs_review: Flag | None = Field(default=None, description="Whether the entry is marked for review.")
+    needs_review: BooleanFlag | None = Field(default=None, description="Whether the entry is marked for review.")
     sort: EntrySort = Field(default="-started_at", description="A leading - sorts descending.")
     limit: Limit = 50
     cursor: Cursor | None = None

@@ -6,16 +6,16 @@ from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 from app.clock import utc_now
-from services.common.values.fields import Input, Instant, Note, Tags, Zone
+from services.common.values.fields import Instant, Note, RequestModel, Tags, Zone
 from services.tracking.schemas.entries import ENDED_EXAMPLE, EntryRead
 from services.tracking.schemas.overlaps import OverlapRead
 
-LONGEST_SECONDS = 31 * 24 * 60 * 60
+MAX_SECONDS = 31 * 24 * 60 * 60
 
-Duration = Annotated[int, Field(ge=1, le=LONGEST_SECONDS)]
+Duration = Annotated[int, Field(ge=1, le=MAX_SECONDS)]
 
 
-class EntryCreate(Input):
+class EntryCreate(RequestModel):
     """A time entry to create: a start, and either an end or a duration."""
 
     model_config = ConfigDict(
@@ -36,7 +36,7 @@ class EntryCreate(Input):
     timezone: Zone | None = Field(default=None, description="IANA time zone. Default: the user's.")
 
 
-class EntryUpdate(Input):
+class EntryUpdate(RequestModel):
     """A JSON merge patch (RFC 7396) of an ended time entry. null clears the note."""
 
     model_config = ConfigDict(
@@ -54,7 +54,7 @@ class EntryUpdate(Input):
     needs_review: bool = Field(default_factory=bool)
 
 
-class EntrySplit(Input):
+class EntrySplit(RequestModel):
     """The instant at which to split an entry."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"at": "2026-11-18T09:45:00Z"}]})
@@ -62,7 +62,7 @@ class EntrySplit(Input):
     at: Annotated[Instant, Field(description="Strictly inside the entry.")]
 
 
-class EntryMove(Input):
+class EntryMove(RequestModel):
     """The task to move an entry to."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"task_id": "6920a3f1c2d4e5f607182930"}]})

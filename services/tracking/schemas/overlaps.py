@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, with_config
 from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
-from app.clock import aware, rfc3339, to_seconds, utc_now
+from app.clock import aware_utc, rfc3339, truncate_to_seconds, utc_now
 from documents.accounts.users import OverlapPolicy
 from services.common.intervals import Interval, seconds_between
 from services.common.values.fields import Id, Timestamp
@@ -43,8 +43,8 @@ class OverlapRead(TypedDict):
 
 def read_overlap(task_id: str, entry: dict[str, Any], span: Interval) -> OverlapRead:
     """The answer about a stored entry and the part of it that the span shares."""
-    started_at, ended_at = aware(entry["started_at"]), entry["ended_at"]
-    until = aware(ended_at) if ended_at else to_seconds(utc_now())
+    started_at, ended_at = aware_utc(entry["started_at"]), entry["ended_at"]
+    until = aware_utc(ended_at) if ended_at else truncate_to_seconds(utc_now())
     return {
         "task_id": task_id,
         "entry_id": str(entry["id"]),

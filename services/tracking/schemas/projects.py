@@ -9,16 +9,16 @@ from typing_extensions import TypedDict
 from app.clock import rfc3339
 from services.common.values.fields import (
     Amount,
+    BooleanFlag,
     ClientName,
     Color,
     CurrencyCode,
     Cursor,
-    Flag,
     Id,
-    Input,
     Limit,
     NextCursor,
     ProjectName,
+    RequestModel,
     Timestamp,
 )
 from services.tracking.schemas.entries import HourlyRateRead
@@ -39,21 +39,21 @@ _READ_EXAMPLE: JsonDict = {
 }
 
 
-class HourlyRate(Input):
+class HourlyRate(RequestModel):
     """An hourly rate."""
 
     amount: Amount
     currency: CurrencyCode
 
 
-class HourlyRateUpdate(Input):
+class HourlyRateUpdate(RequestModel):
     """A patch of an hourly rate. A key that is not sent keeps its value."""
 
     amount: Amount = Field(default_factory=int)
     currency: CurrencyCode = Field(default_factory=str)
 
 
-class ProjectCreate(Input):
+class ProjectCreate(RequestModel):
     """A project to create."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
@@ -65,7 +65,7 @@ class ProjectCreate(Input):
     hourly_rate: HourlyRate | None = None
 
 
-class ProjectUpdate(Input):
+class ProjectUpdate(RequestModel):
     """A JSON merge patch (RFC 7396) of a project. null clears a nullable field."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"hourly_rate": {"amount": 9500}, "archived": True}]})
@@ -84,7 +84,7 @@ class ProjectChangeQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    rerate: Flag = Field(default=False, description="true: apply the rate to existing billable entries as well.")
+    rerate: BooleanFlag = Field(default=False, description="true: apply the rate to existing billable entries as well.")
 
 
 class ProjectQuery(BaseModel):
@@ -92,7 +92,7 @@ class ProjectQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    archived: Flag | None = Field(default=None, description="Whether it is archived. Default: all.")
+    archived: BooleanFlag | None = Field(default=None, description="Whether it is archived. Default: all.")
     limit: Limit = 50
     cursor: Cursor | None = None
 

@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from documents.tracking.tasks import TaskStatus
-from services.common.values.fields import Flag, Moment, ProjectFilter, Tag, TaskFilter, Zone
+from services.common.values.fields import BooleanFlag, InstantOrDate, ProjectFilter, Tag, TaskFilter, Zone
 
 
 class FilterQuery(BaseModel):
@@ -24,12 +24,12 @@ class FilterQuery(BaseModel):
         max_length=20,
         description="Current status of the task. Repeat it to match any of several.",
     )
-    billable: Flag | None = Field(default=None, description="Whether the entry is billable.")
-    include_running: Flag = Field(default=False, description="Whether to include the running timer, up to now.")
+    billable: BooleanFlag | None = Field(default=None, description="Whether the entry is billable.")
+    include_running: BooleanFlag = Field(default=False, description="Whether to include the running timer, up to now.")
 
 
 class RangeQuery(FilterQuery):
     """Which entries, over which time."""
 
-    from_: Moment = Field(alias="from", description="Start, inclusive: an instant, or a date in `timezone`.")
-    to: Moment = Field(description="End, exclusive: an instant, or a date in `timezone`.")
+    from_: InstantOrDate = Field(alias="from", description="Start, inclusive: an instant, or a date in `timezone`.")
+    to: InstantOrDate = Field(description="End, exclusive: an instant, or a date in `timezone`.")

@@ -5,10 +5,10 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
-from services.common.values.fields import Input, NextCursor, Tag
+from services.common.values.fields import NextCursor, RequestModel, Tag
 
 
-class TagRename(Input):
+class TagRename(RequestModel):
     """A tag and its new name. If the new name exists, the two tags are merged."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"from": "mail", "to": "e-mail"}]})

@@ -9,16 +9,16 @@ from typing_extensions import TypeAliasType, TypedDict
 from app.clock import rfc3339
 from documents.tracking.tasks import TaskStatus as Status
 from services.common.values.fields import (
+    BooleanFlag,
     Cursor,
     Description,
-    Flag,
     Id,
-    Input,
     Instant,
     Limit,
     NextCursor,
     Priority,
     ProjectFilter,
+    RequestModel,
     SearchText,
     Seconds,
     Tag,
@@ -57,7 +57,7 @@ TASK_EXAMPLE: JsonDict = {
 }
 
 
-class TaskCreate(Input):
+class TaskCreate(RequestModel):
     """A task to create."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
@@ -73,7 +73,7 @@ class TaskCreate(Input):
     billable: bool = Field(default_factory=bool, description="Default: as the project, or false without one.")
 
 
-class TaskUpdate(Input):
+class TaskUpdate(RequestModel):
     """A JSON merge patch (RFC 7396) of a task. null clears a nullable field."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "completed", "due_at": None}]})
@@ -118,11 +118,11 @@ class TaskQuery(BaseModel):
     tag: list[Tag] = Field(default=[], max_length=20, description="Repeat the parameter to match any of several.")
     project_id: ProjectFilter | None = None
     q: SearchText | None = Field(default=None, description="Text in the title or the description, case-insensitive.")
-    running: Flag | None = Field(default=None, description="Whether a timer is running on the task.")
+    running: BooleanFlag | None = Field(default=None, description="Whether a timer is running on the task.")
     due_before: Instant | None = Field(default=None, description="Due before this instant.")
     due_after: Instant | None = Field(default=None, description="Due at this instant or later.")
     updated_since: Instant | None = Field(default=None, description="Updated at this instant or later.")
-    deleted: Flag = Field(default=False, description="true: list only the trash.")
+    deleted: BooleanFlag = Field(default=False, description="true: list only the trash.")
     sort: TaskSort = Field(
         default="-created_at",
         description="A leading - sorts descending. A null due_at or project_id sorts last.",

@@ -7,14 +7,14 @@ from pydantic import ConfigDict, Field, with_config
 from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
-from app.clock import aware, rfc3339, utc_now
+from app.clock import aware_utc, rfc3339, utc_now
 from services.common.intervals import seconds_between
-from services.common.values.fields import Id, Input, Instant, Note, Tags, Timestamp
+from services.common.values.fields import Id, Instant, Note, RequestModel, Tags, Timestamp
 from services.tracking.schemas.entries import ENDED_EXAMPLE, RUNNING_EXAMPLE, EntryRead, read_entry
 from services.tracking.schemas.overlaps import OverlapRead
 
 
-class TimerStart(Input):
+class TimerStart(RequestModel):
     """A timer to start."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"task_id": "6920a3f1c2d4e5f607182930"}]})
@@ -26,7 +26,7 @@ class TimerStart(Input):
     started_at: Instant | None = Field(default=None, description="Default: now.")
 
 
-class TimerUpdate(Input):
+class TimerUpdate(RequestModel):
     """A JSON merge patch (RFC 7396) of the running timer. null clears the note."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"started_at": "2026-11-18T09:00:00Z", "note": None}]})
@@ -38,7 +38,7 @@ class TimerUpdate(Input):
     billable: bool = Field(default_factory=bool)
 
 
-class TimerStop(Input):
+class TimerStop(RequestModel):
     """How to stop the timer. With `entry_id` the request is idempotent."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"entry_id": "6920a3f1c2d4e5f607182931"}]})
@@ -48,7 +48,7 @@ class TimerStop(Input):
     task_id: str | None = Field(default=None, description="The task of the timer: speeds up the lookup.")
 
 
-class TimerSwitch(Input):
+class TimerSwitch(RequestModel):
     """The task to switch the timer to."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"task_id": "6920a3f1c2d4e5f607182930"}]})
@@ -123,7 +123,7 @@ def read_timer(task: dict[str, Any], now: datetime) -> TimerRead:
         "task_id": task_id,
         "task_title": task["title"],
         "entry": read_entry(task_id, task["active"]),
-        "elapsed_seconds": seconds_between(aware(task["active"]["started_at"]), now),
+        "elapsed_seconds": seconds_between(aware_utc(task["active"]["started_at"]), now),
         "server_time": rfc3339(now),
     }
 

@@ -7,18 +7,18 @@ from typing import BinaryIO
 
 from bson import ObjectId
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from app.errors import DatabaseUnavailableError
 from documents.accounts.users import User
 from documents.common.base import DuplicateError, Row
 from documents.tracking.deleted_entries import KEPT, DeletedEntry
 from documents.tracking.projects import Project
 from documents.tracking.tasks import Task
-from documents.transfer.import_batches import MOST_FINDINGS, ImportBatch
+from documents.transfer.import_batches import MAX_FINDINGS, ImportBatch
 from services.accounts.authentication import authentication_service
 from services.common.acting_user import ActingUser
-from services.common.concurrency import TOO_MANY
-from services.common.offload import beside_the_loop
+from services.common.concurrency import TOO_MANY_CONFLICTS
+from services.common.offload import run_in_thread
 from services.tracking.rules.transaction_sizes import IMPORT_BYTES
 from services.tracking.rules.transaction_sizes import parts_of as small_parts_of
 from services.transfer.account_file.existing import KnownAccount, known_account
@@ -27,7 +27,7 @@ from services.transfer.account_file.rows import deleted_row, entry_row, project_
 from services.transfer.imports.lease import require_hold, written_as_one
 from services.transfer.imports.opened_file import Opened, Progress, Rehearsed, Written
 from services.transfer.imports.plan import ROOM
-from services.transfer.imports.writer import MOST_PLANS, PlanIsStaleError
+from services.transfer.imports.writer import MAX_PLANS, PlanIsStaleError
 from services.transfer.schemas.account_file import DeletedEntryLine
 from services.transfer.schemas.imports import read_import
 
@@ -47,7 +47,7 @@ async def open_account(user: ActingUser, file: BinaryIO, *, progress: Progress) 
 
     Raises ValidationError or BodyTooLargeError.
     """
-    digest, read = await beside_the_loop(lambda: _read(file))
+    digest, read = await run_in_thread(lambda: _read(file))
     return Opened(
         "account",
         digest,
@@ -66,7 +66,7 @@ def _read(file: BinaryIO) -> tuple[str, AccountFile]:
 
 
 async def _import(user: ActingUser, batch: Row, file: BinaryIO, read: AccountFile, progress: Progress) -> Written:
-    for _ in range(MOST_PLANS):
+    for _ in range(MAX_PLANS):
         await require_hold(ImportBatch.note(batch, {"row_count": read.entries, "rows_done": 0}))
         known = await known_account(user.id, batch["_id"])
         if not known.foreign:
@@ -78,7 +78,7 @@ async def _import(user: ActingUser, batch: Row, file: BinaryIO, read: AccountFil
         except PlanIsStaleError:
             continue
         return Written({**writing.findings(), "left_out": writing.left_out}, None)
-    raise DatabaseUnavailableError(TOO_MANY)
+    raise DatabaseUnavailableError(TOO_MANY_CONFLICTS)
 
 
 async def _rehearse(user: ActingUser, file: BinaryIO, read: AccountFile, digest: str) -> Rehearsed:
@@ -120,7 +120,7 @@ async def _take_over_the_profile(user: ActingUser, read: AccountFile) -> None:
 async def _each(file: BinaryIO, do: Callable[[list[Part]], Awaitable[None]], progress: Callable[[int], object]) -> None:
     """Does it with all tasks and deleted entries of the file, some at a time."""
     parts, done = parts_of(file), 0
-    while some := await beside_the_loop(lambda: _some(parts)):
+    while some := await run_in_thread(lambda: _some(parts)):
         await do(some)
         done += sum(len(part.entries) for part in some if isinstance(part, TaskPart))
         progress(done)
@@ -199,7 +199,7 @@ class _Writing:
 
     def findings(self) -> Row:
         """What is known of the file once all of it is written."""
-        return {"duplicates": self.duplicates, "notices": self.notices[:MOST_FINDINGS]}
+        return {"duplicates": self.duplicates, "notices": self.notices[:MAX_FINDINGS]}
 
     def _task_id(self, part: Part) -> ObjectId:
         return self._known.new_id(part.task_id if isinstance(part, DeletedEntryLine) else part.task.id)
@@ -208,7 +208,7 @@ class _Writing:
         """Counts what was there already, and keeps what there is to say."""
         self._written.update(planned.entry_ids())
         self.duplicates += len(planned.duplicates)
-        self.left_out += planned.duplicates[: MOST_FINDINGS - len(self.left_out)]
+        self.left_out += planned.duplicates[: MAX_FINDINGS - len(self.left_out)]
         if planned.notice is not None:
             self.notices.append({"row": 0, "column": None, "message": planned.notice})
 
@@ -252,7 +252,7 @@ class _Writing:
 
     def _planned_deleted(self, line: DeletedEntryLine, seen: set[ObjectId]) -> _Planned:
         planned, entry_id = _Planned(self._known.new_id(line.task_id)), self._known.new_id(line.id)
-        is_over = stored(line.deleted_at) <= stored(utc_now() - KEPT)
+        is_over = naive_utc(line.deleted_at) <= naive_utc(utc_now() - KEPT)
         is_there = any(entry_id in ids for ids in (seen, self._written, self._known.entries))
         if not is_over and not is_there:
             new_id = self._known.new_id

@@ -10,7 +10,7 @@ from bson import ObjectId
 from pydantic import ValidationError as PydanticError
 
 from app.errors import BodyTooLargeError, FieldError, ValidationError
-from app.validation_errors import sentence
+from app.validation_errors import error_message
 from services.tracking.rules.invariants import verdict_on
 from services.transfer.account_file.rows import entry_row, task_row
 from services.transfer.schemas.account_file import (
@@ -24,8 +24,8 @@ from services.transfer.schemas.account_file import (
     account_file_line,
 )
 
-MOST_UNPACKED = 256 * 1024 * 1024
-LONGEST_LINE = 1024 * 1024
+MAX_DECOMPRESSED_BYTES = 256 * 1024 * 1024
+MAX_LINE_LENGTH = 1024 * 1024
 
 _GZIP = b"\x1f\x8b"
 _NOBODY = ObjectId("0" * 24)
@@ -92,23 +92,23 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, AccountFileLine]]:
     number = unpacked = 0
     while line := _line(stream, number + 1):
         number, unpacked = number + 1, unpacked + len(line)
-        if unpacked > MOST_UNPACKED:
-            raise BodyTooLargeError(f"The file unpacks to more than {MOST_UNPACKED:,} bytes.")
-        if len(line) > LONGEST_LINE:
-            raise _wrong(number, f"has more than {LONGEST_LINE:,} bytes")
+        if unpacked > MAX_DECOMPRESSED_BYTES:
+            raise BodyTooLargeError(f"The file unpacks to more than {MAX_DECOMPRESSED_BYTES:,} bytes.")
+        if len(line) > MAX_LINE_LENGTH:
+            raise _wrong(number, f"has more than {MAX_LINE_LENGTH:,} bytes")
         try:
             yield number, account_file_line.validate_json(line)
         except PydanticError as error:
             found = error.errors(include_url=False, include_context=False, include_input=False)[0]
             at = ".".join(str(step) for step in found["loc"])
-            raise _wrong(number, f"{at}: {sentence(found)}" if at else sentence(found)) from None
+            raise _wrong(number, f"{at}: {error_message(found)}" if at else error_message(found)) from None
     if number == 0:
         raise _wrong(1, "is missing: the file is empty")
 
 
 def _line(stream: BinaryIO | gzip.GzipFile, number: int) -> bytes:
     try:
-        return stream.readline(LONGEST_LINE + 1)
+        return stream.readline(MAX_LINE_LENGTH + 1)
     except (EOFError, OSError, zlib.error) as wrong:
         raise _wrong(number, "cannot be unpacked: the file was cut short or changed") from wrong
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from app.clock import stored
+from app.clock import naive_utc
 from documents.common.base import Row
 from documents.transfer.import_queries import with_entries
 from services.common.intervals import seconds_between
@@ -26,8 +26,8 @@ def project_row(line: ProjectLine, user_id: ObjectId, new_id: NewId, import_id: 
         "billable": line.billable,
         "hourly_rate": None if line.hourly_rate is None else line.hourly_rate.model_dump(),
         "archived_at": _stored(line.archived_at),
-        "created_at": stored(line.created_at),
-        "updated_at": stored(line.updated_at),
+        "created_at": naive_utc(line.created_at),
+        "updated_at": naive_utc(line.updated_at),
         "deleted_at": None,
         "tasks_version": 0,
         "import_id": import_id,
@@ -60,8 +60,8 @@ def task_row(
         **with_entries([entry for entry in entries if entry["ended_at"] is not None]),
         **({"active": running[0]} if running else {}),
         "version": 1,
-        "created_at": stored(line.created_at),
-        "updated_at": stored(line.updated_at),
+        "created_at": naive_utc(line.created_at),
+        "updated_at": naive_utc(line.updated_at),
         "completed_at": _stored(line.completed_at),
         "deleted_at": _stored(line.deleted_at),
         "import_id": import_id,
@@ -74,7 +74,7 @@ def entry_row(line: EntryLine | DeletedEntryLine, new_id: NewId, import_id: Obje
     """An entry as it is stored."""
     row: Row = {
         "id": new_id(line.id),
-        "started_at": stored(line.started_at),
+        "started_at": naive_utc(line.started_at),
         "ended_at": _stored(line.ended_at),
         "duration_seconds": None if line.ended_at is None else seconds_between(line.started_at, line.ended_at),
         "note": line.note,
@@ -84,8 +84,8 @@ def entry_row(line: EntryLine | DeletedEntryLine, new_id: NewId, import_id: Obje
         "timezone": line.timezone,
         "needs_review": line.needs_review,
         "hourly_rate": None if line.hourly_rate is None else line.hourly_rate.model_dump(),
-        "created_at": stored(line.created_at),
-        "updated_at": stored(line.updated_at),
+        "created_at": naive_utc(line.created_at),
+        "updated_at": naive_utc(line.updated_at),
         "import_id": import_id,
     }
     return row if line.import_key is None else {**row, "import_key": line.import_key}
@@ -100,9 +100,9 @@ def deleted_row(
         "user_id": user_id,
         "task_id": task_id,
         "entry": entry_row(line, new_id, import_id),
-        "deleted_at": stored(line.deleted_at),
+        "deleted_at": naive_utc(line.deleted_at),
     }
 
 
 def _stored(instant: datetime | None) -> datetime | None:
-    return None if instant is None else stored(instant)
+    return None if instant is None else naive_utc(instant)

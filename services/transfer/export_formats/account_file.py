@@ -10,8 +10,8 @@ from functools import partial
 import orjson
 from bson import ObjectId
 
-from services.common.offload import beside_the_loop
-from services.common.values.fields import LONGEST_NAME
+from services.common.offload import run_in_thread
+from services.common.values.fields import MAX_NAME_LENGTH
 from services.common.values.texts import cut
 from services.transfer.export_formats.rows import Batches, Contents, Row
 from services.transfer.schemas.account_file import (
@@ -45,7 +45,7 @@ async def write_account_file(
     for batches, lines_of in parts:
         async with aclosing(batches):
             async for batch in batches:
-                piece = await beside_the_loop(partial(file.add_all, batch, lines_of))
+                piece = await run_in_thread(partial(file.add_all, batch, lines_of))
                 if piece:
                     yield piece
     yield file.end()
@@ -72,7 +72,7 @@ class _Lines:
         number, free = 1, name
         while free in self._names:
             number += 1
-            free = cut(name, LONGEST_NAME - len(f" ({number})")) + f" ({number})"
+            free = cut(name, MAX_NAME_LENGTH - len(f" ({number})")) + f" ({number})"
         self._names.add(free)
         return free
 

@@ -5,8 +5,8 @@ from functools import partial
 
 from icalendar import Calendar, Event
 
-from app.clock import aware
-from services.common.offload import beside_the_loop
+from app.clock import aware_utc
+from services.common.offload import run_in_thread
 from services.transfer.export_formats.rows import About, Batches, Contents, Row, all_tags
 
 _END = b"END:VCALENDAR\r\n"
@@ -20,7 +20,7 @@ async def write_ics(batches: Batches, about: About, *, name: str = "Task Timer")
     """A calendar that may be taken in again and again: an entry keeps its UID."""
     head = _head(name)
     async for batch in batches:
-        yield head + await beside_the_loop(partial(_events, batch, about))
+        yield head + await run_in_thread(partial(_events, batch, about))
         head = b""
     yield _END
 
@@ -44,9 +44,9 @@ def _event(row: Row, about: About) -> Event:
     entry, event = row["entry"], Event()
     started_at, ended_at = entry["started_at"], entry["ended_at"] or about.now
     event.add("uid", f"{entry['id']}{_part(entry)}@task-timer")
-    event.add("dtstart", aware(started_at))
+    event.add("dtstart", aware_utc(started_at))
     # An end must be later than the start (RFC 5545 section 3.8.2.2), and programs leave out what has none.
-    event.add("dtend", aware(max(ended_at, started_at + _SECOND)))
+    event.add("dtend", aware_utc(max(ended_at, started_at + _SECOND)))
     event.add("summary", _text(row["title"]))
     if entry["note"]:
         event.add("description", _text(entry["note"]))
@@ -68,6 +68,6 @@ def _text(text: str) -> str:
 
 
 def _add_history(event: Event, created_at: datetime, updated_at: datetime) -> None:
-    event.add("created", aware(created_at))
-    event.add("last-modified", aware(updated_at))
-    event.add("dtstamp", aware(updated_at))  # it says the same in a file that is no message (section 3.8.7.2)
+    event.add("created", aware_utc(created_at))
+    event.add("last-modified", aware_utc(updated_at))
+    event.add("dtstamp", aware_utc(updated_at))  # it says the same in a file that is no message (section 3.8.7.2)

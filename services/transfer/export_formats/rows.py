@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from bson import ObjectId
 
-from app.clock import aware
+from app.clock import aware_utc
 
 Row = dict[str, Any]
 """An entry beside what is said of its task, as documents/transfer/export_queries.py reads it."""
@@ -51,7 +51,7 @@ class About:
 
     def local(self, instant: datetime) -> datetime:
         """A stored instant as the clocks there show it, with its offset."""
-        return aware(instant).astimezone(self.zone)
+        return aware_utc(instant).astimezone(self.zone)
 
     def project_of(self, row: Row) -> tuple[str | None, str | None]:
         """The names of the project and of its client. A project that is being deleted is none."""

@@ -9,14 +9,14 @@ from tempfile import TemporaryDirectory
 
 from xlsxwriter import Workbook
 
-from app.clock import aware
+from app.clock import aware_utc
 from app.errors import FieldError, ValidationError
-from services.common.offload import beside_the_loop
+from services.common.offload import run_in_thread
 from services.common.rounding import amount_of
 from services.common.values.money import MINOR_UNITS, major_units
 from services.transfer.export_formats.rows import About, Batches, Contents, Row, tags_in_a_cell
 
-MOST_ENTRIES = 1_048_000
+MAX_ENTRIES = 1_048_000
 """A worksheet has 2**20 rows; one is for the names of the columns, some are for the totals of each currency."""
 
 PIECE_BYTES = 256 * 1024
@@ -62,19 +62,19 @@ async def write_xlsx(batches: Batches, about: About) -> Contents:
         sheet = Sheet(Path(folder), about)
         try:
             async for batch in batches:
-                await beside_the_loop(partial(sheet.add, batch))
-            await beside_the_loop(sheet.finish)
+                await run_in_thread(partial(sheet.add, batch))
+            await run_in_thread(sheet.finish)
         finally:
             sheet.close()
         with sheet.path.open("rb") as file:
-            while piece := await beside_the_loop(partial(file.read, PIECE_BYTES)):
+            while piece := await run_in_thread(partial(file.read, PIECE_BYTES)):
                 yield piece
 
 
 class Sheet:
     """A worksheet that is written row by row into a folder and never held as a whole."""
 
-    def __init__(self, folder: Path, about: About, *, most: int = MOST_ENTRIES) -> None:
+    def __init__(self, folder: Path, about: About, *, most: int = MAX_ENTRIES) -> None:
         self.path = folder / "time-entries.xlsx"
         self._about = about
         self._most = most
@@ -194,4 +194,4 @@ class Sheet:
     def _day(self, instant: datetime) -> float:
         """A stored instant as a worksheet counts: the days of the clock on the wall, which knows no zone."""
         offset = self._about.local(instant).utcoffset() or timedelta()
-        return (aware(instant) - _DAY_NONE + offset) / _DAY
+        return (aware_utc(instant) - _DAY_NONE + offset) / _DAY

@@ -11,15 +11,15 @@ from typing import BinaryIO, cast
 import structlog
 from bson import ObjectId
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from app.errors import DatabaseUnavailableError, ServiceError
 from documents.accounts.users import OverlapPolicy, User
 from documents.common.base import Row
-from documents.transfer.import_batches import LEASE, MOST_FINDINGS, Background, ImportBatch
+from documents.transfer.import_batches import LEASE, MAX_FINDINGS, Background, ImportBatch
 from documents.transfer.import_files import ImportFile, packed, unpack
 from services.accounts.audit import audit_service
 from services.common.acting_user import ActingUser, acting_user
-from services.common.offload import beside_the_loop
+from services.common.offload import run_in_thread
 from services.transfer.import_formats.tables.rows import RowFinding
 from services.transfer.imports.lease import ImportTakenOverError, going_on, require_hold
 from services.transfer.imports.opened_file import Opened, give_back, read_in, refusal
@@ -31,7 +31,7 @@ LOOK_SECONDS = 2.0
 AT_ONCE = 2
 """How many imports a process reads in at once, each of another user."""
 
-MOST_TRIES = 10
+MAX_ATTEMPTS = 10
 """How often an import is begun again that ends by an error of the service, or with it."""
 
 _IN_MEMORY = 1024 * 1024
@@ -60,7 +60,7 @@ class BackgroundImports:
         batch = ImportBatch.waiting(
             user.id, format=opened.format, digest=opened.digest, rows=opened.rows, background=background
         )
-        await ImportFile.keep(user.id, batch.id, await beside_the_loop(lambda: packed(file)))
+        await ImportFile.keep(user.id, batch.id, await run_in_thread(lambda: packed(file)))
         row = await batch.add()
         await audit_service.record(user.id, "imported", id=str(row["_id"]), format=opened.format)
         if self._places is not None:
@@ -88,7 +88,7 @@ class BackgroundImports:
         while True:
             try:
                 for batch in await ImportBatch.all_in_background():
-                    if batch["taken_at"] <= stored(utc_now() - LEASE):
+                    if batch["taken_at"] <= naive_utc(utc_now() - LEASE):
                         self._start(batch["user_id"])
                 failed = False
             except Exception:  # whatever it is, the next look may succeed
@@ -132,7 +132,7 @@ class BackgroundImports:
         if row is None:
             raise ImportTakenOverError  # the account is being deleted, and all that is in it
         async with going_on(user_id, import_id) as batch:
-            if batch["background"]["tries"] > MOST_TRIES:
+            if batch["background"]["tries"] > MAX_ATTEMPTS:
                 await _fail(batch, "The service was interrupted too often while the file was read in.")
                 return
             with cast("BinaryIO", SpooledTemporaryFile(_IN_MEMORY)) as file:
@@ -148,7 +148,7 @@ class BackgroundImports:
         asked = ImportForm.model_validate(background["asked"])
         if opened is None:
             parts = await ImportFile.parts(user.id, batch["_id"])
-            if not await beside_the_loop(lambda: unpack(parts, file)):
+            if not await run_in_thread(lambda: unpack(parts, file)):
                 await _fail(batch, "The file is not there any more: send it again.")
                 return
             opened = await self._open(user, file, asked, background["policy"])
@@ -164,6 +164,6 @@ async def _fail(batch: Row, says: str, errors: list[RowFinding] | None = None) -
     await give_back(batch)
     told: Row = {"failure": says}
     if errors is not None:
-        told |= {"errors": [asdict(error) for error in errors[:MOST_FINDINGS]], "error_count": len(errors)}
+        told |= {"errors": [asdict(error) for error in errors[:MAX_FINDINGS]], "error_count": len(errors)}
     await require_hold(ImportBatch.let_go(batch, "failed", **told))
     await ImportFile.remove_all(batch["user_id"], batch["_id"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bson import ObjectId
 
-from app.clock import stored
+from app.clock import naive_utc
 from documents.common.base import object_id
 from services.transfer.import_formats.tables.rows import ImportedRow
 
@@ -71,7 +71,7 @@ def is_earlier(key: str) -> bool:
 def earlier_key(user_id: ObjectId, row: ImportedRow) -> str:
     """The key that imports of before gave to the entry of this row: of its task, its note and its span alone."""
     note = (row.note or "")[:_EARLIER_NOTE]
-    span = (stored(row.started_at).isoformat(), stored(row.ended_at).isoformat())
+    span = (naive_utc(row.started_at).isoformat(), naive_utc(row.ended_at).isoformat())
     said = user_id.binary + "\0".join((row.project or "", row.title, note, *span)).encode()
     return hashlib.sha256(said).hexdigest()[:_EARLIER_DIGITS]
 

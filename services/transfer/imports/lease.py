@@ -9,12 +9,12 @@ from bson import ObjectId
 
 from documents.common.base import DuplicateError, Row
 from documents.transfer.import_batches import ImportBatch, ImportFormat, ImportState
-from services.common.concurrency import settled_as_one
+from services.common.concurrency import retry_transaction
 
 T = TypeVar("T")
 
 BEAT_SECONDS = 2.0
-LONGEST_REST_SECONDS = 6.0
+MAX_REST_SECONDS = 6.0
 """How long nothing is said while a part is written: shorter than others wait before they take the import over."""
 
 FAREWELL_SECONDS = 1.0
@@ -107,7 +107,7 @@ async def written_as_one(batch: Row, attempt: Callable[[], Awaitable[T | None]])
     """
     _writing.add(batch["_id"])
     try:
-        return await settled_as_one(attempt)
+        return await retry_transaction(attempt)
     finally:
         _writing.discard(batch["_id"])
 
@@ -169,7 +169,7 @@ async def _beat(batch: Row) -> None:
     rested = 0.0
     while True:
         await asyncio.sleep(BEAT_SECONDS)
-        if batch["_id"] in _writing and rested < LONGEST_REST_SECONDS:
+        if batch["_id"] in _writing and rested < MAX_REST_SECONDS:
             rested += BEAT_SECONDS
             continue
         rested = 0.0

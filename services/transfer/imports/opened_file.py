@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from app.errors import FieldError, ValidationError
-from app.plural import counted
+from app.plural import pluralize
 from documents.common.base import Row
 from documents.transfer.import_batches import ImportBatch, ImportFormat
 from services.tracking.schemas.overlaps import OverlapRead
@@ -13,7 +13,7 @@ from services.transfer.imports.lease import ImportTakenOverError, require_hold
 from services.transfer.imports.undo import Undoing
 from services.transfer.schemas.imports import ImportRead, read_import
 
-MOST_REFUSED = 100
+MAX_REFUSED = 100
 """How many rows a refusal lists."""
 
 Progress = Callable[[int, int], object]
@@ -93,10 +93,10 @@ def require_sound(errors: list[RowFinding]) -> None:
 
 def refusal(errors: list[RowFinding]) -> ValidationError:
     """What is said of a file that is to be read in whole or not at all."""
-    listed = sorted(errors, key=lambda error: error.row)[:MOST_REFUSED]
+    listed = sorted(errors, key=lambda error: error.row)[:MAX_REFUSED]
     told = tuple(FieldError(_told(error), pointer="#/file") for error in listed)
     return ValidationError(
-        f"{counted(len(errors), 'row')} of the file cannot be taken over, so nothing was: see errors.",
+        f"{pluralize(len(errors), 'row')} of the file cannot be taken over, so nothing was: see errors.",
         errors=told,
     )
 

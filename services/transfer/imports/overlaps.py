@@ -6,15 +6,15 @@ from itertools import islice
 
 from bson import ObjectId
 
-from app.clock import rfc3339, stored, to_seconds, utc_now
+from app.clock import naive_utc, rfc3339, truncate_to_seconds, utc_now
 from documents.accounts.users import OverlapPolicy
 from documents.common.base import Row
-from documents.tracking.queries.overlap import MOST_SHOWN
+from documents.tracking.queries.overlap import MAX_SHOWN
 from documents.tracking.tasks import Task
 from documents.transfer.import_queries import time_within
 from services.common.acting_user import ActingUser
 from services.common.intervals import Interval
-from services.common.offload import beside_the_loop
+from services.common.offload import run_in_thread
 from services.tracking.schemas.overlaps import OverlapRead, read_overlap
 from services.transfer.import_formats.tables.rows import ImportedRow, RowFinding
 from services.transfer.imports.plan import PlannedEntry
@@ -57,7 +57,7 @@ async def checked(
         return Checked(entries=planned)
     rows = [entry.row for entry in planned]
     since, until = min(row.started_at for row in rows), max(row.ended_at for row in rows)
-    standing = await time_within(user.id, stored(since), stored(until))
+    standing = await time_within(user.id, naive_utc(since), naive_utc(until))
     running = await Task.find_running(user.id)
     if running is not None:
         standing.append({**running["active"], "task_id": running["_id"], "running": True})
@@ -68,7 +68,7 @@ async def checked(
         for entry in planned:
             _judge(entry, looked.beside(entry.row), policy, found)
 
-    await beside_the_loop(judge)
+    await run_in_thread(judge)
     return found
 
 
@@ -82,7 +82,7 @@ def _judge(entry: PlannedEntry, beside: tuple[list[Row], list[Row]], policy: Ove
     if others or own or before:
         found.doubtful.add(row.number)
         span = Interval(row.started_at, row.ended_at)
-        listed = others[: MOST_SHOWN - len(found.overlaps)]
+        listed = others[: MAX_SHOWN - len(found.overlaps)]
         found.overlaps += [read_overlap(str(other["task_id"]), other, span) for other in listed]
     found.entries.append(entry)
     if row.ended_at > row.started_at and (found.latest is None or row.ended_at > found.latest.ended_at):
@@ -110,11 +110,11 @@ class _Looking:
         self._import_id = import_id
         self._next = 0
         self._open: list[Row] = []
-        self._now = stored(to_seconds(utc_now()))
+        self._now = naive_utc(truncate_to_seconds(utc_now()))
 
     def beside(self, row: ImportedRow) -> tuple[list[Row], list[Row]]:
         """The first entries that share a part of the row's time: those of others, and those of this very import."""
-        since, until = stored(row.started_at), stored(row.ended_at)
+        since, until = naive_utc(row.started_at), naive_utc(row.ended_at)
         if since == until:
             return [], []
         self._open = [entry for entry in self._open if self._end(entry) > since]
@@ -123,7 +123,7 @@ class _Looking:
             self._next += 1
         beside = [entry for entry in self._open if entry["started_at"] < until and self._end(entry) > since]
         others = (entry for entry in beside if not self._is_own(entry))
-        return list(islice(others, MOST_SHOWN)), list(islice(filter(self._is_own, beside), 1))
+        return list(islice(others, MAX_SHOWN)), list(islice(filter(self._is_own, beside), 1))
 
     def _is_own(self, entry: Row) -> bool:
         return self._import_id is not None and entry.get("import_id") == self._import_id

@@ -5,23 +5,23 @@ from dataclasses import dataclass, field
 
 from bson import ObjectId
 
-from documents.tracking.tasks import MOST_ENTRIES
-from services.tracking.rules.capacity import MOST_BYTES
+from documents.tracking.tasks import MAX_ENTRIES
+from services.tracking.rules.capacity import MAX_BYTES
 from services.transfer.import_formats.tables.rows import ImportedRow
 from services.transfer.imports.matching import KnownEntries, LeftOut, matched
 
-ROOM = MOST_ENTRIES - 1
+ROOM = MAX_ENTRIES - 1
 """How many entries an import puts into a task: the last place is a timer's."""
 
-MOST_ROWS_AT_ONCE = 1_000
-MOST_TASKS_AT_ONCE = 100
-MOST_BYTES_AT_ONCE = 4 * 1024 * 1024
+MAX_ROWS_PER_BATCH = 1_000
+MAX_TASKS_PER_BATCH = 100
+MAX_BYTES_PER_BATCH = 4 * 1024 * 1024
 """How much is written as one: few large parts, since each change of a task writes all of it, that take no second."""
 
 _BYTES = 400
 """What an entry takes, but for its note."""
 
-_LONGEST_TITLE = 200
+_MAX_TITLE_LENGTH = 200
 
 Name = tuple[str | None, str]
 """What a file calls a task: the name of its project, and its title."""
@@ -43,7 +43,7 @@ class Place:
 
     def has_room(self, size: int) -> bool:
         """Whether one more entry of this size goes into it: the rest is for a timer."""
-        return self.taken < ROOM and self.size + size <= MOST_BYTES
+        return self.taken < ROOM and self.size + size <= MAX_BYTES
 
     @property
     def new_in(self) -> str | None:
@@ -90,7 +90,7 @@ class Plan:
         for entry in self.entries:
             tasks.add(entry.place.task_id)
             size += _size_of(entry.row)
-            is_full = len(part) == MOST_ROWS_AT_ONCE or len(tasks) > MOST_TASKS_AT_ONCE or size > MOST_BYTES_AT_ONCE
+            is_full = len(part) == MAX_ROWS_PER_BATCH or len(tasks) > MAX_TASKS_PER_BATCH or size > MAX_BYTES_PER_BATCH
             if part and is_full:
                 yield part
                 part, tasks, size = [], {entry.place.task_id}, _size_of(entry.row)
@@ -182,7 +182,7 @@ def _numbered(title: str, number: int) -> str:
     if number == 1:
         return title
     ending = f" ({number})"
-    return title[: _LONGEST_TITLE - len(ending)].rstrip() + ending
+    return title[: _MAX_TITLE_LENGTH - len(ending)].rstrip() + ending
 
 
 def _task_by_task(entries: list[PlannedEntry]) -> list[PlannedEntry]:

@@ -10,9 +10,9 @@ from documents.accounts.users import OverlapPolicy, User
 from documents.common.base import DocumentFullError, DuplicateError, Row
 from documents.tracking.entries import TimeEntry
 from documents.tracking.projects import Project
-from documents.tracking.queries.overlap import MOST_SHOWN
+from documents.tracking.queries.overlap import MAX_SHOWN
 from documents.tracking.tasks import Task
-from documents.transfer.import_batches import MOST_FINDINGS, ImportBatch
+from documents.transfer.import_batches import MAX_FINDINGS, ImportBatch
 from documents.transfer.import_queries import imported_project, imported_task
 from services.common.acting_user import ActingUser
 from services.common.intervals import seconds_between
@@ -25,10 +25,10 @@ from services.transfer.imports.plan import ROOM, Known, Place, PlannedEntry
 MADE_AT_ONCE = 50
 """After so many entries others get their turn."""
 
-LONGEST_UNDOUBTED = timedelta(days=31)
+MAX_UNDOUBTED_LENGTH = timedelta(days=31)
 """A longer entry is marked for review: nobody could write it by hand."""
 
-MOST_PLANS = 100
+MAX_PLANS = 100
 """How often an import is planned anew since others change what it goes by. What it has written stays."""
 
 
@@ -73,7 +73,7 @@ class Writing:
         done = await written_as_one(self._batch, lambda: self._attempt(planned))
         self._projects = done.projects
         self._listed += len(done.checked.errors)
-        self.overlaps += done.checked.overlaps[: MOST_SHOWN - len(self.overlaps)]
+        self.overlaps += done.checked.overlaps[: MAX_SHOWN - len(self.overlaps)]
         self.latest = done.checked.latest
         for entry in done.checked.entries:
             entry.place.new = None
@@ -96,7 +96,7 @@ class Writing:
             return None
         created = {"projects": len(projects) - len(self._projects), "tasks": made, "entries": len(found.entries)}
         errors = [{"row": error.row, "column": error.column, "message": error.message} for error in found.errors]
-        room = max(0, MOST_FINDINGS - self._listed)
+        room = max(0, MAX_FINDINGS - self._listed)
         await require_hold(ImportBatch.add_made(self._batch, created, errors, room=room, rows=len(planned)))
         return _Done(found, projects)
 
@@ -192,7 +192,7 @@ class Writing:
             tags=list(row.tags),
             billable=billable,
             timezone=row.timezone or self._zone,
-            needs_review=doubtful or row.ended_at - row.started_at > LONGEST_UNDOUBTED,
+            needs_review=doubtful or row.ended_at - row.started_at > MAX_UNDOUBTED_LENGTH,
             hourly_rate=own or (rate if billable and row.takes_project_rate else None),
             import_id=self._batch["_id"],
             import_key=planned.key,

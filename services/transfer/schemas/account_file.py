@@ -17,27 +17,27 @@ from documents.tracking.entries import EntrySource
 from documents.tracking.tasks import TaskStatus
 from services.accounts.schemas.users import TimerCapHours
 from services.common.values.fields import (
-    LONGEST_DESCRIPTION,
-    LONGEST_NAME,
-    LONGEST_NOTE,
-    LONGEST_TAG,
-    LONGEST_TITLE,
+    MAX_DESCRIPTION_LENGTH,
+    MAX_NAME_LENGTH,
+    MAX_NOTE_LENGTH,
+    MAX_TAG_LENGTH,
+    MAX_TITLE_LENGTH,
     ClientName,
     Color,
     Description,
     FullName,
-    Input,
     Instant,
     Note,
     Priority,
     ProjectName,
+    RequestModel,
     Seconds,
     Tags,
     Title,
     WeekStart,
     Zone,
 )
-from services.common.values.texts import cut, line_of_today, lines_of_today, nfc
+from services.common.values.texts import cut, nfc, to_current_line, to_current_lines
 from services.tracking.schemas.entries import read_entry
 from services.tracking.schemas.projects import HourlyRate, read_project
 
@@ -56,18 +56,18 @@ def _known_id(value: str) -> str:
 
 
 StoredId = Annotated[str, AfterValidator(_known_id)]
-ImportedText = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
+ImportedText = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH)]
 ImportKey = Annotated[str, Field(pattern="^(?:[0-9a-f]{2}){1,64}$")]
 Count = Annotated[int, Field(ge=0)]
 
 
-class Line(Input):
+class Line(RequestModel):
     """What every line says of itself."""
 
     schema_version: Literal[1]
 
 
-class PreferencesRead(Input):
+class PreferencesRead(RequestModel):
     """What the user chose of the rules."""
 
     overlap_policy: OverlapPolicy
@@ -103,7 +103,7 @@ class ProjectLine(Line):
     """What an import knows the project again by; only an imported one has it."""
 
 
-class TaskImportName(Input):
+class TaskImportName(RequestModel):
     """What a file calls a task that an import has made."""
 
     project: ImportedText | None
@@ -226,7 +226,7 @@ def write_task(task: dict[str, Any]) -> dict[str, Any]:
         "id": str(task["_id"]),
         "project_id": None if project_id is None else str(project_id),
         "title": _line_of_today(task["title"]) or NAMELESS,
-        "description": _lines_of_today(task["description"], LONGEST_DESCRIPTION),
+        "description": _lines_of_today(task["description"], MAX_DESCRIPTION_LENGTH),
         "status": task["status"],
         "tags": _tags_of_today(task["tags"]),
         "priority": task["priority"],
@@ -267,16 +267,16 @@ def write_end(*, projects: int, tasks: int, entries: int, deleted_entries: int) 
 
 
 def _line_of_today(text: str | None) -> str:
-    return line_of_today(text, LONGEST_TITLE) if text else ""
+    return to_current_line(text, MAX_TITLE_LENGTH) if text else ""
 
 
 def _lines_of_today(text: str | None, longest: int) -> str | None:
-    return lines_of_today(text, longest) if text else text
+    return to_current_lines(text, longest) if text else text
 
 
 def _tags_of_today(tags: list[str]) -> list[str]:
-    found = (line_of_today(tag, LONGEST_TAG) for tag in tags)
-    return list(dict.fromkeys(cut(nfc(tag.lower()), LONGEST_TAG) for tag in found if tag))
+    found = (to_current_line(tag, MAX_TAG_LENGTH) for tag in tags)
+    return list(dict.fromkeys(cut(nfc(tag.lower()), MAX_TAG_LENGTH) for tag in found if tag))
 
 
 def _line(kind: str) -> dict[str, Any]:
@@ -290,7 +290,7 @@ def _import_name(imported: dict[str, Any]) -> dict[str, Any]:
 def _entry(task_id: str, entry: dict[str, Any]) -> dict[str, Any]:
     read: dict[str, Any] = {**read_entry(task_id, entry)}
     del read["duration_seconds"]  # the start and the end say it
-    read |= {"note": _lines_of_today(entry["note"], LONGEST_NOTE), "tags": _tags_of_today(entry["tags"])}
+    read |= {"note": _lines_of_today(entry["note"], MAX_NOTE_LENGTH), "tags": _tags_of_today(entry["tags"])}
     key = entry.get("import_key")
     return read if key is None else {**read, "import_key": key if isinstance(key, str) else key.hex()}
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from services.common.values.fields import Flag
+from services.common.values.fields import BooleanFlag
 from services.tracking.schemas.ranges import RangeQuery
 
 _DELIMITERS = {",": ",", "comma": ",", ";": ";", "semicolon": ";", "\t": "\t", "tab": "\t"}
@@ -32,7 +32,7 @@ Decimals = Annotated[str, BeforeValidator(_decimal), WithJsonSchema({"type": "st
 class ExportQuery(RangeQuery):
     """Which entries, and whether their parts outside of that time are left out."""
 
-    cut: Flag = Field(
+    cut: BooleanFlag = Field(
         default=False, description="true: clip entries to [from, to), so that the files of adjacent ranges add up."
     )
 
@@ -40,6 +40,6 @@ class ExportQuery(RangeQuery):
 class CsvQuery(ExportQuery):
     """Which entries, and what the program wants that reads them."""
 
-    bom: Flag = Field(default=False, description="Whether to begin with a byte order mark, for Excel.")
+    bom: BooleanFlag = Field(default=False, description="Whether to begin with a byte order mark, for Excel.")
     delimiter: Delimiter = Field(default=",", description="comma, semicolon or tab, or the character itself.")
     decimal: Decimals = Field(default=".", description="Decimal separator: point or comma, or the character itself.")

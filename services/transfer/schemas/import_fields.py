@@ -11,7 +11,7 @@ from typing_extensions import TypeAliasType
 from services.common.values.money import MINOR_UNITS
 from services.transfer.import_formats.tables.fields import FIELD_NAMES, FIELDS, NAMES, Mapped
 
-_MOST_COLUMNS = 50
+_MAX_COLUMNS = 50
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _NAMED = ", ".join(NAMES.get(field, field) for field in FIELDS)
 
@@ -24,7 +24,7 @@ def _columns(value: object) -> object:
         mapping = orjson.loads(value)
     except ValueError:
         mapping = None
-    if not isinstance(mapping, dict) or len(mapping) > _MOST_COLUMNS:
+    if not isinstance(mapping, dict) or len(mapping) > _MAX_COLUMNS:
         raise ValueError('is not a JSON object such as {"task": "Work description"}')
     mapped: dict[str, str | None] = {}
     for name, header in mapping.items():

@@ -10,7 +10,7 @@ from typing_extensions import TypeAliasType, TypedDict
 
 from app.clock import rfc3339
 from documents.transfer.import_batches import ImportBatch, ImportFormat
-from services.common.values.fields import Flag, Id, NextCursor, Timestamp, Zone
+from services.common.values.fields import BooleanFlag, Id, NextCursor, Timestamp, Zone
 from services.tracking.schemas.overlaps import OverlapQuery, OverlapRead
 from services.transfer.import_formats.values.dates import DateOrder
 from services.transfer.schemas.import_fields import ColumnsField, CurrencyField, ImportFormatOrAuto, TimeOfDay
@@ -52,9 +52,9 @@ class ImportForm(BaseModel):
     date_order: DateOrder | None = Field(
         default=None, description="Order of day, month and year. Required if the dates are ambiguous."
     )
-    dry_run: Flag = Field(default=False, description="true: report what would be imported, and write nothing.")
-    strict: Flag = Field(default=False, description="true: write nothing if any row has an error.")
-    wait: Flag = Field(default=True, description="false: answer 202 at once, and import in the background.")
+    dry_run: BooleanFlag = Field(default=False, description="true: report what would be imported, and write nothing.")
+    strict: BooleanFlag = Field(default=False, description="true: write nothing if any row has an error.")
+    wait: BooleanFlag = Field(default=True, description="false: answer 202 at once, and import in the background.")
     user: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=254)] | None = Field(
         default=None, description="Import only the rows of this person, by the name or e-mail address in the file."
     )
@@ -74,7 +74,7 @@ class ImportForm(BaseModel):
 class ImportQuery(OverlapQuery):
     """What an upload may say in its address."""
 
-    wait: Flag = Field(default=True, description="The same as the form field.")
+    wait: BooleanFlag = Field(default=True, description="The same as the form field.")
 
 
 @with_config(ConfigDict(extra="forbid"))

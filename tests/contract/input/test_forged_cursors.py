@@ -5,7 +5,7 @@ from datetime import datetime
 from bson import ObjectId
 from pydantic import BaseModel
 
-from services.common.cursors import Position, encode_cursor, scope_of
+from services.common.cursors import Position, cursor_scope, encode_cursor
 from services.common.values.fields import PageQuery
 from services.tracking.schemas.entries import EntryQuery
 from services.tracking.schemas.projects import ProjectQuery
@@ -40,7 +40,7 @@ class TestAForgedCursor:
         await alice.make_project()
         me = ObjectId((await alice.get("/users/me")).json()["id"])
         for path, name, query, asked in LISTS:
-            scope = scope_of(name.format(task=task["id"]), me, query(**asked))
+            scope = cursor_scope(name.format(task=task["id"]), me, query(**asked))
             for position in POSITIONS:
                 cursor = encode_cursor(position, scope=scope)
                 answer = await alice.get(path.format(task=task["id"]), params={**asked, "cursor": cursor})

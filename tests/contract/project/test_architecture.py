@@ -11,8 +11,8 @@ import pytest
 from tests.paths import ROOT
 
 PACKAGES = ("app", "documents", "services", "routes")
-LONGEST_MODULE = 400
-LONGEST_FUNCTION = 40
+MAX_MODULE_LENGTH = 400
+MAX_FUNCTION_LENGTH = 40
 
 RUNS_ANYTHING = {
     *("eval", "exec", "compile", "__import__", "os.system", "os.popen", "subprocess.getoutput"),
@@ -152,10 +152,10 @@ class TestSize:
     @pytest.mark.parametrize("path", modules(*PACKAGES), ids=named)
     def test_is_what_a_reader_can_hold(self, path: Path) -> None:
         text = path.read_text()
-        assert len(text.splitlines()) <= LONGEST_MODULE
+        assert len(text.splitlines()) <= MAX_MODULE_LENGTH
         for function in functions(ast.parse(text)):
             assert function.end_lineno is not None
-            assert function.end_lineno - function.lineno < LONGEST_FUNCTION, function.name
+            assert function.end_lineno - function.lineno < MAX_FUNCTION_LENGTH, function.name
 
 
 class TestTheProject:

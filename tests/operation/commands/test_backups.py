@@ -13,7 +13,7 @@ import bson
 import pytest
 from bson import ObjectId
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from app.config import Settings
 from documents.maintenance.dump import _reads_history, one_instant
 from documents.registry import DOCUMENTS
@@ -162,7 +162,7 @@ def deleted_entries(client: Client, count: int) -> list[Json]:
             "user_id": client.user["_id"],
             "task_id": task_id,
             "entry": entry,
-            "deleted_at": stored(utc_now()),
+            "deleted_at": naive_utc(utc_now()),
         }
         for entry in (ended_entry(note=token_urlsafe(600)) for _ in range(count))
     ]

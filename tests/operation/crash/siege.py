@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from pymongo import MongoClient
 
 from app.config import Settings
-from documents.registry import open_as_it_is
+from documents.registry import open_without_setup
 from services.maintenance.doctor import examine
 from tests.conftest import Database
 from tests.races.mixed_load import Ledger, Stored, mix
@@ -23,7 +23,7 @@ from tests.support.services import bound_to_others
 
 CLIENTS = 8
 STORE = "secantusd-py"
-LONGEST_DELAY_SECONDS = 0.03
+MAX_DELAY_SECONDS = 0.03
 SECRET_KEY = "0c9a7d51e48b4f6f8a3d62b15e97c04d"
 KEPT = {"RATE_LIMITS_ENABLED": "false", "ACCESS_TOKEN_EXPIRE_MINUTES": 1440}
 ACCOUNT = {"email": "ada@example.com", "password": PASSWORD}
@@ -82,7 +82,7 @@ class Siege:
         Then each waits for the answer that it is still to get, and rests, or goes on until its connection breaks.
         """
         last = self.ledger.done.total() + self._chance.randint(15, 80)
-        delay = self._chance.uniform(0, LONGEST_DELAY_SECONDS)
+        delay = self._chance.uniform(0, MAX_DELAY_SECONDS)
         loop, ended, armed = asyncio.get_running_loop(), asyncio.Event(), False
 
         def end_it() -> None:
@@ -138,7 +138,7 @@ class Siege:
         """Nothing is wrong by itself, nor with what was told. `database` is what the documents are bound to later."""
         url = self.endpoint()
         settings = Settings(_env_file=None, database_url=SecretStr(url), secret_key=SecretStr(SECRET_KEY))
-        async with bound_to_others(database), open_as_it_is(settings):
+        async with bound_to_others(database), open_without_setup(settings):
             assert (await examine()).findings == []
         with MongoClient[Json](url) as client:
             store = client[settings.database_name]

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from app.config import Settings
-from app.http.connections import MOST_HEADERS
+from app.http.connections import MAX_HEADERS
 from app.process_limits import allow_connections
 from tests.support.http import API, LONG, Json
 from tests.support.processes import PATIENCE_SECONDS, Program, eventually, free_port, running
@@ -217,7 +217,7 @@ class TestAHeadWithoutEnd:
             assert (await answer_to(service, head)).status == status
 
     async def test_is_one_with_more_headers_than_anybody_sends(self, service: Program) -> None:
-        for number, status in ((MOST_HEADERS - 2, 200), (MOST_HEADERS + 1, 431)):
+        for number, status in ((MAX_HEADERS - 2, 200), (MAX_HEADERS + 1, 431)):
             head = HEAD + b"X-Many: a\r\n" * number + b"Connection: close\r\n\r\n"
             assert (await answer_to(service, head)).status == status
 

@@ -13,7 +13,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import NetworkTimeout
 
-from app.embedded.liveness import LONGEST_STEP_SECONDS, PULSE_SECONDS, Pulse, answers
+from app.embedded.liveness import MAX_STEP_SECONDS, PULSE_SECONDS, Pulse, answers
 from app.embedded.store import running_endpoint
 from tests.support.http import API, PASSWORD, Json
 from tests.support.processes import Program, eventually, free_port, gone, one_of, running
@@ -23,7 +23,7 @@ STORE = "secantusd-py"
 NO_MONGOD = {"MONGOD_BINARY": "/nowhere"}
 ACCOUNT = {"email": "ada@example.com", "password": PASSWORD}
 MEGABYTE = 1_000_000
-MOST_MEGABYTES = 100
+MAX_MEGABYTES = 100
 """More than the whole of the cache, so that the transaction fills it whatever else is there."""
 
 
@@ -45,11 +45,11 @@ def a_full_cache(url: str) -> Iterator[None]:
     """A transaction that changes one large document after the other, until the store stops, and is left open."""
     with MongoClient[Json](url, socketTimeoutMS=1000) as client, client.start_session() as session:
         large = client.filling.large
-        for number in range(MOST_MEGABYTES):
+        for number in range(MAX_MEGABYTES):
             large.insert_one({"_id": number, "text": "x" * MEGABYTE, "changes": 0})
         session.start_transaction()
         with suppress(NetworkTimeout):
-            for number in range(MOST_MEGABYTES):
+            for number in range(MAX_MEGABYTES):
                 large.update_one({"_id": number}, {"$inc": {"changes": 1}}, session=session)
             pytest.fail("the transaction has not filled the cache")
         yield
@@ -164,7 +164,7 @@ def _has_answer(pulse: Pulse) -> bool:
     return pulse.connection is None
 
 
-def steps_until(pulse: Pulse, come_true: Callable[[], bool], step: float = LONGEST_STEP_SECONDS) -> int:
+def steps_until(pulse: Pulse, come_true: Callable[[], bool], step: float = MAX_STEP_SECONDS) -> int:
     """How many steps of this time the pulse has gone on for."""
     for count in range(1000):
         if come_true():
@@ -177,7 +177,7 @@ class TestThePulse:
     def test_is_one_write_after_the_other_while_they_are_answered(self, silent: Silent) -> None:
         pulse = Pulse(silent.port)
         for number in range(1, 4):
-            assert steps_until(pulse, lambda: pulse.connection is not None) == PULSE_SECONDS / LONGEST_STEP_SECONDS
+            assert steps_until(pulse, lambda: pulse.connection is not None) == PULSE_SECONDS / MAX_STEP_SECONDS
             eventually(lambda number=number: silent.answered == number)  # type: ignore[misc]
             eventually(lambda: _has_answer(pulse))
             assert pulse.silence == 0
@@ -194,7 +194,7 @@ class TestThePulse:
         pulse = Pulse(silent.port)
         steps_until(pulse, lambda: pulse.connection is not None, step=3600)
         pulse.go_on(3600)
-        assert pulse.silence == LONGEST_STEP_SECONDS
+        assert pulse.silence == MAX_STEP_SECONDS
         pulse.end()
 
     def test_is_silent_where_nobody_listens(self) -> None:

@@ -6,7 +6,7 @@ import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import monitoring
 
-from documents.common.transactions import MovedOnError, session_under_way, transaction
+from documents.common.transactions import WriteConflictError, current_session, transaction
 from tests.conftest import Database
 from tests.support.http import Json
 
@@ -44,7 +44,7 @@ async def _emptied(database: Database) -> AsyncIterator[None]:
 async def insert_two(client: AsyncIOMotorClient[Json], database: Database, *, answer: bool | None) -> bool | None:
     async def work() -> bool | None:
         for _ in range(2):
-            await client[database.name].transactions_tried.insert_one({}, session=session_under_way())
+            await client[database.name].transactions_tried.insert_one({}, session=current_session())
         return answer
 
     return await transaction(client, work)
@@ -73,12 +73,12 @@ class TestATransaction:
         assert heard.of("abortTransaction")
         assert not heard.of("commitTransaction")
         assert await database.transactions_tried.count_documents({}) == 0
-        assert session_under_way() is None
+        assert current_session() is None
         client.close()
 
     async def test_that_has_moved_on_answers_nothing(self, database: Database) -> None:
         async def work() -> bool:
-            raise MovedOnError
+            raise WriteConflictError
 
         assert await transaction(database.client, work) is None
-        assert session_under_way() is None
+        assert current_session() is None

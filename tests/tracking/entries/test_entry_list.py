@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from app.clock import stored
+from app.clock import naive_utc
 from tests.conftest import Database, MakeUser
 from tests.support.http import LONG, Client, Json, ago, parameters, problem
 from tests.support.stored_documents import ended_entry, task_row, tracked
 
-MONDAY = stored(datetime(2026, 3, 2, tzinfo=UTC))
+MONDAY = naive_utc(datetime(2026, 3, 2, tzinfo=UTC))
 WEEK = {"from": "2026-03-02", "to": "2026-03-09"}
 
 
@@ -141,7 +141,9 @@ class TestListingTheEntriesOfATask:
         self, alice: Client, database: Database
     ) -> None:
         now = datetime.now(UTC)
-        task = await put(database, alice, *(ended_entry(at=stored(now - timedelta(hours=hours))) for hours in (1, 3)))
+        task = await put(
+            database, alice, *(ended_entry(at=naive_utc(now - timedelta(hours=hours))) for hours in (1, 3))
+        )
         running = (await alice.start({"id": task}, started_at=ago(hours=2)))["entry"]
         for limit in (1, 2, 3):
             found = await ids(alice, f"/tasks/{task}/time-entries", limit=limit)
@@ -281,7 +283,9 @@ class TestTheTimeThatIsNotSent:
     async def entries(self, client: Client, database: Database) -> None:
         now = datetime.now(UTC)
         for days in (-0.9, 0.1, 30, 400, 20_000):
-            await put(database, client, ended_entry(at=stored(now - timedelta(days=days)), minutes=1, note=str(days)))
+            await put(
+                database, client, ended_entry(at=naive_utc(now - timedelta(days=days)), minutes=1, note=str(days))
+            )
 
     async def test_list_without_from_begins_with_the_oldest_entry(self, alice: Client, database: Database) -> None:
         await self.entries(alice, database)
@@ -458,7 +462,7 @@ class TestPages:
     ) -> None:
         now = datetime.now(UTC).replace(microsecond=0)
         for task in range(3):
-            starts = [stored(now - timedelta(hours=number // 3 + task)) for number in range(8)]
+            starts = [naive_utc(now - timedelta(hours=number // 3 + task)) for number in range(8)]
             await put(
                 database,
                 alice,

@@ -17,7 +17,7 @@ from pymongo.monitoring import (
     CommandSucceededEvent,
 )
 
-from app.clock import stored
+from app.clock import naive_utc
 from app.config import Settings
 from app.database.setup import bind
 from documents.registry import DOCUMENTS
@@ -34,7 +34,7 @@ MINUTES_OF_DECADES = 40 * 365 * 24 * 60
 
 
 def now() -> datetime:
-    return stored(datetime.now(UTC).replace(microsecond=0))
+    return naive_utc(datetime.now(UTC).replace(microsecond=0))
 
 
 async def insert(database: Database, client: Client, entries: list[Json], **fields: Any) -> str:

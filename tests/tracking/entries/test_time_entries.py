@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.clock import stored, utc_now
+from app.clock import naive_utc, utc_now
 from tests.conftest import Database, MakeUser
 from tests.races.stored_time import balance
 from tests.support.http import Client, Json, ago, at, clock, instant, pointers, problem
@@ -429,7 +429,7 @@ class TestBringingAnEntryBack:
         entry = await alice.write(await alice.make_task())
         await alice.delete(at(entry))
         for days, status in ((30.1, 404), (29.9, 200)):
-            then = stored(utc_now() - timedelta(days=days))
+            then = naive_utc(utc_now() - timedelta(days=days))
             await database.deleted_entries.update_one({}, {"$set": {"deleted_at": then}})
             assert (await alice.post(self.back(entry))).status_code == status
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from documents.common.idempotency_keys import IdempotencyKey
-from services.common.idempotency import IdempotencyInProgressError, Work
+from services.common.idempotency import Attempt, IdempotencyInProgressError
 from services.common.values.versions import Versioned
 from tests.conftest import Database
 from tests.support.http import Client, Json, ago, pointers, problem
@@ -207,7 +207,7 @@ class TestARetry:
 
     async def test_that_has_taken_the_work_over_has_it_alone(self, alice: Client, database: Database) -> None:
         held = await IdempotencyKey.new(alice.user["_id"], key="bulk-1", fingerprint="of a request").add()
-        work = Work(held)
+        work = Attempt(held)
         await database.idempotency_keys.update_one({"_id": held["_id"]}, {"$set": {"taken_at": NINE}})
         with pytest.raises(IdempotencyInProgressError):
             await work.has_done({"status": 204, "body": None})

@@ -17,7 +17,7 @@ from services.common.calendar_days import LocalDays
 from services.common.rounding import Rounding
 from services.reporting.row_keys import TIMES, GroupBy, TrackedEntry, TrackedTask
 from services.reporting.schemas import SummaryRow
-from services.reporting.summary import MOST_SLICES, Plan, ReportSums, Sum, at_once
+from services.reporting.summary import MAX_SLICES, Plan, ReportSums, Sum, at_once
 from tests.unit.test_calendar_days import changes
 
 HOUR = 3600
@@ -264,13 +264,13 @@ class TestALongReport:
     def test_that_would_show_too_many_slices_is_refused(self) -> None:
         sums = ReportSums(plan_of("day", "tag", explain=True))
         entry = TrackedEntry(sums.plan.since, sums.plan.since + 1, tags=("a", "b"))
-        at_once(sums.add(TASKS[1], [entry] * (MOST_SLICES // 2)))
+        at_once(sums.add(TASKS[1], [entry] * (MAX_SLICES // 2)))
         with pytest.raises(ValidationError) as refused:
             at_once(sums.add(TASKS[1], [entry]))
         assert [wrong.parameter for wrong in refused.value.errors] == ["explain"]
 
     def test_that_would_have_too_many_rows_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("services.reporting.summary.MOST_ROWS", 2)
+        monkeypatch.setattr("services.reporting.summary.MAX_ROWS", 2)
         sums = ReportSums(plan_of("task"))
         entry = TrackedEntry(sums.plan.since, sums.plan.since + 1)
         for task in TASKS[:2]:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from pydantic import ValidationError as NotValidError
 
-from app.clock import rfc3339, stored
+from app.clock import naive_utc, rfc3339
 from app.errors import FieldError, ValidationError
 from services.common.values.fields import Note, Tag, Title
 from services.common.values.texts import is_visible
@@ -666,7 +666,7 @@ class TestADamagedFile:
         assert refused(file) == wrong
 
     def test_is_refused_with_too_many_rows(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(tables, "MOST_ROWS", 2)
+        monkeypatch.setattr(tables, "MAX_ROWS", 2)
         assert len(read("start,hours\n2026-11-18 09:00,1.0\n2026-11-18 09:00,1.0").rows) == 2
         wrong = refused("start,hours\n2026-11-18 09:00,1.0\n2026-11-18 09:00,1.0\n2026-11-18 09:00,1.0\n")
         assert wrong.detail == "has more than 2 rows: import it in parts"
@@ -716,7 +716,7 @@ class TestTheExportOfThisService:
             yield [self.row(entry, projects.get(entry["project"])) for entry in entries]
 
         async def whole() -> bytes:
-            about = About(ZoneInfo(zone), stored(NOW), of_projects)
+            about = About(ZoneInfo(zone), naive_utc(NOW), of_projects)
             return b"".join([piece async for piece in write_csv(batches(), about, form=CsvForm(bom=True))])
 
         with pytest.raises(StopIteration) as ended:  # nothing in it waits
@@ -726,7 +726,7 @@ class TestTheExportOfThisService:
         return content
 
     def row(self, entry: Json, project_id: ObjectId | None) -> Json:
-        started_at = stored(datetime.fromtimestamp(entry["started_at"], UTC))
+        started_at = naive_utc(datetime.fromtimestamp(entry["started_at"], UTC))
         rate = entry["rate"] and dict(zip(("amount", "currency"), entry["rate"], strict=True))
         of_entry = {
             "id": ObjectId(),

@@ -14,9 +14,9 @@ from services.transfer.import_formats.tables.rows import ImportedRow
 from services.transfer.imports.identity import earlier_key, row_key
 from services.transfer.imports.matching import EXPORTED_FROM_HERE, KnownEntries, wanted_ids
 from services.transfer.imports.plan import (
-    MOST_BYTES_AT_ONCE,
-    MOST_ROWS_AT_ONCE,
-    MOST_TASKS_AT_ONCE,
+    MAX_BYTES_PER_BATCH,
+    MAX_ROWS_PER_BATCH,
+    MAX_TASKS_PER_BATCH,
     ROOM,
     Known,
     Place,
@@ -94,9 +94,9 @@ class TestAPlan:
     @pytest.mark.parametrize(
         ("titles", "note", "most"),
         [
-            (1, None, MOST_ROWS_AT_ONCE),
-            (2_500, None, MOST_TASKS_AT_ONCE),
-            (1, "x" * 5_000, MOST_BYTES_AT_ONCE // 5_400),
+            (1, None, MAX_ROWS_PER_BATCH),
+            (2_500, None, MAX_TASKS_PER_BATCH),
+            (1, "x" * 5_000, MAX_BYTES_PER_BATCH // 5_400),
         ],
     )
     def test_is_written_in_parts_of_which_none_takes_long(self, titles: int, note: str | None, most: int) -> None:

@@ -214,7 +214,7 @@ class TestSolidtime:
         assert said in refused(file).detail
 
     def test_is_refused_where_it_unpacks_to_too_much(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("services.transfer.import_formats.programs.solidtime.MOST_BYTES", 100)
+        monkeypatch.setattr("services.transfer.import_formats.programs.solidtime.MAX_BYTES", 100)
         assert "unpacks to more than" in refused(archive(time_entries=self.entries)).detail
 
     def test_alone_as_a_table_says_that_names_are_missing(self) -> None:

@@ -35,7 +35,7 @@ SOLIDTIME = Layout(
     needed=((("start",), "start"),),
 )
 ENTRIES = "time_entries.csv"
-MOST_BYTES = 200 * 1024 * 1024
+MAX_BYTES = 200 * 1024 * 1024
 """How large the files in the archive may be, all together."""
 
 _TABLES = ("tasks.csv", "projects.csv", "clients.csv", "members.csv", "tags.csv", "organizations.csv")
@@ -51,7 +51,7 @@ class Archive:
 
     def __init__(self, file: BinaryIO) -> None:
         self.notices: list[RowFinding] = []
-        self._left = MOST_BYTES
+        self._left = MAX_BYTES
         contents = self._unpacked(file)
         self._entries = contents[ENTRIES]
         self._tables = {name: _by_id(contents.get(name, b"")) for name in _TABLES}
@@ -87,7 +87,7 @@ class Archive:
             content = member.read(self._left + 1)
         self._left -= len(content)
         if self._left < 0:
-            raise unreadable(f"unpacks to more than {MOST_BYTES // 1024 // 1024} MiB: export it in parts")
+            raise unreadable(f"unpacks to more than {MAX_BYTES // 1024 // 1024} MiB: export it in parts")
         return content
 
     def _names(self, record: Record) -> list[str]:

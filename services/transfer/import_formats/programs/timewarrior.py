@@ -8,7 +8,7 @@ import orjson
 from services.transfer.import_formats.tables.columns import Layout, layout_fields
 from services.transfer.import_formats.tables.files import opened, unreadable
 from services.transfer.import_formats.tables.rows import RowFinding
-from services.transfer.import_formats.tables.tables import MOST_ROWS
+from services.transfer.import_formats.tables.tables import MAX_ROWS
 
 TIMEWARRIOR = Layout(
     layout_fields({"start": "start", "end": "end", "task": "annotation", "tags": "tags"}),
@@ -44,8 +44,8 @@ def _listed(file: BinaryIO) -> list[Any]:
             raise unreadable(f"{_NOT_JSON}") from wrong
     if not isinstance(found, list):
         raise unreadable(_NOT_JSON)
-    if len(found) > MOST_ROWS:
-        raise unreadable(f"has more than {MOST_ROWS} intervals: import it in parts")
+    if len(found) > MAX_ROWS:
+        raise unreadable(f"has more than {MAX_ROWS} intervals: import it in parts")
     return found
 
 

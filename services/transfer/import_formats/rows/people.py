@@ -4,12 +4,12 @@ import unicodedata
 from collections import Counter
 
 from app.errors import FieldError, ValidationError
-from app.plural import counted
+from app.plural import pluralize
 from services.transfer.import_formats.tables.cells import Cells
 from services.transfer.import_formats.values.texts import shown
 
-_LONGEST_NAME = 254
-_MOST_NAMED = 20
+_MAX_NAME_LENGTH = 254
+_MAX_NAMED = 20
 
 
 class People:
@@ -49,16 +49,14 @@ class People:
         others = Counter({name: rows for name, rows in self._rows.items() if name not in self._taken})
         if not others:
             return None
-        left = (
-            f"{counted(others.total(), 'row')} of {counted(len(others), 'other user')} left out: {self._named(others)}"
-        )
-        return f"names {len(self._rows)} users: {left}"
+        rows, users = pluralize(others.total(), "row"), pluralize(len(others), "other user")
+        return f"names {len(self._rows)} users: {rows} of {users} left out: {self._named(others)}"
 
     def _named(self, rows: Counter[str]) -> str:
-        named = ", ".join(f"{shown(name)} ({count:,})" for name, count in rows.most_common(_MOST_NAMED))
-        return named if len(rows) <= _MOST_NAMED else f"{named} and {len(rows) - _MOST_NAMED} more"
+        named = ", ".join(f"{shown(name)} ({count:,})" for name, count in rows.most_common(_MAX_NAMED))
+        return named if len(rows) <= _MAX_NAMED else f"{named} and {len(rows) - _MAX_NAMED} more"
 
 
 def _folded(name: str) -> str:
     """A name as names are compared: in one Unicode form, whatever its case. Of a very long one the beginning."""
-    return unicodedata.normalize("NFC", name[:_LONGEST_NAME]).casefold()
+    return unicodedata.normalize("NFC", name[:_MAX_NAME_LENGTH]).casefold()

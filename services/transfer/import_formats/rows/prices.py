@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from dataclasses import field as made_by
 from decimal import Decimal
 
-from app.plural import counted
+from app.plural import pluralize
 from services.common.values.money import MINOR_UNITS, major_units
 from services.transfer.import_formats.tables.cells import Cells
 from services.transfer.import_formats.tables.columns import Columns
@@ -100,13 +100,13 @@ class Prices:
         for field, untold in self._untold.items():
             texts = ", ".join(f'"{shown(text)}"' for text, _ in untold.texts.most_common(3))
             message = f"has no currency that can be told ({texts or 'none is there'}): "
-            message += f"{counted(untold.rows, 'amount was', 'amounts were')} left out; send the form field currency"
+            message += f"{pluralize(untold.rows, 'amount was', 'amounts were')} left out; send the form field currency"
             found.append((field, message))
         if self._computed:
-            rows = counted(self._computed, "row")
+            rows = pluralize(self._computed, "row")
             found.append((self._amount, f"is the amount of a row: the hourly rate of {rows} was computed from it"))
         if self._not_billable:
-            rows = counted(self._not_billable, "row")
+            rows = pluralize(self._not_billable, "row")
             found.append((self._amount, f"has an amount in {rows} of time that is not billable: it was left out"))
         if self._rate == "rate_or_amount":
             found.append((self._rate, "was read as the price of an hour"))

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 from pydantic import TypeAdapter
 from pydantic import ValidationError as NotValidError
 
-from app.plural import counted
+from app.plural import pluralize
 from services.common.intervals import Interval
 from services.common.values.fields import Zone
 from services.common.values.texts import cell_in_lines, cell_in_one_line
-from services.tracking.rules.instants import FURTHEST_AHEAD
+from services.tracking.rules.instants import MAX_AHEAD
 from services.transfer.import_formats.rows.people import People
 from services.transfer.import_formats.rows.prices import Prices
 from services.transfer.import_formats.rows.row_times import RowTimes, Timed
@@ -27,7 +27,7 @@ from services.transfer.import_formats.values.durations import SECOND
 from services.transfer.import_formats.values.local_times import instants
 from services.transfer.import_formats.values.rates import parsed_billable
 from services.transfer.import_formats.values.texts import (
-    LONGEST_SHOWN,
+    MAX_SHOWN_LENGTH,
     cut_name,
     listed_tags,
     parsed_tags,
@@ -103,7 +103,7 @@ class RowParser:
             of_all.append(RowFinding(0, self._columns.name("user"), said))
         if self._became_billable:
             column = self._columns.name(self._columns.first_of(("rate", "rate_or_amount", "amount")))
-            rows = counted(self._became_billable, "row")
+            rows = pluralize(self._became_billable, "row")
             message = f"makes {rows} billable, since nothing says whether they are"
             of_all.append(RowFinding(0, column, message))
         self.read.notices[:0] = of_all
@@ -226,7 +226,7 @@ def row_times(columns: Columns, settings: Settings, order: DateOrder) -> RowTime
     is_bare = known_as(columns.header[start]) in _SECONDS_BY_THEMSELVES
     return RowTimes(
         order,
-        settings.now.astimezone(UTC) + FURTHEST_AHEAD,
+        settings.now.astimezone(UTC) + MAX_AHEAD,
         is_worked_time=columns.layout.is_worked_time,
         bare_unit=SECOND if is_bare else None,
     )
@@ -249,7 +249,7 @@ def _zone(name: str) -> ZoneInfo | None:
     """The zone that a row names for itself. Raises CellError."""
     if not name:
         return None
-    zone = _known_zone(name) if len(name) <= LONGEST_SHOWN else None
+    zone = _known_zone(name) if len(name) <= MAX_SHOWN_LENGTH else None
     if zone is None:
         raise CellError("timezone", f"is not the name of an IANA time zone, such as Europe/Berlin: {shown(name)}")
     return zone

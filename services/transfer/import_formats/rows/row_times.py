@@ -37,7 +37,7 @@ _SPACES = " ,\t\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
 _AFTER_A_DATE = re.compile(rf"[{_SPACES}]*(?:[Tt](?=[0-9])|(?:at|um|à|a las) )?[{_SPACES}]*")
 _TIMESTAMP = re.compile(r"([0-9]{9,11})(?:\.[0-9]{1,9})?|([0-9]{12,14})")
 _NO_BREAK = frozenset({"", "-", "no", "false", "nein", "non"})
-_MOST_DIGITS = 6
+_MAX_DIGITS = 6
 _WITH_DOTS = re.compile(r"[0-9]{1,2}\.[0-9]{2}\.[0-9]{2}")
 
 P = ParamSpec("P")
@@ -179,7 +179,7 @@ class RowTimes:
             return None
         text = cells.text("break")
         if text.isdecimal():
-            return int(text[:_MOST_DIGITS]) * MINUTE
+            return int(text[:_MAX_DIGITS]) * MINUTE
         return _told("break", parsed_duration, text, None).seconds if text.casefold() not in _NO_BREAK else 0
 
     def _ended(

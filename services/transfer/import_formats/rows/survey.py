@@ -12,8 +12,8 @@ from services.transfer.import_formats.values.dates import DateOrder, DateOrderFi
 from services.transfer.import_formats.values.texts import listed_tags, shown
 
 SHOWN_VALUES = 3
-LONGEST_VALUE = 200
-_MOST_NAMED = 20
+MAX_VALUE_LENGTH = 200
+_MAX_NAMED = 20
 
 _NAMED_BY_IDS: tuple[Field, ...] = ("project", "task", "client")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -84,7 +84,7 @@ class Survey:
             if place in self._filled and not _is_no_text(known_as(header))
         ]
         if others:
-            named = ", ".join(shown(header) for header in others[:_MOST_NAMED])
+            named = ", ".join(shown(header) for header in others[:_MAX_NAMED])
             raise refused_columns(
                 "is needed, since no column is known to say what was done: name the column of the task, "
                 f'such as {{"task": "{shown(others[0])}"}}, or {{"task": null}} for none; there are {named}'
@@ -93,7 +93,7 @@ class Survey:
     def _keep_values(self, cells: Cells) -> None:
         for field in self._wanting:
             if text := cells.text(field):
-                self._values[field].append(text[:LONGEST_VALUE])
+                self._values[field].append(text[:MAX_VALUE_LENGTH])
         self._wanting = [field for field in self._wanting if len(self._values[field]) < SHOWN_VALUES]
 
 

@@ -15,8 +15,8 @@ from services.transfer.import_formats.values.texts import shown
 _BETWEEN_WORDS = re.compile(r"[\s_.-]+")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _IN_BRACKETS = re.compile(r"^(.+?) ?[(\[]([^()\[\]]*)[)\]]")
-_LONGEST_COMPARED = 200
-_MOST_NAMED = 20
+_MAX_COMPARED_LENGTH = 200
+_MAX_NAMED = 20
 _PROGRAMS = frozenset({"app", "application"})
 """What ActivityWatch calls the program whose window had the title."""
 
@@ -59,7 +59,7 @@ class Layout:
 
 def known_as(header: str) -> str:
     """The header as names are compared: in lower case, with one space between words."""
-    humps = _HUMP.sub(" ", unicodedata.normalize("NFKC", header[:_LONGEST_COMPARED]).strip())
+    humps = _HUMP.sub(" ", unicodedata.normalize("NFKC", header[:_MAX_COMPARED_LENGTH]).strip())
     return _BETWEEN_WORDS.sub(" ", humps.casefold()).strip(" ?:*#")
 
 
@@ -106,7 +106,7 @@ class Columns:
         self._settle_what_is_ambiguous()
         for fields, called in layout.needed:
             if not any(field in self.places for field in fields):
-                named = ", ".join(shown(name) for name in header[:_MOST_NAMED])
+                named = ", ".join(shown(name) for name in header[:_MAX_NAMED])
                 raise unreadable(f"has no column {called}; its first line names {named}")
         self.narrowest = 1 + max(place for field, place in self.places.items() if field in {"start", "start_date"})
         names = set(map(known_as, header))
@@ -124,7 +124,7 @@ class Columns:
             if place is None:
                 place = next((at for at, given in enumerate(self.header) if known_as(given) == known_as(name)), None)
             if place is None:
-                named = ", ".join(shown(given) for given in self.header[:_MOST_NAMED])
+                named = ", ".join(shown(given) for given in self.header[:_MAX_NAMED])
                 raise refused_columns(f"names a column that the file does not have: {shown(name)}; it has {named}")
             if place in self.places.values():
                 raise refused_columns(f"names a column for two fields: {shown(name)}")

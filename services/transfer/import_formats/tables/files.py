@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from app.errors import FieldError, ValidationError
 
-LONGEST_LINE = 1_000_000
+MAX_LINE_LENGTH = 1_000_000
 WINDOWS = "cp1252"
 ARCHIVE = (b"PK\x03\x04", b"PK\x05\x06")
 """How an archive begins, and one that is empty."""
@@ -52,8 +52,8 @@ def lines_of(text: TextIOWrapper) -> Iterator[str]:
     characters.
     """
     while line := _line(text):
-        if len(line) > LONGEST_LINE:
-            raise unreadable(f"has a line of more than {LONGEST_LINE} characters")
+        if len(line) > MAX_LINE_LENGTH:
+            raise unreadable(f"has a line of more than {MAX_LINE_LENGTH} characters")
         if "\0" in line:
             raise unreadable("holds a NUL character: it is no text file, or it is damaged")
         yield line
@@ -61,7 +61,7 @@ def lines_of(text: TextIOWrapper) -> Iterator[str]:
 
 def _line(text: TextIOWrapper) -> str:
     try:
-        return text.readline(LONGEST_LINE + 1)
+        return text.readline(MAX_LINE_LENGTH + 1)
     except UnicodeDecodeError as wrong:
         raise unreadable(_UNREADABLE) from wrong
 

@@ -9,8 +9,8 @@ from itertools import chain
 from services.transfer.import_formats.tables.files import WINDOWS, lines_of, unreadable
 from services.transfer.import_formats.tables.rows import RowFinding
 
-LONGEST_CELL = 100_000
-MOST_ROWS = 500_000
+MAX_CELL_LENGTH = 100_000
+MAX_ROWS = 500_000
 _DELIMITERS = ",;\t"
 _SEPARATOR = re.compile(r'"?sep=([,;\t|])"?[ ,;\t]*[\r\n]*', re.IGNORECASE)
 """The first line by which Excel knows what divides the cells."""
@@ -47,8 +47,8 @@ class Table:
         """The rows that are not blank. The first line after the header is number 1, blank or not."""
         while (cells := self._next()) is not None:
             self._number += 1
-            if self._number > MOST_ROWS:
-                raise unreadable(f"has more than {MOST_ROWS} rows: import it in parts")
+            if self._number > MAX_ROWS:
+                raise unreadable(f"has more than {MAX_ROWS} rows: import it in parts")
             if any(map(str.strip, cells)):
                 yield self._number, cells
 
@@ -61,9 +61,9 @@ class Table:
                 f"cannot be divided into cells from line {self._records.line_num} on, which is in {place}: "
                 f"{wrong}. Is a quotation mark missing there?"
             ) from wrong
-        if cells and max(map(len, cells)) > LONGEST_CELL:
+        if cells and max(map(len, cells)) > MAX_CELL_LENGTH:
             raise unreadable(
-                f"has a cell of more than {LONGEST_CELL} characters that ends in line {self._records.line_num}: "
+                f"has a cell of more than {MAX_CELL_LENGTH} characters that ends in line {self._records.line_num}: "
                 "is a quotation mark missing there?"
             )
         return cells

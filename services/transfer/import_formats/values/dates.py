@@ -10,7 +10,7 @@ from typing_extensions import TypeAliasType
 
 from app.errors import FieldError, ValidationError
 from services.common.values.fields import FIRST_YEAR, LAST_YEAR
-from services.transfer.import_formats.values.texts import LONGEST_SHOWN, shown
+from services.transfer.import_formats.values.texts import MAX_SHOWN_LENGTH, shown
 
 DateOrder = TypeAliasType("DateOrder", Literal["dmy", "mdy", "ymd"])
 
@@ -86,7 +86,7 @@ def date_and_rest(text: str) -> tuple[str, str]:
 
 def parsed_date(text: str, order: DateOrder) -> date:
     """The day that the text names, within a year of those that are known. Raises ValueError."""
-    if len(text) > LONGEST_SHOWN:
+    if len(text) > MAX_SHOWN_LENGTH:
         raise ValueError(f"is not a date: {shown(text)}")
     return _parsed_date(text, order)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 
-from services.transfer.import_formats.values.texts import LONGEST_SHOWN, shown
+from services.transfer.import_formats.values.texts import MAX_SHOWN_LENGTH, shown
 
 SECOND, MINUTE, HOUR = 1, 60, 3_600
 _TOO_LONG = 10**12
@@ -42,7 +42,7 @@ def parsed_duration(text: str, unit: int | None) -> Duration:
 
     Raises ValueError; one below zero belongs to an entry that still runs.
     """
-    if len(text) > LONGEST_SHOWN:
+    if len(text) > MAX_SHOWN_LENGTH:
         raise ValueError(f"is not a duration: {shown(text)}")
     return _parsed_duration(text, unit)
 

@@ -4,9 +4,9 @@ import re
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
 
-from services.common.values.money import LARGEST_AMOUNT, MINOR_UNITS
+from services.common.values.money import MAX_AMOUNT, MINOR_UNITS
 from services.transfer.import_formats.values.currencies import told_currency
-from services.transfer.import_formats.values.texts import LONGEST_SHOWN, shown
+from services.transfer.import_formats.values.texts import MAX_SHOWN_LENGTH, shown
 
 _YES = frozenset({"yes", "y", "true", "t", "1", "billable", "on", "x", "✓", "✔", "ja", "wahr", "abrechenbar"}) | {
     *("oui", "vrai", "facturable", "sí", "si", "verdadero"),
@@ -27,7 +27,7 @@ _UNITS_OF_TIME = re.compile(r" ?(?:/|per|pro|par|por) ?(?:h|hr|hour|std\.?|stund
 _OF_SEVERAL = frozenset({"$", "dollar", "dollars", "kr", "kr.", "¥", "rs", "rs.", "peso", "pesos"})
 """What may stand at an amount and means several currencies."""
 
-_MOST_DECIMALS = 2
+_MAX_DECIMALS = 2
 _HOUR = 3_600
 _ROUND = (10_000, 5_000, 1_000, 500, 100, 50, 25, 10, 5)
 
@@ -46,7 +46,7 @@ def number_and_currency(text: str) -> tuple[Decimal, str]:
 
     Raises ValueError for what is no number.
     """
-    if len(text) > LONGEST_SHOWN:
+    if len(text) > MAX_SHOWN_LENGTH:
         raise ValueError(f"is not an amount: {shown(text)}")
     said = _UNITS_OF_TIME.sub("", text.strip())
     first = next((at for at, letter in enumerate(said) if letter in "0123456789"), None)
@@ -67,7 +67,7 @@ def number_and_currency(text: str) -> tuple[Decimal, str]:
 def _could_be_thousands(number: str) -> bool:
     """1,234 could be a thousand or one; decimals with a point are never taken for thousands."""
     whole, comma, decimals = number.partition(",")
-    return bool(comma) and whole != "0" and len(decimals) > _MOST_DECIMALS
+    return bool(comma) and whole != "0" and len(decimals) > _MAX_DECIMALS
 
 
 def _ungrouped(number: str) -> Decimal:
@@ -82,7 +82,7 @@ def _ungrouped(number: str) -> Decimal:
 def in_minor_units(amount: Decimal, currency: str) -> int:
     """The amount in minor units. Raises ValueError for one that the currency has no unit for, or that is too large."""
     minor = amount.scaleb(MINOR_UNITS[currency])
-    if minor != int(minor) or minor > LARGEST_AMOUNT:
+    if minor != int(minor) or minor > MAX_AMOUNT:
         raise ValueError(f"is not an amount of {currency}")
     return int(minor)
 
@@ -96,7 +96,7 @@ def rate_of(amount: Decimal, seconds: int, currency: str) -> int | None:
     if seconds <= 0 or minor <= 0:
         return None
     low, high = ((minor + half) * _HOUR / seconds for half in (Decimal("-0.5"), Decimal("0.5")))
-    if high > LARGEST_AMOUNT:
+    if high > MAX_AMOUNT:
         return None
     exact = int((minor * _HOUR / seconds).quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
     for step in _ROUND:

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 
-from services.common.values.fields import LONGEST_NAME, LONGEST_NOTE, LONGEST_TAG, LONGEST_TITLE, MOST_TAGS
+from services.common.values.fields import MAX_NAME_LENGTH, MAX_NOTE_LENGTH, MAX_TAG_LENGTH, MAX_TAGS, MAX_TITLE_LENGTH
 from services.common.values.texts import cell_in_lines, cell_in_one_line, cut, is_visible, tag_name
 
-LONGEST_SHOWN = 40
+MAX_SHOWN_LENGTH = 40
 NO_DESCRIPTION = "(no description)"
 _STRING = r"(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
 _PYTHON_STRING = re.compile(_STRING)
@@ -20,8 +20,8 @@ _HASHTAG = re.compile(r"#[^#\s]+")
 
 def shown(text: str) -> str:
     """What a message shows of a cell: not much, and nothing that moves the cursor of a terminal."""
-    plain = "".join(letter if letter.isprintable() else " " for letter in text[:LONGEST_SHOWN])
-    return plain if len(text) <= LONGEST_SHOWN else f"{plain}..."
+    plain = "".join(letter if letter.isprintable() else " " for letter in text[:MAX_SHOWN_LENGTH])
+    return plain if len(text) <= MAX_SHOWN_LENGTH else f"{plain}..."
 
 
 def title_and_note(texts: Iterable[str]) -> tuple[str, str | None]:
@@ -31,22 +31,22 @@ def title_and_note(texts: Iterable[str]) -> tuple[str, str | None]:
     """
     title, *others = [text for text in texts if is_visible(text)] or [NO_DESCRIPTION]
     line = cell_in_one_line(title)
-    if len(line) > LONGEST_TITLE:
+    if len(line) > MAX_TITLE_LENGTH:
         others.insert(0, title)
-    return cut(line, LONGEST_TITLE), "\n".join(map(cell_in_lines, others)) or None
+    return cut(line, MAX_TITLE_LENGTH), "\n".join(map(cell_in_lines, others)) or None
 
 
 def require_short(note: str) -> None:
     """Raises ValueError for a note that is too long: nothing of it is cut."""
-    if len(note) > LONGEST_NOTE:
-        raise ValueError(f"makes a note of {len(note):,} characters: at most {LONGEST_NOTE:,} are kept")
+    if len(note) > MAX_NOTE_LENGTH:
+        raise ValueError(f"makes a note of {len(note):,} characters: at most {MAX_NOTE_LENGTH:,} are kept")
 
 
 def cut_name(name: str) -> tuple[str, str | None]:
     """The name of a project or a client, and what is to be said of it."""
-    if len(name) <= LONGEST_NAME:
+    if len(name) <= MAX_NAME_LENGTH:
         return name, None
-    return cut(name, LONGEST_NAME), f"has more than {LONGEST_NAME} characters: it was cut there: {shown(name)}"
+    return cut(name, MAX_NAME_LENGTH), f"has more than {MAX_NAME_LENGTH} characters: it was cut there: {shown(name)}"
 
 
 def parsed_tags(*texts: str, is_own: bool = False) -> tuple[tuple[str, ...], str | None]:
@@ -58,9 +58,9 @@ def parsed_tags(*texts: str, is_own: bool = False) -> tuple[tuple[str, ...], str
     """
     parts = [part for text in texts for part in _divided(text, is_own=is_own)]
     whole = [tag_name(part) for part in map(cell_in_one_line, parts) if part]
-    tags = tuple(dict.fromkeys(cut(tag, LONGEST_TAG) for tag in whole))
-    if len(tags) > MOST_TAGS or max(map(len, whole), default=0) > LONGEST_TAG:
-        return tags[:MOST_TAGS], f"has more than {MOST_TAGS} tags of {LONGEST_TAG} characters: the rest was cut"
+    tags = tuple(dict.fromkeys(cut(tag, MAX_TAG_LENGTH) for tag in whole))
+    if len(tags) > MAX_TAGS or max(map(len, whole), default=0) > MAX_TAG_LENGTH:
+        return tags[:MAX_TAGS], f"has more than {MAX_TAGS} tags of {MAX_TAG_LENGTH} characters: the rest was cut"
     return tags, None
 
 

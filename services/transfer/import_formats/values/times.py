@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 from functools import lru_cache
 
-from services.transfer.import_formats.values.texts import LONGEST_SHOWN, shown
+from services.transfer.import_formats.values.texts import MAX_SHOWN_LENGTH, shown
 
 _TIME = re.compile(
     r"(?P<hour>[0-9]{1,2})(?:[:.h](?P<minute>[0-9]{2})(?:[:.](?P<second>[0-9]{2})([.,][0-9]{1,9})?)?"
@@ -35,7 +35,7 @@ class Clock:
 
 def parsed_time(text: str) -> Clock:
     """The time of day that the text names. Raises ValueError."""
-    if len(text) > LONGEST_SHOWN:
+    if len(text) > MAX_SHOWN_LENGTH:
         raise ValueError(f"is not a time of day: {shown(text)}")
     return _parsed_time(text)
 
