@@ -9,7 +9,7 @@ from app.http.endpoint import Endpoint, Query
 from app.openapi.response_headers import header_references
 from routes.dependencies import Exporter
 from routes.responses import streamed
-from services.transfer.export_formats.csv_file import CsvForm
+from services.transfer.export_formats.csv_file import CsvDialect
 from services.transfer.exports import export_service
 from services.transfer.schemas.exports import CsvQuery, ExportQuery
 
@@ -36,7 +36,7 @@ def _file(media_type: str, example: str, description: str) -> dict[int | str, di
 )
 async def export_time_entries_as_csv(user: Exporter, query: Annotated[CsvQuery, Depends(Query(CsvQuery))]) -> Response:
     """Entries that intersect [from, to), oldest first. With `cut` they are clipped to the range."""
-    form = CsvForm(query.bom, query.delimiter, query.decimal)
+    form = CsvDialect(query.bom, query.delimiter, query.decimal)
     return streamed(export_service.entries(user, query=query, form="csv", csv_form=form))
 
 

@@ -23,9 +23,9 @@ from services.common.values.fields import ClientName, Note, ProjectName, Tags, T
 from services.common.values.money import MAX_AMOUNT, MINOR_UNITS
 from services.transfer.account_file.reader import TaskPart, parts_of, read_account
 from services.transfer.import_formats.programs.registry import RowFormat
+from services.transfer.import_formats.results import ImportedRow, ReadResult
 from services.transfer.import_formats.rows.reader import read_rows
-from services.transfer.import_formats.rows.row_parser import Settings
-from services.transfer.import_formats.tables.rows import ImportedRow, RowsRead
+from services.transfer.import_formats.rows.row_parser import ReadSettings
 from services.transfer.import_formats.values.dates import DateOrder
 from services.transfer.schemas.account_file import DeletedEntryLine
 from tests.fuzz.target import Target, chosen
@@ -63,7 +63,7 @@ def look_at_rows(data: bytes) -> bool:
     order, data = chosen(data, ORDERS)
     zone, data = chosen(data, ZONES)
     try:
-        read = read_rows(BytesIO(data), format=of, settings=Settings(ZoneInfo(zone), NOW), date_order=order)
+        read = read_rows(BytesIO(data), format=of, settings=ReadSettings(ZoneInfo(zone), NOW), date_order=order)
     except ValidationError as refused:
         return look_at_a_refusal(refused, "#/file", "#/date_order", "#/columns")
     for row in read.rows:
@@ -88,7 +88,7 @@ def look_at_a_row(row: ImportedRow) -> None:
         assert row.billable
 
 
-def look_at_what_is_said(read: RowsRead) -> None:
+def look_at_what_is_said(read: ReadResult) -> None:
     """Each row is told of once: it is read, or it is an error."""
     numbers = sorted([row.number for row in read.rows] + [error.row for error in read.errors])
     assert len(set(numbers)) == len(numbers)

@@ -20,8 +20,8 @@ from icalendar import Calendar
 from app.errors import ValidationError
 from documents.tracking.tasks import Task
 from documents.transfer.export_queries import READ_AT_ONCE, in_batches
-from services.transfer.export_formats.rows import About
-from services.transfer.export_formats.xlsx_file import Sheet
+from services.transfer.export_formats.context import ExportContext
+from services.transfer.export_formats.xlsx_file import EntrySheet
 from tests.conftest import Database
 from tests.support.http import Client, Json, ago, clock, instant, parameters, problem
 from tests.support.stored_documents import NINE, ended_entry, project_row, short_entries, task_row, tracked
@@ -686,7 +686,7 @@ class TestReadingInBatches:
 class TestAWorksheet:
     def test_says_that_there_is_no_room_before_it_is_too_late(self, tmp_path: Path) -> None:
         row = {**task_row(ObjectId()), "entry": ended_entry()}
-        sheet = Sheet(tmp_path, About(ZoneInfo("UTC"), NINE, {}), most=2)
+        sheet = EntrySheet(tmp_path, ExportContext(ZoneInfo("UTC"), NINE, {}), most=2)
         sheet.add([row, row])
         with pytest.raises(ValidationError) as refused:
             sheet.add([row])

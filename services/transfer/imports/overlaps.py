@@ -16,7 +16,7 @@ from services.common.acting_user import ActingUser
 from services.common.intervals import Interval
 from services.common.offload import run_in_thread
 from services.tracking.schemas.overlaps import OverlapRead, read_overlap
-from services.transfer.import_formats.tables.rows import ImportedRow, RowFinding
+from services.transfer.import_formats.results import ImportedRow, RowMessage
 from services.transfer.imports.plan import PlannedEntry
 
 
@@ -35,7 +35,7 @@ class Checked:
     entries: list[PlannedEntry] = field(default_factory=list)
     doubtful: set[int] = field(default_factory=set)
     """The numbers of the rows that overlap others."""
-    errors: list[RowFinding] = field(default_factory=list)
+    errors: list[RowMessage] = field(default_factory=list)
     overlaps: list[OverlapRead] = field(default_factory=list)
     latest: Latest | None = None
 
@@ -77,7 +77,7 @@ def _judge(entry: PlannedEntry, beside: tuple[list[Row], list[Row]], policy: Ove
     row, (others, own) = entry.row, beside
     before = found.latest if _shares(row, found.latest) else None
     if policy == "forbid" and (others or own or before):
-        found.errors.append(RowFinding(row.number, None, _says(others or own, before)))
+        found.errors.append(RowMessage(row.number, None, _says(others or own, before)))
         return
     if others or own or before:
         found.doubtful.add(row.number)

@@ -7,7 +7,7 @@ from bson import ObjectId
 
 from documents.tracking.tasks import MAX_ENTRIES
 from services.tracking.rules.capacity import MAX_BYTES
-from services.transfer.import_formats.tables.rows import ImportedRow
+from services.transfer.import_formats.results import ImportedRow
 from services.transfer.imports.matching import KnownEntries, LeftOut, matched
 
 ROOM = MAX_ENTRIES - 1
