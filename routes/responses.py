@@ -22,7 +22,7 @@ def versioned(
     if answer is None:
         return Response(status_code=204)
     headers = {} if answer.version is None else {"ETag": f'"{answer.version}"'}
-    if unless is not None and answer.version is not None and unless.admits(answer.version):
+    if unless is not None and answer.version is not None and unless.matches(answer.version):
         return Response(status_code=304, headers=headers)
     if answer.replayed:
         headers["Idempotency-Replayed"] = "true"

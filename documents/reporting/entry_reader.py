@@ -46,8 +46,8 @@ async def read_ended(
         {"$project": {**shown, "entries": {"$map": {"input": chosen, "in": fields}}}},
         {"$match": {"entries": {"$ne": []}}},
     ]
-    found = await Task.aggregated([narrow, of_that_time, {"$project": {"_id": 1}}], batchSize=IDS_AT_ONCE)
-    rows: Any = Task.rows().with_options(codec_options=_UNDECODED)
+    found = await Task.aggregate_rows([narrow, of_that_time, {"$project": {"_id": 1}}], batchSize=IDS_AT_ONCE)
+    rows: Any = Task.collection().with_options(codec_options=_UNDECODED)
     for batch in _batched([task["_id"] for task in found], TASKS_AT_ONCE):
         these = {"$match": {"_id": {"$in": batch}, "user_id": user_id}}
         for task in await with_deadline(rows.aggregate([these, *then]).to_list(None)):
@@ -61,7 +61,7 @@ def _batched(ids: list[ObjectId], size: int) -> Iterator[list[ObjectId]]:
 
 async def read_projects(user_id: ObjectId) -> dict[ObjectId, Row]:
     """The names and the clients of the user's projects, archived or not, by id."""
-    found = await Project.aggregated(
+    found = await Project.aggregate_rows(
         [{"$match": {"user_id": user_id, "deleted_at": None}}, {"$project": {"name": 1, "client_name": 1}}]
     )
     return {project["_id"]: project for project in found}

@@ -52,9 +52,9 @@ class DeletedEntry(StoredDocument):
     async def find_kept(cls, user_id: ObjectId, entry_id: ObjectId) -> Row | None:
         """The deleted entry; None when its time is over, though the database may not have removed it yet."""
         since = naive_utc(utc_now() - KEPT)
-        return await cls._one({"_id": entry_id, "user_id": user_id, "deleted_at": {"$gt": since}})
+        return await cls._find_one({"_id": entry_id, "user_id": user_id, "deleted_at": {"$gt": since}})
 
     @classmethod
     async def take_back(cls, deleted: Row) -> bool:
         """Whether it was still there to be taken back: one restore alone has it."""
-        return await cls._removed({"_id": deleted["_id"], "user_id": deleted["user_id"]})
+        return await cls._delete_one({"_id": deleted["_id"], "user_id": deleted["user_id"]})

@@ -52,7 +52,7 @@ async def entries_of(user_id: ObjectId, tasks: list[Row]) -> AsyncIterator[list[
     shown = {f"time_entries.{name}": 1 for name in _KNOWN_BY}
     for few in of_few_entries(tasks, ROWS_AT_ONCE):
         with without_deadline():
-            found = await Task.rows().find({"_id": {"$in": few}, "user_id": user_id}, shown).to_list(None)
+            found = await Task.collection().find({"_id": {"$in": few}, "user_id": user_id}, shown).to_list(None)
         yield [{**entry, "task_id": task["_id"]} for task in found for entry in task.get("time_entries", ())]
 
 
@@ -115,7 +115,7 @@ async def made_deleted(user_id: ObjectId, import_id: ObjectId, before: datetime)
 
 async def _streamed(document: type[StoredDocument], stages: list[Row]) -> AsyncIterator[Row]:
     """The rows of an aggregation, a few in memory at a time. It takes as long as it takes."""
-    found = document.rows().aggregate(stages, batchSize=ROWS_AT_ONCE, session=current_session())
+    found = document.collection().aggregate(stages, batchSize=ROWS_AT_ONCE, session=current_session())
     while True:
         with without_deadline():
             rows = await found.to_list(ROWS_AT_ONCE)

@@ -9,7 +9,7 @@ from bson import ObjectId
 from app.clock import aware_utc, utc_now
 from documents.accounts.deletions import AccountDeletion
 from documents.accounts.users import User
-from documents.registry import OWNED
+from documents.registry import USER_DOCUMENTS
 from services.accounts.authentication import KNOWN_SECONDS, authentication_service
 from services.accounts.users import WrongPasswordError, user_service
 from services.common.acting_user import ActingUser
@@ -63,10 +63,10 @@ class AccountDeletionService:
 
     @staticmethod
     async def _empty(user_id: ObjectId) -> None:
-        for document in OWNED:
-            while ids := await document.ids_of(user_id):
+        for document in USER_DOCUMENTS:
+            while ids := await document.find_ids(user_id):
                 for document_id in ids:
-                    await document.remove_of(user_id, document_id)
+                    await document.delete_by_id(user_id, document_id)
 
 
 account_deletion_service = AccountDeletionService()

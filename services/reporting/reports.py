@@ -68,7 +68,7 @@ class ReportService:
         """A week as a grid of tasks and days."""
         now, days = utc_now(), LocalDays(ZoneInfo(query.timezone or user.timezone))
         week_start = _week_start(user, query.week_start)
-        first = first_of_week(query.date or days.at(int(now.timestamp())).date, week_start)
+        first = first_of_week(query.date or days.day_at(int(now.timestamp())).date, week_start)
         sums = _sums_of_week(days, first, ("task", "day"))
         wanted = entry_filter(query, _time_of(sums.plan))
         await add_entries(user.id, sums, wanted, now=now, include_running=query.include_running, money=False)
@@ -87,7 +87,7 @@ class ReportService:
     async def today(self, user: ActingUser, *, query: TodayQuery) -> TodayRead:
         """What a status bar shows: this day, this week, the running timer, and the tasks tracked last."""
         now, days = utc_now(), LocalDays(ZoneInfo(query.timezone or user.timezone))
-        today = days.at(int(now.timestamp())).date
+        today = days.day_at(int(now.timestamp())).date
         sums = _sums_of_week(days, first_of_week(today, user.week_start), ("day",))
         # First: a timer that is stopped in between is then met twice and counted once, but never missed.
         running = await Task.find_running(user.id)

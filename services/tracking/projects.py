@@ -73,7 +73,7 @@ class ProjectService:
         """The new project. Raises ProjectNameTakenError."""
 
         async def do(work: Attempt) -> Versioned:
-            made = await Project.find_live(user.id, work.new_id()) if work.retried else None
+            made = await Project.find_live(user.id, work.new_id()) if work.is_retry else None
             if made is not None:
                 return Versioned(read_project(made), None, created=True)
             try:

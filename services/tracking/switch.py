@@ -65,7 +65,7 @@ class SwitchingService:
     async def _stop_and_start(
         self, user: ActingUser, work: Attempt, to: TimerSwitch, running: Row, entry: Row, target: Row
     ) -> Versioned | None:
-        await work.is_about_to_end(entry["id"])
+        await work.save_subject(entry["id"])
         left = await Task.stop_timer(running, entry, {})
         if left is None:
             return None
@@ -91,7 +91,7 @@ class SwitchingService:
         started = await find_made_before(user, work)
         if started is None:
             return None
-        ended = await find_made_entry(user, work.subject) if work.subject else None
+        ended = await find_made_entry(user, work.subject_id) if work.subject_id else None
         stopped = read_stopped(*ended, utc_now()) if ended else None
         return _switched(stopped, {**started[0], "active": started[1]})
 

@@ -59,7 +59,7 @@ class TaskService:
         Raises ValidationError when there is no such project.
         """
         return await run_once(
-            user, request_key, lambda work: self.make(user, new, task_id=work.new_id(), retried=work.retried)
+            user, request_key, lambda work: self.make(user, new, task_id=work.new_id(), retried=work.is_retry)
         )
 
     async def make(self, user: ActingUser, new: TaskCreate, *, task_id: ObjectId, retried: bool) -> Versioned:
@@ -133,7 +133,7 @@ class TaskService:
 
         async def attempt(work: Attempt) -> Versioned | None:
             task = require_task(await Task.find_any(user.id, wanted))
-            if task["deleted_at"] or not work.retried:  # else an earlier try may have made the version that stands
+            if task["deleted_at"] or not work.is_retry:  # else an earlier try may have made the version that stands
                 require_version(if_match, task["version"])
             restored = await Task.change_version(task, {"deleted_at": None}) if task["deleted_at"] else task
             return None if restored is None else Versioned(read_task(restored), restored["version"])

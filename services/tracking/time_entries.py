@@ -156,7 +156,7 @@ class TimeEntryService:
             deleted = await DeletedEntry.find_kept(user.id, meant)
             if deleted is None:
                 # It may be an earlier try of this request that has brought it back, and so made the next version.
-                return await self._never_deleted(user, meant, policy, None if work.retried else if_match)
+                return await self._never_deleted(user, meant, policy, None if work.is_retry else if_match)
             task = require_task(await Task.find_live(user.id, deleted["task_id"]))
             require_version(if_match, task["version"])
             await require_room_for_an_entry(task)
@@ -226,7 +226,7 @@ class TimeEntryService:
         async def do(work: Attempt) -> Versioned:
             async def attempt() -> Versioned | None:
                 target = require_task(await Task.find_with_entry(user.id, target_id, require_entry_id(entry_id)))
-                if work.retried and target["time_entries"]:
+                if work.is_retry and target["time_entries"]:
                     return _read(target, target["time_entries"][0])
                 task, entry = await _read_ended(user, task_id, entry_id, if_match)
                 if task["_id"] == target_id:

@@ -94,7 +94,7 @@ class TimerService:
 
         async def do(work: Attempt) -> Versioned:
             # Whoever has seen this timer stops this one and no other, also when somebody else is faster.
-            seen = work.subject
+            seen = work.subject_id
 
             async def attempt() -> Versioned | None:
                 nonlocal seen
@@ -105,7 +105,7 @@ class TimerService:
                 seen = task["active"]["id"]
                 refuse_before_the_start(task["active"], stop.ended_at, pointer="#/ended_at")
                 entry = await ended_entry(user, task, ended_at=ended_at, overlap=overlap)
-                await work.is_about_to_end(entry["id"])
+                await work.save_subject(entry["id"])
                 stopped = await Task.stop_timer(task, entry, {})
                 return None if stopped is None else _stopped(stopped, entry)
 
@@ -233,7 +233,7 @@ class TimerService:
     ) -> Versioned | None:
         """What the attempt answers; None where the other timer, beside which it cannot run, has ended meanwhile."""
         try:
-            return await (Task.in_transaction(attempt) if as_one else attempt())
+            return await (Task.run_in_transaction(attempt) if as_one else attempt())
         except DuplicateError:
             await self._refuse_beside_another(user)
             return None

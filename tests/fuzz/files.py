@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from app.commands.atomic_files import open_for_reading
 from app.commands.backup import KIND, MANIFEST, BackupError, _checked_manifest
 from app.errors import BodyTooLargeError, CommandError, ServiceError, ValidationError
-from documents.maintenance.dump import split
+from documents.maintenance.dump import decode_documents
 from services.common.values.fields import ClientName, Note, ProjectName, Tags, Title, Zone
 from services.common.values.money import MAX_AMOUNT, MINOR_UNITS
 from services.transfer.account_file.reader import TaskPart, parts_of, read_account
@@ -175,7 +175,7 @@ def look_at_a_backup(data: bytes) -> bool:
         with zipfile.ZipFile(kept.name) as archive:
             for name, said in manifest["collections"].items():
                 content = archive.read(f"{name}.bson")
-                documents = list(split(io.BytesIO(content)))
+                documents = list(decode_documents(io.BytesIO(content)))
                 assert (len(content), len(documents)) == (said["bytes"], said["documents"])
                 assert all("_id" in document for document in documents)
     return True

@@ -19,10 +19,10 @@ from documents.common.base import object_id
 from services.common import cursors
 from services.common.cursors import InvalidCursorError, Position, decode_cursor, encode_cursor
 from services.common.rounding import Rounding
-from services.common.values.emails import checked_email, email_key
+from services.common.values.emails import email_key, normalize_email
 from services.common.values.fields import (
-    FIRST_YEAR,
-    LAST_YEAR,
+    MAX_YEAR,
+    MIN_YEAR,
     BooleanFlag,
     Color,
     CurrencyCode,
@@ -40,7 +40,7 @@ from services.common.values.fields import (
     Zone,
 )
 from services.common.values.money import MAX_AMOUNT
-from services.common.values.texts import lines
+from services.common.values.texts import normalize_lines
 from services.reporting.schemas import Groups, RoundingParameter
 from services.transfer.import_formats.values.amounts import (
     parse_amount,
@@ -143,8 +143,8 @@ def look_at_an_email(data: bytes) -> bool:
     key = email_key(text_of(data))
     found = readable(reader_of(Email), data)
     if found is not None:
-        normal = checked_email(found)
-        assert checked_email(normal) == normal
+        normal = normalize_email(found)
+        assert normalize_email(normal) == normal
         assert key == email_key(normal) == email_key(key)
     return found is not None
 
@@ -153,7 +153,7 @@ def look_at_an_instant(data: bytes) -> bool:
     found = readable(reader_of(Instant), data)
     if found is not None:
         assert found.tzinfo is UTC
-        assert FIRST_YEAR <= found.year <= LAST_YEAR
+        assert MIN_YEAR <= found.year <= MAX_YEAR
         assert text_of(data)[4] == "-"
         assert reader_of(Instant)(rfc3339(naive_utc(found))) == found
     return found is not None
@@ -184,7 +184,7 @@ def look_at_a_date(data: bytes) -> bool:
     found = readable(lambda whole: parse_date(whole, order), said)
     if found is not None:
         assert isinstance(found, date)
-        assert FIRST_YEAR - 1 <= found.year <= LAST_YEAR
+        assert MIN_YEAR - 1 <= found.year <= MAX_YEAR
         parts = {"d": found.day, "m": found.month, "y": found.year}
         assert parse_date("/".join(str(parts[part]) for part in order), order) == found
         assert dated == text
@@ -249,7 +249,7 @@ def look_at_a_title_and_its_note(data: bytes) -> bool:
         return False
     title, note = found
     assert reader_of(Title)(title) == title
-    assert note is None or lines(note) == note
+    assert note is None or normalize_lines(note) == note
     return True
 
 

@@ -667,7 +667,7 @@ async def _all_of(batches: AsyncIterator[list[Any]]) -> list[Any]:
 class TestReadingInBatches:
     async def test_closes_the_cursor_when_nobody_reads_on(self, alice: Client, database: Database) -> None:
         await database.tasks.insert_many([task_row(alice.user["_id"]) for _ in range(5)])
-        found: Any = Task.rows().find({"user_id": alice.user["_id"]}, batch_size=2)
+        found: Any = Task.collection().find({"user_id": alice.user["_id"]}, batch_size=2)
         batches = in_batches(alice.user["_id"], found, 2)
         assert len(await anext(batches)) == 2
         assert found.alive

@@ -17,7 +17,7 @@ async def find_overlapping(
 
     Each as its task_id and its entry. The trash does not count, nor does the entry `but`.
     """
-    return await Task.aggregated(
+    return await Task.aggregate_rows(
         [
             *ended_entries_beside(user_id, started_at, ended_at, {"$ne": ["$$this.id", but]}),
             {"$sort": {"entry.started_at": 1, "entry.id": 1}},
@@ -34,7 +34,7 @@ async def is_any_overlapping(user_id: ObjectId, started_at: datetime, ended_at: 
         "ended_at": {"$gt": started_at},
         "duration_seconds": {"$gt": 0},
     }
-    found = await Task.aggregated(
+    found = await Task.aggregate_rows(
         [
             *_tasks_of_that_time(user_id, started_at, ended_at),
             {"$match": {"time_entries": {"$elemMatch": shares_a_part}}},

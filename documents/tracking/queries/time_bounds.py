@@ -50,7 +50,7 @@ async def _outermost(
     edges = [low, *(cut for cut in cuts if low < cut < high), high]
     for begin, end in list(pairwise(edges))[::direction]:
         # It may lose what equals the bound of a $gte where the index has a further field.
-        found = await Task.aggregated(
+        found = await Task.aggregate_rows(
             [
                 {"$match": {"user_id": user_id, field: {"$gt": begin - STEP, "$lt": end}}},
                 {"$match": wanted.of_task()},
@@ -68,7 +68,7 @@ async def _outermost(
 async def _inside(user_id: ObjectId, wanted: EntryFilter, edge: datetime, side: Row, outermost: str) -> datetime | None:
     """The last start before, or the first one from `edge` on, in the tasks that begin before `edge` and end later."""
     starts = {"$map": {"input": {"$filter": {"input": "$time_entries", "cond": side}}, "in": "$$this.started_at"}}
-    found = await Task.aggregated(
+    found = await Task.aggregate_rows(
         [
             *tasks_of_that_time(user_id, wanted, edge, edge),
             {"$project": {"start": {outermost: starts}}},

@@ -48,7 +48,7 @@ async def find_running_entry(user_id: ObjectId, wanted: EntryFilter, *, now: dat
     """
     stages = running_entry_of_task(user_id, wanted, {**_SHOWN, "status": 1, "project_id": 1}, now=now)
     conditions = [{"$match": condition} for condition in wanted.of_entry()]
-    found = await Task.aggregated(stages + conditions, hint=ONE_RUNNING_TIMER)
+    found = await Task.aggregate_rows(stages + conditions, hint=ONE_RUNNING_TIMER)
     return found[0] if found else None
 
 
@@ -62,7 +62,7 @@ async def find_entries(
     """
     then = _then(wanted, order, limit)
     of_the_timer = running_entry_of_task(user_id, wanted, _SHOWN, now=now, **order.starts())
-    running = await Task.aggregated(of_the_timer + then, hint=ONE_RUNNING_TIMER)
+    running = await Task.aggregate_rows(of_the_timer + then, hint=ONE_RUNNING_TIMER)
     ended = await _find_ended(user_id, wanted, order, limit=limit)
     found = {row["entry"]["id"]: row for row in (*running, *ended)}
     in_order = sorted(found.values(), key=_place, reverse=order.descending)
@@ -92,7 +92,7 @@ async def _find_ended(user_id: ObjectId, wanted: EntryFilter, order: EntryOrder,
 async def _read_window(
     user_id: ObjectId, wanted: EntryFilter, order: EntryOrder, starts: dict[str, datetime], *, limit: int
 ) -> list[Row]:
-    return await Task.aggregated(
+    return await Task.aggregate_rows(
         [
             *ended_entries_of_tasks(user_id, wanted, _SHOWN, **starts),
             {"$unwind": "$entries"},

@@ -11,7 +11,7 @@ from services.common.idempotency import Attempt
 
 async def find_made_before(user: ActingUser, work: Attempt) -> tuple[Row, Row] | None:
     """The task and the entry that an earlier try of this work has made; None when there was none."""
-    return await find_made_entry(user, work.new_id()) if work.retried else None
+    return await find_made_entry(user, work.new_id()) if work.is_retry else None
 
 
 async def find_made_entry(user: ActingUser, entry_id: ObjectId) -> tuple[Row, Row] | None:

@@ -9,7 +9,7 @@ from app.errors import FieldError, ValidationError
 from documents.common.base import object_id
 from documents.tracking.queries.entry_filter import EntryFilter
 from services.common.acting_user import ActingUser
-from services.common.calendar_days import first_instant
+from services.common.calendar_days import start_of_day
 from services.tracking.schemas.ranges import FilterQuery, RangeQuery
 
 
@@ -24,7 +24,7 @@ class TimeRange:
 
 def instant_of(moment: datetime | date, zone: ZoneInfo) -> datetime:
     """The instant that was sent; of a day, its first one there."""
-    return moment if isinstance(moment, datetime) else first_instant(moment, zone)
+    return moment if isinstance(moment, datetime) else start_of_day(moment, zone)
 
 
 def time_range(user: ActingUser, query: RangeQuery) -> TimeRange:

@@ -12,7 +12,7 @@ from bson import ObjectId
 
 from services.common.offload import run_in_thread
 from services.common.values.fields import MAX_NAME_LENGTH
-from services.common.values.texts import cut
+from services.common.values.texts import truncate
 from services.transfer.export_formats.context import Batches, Chunks, Row
 from services.transfer.schemas.account_file import (
     write_account,
@@ -72,7 +72,7 @@ class _Lines:
         number, free = 1, name
         while free in self._names:
             number += 1
-            free = cut(name, MAX_NAME_LENGTH - len(f" ({number})")) + f" ({number})"
+            free = truncate(name, MAX_NAME_LENGTH - len(f" ({number})")) + f" ({number})"
         self._names.add(free)
         return free
 

@@ -12,7 +12,7 @@ from xlsxwriter import Workbook
 from app.clock import aware_utc
 from app.errors import FieldError, ValidationError
 from services.common.offload import run_in_thread
-from services.common.rounding import amount_of
+from services.common.rounding import amount_from_rate_seconds
 from services.common.values.money import MINOR_UNITS, major_units
 from services.transfer.export_formats.context import Batches, Chunks, ExportContext, Row, join_tags
 
@@ -142,7 +142,7 @@ class EntrySheet:
         bold = self._book.add_format({"bold": True, "num_format": _AMOUNT})
         added = f'SUMIF({self._cells_of("currency")},"{currency}",{self._cells_of("amount")})'
         said = f"=ROUND({added},{MINOR_UNITS.get(currency, 0)})"
-        total = float(major_units(amount_of(self._amounts[currency]), currency))
+        total = float(major_units(amount_from_rate_seconds(self._amounts[currency]), currency))
         self._sheet.write_formula(row, _PLACES["amount"], said, bold, total)
         self._sheet.write_string(row, _PLACES["currency"], currency, self._bold)
 

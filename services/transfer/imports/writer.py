@@ -106,7 +106,7 @@ class Writing:
         if not wanted:
             return {}
         mine: Row = {"user_id": self._user.id, "_id": {"$in": list(wanted)}, "deleted_at": None}
-        found = {task["_id"]: task for task in await Task.aggregated([{"$match": mine}, {"$project": Task.whole}])}
+        found = {task["_id"]: task for task in await Task.aggregate_rows([{"$match": mine}, {"$project": Task.whole}])}
         for task_id, place in wanted.items():
             task = found.get(task_id)
             if task is None or place.found_as not in {None, (task["project_id"], task["title"])}:

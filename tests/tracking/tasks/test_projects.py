@@ -649,7 +649,7 @@ class TestATransactionBesideADeletion:
             await put_into(alice, project, other)
             return True
 
-        assert await Task.in_transaction(work) is None
+        assert await Task.run_in_transaction(work) is None
         assert await alice.read(other) == {**other, "time_entries": []}
         assert await database.tasks.count_documents({"project_id": {"$ne": None}}) == 0
 
@@ -663,7 +663,7 @@ class TestATransactionBesideADeletion:
             assert not deletion.done()
             return deletion
 
-        deletion = await Task.in_transaction(work)
+        deletion = await Task.run_in_transaction(work)
         assert deletion is not None
         assert (await deletion).status_code == 204
         assert (await alice.read(other))["project_id"] is None

@@ -92,7 +92,7 @@ class TestATask:
     async def test_is_stored_without_an_active_entry(self) -> None:
         row = await Task.new(ObjectId(), ObjectId(), FIELDS).add()
         assert "active" not in row
-        assert await Task.rows().find_one({}) == row
+        assert await Task.collection().find_one({}) == row
         assert (row["version"], row["tracked_seconds"], row["entry_count"], row["time_entries"]) == (1, 0, 0, [])
 
     @pytest.mark.parametrize(("status", "completed"), [("pending", False), ("in_progress", False), ("completed", True)])
@@ -134,7 +134,7 @@ class TestATask:
         task = await Task.new(ObjectId(), ObjectId(), FIELDS).add()
         changed = await Task.change_version(task, {"title": "First"})
         assert changed is not None
-        assert await Task.rows().find_one({}) == changed
+        assert await Task.collection().find_one({}) == changed
         assert await Task.change_version(task, {"title": "Second"}) is None
         assert await Task.change_version(changed, {"title": "Third"}) is not None
 

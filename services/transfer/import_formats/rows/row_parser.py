@@ -13,7 +13,7 @@ from pydantic import ValidationError as NotValidError
 from app.plural import pluralize
 from services.common.intervals import Interval
 from services.common.values.fields import Zone
-from services.common.values.texts import cell_in_lines, cell_in_one_line
+from services.common.values.texts import cell_to_line, cell_to_lines
 from services.tracking.rules.instants import MAX_AHEAD
 from services.transfer.import_formats.results import ImportedRow, ReadResult, RowMessage
 from services.transfer.import_formats.rows.hourly_rates import HourlyRates
@@ -194,7 +194,7 @@ class RowParser:
 
     def _name(self, number: int, cells: RowCells, field: Field) -> str | None:
         text = cells.text(field)
-        line = _readable(field, cell_in_one_line, text) if text else ""
+        line = _readable(field, cell_to_line, text) if text else ""
         if not line:
             return None
         name, said = truncate_name(line)
@@ -234,7 +234,7 @@ def row_times(columns: Columns, settings: ReadSettings, order: DateOrder) -> Row
 
 def _checked(cells: RowCells, field: Field) -> str:
     """A text that may have several lines. Raises CellError for a control character."""
-    return _readable(field, cell_in_lines, cells.whole(field) if field == "note" else cells.text(field))
+    return _readable(field, cell_to_lines, cells.whole(field) if field == "note" else cells.text(field))
 
 
 def _readable(field: Field, read: Callable[[str], T], text: str) -> T:

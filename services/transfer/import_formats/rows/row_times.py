@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from app.clock import rfc3339
 from services.common.intervals import Interval
-from services.common.values.fields import FIRST_YEAR, LAST_YEAR
+from services.common.values.fields import MAX_YEAR, MIN_YEAR
 from services.transfer.import_formats.tables.cells import CellError, RowCells
 from services.transfer.import_formats.tables.fields import Field
 from services.transfer.import_formats.values.dates import DateOrder, parse_date, split_date
@@ -136,8 +136,8 @@ class RowTimeParser:
 
     def check(self, span: Interval) -> None:
         """Raises CellError for an entry that no entry may be."""
-        if span.started_at.year < FIRST_YEAR:
-            raise CellError("start", f"is outside of the years {FIRST_YEAR} to {LAST_YEAR}")
+        if span.started_at.year < MIN_YEAR:
+            raise CellError("start", f"is outside of the years {MIN_YEAR} to {MAX_YEAR}")
         if span.ended_at > self.latest:
             raise CellError("end", f"is more than 24 hours after now: {rfc3339(span.ended_at)}")
 
@@ -148,7 +148,7 @@ class RowTimeParser:
         if not end.is_told:
             return Timed(None, laid_on=start.day, seconds=seconds)
         ended_at = end.instants("end", zone, start.day)[-1]
-        if timedelta(seconds=seconds) > ended_at - datetime(FIRST_YEAR, 1, 1, tzinfo=UTC):
+        if timedelta(seconds=seconds) > ended_at - datetime(MIN_YEAR, 1, 1, tzinfo=UTC):
             raise CellError(length.field, f"is longer than there was time before the end: {seconds} seconds")
         span = Interval(ended_at - timedelta(seconds=seconds), ended_at)
         self.check(span)

@@ -9,7 +9,7 @@ from typing import Literal
 from typing_extensions import TypeAliasType
 
 from app.errors import FieldError, ValidationError
-from services.common.values.fields import FIRST_YEAR, LAST_YEAR
+from services.common.values.fields import MAX_YEAR, MIN_YEAR
 from services.transfer.import_formats.values.texts import MAX_EXCERPT_LENGTH, excerpt
 
 DateOrder = TypeAliasType("DateOrder", Literal["dmy", "mdy", "ymd"])
@@ -108,8 +108,8 @@ def _parsed_date(text: str, order: DateOrder) -> date:
         parsed = date(int(year), int(month), int(day))
     except ValueError as wrong:
         raise ValueError(f"is not a day of the calendar in the order {_IN_WORDS[order]}: {excerpt(text)}") from wrong
-    if not FIRST_YEAR - 1 <= parsed.year <= LAST_YEAR:  # in the west the first year begins in the one before
-        raise ValueError(f"is outside of the years {FIRST_YEAR} to {LAST_YEAR}: {excerpt(text)}")
+    if not MIN_YEAR - 1 <= parsed.year <= MAX_YEAR:  # in the west the first year begins in the one before
+        raise ValueError(f"is outside of the years {MIN_YEAR} to {MAX_YEAR}: {excerpt(text)}")
     return parsed
 
 

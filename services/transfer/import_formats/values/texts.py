@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from services.common.values.fields import MAX_NAME_LENGTH, MAX_NOTE_LENGTH, MAX_TAG_LENGTH, MAX_TAGS, MAX_TITLE_LENGTH
-from services.common.values.texts import cell_in_lines, cell_in_one_line, cut, is_visible, tag_name
+from services.common.values.texts import cell_to_line, cell_to_lines, is_visible, normalize_tag, truncate
 
 MAX_EXCERPT_LENGTH = 40
 NO_DESCRIPTION = "(no description)"
@@ -30,10 +30,10 @@ def to_title_and_note(texts: Iterable[str]) -> tuple[str, str | None]:
     A title that is cut is kept whole in the note. Raises ValueError for a control character.
     """
     title, *others = [text for text in texts if is_visible(text)] or [NO_DESCRIPTION]
-    line = cell_in_one_line(title)
+    line = cell_to_line(title)
     if len(line) > MAX_TITLE_LENGTH:
         others.insert(0, title)
-    return cut(line, MAX_TITLE_LENGTH), "\n".join(map(cell_in_lines, others)) or None
+    return truncate(line, MAX_TITLE_LENGTH), "\n".join(map(cell_to_lines, others)) or None
 
 
 def require_note_length(note: str) -> None:
@@ -46,7 +46,9 @@ def truncate_name(name: str) -> tuple[str, str | None]:
     """The name of a project or a client, and what is to be said of it."""
     if len(name) <= MAX_NAME_LENGTH:
         return name, None
-    return cut(name, MAX_NAME_LENGTH), f"has more than {MAX_NAME_LENGTH} characters: it was cut there: {excerpt(name)}"
+    return truncate(
+        name, MAX_NAME_LENGTH
+    ), f"has more than {MAX_NAME_LENGTH} characters: it was cut there: {excerpt(name)}"
 
 
 def parse_tags(*texts: str, is_own: bool = False) -> tuple[tuple[str, ...], str | None]:
@@ -57,8 +59,8 @@ def parse_tags(*texts: str, is_own: bool = False) -> tuple[tuple[str, ...], str 
     commas alone, as this service writes them. Raises ValueError for a control character.
     """
     parts = [part for text in texts for part in _divided(text, is_own=is_own)]
-    whole = [tag_name(part) for part in map(cell_in_one_line, parts) if part]
-    tags = tuple(dict.fromkeys(cut(tag, MAX_TAG_LENGTH) for tag in whole))
+    whole = [normalize_tag(part) for part in map(cell_to_line, parts) if part]
+    tags = tuple(dict.fromkeys(truncate(tag, MAX_TAG_LENGTH) for tag in whole))
     if len(tags) > MAX_TAGS or max(map(len, whole), default=0) > MAX_TAG_LENGTH:
         return tags[:MAX_TAGS], f"has more than {MAX_TAGS} tags of {MAX_TAG_LENGTH} characters: the rest was cut"
     return tags, None
