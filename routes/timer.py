@@ -44,7 +44,7 @@ router = APIRouter(route_class=Endpoint, prefix="/timer", tags=["timer"])
 )
 async def get_timer(user: TimerReader, if_none_match: IfNoneMatch) -> Response:
     """204 when no timer is running."""
-    return versioned(await timer_service.current(user), unless=if_none_match)
+    return versioned(await timer_service.get(user), unless=if_none_match)
 
 
 @router.post(
@@ -145,7 +145,7 @@ async def correct_timer(
     if_match: IfMatch,
 ) -> Response:
     """JSON merge patch: fields that are not sent keep their values."""
-    return versioned(await timer_service.correct(user, change=change, overlap=sent.overlap, if_match=if_match))
+    return versioned(await timer_service.update(user, change=change, overlap=sent.overlap, if_match=if_match))
 
 
 @router.delete(

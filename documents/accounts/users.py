@@ -164,7 +164,7 @@ class User(StoredDocument):
         await cls._delete_one({"_id": user_id, **BEING_DELETED})
 
     @classmethod
-    async def all_being_deleted(cls) -> list[Row]:
+    async def find_being_deleted(cls) -> list[Row]:
         """The ids of the accounts whose deletion has begun and not ended."""
         return await cls.aggregate_rows([{"$match": BEING_DELETED}, {"$project": {"_id": 1}}])
 

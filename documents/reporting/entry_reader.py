@@ -11,7 +11,7 @@ from bson.raw_bson import RawBSONDocument
 from app.database.deadlines import with_deadline
 from documents.common.base import Row
 from documents.tracking.projects import Project
-from documents.tracking.queries.entry_filter import EntryFilter, ended_entries_of_tasks
+from documents.tracking.queries.entry_filter import EntryFilter, ended_entries_stages
 from documents.tracking.tasks import Task
 
 TASKS_AT_ONCE = 100
@@ -36,8 +36,10 @@ async def read_ended(
     """
     tags = ("tags",) if wanted.tags else ()
     shown = dict.fromkeys((*of_task, *tags), 1)
-    narrow, of_that_time, with_entries = ended_entries_of_tasks(user_id, wanted, shown)
-    chosen = {"$filter": {"input": "$entries", "cond": {"$and": [{"$ne": ["$$this.id", but]}, *wanted.of_each()]}}}
+    narrow, of_that_time, with_entries = ended_entries_stages(user_id, wanted, shown)
+    chosen = {
+        "$filter": {"input": "$entries", "cond": {"$and": [{"$ne": ["$$this.id", but]}, *wanted.entry_expressions()]}}
+    }
     fields: Row = {field: f"$$this.{field}" for field in of_entry}
     fields |= {"begin": {"$toLong": "$$this.started_at"}, "end": {"$toLong": "$$this.ended_at"}}
     then: list[Row] = [

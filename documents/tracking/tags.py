@@ -30,7 +30,7 @@ async def count_entries_by_tag(user_id: ObjectId, *, after: str | None, limit: i
     return await _counted(user_id, _TAGS_OF_ENTRIES, after, limit)
 
 
-async def ids_with_tag(user_id: ObjectId, spellings: Collection[str]) -> list[ObjectId]:
+async def find_task_ids_with_tag(user_id: ObjectId, spellings: Collection[str]) -> list[ObjectId]:
     """The user's tasks that have the tag, or an entry that has it, those in the trash included."""
     tag = {"$in": [*spellings]}
     anywhere: list[Row] = [{"tags": tag}, {"active.tags": tag}, {"time_entries": {"$elemMatch": {"tags": tag}}}]

@@ -16,9 +16,9 @@ from bson import ObjectId
 from app.clock import naive_utc, utc_now
 from app.database.deadlines import without_deadline
 from documents.common.base import Row
-from documents.tracking.deleted_entries import KEPT, DeletedEntry
+from documents.tracking.deleted_entries import RETENTION, DeletedEntry
 from documents.tracking.projects import Project
-from documents.tracking.queries.entry_filter import EntryFilter, ended_entries_of_tasks
+from documents.tracking.queries.entry_filter import EntryFilter, ended_entries_stages
 from documents.tracking.queries.timeline import find_running_entry
 from documents.tracking.tasks import Task
 from documents.transfer.task_batches import of_few_entries
@@ -50,10 +50,10 @@ async def entries_in_order(user_id: ObjectId, wanted: EntryFilter, *, now: datet
     mine, waiting = (None, []) if timer is None else (timer["entry"]["id"], [timer])
     in_order = {"$sort": {"entry.started_at": 1, "entry.id": 1}}
     stages = [
-        *ended_entries_of_tasks(user_id, wanted, _SHOWN),
+        *ended_entries_stages(user_id, wanted, _SHOWN),
         {"$unwind": "$entries"},
         {"$project": {**_SHOWN, "entry": "$entries"}},
-        *({"$match": condition} for condition in wanted.of_entry()),
+        *({"$match": condition} for condition in wanted.entry_conditions()),
         in_order,
     ]
     found = Task.collection().aggregate(stages, batchSize=ENTRIES_AT_ONCE, allowDiskUse=True)
@@ -92,7 +92,7 @@ async def deleted_entries_of(user_id: ObjectId) -> Batches:
 
     Read after the tasks, it shows an entry that is deleted meanwhile in both places, not in none.
     """
-    kept = {"user_id": user_id, "deleted_at": {"$gt": naive_utc(utc_now() - KEPT)}}
+    kept = {"user_id": user_id, "deleted_at": {"$gt": naive_utc(utc_now() - RETENTION)}}
     found = DeletedEntry.collection().find(kept, batch_size=ENTRIES_AT_ONCE).sort("_id", 1)
     async with aclosing(in_batches(user_id, found, ENTRIES_AT_ONCE)) as batches:
         async for batch in batches:

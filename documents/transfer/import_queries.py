@@ -10,8 +10,8 @@ from documents.common.base import Row, StoredDocument
 from documents.common.transactions import current_session
 from documents.tracking.deleted_entries import DeletedEntry
 from documents.tracking.projects import Project
-from documents.tracking.queries.overlap import ended_entries_beside
-from documents.tracking.task_updates import unchanged_since
+from documents.tracking.queries.overlap import overlapping_entries_stages
+from documents.tracking.task_updates import unmodified_import
 from documents.tracking.tasks import Task
 from documents.transfer.task_batches import of_few_entries
 
@@ -73,7 +73,7 @@ async def time_within(user_id: ObjectId, since: datetime, until: datetime) -> li
     """The ended entries that share a part of [since, until), by their start, each with its task_id and import_id."""
     shown = {name: f"$entry.{name}" for name in ("id", "started_at", "ended_at", "import_id")}
     stages = [
-        *ended_entries_beside(user_id, since, until),
+        *overlapping_entries_stages(user_id, since, until),
         {"$project": {"_id": 0, "task_id": "$_id", **shown}},
     ]
     found = [row async for row in _streamed(Task, stages)]
@@ -82,7 +82,7 @@ async def time_within(user_id: ObjectId, since: datetime, until: datetime) -> li
 
 async def tasks_with_untouched_entries(user_id: ObjectId, import_id: ObjectId, before: datetime) -> list[ObjectId]:
     """The user's tasks, in the trash or not, that hold an entry of this import as it was made."""
-    untouched = {"$filter": {"input": "$time_entries", "cond": unchanged_since(import_id, before)}}
+    untouched = {"$filter": {"input": "$time_entries", "cond": unmodified_import(import_id, before)}}
     stages: list[Row] = [
         {"$match": {"user_id": user_id}},
         {"$match": {"time_entries": {"$elemMatch": {"import_id": import_id}}}},

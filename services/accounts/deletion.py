@@ -39,7 +39,7 @@ class AccountDeletionService:
 
     async def finish(self) -> None:
         """Ends the deletions, whosever they are, that were interrupted."""
-        for user in await User.all_being_deleted():
+        for user in await User.find_being_deleted():
             await self._remove(user["_id"])
         for deletion in await AccountDeletion.all_under_way():
             await self._sweep(deletion["_id"], wait=aware_utc(deletion["created_at"]) + SWEPT_AGAIN_AFTER - utc_now())

@@ -17,7 +17,7 @@ from documents.tracking.tasks import Task
 from documents.transfer.import_batches import ImportBatch
 from services.common.concurrency import retry_on_conflict
 from services.common.values.emails import email_key
-from services.tracking.rules.invariants import entry_ids, import_ids, verdict_on
+from services.tracking.rules.invariants import check_task, entry_ids, import_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +120,8 @@ async def _look_at(user_id: Any) -> _Look:
 
 
 def _wrong_alone(task: Row) -> Iterator[_Wrong]:
-    task_id, verdict = task["_id"], verdict_on(task)
-    yield from (_Wrong(task_id, says) for says in verdict.refused + verdict.wrong)
+    task_id, verdict = task["_id"], check_task(task)
+    yield from (_Wrong(task_id, says) for says in verdict.schema_errors + verdict.inconsistencies)
     for name, value in verdict.counters.items():
         stands = format_value(task[name]) if name in task else "missing"
         yield _Wrong(task_id, f"{name} is {stands}, its entries say {format_value(value)}", mendable=True)
@@ -179,13 +179,13 @@ async def _mend(user_id: Any, task_id: Any) -> bool:
     async def attempt() -> bool | None:
         mine = {"user_id": user_id}
         for task in [task async for task in iterate_rows(Task, {"_id": task_id, **mine})]:
-            verdict, project_id = verdict_on(task), task.get("project_id")
-            if verdict.refused:
+            verdict, project_id = check_task(task), task.get("project_id")
+            if verdict.schema_errors:
                 return False  # the database would refuse the change
             fields = dict(verdict.counters)
             if project_id and not [project async for project in iterate_rows(Project, {"_id": project_id, **mine})]:
                 fields["project_id"] = None
-            if fields and await Task.change_version(task, fields) is None:
+            if fields and await Task.update_at_version(task, fields) is None:
                 return None
         return True
 

@@ -14,7 +14,7 @@ from services.common.concurrency import retry_transaction
 from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.values.versions import Versioned
 from services.tracking.rules.overlap import effective_policy
-from services.tracking.rules.transaction_sizes import require_small_enough
+from services.tracking.rules.transaction_sizes import require_transaction_size
 from services.tracking.schemas.bulk import BulkOperation, BulkOperationResult, BulkRequest
 from services.tracking.schemas.problems import Problem
 from services.tracking.schemas.tasks import TaskCreate, TaskUpdate
@@ -38,7 +38,7 @@ class BulkService:
 
         async def do(work: Attempt) -> Versioned:
             if bulk.atomic:
-                await require_small_enough(user.id, (operation.task_id or "" for operation in bulk.operations))
+                await require_transaction_size(user.id, (operation.task_id or "" for operation in bulk.operations))
                 return await retry_transaction(lambda: self._all_or_none(acting, bulk, work))
             return _answer(await self._each_for_itself(acting, bulk, work))
 
@@ -72,12 +72,12 @@ class BulkService:
     async def _done(self, user: ActingUser, operation: BulkOperation, index: int, work: Attempt) -> BulkOperationResult:
         if operation.op == "create":
             new = _parsed(TaskCreate, operation.body)
-            made = await task_service.make(user, new, task_id=work.new_id(index), retried=work.is_retry)
+            made = await task_service.create_with_id(user, new, task_id=work.new_id(index), retried=work.is_retry)
             return {"status": 201, "body": made.body}
         task_id = operation.task_id or ""
         if operation.op == "update":
             change = _parsed(TaskUpdate, operation.body)
-            changed = await task_service.change(user, task_id=task_id, change=change, if_match=None)
+            changed = await task_service.update(user, task_id=task_id, change=change, if_match=None)
             return {"status": 200, "body": changed.body}
         await self._trash(user, task_id, retried=work.is_retry)
         return {"status": 204, "body": None}
@@ -87,7 +87,7 @@ class BulkService:
             await task_service.trash(user, task_id=task_id, if_match=None)
         except TaskNotFoundError:
             # The try before this one may have come to an end right after this.
-            if not (retried and await task_service.is_in_the_trash(user, task_id=task_id)):
+            if not (retried and await task_service.is_in_trash(user, task_id=task_id)):
                 raise
 
 

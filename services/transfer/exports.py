@@ -14,7 +14,7 @@ from documents.accounts.users import User
 from documents.transfer.export_queries import deleted_entries_of, entries_in_order, projects_of, tasks_of
 from services.accounts.audit import audit_service
 from services.common.acting_user import ActingUser
-from services.tracking.rules.ranges import TimeRange, entry_filter, time_range
+from services.tracking.rules.ranges import TimeRange, build_entry_filter, parse_time_range
 from services.transfer.export_formats.account_file import write_account_file
 from services.transfer.export_formats.context import Batches, Chunks, ExportContext
 from services.transfer.export_formats.csv_file import CsvDialect, write_csv
@@ -52,7 +52,7 @@ class ExportService:
         self, user: ActingUser, *, query: ExportQuery, form: EntryFormat, csv_form: CsvDialect | None = None
     ) -> ExportFile:
         """The entries that share a part of [from, to), whole or cut, oldest start first. Raises ValidationError."""
-        asked = time_range(user, query)
+        asked = parse_time_range(user, query)
         write = _WRITERS[form] if csv_form is None else partial(write_csv, form=csv_form)
         contents = _contents(user, asked, query, write, form)
         return ExportFile(f"task-timer-{_days(asked)}.{form}", MEDIA_TYPES[form], contents)
@@ -79,7 +79,7 @@ async def _whole_account(user: ActingUser, now: datetime) -> Chunks:
 async def _contents(user: ActingUser, asked: TimeRange, query: ExportQuery, write: Writer, form: EntryFormat) -> Chunks:
     said = {"from": rfc3339(asked.since), "to": rfc3339(asked.until)}
     await audit_service.record(user.id, "exported", format=form, **said)
-    wanted, running = entry_filter(query, asked), query.include_running
+    wanted, running = build_entry_filter(query, asked), query.include_running
     now = naive_utc(truncate_to_seconds(utc_now()))
     async with aclosing(projects_of(user.id)) as batches:
         projects = {project["_id"]: project async for batch in batches for project in batch}

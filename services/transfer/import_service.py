@@ -13,7 +13,7 @@ from app.errors import ConflictError, DatabaseUnavailableError, FieldError, NotF
 from app.security.tokens import InvalidTokenError
 from documents.accounts.users import OverlapPolicy, User
 from documents.common.base import Row, object_id
-from documents.tracking.queries.overlap import MAX_SHOWN
+from documents.tracking.queries.overlap import MAX_OVERLAPS
 from documents.transfer.import_batches import MAX_COLUMN_LENGTH, MAX_COLUMNS, MAX_FINDINGS, ImportBatch
 from services.accounts.audit import audit_service
 from services.common.acting_user import ActingUser
@@ -21,7 +21,7 @@ from services.common.concurrency import TOO_MANY_CONFLICTS
 from services.common.cursors import Position, cursor_scope, decode_cursor, page_of
 from services.common.offload import run_in_thread
 from services.common.values.fields import PageQuery
-from services.tracking.rules.overlap import effective_policy, ignores_overlaps
+from services.tracking.rules.overlap import effective_policy, no_overlaps
 from services.tracking.schemas.overlaps import OverlapRead
 from services.transfer.account_file.importer import open_account
 from services.transfer.import_formats.programs.detection import DetectedFormat, detect_format
@@ -213,14 +213,14 @@ async def _rehearse(job: _Job) -> Rehearsed:
     known = await known_to(job.user.id, job.wanted)
     planned = await _planned(job, known)
     errors, tally, latest = list(job.read.errors), Tally(), None
-    overlaps = ignores_overlaps(job.policy)
+    overlaps = no_overlaps(job.policy)
     for part in planned.chunks():
         found = await checked(job.user, part, job.policy, import_id=None, latest=latest)
         latest = found.latest
         errors += found.errors
         tally.add(found.entries, known)
         if overlaps is not None:
-            overlaps += found.overlaps[: MAX_SHOWN - len(overlaps)]
+            overlaps += found.overlaps[: MAX_OVERLAPS - len(overlaps)]
     batch = {
         **ImportBatch.new(job.user.id, format=job.format, digest=job.digest).as_row(),
         **_findings(job, planned),
@@ -251,8 +251,8 @@ async def _write_rows(job: _Job, batch: Row) -> Written:
             latest = writing.latest
             continue
         finally:
-            overlaps += writing.overlaps[: MAX_SHOWN - len(overlaps)]
-        return Written({"left_out": _left_out(planned)}, None if ignores_overlaps(job.policy) is None else overlaps)
+            overlaps += writing.overlaps[: MAX_OVERLAPS - len(overlaps)]
+        return Written({"left_out": _left_out(planned)}, None if no_overlaps(job.policy) is None else overlaps)
     raise DatabaseUnavailableError(TOO_MANY_CONFLICTS)
 
 

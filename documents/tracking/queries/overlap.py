@@ -7,7 +7,7 @@ from bson import ObjectId
 from documents.common.base import Row
 from documents.tracking.tasks import Task
 
-MAX_SHOWN = 100
+MAX_OVERLAPS = 100
 
 
 async def find_overlapping(
@@ -19,15 +19,15 @@ async def find_overlapping(
     """
     return await Task.aggregate_rows(
         [
-            *ended_entries_beside(user_id, started_at, ended_at, {"$ne": ["$$this.id", but]}),
+            *overlapping_entries_stages(user_id, started_at, ended_at, {"$ne": ["$$this.id", but]}),
             {"$sort": {"entry.started_at": 1, "entry.id": 1}},
-            {"$limit": MAX_SHOWN},
+            {"$limit": MAX_OVERLAPS},
             {"$project": {"_id": 0, "task_id": "$_id", "entry": 1}},
         ]
     )
 
 
-async def is_any_overlapping(user_id: ObjectId, started_at: datetime, ended_at: datetime) -> bool:
+async def has_overlap(user_id: ObjectId, started_at: datetime, ended_at: datetime) -> bool:
     """Whether there is one of those."""
     shares_a_part = {
         "started_at": {"$lt": ended_at},
@@ -45,7 +45,9 @@ async def is_any_overlapping(user_id: ObjectId, started_at: datetime, ended_at: 
     return bool(found)
 
 
-def ended_entries_beside(user_id: ObjectId, started_at: datetime, ended_at: datetime, *conditions: Row) -> list[Row]:
+def overlapping_entries_stages(
+    user_id: ObjectId, started_at: datetime, ended_at: datetime, *conditions: Row
+) -> list[Row]:
     """The stages that find each `entry` that shares a part of [started_at, ended_at), beside the _id of its live task.
 
     `conditions` are expressions on `$$this`, an entry.

@@ -15,27 +15,27 @@ COUNTERS = ("tracked_seconds", "entry_count", "first_started_at", "last_ended_at
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TaskFindings:
     """What is wrong with one task.
 
     `refused`: what its validator refuses, but for the counters; nothing more is said of such a task.
     `wrong`: what contradicts itself. `counters`: those that are wrong, as its entries say them.
     """
 
-    refused: tuple[str, ...] = ()
-    wrong: tuple[str, ...] = ()
+    schema_errors: tuple[str, ...] = ()
+    inconsistencies: tuple[str, ...] = ()
     counters: Row = field(default_factory=dict)
 
 
-def verdict_on(task: Row) -> Verdict:
+def check_task(task: Row) -> TaskFindings:
     """What is wrong with the task by itself."""
     found = list(schema_violations(_SCHEMA, task))
     if any(mistake.at not in COUNTERS for mistake in found):
-        return Verdict(refused=tuple(f"{mistake.at} {mistake.says}" for mistake in found))
+        return TaskFindings(schema_errors=tuple(f"{mistake.at} {mistake.says}" for mistake in found))
     mistaken = {mistake.at for mistake in found}
     counted = _counted(task["time_entries"]).items()
     counters = {name: value for name, value in counted if name in mistaken or task[name] != value}
-    return Verdict(wrong=tuple(_wrong_things(task)), counters=counters)
+    return TaskFindings(inconsistencies=tuple(_wrong_things(task)), counters=counters)
 
 
 def entry_ids(task: Row) -> list[ObjectId]:

@@ -249,9 +249,9 @@ MIDDLE = [
     pytest.param(moving, "documents.tracking.tasks:Task:remove_entry", id="a move"),
     pytest.param(moving, COMMIT, id="a whole move"),
     pytest.param(deleting, COMMIT, id="a deletion"),
-    pytest.param(restoring, "documents.tracking.deleted_entries:DeletedEntry:take_back", id="a restoration"),
+    pytest.param(restoring, "documents.tracking.deleted_entries:DeletedEntry:remove", id="a restoration"),
     pytest.param(restoring, COMMIT, id="a whole restoration"),
-    pytest.param(changing_tasks_as_one, "documents.tracking.tasks:Task:change", id="an atomic bulk"),
+    pytest.param(changing_tasks_as_one, "documents.tracking.tasks:Task:update_fields", id="an atomic bulk"),
     pytest.param(discarding, COMMIT, id="a discard"),
 ]
 

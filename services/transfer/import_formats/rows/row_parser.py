@@ -14,7 +14,7 @@ from app.plural import pluralize
 from services.common.intervals import Interval
 from services.common.values.fields import Zone
 from services.common.values.texts import cell_to_line, cell_to_lines
-from services.tracking.rules.instants import MAX_AHEAD
+from services.tracking.rules.instants import MAX_FUTURE
 from services.transfer.import_formats.results import ImportedRow, ReadResult, RowMessage
 from services.transfer.import_formats.rows.hourly_rates import HourlyRates
 from services.transfer.import_formats.rows.row_times import RowTimeParser, Timed
@@ -226,7 +226,7 @@ def row_times(columns: Columns, settings: ReadSettings, order: DateOrder) -> Row
     is_bare = normalize_header(columns.header[start]) in _SECONDS_BY_THEMSELVES
     return RowTimeParser(
         order,
-        settings.now.astimezone(UTC) + MAX_AHEAD,
+        settings.now.astimezone(UTC) + MAX_FUTURE,
         is_worked_time=columns.layout.is_worked_time,
         bare_unit=SECOND if is_bare else None,
     )
