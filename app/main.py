@@ -10,11 +10,12 @@ from importlib.metadata import version
 import structlog
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
+from pymongo.errors import PyMongoError
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from app.config import Settings, get_settings
-from app.database.client import DATABASE_ERRORS
+from app.errors import DatabaseUnavailableError
 from app.http.middleware import BodyLimit, CrashGuard, HeadAsGet, Origins, RequestLog, SecurityHeaders
 from app.http.problems import install_error_handlers
 from app.http.root_path import RootPath
@@ -160,7 +161,7 @@ async def _beside_serving(work: Awaitable[None]) -> AsyncIterator[None]:
 async def _as_far_as_it_goes(work: Awaitable[None]) -> None:
     try:
         await work
-    except DATABASE_ERRORS:
+    except (PyMongoError, DatabaseUnavailableError):
         log.warning("unfinished_work", exc_info=True)
 
 

@@ -1,15 +1,13 @@
-"""API tokens: what programs sign in with. None of these routes takes one."""
+"""API tokens, with which programs sign in. These routes need a session."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.http.endpoint import Endpoint, JsonBody
 from app.http.json import json_response
 from app.http.problems import problem_responses
-from routes.dependencies import AccountHolder, Page
-from routes.responses import with_headers
+from routes.dependencies import Page, SessionUser
+from routes.responses import header_responses, no_content
 from services.accounts.api_tokens import TokenNotFoundError, api_token_service
 from services.accounts.schemas.api_tokens import ApiTokenCreate, ApiTokenCreated, ApiTokenPage
 
@@ -17,7 +15,7 @@ router = APIRouter(route_class=Endpoint, prefix="/auth/api-tokens", tags=["auth"
 
 
 @router.get("", operation_id="list_api_tokens", summary="List API tokens", response_model=ApiTokenPage)
-async def list_api_tokens(user: AccountHolder, query: Page) -> Response:
+async def list_api_tokens(user: SessionUser, query: Page) -> Response:
     """Newest first, without their secrets."""
     return json_response(await api_token_service.page(user, query=query))
 
@@ -28,11 +26,9 @@ async def list_api_tokens(user: AccountHolder, query: Page) -> Response:
     summary="Create an API token",
     status_code=201,
     response_model=ApiTokenCreated,
-    responses=with_headers(201, "Location"),
+    responses=header_responses(201, "Location"),
 )
-async def create_api_token(
-    request: Request, user: AccountHolder, new: Annotated[ApiTokenCreate, Depends(JsonBody(ApiTokenCreate))]
-) -> Response:
+async def create_api_token(request: Request, user: SessionUser, new: JsonBody[ApiTokenCreate]) -> Response:
     """The secret, `token`, is shown only in this response. Send it as a bearer token."""
     token = await api_token_service.create(user, new=new)
     headers = {"Location": f"{request.url.path}/{token['id']}", "Cache-Control": "no-store"}
@@ -46,7 +42,7 @@ async def create_api_token(
     status_code=204,
     responses=problem_responses(TokenNotFoundError),
 )
-async def revoke_api_token(user: AccountHolder, token_id: str) -> Response:
+async def revoke_api_token(user: SessionUser, token_id: str) -> Response:
     """Takes effect at once in the process that answers this request, and within 10 seconds in all others."""
     await api_token_service.revoke(user, token_id=token_id)
-    return Response(status_code=204)
+    return no_content()

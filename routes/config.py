@@ -1,4 +1,4 @@
-"""What a client may know before anybody signs in."""
+"""The public configuration of the service."""
 
 from fastapi import APIRouter
 from starlette.responses import Response

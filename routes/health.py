@@ -1,4 +1,4 @@
-"""Whether the service lives, and whether it can do its work."""
+"""Health checks for probes."""
 
 from typing import Literal
 

@@ -1,21 +1,21 @@
-"""Imports: files of other programs, read in."""
+"""Imports of files from other programs."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from app.http.endpoint import Endpoint
+from app.http.endpoint import Endpoint, Query
 from app.http.json import json_response
 from app.http.problems import problem_responses
 from app.http.uploads import FormWithFile, Upload
 from app.openapi.response_headers import header_references
-from routes.dependencies import ImportOptions, Page, Reader, Writer
-from routes.responses import imported
+from routes.dependencies import Page, Reader, Writer
+from routes.responses import import_response
 from services.transfer.import_service import ImportNotFoundError, ImportRunningError, import_service
-from services.transfer.schemas.imports import ImportForm, ImportPage, ImportRead, ImportUndoResult
+from services.transfer.schemas.imports import ImportForm, ImportPage, ImportQuery, ImportRead, ImportUndoResult
 
-LOCATED = {"headers": header_references("Location")}
+LOCATION = {"headers": header_references("Location")}
 
 router = APIRouter(route_class=Endpoint, prefix="/imports", tags=["imports"])
 
@@ -34,19 +34,21 @@ async def list_imports(user: Reader, query: Page) -> Response:
     response_model=ImportRead,
     responses={
         200: {"description": "A dry run. Nothing was written", "model": ImportRead},
-        202: {"description": "Accepted. The import continues in the background", "model": ImportRead, **LOCATED},
-        201: LOCATED,
+        202: {"description": "Accepted. The import continues in the background", "model": ImportRead, **LOCATION},
+        201: LOCATION,
     },
 )
 async def import_file(
     request: Request,
     user: Writer,
-    sent: ImportOptions,
+    query: Query[ImportQuery],
     upload: Annotated[Upload[ImportForm], Depends(FormWithFile(ImportForm))],
 ) -> Response:
     """Importing the same file again adds only what is new. Imports of a user run one at a time."""
-    made = await import_service.run(user, file=upload.file, asked=upload.fields, overlap=sent.overlap, wait=sent.wait)
-    return imported(made, location=request.url.path)
+    result = await import_service.run(
+        user, file=upload.file, asked=upload.fields, overlap=query.overlap, wait=query.wait
+    )
+    return import_response(result, location=request.url.path)
 
 
 @router.get(

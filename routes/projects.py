@@ -1,15 +1,13 @@
 """Projects."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.http.endpoint import Endpoint, JsonBody, Query
 from app.http.json import json_response
 from app.http.problems import problem_responses
-from routes.dependencies import RETRY_ERRORS, IdempotencyKey, Reader, Writer
-from routes.responses import versioned, with_headers
+from routes.dependencies import IDEMPOTENCY_ERRORS, IdempotencyKey, Reader, Writer
+from routes.responses import header_responses, no_content, versioned_response
 from services.tracking.projects import ProjectNameTakenError, ProjectNotFoundError, project_service
 from services.tracking.schemas.projects import (
     ProjectChangeQuery,
@@ -25,9 +23,9 @@ router = APIRouter(route_class=Endpoint, prefix="/projects", tags=["projects"])
 
 
 @router.get("", operation_id="list_projects", summary="List projects", response_model=ProjectPage)
-async def list_projects(user: Reader, query: Annotated[ProjectQuery, Depends(Query(ProjectQuery))]) -> Response:
+async def list_projects(user: Reader, query: Query[ProjectQuery]) -> Response:
     """Sorted by name."""
-    return json_response(await project_service.list_projects(user, query=query))
+    return json_response(await project_service.page(user, query=query))
 
 
 @router.post(
@@ -36,16 +34,16 @@ async def list_projects(user: Reader, query: Annotated[ProjectQuery, Depends(Que
     summary="Create a project",
     status_code=201,
     response_model=ProjectRead,
-    responses={**with_headers(201, "Location"), **problem_responses(ProjectNameTakenError, *RETRY_ERRORS)},
+    responses={**header_responses(201, "Location"), **problem_responses(ProjectNameTakenError, *IDEMPOTENCY_ERRORS)},
 )
 async def create_project(
     request: Request,
     user: Writer,
-    new: Annotated[ProjectCreate, Depends(JsonBody(ProjectCreate))],
+    new: JsonBody[ProjectCreate],
     key: IdempotencyKey,
 ) -> Response:
     """Only the name is required. It is unique among the projects of a user."""
-    return versioned(await project_service.create(user, new=new, request_key=key), location=request.url.path)
+    return versioned_response(await project_service.create(user, new=new, request_key=key), location=request.url.path)
 
 
 @router.get(
@@ -70,14 +68,14 @@ async def get_project(user: Reader, project_id: str) -> Response:
 async def change_project(
     user: Writer,
     project_id: str,
-    query: Annotated[ProjectChangeQuery, Depends(Query(ProjectChangeQuery))],
-    change: Annotated[ProjectUpdate, Depends(JsonBody(ProjectUpdate))],
+    query: Query[ProjectChangeQuery],
+    change: JsonBody[ProjectUpdate],
 ) -> Response:
     """JSON merge patch: fields that are not sent keep their values, and the rate is merged key by key.
 
     A new rate applies to later entries; with `rerate` also to existing ones.
     """
-    changed = await project_service.update(user, project_id=project_id, change=change, rerate=query.rerate)
+    changed = await project_service.change(user, project_id=project_id, change=change, rerates=query.rerate)
     return json_response(changed)
 
 
@@ -91,4 +89,4 @@ async def change_project(
 async def delete_project(user: Writer, project_id: str) -> Response:
     """Its tasks keep their time, and no longer belong to a project."""
     await project_service.delete(user, project_id=project_id)
-    return Response(status_code=204)
+    return no_content()

@@ -1,4 +1,4 @@
-"""Answers about things that have a version, and answers that are files."""
+"""The responses of the routes, and their descriptions for the OpenAPI document."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,51 +14,73 @@ from services.common.values.versions import VersionCondition, Versioned
 from services.transfer.exports import ExportFile
 from services.transfer.schemas.imports import ImportRead
 
+Responses = dict[int | str, dict[str, Any]]
+"""The `responses` of a route, by status."""
 
-def versioned(
-    answer: Versioned | None, *, unless: VersionCondition | None = None, location: str | None = None
+NOT_MODIFIED: Responses = {304: {"description": "If-None-Match names this version"}}
+
+
+def no_content() -> Response:
+    """Return a response without a body: 204."""
+    return Response(status_code=204)
+
+
+def versioned_response(
+    result: Versioned | None, *, if_none_match: VersionCondition | None = None, location: str | None = None
 ) -> Response:
-    """The answer with its ETag: 201 for what was made, 304 for what If-None-Match names, 204 for nothing."""
-    if answer is None:
-        return Response(status_code=204)
-    headers = {} if answer.version is None else {"ETag": f'"{answer.version}"'}
-    if unless is not None and answer.version is not None and unless.matches(answer.version):
+    """Return the result with its ETag: 200, or 201 if it was created; 304 if If-None-Match names its version.
+
+    None is 204. `location` is the path of the collection that the result was created in.
+    """
+    if result is None:
+        return no_content()
+    headers = {} if result.version is None else {"ETag": f'"{result.version}"'}
+    if if_none_match is not None and result.version is not None and if_none_match.admits(result.version):
         return Response(status_code=304, headers=headers)
-    if answer.replayed:
+    if result.replayed:
         headers["Idempotency-Replayed"] = "true"
     if location is not None:
-        headers["Location"] = f"{location}/{answer.body['id']}"
-    return json_response(answer.body, status=201 if answer.created else 200, headers=headers)
+        headers["Location"] = f"{location}/{result.body['id']}"
+    return json_response(result.body, status=201 if result.created else 200, headers=headers)
 
 
-def imported(answer: ImportRead, *, location: str) -> Response:
-    """The answer about an import: with its address 201, or 202 for one that runs; 200 for a dry run, which has none."""
-    if answer["dry_run"]:
-        return json_response(answer)
-    status = 202 if answer["status"] == "running" else 201
-    return json_response(answer, status=status, headers={"Location": f"{location}/{answer['id']}"})
+def import_response(result: ImportRead, *, location: str) -> Response:
+    """Return an import with its Location: 201 if it has ended, 202 if it is running. A dry run is 200."""
+    if result["dry_run"]:
+        return json_response(result)
+    status = 202 if result["status"] == "running" else 201
+    return json_response(result, status=status, headers={"Location": f"{location}/{result['id']}"})
 
 
-def with_whole_problems(request: Request, answer: Versioned) -> Versioned:
-    """The answer to a bulk request, each problem in it with what it says of the request."""
-    told = request_members(request)
-    results = [
-        {**result, "problem": {**result["problem"], **told}} if "problem" in result else result
-        for result in answer.body["results"]
-    ]
-    return replace(answer, body={"results": results})
-
-
-def with_headers(status: int, *names: str) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route whose answer of this status has these headers."""
-    return {status: {"headers": header_references(*names)}}
-
-
-def streamed(file: ExportFile) -> Response:
-    """The file, to be kept under its name, sent while it is made."""
+def file_response(file: ExportFile) -> Response:
+    """Stream a file as an attachment."""
     headers = {
         "Content-Type": file.media_type,
         "Content-Disposition": f'attachment; filename="{file.name}"',
         "Cache-Control": "no-store",
     }
     return StreamedResponse(file.contents, headers=headers)
+
+
+def with_complete_problems(request: Request, result: Versioned) -> Versioned:
+    """Add the members that describe the request to each problem in the result of a bulk request."""
+    members = request_members(request)
+    results = [
+        {**item, "problem": {**item["problem"], **members}} if "problem" in item else item
+        for item in result.body["results"]
+    ]
+    return replace(result, body={"results": results})
+
+
+def header_responses(status: int, *names: str) -> Responses:
+    """Describe the headers of the response with this status."""
+    return {status: {"headers": header_references(*names)}}
+
+
+def file_responses(media_type: str, *, example: str, description: str) -> Responses:
+    """Describe the response of a route that returns a file. Only `text/*` is text; other media types are binary."""
+    schema: dict[str, Any] = {"type": "string", "examples": [example]}
+    if not media_type.startswith("text/"):
+        schema["format"] = "binary"
+    headers = header_references("Content-Disposition")
+    return {200: {"description": description, "content": {media_type: {"schema": schema}}, "headers": headers}}

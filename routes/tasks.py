@@ -1,17 +1,23 @@
-"""Tasks."""
+"""Tasks, and bulk requests about them."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.errors import StaleVersionError
 from app.http.endpoint import Endpoint, JsonBody, Query
 from app.http.json import json_response
 from app.http.problems import problem_responses
-from routes.dependencies import RETRY_ERRORS, IdempotencyKey, IfMatch, IfNoneMatch, Overlap, Reader, Writer
-from routes.responses import versioned, with_headers, with_whole_problems
-from services.common.values.fields import EmptyBody
+from routes.dependencies import (
+    IDEMPOTENCY_ERRORS,
+    IdempotencyKey,
+    IfMatch,
+    IfNoneMatch,
+    NoBody,
+    Overlap,
+    Reader,
+    Writer,
+)
+from routes.responses import NOT_MODIFIED, header_responses, no_content, versioned_response, with_complete_problems
 from services.tracking.bulk import bulk_service
 from services.tracking.rules.transaction_sizes import BulkTooLargeError
 from services.tracking.schemas.bulk import BulkRequest, BulkResponse
@@ -29,9 +35,9 @@ router = APIRouter(route_class=Endpoint, prefix="/tasks", tags=["tasks"])
 
 
 @router.get("", operation_id="list_tasks", summary="List tasks", response_model=TaskPage)
-async def list_tasks(user: Reader, query: Annotated[TaskQuery, Depends(Query(TaskQuery))]) -> Response:
+async def list_tasks(user: Reader, query: Query[TaskQuery]) -> Response:
     """Tasks without their time entries. Pages stay stable while tasks are added."""
-    return json_response(await task_service.list_tasks(user, query=query))
+    return json_response(await task_service.page(user, query=query))
 
 
 @router.post(
@@ -40,16 +46,16 @@ async def list_tasks(user: Reader, query: Annotated[TaskQuery, Depends(Query(Tas
     summary="Create a task",
     status_code=201,
     response_model=TaskRead,
-    responses={**with_headers(201, "ETag", "Location"), **problem_responses(*RETRY_ERRORS)},
+    responses={**header_responses(201, "ETag", "Location"), **problem_responses(*IDEMPOTENCY_ERRORS)},
 )
 async def create_task(
     request: Request,
     user: Writer,
-    new: Annotated[TaskCreate, Depends(JsonBody(TaskCreate))],
+    new: JsonBody[TaskCreate],
     key: IdempotencyKey,
 ) -> Response:
     """Only the title is required."""
-    return versioned(await task_service.create(user, new=new, request_key=key), location=request.url.path)
+    return versioned_response(await task_service.create(user, new=new, request_key=key), location=request.url.path)
 
 
 @router.post(
@@ -57,21 +63,21 @@ async def create_task(
     operation_id="change_tasks",
     summary="Create, update and delete tasks in bulk",
     response_model=BulkResponse,
-    responses=problem_responses(TaskNotFoundError, BulkTooLargeError, *RETRY_ERRORS),
+    responses=problem_responses(TaskNotFoundError, BulkTooLargeError, *IDEMPOTENCY_ERRORS),
 )
 async def change_tasks(
     request: Request,
     user: Writer,
-    bulk: Annotated[BulkRequest, Depends(JsonBody(BulkRequest))],
-    sent: Overlap,
+    bulk: JsonBody[BulkRequest],
+    query: Overlap,
     key: IdempotencyKey,
 ) -> Response:
     """Each operation succeeds or fails on its own.
 
     With `atomic` the first failure undoes all of them, and is the response, with its `failed_index`.
     """
-    results = await bulk_service.run(user, bulk=bulk, overlap=sent.overlap, request_key=key)
-    return versioned(with_whole_problems(request, results))
+    results = await bulk_service.run(user, bulk=bulk, overlap=query.overlap, request_key=key)
+    return versioned_response(with_complete_problems(request, results))
 
 
 @router.get(
@@ -80,13 +86,13 @@ async def change_tasks(
     summary="Get a task",
     response_model=TaskWithEntries,
     responses={
-        304: {"description": "If-None-Match names this version"},
+        **NOT_MODIFIED,
         **problem_responses(TaskNotFoundError),
     },
 )
 async def get_task(user: Reader, task_id: str, if_none_match: IfNoneMatch) -> Response:
     """Includes the newest 100 of its time entries, newest first."""
-    return versioned(await task_service.get(user, task_id=task_id), unless=if_none_match)
+    return versioned_response(await task_service.get(user, task_id=task_id), if_none_match=if_none_match)
 
 
 @router.patch(
@@ -99,14 +105,14 @@ async def get_task(user: Reader, task_id: str, if_none_match: IfNoneMatch) -> Re
 async def change_task(
     user: Writer,
     task_id: str,
-    change: Annotated[TaskUpdate, Depends(JsonBody(TaskUpdate))],
+    change: JsonBody[TaskUpdate],
     if_match: IfMatch,
 ) -> Response:
     """JSON merge patch: fields that are not sent keep their values.
 
     Completing the task, or setting it to pending, stops its timer.
     """
-    return versioned(await task_service.update(user, task_id=task_id, change=change, if_match=if_match))
+    return versioned_response(await task_service.change(user, task_id=task_id, change=change, if_match=if_match))
 
 
 @router.delete(
@@ -119,7 +125,7 @@ async def change_task(
 async def trash_task(user: Writer, task_id: str, if_match: IfMatch) -> Response:
     """Stops its timer. Its time is kept, and counts again when the task is restored."""
     await task_service.trash(user, task_id=task_id, if_match=if_match)
-    return versioned(None)
+    return no_content()
 
 
 @router.post(
@@ -127,14 +133,14 @@ async def trash_task(user: Writer, task_id: str, if_match: IfMatch) -> Response:
     operation_id="restore_task",
     summary="Restore a task from the trash",
     response_model=TaskRead,
-    responses=problem_responses(TaskNotFoundError, StaleVersionError, *RETRY_ERRORS),
+    responses=problem_responses(TaskNotFoundError, StaleVersionError, *IDEMPOTENCY_ERRORS),
 )
 async def restore_task(
     user: Writer,
     task_id: str,
-    body: Annotated[EmptyBody, Depends(JsonBody(EmptyBody, optional=True))],  # noqa: ARG001 -- it may say nothing
+    _body: NoBody,
     if_match: IfMatch,
     key: IdempotencyKey,
 ) -> Response:
     """A task that is not in the trash is returned unchanged."""
-    return versioned(await task_service.restore(user, task_id=task_id, if_match=if_match, request_key=key))
+    return versioned_response(await task_service.restore(user, task_id=task_id, if_match=if_match, request_key=key))

@@ -1,17 +1,24 @@
-"""Time entries."""
+"""Time entries: of one task below /tasks/{task_id}, of all tasks below /time-entries."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.errors import StaleVersionError
 from app.http.endpoint import Endpoint, JsonBody, Query
 from app.http.json import json_response
 from app.http.problems import problem_responses
-from routes.dependencies import RETRY_ERRORS, IdempotencyKey, IfMatch, IfNoneMatch, Overlap, Page, Reader, Writer
-from routes.responses import versioned, with_headers
-from services.common.values.fields import EmptyBody
+from routes.dependencies import (
+    IDEMPOTENCY_ERRORS,
+    IdempotencyKey,
+    IfMatch,
+    IfNoneMatch,
+    NoBody,
+    Overlap,
+    Page,
+    Reader,
+    Writer,
+)
+from routes.responses import NOT_MODIFIED, header_responses, no_content, versioned_response
 from services.tracking.rules.capacity import TaskFullError
 from services.tracking.rules.errors import EntryNotFoundError
 from services.tracking.rules.instants import InTheFutureError
@@ -31,13 +38,19 @@ from services.tracking.time_entries import TimerRunningError, time_entry_service
 router = APIRouter(route_class=Endpoint, prefix="/tasks/{task_id}/time-entries", tags=["time entries"])
 across_tasks = APIRouter(route_class=Endpoint, prefix="/time-entries", tags=["time entries"])
 
+ENTRY_NOT_FOUND = (TaskNotFoundError, EntryNotFoundError)
+ENDED_ENTRY_ERRORS = (*ENTRY_NOT_FOUND, TimerRunningError)
+"""The errors of a write that needs an ended entry."""
+ENTRY_WRITE_ERRORS = (TaskFullError, OverlapError, StaleVersionError)
+"""The errors of every write that adds or changes tracked time."""
+
 
 @across_tasks.get(
     "", operation_id="list_time_entries", summary="List the time entries of all tasks", response_model=EntryPage
 )
-async def list_time_entries(user: Reader, query: Annotated[EntryQuery, Depends(Query(EntryQuery))]) -> Response:
+async def list_time_entries(user: Reader, query: Query[EntryQuery]) -> Response:
     """Entries that intersect [from, to), including the running one. Tasks in the trash are left out."""
-    return json_response(await time_entry_service.list_entries(user, query=query))
+    return json_response(await time_entry_service.page(user, query=query))
 
 
 @router.get(
@@ -49,7 +62,7 @@ async def list_time_entries(user: Reader, query: Annotated[EntryQuery, Depends(Q
 )
 async def list_time_entries_of_task(user: Reader, task_id: str, query: Page) -> Response:
     """Newest first, including the running one."""
-    return json_response(await time_entry_service.list_task_entries(user, task_id=task_id, query=query))
+    return json_response(await time_entry_service.page_of_task(user, task_id=task_id, query=query))
 
 
 @router.get(
@@ -58,14 +71,14 @@ async def list_time_entries_of_task(user: Reader, task_id: str, query: Page) -> 
     summary="Get a time entry",
     response_model=EntryRead,
     responses={
-        304: {"description": "If-None-Match names this version"},
-        **problem_responses(TaskNotFoundError, EntryNotFoundError),
+        **NOT_MODIFIED,
+        **problem_responses(*ENTRY_NOT_FOUND),
     },
 )
 async def get_time_entry(user: Reader, task_id: str, entry_id: str, if_none_match: IfNoneMatch) -> Response:
     """Ended or running. Its ETag is the version of its task."""
     entry = await time_entry_service.get(user, task_id=task_id, entry_id=entry_id)
-    return versioned(entry, unless=if_none_match)
+    return versioned_response(entry, if_none_match=if_none_match)
 
 
 @router.post(
@@ -75,26 +88,24 @@ async def get_time_entry(user: Reader, task_id: str, entry_id: str, if_none_matc
     status_code=201,
     response_model=EntryWriteResult,
     responses={
-        **with_headers(201, "Location"),
-        **problem_responses(
-            TaskNotFoundError, TaskFullError, OverlapError, StaleVersionError, InTheFutureError, *RETRY_ERRORS
-        ),
+        **header_responses(201, "Location"),
+        **problem_responses(TaskNotFoundError, *ENTRY_WRITE_ERRORS, InTheFutureError, *IDEMPOTENCY_ERRORS),
     },
 )
 async def create_time_entry(
     request: Request,
     user: Writer,
     task_id: str,
-    new: Annotated[EntryCreate, Depends(JsonBody(EntryCreate))],
-    sent: Overlap,
+    new: JsonBody[EntryCreate],
+    query: Overlap,
     if_match: IfMatch,
     key: IdempotencyKey,
 ) -> Response:
     """Adds time manually: a start, and either an end or a duration."""
     entry = await time_entry_service.create(
-        user, task_id=task_id, new=new, overlap=sent.overlap, if_match=if_match, request_key=key
+        user, task_id=task_id, new=new, overlap=query.overlap, if_match=if_match, request_key=key
     )
-    return versioned(entry, location=request.url.path)
+    return versioned_response(entry, location=request.url.path)
 
 
 @router.patch(
@@ -102,29 +113,21 @@ async def create_time_entry(
     operation_id="change_time_entry",
     summary="Update a time entry",
     response_model=EntryWriteResult,
-    responses=problem_responses(
-        TaskNotFoundError,
-        EntryNotFoundError,
-        TimerRunningError,
-        TaskFullError,
-        OverlapError,
-        StaleVersionError,
-        InTheFutureError,
-    ),
+    responses=problem_responses(*ENDED_ENTRY_ERRORS, *ENTRY_WRITE_ERRORS, InTheFutureError),
 )
 async def change_time_entry(
     user: Writer,
     task_id: str,
     entry_id: str,
-    change: Annotated[EntryUpdate, Depends(JsonBody(EntryUpdate))],
-    sent: Overlap,
+    change: JsonBody[EntryUpdate],
+    query: Overlap,
     if_match: IfMatch,
 ) -> Response:
     """JSON merge patch: fields that are not sent keep their values. `needs_review: false` marks it as reviewed."""
-    entry = await time_entry_service.update(
-        user, task_id=task_id, entry_id=entry_id, change=change, overlap=sent.overlap, if_match=if_match
+    entry = await time_entry_service.change(
+        user, task_id=task_id, entry_id=entry_id, change=change, overlap=query.overlap, if_match=if_match
     )
-    return versioned(entry)
+    return versioned_response(entry)
 
 
 @router.delete(
@@ -132,18 +135,18 @@ async def change_time_entry(
     operation_id="delete_time_entry",
     summary="Delete a time entry",
     status_code=204,
-    responses=problem_responses(TaskNotFoundError, EntryNotFoundError, TimerRunningError, StaleVersionError),
+    responses=problem_responses(*ENDED_ENTRY_ERRORS, StaleVersionError),
 )
 async def delete_time_entry(
     user: Writer,
     task_id: str,
     entry_id: str,
-    sent: Overlap,  # noqa: ARG001 -- one rule for all writes
+    _query: Overlap,
     if_match: IfMatch,
 ) -> Response:
     """POST /time-entries/{entry_id}/restore brings it back, for 30 days."""
     await time_entry_service.delete(user, task_id=task_id, entry_id=entry_id, if_match=if_match)
-    return versioned(None)
+    return no_content()
 
 
 @router.post(
@@ -151,36 +154,28 @@ async def delete_time_entry(
     operation_id="split_time_entry",
     summary="Split a time entry",
     response_model=EntrySplitResult,
-    responses=problem_responses(
-        TaskNotFoundError,
-        EntryNotFoundError,
-        TimerRunningError,
-        TaskFullError,
-        OverlapError,
-        StaleVersionError,
-        *RETRY_ERRORS,
-    ),
+    responses=problem_responses(*ENDED_ENTRY_ERRORS, *ENTRY_WRITE_ERRORS, *IDEMPOTENCY_ERRORS),
 )
 async def split_time_entry(
     user: Writer,
     task_id: str,
     entry_id: str,
-    split: Annotated[EntrySplit, Depends(JsonBody(EntrySplit))],
-    sent: Overlap,
+    split: JsonBody[EntrySplit],
+    query: Overlap,
     if_match: IfMatch,
     key: IdempotencyKey,
 ) -> Response:
     """Splits it in two at an instant. The first part keeps the id, the second gets a new one."""
-    halves = await time_entry_service.split(
+    parts = await time_entry_service.split(
         user,
         task_id=task_id,
         entry_id=entry_id,
         split=split,
-        overlap=sent.overlap,
+        overlap=query.overlap,
         if_match=if_match,
         request_key=key,
     )
-    return versioned(halves)
+    return versioned_response(parts)
 
 
 @router.post(
@@ -188,22 +183,14 @@ async def split_time_entry(
     operation_id="move_time_entry",
     summary="Move a time entry to another task",
     response_model=EntryWriteResult,
-    responses=problem_responses(
-        TaskNotFoundError,
-        EntryNotFoundError,
-        TimerRunningError,
-        TaskFullError,
-        OverlapError,
-        StaleVersionError,
-        *RETRY_ERRORS,
-    ),
+    responses=problem_responses(*ENDED_ENTRY_ERRORS, *ENTRY_WRITE_ERRORS, *IDEMPOTENCY_ERRORS),
 )
 async def move_time_entry(
     user: Writer,
     task_id: str,
     entry_id: str,
-    move: Annotated[EntryMove, Depends(JsonBody(EntryMove))],
-    sent: Overlap,
+    move: JsonBody[EntryMove],
+    query: Overlap,
     if_match: IfMatch,
     key: IdempotencyKey,
 ) -> Response:
@@ -213,11 +200,11 @@ async def move_time_entry(
         task_id=task_id,
         entry_id=entry_id,
         move=move,
-        overlap=sent.overlap,
+        overlap=query.overlap,
         if_match=if_match,
         request_key=key,
     )
-    return versioned(entry)
+    return versioned_response(entry)
 
 
 @across_tasks.post(
@@ -225,20 +212,18 @@ async def move_time_entry(
     operation_id="restore_time_entry",
     summary="Restore a deleted time entry",
     response_model=EntryWriteResult,
-    responses=problem_responses(
-        EntryNotFoundError, TaskNotFoundError, TaskFullError, OverlapError, StaleVersionError, *RETRY_ERRORS
-    ),
+    responses=problem_responses(EntryNotFoundError, TaskNotFoundError, *ENTRY_WRITE_ERRORS, *IDEMPOTENCY_ERRORS),
 )
 async def restore_time_entry(
     user: Writer,
     entry_id: str,
-    body: Annotated[EmptyBody, Depends(JsonBody(EmptyBody, optional=True))],  # noqa: ARG001 -- it may say nothing
-    sent: Overlap,
+    _body: NoBody,
+    query: Overlap,
     if_match: IfMatch,
     key: IdempotencyKey,
 ) -> Response:
     """A discarded timer is restored as an ended entry. An entry that is not deleted is returned unchanged."""
     entry = await time_entry_service.restore(
-        user, entry_id=entry_id, overlap=sent.overlap, if_match=if_match, request_key=key
+        user, entry_id=entry_id, overlap=query.overlap, if_match=if_match, request_key=key
     )
-    return versioned(entry)
+    return versioned_response(entry)

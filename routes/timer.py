@@ -1,16 +1,22 @@
-"""The timer."""
+"""The timer of the user."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from app.errors import StaleVersionError
-from app.http.endpoint import Endpoint, JsonBody
+from app.http.endpoint import Endpoint, JsonBody, OptionalJsonBody
 from app.http.problems import problem_responses
-from routes.dependencies import RETRY_ERRORS, IdempotencyKey, IfMatch, IfNoneMatch, Overlap, TimerReader, TimerUser
-from routes.responses import versioned
-from services.common.values.fields import EmptyBody
+from routes.dependencies import (
+    IDEMPOTENCY_ERRORS,
+    IdempotencyKey,
+    IfMatch,
+    IfNoneMatch,
+    NoBody,
+    Overlap,
+    TimerReader,
+    TimerUser,
+)
+from routes.responses import NOT_MODIFIED, no_content, versioned_response
 from services.tracking.rules.capacity import TaskFullError
 from services.tracking.rules.errors import EntryNotFoundError
 from services.tracking.rules.instants import InTheFutureError
@@ -39,12 +45,12 @@ router = APIRouter(route_class=Endpoint, prefix="/timer", tags=["timer"])
     response_model=TimerRead,
     responses={
         204: {"description": "No timer is running"},
-        304: {"description": "If-None-Match names this version"},
+        **NOT_MODIFIED,
     },
 )
 async def get_timer(user: TimerReader, if_none_match: IfNoneMatch) -> Response:
     """204 when no timer is running."""
-    return versioned(await timer_service.get(user), unless=if_none_match)
+    return versioned_response(await timer_service.current(user), if_none_match=if_none_match)
 
 
 @router.post(
@@ -62,19 +68,21 @@ async def get_timer(user: TimerReader, if_none_match: IfNoneMatch) -> Response:
             OverlapError,
             StaleVersionError,
             InTheFutureError,
-            *RETRY_ERRORS,
+            *IDEMPOTENCY_ERRORS,
         ),
     },
 )
 async def start_timer(
     user: TimerUser,
-    new: Annotated[TimerStart, Depends(JsonBody(TimerStart))],
-    sent: Overlap,
+    new: JsonBody[TimerStart],
+    query: Overlap,
     if_match: IfMatch,
     key: IdempotencyKey,
 ) -> Response:
     """A user has at most one running timer. A pending or completed task becomes in_progress."""
-    return versioned(await timer_service.start(user, new=new, overlap=sent.overlap, if_match=if_match, request_key=key))
+    return versioned_response(
+        await timer_service.start(user, new=new, overlap=query.overlap, if_match=if_match, request_key=key)
+    )
 
 
 @router.post(
@@ -88,13 +96,13 @@ async def start_timer(
         TaskNotFoundError,
         StaleVersionError,
         InTheFutureError,
-        *RETRY_ERRORS,
+        *IDEMPOTENCY_ERRORS,
     ),
 )
 async def stop_timer(
     user: TimerUser,
-    stop: Annotated[TimerStop, Depends(JsonBody(TimerStop, optional=True))],
-    sent: Overlap,
+    stop: OptionalJsonBody[TimerStop],
+    query: Overlap,
     if_match: IfMatch,
     key: IdempotencyKey,
 ) -> Response:
@@ -102,9 +110,8 @@ async def stop_timer(
 
     With `entry_id` the request is idempotent: repeating it returns the same entry.
     """
-    return versioned(
-        await timer_service.stop(user, stop=stop, overlap=sent.overlap, if_match=if_match, request_key=key)
-    )
+    timer = await timer_service.stop(user, stop=stop, overlap=query.overlap, if_match=if_match, request_key=key)
+    return versioned_response(timer)
 
 
 @router.post(
@@ -117,18 +124,20 @@ async def stop_timer(
         TaskFullError,
         StaleVersionError,
         InTheFutureError,
-        *RETRY_ERRORS,
+        *IDEMPOTENCY_ERRORS,
     ),
 )
 async def switch_timer(
     user: TimerUser,
-    to: Annotated[TimerSwitch, Depends(JsonBody(TimerSwitch))],
-    sent: Overlap,
+    to: JsonBody[TimerSwitch],
+    query: Overlap,
     if_match: IfMatch,
     key: IdempotencyKey,
 ) -> Response:
     """Atomic: one timer stops and the other starts at the same instant. With none running, it only starts one."""
-    return versioned(await switch_service.switch(user, to=to, overlap=sent.overlap, if_match=if_match, request_key=key))
+    return versioned_response(
+        await switch_service.switch(user, to=to, overlap=query.overlap, if_match=if_match, request_key=key)
+    )
 
 
 @router.patch(
@@ -140,12 +149,14 @@ async def switch_timer(
 )
 async def correct_timer(
     user: TimerUser,
-    change: Annotated[TimerUpdate, Depends(JsonBody(TimerUpdate))],
-    sent: Overlap,
+    change: JsonBody[TimerUpdate],
+    query: Overlap,
     if_match: IfMatch,
 ) -> Response:
     """JSON merge patch: fields that are not sent keep their values."""
-    return versioned(await timer_service.update(user, change=change, overlap=sent.overlap, if_match=if_match))
+    return versioned_response(
+        await timer_service.correct(user, change=change, overlap=query.overlap, if_match=if_match)
+    )
 
 
 @router.delete(
@@ -155,10 +166,10 @@ async def correct_timer(
     status_code=204,
     responses=problem_responses(NoRunningTimerError, StaleVersionError),
 )
-async def discard_timer(user: TimerUser, sent: Overlap, if_match: IfMatch) -> Response:  # noqa: ARG001 -- one rule for all writes
+async def discard_timer(user: TimerUser, _query: Overlap, if_match: IfMatch) -> Response:
     """For 30 days, POST /time-entries/{entry_id}/restore brings back the time tracked so far."""
     await timer_service.discard(user, if_match=if_match)
-    return versioned(None)
+    return no_content()
 
 
 @router.post(
@@ -170,16 +181,18 @@ async def discard_timer(user: TimerUser, sent: Overlap, if_match: IfMatch) -> Re
     responses={
         200: {"description": "It runs on that task already", "model": TimerWriteResult},
         **problem_responses(
-            NothingToResumeError, TimerAlreadyRunningError, TaskFullError, StaleVersionError, *RETRY_ERRORS
+            NothingToResumeError, TimerAlreadyRunningError, TaskFullError, StaleVersionError, *IDEMPOTENCY_ERRORS
         ),
     },
 )
 async def resume_timer(
     user: TimerUser,
-    body: Annotated[EmptyBody, Depends(JsonBody(EmptyBody, optional=True))],  # noqa: ARG001 -- it may say nothing
-    sent: Overlap,
+    _body: NoBody,
+    query: Overlap,
     if_match: IfMatch,
     key: IdempotencyKey,
 ) -> Response:
     """Starts a timer on the most recently tracked task, with the note, tags and billable flag of its last entry."""
-    return versioned(await timer_service.resume(user, overlap=sent.overlap, if_match=if_match, request_key=key))
+    return versioned_response(
+        await timer_service.resume(user, overlap=query.overlap, if_match=if_match, request_key=key)
+    )

@@ -1,16 +1,14 @@
-"""Accounts."""
+"""Registration, and the account of the user."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from app.errors import RateLimitError
 from app.http.endpoint import Endpoint, JsonBody
 from app.http.json import json_response
 from app.http.problems import problem_responses
-from routes.dependencies import AccountHolder, Limiter, Page, ServiceSettings
-from routes.responses import with_headers
+from routes.dependencies import Limiter, Page, ServiceSettings, SessionUser
+from routes.responses import header_responses, no_content
 from services.accounts.audit import audit_service
 from services.accounts.deletion import account_deletion_service
 from services.accounts.schemas.audit import AuditPage
@@ -28,14 +26,14 @@ account = APIRouter(route_class=Endpoint, prefix="/users/me", tags=["users"])
     status_code=201,
     response_model=UserRead,
     responses={
-        **with_headers(201, "Location"),
+        **header_responses(201, "Location"),
         **problem_responses(EmailTakenError, RegistrationClosedError, RateLimitError),
     },
 )
 async def register(
     settings: ServiceSettings,
     limiter: Limiter,
-    new: Annotated[UserCreate, Depends(JsonBody(UserCreate))],
+    new: JsonBody[UserCreate],
 ) -> Response:
     """Creates an account. E-mail addresses are unique, regardless of case."""
     user = await user_service.register_stranger(new, limiter, registration_open=settings.registration_open)
@@ -43,7 +41,7 @@ async def register(
 
 
 @account.get("", operation_id="get_me", summary="Get my account", response_model=UserRead)
-async def get_me(user: AccountHolder) -> Response:
+async def get_me(user: SessionUser) -> Response:
     """Profile and preferences."""
     return json_response(await user_service.profile(user))
 
@@ -54,7 +52,7 @@ async def get_me(user: AccountHolder) -> Response:
     summary="List my audit events",
     response_model=AuditPage,
 )
-async def list_audit_events(user: AccountHolder, query: Page) -> Response:
+async def list_audit_events(user: SessionUser, query: Page) -> Response:
     """Newest first: sign-ins, failed ones included, password and e-mail changes, API tokens, exports and imports."""
     return json_response(await audit_service.page(user, query=query))
 
@@ -66,7 +64,7 @@ async def list_audit_events(user: AccountHolder, query: Page) -> Response:
     response_model=UserRead,
     responses=problem_responses(WrongPasswordError, EmailTakenError),
 )
-async def change_me(user: AccountHolder, change: Annotated[UserUpdate, Depends(JsonBody(UserUpdate))]) -> Response:
+async def change_me(user: SessionUser, change: JsonBody[UserUpdate]) -> Response:
     """JSON merge patch: fields that are not sent keep their values, and preferences are merged key by key.
 
     A new e-mail address requires the password, as `current_password`.
@@ -81,7 +79,7 @@ async def change_me(user: AccountHolder, change: Annotated[UserUpdate, Depends(J
     status_code=204,
     responses=problem_responses(WrongPasswordError),
 )
-async def delete_me(user: AccountHolder, sent: Annotated[AccountDelete, Depends(JsonBody(AccountDelete))]) -> Response:
+async def delete_me(user: SessionUser, body: JsonBody[AccountDelete]) -> Response:
     """Permanently deletes the account with all its tasks, time entries, projects and tokens. This cannot be undone."""
-    await account_deletion_service.delete(user, password=sent.password)
-    return Response(status_code=204)
+    await account_deletion_service.delete(user, password=body.password)
+    return no_content()

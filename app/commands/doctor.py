@@ -7,8 +7,8 @@ from app.config import Settings
 from app.database.deadlines import without_deadline
 from app.errors import CommandError
 from app.plural import pluralize
-from documents.maintenance.inspection import has_newer_schema
-from documents.registry import open_database_without_setup
+from documents.maintenance.inspection import is_of_a_later_version
+from documents.registry import open_without_setup
 from services.maintenance.doctor import Examination
 
 
@@ -23,12 +23,12 @@ def look_through(settings: Settings, *, repair: bool, tell: Callable[[str], obje
     """
     with without_deadline():
         return on_the_database(
-            settings, open_database_without_setup, lambda: _examine(repair=repair, tell=tell), failure=ExaminationError
+            settings, open_without_setup, lambda: _examine(repair=repair, tell=tell), failure=ExaminationError
         )
 
 
 async def _examine(*, repair: bool, tell: Callable[[str], object]) -> bool:
-    if await has_newer_schema():
+    if await is_of_a_later_version():
         raise ExaminationError("A later version of Task Timer has used this database: it needs the doctor of that one.")
     examination, wrong, mended = Examination(repair=repair), 0, 0
     async for finding in examination.findings():

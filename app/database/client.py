@@ -12,9 +12,6 @@ from app.errors import DatabaseUnavailableError
 
 Client = AsyncIOMotorClient[dict[str, Any]]
 
-DATABASE_ERRORS = (PyMongoError, DatabaseUnavailableError)
-"""What an operation raises when the database is unavailable or refuses it."""
-
 SILENCE_MS = 5000
 """How long the database may be silent inside a request before the request is answered with 503."""
 

@@ -1,14 +1,30 @@
-"""What an endpoint takes from its request: each argument finds itself, and tells the OpenAPI document of itself.
+"""The route class of the service, and the request arguments that a route can take.
 
-FastAPI reads a body before it asks who is calling; here 401 comes before anything that a body
-could cause. And it has one way for all kinds of argument, which costs more than all that these do.
+A route is an async function. Each of its parameters is a path parameter, the `Request`, or a type with a dependency:
+`Query[Model]`, `JsonBody[Model]`, `FormBody[Model]`, or an alias from `routes/dependencies.py`. An example::
+
+    class TaskRename(RequestModel):
+        title: Title
+
+    router = APIRouter(route_class=Endpoint, prefix="/tasks", tags=["tasks"])
+
+    @router.post("/{task_id}/rename", operation_id="rename_task", summary="Rename a task", response_model=TaskRead,
+                 responses=problem_responses(TaskNotFoundError, StaleVersionError))
+    async def rename_task(user: Writer, task_id: str, body: JsonBody[TaskRename], if_match: IfMatch) -> Response:
+        "The title is one line of text."
+        change = TaskUpdate(title=body.title)
+        return versioned_response(await task_service.change(user, task_id=task_id, change=change, if_match=if_match))
+
+The token is checked first, then the names of the query parameters, then the other arguments in the order of the
+signature. Why the service does not use FastAPI's own `Query` and `Body`: docs/decisions/0005-own-endpoint-class.rst.
 """
 
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from inspect import Parameter, signature
-from typing import Annotated, Any, ClassVar, Generic, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
 
 from fastapi.params import Depends
@@ -24,96 +40,116 @@ from app.http.json_schema import REF, body_schemas, form_schemas, query_paramete
 from app.validation_errors import body_errors, query_errors
 
 MAX_FORM_FIELDS = 20
-MAX_PARAMETERS = 100
+MAX_QUERY_PARAMETERS = 100
 MERGE_PATCH = "application/merge-patch+json"
 
 Operation = dict[str, Any]
-Find = Callable[[Request], Awaitable[Any]]
+"""An operation object of the OpenAPI document."""
+
+Dependency = Callable[[Request], Awaitable[Any]]
 Value_co = TypeVar("Value_co", covariant=True)
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def refuse_unknown_parameters(request: Request, known: Mapping[str, bool]) -> None:
-    """Raises ValidationError for a query parameter that is not known, or is given twice but may not be.
+class Endpoint(APIRoute):
+    """A route that calls each dependency of its function with the request, and nothing else.
 
-    `known` tells of each name whether it may be given more than once.
+    FastAPI reads the same signature for the OpenAPI document. A parameter without a dependency that is neither a path
+    parameter nor the request is a TypeError when the route is created.
     """
-    if not request.scope["query_string"]:
-        return
-    sent = Counter(name for name, _ in request.query_params.multi_items())
-    if sent.total() > MAX_PARAMETERS:
-        raise ValidationError(f"There are more than {MAX_PARAMETERS} query parameters.")
-    unknown = {name: "is not a parameter here" for name in sent if name not in known}
-    twice = {name: "is given more than once" for name, times in sent.items() if times > 1 and not known.get(name)}
-    wrong = {**twice, **unknown}
-    if wrong:
-        raise ValidationError(errors=tuple(FieldError(detail, parameter=name) for name, detail in wrong.items()))
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the function that handles a request to this route."""
+        parameters = signature(self.endpoint).parameters
+        dependencies: dict[str, Any] = {name: self._dependency(parameter) for name, parameter in parameters.items()}
+        security: dict[str, Any] = {name: find for name, find in dependencies.items() if isinstance(find, SecurityBase)}
+        others = {name: find for name, find in dependencies.items() if name not in security}
+        queries = [find for find in others.values() if isinstance(find, QueryArgument)]
+        is_list = {name: repeats for query in queries for name, repeats in query.is_list.items()}
+        endpoint: Callable[..., Coroutine[Any, Any, Response]] = self.endpoint
+
+        async def handle(request: Request) -> Response:
+            arguments = {name: await authenticate(request) for name, authenticate in security.items()}
+            refuse_unknown_parameters(request, is_list)
+            for name, find in others.items():
+                arguments[name] = await find(request)
+            return await endpoint(**arguments)
+
+        return handle
+
+    def _dependency(self, parameter: Parameter) -> Dependency:
+        if parameter.name in self.param_convertors:
+            return _path_parameter(parameter.name)
+        if parameter.annotation is Request:
+            return _request
+        metadata = get_args(parameter.annotation)[1:] if get_origin(parameter.annotation) is Annotated else ()
+        for item in metadata:
+            if isinstance(item, Depends) and item.dependency is not None:
+                dependency: Dependency = item.dependency
+                return dependency
+        raise TypeError(
+            f"{self.endpoint.__name__}: {parameter.name} is neither a path parameter, nor the request, nor a dependency"
+        )
 
 
-def require_media_type(sent: str | None, *wanted: str) -> None:
-    """Raises UnsupportedMediaTypeError when a body of this Content-Type is not what is read here."""
-    if sent is None or sent.partition(";")[0].strip().lower() not in wanted:
-        raise UnsupportedMediaTypeError(f"The body must be sent as {' or '.join(wanted)}.")
+def _path_parameter(name: str) -> Dependency:
+    async def path_parameter(request: Request) -> str:
+        return str(request.path_params[name])
+
+    return path_parameter
 
 
-def refuse_content_encoding(request: Request) -> None:
-    """Raises UnsupportedMediaTypeError for a body that was compressed or encoded otherwise: nothing is unpacked here.
-
-    The answer names what is taken (RFC 9110 section 15.5.16).
-    """
-    codings = {coding.strip().lower() for coding in request.headers.get("content-encoding", "").split(",")}
-    if codings - {"", "identity"}:
-        wrong = "The body must be sent without a Content-Encoding: it is not unpacked here."
-        raise UnsupportedMediaTypeError(wrong, headers={"Accept-Encoding": "identity"})
+async def _request(request: Request) -> Request:
+    return request
 
 
 class Argument(Generic[Value_co]):
-    """One argument of an endpoint, for Depends."""
+    """An argument of a route, for `Depends`, that describes itself in the OpenAPI document."""
 
     async def __call__(self, request: Request) -> Value_co:
-        """The argument of this request. Raises a ServiceError when it cannot be had."""
+        """Return the argument. Raises a ServiceError if the request has no valid one."""
         raise NotImplementedError
 
     def describe(self, operation: Operation, schemas: dict[str, Any]) -> None:
-        """Tells of itself in the operation of an OpenAPI document, and of its shape among the schemas."""
+        """Add the argument to the operation, and its schemas to the components of the document."""
         raise NotImplementedError
 
 
-class Query(Argument[Model]):
-    """The query parameters as this model; where none is required, made once for when there are none.
+class QueryArgument(Argument[Model]):
+    """The query parameters as this model.
 
-    Raises ValidationError with the parameter of each thing that is wrong. `names` tells of each
-    parameter whether it may be given more than once: that is, whether its field is a list.
+    Raises ValidationError with the name of each parameter that is wrong. `is_list` says of each parameter whether its
+    field is a list, so that it may be repeated.
     """
 
     def __init__(self, model: type[Model]) -> None:
         self.model = model
         fields = model.model_fields.items()
-        self.names = {field.alias or name: get_origin(field.annotation) is list for name, field in fields}
-        self._nothing_sent = None if any(field.is_required() for _, field in fields) else model()
+        self.is_list = {field.alias or name: get_origin(field.annotation) is list for name, field in fields}
+        self._defaults = None if any(field.is_required() for _, field in fields) else model()
 
     async def __call__(self, request: Request) -> Model:
-        """The query parameters of this request."""
-        if self._nothing_sent is not None and not request.scope["query_string"]:
-            return self._nothing_sent
-        sent = request.query_params
-        fields = {name: sent.getlist(name) if self.names[name] else sent[name] for name in sent}
+        """Return the query parameters of this request."""
+        if self._defaults is not None and not request.scope["query_string"]:
+            return self._defaults
+        query = request.query_params
+        fields = {name: query.getlist(name) if self.is_list[name] else query[name] for name in query}
         try:
             return self.model.model_validate(fields)
         except PydanticError as error:
             raise ValidationError(errors=query_errors(error)) from None
 
     def describe(self, operation: Operation, schemas: dict[str, Any]) -> None:
-        """A parameter for each field."""
-        parameters, named = query_parameters(self.model)
+        """Add a parameter for each field."""
+        parameters, parameter_schemas = query_parameters(self.model)
         operation.setdefault("parameters", []).extend(parameters)
-        schemas.update(named)
+        schemas.update(parameter_schemas)
 
 
-class Body(Argument[Model]):
-    """The body as this model; an optional one that is not sent is the model's defaults.
+class BodyArgument(Argument[Model]):
+    """The body as this model. If it is optional, an empty body gives the defaults of the model.
 
-    Raises UnsupportedMediaTypeError, or ValidationError with a pointer for each thing that is wrong.
+    Raises UnsupportedMediaTypeError, or ValidationError with a pointer to each thing that is wrong.
     """
 
     media_type: ClassVar[str]
@@ -123,71 +159,71 @@ class Body(Argument[Model]):
         self.optional = optional
 
     async def __call__(self, request: Request) -> Model:
-        """The body of this request."""
-        sent_type, wanted = request.headers.get("content-type"), self.media_types(request.method)
+        """Return the body of this request."""
+        content_type, accepted = request.headers.get("content-type"), self.media_types(request.method)
         if not self.optional:
             refuse_content_encoding(request)
-            if sent_type is not None:
-                require_media_type(sent_type, *wanted)
+            if content_type is not None:
+                require_media_type(content_type, *accepted)
         body = await request.body()
         if not body and self.optional:
             return self.model()
         if body:
             refuse_content_encoding(request)
-            require_media_type(sent_type, *wanted)
+            require_media_type(content_type, *accepted)
         try:
             return self.parse(body)
         except PydanticError as error:
             raise ValidationError(errors=body_errors(error)) from None
 
     def describe(self, operation: Operation, schemas: dict[str, Any]) -> None:
-        """The body, its model among the schemas."""
+        """Add the request body, and its model to the schemas."""
         schemas.update(self.schemas())
         content = {self.media_type: {"schema": {"$ref": REF.format(model=self.model.__name__)}}}
         operation["requestBody"] = {"required": not self.optional, "content": content}
 
     def schemas(self) -> dict[str, Any]:
-        """The model's schema and those that it refers to."""
+        """Return the schema of the model and those that it refers to, by name."""
         return body_schemas(self.model)
 
-    def media_types(self, method: str) -> tuple[str, ...]:  # noqa: ARG002 -- the same for all, but for JSON
-        """The types of body that a request of this method may have."""
+    def media_types(self, method: str) -> tuple[str, ...]:  # noqa: ARG002 -- only JSON depends on it
+        """Return the media types that a request with this method may have."""
         return (self.media_type,)
 
     def parse(self, body: bytes) -> Model:
-        """The model that these bytes are."""
+        """Parse and validate the body."""
         raise NotImplementedError
 
 
-class JsonBody(Body[Model]):
-    """A body in JSON."""
+class JsonArgument(BodyArgument[Model]):
+    """A JSON body."""
 
     media_type = "application/json"
 
     def media_types(self, method: str) -> tuple[str, ...]:
-        """JSON; a change is a JSON merge patch (RFC 7396), and may be called so."""
+        """Return JSON, and for PATCH also JSON merge patch (RFC 7396)."""
         return (self.media_type, MERGE_PATCH) if method == "PATCH" else (self.media_type,)
 
     def parse(self, body: bytes) -> Model:
-        """The model that this JSON is. A name that stands twice in an object is refused (RFC 8259 section 4)."""
-        parsed = self.model.model_validate_json(body)
-        json.loads(body, object_pairs_hook=_each_name_once)
-        return parsed
+        """Parse and validate JSON. An object with a duplicate name is refused (RFC 8259 section 4)."""
+        model = self.model.model_validate_json(body)
+        json.loads(body, object_pairs_hook=_refuse_duplicate_names)
+        return model
 
 
-class FormBody(Body[Model]):
-    """A body as an HTML form sends it."""
+class FormArgument(BodyArgument[Model]):
+    """The body of an HTML form."""
 
     media_type = "application/x-www-form-urlencoded"
 
     def schemas(self) -> dict[str, Any]:
-        """The model's schema and those that it refers to; no field of a form can be null."""
+        """Return the schema of the model and those that it refers to, by name. Form fields are not nullable."""
         return form_schemas(self.model)
 
     def parse(self, body: bytes) -> Model:
-        """The model that this form is. A field that is given twice is refused (RFC 6749 section 3.2)."""
+        """Parse and validate a form. A duplicate field is refused (RFC 6749 section 3.2)."""
         try:
-            fields = parse_qsl(
+            pairs = parse_qsl(
                 body.decode(),
                 keep_blank_values=True,
                 max_num_fields=MAX_FORM_FIELDS,
@@ -195,64 +231,71 @@ class FormBody(Body[Model]):
             )
         except ValueError:
             raise ValidationError(errors=(FieldError("is not a form in UTF-8", pointer="#"),)) from None
-        sent = dict(fields)
-        if len(sent) < len(fields):
-            raise ValidationError(errors=(FieldError("gives a field twice", pointer="#"),))
-        return self.model.model_validate(sent)
+        fields = dict(pairs)
+        if len(fields) < len(pairs):
+            raise ValidationError(errors=(FieldError("contains a duplicate field", pointer="#"),))
+        return self.model.model_validate(fields)
 
 
-def _each_name_once(members: list[tuple[str, Any]]) -> None:
-    if len(dict(members)) < len(members):
-        raise ValidationError(errors=(FieldError("gives a name twice in an object", pointer="#"),))
+def refuse_unknown_parameters(request: Request, is_list: Mapping[str, bool]) -> None:
+    """Raise ValidationError for a query parameter that the route does not have, or that is wrongly repeated.
 
-
-class Endpoint(APIRoute):
-    """A route that asks each of its dependencies for an argument.
-
-    Who is asking comes first, then whether the query parameters are known, then all the rest in the
-    order of the signature. FastAPI reads the same signature for the OpenAPI document. A dependency
-    here is an async callable of the request alone; a parameter is one of those, part of the path,
-    or the request. What is neither is a TypeError as the route is made.
+    `is_list` says of each parameter of the route whether it may be repeated.
     """
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Answers a request with what the endpoint makes of its arguments."""
-        finders: dict[str, Any] = {
-            name: self._find(parameter) for name, parameter in signature(self.endpoint).parameters.items()
-        }
-        identity: dict[str, Any] = {name: find for name, find in finders.items() if isinstance(find, SecurityBase)}
-        rest = {name: find for name, find in finders.items() if name not in identity}
-        known = {name: many for find in rest.values() if isinstance(find, Query) for name, many in find.names.items()}
-        endpoint: Callable[..., Coroutine[Any, Any, Response]] = self.endpoint
-
-        async def handle(request: Request) -> Response:
-            arguments = {name: await find(request) for name, find in identity.items()}
-            refuse_unknown_parameters(request, known)
-            for name, find in rest.items():
-                arguments[name] = await find(request)
-            return await endpoint(**arguments)
-
-        return handle
-
-    def _find(self, parameter: Parameter) -> Find:
-        if parameter.name in self.param_convertors:
-            return _part_of_the_path(parameter.name)
-        if parameter.annotation is Request:
-            return _the_request
-        marks = get_args(parameter.annotation)[1:] if get_origin(parameter.annotation) is Annotated else ()
-        for mark in marks:
-            if isinstance(mark, Depends) and mark.dependency is not None:
-                find: Find = mark.dependency
-                return find
-        raise TypeError(f"{self.endpoint.__name__}: {parameter.name} is no argument that an endpoint takes")
+    if not request.scope["query_string"]:
+        return
+    counts = Counter(name for name, _ in request.query_params.multi_items())
+    if counts.total() > MAX_QUERY_PARAMETERS:
+        raise ValidationError(f"There are more than {MAX_QUERY_PARAMETERS} query parameters.")
+    repeated = [name for name, count in counts.items() if count > 1 and not is_list.get(name)]
+    unknown = [name for name in counts if name not in is_list]
+    details = {
+        **dict.fromkeys(repeated, "is given more than once"),
+        **dict.fromkeys(unknown, "is not a query parameter of this operation"),
+    }
+    if details:
+        raise ValidationError(errors=tuple(FieldError(detail, parameter=name) for name, detail in details.items()))
 
 
-def _part_of_the_path(name: str) -> Find:
-    async def find(request: Request) -> str:
-        return str(request.path_params[name])
+def require_media_type(content_type: str | None, *accepted: str) -> None:
+    """Raise UnsupportedMediaTypeError if the Content-Type is not one of the accepted media types."""
+    if content_type is None or content_type.partition(";")[0].strip().lower() not in accepted:
+        raise UnsupportedMediaTypeError(f"The body must be sent as {' or '.join(accepted)}.")
 
-    return find
+
+def refuse_content_encoding(request: Request) -> None:
+    """Raise UnsupportedMediaTypeError if the body has a Content-Encoding: the service does not decompress bodies.
+
+    Accept-Encoding in the response names the encoding that is accepted (RFC 9110 section 15.5.16).
+    """
+    codings = {coding.strip().lower() for coding in request.headers.get("content-encoding", "").split(",")}
+    if codings - {"", "identity"}:
+        detail = "The body must not have a Content-Encoding: it is not decompressed."
+        raise UnsupportedMediaTypeError(detail, headers={"Accept-Encoding": "identity"})
 
 
-async def _the_request(request: Request) -> Request:
-    return request
+def _refuse_duplicate_names(members: list[tuple[str, Any]]) -> None:
+    if len(dict(members)) < len(members):
+        raise ValidationError(errors=(FieldError("contains an object with a duplicate name", pointer="#"),))
+
+
+class _Annotation:
+    """`annotation[Model]` is `Annotated[Model, Depends(argument(Model))]`."""
+
+    def __init__(self, argument: Callable[[type[Any]], Argument[Any]]) -> None:
+        self._argument = argument
+
+    def __getitem__(self, model: type[BaseModel]) -> Any:
+        return Annotated[model, Depends(self._argument(model))]
+
+
+if TYPE_CHECKING:
+    Query = Annotated[Model, QueryArgument]
+    JsonBody = Annotated[Model, JsonArgument]
+    OptionalJsonBody = Annotated[Model, JsonArgument]
+    FormBody = Annotated[Model, FormArgument]
+else:
+    Query = _Annotation(QueryArgument)
+    JsonBody = _Annotation(JsonArgument)
+    OptionalJsonBody = _Annotation(partial(JsonArgument, optional=True))
+    FormBody = _Annotation(FormArgument)

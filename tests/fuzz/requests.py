@@ -14,11 +14,11 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.config import Settings
 from app.errors import UnsupportedMediaTypeError, ValidationError, problem_members
-from app.http.endpoint import Argument, FormBody, JsonBody, Query, refuse_unknown_parameters
+from app.http.endpoint import Argument, FormArgument, JsonArgument, QueryArgument, refuse_unknown_parameters
 from app.http.middleware import RequestLog
 from app.http.uploads import FormWithFile
 from app.request_context import current_request, request_context
-from routes.dependencies import IdempotencyHeader, VersionHeader
+from routes.dependencies import IdempotencyHeader, PreconditionHeader
 from services.accounts.schemas.api_tokens import ApiTokenCreate
 from services.accounts.schemas.users import SignIn, UserCreate, UserUpdate
 from services.reporting.schemas import SummaryQuery, TimesheetQuery
@@ -122,7 +122,7 @@ def look_at_versions(data: bytes) -> bool:
     lines = sent.split(b"\n")
     named = "If-None-Match" if weak else "If-Match"
     condition = argument_of(
-        VersionHeader(named, "", weak=weak), request(*((named.lower().encode(), line) for line in lines))
+        PreconditionHeader(named, "", weak=weak), request(*((named.lower().encode(), line) for line in lines))
     )
     whole = ", ".join(line.decode("latin-1") for line in lines)
     if whole.strip(" \t") == "*":
@@ -211,16 +211,16 @@ def look_at_a_list_of_addresses(data: bytes) -> bool:
 def look_at_a_query(data: bytes) -> bool:
     """The parameters of a list or a report: what is taken is known, and asked for once."""
     model, query = chosen(data, QUERIES)
-    reader: Query[Any] = Query(model)
+    reader: QueryArgument[Any] = QueryArgument(model)
     sent = request(query=query)
     try:
-        refuse_unknown_parameters(sent, reader.names)
+        refuse_unknown_parameters(sent, reader.is_list)
     except ValidationError as refused:
         look_at_a_refusal(refused)
         return False
     found = argument_of(reader, sent)
     if found is not None:
-        assert set(sent.query_params) <= reader.names.keys()
+        assert set(sent.query_params) <= reader.is_list.keys()
         assert isinstance(found, model)
     return found is not None
 
@@ -229,10 +229,10 @@ def look_at_json(data: bytes) -> bool:
     """A body in JSON: what was read, written and read again is the same."""
     model, body = chosen(data, JSON)
     media_type = (b"content-type", b"application/json")
-    found = argument_of(JsonBody(model), request(media_type, body=body))
+    found = argument_of(JsonArgument(model), request(media_type, body=body))
     if found is not None:
         written = found.model_dump_json(exclude_unset=True, by_alias=True).encode()
-        again = argument_of(JsonBody(model), request(media_type, body=written))
+        again = argument_of(JsonArgument(model), request(media_type, body=written))
         assert again is not None
         assert again.model_dump(exclude_unset=True) == found.model_dump(exclude_unset=True)
     return found is not None
@@ -240,7 +240,9 @@ def look_at_json(data: bytes) -> bool:
 
 def look_at_a_form(data: bytes) -> bool:
     """The form that signs in: the names and values that stand in it, each once."""
-    found = argument_of(FormBody(SignIn), request((b"content-type", b"application/x-www-form-urlencoded"), body=data))
+    found = argument_of(
+        FormArgument(SignIn), request((b"content-type", b"application/x-www-form-urlencoded"), body=data)
+    )
     if found is not None:
         assert b"username" in data or b"%" in data
     return found is not None

@@ -13,7 +13,7 @@ from documents.tracking.tasks import RUNNING, TaskStatus
 
 _EVER = naive_utc(datetime(1, 1, 1, tzinfo=UTC)), naive_utc(datetime(9999, 12, 31, tzinfo=UTC))
 
-ONE_MILLISECOND = timedelta(milliseconds=1)
+STEP = timedelta(milliseconds=1)
 """Instants are stored in milliseconds: [instant, instant + STEP) holds one of them."""
 
 _LONG_AGO = timedelta(days=400)
@@ -39,7 +39,7 @@ class EntryFilter:
     billable: bool | None = None
     needs_review: bool | None = None
 
-    def task_conditions(self) -> Row:
+    def of_task(self) -> Row:
         """What is asked of a task, but for its time."""
         condition: Row = {"deleted_at": None}
         if self.task_id is not None:
@@ -50,7 +50,7 @@ class EntryFilter:
             condition["status"] = {"$in": list(self.statuses)}
         return condition
 
-    def entry_conditions(self) -> list[Row]:
+    def of_entry(self) -> list[Row]:
         """What is asked of an `entry` that stands beside the title and the tags of its task, but for its time."""
         conditions: list[Row] = []
         if self.billable is not None:
@@ -65,7 +65,7 @@ class EntryFilter:
             conditions.append({"$or": [{"entry.note": contains}, {"title": contains}]})
         return conditions
 
-    def entry_expressions(self) -> list[Row]:
+    def of_each(self) -> list[Row]:
         """The same as expressions on `$$this`, one of the `entries` beside the tags of their task; not for texts."""
         conditions: list[Row] = []
         if self.billable is not None:
@@ -77,25 +77,23 @@ class EntryFilter:
             conditions.append({"$or": [{"$in": [{"$literal": tag}, own_or_its_tasks]} for tag in self.tags]})
         return conditions
 
-    def start_bounds(self, **bounds: datetime) -> Row:
+    def of_start(self, **bounds: datetime) -> Row:
         """What is asked of a start, `bounds` included."""
         return {"$lt": self.until, **bounds}
 
 
-def ended_entries_stages(user_id: ObjectId, wanted: EntryFilter, shown: Row, **bounds: datetime) -> list[Row]:
+def ended_entries_of_tasks(user_id: ObjectId, wanted: EntryFilter, shown: Row, **bounds: datetime) -> list[Row]:
     """The stages that find the user's tasks of that time, each with what is `shown` and its ended `entries` of then.
 
     `bounds` narrow the starts further. The entries meet no other condition yet: see EntryFilter.of_entry.
     """
-    starts: dict[str, Any] = wanted.start_bounds(**bounds)
+    starts: dict[str, Any] = wanted.of_start(**bounds)
     before = min(
-        bound + ONE_MILLISECOND if operator == "$lte" else bound
-        for operator, bound in starts.items()
-        if operator != "$gte"
+        bound + STEP if operator == "$lte" else bound for operator, bound in starts.items() if operator != "$gte"
     )
     since = max(wanted.since, starts.get("$gte", wanted.since))
     return [
-        *tasks_in_range_stages(user_id, wanted, since, before),
+        *tasks_of_that_time(user_id, wanted, since, before),
         {"$project": {**shown, "entries": _entries_of_that_time(wanted.since, starts)}},
     ]
 
@@ -115,7 +113,7 @@ def _entries_of_that_time(since: datetime, starts: Row) -> Row:
     return {"$filter": {"input": near, "cond": exact}}
 
 
-def tasks_in_range_stages(user_id: ObjectId, wanted: EntryFilter, since: datetime, before: datetime) -> list[Row]:
+def tasks_of_that_time(user_id: ObjectId, wanted: EntryFilter, since: datetime, before: datetime) -> list[Row]:
     """The stages that find the user's tasks whose last entry ends at `since` or later, and whose first begins `before`.
 
     The embedded store goes by an index when a stage asks for nothing but the fields of that index,
@@ -130,11 +128,11 @@ def tasks_in_range_stages(user_id: ObjectId, wanted: EntryFilter, since: datetim
         narrow = {"_id": wanted.task_id}
     return [
         {"$match": {"user_id": user_id, **narrow}},
-        {"$match": {**wanted.task_conditions(), **both}},
+        {"$match": {**wanted.of_task(), **both}},
     ]
 
 
-def running_entry_stages(
+def running_entry_of_task(
     user_id: ObjectId, wanted: EntryFilter, shown: Row, *, now: datetime, **bounds: datetime
 ) -> list[Row]:
     """The stages that find the user's running `entry` beside what is `shown` of its task, if it is one of that time.
@@ -142,12 +140,12 @@ def running_entry_stages(
     It counts as [started_at, now); `now` is stored. To be run with the hint ONE_RUNNING_TIMER. The
     entry meets no other condition yet: see EntryFilter.of_entry.
     """
-    starts: dict[str, Any] = wanted.start_bounds(**bounds)
+    starts: dict[str, Any] = wanted.of_start(**bounds)
     if now <= wanted.since:
         starts["$gte"] = max(wanted.since, starts.get("$gte", wanted.since))
     return [
         {"$match": {"user_id": user_id, **RUNNING}},
-        {"$match": wanted.task_conditions()},
+        {"$match": wanted.of_task()},
         {"$project": {**shown, "entry": "$active"}},
         {"$match": {"entry.started_at": starts}},
     ]

@@ -2,21 +2,21 @@
 
 from datetime import datetime, timedelta
 
-from documents.tracking.queries.entry_filter import ONE_MILLISECOND
+from documents.tracking.queries.entry_filter import STEP
 
-SINGLE_WINDOW_LENGTH = timedelta(days=32)
+USUAL = timedelta(days=32)
 """A range of this length, as that of a list for which no range is sent, is one window."""
 
-FIRST_WINDOW_LENGTH = timedelta(days=8)
+FIRST = timedelta(days=8)
 """How long the first window of a longer range is."""
 
-LONG_WINDOW_LENGTH = timedelta(days=128)
+LONG = timedelta(days=128)
 """When so long a window is empty, it is worth a query to find out where there is anything at all."""
 
 _GROWTH = 4
 
 
-class TimeWindows:
+class Windows:
     """The windows [low, high) of a range, from its late end back when `descending`, else from its early end on.
 
     They do not overlap and leave nothing out. They grow while little is found in them. What lies
@@ -28,11 +28,11 @@ class TimeWindows:
         self._high = until
         self._ahead = ahead
         self._descending = descending
-        self._length = FIRST_WINDOW_LENGTH if until - since > SINGLE_WINDOW_LENGTH else SINGLE_WINDOW_LENGTH
+        self._length = FIRST if until - since > USUAL else USUAL
         self._was_ahead = False
 
     @property
-    def is_exhausted(self) -> bool:
+    def are_over(self) -> bool:
         """Whether nothing is left of the range."""
         return self._low >= self._high
 
@@ -52,11 +52,11 @@ class TimeWindows:
             self._low = high = high if self._was_ahead else min(low + length, self._ahead)
         return low, high
 
-    def adjust_length(self, *, found: int, wanted: int) -> bool:
+    def fit(self, *, found: int, wanted: int) -> bool:
         """Chooses the length of the next window by what was found in the last one; whether that was empty and long."""
         if self._was_ahead:
             return False
-        was_long = self._length >= LONG_WINDOW_LENGTH
+        was_long = self._length >= LONG
         growth = _GROWTH if found == 0 else min(_GROWTH, max(1, 2 * wanted // found))
         self._length = min(self._length, timedelta.max / _GROWTH) * growth
         return found == 0 and was_long
@@ -71,10 +71,10 @@ class TimeWindows:
         if edge is None:
             self._low = self._high
         elif self._descending:
-            self._high = max(min(edge, self._high), self._low + ONE_MILLISECOND)
+            self._high = max(min(edge, self._high), self._low + STEP)
         else:
             self._low = min(max(edge, self._low), self._high)
         if abs(before - self.edge) < self._length:
             return False
-        self._length = FIRST_WINDOW_LENGTH
+        self._length = FIRST
         return True

@@ -17,7 +17,7 @@ class CellError(Exception):
         self.message = message
 
 
-class RowCells:
+class Cells:
     """The texts of a row; one that is not there is empty."""
 
     __slots__ = ("_columns", "_row")

@@ -38,16 +38,18 @@ class Call:
     token: str
     body: dict[str, str] | None = None
     media_type: str = JSON
+    if_match: str | None = None
 
     def encoded(self) -> bytes:
         """The whole request."""
         write = json.dumps if self.media_type == JSON else urlencode
         body = b"" if self.body is None else write(self.body).encode()
         content = "" if self.body is None else f"Content-Type: {self.media_type}\r\n"
-        length = f"Content-Length: {len(body)}\r\n" if self.method == "POST" else ""
+        length = f"Content-Length: {len(body)}\r\n" if self.method in {"POST", "PATCH"} else ""
+        condition = "" if self.if_match is None else f"If-Match: {self.if_match}\r\n"
         head = (
             f"{self.method} {self.path} HTTP/1.1\r\nHost: {HOST}\r\nAccept: application/json\r\n"
-            f"Authorization: Bearer {self.token}\r\n{content}{length}\r\n"
+            f"Authorization: Bearer {self.token}\r\n{content}{length}{condition}\r\n"
         )
         return head.encode() + body
 
