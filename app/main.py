@@ -16,7 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app.config import Settings, get_settings
 from app.errors import DatabaseUnavailableError
-from app.http.middleware import BodyLimit, CrashGuard, HeadAsGet, Origins, RequestLog, SecurityHeaders
+from app.http.middleware import BodyLimit, CrashGuard, CurrentRequest, HeadAsGet, RequestLog, SecurityHeaders
 from app.http.problems import install_error_handlers
 from app.http.root_path import RootPath
 from app.logging import configure_logging
@@ -49,7 +49,7 @@ from services.tracking.projects import project_service
 from services.tracking.schemas.problems import Problem
 from services.transfer.import_service import background_imports
 
-GARBAGE_THRESHOLD = 50_000
+GC_THRESHOLD = 50_000
 """Allocations between two collections: what a request makes is freed by counting references."""
 
 log = structlog.get_logger()
@@ -99,7 +99,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
     """From the outermost to the innermost."""
     stack = [Middleware(RootPath, root_path=settings.root_path)] if settings.root_path else []
     stack += [Middleware(HeadAsGet), Middleware(RequestLog), Middleware(SecurityHeaders)]
-    stack.append(Middleware(Origins, kept=timedelta(days=settings.audit_keep_days)))
+    stack.append(Middleware(CurrentRequest, audit_retention=timedelta(days=settings.audit_keep_days)))
     if settings.cors_origins:
         stack.append(
             Middleware(
@@ -169,4 +169,4 @@ def _spare_the_garbage_collector() -> None:
     """What start-up has made stays for good: it need not be looked through again and again."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GARBAGE_THRESHOLD, 20, 20)
+    gc.set_threshold(GC_THRESHOLD, 20, 20)

@@ -1,4 +1,4 @@
-"""How many files and connections this process may hold open."""
+"""How many files and connections this process may have open."""
 
 from contextlib import suppress
 from functools import lru_cache
@@ -6,28 +6,28 @@ from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit, setrlimit
 
 from app.config import Settings
 
-OTHER_FILES = 128
-"""What a worker holds open beside its clients' connections and those to the database, with room to spare."""
+RESERVED_FILES = 128
+"""The open files of a worker other than its connections to clients and to the database, with a margin."""
 
 
-def allow_connections(settings: Settings) -> None:
-    """Raises the limit of open files as far as MAX_CONNECTIONS needs and the system lets it."""
+def raise_open_file_limit(settings: Settings) -> None:
+    """Raise the limit of open files as far as MAX_CONNECTIONS needs it and the system allows it."""
     soft, hard = getrlimit(RLIMIT_NOFILE)
-    wished = settings.max_connections + _beside(settings)
-    allowed = wished if hard == RLIM_INFINITY else min(wished, hard)
-    if soft != RLIM_INFINITY and soft < allowed:
-        with suppress(OSError, ValueError):  # macOS has a limit of its own below the one that it names
-            setrlimit(RLIMIT_NOFILE, (allowed, hard))
+    needed = settings.max_connections + _reserved(settings)
+    limit = needed if hard == RLIM_INFINITY else min(needed, hard)
+    if soft != RLIM_INFINITY and soft < limit:
+        with suppress(OSError, ValueError):  # the real limit of macOS is lower than the one that it reports
+            setrlimit(RLIMIT_NOFILE, (limit, hard))
 
 
 @lru_cache(maxsize=1)
-def most_connections(settings: Settings) -> int:
-    """How many connections of clients this process takes: MAX_CONNECTIONS, or fewer where files are few."""
+def max_client_connections(settings: Settings) -> int:
+    """Return how many client connections this process accepts: MAX_CONNECTIONS, or fewer if open files are limited."""
     soft, _ = getrlimit(RLIMIT_NOFILE)
     if soft == RLIM_INFINITY:
         return settings.max_connections
-    return max(1, min(settings.max_connections, soft - _beside(settings)))
+    return max(1, min(settings.max_connections, soft - _reserved(settings)))
 
 
-def _beside(settings: Settings) -> int:
-    return settings.db_pool_size + OTHER_FILES
+def _reserved(settings: Settings) -> int:
+    return settings.db_pool_size + RESERVED_FILES

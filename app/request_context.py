@@ -1,4 +1,4 @@
-"""Where the request under way comes from, for whoever keeps or limits what was asked for."""
+"""The origin of the current request, for the code that records or limits requests."""
 
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
@@ -9,49 +9,46 @@ from typing import Any
 
 MAX_USER_AGENT_LENGTH = 500
 
-_Request = MutableMapping[str, Any]
+_Scope = MutableMapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """The network address and the program that a request comes from, and what the log calls it.
-
-    What is kept of it in the audit trail is kept so long.
-    """
+    """The network address, user agent and id of a request, and how long the audit trail stores them."""
 
     address: str
     user_agent: str
     request_id: str
-    kept: timedelta
+    audit_retention: timedelta
 
 
-SHELL = RequestContext("", "task-timer", "", timedelta(days=365))
-"""Where a command of the shell comes from."""
+COMMAND_LINE = RequestContext("", "task-timer", "", timedelta(days=365))
+"""The context of the commands of `task-timer`."""
 
-_under_way: ContextVar[tuple[_Request, timedelta] | None] = ContextVar("request_under_way", default=None)
+_current: ContextVar[tuple[_Scope, timedelta] | None] = ContextVar("current_request", default=None)
 
 
 def current_request() -> RequestContext:
-    """Where the request under way comes from: through a trusted proxy, from whom that one names."""
-    under_way = _under_way.get()
-    if under_way is None:
-        return SHELL
-    scope, kept = under_way
+    """Return the context of the current request. Behind a trusted proxy, the address is that of the proxy's client."""
+    current = _current.get()
+    if current is None:
+        return COMMAND_LINE
+    scope, audit_retention = current
     client = scope.get("client")
     user_agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
     return RequestContext(
         address=client[0] if client else "",
         user_agent=user_agent.decode("latin-1")[:MAX_USER_AGENT_LENGTH],
         request_id=scope.get("request_id", ""),
-        kept=kept,
+        audit_retention=audit_retention,
     )
 
 
 @contextmanager
-def request_context(scope: _Request, kept: timedelta) -> Iterator[None]:
-    """Whatever runs in here, or is begun in here, comes from this request."""
-    before = _under_way.set((scope, kept))
+def request_context(scope: _Scope, audit_retention: timedelta) -> Iterator[None]:
+    """Make this the current request in the block, and in the tasks that are started in it."""
+    token = _current.set((scope, audit_retention))
     try:
         yield
     finally:
-        _under_way.reset(before)
+        _current.reset(token)

@@ -8,17 +8,17 @@ from pydantic import ValidationError as PydanticError
 
 from app.errors import FieldError
 
-MAX_FINDINGS = 100
-MAX_STEP_LENGTH = 200
+MAX_ERRORS = 100
+MAX_SEGMENT_LENGTH = 200
 """Of a pointer: a name that a client made up may be as long as its body."""
 
-IN_A_PATH = "/:@!$&'()*+,;=~"
-_IN_A_FRAGMENT = IN_A_PATH + "?"
+PATH_SAFE_CHARACTERS = "/:@!$&'()*+,;=~"
+_IN_A_FRAGMENT = PATH_SAFE_CHARACTERS + "?"
 
 
 def json_pointer(path: Iterable[str | int]) -> str:
     """A place in a body as a JSON pointer in a URI fragment (RFC 6901 section 6)."""
-    steps = (str(step)[:MAX_STEP_LENGTH].replace("~", "~0").replace("/", "~1") for step in path)
+    steps = (str(step)[:MAX_SEGMENT_LENGTH].replace("~", "~0").replace("/", "~1") for step in path)
     return "#" + "".join(f"/{quote(step, safe=_IN_A_FRAGMENT)}" for step in steps)
 
 
@@ -42,6 +42,6 @@ def query_errors(error: PydanticError) -> tuple[FieldError, ...]:
 
 def _findings(error: PydanticError) -> list[Any]:
     """Not all of very many: an answer is not to be a thousand times its request."""
-    if error.error_count() > MAX_FINDINGS:
+    if error.error_count() > MAX_ERRORS:
         return [{"loc": (), "msg": f"has {error.error_count():,} mistakes, too many to list"}]
     return [*error.errors(include_url=False, include_context=False, include_input=False)]

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from pydantic import ValidationError as PydanticError
 
-from app.commands.database_session import on_the_database
+from app.commands.database_session import run_with_database
 from app.config import Settings
 from app.errors import CommandError, ServiceError
 from app.validation_errors import error_message
@@ -35,7 +35,7 @@ class Accounts:
             async for account in user_service.accounts():
                 tell("\t".join(map(_on_one_line, account)))
 
-        on_the_database(self._settings, open_without_setup, work, failure=AccountError)
+        run_with_database(self._settings, open_without_setup, work, failure=AccountError)
 
     def reset_password(self, *, email: str, password: str) -> None:
         """Sets the password and ends all sessions."""
@@ -47,7 +47,7 @@ class Accounts:
         self._do(lambda: user_service.set_active(email=email, active=active))
 
     def _do(self, work: Callable[[], Awaitable[UserRead]]) -> None:
-        on_the_database(self._settings, open_database, work, failure=AccountError, sentence=_sentence)
+        run_with_database(self._settings, open_database, work, failure=AccountError, sentence=_sentence)
 
 
 def _checked(**fields: str | None) -> UserCreate:

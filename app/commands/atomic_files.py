@@ -93,10 +93,10 @@ def open_for_reading(path: Path) -> BinaryIO:
         with file:
             return _copied(file)
     except OSError as error:
-        raise FileError(f"{called(path)} cannot be read: {error.strerror or error}.") from error
+        raise FileError(f"{display_name(path)} cannot be read: {error.strerror or error}.") from error
 
 
-def called(path: Path) -> str:
+def display_name(path: Path) -> str:
     """What a file that is read is called."""
     return "standard input" if path == DASH else str(path)
 

@@ -16,8 +16,8 @@ from typing import Any, BinaryIO
 from bson.errors import InvalidBSON
 
 from app.clock import rfc3339, utc_now
-from app.commands.atomic_files import Destination, called, open_for_reading
-from app.commands.database_session import Opened, on_the_database
+from app.commands.atomic_files import Destination, display_name, open_for_reading
+from app.commands.database_session import OpenDatabase, run_with_database
 from app.config import Settings
 from app.database.deadlines import without_deadline
 from app.errors import CommandError
@@ -58,13 +58,13 @@ def restore(settings: Settings, *, file: Path, tell: Tell) -> int:
     The whole file is checked before the first is stored. Raises BackupError, FileError or EmbeddedStoreError.
     """
     with open_for_reading(file) as opened:
-        manifest = _checked_manifest(opened, called(file))
+        manifest = _checked_manifest(opened, display_name(file))
         return _run(settings, open_database, lambda: _restore(opened, manifest, tell))
 
 
-def _run(settings: Settings, opened: Opened, work: Callable[[], Awaitable[int]]) -> int:
+def _run(settings: Settings, opened: OpenDatabase, work: Callable[[], Awaitable[int]]) -> int:
     with without_deadline():
-        return on_the_database(settings, opened, work, failure=BackupError)
+        return run_with_database(settings, opened, work, failure=BackupError)
 
 
 async def _back_up(file: BinaryIO, tell: Tell) -> int:

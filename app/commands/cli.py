@@ -14,10 +14,11 @@ import typer
 from pydantic import ValidationError
 from typer.core import TyperGroup
 
-from app.commands.atomic_files import DASH, Destination, called
+from app.commands.atomic_files import DASH, Destination, display_name
 from app.commands.serve import serve, shell_address
 from app.config import Settings, get_settings
-from app.embedded.store import database_url, running_endpoint
+from app.embedded.endpoint_file import running_endpoint
+from app.embedded.store import database_url
 from app.errors import CommandError
 
 if TYPE_CHECKING:
@@ -148,9 +149,9 @@ def doctor_command(
 ) -> None:
     """Check what is stored against every promise. The exit code is 1 when something is wrong, and stays so."""
     # Imported late: the other commands do without.
-    from app.commands.doctor import look_through  # noqa: PLC0415
+    from app.commands.doctor import run_doctor  # noqa: PLC0415
 
-    sys.exit(0 if look_through(settings_or_exit(), repair=repair, tell=typer.echo) else 1)
+    sys.exit(0 if run_doctor(settings_or_exit(), repair=repair, tell=typer.echo) else 1)
 
 
 @cli.command("export")
@@ -215,7 +216,7 @@ def restore_command(
     from app.commands.backup import restore  # noqa: PLC0415
     from app.commands.progress import shown_bytes  # noqa: PLC0415
 
-    with shown_bytes(called(file)) as tell:
+    with shown_bytes(display_name(file)) as tell:
         count = restore(settings_or_exit(), file=file, tell=tell)
     typer.echo(f"{count:,} documents are restored.", err=file == DASH)
 
@@ -243,7 +244,7 @@ def import_command(
     given = {"format": form, "timezone": timezone, "date_order": date_order, "dry_run": dry_run, "strict": strict}
     given |= {"user": rows_of, "currency": currency, "columns": columns, "day_start": day_start}
     asked = {name: value for name, value in given.items() if value is not None}
-    with shown_rows(called(file)) as tell:
+    with shown_rows(display_name(file)) as tell:
         said = import_file(settings_or_exit(), file=file, email=user, asked=asked, overlap=overlap, progress=tell)
     for line in said:
         typer.echo(line, err=file == DASH)

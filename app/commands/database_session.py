@@ -15,12 +15,12 @@ from app.errors import CommandError, ServiceError
 
 T = TypeVar("T")
 
-Opened = Callable[[Settings], AbstractAsyncContextManager[object]]
+OpenDatabase = Callable[[Settings], AbstractAsyncContextManager[object]]
 
 
-def on_the_database(
+def run_with_database(
     settings: Settings,
-    opened: Opened,
+    opened: OpenDatabase,
     work: Callable[[], Awaitable[T]],
     *,
     failure: type[CommandError],

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from app.commands.database_session import on_the_database
+from app.commands.database_session import run_with_database
 from app.config import Settings
 from app.database.deadlines import without_deadline
 from app.errors import CommandError
@@ -12,24 +12,24 @@ from documents.registry import open_without_setup
 from services.maintenance.doctor import Examination
 
 
-class ExaminationError(CommandError):
+class DoctorError(CommandError):
     """The database cannot be looked through."""
 
 
-def look_through(settings: Settings, *, repair: bool, tell: Callable[[str], object]) -> bool:
+def run_doctor(settings: Settings, *, repair: bool, tell: Callable[[str], object]) -> bool:
     """Whether nothing is wrong in the end; `tell` is told of each thing that was, and of the whole.
 
     Raises ExaminationError or EmbeddedStoreError.
     """
     with without_deadline():
-        return on_the_database(
-            settings, open_without_setup, lambda: _examine(repair=repair, tell=tell), failure=ExaminationError
+        return run_with_database(
+            settings, open_without_setup, lambda: _examine(repair=repair, tell=tell), failure=DoctorError
         )
 
 
 async def _examine(*, repair: bool, tell: Callable[[str], object]) -> bool:
     if await is_of_a_later_version():
-        raise ExaminationError("A later version of Task Timer has used this database: it needs the doctor of that one.")
+        raise DoctorError("A later version of Task Timer has used this database: it needs the doctor of that one.")
     examination, wrong, mended = Examination(repair=repair), 0, 0
     async for finding in examination.findings():
         wrong += 1

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, Literal
 from pydantic import ValidationError as PydanticError
 
 from app.commands.atomic_files import Destination
-from app.commands.database_session import on_the_database
+from app.commands.database_session import run_with_database
 from app.config import Settings
 from app.errors import CommandError, ServiceError, ValidationError
 from app.validation_errors import query_errors
@@ -44,7 +44,7 @@ def export(
             made = _made(form, query, await user_service.acting(email=email))
             return await _write(opened, made.contents, tell)
 
-        return on_the_database(settings, open_without_setup, work, failure=ExportError, sentence=_sentence)
+        return run_with_database(settings, open_without_setup, work, failure=ExportError, sentence=_sentence)
 
 
 def _made(form: FileFormat, query: Mapping[str, Any], user: ActingUser) -> ExportFile:

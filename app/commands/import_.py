@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError as PydanticError
 
 from app.commands.atomic_files import open_for_reading
-from app.commands.database_session import on_the_database
+from app.commands.database_session import run_with_database
 from app.config import Settings
 from app.errors import CommandError, ServiceError, ValidationError
 from app.plural import pluralize
@@ -47,22 +47,22 @@ def import_file(
         return await import_service.run(user, file=opened, asked=form, overlap=overlap, progress=progress)
 
     with open_for_reading(file) as opened:
-        said = on_the_database(settings, open_database, work, failure=ImportFileError, sentence=_sentences)
-    return _told(said)
+        said = run_with_database(settings, open_database, work, failure=ImportFileError, sentence=error_lines)
+    return summary_lines(said)
 
 
 def _form(asked: Mapping[str, Any]) -> ImportForm:
     try:
         return ImportForm.model_validate(asked)
     except PydanticError as error:
-        raise ImportFileError(_sentences(ValidationError(errors=body_errors(error)))) from None
+        raise ImportFileError(error_lines(ValidationError(errors=body_errors(error)))) from None
 
 
 _OPTIONS = {"user": "rows_of"}
 """The fields of the form whose options have another name: --user is the account."""
 
 
-def _sentences(refused: ServiceError) -> str:
+def error_lines(refused: ServiceError) -> str:
     """What is wrong, a line each; of a field of the form by the name of its option."""
     wrong = []
     for error in refused.errors:
@@ -77,7 +77,8 @@ def _sentences(refused: ServiceError) -> str:
     return "\n".join(wrong) or str(refused)
 
 
-def _told(read: ImportRead) -> list[str]:
+def summary_lines(read: ImportRead) -> list[str]:
+    """Return what the import did, in lines."""
     created = read["created"]
     made = (
         f"{pluralize(created['entries'], 'entry', 'entries')}, {pluralize(created['tasks'], 'task')} and "

@@ -21,14 +21,16 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess
 
 from app.config import Settings
-from app.embedded.store import EmbeddedStore, EmbeddedStoreError, require_free
+from app.embedded.endpoint_file import require_free
+from app.embedded.errors import EmbeddedStoreError
+from app.embedded.store import EmbeddedStore
 from app.errors import CommandError
-from app.process_limits import allow_connections
+from app.process_limits import raise_open_file_limit
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-GRACE_SECONDS = 8
+SHUTDOWN_SECONDS = 8
 """How long the requests under way may take to finish once the end was asked for."""
 
 CONNECTION = "app.http.connections:Connection"
@@ -39,7 +41,7 @@ WORKER_SILENCE_SECONDS = 30
 
 _BACKLOG = 2048
 _PORT_PATIENCE_SECONDS = 5.0
-_ORPHANS_PATIENCE_SECONDS = 2 * GRACE_SECONDS
+_ORPHANS_PATIENCE_SECONDS = 2 * SHUTDOWN_SECONDS
 
 
 class CannotListenError(CommandError):
@@ -55,7 +57,7 @@ def serve(settings: Settings) -> int:
     if settings.log_format == "json":
         _log_as_configured(settings)  # from the first line on, for the supervisor of workers too
     ending = _Ending()
-    allow_connections(settings)
+    raise_open_file_limit(settings)
     with _listen(settings, ending) as listener:
         if settings.database_url is not None:
             _require_database(settings)
@@ -205,7 +207,7 @@ def _run(settings: Settings, listener: socket.socket, ending: _Ending) -> int:
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_keep_alive=settings.request_head_seconds,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         timeout_worker_healthcheck=WORKER_SILENCE_SECONDS,
     )
     if settings.workers == 1:

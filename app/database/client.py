@@ -1,4 +1,4 @@
-"""The connection to the database, and what must stand in it before the first request."""
+"""The database client: connect, ping, close."""
 
 import asyncio
 from typing import Any
@@ -12,20 +12,20 @@ from app.errors import DatabaseUnavailableError
 
 Client = AsyncIOMotorClient[dict[str, Any]]
 
-SILENCE_MS = 5000
-"""How long the database may be silent inside a request before the request is answered with 503."""
+OPERATION_TIMEOUT_MS = 5000
+"""How long an operation may take before the request is answered with 503."""
 
-PING_SECONDS = 2.0
+PING_TIMEOUT_SECONDS = 2.0
 """How long a readiness probe waits for the database."""
 
-FAREWELL_SECONDS = 0.5
-"""How long the database may be silent when it is told that a client goes."""
+CLOSE_TIMEOUT_SECONDS = 0.5
+"""How long closing the client waits for the database."""
 
 
 def connect(settings: Settings) -> Client:
-    """A client with its pool. It connects at the first command; instants come as naive UTC.
+    """Return a client with a connection pool. It connects at the first command and decodes dates as naive UTC.
 
-    timeoutMS bounds each operation as a whole, the choice of a server and a retry included.
+    timeoutMS limits each operation as a whole, including server selection and retries.
     """
     if settings.database_url is None:
         raise RuntimeError("there is no database to connect to: DATABASE_URL is not set")
@@ -33,31 +33,31 @@ def connect(settings: Settings) -> Client:
         settings.database_url.get_secret_value(),
         appname="task-timer",
         maxPoolSize=settings.db_pool_size,
-        serverSelectionTimeoutMS=SILENCE_MS,
-        connectTimeoutMS=SILENCE_MS,
-        timeoutMS=SILENCE_MS,
+        serverSelectionTimeoutMS=OPERATION_TIMEOUT_MS,
+        connectTimeoutMS=OPERATION_TIMEOUT_MS,
+        timeoutMS=OPERATION_TIMEOUT_MS,
         tz_aware=False,
-        retryReads=True,  # writes too, unless the address says that the database would do them twice
+        retryReads=True,  # writes are retried by default; the URL of the embedded store disables it
         w="majority",
-        readPreference="primary",  # a change is read back, and tried again, from where it was written
+        readPreference="primary",  # a read after a write, and a retry, must see that write
     )
 
 
 async def ping(client: Client) -> None:
-    """Returns when the database answers. Raises PyMongoError when it does not."""
+    """Return when the database responds. Raises PyMongoError if it does not."""
     await client.admin.command("ping")
 
 
 async def ping_with_timeout(client: Client) -> None:
-    """Returns when the database answers within two seconds. Raises DatabaseUnavailableError when it does not."""
+    """Return when the database responds, within PING_TIMEOUT_SECONDS. Raises DatabaseUnavailableError otherwise."""
     try:
-        async with asyncio.timeout(PING_SECONDS):
+        async with asyncio.timeout(PING_TIMEOUT_SECONDS):
             await ping(client)
-    except (PyMongoError, TimeoutError) as silent:
-        raise DatabaseUnavailableError from silent
+    except (PyMongoError, TimeoutError) as error:
+        raise DatabaseUnavailableError from error
 
 
 def close(client: Client) -> None:
-    """Lets go of the database, which hears of it if it listens: a silent one holds up nobody who wants to end."""
-    with pymongo.timeout(FAREWELL_SECONDS):
+    """Close the client. A database that does not respond delays this by CLOSE_TIMEOUT_SECONDS at most."""
+    with pymongo.timeout(CLOSE_TIMEOUT_SECONDS):
         client.close()

@@ -1,4 +1,4 @@
-"""How long the database may take to answer."""
+"""Time limits of database operations."""
 
 import asyncio
 from collections.abc import Awaitable, Iterator
@@ -12,27 +12,27 @@ from app.errors import DatabaseUnavailableError
 T = TypeVar("T")
 
 MAX_WAIT_SECONDS = 5.5
-"""How long a request waits for an answer, the queue before the driver's threads included."""
+"""How long a request waits for an operation, including the time in the queue for one of the driver's threads."""
 
 
-async def with_deadline(answer: Awaitable[T]) -> T:
-    """What the database answers. Raises DatabaseUnavailableError when that takes too long.
+async def with_deadline(operation: Awaitable[T]) -> T:
+    """Return the result of the operation. Raises DatabaseUnavailableError after MAX_WAIT_SECONDS.
 
-    timeoutMS begins when one of the driver's few threads takes the operation up; behind a silent
-    database most operations wait for such a thread.
+    The client's timeoutMS is not enough: it starts when one of the driver's few threads runs the operation.
+    If the database does not respond, most operations wait for such a thread.
     """
     try:
         async with asyncio.timeout(MAX_WAIT_SECONDS):
-            return await answer
+            return await operation
     except TimeoutError:
         raise DatabaseUnavailableError from None
 
 
 @contextmanager
 def without_deadline() -> Iterator[None]:
-    """Lets each operation take as long as it takes.
+    """Remove the time limit from the operations in this block.
 
-    It is 0 that says so: None would leave it to the timeoutMS of the client.
+    The value must be 0: with None the client's timeoutMS would apply.
     """
     with pymongo.timeout(0):
         yield

@@ -1,4 +1,4 @@
-"""Whether a database can serve us: found out once, before anything is started on it, and told in one sentence."""
+"""Check once, before the service starts, whether the database of DATABASE_URL can be used."""
 
 import socket
 import ssl
@@ -16,18 +16,18 @@ from pymongo.errors import (
 from pymongo.uri_parser import parse_uri
 
 from app.config import Settings
-from app.database.client import SILENCE_MS
+from app.database.client import OPERATION_TIMEOUT_MS
 from app.database.view import SCHEMA_VERSIONS
 from app.errors import CommandError
 
-OLDEST_VERSION = 7
+MIN_VERSION = 7
 
 _AUTHENTICATION_FAILED = 18
-_RIGHTS_MISSING = {13, 8000}
+_MISSING_PRIVILEGES = {13, 8000}
 _NAMESPACE_NOT_FOUND = 26
-_MAX_WORDS_LENGTH = 200
-_TLS_SECONDS = 2.0
-_A_SCHEMA = {
+_MAX_MESSAGE_LENGTH = 200
+_TLS_TIMEOUT_SECONDS = 2.0
+_SAMPLE_SCHEMA = {
     "$jsonSchema": {
         "bsonType": "object",
         "required": ["_id"],
@@ -40,66 +40,77 @@ Database = Any
 """pymongo's own type takes no document class that mypy and the driver agree on here."""
 
 
-class UnfitDatabaseError(CommandError):
-    """The database of DATABASE_URL cannot serve us; the text never shows its address, which may hold a password."""
+class UnsuitableDatabaseError(CommandError):
+    """The database of DATABASE_URL cannot be used.
 
-    def __init__(self, what: str, words: str = "") -> None:
-        said = f" ({words})" if words else ""
-        super().__init__(f"The database that DATABASE_URL names {what}{said}.")
+    The message is one sentence. It never contains the address, which may contain a password.
+    """
+
+    def __init__(self, problem: str, details: str = "") -> None:
+        """`problem` continues the sentence "The database that DATABASE_URL names ..."."""
+        suffix = f" ({details})" if details else ""
+        super().__init__(f"The database that DATABASE_URL names {problem}{suffix}.")
 
 
 def require_database(settings: Settings) -> None:
-    """Return when the database of DATABASE_URL can serve us. Raises UnfitDatabaseError, which says what is missing."""
+    """Return if the database of DATABASE_URL can be used. Raises UnsuitableDatabaseError otherwise."""
     url = settings.database_url.get_secret_value() if settings.database_url else ""
     try:
-        with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=SILENCE_MS, timeoutMS=SILENCE_MS) as client:
+        with _connect(url) as client:
             _require_all(client, client[settings.database_name])
-    except (InvalidURI, ValueError) as wrong:
-        raise UnfitDatabaseError(f"does not answer: it is no address of a MongoDB ({type(wrong).__name__})") from None
-    except ConnectionFailure as silent:
-        raise _unreachable(url, silent) from None
-    except PyMongoError as refused:
-        raise UnfitDatabaseError("cannot serve Task Timer", _without_secrets(server_message(refused), url)) from None
+    except (InvalidURI, ValueError) as error:
+        problem = f"does not answer: it is not a valid MongoDB address ({type(error).__name__})"
+        raise UnsuitableDatabaseError(problem) from None
+    except ConnectionFailure as error:
+        raise _unreachable(url, error) from None
+    except PyMongoError as error:
+        details = _without_secrets(server_message(error), url)
+        raise UnsuitableDatabaseError("cannot be used by Task Timer", details) from None
 
 
 def server_message(error: PyMongoError) -> str:
-    """What the server said, or the driver where it was not asked: one line, without the driver's additions."""
+    """Return the error message of the server, or that of the driver, on one line without the driver's additions."""
     details = error.details if isinstance(error, OperationFailure) else None
-    words = str(details["errmsg"]) if details and "errmsg" in details else str(error)
-    line = " ".join(words.partition(" (configured timeouts")[0].partition(", full error:")[0].split())
-    return line[:_MAX_WORDS_LENGTH].rstrip(".")
+    message = str(details["errmsg"]) if details and "errmsg" in details else str(error)
+    line = " ".join(message.partition(" (configured timeouts")[0].partition(", full error:")[0].split())
+    return line[:_MAX_MESSAGE_LENGTH].rstrip(".")
+
+
+def _connect(url: str) -> MongoClient[dict[str, Any]]:
+    return MongoClient(url, serverSelectionTimeoutMS=OPERATION_TIMEOUT_MS, timeoutMS=OPERATION_TIMEOUT_MS)
 
 
 def _require_all(client: MongoClient[dict[str, Any]], database: Database) -> None:
-    with _told_of({_AUTHENTICATION_FAILED}, "refuses its user name or password"):
+    with _reported_as("rejects the user name or password", {_AUTHENTICATION_FAILED}):
         client.admin.command("ping")
     hello: Mapping[str, Any] = client.admin.command("hello")
     _require_version(client)
     if "setName" not in hello and hello.get("msg") != "isdbgrid":
-        raise UnfitDatabaseError(
+        raise UnsuitableDatabaseError(
             "is a standalone server, without transactions: start it as a replica set", "hello names no replica set"
         )
     if not hello.get("isWritablePrimary", True):
-        raise UnfitDatabaseError("is no primary: name all members of the replica set", "isWritablePrimary is false")
-    lacks_rights = f"does not let its user work: it needs the roles readWrite and dbAdmin on {database.name}"
-    with _told_of(_RIGHTS_MISSING, lacks_rights):
-        with _told_of(None, "does not know $jsonSchema, by which documents are validated"):
-            database.command("find", SCHEMA_VERSIONS, filter=_A_SCHEMA, limit=1)
-        with _told_of(None, "has no transactions"):
-            _try_a_transaction(client, database)
+        problem = "is not a primary: name all members of the replica set"
+        raise UnsuitableDatabaseError(problem, "isWritablePrimary is false")
+    roles = f"the roles readWrite and dbAdmin on {database.name}"
+    with _reported_as(f"does not grant its user enough privileges: the user needs {roles}", _MISSING_PRIVILEGES):
+        with _reported_as("does not support $jsonSchema, which Task Timer needs to validate documents"):
+            database.command("find", SCHEMA_VERSIONS, filter=_SAMPLE_SCHEMA, limit=1)
+        with _reported_as("does not support transactions"):
+            _try_transaction(client, database)
         database[SCHEMA_VERSIONS].update_one({"_id": "nothing"}, {"$set": {"nothing": True}})
-        with suppress_code(_NAMESPACE_NOT_FOUND):
+        with _ignore_code(_NAMESPACE_NOT_FOUND):
             database.command("collMod", SCHEMA_VERSIONS)
 
 
 def _require_version(client: MongoClient[dict[str, Any]]) -> None:
     version = str(client.admin.command("buildInfo")["version"])
     major = version.partition(".")[0]
-    if major.isdecimal() and int(major) < OLDEST_VERSION:
-        raise UnfitDatabaseError(f"is MongoDB {version}: Task Timer needs MongoDB 7 or 8")
+    if major.isdecimal() and int(major) < MIN_VERSION:
+        raise UnsuitableDatabaseError(f"is MongoDB {version}: Task Timer needs MongoDB 7 or 8")
 
 
-def _try_a_transaction(client: MongoClient[dict[str, Any]], database: Database) -> None:
+def _try_transaction(client: MongoClient[dict[str, Any]], database: Database) -> None:
     with client.start_session() as session:
         session.start_transaction()
         database[SCHEMA_VERSIONS].find_one({"_id": "nothing"}, session=session)
@@ -107,37 +118,36 @@ def _try_a_transaction(client: MongoClient[dict[str, Any]], database: Database) 
 
 
 @contextmanager
-def _told_of(codes: set[int] | None, what: str) -> Iterator[None]:
-    """An error of these codes, or of any but missing rights, becomes this sentence with what the server said."""
+def _reported_as(problem: str, codes: set[int] | None = None) -> Iterator[None]:
+    """Report an error of the server as this problem: one with these codes, by default any but missing privileges."""
     try:
         yield
-    except OperationFailure as refused:
-        if refused.code not in codes if codes is not None else refused.code in _RIGHTS_MISSING:
+    except OperationFailure as error:
+        if error.code not in codes if codes is not None else error.code in _MISSING_PRIVILEGES:
             raise
-        raise UnfitDatabaseError(what, server_message(refused)) from None
+        raise UnsuitableDatabaseError(problem, server_message(error)) from None
 
 
 @contextmanager
-def suppress_code(code: int) -> Iterator[None]:
-    """Pass over a refusal of this code."""
+def _ignore_code(code: int) -> Iterator[None]:
     try:
         yield
-    except OperationFailure as refused:
-        if refused.code != code:
+    except OperationFailure as error:
+        if error.code != code:
             raise
 
 
-def _unreachable(url: str, silent: ConnectionFailure) -> UnfitDatabaseError:
-    words = _without_secrets(server_message(silent), url)
-    if "SSL" in words:
-        return UnfitDatabaseError("does not answer: TLS could not be agreed on", words)
+def _unreachable(url: str, error: ConnectionFailure) -> UnsuitableDatabaseError:
+    details = _without_secrets(server_message(error), url)
+    if "SSL" in details:
+        return UnsuitableDatabaseError("does not answer: the TLS handshake failed", details)
     if _expects_tls(url):
-        return UnfitDatabaseError("does not answer: it expects TLS, so add tls=true to DATABASE_URL", words)
-    return UnfitDatabaseError("does not answer", words)
+        return UnsuitableDatabaseError("does not answer: it expects TLS, so add tls=true to DATABASE_URL", details)
+    return UnsuitableDatabaseError("does not answer", details)
 
 
 def _expects_tls(url: str) -> bool:
-    """Whether a server of this address that is spoken to without TLS understands it."""
+    """Return whether the server completes a TLS handshake although the address does not enable TLS."""
     with suppress(PyMongoError, OSError, ValueError):
         if url.startswith("mongodb+srv:"):
             return False
@@ -146,21 +156,21 @@ def _expects_tls(url: str) -> bool:
         if parsed["options"].get("tls") or port is None:
             return False
         context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # only to see what it speaks
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # only the protocol matters here
         with (
-            socket.create_connection((host, port), timeout=_TLS_SECONDS) as plain,
+            socket.create_connection((host, port), timeout=_TLS_TIMEOUT_SECONDS) as plain,
             context.wrap_socket(plain, server_hostname=host),
         ):
             return True
     return False
 
 
-def _without_secrets(words: str, url: str) -> str:
-    """The words without anything of the address that only its owner knows."""
+def _without_secrets(message: str, url: str) -> str:
+    """Replace the user name and the password of the address in the message."""
     with suppress(PyMongoError, ValueError):
         parsed = parse_uri(url)
         for secret in (parsed["password"], parsed["username"]):
             if secret:
-                words = words.replace(secret, "***")
-        return words
+                message = message.replace(secret, "***")
+        return message
     return ""

@@ -1,4 +1,4 @@
-"""Validators, indexes and the view: what must be in place before the first request."""
+"""Set up the database before the first request: validators, indexes and the view."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ from pymongo.errors import CollectionInvalid, DuplicateKeyError
 from app.database.deadlines import without_deadline
 from app.database.view import SCHEMA_VERSIONS, Database, View, collection_options, ensure_view
 
-VALIDATORS = "validators"
-"""What the record in it is called."""
+VALIDATORS_ID = "validators"
+"""The _id of the record of the validators in schema_versions."""
 
-VALIDATED = {"validationLevel": "strict", "validationAction": "error"}
+VALIDATION_OPTIONS = {"validationLevel": "strict", "validationAction": "error"}
 
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """The $jsonSchema of each collection, and their version: a greater one takes the place of a lesser."""
+    """The $jsonSchema of each collection by its name, and their common version. The highest version is installed."""
 
     version: int
     schemas: dict[str, dict[str, Any]]
 
 
 async def bind(database: Database, documents: Sequence[type[Document]]) -> None:
-    """Binds the documents to the database and changes nothing in it."""
+    """Bind the document classes to the database. Changes nothing in the database."""
     await init_beanie(database=database, document_models=list(documents), skip_indexes=True)
 
 
@@ -35,49 +35,50 @@ async def initialise(
     validators: Validators,
     view: View,
 ) -> None:
-    """Binds the documents to the database and puts their validators, indexes and the read-only view in place.
+    """Bind the document classes to the database, and install their validators, indexes and the read-only view.
 
-    It may run any number of times, in several processes at once.
+    This is idempotent, and several processes may do it at the same time.
     """
-    with without_deadline():  # an index on a large collection takes its time
+    with without_deadline():  # building an index on a large collection takes long
         await _ensure_validators(database, validators)
         await init_beanie(database=database, document_models=list(documents))
         await ensure_view(database, view)
 
 
 async def _ensure_validators(database: Database, validators: Validators) -> None:
-    """Has the database refuse what does not look like a document of its collection.
+    """Install the newest validators, so that the database rejects invalid documents.
 
-    The record of the newest version is the one truth: whoever starts, an earlier version too, puts
-    in place what stands there, and looks again whether it still does. So processes that start at
-    once, or end in the middle, leave the newest behind them. What is stored already is left as it is.
+    The record in schema_versions decides which validators are the newest. Each process installs those of the
+    record, not its own, and repeats that until the record no longer changes. Processes of different versions
+    that start at the same time, or are killed in the middle, therefore leave the newest validators in place.
+    Stored documents are not changed.
     """
     await _record(database, validators)
-    placed = None
-    while (standing := await database[SCHEMA_VERSIONS].find_one({"_id": VALIDATORS})) not in (None, placed):
-        for collection, schema in standing["schemas"].items():
-            await _validate(database, collection, schema)
-        placed = standing
+    installed = None
+    while (record := await database[SCHEMA_VERSIONS].find_one({"_id": VALIDATORS_ID})) not in (None, installed):
+        for collection, schema in record["schemas"].items():
+            await _install(database, collection, schema)
+        installed = record
 
 
 async def _record(database: Database, validators: Validators) -> None:
-    """Writes the validators down, unless there is a later version of them."""
-    ours = {"version": validators.version, "schemas": validators.schemas}
+    """Store the validators in schema_versions, unless the stored version is higher."""
+    values = {"version": validators.version, "schemas": validators.schemas}
     try:
-        await database[SCHEMA_VERSIONS].insert_one({"_id": VALIDATORS, **ours})
+        await database[SCHEMA_VERSIONS].insert_one({"_id": VALIDATORS_ID, **values})
     except DuplicateKeyError:
-        not_later = {"_id": VALIDATORS, "version": {"$lte": validators.version}}
-        await database[SCHEMA_VERSIONS].update_one(not_later, {"$set": ours})
+        not_newer = {"_id": VALIDATORS_ID, "version": {"$lte": validators.version}}
+        await database[SCHEMA_VERSIONS].update_one(not_newer, {"$set": values})
 
 
-async def _validate(database: Database, collection: str, schema: dict[str, Any]) -> None:
-    wanted: dict[str, Any] = {"validator": {"$jsonSchema": schema}, **VALIDATED}
-    standing = await collection_options(database, collection)
-    if standing is None:
+async def _install(database: Database, collection: str, schema: dict[str, Any]) -> None:
+    options: dict[str, Any] = {"validator": {"$jsonSchema": schema}, **VALIDATION_OPTIONS}
+    current = await collection_options(database, collection)
+    if current is None:
         try:
-            await database.create_collection(collection, **wanted)
+            await database.create_collection(collection, **options)
         except CollectionInvalid:
-            standing = {}  # another worker was faster
-    # It takes the collection for itself for a moment, so it is not done for nothing.
-    if standing is not None and not wanted.items() <= standing.items():
-        await database.command("collMod", collection, **wanted)
+            current = {}  # another worker has just created it
+    # collMod takes an exclusive lock on the collection, so it is skipped if nothing would change.
+    if current is not None and not options.items() <= current.items():
+        await database.command("collMod", collection, **options)

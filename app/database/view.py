@@ -1,4 +1,4 @@
-"""Putting a read-only view in place, whichever version of the service made the one that stands there."""
+"""Install a read-only view, whichever version of the service created the existing one."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailur
 Database = AsyncIOMotorDatabase[dict[str, Any]]
 
 SCHEMA_VERSIONS = "schema_versions"
-"""The collection that says which version of the validators and of the view is in place."""
+"""The collection that records which versions of the validators and of the view are installed."""
 
 _COLLECTION_EXISTS = 48
 _NAMESPACE_NOT_FOUND = 26
@@ -20,11 +20,11 @@ _NAMESPACE_NOT_FOUND = 26
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A read-only view of a collection, and its version: a greater one takes the place of a lesser."""
+    """A read-only view of the collection `source`, and its version. The highest version is installed."""
 
     version: int
     name: str
-    on: str
+    source: str
     pipeline: list[dict[str, Any]]
 
     @property
@@ -33,62 +33,65 @@ class View:
         return f"view {self.name}"
 
     def options(self) -> dict[str, Any]:
-        """The options of the view in the database."""
-        return {"viewOn": self.on, "pipeline": self.pipeline}
+        """Return the options of the view in the database."""
+        return {"viewOn": self.source, "pipeline": self.pipeline}
 
 
 async def ensure_view(database: Database, view: View) -> None:
-    """Puts the newest version of the view in place: this one, or that of a later service.
+    """Install the newest version of the view: this one, or that of a newer service.
 
-    As with the validators, the record of the newest version is the one truth. Whoever starts puts
-    in place what the record says, and then looks whether it still says so.
+    As with the validators, the record in schema_versions decides: each process installs the view of the
+    record, and repeats that until the record no longer changes.
     """
     await _record(database, view)
-    placed = None
-    while (record := await database[SCHEMA_VERSIONS].find_one({"_id": view.record_id})) not in (None, placed):
+    installed = None
+    while (record := await database[SCHEMA_VERSIONS].find_one({"_id": view.record_id})) not in (None, installed):
         newest = View(record["version"], view.name, record["on"], json.loads(record["pipeline"]))
-        await _place(database, newest)
-        placed = record
+        await _install(database, newest)
+        installed = record
 
 
 async def _record(database: Database, view: View) -> None:
-    """Records the view, unless there is a later version of it. As a text: its keys begin with $."""
-    ours = {"version": view.version, "on": view.on, "pipeline": json.dumps(view.pipeline)}
+    """Store the view in schema_versions, unless the stored version is higher.
+
+    The pipeline is stored as JSON text, because a field name must not begin with $.
+    """
+    values = {"version": view.version, "on": view.source, "pipeline": json.dumps(view.pipeline)}
     try:
-        await database[SCHEMA_VERSIONS].insert_one({"_id": view.record_id, **ours})
+        await database[SCHEMA_VERSIONS].insert_one({"_id": view.record_id, **values})
     except DuplicateKeyError:
-        not_later = {"_id": view.record_id, "version": {"$lte": view.version}}
-        await database[SCHEMA_VERSIONS].update_one(not_later, {"$set": ours})
+        not_newer = {"_id": view.record_id, "version": {"$lte": view.version}}
+        await database[SCHEMA_VERSIONS].update_one(not_newer, {"$set": values})
 
 
-async def _place(database: Database, view: View) -> None:
-    standing = await collection_options(database, view.name)
-    if standing is not None and standing != view.options():
-        with _unless_gone():
+async def _install(database: Database, view: View) -> None:
+    current = await collection_options(database, view.name)
+    if current is not None and current != view.options():
+        with _ignore_missing():
             await database.command("collMod", view.name, **view.options())
-        # The embedded store says yes to that and changes nothing. Only a view is dropped, never a collection.
-        if "viewOn" in standing and await collection_options(database, view.name) == standing:
-            with _unless_gone():
+        # The embedded store accepts that command and changes nothing. Only a view is dropped, never a collection.
+        if "viewOn" in current and await collection_options(database, view.name) == current:
+            with _ignore_missing():
                 await database.drop_collection(view.name)
-            standing = None
-    if standing is None:
+            current = None
+    if current is None:
         await _create(database, view)
 
 
 @contextmanager
-def _unless_gone() -> Iterator[None]:
-    """Passes over a view that another worker has dropped just now: that worker makes it anew."""
+def _ignore_missing() -> Iterator[None]:
+    """Ignore that the view does not exist: another worker has just dropped it and will create it again."""
     try:
         yield
-    except OperationFailure as refused:
-        if refused.code != _NAMESPACE_NOT_FOUND:
+    except OperationFailure as error:
+        if error.code != _NAMESPACE_NOT_FOUND:
             raise
 
 
 async def collection_options(database: Database, name: str) -> dict[str, Any] | None:
-    """The options that a collection or view was made with, or None when there is none of the name."""
-    standing = await database.command("listCollections", filter={"name": name})
-    options = [found["options"] for found in standing["cursor"]["firstBatch"]]
+    """Return the options that a collection or view was created with, or None if it does not exist."""
+    response = await database.command("listCollections", filter={"name": name})
+    options = [collection["options"] for collection in response["cursor"]["firstBatch"]]
     return options[0] if options else None
 
 
@@ -96,7 +99,7 @@ async def _create(database: Database, view: View) -> None:
     try:
         await database.create_collection(view.name, **view.options())
     except CollectionInvalid:
-        return  # another worker was faster
-    except OperationFailure as refused:
-        if refused.code != _COLLECTION_EXISTS:
+        return  # another worker has just created it
+    except OperationFailure as error:
+        if error.code != _COLLECTION_EXISTS:
             raise

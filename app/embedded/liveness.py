@@ -1,6 +1,6 @@
-"""Whether the embedded store still works: a ping, and a small write again and again.
+"""Checks whether the embedded store still works: a ping, and a small write at regular intervals.
 
-With the standard library alone, for the keeper's sake.
+Uses only the standard library, because the supervisor imports it.
 """
 
 import socket
@@ -9,99 +9,100 @@ from collections.abc import Mapping
 
 LOOPBACK = "127.0.0.1"
 
-PULSE_SECONDS = 5.0
-"""How often the keeper writes to the store, to see that it still can."""
+PROBE_INTERVAL_SECONDS = 5.0
+"""How long the supervisor waits after a completed write before it sends the next one."""
 
-PULSE_DATABASE = "task_timer_keeper"
+PROBE_DATABASE = "task_timer_keeper"
 
 MAX_STEP_SECONDS = 1.0
-"""How often the keeper looks for the answer at least."""
+"""The longest time between two checks for the response to a write."""
 
-_MIN_SILENCE_SECONDS = 0.05
+_MIN_UNANSWERED_SECONDS = 0.05
 _OP_MSG = 2013
 _HEADER = struct.Struct("<iiii")
 
 
-class Pulse:
+class WriteProbe:
     """Small writes, one after the other, that show whether the store still works.
 
-    A store can answer every ping and yet never finish a write again: when one of its threads waits
-    for room in the cache while it keeps the others from making any.
+    A store can respond to every ping and yet never complete a write again: one of its threads waits
+    for space in the cache and blocks the threads that could free some.
     """
 
     def __init__(self, port: int) -> None:
-        self.silence = 0.0
-        """How long the write under way has had no answer, in seconds."""
+        self.unanswered_seconds = 0.0
+        """How long the current write has had no response."""
 
         self.connection: socket.socket | None = None
         self._port = port
-        self._number = 0
-        self._due_in = PULSE_SECONDS
+        self._count = 0
+        self._next_in = PROBE_INTERVAL_SECONDS
 
-    def go_on(self, seconds: float) -> None:
-        """Look what has come of the write, or send the next one, now that this time has passed.
+    def advance(self, elapsed: float) -> None:
+        """Read the response to the current write, or send the next write when it is due.
 
-        A long step is not believed: then it was this process that stood still.
+        `elapsed` is the time since the last call, in seconds. At most MAX_STEP_SECONDS of it count:
+        after a longer gap it was this process that was suspended.
         """
-        step = min(seconds, MAX_STEP_SECONDS)
-        if self.silence == 0 and self.connection is None:
-            self._due_in -= step
-            if self._due_in <= 0:
+        step = min(elapsed, MAX_STEP_SECONDS)
+        if self.unanswered_seconds == 0 and self.connection is None:
+            self._next_in -= step
+            if self._next_in <= 0:
                 self._send()
             return
-        self.silence += step
+        self.unanswered_seconds += step
         if self.connection is None:
             self._send()
         else:
             self._receive(self.connection)
 
-    def end(self) -> None:
-        """Let go of the store."""
+    def close(self) -> None:
+        """Close the connection to the store."""
         if self.connection is not None:
             self.connection.close()
             self.connection = None
 
     def _send(self) -> None:
-        self._number += 1
+        self._count += 1
         try:
-            # The system itself answers these two, so they take no time even when the store hangs.
+            # The kernel completes both calls, so they return at once even when the store hangs.
             self.connection = socket.create_connection((LOOPBACK, self._port), timeout=MAX_STEP_SECONDS)
-            self.connection.sendall(_message(_a_write(self._number)))
+            self.connection.sendall(_message(_write_command(self._count)))
             self.connection.setblocking(False)
         except OSError:
-            self._lose()
+            self._fail()
 
     def _receive(self, connection: socket.socket) -> None:
         try:
-            answer = connection.recv(4096)
+            response = connection.recv(4096)
         except BlockingIOError:
             return
         except OSError:
-            answer = b""
-        if not answer:
-            self._lose()
+            response = b""
+        if not response:
+            self._fail()
             return
-        # A refusal is an answer, too: what a restart would not mend is not for the keeper.
-        self.end()
-        self.silence = 0.0
-        self._due_in = PULSE_SECONDS
+        # An error response counts too: the store is alive, and a restart would not help.
+        self.close()
+        self.unanswered_seconds = 0.0
+        self._next_in = PROBE_INTERVAL_SECONDS
 
-    def _lose(self) -> None:
-        self.end()
-        self.silence = max(self.silence, _MIN_SILENCE_SECONDS)
-
-
-def answers(port: int, *, within: float) -> bool:
-    """Whether a MongoDB server on this port of the loopback answers a ping in time."""
-    return _is_done(port, {"ping": 1, "$db": "admin"}, within)
+    def _fail(self) -> None:
+        self.close()
+        self.unanswered_seconds = max(self.unanswered_seconds, _MIN_UNANSWERED_SECONDS)
 
 
-def takes_a_write(port: int, *, within: float) -> bool:
-    """Whether a MongoDB server on this port of the loopback does a small write in time."""
-    return _is_done(port, _a_write(0), within)
+def responds_to_ping(port: int, *, within: float) -> bool:
+    """Return whether a MongoDB server on this loopback port responds to a ping within so many seconds."""
+    return _succeeds(port, {"ping": 1, "$db": "admin"}, within)
 
 
-def _is_done(port: int, command: Mapping[str, object], within: float) -> bool:
+def accepts_write(port: int, *, within: float) -> bool:
+    """Return whether a MongoDB server on this loopback port completes a small write within so many seconds."""
+    return _succeeds(port, _write_command(0), within)
+
+
+def _succeeds(port: int, command: Mapping[str, object], within: float) -> bool:
     try:
         with socket.create_connection((LOOPBACK, port), timeout=within) as connection:
             connection.sendall(_message(command))
@@ -112,20 +113,20 @@ def _is_done(port: int, command: Mapping[str, object], within: float) -> bool:
     return b"\x01ok\x00" + struct.pack("<d", 1) in reply
 
 
-def _a_write(number: int) -> dict[str, object]:
-    """The command that changes the one document of the keeper."""
+def _write_command(number: int) -> dict[str, object]:
+    """Return the command that updates the one document of the probe."""
     change = {"q": {"_id": "pulse"}, "u": {"$set": {"number": number}}, "upsert": True}
-    return {"update": "pulse", "updates": [change], "$db": PULSE_DATABASE}
+    return {"update": "pulse", "updates": [change], "$db": PROBE_DATABASE}
 
 
 def _message(command: Mapping[str, object]) -> bytes:
-    """A command as a message of the MongoDB wire protocol."""
+    """Encode a command as an OP_MSG message of the MongoDB wire protocol."""
     body = struct.pack("<iB", 0, 0) + _bson(command)
     return _HEADER.pack(_HEADER.size + len(body), 1, 0, _OP_MSG) + body
 
 
 def _bson(fields: Mapping[str, object]) -> bytes:
-    """A document of those kinds of values that the keeper's own commands hold."""
+    """Encode a document with the value types that the probe's commands contain."""
     elements = b"".join(_element(name.encode() + b"\x00", value) for name, value in fields.items())
     return struct.pack("<i", len(elements) + 5) + elements + b"\x00"
 
@@ -147,7 +148,7 @@ def _element(name: bytes, value: object) -> bytes:
 
 
 def read_exactly(connection: socket.socket, size: int) -> bytes:
-    """So many bytes of a connection. Raises ConnectionError when it ends before."""
+    """Read so many bytes from a connection. Raises ConnectionError if it ends before that."""
     received = b""
     while len(received) < size:
         part = connection.recv(size - len(received))

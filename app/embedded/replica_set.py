@@ -1,4 +1,4 @@
-"""The replica set of one that an embedded mongod is: transactions need one."""
+"""The replica set with one member that an embedded mongod needs: MongoDB has no transactions without one."""
 
 import threading
 import time
@@ -9,29 +9,32 @@ from app.embedded.liveness import LOOPBACK
 
 REPLICA_SET = "task-timer"
 
-_PRIMARY_PATIENCE_SECONDS = 30.0
-_POLL_SECONDS = 0.05
+_PRIMARY_TIMEOUT_SECONDS = 30.0
+_POLL_INTERVAL_SECONDS = 0.05
 _NOT_YET_INITIALIZED = 94
 _ALREADY_INITIALIZED = 23
 
 
 def make_primary(url: str, port: int, stopping: threading.Event) -> bool:
-    """Make the mongod the primary of its replica set of one, on the port of today; False when it does not become it."""
-    # Only a mongod needs the driver here, and it is slow to import.
+    """Make the mongod on this port the primary of its replica set. Return False if that fails or `stopping` is set."""
+    # Only a mongod needs the driver here, and the driver is slow to import.
     from pymongo import MongoClient  # noqa: PLC0415
 
-    deadline = time.monotonic() + _PRIMARY_PATIENCE_SECONDS
+    deadline = time.monotonic() + _PRIMARY_TIMEOUT_SECONDS
     with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=5000) as client:
         while not client.admin.command("hello").get("isWritablePrimary"):
             if stopping.is_set() or time.monotonic() > deadline:
                 return False
             configure_replica_set(client.admin.command, f"{LOOPBACK}:{port}")
-            stopping.wait(_POLL_SECONDS)
+            stopping.wait(_POLL_INTERVAL_SECONDS)
     return True
 
 
 def configure_replica_set(command: Callable[..., Mapping[str, Any]], member: str) -> None:
-    """Begin the replica set, or tell it of another address of its one member; `command` runs one as administrator."""
+    """Initiate the replica set, or change the address of its one member to `member` (host:port).
+
+    `command` runs a command on the admin database.
+    """
     from pymongo.errors import OperationFailure  # noqa: PLC0415
 
     try:
@@ -43,14 +46,14 @@ def configure_replica_set(command: Callable[..., Mapping[str, Any]], member: str
     except OperationFailure as error:
         if error.code != _NOT_YET_INITIALIZED:
             raise
-        _begin_replica_set(command, member)
+        _initiate(command, member)
 
 
-def _begin_replica_set(command: Callable[..., Mapping[str, Any]], member: str) -> None:
+def _initiate(command: Callable[..., Mapping[str, Any]], member: str) -> None:
     from pymongo.errors import OperationFailure  # noqa: PLC0415
 
     try:
         command("replSetInitiate", {"_id": REPLICA_SET, "members": [{"_id": 0, "host": member}]})
     except OperationFailure as error:
-        if error.code != _ALREADY_INITIALIZED:  # it is still reading the one it has
+        if error.code != _ALREADY_INITIALIZED:  # it is still loading its configuration
             raise

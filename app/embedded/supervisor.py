@@ -1,17 +1,17 @@
-"""Keeps the embedded store running beside its parent, and ends it when the parent ends.
+"""The supervisor of the embedded store: a process that starts the store, restarts it, and ends it with the service.
 
-Runs as a process of its own, with the standard library alone, so that it starts in an instant and
-takes little memory. `app.embedded.store` starts it, holds a pipe to its stdin and reads its stdout:
+It uses only the standard library, so that it starts quickly and needs little memory.
+`app.embedded.store` starts it, keeps a pipe to its stdin open and reads its stdout:
 
-- stdin ends when the parent ends, however that happens: the keeper then ends the store and itself;
-  a byte in it says that the parent is about to end;
-- stdout says what happened, a line each: ready, restarted, or why there is no store (see `Said`).
+- stdin is closed when the service ends, however it ends. The supervisor then ends the store and itself.
+  A byte on stdin announces that the service is about to end;
+- stdout has one line per event: ready, restarted, or why the store is not running (see `SupervisorEvent`).
 
-The store's own output goes to stderr, which the parent has opened as the store's log.
+The output of the store goes to stderr, which the service has redirected to the log file of the store.
 
-Two lock files tell other processes what happens on the data directory. The lock NAME.lock is held
-while the store runs, by the keeper and by the store itself. The lock NAME.keeper is held by the
-keeper alone, until it begins to end: while it is held, it is no use to wait for the first.
+Two lock files show other processes the state of the data directory. NAME.lock is held by the supervisor
+and the store while the store runs. NAME.keeper is held by the supervisor alone, until it begins to shut
+down: while NAME.keeper is held, there is no point in waiting for NAME.lock.
 """
 
 import argparse
@@ -28,27 +28,27 @@ from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
-from app.embedded.liveness import LOOPBACK, MAX_STEP_SECONDS, Pulse, answers
+from app.embedded.liveness import LOOPBACK, MAX_STEP_SECONDS, WriteProbe, responds_to_ping
 
-LOCK_PATIENCE_SECONDS = 10.0
-HELD_SECONDS = 0.5
-"""How long another keeper must be seen at work before it is certain that it is not just ending."""
+LOCK_TIMEOUT_SECONDS = 10.0
+MIN_HELD_SECONDS = 0.5
+"""How long another supervisor must be seen active before it is certain that it is not just shutting down."""
 
-START_PATIENCE_SECONDS = 30.0
-POLL_SECONDS = 0.05
+START_TIMEOUT_SECONDS = 30.0
+POLL_INTERVAL_SECONDS = 0.05
 MAX_LOG_BYTES = 4 * 1024 * 1024
 
 _QUICK_FAILURE_SECONDS = 10.0
 _MAX_QUICK_FAILURES = 5
-_MIN_PAUSE_SECONDS = 0.1
-# A SIGTERM in the store's first milliseconds can be lost, so it is sent again after each of these.
-_END_PATIENCE_SECONDS = (1.0, 3.0, 5.0)
+_MIN_RESTART_DELAY_SECONDS = 0.1
+# A SIGTERM in the first milliseconds of the store can be lost, so it is sent again after each of these times.
+_TERMINATE_TIMEOUTS_SECONDS = (1.0, 3.0, 5.0)
 
 _PR_SET_PDEATHSIG = 1
 
 
-class Said(StrEnum):
-    """What the keeper tells its parent: the first word of a line."""
+class SupervisorEvent(StrEnum):
+    """What the supervisor reports to the service: the first word of a line."""
 
     READY = "ready"
     RESTARTED = "restarted"
@@ -58,7 +58,7 @@ class Said(StrEnum):
 
 
 def port_is_free(port: int) -> bool:
-    """Whether a server could listen on this port of the loopback now."""
+    """Return whether a server could listen on this loopback port now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -68,12 +68,13 @@ def port_is_free(port: int) -> bool:
     return True
 
 
-class Keeper:
-    """One store, from its start to its end."""
+class Supervisor:
+    """Runs one store, from its start to its end."""
 
     def __init__(
         self, command: Sequence[str], *, port: int, patience: float, lock: Path, endpoint: Path, log: Path
     ) -> None:
+        """`patience` is how long a write may take, in seconds, before the store is killed and restarted."""
         self._command = command
         self._port = port
         self._patience = patience
@@ -82,152 +83,152 @@ class Keeper:
         self._log = log
         self._ending = False
         self._lock = -1
-        self._at_work = -1
+        self._active_lock = -1
         self._store: subprocess.Popen[bytes] | None = None
-        self._woken_by = _signals_as_bytes()
+        self._signal_pipe = _pipe_of_signals()
 
     def run(self) -> int:
-        """Keep the store until the parent ends or a signal comes; 1 when there is none to keep."""
-        if not self._take_the_lock():
-            return 0 if self._ending else _say(Said.HELD)
+        """Run the store until the service ends or a signal arrives. Return the exit code: 1 if the store cannot run."""
+        if not self._acquire_lock():
+            return 0 if self._ending else _report(SupervisorEvent.HELD)
         self._endpoint.unlink(missing_ok=True)
         if self._log.stat().st_size > MAX_LOG_BYTES:
             os.truncate(self._log, 0)
         try:
-            return self._keep()
+            return self._run_store()
         finally:
-            self._say_that_it_ends()
+            self._announce_end()
             self._endpoint.unlink(missing_ok=True)
-            self._end_the_store()
+            self._end_store()
 
-    def _take_the_lock(self) -> bool:
-        """Whether the data directory is ours: another keeper that is just ending is waited for."""
+    def _acquire_lock(self) -> bool:
+        """Lock the data directory. Wait for another supervisor only if it is shutting down."""
         self._lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o600)
-        deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
-        ending_at = time.monotonic()
+        deadline = time.monotonic() + LOCK_TIMEOUT_SECONDS
+        last_seen_ending = time.monotonic()
         while not self._ending:
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._at_work = os.open(at_work_file(self._lock_path), os.O_RDWR | os.O_CREAT, 0o600)
-                fcntl.flock(self._at_work, fcntl.LOCK_EX)  # others hold it only to look
+                self._active_lock = os.open(active_lock_file(self._lock_path), os.O_RDWR | os.O_CREAT, 0o600)
+                fcntl.flock(self._active_lock, fcntl.LOCK_EX)  # others hold it only for the moment of a check
                 return True
             now = time.monotonic()
-            if not is_locked(at_work_file(self._lock_path)):
-                ending_at = now
-            if now > deadline or now - ending_at > HELD_SECONDS:
+            if not is_locked(active_lock_file(self._lock_path)):
+                last_seen_ending = now
+            if now > deadline or now - last_seen_ending > MIN_HELD_SECONDS:
                 return False
-            self._wait(POLL_SECONDS)
+            self._wait(POLL_INTERVAL_SECONDS)
         return False
 
-    def _say_that_it_ends(self) -> None:
-        """Let another keeper know that to wait for the data directory is of use."""
-        if self._at_work >= 0:
-            os.close(self._at_work)
-            self._at_work = -1
+    def _announce_end(self) -> None:
+        """Show another supervisor that the data directory will be free soon."""
+        if self._active_lock >= 0:
+            os.close(self._active_lock)
+            self._active_lock = -1
 
-    def _keep(self) -> int:
+    def _run_store(self) -> int:
         log_start = self._log.stat().st_size
         if not port_is_free(self._port):
-            return _say(Said.PORT_TAKEN)
-        news, reason = Said.READY, ""
+            return _report(SupervisorEvent.PORT_TAKEN)
+        event, reason = SupervisorEvent.READY, ""
         quick_failures = 0
         while not self._ending and quick_failures < _MAX_QUICK_FAILURES:
             started = time.monotonic()
             if self._start():
-                _say(news, reason)
-                news, reason = Said.RESTARTED, self._watch()
-            elif news is Said.READY:
-                break  # a first start that failed would fail again
-            quick = time.monotonic() - started < _QUICK_FAILURE_SECONDS
-            quick_failures = quick_failures + 1 if quick else 0
+                _report(event, reason)
+                event, reason = SupervisorEvent.RESTARTED, self._watch()
+            elif event is SupervisorEvent.READY:
+                break  # if the first start fails, the second one would fail too
+            failed_quickly = time.monotonic() - started < _QUICK_FAILURE_SECONDS
+            quick_failures = quick_failures + 1 if failed_quickly else 0
             if not self._ending:
-                self._wait(_MIN_PAUSE_SECONDS * 2**quick_failures)
-        return 0 if self._ending else _say(Said.FAILED, _last_line(self._log, log_start))
+                self._wait(_MIN_RESTART_DELAY_SECONDS * 2**quick_failures)
+        return 0 if self._ending else _report(SupervisorEvent.FAILED, _last_line(self._log, log_start))
 
     def _start(self) -> bool:
-        """Start the store, and wait until it answers; False when it does not, or need not."""
+        """Start the store and wait until it responds. Return False if it does not, or if the supervisor must end."""
         if not port_is_free(self._port):
             return False
-        keeper = os.getpid()
-        self._store = subprocess.Popen(  # noqa: S603 - the parent, which is this program, gave the command
+        supervisor_pid = os.getpid()
+        self._store = subprocess.Popen(  # noqa: S603 - the command comes from the service
             self._command,
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr,
             pass_fds=(self._lock,),
-            preexec_fn=lambda: _die_with(keeper),  # noqa: PLW1509 - the keeper has one thread
+            preexec_fn=lambda: _die_with(supervisor_pid),  # noqa: PLW1509 - the supervisor has one thread
         )
-        deadline = time.monotonic() + START_PATIENCE_SECONDS
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while not self._ending and self._store.poll() is None:
-            if answers(self._port, within=1):
+            if responds_to_ping(self._port, within=1):
                 return True
             if time.monotonic() > deadline:
-                self._end_the_store()
+                self._end_store()
                 break
-            self._wait(POLL_SECONDS)
+            self._wait(POLL_INTERVAL_SECONDS)
         return False
 
     def _watch(self) -> str:
-        """Return once the store has ended, and why; end it when it does not do the keeper's own writes any more."""
-        pulse = Pulse(self._port)
-        looked_at = time.monotonic()
+        """Wait until the store has ended, and return why. Kill it if it no longer completes writes."""
+        probe = WriteProbe(self._port)
+        last_check = time.monotonic()
         while not self._ending and self._store is not None and self._store.poll() is None:
-            self._wait(MAX_STEP_SECONDS, pulse.connection)
+            self._wait(MAX_STEP_SECONDS, probe.connection)
             now = time.monotonic()
-            pulse.go_on(now - looked_at)
-            looked_at = now
-            if pulse.silence > self._patience:
-                pulse.end()
-                # Politely it would not end. What it has acknowledged is on disk.
+            probe.advance(now - last_check)
+            last_check = now
+            if probe.unanswered_seconds > self._patience:
+                probe.close()
+                # A store that hangs ignores SIGTERM. Every write that it has acknowledged is on disk.
                 self._store.kill()
                 self._store.wait()
-                return f"it had not done a write for {self._patience:g} s"
-        pulse.end()
+                return f"it had not completed a write for {self._patience:g} s"
+        probe.close()
         return "it had died"
 
     def _wait(self, seconds: float, connection: socket.socket | None = None) -> None:
-        """Wait for so long, or until a signal comes, the parent ends or there is something to receive."""
+        """Wait for a signal, for input from the service or on the connection, or until the time has passed."""
         parent = sys.stdin.fileno()
-        receivers = [self._woken_by, parent, *((connection,) if connection else ())]
+        receivers = [self._signal_pipe, parent, *((connection,) if connection else ())]
         readable, _, _ = select.select(receivers, [], [], seconds)
-        if self._woken_by in readable:
-            received = os.read(self._woken_by, 512)
-            self._ending |= any(number != signal.SIGCHLD for number in received)
-        told = parent in readable
-        if told:
+        if self._signal_pipe in readable:
+            signals = os.read(self._signal_pipe, 512)
+            self._ending |= any(number != signal.SIGCHLD for number in signals)
+        end_announced = parent in readable
+        if end_announced:
             self._ending |= not os.read(parent, 512)
-        if told or self._ending:
-            self._say_that_it_ends()
+        if end_announced or self._ending:
+            self._announce_end()
 
-    def _end_the_store(self) -> None:
-        """End the store, politely first: when this returns it has ended."""
+    def _end_store(self) -> None:
+        """End the store, with SIGTERM if possible. It has ended when this returns."""
         if self._store is None:
             return
-        for patience in _END_PATIENCE_SECONDS:
+        for timeout in _TERMINATE_TIMEOUTS_SECONDS:
             self._store.terminate()
-            if self._has_ended_within(patience, self._store):
+            if self._ends_within(timeout, self._store):
                 return
         self._store.kill()
         self._store.wait()
 
-    def _has_ended_within(self, seconds: float, store: subprocess.Popen[bytes]) -> bool:
+    def _ends_within(self, seconds: float, store: subprocess.Popen[bytes]) -> bool:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                store.wait(POLL_SECONDS)
+                store.wait(POLL_INTERVAL_SECONDS)
                 return True
-            # SecantusDB waits two seconds for one more client before it ends: be that client.
+            # SecantusDB waits up to two seconds for one more client before it ends. A connection shortens that.
             with contextlib.suppress(OSError):
-                socket.create_connection((LOOPBACK, self._port), timeout=POLL_SECONDS).close()
+                socket.create_connection((LOOPBACK, self._port), timeout=POLL_INTERVAL_SECONDS).close()
         return False
 
 
-def at_work_file(lock: Path) -> Path:
-    """The lock that the keeper who holds this one holds as well, until it begins to end."""
+def active_lock_file(lock: Path) -> Path:
+    """Return the second lock file, which the holder of `lock` holds until it begins to shut down."""
     return lock.with_suffix(".keeper")
 
 
 def is_locked(lock: Path) -> bool:
-    """Whether somebody holds this lock."""
+    """Return whether another process holds this lock."""
     try:
         with lock.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -238,8 +239,8 @@ def is_locked(lock: Path) -> bool:
     return False
 
 
-def _signals_as_bytes() -> int:
-    """A file descriptor from which each signal that comes can be read, as a byte."""
+def _pipe_of_signals() -> int:
+    """Return a file descriptor from which each signal that arrives can be read as a byte."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -248,18 +249,18 @@ def _signals_as_bytes() -> int:
     return reader
 
 
-def _die_with(keeper: int) -> None:
-    """Have Linux kill this process, which is about to become the store, when the keeper is killed.
+def _die_with(supervisor_pid: int) -> None:
+    """Make Linux kill this process, which is about to become the store, when the supervisor is killed.
 
-    What it has acknowledged is on disk, so nothing is lost by SIGKILL. Elsewhere than on Linux a
-    store whose keeper was killed goes on, and holds the lock.
+    Every acknowledged write is on disk, so SIGKILL loses nothing. On other systems a store whose
+    supervisor was killed keeps running and holds the lock.
     """
     if sys.platform != "linux":
         return
     import ctypes  # noqa: PLC0415 - only Linux needs it
 
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != keeper:
+    if os.getppid() != supervisor_pid:
         os._exit(1)
 
 
@@ -267,17 +268,17 @@ def _last_line(log: Path, start: int) -> str:
     with log.open("rb") as file:
         file.seek(start)
         lines = file.read().decode(errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "its log is empty")
 
 
-def _say(what: Said, detail: str = "") -> int:
-    with contextlib.suppress(OSError):  # the parent may have ended
-        os.write(sys.stdout.fileno(), f"{what} {detail}".rstrip().encode() + b"\n")
+def _report(event: SupervisorEvent, detail: str = "") -> int:
+    with contextlib.suppress(OSError):  # the service may have ended
+        os.write(sys.stdout.fileno(), f"{event} {detail}".rstrip().encode() + b"\n")
     return 1
 
 
 def main() -> int:
-    """Keep the store that the command line names."""
+    """Run the store that the command line describes."""
     parser = argparse.ArgumentParser(description=__doc__, usage=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--patience", type=float, required=True)
@@ -285,15 +286,15 @@ def main() -> int:
     parser.add_argument("--endpoint", type=Path, required=True)
     parser.add_argument("--log", type=Path, required=True)
     parser.add_argument("command", nargs="+")
-    order = parser.parse_args()
+    arguments = parser.parse_args()
     os.umask(0o077)
-    return Keeper(
-        order.command,
-        port=order.port,
-        patience=order.patience,
-        lock=order.lock,
-        endpoint=order.endpoint,
-        log=order.log,
+    return Supervisor(
+        arguments.command,
+        port=arguments.port,
+        patience=arguments.patience,
+        lock=arguments.lock,
+        endpoint=arguments.endpoint,
+        log=arguments.log,
     ).run()
 
 

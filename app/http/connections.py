@@ -23,7 +23,7 @@ from app.errors import (
 from app.http.middleware import SECURITY_HEADERS
 from app.http.problems import problem
 from app.http.root_path import full_path
-from app.process_limits import most_connections
+from app.process_limits import max_client_connections
 
 LINGER_SECONDS = 2.0
 """How long what a refused client still sends is read and thrown away: else it may never see the refusal."""
@@ -56,7 +56,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override] # as uvicorn's own
         """Begins to wait for a head, unless there are too many others."""
         super().connection_made(transport)
-        if len(self.connections) > most_connections(self._bounds):
+        if len(self.connections) > max_client_connections(self._bounds):
             self._refuse(TooManyConnectionsError())
         else:
             self._reading = self.loop.call_later(self._bounds.request_head_seconds, self._head_is_late)

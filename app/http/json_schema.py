@@ -50,7 +50,7 @@ def form_schemas(model: type[BaseModel]) -> dict[str, Schema]:
     return schemas
 
 
-def answer_schemas(shape: Any) -> dict[str, Schema]:
+def response_schemas(shape: Any) -> dict[str, Schema]:
     """Return the schemas of a response by name."""
     schema = TypeAdapter(shape).json_schema(mode="serialization", ref_template=REF, schema_generator=_Generator)
     return {**schema.pop("$defs", {}), schema["title"]: schema}

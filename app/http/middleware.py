@@ -71,16 +71,16 @@ class RequestLog:
                 )
 
 
-class Origins:
+class CurrentRequest:
     """Makes known, to whatever runs for a request, where it comes from."""
 
-    def __init__(self, app: ASGIApp, *, kept: timedelta) -> None:
+    def __init__(self, app: ASGIApp, *, audit_retention: timedelta) -> None:
         self.app = app
-        self.kept = kept
+        self.audit_retention = audit_retention
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on."""
-        with request_context(scope, self.kept):
+        with request_context(scope, self.audit_retention):
             await self.app(scope, receive, send)
 
 

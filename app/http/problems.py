@@ -21,7 +21,7 @@ from app.errors import (
 )
 from app.http.json import json_response
 from app.http.root_path import own_path
-from app.validation_errors import IN_A_PATH
+from app.validation_errors import PATH_SAFE_CHARACTERS
 
 PROBLEM = "application/problem+json"
 RETRY_AFTER_SECONDS = "1"
@@ -39,7 +39,7 @@ def problem(request: Request, error: ServiceError) -> Response:
 def request_members(request: Request) -> dict[str, str]:
     """The members of a problem that tell of its request."""
     return {
-        "instance": "/" + quote(request.scope["path"].lstrip("/"), safe=IN_A_PATH),
+        "instance": "/" + quote(request.scope["path"].lstrip("/"), safe=PATH_SAFE_CHARACTERS),
         "request_id": request.scope.get("request_id", ""),
     }
 

@@ -14,7 +14,7 @@ from app.http.endpoint import MAX_FORM_FIELDS, Argument, Model, Operation, refus
 from app.http.json_schema import REF, form_schemas
 from app.validation_errors import body_errors, json_pointer
 
-FILE = "file"
+FILE_FIELD = "file"
 MAX_FIELD_LENGTH = 8 * 1024
 """What stands beside the file is short: names, switches and a mapping of columns."""
 
@@ -70,11 +70,11 @@ class FormWithFile(Argument[Upload[Model]]):
         schemas.update(form_schemas(self.model))
         name = self.model.__name__
         schema = schemas[name]
-        examples = [{FILE: "...", **example} for example in schema.get("examples", ())]
+        examples = [{FILE_FIELD: "...", **example} for example in schema.get("examples", ())]
         schemas[name] = {
             **schema,
-            "properties": {FILE: {"type": "string", "format": "binary"}, **schema["properties"]},
-            "required": [FILE, *schema.get("required", ())],
+            "properties": {FILE_FIELD: {"type": "string", "format": "binary"}, **schema["properties"]},
+            "required": [FILE_FIELD, *schema.get("required", ())],
             "examples": examples,
         }
         operation["requestBody"] = {
@@ -107,14 +107,14 @@ class _Parser(MultiPartParser):
 
 
 def _the_file(form: FormData) -> BinaryIO:
-    sent = form.getlist(FILE)
+    sent = form.getlist(FILE_FIELD)
     if not sent:
-        raise ValidationError(errors=(FieldError("is missing", pointer=json_pointer([FILE])),))
+        raise ValidationError(errors=(FieldError("is missing", pointer=json_pointer([FILE_FIELD])),))
     if len(sent) > 1:
-        raise ValidationError(errors=(FieldError("is given more than once", pointer=json_pointer([FILE])),))
+        raise ValidationError(errors=(FieldError("is given more than once", pointer=json_pointer([FILE_FIELD])),))
     if not isinstance(sent[0], UploadFile):
         wrong = "is not a file: it has no file name"
-        raise ValidationError(errors=(FieldError(wrong, pointer=json_pointer([FILE])),))
+        raise ValidationError(errors=(FieldError(wrong, pointer=json_pointer([FILE_FIELD])),))
     return sent[0].file
 
 
@@ -123,7 +123,7 @@ def _the_fields(form: FormData) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     wrong: dict[str, str] = {}
     for name, value in form.multi_items():
-        if name == FILE:
+        if name == FILE_FIELD:
             continue
         if name in fields:
             wrong[name] = "is given more than once"

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from app.errors import NotFoundError
-from app.openapi.static_content import Content
+from app.openapi.static_content import StaticContent
 
 _ASSETS = Path(fastapi_swagger.__file__).parent / "resources"
 _MEDIA_TYPES = {
@@ -54,5 +54,5 @@ def install_docs_page(app: FastAPI, *, root_path: str) -> None:
 
 
 @cache
-def _asset(name: str) -> Content:
-    return Content.of((_ASSETS / name).read_bytes(), _MEDIA_TYPES[name])
+def _asset(name: str) -> StaticContent:
+    return StaticContent.of((_ASSETS / name).read_bytes(), _MEDIA_TYPES[name])

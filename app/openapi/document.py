@@ -24,10 +24,10 @@ from app.errors import (
     ValidationError,
 )
 from app.http.endpoint import Argument, Operation
-from app.http.json_schema import answer_schemas
+from app.http.json_schema import response_schemas
 from app.http.problems import PROBLEM, problem_responses
 from app.openapi.response_headers import HEADERS, add_headers
-from app.openapi.static_content import Content
+from app.openapi.static_content import StaticContent
 from app.security.scopes import InsufficientScopeError
 from app.security.tokens import InvalidTokenError, TokenExpiredError
 
@@ -80,8 +80,8 @@ def install_openapi(app: FastAPI, *, root_path: str, prefix: str, problem: Any) 
         return orjson.dumps(_document(app, root_path, prefix, problem))
 
     @cache
-    def content() -> Content:
-        return Content.of(written(), "application/json")
+    def content() -> StaticContent:
+        return StaticContent.of(written(), "application/json")
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi_json(request: Request) -> Response:
@@ -112,7 +112,7 @@ def _document(app: FastAPI, root_path: str, prefix: str, problem: Any) -> dict[s
     components["headers"] = HEADERS
     components["securitySchemes"]["Password"]["flows"]["password"]["tokenUrl"] = f"{root_path}{prefix}/auth/token"
     components["securitySchemes"]["Bearer"] = BEARER
-    components["schemas"].update(answer_schemas(problem))
+    components["schemas"].update(response_schemas(problem))
     _add_answers(app, components["schemas"])
     _drop_the_unused(document)
     _describe_successes(document)
@@ -140,7 +140,7 @@ def _add_answers(app: FastAPI, schemas: dict[str, Any]) -> None:
     """The answers once more: FastAPI drops every null of the document, and so those of the examples."""
     for route in iter_route_contexts(app.routes):
         if getattr(route, "response_model", None) is not None:
-            schemas.update(answer_schemas(route.response_model))
+            schemas.update(response_schemas(route.response_model))
 
 
 def _describe_successes(document: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ _LEAST_GAIN = 0.9
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class StaticContent:
     """A content in its two encodings, each with a strong ETag of its own (RFC 9110 section 8.8.3.3)."""
 
     plain: bytes

@@ -1,4 +1,4 @@
-"""The secrets that clients keep: refresh tokens and API tokens. Only their SHA-256 is ever stored."""
+"""The secrets that clients store: refresh tokens and API tokens. The database contains only their SHA-256."""
 
 import hashlib
 import hmac
@@ -11,44 +11,44 @@ from app.security.secret_key import secret_key
 
 REFRESH_PREFIX = "task_timer_refresh_"
 API_PREFIX = "task_timer_api_"
-SHOWN_LENGTH = len(API_PREFIX) + 6
-"""How much of an API token is kept, to tell it by."""
+API_TOKEN_PREFIX_LENGTH = len(API_PREFIX) + 6
+"""How many characters of an API token are stored, so that its owner can recognise it."""
 
 _REFRESH_TOKEN = re.compile(rf"{REFRESH_PREFIX}([0-9a-f]{{24}})_([0-9a-f]{{64}})", re.ASCII)
 
 
 def sha256_of(secret: str) -> str:
-    """What is stored of a secret. It is random and long, so one round is enough."""
+    """Return the stored form of a secret. The secret is long and random, so one round is enough."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def new_api_token() -> str:
-    """An API token that nobody can guess."""
+    """Return a new random API token."""
     return f"{API_PREFIX}{secrets.token_hex(32)}"
 
 
 def is_api_token(bearer: str) -> bool:
-    """Whether this is meant to be an API token."""
+    """Return whether a bearer token has the form of an API token."""
     return bearer.startswith(API_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshSecret:
-    """A refresh token: the session that it belongs to, and what is secret of it."""
+    """A refresh token: the id of its session, and a secret part."""
 
     session_id: str
     secret: str
 
     @classmethod
     def first(cls, session_id: str) -> "RefreshSecret":
-        """The token that a session begins with."""
+        """Return the random token that a session begins with."""
         return cls(session_id, secrets.token_hex(32))
 
     @classmethod
-    def read(cls, text: str) -> "RefreshSecret | None":
-        """The token that a client sent, or None when it is none."""
-        found = _REFRESH_TOKEN.fullmatch(text)
-        return None if found is None else cls(*found.groups())
+    def parse(cls, text: str) -> "RefreshSecret | None":
+        """Return the token that a client sent, or None if the text is not a refresh token."""
+        match = _REFRESH_TOKEN.fullmatch(text)
+        return None if match is None else cls(*match.groups())
 
     def __str__(self) -> str:
         return f"{REFRESH_PREFIX}{self.session_id}_{self.secret}"
@@ -58,21 +58,24 @@ class RefreshSecret:
 
     @property
     def hash(self) -> str:
-        """What is stored of it."""
+        """The stored form of the token."""
         return sha256_of(str(self))
 
 
 class RefreshSecrets:
-    """Makes each refresh token of the one before it, with a key of the server: the same again when asked again."""
+    """Derives each refresh token from the one before it, with a key of the server.
+
+    The same token always has the same successor, so a client that did not receive it can ask again.
+    """
 
     def __init__(self, key: str) -> None:
         self._key = hashlib.sha256(f"refresh tokens of {key}".encode()).digest()
 
     @classmethod
     def of(cls, settings: Settings) -> "RefreshSecrets":
-        """Those of a service with these settings."""
+        """Return the refresh tokens of a service with these settings."""
         return cls(secret_key(settings))
 
-    def after(self, token: RefreshSecret) -> RefreshSecret:
-        """The token that comes after this one."""
+    def successor(self, token: RefreshSecret) -> RefreshSecret:
+        """Return the token that replaces this one."""
         return RefreshSecret(token.session_id, hmac.new(self._key, str(token).encode(), hashlib.sha256).hexdigest())

@@ -1,4 +1,4 @@
-"""Secrets: the key of the service, password hashes, access tokens."""
+"""Hash and check passwords with argon2id."""
 
 import asyncio
 import secrets
@@ -11,70 +11,70 @@ from typing import TypeVar
 from passlib.context import CryptContext
 from passlib.hash import argon2
 
-from app.security.password_normalization import forms_of, normalize_password
+from app.security.password_normalization import normalize_password, password_forms
 
 T = TypeVar("T")
 
-HASHES_AT_ONCE = 2
-"""Each takes a core and 64 MiB for a sixth of a second; more at once would starve the other requests."""
+MAX_CONCURRENT_HASHES = 2
+"""A hash takes one core and 64 MiB for a sixth of a second. More at the same time would slow down other requests."""
 
 
 @cache
 def common_passwords() -> frozenset[str]:
-    """The ten thousand that are used most, of those that are long enough, in lower case: from published break-ins."""
+    """Return the 10,000 most common passwords of at least 8 characters in published leaks, in lower case."""
     return frozenset(files("app").joinpath("common_passwords.txt").read_text(encoding="ascii").split())
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """Whether a password is the one that was hashed, and whether its hash should be made anew."""
+class PasswordCheck:
+    """Whether a password matches a hash, and whether the hash should be replaced with a new one."""
 
-    right: bool
-    outdated: bool = False
+    is_match: bool
+    is_outdated: bool = False
 
 
 class Passwords:
-    """Hashes passwords with argon2id, off the event loop and never more than a few at once."""
+    """Hashes and checks passwords in a few threads, so that they do not block the event loop."""
 
     def __init__(self) -> None:
-        # A hash of fewer rounds is outdated; one of less memory is without being told.
+        # passlib reports a hash with less memory as outdated by default, one with fewer rounds only with min_rounds.
         self._context = CryptContext(schemes=["argon2"], argon2__type="ID", argon2__min_rounds=argon2.default_rounds)
-        self._threads = ThreadPoolExecutor(HASHES_AT_ONCE, thread_name_prefix="argon2")
-        self._nobodys_hash: str | None = None
+        self._threads = ThreadPoolExecutor(MAX_CONCURRENT_HASHES, thread_name_prefix="argon2")
+        self._dummy_hash: str | None = None
 
     async def hash(self, password: str) -> str:
-        """A salted hash of the password, in whatever Unicode form it is typed."""
-        return await self._off_the_loop(partial(self._context.hash, normalize_password(password)))
+        """Return a salted hash of the normalized password."""
+        return await self._in_thread(partial(self._context.hash, normalize_password(password)))
 
-    async def matches(self, password: str, kept: str | None) -> bool:
-        """Whether the password is the one that was hashed. Without a hash: False, after the same work."""
-        return (await self.check(password, kept)).right
+    async def matches(self, password: str, hashed: str | None) -> bool:
+        """Return whether the password matches the hash. Without a hash: False, after the same amount of work."""
+        return (await self.check(password, hashed)).is_match
 
-    async def check(self, password: str, kept: str | None) -> Check:
-        """As matches(). The hash is outdated when it is of another Unicode form, or took less work than a new one."""
-        for form in forms_of(password):
-            if await self._off_the_loop(partial(self._check, form, kept)):
-                return Check(right=True, outdated=form != normalize_password(password) or self.is_outdated(str(kept)))
-        return Check(right=False)
+    async def check(self, password: str, hashed: str | None) -> PasswordCheck:
+        """Check the password as `matches` does, and whether the hash is outdated.
 
-    def _check(self, password: str, kept: str | None) -> bool:
-        if kept is not None:
-            return bool(self._context.verify(password, kept))
-        if self._nobodys_hash is None:
-            self._nobodys_hash = self._context.hash(secrets.token_hex(16))
-        self._context.verify(password, self._nobodys_hash)
+        A hash is outdated if it is of a form that is not normalized, or if a new one would take more work.
+        """
+        for form in password_forms(password):
+            if await self._in_thread(partial(self._verify, form, hashed)):
+                is_outdated = form != normalize_password(password) or self._context.needs_update(str(hashed))
+                return PasswordCheck(is_match=True, is_outdated=bool(is_outdated))
+        return PasswordCheck(is_match=False)
+
+    def _verify(self, password: str, hashed: str | None) -> bool:
+        if hashed is not None:
+            return bool(self._context.verify(password, hashed))
+        if self._dummy_hash is None:
+            self._dummy_hash = self._context.hash(secrets.token_hex(16))
+        self._context.verify(password, self._dummy_hash)
         return False
 
-    def is_outdated(self, kept: str) -> bool:
-        """Whether the hash was made with less work than a new one would be."""
-        return bool(self._context.needs_update(kept))
-
     async def prepare(self) -> None:
-        """Makes the hash that an unknown user is checked against, so that the first one costs no more."""
+        """Create the hash that is checked for unknown users, so that the first such request is not slower."""
         await self.matches("", None)
         common_passwords()
 
-    async def _off_the_loop(self, work: partial[T]) -> T:
+    async def _in_thread(self, work: partial[T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 

@@ -1,4 +1,4 @@
-"""What an API token may be good for."""
+"""The scopes of API tokens."""
 
 from typing import Literal
 
@@ -15,18 +15,19 @@ SCOPES: dict[str, str] = {
     "reports": "Read reports",
     "exports": "Export time entries and the account",
 }
-"""The same for a person, in the OpenAPI document."""
+"""The description of each scope in the OpenAPI document."""
 
 
 class InsufficientScopeError(PermissionDeniedError):
-    """The API token is good, but not for this. The answer tells for what it would have to be (RFC 6750 section 3.1)."""
+    """The API token is valid but lacks a scope. WWW-Authenticate names the required scopes (RFC 6750 section 3.1)."""
 
     code = "insufficient_scope"
     detail = "No API token may do this: sign in."
 
-    def __init__(self, needed: tuple[Scope, ...] = ()) -> None:
-        scopes = " ".join(needed)
-        said = f"The API token needs {'one of the scopes' if needed[1:] else 'the scope'} {scopes}." if needed else None
-        shown = f', scope="{scopes}"' if needed else ""
-        challenge = f'Bearer realm="Task Timer", error="insufficient_scope"{shown}'
-        super().__init__(said, headers={"WWW-Authenticate": challenge})
+    def __init__(self, required: tuple[Scope, ...] = ()) -> None:
+        scopes = " ".join(required)
+        kind = "one of the scopes" if required[1:] else "the scope"
+        detail = f"The API token needs {kind} {scopes}." if required else None
+        parameter = f', scope="{scopes}"' if required else ""
+        challenge = f'Bearer realm="Task Timer", error="insufficient_scope"{parameter}'
+        super().__init__(detail, headers={"WWW-Authenticate": challenge})

@@ -9,23 +9,23 @@ from app.config import Settings
 
 
 def secret_key(settings: Settings) -> str:
-    """SECRET_KEY, or in development the one made once and kept beside the embedded data (mode 0600)."""
+    """Return SECRET_KEY, or in development a key that is generated once and stored in EMBEDDED_DATA_DIR (mode 0600)."""
     if settings.secret_key is not None:
         return settings.secret_key.get_secret_value()
-    kept = settings.embedded_data_dir / "secret_key"
-    kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not kept.exists():
-        _make_once(kept)
-    return kept.read_text(encoding="ascii")
+    file = settings.embedded_data_dir / "secret_key"
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not file.exists():
+        _create_once(file)
+    return file.read_text(encoding="ascii")
 
 
-def _make_once(kept: Path) -> None:
-    # Written whole under a name of its own, then linked: of two workers, both read the first one's key.
-    draft = kept.with_name(f"{kept.name}.{uuid4().hex}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secrets.token_hex(32))
+def _create_once(file: Path) -> None:
+    # A hard link fails if the file exists. If two workers start together, both therefore read the same complete key.
+    draft = file.with_name(f"{file.name}.{uuid4().hex}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        opened.write(secrets.token_hex(32))
     try:
-        kept.hardlink_to(draft)
+        file.hardlink_to(draft)
     except FileExistsError:
         return
     finally:

@@ -1,4 +1,4 @@
-"""Access tokens: JSON Web Tokens (RFC 7519) that stand for a session."""
+"""Access tokens: JSON Web Tokens (RFC 7519) that represent a session."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,21 +12,21 @@ from app.config import Settings
 from app.errors import AuthenticationError
 from app.security.secret_key import secret_key
 
-VERIFIED_TOKENS = 10_000
-VERIFIED_SECONDS = 10
+MAX_CACHED_TOKENS = 10_000
+CACHE_SECONDS = 10
 
 _REQUIRED_CLAIMS = {f"require_{claim}": True for claim in ("exp", "iat", "iss", "sub", "jti")}
 
 
 class InvalidTokenError(AuthenticationError):
-    """The bearer token is not one of ours, or no longer good."""
+    """The bearer token was not issued by this service, or is no longer valid."""
 
     code = "invalid_token"
     detail = "The bearer token is not valid. Sign in again."
 
 
 class TokenExpiredError(AuthenticationError):
-    """The bearer token was good, but its time is over."""
+    """The bearer token has expired."""
 
     code = "token_expired"
     detail = "The bearer token has expired. Sign in again."
@@ -34,7 +34,7 @@ class TokenExpiredError(AuthenticationError):
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a verified access token says."""
+    """The claims of a verified access token."""
 
     user_id: str
     session_id: str
@@ -43,18 +43,18 @@ class Claims:
 
 
 class AccessTokens:
-    """Signs and verifies access tokens (JWT, RFC 7519) with one fixed algorithm."""
+    """Issues and verifies access tokens with one fixed algorithm."""
 
     def __init__(self, *, key: str, algorithm: str, issuer: str, lifetime: timedelta) -> None:
         self._key = key
         self._algorithm = algorithm
         self._issuer = issuer
         self.lifetime = lifetime
-        self._verified: TTLCache[str, Claims] = TTLCache(VERIFIED_TOKENS, VERIFIED_SECONDS)
+        self._verified: TTLCache[str, Claims] = TTLCache(MAX_CACHED_TOKENS, CACHE_SECONDS)
 
     @classmethod
     def of(cls, settings: Settings) -> "AccessTokens":
-        """The tokens of a service with these settings."""
+        """Return the access tokens of a service with these settings."""
         return cls(
             key=secret_key(settings),
             algorithm=settings.algorithm,
@@ -63,7 +63,7 @@ class AccessTokens:
         )
 
     def issue(self, *, user_id: str, session_id: str, token_version: int) -> str:
-        """A token of this session (claim sid) of this user."""
+        """Return a token for this session (claim sid) of this user (claim sub)."""
         now = utc_now()
         claims = {
             "iss": self._issuer,
@@ -77,7 +77,7 @@ class AccessTokens:
         return jwt.encode(claims, self._key, algorithm=self._algorithm)
 
     def verify(self, token: str) -> Claims:
-        """What the token says. Raises TokenExpiredError, or InvalidTokenError when it is not ours."""
+        """Return the claims of a token. Raises TokenExpiredError, or InvalidTokenError for any other failure."""
         claims = self._verified.get(token)
         if claims is None:
             claims = self._decode(token)
@@ -88,7 +88,7 @@ class AccessTokens:
 
     def _decode(self, token: str) -> Claims:
         try:
-            said = jwt.decode(
+            decoded = jwt.decode(
                 token,
                 self._key,
                 algorithms=[self._algorithm],
@@ -96,12 +96,12 @@ class AccessTokens:
                 options=_REQUIRED_CLAIMS,
             )
             return Claims(
-                user_id=said["sub"],
-                session_id=said["sid"],
-                token_version=said["ver"],
-                expires_at=datetime.fromtimestamp(said["exp"], UTC),
+                user_id=decoded["sub"],
+                session_id=decoded["sid"],
+                token_version=decoded["ver"],
+                expires_at=datetime.fromtimestamp(decoded["exp"], UTC),
             )
-        except ExpiredSignatureError as expired:
-            raise TokenExpiredError from expired
-        except (JWTError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as wrong:
-            raise InvalidTokenError from wrong
+        except ExpiredSignatureError as error:
+            raise TokenExpiredError from error
+        except (JWTError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise InvalidTokenError from error

@@ -66,7 +66,7 @@ class AuditEvent(StoredDocument):
             user_agent=origin.user_agent,
             request_id=origin.request_id,
             detail=detail,
-            expires_at=naive_utc(now + origin.kept),
+            expires_at=naive_utc(now + origin.audit_retention),
         )
 
     async def add_if_it_can_be(self) -> bool:

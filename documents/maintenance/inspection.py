@@ -5,7 +5,7 @@ from typing import Any
 
 from bson.codec_options import CodecOptions, DatetimeConversion
 
-from app.database.setup import VALIDATED, VALIDATORS
+from app.database.setup import VALIDATION_OPTIONS, VALIDATORS_ID
 from app.database.view import SCHEMA_VERSIONS, Database, collection_options
 from documents.common.base import Row, StoredDocument
 from documents.common.transactions import current_session
@@ -48,7 +48,7 @@ async def owners(document: type[StoredDocument]) -> AsyncIterator[Any]:
 async def is_of_a_later_version() -> bool:
     """Whether a later version of the service has said what the documents are."""
     view = time_entries_view()
-    for record_id, ours in ((VALIDATORS, validators().version), (view.record_id, view.version)):
+    for record_id, ours in ((VALIDATORS_ID, validators().version), (view.record_id, view.version)):
         record = await _database()[SCHEMA_VERSIONS].find_one({"_id": record_id})
         if record is not None and record["version"] > ours:
             return True
@@ -63,12 +63,12 @@ async def wrong_structure() -> AsyncIterator[tuple[str, str, str]]:
         standing = await collection_options(_database(), name)
         if standing is None:
             continue  # nothing was ever stored
-        if not (VALIDATED | {"validator": {"$jsonSchema": schemas[name]}}).items() <= standing.items():
+        if not (VALIDATION_OPTIONS | {"validator": {"$jsonSchema": schemas[name]}}).items() <= standing.items():
             yield name, "validator", f"is missing or another one: {_MADE_AT_THE_START}"
         async for index, says in _wrong_indexes(document):
             yield name, index, says
     view = time_entries_view()
-    is_used = await collection_options(_database(), view.on) is not None
+    is_used = await collection_options(_database(), view.source) is not None
     if is_used and await collection_options(_database(), view.name) != view.options():
         yield view.name, "view", f"is missing or another one: {_MADE_AT_THE_START}"
 

@@ -2,7 +2,7 @@
 
 from app.clock import utc_now
 from app.errors import FieldError, NotFoundError, ValidationError
-from app.security.bearer_secrets import SHOWN_LENGTH, new_api_token, sha256_of
+from app.security.bearer_secrets import API_TOKEN_PREFIX_LENGTH, new_api_token, sha256_of
 from documents.accounts.api_tokens import ApiToken
 from documents.common.base import object_id
 from services.accounts.audit import audit_service
@@ -36,7 +36,7 @@ class ApiTokenService:
         token = ApiToken.new(
             user.id,
             name=new.name,
-            prefix=secret[:SHOWN_LENGTH],
+            prefix=secret[:API_TOKEN_PREFIX_LENGTH],
             token_hash=sha256_of(secret),
             scopes=new.scopes,
             expires_at=new.expires_at,

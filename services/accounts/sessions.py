@@ -82,13 +82,13 @@ class SessionService:
         Raises InvalidTokenError or RateLimitError.
         """
         await limiter.admit_refresh()
-        secret, caller = RefreshSecret.read(refresh_token), current_request()
+        secret, caller = RefreshSecret.parse(refresh_token), current_request()
         if secret is None:
             raise InvalidTokenError
 
         async def attempt() -> TokenRead | None:
             session, user = await self._live(ObjectId(secret.session_id))
-            following = tokens.refresh.after(secret)
+            following = tokens.refresh.successor(secret)
             if session["token_hash"] == secret.hash:
                 rotated = await RefreshToken.rotate(
                     session,
@@ -120,11 +120,11 @@ class SessionService:
         """The user who has this password. Raises InvalidCredentialsError, equally late for an unknown address."""
         user = await User.with_email(*email_keys(email))
         check = await passwords.check(password, user["password_hash"] if user else None)
-        if user is None or not check.right or not user["is_active"]:
+        if user is None or not check.is_match or not user["is_active"]:
             if user is not None:
                 audit_service.record_soon(user["_id"], "sign_in_failed")
             raise InvalidCredentialsError
-        if check.outdated:
+        if check.is_outdated:
             await User.renew_hash(user, await passwords.hash(password))
         return user
 

@@ -161,8 +161,8 @@ class TestAPassword:
         assert (found["password_hash"] == user["password_hash"]) == (hashed == NFC)
         assert argon2.verify(NFC, found["password_hash"])
         for again in (NFC, NFD, ODD_SPACE):
-            assert (await passwords.check(again, found["password_hash"])).right
-        assert not (await passwords.check(NFD, found["password_hash"])).outdated
+            assert (await passwords.check(again, found["password_hash"])).is_match
+        assert not (await passwords.check(NFD, found["password_hash"])).is_outdated
 
     async def test_may_have_as_many_characters_in_either_form(self, anonymous: Client) -> None:
         longest = "\u00e4" * 128

@@ -117,7 +117,7 @@ def look_at_an_id(data: bytes) -> bool:
 
 
 def look_at_a_refresh_token(data: bytes) -> bool:
-    found = RefreshSecret.read(text_of(data))
+    found = RefreshSecret.parse(text_of(data))
     if found is not None:
         assert str(found) == text_of(data)
     return found is not None

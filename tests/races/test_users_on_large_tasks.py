@@ -14,7 +14,7 @@ import pytest
 from bson import ObjectId
 from pymongo import MongoClient
 
-from app.embedded.store import running_endpoint
+from app.embedded.endpoint_file import running_endpoint
 from tests.support.http import API, LONG, PASSWORD, Client, Json
 from tests.support.large_tasks import NOTE, many_entries
 from tests.support.processes import free_port, outcome, running
@@ -134,7 +134,7 @@ async def test_lose_nothing_and_do_not_stop_the_store(tmp_path: Path) -> None:
             rows = store.task_timer_db.tasks.find({}, {"time_entries.id": 1})
             stored = Counter(str(entry["id"]) for task in rows for entry in task["time_entries"])
         answers = sum((user.answers for user in users), Counter())
-        assert "was started again" not in service.output, answers
+        assert "was restarted" not in service.output, answers
         kept = {entry for user in users for entry in user.kept}
         assert kept <= stored.keys(), answers
         assert set(stored.values()) == {1}, answers

@@ -7,21 +7,21 @@ from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from app.config import Settings
-from app.embedded.liveness import takes_a_write
+from app.embedded.liveness import accepts_write
 from app.embedded.store import EmbeddedStore
 
 ANSWER_SECONDS = 2.0
 """How long a sound store may take for a small write on a busy machine, before anybody looks twice."""
 
 PATIENCE_SECONDS = 60.0
-"""How long its keeper may take to start it again: it needs 20 s to be certain that the store hangs."""
+"""How long its supervisor may take to restart it: it needs 20 s to be certain that the store hangs."""
 
 
 class WorkerStore:
     """One server for all tests of a worker, always at the same address.
 
     Only the test that meets a dead or hanging store fails. Before the next one it is there again: its
-    keeper starts it, or else an empty one takes its place.
+    supervisor restarts it, or else an empty one takes its place.
     """
 
     def __init__(self, url: str | None = os.environ.get("TEST_DATABASE_URL")) -> None:
@@ -43,11 +43,11 @@ class WorkerStore:
 
     def be_there(self) -> None:
         """Return once the store works, if it was started here."""
-        if self._store is None or takes_a_write(self._port, within=ANSWER_SECONDS):
+        if self._store is None or accepts_write(self._port, within=ANSWER_SECONDS):
             return
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not self._store.lost and time.monotonic() < deadline:
-            if takes_a_write(self._port, within=ANSWER_SECONDS):
+            if accepts_write(self._port, within=ANSWER_SECONDS):
                 return
             time.sleep(0.1)
         self.end()

@@ -17,8 +17,8 @@ from jose import jwt
 from pydantic import SecretStr
 
 from app.config import Settings
-from app.security.password_normalization import forms_of, normalize_password
-from app.security.passwords import HASHES_AT_ONCE, Passwords
+from app.security.password_normalization import normalize_password, password_forms
+from app.security.passwords import MAX_CONCURRENT_HASHES, Passwords
 from app.security.secret_key import secret_key
 from app.security.tokens import AccessTokens, InvalidTokenError, TokenExpiredError
 
@@ -77,32 +77,32 @@ class TestPasswords:
             await passwords.prepare()
             kept = await passwords.hash("correct horse")
             # The second of the threads that hash begins here at the latest.
-            await asyncio.gather(*(passwords.matches("x", kept) for _ in range(HASHES_AT_ONCE)))
+            await asyncio.gather(*(passwords.matches("x", kept) for _ in range(MAX_CONCURRENT_HASHES)))
             for password, hashed in (("correct horse", kept), ("wrong", kept), ("correct horse", None)):
                 calls.clear()
                 await passwords.matches(password, hashed)
                 assert calls == ["verify"]
-        assert passwords._nobodys_hash is not None
-        assert passwords._nobodys_hash.split("$")[1:4] == kept.split("$")[1:4]
+        assert passwords._dummy_hash is not None
+        assert passwords._dummy_hash.split("$")[1:4] == kept.split("$")[1:4]
 
     async def test_of_nobody_cost_as_many_checks_as_wrong_ones_in_whatever_form_they_are_typed(self) -> None:
         passwords = Passwords()
         with calls_of_argon2() as calls:
             await passwords.prepare()
             kept = await passwords.hash("correct horse")
-            await asyncio.gather(*(passwords.matches("x", kept) for _ in range(HASHES_AT_ONCE)))
+            await asyncio.gather(*(passwords.matches("x", kept) for _ in range(MAX_CONCURRENT_HASHES)))
             for typed in ("K\u00e4se", "Ka\u0308se", "K\u00e4se\u00a0brot", "\U0001f511"):
                 made = []
                 for hashed in (kept, None):
                     calls.clear()
                     assert not await passwords.matches(typed, hashed)
                     made.append([*calls])
-                assert made[0] == made[1] == ["verify"] * len(forms_of(typed))
+                assert made[0] == made[1] == ["verify"] * len(password_forms(typed))
 
     @given(st.text(max_size=20))
     @examples(deadline=None)
     def test_have_one_prepared_form(self, typed: str) -> None:
-        forms = forms_of(typed)
+        forms = password_forms(typed)
         assert forms[0] == normalize_password(typed) == normalize_password(forms[0])
         assert len(set(forms)) == len(forms) <= 4
         assert typed in forms
@@ -112,7 +112,7 @@ class TestPasswords:
         passwords = Passwords()
         await asyncio.gather(*(passwords.hash(str(number)) for number in range(6)))
         threads = {thread.name for thread in passwords._threads._threads}
-        assert 1 <= len(threads) <= HASHES_AT_ONCE
+        assert 1 <= len(threads) <= MAX_CONCURRENT_HASHES
         assert threading.current_thread().name not in threads
 
 

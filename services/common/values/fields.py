@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from app.clock import truncate_to_milliseconds
-from app.security.password_normalization import new_password
+from app.security.password_normalization import validate_new_password
 from documents.common.base import object_id
 from services.common.values.emails import checked_email
 from services.common.values.money import MAX_AMOUNT, MINOR_UNITS
@@ -158,7 +158,7 @@ SearchText = Annotated[str, Text(nfc, 200, shortest=1), _no_nul]
 Tag = Annotated[str, Text(tag_name, MAX_TAG_LENGTH, shortest=1)]
 Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(_each_once)]
 Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254), _no_nul, AfterValidator(_email)]
-Password = Annotated[str, Text(new_password, MAX_PASSWORD_LENGTH, shortest=8)]
+Password = Annotated[str, Text(validate_new_password, MAX_PASSWORD_LENGTH, shortest=8)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Color = Annotated[
     str,

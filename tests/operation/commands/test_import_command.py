@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from app.commands.import_ import _sentences, _told
+from app.commands.import_ import error_lines, summary_lines
 from app.errors import FieldError, ServiceError, ValidationError
 from tests.conftest import Database
 from tests.support.http import Client
@@ -41,13 +41,13 @@ class TestTheCommand:
 class TestWhatIsSaid:
     def test_names_the_option_that_is_wrong(self) -> None:
         refused = ValidationError(errors=(FieldError("is needed", pointer="#/date_order"),))
-        assert _sentences(refused) == "--date-order is needed."
+        assert error_lines(refused) == "--date-order is needed."
         of_user = ValidationError(errors=(FieldError("is nobody", pointer="#/user"),))
-        assert _sentences(of_user) == "--rows-of is nobody."
-        assert _sentences(ServiceError("No.")) == "No."
+        assert error_lines(of_user) == "--rows-of is nobody."
+        assert error_lines(ServiceError("No.")) == "No."
 
     def test_tells_of_a_dry_run(self) -> None:
-        said = _told(
+        said = summary_lines(
             {
                 "id": None,
                 "format": "csv",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.commands.serve import shell_address
-from app.embedded.store import running_endpoint
+from app.embedded.endpoint_file import running_endpoint
 from tests.operation.store.test_embedded_store import program
 from tests.support.processes import Program, clean_environment, eventually, free_port, gone, one_of, outcome, running
 
@@ -199,7 +199,7 @@ class TestTheAddressForAShell:
 
 
 def one_sentence(text: str) -> str:
-    lines = [line for line in text.splitlines() if "MONGOD_BINARY is passed over" not in line]
+    lines = [line for line in text.splitlines() if "MONGOD_BINARY is ignored" not in line]
     assert len(lines) == 1, text
     return lines[0]
 

@@ -105,7 +105,7 @@ async def client_of_a_store_that_dies(
 
 async def until_it_is_back(client: Client) -> None:
     async with asyncio.timeout(60):
-        while (await client.get(str(client.base_url.join("/health/ready")))).is_error:  # noqa: ASYNC110 -- its keeper starts it again
+        while (await client.get(str(client.base_url.join("/health/ready")))).is_error:  # noqa: ASYNC110 -- its supervisor restarts it
             await asyncio.sleep(0.05)
 
 

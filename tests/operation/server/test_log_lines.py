@@ -96,6 +96,6 @@ class TestALogForPrograms:
             service.wait_until_ready()
             said = lines(service)
         (warning,) = (line for line in said if line["level"] == "warning")
-        assert "MONGOD_BINARY is passed over" in warning["event"]
+        assert "MONGOD_BINARY is ignored" in warning["event"]
         (start,) = (line for line in said if line["event"] == "serving")
         assert start["mongosh"].startswith('mongosh "mongodb://127.0.0.1:')

@@ -15,7 +15,7 @@ import pytest
 
 from app.config import Settings
 from app.http.connections import MAX_HEADERS
-from app.process_limits import allow_connections
+from app.process_limits import raise_open_file_limit
 from tests.support.http import API, LONG, Json
 from tests.support.processes import PATIENCE_SECONDS, Program, eventually, free_port, running
 from tests.support.services import environment
@@ -281,7 +281,7 @@ def few_files() -> Iterator[None]:
 
 class TestThousandsOfIdleConnections:
     async def test_keep_nobody_from_being_served(self, settings: Settings, tmp_path: Path) -> None:
-        allow_connections(Settings(_env_file=None, max_connections=IDLE + 1_000))  # for this side of them
+        raise_open_file_limit(Settings(_env_file=None, max_connections=IDLE + 1_000))  # for this side of them
         bounds = {"REQUEST_HEAD_SECONDS": 600, "MAX_CONNECTIONS": IDLE + ROOM}
         with ExitStack() as stack:
             with few_files():

@@ -18,22 +18,19 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from app.config import Settings
-from app.embedded.liveness import answers
+from app.embedded.endpoint_file import running_endpoint
+from app.embedded.errors import EmbeddedStoreError
+from app.embedded.liveness import responds_to_ping
 from app.embedded.replica_set import REPLICA_SET, configure_replica_set
-from app.embedded.store import (
-    EmbeddedStore,
-    EmbeddedStoreError,
-    database_url,
-    running_endpoint,
-)
-from app.embedded.supervisor import HELD_SECONDS, LOCK_PATIENCE_SECONDS
+from app.embedded.store import EmbeddedStore, database_url
+from app.embedded.supervisor import LOCK_TIMEOUT_SECONDS, MIN_HELD_SECONDS
 from tests.support.processes import clean_environment, eventually, family, free_port, gone, one_of, running
 
 HOLDER = """
 import sys
 from pathlib import Path
 from app.config import Settings
-from app.embedded import EmbeddedStore
+from app.embedded.store import EmbeddedStore
 store = EmbeddedStore(Settings(_env_file=None, embedded_data_dir=Path(sys.argv[1]), mongod_binary=Path("/nowhere")))
 with store as url:
     print(url, flush=True)
@@ -164,7 +161,7 @@ class TestADataDirectoryThatIsInUse:
         began = time.monotonic()
         with pytest.raises(EmbeddedStoreError, match="Another copy of Task Timer is running on this data directory"):
             EmbeddedStore(settings_for(tmp_path)).__enter__()
-        assert time.monotonic() - began < LOCK_PATIENCE_SECONDS
+        assert time.monotonic() - began < LOCK_TIMEOUT_SECONDS
 
     def test_is_waited_for_when_its_holder_is_ending(self, tmp_path: Path) -> None:
         first, second = EmbeddedStore(settings_for(tmp_path)), EmbeddedStore(settings_for(tmp_path))
@@ -173,8 +170,8 @@ class TestADataDirectoryThatIsInUse:
                 first.announce_end()
                 coming = threads.submit(second.__enter__)
                 with pytest.raises(TimeoutError):
-                    coming.result(timeout=3 * HELD_SECONDS)
-                assert answers(_port(url), within=5), "the store works until it is told to end"
+                    coming.result(timeout=3 * MIN_HELD_SECONDS)
+                assert responds_to_ping(_port(url), within=5), "the store works until it is told to end"
             assert coming.result(timeout=60).startswith("mongodb://")
             second.__exit__(None, None, None)
 
@@ -212,7 +209,7 @@ class TestAStoreThatCannotStart:
     def test_says_that_its_port_is_taken(self, tmp_path: Path) -> None:
         with EmbeddedStore(settings_for(tmp_path / "one")) as url:
             port = int(url.split(":")[2].split("/")[0])
-            with pytest.raises(EmbeddedStoreError, match=f"EMBEDDED_PORT {port} is taken"):
+            with pytest.raises(EmbeddedStoreError, match=f"EMBEDDED_PORT {port} is used by another program"):
                 EmbeddedStore(settings_for(tmp_path / "two", embedded_port=port)).__enter__()
 
     def test_says_what_the_server_said_last(self, tmp_path: Path) -> None:
@@ -300,7 +297,7 @@ class TestAStoreThatIsKilled:
             eventually(lambda: running_endpoint(tmp_path / "data"))
             assert client.kept.things.find_one() == {"_id": 1}
 
-    def test_ends_with_its_keeper_and_says_that_it_is_lost(self, tmp_path: Path) -> None:
+    def test_ends_with_its_supervisor_and_says_that_it_is_lost(self, tmp_path: Path) -> None:
         losses: list[bool] = []
         store = EmbeddedStore(settings_for(tmp_path), on_loss=lambda: losses.append(True))
         with store:
@@ -330,6 +327,6 @@ def _port(url: str) -> int:
 
 
 def _store_processes(folder: Path) -> list[psutil.Process]:
-    """The keeper and the server of the store below this folder, which this process started."""
+    """The supervisor and the server of the store below this folder, which this process started."""
     children = psutil.Process().children(recursive=True)
     return [child for child in children if any(str(folder) in part for part in child.cmdline())]

@@ -13,8 +13,8 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import NetworkTimeout
 
-from app.embedded.liveness import MAX_STEP_SECONDS, PULSE_SECONDS, Pulse, answers
-from app.embedded.store import running_endpoint
+from app.embedded.endpoint_file import running_endpoint
+from app.embedded.liveness import MAX_STEP_SECONDS, PROBE_INTERVAL_SECONDS, WriteProbe, responds_to_ping
 from tests.support.http import API, PASSWORD, Json
 from tests.support.processes import Program, eventually, free_port, gone, one_of, running
 
@@ -71,14 +71,14 @@ class TestAStoreThatHangs:
             assert url is not None
             with a_stopped_process(service) if how == "its process stands still" else a_full_cache(url):
                 if how != "its process stands still":
-                    assert answers(_port(url), within=5), "a ping is not enough to notice it"
+                    assert responds_to_ping(_port(url), within=5), "a ping is not enough to notice it"
                 acknowledged = _make_tasks_until(client, hung)
             assert client.get("/timer").json()["task_id"] == task["id"]
             assert all(client.get(f"/tasks/{made}").status_code == 200 for made in [task["id"], *acknowledged])
             assert client.post("/timer/stop").status_code == 200
-            told = [line for line in service.output.splitlines() if "was started again" in line]
+            told = [line for line in service.output.splitlines() if "was restarted" in line]
             assert len(told) == 1
-            assert f"it had not done a write for {PATIENCE_SECONDS} s" in told[0]
+            assert f"it had not completed a write for {PATIENCE_SECONDS} s" in told[0]
 
     def test_is_told_from_one_that_is_busy(self, tmp_path: Path) -> None:
         with serving(tmp_path) as (service, client):
@@ -98,7 +98,7 @@ class TestAStoreThatHangs:
             assert imported.status_code == 201, imported.text
             assert imported.json()["created"]["entries"] == 28 * 24 * 6
             assert store.is_running()
-            assert "was started again" not in service.output
+            assert "was restarted" not in service.output
 
 
 def _make_tasks_until(client: httpx.Client, hung: psutil.Process) -> list[str]:
@@ -159,45 +159,45 @@ def silent() -> Iterator[Silent]:
         server.end()
 
 
-def _has_answer(pulse: Pulse) -> bool:
-    pulse.go_on(0)
-    return pulse.connection is None
+def _has_answer(probe: WriteProbe) -> bool:
+    probe.advance(0)
+    return probe.connection is None
 
 
-def steps_until(pulse: Pulse, come_true: Callable[[], bool], step: float = MAX_STEP_SECONDS) -> int:
-    """How many steps of this time the pulse has gone on for."""
+def steps_until(probe: WriteProbe, come_true: Callable[[], bool], step: float = MAX_STEP_SECONDS) -> int:
+    """How many steps of this time the probe has advanced for."""
     for count in range(1000):
         if come_true():
             return count
-        pulse.go_on(step)
+        probe.advance(step)
     raise AssertionError("never came true")
 
 
-class TestThePulse:
+class TestTheWriteProbe:
     def test_is_one_write_after_the_other_while_they_are_answered(self, silent: Silent) -> None:
-        pulse = Pulse(silent.port)
+        probe = WriteProbe(silent.port)
         for number in range(1, 4):
-            assert steps_until(pulse, lambda: pulse.connection is not None) == PULSE_SECONDS / MAX_STEP_SECONDS
+            assert steps_until(probe, lambda: probe.connection is not None) == PROBE_INTERVAL_SECONDS / MAX_STEP_SECONDS
             eventually(lambda number=number: silent.answered == number)  # type: ignore[misc]
-            eventually(lambda: _has_answer(pulse))
-            assert pulse.silence == 0
+            eventually(lambda: _has_answer(probe))
+            assert probe.unanswered_seconds == 0
 
     def test_tells_how_long_a_write_has_had_no_answer(self, silent: Silent) -> None:
         silent.answering = False
-        pulse = Pulse(silent.port)
-        steps_until(pulse, lambda: pulse.connection is not None)
-        assert steps_until(pulse, lambda: pulse.silence > 3) == 4
-        pulse.end()
+        probe = WriteProbe(silent.port)
+        steps_until(probe, lambda: probe.connection is not None)
+        assert steps_until(probe, lambda: probe.unanswered_seconds > 3) == 4
+        probe.close()
 
-    def test_does_not_count_the_time_that_the_keeper_itself_stood_still(self, silent: Silent) -> None:
+    def test_does_not_count_the_time_that_the_supervisor_itself_was_suspended(self, silent: Silent) -> None:
         silent.answering = False
-        pulse = Pulse(silent.port)
-        steps_until(pulse, lambda: pulse.connection is not None, step=3600)
-        pulse.go_on(3600)
-        assert pulse.silence == MAX_STEP_SECONDS
-        pulse.end()
+        probe = WriteProbe(silent.port)
+        steps_until(probe, lambda: probe.connection is not None, step=3600)
+        probe.advance(3600)
+        assert probe.unanswered_seconds == MAX_STEP_SECONDS
+        probe.close()
 
     def test_is_silent_where_nobody_listens(self) -> None:
-        pulse = Pulse(free_port())
-        steps_until(pulse, lambda: pulse.silence > 3)
-        assert pulse.connection is None
+        probe = WriteProbe(free_port())
+        steps_until(probe, lambda: probe.unanswered_seconds > 3)
+        assert probe.connection is None

@@ -62,8 +62,8 @@ class Store:
     @contextmanager
     def hanging(self) -> Iterator[None]:
         """It is there and says nothing until the block ends."""
-        assert self._running._keeper is not None
-        process = one_of(family(self._running._keeper.pid), "secantusd-py")
+        assert self._running._supervisor is not None
+        process = one_of(family(self._running._supervisor.pid), "secantusd-py")
         process.suspend()
         try:
             yield

@@ -20,20 +20,20 @@ from pymongo.errors import OperationFailure
 
 from app.config import Settings
 from app.database.client import connect
-from app.database.requirements import UnfitDatabaseError, require_database
-from app.embedded.liveness import answers
+from app.database.requirements import UnsuitableDatabaseError, require_database
+from app.embedded.liveness import responds_to_ping
 from documents.common.transactions import transaction
 from tests.support.http import Json
 from tests.support.processes import clean_environment, eventually, free_port, outcome
 from tests.support.stub_server import HELLO, Answer, refusal, stub_server
 
 PASSWORD = "a-word-that-nobody-reads"
-NO_RIGHTS = "does not let its user work: it needs the roles readWrite"
+NO_RIGHTS = "does not grant its user enough privileges: the user needs the roles readWrite"
 
 
 def told(url: str) -> str:
     """What a start says of the database at this address."""
-    with pytest.raises(UnfitDatabaseError) as unfit:
+    with pytest.raises(UnsuitableDatabaseError) as unfit:
         require_database(Settings(_env_file=None, database_url=SecretStr(url)))
     said = str(unfit.value)
     assert PASSWORD not in said
@@ -62,27 +62,30 @@ class TestADatabaseThatCannotServe:
         [
             (of_version("5.0.31"), "is MongoDB 5.0.31: Task Timer needs MongoDB 7 or 8."),
             (of_version("6.0.19"), "is MongoDB 6.0.19: Task Timer needs MongoDB 7 or 8."),
-            (greeting(maxWireVersion=6), "cannot serve Task Timer (Server at 127.0.0.1:"),
+            (greeting(maxWireVersion=6), "cannot be used by Task Timer (Server at 127.0.0.1:"),
             (greeting(setName=None), "is a standalone server, without transactions: start it as a replica set"),
-            (greeting(isWritablePrimary=False, secondary=True), "is no primary: name all members of the replica set"),
+            (
+                greeting(isWritablePrimary=False, secondary=True),
+                "is not a primary: name all members of the replica set",
+            ),
             (
                 refuses("find", 2, "unknown operator: $jsonSchema.", lambda sent: "$jsonSchema" in sent["filter"]),
-                "does not know $jsonSchema, by which documents are validated (unknown operator: $jsonSchema).",
+                "does not support $jsonSchema, which Task Timer needs to validate documents (unknown operator: $json",
             ),
             (
                 refuses("find", 20, "Transaction numbers are only allowed here", lambda sent: "txnNumber" in sent),
-                "has no transactions (Transaction numbers are only allowed here).",
+                "does not support transactions (Transaction numbers are only allowed here).",
             ),
-            (refuses("commitTransaction", 59, "no such command"), "has no transactions (no such command)."),
+            (refuses("commitTransaction", 59, "no such command"), "does not support transactions (no such command)."),
             (
                 refuses("collMod", 13, "not authorized on task_timer_db"),
                 f"{NO_RIGHTS} and dbAdmin on task_timer_db (not authorized on task_timer_db).",
             ),
             (
                 refuses("update", 8000, "user is not allowed"),
-                "does not let its user work: it needs the roles readWrite",
+                "does not grant its user enough privileges: the user needs the roles readWrite",
             ),
-            (refuses("ping", 211, "something else"), "cannot serve Task Timer (something else)."),
+            (refuses("ping", 211, "something else"), "cannot be used by Task Timer (something else)."),
         ],
     )
     def test_is_told_by_what_it_lacks(self, answer: Answer, sentence: str) -> None:
@@ -108,7 +111,7 @@ def a_store(folder: Path, *options: str) -> Iterator[int]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        eventually(lambda: answers(port, within=1) or ("--tls-cert-file" in options and _listens(port)))
+        eventually(lambda: responds_to_ping(port, within=1) or ("--tls-cert-file" in options and _listens(port)))
         yield port
     finally:
         process.kill()
@@ -137,12 +140,12 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 class TestAStoreWithUsers:
     def test_refuses_a_wrong_password(self, locked: int) -> None:
         said = told(f"mongodb://writer:{PASSWORD}x@127.0.0.1:{locked}/?directConnection=true")
-        assert "names refuses its user name or password (authentication failed)." in said
+        assert "names rejects the user name or password (authentication failed)." in said
 
     @pytest.mark.parametrize("user", ["", f"reader:{PASSWORD}@"])
     def test_refuses_who_may_not_write(self, locked: int, user: str) -> None:
         said = told(f"mongodb://{user}127.0.0.1:{locked}/?directConnection=true")
-        assert "names does not let its user work: it needs the roles readWrite and dbAdmin on task_timer_db (" in said
+        assert f"names {NO_RIGHTS} and dbAdmin on task_timer_db (" in said
 
     def test_serves_who_may(self, locked: int) -> None:
         url = f"mongodb://writer:{PASSWORD}@127.0.0.1:{locked}/?directConnection=true"
@@ -153,7 +156,7 @@ class TestAStoreWithUsers:
         said = outcome("serve", folder=tmp_path, PORT=free_port(), DATABASE_URL=url)
         assert said.returncode == 1
         assert said.stderr.splitlines() == [
-            "The database that DATABASE_URL names refuses its user name or password (authentication failed)."
+            "The database that DATABASE_URL names rejects the user name or password (authentication failed)."
         ]
 
 
@@ -188,12 +191,12 @@ class TestTLS:
             said = told(f"mongodb://127.0.0.1:{port}/?directConnection=true")
             assert "names does not answer: it expects TLS, so add tls=true to DATABASE_URL" in said
             said = told(f"mongodb://127.0.0.1:{port}/?directConnection=true&tls=true")
-            assert "names does not answer: TLS could not be agreed on (127.0.0.1:" in said
+            assert "names does not answer: the TLS handshake failed (127.0.0.1:" in said
 
     def test_that_the_server_does_not_speak_is_told(self) -> None:
         with stub_server(lambda *_: None) as url:
             said = told(f"{url}&tls=true")
-        assert "names does not answer: TLS could not be agreed on (SSL handshake failed: 127.0.0.1:" in said
+        assert "names does not answer: the TLS handshake failed (SSL handshake failed: 127.0.0.1:" in said
 
 
 class TestAWriteConflict:

@@ -10,7 +10,7 @@ from bson import Int64, ObjectId
 from pymongo.errors import OperationFailure, WriteError
 
 from app.config import Settings
-from app.database.setup import VALIDATORS
+from app.database.setup import VALIDATORS_ID
 from app.database.view import SCHEMA_VERSIONS
 from documents.common.json_schema import SCHEMA_VERSION
 from documents.registry import DOCUMENTS, open_database, validators
@@ -212,7 +212,7 @@ async def standing(database: Database) -> dict[str, Json]:
 
 
 async def recorded(database: Database) -> Json:
-    record = await database[SCHEMA_VERSIONS].find_one({"_id": VALIDATORS})
+    record = await database[SCHEMA_VERSIONS].find_one({"_id": VALIDATORS_ID})
     assert record is not None
     return record
 
@@ -260,7 +260,7 @@ class TestStartingUp:
 
     async def test_never_takes_later_ones_back(self, fresh: Database, other: Settings) -> None:
         await start_up(other)
-        await fresh[SCHEMA_VERSIONS].update_one({"_id": VALIDATORS}, {"$set": LATER})
+        await fresh[SCHEMA_VERSIONS].update_one({"_id": VALIDATORS_ID}, {"$set": LATER})
         for _ in range(2):
             await start_up(other)
             assert (await standing(fresh))["tasks"] == LATER["schemas"]["tasks"]
@@ -272,7 +272,7 @@ class TestStartingUp:
             await start_up(other)
 
             async def start_later() -> None:
-                await fresh[SCHEMA_VERSIONS].update_one({"_id": VALIDATORS}, {"$set": LATER})
+                await fresh[SCHEMA_VERSIONS].update_one({"_id": VALIDATORS_ID}, {"$set": LATER})
                 await start_up(other)
 
             await asyncio.gather(start_up(other), start_later(), start_up(other))

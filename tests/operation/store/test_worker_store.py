@@ -34,7 +34,7 @@ async def test_after_{name}(alice: Client) -> None:
 """
 DEEDS = {
     "death_of_the_store": 'process("secantusd-py").kill(); assert 0',
-    "death_of_its_keeper": 'process("app.embedded.supervisor").kill(); assert 0',
+    "death_of_its_supervisor": 'process("app.embedded.supervisor").kill(); assert 0',
     "hanging_store": 'process("secantusd-py").suspend()',
     "waiting_for_ever": "await asyncio.sleep(3600)",
     "blocking_for_ever": "time.sleep(3600)",
