@@ -16,6 +16,7 @@ import httpx
 import psutil
 
 from app.config import Settings
+from tests.support import forked
 
 COMMAND = Path(sys.executable).with_name("task-timer")
 PATIENCE_SECONDS = 120.0
@@ -72,7 +73,17 @@ def gone(processes: list[psutil.Process]) -> bool:
 
 @contextmanager
 def running(*arguments: str, folder: Path, **variables: object) -> Iterator["Program"]:
-    """`task-timer` with these arguments and settings, in this folder."""
+    """Run `task-timer` with these arguments and settings in this folder, forked, while the block runs."""
+    with (folder / "output.txt").open("w") as output, Path(os.devnull).open() as nothing:
+        streams = (nothing.fileno(), output.fileno(), output.fileno())
+        process = forked.ForkedProcess(arguments, cwd=folder, env=clean_environment(**variables), streams=streams)
+    with _cleaned_up(Program(process, folder / "output.txt", variables.get("PORT"))) as program:
+        yield program
+
+
+@contextmanager
+def running_executed(*arguments: str, folder: Path, **variables: object) -> Iterator["Program"]:
+    """Run `task-timer` like `running`, but executed as a shell does it."""
     with (folder / "output.txt").open("w") as output:
         process = subprocess.Popen(
             [str(COMMAND), *arguments],
@@ -82,7 +93,12 @@ def running(*arguments: str, folder: Path, **variables: object) -> Iterator["Pro
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    program = Program(process, folder / "output.txt", variables.get("PORT"))
+    with _cleaned_up(Program(process, folder / "output.txt", variables.get("PORT"))) as program:
+        yield program
+
+
+@contextmanager
+def _cleaned_up(program: "Program") -> Iterator["Program"]:
     try:
         yield program
     finally:
@@ -107,7 +123,7 @@ def named_pipe(path: Path) -> Iterator[tuple[BinaryIO, Callable[[], None]]]:
 class Program:
     """A `task-timer` that runs, or ran."""
 
-    def __init__(self, process: subprocess.Popen[bytes], output: Path, port: object) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | forked.ForkedProcess, output: Path, port: object) -> None:
         self.process = process
         self.base_url = f"http://127.0.0.1:{port}"
         self._output = output
@@ -155,7 +171,21 @@ class Program:
 
 
 def outcome(*arguments: str, folder: Path, **variables: object) -> subprocess.CompletedProcess[str]:
-    """What `task-timer` with these arguments and settings says, and how it exits."""
+    """Run `task-timer` with these arguments and settings, forked, and return its exit code and output."""
+    return outcome_of_input("", *arguments, folder=folder, **variables)
+
+
+def outcome_of_input(
+    content: str, *arguments: str, folder: Path, **variables: object
+) -> subprocess.CompletedProcess[str]:
+    """Run `task-timer` like `outcome`, with this content on its standard input."""
+    env = clean_environment(**variables)
+    ended = forked.run(arguments, cwd=folder, env=env, given=content.encode(), timeout=PATIENCE_SECONDS)
+    return subprocess.CompletedProcess(ended.args, ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+
+
+def outcome_executed(*arguments: str, folder: Path, **variables: object) -> subprocess.CompletedProcess[str]:
+    """Run `task-timer` like `outcome`, but executed as a shell does it."""
     return subprocess.run(
         [str(COMMAND), *arguments],
         cwd=folder,

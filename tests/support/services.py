@@ -1,7 +1,6 @@
 """Services beside the one under test: with other settings, on another store, or in a process of their own."""
 
 import asyncio
-import multiprocessing
 import os
 import signal
 import sys
@@ -20,6 +19,7 @@ from app.config import Settings
 from documents.common.transactions import current_session
 from documents.registry import DOCUMENTS
 from tests.conftest import Database
+from tests.support.forked import FORK_SERVER
 from tests.support.http import Json, serving
 from tests.support.processes import free_port
 
@@ -82,10 +82,6 @@ async def process_serving(command: Sequence[str], *, port: int, log: Path, **set
             await process.wait()
 
 
-FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(["app.commands.cli", "app.main"])
-
-
 @asynccontextmanager
 async def dying(settings: Settings, database: Database, folder: Path, *, at: str) -> AsyncIterator[str]:
     """The address of a service on the same database that is killed by itself where it calls `at`.
@@ -95,7 +91,7 @@ async def dying(settings: Settings, database: Database, folder: Path, *, at: str
     place, owner, name = at.split(":")
     assert hasattr(getattr(import_module(place), owner), name)
     port, log = free_port(), folder / "log"
-    process = FORKED.Process(target=_serve_until, args=(at, log, {**environment(settings), "PORT": str(port)}))
+    process = FORK_SERVER.Process(target=_serve_until, args=(at, log, {**environment(settings), "PORT": str(port)}))
     process.start()
     try:
         await _answers(f"http://127.0.0.1:{port}", process.is_alive)

@@ -14,7 +14,7 @@ from app.config import Settings
 from tests.conftest import Database, MakeUser
 from tests.paths import DOCS
 from tests.support.http import Client
-from tests.support.processes import COMMAND, PATIENCE_SECONDS, clean_environment, eventually, outcome
+from tests.support.processes import COMMAND, PATIENCE_SECONDS, clean_environment, eventually, outcome, outcome_executed
 from tests.support.services import environment
 
 EXPORT = ("export", "x.csv", "--format", "csv", "--user", "a@example.com", "--from", "2026-11-01", "--to", "2026-12-01")
@@ -96,7 +96,7 @@ class TestWhatCannotBeDone:
     )
     def test_since_the_database_is_not_there(self, tmp_path: Path, arguments: tuple[str, ...], url: str) -> None:
         (tmp_path / "x.csv").write_text("Start,End,Task\n")
-        said = outcome(*arguments, folder=tmp_path, DATABASE_URL=url)
+        said = outcome_executed(*arguments, folder=tmp_path, DATABASE_URL=url)
         assert "s3cret" not in fails_in_a_sentence(said)
         assert sorted(path.name for path in tmp_path.iterdir()) == ["x.csv"]
 

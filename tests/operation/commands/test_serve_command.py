@@ -10,7 +10,18 @@ import pytest
 from app.commands.serve import shell_address
 from app.embedded.endpoint_file import running_endpoint
 from tests.operation.store.test_embedded_store import program
-from tests.support.processes import Program, clean_environment, eventually, free_port, gone, one_of, outcome, running
+from tests.support.processes import (
+    Program,
+    clean_environment,
+    eventually,
+    free_port,
+    gone,
+    one_of,
+    outcome,
+    outcome_executed,
+    running,
+    running_executed,
+)
 
 NO_MONGOD = {"MONGOD_BINARY": "/nowhere"}
 PRODUCTION = {"ENVIRONMENT": "production", "DATABASE_URL": "mongodb://db.example.com"}
@@ -25,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def serving(folder: Path) -> Iterator[Program]:
     """A service that runs; no test ends it."""
-    with running("serve", folder=folder, PORT=free_port(), **NO_MONGOD) as service:
+    with running_executed("serve", folder=folder, PORT=free_port(), **NO_MONGOD) as service:
         service.wait_until_ready()
         yield service
 
@@ -151,7 +162,8 @@ class TestServingThatCannotStart:
 class TestTheShell:
     def test_opens_mongosh_on_the_database_and_exits_as_it_does(self, tmp_path: Path) -> None:
         program(tmp_path / "mongosh", '#!/bin/sh\necho "opened $*"\nexit 7\n')
-        said = outcome("shell", folder=tmp_path, DATABASE_URL="mongodb://u:p@db.example.com", **path_with(tmp_path))
+        variables = {"DATABASE_URL": "mongodb://u:p@db.example.com", **path_with(tmp_path)}
+        said = outcome_executed("shell", folder=tmp_path, **variables)
         assert said.returncode == 7
         assert said.stdout == "opened mongodb://u:p@db.example.com/task_timer_db?authSource=admin\n"
 

@@ -18,6 +18,7 @@ import pytest
 
 from app.config import Settings
 from tests.conftest import Database
+from tests.support import forked
 from tests.support.http import Client
 from tests.support.processes import COMMAND, PATIENCE_SECONDS, clean_environment, named_pipe
 from tests.transfer.test_exports import many_entries
@@ -48,19 +49,28 @@ class Shell:
         pass_fds: tuple[int, ...] = (),
         stdout: int = subprocess.PIPE,
     ) -> tuple[int, bytes, str]:
-        """How it exits, and what it writes to standard output and to standard error."""
-        ended = await asyncio.to_thread(
-            subprocess.run,
-            [str(COMMAND), *arguments],
-            cwd=self.folder,
-            env=clean_environment(DATABASE_URL=self.url, DATABASE_NAME=on or self.database),
-            input=given,
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            pass_fds=pass_fds,
-            timeout=PATIENCE_SECONDS,
-            check=False,
-        )
+        """How it exits, and what it writes to standard output and to standard error.
+
+        It is executed where it gets a file descriptor of the test's, else forked.
+        """
+        env = clean_environment(DATABASE_URL=self.url, DATABASE_NAME=on or self.database)
+        if stdout == subprocess.PIPE and not pass_fds:
+            ended = await asyncio.to_thread(
+                forked.run, arguments, cwd=self.folder, env=env, given=given, timeout=PATIENCE_SECONDS
+            )
+        else:
+            ended = await asyncio.to_thread(
+                subprocess.run,
+                [str(COMMAND), *arguments],
+                cwd=self.folder,
+                env=env,
+                input=given,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                pass_fds=pass_fds,
+                timeout=PATIENCE_SECONDS,
+                check=False,
+            )
         return ended.returncode, ended.stdout or b"", ended.stderr.decode()
 
     def left(self) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from pymongo import MongoClient
 
 from tests.support.http import API, Json
-from tests.support.processes import COMMAND, clean_environment, free_port, outcome, running
+from tests.support.processes import free_port, outcome, outcome_of_input, running
 
 SECRET_KEY = "f4b1c0d2e3a5968778695a4b3c2d1e0f"
 
@@ -32,16 +32,7 @@ class Shell:
         self.variables = variables
 
     def user(self, *arguments: str, password: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(COMMAND), "user", *arguments],
-            cwd=self.folder,
-            env=clean_environment(**self.variables),
-            input=password,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return outcome_of_input(password, "user", *arguments, folder=self.folder, **self.variables)
 
 
 def sign_in(base_url: str, email: str, password: str) -> httpx.Response:

@@ -1,0 +1,134 @@
+"""`task-timer` in a process that is forked from one which has imported the application already.
+
+To import it takes longer than most commands do. Everything else is as in a process that was executed: its arguments,
+environment, folder, standard streams and signals are its own, and it ends by itself.
+"""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from multiprocessing import connection, reduction
+from pathlib import Path
+from typing import Any
+
+FORK_SERVER = multiprocessing.get_context("forkserver")
+FORK_SERVER.set_forkserver_preload(["tests.support.preloaded", "tests.support.forked"])
+
+_lock = threading.Lock()
+"""Held while processes are started or asked for their exit codes: an exit code can be read only once."""
+
+
+class _Descriptor:
+    """A file descriptor that a process gets from the one that starts it."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __reduce__(self) -> tuple[Callable[[Any], int], tuple[Any]]:
+        return _received, (reduction.DupFd(self.number),)
+
+
+def _received(descriptor: Any) -> int:
+    number: int = descriptor.detach()
+    return number
+
+
+class ForkedProcess:
+    """A `task-timer` process with these arguments, which can be waited for and sent signals like one of subprocess."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        streams: tuple[int, int, int],
+    ) -> None:
+        """`streams` are the descriptors of its standard input, output and error."""
+        given = tuple(_Descriptor(number) for number in streams)
+        self.returncode: int | None = None
+        with _lock:
+            self._process = FORK_SERVER.Process(target=_command, args=(arguments, cwd, dict(env), given))
+            self._process.start()
+        assert self._process.pid is not None
+        self.pid: int = self._process.pid
+
+    def poll(self) -> int | None:
+        """The exit code, if it has ended."""
+        if self.returncode is None:
+            with _lock:
+                self.returncode = self._process.exitcode
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, once it has ended. Raises TimeoutError."""
+        if self.poll() is None:
+            connection.wait([self._process.sentinel], timeout)
+        code = self.poll()
+        if code is None:
+            raise TimeoutError(f"process {self.pid} has not ended")
+        return code
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill it, unless it has ended."""
+        self.send_signal(signal.SIGKILL)
+
+
+def run(
+    arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], given: bytes, timeout: float
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `task-timer` between pipes, with `given` on its standard input, and return its exit code and output."""
+    with ExitStack() as files, ThreadPoolExecutor(2) as readers:
+        (in_read, in_write), (out_read, out_write), (err_read, err_write) = os.pipe(), os.pipe(), os.pipe()
+        stdin = files.enter_context(os.fdopen(in_write, "wb", buffering=0))
+        outputs = [files.enter_context(os.fdopen(number, "rb")) for number in (out_read, err_read)]
+        try:
+            process = ForkedProcess(arguments, cwd=cwd, env=env, streams=(in_read, out_write, err_write))
+        finally:
+            for number in (in_read, out_write, err_write):
+                os.close(number)
+        reading = [readers.submit(output.read) for output in outputs]
+        try:
+            with suppress(BrokenPipeError):
+                stdin.write(given)
+            stdin.close()
+            code = process.wait(timeout)
+        finally:
+            process.kill()
+        stdout, stderr = (content.result() for content in reading)
+    return subprocess.CompletedProcess(arguments, code, stdout, stderr)
+
+
+def _command(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], streams: tuple[int, int, int]
+) -> None:
+    """Be a `task-timer` process."""
+    become(folder, environment, streams)
+    sys.argv = ["task-timer", *arguments]
+    from app.commands.cli import main  # noqa: PLC0415 - imported by the fork server already
+
+    main()
+
+
+def become(folder: Path, environment: Mapping[str, str], streams: tuple[int, int, int]) -> None:
+    """Take over the folder, the environment and the standard streams that a process was started with."""
+    for standard, number in enumerate(streams):
+        os.dup2(number, standard)
+        os.close(number)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - open for as long as the process runs
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115

@@ -1,0 +1,19 @@
+"""All that a `task-timer` process imports, for the process that others are forked from.
+
+Without rich while structlog is imported, as in a process that serves: its tracebacks are plain text then.
+"""
+
+import sys
+
+sys.modules["rich"] = None  # type: ignore[assignment]
+import app.main  # noqa: E402
+
+del sys.modules["rich"]
+import app.commands.accounts  # noqa: E402
+import app.commands.backup  # noqa: E402
+import app.commands.cli  # noqa: E402
+import app.commands.doctor  # noqa: E402
+import app.commands.export  # noqa: E402
+import app.commands.import_  # noqa: E402
+import app.commands.progress  # noqa: E402
+import app.database.requirements  # noqa: E402, F401
