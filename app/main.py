@@ -10,12 +10,11 @@ from importlib.metadata import version
 import structlog
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
-from pymongo.errors import PyMongoError
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from app.config import Settings, get_settings
-from app.errors import DatabaseUnavailableError
+from app.database.client import DATABASE_ERRORS
 from app.http.middleware import BodyLimit, CrashGuard, CurrentRequest, HeadAsGet, RequestLog, SecurityHeaders
 from app.http.problems import install_error_handlers
 from app.http.root_path import RootPath
@@ -161,7 +160,7 @@ async def _beside_serving(work: Awaitable[None]) -> AsyncIterator[None]:
 async def _as_far_as_it_goes(work: Awaitable[None]) -> None:
     try:
         await work
-    except (PyMongoError, DatabaseUnavailableError):
+    except DATABASE_ERRORS:
         log.warning("unfinished_work", exc_info=True)
 
 

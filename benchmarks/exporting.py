@@ -17,10 +17,10 @@ from time import perf_counter
 
 from pymongo import MongoClient
 
-from benchmarks import seeding
-from benchmarks.client import HOST, BenchmarkError, Call, Connection, exit_code, send_in_turn
+from benchmarks.harness import seeding
+from benchmarks.harness.client import HOST, BenchmarkError, Call, Connection, exit_code, send_in_turn
+from benchmarks.harness.processes import Service, free_port, running, store
 from benchmarks.load import API, COMMANDS, SERVICE, SETTLE_SECONDS, settings_for
-from benchmarks.processes import Service, free_port, running, store
 
 ENTRIES = 200_000
 OF_A_TASK = 500

@@ -17,8 +17,9 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from benchmarks import seeding
-from benchmarks.client import exit_code
+from benchmarks.harness import seeding
+from benchmarks.harness.client import exit_code
+from benchmarks.harness.processes import ROOT, free_port, running, store
 from benchmarks.load import (
     COMMANDS,
     CONNECTIONS,
@@ -30,7 +31,6 @@ from benchmarks.load import (
     settings_for,
     take_turn,
 )
-from benchmarks.processes import ROOT, free_port, running, store
 
 TARGET = 1.15
 SIZE = Size(turns=8, requests=96, lists=48, rounds=0)

@@ -16,10 +16,10 @@ from time import perf_counter
 import httpx
 from pymongo import MongoClient
 
-from benchmarks import seeding
-from benchmarks.client import HOST, BenchmarkError, exit_code
+from benchmarks.harness import seeding
+from benchmarks.harness.client import HOST, BenchmarkError, exit_code
+from benchmarks.harness.processes import Service, free_port, running, store
 from benchmarks.load import API, COMMANDS, SERVICE, settings_for
-from benchmarks.processes import Service, free_port, running, store
 
 ROWS = 100_000
 TASKS = 200

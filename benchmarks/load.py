@@ -24,9 +24,9 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.synchronous.database import Database
 
-from benchmarks import seeding
-from benchmarks.client import BenchmarkError, Call, Connection, send_all
-from benchmarks.processes import Service, free_port, running, store
+from benchmarks.harness import seeding
+from benchmarks.harness.client import BenchmarkError, Call, Connection, send_all
+from benchmarks.harness.processes import Service, free_port, running, store
 
 API = "/api/v1"
 CONNECTIONS = (1, 16)
@@ -36,8 +36,8 @@ TARGET_MIB = 80
 SERVICE = "service"
 UVICORN = (sys.executable, "-m", "uvicorn", "--loop", "uvloop", "--http", "httptools")
 COMMANDS = {
-    "naive": (*UVICORN, "benchmarks.naive_app:app"),
-    "floor": (*UVICORN, "--no-access-log", "benchmarks.floor_app:app"),
+    "naive": (*UVICORN, "benchmarks.apps.naive:app"),
+    "floor": (*UVICORN, "--no-access-log", "benchmarks.apps.floor:app"),
     SERVICE: (str(Path(sys.executable).with_name("task-timer")), "serve"),
 }
 

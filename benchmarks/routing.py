@@ -24,10 +24,10 @@ from starlette.responses import Response
 
 from app.http.json import json_response
 from app.main import create_app
-from benchmarks import seeding
-from benchmarks.client import Call, Connection, exit_code, send_all
+from benchmarks.harness import seeding
+from benchmarks.harness.client import Call, Connection, exit_code, send_all
+from benchmarks.harness.processes import Service, free_port, running, store
 from benchmarks.load import API, SETTLE_SECONDS, UVICORN, settings_for
-from benchmarks.processes import Service, free_port, running, store
 from routes import tasks
 from routes.dependencies import Reader, Writer
 from routes.responses import versioned_response
@@ -55,7 +55,7 @@ def _condition(header: str | None) -> VersionCondition | None:
 @native.get("/tasks")
 async def list_tasks(user: Reader, query: Annotated[TaskQuery, Query()]) -> Response:
     """List tasks."""
-    return json_response(await task_service.page(user, query=query))
+    return json_response(await task_service.list_tasks(user, query=query))
 
 
 @native.get("/tasks/{task_id}")
@@ -70,7 +70,7 @@ async def change_task(
 ) -> Response:
     """Update a task."""
     condition = _condition(if_match)
-    return versioned_response(await task_service.change(user, task_id=task_id, change=change, if_match=condition))
+    return versioned_response(await task_service.update(user, task_id=task_id, change=change, if_match=condition))
 
 
 def app() -> FastAPI:

@@ -17,10 +17,10 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from benchmarks import seeding
-from benchmarks.client import FORM, Call, Connection, exit_code
+from benchmarks.harness import seeding
+from benchmarks.harness.client import FORM, Call, Connection, exit_code
+from benchmarks.harness.processes import free_port, running, store
 from benchmarks.load import API, COMMANDS, SERVICE, settings_for
-from benchmarks.processes import free_port, running, store
 
 AT_ONCE = 50
 TURNS = 3

@@ -37,7 +37,7 @@ DOCUMENTS: tuple[type[StoredDocument], ...] = (
     RateCounter,
     AuditEvent,
 )
-OWNED = tuple(document for document in DOCUMENTS if "user_id" in document.model_fields)
+USER_DOCUMENTS = tuple(document for document in DOCUMENTS if "user_id" in document.model_fields)
 """Those whose documents are a user's."""
 
 
@@ -64,7 +64,7 @@ async def open_database(settings: Settings) -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def open_without_setup(settings: Settings) -> AsyncIterator[None]:
+async def open_database_without_setup(settings: Settings) -> AsyncIterator[None]:
     """The documents bound to the database, which is left as it stands. Raises PyMongoError when nothing answers."""
     client = connect(settings)
     try:

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from app.http.endpoint import Endpoint, Query
 from routes.dependencies import Exporter
 from routes.responses import file_response, file_responses
-from services.transfer.export_formats.csv_file import CsvForm
+from services.transfer.export_formats.csv_file import CsvDialect
 from services.transfer.exports import export_service
 from services.transfer.schemas.exports import CsvQuery, ExportQuery
 
@@ -25,7 +25,7 @@ router = APIRouter(route_class=Endpoint, prefix="/exports", tags=["exports"], de
 )
 async def export_time_entries_as_csv(user: Exporter, query: Query[CsvQuery]) -> Response:
     """Entries that intersect [from, to), oldest first. With `cut` they are clipped to the range."""
-    form = CsvForm(query.bom, query.delimiter, query.decimal)
+    form = CsvDialect(query.bom, query.delimiter, query.decimal)
     return file_response(export_service.entries(user, query=query, form="csv", csv_form=form))
 
 

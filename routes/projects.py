@@ -25,7 +25,7 @@ router = APIRouter(route_class=Endpoint, prefix="/projects", tags=["projects"])
 @router.get("", operation_id="list_projects", summary="List projects", response_model=ProjectPage)
 async def list_projects(user: Reader, query: Query[ProjectQuery]) -> Response:
     """Sorted by name."""
-    return json_response(await project_service.page(user, query=query))
+    return json_response(await project_service.list_projects(user, query=query))
 
 
 @router.post(
@@ -75,7 +75,7 @@ async def change_project(
 
     A new rate applies to later entries; with `rerate` also to existing ones.
     """
-    changed = await project_service.change(user, project_id=project_id, change=change, rerates=query.rerate)
+    changed = await project_service.update(user, project_id=project_id, change=change, rerate=query.rerate)
     return json_response(changed)
 
 

@@ -35,7 +35,7 @@ def versioned_response(
     if result is None:
         return no_content()
     headers = {} if result.version is None else {"ETag": f'"{result.version}"'}
-    if if_none_match is not None and result.version is not None and if_none_match.admits(result.version):
+    if if_none_match is not None and result.version is not None and if_none_match.matches(result.version):
         return Response(status_code=304, headers=headers)
     if result.replayed:
         headers["Idempotency-Replayed"] = "true"

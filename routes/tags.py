@@ -17,7 +17,7 @@ router = APIRouter(route_class=Endpoint, prefix="/tags", tags=["tags"])
 @router.get("", operation_id="list_tags", summary="List tags", response_model=TagPage)
 async def list_tags(user: Reader, query: Page) -> Response:
     """Sorted by name, each with the number of tasks and time entries that have it."""
-    return json_response(await tag_service.page(user, query=query))
+    return json_response(await tag_service.list_tags(user, query=query))
 
 
 @router.post(

@@ -37,7 +37,7 @@ router = APIRouter(route_class=Endpoint, prefix="/tasks", tags=["tasks"])
 @router.get("", operation_id="list_tasks", summary="List tasks", response_model=TaskPage)
 async def list_tasks(user: Reader, query: Query[TaskQuery]) -> Response:
     """Tasks without their time entries. Pages stay stable while tasks are added."""
-    return json_response(await task_service.page(user, query=query))
+    return json_response(await task_service.list_tasks(user, query=query))
 
 
 @router.post(
@@ -112,7 +112,7 @@ async def change_task(
 
     Completing the task, or setting it to pending, stops its timer.
     """
-    return versioned_response(await task_service.change(user, task_id=task_id, change=change, if_match=if_match))
+    return versioned_response(await task_service.update(user, task_id=task_id, change=change, if_match=if_match))
 
 
 @router.delete(

@@ -50,7 +50,7 @@ ENTRY_WRITE_ERRORS = (TaskFullError, OverlapError, StaleVersionError)
 )
 async def list_time_entries(user: Reader, query: Query[EntryQuery]) -> Response:
     """Entries that intersect [from, to), including the running one. Tasks in the trash are left out."""
-    return json_response(await time_entry_service.page(user, query=query))
+    return json_response(await time_entry_service.list_entries(user, query=query))
 
 
 @router.get(
@@ -62,7 +62,7 @@ async def list_time_entries(user: Reader, query: Query[EntryQuery]) -> Response:
 )
 async def list_time_entries_of_task(user: Reader, task_id: str, query: Page) -> Response:
     """Newest first, including the running one."""
-    return json_response(await time_entry_service.page_of_task(user, task_id=task_id, query=query))
+    return json_response(await time_entry_service.list_task_entries(user, task_id=task_id, query=query))
 
 
 @router.get(
@@ -124,7 +124,7 @@ async def change_time_entry(
     if_match: IfMatch,
 ) -> Response:
     """JSON merge patch: fields that are not sent keep their values. `needs_review: false` marks it as reviewed."""
-    entry = await time_entry_service.change(
+    entry = await time_entry_service.update(
         user, task_id=task_id, entry_id=entry_id, change=change, overlap=query.overlap, if_match=if_match
     )
     return versioned_response(entry)

@@ -50,7 +50,7 @@ router = APIRouter(route_class=Endpoint, prefix="/timer", tags=["timer"])
 )
 async def get_timer(user: TimerReader, if_none_match: IfNoneMatch) -> Response:
     """204 when no timer is running."""
-    return versioned_response(await timer_service.current(user), if_none_match=if_none_match)
+    return versioned_response(await timer_service.get(user), if_none_match=if_none_match)
 
 
 @router.post(
@@ -154,9 +154,7 @@ async def correct_timer(
     if_match: IfMatch,
 ) -> Response:
     """JSON merge patch: fields that are not sent keep their values."""
-    return versioned_response(
-        await timer_service.correct(user, change=change, overlap=query.overlap, if_match=if_match)
-    )
+    return versioned_response(await timer_service.update(user, change=change, overlap=query.overlap, if_match=if_match))
 
 
 @router.delete(

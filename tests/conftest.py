@@ -26,8 +26,8 @@ from documents.accounts.users import User
 from documents.registry import DOCUMENTS, prepare
 from services.common.values.emails import email_key
 from tests.operation.crash import figures
-from tests.support import scheduling, time_limits
 from tests.support.http import API, PASSWORD, Client, Json, Served, serving
+from tests.support.pytest_hooks import scheduling, time_limits
 from tests.support.worker_store import WorkerStore
 
 Database = AsyncIOMotorDatabase[Json]

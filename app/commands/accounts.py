@@ -8,7 +8,7 @@ from app.commands.database_session import run_with_database
 from app.config import Settings
 from app.errors import CommandError, ServiceError
 from app.validation_errors import error_message
-from documents.registry import open_database, open_without_setup
+from documents.registry import open_database, open_database_without_setup
 from services.accounts.schemas.users import UserCreate, UserRead
 from services.accounts.users import user_service
 
@@ -35,7 +35,7 @@ class Accounts:
             async for account in user_service.accounts():
                 tell("\t".join(map(_on_one_line, account)))
 
-        run_with_database(self._settings, open_without_setup, work, failure=AccountError)
+        run_with_database(self._settings, open_database_without_setup, work, failure=AccountError)
 
     def reset_password(self, *, email: str, password: str) -> None:
         """Sets the password and ends all sessions."""

@@ -22,8 +22,16 @@ from app.config import Settings
 from app.database.deadlines import without_deadline
 from app.errors import CommandError
 from documents.common.json_schema import SCHEMA_VERSION
-from documents.maintenance.dump import COLLECTIONS, HistoryGoneError, OneInstant, is_empty, one_instant, split, store
-from documents.registry import open_database, open_without_setup
+from documents.maintenance.dump import (
+    COLLECTIONS,
+    Snapshot,
+    SnapshotExpiredError,
+    decode_documents,
+    insert_documents,
+    is_empty,
+    open_snapshot,
+)
+from documents.registry import open_database, open_database_without_setup
 
 KIND = "task-timer backup"
 MANIFEST = "manifest.json"
@@ -49,7 +57,7 @@ def back_up(settings: Settings, *, file: Destination, tell: Tell) -> int:
     is still as it was.
     """
     with file.opened() as opened:
-        return _run(settings, open_without_setup, lambda: _back_up(opened, tell))
+        return _run(settings, open_database_without_setup, lambda: _back_up(opened, tell))
 
 
 def restore(settings: Settings, *, file: Path, tell: Tell) -> int:
@@ -69,16 +77,16 @@ def _run(settings: Settings, opened: OpenDatabase, work: Callable[[], Awaitable[
 
 async def _back_up(file: BinaryIO, tell: Tell) -> int:
     try:
-        async with one_instant() as instant:
+        async with open_snapshot() as instant:
             return await _write_archive(file, instant, tell)
-    except HistoryGoneError as gone:
+    except SnapshotExpiredError as gone:
         raise BackupError(
             "The backup took longer than the database keeps its history: give it more time there, "
             "or use mongodump (docs/operating.rst says how)."
         ) from gone
 
 
-async def _write_archive(file: BinaryIO, instant: OneInstant, tell: Tell) -> int:
+async def _write_archive(file: BinaryIO, instant: Snapshot, tell: Tell) -> int:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         collections = {name: await _write_member(archive, name, instant, tell) for name in COLLECTIONS}
         manifest = {
@@ -92,7 +100,7 @@ async def _write_archive(file: BinaryIO, instant: OneInstant, tell: Tell) -> int
     return sum(member["documents"] for member in collections.values())
 
 
-async def _write_member(archive: zipfile.ZipFile, name: str, instant: OneInstant, tell: Tell) -> dict[str, Any]:
+async def _write_member(archive: zipfile.ZipFile, name: str, instant: Snapshot, tell: Tell) -> dict[str, Any]:
     digest, size, count = hashlib.sha256(), 0, 0
     with archive.open(f"{name}.bson", "w", force_zip64=True) as member:
         async for batch in instant.documents(name):
@@ -121,7 +129,7 @@ async def _restore(file: BinaryIO, manifest: dict[str, Any], tell: Tell) -> int:
         for name in COLLECTIONS:
             if name in manifest["collections"]:
                 with archive.open(f"{name}.bson") as member:
-                    async for count in store(name, split(member)):
+                    async for count in insert_documents(name, decode_documents(member)):
                         restored += count
                         tell(count)
     return restored
@@ -162,7 +170,7 @@ def _check_member(name: str, member: Any, said: dict[str, Any]) -> None:
         raise BackupError(f"The backup was changed after it was made: {name} is not what the manifest says.")
     member.seek(0)
     try:
-        count = sum("_id" in document for document in split(member))
+        count = sum("_id" in document for document in decode_documents(member))
     except InvalidBSON as wrong:
         raise BackupError(f"The backup is damaged: {name} is no BSON.") from wrong
     if count != said["documents"]:

@@ -7,8 +7,8 @@ from app.config import Settings
 from app.database.deadlines import without_deadline
 from app.errors import CommandError
 from app.plural import pluralize
-from documents.maintenance.inspection import is_of_a_later_version
-from documents.registry import open_without_setup
+from documents.maintenance.inspection import has_newer_schema
+from documents.registry import open_database_without_setup
 from services.maintenance.doctor import Examination
 
 
@@ -23,12 +23,12 @@ def run_doctor(settings: Settings, *, repair: bool, tell: Callable[[str], object
     """
     with without_deadline():
         return run_with_database(
-            settings, open_without_setup, lambda: _examine(repair=repair, tell=tell), failure=DoctorError
+            settings, open_database_without_setup, lambda: _examine(repair=repair, tell=tell), failure=DoctorError
         )
 
 
 async def _examine(*, repair: bool, tell: Callable[[str], object]) -> bool:
-    if await is_of_a_later_version():
+    if await has_newer_schema():
         raise DoctorError("A later version of Task Timer has used this database: it needs the doctor of that one.")
     examination, wrong, mended = Examination(repair=repair), 0, 0
     async for finding in examination.findings():

@@ -11,10 +11,10 @@ from app.commands.database_session import run_with_database
 from app.config import Settings
 from app.errors import CommandError, ServiceError, ValidationError
 from app.validation_errors import query_errors
-from documents.registry import open_without_setup
+from documents.registry import open_database_without_setup
 from services.accounts.users import user_service
 from services.common.acting_user import ActingUser
-from services.transfer.export_formats.csv_file import CsvForm
+from services.transfer.export_formats.csv_file import CsvDialect
 from services.transfer.exports import EntryFormat, ExportFile, export_service
 from services.transfer.schemas.exports import CsvQuery
 
@@ -44,7 +44,7 @@ def export(
             made = _made(form, query, await user_service.acting(email=email))
             return await _write(opened, made.contents, tell)
 
-        return run_with_database(settings, open_without_setup, work, failure=ExportError, sentence=_sentence)
+        return run_with_database(settings, open_database_without_setup, work, failure=ExportError, sentence=_sentence)
 
 
 def _made(form: FileFormat, query: Mapping[str, Any], user: ActingUser) -> ExportFile:
@@ -56,7 +56,7 @@ def _made(form: FileFormat, query: Mapping[str, Any], user: ActingUser) -> Expor
         asked = CsvQuery.model_validate(query)
     except PydanticError as error:
         raise ValidationError(errors=query_errors(error)) from None
-    csv_form = CsvForm(asked.bom, asked.delimiter, asked.decimal) if form == "csv" else None
+    csv_form = CsvDialect(asked.bom, asked.delimiter, asked.decimal) if form == "csv" else None
     return export_service.entries(user, query=asked, form=form, csv_form=csv_form)
 
 

@@ -12,6 +12,9 @@ from app.errors import DatabaseUnavailableError
 
 Client = AsyncIOMotorClient[dict[str, Any]]
 
+DATABASE_ERRORS = (PyMongoError, DatabaseUnavailableError)
+"""What an operation raises when the database is unavailable or refuses it."""
+
 OPERATION_TIMEOUT_MS = 5000
 """How long an operation may take before the request is answered with 503."""
 

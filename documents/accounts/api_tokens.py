@@ -61,12 +61,12 @@ class ApiToken(StoredDocument):
     @classmethod
     async def find_known(cls, token_hash: str) -> Row | None:
         """The token of this secret, its time over or not."""
-        return await cls._one({"token_hash": token_hash})
+        return await cls._find_one({"token_hash": token_hash})
 
     @classmethod
     async def mark_used(cls, token: Row) -> None:
         """Keeps that it is used now, unless somebody has since it was read."""
-        await cls._matched(
+        await cls._update_one(
             {"_id": token["_id"], "user_id": token["user_id"], "last_used_at": token["last_used_at"]},
             {"$set": {"last_used_at": naive_utc(utc_now())}},
         )
@@ -74,4 +74,4 @@ class ApiToken(StoredDocument):
     @classmethod
     async def remove(cls, user_id: ObjectId, token_id: ObjectId) -> bool:
         """Whether the user had this token: it is gone."""
-        return await cls._removed({"_id": token_id, "user_id": user_id})
+        return await cls._delete_one({"_id": token_id, "user_id": user_id})

@@ -33,9 +33,9 @@ class AccountDeletion(StoredDocument):
     @classmethod
     async def all_under_way(cls) -> list[Row]:
         """Every deletion that is not over."""
-        return await cls.aggregated([{"$match": {}}])
+        return await cls.aggregate_rows([{"$match": {}}])
 
     @classmethod
     async def end(cls, user_id: ObjectId) -> None:
         """Forgets the deletion: nothing is left of the account."""
-        await cls._removed({"_id": user_id})
+        await cls._delete_one({"_id": user_id})

@@ -45,12 +45,12 @@ class RateCounter(StoredDocument):
         counter_id = f"{what} {hashlib.sha256(whose.encode()).hexdigest()}"
         while True:
             now = utc_now()
-            if await cls._matched(
+            if await cls._update_one(
                 {"_id": counter_id, "expires_at": {"$gt": naive_utc(now)}, "times": {"$lt": most}},
                 {"$inc": {"times": 1}},
             ):
                 return None
-            standing = await cls._one({"_id": counter_id})
+            standing = await cls._find_one({"_id": counter_id})
             if standing is None or standing["expires_at"] <= naive_utc(now):
                 if await cls._begin(counter_id, standing, naive_utc(now + within)):
                     return None
@@ -62,7 +62,7 @@ class RateCounter(StoredDocument):
     async def _begin(cls, counter_id: str, over: dict[str, object] | None, expires_at: datetime) -> bool:
         """Whether the caller is the first of a new stretch of time; False when somebody else was faster."""
         if over is not None:
-            return await cls._matched(
+            return await cls._update_one(
                 {"_id": counter_id, "expires_at": over["expires_at"]}, {"$set": {"times": 1, "expires_at": expires_at}}
             )
         try:

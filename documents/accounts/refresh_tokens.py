@@ -68,13 +68,13 @@ class RefreshToken(StoredDocument):
     @classmethod
     async def find_known(cls, session_id: ObjectId) -> Row | None:
         """The session, revoked or not; None when its time is over, though the database may not have removed it yet."""
-        return await cls._one({"_id": session_id, "expires_at": {"$gt": naive_utc(utc_now())}})
+        return await cls._find_one({"_id": session_id, "expires_at": {"$gt": naive_utc(utc_now())}})
 
     @classmethod
     async def is_live(cls, session_id: ObjectId, user_id: ObjectId) -> bool:
         """Whether nobody has ended this session of the user."""
         live = {"_id": session_id, "user_id": user_id, "expires_at": {"$gt": naive_utc(utc_now())}, "revoked_at": None}
-        return await cls._one(live, {"_id": 1}) is not None
+        return await cls._find_one(live, {"_id": 1}) is not None
 
     @classmethod
     async def rotate(cls, session: Row, token_hash: str, *, lifetime: timedelta, address: str, user_agent: str) -> bool:
@@ -88,7 +88,7 @@ class RefreshToken(StoredDocument):
             "updated_at": naive_utc(now),
             "expires_at": naive_utc(now + lifetime),
         }
-        return await cls._matched(
+        return await cls._update_one(
             {**_of_session(session), "token_hash": session["token_hash"], "revoked_at": None},
             {"$set": changes, "$push": {"rotated": {"$each": [rotation], "$slice": -MAX_ROTATIONS_KEPT}}},
         )
@@ -97,7 +97,7 @@ class RefreshToken(StoredDocument):
     async def revoke(cls, session_id: ObjectId, user_id: ObjectId) -> None:
         """Ends the session. It stays, so that its tokens are known for what they are."""
         now = naive_utc(utc_now())
-        await cls._matched(
+        await cls._update_one(
             {"_id": session_id, "user_id": user_id, "revoked_at": None},
             {"$set": {"revoked_at": now, "updated_at": now}},
         )

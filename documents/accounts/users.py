@@ -88,31 +88,31 @@ class User(StoredDocument):
     @classmethod
     async def with_email(cls, *email_keys: str) -> Row | None:
         """The user who is stored under one of these normalised e-mail addresses: the first that has a user."""
-        found = await cls.aggregated([{"$match": {"email_key": {"$in": [*email_keys]}}}])
+        found = await cls.aggregate_rows([{"$match": {"email_key": {"$in": [*email_keys]}}}])
         return min(found, key=lambda user: email_keys.index(user["email_key"]), default=None)
 
     @classmethod
     async def all_beyond_ascii(cls) -> list[Row]:
         """The ids, addresses and keys of the accounts whose address needs more than ASCII."""
-        return await cls.aggregated(
+        return await cls.aggregate_rows(
             [{"$match": {"email_key": {"$regex": r"[^\x00-\x7f]"}}}, {"$project": {"email": 1, "email_key": 1}}]
         )
 
     @classmethod
     async def change_email_key(cls, user: Row, email_key: str) -> None:
         """Stores the account under another key, unless it has got another one since. Raises DuplicateError."""
-        await cls._matched({"_id": user["_id"], "email_key": user["email_key"]}, {"$set": {"email_key": email_key}})
+        await cls._update_one({"_id": user["_id"], "email_key": user["email_key"]}, {"$set": {"email_key": email_key}})
 
     @classmethod
     async def with_id(cls, user_id: ObjectId) -> Row | None:
         """The user of this id."""
-        return await cls._one({"_id": user_id})
+        return await cls._find_one({"_id": user_id})
 
     @classmethod
     async def each(cls) -> AsyncIterator[Row]:
         """What a list tells of all users, the oldest first."""
         shown = {"email": 1, "full_name": 1, "is_active": 1, "deleted_at": 1, "created_at": 1}
-        found = cls.rows().find({}, shown, sort=[("_id", ASCENDING)])
+        found = cls.collection().find({}, shown, sort=[("_id", ASCENDING)])
         while rows := await with_deadline(found.to_list(_AT_ONCE)):
             for row in rows:
                 yield row
@@ -120,12 +120,12 @@ class User(StoredDocument):
     @classmethod
     async def change(cls, user_id: ObjectId, fields: Row) -> Row | None:
         """Sets these fields and no other. Dotted names reach into preferences."""
-        return await cls._changed({"_id": user_id}, {"$set": {**fields, "updated_at": naive_utc(utc_now())}})
+        return await cls._update_and_read({"_id": user_id}, {"$set": {**fields, "updated_at": naive_utc(utc_now())}})
 
     @classmethod
     async def change_and_end_sessions(cls, user_id: ObjectId, fields: Row) -> Row | None:
         """Sets these fields, and makes every access token of the user void."""
-        return await cls._changed(
+        return await cls._update_and_read(
             {"_id": user_id},
             {"$set": {**fields, "updated_at": naive_utc(utc_now())}, "$inc": {"token_version": 1}},
         )
@@ -133,7 +133,7 @@ class User(StoredDocument):
     @classmethod
     async def change_password(cls, user: Row, password_hash: str) -> bool:
         """Puts a new hash in the place of the one that was read, and ends all sessions; False when it has changed."""
-        return await cls._matched(
+        return await cls._update_one(
             {"_id": user["_id"], "password_hash": user["password_hash"]},
             {
                 "$set": {"password_hash": password_hash, "updated_at": naive_utc(utc_now())},
@@ -144,7 +144,7 @@ class User(StoredDocument):
     @classmethod
     async def renew_hash(cls, user: Row, password_hash: str) -> None:
         """Puts a better hash of the same password in the place of the one that was read. No session ends."""
-        await cls._matched(
+        await cls._update_one(
             {"_id": user["_id"], "password_hash": user["password_hash"]}, {"$set": {"password_hash": password_hash}}
         )
 
@@ -153,7 +153,7 @@ class User(StoredDocument):
         """Keeps the user out and frees the address; False when it was done already, or the password has changed."""
         now = naive_utc(utc_now())
         gone = {"is_active": False, "email_key": f"deleted {user['_id']}", "deleted_at": now, "updated_at": now}
-        return await cls._matched(
+        return await cls._update_one(
             {"_id": user["_id"], "password_hash": user["password_hash"], "is_active": True},
             {"$set": gone, "$inc": {"token_version": 1}},
         )
@@ -161,14 +161,14 @@ class User(StoredDocument):
     @classmethod
     async def end_deletion(cls, user_id: ObjectId) -> None:
         """Removes an account that is being deleted, once nothing else is left of it."""
-        await cls._removed({"_id": user_id, **BEING_DELETED})
+        await cls._delete_one({"_id": user_id, **BEING_DELETED})
 
     @classmethod
-    async def all_being_deleted(cls) -> list[Row]:
+    async def find_being_deleted(cls) -> list[Row]:
         """The ids of the accounts whose deletion has begun and not ended."""
-        return await cls.aggregated([{"$match": BEING_DELETED}, {"$project": {"_id": 1}}])
+        return await cls.aggregate_rows([{"$match": BEING_DELETED}, {"$project": {"_id": 1}}])
 
     @classmethod
     async def begin_change_of_time(cls, user_id: ObjectId) -> None:
         """Makes the transaction that the caller is in the only one that changes this user's time while it checks it."""
-        await cls._matched({"_id": user_id}, {"$inc": {"timeline_version": 1}})
+        await cls._update_one({"_id": user_id}, {"$inc": {"timeline_version": 1}})

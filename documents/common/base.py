@@ -52,11 +52,11 @@ class StoredDocument(Document):
     """
 
     id: PydanticObjectId
-    whole: ClassVar[Row] = {}
+    read_projection: ClassVar[Row] = {}
     """The projection of a row that is read back after a change."""
 
     @classmethod
-    def rows(cls) -> Collection:
+    def collection(cls) -> Collection:
         """The collection itself, for reads that need no objects and for filtered updates."""
         collection: Collection = cls.get_motor_collection()
         return collection
@@ -67,19 +67,19 @@ class StoredDocument(Document):
         return row
 
     @classmethod
-    async def in_transaction(cls, work: Callable[[], Awaitable[T | None]]) -> T | None:
+    async def run_in_transaction(cls, work: Callable[[], Awaitable[T | None]]) -> T | None:
         """What `work` answers, once all that it wrote is kept; None when nothing was, since another change came first.
 
         Whatever documents read and write while `work` runs is part of it.
         """
-        client: Any = cls.rows().database.client  # motor's types take its attributes for collections
+        client: Any = cls.collection().database.client  # motor's types take its attributes for collections
         return await transaction(client, work)
 
     async def add(self) -> Row:
         """Stores a new document. Raises DuplicateError when a unique index has it already."""
         row = self.as_row()
         try:
-            await with_deadline(self.rows().insert_one(row, session=current_session()))
+            await with_deadline(self.collection().insert_one(row, session=current_session()))
         except DuplicateKeyError as taken:
             raise DuplicateError from taken
         return row
@@ -88,56 +88,58 @@ class StoredDocument(Document):
     async def add_all(cls, rows: list[Row]) -> None:
         """Stores new documents, in one trip, in a transaction. Raises DuplicateError when one of them is there."""
         try:
-            await with_deadline(cls.rows().insert_many(rows, session=current_session()))
+            await with_deadline(cls.collection().insert_many(rows, session=current_session()))
         except (DuplicateKeyError, BulkWriteError) as refused:
             if not _is_duplicate(refused):
                 raise
             raise DuplicateError from refused
 
     @classmethod
-    async def _one(cls, condition: Row, projection: Row | None = None, **options: Any) -> Row | None:
+    async def _find_one(cls, condition: Row, projection: Row | None = None, **options: Any) -> Row | None:
         """The row that meets the condition, or None."""
-        return await with_deadline(cls.rows().find_one(condition, projection, session=current_session(), **options))
+        return await with_deadline(
+            cls.collection().find_one(condition, projection, session=current_session(), **options)
+        )
 
     @classmethod
-    async def aggregated(cls, stages: list[Row], **options: Any) -> list[Row]:
+    async def aggregate_rows(cls, stages: list[Row], **options: Any) -> list[Row]:
         """The rows that an aggregation ends with. Its first stage names the owner."""
-        found = cls.rows().aggregate(stages, session=current_session(), **options)
+        found = cls.collection().aggregate(stages, session=current_session(), **options)
         return await with_deadline(found.to_list(None))
 
     @classmethod
-    async def newest_of(cls, user_id: ObjectId, *, after: ObjectId | None, limit: int) -> list[Row]:
+    async def find_newest(cls, user_id: ObjectId, *, after: ObjectId | None, limit: int) -> list[Row]:
         """At most `limit` of the user's documents, the newest first: those that come after this one."""
         beyond: Row = {} if after is None else {"_id": {"$lt": after}}
-        return await cls.aggregated(
+        return await cls.aggregate_rows(
             [{"$match": {"user_id": user_id, **beyond}}, {"$sort": {"_id": -1}}, {"$limit": limit}]
         )
 
     @classmethod
-    async def ids_of(cls, user_id: ObjectId) -> list[ObjectId]:
+    async def find_ids(cls, user_id: ObjectId) -> list[ObjectId]:
         """A thousand of the user's documents, or all when there are fewer."""
         some: list[Row] = [{"$match": {"user_id": user_id}}, {"$limit": _SOME}, {"$project": {"_id": 1}}]
-        return [row["_id"] for row in await cls.aggregated(some)]
+        return [row["_id"] for row in await cls.aggregate_rows(some)]
 
     @classmethod
-    async def remove_of(cls, user_id: ObjectId, document_id: ObjectId) -> None:
+    async def delete_by_id(cls, user_id: ObjectId, document_id: ObjectId) -> None:
         """Removes one of the user's documents for good: for when all of them go."""
-        await cls._removed({"_id": document_id, "user_id": user_id})
+        await cls._delete_one({"_id": document_id, "user_id": user_id})
 
     @classmethod
-    async def _removed(cls, condition: Row) -> bool:
+    async def _delete_one(cls, condition: Row) -> bool:
         """Whether one document met the condition, and is gone."""
-        result = await with_deadline(cls.rows().delete_one(condition, session=current_session()))
+        result = await with_deadline(cls.collection().delete_one(condition, session=current_session()))
         return result.deleted_count == 1
 
     @classmethod
-    async def _matched(cls, condition: Row, update: Row | list[Row]) -> bool:
+    async def _update_one(cls, condition: Row, update: Row | list[Row]) -> bool:
         """Whether the one update found its document.
 
         Raises DuplicateError when a unique index refuses it, and DocumentFullError when it would be too large.
         """
         try:
-            result = await with_deadline(cls.rows().update_one(condition, update, session=current_session()))
+            result = await with_deadline(cls.collection().update_one(condition, update, session=current_session()))
         except DuplicateKeyError as taken:
             raise DuplicateError from taken
         except WriteError as refused:
@@ -147,16 +149,16 @@ class StoredDocument(Document):
         return result.matched_count == 1
 
     @classmethod
-    async def _changed(cls, condition: Row, update: Row) -> Row | None:
+    async def _update_and_read(cls, condition: Row, update: Row) -> Row | None:
         """The row after one filtered update, or None when the condition met no document.
 
         The read that follows takes the owner from the condition. Two short trips, not
         find_one_and_update: that one scans the collection on the embedded store.
         """
-        if not await cls._matched(condition, update):
+        if not await cls._update_one(condition, update):
             return None
         owned: Row = {key: condition[key] for key in ("_id", "user_id") if key in condition}
-        return await cls._one(owned, cls.whole)
+        return await cls._find_one(owned, cls.read_projection)
 
 
 def _is_duplicate(refused: DuplicateKeyError | BulkWriteError) -> bool:

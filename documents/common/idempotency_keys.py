@@ -11,8 +11,8 @@ from pymongo import ASCENDING, IndexModel
 from app.clock import naive_utc, utc_now
 from documents.common.base import Row, StoredDocument
 
-KEPT = timedelta(hours=24)
-TAKEN_OVER_AFTER = timedelta(seconds=30)
+RETENTION = timedelta(hours=24)
+LOCK_TIMEOUT = timedelta(seconds=30)
 """How long a request may be under way before its retry does the work: whoever was at it has died."""
 
 _LONG_AGO = naive_utc(datetime(1970, 1, 1, tzinfo=UTC))
@@ -41,7 +41,9 @@ class IdempotencyKey(StoredDocument):
         name = "idempotency_keys"
         indexes: ClassVar = [
             IndexModel([("user_id", ASCENDING), ("key", ASCENDING)], name="one_request_per_key", unique=True),
-            IndexModel([("created_at", ASCENDING)], name="kept_24_hours", expireAfterSeconds=int(KEPT.total_seconds())),
+            IndexModel(
+                [("created_at", ASCENDING)], name="kept_24_hours", expireAfterSeconds=int(RETENTION.total_seconds())
+            ),
         ]
 
     @classmethod
@@ -62,59 +64,59 @@ class IdempotencyKey(StoredDocument):
         )
 
     @classmethod
-    async def find_known(cls, user_id: ObjectId, key: str) -> Row | None:
+    async def find_by_key(cls, user_id: ObjectId, key: str) -> Row | None:
         """The key as it was used before, its time over or not."""
-        return await cls._one({"user_id": user_id, "key": key})
+        return await cls._find_one({"user_id": user_id, "key": key})
 
     @classmethod
-    def is_over(cls, known: Row) -> bool:
+    def is_expired(cls, known: Row) -> bool:
         """Whether its 24 hours are over, though the database may not have removed it yet."""
-        return bool(known["created_at"] <= naive_utc(utc_now() - KEPT))
+        return bool(known["created_at"] <= naive_utc(utc_now() - RETENTION))
 
     @classmethod
-    def is_under_way(cls, known: Row) -> bool:
+    def is_in_progress(cls, known: Row) -> bool:
         """Whether somebody is at it, as far as can be told."""
-        return known["answer"] is None and known["taken_at"] > naive_utc(utc_now() - TAKEN_OVER_AFTER)
+        return known["answer"] is None and known["taken_at"] > naive_utc(utc_now() - LOCK_TIMEOUT)
 
     @classmethod
-    async def take_over(cls, known: Row) -> Row | None:
+    async def acquire(cls, known: Row) -> Row | None:
         """The key in the hands of the caller; None when another retry was faster."""
         now = naive_utc(utc_now())
-        if not await cls._matched(_hold_on(known), {"$set": {"taken_at": now}}):
+        if not await cls._update_one(_hold_on(known), {"$set": {"taken_at": now}}):
             return None
         return {**known, "taken_at": now}
 
     @classmethod
-    async def remember(cls, held: Row, subject: ObjectId) -> None:
+    async def save_subject(cls, held: Row, subject: ObjectId) -> None:
         """Keeps which entry the work is about to end."""
-        await cls._matched(_hold_on(held), {"$set": {"subject": subject}})
+        await cls._update_one(_hold_on(held), {"$set": {"subject": subject}})
 
     @classmethod
-    async def keep_part(cls, held: Row, part: dict[str, Any]) -> bool:
+    async def save_part(cls, held: Row, part: dict[str, Any]) -> bool:
         """Keeps what the next part of the request was answered, and holds the key as if it was taken just now.
 
         `held` says so then. False when another try has taken the key over.
         """
         now = naive_utc(utc_now())
-        kept = await cls._matched(_hold_on(held), {"$push": {"done": part}, "$set": {"taken_at": now}})
+        kept = await cls._update_one(_hold_on(held), {"$push": {"done": part}, "$set": {"taken_at": now}})
         if kept:
             held["taken_at"] = now
         return kept
 
     @classmethod
-    async def keep_answer(cls, held: Row, answer: dict[str, Any]) -> bool:
+    async def save_response(cls, held: Row, answer: dict[str, Any]) -> bool:
         """Keeps what the request was answered; False when another try has taken the key over."""
-        return await cls._matched(_hold_on(held), {"$set": {"answer": answer, "done": []}})
+        return await cls._update_one(_hold_on(held), {"$set": {"answer": answer, "done": []}})
 
     @classmethod
     async def release(cls, held: Row) -> None:
         """Leaves the work, done or not, to the next try."""
-        await cls._matched(_hold_on(held), {"$set": {"taken_at": _LONG_AGO}})
+        await cls._update_one(_hold_on(held), {"$set": {"taken_at": _LONG_AGO}})
 
     @classmethod
-    async def forget(cls, held: Row) -> None:
+    async def discard(cls, held: Row) -> None:
         """Makes the key as if it had never been used."""
-        await cls._removed(_hold_on(held))
+        await cls._delete_one(_hold_on(held))
 
 
 def _hold_on(known: Row) -> Row:

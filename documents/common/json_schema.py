@@ -120,30 +120,32 @@ def _limits(marks: Iterable[Any], schema: Row) -> Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
+class SchemaViolation:
     """What the validator refuses about a document: where, as a mongo shell writes it, and why."""
 
     at: str
     says: str
 
 
-def schema_errors(schema: Row, value: Any, at: str = "") -> Iterator[Mistake]:
+def schema_violations(schema: Row, value: Any, at: str = "") -> Iterator[SchemaViolation]:
     """What the database would refuse about a value of this schema, so that it can be said in words."""
     if "enum" in schema and value not in schema["enum"]:
-        yield Mistake(at, f"is {shown(value)}, not one of {', '.join(map(shown, schema['enum']))}")
+        yield SchemaViolation(
+            at, f"is {format_value(value)}, not one of {', '.join(map(format_value, schema['enum']))}"
+        )
     name = _bson_type(value)
     if name not in schema.get("bsonType", [name]):
-        yield Mistake(at, f"is of the type {name}, not {' or '.join(schema['bsonType'])}")
+        yield SchemaViolation(at, f"is of the type {name}, not {' or '.join(schema['bsonType'])}")
         return
-    yield from (Mistake(at, says) for says in _out_of_bounds(schema, value))
+    yield from (SchemaViolation(at, says) for says in _out_of_bounds(schema, value))
     if isinstance(value, dict) and "properties" in schema:
         yield from _mistaken_fields(schema, value, f"{at}." if at else "")
     if isinstance(value, list) and "items" in schema:
         for number, item in enumerate(value):
-            yield from schema_errors(schema["items"], item, f"{at}.{number}")
+            yield from schema_violations(schema["items"], item, f"{at}.{number}")
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as a line of text can hold it."""
     if isinstance(value, datetime):
         return rfc3339(value)
@@ -155,15 +157,15 @@ def _bson_type(value: Any) -> str:
     return _NAMES.get(type(value), type(value).__name__)
 
 
-def _mistaken_fields(schema: Row, value: Row, before: str) -> Iterator[Mistake]:
+def _mistaken_fields(schema: Row, value: Row, before: str) -> Iterator[SchemaViolation]:
     for field in schema["required"]:
         if field not in value:
-            yield Mistake(before + field, "is missing")
+            yield SchemaViolation(before + field, "is missing")
     for field, inner in value.items():
         if field in schema["properties"]:
-            yield from schema_errors(schema["properties"][field], inner, before + field)
+            yield from schema_violations(schema["properties"][field], inner, before + field)
         else:
-            yield Mistake(before + shown(field), "is not a field that there is")
+            yield SchemaViolation(before + format_value(field), "is not a field that there is")
 
 
 def _out_of_bounds(schema: Row, value: Any) -> Iterator[str]:

@@ -24,28 +24,28 @@ _OF_AN_INDEX = {"key", "unique", "sparse", "partialFilterExpression", "expireAft
 _MADE_AT_THE_START = "the next start of the service makes it"
 
 
-async def every(document: type[StoredDocument], condition: Row | None = None) -> AsyncIterator[Row]:
+async def iterate_rows(document: type[StoredDocument], condition: Row | None = None) -> AsyncIterator[Row]:
     """The rows that meet the condition, a few in memory at a time.
 
     It takes as long as it takes, so it is not `in_time`: nobody waits for an answer to a request.
     """
-    collection = document.rows().with_options(codec_options=_LENIENT)
+    collection = document.collection().with_options(codec_options=_LENIENT)
     found = collection.find(condition or {}, batch_size=ROWS_AT_ONCE, session=current_session())
     while rows := await found.to_list(ROWS_AT_ONCE):
         for row in rows:
             yield row
 
 
-async def owners(document: type[StoredDocument]) -> AsyncIterator[Any]:
+async def iterate_owner_ids(document: type[StoredDocument]) -> AsyncIterator[Any]:
     """What stands as user_id in the collection, each once."""
     stages: list[Row] = [{"$project": {"user_id": 1}}, {"$group": {"_id": "$user_id"}}]
-    found = document.rows().aggregate(stages, allowDiskUse=True)
+    found = document.collection().aggregate(stages, allowDiskUse=True)
     while rows := await found.to_list(ROWS_AT_ONCE):
         for row in rows:
             yield row["_id"]
 
 
-async def is_of_a_later_version() -> bool:
+async def has_newer_schema() -> bool:
     """Whether a later version of the service has said what the documents are."""
     view = time_entries_view()
     for record_id, ours in ((VALIDATORS_ID, validators().version), (view.record_id, view.version)):
@@ -55,7 +55,7 @@ async def is_of_a_later_version() -> bool:
     return False
 
 
-async def wrong_structure() -> AsyncIterator[tuple[str, str, str]]:
+async def find_structure_errors() -> AsyncIterator[tuple[str, str, str]]:
     """What the collections lack to keep their promises: of each the collection, what it is about, and what is wrong."""
     schemas = validators().schemas
     for document in DOCUMENTS:
@@ -74,7 +74,7 @@ async def wrong_structure() -> AsyncIterator[tuple[str, str, str]]:
 
 
 async def _wrong_indexes(document: type[StoredDocument]) -> AsyncIterator[tuple[str, str]]:
-    standing = await document.rows().index_information()
+    standing = await document.collection().index_information()
     for index in document.Settings.indexes:
         wanted = {field: value for field, value in index.document.items() if field != "name"}
         wanted["key"] = list(wanted["key"].items())
@@ -86,6 +86,6 @@ async def _wrong_indexes(document: type[StoredDocument]) -> AsyncIterator[tuple[
 
 
 def _database() -> Database:
-    database: Any = Task.rows().database  # motor's types take its attributes for collections
+    database: Any = Task.collection().database  # motor's types take its attributes for collections
     found: Database = database
     return found

@@ -11,7 +11,7 @@ from bson.raw_bson import RawBSONDocument
 from app.database.deadlines import with_deadline
 from documents.common.base import Row
 from documents.tracking.projects import Project
-from documents.tracking.queries.entry_filter import EntryFilter, ended_entries_of_tasks
+from documents.tracking.queries.entry_filter import EntryFilter, ended_entries_stages
 from documents.tracking.tasks import Task
 
 TASKS_AT_ONCE = 100
@@ -36,8 +36,10 @@ async def read_ended(
     """
     tags = ("tags",) if wanted.tags else ()
     shown = dict.fromkeys((*of_task, *tags), 1)
-    narrow, of_that_time, with_entries = ended_entries_of_tasks(user_id, wanted, shown)
-    chosen = {"$filter": {"input": "$entries", "cond": {"$and": [{"$ne": ["$$this.id", but]}, *wanted.of_each()]}}}
+    narrow, of_that_time, with_entries = ended_entries_stages(user_id, wanted, shown)
+    chosen = {
+        "$filter": {"input": "$entries", "cond": {"$and": [{"$ne": ["$$this.id", but]}, *wanted.entry_expressions()]}}
+    }
     fields: Row = {field: f"$$this.{field}" for field in of_entry}
     fields |= {"begin": {"$toLong": "$$this.started_at"}, "end": {"$toLong": "$$this.ended_at"}}
     then: list[Row] = [
@@ -46,8 +48,8 @@ async def read_ended(
         {"$project": {**shown, "entries": {"$map": {"input": chosen, "in": fields}}}},
         {"$match": {"entries": {"$ne": []}}},
     ]
-    found = await Task.aggregated([narrow, of_that_time, {"$project": {"_id": 1}}], batchSize=IDS_AT_ONCE)
-    rows: Any = Task.rows().with_options(codec_options=_UNDECODED)
+    found = await Task.aggregate_rows([narrow, of_that_time, {"$project": {"_id": 1}}], batchSize=IDS_AT_ONCE)
+    rows: Any = Task.collection().with_options(codec_options=_UNDECODED)
     for batch in _batched([task["_id"] for task in found], TASKS_AT_ONCE):
         these = {"$match": {"_id": {"$in": batch}, "user_id": user_id}}
         for task in await with_deadline(rows.aggregate([these, *then]).to_list(None)):
@@ -61,7 +63,7 @@ def _batched(ids: list[ObjectId], size: int) -> Iterator[list[ObjectId]]:
 
 async def read_projects(user_id: ObjectId) -> dict[ObjectId, Row]:
     """The names and the clients of the user's projects, archived or not, by id."""
-    found = await Project.aggregated(
+    found = await Project.aggregate_rows(
         [{"$match": {"user_id": user_id, "deleted_at": None}}, {"$project": {"name": 1, "client_name": 1}}]
     )
     return {project["_id"]: project for project in found}

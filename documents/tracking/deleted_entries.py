@@ -11,7 +11,7 @@ from app.clock import naive_utc, utc_now
 from documents.common.base import Row, StoredDocument
 from documents.tracking.entries import TimeEntry, without_absent
 
-KEPT = timedelta(days=30)
+RETENTION = timedelta(days=30)
 
 
 class DeletedEntry(StoredDocument):
@@ -27,12 +27,14 @@ class DeletedEntry(StoredDocument):
 
         name = "deleted_entries"
         indexes: ClassVar = [
-            IndexModel([("deleted_at", ASCENDING)], name="kept_30_days", expireAfterSeconds=int(KEPT.total_seconds())),
+            IndexModel(
+                [("deleted_at", ASCENDING)], name="kept_30_days", expireAfterSeconds=int(RETENTION.total_seconds())
+            ),
             IndexModel([("user_id", ASCENDING), ("_id", ASCENDING)], name="by_user"),
         ]
 
     @classmethod
-    async def keep(cls, task: Row, entry: Row) -> None:
+    async def store(cls, task: Row, entry: Row) -> None:
         """Keeps an ended entry that is taken out of this task."""
         kept = cls(
             id=entry["id"],
@@ -49,12 +51,12 @@ class DeletedEntry(StoredDocument):
         return {**row, "entry": without_absent(row["entry"])}
 
     @classmethod
-    async def find_kept(cls, user_id: ObjectId, entry_id: ObjectId) -> Row | None:
+    async def find_restorable(cls, user_id: ObjectId, entry_id: ObjectId) -> Row | None:
         """The deleted entry; None when its time is over, though the database may not have removed it yet."""
-        since = naive_utc(utc_now() - KEPT)
-        return await cls._one({"_id": entry_id, "user_id": user_id, "deleted_at": {"$gt": since}})
+        since = naive_utc(utc_now() - RETENTION)
+        return await cls._find_one({"_id": entry_id, "user_id": user_id, "deleted_at": {"$gt": since}})
 
     @classmethod
-    async def take_back(cls, deleted: Row) -> bool:
+    async def remove(cls, deleted: Row) -> bool:
         """Whether it was still there to be taken back: one restore alone has it."""
-        return await cls._removed({"_id": deleted["_id"], "user_id": deleted["user_id"]})
+        return await cls._delete_one({"_id": deleted["_id"], "user_id": deleted["user_id"]})

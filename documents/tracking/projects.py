@@ -77,10 +77,10 @@ class Project(StoredDocument):
     @classmethod
     async def find_live(cls, user_id: ObjectId, project_id: ObjectId) -> Row | None:
         """The user's project, archived or not, unless it is being deleted."""
-        return await cls._one({"_id": project_id, "user_id": user_id, "deleted_at": None})
+        return await cls._find_one({"_id": project_id, "user_id": user_id, "deleted_at": None})
 
     @classmethod
-    async def holds_a_new_task(cls, user_id: ObjectId, project_id: ObjectId) -> bool:
+    async def confirm_live(cls, user_id: ObjectId, project_id: ObjectId) -> bool:
         """Whether the project is there now that a task was put into it: a deletion that begins later finds the task.
 
         A transaction does not see what has begun beside it. So it changes the project as well: the
@@ -89,22 +89,22 @@ class Project(StoredDocument):
         if current_session() is None:
             return await cls.find_live(user_id, project_id) is not None
         mine = {"_id": project_id, "user_id": user_id, "deleted_at": None}
-        return await cls._matched(mine, {"$inc": {"tasks_version": 1}})
+        return await cls._update_one(mine, {"$inc": {"tasks_version": 1}})
 
     @classmethod
-    async def page(cls, user_id: ObjectId, narrow: Row, *, after: str | None, limit: int) -> list[Row]:
+    async def find_page(cls, user_id: ObjectId, narrow: Row, *, after: str | None, limit: int) -> list[Row]:
         """At most `limit` of the user's projects by name, which are unique: those after this one."""
         beyond: Row = {} if after is None else {"name": {"$gt": after}}
         mine = {"user_id": user_id, "deleted_at": None, **narrow, **beyond}
-        return await cls.aggregated([{"$match": mine}, {"$sort": {"name": 1}}, {"$limit": limit}])
+        return await cls.aggregate_rows([{"$match": mine}, {"$sort": {"name": 1}}, {"$limit": limit}])
 
     @classmethod
-    async def change(cls, user_id: ObjectId, project_id: ObjectId, fields: Row, *, provided: Row) -> Row | None:
+    async def update_fields(cls, user_id: ObjectId, project_id: ObjectId, fields: Row, *, provided: Row) -> Row | None:
         """Sets these fields and no other; None when there is no such project, or `provided` is not so any more.
 
         Dotted names reach into the hourly rate. Raises DuplicateError when another project has the name.
         """
-        return await cls._changed(
+        return await cls._update_and_read(
             {"_id": project_id, "user_id": user_id, "deleted_at": None, **provided},
             {"$set": {**fields, "updated_at": naive_utc(utc_now())}},
         )
@@ -114,27 +114,27 @@ class Project(StoredDocument):
         """Whether the project is there and is being deleted: from now on, or since a deletion that was interrupted."""
         now = naive_utc(utc_now())
         mine: Row = {"_id": project_id, "user_id": user_id}
-        begun = await cls._matched({**mine, "deleted_at": None}, {"$set": {"deleted_at": now, "updated_at": now}})
-        return begun or await cls._one(mine, {"_id": 1}) is not None
+        begun = await cls._update_one({**mine, "deleted_at": None}, {"$set": {"deleted_at": now, "updated_at": now}})
+        return begun or await cls._find_one(mine, {"_id": 1}) is not None
 
     @classmethod
-    async def begin_taking_back(cls, project: Row) -> bool:
+    async def begin_deletion_if_unchanged(cls, project: Row) -> bool:
         """Whether a project is being deleted from now on, which has not been changed since it was read."""
         as_read: Row = {field: project[field] for field in ("_id", "user_id", "updated_at")}
-        return await cls._matched({**as_read, "deleted_at": None}, {"$set": {"deleted_at": naive_utc(utc_now())}})
+        return await cls._update_one({**as_read, "deleted_at": None}, {"$set": {"deleted_at": naive_utc(utc_now())}})
 
     @classmethod
-    async def give_back(cls, project: Row) -> bool:
+    async def cancel_deletion(cls, project: Row) -> bool:
         """Whether a project is there again whose taking back has begun. Raises DuplicateError: its name is taken."""
         mine = {"_id": project["_id"], "user_id": project["user_id"], **BEING_DELETED}
-        return await cls._matched(mine, {"$set": {"deleted_at": None}})
+        return await cls._update_one(mine, {"$set": {"deleted_at": None}})
 
     @classmethod
     async def end_deletion(cls, user_id: ObjectId, project_id: ObjectId) -> None:
         """Removes a project that is being deleted, once no task is in it."""
-        await cls._removed({"_id": project_id, "user_id": user_id, **BEING_DELETED})
+        await cls._delete_one({"_id": project_id, "user_id": user_id, **BEING_DELETED})
 
     @classmethod
-    async def all_being_deleted(cls) -> list[Row]:
+    async def find_being_deleted(cls) -> list[Row]:
         """The id and the user of every project whose deletion has begun and not ended, whosever it is."""
-        return await cls.aggregated([{"$match": BEING_DELETED}, {"$project": {"user_id": 1}}])
+        return await cls.aggregate_rows([{"$match": BEING_DELETED}, {"$project": {"user_id": 1}}])

@@ -30,17 +30,17 @@ async def count_entries_by_tag(user_id: ObjectId, *, after: str | None, limit: i
     return await _counted(user_id, _TAGS_OF_ENTRIES, after, limit)
 
 
-async def ids_with_tag(user_id: ObjectId, spellings: Collection[str]) -> list[ObjectId]:
+async def find_task_ids_with_tag(user_id: ObjectId, spellings: Collection[str]) -> list[ObjectId]:
     """The user's tasks that have the tag, or an entry that has it, those in the trash included."""
     tag = {"$in": [*spellings]}
     anywhere: list[Row] = [{"tags": tag}, {"active.tags": tag}, {"time_entries": {"$elemMatch": {"tags": tag}}}]
     # Two stages, which MongoDB joins: the embedded store would scan the collection for a $or at the top of the first.
     stages: list[Row] = [{"$match": {"user_id": user_id}}, {"$match": {"$or": anywhere}}, {"$project": {"_id": 1}}]
-    return [task["_id"] for task in await Task.aggregated(stages)]
+    return [task["_id"] for task in await Task.aggregate_rows(stages)]
 
 
 async def _counted(user_id: ObjectId, counting: list[Row], after: str | None, limit: int) -> dict[str, int]:
     live: Row = {"$match": {"user_id": user_id, "deleted_at": None}}
     beyond: list[Row] = [] if after is None else [{"$match": {"_id": {"$gt": after}}}]
-    found = await Task.aggregated([live, *counting, *beyond, {"$sort": {"_id": 1}}, {"$limit": limit}])
+    found = await Task.aggregate_rows([live, *counting, *beyond, {"$sort": {"_id": 1}}, {"$limit": limit}])
     return {row["_id"]: row["count"] for row in found}

@@ -8,11 +8,11 @@ from bson import ObjectId
 from app.clock import naive_utc, utc_now
 from documents.common.base import Row
 
-IN_ORDER: Row = {"started_at": 1, "id": 1}
+ENTRY_SORT: Row = {"started_at": 1, "id": 1}
 """How the ended entries of a task are kept."""
 
 
-def adding(task: Row, entries: list[Row]) -> Row:
+def push_entries(task: Row, entries: list[Row]) -> Row:
     """The update that puts ended entries among the others, and counts them."""
     first, last = task["first_started_at"], task["last_ended_at"]
     return {
@@ -24,11 +24,11 @@ def adding(task: Row, entries: list[Row]) -> Row:
             "tracked_seconds": sum(entry["duration_seconds"] for entry in entries),
             "entry_count": len(entries),
         },
-        "$push": {"time_entries": {"$each": entries, "$sort": IN_ORDER}},
+        "$push": {"time_entries": {"$each": entries, "$sort": ENTRY_SORT}},
     }
 
 
-def reckoned(**more: Any) -> Row:
+def recomputed_counters(**more: Any) -> Row:
     """What an update sets that has changed the entries: the counters, reckoned anew from them, and the next version."""
     return {
         "tracked_seconds": {"$sum": _of_each_entry("duration_seconds")},
@@ -41,12 +41,12 @@ def reckoned(**more: Any) -> Row:
     }
 
 
-def still_as_imported(task: Row) -> Row:
+def import_version_update(task: Row) -> Row:
     """What an import sets beside its change of a task that an import made, if nobody else has changed it since."""
     return {"import_version": task["version"] + 1} if task.get("import_version") == task["version"] else {}
 
 
-def unchanged_since(import_id: ObjectId, before: datetime) -> Row:
+def unmodified_import(import_id: ObjectId, before: datetime) -> Row:
     """In an aggregation: whether this import made `$$this` entry, and nobody has changed it since.
 
     Then it was changed last when it was made, or `before` the import began.

@@ -12,7 +12,13 @@ from typing_extensions import TypeAliasType
 from app.clock import naive_utc, utc_now
 from documents.common.base import Row, StoredDocument
 from documents.tracking.entries import EndedEntry, RunningEntry
-from documents.tracking.task_updates import IN_ORDER, adding, reckoned, still_as_imported, unchanged_since
+from documents.tracking.task_updates import (
+    ENTRY_SORT,
+    import_version_update,
+    push_entries,
+    recomputed_counters,
+    unmodified_import,
+)
 
 TaskStatus = TypeAliasType("TaskStatus", Literal["pending", "in_progress", "completed"])
 
@@ -80,7 +86,7 @@ class Task(StoredDocument):
     import_version: Annotated[int, Field(ge=1)] | None = None
     import_name: ImportName | None = None
 
-    whole: ClassVar[Row] = {"time_entries": 0}
+    read_projection: ClassVar[Row] = {"time_entries": 0}
 
     class Settings:
         """The collection and its indexes: one a promise, one a sort key, two for walking through time."""
@@ -133,44 +139,44 @@ class Task(StoredDocument):
     @classmethod
     async def find_live(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
         """The user's task without its entries, unless it is in the trash."""
-        return await cls._one({"_id": task_id, "user_id": user_id, "deleted_at": None}, cls.whole)
+        return await cls._find_one({"_id": task_id, "user_id": user_id, "deleted_at": None}, cls.read_projection)
 
     @classmethod
     async def find_any(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
         """The user's task without its entries, in the trash or not."""
-        return await cls._one({"_id": task_id, "user_id": user_id}, cls.whole)
+        return await cls._find_one({"_id": task_id, "user_id": user_id}, cls.read_projection)
 
     @classmethod
     async def find_live_with_entries(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
         """The user's task with the newest of its ended entries, oldest first, unless it is in the trash."""
-        return await cls._one(
+        return await cls._find_one(
             {"_id": task_id, "user_id": user_id, "deleted_at": None}, {"time_entries": {"$slice": -NEWEST_ENTRIES}}
         )
 
     @classmethod
-    async def find_any_with_all_entries(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
+    async def find_any_with_entries(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
         """The user's task with all its entries, in the trash or not."""
-        return await cls._one({"_id": task_id, "user_id": user_id})
+        return await cls._find_one({"_id": task_id, "user_id": user_id})
 
     @classmethod
-    async def sizes_of(cls, user_id: ObjectId, task_ids: list[ObjectId]) -> dict[ObjectId, int]:
+    async def sizes_in_bytes(cls, user_id: ObjectId, task_ids: list[ObjectId]) -> dict[ObjectId, int]:
         """How many bytes each of these tasks of the user takes, those in the trash too."""
         if not task_ids:
             return {}
         mine: Row = {"_id": {"$in": task_ids}, "user_id": user_id}
         size: Row = {"size": {"$bsonSize": "$$ROOT"}}
-        return {task["_id"]: task["size"] for task in await cls.aggregated([{"$match": mine}, {"$project": size}])}
+        return {task["_id"]: task["size"] for task in await cls.aggregate_rows([{"$match": mine}, {"$project": size}])}
 
     @classmethod
-    async def ids_in_project(cls, user_id: ObjectId, project_id: ObjectId) -> list[ObjectId]:
+    async def find_ids_in_project(cls, user_id: ObjectId, project_id: ObjectId) -> list[ObjectId]:
         """The user's tasks of a project, those in the trash included."""
         of_project = {"user_id": user_id, "project_id": project_id}
-        return [task["_id"] for task in await cls.aggregated([{"$match": of_project}, {"$project": {"_id": 1}}])]
+        return [task["_id"] for task in await cls.aggregate_rows([{"$match": of_project}, {"$project": {"_id": 1}}])]
 
     @classmethod
     async def find_running(cls, user_id: ObjectId) -> Row | None:
         """The task whose timer runs. The hint is for the embedded store, which would read all the user's tasks."""
-        return await cls._one({"user_id": user_id, **RUNNING}, cls.whole, hint=ONE_RUNNING_TIMER)
+        return await cls._find_one({"user_id": user_id, **RUNNING}, cls.read_projection, hint=ONE_RUNNING_TIMER)
 
     @classmethod
     async def find_with_ended_entry(
@@ -185,35 +191,35 @@ class Task(StoredDocument):
         if task_id is not None:
             condition["_id"] = task_id
         shown = {"title": 1, "tracked_seconds": 1, "version": 1, **one_entry}
-        return await cls._one(condition, shown, sort=[("last_ended_at", DESCENDING)])
+        return await cls._find_one(condition, shown, sort=[("last_ended_at", DESCENDING)])
 
     @classmethod
-    async def find_holder(cls, user_id: ObjectId, entry_id: ObjectId) -> Row | None:
+    async def find_by_ended_entry(cls, user_id: ObjectId, entry_id: ObjectId) -> Row | None:
         """The task that holds this ended entry, in the trash or not, with that entry alone."""
         one_entry = _one_entry(entry_id)
-        return await cls._one({"user_id": user_id, **one_entry}, {**_ALL_BUT_ENTRIES, **one_entry})
+        return await cls._find_one({"user_id": user_id, **one_entry}, {**_ALL_BUT_ENTRIES, **one_entry})
 
     @classmethod
     async def find_with_entry(cls, user_id: ObjectId, task_id: ObjectId, entry_id: ObjectId) -> Row | None:
         """The user's task with this one of its ended entries, or with none; None when it is in the trash."""
         shown = {**_ALL_BUT_ENTRIES, **_one_entry(entry_id)}
-        task = await cls._one({"_id": task_id, "user_id": user_id, "deleted_at": None}, shown)
+        task = await cls._find_one({"_id": task_id, "user_id": user_id, "deleted_at": None}, shown)
         return None if task is None else {"time_entries": [], **task}
 
     @classmethod
-    async def find_tracked_last(cls, user_id: ObjectId) -> Row | None:
+    async def find_last_tracked(cls, user_id: ObjectId) -> Row | None:
         """The task whose entry ended last, with that entry as its only one."""
         condition = {"user_id": user_id, "deleted_at": None, "last_ended_at": {"$type": "date"}}
-        last = await cls._one(condition, {"last_ended_at": 1}, sort=[("last_ended_at", DESCENDING)])
+        last = await cls._find_one(condition, {"last_ended_at": 1}, sort=[("last_ended_at", DESCENDING)])
         if last is None:
             return None
         ended_then = {"time_entries": {"$elemMatch": {"ended_at": last["last_ended_at"]}}}
-        return await cls._one({"_id": last["_id"], "user_id": user_id}, ended_then)
+        return await cls._find_one({"_id": last["_id"], "user_id": user_id}, ended_then)
 
     @classmethod
-    async def find_tracked_lately(cls, user_id: ObjectId, *, limit: int) -> list[Row]:
+    async def find_recently_tracked(cls, user_id: ObjectId, *, limit: int) -> list[Row]:
         """The live tasks whose entries ended last, the latest first, each with what tells it from others."""
-        return await cls.aggregated(
+        return await cls.aggregate_rows(
             [
                 {"$match": {"user_id": user_id, "last_ended_at": {"$type": "date"}}},
                 {"$match": {"deleted_at": None}},
@@ -224,23 +230,23 @@ class Task(StoredDocument):
         )
 
     @classmethod
-    async def change(cls, user_id: ObjectId, task_id: ObjectId, fields: Row) -> Row | None:
+    async def update_fields(cls, user_id: ObjectId, task_id: ObjectId, fields: Row) -> Row | None:
         """Sets these fields and no other, whatever else has changed; None when there is no such live task."""
-        return await cls._changed(
+        return await cls._update_and_read(
             {"_id": task_id, "user_id": user_id, "deleted_at": None},
             {"$set": {**fields, "updated_at": naive_utc(utc_now())}, "$inc": {"version": 1}},
         )
 
     @classmethod
-    async def leave_project(cls, user_id: ObjectId, task_id: ObjectId, project_id: ObjectId) -> Row | None:
+    async def remove_from_project(cls, user_id: ObjectId, task_id: ObjectId, project_id: ObjectId) -> Row | None:
         """Takes the task out of this project, in the trash or not; None when it is not in it."""
-        return await cls._changed(
+        return await cls._update_and_read(
             {"_id": task_id, "user_id": user_id, "project_id": project_id},
             {"$set": {"project_id": None, "updated_at": naive_utc(utc_now())}, "$inc": {"version": 1}},
         )
 
     @classmethod
-    async def change_version(cls, task: Row, fields: Row) -> Row | None:
+    async def update_at_version(cls, task: Row, fields: Row) -> Row | None:
         """Sets these fields on exactly the version that was read; None when it has moved on."""
         return await cls._at_version(task, {"$set": fields})
 
@@ -254,7 +260,7 @@ class Task(StoredDocument):
         return await cls._at_version(task, {"$set": begun})
 
     @classmethod
-    async def correct_timer(cls, task: Row, entry: Row) -> Row | None:
+    async def update_timer(cls, task: Row, entry: Row) -> Row | None:
         """Puts `entry` in the place of the running one it corrects; None when the task has moved on."""
         return await cls._at_version(task, {"$set": {"active": entry}}, {"active.id": entry["id"]})
 
@@ -265,7 +271,7 @@ class Task(StoredDocument):
         On exactly the version that was read, so that a correction made since is never lost;
         None when it has moved on.
         """
-        added = adding(task, [entry])
+        added = push_entries(task, [entry])
         return await cls._at_version(
             task,
             {**added, "$set": {**fields, **added["$set"]}, "$unset": {"active": ""}},
@@ -280,48 +286,49 @@ class Task(StoredDocument):
     @classmethod
     async def add_entry(cls, task: Row, entry: Row) -> Row | None:
         """Puts an ended entry among the others, on exactly the version that was read; None when it has moved on."""
-        return await cls._at_version(task, adding(task, [entry]))
+        return await cls._at_version(task, push_entries(task, [entry]))
 
     @classmethod
-    async def add_imported(cls, task: Row, entries: list[Row]) -> Row | None:
+    async def add_imported_entries(cls, task: Row, entries: list[Row]) -> Row | None:
         """Puts these ended entries among the others, on exactly the version that was read; None when it has moved on.
 
         Imports change nothing of what they made: a task that nobody else has changed stays such a one.
         """
-        added = adding(task, entries)
-        return await cls._at_version(task, {**added, "$set": {**added["$set"], **still_as_imported(task)}})
+        added = push_entries(task, entries)
+        return await cls._at_version(task, {**added, "$set": {**added["$set"], **import_version_update(task)}})
 
     @classmethod
-    async def take_back_imported(cls, task: Row, import_id: ObjectId, before: datetime) -> bool:
+    async def remove_imported_entries(cls, task: Row, import_id: ObjectId, before: datetime) -> bool:
         """Takes away the ended entries of this import that nobody has changed; False when the task has moved on."""
-        stay = {"$filter": {"input": "$time_entries", "cond": {"$not": [unchanged_since(import_id, before)]}}}
-        return await cls._matched(
-            _this_version(task), [{"$set": {"time_entries": stay}}, {"$set": reckoned(**still_as_imported(task))}]
+        stay = {"$filter": {"input": "$time_entries", "cond": {"$not": [unmodified_import(import_id, before)]}}}
+        return await cls._update_one(
+            _this_version(task),
+            [{"$set": {"time_entries": stay}}, {"$set": recomputed_counters(**import_version_update(task))}],
         )
 
     @classmethod
-    async def remove_imported(cls, task: Row) -> bool:
+    async def remove_imported_task(cls, task: Row) -> bool:
         """Whether a task was removed that an import made, that holds nothing, and that nobody has changed."""
         bare = {"entry_count": 0, "import_version": task["version"], "active": {"$exists": False}}
-        return await cls._removed({**_this_version(task), **bare})
+        return await cls._delete_one({**_this_version(task), **bare})
 
     @classmethod
-    async def change_entry(cls, task: Row, entry: Row) -> bool:
+    async def replace_entry(cls, task: Row, entry: Row) -> bool:
         """Puts the ended entry in the place of the one with its id; False when the task has moved on."""
-        return await cls._exchange(task, entry["id"], [entry])
+        return await cls._replace_entries(task, entry["id"], [entry])
 
     @classmethod
     async def split_entry(cls, task: Row, first: Row, second: Row) -> bool:
         """Puts two entries in the place of the one that has the id of the first; False when the task has moved on."""
-        return await cls._exchange(task, first["id"], [first, second])
+        return await cls._replace_entries(task, first["id"], [first, second])
 
     @classmethod
     async def remove_entry(cls, task: Row, entry_id: ObjectId) -> bool:
         """Takes an ended entry away; False when the task has moved on."""
-        return await cls._exchange(task, entry_id, [])
+        return await cls._replace_entries(task, entry_id, [])
 
     @classmethod
-    async def page(
+    async def find_page(
         cls, user_id: ObjectId, narrow: Row, then: Row, *, sort: list[tuple[str, int]], limit: int
     ) -> list[Row]:
         """At most `limit` of the user's tasks without their entries.
@@ -332,22 +339,22 @@ class Task(StoredDocument):
         stages: list[Row] = [{"$match": {"user_id": user_id, **narrow}}]
         if then:
             stages.append({"$match": then})
-        stages += [{"$sort": dict(sort)}, {"$limit": limit}, {"$project": cls.whole}]
-        return await cls.aggregated(stages)
+        stages += [{"$sort": dict(sort)}, {"$limit": limit}, {"$project": cls.read_projection}]
+        return await cls.aggregate_rows(stages)
 
     @classmethod
-    async def _exchange(cls, task: Row, gone: ObjectId, come: list[Row]) -> bool:
+    async def _replace_entries(cls, task: Row, gone: ObjectId, come: list[Row]) -> bool:
         """Whether these entries now stand in the place of the one that goes, on exactly the version that was read.
 
         The counters are reckoned anew from the entries, in the same update.
         """
         stay = {"$filter": {"input": "$time_entries", "cond": {"$ne": ["$$this.id", {"$literal": gone}]}}}
         entries = {"$concatArrays": [stay, {"$literal": come}]}
-        return await cls._matched(
+        return await cls._update_one(
             {**_this_version(task), **_one_entry(gone)},
             [
-                {"$set": {"time_entries": {"$sortArray": {"input": entries, "sortBy": IN_ORDER}}}},
-                {"$set": reckoned()},
+                {"$set": {"time_entries": {"$sortArray": {"input": entries, "sortBy": ENTRY_SORT}}}},
+                {"$set": recomputed_counters()},
             ],
         )
 
@@ -356,7 +363,7 @@ class Task(StoredDocument):
         """The task after an update of exactly the version that was read, reckoned without reading it again."""
         changes = {**update.get("$set", {}), "updated_at": naive_utc(utc_now())}
         counts = {**update.get("$inc", {}), "version": 1}
-        found = await cls._matched(
+        found = await cls._update_one(
             {**_this_version(task), **(condition or {})}, {**update, "$set": changes, "$inc": counts}
         )
         if not found:

@@ -16,9 +16,9 @@ from bson import ObjectId
 from app.clock import naive_utc, utc_now
 from app.database.deadlines import without_deadline
 from documents.common.base import Row
-from documents.tracking.deleted_entries import KEPT, DeletedEntry
+from documents.tracking.deleted_entries import RETENTION, DeletedEntry
 from documents.tracking.projects import Project
-from documents.tracking.queries.entry_filter import EntryFilter, ended_entries_of_tasks
+from documents.tracking.queries.entry_filter import EntryFilter, ended_entries_stages
 from documents.tracking.queries.timeline import find_running_entry
 from documents.tracking.tasks import Task
 from documents.transfer.task_batches import of_few_entries
@@ -50,13 +50,13 @@ async def entries_in_order(user_id: ObjectId, wanted: EntryFilter, *, now: datet
     mine, waiting = (None, []) if timer is None else (timer["entry"]["id"], [timer])
     in_order = {"$sort": {"entry.started_at": 1, "entry.id": 1}}
     stages = [
-        *ended_entries_of_tasks(user_id, wanted, _SHOWN),
+        *ended_entries_stages(user_id, wanted, _SHOWN),
         {"$unwind": "$entries"},
         {"$project": {**_SHOWN, "entry": "$entries"}},
-        *({"$match": condition} for condition in wanted.of_entry()),
+        *({"$match": condition} for condition in wanted.entry_conditions()),
         in_order,
     ]
-    found = Task.rows().aggregate(stages, batchSize=ENTRIES_AT_ONCE, allowDiskUse=True)
+    found = Task.collection().aggregate(stages, batchSize=ENTRIES_AT_ONCE, allowDiskUse=True)
     async with aclosing(in_batches(user_id, found, ENTRIES_AT_ONCE)) as batches:
         async for batch in batches:
             rows = [row for row in batch if row["entry"]["id"] != mine] if mine else batch
@@ -68,7 +68,7 @@ async def entries_in_order(user_id: ObjectId, wanted: EntryFilter, *, now: datet
 
 async def projects_of(user_id: ObjectId) -> Batches:
     """The user's projects by their making, but for those that are being deleted."""
-    found = Project.rows().find({"user_id": user_id, "deleted_at": None}, batch_size=ROWS_AT_ONCE).sort("_id", 1)
+    found = Project.collection().find({"user_id": user_id, "deleted_at": None}, batch_size=ROWS_AT_ONCE).sort("_id", 1)
     async with aclosing(in_batches(user_id, found, ROWS_AT_ONCE)) as batches:
         async for batch in batches:
             yield batch
@@ -77,11 +77,11 @@ async def projects_of(user_id: ObjectId) -> Batches:
 async def tasks_of(user_id: ObjectId) -> Batches:
     """The user's whole tasks by their making, those in the trash included, few enough at once for their entries."""
     in_order = [("created_at", 1), ("_id", 1)]
-    found = Task.rows().find({"user_id": user_id}, {"entry_count": 1}, batch_size=ROWS_AT_ONCE).sort(in_order)
+    found = Task.collection().find({"user_id": user_id}, {"entry_count": 1}, batch_size=ROWS_AT_ONCE).sort(in_order)
     async with aclosing(in_batches(user_id, found, ROWS_AT_ONCE)) as batches:
         async for batch in batches:
             for few in of_few_entries(batch, ENTRIES_AT_ONCE):
-                asked = Task.rows().find({"_id": {"$in": few}, "user_id": user_id})
+                asked = Task.collection().find({"_id": {"$in": few}, "user_id": user_id})
                 async with aclosing(in_batches(user_id, asked, ROWS_AT_ONCE)) as parts:
                     whole = {task["_id"]: task async for part in parts for task in part}
                 yield [whole[task_id] for task_id in few if task_id in whole]
@@ -92,8 +92,8 @@ async def deleted_entries_of(user_id: ObjectId) -> Batches:
 
     Read after the tasks, it shows an entry that is deleted meanwhile in both places, not in none.
     """
-    kept = {"user_id": user_id, "deleted_at": {"$gt": naive_utc(utc_now() - KEPT)}}
-    found = DeletedEntry.rows().find(kept, batch_size=ENTRIES_AT_ONCE).sort("_id", 1)
+    kept = {"user_id": user_id, "deleted_at": {"$gt": naive_utc(utc_now() - RETENTION)}}
+    found = DeletedEntry.collection().find(kept, batch_size=ENTRIES_AT_ONCE).sort("_id", 1)
     async with aclosing(in_batches(user_id, found, ENTRIES_AT_ONCE)) as batches:
         async for batch in batches:
             yield batch

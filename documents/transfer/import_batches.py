@@ -176,29 +176,29 @@ class ImportBatch(StoredDocument):
     @classmethod
     async def find(cls, user_id: ObjectId, import_id: ObjectId) -> Row | None:  # type: ignore[override]
         """The user's import."""
-        return await cls._one({"_id": import_id, "user_id": user_id})
+        return await cls._find_one({"_id": import_id, "user_id": user_id})
 
     @classmethod
     async def find_held(cls, user_id: ObjectId) -> Row | None:
         """The import that somebody is at, or was when last heard of."""
-        return await cls._one({"user_id": user_id, **HELD}, hint="one_import_at_a_time")
+        return await cls._find_one({"user_id": user_id, **HELD}, hint="one_import_at_a_time")
 
     @classmethod
     async def find_unfinished(cls, user_id: ObjectId, digest: str) -> Row | None:
         """The import of this very file that was interrupted."""
-        return await cls._one({"user_id": user_id, "digest": digest, "state": "interrupted"})
+        return await cls._find_one({"user_id": user_id, "digest": digest, "state": "interrupted"})
 
     @classmethod
     async def all_in_background(cls) -> list[Row]:
         """Every import that is to be read in and that nobody waits for, whosever it is, the first made first."""
         fields = dict.fromkeys(("user_id", "state", "taken_at", "holder"), 1)
-        found = await cls.aggregated([{"$match": BACKGROUND}, {"$project": fields}], hint=IN_BACKGROUND)
+        found = await cls.aggregate_rows([{"$match": BACKGROUND}, {"$project": fields}], hint=IN_BACKGROUND)
         return sorted(found, key=lambda batch: batch["_id"])
 
     @classmethod
     async def next_in_background(cls, user_id: ObjectId) -> Row | None:
         """The first made of those of the user."""
-        return await cls._one({"user_id": user_id, **BACKGROUND}, hint=IN_BACKGROUND, sort=[("_id", ASCENDING)])
+        return await cls._find_one({"user_id": user_id, **BACKGROUND}, hint=IN_BACKGROUND, sort=[("_id", ASCENDING)])
 
     @classmethod
     async def page(
@@ -213,7 +213,7 @@ class ImportBatch(StoredDocument):
         lists: Row = {"errors": "$errors", "notices": "$notices", "left_out": {"$ifNull": ["$left_out", []]}}
         lists["ignored_columns"] = {"$ifNull": ["$ignored_columns", []]}
         shown = {name: {"$slice": [found, findings]} for name, found in lists.items()}
-        return await cls.aggregated(
+        return await cls.aggregate_rows(
             [
                 {"$match": {"user_id": user_id}},
                 *beyond,
@@ -241,7 +241,7 @@ class ImportBatch(StoredDocument):
         if "background" in batch:
             update["$inc"] = {"background.tries": 1}
         try:
-            return await cls._changed(_as_read(batch), update)
+            return await cls._update_and_read(_as_read(batch), update)
         except DuplicateError:
             return None
 
@@ -249,17 +249,17 @@ class ImportBatch(StoredDocument):
     async def interrupt(cls, batch: Row) -> bool:
         """Whether the import, of whose holder nothing has been heard for long, is nobody's now."""
         state: ImportState = "interrupted" if batch["state"] == "under_way" else batch["state"]
-        return await cls._matched(_as_read(batch), {"$set": {"state": state}, "$unset": {"holder": ""}})
+        return await cls._update_one(_as_read(batch), {"$set": {"state": state}, "$unset": {"holder": ""}})
 
     @classmethod
     async def keep_hold(cls, batch: Row) -> bool:
         """Says that somebody is at it still; False when another has taken it over."""
-        return await cls._matched(_hold_on(batch), {"$set": {"taken_at": naive_utc(utc_now())}})
+        return await cls._update_one(_hold_on(batch), {"$set": {"taken_at": naive_utc(utc_now())}})
 
     @classmethod
     async def note(cls, batch: Row, fields: Row) -> bool:
         """Sets what is known of the file; False when another has taken the import over."""
-        return await cls._matched(_hold_on(batch), {"$set": {**fields, "taken_at": naive_utc(utc_now())}})
+        return await cls._update_one(_hold_on(batch), {"$set": {**fields, "taken_at": naive_utc(utc_now())}})
 
     @classmethod
     async def add_made(cls, batch: Row, made: dict[str, int], errors: list[Row], *, room: int, rows: int = 0) -> bool:
@@ -277,14 +277,14 @@ class ImportBatch(StoredDocument):
         }
         if errors[:room]:
             update["$push"] = {"errors": {"$each": errors[:room]}}
-        return await cls._matched(_hold_on(batch), update)
+        return await cls._update_one(_hold_on(batch), update)
 
     @classmethod
     async def let_go(cls, batch: Row, state: ImportState, **fields: Any) -> Row | None:
         """The import as it stands in the end, with these fields, nobody's any more; None when another has it."""
         ended: Row = {"state": state, "finished_at": naive_utc(utc_now()) if state in _ENDS else None}
         gone = {"holder": ""} if state == "interrupted" else {"holder": "", "background": ""}
-        return await cls._changed(_hold_on(batch), {"$set": {**ended, **fields}, "$unset": gone})
+        return await cls._update_and_read(_hold_on(batch), {"$set": {**ended, **fields}, "$unset": gone})
 
 
 def _hold_on(batch: Row) -> Row:

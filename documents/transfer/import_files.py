@@ -59,10 +59,10 @@ class ImportFile(StoredDocument):
     async def parts(cls, user_id: ObjectId, import_id: ObjectId) -> list[bytes]:
         """The parts of the file of this import, in their order."""
         mine = {"user_id": user_id, "import_id": import_id}
-        found = await cls.aggregated([{"$match": mine}, {"$project": {"number": 1}}])
+        found = await cls.aggregate_rows([{"$match": mine}, {"$project": {"number": 1}}])
         kept = []
         for part in sorted(found, key=lambda part: part["number"]):
-            whole = await cls._one({"_id": part["_id"], "user_id": user_id})
+            whole = await cls._find_one({"_id": part["_id"], "user_id": user_id})
             if whole is not None:
                 kept.append(bytes(whole["content"]))
         return kept
@@ -71,8 +71,8 @@ class ImportFile(StoredDocument):
     async def remove_all(cls, user_id: ObjectId, import_id: ObjectId) -> None:
         """Removes the file of this import."""
         mine = {"user_id": user_id, "import_id": import_id}
-        for part in await cls.aggregated([{"$match": mine}, {"$project": {"_id": 1}}]):
-            await cls.remove_of(user_id, part["_id"])
+        for part in await cls.aggregate_rows([{"$match": mine}, {"$project": {"_id": 1}}]):
+            await cls.delete_by_id(user_id, part["_id"])
 
 
 def packed(file: BinaryIO) -> list[bytes]:

@@ -10,8 +10,8 @@ from documents.common.base import Row, StoredDocument
 from documents.common.transactions import current_session
 from documents.tracking.deleted_entries import DeletedEntry
 from documents.tracking.projects import Project
-from documents.tracking.queries.overlap import ended_entries_beside
-from documents.tracking.task_updates import unchanged_since
+from documents.tracking.queries.overlap import overlapping_entries_stages
+from documents.tracking.task_updates import unmodified_import
 from documents.tracking.tasks import Task
 from documents.transfer.task_batches import of_few_entries
 
@@ -52,7 +52,7 @@ async def entries_of(user_id: ObjectId, tasks: list[Row]) -> AsyncIterator[list[
     shown = {f"time_entries.{name}": 1 for name in _KNOWN_BY}
     for few in of_few_entries(tasks, ROWS_AT_ONCE):
         with without_deadline():
-            found = await Task.rows().find({"_id": {"$in": few}, "user_id": user_id}, shown).to_list(None)
+            found = await Task.collection().find({"_id": {"$in": few}, "user_id": user_id}, shown).to_list(None)
         yield [{**entry, "task_id": task["_id"]} for task in found for entry in task.get("time_entries", ())]
 
 
@@ -73,7 +73,7 @@ async def time_within(user_id: ObjectId, since: datetime, until: datetime) -> li
     """The ended entries that share a part of [since, until), by their start, each with its task_id and import_id."""
     shown = {name: f"$entry.{name}" for name in ("id", "started_at", "ended_at", "import_id")}
     stages = [
-        *ended_entries_beside(user_id, since, until),
+        *overlapping_entries_stages(user_id, since, until),
         {"$project": {"_id": 0, "task_id": "$_id", **shown}},
     ]
     found = [row async for row in _streamed(Task, stages)]
@@ -82,7 +82,7 @@ async def time_within(user_id: ObjectId, since: datetime, until: datetime) -> li
 
 async def tasks_with_untouched_entries(user_id: ObjectId, import_id: ObjectId, before: datetime) -> list[ObjectId]:
     """The user's tasks, in the trash or not, that hold an entry of this import as it was made."""
-    untouched = {"$filter": {"input": "$time_entries", "cond": unchanged_since(import_id, before)}}
+    untouched = {"$filter": {"input": "$time_entries", "cond": unmodified_import(import_id, before)}}
     stages: list[Row] = [
         {"$match": {"user_id": user_id}},
         {"$match": {"time_entries": {"$elemMatch": {"import_id": import_id}}}},
@@ -115,7 +115,7 @@ async def made_deleted(user_id: ObjectId, import_id: ObjectId, before: datetime)
 
 async def _streamed(document: type[StoredDocument], stages: list[Row]) -> AsyncIterator[Row]:
     """The rows of an aggregation, a few in memory at a time. It takes as long as it takes."""
-    found = document.rows().aggregate(stages, batchSize=ROWS_AT_ONCE, session=current_session())
+    found = document.collection().aggregate(stages, batchSize=ROWS_AT_ONCE, session=current_session())
     while True:
         with without_deadline():
             rows = await found.to_list(ROWS_AT_ONCE)

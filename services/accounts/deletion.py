@@ -9,7 +9,7 @@ from bson import ObjectId
 from app.clock import aware_utc, utc_now
 from documents.accounts.deletions import AccountDeletion
 from documents.accounts.users import User
-from documents.registry import OWNED
+from documents.registry import USER_DOCUMENTS
 from services.accounts.authentication import KNOWN_SECONDS, authentication_service
 from services.accounts.users import WrongPasswordError, user_service
 from services.common.acting_user import ActingUser
@@ -39,7 +39,7 @@ class AccountDeletionService:
 
     async def finish(self) -> None:
         """Ends the deletions, whosever they are, that were interrupted."""
-        for user in await User.all_being_deleted():
+        for user in await User.find_being_deleted():
             await self._remove(user["_id"])
         for deletion in await AccountDeletion.all_under_way():
             await self._sweep(deletion["_id"], wait=aware_utc(deletion["created_at"]) + SWEPT_AGAIN_AFTER - utc_now())
@@ -63,10 +63,10 @@ class AccountDeletionService:
 
     @staticmethod
     async def _empty(user_id: ObjectId) -> None:
-        for document in OWNED:
-            while ids := await document.ids_of(user_id):
+        for document in USER_DOCUMENTS:
+            while ids := await document.find_ids(user_id):
                 for document_id in ids:
-                    await document.remove_of(user_id, document_id)
+                    await document.delete_by_id(user_id, document_id)
 
 
 account_deletion_service = AccountDeletionService()

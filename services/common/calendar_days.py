@@ -11,7 +11,7 @@ _ONE_DAY = timedelta(days=1)
 _1970 = date(1970, 1, 1).toordinal()
 
 
-def first_instant(day: date, zone: ZoneInfo) -> datetime:
+def start_of_day(day: date, zone: ZoneInfo) -> datetime:
     """The first instant at which the calendar of the zone shows this day or a later one; aware, in UTC.
 
     So each instant belongs to exactly one of the stretches [first_instant(day), first_instant(next
@@ -58,7 +58,7 @@ class LocalDays:
         """The day of this date."""
         return LocalDay(day, self._begin(day), self._begin(day + _ONE_DAY))
 
-    def at(self, second: int) -> LocalDay:
+    def day_at(self, second: int) -> LocalDay:
         """The day that an instant belongs to, in seconds since 1970."""
         number = second // DAY_SECONDS
         for day in self._around.get(number) or self._look_around(number):
@@ -66,22 +66,22 @@ class LocalDays:
                 break
         return day
 
-    def cut(self, begin: int, end: int) -> Iterable[tuple[date, int, int]]:
+    def split_at_midnight(self, begin: int, end: int) -> Iterable[tuple[date, int, int]]:
         """The parts of [begin, end), cut at each midnight, each with the date of its day; one part of an empty one."""
-        day = self.at(begin)
+        day = self.day_at(begin)
         return ((day.date, begin, end),) if end <= day.end else self._parts(day, begin, end)
 
     def _parts(self, day: LocalDay, begin: int, end: int) -> Iterator[tuple[date, int, int]]:
         while end > day.end:
             yield day.date, begin, day.end
             begin = day.end
-            day = self.at(begin)
+            day = self.day_at(begin)
         yield day.date, begin, end
 
     def _begin(self, day: date) -> int:
         begin = self._begins.get(day)
         if begin is None:
-            begin = self._begins[day] = int(first_instant(day, self.zone).timestamp())
+            begin = self._begins[day] = int(start_of_day(day, self.zone).timestamp())
         return begin
 
     def _look_around(self, number: int) -> list[LocalDay]:

@@ -66,7 +66,7 @@ async def retry_transaction(attempt: Callable[[], Awaitable[T | None]]) -> T:
 
     async def as_one() -> T | None:
         try:
-            return await IdempotencyKey.in_transaction(attempt)  # the transaction is of the whole database
+            return await IdempotencyKey.run_in_transaction(attempt)  # the transaction is of the whole database
         except DuplicateError:
             return None
 

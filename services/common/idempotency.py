@@ -55,9 +55,9 @@ class Attempt:
 
     def __init__(self, held: Row | None = None) -> None:
         self._held = held
-        self.retried = held is not None and held["taken_at"] != held["created_at"]
-        self.subject: ObjectId | None = held["subject"] if held else None
-        self.done: list[Any] = held["done"] if held else []
+        self.is_retry = held is not None and held["taken_at"] != held["created_at"]
+        self.subject_id: ObjectId | None = held["subject"] if held else None
+        self.completed_parts: list[Any] = held["done"] if held else []
 
     def new_id(self, part: int = 0) -> ObjectId:
         """The id of the thing that is to be made: the same one at every try of a request that has a key."""
@@ -67,26 +67,26 @@ class Attempt:
         rest = hashlib.blake2b(f"{self._held['seed']}/{part}".encode(), digest_size=8).digest()
         return ObjectId(begun.to_bytes(4) + rest)
 
-    async def is_about_to_end(self, entry_id: ObjectId) -> None:
+    async def save_subject(self, entry_id: ObjectId) -> None:
         """Tells the next try which entry this one ends, in case that it comes to no answer."""
         if self._held is not None:
-            await IdempotencyKey.remember(self._held, entry_id)
+            await IdempotencyKey.save_subject(self._held, entry_id)
 
-    async def has_done(self, part: Any) -> None:
+    async def save_part(self, part: Any) -> None:
         """Keeps what the next part of the work was answered: the next try goes on after it.
 
         However many parts there are, nobody takes over work that goes on. Raises
         IdempotencyInProgressError when somebody has, since a part took too long.
         """
-        if self._held is not None and not await IdempotencyKey.keep_part(self._held, part):
+        if self._held is not None and not await IdempotencyKey.save_part(self._held, part):
             raise IdempotencyInProgressError
 
-    async def keeps(self, answer: Versioned) -> None:
+    async def save_response(self, answer: Versioned) -> None:
         """Keeps the answer in the transaction that does the work: both are there, or none.
 
         Raises IdempotencyInProgressError when another try has taken the work over.
         """
-        if self._held is not None and not await IdempotencyKey.keep_answer(self._held, _kept(answer)):
+        if self._held is not None and not await IdempotencyKey.save_response(self._held, _kept(answer)):
             raise IdempotencyInProgressError
 
 
@@ -111,7 +111,7 @@ async def run_once(
     except Exception:
         await _release(held)
         raise
-    await IdempotencyKey.keep_answer(held, _kept(answer))
+    await IdempotencyKey.save_response(held, _kept(answer))
     return answer
 
 
@@ -126,17 +126,17 @@ async def _hold(user: ActingUser, sent: RequestKey) -> Row:
         try:
             return await IdempotencyKey.new(user.id, key=sent.key, fingerprint=sent.fingerprint).add()
         except DuplicateError:
-            known = await IdempotencyKey.find_known(user.id, sent.key)
+            known = await IdempotencyKey.find_by_key(user.id, sent.key)
         if known is None:
             return None
-        if IdempotencyKey.is_over(known):
-            await IdempotencyKey.forget(known)
+        if IdempotencyKey.is_expired(known):
+            await IdempotencyKey.discard(known)
             return None
         if known["fingerprint"] != sent.fingerprint:
             raise IdempotencyKeyReusedError
-        if IdempotencyKey.is_under_way(known):
+        if IdempotencyKey.is_in_progress(known):
             raise IdempotencyInProgressError
-        return known if known["answer"] is not None else await IdempotencyKey.take_over(known)
+        return known if known["answer"] is not None else await IdempotencyKey.acquire(known)
 
     return await retry_on_conflict(attempt)
 
@@ -151,9 +151,9 @@ def _replayed(kept: Row) -> Versioned:
 async def _settle_error(held: Row, error: ServiceError) -> None:
     if isinstance(error, ConflictError):
         kept = {"code": error.code, "detail": str(error), "extra": error.extra}
-        await IdempotencyKey.keep_answer(held, kept)
+        await IdempotencyKey.save_response(held, kept)
     elif error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        await IdempotencyKey.forget(held)
+        await IdempotencyKey.discard(held)
     else:
         await _release(held)
 

@@ -13,5 +13,5 @@ async def newest_first_page(
     """A page of the user's documents, and the cursor of the next one. Raises InvalidCursorError."""
     scope = cursor_scope(list_name, user_id, query)
     after = None if query.cursor is None else decode_cursor(query.cursor, scope=scope).value
-    found = await document.newest_of(user_id, after=after, limit=query.limit + 1)
+    found = await document.find_newest(user_id, after=after, limit=query.limit + 1)
     return page_of(found, limit=query.limit, position=lambda row: Position(row["_id"]), scope=scope)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from typing_extensions import TypeAliasType
 
-RoundingWay = Literal["up", "nearest", "down"]
+RoundingMode = Literal["up", "nearest", "down"]
 RoundingScope = TypeAliasType("RoundingScope", Literal["entry", "day", "total"])
 
 HOUR_SECONDS = 3600
@@ -16,22 +16,22 @@ HOUR_SECONDS = 3600
 class Rounding:
     """To whole multiples of so many minutes: the next one, the nearest one (a half goes up), or the one before."""
 
-    way: RoundingWay
+    mode: RoundingMode
     minutes: int
 
-    def of(self, seconds: int) -> int:
+    def apply(self, seconds: int) -> int:
         """The seconds, rounded."""
         step = self.minutes * 60
-        if self.way == "up":
+        if self.mode == "up":
             return -(-seconds // step) * step
-        if self.way == "nearest":
+        if self.mode == "nearest":
             return (2 * seconds + step) // (2 * step) * step
         return seconds // step * step
 
     def __str__(self) -> str:
-        return f"{self.way}:{self.minutes}"
+        return f"{self.mode}:{self.minutes}"
 
 
-def amount_of(rate_seconds: int | Fraction) -> int:
+def amount_from_rate_seconds(rate_seconds: int | Fraction) -> int:
     """What seconds at so much an hour cost, `rate_seconds` being the two multiplied: rounded half to even."""
     return round(Fraction(rate_seconds, HOUR_SECONDS))

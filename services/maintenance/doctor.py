@@ -8,8 +8,8 @@ from bson import ObjectId
 
 from documents.accounts.users import User
 from documents.common.base import Row, StoredDocument
-from documents.common.json_schema import schema_errors, schema_of, shown
-from documents.maintenance.inspection import every, owners, wrong_structure
+from documents.common.json_schema import format_value, schema_of, schema_violations
+from documents.maintenance.inspection import find_structure_errors, iterate_owner_ids, iterate_rows
 from documents.registry import DOCUMENTS
 from documents.tracking.deleted_entries import DeletedEntry
 from documents.tracking.projects import Project
@@ -17,7 +17,7 @@ from documents.tracking.tasks import Task
 from documents.transfer.import_batches import ImportBatch
 from services.common.concurrency import retry_on_conflict
 from services.common.values.emails import email_key
-from services.tracking.rules.invariants import entry_ids, import_ids, verdict_on
+from services.tracking.rules.invariants import check_task, entry_ids, import_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +59,13 @@ class Examination:
 
     async def findings(self) -> AsyncIterator[Finding]:
         """Each thing that is wrong, as it is found."""
-        async for collection, about, says in wrong_structure():
+        async for collection, about, says in find_structure_errors():
             yield Finding(collection, about, says)
         for document in DOCUMENTS:
             if document is not Task:
                 async for finding in _wrong_documents(document):
                     yield finding
-        async for user_id in owners(Task):
+        async for user_id in iterate_owner_ids(Task):
             for finding in await self._wrong_tasks(user_id):
                 yield finding
 
@@ -77,13 +77,13 @@ class Examination:
         """
         look = await _look_at(user_id)
         if look.doubtful:
-            look = await retry_on_conflict(lambda: Task.in_transaction(lambda: _look_at(user_id)))
+            look = await retry_on_conflict(lambda: Task.run_in_transaction(lambda: _look_at(user_id)))
         self.tasks += look.tasks
         self.entries += look.entries
         mendable = {wrong.task_id for wrong in look.found if wrong.mendable} if self._repair else set()
         mended = {task_id for task_id in mendable if await _mend(user_id, task_id)}
         return [
-            Finding("tasks", shown(wrong.task_id), wrong.says, mended=wrong.mendable and wrong.task_id in mended)
+            Finding("tasks", format_value(wrong.task_id), wrong.says, mended=wrong.mendable and wrong.task_id in mended)
             for wrong in look.found
         ]
 
@@ -110,7 +110,7 @@ class _Look:
 async def _look_at(user_id: Any) -> _Look:
     look = _Look()
     between = await _Between.of(user_id)
-    async for task in every(Task, {"user_id": user_id}):
+    async for task in iterate_rows(Task, {"user_id": user_id}):
         alone, several = list(_wrong_alone(task)), list(between.wrong_with(task))
         look.tasks += 1
         look.entries += len(entry_ids(task))
@@ -120,11 +120,11 @@ async def _look_at(user_id: Any) -> _Look:
 
 
 def _wrong_alone(task: Row) -> Iterator[_Wrong]:
-    task_id, verdict = task["_id"], verdict_on(task)
-    yield from (_Wrong(task_id, says) for says in verdict.refused + verdict.wrong)
+    task_id, verdict = task["_id"], check_task(task)
+    yield from (_Wrong(task_id, says) for says in verdict.schema_errors + verdict.inconsistencies)
     for name, value in verdict.counters.items():
-        stands = shown(task[name]) if name in task else "missing"
-        yield _Wrong(task_id, f"{name} is {stands}, its entries say {shown(value)}", mendable=True)
+        stands = format_value(task[name]) if name in task else "missing"
+        yield _Wrong(task_id, f"{name} is {stands}, its entries say {format_value(value)}", mendable=True)
 
 
 class _Between:
@@ -147,16 +147,16 @@ class _Between:
         return cls(
             user_id,
             is_known=await User.with_id(user_id) is not None,
-            projects={row["_id"] async for row in every(Project, mine)},
-            deleted={row["_id"] async for row in every(DeletedEntry, mine)},
-            imports={row["_id"] async for row in every(ImportBatch, mine)},
+            projects={row["_id"] async for row in iterate_rows(Project, mine)},
+            deleted={row["_id"] async for row in iterate_rows(DeletedEntry, mine)},
+            imports={row["_id"] async for row in iterate_rows(ImportBatch, mine)},
         )
 
     def wrong_with(self, task: Row) -> Iterator[_Wrong]:
         """What does not go with the tasks before it, or with the rest."""
-        task_id, about = task["_id"], shown(task["_id"])
+        task_id, about = task["_id"], format_value(task["_id"])
         if not self._is_known:
-            yield _Wrong(task_id, f"its user {shown(self._user_id)} does not exist")
+            yield _Wrong(task_id, f"its user {format_value(self._user_id)} does not exist")
         project_id = task.get("project_id")
         if isinstance(project_id, ObjectId) and project_id not in self._projects:
             yield _Wrong(task_id, f"project_id is {project_id}, which is no project of its user", mendable=True)
@@ -178,14 +178,14 @@ async def _mend(user_id: Any, task_id: Any) -> bool:
 
     async def attempt() -> bool | None:
         mine = {"user_id": user_id}
-        for task in [task async for task in every(Task, {"_id": task_id, **mine})]:
-            verdict, project_id = verdict_on(task), task.get("project_id")
-            if verdict.refused:
+        for task in [task async for task in iterate_rows(Task, {"_id": task_id, **mine})]:
+            verdict, project_id = check_task(task), task.get("project_id")
+            if verdict.schema_errors:
                 return False  # the database would refuse the change
             fields = dict(verdict.counters)
-            if project_id and not [project async for project in every(Project, {"_id": project_id, **mine})]:
+            if project_id and not [project async for project in iterate_rows(Project, {"_id": project_id, **mine})]:
                 fields["project_id"] = None
-            if fields and await Task.change_version(task, fields) is None:
+            if fields and await Task.update_at_version(task, fields) is None:
                 return None
         return True
 
@@ -195,15 +195,15 @@ async def _mend(user_id: Any, task_id: Any) -> bool:
 async def _wrong_documents(document: type[StoredDocument]) -> AsyncIterator[Finding]:
     """What is wrong with the documents of a collection, each by itself, and those of a user who does not exist."""
     name, schema = document.get_collection_name(), schema_of(document)
-    async for row in every(document):
-        wrong = [f"{mistake.at} {mistake.says}" for mistake in schema_errors(schema, row)]
+    async for row in iterate_rows(document):
+        wrong = [f"{mistake.at} {mistake.says}" for mistake in schema_violations(schema, row)]
         for says in wrong or _contradictions(document, row):
-            yield Finding(name, shown(row["_id"]), says)
+            yield Finding(name, format_value(row["_id"]), says)
     if "user_id" in document.model_fields:
-        async for user_id in owners(document):
+        async for user_id in iterate_owner_ids(document):
             if await User.with_id(user_id) is None:
-                async for row in every(document, {"user_id": user_id}):
-                    yield Finding(name, shown(row["_id"]), f"its user {shown(user_id)} does not exist")
+                async for row in iterate_rows(document, {"user_id": user_id}):
+                    yield Finding(name, format_value(row["_id"]), f"its user {format_value(user_id)} does not exist")
 
 
 def _contradictions(document: type[StoredDocument], row: Row) -> Iterator[str]:

@@ -25,7 +25,7 @@ from services.reporting.schemas import (
     TodayRead,
 )
 from services.reporting.summary import Plan, ReportSums, read_amounts
-from services.tracking.rules.ranges import TimeRange, entry_filter, time_range
+from services.tracking.rules.ranges import TimeRange, build_entry_filter, parse_time_range
 from services.tracking.schemas.timer import read_timer
 
 RECENT_TASKS = 5
@@ -37,12 +37,12 @@ class ReportService:
 
     async def summary(self, user: ActingUser, *, query: SummaryQuery) -> SummaryRead:
         """Tracked time by rows. Raises ValidationError for no time between from and to, or too large an answer."""
-        asked = _in_whole_seconds(time_range(user, query))
+        asked = _in_whole_seconds(parse_time_range(user, query))
         sums = ReportSums(_plan(user, query, asked))
         running_seconds = await add_entries(
             user.id,
             sums,
-            entry_filter(query, asked),
+            build_entry_filter(query, asked),
             now=utc_now(),
             include_running=query.include_running,
             money=True,
@@ -68,9 +68,9 @@ class ReportService:
         """A week as a grid of tasks and days."""
         now, days = utc_now(), LocalDays(ZoneInfo(query.timezone or user.timezone))
         week_start = _week_start(user, query.week_start)
-        first = first_of_week(query.date or days.at(int(now.timestamp())).date, week_start)
+        first = first_of_week(query.date or days.day_at(int(now.timestamp())).date, week_start)
         sums = _sums_of_week(days, first, ("task", "day"))
-        wanted = entry_filter(query, _time_of(sums.plan))
+        wanted = build_entry_filter(query, _time_of(sums.plan))
         await add_entries(user.id, sums, wanted, now=now, include_running=query.include_running, money=False)
         added, rows = await in_pieces(sums.result())
         dates = [(first + timedelta(days=number)).isoformat() for number in range(_WEEK.days)]
@@ -87,7 +87,7 @@ class ReportService:
     async def today(self, user: ActingUser, *, query: TodayQuery) -> TodayRead:
         """What a status bar shows: this day, this week, the running timer, and the tasks tracked last."""
         now, days = utc_now(), LocalDays(ZoneInfo(query.timezone or user.timezone))
-        today = days.at(int(now.timestamp())).date
+        today = days.day_at(int(now.timestamp())).date
         sums = _sums_of_week(days, first_of_week(today, user.week_start), ("day",))
         # First: a timer that is stopped in between is then met twice and counted once, but never missed.
         running = await Task.find_running(user.id)
@@ -99,7 +99,7 @@ class ReportService:
         wanted = EntryFilter(since=naive_utc(asked.since), until=naive_utc(asked.until))
         _, lately = await asyncio.gather(
             add_ended(user.id, sums, wanted, Needs.of(sums, money=False), None, but=but),
-            Task.find_tracked_lately(user.id, limit=RECENT_TASKS + 1),
+            Task.find_recently_tracked(user.id, limit=RECENT_TASKS + 1),
         )
         added, rows = await in_pieces(sums.result())
         return {

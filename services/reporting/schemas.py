@@ -7,14 +7,14 @@ from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from documents.tracking.tasks import TaskStatus
-from services.common.rounding import Rounding, RoundingScope, RoundingWay
+from services.common.rounding import Rounding, RoundingMode, RoundingScope
 from services.common.values.fields import BooleanFlag, CurrencyCode, Day, FirstDayOfWeek, Id, Timestamp, WeekStart, Zone
 from services.reporting.row_keys import GroupBy
 from services.tracking.schemas.ranges import FilterQuery, RangeQuery
 from services.tracking.schemas.timer import TIMER_EXAMPLE, TimerRead
 
 _GROUPS: tuple[GroupBy, ...] = get_args(GroupBy)
-_WAYS: tuple[RoundingWay, ...] = get_args(RoundingWay)
+_WAYS: tuple[RoundingMode, ...] = get_args(RoundingMode)
 _MAX_GROUPS = 2
 _MAX_MINUTES = 1440
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from app.clock import rfc3339
 from app.errors import FieldError, ValidationError
 from services.common.calendar_days import LocalDays
-from services.common.rounding import Rounding, RoundingScope, amount_of
+from services.common.rounding import Rounding, RoundingScope, amount_from_rate_seconds
 from services.reporting.clock_hours import LocalHours
 from services.reporting.row_keys import (
     HOURS,
@@ -120,7 +120,7 @@ class ReportSums:
         self.tasks: dict[str, TrackedTask] = {}
         self._hours = LocalHours(self.days)
         self._keys = [keys_by(group, week_start=plan.week_start) for group in plan.groups]
-        self._lens = plan.rounding.of if plan.rounding is not None and plan.scope == "entry" else None
+        self._lens = plan.rounding.apply if plan.rounding is not None and plan.scope == "entry" else None
         self._day_by_day = plan.scope == "day"
         # Whether a row is merged from those inside it: rows of tags overlap, hours are slices that round by themselves.
         self._merges = [group not in {"tag", "hour"} for group in plan.groups] + [False]
@@ -139,7 +139,7 @@ class ReportSums:
             if begin >= end and (begin > end or begin == until or entry.begin < entry.end):
                 continue
             self._entries += 1
-            for day, part_begin, part_end in self.days.cut(begin, end):
+            for day, part_begin, part_end in self.days.split_at_midnight(begin, end):
                 self._put_into(self._root, 0, task, entry, Slice(day, 0, part_begin, part_end))
                 if self._is_time_to_pause():
                     yield
@@ -223,7 +223,7 @@ class ReportSums:
         seconds = rounded = 0
         money: dict[str, int | Fraction] = {}
         for part in row.parts.values():
-            part_rounded = part.weight if self.plan.rounding is None else self.plan.rounding.of(part.weight)
+            part_rounded = part.weight if self.plan.rounding is None else self.plan.rounding.apply(part.weight)
             seconds += part.seconds
             rounded += part_rounded
             for currency, amount in part.money.items():
@@ -232,7 +232,9 @@ class ReportSums:
             if self._is_time_to_pause(1):
                 yield
         row.added = Sum(
-            seconds, rounded, {currency: amount_of(rate_seconds) for currency, rate_seconds in money.items()}
+            seconds,
+            rounded,
+            {currency: amount_from_rate_seconds(rate_seconds) for currency, rate_seconds in money.items()},
         )
         return row.added
 
@@ -291,7 +293,7 @@ class ReportSums:
             yield from HOURS
             return
         key_of = key_of_day(group, week_start=self.plan.week_start)
-        first, last = self.days.at(self.plan.since).date, self.days.at(self.plan.until - 1).date
+        first, last = self.days.day_at(self.plan.since).date, self.days.day_at(self.plan.until - 1).date
         for day in days_for_keys(group, first, last):
             stretch = self.days.day(day)
             yield key_of(day) if group in PERIODS or stretch.begin < stretch.end else None

@@ -14,7 +14,7 @@ from services.common.concurrency import retry_transaction
 from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.values.versions import Versioned
 from services.tracking.rules.overlap import effective_policy
-from services.tracking.rules.transaction_sizes import require_small_enough
+from services.tracking.rules.transaction_sizes import require_transaction_size
 from services.tracking.schemas.bulk import BulkOperation, BulkOperationResult, BulkRequest
 from services.tracking.schemas.problems import Problem
 from services.tracking.schemas.tasks import TaskCreate, TaskUpdate
@@ -38,17 +38,17 @@ class BulkService:
 
         async def do(work: Attempt) -> Versioned:
             if bulk.atomic:
-                await require_small_enough(user.id, (operation.task_id or "" for operation in bulk.operations))
+                await require_transaction_size(user.id, (operation.task_id or "" for operation in bulk.operations))
                 return await retry_transaction(lambda: self._all_or_none(acting, bulk, work))
             return _answer(await self._each_for_itself(acting, bulk, work))
 
         return await run_once(user, request_key, do)
 
     async def _each_for_itself(self, user: ActingUser, bulk: BulkRequest, work: Attempt) -> list[BulkOperationResult]:
-        results: list[BulkOperationResult] = [*work.done]
+        results: list[BulkOperationResult] = [*work.completed_parts]
         for index in range(len(results), len(bulk.operations)):
             results.append(await self._alone(user, bulk, index, work))
-            await work.has_done(results[-1])
+            await work.save_part(results[-1])
         return results
 
     async def _all_or_none(self, user: ActingUser, bulk: BulkRequest, work: Attempt) -> Versioned:
@@ -59,7 +59,7 @@ class BulkService:
             except ServiceError as error:
                 raise _placed(error, index, failed_index=index) from error
         answer = _answer(results)
-        await work.keeps(answer)
+        await work.save_response(answer)
         return answer
 
     async def _alone(self, user: ActingUser, bulk: BulkRequest, index: int, work: Attempt) -> BulkOperationResult:
@@ -72,14 +72,14 @@ class BulkService:
     async def _done(self, user: ActingUser, operation: BulkOperation, index: int, work: Attempt) -> BulkOperationResult:
         if operation.op == "create":
             new = _parsed(TaskCreate, operation.body)
-            made = await task_service.make(user, new, task_id=work.new_id(index), retried=work.retried)
+            made = await task_service.create_with_id(user, new, task_id=work.new_id(index), retried=work.is_retry)
             return {"status": 201, "body": made.body}
         task_id = operation.task_id or ""
         if operation.op == "update":
             change = _parsed(TaskUpdate, operation.body)
-            changed = await task_service.change(user, task_id=task_id, change=change, if_match=None)
+            changed = await task_service.update(user, task_id=task_id, change=change, if_match=None)
             return {"status": 200, "body": changed.body}
-        await self._trash(user, task_id, retried=work.retried)
+        await self._trash(user, task_id, retried=work.is_retry)
         return {"status": 204, "body": None}
 
     async def _trash(self, user: ActingUser, task_id: str, *, retried: bool) -> None:
@@ -87,7 +87,7 @@ class BulkService:
             await task_service.trash(user, task_id=task_id, if_match=None)
         except TaskNotFoundError:
             # The try before this one may have come to an end right after this.
-            if not (retried and await task_service.is_in_the_trash(user, task_id=task_id)):
+            if not (retried and await task_service.is_in_trash(user, task_id=task_id)):
                 raise
 
 

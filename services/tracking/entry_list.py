@@ -14,15 +14,15 @@ from documents.tracking.queries.timeline import EntryOrder, find_entries
 from services.common.acting_user import ActingUser
 from services.common.cursors import InvalidCursorError, Position, cursor_scope, decode_cursor, page_of
 from services.common.values.fields import PageQuery
-from services.tracking.rules.instants import MAX_AHEAD
-from services.tracking.rules.ranges import instant_of
+from services.tracking.rules.instants import MAX_FUTURE
+from services.tracking.rules.ranges import to_instant
 from services.tracking.schemas.entries import EntryPage, EntryQuery, read_entry
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 """No entry starts earlier: requests may name the years 1970 to 9998."""
 
 
-async def read_timeline(user: ActingUser, query: EntryQuery) -> EntryPage:
+async def list_entries(user: ActingUser, query: EntryQuery) -> EntryPage:
     """A page of the entries of all live tasks. Raises ValidationError or InvalidCursorError."""
     now = utc_now()
     since, until = _span(user, query, now)
@@ -39,7 +39,7 @@ async def read_timeline(user: ActingUser, query: EntryQuery) -> EntryPage:
     return await _page(user, wanted, order, query, scope=cursor_scope("time entries", user.id, query), now=now)
 
 
-async def read_task_timeline(user: ActingUser, task_id: ObjectId, query: PageQuery) -> EntryPage:
+async def list_task_entries(user: ActingUser, task_id: ObjectId, query: PageQuery) -> EntryPage:
     """A page of the entries of one live task, newest first. Raises InvalidCursorError."""
     scope = cursor_scope(f"time entries of {task_id}", user.id, query)
     return await _page(user, EntryFilter(task_id=task_id), EntryOrder(), query, scope=scope, now=utc_now())
@@ -67,8 +67,8 @@ async def _page(
 def _span(user: ActingUser, query: EntryQuery, now: datetime) -> tuple[datetime, datetime]:
     """The time range that is asked for: all time where it names neither bound."""
     zone = ZoneInfo(query.timezone or user.timezone)
-    until = now + MAX_AHEAD if query.to is None else instant_of(query.to, zone)
-    since = _BEGINNING if query.from_ is None else instant_of(query.from_, zone)
+    until = now + MAX_FUTURE if query.to is None else to_instant(query.to, zone)
+    since = _BEGINNING if query.from_ is None else to_instant(query.from_, zone)
     if since >= until:
         raise _wrong("is not before to" + (", which is 24 hours from now when it is left out" if not query.to else ""))
     return since, until

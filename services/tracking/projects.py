@@ -14,7 +14,7 @@ from services.common.concurrency import retry_on_conflict
 from services.common.cursors import Position, cursor_scope, decode_cursor, page_of
 from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.values.versions import Versioned
-from services.tracking.rules.rates import rerate
+from services.tracking.rules.rates import rerate_project
 from services.tracking.schemas.projects import (
     ProjectCreate,
     ProjectPage,
@@ -57,7 +57,7 @@ def require_project(project: Row | None) -> Row:
     return project
 
 
-async def find_project_to_refer_to(user: ActingUser, text: str) -> Row:
+async def require_referenced_project(user: ActingUser, text: str) -> Row:
     """The user's project that a body's project_id names, archived or not. Raises ValidationError."""
     project_id = object_id(text)
     project = None if project_id is None else await Project.find_live(user.id, project_id)
@@ -73,7 +73,7 @@ class ProjectService:
         """The new project. Raises ProjectNameTakenError."""
 
         async def do(work: Attempt) -> Versioned:
-            made = await Project.find_live(user.id, work.new_id()) if work.retried else None
+            made = await Project.find_live(user.id, work.new_id()) if work.is_retry else None
             if made is not None:
                 return Versioned(read_project(made), None, created=True)
             try:
@@ -84,12 +84,12 @@ class ProjectService:
 
         return await run_once(user, request_key, do)
 
-    async def page(self, user: ActingUser, *, query: ProjectQuery) -> ProjectPage:
+    async def list_projects(self, user: ActingUser, *, query: ProjectQuery) -> ProjectPage:
         """A page of the user's projects, by name. Raises InvalidCursorError."""
         scope = cursor_scope("projects", user.id, query)
         after = None if query.cursor is None else decode_cursor(query.cursor, scope=scope).value
         narrow: Row = {} if query.archived is None else {"archived_at": {"$type": "date"} if query.archived else None}
-        found = await Project.page(user.id, narrow, after=after, limit=query.limit + 1)
+        found = await Project.find_page(user.id, narrow, after=after, limit=query.limit + 1)
         items, next_cursor = page_of(
             found, limit=query.limit, position=lambda project: Position(project["name"]), scope=scope
         )
@@ -99,10 +99,10 @@ class ProjectService:
         """The project, archived or not. Raises ProjectNotFoundError."""
         return read_project(require_project(await Project.find_live(user.id, require_project_id(project_id))))
 
-    async def change(self, user: ActingUser, *, project_id: str, change: ProjectUpdate, rerates: bool) -> ProjectRead:
+    async def update(self, user: ActingUser, *, project_id: str, change: ProjectUpdate, rerate: bool) -> ProjectRead:
         """The project with the fields that were sent changed, its rate key by key.
 
-        With `rerates` the billable entries of its tasks that have ended get its rate, and the answer
+        With `rerate` the billable entries of its tasks that have ended get its rate, and the answer
         says how many that changed. Raises ProjectNotFoundError, ProjectNameTakenError, or
         ValidationError for a part of a rate where there is no rate.
         """
@@ -114,14 +114,14 @@ class ProjectService:
             if not changes:
                 return project
             try:
-                return await Project.change(user.id, wanted, changes, provided=provided)
+                return await Project.update_fields(user.id, wanted, changes, provided=provided)
             except DuplicateError as taken:
                 raise ProjectNameTakenError from taken
 
         changed = read_project(await retry_on_conflict(attempt))
-        if not rerates:
+        if not rerate:
             return changed
-        rerated: ProjectUpdateResult = {**changed, "rerated_entries": await rerate(user.id, wanted)}
+        rerated: ProjectUpdateResult = {**changed, "rerated_entries": await rerate_project(user.id, wanted)}
         return rerated
 
     async def delete(self, user: ActingUser, *, project_id: str) -> None:
@@ -137,14 +137,14 @@ class ProjectService:
 
     async def finish_deletions(self) -> None:
         """Ends the deletions, whosever they are, that were interrupted: by a crash, or by the database being away."""
-        for project in await Project.all_being_deleted():
+        for project in await Project.find_being_deleted():
             await self.finish_deletion(project["user_id"], project["_id"])
 
     async def finish_deletion(self, user_id: ObjectId, project_id: ObjectId) -> None:
         """Ends the deletion of a project whose deletion has begun."""
-        while tasks := await Task.ids_in_project(user_id, project_id):
+        while tasks := await Task.find_ids_in_project(user_id, project_id):
             for task_id in tasks:
-                await Task.leave_project(user_id, task_id, project_id)
+                await Task.remove_from_project(user_id, task_id, project_id)
         await Project.end_deletion(user_id, project_id)
 
 

@@ -5,14 +5,16 @@ from datetime import datetime, timedelta
 from app.clock import aware_utc, naive_utc, utc_now
 from documents.accounts.users import OverlapPolicy
 from documents.common.base import Row
-from documents.tracking.queries.overlap import is_any_overlapping
+from documents.tracking.queries.overlap import has_overlap
 from services.common.acting_user import ActingUser
 from services.common.intervals import Interval, timer_interval
 from services.tracking.rules.overlap import effective_policy
 from services.tracking.rules.rates import hourly_rate_for
 
 
-async def ended_entry(user: ActingUser, task: Row, *, ended_at: datetime, overlap: OverlapPolicy | None = None) -> Row:
+async def build_ended_entry(
+    user: ActingUser, task: Row, *, ended_at: datetime, overlap: OverlapPolicy | None = None
+) -> Row:
     """The running entry of the task as it is kept once it has ended, at least 0 seconds long.
 
     It is marked needs_review when it ran longer than the user's cap or, where the policy minds
@@ -39,4 +41,4 @@ def _over_the_cap(user: ActingUser, tracked: Interval) -> bool:
 async def _overlaps(user: ActingUser, overlap: OverlapPolicy | None, tracked: Interval) -> bool:
     if effective_policy(user, overlap) == "allow" or tracked.seconds == 0:
         return False
-    return await is_any_overlapping(user.id, naive_utc(tracked.started_at), naive_utc(tracked.ended_at))
+    return await has_overlap(user.id, naive_utc(tracked.started_at), naive_utc(tracked.ended_at))

@@ -10,16 +10,16 @@ from services.common.acting_user import ActingUser
 from services.common.concurrency import retry_transaction
 from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.values.versions import VersionCondition, Versioned, require_version
-from services.tracking.rules.capacity import require_room_for_a_timer
-from services.tracking.rules.earlier_attempts import find_made_before, find_made_entry
-from services.tracking.rules.instants import refuse_before_the_start, up_to_now
+from services.tracking.rules.capacity import require_timer_capacity
+from services.tracking.rules.earlier_attempts import find_created_earlier, find_entry_anywhere
+from services.tracking.rules.instants import clamp_to_now, require_end_after_start
 from services.tracking.schemas.timer import TimerStart, TimerStopResult, TimerSwitch, read_stopped, read_timer
-from services.tracking.stop import ended_entry
+from services.tracking.stop import build_ended_entry
 from services.tracking.tasks import require_task, require_task_id
 from services.tracking.timer import new_timer_entry
 
 
-class SwitchingService:
+class SwitchService:
     """From one task to another, without a second lost between the two."""
 
     async def switch(
@@ -38,7 +38,7 @@ class SwitchingService:
         than 60 s ahead, and ValidationError for one before the start of the running timer.
         """
         task_id = require_task_id(to.task_id)
-        up_to_now(to.at, pointer="#/at")  # a wrong instant is told before all else
+        clamp_to_now(to.at, pointer="#/at")  # a wrong instant is told before all else
 
         async def do(work: Attempt) -> Versioned:
             async def attempt() -> Versioned | None:
@@ -49,13 +49,13 @@ class SwitchingService:
                 require_version(if_match, (running or target)["version"])
                 if "active" in target:
                     return _switched(None, target)
-                await require_room_for_a_timer(target)
+                await require_timer_capacity(target)
                 # At each try anew: a timer that has ended since the try before must not share time with this one.
-                at = up_to_now(to.at, pointer="#/at")
+                at = clamp_to_now(to.at, pointer="#/at")
                 if running is None:
                     return await self._start(user, work, to, target, at)
-                refuse_before_the_start(running["active"], to.at, pointer="#/at")
-                entry = await ended_entry(user, running, ended_at=at, overlap=overlap)
+                require_end_after_start(running["active"], to.at, pointer="#/at")
+                entry = await build_ended_entry(user, running, ended_at=at, overlap=overlap)
                 return await self._stop_and_start(user, work, to, running, entry, target)
 
             return await retry_transaction(attempt)
@@ -65,7 +65,7 @@ class SwitchingService:
     async def _stop_and_start(
         self, user: ActingUser, work: Attempt, to: TimerSwitch, running: Row, entry: Row, target: Row
     ) -> Versioned | None:
-        await work.is_about_to_end(entry["id"])
+        await work.save_subject(entry["id"])
         left = await Task.stop_timer(running, entry, {})
         if left is None:
             return None
@@ -88,10 +88,10 @@ class SwitchingService:
 
     async def _done_before(self, user: ActingUser, work: Attempt) -> Versioned | None:
         """What an earlier try of this request has done."""
-        started = await find_made_before(user, work)
+        started = await find_created_earlier(user, work)
         if started is None:
             return None
-        ended = await find_made_entry(user, work.subject) if work.subject else None
+        ended = await find_entry_anywhere(user, work.subject_id) if work.subject_id else None
         stopped = read_stopped(*ended, utc_now()) if ended else None
         return _switched(stopped, {**started[0], "active": started[1]})
 
@@ -100,4 +100,4 @@ def _switched(stopped: TimerStopResult | None, started: Row) -> Versioned:
     return Versioned({"stopped": stopped, "started": read_timer(started, utc_now())}, started["version"])
 
 
-switch_service = SwitchingService()
+switch_service = SwitchService()

@@ -8,7 +8,7 @@ from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
 from documents.common.base import Row
-from documents.tracking.tags import count_entries_by_tag, count_tasks_by_tag, ids_with_tag
+from documents.tracking.tags import count_entries_by_tag, count_tasks_by_tag, find_task_ids_with_tag
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
 from services.common.concurrency import retry_on_conflict
@@ -18,14 +18,14 @@ from services.common.values.fields import PageQuery
 from services.common.values.versions import Versioned
 from services.tracking.schemas.tags import TagPage, TagRead, TagRename, TagRenameResult
 
-MAX_ROUNDS = 5
+MAX_RENAME_ROUNDS = 5
 """How often a renaming looks for what has the tag, or has it again: not for ever beside a client that adds it."""
 
 
 class TagService:
     """The tags on the tasks and the entries of the acting user."""
 
-    async def page(self, user: ActingUser, *, query: PageQuery) -> TagPage:
+    async def list_tags(self, user: ActingUser, *, query: PageQuery) -> TagPage:
         """A page of the user's tags, by name. Raises InvalidCursorError."""
         scope = cursor_scope("tags", user.id, query)
         after = None if query.cursor is None else decode_cursor(query.cursor, scope=scope).value
@@ -53,9 +53,9 @@ class TagService:
 
     async def _rename(self, user: ActingUser, rename: TagRename) -> TagRenameResult:
         tasks = entries = 0
-        spellings = _Renaming.of(rename).spellings
-        for _ in range(MAX_ROUNDS if spellings else 0):
-            found = await ids_with_tag(user.id, spellings)
+        spellings = _TagRenaming.of(rename).spellings
+        for _ in range(MAX_RENAME_ROUNDS if spellings else 0):
+            found = await find_task_ids_with_tag(user.id, spellings)
             if not found:
                 break
             for task_id in found:
@@ -65,7 +65,7 @@ class TagService:
 
 
 @dataclass(frozen=True, slots=True)
-class _Renaming:
+class _TagRenaming:
     """The tag as it may be stored, and what it becomes.
 
     An earlier version stored a tag in the Unicode form in which it was typed: renaming it finds both, and renaming
@@ -88,11 +88,11 @@ async def _rename_in_task(user_id: ObjectId, task_id: ObjectId, rename: TagRenam
     """How many changed: of the task's own tags, and of its entries."""
 
     async def attempt() -> tuple[int, int] | None:
-        task = await Task.find_any_with_all_entries(user_id, task_id)
+        task = await Task.find_any_with_entries(user_id, task_id)
         if task is None:
             return 0, 0
-        fields = _renamed_fields(task, _Renaming.of(rename))
-        if fields and await Task.change_version(task, fields) is None:
+        fields = _renamed_fields(task, _TagRenaming.of(rename))
+        if fields and await Task.update_at_version(task, fields) is None:
             return None
         ended = zip(task["time_entries"], fields.get("time_entries", ()), strict=False)
         return int("tags" in fields), sum(new is not old for old, new in ended) + int("active" in fields)
@@ -100,7 +100,7 @@ async def _rename_in_task(user_id: ObjectId, task_id: ObjectId, rename: TagRenam
     return await retry_on_conflict(attempt)
 
 
-def _renamed_fields(task: Row, rename: _Renaming) -> Row:
+def _renamed_fields(task: Row, rename: _TagRenaming) -> Row:
     """The fields of the task in which the tag stands, as they are without it."""
     fields: Row = {}
     if rename.stands_in(task["tags"]):
@@ -112,13 +112,13 @@ def _renamed_fields(task: Row, rename: _Renaming) -> Row:
     return fields
 
 
-def _renamed_entry(entry: Row, rename: _Renaming) -> Row:
+def _renamed_entry(entry: Row, rename: _TagRenaming) -> Row:
     if not rename.stands_in(entry["tags"]):
         return entry
     return {**entry, "tags": _renamed(entry["tags"], rename), "updated_at": naive_utc(utc_now())}
 
 
-def _renamed(tags: list[str], rename: _Renaming) -> list[str]:
+def _renamed(tags: list[str], rename: _TagRenaming) -> list[str]:
     """The tags in their order, each once."""
     return list(dict.fromkeys(rename.new if tag in rename.spellings else tag for tag in tags))
 

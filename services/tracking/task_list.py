@@ -14,7 +14,7 @@ _MAY_BE_NULL = {"due_at": "date", "project_id": "objectId"}
 """The sort keys that may be null, each with its type otherwise: null comes last whichever way it is sorted."""
 
 
-async def read_page(user_id: ObjectId, query: TaskQuery) -> tuple[list[Row], str | None]:
+async def list_tasks(user_id: ObjectId, query: TaskQuery) -> tuple[list[Row], str | None]:
     """The tasks of a page, and the cursor of the next one. Raises InvalidCursorError."""
     scope, key = cursor_scope("tasks", user_id, query), _sort_key(query)
     after = decode_cursor(query.cursor, scope=scope) if query.cursor is not None else None
@@ -29,7 +29,7 @@ async def _tasks_after(user_id: ObjectId, query: TaskQuery, after: Position | No
     found: list[Row] = []
     for part in _parts(key, after):
         then = [condition for condition in (search, part, _beyond(key, direction, after)) if condition]
-        found += await Task.page(
+        found += await Task.find_page(
             user_id,
             narrow,
             {"$and": then} if then else {},

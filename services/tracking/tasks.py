@@ -13,7 +13,7 @@ from services.common.acting_user import ActingUser
 from services.common.concurrency import retry_on_conflict
 from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.values.versions import VersionCondition, Versioned, require_version
-from services.tracking.projects import find_project_to_refer_to
+from services.tracking.projects import require_referenced_project
 from services.tracking.schemas.tasks import (
     TaskCreate,
     TaskPage,
@@ -22,8 +22,8 @@ from services.tracking.schemas.tasks import (
     read_task,
     read_task_with_entries,
 )
-from services.tracking.stop import ended_entry
-from services.tracking.task_list import read_page
+from services.tracking.stop import build_ended_entry
+from services.tracking.task_list import list_tasks
 
 _STOPS_THE_TIMER = ("pending", "completed")
 
@@ -59,27 +59,27 @@ class TaskService:
         Raises ValidationError when there is no such project.
         """
         return await run_once(
-            user, request_key, lambda work: self.make(user, new, task_id=work.new_id(), retried=work.retried)
+            user, request_key, lambda work: self.create_with_id(user, new, task_id=work.new_id(), retried=work.is_retry)
         )
 
-    async def make(self, user: ActingUser, new: TaskCreate, *, task_id: ObjectId, retried: bool) -> Versioned:
+    async def create_with_id(self, user: ActingUser, new: TaskCreate, *, task_id: ObjectId, retried: bool) -> Versioned:
         """The new task, of this id; a try that is not the first finds what an earlier one has made."""
         made = await Task.find_any(user.id, task_id) if retried else None
         if made is not None:
-            made = await self._out_of_a_deleted_project(made, made)  # the earlier try may not have come to that
+            made = await self._leave_deleted_project(made, made)  # the earlier try may not have come to that
             return Versioned(read_task(made), made["version"], created=True)
         fields = _as_stored(new.model_dump())
         if new.project_id is not None:
-            project = await find_project_to_refer_to(user, new.project_id)
+            project = await require_referenced_project(user, new.project_id)
             fields["project_id"] = project["_id"]
             if "billable" not in new.model_fields_set:
                 fields["billable"] = project["billable"]
-        task = await self._out_of_a_deleted_project(await Task.new(user.id, task_id, fields).add(), fields)
+        task = await self._leave_deleted_project(await Task.new(user.id, task_id, fields).add(), fields)
         return Versioned(read_task(task), task["version"], created=True)
 
-    async def page(self, user: ActingUser, *, query: TaskQuery) -> TaskPage:
+    async def list_tasks(self, user: ActingUser, *, query: TaskQuery) -> TaskPage:
         """A page of the user's tasks. Raises InvalidCursorError."""
-        tasks, next_cursor = await read_page(user.id, query)
+        tasks, next_cursor = await list_tasks(user.id, query)
         return {"items": [read_task(task) for task in tasks], "next_cursor": next_cursor}
 
     async def get(self, user: ActingUser, *, task_id: str) -> Versioned:
@@ -87,7 +87,7 @@ class TaskService:
         task = require_task(await Task.find_live_with_entries(user.id, require_task_id(task_id)))
         return Versioned(read_task_with_entries(task), task["version"])
 
-    async def change(
+    async def update(
         self,
         user: ActingUser,
         *,
@@ -103,13 +103,13 @@ class TaskService:
         wanted, fields = require_task_id(task_id), _as_stored(change.model_dump(exclude_unset=True))
         if change.project_id is not None:
             require_task(await Task.find_live(user.id, wanted))
-            fields["project_id"] = (await find_project_to_refer_to(user, change.project_id))["_id"]
+            fields["project_id"] = (await require_referenced_project(user, change.project_id))["_id"]
         if fields and if_match is None and "status" not in fields:
             # What depends on nothing that was read needs no reading: nobody else's change can be in its way.
-            task = require_task(await Task.change(user.id, wanted, fields))
+            task = require_task(await Task.update_fields(user.id, wanted, fields))
         else:
             task = await self._change_as_read(user, wanted, fields, if_match)
-        task = await self._out_of_a_deleted_project(task, fields)
+        task = await self._leave_deleted_project(task, fields)
         return Versioned(read_task(task), task["version"])
 
     async def trash(self, user: ActingUser, *, task_id: str, if_match: VersionCondition | None) -> None:
@@ -117,7 +117,7 @@ class TaskService:
         fields = {"deleted_at": naive_utc(utc_now())}
         await self._change_as_read(user, require_task_id(task_id), fields, if_match)
 
-    async def is_in_the_trash(self, user: ActingUser, *, task_id: str) -> bool:
+    async def is_in_trash(self, user: ActingUser, *, task_id: str) -> bool:
         """Whether it is there, and the user's."""
         task = await Task.find_any(user.id, require_task_id(task_id))
         return task is not None and task["deleted_at"] is not None
@@ -133,9 +133,9 @@ class TaskService:
 
         async def attempt(work: Attempt) -> Versioned | None:
             task = require_task(await Task.find_any(user.id, wanted))
-            if task["deleted_at"] or not work.retried:  # else an earlier try may have made the version that stands
+            if task["deleted_at"] or not work.is_retry:  # else an earlier try may have made the version that stands
                 require_version(if_match, task["version"])
-            restored = await Task.change_version(task, {"deleted_at": None}) if task["deleted_at"] else task
+            restored = await Task.update_at_version(task, {"deleted_at": None}) if task["deleted_at"] else task
             return None if restored is None else Versioned(read_task(restored), restored["version"])
 
         return await run_once(user, request_key, lambda work: retry_on_conflict(lambda: attempt(work)))
@@ -153,22 +153,22 @@ class TaskService:
             changes = {**fields, **_completion(task, fields)}
             if "active" in task and _ends_the_timer(fields):
                 # By what the task is after this very change: its project may be another one.
-                entry = await ended_entry(user, {**task, **changes}, ended_at=utc_now())
+                entry = await build_ended_entry(user, {**task, **changes}, ended_at=utc_now())
                 return await Task.stop_timer(task, entry, changes)
-            return await Task.change_version(task, changes)
+            return await Task.update_at_version(task, changes)
 
         return await retry_on_conflict(attempt)
 
     @staticmethod
-    async def _out_of_a_deleted_project(task: Row, written: Row) -> Row:
+    async def _leave_deleted_project(task: Row, written: Row) -> Row:
         """The task, taken out of the project that was just written into it if that is being deleted.
 
         Either the deletion, which marks the project first, finds the task; or it is seen here.
         """
         project_id = written.get("project_id")
-        if project_id is None or await Project.holds_a_new_task(task["user_id"], project_id):
+        if project_id is None or await Project.confirm_live(task["user_id"], project_id):
             return task
-        left = await Task.leave_project(task["user_id"], task["_id"], project_id)
+        left = await Task.remove_from_project(task["user_id"], task["_id"], project_id)
         return left or require_task(await Task.find_any(task["user_id"], task["_id"]))
 
 

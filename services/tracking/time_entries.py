@@ -17,16 +17,16 @@ from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.intervals import Interval
 from services.common.values.fields import PageQuery
 from services.common.values.versions import VersionCondition, Versioned, require_version
-from services.tracking.entry_list import read_task_timeline, read_timeline
-from services.tracking.rules.capacity import require_room_for_a_change, require_room_for_an_entry
-from services.tracking.rules.earlier_attempts import find_made_before, find_made_entry
+from services.tracking.entry_list import list_entries, list_task_entries
+from services.tracking.rules.capacity import require_entry_capacity, require_update_capacity
+from services.tracking.rules.earlier_attempts import find_created_earlier, find_entry_anywhere
 from services.tracking.rules.errors import EntryNotFoundError, require_entry_id
-from services.tracking.rules.instants import changed_span, halves, span_of, written_span
-from services.tracking.rules.overlap import effective_policy, ignores_overlaps, overlaps_of, settled
+from services.tracking.rules.instants import entry_interval, new_entry_interval, split_interval, updated_interval
+from services.tracking.rules.overlap import check_overlaps, effective_policy, no_overlaps, run_with_policy
 from services.tracking.rules.rates import hourly_rate_for
 from services.tracking.schemas.entries import EntryPage, EntryQuery, read_entry
 from services.tracking.schemas.entry_changes import EntryCreate, EntryMove, EntrySplit, EntryUpdate
-from services.tracking.schemas.overlaps import OverlapRead, listed
+from services.tracking.schemas.overlaps import OverlapRead, overlaps_member
 from services.tracking.tasks import require_task, require_task_id
 
 
@@ -44,14 +44,14 @@ class TimeEntryService:
     one: what others change meanwhile is never lost.
     """
 
-    async def page(self, user: ActingUser, *, query: EntryQuery) -> EntryPage:
+    async def list_entries(self, user: ActingUser, *, query: EntryQuery) -> EntryPage:
         """A page of the entries of all tasks. Raises ValidationError or InvalidCursorError."""
-        return await read_timeline(user, query)
+        return await list_entries(user, query)
 
-    async def page_of_task(self, user: ActingUser, *, task_id: str, query: PageQuery) -> EntryPage:
+    async def list_task_entries(self, user: ActingUser, *, task_id: str, query: PageQuery) -> EntryPage:
         """A page of the entries of a task, newest first. Raises TaskNotFoundError or InvalidCursorError."""
         task = require_task(await Task.find_live(user.id, require_task_id(task_id)))
-        return await read_task_timeline(user, task["_id"], query)
+        return await list_task_entries(user, task["_id"], query)
 
     async def get(self, user: ActingUser, *, task_id: str, entry_id: str) -> Versioned:
         """The entry, ended or running, with its task's version. Raises TaskNotFoundError or EntryNotFoundError."""
@@ -71,28 +71,28 @@ class TimeEntryService:
         request_key: RequestKey | None,
     ) -> Versioned:
         """The new entry. Raises TaskNotFoundError, TaskFullError, OverlapError, StaleVersionError, InTheFutureError."""
-        wanted, span, policy = require_task_id(task_id), written_span(new), effective_policy(user, overlap)
+        wanted, span, policy = require_task_id(task_id), new_entry_interval(new), effective_policy(user, overlap)
 
         async def do(work: Attempt) -> Versioned:
             entry_id = work.new_id()
 
             async def attempt() -> Versioned | None:
-                made = await find_made_before(user, work)
+                made = await find_created_earlier(user, work)
                 if made is not None:
                     return _read(*made, created=True)
                 task = require_task(await Task.find_live(user.id, wanted))
                 require_version(if_match, task["version"])
-                await require_room_for_an_entry(task)
-                overlaps = await overlaps_of(user, policy, span)
+                await require_entry_capacity(task)
+                overlaps = await check_overlaps(user, policy, span)
                 entry = await _manual_entry(user, task, entry_id, new, span)
                 changed = await Task.add_entry(task, entry)
                 return None if changed is None else _read(changed, entry, overlaps, created=True)
 
-            return await settled(policy, attempt)
+            return await run_with_policy(policy, attempt)
 
         return await run_once(user, request_key, do)
 
-    async def change(
+    async def update(
         self,
         user: ActingUser,
         *,
@@ -112,15 +112,15 @@ class TimeEntryService:
         async def attempt() -> Versioned | None:
             task, entry = await _read_ended(user, task_id, entry_id, if_match)
             if not fields:
-                return _read(task, entry, ignores_overlaps(policy))
-            span = changed_span(entry, fields)
+                return _read(task, entry, no_overlaps(policy))
+            span = updated_interval(entry, fields)
             overlaps = await self._overlaps_of_change(user, policy, entry, span)
             changed = {**entry, **await _changes(user, task, entry, fields, span)}
-            await require_room_for_a_change(task, entry, changed)
-            done = await Task.change_entry(task, changed)
+            await require_update_capacity(task, entry, changed)
+            done = await Task.replace_entry(task, changed)
             return _read(_next(task), changed, overlaps) if done else None
 
-        return await settled(policy, attempt)
+        return await run_with_policy(policy, attempt)
 
     async def delete(self, user: ActingUser, *, task_id: str, entry_id: str, if_match: VersionCondition | None) -> None:
         """Takes the entry out of its task; it can be brought back for 30 days.
@@ -132,7 +132,7 @@ class TimeEntryService:
             task, entry = await _read_ended(user, task_id, entry_id, if_match)
             if not await Task.remove_entry(task, entry["id"]):
                 return None
-            await DeletedEntry.keep(task, entry)
+            await DeletedEntry.store(task, entry)
             return True
 
         await retry_transaction(attempt)
@@ -153,17 +153,17 @@ class TimeEntryService:
         meant, policy = require_entry_id(entry_id), effective_policy(user, overlap)
 
         async def attempt(work: Attempt) -> Versioned | None:
-            deleted = await DeletedEntry.find_kept(user.id, meant)
+            deleted = await DeletedEntry.find_restorable(user.id, meant)
             if deleted is None:
                 # It may be an earlier try of this request that has brought it back, and so made the next version.
-                return await self._never_deleted(user, meant, policy, None if work.retried else if_match)
+                return await self._never_deleted(user, meant, policy, None if work.is_retry else if_match)
             task = require_task(await Task.find_live(user.id, deleted["task_id"]))
             require_version(if_match, task["version"])
-            await require_room_for_an_entry(task)
+            await require_entry_capacity(task)
             entry = {**deleted["entry"], "updated_at": naive_utc(utc_now())}
-            overlaps = await overlaps_of(user, policy, span_of(entry))
+            overlaps = await check_overlaps(user, policy, entry_interval(entry))
             changed = await Task.add_entry(task, entry)
-            if changed is None or not await DeletedEntry.take_back(deleted):
+            if changed is None or not await DeletedEntry.remove(deleted):
                 return None
             return _read(changed, entry, overlaps)
 
@@ -191,17 +191,17 @@ class TimeEntryService:
             second_id = work.new_id()
 
             async def attempt() -> Versioned | None:
-                made = await find_made_before(user, work)
+                made = await find_created_earlier(user, work)
                 if made is not None:
-                    return await self._split_before(user, entry_id, *made)
+                    return await self._find_split(user, entry_id, *made)
                 task, entry = await _read_ended(user, task_id, entry_id, if_match)
                 first, second = _halves(entry, split, second_id)
-                await require_room_for_an_entry(task)
-                overlaps = await overlaps_of(user, policy, span_of(entry), but=entry["id"])
+                await require_entry_capacity(task)
+                overlaps = await check_overlaps(user, policy, entry_interval(entry), but=entry["id"])
                 done = await Task.split_entry(task, first, second)
                 return _read_split(_next(task), first, second, overlaps) if done else None
 
-            return await settled(policy, attempt)
+            return await run_with_policy(policy, attempt)
 
         return await run_once(user, request_key, do)
 
@@ -226,13 +226,13 @@ class TimeEntryService:
         async def do(work: Attempt) -> Versioned:
             async def attempt() -> Versioned | None:
                 target = require_task(await Task.find_with_entry(user.id, target_id, require_entry_id(entry_id)))
-                if work.retried and target["time_entries"]:
+                if work.is_retry and target["time_entries"]:
                     return _read(target, target["time_entries"][0])
                 task, entry = await _read_ended(user, task_id, entry_id, if_match)
                 if task["_id"] == target_id:
-                    return _read(task, entry, ignores_overlaps(policy))
-                await require_room_for_an_entry(target)
-                overlaps = await overlaps_of(user, policy, span_of(entry), but=entry["id"])
+                    return _read(task, entry, no_overlaps(policy))
+                await require_entry_capacity(target)
+                overlaps = await check_overlaps(user, policy, entry_interval(entry), but=entry["id"])
                 moved = {**entry, "updated_at": naive_utc(utc_now())}
                 changed = await Task.add_entry(target, moved)
                 if changed is None or not await Task.remove_entry(task, entry["id"]):
@@ -247,9 +247,9 @@ class TimeEntryService:
         self, user: ActingUser, policy: OverlapPolicy, entry: Row, span: Interval
     ) -> list[OverlapRead] | None:
         """An entry that keeps its time is not checked: what it says can be corrected whatever it overlaps."""
-        if span == span_of(entry):
-            return ignores_overlaps(policy)
-        return await overlaps_of(user, policy, span, but=entry["id"])
+        if span == entry_interval(entry):
+            return no_overlaps(policy)
+        return await check_overlaps(user, policy, span, but=entry["id"])
 
     async def _never_deleted(
         self, user: ActingUser, entry_id: ObjectId, policy: OverlapPolicy, if_match: VersionCondition | None
@@ -258,10 +258,10 @@ class TimeEntryService:
         if task is None:
             raise EntryNotFoundError
         require_version(if_match, task["version"])
-        return _read(task, task["time_entries"][0], ignores_overlaps(policy))
+        return _read(task, task["time_entries"][0], no_overlaps(policy))
 
-    async def _split_before(self, user: ActingUser, first_id: str, task: Row, second: Row) -> Versioned:
-        first = await find_made_entry(user, require_entry_id(first_id))
+    async def _find_split(self, user: ActingUser, first_id: str, task: Row, second: Row) -> Versioned:
+        first = await find_entry_anywhere(user, require_entry_id(first_id))
         if first is None:
             raise EntryNotFoundError
         return _read_split(task, first[1], second, None)
@@ -318,7 +318,7 @@ async def _changes(user: ActingUser, task: Row, entry: Row, fields: dict[str, An
 
 
 def _halves(entry: Row, split: EntrySplit, second_id: ObjectId) -> tuple[Row, Row]:
-    before, after = halves(entry, split.at)
+    before, after = split_interval(entry, split.at)
     now = naive_utc(utc_now())
     first = {**entry, **_timed(before), "updated_at": now}
     second = {name: value for name, value in first.items() if name not in {"import_id", "import_key"}}
@@ -339,13 +339,13 @@ def _next(task: Row) -> Row:
 
 
 def _read(task: Row, entry: Row, overlaps: list[OverlapRead] | None = None, *, created: bool = False) -> Versioned:
-    body = {**read_entry(str(task["_id"]), entry), **listed(overlaps)}
+    body = {**read_entry(str(task["_id"]), entry), **overlaps_member(overlaps)}
     return Versioned(body, task["version"], created=created)
 
 
 def _read_split(task: Row, first: Row, second: Row, overlaps: list[OverlapRead] | None) -> Versioned:
     task_id = str(task["_id"])
-    body = {"first": read_entry(task_id, first), "second": read_entry(task_id, second), **listed(overlaps)}
+    body = {"first": read_entry(task_id, first), "second": read_entry(task_id, second), **overlaps_member(overlaps)}
     return Versioned(body, task["version"])
 
 

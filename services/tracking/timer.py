@@ -17,14 +17,14 @@ from services.common.concurrency import retry_on_conflict, retry_transaction
 from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.intervals import Interval
 from services.common.values.versions import VersionCondition, Versioned, require_version
-from services.tracking.rules.capacity import require_room_for_a_timer
-from services.tracking.rules.earlier_attempts import find_made_before
+from services.tracking.rules.capacity import require_timer_capacity
+from services.tracking.rules.earlier_attempts import find_created_earlier
 from services.tracking.rules.errors import EntryNotFoundError, require_entry_id
-from services.tracking.rules.instants import refuse_before_the_start, up_to_now
-from services.tracking.rules.overlap import effective_policy, ignores_overlaps, overlaps_of, settled
-from services.tracking.schemas.overlaps import OverlapRead, listed
+from services.tracking.rules.instants import clamp_to_now, require_end_after_start
+from services.tracking.rules.overlap import check_overlaps, effective_policy, no_overlaps, run_with_policy
+from services.tracking.schemas.overlaps import OverlapRead, overlaps_member
 from services.tracking.schemas.timer import TimerStart, TimerStop, TimerUpdate, read_stopped, read_timer
-from services.tracking.stop import ended_entry
+from services.tracking.stop import build_ended_entry
 from services.tracking.tasks import require_task, require_task_id
 
 
@@ -52,7 +52,7 @@ class NothingToResumeError(NotFoundError):
 class TimerService:
     """The timer of the acting user."""
 
-    async def current(self, user: ActingUser) -> Versioned | None:
+    async def get(self, user: ActingUser) -> Versioned | None:
         """The running timer, or None."""
         task = await Task.find_running(user.id)
         return None if task is None else _running(task)
@@ -88,13 +88,13 @@ class TimerService:
         StaleVersionError, InTheFutureError for an end more than 60 s ahead, and ValidationError for
         an end before the start; the timer then runs on.
         """
-        ended_at = up_to_now(stop.ended_at, pointer="#/ended_at")
+        ended_at = clamp_to_now(stop.ended_at, pointer="#/ended_at")
         entry_id = require_entry_id(stop.entry_id) if stop.entry_id is not None else None
         task_id = require_task_id(stop.task_id) if stop.task_id is not None else None
 
         async def do(work: Attempt) -> Versioned:
             # Whoever has seen this timer stops this one and no other, also when somebody else is faster.
-            seen = work.subject
+            seen = work.subject_id
 
             async def attempt() -> Versioned | None:
                 nonlocal seen
@@ -103,9 +103,9 @@ class TimerService:
                     return await self._already_ended(user, entry_id, seen=seen, task_id=task_id)
                 require_version(if_match, task["version"])
                 seen = task["active"]["id"]
-                refuse_before_the_start(task["active"], stop.ended_at, pointer="#/ended_at")
-                entry = await ended_entry(user, task, ended_at=ended_at, overlap=overlap)
-                await work.is_about_to_end(entry["id"])
+                require_end_after_start(task["active"], stop.ended_at, pointer="#/ended_at")
+                entry = await build_ended_entry(user, task, ended_at=ended_at, overlap=overlap)
+                await work.save_subject(entry["id"])
                 stopped = await Task.stop_timer(task, entry, {})
                 return None if stopped is None else _stopped(stopped, entry)
 
@@ -113,7 +113,7 @@ class TimerService:
 
         return await run_once(user, request_key, do)
 
-    async def correct(
+    async def update(
         self,
         user: ActingUser,
         *,
@@ -129,22 +129,22 @@ class TimerService:
         fields = change.model_dump(exclude_unset=True)
         policy, checked = effective_policy(user, overlap), "started_at" in fields
         if checked:
-            fields["started_at"] = naive_utc(up_to_now(fields["started_at"], pointer="#/started_at"))
+            fields["started_at"] = naive_utc(clamp_to_now(fields["started_at"], pointer="#/started_at"))
         seen: ObjectId | None = None
 
         async def attempt() -> Versioned | None:
             nonlocal seen
             task = await self._require_running(user, seen, if_match)
             if not fields:
-                return _running(task, ignores_overlaps(policy))
+                return _running(task, no_overlaps(policy))
             seen = task["active"]["id"]
             corrected = {**task["active"], **fields, "updated_at": naive_utc(utc_now())}
             span = Interval(aware_utc(corrected["started_at"]), truncate_to_seconds(utc_now()))
-            overlaps = await overlaps_of(user, policy, span, but=seen) if checked else ignores_overlaps(policy)
-            changed = await Task.correct_timer(task, corrected)
+            overlaps = await check_overlaps(user, policy, span, but=seen) if checked else no_overlaps(policy)
+            changed = await Task.update_timer(task, corrected)
             return None if changed is None else _running(changed, overlaps)
 
-        return await settled(policy if checked else "allow", attempt)
+        return await run_with_policy(policy if checked else "allow", attempt)
 
     async def discard(self, user: ActingUser, *, if_match: VersionCondition | None) -> None:
         """Takes the running timer away; what it has tracked can be brought back for 30 days.
@@ -159,7 +159,7 @@ class TimerService:
             seen = task["active"]["id"]
             discarded = await Task.discard_timer(task)
             if discarded is not None:
-                await DeletedEntry.keep(task, await ended_entry(user, task, ended_at=utc_now()))
+                await DeletedEntry.store(task, await build_ended_entry(user, task, ended_at=utc_now()))
             return discarded
 
         await retry_transaction(attempt)
@@ -192,7 +192,7 @@ class TimerService:
         work: Attempt,
     ) -> Versioned:
         task_id, entry_id = require_task_id(new.task_id), work.new_id()
-        up_to_now(new.started_at, pointer="#/started_at")  # a wrong instant is told before all else
+        clamp_to_now(new.started_at, pointer="#/started_at")  # a wrong instant is told before all else
         policy = effective_policy(user, overlap)
         checked = new.started_at is not None and policy != "allow"
 
@@ -203,11 +203,11 @@ class TimerService:
             task = require_task(await Task.find_live(user.id, task_id))
             require_version(if_match, task["version"])
             if "active" in task:
-                return _running(task, ignores_overlaps(policy))
-            await require_room_for_a_timer(task)
+                return _running(task, no_overlaps(policy))
+            await require_timer_capacity(task)
             # At each try anew: a timer that has ended since the try before must not share time with this one.
-            started_at = up_to_now(new.started_at, pointer="#/started_at")
-            overlaps = await self._overlaps_of_start(user, policy, started_at) if checked else ignores_overlaps(policy)
+            started_at = clamp_to_now(new.started_at, pointer="#/started_at")
+            overlaps = await self._overlaps_of_start(user, policy, started_at) if checked else no_overlaps(policy)
             started = await Task.start_timer(task, new_timer_entry(user, task, entry_id, new, started_at))
             return None if started is None else _running(started, overlaps, created=True)
 
@@ -226,14 +226,14 @@ class TimerService:
     ) -> list[OverlapRead] | None:
         """What a start in the past overlaps; another timer is no overlap, it is in the way whatever the policy."""
         await self._refuse_beside_another(user)
-        return await overlaps_of(user, policy, Interval(started_at, truncate_to_seconds(utc_now())))
+        return await check_overlaps(user, policy, Interval(started_at, truncate_to_seconds(utc_now())))
 
     async def _alone(
         self, user: ActingUser, attempt: Callable[[], Awaitable[Versioned | None]], *, as_one: bool
     ) -> Versioned | None:
         """What the attempt answers; None where the other timer, beside which it cannot run, has ended meanwhile."""
         try:
-            return await (Task.in_transaction(attempt) if as_one else attempt())
+            return await (Task.run_in_transaction(attempt) if as_one else attempt())
         except DuplicateError:
             await self._refuse_beside_another(user)
             return None
@@ -263,7 +263,7 @@ class TimerService:
 
 async def _once_more(user: ActingUser) -> TimerStart:
     """A start like that of the entry that ended last. Raises NothingToResumeError."""
-    task = await Task.find_tracked_last(user.id)
+    task = await Task.find_last_tracked(user.id)
     if task is None or not task.get("time_entries"):
         raise NothingToResumeError
     (last,) = task["time_entries"]
@@ -272,12 +272,12 @@ async def _once_more(user: ActingUser) -> TimerStart:
 
 async def _begun_before(user: ActingUser, work: Attempt) -> Versioned | None:
     """The timer that an earlier try of this request has started."""
-    made = await find_made_before(user, work)
+    made = await find_created_earlier(user, work)
     return None if made is None else _running({**made[0], "active": made[1]}, created=True)
 
 
 def _running(task: Row, overlaps: list[OverlapRead] | None = None, *, created: bool = False) -> Versioned:
-    body = {**read_timer(task, utc_now()), **listed(overlaps)}
+    body = {**read_timer(task, utc_now()), **overlaps_member(overlaps)}
     return Versioned(body, task["version"], created=created)
 
 

@@ -14,18 +14,18 @@ from documents.accounts.users import User
 from documents.transfer.export_queries import deleted_entries_of, entries_in_order, projects_of, tasks_of
 from services.accounts.audit import audit_service
 from services.common.acting_user import ActingUser
-from services.tracking.rules.ranges import TimeRange, entry_filter, time_range
+from services.tracking.rules.ranges import TimeRange, build_entry_filter, parse_time_range
 from services.transfer.export_formats.account_file import write_account_file
-from services.transfer.export_formats.csv_file import CsvForm, write_csv
-from services.transfer.export_formats.cutting import cut_to
+from services.transfer.export_formats.context import Batches, Chunks, ExportContext
+from services.transfer.export_formats.csv_file import CsvDialect, write_csv
+from services.transfer.export_formats.cut import cut_to_range
 from services.transfer.export_formats.ics_file import write_ics
 from services.transfer.export_formats.ndjson_file import write_ndjson
-from services.transfer.export_formats.rows import About, Batches, Contents
 from services.transfer.export_formats.xlsx_file import write_xlsx
 from services.transfer.schemas.exports import ExportQuery
 
 EntryFormat = Literal["csv", "xlsx", "ndjson", "ics"]
-Writer = Callable[[Batches, About], Contents]
+Writer = Callable[[Batches, ExportContext], Chunks]
 
 MEDIA_TYPES: dict[EntryFormat, str] = {
     "csv": "text/csv; charset=utf-8; header=present",
@@ -49,10 +49,10 @@ class ExportService:
     """The acting user's own data as files. Their contents end early by raising, never as if they were whole."""
 
     def entries(
-        self, user: ActingUser, *, query: ExportQuery, form: EntryFormat, csv_form: CsvForm | None = None
+        self, user: ActingUser, *, query: ExportQuery, form: EntryFormat, csv_form: CsvDialect | None = None
     ) -> ExportFile:
         """The entries that share a part of [from, to), whole or cut, oldest start first. Raises ValidationError."""
-        asked = time_range(user, query)
+        asked = parse_time_range(user, query)
         write = _WRITERS[form] if csv_form is None else partial(write_csv, form=csv_form)
         contents = _contents(user, asked, query, write, form)
         return ExportFile(f"task-timer-{_days(asked)}.{form}", MEDIA_TYPES[form], contents)
@@ -64,7 +64,7 @@ class ExportService:
         return ExportFile(name, "application/gzip", _whole_account(user, now))
 
 
-async def _whole_account(user: ActingUser, now: datetime) -> Contents:
+async def _whole_account(user: ActingUser, now: datetime) -> Chunks:
     row = await User.with_id(user.id)
     if row is None:
         raise AuthenticationError
@@ -76,24 +76,22 @@ async def _whole_account(user: ActingUser, now: datetime) -> Contents:
             yield piece
 
 
-async def _contents(
-    user: ActingUser, asked: TimeRange, query: ExportQuery, write: Writer, form: EntryFormat
-) -> Contents:
+async def _contents(user: ActingUser, asked: TimeRange, query: ExportQuery, write: Writer, form: EntryFormat) -> Chunks:
     said = {"from": rfc3339(asked.since), "to": rfc3339(asked.until)}
     await audit_service.record(user.id, "exported", format=form, **said)
-    wanted, running = entry_filter(query, asked), query.include_running
+    wanted, running = build_entry_filter(query, asked), query.include_running
     now = naive_utc(truncate_to_seconds(utc_now()))
     async with aclosing(projects_of(user.id)) as batches:
         projects = {project["_id"]: project async for batch in batches for project in batch}
     found = entries_in_order(user.id, wanted, now=now, running=running)
     if query.cut:
-        found = cut_to(
+        found = cut_to_range(
             found,
             since=naive_utc(truncate_to_seconds(asked.since)),
             until=naive_utc(truncate_to_seconds(asked.until)),
             now=now,
         )
-    async with aclosing(found), aclosing(write(found, About(asked.zone, now, projects))) as pieces:
+    async with aclosing(found), aclosing(write(found, ExportContext(asked.zone, now, projects))) as pieces:
         async for piece in pieces:
             yield piece
 

@@ -13,7 +13,7 @@ from app.errors import ConflictError, DatabaseUnavailableError, FieldError, NotF
 from app.security.tokens import InvalidTokenError
 from documents.accounts.users import OverlapPolicy, User
 from documents.common.base import Row, object_id
-from documents.tracking.queries.overlap import MAX_SHOWN
+from documents.tracking.queries.overlap import MAX_OVERLAPS
 from documents.transfer.import_batches import MAX_COLUMN_LENGTH, MAX_COLUMNS, MAX_FINDINGS, ImportBatch
 from services.accounts.audit import audit_service
 from services.common.acting_user import ActingUser
@@ -21,14 +21,14 @@ from services.common.concurrency import TOO_MANY_CONFLICTS
 from services.common.cursors import Position, cursor_scope, decode_cursor, page_of
 from services.common.offload import run_in_thread
 from services.common.values.fields import PageQuery
-from services.tracking.rules.overlap import effective_policy, ignores_overlaps
+from services.tracking.rules.overlap import effective_policy, no_overlaps
 from services.tracking.schemas.overlaps import OverlapRead
 from services.transfer.account_file.importer import open_account
-from services.transfer.import_formats.programs.detection import Detected, detected_format
-from services.transfer.import_formats.programs.registry import IN_UTC, RowFormat
+from services.transfer.import_formats.programs.detection import DetectedFormat, detect_format
+from services.transfer.import_formats.programs.registry import UTC_FORMATS, RowFormat
+from services.transfer.import_formats.results import ReadResult, RowMessage
 from services.transfer.import_formats.rows.reader import read_rows
-from services.transfer.import_formats.rows.row_parser import Settings
-from services.transfer.import_formats.tables.rows import RowFinding, RowsRead
+from services.transfer.import_formats.rows.row_parser import ReadSettings
 from services.transfer.imports.background import BackgroundImports
 from services.transfer.imports.existing import known_to
 from services.transfer.imports.lease import ImportTakenOverError, reading_in, require_hold, taking_back
@@ -92,7 +92,7 @@ class _Job:
     policy: OverlapPolicy
     zone: str
     digest: str
-    read: RowsRead
+    read: ReadResult
     wanted: Mapping[ObjectId, str]
     progress: Progress
 
@@ -213,14 +213,14 @@ async def _rehearse(job: _Job) -> Rehearsed:
     known = await known_to(job.user.id, job.wanted)
     planned = await _planned(job, known)
     errors, tally, latest = list(job.read.errors), Tally(), None
-    overlaps = ignores_overlaps(job.policy)
+    overlaps = no_overlaps(job.policy)
     for part in planned.chunks():
         found = await checked(job.user, part, job.policy, import_id=None, latest=latest)
         latest = found.latest
         errors += found.errors
         tally.add(found.entries, known)
         if overlaps is not None:
-            overlaps += found.overlaps[: MAX_SHOWN - len(overlaps)]
+            overlaps += found.overlaps[: MAX_OVERLAPS - len(overlaps)]
     batch = {
         **ImportBatch.new(job.user.id, format=job.format, digest=job.digest).as_row(),
         **_findings(job, planned),
@@ -251,23 +251,23 @@ async def _write_rows(job: _Job, batch: Row) -> Written:
             latest = writing.latest
             continue
         finally:
-            overlaps += writing.overlaps[: MAX_SHOWN - len(overlaps)]
-        return Written({"left_out": _left_out(planned)}, None if ignores_overlaps(job.policy) is None else overlaps)
+            overlaps += writing.overlaps[: MAX_OVERLAPS - len(overlaps)]
+        return Written({"left_out": _left_out(planned)}, None if no_overlaps(job.policy) is None else overlaps)
     raise DatabaseUnavailableError(TOO_MANY_CONFLICTS)
 
 
-async def _format_of(file: BinaryIO, asked: ImportForm) -> Detected:
+async def _format_of(file: BinaryIO, asked: ImportForm) -> DetectedFormat:
     """The format that is asked for, or the one that the file has. Raises ValidationError."""
     if asked.format != "auto":
         return asked.format
-    return await run_in_thread(lambda: detected_format(file))
+    return await run_in_thread(lambda: detect_format(file))
 
 
 def _zone(user: ActingUser, form: RowFormat, asked: ImportForm) -> ZoneInfo:
     """Whose local times the file has. Raises ValidationError when it has some and nobody says whose they are."""
     if asked.timezone is not None:
         return ZoneInfo(asked.timezone)
-    if form in IN_UTC:
+    if form in UTC_FORMATS:
         return ZoneInfo(user.timezone)
     wrong = "is needed, since the file has local times"
     raise ValidationError(errors=(FieldError(wrong, pointer="#/timezone"),))
@@ -279,7 +279,7 @@ def _read(
     format: RowFormat,  # noqa: A002 -- as read_rows calls it
     zone: ZoneInfo,
     policy: OverlapPolicy,
-) -> tuple[str, RowsRead]:
+) -> tuple[str, ReadResult]:
     """What tells this file and how it is read from all others, and its rows. Raises ValidationError."""
     content = hashlib.sha256()
     file.seek(0)
@@ -287,7 +287,7 @@ def _read(
         content.update(some)
     how = (asked.user, asked.currency, asked.columns, asked.day_start)
     content.update(f"\n{format}\n{zone.key}\n{asked.date_order}\n{policy}\n{how}".encode())
-    settings = Settings(zone, utc_now(), user=asked.user, currency=asked.currency, day_start=asked.day_start)
+    settings = ReadSettings(zone, utc_now(), user=asked.user, currency=asked.currency, day_start=asked.day_start)
     read = read_rows(file, format=format, settings=settings, date_order=asked.date_order, columns=asked.columns)
     return content.hexdigest(), read
 
@@ -324,7 +324,7 @@ def _left_out(planned: Plan) -> list[Row]:
     return [asdict(row) for row in planned.left_out[:MAX_FINDINGS]]
 
 
-def _rows(findings: list[RowFinding]) -> list[Row]:
+def _rows(findings: list[RowMessage]) -> list[Row]:
     return [asdict(finding) for finding in findings]
 
 

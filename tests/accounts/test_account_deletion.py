@@ -7,7 +7,7 @@ import pytest
 from bson import ObjectId
 
 from app.config import Settings
-from documents.registry import OWNED
+from documents.registry import USER_DOCUMENTS
 from services.accounts.deletion import account_deletion_service
 from tests.conftest import Database
 from tests.support.http import API, PASSWORD, Client, Json, pointers, problem
@@ -70,7 +70,10 @@ class TestDeletingAnAccount:
     async def test_leaves_nothing_of_it(self, carol: Client, bob: Client, database: Database) -> None:
         await with_a_bit_of_everything(bob)
         others = await left_of(bob, database)
-        assert others.keys() >= {document.Settings.name for document in OWNED} - {"import_batches", "import_files"}
+        assert others.keys() >= {document.Settings.name for document in USER_DOCUMENTS} - {
+            "import_batches",
+            "import_files",
+        }
         assert await delete(carol) == 204
         assert await left_of(carol, database) == {}
         assert await left_of(bob, database) == others
@@ -131,8 +134,8 @@ class TestDeletingAnAccount:
     "place",
     [
         "documents.accounts.deletions:AccountDeletion:begin",
-        "documents.tracking.tasks:Task:remove_of",
-        "documents.accounts.refresh_tokens:RefreshToken:ids_of",
+        "documents.tracking.tasks:Task:delete_by_id",
+        "documents.accounts.refresh_tokens:RefreshToken:find_ids",
         "documents.accounts.users:User:end_deletion",
     ],
 )

@@ -18,14 +18,14 @@ from pydantic import TypeAdapter
 from app.commands.atomic_files import open_for_reading
 from app.commands.backup import KIND, MANIFEST, BackupError, _checked_manifest
 from app.errors import BodyTooLargeError, CommandError, ServiceError, ValidationError
-from documents.maintenance.dump import split
+from documents.maintenance.dump import decode_documents
 from services.common.values.fields import ClientName, Note, ProjectName, Tags, Title, Zone
 from services.common.values.money import MAX_AMOUNT, MINOR_UNITS
 from services.transfer.account_file.reader import TaskPart, parts_of, read_account
 from services.transfer.import_formats.programs.registry import RowFormat
+from services.transfer.import_formats.results import ImportedRow, ReadResult
 from services.transfer.import_formats.rows.reader import read_rows
-from services.transfer.import_formats.rows.row_parser import Settings
-from services.transfer.import_formats.tables.rows import ImportedRow, RowsRead
+from services.transfer.import_formats.rows.row_parser import ReadSettings
 from services.transfer.import_formats.values.dates import DateOrder
 from services.transfer.schemas.account_file import DeletedEntryLine
 from tests.fuzz.target import Target, chosen
@@ -63,7 +63,7 @@ def look_at_rows(data: bytes) -> bool:
     order, data = chosen(data, ORDERS)
     zone, data = chosen(data, ZONES)
     try:
-        read = read_rows(BytesIO(data), format=of, settings=Settings(ZoneInfo(zone), NOW), date_order=order)
+        read = read_rows(BytesIO(data), format=of, settings=ReadSettings(ZoneInfo(zone), NOW), date_order=order)
     except ValidationError as refused:
         return look_at_a_refusal(refused, "#/file", "#/date_order", "#/columns")
     for row in read.rows:
@@ -88,7 +88,7 @@ def look_at_a_row(row: ImportedRow) -> None:
         assert row.billable
 
 
-def look_at_what_is_said(read: RowsRead) -> None:
+def look_at_what_is_said(read: ReadResult) -> None:
     """Each row is told of once: it is read, or it is an error."""
     numbers = sorted([row.number for row in read.rows] + [error.row for error in read.errors])
     assert len(set(numbers)) == len(numbers)
@@ -175,7 +175,7 @@ def look_at_a_backup(data: bytes) -> bool:
         with zipfile.ZipFile(kept.name) as archive:
             for name, said in manifest["collections"].items():
                 content = archive.read(f"{name}.bson")
-                documents = list(split(io.BytesIO(content)))
+                documents = list(decode_documents(io.BytesIO(content)))
                 assert (len(content), len(documents)) == (said["bytes"], said["documents"])
                 assert all("_id" in document for document in documents)
     return True

@@ -19,10 +19,10 @@ from documents.common.base import object_id
 from services.common import cursors
 from services.common.cursors import InvalidCursorError, Position, decode_cursor, encode_cursor
 from services.common.rounding import Rounding
-from services.common.values.emails import checked_email, email_key
+from services.common.values.emails import email_key, normalize_email
 from services.common.values.fields import (
-    FIRST_YEAR,
-    LAST_YEAR,
+    MAX_YEAR,
+    MIN_YEAR,
     BooleanFlag,
     Color,
     CurrencyCode,
@@ -40,13 +40,18 @@ from services.common.values.fields import (
     Zone,
 )
 from services.common.values.money import MAX_AMOUNT
-from services.common.values.texts import lines
+from services.common.values.texts import normalize_lines
 from services.reporting.schemas import Groups, RoundingParameter
-from services.transfer.import_formats.values.dates import DateOrder, date_and_rest, parsed_date
-from services.transfer.import_formats.values.durations import HOUR, MINUTE, SECOND, parsed_duration
-from services.transfer.import_formats.values.rates import in_minor_units, number_and_currency, parsed_billable, rate_of
-from services.transfer.import_formats.values.texts import parsed_tags, title_and_note
-from services.transfer.import_formats.values.times import parsed_time
+from services.transfer.import_formats.values.amounts import (
+    parse_amount,
+    parse_boolean,
+    rate_from_amount,
+    to_minor_units,
+)
+from services.transfer.import_formats.values.dates import DateOrder, parse_date, split_date
+from services.transfer.import_formats.values.durations import HOUR, MINUTE, SECOND, parse_duration
+from services.transfer.import_formats.values.texts import parse_tags, to_title_and_note
+from services.transfer.import_formats.values.times_of_day import parse_time
 from tests.fuzz.target import Target, chosen, text_of
 
 T = TypeVar("T")
@@ -138,8 +143,8 @@ def look_at_an_email(data: bytes) -> bool:
     key = email_key(text_of(data))
     found = readable(reader_of(Email), data)
     if found is not None:
-        normal = checked_email(found)
-        assert checked_email(normal) == normal
+        normal = normalize_email(found)
+        assert normalize_email(normal) == normal
         assert key == email_key(normal) == email_key(key)
     return found is not None
 
@@ -148,7 +153,7 @@ def look_at_an_instant(data: bytes) -> bool:
     found = readable(reader_of(Instant), data)
     if found is not None:
         assert found.tzinfo is UTC
-        assert FIRST_YEAR <= found.year <= LAST_YEAR
+        assert MIN_YEAR <= found.year <= MAX_YEAR
         assert text_of(data)[4] == "-"
         assert reader_of(Instant)(rfc3339(naive_utc(found))) == found
     return found is not None
@@ -174,22 +179,22 @@ def look_at_a_rounding(data: bytes) -> bool:
 def look_at_a_date(data: bytes) -> bool:
     order, said = chosen(data, ORDERS)
     text = text_of(said)
-    dated, rest = date_and_rest(text)
+    dated, rest = split_date(text)
     assert dated + rest == text
-    found = readable(lambda whole: parsed_date(whole, order), said)
+    found = readable(lambda whole: parse_date(whole, order), said)
     if found is not None:
         assert isinstance(found, date)
-        assert FIRST_YEAR - 1 <= found.year <= LAST_YEAR
+        assert MIN_YEAR - 1 <= found.year <= MAX_YEAR
         parts = {"d": found.day, "m": found.month, "y": found.year}
-        assert parsed_date("/".join(str(parts[part]) for part in order), order) == found
+        assert parse_date("/".join(str(parts[part]) for part in order), order) == found
         assert dated == text
     return found is not None
 
 
 def look_at_a_time(data: bytes) -> bool:
-    found = readable(parsed_time, data)
+    found = readable(parse_time, data)
     if found is not None:
-        again = parsed_time(f"{found.first:%H:%M:%S}")
+        again = parse_time(f"{found.first:%H:%M:%S}")
         assert (again.first, again.again) == (found.first, found.again)
         assert again.has_seconds
         assert found.offset is None or abs(found.offset) < timedelta(days=1)
@@ -198,37 +203,37 @@ def look_at_a_time(data: bytes) -> bool:
 
 def look_at_a_duration(data: bytes) -> bool:
     unit, said = chosen(data, (None, SECOND, MINUTE, HOUR))
-    found = readable(lambda text: parsed_duration(text, unit), said)
+    found = readable(lambda text: parse_duration(text, unit), said)
     if found is not None:
         assert timedelta(seconds=found.seconds) >= timedelta(0)
         assert 1 <= found.within <= HOUR
         hours, minutes = divmod(found.seconds // MINUTE, MINUTE)
         if hours < 10**6:
-            assert parsed_duration(f"{hours}:{minutes:02}:{found.seconds % MINUTE:02}", None).seconds == found.seconds
+            assert parse_duration(f"{hours}:{minutes:02}:{found.seconds % MINUTE:02}", None).seconds == found.seconds
     return found is not None
 
 
 def look_at_a_rate(data: bytes) -> bool:
     currency, said = chosen(data, ("EUR", "JPY", "KWD", "CLF"))
-    found = readable(number_and_currency, said)
+    found = readable(parse_amount, said)
     if found is None:
         return False
     number, _ = found
-    assert number_and_currency(f"{number:f}"[:40]) == (number, "") or "." not in f"{number:f}"
+    assert parse_amount(f"{number:f}"[:40]) == (number, "") or "." not in f"{number:f}"
     with suppress(ValueError):
-        minor = in_minor_units(number, currency)
+        minor = to_minor_units(number, currency)
         assert 0 <= minor <= MAX_AMOUNT
-        rate = rate_of(number, 3_600, currency)
+        rate = rate_from_amount(number, 3_600, currency)
         assert rate == (minor or None) or minor * 2 > MAX_AMOUNT
     return True
 
 
 def look_at_a_yes(data: bytes) -> bool:
-    return readable(parsed_billable, data) is not None
+    return readable(parse_boolean, data) is not None
 
 
 def look_at_tags(data: bytes) -> bool:
-    found = readable(lambda text: parsed_tags(text.strip()), data)
+    found = readable(lambda text: parse_tags(text.strip()), data)
     if found is None:
         return False
     tags, said = found
@@ -239,12 +244,12 @@ def look_at_tags(data: bytes) -> bool:
 
 
 def look_at_a_title_and_its_note(data: bytes) -> bool:
-    found = readable(lambda text: title_and_note(text.split("|")), data)
+    found = readable(lambda text: to_title_and_note(text.split("|")), data)
     if found is None:
         return False
     title, note = found
     assert reader_of(Title)(title) == title
-    assert note is None or lines(note) == note
+    assert note is None or normalize_lines(note) == note
     return True
 
 

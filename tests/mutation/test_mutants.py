@@ -102,12 +102,12 @@ class TestAFaultInAChild:
 
         def work(_: int) -> int:
             put_in(mutant)
-            from services.tracking.rules.instants import FORGIVEN_AHEAD  # noqa: PLC0415 -- it is imported anew
+            from services.tracking.rules.instants import MAX_CLOCK_SKEW  # noqa: PLC0415 -- it is imported anew
 
-            return int(FORGIVEN_AHEAD.total_seconds())
+            return int(MAX_CLOCK_SKEW.total_seconds())
 
         assert in_child(work, 60) == (61, "")
-        assert spans.FORGIVEN_AHEAD.total_seconds() == 60
+        assert spans.MAX_CLOCK_SKEW.total_seconds() == 60
 
     def test_ends_with_the_child_when_it_hangs(self) -> None:
         def work(_: int) -> int:
@@ -134,7 +134,7 @@ class TestTheTestsOfALine:
         lines = [
             "one.py|half|return a // 2",
             "one.py|twice|return a * 2",
-            "services/tracking/rules/instants.py|up_to_now|now = utc_now()",
+            "services/tracking/rules/instants.py|clamp_to_now|now = utc_now()",
         ]
         known.add({"lines": lines, "tests": {"t_half": (0.1, [0]), "t_both": (0.1, [0, 1]), "t_now": (0.1, [2])}})
         return known

@@ -9,21 +9,21 @@ import pytest
 
 from app.clock import rfc3339
 from app.errors import FieldError, ValidationError
-from services.transfer.import_formats.programs.detection import Detected, detected_format
+from services.transfer.import_formats.programs.detection import DetectedFormat, detect_format
+from services.transfer.import_formats.results import ImportedRow, ReadResult
 from services.transfer.import_formats.rows.reader import read_rows
-from services.transfer.import_formats.rows.row_parser import Settings
-from services.transfer.import_formats.tables.fields import Mapped
-from services.transfer.import_formats.tables.rows import ImportedRow, RowsRead
+from services.transfer.import_formats.rows.row_parser import ReadSettings
+from services.transfer.import_formats.tables.fields import ColumnMapping
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-def read(file: str | bytes, *, columns: Mapped | None = None, as_csv: bool = False, **form: Any) -> RowsRead:
+def read(file: str | bytes, *, columns: ColumnMapping | None = None, as_csv: bool = False, **form: Any) -> ReadResult:
     """What is read of the file, whose format it tells."""
     content = BytesIO(file.encode() if isinstance(file, str) else file)
-    of: Detected = "csv" if as_csv else detected_format(content)
+    of: DetectedFormat = "csv" if as_csv else detect_format(content)
     assert of != "account"
-    return read_rows(content, format=of, settings=Settings(ZoneInfo("Europe/Berlin"), NOW, **form), columns=columns)
+    return read_rows(content, format=of, settings=ReadSettings(ZoneInfo("Europe/Berlin"), NOW, **form), columns=columns)
 
 
 def only(file: str | bytes, **form: Any) -> ImportedRow:
@@ -51,7 +51,7 @@ def told(row: ImportedRow) -> tuple[str, int, str, str | None, str | None, tuple
     return rfc3339(row.started_at), seconds(row), row.title, row.note, row.project, row.tags
 
 
-def about(got: RowsRead) -> list[str]:
+def about(got: ReadResult) -> list[str]:
     """What is said of the file as a whole."""
     return [f"{notice.column} {notice.message}" for notice in got.notices if notice.row == 0]
 

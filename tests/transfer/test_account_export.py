@@ -11,7 +11,7 @@ import pytest
 from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
-from documents.tracking.deleted_entries import KEPT
+from documents.tracking.deleted_entries import RETENTION
 from services.transfer.schemas.account_file import account_file_line
 from tests.conftest import Database
 from tests.support.http import Client, Json, at, clock
@@ -99,7 +99,7 @@ class TestTheFile:
     async def test_leaves_out_what_is_gone_for_good(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         await alice.delete(at(await alice.write(task)))
-        long_ago = naive_utc(utc_now()) - KEPT - timedelta(seconds=1)
+        long_ago = naive_utc(utc_now()) - RETENTION - timedelta(seconds=1)
         await database.deleted_entries.update_one({}, {"$set": {"deleted_at": long_ago}})
         await database.projects.insert_one(project_row(alice.user["_id"], deleted_at=NINE))
         assert (await exported(alice))[-1] == {**END, "tasks": 1}

@@ -20,8 +20,8 @@ from icalendar import Calendar
 from app.errors import ValidationError
 from documents.tracking.tasks import Task
 from documents.transfer.export_queries import READ_AT_ONCE, in_batches
-from services.transfer.export_formats.rows import About
-from services.transfer.export_formats.xlsx_file import Sheet
+from services.transfer.export_formats.context import ExportContext
+from services.transfer.export_formats.xlsx_file import EntrySheet
 from tests.conftest import Database
 from tests.support.http import Client, Json, ago, clock, instant, parameters, problem
 from tests.support.stored_documents import NINE, ended_entry, project_row, short_entries, task_row, tracked
@@ -667,7 +667,7 @@ async def _all_of(batches: AsyncIterator[list[Any]]) -> list[Any]:
 class TestReadingInBatches:
     async def test_closes_the_cursor_when_nobody_reads_on(self, alice: Client, database: Database) -> None:
         await database.tasks.insert_many([task_row(alice.user["_id"]) for _ in range(5)])
-        found: Any = Task.rows().find({"user_id": alice.user["_id"]}, batch_size=2)
+        found: Any = Task.collection().find({"user_id": alice.user["_id"]}, batch_size=2)
         batches = in_batches(alice.user["_id"], found, 2)
         assert len(await anext(batches)) == 2
         assert found.alive
@@ -686,7 +686,7 @@ class TestReadingInBatches:
 class TestAWorksheet:
     def test_says_that_there_is_no_room_before_it_is_too_late(self, tmp_path: Path) -> None:
         row = {**task_row(ObjectId()), "entry": ended_entry()}
-        sheet = Sheet(tmp_path, About(ZoneInfo("UTC"), NINE, {}), most=2)
+        sheet = EntrySheet(tmp_path, ExportContext(ZoneInfo("UTC"), NINE, {}), most=2)
         sheet.add([row, row])
         with pytest.raises(ValidationError) as refused:
             sheet.add([row])

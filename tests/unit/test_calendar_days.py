@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from services.common.calendar_days import first_instant
+from services.common.calendar_days import start_of_day
 from tests.support.http import LONG
 
 MAX_OFFSET = timedelta(hours=27)
@@ -41,7 +41,7 @@ class TestTheFirstInstantOfADay:
     @given(zones, days)
     def test_is_the_one_that_looking_at_a_clock_finds(self, name: str, day: date) -> None:
         zone = ZoneInfo(name)
-        assert first_instant(day, zone) == found_by_looking(day, zone)
+        assert start_of_day(day, zone) == found_by_looking(day, zone)
 
     # The changes of a zone are looked up when it is first met, which takes most of the time.
     @examples(deadline=None, max_examples=100 if LONG else 30)
@@ -50,12 +50,12 @@ class TestTheFirstInstantOfADay:
         zone = ZoneInfo(name)
         changed = data.draw(st.sampled_from(changes(name) or [date(2026, 3, 29)]))
         day = changed + timedelta(days=data.draw(st.integers(-2, 2)))
-        assert first_instant(day, zone) == found_by_looking(day, zone)
+        assert start_of_day(day, zone) == found_by_looking(day, zone)
 
     @given(zones, days.filter(lambda day: day < date(9998, 12, 31)))
     def test_is_never_after_that_of_the_next_day(self, name: str, day: date) -> None:
         zone = ZoneInfo(name)
-        assert first_instant(day, zone) <= first_instant(day + timedelta(days=1), zone)
+        assert start_of_day(day, zone) <= start_of_day(day + timedelta(days=1), zone)
 
     @pytest.mark.parametrize(
         ("zone", "day", "instant"),
@@ -75,6 +75,6 @@ class TestTheFirstInstantOfADay:
         ],
     )
     def test_is_known_of_strange_days(self, zone: str, day: str, instant: str) -> None:
-        found = first_instant(date.fromisoformat(day), ZoneInfo(zone))
+        found = start_of_day(date.fromisoformat(day), ZoneInfo(zone))
         assert found == datetime.fromisoformat(f"{instant}+00:00")
         assert found.tzinfo is UTC

@@ -12,14 +12,14 @@ from pydantic import TypeAdapter, ValidationError
 from services.common.values.fields import Description, FullName, Note, Password, SearchText, Tag, Tags, Title
 from services.common.values.texts import (
     MAX_MARKS,
-    cell_in_lines,
-    cell_in_one_line,
-    cut,
-    lines,
-    one_line,
-    tag_name,
-    to_current_line,
-    to_current_lines,
+    cell_to_line,
+    cell_to_lines,
+    normalize_line,
+    normalize_lines,
+    normalize_tag,
+    truncate,
+    upgrade_line,
+    upgrade_lines,
 )
 
 UNSEEN = [
@@ -62,7 +62,7 @@ any_text = st.text(max_size=40) | st.text(
 
 def taken(text: str) -> str | None:
     try:
-        return one_line(text)
+        return normalize_line(text)
     except ValueError:
         return None
 
@@ -71,22 +71,22 @@ class TestOneLine:
     @pytest.mark.parametrize("character", [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)])
     def test_refuses_control_characters_and_line_breaks(self, character: str) -> None:
         with pytest.raises(ValueError, match=rf"U\+{ord(character):04X}"):
-            one_line(f"a{character}b")
+            normalize_line(f"a{character}b")
 
     @pytest.mark.parametrize("character", ["\x1b", "\x1c", "\x1f", "\0", "\x7f", "\x9b"])
     def test_does_not_trim_control_characters(self, character: str) -> None:
         for text in (f"{character}a", f"a{character}"):
             with pytest.raises(ValueError, match="control character"):
-                one_line(text)
+                normalize_line(text)
 
     @pytest.mark.parametrize("text", ["", " ", *UNSEEN])
     def test_refuses_what_shows_nothing(self, text: str) -> None:
         with pytest.raises(ValueError, match="no visible character"):
-            one_line(text)
+            normalize_line(text)
 
     @pytest.mark.parametrize("text", SEEN)
     def test_keeps_what_shows_something(self, text: str) -> None:
-        assert one_line(f" {text}\n") == text
+        assert normalize_line(f" {text}\n") == text
 
     @pytest.mark.parametrize(
         "text",
@@ -103,43 +103,43 @@ class TestOneLine:
     )
     def test_refuses_what_would_turn_other_texts_around(self, text: str) -> None:
         with pytest.raises(ValueError, match="directional"):
-            one_line(text)
+            normalize_line(text)
 
     @pytest.mark.parametrize("text", ["\u202egnp.exe", "a\u202db\u202c", "\u2066\u202ea\u202c\u2069"])
     def test_names_an_override(self, text: str) -> None:
         with pytest.raises(ValueError, match="directional override"):
-            one_line(text)
+            normalize_line(text)
 
     @given(any_text)
     @examples(deadline=None)
     def test_is_normal_trimmed_and_the_same_when_read_again(self, text: str) -> None:
         line = taken(text)
         if line is not None:
-            assert line == one_line(line) == unicodedata.normalize("NFC", line) == line.strip()
+            assert line == normalize_line(line) == unicodedata.normalize("NFC", line) == line.strip()
             assert not any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in line)
             assert len(line.splitlines()) == 1
-            assert tag_name(line) == tag_name(tag_name(line))
+            assert normalize_tag(line) == normalize_tag(normalize_tag(line))
             assert taken(unicodedata.normalize("NFD", text)) == line
-            assert cut(line, 200) == line
+            assert truncate(line, 200) == line
 
 
 class TestLines:
     @pytest.mark.parametrize("text", ["", " a ", "a\nb", "a\r\nb", "\ta", "a\u2028b", "\u200b"])
     def test_are_kept(self, text: str) -> None:
-        assert lines(text) == text
+        assert normalize_lines(text) == text
 
     def test_are_in_nfc(self) -> None:
-        assert lines("Gru\u0308\u00dfe\n") == "Grüße\n"
+        assert normalize_lines("Gru\u0308\u00dfe\n") == "Grüße\n"
 
     @pytest.mark.parametrize("text", ["a\rb", "a\x1bb", "a\x0bb", "a\x0cb", "a\0b", "a\x7fb", "a\x85b", "a\r"])
     def test_hold_no_other_control_character(self, text: str) -> None:
         with pytest.raises(ValueError, match="control character"):
-            lines(text)
+            normalize_lines(text)
 
     @pytest.mark.parametrize("text", ["a\n\u202eb", "\u202aa\nb\u202c"])
     def test_do_not_turn_other_lines_around(self, text: str) -> None:
         with pytest.raises(ValueError, match="directional"):
-            lines(text)
+            normalize_lines(text)
 
 
 class TestACellOfAFile:
@@ -147,15 +147,15 @@ class TestACellOfAFile:
     @examples(deadline=None)
     def test_is_what_a_request_may_send_too(self, text: str, longest: int) -> None:
         try:
-            line, whole = cell_in_one_line(text), cell_in_lines(text)
+            line, whole = cell_to_line(text), cell_to_lines(text)
         except ValueError as wrong:
             said = str(wrong)
             assert "control character" in said
             return
-        assert lines(whole) == whole
+        assert normalize_lines(whole) == whole
         if line:
-            assert one_line(line) == line
-            shorter = cut(line, longest)
+            assert normalize_line(line) == line
+            shorter = truncate(line, longest)
             assert len(shorter) <= longest
             assert taken(shorter) in {shorter, None}
 
@@ -164,17 +164,17 @@ class TestATextOfAnEarlierVersion:
     @given(any_text | st.just("a" + "\u0301" * 50), st.integers(5, 300))
     @examples(deadline=None)
     def test_becomes_one_of_today(self, text: str, longest: int) -> None:
-        line, whole = to_current_line(text, longest), to_current_lines(text, longest)
+        line, whole = upgrade_line(text, longest), upgrade_lines(text, longest)
         assert line == "" or taken(line) == line
-        assert lines(whole) == whole
+        assert normalize_lines(whole) == whole
         assert len(line) <= longest
         if taken(text) is not None and len(text) <= longest:
             assert line == taken(text)
 
     def test_loses_no_more_than_what_is_not_taken(self) -> None:
-        assert to_current_line("\x1b[31mRed\nblue\u202e", 200) == "[31mRed blue"
-        assert to_current_lines("a\x1bb\rc\td\x85e", 200) == "ab\nc\td\ne"
-        assert to_current_line("\u200b\x07", 200) == ""
+        assert upgrade_line("\x1b[31mRed\nblue\u202e", 200) == "[31mRed blue"
+        assert upgrade_lines("a\x1bb\rc\td\x85e", 200) == "ab\nc\td\ne"
+        assert upgrade_line("\u200b\x07", 200) == ""
 
 
 class TestTheirLengths:
@@ -205,14 +205,14 @@ class TestTextsThatAreMadeToTakeLong:
 
     @pytest.mark.parametrize("cell", [" " * 100_000 + "a", "\t" * 100_000, "a " * 50_000 + "\n", "\u2067" * 100_000])
     def test_of_a_file_take_no_longer_than_their_length(self, cell: str) -> None:
-        assert len(cell_in_one_line(cell)) <= len(cell)
+        assert len(cell_to_line(cell)) <= len(cell)
         with pytest.raises(ValueError, match="combining marks in a row"):
-            cell_in_one_line(self.MARKS)
+            cell_to_line(self.MARKS)
 
     def test_are_not_those_of_any_language(self) -> None:
         thai = "\u0e17\u0e35\u0e48" * 60
-        assert one_line(thai) == thai
-        assert one_line("a" + "\u0316" * MAX_MARKS) == "a" + "\u0316" * MAX_MARKS
+        assert normalize_line(thai) == thai
+        assert normalize_line("a" + "\u0316" * MAX_MARKS) == "a" + "\u0316" * MAX_MARKS
 
     def test_do_not_hide_behind_white_space(self) -> None:
         assert TypeAdapter(Title).validate_python(" " * 5_000 + "x") == "x"

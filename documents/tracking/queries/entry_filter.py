@@ -13,7 +13,7 @@ from documents.tracking.tasks import RUNNING, TaskStatus
 
 _EVER = naive_utc(datetime(1, 1, 1, tzinfo=UTC)), naive_utc(datetime(9999, 12, 31, tzinfo=UTC))
 
-STEP = timedelta(milliseconds=1)
+ONE_MILLISECOND = timedelta(milliseconds=1)
 """Instants are stored in milliseconds: [instant, instant + STEP) holds one of them."""
 
 _LONG_AGO = timedelta(days=400)
@@ -39,7 +39,7 @@ class EntryFilter:
     billable: bool | None = None
     needs_review: bool | None = None
 
-    def of_task(self) -> Row:
+    def task_conditions(self) -> Row:
         """What is asked of a task, but for its time."""
         condition: Row = {"deleted_at": None}
         if self.task_id is not None:
@@ -50,7 +50,7 @@ class EntryFilter:
             condition["status"] = {"$in": list(self.statuses)}
         return condition
 
-    def of_entry(self) -> list[Row]:
+    def entry_conditions(self) -> list[Row]:
         """What is asked of an `entry` that stands beside the title and the tags of its task, but for its time."""
         conditions: list[Row] = []
         if self.billable is not None:
@@ -65,7 +65,7 @@ class EntryFilter:
             conditions.append({"$or": [{"entry.note": contains}, {"title": contains}]})
         return conditions
 
-    def of_each(self) -> list[Row]:
+    def entry_expressions(self) -> list[Row]:
         """The same as expressions on `$$this`, one of the `entries` beside the tags of their task; not for texts."""
         conditions: list[Row] = []
         if self.billable is not None:
@@ -77,23 +77,25 @@ class EntryFilter:
             conditions.append({"$or": [{"$in": [{"$literal": tag}, own_or_its_tasks]} for tag in self.tags]})
         return conditions
 
-    def of_start(self, **bounds: datetime) -> Row:
+    def start_bounds(self, **bounds: datetime) -> Row:
         """What is asked of a start, `bounds` included."""
         return {"$lt": self.until, **bounds}
 
 
-def ended_entries_of_tasks(user_id: ObjectId, wanted: EntryFilter, shown: Row, **bounds: datetime) -> list[Row]:
+def ended_entries_stages(user_id: ObjectId, wanted: EntryFilter, shown: Row, **bounds: datetime) -> list[Row]:
     """The stages that find the user's tasks of that time, each with what is `shown` and its ended `entries` of then.
 
     `bounds` narrow the starts further. The entries meet no other condition yet: see EntryFilter.of_entry.
     """
-    starts: dict[str, Any] = wanted.of_start(**bounds)
+    starts: dict[str, Any] = wanted.start_bounds(**bounds)
     before = min(
-        bound + STEP if operator == "$lte" else bound for operator, bound in starts.items() if operator != "$gte"
+        bound + ONE_MILLISECOND if operator == "$lte" else bound
+        for operator, bound in starts.items()
+        if operator != "$gte"
     )
     since = max(wanted.since, starts.get("$gte", wanted.since))
     return [
-        *tasks_of_that_time(user_id, wanted, since, before),
+        *tasks_in_range_stages(user_id, wanted, since, before),
         {"$project": {**shown, "entries": _entries_of_that_time(wanted.since, starts)}},
     ]
 
@@ -113,7 +115,7 @@ def _entries_of_that_time(since: datetime, starts: Row) -> Row:
     return {"$filter": {"input": near, "cond": exact}}
 
 
-def tasks_of_that_time(user_id: ObjectId, wanted: EntryFilter, since: datetime, before: datetime) -> list[Row]:
+def tasks_in_range_stages(user_id: ObjectId, wanted: EntryFilter, since: datetime, before: datetime) -> list[Row]:
     """The stages that find the user's tasks whose last entry ends at `since` or later, and whose first begins `before`.
 
     The embedded store goes by an index when a stage asks for nothing but the fields of that index,
@@ -128,11 +130,11 @@ def tasks_of_that_time(user_id: ObjectId, wanted: EntryFilter, since: datetime, 
         narrow = {"_id": wanted.task_id}
     return [
         {"$match": {"user_id": user_id, **narrow}},
-        {"$match": {**wanted.of_task(), **both}},
+        {"$match": {**wanted.task_conditions(), **both}},
     ]
 
 
-def running_entry_of_task(
+def running_entry_stages(
     user_id: ObjectId, wanted: EntryFilter, shown: Row, *, now: datetime, **bounds: datetime
 ) -> list[Row]:
     """The stages that find the user's running `entry` beside what is `shown` of its task, if it is one of that time.
@@ -140,12 +142,12 @@ def running_entry_of_task(
     It counts as [started_at, now); `now` is stored. To be run with the hint ONE_RUNNING_TIMER. The
     entry meets no other condition yet: see EntryFilter.of_entry.
     """
-    starts: dict[str, Any] = wanted.of_start(**bounds)
+    starts: dict[str, Any] = wanted.start_bounds(**bounds)
     if now <= wanted.since:
         starts["$gte"] = max(wanted.since, starts.get("$gte", wanted.since))
     return [
         {"$match": {"user_id": user_id, **RUNNING}},
-        {"$match": wanted.of_task()},
+        {"$match": wanted.task_conditions()},
         {"$project": {**shown, "entry": "$active"}},
         {"$match": {"entry.started_at": starts}},
     ]

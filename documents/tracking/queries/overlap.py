@@ -7,7 +7,7 @@ from bson import ObjectId
 from documents.common.base import Row
 from documents.tracking.tasks import Task
 
-MAX_SHOWN = 100
+MAX_OVERLAPS = 100
 
 
 async def find_overlapping(
@@ -17,24 +17,24 @@ async def find_overlapping(
 
     Each as its task_id and its entry. The trash does not count, nor does the entry `but`.
     """
-    return await Task.aggregated(
+    return await Task.aggregate_rows(
         [
-            *ended_entries_beside(user_id, started_at, ended_at, {"$ne": ["$$this.id", but]}),
+            *overlapping_entries_stages(user_id, started_at, ended_at, {"$ne": ["$$this.id", but]}),
             {"$sort": {"entry.started_at": 1, "entry.id": 1}},
-            {"$limit": MAX_SHOWN},
+            {"$limit": MAX_OVERLAPS},
             {"$project": {"_id": 0, "task_id": "$_id", "entry": 1}},
         ]
     )
 
 
-async def is_any_overlapping(user_id: ObjectId, started_at: datetime, ended_at: datetime) -> bool:
+async def has_overlap(user_id: ObjectId, started_at: datetime, ended_at: datetime) -> bool:
     """Whether there is one of those."""
     shares_a_part = {
         "started_at": {"$lt": ended_at},
         "ended_at": {"$gt": started_at},
         "duration_seconds": {"$gt": 0},
     }
-    found = await Task.aggregated(
+    found = await Task.aggregate_rows(
         [
             *_tasks_of_that_time(user_id, started_at, ended_at),
             {"$match": {"time_entries": {"$elemMatch": shares_a_part}}},
@@ -45,7 +45,9 @@ async def is_any_overlapping(user_id: ObjectId, started_at: datetime, ended_at: 
     return bool(found)
 
 
-def ended_entries_beside(user_id: ObjectId, started_at: datetime, ended_at: datetime, *conditions: Row) -> list[Row]:
+def overlapping_entries_stages(
+    user_id: ObjectId, started_at: datetime, ended_at: datetime, *conditions: Row
+) -> list[Row]:
     """The stages that find each `entry` that shares a part of [started_at, ended_at), beside the _id of its live task.
 
     `conditions` are expressions on `$$this`, an entry.

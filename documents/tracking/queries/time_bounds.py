@@ -8,7 +8,7 @@ from pymongo import ASCENDING, DESCENDING
 
 from app.clock import naive_utc, utc_now
 from documents.common.base import Row
-from documents.tracking.queries.entry_filter import STEP, EntryFilter, tasks_of_that_time
+from documents.tracking.queries.entry_filter import ONE_MILLISECOND, EntryFilter, tasks_in_range_stages
 from documents.tracking.tasks import Task
 
 _YEAR = timedelta(days=365)
@@ -23,7 +23,7 @@ async def nearest_end(user_id: ObjectId, wanted: EntryFilter, edge: datetime) ->
     ended = await _outermost(user_id, wanted, "last_ended_at", wanted.since, edge, DESCENDING)
     going_on = await _inside(user_id, wanted, edge, {"$lt": ["$$this.started_at", edge]}, "$max")
     found = [instant for instant in (ended, going_on) if instant is not None]
-    return min(max(found) + STEP, edge) if found else None
+    return min(max(found) + ONE_MILLISECOND, edge) if found else None
 
 
 async def nearest_start(user_id: ObjectId, wanted: EntryFilter, edge: datetime) -> datetime | None:
@@ -50,10 +50,10 @@ async def _outermost(
     edges = [low, *(cut for cut in cuts if low < cut < high), high]
     for begin, end in list(pairwise(edges))[::direction]:
         # It may lose what equals the bound of a $gte where the index has a further field.
-        found = await Task.aggregated(
+        found = await Task.aggregate_rows(
             [
-                {"$match": {"user_id": user_id, field: {"$gt": begin - STEP, "$lt": end}}},
-                {"$match": wanted.of_task()},
+                {"$match": {"user_id": user_id, field: {"$gt": begin - ONE_MILLISECOND, "$lt": end}}},
+                {"$match": wanted.task_conditions()},
                 {"$sort": {field: direction}},
                 {"$limit": 1},
                 {"$project": {"instant": f"${field}"}},
@@ -68,9 +68,9 @@ async def _outermost(
 async def _inside(user_id: ObjectId, wanted: EntryFilter, edge: datetime, side: Row, outermost: str) -> datetime | None:
     """The last start before, or the first one from `edge` on, in the tasks that begin before `edge` and end later."""
     starts = {"$map": {"input": {"$filter": {"input": "$time_entries", "cond": side}}, "in": "$$this.started_at"}}
-    found = await Task.aggregated(
+    found = await Task.aggregate_rows(
         [
-            *tasks_of_that_time(user_id, wanted, edge, edge),
+            *tasks_in_range_stages(user_id, wanted, edge, edge),
             {"$project": {"start": {outermost: starts}}},
             {"$group": {"_id": None, "instant": {outermost: "$start"}}},
         ]

@@ -2,21 +2,21 @@
 
 from datetime import datetime, timedelta
 
-from documents.tracking.queries.entry_filter import STEP
+from documents.tracking.queries.entry_filter import ONE_MILLISECOND
 
-USUAL = timedelta(days=32)
+SINGLE_WINDOW_LENGTH = timedelta(days=32)
 """A range of this length, as that of a list for which no range is sent, is one window."""
 
-FIRST = timedelta(days=8)
+FIRST_WINDOW_LENGTH = timedelta(days=8)
 """How long the first window of a longer range is."""
 
-LONG = timedelta(days=128)
+LONG_WINDOW_LENGTH = timedelta(days=128)
 """When so long a window is empty, it is worth a query to find out where there is anything at all."""
 
 _GROWTH = 4
 
 
-class Windows:
+class TimeWindows:
     """The windows [low, high) of a range, from its late end back when `descending`, else from its early end on.
 
     They do not overlap and leave nothing out. They grow while little is found in them. What lies
@@ -28,11 +28,11 @@ class Windows:
         self._high = until
         self._ahead = ahead
         self._descending = descending
-        self._length = FIRST if until - since > USUAL else USUAL
+        self._length = FIRST_WINDOW_LENGTH if until - since > SINGLE_WINDOW_LENGTH else SINGLE_WINDOW_LENGTH
         self._was_ahead = False
 
     @property
-    def are_over(self) -> bool:
+    def is_exhausted(self) -> bool:
         """Whether nothing is left of the range."""
         return self._low >= self._high
 
@@ -52,11 +52,11 @@ class Windows:
             self._low = high = high if self._was_ahead else min(low + length, self._ahead)
         return low, high
 
-    def fit(self, *, found: int, wanted: int) -> bool:
+    def adjust_length(self, *, found: int, wanted: int) -> bool:
         """Chooses the length of the next window by what was found in the last one; whether that was empty and long."""
         if self._was_ahead:
             return False
-        was_long = self._length >= LONG
+        was_long = self._length >= LONG_WINDOW_LENGTH
         growth = _GROWTH if found == 0 else min(_GROWTH, max(1, 2 * wanted // found))
         self._length = min(self._length, timedelta.max / _GROWTH) * growth
         return found == 0 and was_long
@@ -71,10 +71,10 @@ class Windows:
         if edge is None:
             self._low = self._high
         elif self._descending:
-            self._high = max(min(edge, self._high), self._low + STEP)
+            self._high = max(min(edge, self._high), self._low + ONE_MILLISECOND)
         else:
             self._low = min(max(edge, self._low), self._high)
         if abs(before - self.edge) < self._length:
             return False
-        self._length = FIRST
+        self._length = FIRST_WINDOW_LENGTH
         return True

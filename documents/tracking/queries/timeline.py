@@ -7,9 +7,14 @@ from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
 from documents.common.base import Row
-from documents.tracking.queries.entry_filter import STEP, EntryFilter, ended_entries_of_tasks, running_entry_of_task
+from documents.tracking.queries.entry_filter import (
+    ONE_MILLISECOND,
+    EntryFilter,
+    ended_entries_stages,
+    running_entry_stages,
+)
 from documents.tracking.queries.time_bounds import nearest_end, nearest_start
-from documents.tracking.queries.time_windows import Windows
+from documents.tracking.queries.time_windows import TimeWindows
 from documents.tracking.tasks import ONE_RUNNING_TIMER, Task
 
 _SHOWN: Row = {"title": 1, "tags": 1}
@@ -25,19 +30,19 @@ class EntryOrder:
     descending: bool = True
     after: tuple[datetime, ObjectId | None] | None = None
 
-    def starts(self) -> dict[str, datetime]:
+    def start_bounds(self) -> dict[str, datetime]:
         """What is known of the starts that follow."""
         if self.after is None:
             return {}
         return {"$lte" if self.descending else "$gte": self.after[0]}
 
-    def within(self, wanted: EntryFilter) -> tuple[datetime, datetime]:
+    def start_range(self, wanted: EntryFilter) -> tuple[datetime, datetime]:
         """The range [since, until) of the starts that follow; entries that reach into it are not looked at here."""
         if self.after is None:
             return wanted.since, wanted.until
         started_at, _ = self.after
         if self.descending:
-            return wanted.since, min(wanted.until, started_at + STEP)
+            return wanted.since, min(wanted.until, started_at + ONE_MILLISECOND)
         return max(wanted.since, started_at), wanted.until
 
 
@@ -46,9 +51,9 @@ async def find_running_entry(user_id: ObjectId, wanted: EntryFilter, *, now: dat
 
     It counts as [started_at, now); `now` is stored.
     """
-    stages = running_entry_of_task(user_id, wanted, {**_SHOWN, "status": 1, "project_id": 1}, now=now)
-    conditions = [{"$match": condition} for condition in wanted.of_entry()]
-    found = await Task.aggregated(stages + conditions, hint=ONE_RUNNING_TIMER)
+    stages = running_entry_stages(user_id, wanted, {**_SHOWN, "status": 1, "project_id": 1}, now=now)
+    conditions = [{"$match": condition} for condition in wanted.entry_conditions()]
+    found = await Task.aggregate_rows(stages + conditions, hint=ONE_RUNNING_TIMER)
     return found[0] if found else None
 
 
@@ -61,8 +66,8 @@ async def find_entries(
     between is then met twice, and shown once, but never missed.
     """
     then = _then(wanted, order, limit)
-    of_the_timer = running_entry_of_task(user_id, wanted, _SHOWN, now=now, **order.starts())
-    running = await Task.aggregated(of_the_timer + then, hint=ONE_RUNNING_TIMER)
+    of_the_timer = running_entry_stages(user_id, wanted, _SHOWN, now=now, **order.start_bounds())
+    running = await Task.aggregate_rows(of_the_timer + then, hint=ONE_RUNNING_TIMER)
     ended = await _find_ended(user_id, wanted, order, limit=limit)
     found = {row["entry"]["id"]: row for row in (*running, *ended)}
     in_order = sorted(found.values(), key=_place, reverse=order.descending)
@@ -71,19 +76,19 @@ async def find_entries(
 
 async def _find_ended(user_id: ObjectId, wanted: EntryFilter, order: EntryOrder, *, limit: int) -> list[Row]:
     """At most `limit` ended entries in order, read in windows of time; those of one task at once."""
-    since, until = order.within(wanted)
+    since, until = order.start_range(wanted)
     if wanted.task_id is not None or until <= wanted.since:
-        return await _read_window(user_id, wanted, order, order.starts(), limit=limit)
-    windows = Windows(since, until, ahead=naive_utc(utc_now()) + _AHEAD, descending=order.descending)
+        return await _read_window(user_id, wanted, order, order.start_bounds(), limit=limit)
+    windows = TimeWindows(since, until, ahead=naive_utc(utc_now()) + _AHEAD, descending=order.descending)
     found: list[Row] = []
     may_skip = True
-    while len(found) < limit and not windows.are_over:
+    while len(found) < limit and not windows.is_exhausted:
         low, high = windows.take()
         # The earliest window has the entries, too, that begin before the range and reach into it.
-        bounds = {"$gte": low} if low > wanted.since else order.starts()
+        bounds = {"$gte": low} if low > wanted.since else order.start_bounds()
         rows = await _read_window(user_id, wanted, order, {**bounds, "$lt": high}, limit=limit - len(found))
         found += rows
-        if windows.fit(found=len(rows), wanted=limit) and may_skip and not windows.are_over:
+        if windows.adjust_length(found=len(rows), wanted=limit) and may_skip and not windows.is_exhausted:
             nearest = nearest_end if order.descending else nearest_start
             may_skip = windows.skip_to(await nearest(user_id, wanted, windows.edge))
     return found
@@ -92,9 +97,9 @@ async def _find_ended(user_id: ObjectId, wanted: EntryFilter, order: EntryOrder,
 async def _read_window(
     user_id: ObjectId, wanted: EntryFilter, order: EntryOrder, starts: dict[str, datetime], *, limit: int
 ) -> list[Row]:
-    return await Task.aggregated(
+    return await Task.aggregate_rows(
         [
-            *ended_entries_of_tasks(user_id, wanted, _SHOWN, **starts),
+            *ended_entries_stages(user_id, wanted, _SHOWN, **starts),
             {"$unwind": "$entries"},
             {"$project": {**_SHOWN, "entry": "$entries"}},
             *_then(wanted, order, limit),
@@ -104,7 +109,7 @@ async def _read_window(
 
 def _then(wanted: EntryFilter, order: EntryOrder, limit: int) -> list[Row]:
     """The stages that are the same for all entries: from an entry beside its task's title and tags to the answer."""
-    conditions = wanted.of_entry()
+    conditions = wanted.entry_conditions()
     if order.after is not None:
         started_at, entry_id = order.after
         further = "$lt" if order.descending else "$gt"

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from app.clock import rfc3339
 from app.security.scopes import Scope
 from services.common.values.fields import Id, Instant, NextCursor, RequestModel, Timestamp
-from services.common.values.texts import Text, one_line
+from services.common.values.texts import Text, normalize_line
 
 _EXAMPLE: JsonDict = {"name": "Status bar", "scopes": ["read", "timer"], "expires_at": "2027-11-18T00:00:00Z"}
 _READ_EXAMPLE: JsonDict = {
@@ -22,7 +22,7 @@ _READ_EXAMPLE: JsonDict = {
     "created_at": "2026-11-18T08:59:02.345Z",
 }
 
-TokenName = Annotated[str, Text(one_line, 100, shortest=1)]
+TokenName = Annotated[str, Text(normalize_line, 100, min_length=1)]
 
 
 def _each_once(scopes: list[Scope]) -> list[Scope]:

@@ -15,7 +15,7 @@ _IGNORED = re.compile(
 """The property Default_Ignorable_Code_Point of Unicode, of what an address may hold."""
 
 
-def checked_email(email: str) -> str:
+def normalize_email(email: str) -> str:
     """The address in its normal form. Raises ValueError with the reason when it is none."""
     try:
         return validate_email(email, check_deliverability=False, globally_deliverable=False).normalized
@@ -43,7 +43,7 @@ def email_keys(email: str) -> list[str]:
 
 def _normal(email: str) -> str:
     try:
-        return checked_email(email.strip())
+        return normalize_email(email.strip())
     except ValueError:
         return unicodedata.normalize("NFKC", email.strip())
 

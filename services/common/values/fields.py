@@ -18,14 +18,14 @@ from pydantic import (
 from app.clock import truncate_to_milliseconds
 from app.security.password_normalization import validate_new_password
 from documents.common.base import object_id
-from services.common.values.emails import checked_email
+from services.common.values.emails import normalize_email
 from services.common.values.money import MAX_AMOUNT, MINOR_UNITS
-from services.common.values.texts import Text, lines, nfc, one_line, tag_name, without_nul
+from services.common.values.texts import Text, nfc, normalize_line, normalize_lines, normalize_tag, without_nul
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-FIRST_YEAR, LAST_YEAR = 1970, 9998
+MIN_YEAR, MAX_YEAR = 1970, 9998
 _ZONES = frozenset(available_timezones() - {"localtime", "Factory"})  # these two name no place
 MAX_TITLE_LENGTH = 200
 MAX_NAME_LENGTH = 200
@@ -57,7 +57,7 @@ def _zone(value: str) -> str:
 
 
 def _email(value: str) -> str:
-    checked_email(value)
+    normalize_email(value)
     return value
 
 
@@ -99,8 +99,8 @@ def _day(value: object) -> date:
 
 
 def _require_a_known_year(day: date) -> None:
-    if not FIRST_YEAR <= day.year <= LAST_YEAR:
-        raise ValueError(f"is outside of the years {FIRST_YEAR} to {LAST_YEAR}")
+    if not MIN_YEAR <= day.year <= MAX_YEAR:
+        raise ValueError(f"is outside of the years {MIN_YEAR} to {MAX_YEAR}")
 
 
 def _flag(value: object) -> object:
@@ -148,17 +148,17 @@ def _each_once(tags: list[str]) -> list[str]:
 
 _no_nul = AfterValidator(without_nul)
 
-Title = Annotated[str, Text(one_line, MAX_TITLE_LENGTH, shortest=1)]
-Description = Annotated[str, Text(lines, MAX_DESCRIPTION_LENGTH)]
-Note = Annotated[str, Text(lines, MAX_NOTE_LENGTH)]
-FullName = Annotated[str, Text(one_line, MAX_NAME_LENGTH, shortest=1)]
-ProjectName = Annotated[str, Text(one_line, MAX_NAME_LENGTH, shortest=1)]
-ClientName = Annotated[str, Text(one_line, MAX_NAME_LENGTH, shortest=1)]
-SearchText = Annotated[str, Text(nfc, 200, shortest=1), _no_nul]
-Tag = Annotated[str, Text(tag_name, MAX_TAG_LENGTH, shortest=1)]
+Title = Annotated[str, Text(normalize_line, MAX_TITLE_LENGTH, min_length=1)]
+Description = Annotated[str, Text(normalize_lines, MAX_DESCRIPTION_LENGTH)]
+Note = Annotated[str, Text(normalize_lines, MAX_NOTE_LENGTH)]
+FullName = Annotated[str, Text(normalize_line, MAX_NAME_LENGTH, min_length=1)]
+ProjectName = Annotated[str, Text(normalize_line, MAX_NAME_LENGTH, min_length=1)]
+ClientName = Annotated[str, Text(normalize_line, MAX_NAME_LENGTH, min_length=1)]
+SearchText = Annotated[str, Text(nfc, 200, min_length=1), _no_nul]
+Tag = Annotated[str, Text(normalize_tag, MAX_TAG_LENGTH, min_length=1)]
 Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(_each_once)]
 Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254), _no_nul, AfterValidator(_email)]
-Password = Annotated[str, Text(validate_new_password, MAX_PASSWORD_LENGTH, shortest=8)]
+Password = Annotated[str, Text(validate_new_password, MAX_PASSWORD_LENGTH, min_length=8)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Color = Annotated[
     str,

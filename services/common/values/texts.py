@@ -74,7 +74,7 @@ def _is_seen(character: str) -> bool:
     return (category in _SEEN or category[0] in _SEEN_CLASSES) and character not in _BLANK
 
 
-def one_line(text: str) -> str:
+def normalize_line(text: str) -> str:
     """The text trimmed and in NFC.
 
     Raises ValueError when it holds a control character or a line break, shows nothing, or changes the
@@ -91,7 +91,7 @@ def one_line(text: str) -> str:
     return trimmed
 
 
-def lines(text: str) -> str:
+def normalize_lines(text: str) -> str:
     """The text in NFC. It may hold line breaks (LF or CRLF) and tabs.
 
     Raises ValueError when it holds another control character, or when a line changes the direction of the
@@ -107,52 +107,52 @@ def lines(text: str) -> str:
     return nfc(text)
 
 
-def cell_in_one_line(text: str) -> str:
+def cell_to_line(text: str) -> str:
     """A text of a file in one line: line breaks and tabs become spaces, and what shows nothing is empty.
 
     Raises ValueError for another control character.
     """
     if text.isascii() and text.isprintable():
         return text.strip()
-    whole = " ".join(filter(None, map(str.strip, _BREAKS.split(cell_in_lines(text)))))
-    return one_line(whole) if is_visible(whole) else ""
+    whole = " ".join(filter(None, map(str.strip, _BREAKS.split(cell_to_lines(text)))))
+    return normalize_line(whole) if is_visible(whole) else ""
 
 
-def cell_in_lines(text: str) -> str:
+def cell_to_lines(text: str) -> str:
     """A text of a file with its line breaks and tabs. What would change the direction of other text is left out.
 
     Raises ValueError for another control character.
     """
     if text.isascii() and text.isprintable():
         return text
-    return lines(_in_its_own_direction(_OTHER_BREAKS.sub("\n", text)))
+    return normalize_lines(_in_its_own_direction(_OTHER_BREAKS.sub("\n", text)))
 
 
-def to_current_line(text: str, longest: int) -> str:
+def upgrade_line(text: str, max_length: int) -> str:
     """A line that an earlier version has stored, as a request may send it now; empty where nothing is left to see."""
     try:
-        return cut(one_line(text), longest)
+        return truncate(normalize_line(text), max_length)
     except ValueError:
         plain = nfc(" ".join(_CONTROL.sub(" ", _without_excess(text)).split()))
-        return cut(plain, longest) if is_visible(plain) else ""
+        return truncate(plain, max_length) if is_visible(plain) else ""
 
 
-def to_current_lines(text: str, longest: int) -> str:
+def upgrade_lines(text: str, max_length: int) -> str:
     """A text of several lines that an earlier version has stored, as a request may send it now."""
     try:
-        return lines(text)[:longest]
+        return normalize_lines(text)[:max_length]
     except ValueError:
         plain = _CONTROL_BUT_NEW_LINES.sub("", _OTHER_BREAKS.sub("\n", _without_excess(text)))
-        return nfc(plain)[:longest]
+        return nfc(plain)[:max_length]
 
 
 def _without_excess(text: str) -> str:
     return _too_many_marks().sub(lambda run: run[0][:MAX_MARKS], _DIRECTION.sub("", text))
 
 
-def cut(text: str, longest: int) -> str:
+def truncate(text: str, max_length: int) -> str:
     """The beginning of a text that is one line, as one line itself."""
-    return text if len(text) <= longest else _in_its_own_direction(text[:longest].rstrip())
+    return text if len(text) <= max_length else _in_its_own_direction(text[:max_length].rstrip())
 
 
 def _in_its_own_direction(text: str) -> str:
@@ -190,9 +190,9 @@ def _require_own_direction(line: str) -> None:
 class Text:
     """Metadata of an annotated str: how it is read, and how many characters it has then."""
 
-    read: Callable[[str], str]
-    longest: int
-    shortest: int = 0
+    normalize: Callable[[str], str]
+    max_length: int
+    min_length: int = 0
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """A validator that comes after that of str."""
@@ -201,22 +201,22 @@ class Text:
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """The bounds of the length; the rest of the rule cannot be said there."""
         shape = handler(schema)
-        if self.shortest:
-            shape["minLength"] = self.shortest
-        shape["maxLength"] = self.longest
+        if self.min_length:
+            shape["minLength"] = self.min_length
+        shape["maxLength"] = self.max_length
         return shape
 
     def _checked(self, value: str) -> str:
-        if len(value) > MAX_FORMS * self.longest and len(value.strip()) > MAX_FORMS * self.longest:
-            raise ValueError(f"has more than {self.longest:,} characters")  # whatever its form: it is not read first
-        text = self.read(value)
-        if len(text) < self.shortest:
-            raise ValueError(f"has fewer than {self.shortest} characters")
-        if len(text) > self.longest:
-            raise ValueError(f"has more than {self.longest:,} characters")
+        if len(value) > MAX_FORMS * self.max_length and len(value.strip()) > MAX_FORMS * self.max_length:
+            raise ValueError(f"has more than {self.max_length:,} characters")  # whatever its form: it is not read first
+        text = self.normalize(value)
+        if len(text) < self.min_length:
+            raise ValueError(f"has fewer than {self.min_length} characters")
+        if len(text) > self.max_length:
+            raise ValueError(f"has more than {self.max_length:,} characters")
         return text
 
 
-def tag_name(text: str) -> str:
+def normalize_tag(text: str) -> str:
     """A tag as it is stored and compared: one line, in lower case. Raises ValueError as one_line does."""
-    return nfc(one_line(text).lower())
+    return nfc(normalize_line(text).lower())

@@ -26,12 +26,12 @@ class VersionCondition:
     versions: frozenset[str]
     any: bool = False
 
-    def admits(self, version: int) -> bool:
+    def matches(self, version: int) -> bool:
         """Whether the version is one of those named."""
         return self.any or str(version) in self.versions
 
 
 def require_version(condition: VersionCondition | None, version: int) -> None:
     """Raises StaleVersionError when If-Match was sent and does not name this version."""
-    if condition is not None and not condition.admits(version):
+    if condition is not None and not condition.matches(version):
         raise StaleVersionError

@@ -7,12 +7,12 @@ from app.clock import aware_utc, rfc3339, truncate_to_seconds, utc_now
 from app.errors import FieldError, ValidationError
 from documents.common.base import Row
 from services.common.intervals import Interval
-from services.tracking.schemas.entry_changes import MAX_SECONDS, EntryCreate
+from services.tracking.schemas.entry_changes import MAX_ENTRY_SECONDS, EntryCreate
 
-FORGIVEN_AHEAD = timedelta(seconds=60)
+MAX_CLOCK_SKEW = timedelta(seconds=60)
 """How far a client's clock may be ahead of a timer's: up to that its instant is taken for now."""
 
-MAX_AHEAD = timedelta(hours=24)
+MAX_FUTURE = timedelta(hours=24)
 """How far in the future an entry may end that is written by hand."""
 
 
@@ -23,7 +23,7 @@ class InTheFutureError(ValidationError):
     detail = "It lies in the future."
 
 
-def up_to_now(sent: datetime | None, *, pointer: str) -> datetime:
+def clamp_to_now(sent: datetime | None, *, pointer: str) -> datetime:
     """The instant of a timer in whole seconds, at the latest now.
 
     Raises InTheFutureError when it is more than 60 s ahead.
@@ -31,20 +31,20 @@ def up_to_now(sent: datetime | None, *, pointer: str) -> datetime:
     now = utc_now()
     if sent is None:
         return truncate_to_seconds(now)
-    if sent - now > FORGIVEN_AHEAD:
+    if sent - now > MAX_CLOCK_SKEW:
         wrong = f"is more than 60 seconds after now, which is {rfc3339(now)}"
         raise InTheFutureError(errors=(FieldError(wrong, pointer=pointer),))
     return truncate_to_seconds(min(sent, now))
 
 
-def refuse_before_the_start(running: Row, sent: datetime | None, *, pointer: str) -> None:
+def require_end_after_start(running: Row, sent: datetime | None, *, pointer: str) -> None:
     """Raises ValidationError when a timer is to end before its start; an end that was not sent is never wrong."""
     if sent is not None and truncate_to_seconds(sent) < aware_utc(running["started_at"]):
         wrong = f"is before the timer's start, {rfc3339(running['started_at'])}: the timer runs on"
         raise ValidationError(errors=(FieldError(wrong, pointer=pointer),))
 
 
-def written_span(new: EntryCreate) -> Interval:
+def new_entry_interval(new: EntryCreate) -> Interval:
     """The time of a new entry. Raises ValidationError or InTheFutureError."""
     if new.ended_at is None and new.duration_seconds is None:
         raise ValidationError(errors=(FieldError("is missing, and so is duration_seconds", pointer="#/ended_at"),))
@@ -52,14 +52,14 @@ def written_span(new: EntryCreate) -> Interval:
     return _span(new.started_at, {name: value for name, value in sent.items() if value is not None})
 
 
-def span_of(entry: Row) -> Interval:
+def entry_interval(entry: Row) -> Interval:
     """The time of an ended entry as it stands."""
     return Interval(aware_utc(entry["started_at"]), aware_utc(entry["ended_at"]))
 
 
-def changed_span(entry: Row, fields: dict[str, Any]) -> Interval:
+def updated_interval(entry: Row, fields: dict[str, Any]) -> Interval:
     """The time of an entry once these fields are changed. Raises ValidationError or InTheFutureError."""
-    standing = span_of(entry)
+    standing = entry_interval(entry)
     sent: dict[str, Any] = {name: fields[name] for name in ("ended_at", "duration_seconds") if name in fields}
     if sent:
         return _span(fields.get("started_at", standing.started_at), sent)
@@ -87,18 +87,18 @@ def _check(span: Interval, *, field: str) -> None:
     if span.ended_at - span.started_at < timedelta(seconds=1):
         wrong = f"is not at least one second {beside}"
         raise ValidationError(errors=(FieldError(wrong, pointer=pointer),))
-    if span.seconds > MAX_SECONDS:
-        wrong = f"is more than {MAX_SECONDS // 86_400} days {beside}"
+    if span.seconds > MAX_ENTRY_SECONDS:
+        wrong = f"is more than {MAX_ENTRY_SECONDS // 86_400} days {beside}"
         raise ValidationError(errors=(FieldError(wrong, pointer=pointer),))
     now = utc_now()
-    if span.ended_at - now > MAX_AHEAD:
+    if span.ended_at - now > MAX_FUTURE:
         wrong = f"is more than 24 hours after now, which is {rfc3339(now)}"
         raise InTheFutureError(errors=(FieldError(wrong, pointer=pointer),))
 
 
-def halves(entry: Row, at: datetime) -> tuple[Interval, Interval]:
+def split_interval(entry: Row, at: datetime) -> tuple[Interval, Interval]:
     """What lies before and after an instant inside of the entry. Raises ValidationError when it is not inside."""
-    whole, middle = span_of(entry), truncate_to_seconds(at)
+    whole, middle = entry_interval(entry), truncate_to_seconds(at)
     if not whole.started_at < middle < whole.ended_at:
         wrong = f"is not between the start, {rfc3339(whole.started_at)}, and the end, {rfc3339(whole.ended_at)}"
         raise ValidationError(errors=(FieldError(wrong, pointer="#/at"),))

@@ -7,7 +7,7 @@ from datetime import datetime
 from bson import ObjectId
 
 from documents.common.base import Row
-from documents.common.json_schema import schema_errors, schema_of, shown
+from documents.common.json_schema import format_value, schema_of, schema_violations
 from documents.tracking.tasks import Task
 from services.common.intervals import seconds_between
 
@@ -15,27 +15,27 @@ COUNTERS = ("tracked_seconds", "entry_count", "first_started_at", "last_ended_at
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TaskFindings:
     """What is wrong with one task.
 
     `refused`: what its validator refuses, but for the counters; nothing more is said of such a task.
     `wrong`: what contradicts itself. `counters`: those that are wrong, as its entries say them.
     """
 
-    refused: tuple[str, ...] = ()
-    wrong: tuple[str, ...] = ()
+    schema_errors: tuple[str, ...] = ()
+    inconsistencies: tuple[str, ...] = ()
     counters: Row = field(default_factory=dict)
 
 
-def verdict_on(task: Row) -> Verdict:
+def check_task(task: Row) -> TaskFindings:
     """What is wrong with the task by itself."""
-    found = list(schema_errors(_SCHEMA, task))
+    found = list(schema_violations(_SCHEMA, task))
     if any(mistake.at not in COUNTERS for mistake in found):
-        return Verdict(refused=tuple(f"{mistake.at} {mistake.says}" for mistake in found))
+        return TaskFindings(schema_errors=tuple(f"{mistake.at} {mistake.says}" for mistake in found))
     mistaken = {mistake.at for mistake in found}
     counted = _counted(task["time_entries"]).items()
     counters = {name: value for name, value in counted if name in mistaken or task[name] != value}
-    return Verdict(wrong=tuple(_wrong_things(task)), counters=counters)
+    return TaskFindings(inconsistencies=tuple(_wrong_things(task)), counters=counters)
 
 
 def entry_ids(task: Row) -> list[ObjectId]:
@@ -69,7 +69,7 @@ def _wrong_things(task: Row) -> Iterator[str]:
     if running is not None:
         yield from _wrong_while_running(task, running)
     if completed != (task["completed_at"] is not None):
-        yield f"completed_at is {shown(task['completed_at'])}, and status is {shown(task['status'])}"
+        yield f"completed_at is {format_value(task['completed_at'])}, and status is {format_value(task['status'])}"
     entries = task["time_entries"]
     if entries != sorted(entries, key=lambda entry: (entry["started_at"], entry["id"])):
         yield "time_entries are not in the order of started_at and id"
@@ -79,20 +79,20 @@ def _wrong_things(task: Row) -> Iterator[str]:
 
 def _wrong_while_running(task: Row, running: Row) -> Iterator[str]:
     if task["status"] != "in_progress":
-        yield f"status is {shown(task['status'])}, and its timer runs"
+        yield f"status is {format_value(task['status'])}, and its timer runs"
     if task["deleted_at"] is not None:
         yield "its timer runs in the trash"
     if not _whole(running["started_at"]):
-        yield f"active.started_at is {shown(running['started_at'])}, not a whole second"
+        yield f"active.started_at is {format_value(running['started_at'])}, not a whole second"
 
 
 def _wrong_about(entry: Row) -> Iterator[str]:
     started_at, ended_at = entry["started_at"], entry["ended_at"]
     for name in ("started_at", "ended_at"):
         if not _whole(entry[name]):
-            yield f"{name} is {shown(entry[name])}, not a whole second"
+            yield f"{name} is {format_value(entry[name])}, not a whole second"
     if ended_at < started_at:
-        yield f"ends at {shown(ended_at)}, before its start at {shown(started_at)}"
+        yield f"ends at {format_value(ended_at)}, before its start at {format_value(started_at)}"
     elif entry["duration_seconds"] != seconds_between(started_at, ended_at):
         lasts = seconds_between(started_at, ended_at)
         yield f"duration_seconds is {entry['duration_seconds']}, its start and end are {lasts} apart"

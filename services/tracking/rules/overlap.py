@@ -30,19 +30,19 @@ def effective_policy(user: ActingUser, asked: OverlapPolicy | None) -> OverlapPo
     return asked or user.overlap_policy
 
 
-async def settled(policy: OverlapPolicy, attempt: Callable[[], Awaitable[T | None]]) -> T:
+async def run_with_policy(policy: OverlapPolicy, attempt: Callable[[], Awaitable[T | None]]) -> T:
     """What `attempt` answers: in one transaction where the policy minds overlaps. Raises like until_settled."""
     if policy == "allow":
         return await retry_on_conflict(attempt)
     return await retry_transaction(attempt)
 
 
-def ignores_overlaps(policy: OverlapPolicy) -> list[OverlapRead] | None:
+def no_overlaps(policy: OverlapPolicy) -> list[OverlapRead] | None:
     """What an answer lists where no time has changed hands: under `warn` a client always finds a list."""
     return [] if policy == "warn" else None
 
 
-async def overlaps_of(
+async def check_overlaps(
     user: ActingUser, policy: OverlapPolicy, span: Interval, *, but: ObjectId | None = None
 ) -> list[OverlapRead] | None:
     """The entries of the user that share a part of the span, `but` left out; None unless the policy is to warn.
@@ -53,7 +53,7 @@ async def overlaps_of(
     if policy == "allow":
         return None
     if span.seconds == 0:
-        return ignores_overlaps(policy)
+        return no_overlaps(policy)
     await User.begin_change_of_time(user.id)
     found = await find_overlapping(user.id, naive_utc(span.started_at), naive_utc(span.ended_at), but=but)
     shared = [read_overlap(str(row["task_id"]), row["entry"], span) for row in found]

@@ -9,7 +9,7 @@ from app.errors import FieldError, ValidationError
 from documents.common.base import object_id
 from documents.tracking.queries.entry_filter import EntryFilter
 from services.common.acting_user import ActingUser
-from services.common.calendar_days import first_instant
+from services.common.calendar_days import start_of_day
 from services.tracking.schemas.ranges import FilterQuery, RangeQuery
 
 
@@ -22,21 +22,21 @@ class TimeRange:
     zone: ZoneInfo
 
 
-def instant_of(moment: datetime | date, zone: ZoneInfo) -> datetime:
+def to_instant(moment: datetime | date, zone: ZoneInfo) -> datetime:
     """The instant that was sent; of a day, its first one there."""
-    return moment if isinstance(moment, datetime) else first_instant(moment, zone)
+    return moment if isinstance(moment, datetime) else start_of_day(moment, zone)
 
 
-def time_range(user: ActingUser, query: RangeQuery) -> TimeRange:
+def parse_time_range(user: ActingUser, query: RangeQuery) -> TimeRange:
     """The time that is asked for. Raises ValidationError when there is none between from and to."""
     zone = ZoneInfo(query.timezone or user.timezone)
-    asked = TimeRange(instant_of(query.from_, zone), instant_of(query.to, zone), zone)
+    asked = TimeRange(to_instant(query.from_, zone), to_instant(query.to, zone), zone)
     if asked.since >= asked.until:
         raise ValidationError(errors=(FieldError("is not before to", parameter="from"),))
     return asked
 
 
-def entry_filter(query: FilterQuery, asked: TimeRange) -> EntryFilter:
+def build_entry_filter(query: FilterQuery, asked: TimeRange) -> EntryFilter:
     """Which entries are asked for."""
     return EntryFilter(
         since=naive_utc(asked.since),

@@ -17,20 +17,20 @@ async def hourly_rate_for(user_id: ObjectId, project_id: ObjectId | None, billab
     return None if project is None else project["hourly_rate"]
 
 
-async def rerate(user_id: ObjectId, project_id: ObjectId) -> int:
+async def rerate_project(user_id: ObjectId, project_id: ObjectId) -> int:
     """How many entries have another rate, now that all billable ones of the project's tasks have its present one.
 
     Ended entries alone, those of tasks in the trash included. Each task is changed as a whole; when
     it is asked again, what has been done is not done twice.
     """
-    tasks = await Task.ids_in_project(user_id, project_id)
+    tasks = await Task.find_ids_in_project(user_id, project_id)
     return sum([await _rerate_task(user_id, task_id, project_id) for task_id in tasks])
 
 
 async def _rerate_task(user_id: ObjectId, task_id: ObjectId, project_id: ObjectId) -> int:
     async def attempt() -> int | None:
         # The task first, then the rate: whoever changes the rate after this will find the task changed, or unchanged.
-        task = await Task.find_any_with_all_entries(user_id, task_id)
+        task = await Task.find_any_with_entries(user_id, task_id)
         project = await Project.find_live(user_id, project_id)
         if task is None or project is None or task["project_id"] != project_id:
             return 0
@@ -39,7 +39,7 @@ async def _rerate_task(user_id: ObjectId, task_id: ObjectId, project_id: ObjectI
         if count == 0 and "active" not in task:
             return 0
         # A timer that is just being stopped may have read the rate that was: the new version makes it read again.
-        return None if await Task.change_version(task, {"time_entries": entries}) is None else count
+        return None if await Task.update_at_version(task, {"time_entries": entries}) is None else count
 
     return await retry_on_conflict(attempt)
 

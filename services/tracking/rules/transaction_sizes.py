@@ -10,13 +10,13 @@ from app.errors import ValidationError
 from documents.common.base import object_id
 from documents.tracking.tasks import Task
 
-MAX_BYTES = 16 * 1024 * 1024
+MAX_TRANSACTION_BYTES = 16 * 1024 * 1024
 """A change of one task is always possible, since a document is at most this large.
 
 Measured: with a cache of 1 GB the embedded store completes 384 MB of open transactions (sixteen clients that each
 change six documents of 4 MB). Sixteen clients with a transaction of this size each have 256 MB open."""
 
-IMPORT_BYTES = 4 * 1024 * 1024
+IMPORT_BATCH_BYTES = 4 * 1024 * 1024
 """How much of tasks that are there already a part of an import changes: it is done in a second or two."""
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ class BulkTooLargeError(ValidationError):
     detail = "The tasks are too large to be changed as one: send fewer operations at once, or leave out atomic."
 
 
-async def require_small_enough(user_id: ObjectId, task_ids: Iterable[str]) -> None:
+async def require_transaction_size(user_id: ObjectId, task_ids: Iterable[str]) -> None:
     """Raise BulkTooLargeError when these changes of tasks, one after the other, write more than one transaction may.
 
     A single one may always be made.
@@ -38,18 +38,18 @@ async def require_small_enough(user_id: ObjectId, task_ids: Iterable[str]) -> No
     changes = Counter(task_id for text in task_ids if (task_id := object_id(text)) is not None)
     if changes.total() < 2:  # noqa: PLR2004 - one change is one document
         return
-    sizes = await Task.sizes_of(user_id, list(changes))
+    sizes = await Task.sizes_in_bytes(user_id, list(changes))
     written = sum(size * changes[task_id] for task_id, size in sizes.items())
-    if written > MAX_BYTES:
-        megabytes, most = -(-written // 2**20), MAX_BYTES // 2**20
+    if written > MAX_TRANSACTION_BYTES:
+        megabytes, most = -(-written // 2**20), MAX_TRANSACTION_BYTES // 2**20
         raise BulkTooLargeError(
             f"As one, these changes would write {megabytes} MB, and {most} MB is the most: "
             "send fewer operations at once, or leave out atomic."
         )
 
 
-def parts_of(
-    items: list[T], sizes: Mapping[Key, int], changed: Callable[[T], Key], *, most: int = MAX_BYTES
+def split_by_size(
+    items: list[T], sizes: Mapping[Key, int], changed: Callable[[T], Key], *, most: int = MAX_TRANSACTION_BYTES
 ) -> Iterator[list[T]]:
     """The items in their order, in parts that each change documents of at most so many bytes, or one document.
 

@@ -10,9 +10,9 @@ from services.common.values.fields import Instant, Note, RequestModel, Tags, Zon
 from services.tracking.schemas.entries import ENDED_EXAMPLE, EntryRead
 from services.tracking.schemas.overlaps import OverlapRead
 
-MAX_SECONDS = 31 * 24 * 60 * 60
+MAX_ENTRY_SECONDS = 31 * 24 * 60 * 60
 
-Duration = Annotated[int, Field(ge=1, le=MAX_SECONDS)]
+Duration = Annotated[int, Field(ge=1, le=MAX_ENTRY_SECONDS)]
 
 
 class EntryCreate(RequestModel):

@@ -54,6 +54,6 @@ def read_overlap(task_id: str, entry: dict[str, Any], span: Interval) -> Overlap
     }
 
 
-def listed(overlaps: list[OverlapRead] | None) -> dict[str, list[OverlapRead]]:
+def overlaps_member(overlaps: list[OverlapRead] | None) -> dict[str, list[OverlapRead]]:
     """The part of an answer that lists them; none of it where nobody asked for them."""
     return {} if overlaps is None else {"overlaps": overlaps}

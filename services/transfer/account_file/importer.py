@@ -11,7 +11,7 @@ from app.clock import naive_utc, utc_now
 from app.errors import DatabaseUnavailableError
 from documents.accounts.users import User
 from documents.common.base import DuplicateError, Row
-from documents.tracking.deleted_entries import KEPT, DeletedEntry
+from documents.tracking.deleted_entries import RETENTION, DeletedEntry
 from documents.tracking.projects import Project
 from documents.tracking.tasks import Task
 from documents.transfer.import_batches import MAX_FINDINGS, ImportBatch
@@ -19,8 +19,8 @@ from services.accounts.authentication import authentication_service
 from services.common.acting_user import ActingUser
 from services.common.concurrency import TOO_MANY_CONFLICTS
 from services.common.offload import run_in_thread
-from services.tracking.rules.transaction_sizes import IMPORT_BYTES
-from services.tracking.rules.transaction_sizes import parts_of as small_parts_of
+from services.tracking.rules.transaction_sizes import IMPORT_BATCH_BYTES
+from services.tracking.rules.transaction_sizes import split_by_size as small_parts_of
 from services.transfer.account_file.existing import KnownAccount, known_account
 from services.transfer.account_file.reader import AccountFile, TaskPart, parts_of, read_account
 from services.transfer.account_file.rows import deleted_row, entry_row, project_row, task_row
@@ -192,8 +192,10 @@ class _Writing:
     async def parts(self, parts: list[Part]) -> None:
         """Writes these tasks, their entries, and deleted entries. Raises like the other."""
         standing = [self._task_id(part) for part in parts]
-        sizes = await Task.sizes_of(self._user_id, [task_id for task_id in standing if task_id in self._known.tasks])
-        for some in small_parts_of(parts, sizes, self._task_id, most=IMPORT_BYTES):
+        sizes = await Task.sizes_in_bytes(
+            self._user_id, [task_id for task_id in standing if task_id in self._known.tasks]
+        )
+        for some in small_parts_of(parts, sizes, self._task_id, most=IMPORT_BATCH_BYTES):
             for planned in await written_as_one(self._batch, lambda some=some: self._attempt(some)):  # type: ignore[misc]
                 self.tell(planned)
 
@@ -252,7 +254,7 @@ class _Writing:
 
     def _planned_deleted(self, line: DeletedEntryLine, seen: set[ObjectId]) -> _Planned:
         planned, entry_id = _Planned(self._known.new_id(line.task_id)), self._known.new_id(line.id)
-        is_over = naive_utc(line.deleted_at) <= naive_utc(utc_now() - KEPT)
+        is_over = naive_utc(line.deleted_at) <= naive_utc(utc_now() - RETENTION)
         is_there = any(entry_id in ids for ids in (seen, self._written, self._known.entries))
         if not is_over and not is_there:
             new_id = self._known.new_id
@@ -274,7 +276,7 @@ class _Writing:
         running = await Task.find_running(self._user_id) is not None
         all_planned = self.planned(parts, running=running)
         for project_id in {planned.project_id for planned in all_planned} - {None}:
-            if project_id and not await Project.holds_a_new_task(self._user_id, project_id):
+            if project_id and not await Project.confirm_live(self._user_id, project_id):
                 raise PlanIsStaleError
         new = [planned.new_task for planned in all_planned if planned.new_task is not None]
         if new:
@@ -298,7 +300,7 @@ class _Writing:
             planned.notice = f"the task {task['title']!r} is full: {len(planned.entries)} entries were left out"
             planned.entries = []
             return True
-        return await Task.add_imported(task, planned.entries) is not None
+        return await Task.add_imported_entries(task, planned.entries) is not None
 
     async def _count(self, made: dict[str, int], *, rows: int = 0) -> None:
         await require_hold(ImportBatch.add_made(self._batch, made, [], room=0, rows=rows))

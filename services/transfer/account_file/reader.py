@@ -11,7 +11,7 @@ from pydantic import ValidationError as PydanticError
 
 from app.errors import BodyTooLargeError, FieldError, ValidationError
 from app.validation_errors import error_message
-from services.tracking.rules.invariants import verdict_on
+from services.tracking.rules.invariants import check_task
 from services.transfer.account_file.rows import entry_row, task_row
 from services.transfer.schemas.account_file import (
     AccountFileLine,
@@ -204,6 +204,6 @@ class _Check:
             return
         entries = [entry_row(entry, ObjectId, _NOBODY) for entry in part.entries]
         row = task_row(part.task, entries, _NOBODY, ObjectId, _NOBODY, self.new_ids)
-        verdict = verdict_on(row)
-        for says in (*verdict.refused, *verdict.wrong):
+        verdict = check_task(row)
+        for says in (*verdict.schema_errors, *verdict.inconsistencies):
             raise ValueError(f"ends a task that contradicts itself: {says}")

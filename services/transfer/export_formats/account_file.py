@@ -12,8 +12,8 @@ from bson import ObjectId
 
 from services.common.offload import run_in_thread
 from services.common.values.fields import MAX_NAME_LENGTH
-from services.common.values.texts import cut
-from services.transfer.export_formats.rows import Batches, Contents, Row
+from services.common.values.texts import truncate
+from services.transfer.export_formats.context import Batches, Chunks, Row
 from services.transfer.schemas.account_file import (
     write_account,
     write_deleted_entry,
@@ -33,7 +33,7 @@ LinesOf = Callable[[Row], Iterable[Row]]
 
 async def write_account_file(
     user: Row, *, projects: Batches, tasks: Batches, deleted_entries: Batches, now: datetime
-) -> Contents:
+) -> Chunks:
     """The account, each of the others in batches, and the end, which counts them."""
     file, lines = _Packed(), _Lines()
     file.add([write_account(user, now)])
@@ -72,7 +72,7 @@ class _Lines:
         number, free = 1, name
         while free in self._names:
             number += 1
-            free = cut(name, MAX_NAME_LENGTH - len(f" ({number})")) + f" ({number})"
+            free = truncate(name, MAX_NAME_LENGTH - len(f" ({number})")) + f" ({number})"
         self._names.add(free)
         return free
 

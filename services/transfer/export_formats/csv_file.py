@@ -6,14 +6,14 @@ from functools import lru_cache
 from io import StringIO
 
 from services.common.values.money import major_units
-from services.transfer.export_formats.rows import COLUMNS, About, Batches, Contents, Row, tags_in_a_cell
+from services.transfer.export_formats.context import COLUMNS, Batches, Chunks, ExportContext, Row, join_tags
 
 _BYTE_ORDER_MARK = "\ufeff"
 _BEGIN_A_FORMULA = frozenset("=+-@\t\r")
 
 
 @dataclass(frozen=True, slots=True)
-class CsvForm:
+class CsvDialect:
     """What a program wants of the file: the mark by which Excel knows UTF-8, and its marks between cells and digits."""
 
     bom: bool = False
@@ -31,10 +31,10 @@ class CsvForm:
         return number if self.decimal == "." else self.decimal.join(number.split("."))
 
 
-PLAIN = CsvForm()
+DEFAULT_DIALECT = CsvDialect()
 
 
-async def write_csv(batches: Batches, about: About, *, form: CsvForm = PLAIN) -> Contents:
+async def write_csv(batches: Batches, about: ExportContext, *, form: CsvDialect = DEFAULT_DIALECT) -> Chunks:
     """A line of names and a line an entry."""
     head = (_BYTE_ORDER_MARK if form.bom else "") + form.lines([list(COLUMNS)])
     async for batch in batches:
@@ -42,7 +42,7 @@ async def write_csv(batches: Batches, about: About, *, form: CsvForm = PLAIN) ->
         head = ""
 
 
-def inert(text: str) -> str:
+def escape_formula(text: str) -> str:
     """The text as a spreadsheet will not run it: an apostrophe stands before what would begin a formula.
 
     One that stands there already gets another one, so that it is known which one to take off again.
@@ -50,7 +50,7 @@ def inert(text: str) -> str:
     return f"'{text}" if text.lstrip("'")[:1] in _BEGIN_A_FORMULA else text
 
 
-def _cells(row: Row, about: About, form: CsvForm) -> list[str]:
+def _cells(row: Row, about: ExportContext, form: CsvDialect) -> list[str]:
     entry = row["entry"]
     project, client = about.project_of(row)
     seconds = about.seconds_of(entry)
@@ -58,11 +58,11 @@ def _cells(row: Row, about: About, form: CsvForm) -> list[str]:
     return [
         str(entry["id"]),
         str(row["_id"]),
-        inert(project or ""),
-        inert(client or ""),
-        inert(row["title"]),
-        inert(entry["note"] or ""),
-        inert(tags_in_a_cell(row)),
+        escape_formula(project or ""),
+        escape_formula(client or ""),
+        escape_formula(row["title"]),
+        escape_formula(entry["note"] or ""),
+        escape_formula(join_tags(row)),
         "true" if entry["billable"] else "false",
         about.local(entry["started_at"]).isoformat(),
         about.local(entry["ended_at"]).isoformat() if entry["ended_at"] else "",

@@ -7,7 +7,7 @@ from icalendar import Calendar, Event
 
 from app.clock import aware_utc
 from services.common.offload import run_in_thread
-from services.transfer.export_formats.rows import About, Batches, Contents, Row, all_tags
+from services.transfer.export_formats.context import Batches, Chunks, ExportContext, Row, all_tags
 
 _END = b"END:VCALENDAR\r\n"
 _SECOND = timedelta(seconds=1)
@@ -16,7 +16,7 @@ _CONTROLS = dict.fromkeys({*range(0x20), 0x7F} - set(map(ord, "\t\r\n")))
 """What no line of a calendar may hold (RFC 5545 section 3.1), each as nothing; line breaks are escaped."""
 
 
-async def write_ics(batches: Batches, about: About, *, name: str = "Task Timer") -> Contents:
+async def write_ics(batches: Batches, about: ExportContext, *, name: str = "Task Timer") -> Chunks:
     """A calendar that may be taken in again and again: an entry keeps its UID."""
     head = _head(name)
     async for batch in batches:
@@ -36,11 +36,11 @@ def _head(name: str) -> bytes:
     return empty.removesuffix(_END)
 
 
-def _events(batch: list[Row], about: About) -> bytes:
+def _events(batch: list[Row], about: ExportContext) -> bytes:
     return b"".join([_event(row, about).to_ical() for row in batch])
 
 
-def _event(row: Row, about: About) -> Event:
+def _event(row: Row, about: ExportContext) -> Event:
     entry, event = row["entry"], Event()
     started_at, ended_at = entry["started_at"], entry["ended_at"] or about.now
     event.add("uid", f"{entry['id']}{_part(entry)}@task-timer")

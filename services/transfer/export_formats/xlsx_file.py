@@ -12,9 +12,9 @@ from xlsxwriter import Workbook
 from app.clock import aware_utc
 from app.errors import FieldError, ValidationError
 from services.common.offload import run_in_thread
-from services.common.rounding import amount_of
+from services.common.rounding import amount_from_rate_seconds
 from services.common.values.money import MINOR_UNITS, major_units
-from services.transfer.export_formats.rows import About, Batches, Contents, Row, tags_in_a_cell
+from services.transfer.export_formats.context import Batches, Chunks, ExportContext, Row, join_tags
 
 MAX_ENTRIES = 1_048_000
 """A worksheet has 2**20 rows; one is for the names of the columns, some are for the totals of each currency."""
@@ -56,10 +56,10 @@ _A4 = 9
 _SECONDS_A_DAY, _SECONDS_AN_HOUR = 86_400, 3_600
 
 
-async def write_xlsx(batches: Batches, about: About) -> Contents:
+async def write_xlsx(batches: Batches, about: ExportContext) -> Chunks:
     """The whole file, once the last entry is in it. Raises ValidationError when a worksheet cannot hold them all."""
     with TemporaryDirectory(prefix="task-timer-export-") as folder:
-        sheet = Sheet(Path(folder), about)
+        sheet = EntrySheet(Path(folder), about)
         try:
             async for batch in batches:
                 await run_in_thread(partial(sheet.add, batch))
@@ -71,10 +71,10 @@ async def write_xlsx(batches: Batches, about: About) -> Contents:
                 yield piece
 
 
-class Sheet:
+class EntrySheet:
     """A worksheet that is written row by row into a folder and never held as a whole."""
 
-    def __init__(self, folder: Path, about: About, *, most: int = MAX_ENTRIES) -> None:
+    def __init__(self, folder: Path, about: ExportContext, *, most: int = MAX_ENTRIES) -> None:
         self.path = folder / "time-entries.xlsx"
         self._about = about
         self._most = most
@@ -142,7 +142,7 @@ class Sheet:
         bold = self._book.add_format({"bold": True, "num_format": _AMOUNT})
         added = f'SUMIF({self._cells_of("currency")},"{currency}",{self._cells_of("amount")})'
         said = f"=ROUND({added},{MINOR_UNITS.get(currency, 0)})"
-        total = float(major_units(amount_of(self._amounts[currency]), currency))
+        total = float(major_units(amount_from_rate_seconds(self._amounts[currency]), currency))
         self._sheet.write_formula(row, _PLACES["amount"], said, bold, total)
         self._sheet.write_string(row, _PLACES["currency"], currency, self._bold)
 
@@ -183,7 +183,7 @@ class Sheet:
             "client": client,
             "task": row["title"],
             "note": entry["note"],
-            "tags": tags_in_a_cell(row),
+            "tags": join_tags(row),
             "timezone": entry["timezone"],
             "source": entry["source"],
             "status": row["status"],

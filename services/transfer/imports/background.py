@@ -20,7 +20,7 @@ from documents.transfer.import_files import ImportFile, packed, unpack
 from services.accounts.audit import audit_service
 from services.common.acting_user import ActingUser, acting_user
 from services.common.offload import run_in_thread
-from services.transfer.import_formats.tables.rows import RowFinding
+from services.transfer.import_formats.results import RowMessage
 from services.transfer.imports.lease import ImportTakenOverError, going_on, require_hold
 from services.transfer.imports.opened_file import Opened, give_back, read_in, refusal
 from services.transfer.schemas.imports import ImportForm, ImportRead, read_import
@@ -159,7 +159,7 @@ class BackgroundImports:
         await ImportFile.remove_all(user.id, batch["_id"])
 
 
-async def _fail(batch: Row, says: str, errors: list[RowFinding] | None = None) -> None:
+async def _fail(batch: Row, says: str, errors: list[RowMessage] | None = None) -> None:
     """Takes back what the import has written, and says why: nothing half stays. Raises ImportTakenOverError."""
     await give_back(batch)
     told: Row = {"failure": says}

@@ -8,7 +8,7 @@ from bson import ObjectId
 
 from app.clock import naive_utc
 from documents.common.base import object_id
-from services.transfer.import_formats.tables.rows import ImportedRow
+from services.transfer.import_formats.results import ImportedRow
 
 _CONTENT_DIGITS = 40
 _EARLIER_DIGITS = 32
@@ -52,7 +52,7 @@ def row_key(row: ImportedRow) -> str:
     if entry_id is not None:
         span = (int(row.started_at.timestamp()), int(row.ended_at.timestamp()))
         return entry_id + "".join(f"{second:0{_SECOND_DIGITS}x}" for second in span)
-    return hashlib.sha256(_IN_JSON.encode(row.said()).encode()).hexdigest()[:_CONTENT_DIGITS]
+    return hashlib.sha256(_IN_JSON.encode(row.content()).encode()).hexdigest()[:_CONTENT_DIGITS]
 
 
 def own_part(key: str) -> OwnPart | None:

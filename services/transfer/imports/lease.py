@@ -139,12 +139,12 @@ async def _taken(batch: Row, state: ImportState) -> Row | None:
 
     A transaction of its own gives way to one that a process which was killed has left open.
     """
-    return await ImportBatch.in_transaction(lambda: ImportBatch.take(batch, state))
+    return await ImportBatch.run_in_transaction(lambda: ImportBatch.take(batch, state))
 
 
 async def _leave(batch: Row) -> None:
     """Makes an import nobody's of whose holder nothing has been heard for long."""
-    await ImportBatch.in_transaction(lambda: ImportBatch.interrupt(batch))
+    await ImportBatch.run_in_transaction(lambda: ImportBatch.interrupt(batch))
 
 
 @asynccontextmanager

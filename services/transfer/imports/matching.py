@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from bson import ObjectId
 
-from services.transfer.import_formats.tables.rows import ImportedRow
+from services.transfer.import_formats.results import ImportedRow
 from services.transfer.imports.identity import (
     OwnPart,
     derived_id,

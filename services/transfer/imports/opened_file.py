@@ -8,7 +8,7 @@ from app.plural import pluralize
 from documents.common.base import Row
 from documents.transfer.import_batches import ImportBatch, ImportFormat
 from services.tracking.schemas.overlaps import OverlapRead
-from services.transfer.import_formats.tables.rows import RowFinding
+from services.transfer.import_formats.results import RowMessage
 from services.transfer.imports.lease import ImportTakenOverError, require_hold
 from services.transfer.imports.undo import Undoing
 from services.transfer.schemas.imports import ImportRead, read_import
@@ -29,7 +29,7 @@ class Rehearsed:
     """What an import would answer, and all that is wrong with rows."""
 
     answer: ImportRead
-    errors: list[RowFinding]
+    errors: list[RowMessage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ async def _require_no_errors(batch: Row) -> None:
     stored = await ImportBatch.find(batch["user_id"], batch["_id"])
     if stored is not None and stored["errors"]:
         await give_back(batch)
-        require_sound([RowFinding(**error) for error in stored["errors"]])
+        require_sound([RowMessage(**error) for error in stored["errors"]])
 
 
 async def give_back(batch: Row) -> None:
@@ -85,13 +85,13 @@ async def give_back(batch: Row) -> None:
     await require_hold(ImportBatch.note(batch, {"created": nothing}))
 
 
-def require_sound(errors: list[RowFinding]) -> None:
+def require_sound(errors: list[RowMessage]) -> None:
     """Raises ValidationError when there is anything wrong with a row."""
     if errors:
         raise refusal(errors)
 
 
-def refusal(errors: list[RowFinding]) -> ValidationError:
+def refusal(errors: list[RowMessage]) -> ValidationError:
     """What is said of a file that is to be read in whole or not at all."""
     listed = sorted(errors, key=lambda error: error.row)[:MAX_REFUSED]
     told = tuple(FieldError(_told(error), pointer="#/file") for error in listed)
@@ -101,6 +101,6 @@ def refusal(errors: list[RowFinding]) -> ValidationError:
     )
 
 
-def _told(error: RowFinding) -> str:
+def _told(error: RowMessage) -> str:
     column = "" if error.column is None else f", column {error.column}"
     return f"row {error.row:,}{column}: {error.message}"

@@ -9,14 +9,14 @@ from bson import ObjectId
 from app.clock import naive_utc, rfc3339, truncate_to_seconds, utc_now
 from documents.accounts.users import OverlapPolicy
 from documents.common.base import Row
-from documents.tracking.queries.overlap import MAX_SHOWN
+from documents.tracking.queries.overlap import MAX_OVERLAPS
 from documents.tracking.tasks import Task
 from documents.transfer.import_queries import time_within
 from services.common.acting_user import ActingUser
 from services.common.intervals import Interval
 from services.common.offload import run_in_thread
 from services.tracking.schemas.overlaps import OverlapRead, read_overlap
-from services.transfer.import_formats.tables.rows import ImportedRow, RowFinding
+from services.transfer.import_formats.results import ImportedRow, RowMessage
 from services.transfer.imports.plan import PlannedEntry
 
 
@@ -35,7 +35,7 @@ class Checked:
     entries: list[PlannedEntry] = field(default_factory=list)
     doubtful: set[int] = field(default_factory=set)
     """The numbers of the rows that overlap others."""
-    errors: list[RowFinding] = field(default_factory=list)
+    errors: list[RowMessage] = field(default_factory=list)
     overlaps: list[OverlapRead] = field(default_factory=list)
     latest: Latest | None = None
 
@@ -77,12 +77,12 @@ def _judge(entry: PlannedEntry, beside: tuple[list[Row], list[Row]], policy: Ove
     row, (others, own) = entry.row, beside
     before = found.latest if _shares(row, found.latest) else None
     if policy == "forbid" and (others or own or before):
-        found.errors.append(RowFinding(row.number, None, _says(others or own, before)))
+        found.errors.append(RowMessage(row.number, None, _says(others or own, before)))
         return
     if others or own or before:
         found.doubtful.add(row.number)
         span = Interval(row.started_at, row.ended_at)
-        listed = others[: MAX_SHOWN - len(found.overlaps)]
+        listed = others[: MAX_OVERLAPS - len(found.overlaps)]
         found.overlaps += [read_overlap(str(other["task_id"]), other, span) for other in listed]
     found.entries.append(entry)
     if row.ended_at > row.started_at and (found.latest is None or row.ended_at > found.latest.ended_at):
@@ -123,7 +123,7 @@ class _Looking:
             self._next += 1
         beside = [entry for entry in self._open if entry["started_at"] < until and self._end(entry) > since]
         others = (entry for entry in beside if not self._is_own(entry))
-        return list(islice(others, MAX_SHOWN)), list(islice(filter(self._is_own, beside), 1))
+        return list(islice(others, MAX_OVERLAPS)), list(islice(filter(self._is_own, beside), 1))
 
     def _is_own(self, entry: Row) -> bool:
         return self._import_id is not None and entry.get("import_id") == self._import_id

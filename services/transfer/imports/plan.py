@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from bson import ObjectId
 
 from documents.tracking.tasks import MAX_ENTRIES
-from services.tracking.rules.capacity import MAX_BYTES
-from services.transfer.import_formats.tables.rows import ImportedRow
+from services.tracking.rules.capacity import MAX_TASK_BYTES
+from services.transfer.import_formats.results import ImportedRow
 from services.transfer.imports.matching import KnownEntries, LeftOut, matched
 
 ROOM = MAX_ENTRIES - 1
@@ -43,7 +43,7 @@ class Place:
 
     def has_room(self, size: int) -> bool:
         """Whether one more entry of this size goes into it: the rest is for a timer."""
-        return self.taken < ROOM and self.size + size <= MAX_BYTES
+        return self.taken < ROOM and self.size + size <= MAX_TASK_BYTES
 
     @property
     def new_in(self) -> str | None:

@@ -35,7 +35,7 @@ class Undoing:
         for first in range(0, len(made), TASKS_AT_ONCE):
             self.removed["tasks"] += await self._remove_tasks(made[first : first + TASKS_AT_ONCE])
         for deleted in await made_deleted(self._user_id, self._import_id, self.batch["created_at"]):
-            await DeletedEntry.take_back(deleted)
+            await DeletedEntry.remove(deleted)
         for project in await made_by(Project, self._user_id, self._import_id):
             self.removed["projects"] += await self._remove_project(project)
 
@@ -54,7 +54,7 @@ class Undoing:
             task = await Task.find_any(self._user_id, task_id)
             if task is None:
                 return 0
-            if not await Task.take_back_imported(task, self._import_id, self.batch["created_at"]):
+            if not await Task.remove_imported_entries(task, self._import_id, self.batch["created_at"]):
                 return None
             await self._keep_hold()
             after = await Task.find_any(self._user_id, task_id)
@@ -64,7 +64,7 @@ class Undoing:
 
     async def _remove_tasks(self, tasks: list[Row]) -> int:
         async def attempt() -> int | None:
-            removed = sum([await Task.remove_imported(task) for task in tasks])
+            removed = sum([await Task.remove_imported_task(task) for task in tasks])
             await self._keep_hold()
             return removed
 
@@ -84,14 +84,14 @@ class Undoing:
             return False
 
         async def attempt() -> tuple[bool] | None:
-            marked = await Project.begin_taking_back(project)
+            marked = await Project.begin_deletion_if_unchanged(project)
             await self._keep_hold()
             return (marked,)
 
         (marked,) = await written_as_one(self.batch, attempt)
         if marked and await self._has_tasks(project):
             try:
-                return not await Project.give_back(project)
+                return not await Project.cancel_deletion(project)
             except DuplicateError:
                 pass  # another has its name by now
         if marked:
@@ -99,7 +99,7 @@ class Undoing:
         return marked
 
     async def _has_tasks(self, project: Row) -> bool:
-        return bool(await Task.ids_in_project(self._user_id, project["_id"]))
+        return bool(await Task.find_ids_in_project(self._user_id, project["_id"]))
 
     async def _keep_hold(self) -> None:
         await require_hold(ImportBatch.keep_hold(self.batch))

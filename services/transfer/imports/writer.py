@@ -10,13 +10,13 @@ from documents.accounts.users import OverlapPolicy, User
 from documents.common.base import DocumentFullError, DuplicateError, Row
 from documents.tracking.entries import TimeEntry
 from documents.tracking.projects import Project
-from documents.tracking.queries.overlap import MAX_SHOWN
+from documents.tracking.queries.overlap import MAX_OVERLAPS
 from documents.tracking.tasks import Task
 from documents.transfer.import_batches import MAX_FINDINGS, ImportBatch
 from documents.transfer.import_queries import imported_project, imported_task
 from services.common.acting_user import ActingUser
 from services.common.intervals import seconds_between
-from services.tracking.rules.transaction_sizes import IMPORT_BYTES, parts_of
+from services.tracking.rules.transaction_sizes import IMPORT_BATCH_BYTES, split_by_size
 from services.tracking.schemas.overlaps import OverlapRead
 from services.transfer.imports.lease import require_hold, written_as_one
 from services.transfer.imports.overlaps import Checked, Latest, checked
@@ -65,15 +65,15 @@ class Writing:
         Raises PlanIsStaleError or ImportTakenOverError, and then nothing of it or of its last part is written.
         """
         standing = {entry.place.task_id for entry in planned if entry.place.new is None}
-        sizes = await Task.sizes_of(self._user.id, list(standing))
-        for part in parts_of(planned, sizes, lambda entry: entry.place.task_id, most=IMPORT_BYTES):
+        sizes = await Task.sizes_in_bytes(self._user.id, list(standing))
+        for part in split_by_size(planned, sizes, lambda entry: entry.place.task_id, most=IMPORT_BATCH_BYTES):
             await self._write(part)
 
     async def _write(self, planned: list[PlannedEntry]) -> None:
         done = await written_as_one(self._batch, lambda: self._attempt(planned))
         self._projects = done.projects
         self._listed += len(done.checked.errors)
-        self.overlaps += done.checked.overlaps[: MAX_SHOWN - len(self.overlaps)]
+        self.overlaps += done.checked.overlaps[: MAX_OVERLAPS - len(self.overlaps)]
         self.latest = done.checked.latest
         for entry in done.checked.entries:
             entry.place.new = None
@@ -106,7 +106,10 @@ class Writing:
         if not wanted:
             return {}
         mine: Row = {"user_id": self._user.id, "_id": {"$in": list(wanted)}, "deleted_at": None}
-        found = {task["_id"]: task for task in await Task.aggregated([{"$match": mine}, {"$project": Task.whole}])}
+        found = {
+            task["_id"]: task
+            for task in await Task.aggregate_rows([{"$match": mine}, {"$project": Task.read_projection}])
+        }
         for task_id, place in wanted.items():
             task = found.get(task_id)
             if task is None or place.found_as not in {None, (task["project_id"], task["title"])}:
@@ -137,7 +140,7 @@ class Writing:
 
     async def _rate_in(self, project_id: ObjectId) -> Row | None:
         # Changed as well, so that a deletion or a new rate comes before this or after it, and then sees it.
-        if not await Project.holds_a_new_task(self._user.id, project_id):
+        if not await Project.confirm_live(self._user.id, project_id):
             raise PlanIsStaleError
         project = await Project.find_live(self._user.id, project_id)
         if project is None:
@@ -172,7 +175,7 @@ class Writing:
                 new.append(made)
             elif task is None or task["entry_count"] + len(entries) > ROOM:
                 raise PlanIsStaleError
-            elif await Task.add_imported(task, entries) is None:
+            elif await Task.add_imported_entries(task, entries) is None:
                 return None
         if new:
             await Task.add_all(new)

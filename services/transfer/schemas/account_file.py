@@ -37,7 +37,7 @@ from services.common.values.fields import (
     WeekStart,
     Zone,
 )
-from services.common.values.texts import cut, nfc, to_current_line, to_current_lines
+from services.common.values.texts import nfc, truncate, upgrade_line, upgrade_lines
 from services.tracking.schemas.entries import read_entry
 from services.tracking.schemas.projects import HourlyRate, read_project
 
@@ -267,16 +267,16 @@ def write_end(*, projects: int, tasks: int, entries: int, deleted_entries: int) 
 
 
 def _line_of_today(text: str | None) -> str:
-    return to_current_line(text, MAX_TITLE_LENGTH) if text else ""
+    return upgrade_line(text, MAX_TITLE_LENGTH) if text else ""
 
 
 def _lines_of_today(text: str | None, longest: int) -> str | None:
-    return to_current_lines(text, longest) if text else text
+    return upgrade_lines(text, longest) if text else text
 
 
 def _tags_of_today(tags: list[str]) -> list[str]:
-    found = (to_current_line(tag, MAX_TAG_LENGTH) for tag in tags)
-    return list(dict.fromkeys(cut(nfc(tag.lower()), MAX_TAG_LENGTH) for tag in found if tag))
+    found = (upgrade_line(tag, MAX_TAG_LENGTH) for tag in tags)
+    return list(dict.fromkeys(truncate(nfc(tag.lower()), MAX_TAG_LENGTH) for tag in found if tag))
 
 
 def _line(kind: str) -> dict[str, Any]:

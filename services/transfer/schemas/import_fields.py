@@ -9,11 +9,11 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonS
 from typing_extensions import TypeAliasType
 
 from services.common.values.money import MINOR_UNITS
-from services.transfer.import_formats.tables.fields import FIELD_NAMES, FIELDS, NAMES, Mapped
+from services.transfer.import_formats.tables.fields import API_NAMES, FIELDS, FIELDS_BY_NAME, ColumnMapping
 
 _MAX_COLUMNS = 50
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
-_NAMED = ", ".join(NAMES.get(field, field) for field in FIELDS)
+_NAMED = ", ".join(API_NAMES.get(field, field) for field in FIELDS)
 
 
 def _columns(value: object) -> object:
@@ -28,7 +28,7 @@ def _columns(value: object) -> object:
         raise ValueError('is not a JSON object such as {"task": "Work description"}')
     mapped: dict[str, str | None] = {}
     for name, header in mapping.items():
-        field = FIELD_NAMES.get(name)
+        field = FIELDS_BY_NAME.get(name)
         if field is None:
             raise ValueError(f"has a field that there is not: {name[:50]!r}; there are {_NAMED}")
         if header is not None and not isinstance(header, str):
@@ -60,7 +60,7 @@ ImportFormatOrAuto = TypeAliasType(
     Literal["auto", "toggl", "clockify", "harvest", "timewarrior", "solidtime", "csv", "account"],
 )
 ColumnsField = Annotated[
-    Mapped,
+    ColumnMapping,
     BeforeValidator(_columns),
     WithJsonSchema(
         {

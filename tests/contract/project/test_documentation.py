@@ -15,7 +15,7 @@ from app.commands.cli import cli
 from app.config import Settings
 from app.errors import ServiceError
 from documents.tracking.tasks import Task
-from services.transfer.export_formats.rows import COLUMNS
+from services.transfer.export_formats.context import COLUMNS
 from tests.operation.crash import figures
 from tests.paths import ROOT
 from tests.support.http import API

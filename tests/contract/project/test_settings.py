@@ -1,6 +1,5 @@
 """The settings: all of them in one place, documented, and refused when they are unsafe."""
 
-import ast
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from app.config import SECRETS, Settings
 from tests.paths import ROOT
 from tests.support.processes import clean_environment
 
-PACKAGES = ("app", "documents", "services", "routes")
 SAFE: dict[str, Any] = {
     "environment": "production",
     "database_url": "mongodb://db.example.com",
@@ -161,23 +159,3 @@ class TestProduction:
 
     def test_is_the_only_one_to_be_so_strict(self) -> None:
         assert Settings(environment="development").secret_key is None
-
-
-class TestTheEnvironment:
-    @pytest.mark.parametrize("package", PACKAGES)
-    def test_is_read_by_the_settings_alone(self, package: str) -> None:
-        readers = [
-            str(file.relative_to(ROOT))
-            for file in (ROOT / package).rglob("*.py")
-            if _reads_the_environment(ast.parse(file.read_text()))
-        ]
-        assert set(readers) <= {"app/config.py"}
-
-
-def _reads_the_environment(tree: ast.AST) -> bool:
-    names = {"environ", "environb", "getenv", "getenvb", "load_dotenv", "dotenv_values"}
-    return any(
-        (isinstance(node, ast.Attribute) and node.attr in names)
-        or (isinstance(node, ast.ImportFrom) and names & {alias.name for alias in node.names})
-        for node in ast.walk(tree)
-    )

@@ -15,7 +15,7 @@ from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
 from app.config import Settings
-from documents.maintenance.dump import _reads_history, one_instant
+from documents.maintenance.dump import _reads_history, open_snapshot
 from documents.registry import DOCUMENTS
 from tests.accounts.test_account_deletion import with_a_bit_of_everything
 from tests.conftest import Database
@@ -207,7 +207,7 @@ class TestAnInstant:
     async def test_is_one_for_all_collections(self, alice: Client, database: Database) -> None:
         """Whatever the database is: what is written after the first read is not in what is read."""
         task = await alice.make_task()
-        async with one_instant() as instant:
+        async with open_snapshot() as instant:
             projects = [batch async for batch in instant.documents("projects")]
             await alice.make_project()
             await alice.patch(f"/tasks/{task['id']}", json={"title": "Changed"})

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from pymongo import MongoClient
 
 from app.config import Settings
-from documents.registry import open_without_setup
+from documents.registry import open_database_without_setup
 from services.maintenance.doctor import examine
 from tests.conftest import Database
 from tests.races.mixed_load import Ledger, Stored, mix
@@ -138,7 +138,7 @@ class Siege:
         """Nothing is wrong by itself, nor with what was told. `database` is what the documents are bound to later."""
         url = self.endpoint()
         settings = Settings(_env_file=None, database_url=SecretStr(url), secret_key=SecretStr(SECRET_KEY))
-        async with bound_to_others(database), open_without_setup(settings):
+        async with bound_to_others(database), open_database_without_setup(settings):
             assert (await examine()).findings == []
         with MongoClient[Json](url) as client:
             store = client[settings.database_name]

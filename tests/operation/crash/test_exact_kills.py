@@ -16,7 +16,7 @@ from tests.support.http import API, Client, Json, ago, problem
 from tests.support.services import dying
 
 KEY = {"Idempotency-Key": "7d2f3a90-offer"}
-BEFORE_THE_ANSWER_IS_KEPT = "documents.common.idempotency_keys:IdempotencyKey:keep_answer"
+BEFORE_THE_ANSWER_IS_KEPT = "documents.common.idempotency_keys:IdempotencyKey:save_response"
 
 
 @dataclass
@@ -229,7 +229,7 @@ class TestAKillAfterTheFirstOfThreeOperations:
         self, alice: Client, database: Database, settings: Settings, tmp_path: Path
     ) -> None:
         request = await making_tasks(alice)
-        place = "documents.common.idempotency_keys:IdempotencyKey:keep_part"
+        place = "documents.common.idempotency_keys:IdempotencyKey:save_part"
         async with dying(settings, database, tmp_path, at=place) as address:
             await killed_by(request, alice, address, **KEY)
         assert await database.tasks.count_documents({}) == 1
@@ -249,9 +249,9 @@ MIDDLE = [
     pytest.param(moving, "documents.tracking.tasks:Task:remove_entry", id="a move"),
     pytest.param(moving, COMMIT, id="a whole move"),
     pytest.param(deleting, COMMIT, id="a deletion"),
-    pytest.param(restoring, "documents.tracking.deleted_entries:DeletedEntry:take_back", id="a restoration"),
+    pytest.param(restoring, "documents.tracking.deleted_entries:DeletedEntry:remove", id="a restoration"),
     pytest.param(restoring, COMMIT, id="a whole restoration"),
-    pytest.param(changing_tasks_as_one, "documents.tracking.tasks:Task:change", id="an atomic bulk"),
+    pytest.param(changing_tasks_as_one, "documents.tracking.tasks:Task:update_fields", id="an atomic bulk"),
     pytest.param(discarding, COMMIT, id="a discard"),
 ]
 

@@ -24,7 +24,7 @@ LINES = "".join(
 """1,200 rows of one task: they are written in two parts."""
 
 FIRST_PART = "documents.tracking.projects:Project:add_all"
-SECOND_PART = "documents.tracking.tasks:Task:add_imported"
+SECOND_PART = "documents.tracking.tasks:Task:add_imported_entries"
 COUNT = "documents.transfer.import_batches:ImportBatch:add_made"
 END = "documents.transfer.import_batches:ImportBatch:let_go"
 
@@ -52,7 +52,7 @@ PLACES = [
 ]
 PLACES_OF_A_DELETION = [
     "documents.tracking.projects:Project:end_deletion",
-    "documents.tracking.tasks:Task:remove_imported",
+    "documents.tracking.tasks:Task:remove_imported_task",
     END,
 ]
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from documents.tracking.tasks import Task
 from documents.transfer.import_batches import ImportBatch
-from services.tracking.rules.capacity import MAX_BYTES as MAX_BYTES_OF_A_TASK
-from services.tracking.rules.capacity import MAX_CHANGED_BYTES
-from services.tracking.rules.transaction_sizes import MAX_BYTES, parts_of
+from services.tracking.rules.capacity import MAX_TASK_BYTES as MAX_BYTES_OF_A_TASK
+from services.tracking.rules.capacity import MAX_UPDATED_TASK_BYTES
+from services.tracking.rules.transaction_sizes import MAX_TRANSACTION_BYTES, split_by_size
 from services.transfer.imports import lease as import_leases
 from tests.conftest import Database
 from tests.support.http import Client, Json, at, problem
@@ -31,7 +31,7 @@ async def make_large(
 
 async def size_of(database: Database, task: Json) -> int:
     user_id = (await database.tasks.find_one({"_id": ObjectId(task["id"])}, {"user_id": 1}))["user_id"]  # type: ignore[index]
-    return (await Task.sizes_of(user_id, [ObjectId(task["id"])]))[ObjectId(task["id"])]
+    return (await Task.sizes_in_bytes(user_id, [ObjectId(task["id"])]))[ObjectId(task["id"])]
 
 
 def renamed(tasks: list[Json], title: str, times: int = 1) -> Json:
@@ -42,7 +42,7 @@ def renamed(tasks: list[Json], title: str, times: int = 1) -> Json:
 class TestABulkOfLargeTasks:
     async def test_is_refused_as_one_and_done_one_by_one(self, alice: Client, database: Database) -> None:
         task = await make_large(alice, database, 2)
-        times = MAX_BYTES // await size_of(database, task)
+        times = MAX_TRANSACTION_BYTES // await size_of(database, task)
         done = await alice.post("/tasks/bulk", json=renamed([task], "Allowed", times))
         assert done.status_code == 200
         one_more = renamed([task], "Refused", times + 1)
@@ -55,7 +55,7 @@ class TestABulkOfLargeTasks:
 
     async def test_counts_no_task_of_others(self, alice: Client, bob: Client, database: Database) -> None:
         theirs = await make_large(bob, database, 2)
-        times = MAX_BYTES // await size_of(database, theirs) + 1
+        times = MAX_TRANSACTION_BYTES // await size_of(database, theirs) + 1
         answer = await alice.post("/tasks/bulk", json=renamed([theirs], "Mine", times))
         assert problem(answer, 404, "task_not_found")["failed_index"] == 0
 
@@ -67,7 +67,7 @@ class TestATaskThatIsAsLargeAsATaskMayBe:
     @pytest.fixture
     async def task(self, alice: Client, database: Database) -> Json:
         task = await make_large(alice, database, 16, note=LONG_NOTE)
-        assert MAX_BYTES_OF_A_TASK < await size_of(database, task) < MAX_CHANGED_BYTES
+        assert MAX_BYTES_OF_A_TASK < await size_of(database, task) < MAX_UPDATED_TASK_BYTES
         return task
 
     async def test_takes_no_more_time(self, alice: Client, task: Json) -> None:
@@ -95,7 +95,7 @@ class TestATaskThatIsAsLargeAsATaskMayBe:
         shorter = await alice.patch(at(newest), json={"note": None})
         assert shorter.status_code == 200, shorter.text
         await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": many_entries(16.6, LONG_NOTE)})
-        assert await size_of(database, task) > MAX_CHANGED_BYTES
+        assert await size_of(database, task) > MAX_UPDATED_TASK_BYTES
         newest = (await alice.read(task))["time_entries"][0]
         problem(await alice.patch(at(newest), json={"note": LONG_NOTE + "!"}), 409, "task_full")
 
@@ -189,7 +189,7 @@ class TestTheParts:
         st.integers(1, 30),
     )
     def test_are_all_items_in_order_and_small(self, items: list[int], sizes: dict[int, int], most: int) -> None:
-        parts = list(parts_of(items, sizes, lambda item: item, most=most))
+        parts = list(split_by_size(items, sizes, lambda item: item, most=most))
         assert [item for part in parts for item in part] == items
         assert all(parts)
         for part in parts:
@@ -201,4 +201,4 @@ class TestTheParts:
             assert written > most, "a part ends only before a document that is too much"
 
     def test_are_one_where_nothing_is_large(self) -> None:
-        assert list(parts_of([1, 2, 1], {1: 5, 2: 5}, lambda item: item, most=10)) == [[1, 2, 1]]
+        assert list(split_by_size([1, 2, 1], {1: 5, 2: 5}, lambda item: item, most=10)) == [[1, 2, 1]]

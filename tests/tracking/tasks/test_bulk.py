@@ -210,9 +210,9 @@ class TestARetry:
         work = Attempt(held)
         await database.idempotency_keys.update_one({"_id": held["_id"]}, {"$set": {"taken_at": NINE}})
         with pytest.raises(IdempotencyInProgressError):
-            await work.has_done({"status": 204, "body": None})
+            await work.save_part({"status": 204, "body": None})
         with pytest.raises(IdempotencyInProgressError):
-            await work.keeps(Versioned({"results": []}, None))
+            await work.save_response(Versioned({"results": []}, None))
         known = await database.idempotency_keys.find_one({})
         assert known == {**held, "taken_at": NINE}
 

@@ -18,7 +18,7 @@ from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
 from services.tracking.rules.rates import _rerate_task
 from services.tracking.schemas.tasks import TaskCreate, TaskUpdate
-from services.tracking.stop import ended_entry
+from services.tracking.stop import build_ended_entry
 from services.tracking.tasks import task_service
 from tests.conftest import Database
 from tests.support.http import Client, Json, instant, parameters, pointers, problem
@@ -535,7 +535,7 @@ class TestRerating:
         running = await Task.find_running(alice.user["_id"])
         assert running is not None
         user = ActingUser(alice.user["_id"], "UTC", "allow", timer_cap_hours=12, token_version=0, week_start=0)
-        entry = await ended_entry(user, running, ended_at=datetime.now(UTC))
+        entry = await build_ended_entry(user, running, ended_at=datetime.now(UTC))
         assert (await change(alice, project, {"hourly_rate": DEAR}, rerate="true"))["rerated_entries"] == 0
         assert await Task.stop_timer(running, entry, {}) is None
         assert (await alice.stop())["entry"]["hourly_rate"] == DEAR
@@ -624,16 +624,16 @@ class TestDeletingAProject:
         (late,) = (await alice.list(project_id=interrupted["id"], sort="title", limit=1))["items"]
         written = await Task.find_live(alice.user["_id"], ObjectId(late["id"]))
         assert written is not None
-        settled = await task_service._out_of_a_deleted_project(written, fields)
+        settled = await task_service._leave_deleted_project(written, fields)
         assert (settled["project_id"], settled["version"]) == (None, late["version"] + 1)
-        assert await task_service._out_of_a_deleted_project(settled, fields) == settled
+        assert await task_service._leave_deleted_project(settled, fields) == settled
         assert (await alice.read(late))["project_id"] is None
 
     async def test_takes_out_a_task_whose_making_was_cut_short(self, alice: Client, interrupted: Json) -> None:
         (late,) = (await alice.list(project_id=interrupted["id"], sort="title", limit=1))["items"]
         user = ActingUser(alice.user["_id"], "UTC", "allow", timer_cap_hours=12, token_version=0, week_start=0)
         new = TaskCreate(title=late["title"], project_id=interrupted["id"])
-        made = await task_service.make(user, new, task_id=ObjectId(late["id"]), retried=True)
+        made = await task_service.create_with_id(user, new, task_id=ObjectId(late["id"]), retried=True)
         assert (made.body["id"], made.body["project_id"]) == (late["id"], None)
         assert (await alice.read(late))["project_id"] is None
 
@@ -649,7 +649,7 @@ class TestATransactionBesideADeletion:
             await put_into(alice, project, other)
             return True
 
-        assert await Task.in_transaction(work) is None
+        assert await Task.run_in_transaction(work) is None
         assert await alice.read(other) == {**other, "time_entries": []}
         assert await database.tasks.count_documents({"project_id": {"$ne": None}}) == 0
 
@@ -663,7 +663,7 @@ class TestATransactionBesideADeletion:
             assert not deletion.done()
             return deletion
 
-        deletion = await Task.in_transaction(work)
+        deletion = await Task.run_in_transaction(work)
         assert deletion is not None
         assert (await deletion).status_code == 204
         assert (await alice.read(other))["project_id"] is None
@@ -674,7 +674,7 @@ async def put_into(client: Client, project: Json, task: Json) -> None:
     """Puts the task into the project, as a part of the transaction that the caller is in."""
     user = ActingUser(client.user["_id"], "UTC", "allow", timer_cap_hours=12, token_version=0, week_start=0)
     change_of_project = TaskUpdate(project_id=project["id"])
-    put = await task_service.change(user, task_id=task["id"], change=change_of_project, if_match=None)
+    put = await task_service.update(user, task_id=task["id"], change=change_of_project, if_match=None)
     assert put.body["project_id"] == project["id"]
 
 

@@ -92,7 +92,7 @@ class TestATask:
     async def test_is_stored_without_an_active_entry(self) -> None:
         row = await Task.new(ObjectId(), ObjectId(), FIELDS).add()
         assert "active" not in row
-        assert await Task.rows().find_one({}) == row
+        assert await Task.collection().find_one({}) == row
         assert (row["version"], row["tracked_seconds"], row["entry_count"], row["time_entries"]) == (1, 0, 0, [])
 
     @pytest.mark.parametrize(("status", "completed"), [("pending", False), ("in_progress", False), ("completed", True)])
@@ -114,29 +114,29 @@ class TestATask:
     async def test_in_the_trash_is_found_only_when_asked_for(self) -> None:
         user_id = ObjectId()
         task = await Task.new(user_id, ObjectId(), FIELDS).add()
-        trashed = await Task.change_version(task, {"deleted_at": datetime(2026, 1, 1)})  # noqa: DTZ001
+        trashed = await Task.update_at_version(task, {"deleted_at": datetime(2026, 1, 1)})  # noqa: DTZ001
         assert trashed is not None
         assert await Task.find_live(user_id, task["_id"]) is None
         assert await Task.find_live_with_entries(user_id, task["_id"]) is None
         assert await Task.find_any(user_id, task["_id"]) is not None
-        assert await Task.change(user_id, task["_id"], {"title": "x"}) is None
+        assert await Task.update_fields(user_id, task["_id"], {"title": "x"}) is None
 
     async def test_changes_only_what_is_named_and_counts_it(self) -> None:
         user_id = ObjectId()
         task = await Task.new(user_id, ObjectId(), FIELDS).add()
-        changed = await Task.change(user_id, task["_id"], {"title": "Another"})
+        changed = await Task.update_fields(user_id, task["_id"], {"title": "Another"})
         assert changed is not None
         del task["time_entries"]
         assert changed == {**task, "title": "Another", "version": 2, "updated_at": changed["updated_at"]}
-        assert await Task.change(ObjectId(), task["_id"], {"title": "Stolen"}) is None
+        assert await Task.update_fields(ObjectId(), task["_id"], {"title": "Stolen"}) is None
 
     async def test_changes_only_at_the_version_that_was_read(self) -> None:
         task = await Task.new(ObjectId(), ObjectId(), FIELDS).add()
-        changed = await Task.change_version(task, {"title": "First"})
+        changed = await Task.update_at_version(task, {"title": "First"})
         assert changed is not None
-        assert await Task.rows().find_one({}) == changed
-        assert await Task.change_version(task, {"title": "Second"}) is None
-        assert await Task.change_version(changed, {"title": "Third"}) is not None
+        assert await Task.collection().find_one({}) == changed
+        assert await Task.update_at_version(task, {"title": "Second"}) is None
+        assert await Task.update_at_version(changed, {"title": "Third"}) is not None
 
     async def test_reads_back_as_a_document(self) -> None:
         task = Task.new(ObjectId(), ObjectId(), FIELDS)

@@ -6,7 +6,7 @@ from beanie import PydanticObjectId
 from bson import DatetimeMS, Decimal128, Int64, ObjectId
 from pydantic import BaseModel, Field
 
-from documents.common.json_schema import schema_errors, schema_of
+from documents.common.json_schema import schema_of, schema_violations
 
 
 class Part(BaseModel):
@@ -79,7 +79,9 @@ SOUND: dict[str, Any] = {
 class TestTheMistakes:
     def test_of_what_the_database_takes_are_none(self) -> None:
         whole = SOUND | {"gone": datetime(2026, 11, 18), "mark": "x"}  # noqa: DTZ001 -- as the driver decodes it
-        assert list(schema_errors(schema_of(Whole), SOUND)) == list(schema_errors(schema_of(Whole), whole)) == []
+        assert (
+            list(schema_violations(schema_of(Whole), SOUND)) == list(schema_violations(schema_of(Whole), whole)) == []
+        )
 
     @pytest.mark.parametrize(
         ("fields", "at", "says"),
@@ -109,5 +111,5 @@ class TestTheMistakes:
         ],
     )
     def test_are_told_with_their_place(self, fields: dict[str, Any], at: str, says: str) -> None:
-        (mistake,) = schema_errors(schema_of(Whole), SOUND | fields)
+        (mistake,) = schema_violations(schema_of(Whole), SOUND | fields)
         assert (mistake.at, mistake.says) == (at, says)

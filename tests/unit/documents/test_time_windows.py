@@ -6,8 +6,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from documents.tracking.queries.entry_filter import STEP
-from documents.tracking.queries.time_windows import FIRST, Windows
+from documents.tracking.queries.entry_filter import ONE_MILLISECOND
+from documents.tracking.queries.time_windows import FIRST_WINDOW_LENGTH, TimeWindows
 
 NOW = datetime(2026, 11, 18)  # noqa: DTZ001 -- as it is stored
 AHEAD = NOW + timedelta(days=2)
@@ -17,12 +17,12 @@ instants = st.datetimes(FIRST_YEAR, LAST_YEAR).map(lambda instant: instant.repla
 ranges = st.tuples(instants, instants).filter(lambda pair: pair[0] != pair[1]).map(sorted)
 
 
-def walk(windows: Windows, found: int = 0) -> list[tuple[datetime, datetime]]:
+def walk(windows: TimeWindows, found: int = 0) -> list[tuple[datetime, datetime]]:
     """All windows, when so many things are found in each and fifty are wanted."""
     taken = []
-    while not windows.are_over:
+    while not windows.is_exhausted:
         taken.append(windows.take())
-        windows.fit(found=found, wanted=50)
+        windows.adjust_length(found=found, wanted=50)
         assert len(taken) < 100_000
     return taken
 
@@ -31,7 +31,7 @@ class TestTheWindowsOfARange:
     @given(ranges, st.booleans(), st.sampled_from([0, 1, 20, 50]))
     def test_follow_on_one_another_from_end_to_end(self, whole: list[datetime], descending: bool, found: int) -> None:
         since, until = whole
-        taken = walk(Windows(since, until, ahead=AHEAD, descending=descending), found)
+        taken = walk(TimeWindows(since, until, ahead=AHEAD, descending=descending), found)
         in_order = taken[::-1] if descending else taken
         assert (in_order[0][0], in_order[-1][1]) == (since, until)
         assert all(low < high for low, high in in_order)
@@ -39,65 +39,65 @@ class TestTheWindowsOfARange:
 
     @given(st.booleans())
     def test_are_few_when_nothing_is_found_in_all_years(self, descending: bool) -> None:
-        assert len(walk(Windows(FIRST_YEAR, LAST_YEAR, ahead=AHEAD, descending=descending))) <= 11
+        assert len(walk(TimeWindows(FIRST_YEAR, LAST_YEAR, ahead=AHEAD, descending=descending))) <= 11
 
     def test_that_lie_ahead_are_one(self) -> None:
-        back = Windows(FIRST_YEAR, LAST_YEAR, ahead=AHEAD, descending=True)
+        back = TimeWindows(FIRST_YEAR, LAST_YEAR, ahead=AHEAD, descending=True)
         assert back.take() == (AHEAD, LAST_YEAR)
-        assert back.fit(found=0, wanted=50) is False
-        assert back.take() == (AHEAD - FIRST, AHEAD)
-        onwards = Windows(AHEAD - timedelta(days=5), LAST_YEAR, ahead=AHEAD, descending=False)
+        assert back.adjust_length(found=0, wanted=50) is False
+        assert back.take() == (AHEAD - FIRST_WINDOW_LENGTH, AHEAD)
+        onwards = TimeWindows(AHEAD - timedelta(days=5), LAST_YEAR, ahead=AHEAD, descending=False)
         assert [onwards.take(), onwards.take()] == [(AHEAD - timedelta(days=5), AHEAD), (AHEAD, LAST_YEAR)]
-        assert onwards.are_over
+        assert onwards.is_exhausted
 
     def test_of_a_list_without_a_range_are_one(self) -> None:
-        windows = Windows(NOW - timedelta(days=31), NOW + timedelta(days=1), ahead=AHEAD, descending=True)
+        windows = TimeWindows(NOW - timedelta(days=31), NOW + timedelta(days=1), ahead=AHEAD, descending=True)
         assert windows.take() == (NOW - timedelta(days=31), NOW + timedelta(days=1))
-        assert windows.are_over
+        assert windows.is_exhausted
 
     def test_grow_until_they_hold_what_is_wanted(self) -> None:
-        windows = Windows(FIRST_YEAR, NOW, ahead=AHEAD, descending=True)
+        windows = TimeWindows(FIRST_YEAR, NOW, ahead=AHEAD, descending=True)
         lengths = []
         for found in (0, 10, 40, 50, 200, 0):
             low, high = windows.take()
             lengths.append((high - low).days)
-            windows.fit(found=found, wanted=50)
+            windows.adjust_length(found=found, wanted=50)
         assert lengths == [8, 32, 128, 256, 512, 512]
 
 
 class TestSkipping:
     def test_is_worth_a_try_after_a_long_window_without_anything(self) -> None:
-        windows = Windows(FIRST_YEAR, NOW, ahead=AHEAD, descending=True)
+        windows = TimeWindows(FIRST_YEAR, NOW, ahead=AHEAD, descending=True)
         told = []
         for found in (0, 0, 0, 1):
             windows.take()
-            told.append(windows.fit(found=found, wanted=50))
+            told.append(windows.adjust_length(found=found, wanted=50))
         assert told == [False, False, True, False]
 
     def test_goes_on_at_the_edge_with_short_windows(self) -> None:
         for descending, edge in ((True, datetime(1999, 1, 1)), (False, datetime(2010, 1, 1))):  # noqa: DTZ001
-            windows = Windows(FIRST_YEAR, NOW, ahead=AHEAD, descending=descending)
+            windows = TimeWindows(FIRST_YEAR, NOW, ahead=AHEAD, descending=descending)
             windows.take()
-            windows.fit(found=0, wanted=50)
+            windows.adjust_length(found=0, wanted=50)
             assert windows.skip_to(edge) is True
             assert windows.edge == edge
             low, high = windows.take()
-            assert high - low == FIRST
+            assert high - low == FIRST_WINDOW_LENGTH
 
     def test_a_little_is_not_worth_the_query(self) -> None:
-        windows = Windows(FIRST_YEAR, NOW, ahead=AHEAD, descending=True)
+        windows = TimeWindows(FIRST_YEAR, NOW, ahead=AHEAD, descending=True)
         windows.take()
-        windows.fit(found=0, wanted=50)
-        assert windows.skip_to(windows.edge - 3 * FIRST) is False
+        windows.adjust_length(found=0, wanted=50)
+        assert windows.skip_to(windows.edge - 3 * FIRST_WINDOW_LENGTH) is False
         assert windows.skip_to(windows.edge) is False
 
     def test_past_the_end_leaves_the_earliest_instant_into_which_entries_reach(self) -> None:
-        windows = Windows(datetime(2020, 1, 1), NOW, ahead=AHEAD, descending=True)  # noqa: DTZ001
+        windows = TimeWindows(datetime(2020, 1, 1), NOW, ahead=AHEAD, descending=True)  # noqa: DTZ001
         windows.skip_to(FIRST_YEAR)
-        assert windows.take() == (datetime(2020, 1, 1), datetime(2020, 1, 1) + STEP)  # noqa: DTZ001
-        assert windows.are_over
+        assert windows.take() == (datetime(2020, 1, 1), datetime(2020, 1, 1) + ONE_MILLISECOND)  # noqa: DTZ001
+        assert windows.is_exhausted
 
     def test_to_nothing_is_the_end(self) -> None:
-        windows = Windows(FIRST_YEAR, NOW, ahead=AHEAD, descending=False)
+        windows = TimeWindows(FIRST_YEAR, NOW, ahead=AHEAD, descending=False)
         assert windows.skip_to(None) is True
-        assert windows.are_over
+        assert windows.is_exhausted

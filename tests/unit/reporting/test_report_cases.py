@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from services.common.calendar_days import first_instant
+from services.common.calendar_days import start_of_day
 from services.reporting.row_keys import TrackedEntry, TrackedTask
 from services.reporting.schemas import SummaryQuery
 from services.reporting.summary import Plan, ReportSums, at_once, read_amounts
@@ -21,7 +21,7 @@ CASES = yaml.load((paths.CASES / "reports.yaml").read_text(), Loader=yaml.BaseLo
 
 def second(text: str, zone: ZoneInfo) -> int:
     """An instant, or a date of the zone, in seconds since 1970."""
-    moment = datetime.fromisoformat(text) if "T" in text else first_instant(date.fromisoformat(text), zone)
+    moment = datetime.fromisoformat(text) if "T" in text else start_of_day(date.fromisoformat(text), zone)
     return int(moment.timestamp())
 
 

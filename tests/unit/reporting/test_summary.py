@@ -158,7 +158,7 @@ class TestTheHoursOfAReport:
         assert all(until == since for (_, until), (since, _) in pairwise(pieces))
         # A new piece begins at a new day or another hour, and nowhere else.
         days = LocalDays(zone)
-        shown = [(days.at(second).date, datetime.fromtimestamp(second, zone).hour) for second in range(begin, end)]
+        shown = [(days.day_at(second).date, datetime.fromtimestamp(second, zone).hour) for second in range(begin, end)]
         assert len(pieces) == (1 + sum(one != other for one, other in pairwise(shown)) if begin < end else 1)
 
     def test_that_come_twice_are_one_slice(self) -> None:
@@ -285,9 +285,9 @@ class TestTheDaysOfAZone:
     def test_follow_on_one_another_from_the_first_year_to_the_last(self, zone: str) -> None:
         days = LocalDays(ZoneInfo(zone))
         for year in (1970, 2011, 2026, 9998):
-            begin = days.at(int(datetime(year, 1, 1, tzinfo=UTC).timestamp()))
+            begin = days.day_at(int(datetime(year, 1, 1, tzinfo=UTC).timestamp()))
             for _ in range(3):
-                after = days.at(begin.end)
+                after = days.day_at(begin.end)
                 assert after.begin == begin.end < after.end
                 assert after.date > begin.date
                 assert days.day(after.date) == after

@@ -86,9 +86,9 @@ def rounded_by_hand(seconds: int, rounding: Rounding | None) -> int:
         return seconds
     rest = seconds % (rounding.minutes * 60)
     below, above = seconds - rest, seconds - rest + rounding.minutes * 60
-    if rest == 0 or rounding.way == "down":
+    if rest == 0 or rounding.mode == "down":
         return below
-    return above if rounding.way == "up" or seconds - below >= above - seconds else below
+    return above if rounding.mode == "up" or seconds - below >= above - seconds else below
 
 
 class TestTheTotalsOfAReport:

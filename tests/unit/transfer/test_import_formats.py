@@ -22,15 +22,15 @@ from app.clock import naive_utc, rfc3339
 from app.errors import FieldError, ValidationError
 from services.common.values.fields import Note, Tag, Title
 from services.common.values.texts import is_visible
-from services.transfer.export_formats.csv_file import CsvForm, write_csv
-from services.transfer.export_formats.rows import About
+from services.transfer.export_formats.context import ExportContext
+from services.transfer.export_formats.csv_file import CsvDialect, write_csv
 from services.transfer.import_formats.programs.registry import RowFormat
+from services.transfer.import_formats.results import ImportedRow, ReadResult, RowMessage
 from services.transfer.import_formats.rows.reader import read_rows
-from services.transfer.import_formats.rows.row_parser import Settings
-from services.transfer.import_formats.tables import tables
-from services.transfer.import_formats.tables.rows import ImportedRow, RowFinding, RowsRead
+from services.transfer.import_formats.rows.row_parser import ReadSettings
+from services.transfer.import_formats.tables import csv_table as tables
 from services.transfer.import_formats.values.dates import DateOrder
-from services.transfer.import_formats.values.durations import Duration, parsed_duration
+from services.transfer.import_formats.values.durations import Duration, parse_duration
 from tests.paths import SAMPLES
 from tests.support.http import Json
 
@@ -46,9 +46,9 @@ def read(
     of: RowFormat = "csv",
     zone: str = "Europe/Berlin",
     date_order: DateOrder | None = None,
-) -> RowsRead:
+) -> ReadResult:
     content = file.encode() if isinstance(file, str) else file
-    return read_rows(BytesIO(content), format=of, settings=Settings(ZoneInfo(zone), NOW), date_order=date_order)
+    return read_rows(BytesIO(content), format=of, settings=ReadSettings(ZoneInfo(zone), NOW), date_order=date_order)
 
 
 def table(*rows: list[str]) -> str:
@@ -69,7 +69,7 @@ def only_span(file: str, *, of: RowFormat = "csv", zone: str = "Europe/Berlin") 
     return span(row)
 
 
-def only_error(file: str, *, of: RowFormat = "csv", date_order: DateOrder | None = None) -> RowFinding:
+def only_error(file: str, *, of: RowFormat = "csv", date_order: DateOrder | None = None) -> RowMessage:
     """What is wrong with the one row of the file that cannot be read."""
     got = read(file, of=of, date_order=date_order)
     assert not got.rows
@@ -170,7 +170,7 @@ class TestAFileOfClockify:
     def test_leaves_breaks_out_and_says_so(self) -> None:
         got = read((SAMPLES / "clockify-breaks-and-total.csv").read_bytes(), of="clockify")
         assert got.skipped == 1
-        assert got.notices == [RowFinding(5, "Type", "is a break: it was left out")]
+        assert got.notices == [RowMessage(5, "Type", "is a break: it was left out")]
 
     @pytest.mark.parametrize("total", ["Total,,,,", "Total (11/01/2026 - 11/30/2026),,,01:00:00,1.00"])
     def test_passes_over_the_total(self, total: str) -> None:
@@ -333,7 +333,7 @@ class TestAListOfHours:
         ],
     )
     def test_says_what_is_wrong_with_a_row(self, header: str, cells: str, column: str | None, message: str) -> None:
-        assert only_error(f"{header}\n{cells}\n") == RowFinding(1, column, message)
+        assert only_error(f"{header}\n{cells}\n") == RowMessage(1, column, message)
 
 
 class TestTheOrderOfDates:
@@ -376,7 +376,7 @@ class TestTheOrderOfDates:
         )
         assert [row.number for row in got.rows] == [2]
         assert got.errors == [
-            RowFinding(1, "start", "is not a day of the calendar in the order month, day, year: 13/02/2024")
+            RowMessage(1, "start", "is not a day of the calendar in the order month, day, year: 13/02/2024")
         ]
 
     def test_takes_no_year_of_two_digits(self) -> None:
@@ -457,7 +457,7 @@ class TestLocalTimes:
     )
     def test_that_never_were_are_errors(self, cells: str, column: str) -> None:
         error = only_error(f"Start date,Start time,End date,End time\n{cells}\n")
-        assert error == RowFinding(
+        assert error == RowMessage(
             1, column, "never was there: the clocks of Europe/Berlin were turned forward over it"
         )
 
@@ -486,10 +486,10 @@ class TestDurations:
     @given(st.integers(0, 10**6))
     def test_are_read_as_they_were_written(self, seconds: int) -> None:
         hours, minutes = seconds // 3600, seconds // 60 % 60
-        assert parsed_duration(f"{hours}:{minutes:02}:{seconds % 60:02}", None).seconds == seconds
-        assert parsed_duration(f"{hours}h {minutes}m {seconds % 60}s", None) == Duration(seconds, 1)
-        assert parsed_duration(f"{seconds}", 1).seconds == seconds
-        rounded = parsed_duration(f"{seconds / 3600:.2f}", 3600)
+        assert parse_duration(f"{hours}:{minutes:02}:{seconds % 60:02}", None).seconds == seconds
+        assert parse_duration(f"{hours}h {minutes}m {seconds % 60}s", None) == Duration(seconds, 1)
+        assert parse_duration(f"{seconds}", 1).seconds == seconds
+        rounded = parse_duration(f"{seconds / 3600:.2f}", 3600)
         assert abs(rounded.seconds - seconds) < rounded.within
 
 
@@ -501,7 +501,7 @@ class TestTexts:
         (row,) = self.rows(**cells).rows
         return row
 
-    def rows(self, **cells: str) -> RowsRead:
+    def rows(self, **cells: str) -> ReadResult:
         times = {"start": "2026-11-18 09:00", "hours": "1.0"}
         return read(table([*times, *cells], [*times.values(), *cells.values()]))
 
@@ -530,7 +530,7 @@ class TestTexts:
         assert self.row(task="Design", description="é" * 5_000).note == "é" * 5_000
         got = self.rows(task="Design", description="é" * 5_001)
         assert got.rows == []
-        assert got.errors == [RowFinding(1, "description", "makes a note of 5,001 characters: at most 5,000 are kept")]
+        assert got.errors == [RowMessage(1, "description", "makes a note of 5,001 characters: at most 5,000 are kept")]
 
     def test_are_cut_at_the_limit_of_a_name_and_this_is_said(self) -> None:
         got = self.rows(project="p" * 201, client="c" * 201)
@@ -598,7 +598,7 @@ class TestTexts:
     def test_that_are_neither_yes_nor_no_are_passed_over_and_this_is_said(self) -> None:
         got = self.rows(billable="maybe")
         assert got.rows[0].billable is None
-        assert got.notices == [RowFinding(1, "billable", "is neither yes nor no: maybe; it was passed over")]
+        assert got.notices == [RowMessage(1, "billable", "is neither yes nor no: maybe; it was passed over")]
 
 
 class TestWhatARowSays:
@@ -621,15 +621,15 @@ class TestWhatARowSays:
         ids=lambda other: next(iter(other)),
     )
     def test_is_another_thing_where_any_column_differs(self, other: dict[str, Any]) -> None:
-        assert replace(DRAWING, **other).said() != DRAWING.said()
+        assert replace(DRAWING, **other).content() != DRAWING.content()
 
     def test_is_the_same_in_any_line(self) -> None:
-        assert replace(DRAWING, number=7, entry_id="x").said() == DRAWING.said()
+        assert replace(DRAWING, number=7, entry_id="x").content() == DRAWING.content()
 
     def test_is_the_same_wherever_on_its_day_it_was_laid(self) -> None:
         laid = replace(DRAWING, laid_on=date(2026, 11, 18))
         later = replace(laid, started_at=in_utc("2026-11-18T10:00"), ended_at=in_utc("2026-11-18T11:30"))
-        assert later.said() == laid.said()
+        assert later.content() == laid.content()
 
 
 class TestADamagedFile:
@@ -716,8 +716,8 @@ class TestTheExportOfThisService:
             yield [self.row(entry, projects.get(entry["project"])) for entry in entries]
 
         async def whole() -> bytes:
-            about = About(ZoneInfo(zone), naive_utc(NOW), of_projects)
-            return b"".join([piece async for piece in write_csv(batches(), about, form=CsvForm(bom=True))])
+            about = ExportContext(ZoneInfo(zone), naive_utc(NOW), of_projects)
+            return b"".join([piece async for piece in write_csv(batches(), about, form=CsvDialect(bom=True))])
 
         with pytest.raises(StopIteration) as ended:  # nothing in it waits
             whole().send(None)
@@ -774,7 +774,7 @@ class TestAnyFile:
         try:
             got = read(file, of=of, date_order=date_order)
         except ValidationError as refusal:
-            got = RowsRead()
+            got = ReadResult()
             pointers = {wrong.pointer for wrong in refusal.errors}
         else:
             pointers = set()
@@ -840,5 +840,5 @@ class TestAnyFile:
         with SpooledTemporaryFile(max_size=10) as file:
             file.write(b"start,hours\n2026-11-18 09:00,1.0\n")
             for _ in range(2):
-                got = read_rows(cast("BinaryIO", file), format="csv", settings=Settings(ZoneInfo("UTC"), NOW))
+                got = read_rows(cast("BinaryIO", file), format="csv", settings=ReadSettings(ZoneInfo("UTC"), NOW))
                 assert len(got.rows) == 1

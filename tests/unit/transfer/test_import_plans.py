@@ -10,7 +10,7 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.transfer.import_formats.tables.rows import ImportedRow
+from services.transfer.import_formats.results import ImportedRow
 from services.transfer.imports.identity import earlier_key, row_key
 from services.transfer.imports.matching import EXPORTED_FROM_HERE, KnownEntries, wanted_ids
 from services.transfer.imports.plan import (

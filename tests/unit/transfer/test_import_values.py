@@ -3,8 +3,8 @@
 import pytest
 
 from app.clock import rfc3339
-from services.transfer.import_formats.tables.fields import Mapped
-from services.transfer.import_formats.tables.rows import RowFinding
+from services.transfer.import_formats.results import RowMessage
+from services.transfer.import_formats.tables.fields import ColumnMapping
 from tests.support.import_reading import CLOCKIFY, about, only, read, refused, seconds, told
 
 
@@ -39,7 +39,7 @@ class TestColumns:
             ({"task": "Ort", "note": "Ort"}, "names a column for two fields: Ort"),
         ],
     )
-    def test_are_refused_where_they_are_wrong(self, columns: Mapped, said: str) -> None:
+    def test_are_refused_where_they_are_wrong(self, columns: ColumnMapping, said: str) -> None:
         wrong = refused(self.file, columns=columns)
         assert wrong.pointer == "#/columns"
         assert wrong.detail.startswith(said)
@@ -73,7 +73,7 @@ class TestColumns:
     def test_of_tags_are_told_of_where_they_have_ids_alone(self, written: str, is_told: bool) -> None:
         cell = '"' + written.replace('"', '""') + '"'
         got = read("start,hours,task,Tags\n" + "2024-03-04 09:00,1.0,x,[]\n" * 3 + f"2024-03-04 09:00,1.0,x,{cell}\n")
-        said = RowFinding(0, "Tags", "has ids of tags without their names: they were read as the tags")
+        said = RowMessage(0, "Tags", "has ids of tags without their names: they were read as the tags")
         assert got.notices == ([said] if is_told else [])
 
     def test_without_a_header_are_named_where_they_hold_something(self) -> None:
@@ -192,7 +192,7 @@ class TestMoney:
         got = read(CLOCKIFY.format("EUR").replace("13.13", "99.00"))
         assert [row.hourly_rate for row in got.rows] == [(2_625, "EUR")]
         assert got.notices == [
-            RowFinding(
+            RowMessage(
                 1,
                 "Billable Amount (EUR)",
                 "is 99.00, but 1,800 seconds at 26.25 an hour are not: the hourly rate was taken",
@@ -288,7 +288,7 @@ class TestValues:
     @pytest.mark.parametrize("cell", ["Total", "TBD", "Tuesday", "Today 9:00", "T", "t9"])
     def test_that_are_none_are_quoted_as_they_stand(self, cell: str) -> None:
         got = read(f"Start,End,Task\n{cell},,x\n")
-        assert got.errors == [RowFinding(1, "Start", f"is not a time of day: {cell}")]
+        assert got.errors == [RowMessage(1, "Start", f"is not a time of day: {cell}")]
 
 
 class TestBreaks:

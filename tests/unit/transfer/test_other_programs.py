@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 
 from app.clock import rfc3339
-from services.transfer.import_formats.programs.detection import detected_format
+from services.transfer.import_formats.programs.detection import detect_format
 from tests.support.import_reading import CLOCKIFY, about, only, read, refused, seconds, told
 
 KIMAI = (
@@ -97,7 +97,7 @@ class TestHarvest:
         header, first, *others = HARVEST.splitlines(keepends=True)
         later = read("".join([header, *others])).rows[0]
         assert first == others[0]
-        assert later.said() == read(HARVEST).rows[1].said()
+        assert later.content() == read(HARVEST).rows[1].content()
 
     def test_begins_its_days_where_the_form_says(self) -> None:
         assert rfc3339(read(HARVEST, day_start=time(7, 30)).rows[0].started_at) == "2024-03-04T06:30:00Z"
@@ -344,7 +344,7 @@ class TestTheFormat:
         ],
     )
     def test_is_told_by_the_file(self, file: str | bytes, format: str) -> None:  # noqa: A002 - the API's name
-        assert detected_format(BytesIO(file.encode() if isinstance(file, str) else file)) == format
+        assert detect_format(BytesIO(file.encode() if isinstance(file, str) else file)) == format
 
     def test_is_none_for_other_json(self) -> None:
         assert "is JSON of no kind that is known" in refused('{"buckets": {}}').detail

@@ -3,11 +3,11 @@
 from typing import BinaryIO, Literal
 
 from services.transfer.import_formats.programs.registry import RowFormat
-from services.transfer.import_formats.tables.columns import known_as
-from services.transfer.import_formats.tables.files import ARCHIVE, opened, unreadable
-from services.transfer.import_formats.tables.tables import Table
+from services.transfer.import_formats.tables.columns import normalize_header
+from services.transfer.import_formats.tables.csv_table import CsvTable
+from services.transfer.import_formats.tables.text_files import ARCHIVE, file_error, open_text
 
-Detected = Literal["toggl", "clockify", "harvest", "timewarrior", "solidtime", "csv", "account"]
+DetectedFormat = Literal["toggl", "clockify", "harvest", "timewarrior", "solidtime", "csv", "account"]
 
 _GZIP = b"\x1f\x8b"
 _LOOKED_AT = 512
@@ -15,7 +15,7 @@ _CLOCKIFY = frozenset({"duration (h)", "duration (decimal)", "group", "date of c
 _TOGGL = frozenset({"duration", "description", "email", "user", "member", "stop date"})
 
 
-def detected_format(file: BinaryIO) -> Detected:
+def detect_format(file: BinaryIO) -> DetectedFormat:
     """The format of the file. Raises ValidationError for what is a file of none."""
     file.seek(0)
     head = file.read(_LOOKED_AT)
@@ -30,9 +30,9 @@ def detected_format(file: BinaryIO) -> Detected:
     if beginning.startswith(b"{"):
         if b'"type"' in beginning.partition(b"\n")[0] and b'"account"' in beginning:
             return "account"
-        raise unreadable("is JSON of no kind that is known: intervals of Timewarrior, or an account file")
-    with opened(file) as text:
-        return _of_header({known_as(name) for name in Table(text).header})
+        raise file_error("is JSON of no kind that is known: intervals of Timewarrior, or an account file")
+    with open_text(file) as text:
+        return _of_header({normalize_header(name) for name in CsvTable(text).header})
 
 
 def _of_header(names: set[str]) -> RowFormat:

@@ -4,10 +4,10 @@ Among others the exports of Kimai, ManicTime, Simple Time Tracker, Jira Tempo, R
 TimeTagger and ActivityWatch, in English, and lists in German, French and Spanish.
 """
 
-from services.transfer.import_formats.tables.columns import Layout, layout_fields
+from services.transfer.import_formats.tables.columns import Layout, index_headers
 
 GENERIC = Layout(
-    layout_fields(
+    index_headers(
         {
             "start_date": "start date, started on, date, day, start day, from date, date from "
             "| work date, datum, startdatum, fecha, jour, date de début, fecha de inicio, fecha inicio, date started",

@@ -1,9 +1,9 @@
 """Harvest: its detailed time report as CSV, which has days and hours but most often no time of day."""
 
-from services.transfer.import_formats.tables.columns import Layout, layout_fields
+from services.transfer.import_formats.tables.columns import Layout, index_headers
 
 HARVEST = Layout(
-    layout_fields(
+    index_headers(
         {
             "start_date": "date",
             "start": "started at | start time, start",

@@ -10,10 +10,10 @@ from services.transfer.import_formats.programs.harvest import HARVEST
 from services.transfer.import_formats.programs.solidtime import SOLIDTIME, Archive
 from services.transfer.import_formats.programs.timewarrior import TIMEWARRIOR, Intervals
 from services.transfer.import_formats.programs.toggl import TOGGL
+from services.transfer.import_formats.results import RowMessage
 from services.transfer.import_formats.tables.columns import Layout
-from services.transfer.import_formats.tables.files import opened
-from services.transfer.import_formats.tables.rows import RowFinding
-from services.transfer.import_formats.tables.tables import Table
+from services.transfer.import_formats.tables.csv_table import CsvTable
+from services.transfer.import_formats.tables.text_files import open_text
 
 RowFormat = Literal["toggl", "clockify", "harvest", "timewarrior", "solidtime", "csv"]
 
@@ -25,27 +25,27 @@ LAYOUTS: dict[RowFormat, Layout] = {
     "solidtime": SOLIDTIME,
     "csv": GENERIC,
 }
-IN_UTC: frozenset[RowFormat] = frozenset({"timewarrior", "solidtime"})
+UTC_FORMATS: frozenset[RowFormat] = frozenset({"timewarrior", "solidtime"})
 """Those whose times are instants: no zone is needed to read them."""
 
 
-class Source(Protocol):
+class TableSource(Protocol):
     """A header as it stands in the file, the rows from the first on, and what is to be said of the file then."""
 
     header: list[str]
-    notices: list[RowFinding]
+    notices: list[RowMessage]
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """The rows, each with its number: 1 for the first of the data."""
 
 
 @contextmanager
-def opened_source(file: BinaryIO, format: RowFormat) -> Iterator[Source]:  # noqa: A002 - the API's name
+def open_source(file: BinaryIO, format: RowFormat) -> Iterator[TableSource]:  # noqa: A002 - the API's name
     """The file from its beginning. Raises ValidationError for what is none of the format."""
     if format == "timewarrior":
         yield Intervals(file)
     elif format == "solidtime":
         yield Archive(file)
     else:
-        with opened(file) as text:
-            yield Table(text)
+        with open_text(file) as text:
+            yield CsvTable(text)

@@ -9,14 +9,14 @@ from typing import BinaryIO
 import orjson
 
 from services.common.values.money import MINOR_UNITS, major_units
-from services.transfer.import_formats.tables.columns import Layout, layout_fields
-from services.transfer.import_formats.tables.files import opened, unreadable
-from services.transfer.import_formats.tables.rows import RowFinding
-from services.transfer.import_formats.tables.tables import Table
-from services.transfer.import_formats.values.texts import listed_tags
+from services.transfer.import_formats.results import RowMessage
+from services.transfer.import_formats.tables.columns import Layout, index_headers
+from services.transfer.import_formats.tables.csv_table import CsvTable
+from services.transfer.import_formats.tables.text_files import file_error, open_text
+from services.transfer.import_formats.values.texts import parse_tag_list
 
 SOLIDTIME = Layout(
-    layout_fields(
+    index_headers(
         {
             "start": "start",
             "end": "end",
@@ -50,13 +50,13 @@ class Archive:
     """The time entries of the archive as a table, with names in the place of ids."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self.notices: list[RowFinding] = []
+        self.notices: list[RowMessage] = []
         self._left = MAX_BYTES
         contents = self._unpacked(file)
         self._entries = contents[ENTRIES]
         self._tables = {name: _by_id(contents.get(name, b"")) for name in _TABLES}
-        with opened(BytesIO(self._entries)) as text:
-            header = Table(text).header
+        with open_text(BytesIO(self._entries)) as text:
+            header = CsvTable(text).header
         self._kept = [name for name in header if name not in _REPLACED]
         self.header = [*self._kept, *_NAMED]
         self._nameless: set[str] = set()
@@ -70,7 +70,7 @@ class Archive:
             yield number, [*(record.get(name, "") for name in self._kept), *names]
         if self._nameless:
             message = f"has {len(self._nameless):,} ids for which none of its files has a name: they were left out"
-            self.notices = [RowFinding(0, None, message)]
+            self.notices = [RowMessage(0, None, message)]
 
     def _unpacked(self, file: BinaryIO) -> dict[str, bytes]:
         file.seek(0)
@@ -80,14 +80,14 @@ class Archive:
                 wanted = [name for name in (ENTRIES, *_TABLES) if name in names]
                 return {name: self._content(archive, names[name]) for name in _require_entries(wanted)}
         except _BROKEN as wrong:
-            raise unreadable("is no archive that can be unpacked: it is damaged, or of another kind") from wrong
+            raise file_error("is no archive that can be unpacked: it is damaged, or of another kind") from wrong
 
     def _content(self, archive: zipfile.ZipFile, name: str) -> bytes:
         with archive.open(name) as member:
             content = member.read(self._left + 1)
         self._left -= len(content)
         if self._left < 0:
-            raise unreadable(f"unpacks to more than {MAX_BYTES // 1024 // 1024} MiB: export it in parts")
+            raise file_error(f"unpacks to more than {MAX_BYTES // 1024 // 1024} MiB: export it in parts")
         return content
 
     def _names(self, record: Record) -> list[str]:
@@ -100,7 +100,7 @@ class Archive:
         return [*names, member.get("email", ""), organization.get("currency", "")]
 
     def _tags(self, text: str) -> str:
-        listed = listed_tags(text) or []
+        listed = parse_tag_list(text) or []
         named = [self._named("tags.csv", tag).get("name", "") for tag in listed]
         return orjson.dumps([name for name in named if name]).decode()
 
@@ -114,15 +114,15 @@ class Archive:
 
 def _require_entries(names: list[str]) -> list[str]:
     if ENTRIES not in names:
-        raise unreadable(f"is an archive without {ENTRIES}, so no export of solidtime; a workbook is exported as CSV")
+        raise file_error(f"is an archive without {ENTRIES}, so no export of solidtime; a workbook is exported as CSV")
     return names
 
 
 def _records(content: bytes) -> Iterator[tuple[int, Record]]:
     if not content.strip():
         return
-    with opened(BytesIO(content)) as text:
-        table = Table(text)
+    with open_text(BytesIO(content)) as text:
+        table = CsvTable(text)
         for number, row in table.rows():
             yield number, dict(zip(table.header, row, strict=False))
 

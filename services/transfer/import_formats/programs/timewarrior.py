@@ -5,13 +5,13 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from services.transfer.import_formats.tables.columns import Layout, layout_fields
-from services.transfer.import_formats.tables.files import opened, unreadable
-from services.transfer.import_formats.tables.rows import RowFinding
-from services.transfer.import_formats.tables.tables import MAX_ROWS
+from services.transfer.import_formats.results import RowMessage
+from services.transfer.import_formats.tables.columns import Layout, index_headers
+from services.transfer.import_formats.tables.csv_table import MAX_ROWS
+from services.transfer.import_formats.tables.text_files import file_error, open_text
 
 TIMEWARRIOR = Layout(
-    layout_fields({"start": "start", "end": "end", "task": "annotation", "tags": "tags"}),
+    index_headers({"start": "start", "end": "end", "task": "annotation", "tags": "tags"}),
     needed=((("start",), "start"),),
     is_titled_by_tags=True,
 )
@@ -25,7 +25,7 @@ class Intervals:
     """The intervals as a table: the keys are its header, and each interval is a row."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self.notices: list[RowFinding] = []
+        self.notices: list[RowMessage] = []
         self._found = [interval if isinstance(interval, dict) else {} for interval in _listed(file)]
         others = sorted({key for interval in self._found for key in interval} - set(_KEYS))
         self.header = [*_KEYS, *others]
@@ -37,15 +37,15 @@ class Intervals:
 
 
 def _listed(file: BinaryIO) -> list[Any]:
-    with opened(file) as text:
+    with open_text(file) as text:
         try:
             found = orjson.loads(text.read().encode())
         except ValueError as wrong:
-            raise unreadable(f"{_NOT_JSON}") from wrong
+            raise file_error(f"{_NOT_JSON}") from wrong
     if not isinstance(found, list):
-        raise unreadable(_NOT_JSON)
+        raise file_error(_NOT_JSON)
     if len(found) > MAX_ROWS:
-        raise unreadable(f"has more than {MAX_ROWS} intervals: import it in parts")
+        raise file_error(f"has more than {MAX_ROWS} intervals: import it in parts")
     return found
 
 
@@ -54,5 +54,5 @@ def _text(value: Any) -> str:
         return ""
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
     if "\0" in text or "\\u0000" in text:
-        raise unreadable("holds a NUL character: it is damaged")
+        raise file_error("holds a NUL character: it is damaged")
     return text

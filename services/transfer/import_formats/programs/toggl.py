@@ -1,9 +1,9 @@
 """Toggl Track: its detailed report as CSV, and the template of its own import."""
 
-from services.transfer.import_formats.tables.columns import Layout, layout_fields
+from services.transfer.import_formats.tables.columns import Layout, index_headers
 
 TOGGL = Layout(
-    layout_fields(
+    index_headers(
         {
             "start_date": "start date",
             "start": "start time",

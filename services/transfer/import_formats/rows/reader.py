@@ -2,12 +2,12 @@
 
 from typing import BinaryIO
 
-from services.transfer.import_formats.programs.registry import LAYOUTS, RowFormat, opened_source
-from services.transfer.import_formats.rows.row_parser import RowParser, Settings, row_times
-from services.transfer.import_formats.rows.survey import Survey
+from services.transfer.import_formats.programs.registry import LAYOUTS, RowFormat, open_source
+from services.transfer.import_formats.results import ReadResult
+from services.transfer.import_formats.rows.first_pass import FirstPass
+from services.transfer.import_formats.rows.row_parser import ReadSettings, RowParser, row_times
 from services.transfer.import_formats.tables.columns import Columns
-from services.transfer.import_formats.tables.fields import TEXTS, Mapped
-from services.transfer.import_formats.tables.rows import RowsRead
+from services.transfer.import_formats.tables.fields import TEXTS, ColumnMapping
 from services.transfer.import_formats.values.dates import DateOrder
 
 
@@ -15,10 +15,10 @@ def read_rows(
     file: BinaryIO,
     *,
     format: RowFormat,  # noqa: A002 - the name that the API has for it
-    settings: Settings,
+    settings: ReadSettings,
     date_order: DateOrder | None = None,
-    columns: Mapped | None = None,
-) -> RowsRead:
+    columns: ColumnMapping | None = None,
+) -> ReadResult:
     """All that a file says, read from its beginning; times without an offset are of the zone.
 
     Raises ValidationError for a file that is no table of time entries (#/file), where the order of
@@ -26,13 +26,13 @@ def read_rows(
     where no row is of the user (#/user). It takes its time: call it in a thread.
     """
     layout = LAYOUTS[format]
-    with opened_source(file, format) as source:
+    with open_source(file, format) as source:
         found = Columns(layout, source.header, columns)
-        survey = Survey(source, found)
+        survey = FirstPass(source, found)
     order = date_order or survey.order()
     survey.require_a_text(is_mapped=any(field in (columns or {}) for field in TEXTS))
     parser = RowParser(found, settings, row_times(found, settings, order))
-    with opened_source(file, format) as source:
+    with open_source(file, format) as source:
         for number, row in source.rows():
             parser.take(number, row)
         parser.finish([*source.notices, *survey.notices()])

@@ -13,29 +13,29 @@ from pydantic import ValidationError as NotValidError
 from app.plural import pluralize
 from services.common.intervals import Interval
 from services.common.values.fields import Zone
-from services.common.values.texts import cell_in_lines, cell_in_one_line
-from services.tracking.rules.instants import MAX_AHEAD
-from services.transfer.import_formats.rows.people import People
-from services.transfer.import_formats.rows.prices import Prices
-from services.transfer.import_formats.rows.row_times import RowTimes, Timed
-from services.transfer.import_formats.tables.cells import CellError, Cells
-from services.transfer.import_formats.tables.columns import Columns, known_as
+from services.common.values.texts import cell_to_line, cell_to_lines
+from services.tracking.rules.instants import MAX_FUTURE
+from services.transfer.import_formats.results import ImportedRow, ReadResult, RowMessage
+from services.transfer.import_formats.rows.hourly_rates import HourlyRates
+from services.transfer.import_formats.rows.row_times import RowTimeParser, Timed
+from services.transfer.import_formats.rows.user_filter import UserFilter
+from services.transfer.import_formats.tables.cells import CellError, RowCells
+from services.transfer.import_formats.tables.columns import Columns, normalize_header
 from services.transfer.import_formats.tables.fields import TEXTS, Field
-from services.transfer.import_formats.tables.rows import ImportedRow, RowFinding, RowsRead
+from services.transfer.import_formats.values.amounts import parse_boolean
 from services.transfer.import_formats.values.dates import DateOrder
 from services.transfer.import_formats.values.durations import SECOND
-from services.transfer.import_formats.values.local_times import instants
-from services.transfer.import_formats.values.rates import parsed_billable
 from services.transfer.import_formats.values.texts import (
-    MAX_SHOWN_LENGTH,
-    cut_name,
-    listed_tags,
-    parsed_tags,
-    require_short,
-    shown,
-    title_and_note,
+    MAX_EXCERPT_LENGTH,
+    excerpt,
+    parse_tag_list,
+    parse_tags,
+    require_note_length,
+    to_title_and_note,
+    truncate_name,
 )
-from services.transfer.import_formats.values.times import Clock
+from services.transfer.import_formats.values.time_ranges import to_instants
+from services.transfer.import_formats.values.times_of_day import TimeOfDay
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ _SECONDS_BY_THEMSELVES = frozenset({"timestamp", "time stamp"})
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ReadSettings:
     """How a file is read: whose zone its local times are of, what now is, and what the form says."""
 
     zone: ZoneInfo
@@ -65,13 +65,13 @@ class Settings:
 class RowParser:
     """Takes one row after the other; what came of them stands in `read`."""
 
-    def __init__(self, columns: Columns, settings: Settings, times: RowTimes) -> None:
-        self.read = RowsRead()
+    def __init__(self, columns: Columns, settings: ReadSettings, times: RowTimeParser) -> None:
+        self.read = ReadResult()
         self._columns = columns
         self._times = times
         self._settings = settings
-        self._people = People(settings.user)
-        self._prices = Prices(columns, settings.currency)
+        self._people = UserFilter(settings.user)
+        self._prices = HourlyRates(columns, settings.currency)
         self._laid: dict[tuple[str | None, date], int] = {}
         self._became_billable = 0
         self._kept: dict[str, str] = {}
@@ -79,7 +79,7 @@ class RowParser:
 
     def take(self, number: int, row: Sequence[str]) -> None:
         """Reads a row, into the rows or into the errors; breaks and sums are neither."""
-        cells = Cells(self._columns, row)
+        cells = RowCells(self._columns, row)
         if self._columns.is_total(row):
             return
         person, is_taken = self._people.of(cells)
@@ -93,19 +93,19 @@ class RowParser:
             else:
                 self.read.rows.append(self._entry(number, cells, person))
         except CellError as wrong:
-            self.read.errors.append(RowFinding(number, self._columns.name(wrong.field), wrong.message))
+            self.read.errors.append(RowMessage(number, self._columns.name(wrong.field), wrong.message))
 
-    def finish(self, of_file: Sequence[RowFinding]) -> None:
+    def finish(self, of_file: Sequence[RowMessage]) -> None:
         """Puts what is to be said of the file as a whole before what is said of rows. Raises ValidationError."""
         self._people.require_the_one()
         of_all = [*of_file, *self._prices.notices()]
         if said := self._people.notice():
-            of_all.append(RowFinding(0, self._columns.name("user"), said))
+            of_all.append(RowMessage(0, self._columns.name("user"), said))
         if self._became_billable:
             column = self._columns.name(self._columns.first_of(("rate", "rate_or_amount", "amount")))
             rows = pluralize(self._became_billable, "row")
             message = f"makes {rows} billable, since nothing says whether they are"
-            of_all.append(RowFinding(0, column, message))
+            of_all.append(RowMessage(0, column, message))
         self.read.notices[:0] = of_all
 
     def _refuse_other_widths(self, row: Sequence[str]) -> None:
@@ -113,7 +113,7 @@ class RowParser:
         if len(row) < self._columns.narrowest or any(map(str.strip, row[width:])):
             raise CellError(None, f"has {len(row)} cells, and the header has {width}")
 
-    def _entry(self, number: int, cells: Cells, person: str | None) -> ImportedRow:
+    def _entry(self, number: int, cells: RowCells, person: str | None) -> ImportedRow:
         own_zone = _zone(cells.text("timezone"))
         zone = own_zone or self._settings.zone
         timed = self._times.timed(cells, zone)
@@ -152,9 +152,9 @@ class RowParser:
     def _lay(self, number: int, timed: Timed, person: str | None, zone: ZoneInfo) -> Interval:
         """The entry behind those of the same day and person, the first of which begins at `day_start`."""
         day, opens = timed.laid_on or date.min, self._settings.day_start
-        clock = Clock(opens, time(opens.hour, opens.minute, fold=1), None, has_seconds=True)
+        clock = TimeOfDay(opens, time(opens.hour, opens.minute, fold=1), None, has_seconds=True)
         try:
-            begins = instants(day, clock, zone)[0]
+            begins = to_instants(day, clock, zone)[0]
         except ValueError as wrong:
             raise CellError("start_date", str(wrong)) from wrong
         before = self._laid.get((person, day), 0)
@@ -174,67 +174,67 @@ class RowParser:
 
     def _notice(self, number: int, field: Field | None, message: str | None) -> None:
         if message is not None:
-            self.read.notices.append(RowFinding(number, self._columns.name(field), message))
+            self.read.notices.append(RowMessage(number, self._columns.name(field), message))
 
     def _once(self, text: str) -> str:
         """The same text, kept once however often it stands in the file."""
         return self._kept.setdefault(text, text)
 
-    def _title_and_note(self, cells: Cells) -> tuple[str, str | None]:
+    def _title_and_note(self, cells: RowCells) -> tuple[str, str | None]:
         said = [_checked(cells, field) for field in TEXTS]
         if self._columns.layout.is_titled_by_tags and not any(said):
-            said.append(", ".join(listed_tags(cells.text("tags")) or []))
-        title, note = title_and_note(said)
+            said.append(", ".join(parse_tag_list(cells.text("tags")) or []))
+        title, note = to_title_and_note(said)
         if note is not None:
             try:
-                require_short(note)
+                require_note_length(note)
             except ValueError as wrong:
                 raise CellError(self._columns.first_of(_NOTED), str(wrong)) from wrong
         return self._once(title), None if note is None else self._once(note)
 
-    def _name(self, number: int, cells: Cells, field: Field) -> str | None:
+    def _name(self, number: int, cells: RowCells, field: Field) -> str | None:
         text = cells.text(field)
-        line = _readable(field, cell_in_one_line, text) if text else ""
+        line = _readable(field, cell_to_line, text) if text else ""
         if not line:
             return None
-        name, said = cut_name(line)
+        name, said = truncate_name(line)
         self._notice(number, field, said)
         return self._once(name)
 
-    def _tags_of(self, number: int, cells: Cells) -> tuple[str, ...]:
+    def _tags_of(self, number: int, cells: RowCells) -> tuple[str, ...]:
         texts = (cells.text("tags"), cells.text("categories"))
         if texts not in self._tags:
             self._tags[texts] = _readable(
-                "tags", lambda text: parsed_tags(text, texts[1], is_own=self._columns.is_own), texts[0]
+                "tags", lambda text: parse_tags(text, texts[1], is_own=self._columns.is_own), texts[0]
             )
         tags, said = self._tags[texts]
         self._notice(number, "tags", said)
         return tags
 
-    def _billable(self, number: int, cells: Cells) -> bool | None:
+    def _billable(self, number: int, cells: RowCells) -> bool | None:
         text = cells.text("billable")
         try:
-            return parsed_billable(text) if text else None
+            return parse_boolean(text) if text else None
         except ValueError as wrong:
             self._notice(number, "billable", f"{wrong}; it was passed over")
             return None
 
 
-def row_times(columns: Columns, settings: Settings, order: DateOrder) -> RowTimes:
+def row_times(columns: Columns, settings: ReadSettings, order: DateOrder) -> RowTimeParser:
     """How the times of a file with these columns are read."""
     start = columns.places.get("start", columns.places.get("start_date", 0))
-    is_bare = known_as(columns.header[start]) in _SECONDS_BY_THEMSELVES
-    return RowTimes(
+    is_bare = normalize_header(columns.header[start]) in _SECONDS_BY_THEMSELVES
+    return RowTimeParser(
         order,
-        settings.now.astimezone(UTC) + MAX_AHEAD,
+        settings.now.astimezone(UTC) + MAX_FUTURE,
         is_worked_time=columns.layout.is_worked_time,
         bare_unit=SECOND if is_bare else None,
     )
 
 
-def _checked(cells: Cells, field: Field) -> str:
+def _checked(cells: RowCells, field: Field) -> str:
     """A text that may have several lines. Raises CellError for a control character."""
-    return _readable(field, cell_in_lines, cells.whole(field) if field == "note" else cells.text(field))
+    return _readable(field, cell_to_lines, cells.whole(field) if field == "note" else cells.text(field))
 
 
 def _readable(field: Field, read: Callable[[str], T], text: str) -> T:
@@ -249,9 +249,9 @@ def _zone(name: str) -> ZoneInfo | None:
     """The zone that a row names for itself. Raises CellError."""
     if not name:
         return None
-    zone = _known_zone(name) if len(name) <= MAX_SHOWN_LENGTH else None
+    zone = _known_zone(name) if len(name) <= MAX_EXCERPT_LENGTH else None
     if zone is None:
-        raise CellError("timezone", f"is not the name of an IANA time zone, such as Europe/Berlin: {shown(name)}")
+        raise CellError("timezone", f"is not the name of an IANA time zone, such as Europe/Berlin: {excerpt(name)}")
     return zone
 
 

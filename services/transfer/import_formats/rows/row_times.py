@@ -9,13 +9,18 @@ from zoneinfo import ZoneInfo
 
 from app.clock import rfc3339
 from services.common.intervals import Interval
-from services.common.values.fields import FIRST_YEAR, LAST_YEAR
-from services.transfer.import_formats.tables.cells import CellError, Cells
+from services.common.values.fields import MAX_YEAR, MIN_YEAR
+from services.transfer.import_formats.tables.cells import CellError, RowCells
 from services.transfer.import_formats.tables.fields import Field
-from services.transfer.import_formats.values.dates import DateOrder, date_and_rest, parsed_date
-from services.transfer.import_formats.values.durations import HOUR, MINUTE, SECOND, Duration, parsed_duration
-from services.transfer.import_formats.values.local_times import ROUNDED, DisagreementError, instants, settled
-from services.transfer.import_formats.values.times import Clock, parsed_time
+from services.transfer.import_formats.values.dates import DateOrder, parse_date, split_date
+from services.transfer.import_formats.values.durations import HOUR, MINUTE, SECOND, Duration, parse_duration
+from services.transfer.import_formats.values.time_ranges import (
+    ROUNDING_SECONDS,
+    DisagreementError,
+    resolve_time_range,
+    to_instants,
+)
+from services.transfer.import_formats.values.times_of_day import TimeOfDay, parse_time
 
 DATED: tuple[Field, ...] = ("start_date", "start", "end_date", "end")
 """The fields in which a date can stand."""
@@ -49,7 +54,7 @@ class Moment:
     """What a row says of an instant: a day, a time of day, both, or the instant itself."""
 
     day: date | None
-    clock: Clock | None
+    clock: TimeOfDay | None
     instant: datetime | None = None
 
     def instants(self, field: Field, zone: ZoneInfo, day: date | None = None) -> tuple[datetime, ...]:
@@ -59,7 +64,7 @@ class Moment:
         on = self.day or day
         if on is None or self.clock is None:
             raise CellError(field, "has no date" if on is None else "has no time of day")
-        return _told(field, instants, on, self.clock, zone)
+        return _told(field, to_instants, on, self.clock, zone)
 
     @property
     def is_told(self) -> bool:
@@ -90,7 +95,7 @@ class Timed:
 
 
 @dataclass(frozen=True, slots=True)
-class RowTimes:
+class RowTimeParser:
     """The times of the rows of a file whose dates are in this order, none of which ends later than that."""
 
     order: DateOrder
@@ -99,7 +104,7 @@ class RowTimes:
     bare_unit: int | None = None
     """The unit of a duration that is a number alone; None where it has to say so."""
 
-    def timed(self, cells: Cells, zone: ZoneInfo) -> Timed:
+    def timed(self, cells: RowCells, zone: ZoneInfo) -> Timed:
         """When the entry was. Raises CellError."""
         start = self._moment(cells, "start_date", "start")
         end = self._moment(cells, "end_date", "end")
@@ -113,7 +118,7 @@ class RowTimes:
             span, whole = self._ended(start, end, length, zone, pause)
             self.check(span)
             left_out = whole - span.seconds
-            is_a_break = left_out >= MINUTE or (left_out > ROUNDED and _has_seconds(start, end))
+            is_a_break = left_out >= MINUTE or (left_out > ROUNDING_SECONDS and _has_seconds(start, end))
             return Timed(span, pause=left_out if is_a_break and pause is not None else 0)
         if length is None:
             raise CellError("end", "is empty, and there is no duration: the entry still runs")
@@ -131,8 +136,8 @@ class RowTimes:
 
     def check(self, span: Interval) -> None:
         """Raises CellError for an entry that no entry may be."""
-        if span.started_at.year < FIRST_YEAR:
-            raise CellError("start", f"is outside of the years {FIRST_YEAR} to {LAST_YEAR}")
+        if span.started_at.year < MIN_YEAR:
+            raise CellError("start", f"is outside of the years {MIN_YEAR} to {MAX_YEAR}")
         if span.ended_at > self.latest:
             raise CellError("end", f"is more than 24 hours after now: {rfc3339(span.ended_at)}")
 
@@ -143,44 +148,44 @@ class RowTimes:
         if not end.is_told:
             return Timed(None, laid_on=start.day, seconds=seconds)
         ended_at = end.instants("end", zone, start.day)[-1]
-        if timedelta(seconds=seconds) > ended_at - datetime(FIRST_YEAR, 1, 1, tzinfo=UTC):
+        if timedelta(seconds=seconds) > ended_at - datetime(MIN_YEAR, 1, 1, tzinfo=UTC):
             raise CellError(length.field, f"is longer than there was time before the end: {seconds} seconds")
         span = Interval(ended_at - timedelta(seconds=seconds), ended_at)
         self.check(span)
         return Timed(span)
 
-    def _moment(self, cells: Cells, date_field: Field, time_field: Field) -> Moment:
+    def _moment(self, cells: RowCells, date_field: Field, time_field: Field) -> Moment:
         time_text = cells.text(time_field)
         if found := _TIMESTAMP.fullmatch(time_text):
             return Moment(None, None, _told(time_field, _instant_of, found))
         dated = cells.text(date_field)
         is_a_time = _WITH_DOTS.fullmatch(time_text) and (dated or cells.text("start_date"))
-        day_text, rest = ("", time_text) if is_a_time else date_and_rest(time_text)
+        day_text, rest = ("", time_text) if is_a_time else split_date(time_text)
         day_field = time_field
         if not day_text and dated:
-            day_text, of_date = date_and_rest(dated)
+            day_text, of_date = split_date(dated)
             day_text, rest, day_field = day_text or dated, time_text or of_date, date_field
         if day_text and (between := _AFTER_A_DATE.match(rest)):
             rest = rest[between.end() :]
         return Moment(
-            _told(day_field, parsed_date, day_text, self.order) if day_text else None,
-            _told(time_field, parsed_time, rest) if rest else None,
+            _told(day_field, parse_date, day_text, self.order) if day_text else None,
+            _told(time_field, parse_time, rest) if rest else None,
         )
 
-    def _length(self, cells: Cells) -> Length | None:
+    def _length(self, cells: RowCells) -> Length | None:
         for field, unit in _DURATIONS:
             if text := cells.text(field):
-                return Length(field, _told(field, parsed_duration, text, unit or self.bare_unit))
+                return Length(field, _told(field, parse_duration, text, unit or self.bare_unit))
         return None
 
-    def _pause(self, cells: Cells) -> int | None:
+    def _pause(self, cells: RowCells) -> int | None:
         """How long the breaks were; None where a duration is the whole time from the start to the end."""
         if not self.is_worked_time:
             return None
         text = cells.text("break")
         if text.isdecimal():
             return int(text[:_MAX_DIGITS]) * MINUTE
-        return _told("break", parsed_duration, text, None).seconds if text.casefold() not in _NO_BREAK else 0
+        return _told("break", parse_duration, text, None).seconds if text.casefold() not in _NO_BREAK else 0
 
     def _ended(
         self, start: Moment, end: Moment, length: Length | None, zone: ZoneInfo, pause: int | None
@@ -198,7 +203,7 @@ class RowTimes:
         for day in days:
             try:
                 ends = end.instants("end", zone, day)
-                span = settled(starts, ends, duration, has_seconds=has_seconds, pause=pause)
+                span = resolve_time_range(starts, ends, duration, has_seconds=has_seconds, pause=pause)
             except CellError as wrong:
                 failed = failed if isinstance(failed, DisagreementError) else ValueError(wrong.message)
             except ValueError as wrong:

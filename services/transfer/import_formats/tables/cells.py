@@ -17,7 +17,7 @@ class CellError(Exception):
         self.message = message
 
 
-class Cells:
+class RowCells:
     """The texts of a row; one that is not there is empty."""
 
     __slots__ = ("_columns", "_row")

@@ -7,10 +7,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from app.errors import FieldError, ValidationError
-from services.transfer.import_formats.tables.fields import TEXTS, Field, Mapped
-from services.transfer.import_formats.tables.files import unreadable
-from services.transfer.import_formats.values.currencies import told_currency
-from services.transfer.import_formats.values.texts import shown
+from services.transfer.import_formats.tables.fields import TEXTS, ColumnMapping, Field
+from services.transfer.import_formats.tables.text_files import file_error
+from services.transfer.import_formats.values.currencies import parse_currency
+from services.transfer.import_formats.values.texts import excerpt
 
 _BETWEEN_WORDS = re.compile(r"[\s_.-]+")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -57,13 +57,13 @@ class Layout:
     is_titled_by_tags: bool = False
 
 
-def known_as(header: str) -> str:
+def normalize_header(header: str) -> str:
     """The header as names are compared: in lower case, with one space between words."""
     humps = _HUMP.sub(" ", unicodedata.normalize("NFKC", header[:_MAX_COMPARED_LENGTH]).strip())
     return _BETWEEN_WORDS.sub(" ", humps.casefold()).strip(" ?:*#")
 
 
-def layout_fields(names: Mapping[Field, str]) -> dict[str, list[Rank]]:
+def index_headers(names: Mapping[Field, str]) -> dict[str, list[Rank]]:
     """What each name says, from the names of each field with commas between them.
 
     A bar parts names that are sure from those that are less so: they count where no column has a
@@ -73,11 +73,11 @@ def layout_fields(names: Mapping[Field, str]) -> dict[str, list[Rank]]:
     for field, together in names.items():
         for rank, group in enumerate(together.split("|")):
             for name in group.split(","):
-                ranks.setdefault(known_as(name), []).append((rank, field))
+                ranks.setdefault(normalize_header(name), []).append((rank, field))
     return {name: sorted(found) for name, found in ranks.items()}
 
 
-def refused_columns(detail: str) -> ValidationError:
+def columns_error(detail: str) -> ValidationError:
     """What is wrong with the mapping of columns, or that one is needed."""
     return ValidationError(errors=(FieldError(detail, pointer="#/columns"),))
 
@@ -87,13 +87,13 @@ def _money_and_currency(header: str) -> tuple[str, str] | None:
     if parts := _IN_BRACKETS.fullmatch(header.strip(" ?:*")):
         return parts[1], parts[2].strip()
     name, _, last = header.strip().rpartition(" ")
-    return (name, last) if name and told_currency(last) and len(last) == 3 else None  # noqa: PLR2004 - of ISO 4217
+    return (name, last) if name and parse_currency(last) and len(last) == 3 else None  # noqa: PLR2004 - of ISO 4217
 
 
 class Columns:
     """Where in a row of this file each field stands. Raises ValidationError for a header that will not do."""
 
-    def __init__(self, layout: Layout, header: Sequence[str], mapped: Mapped | None = None) -> None:
+    def __init__(self, layout: Layout, header: Sequence[str], mapped: ColumnMapping | None = None) -> None:
         self.header = header
         self.layout = layout
         self.places: dict[Field, int] = {}
@@ -106,28 +106,31 @@ class Columns:
         self._settle_what_is_ambiguous()
         for fields, called in layout.needed:
             if not any(field in self.places for field in fields):
-                named = ", ".join(shown(name) for name in header[:_MAX_NAMED])
-                raise unreadable(f"has no column {called}; its first line names {named}")
+                named = ", ".join(excerpt(name) for name in header[:_MAX_NAMED])
+                raise file_error(f"has no column {called}; its first line names {named}")
         self.narrowest = 1 + max(place for field, place in self.places.items() if field in {"start", "start_date"})
-        names = set(map(known_as, header))
-        self._sums = next((place for place, name in enumerate(header) if known_as(name) == _SUMS), None)
+        names = set(map(normalize_header, header))
+        self._sums = next((place for place, name in enumerate(header) if normalize_header(name) == _SUMS), None)
         self.is_own = {"entry_id", "seconds"} <= self.places.keys() and "task id" in names
         self.is_in_minor_units = {"organization id", "member id"} <= names and "currency" not in self.places
         """Whether it is a table of solidtime on its own, whose rates are whole hundredths."""
 
-    def _take_mapped(self, mapped: Mapped) -> None:
+    def _take_mapped(self, mapped: ColumnMapping) -> None:
         for field, name in mapped.items():
             if name is None:
                 self._refused.add(field)
                 continue
             place = next((at for at, given in enumerate(self.header) if given == name.strip()), None)
             if place is None:
-                place = next((at for at, given in enumerate(self.header) if known_as(given) == known_as(name)), None)
+                place = next(
+                    (at for at, given in enumerate(self.header) if normalize_header(given) == normalize_header(name)),
+                    None,
+                )
             if place is None:
-                named = ", ".join(shown(given) for given in self.header[:_MAX_NAMED])
-                raise refused_columns(f"names a column that the file does not have: {shown(name)}; it has {named}")
+                named = ", ".join(excerpt(given) for given in self.header[:_MAX_NAMED])
+                raise columns_error(f"names a column that the file does not have: {excerpt(name)}; it has {named}")
             if place in self.places.values():
-                raise refused_columns(f"names a column for two fields: {shown(name)}")
+                raise columns_error(f"names a column for two fields: {excerpt(name)}")
             self._put(field, place)
 
     def _take_known(self) -> None:
@@ -139,15 +142,15 @@ class Columns:
                 self._put(field, place)
                 ranks[field] = rank
             elif field in _ONCE and rank == ranks.get(field) == 0:
-                twice = f"{shown(self.header[self.places[field]])} and {shown(self.header[place])}"
-                raise unreadable(f"has two columns that say the same: {twice}")
+                twice = f"{excerpt(self.header[self.places[field]])} and {excerpt(self.header[place])}"
+                raise file_error(f"has two columns that say the same: {twice}")
 
     def _candidates(self) -> Iterator[tuple[int, int, Field]]:
         for place, header in enumerate(self.header):
-            name = known_as(header)
+            name = normalize_header(header)
             found = self.layout.fields.get(name)
             if found is None and (parts := _money_and_currency(header)):
-                found = [rank for rank in self.layout.fields.get(known_as(parts[0]), ()) if rank[1] in _MONEY]
+                found = [rank for rank in self.layout.fields.get(normalize_header(parts[0]), ()) if rank[1] in _MONEY]
             for rank, field in found or ():
                 yield rank, place, field
 
@@ -170,21 +173,21 @@ class Columns:
         others = {"description", "project", "client"} & self.places.keys()
         if place is not None and others and "user" in self._can_say(place) and "user" not in self.places:
             self.places["user"] = self.places.pop("task")
-        program = next((at for at, name in enumerate(self.header) if known_as(name) in _PROGRAMS), None)
+        program = next((at for at, name in enumerate(self.header) if normalize_header(name) in _PROGRAMS), None)
         is_free = program is not None and program not in self.places.values() and "description" not in self.places
-        if program is not None and is_free and place is not None and known_as(self.header[place]) == "title":
+        if program is not None and is_free and place is not None and normalize_header(self.header[place]) == "title":
             self.places |= {"task": program, "description": place}
 
     def _can_say(self, place: int) -> set[Field]:
         """What the name of a column that was not mapped can say."""
         if place in self._mapped:
             return set()
-        return {field for _, field in self.layout.fields.get(known_as(self.header[place]), ())}
+        return {field for _, field in self.layout.fields.get(normalize_header(self.header[place]), ())}
 
     def name(self, field: Field | None) -> str | None:
         """The header of the column as it stands in the file, cut where it is long."""
         named = self.first_of((field, *_BESIDE.get(field, ()))) if field else None
-        return None if named is None else shown(self.header[self.places[named]])
+        return None if named is None else excerpt(self.header[self.places[named]])
 
     def first_of(self, fields: Sequence[Field]) -> Field | None:
         """The first of these fields that the file has."""
@@ -207,4 +210,4 @@ class Columns:
 
     def is_one_of(self, field: Field, names: AbstractSet[str]) -> bool:
         """Whether the column of the field has one of these names."""
-        return field in self.places and known_as(self.header[self.places[field]]) in names
+        return field in self.places and normalize_header(self.header[self.places[field]]) in names

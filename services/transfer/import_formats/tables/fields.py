@@ -40,10 +40,10 @@ FIELDS: tuple[Field, ...] = get_args(Field)
 
 TEXTS: tuple[Field, ...] = ("task", "description", "note")
 
-Mapped = Mapping[Field, str | None]
+ColumnMapping = Mapping[Field, str | None]
 """The header that a field is read from; None where it is read from no column."""
 
-NAMES: Mapping[Field, str] = {
+API_NAMES: Mapping[Field, str] = {
     "start_date": "date",
     "seconds": "duration_seconds",
     "minutes": "duration_minutes",
@@ -53,9 +53,9 @@ NAMES: Mapping[Field, str] = {
 """What the API calls a field where it has another name, so that it is that of our own CSV."""
 
 _OTHER_NAMES: dict[str, Field] = {"started_at": "start", "ended_at": "end", "title": "task", "tag": "tags"}
-FIELD_NAMES: Mapping[str, Field] = {
+FIELDS_BY_NAME: Mapping[str, Field] = {
     **_OTHER_NAMES,
     **{field: field for field in FIELDS},
-    **{name: field for field, name in NAMES.items()},
+    **{name: field for field, name in API_NAMES.items()},
 }
 """The fields by all names that a mapping may have for them."""

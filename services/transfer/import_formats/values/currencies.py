@@ -71,7 +71,7 @@ _KNOWN = _known()
 
 
 @lru_cache(maxsize=1_024)
-def told_currency(text: str) -> str | None:
+def parse_currency(text: str) -> str | None:
     """The code of the currency that the text means; None where it means none, or could mean several.
 
     Codes, signs and names may stand beside each other, as in "Euro - EUR", when they mean the same.

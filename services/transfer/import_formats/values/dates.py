@@ -9,8 +9,8 @@ from typing import Literal
 from typing_extensions import TypeAliasType
 
 from app.errors import FieldError, ValidationError
-from services.common.values.fields import FIRST_YEAR, LAST_YEAR
-from services.transfer.import_formats.values.texts import MAX_SHOWN_LENGTH, shown
+from services.common.values.fields import MAX_YEAR, MIN_YEAR
+from services.transfer.import_formats.values.texts import MAX_EXCERPT_LENGTH, excerpt
 
 DateOrder = TypeAliasType("DateOrder", Literal["dmy", "mdy", "ymd"])
 
@@ -70,7 +70,7 @@ def _begins(text: str) -> re.Match[str] | None:
     return None
 
 
-def date_and_rest(text: str) -> tuple[str, str]:
+def split_date(text: str) -> tuple[str, str]:
     """The date that the text begins with, and what follows it; no date where it begins with none.
 
     The name of a weekday before it is passed over.
@@ -84,10 +84,10 @@ def date_and_rest(text: str) -> tuple[str, str]:
     return ("", text) if found is None else (found[0], text[found.end() :])
 
 
-def parsed_date(text: str, order: DateOrder) -> date:
+def parse_date(text: str, order: DateOrder) -> date:
     """The day that the text names, within a year of those that are known. Raises ValueError."""
-    if len(text) > MAX_SHOWN_LENGTH:
-        raise ValueError(f"is not a date: {shown(text)}")
+    if len(text) > MAX_EXCERPT_LENGTH:
+        raise ValueError(f"is not a date: {excerpt(text)}")
     return _parsed_date(text, order)
 
 
@@ -95,7 +95,7 @@ def parsed_date(text: str, order: DateOrder) -> date:
 def _parsed_date(text: str, order: DateOrder) -> date:
     found = _begins(text)
     if found is None or found.end() < len(text):
-        raise ValueError(f"is not a date: {shown(text)}")
+        raise ValueError(f"is not a date: {excerpt(text)}")
     if "month" in found.groupdict():
         year, month, day = found["year"], str(_MONTHS_NAMED[found["month"].casefold()]), found["day"]
     elif found.re is _COMPACT:
@@ -103,13 +103,13 @@ def _parsed_date(text: str, order: DateOrder) -> date:
     else:
         year, month, day = (found[place] for place in _PLACES[order])
     if len(year) != _YEAR_DIGITS or max(len(month), len(day)) > 2:  # noqa: PLR2004 - digits
-        raise ValueError(f"is not a date in the order {_IN_WORDS[order]} with four digits of the year: {shown(text)}")
+        raise ValueError(f"is not a date in the order {_IN_WORDS[order]} with four digits of the year: {excerpt(text)}")
     try:
         parsed = date(int(year), int(month), int(day))
     except ValueError as wrong:
-        raise ValueError(f"is not a day of the calendar in the order {_IN_WORDS[order]}: {shown(text)}") from wrong
-    if not FIRST_YEAR - 1 <= parsed.year <= LAST_YEAR:  # in the west the first year begins in the one before
-        raise ValueError(f"is outside of the years {FIRST_YEAR} to {LAST_YEAR}: {shown(text)}")
+        raise ValueError(f"is not a day of the calendar in the order {_IN_WORDS[order]}: {excerpt(text)}") from wrong
+    if not MIN_YEAR - 1 <= parsed.year <= MAX_YEAR:  # in the west the first year begins in the one before
+        raise ValueError(f"is outside of the years {MIN_YEAR} to {MAX_YEAR}: {excerpt(text)}")
     return parsed
 
 

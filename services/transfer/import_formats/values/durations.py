@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 
-from services.transfer.import_formats.values.texts import MAX_SHOWN_LENGTH, shown
+from services.transfer.import_formats.values.texts import MAX_EXCERPT_LENGTH, excerpt
 
 SECOND, MINUTE, HOUR = 1, 60, 3_600
 _TOO_LONG = 10**12
@@ -37,20 +37,20 @@ class Duration:
     within: int
 
 
-def parsed_duration(text: str, unit: int | None) -> Duration:
+def parse_duration(text: str, unit: int | None) -> Duration:
     """The duration that the text names; a bare number is in that unit, or in hours if it has decimals.
 
     Raises ValueError; one below zero belongs to an entry that still runs.
     """
-    if len(text) > MAX_SHOWN_LENGTH:
-        raise ValueError(f"is not a duration: {shown(text)}")
+    if len(text) > MAX_EXCERPT_LENGTH:
+        raise ValueError(f"is not a duration: {excerpt(text)}")
     return _parsed_duration(text, unit)
 
 
 @lru_cache(maxsize=8_192)
 def _parsed_duration(text: str, unit: int | None) -> Duration:
     if text.startswith(("-", "\N{MINUS SIGN}")):
-        raise ValueError(f"is below zero: the entry still runs: {shown(text)}")
+        raise ValueError(f"is below zero: the entry still runs: {excerpt(text)}")
     if found := _CLOCK.fullmatch(text):
         seconds = int(found[1]) * HOUR + int(found[2]) * MINUTE + int(found[3] or 0)
         return Duration(seconds, SECOND if found[3] else MINUTE)
@@ -63,17 +63,17 @@ def _parsed_duration(text: str, unit: int | None) -> Duration:
     found = _UNITS.fullmatch(text)
     if found is not None and any(found.groups()):
         return _in_units(found)
-    raise ValueError(f"is not a duration, such as 1:30:00: {shown(text)}")
+    raise ValueError(f"is not a duration, such as 1:30:00: {excerpt(text)}")
 
 
 def _number(found: re.Match[str], unit: int | None) -> Duration:
     whole, decimals, power = found[1], found[2] or "", int(found[3] or 0)
     if unit is None and not decimals and not found[0].lower().endswith("h") and int(whole):
-        raise ValueError(f"does not say whether it is in hours, minutes or seconds: {shown(found[0])}")
+        raise ValueError(f"does not say whether it is in hours, minutes or seconds: {excerpt(found[0])}")
     unit = HOUR if unit is None or found[0].lower().endswith("h") else unit
     exact = Decimal(f"{whole}.{decimals or 0}").scaleb(power) * unit
     if exact >= _TOO_LONG:
-        raise ValueError(f"is not a duration: {shown(found[0])}")
+        raise ValueError(f"is not a duration: {excerpt(found[0])}")
     seconds = round(exact)
     within = SECOND if unit == SECOND else max(SECOND, unit // 10 ** max(len(decimals) - power, 0))
     return Duration(seconds, within)

@@ -5,8 +5,8 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
 
 from services.common.values.money import MAX_AMOUNT, MINOR_UNITS
-from services.transfer.import_formats.values.currencies import told_currency
-from services.transfer.import_formats.values.texts import MAX_SHOWN_LENGTH, shown
+from services.transfer.import_formats.values.currencies import parse_currency
+from services.transfer.import_formats.values.texts import MAX_EXCERPT_LENGTH, excerpt
 
 _YES = frozenset({"yes", "y", "true", "t", "1", "billable", "on", "x", "✓", "✔", "ja", "wahr", "abrechenbar"}) | {
     *("oui", "vrai", "facturable", "sí", "si", "verdadero"),
@@ -32,36 +32,36 @@ _HOUR = 3_600
 _ROUND = (10_000, 5_000, 1_000, 500, 100, 50, 25, 10, 5)
 
 
-def parsed_billable(text: str) -> bool:
+def parse_boolean(text: str) -> bool:
     """Whether the text says yes. Raises ValueError when it says neither yes nor no."""
     said = text.casefold()
     if said in _YES or said in _NO:
         return said in _YES
-    raise ValueError(f"is neither yes nor no: {shown(text)}")
+    raise ValueError(f"is neither yes nor no: {excerpt(text)}")
 
 
 @lru_cache(maxsize=4_096)
-def number_and_currency(text: str) -> tuple[Decimal, str]:
+def parse_amount(text: str) -> tuple[Decimal, str]:
     """The number that the text names, and what stands before or behind it, such as € in "60,00 €/h".
 
     Raises ValueError for what is no number.
     """
-    if len(text) > MAX_SHOWN_LENGTH:
-        raise ValueError(f"is not an amount: {shown(text)}")
+    if len(text) > MAX_EXCERPT_LENGTH:
+        raise ValueError(f"is not an amount: {excerpt(text)}")
     said = _UNITS_OF_TIME.sub("", text.strip())
     first = next((at for at, letter in enumerate(said) if letter in "0123456789"), None)
     if first is None:
-        raise ValueError(f"is not an amount: {shown(text)}")
+        raise ValueError(f"is not an amount: {excerpt(text)}")
     last = max(at for at, letter in enumerate(said) if letter in "0123456789")
     around = (said[:first] + " " + said[last + 1 :]).strip()
-    if around and told_currency(around) is None and around.casefold() not in _OF_SEVERAL:
-        raise ValueError(f"is not an amount: {shown(text)}")
+    if around and parse_currency(around) is None and around.casefold() not in _OF_SEVERAL:
+        raise ValueError(f"is not an amount: {excerpt(text)}")
     number = said[first : last + 1]
     if any(form.fullmatch(number) for form in _GROUPED):
         return _ungrouped(number), around
     if _NUMBER.fullmatch(number) and not _could_be_thousands(number):
         return Decimal(".".join(number.split(","))), around
-    raise ValueError(f"is not an amount: {shown(text)}")
+    raise ValueError(f"is not an amount: {excerpt(text)}")
 
 
 def _could_be_thousands(number: str) -> bool:
@@ -79,7 +79,7 @@ def _ungrouped(number: str) -> Decimal:
     return Decimal(re.sub("[.,]", "", number[:last]) + "." + number[last + 1 :])
 
 
-def in_minor_units(amount: Decimal, currency: str) -> int:
+def to_minor_units(amount: Decimal, currency: str) -> int:
     """The amount in minor units. Raises ValueError for one that the currency has no unit for, or that is too large."""
     minor = amount.scaleb(MINOR_UNITS[currency])
     if minor != int(minor) or minor > MAX_AMOUNT:
@@ -87,7 +87,7 @@ def in_minor_units(amount: Decimal, currency: str) -> int:
     return int(minor)
 
 
-def rate_of(amount: Decimal, seconds: int, currency: str) -> int | None:
+def rate_from_amount(amount: Decimal, seconds: int, currency: str) -> int | None:
     """The roundest rate an hour, in minor units, of which so many seconds cost this amount; None where none does.
 
     Another program has rounded the amount, so a rate will do that differs by half a unit at most.
@@ -106,6 +106,6 @@ def rate_of(amount: Decimal, seconds: int, currency: str) -> int | None:
     return exact if exact > 0 and low <= exact <= high else None
 
 
-def amount_of(rate: int, seconds: int) -> Decimal:
+def amount_from_rate(rate: int, seconds: int) -> Decimal:
     """What so many seconds cost at this rate an hour, in minor units."""
     return Decimal(rate) * seconds / _HOUR

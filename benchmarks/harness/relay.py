@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from benchmarks.client import HOST
+from benchmarks.harness.client import HOST
 
 CHUNK = 65_536
 

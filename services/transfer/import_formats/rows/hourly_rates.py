@@ -7,14 +7,19 @@ from decimal import Decimal
 
 from app.plural import pluralize
 from services.common.values.money import MINOR_UNITS, major_units
-from services.transfer.import_formats.tables.cells import Cells
+from services.transfer.import_formats.results import RowMessage
+from services.transfer.import_formats.tables.cells import RowCells
 from services.transfer.import_formats.tables.columns import Columns
 from services.transfer.import_formats.tables.fields import Field
-from services.transfer.import_formats.tables.rows import RowFinding
-from services.transfer.import_formats.values.currencies import told_currency
+from services.transfer.import_formats.values.amounts import (
+    amount_from_rate,
+    parse_amount,
+    rate_from_amount,
+    to_minor_units,
+)
+from services.transfer.import_formats.values.currencies import parse_currency
 from services.transfer.import_formats.values.durations import HOUR
-from services.transfer.import_formats.values.rates import amount_of, in_minor_units, number_and_currency, rate_of
-from services.transfer.import_formats.values.texts import shown
+from services.transfer.import_formats.values.texts import excerpt
 
 _MONEY_OF_KIMAI = (
     frozenset({"customer", "kunde", "client", "cliente"}),
@@ -63,7 +68,7 @@ class _Untold:
     texts: Counter[str] = made_by(default_factory=Counter)
 
 
-class Prices:
+class HourlyRates:
     """Reads what the rows cost, and keeps what is to be said of each column as a whole."""
 
     def __init__(self, columns: Columns, currency: str | None) -> None:
@@ -74,7 +79,7 @@ class Prices:
         self._not_billable = 0
         self._rate, self._amount = _rate_and_amount(columns)
 
-    def of(self, cells: Cells, seconds: int, *, billable: bool | None) -> tuple[Price, list[tuple[Field, str]]]:
+    def of(self, cells: RowCells, seconds: int, *, billable: bool | None) -> tuple[Price, list[tuple[Field, str]]]:
         """What an hour of the row costs, and what is to be said of it."""
         said: list[tuple[Field, str]] = []
         rate, amount = self._money(cells, self._rate, said), self._money(cells, self._amount, said)
@@ -94,11 +99,11 @@ class Prices:
         is_told = bool(told) or self._columns.is_own
         return Price(hourly, is_told=is_told, is_some=any(money.number for money in told), said=words), said
 
-    def notices(self) -> list[RowFinding]:
+    def notices(self) -> list[RowMessage]:
         """What is to be said of the columns."""
         found: list[tuple[Field | None, str]] = []
         for field, untold in self._untold.items():
-            texts = ", ".join(f'"{shown(text)}"' for text, _ in untold.texts.most_common(3))
+            texts = ", ".join(f'"{excerpt(text)}"' for text, _ in untold.texts.most_common(3))
             message = f"has no currency that can be told ({texts or 'none is there'}): "
             message += f"{pluralize(untold.rows, 'amount was', 'amounts were')} left out; send the form field currency"
             found.append((field, message))
@@ -110,13 +115,13 @@ class Prices:
             found.append((self._amount, f"has an amount in {rows} of time that is not billable: it was left out"))
         if self._rate == "rate_or_amount":
             found.append((self._rate, "was read as the price of an hour"))
-        return [RowFinding(0, self._columns.name(field), message) for field, message in found]
+        return [RowMessage(0, self._columns.name(field), message) for field, message in found]
 
     def _hourly(self, rate: _Money | None, said: list[tuple[Field, str]]) -> Rate | None:
         if rate is None or rate.number is None or rate.currency is None:
             return None
         try:
-            minor = in_minor_units(rate.number, rate.currency)
+            minor = to_minor_units(rate.number, rate.currency)
         except ValueError as wrong:
             said.append((rate.field, f"{wrong}: {rate.number}; it was left out"))
             return None
@@ -125,20 +130,20 @@ class Prices:
     def _computed_rate(
         self, field: Field, amount: Decimal, currency: str, seconds: int, said: list[tuple[Field, str]]
     ) -> Rate | None:
-        computed = rate_of(amount, seconds, currency)
+        computed = rate_from_amount(amount, seconds, currency)
         if computed is None:
             said.append((field, f"is {amount} for {seconds:,} seconds, which no hourly rate makes"))
             return None
         self._computed += 1
         return computed, currency
 
-    def _money(self, cells: Cells, field: Field | None, said: list[tuple[Field, str]]) -> _Money | None:
+    def _money(self, cells: RowCells, field: Field | None, said: list[tuple[Field, str]]) -> _Money | None:
         """What the cell of this field says; None where it is empty."""
         text = "" if field is None else cells.text(field)
         if field is None or not text:
             return None
         try:
-            number, around = number_and_currency(text)
+            number, around = parse_amount(text)
         except ValueError as wrong:
             said.append((field, f"{wrong}; it was left out"))
             return _Money(field, None, text, None)
@@ -148,20 +153,20 @@ class Prices:
             number = number.scaleb(-MINOR_UNITS[currency])
         return _Money(field, number, told, currency)
 
-    def _told(self, cells: Cells, field: Field, around: str) -> str | None:
+    def _told(self, cells: RowCells, field: Field, around: str) -> str | None:
         """The currency that the file tells."""
         for text in (around, self._columns.currencies.get(field, ""), cells.text("currency")):
-            if found := told_currency(text):
+            if found := parse_currency(text):
                 return found
-        others = {told_currency(text) for text in self._columns.currencies.values()} - {None}
+        others = {parse_currency(text) for text in self._columns.currencies.values()} - {None}
         return others.pop() if len(others) == 1 else None
 
-    def _keep_untold(self, cells: Cells, money: _Money) -> None:
+    def _keep_untold(self, cells: RowCells, money: _Money) -> None:
         if money.currency is not None or not money.number:
             return
         untold = self._untold.setdefault(money.field, _Untold())
         untold.rows += 1
-        _, around = number_and_currency(cells.text(money.field))
+        _, around = parse_amount(cells.text(money.field))
         text = around or self._columns.currencies.get(money.field) or cells.text("currency")
         if text:
             untold.texts[text] += 1
@@ -190,7 +195,7 @@ def _is_of_kimai(columns: Columns) -> bool:
 
 def _fits(amount: Decimal, rate: Rate, seconds: int) -> bool:
     minor = amount.scaleb(MINOR_UNITS[rate[1]])
-    return abs(minor - amount_of(rate[0], seconds)) <= _CLOSE + Decimal(rate[0]) / HOUR
+    return abs(minor - amount_from_rate(rate[0], seconds)) <= _CLOSE + Decimal(rate[0]) / HOUR
 
 
 def _told_apart(amount: Decimal, rate: Rate, seconds: int) -> str:

@@ -27,13 +27,13 @@ _NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _UNREADABLE = "is not text in UTF-8, UTF-16 or Windows-1252: save it as CSV in UTF-8"
 
 
-def unreadable(detail: str) -> ValidationError:
+def file_error(detail: str) -> ValidationError:
     """What is wrong with the file as a whole."""
     return ValidationError(errors=(FieldError(detail, pointer="#/file"),))
 
 
 @contextmanager
-def opened(file: BinaryIO) -> Iterator[TextIOWrapper]:
+def open_text(file: BinaryIO) -> Iterator[TextIOWrapper]:
     """The text of the file from its beginning. Raises ValidationError for what is no text."""
     encoding, mark = _encoding(file)
     file.seek(mark)
@@ -45,7 +45,7 @@ def opened(file: BinaryIO) -> Iterator[TextIOWrapper]:
             text.detach()  # else it is closed with this
 
 
-def lines_of(text: TextIOWrapper) -> Iterator[str]:
+def read_lines(text: TextIOWrapper) -> Iterator[str]:
     """The lines with their ends, whichever those are.
 
     Raises ValidationError for what is no text, for a NUL character and for a line of over 1,000,000
@@ -53,9 +53,9 @@ def lines_of(text: TextIOWrapper) -> Iterator[str]:
     """
     while line := _line(text):
         if len(line) > MAX_LINE_LENGTH:
-            raise unreadable(f"has a line of more than {MAX_LINE_LENGTH} characters")
+            raise file_error(f"has a line of more than {MAX_LINE_LENGTH} characters")
         if "\0" in line:
-            raise unreadable("holds a NUL character: it is no text file, or it is damaged")
+            raise file_error("holds a NUL character: it is no text file, or it is damaged")
         yield line
 
 
@@ -63,7 +63,7 @@ def _line(text: TextIOWrapper) -> str:
     try:
         return text.readline(MAX_LINE_LENGTH + 1)
     except UnicodeDecodeError as wrong:
-        raise unreadable(_UNREADABLE) from wrong
+        raise file_error(_UNREADABLE) from wrong
 
 
 def _encoding(file: BinaryIO) -> tuple[str, int]:
@@ -71,11 +71,11 @@ def _encoding(file: BinaryIO) -> tuple[str, int]:
     file.seek(0)
     head = file.read(_LOOKED_AT)
     if head.startswith(ARCHIVE):
-        raise unreadable("is a workbook or an archive, not a CSV file: export it as CSV")
+        raise file_error("is a workbook or an archive, not a CSV file: export it as CSV")
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if head.startswith(mark):
             if encoding is None:
-                raise unreadable("is text in UTF-32: save it as CSV in UTF-8")
+                raise file_error("is text in UTF-32: save it as CSV in UTF-8")
             return encoding, len(mark)
     return _encoding_without_mark(file, head), 0
 
@@ -110,9 +110,9 @@ def _windows(file: BinaryIO) -> str:
     damaged = replaced.count("\N{REPLACEMENT CHARACTER}")
     whole = sum(not letter.isascii() for letter in replaced) - damaged
     if whole > damaged or _NO_TEXT.search(content):
-        raise unreadable(_UNREADABLE)
+        raise file_error(_UNREADABLE)
     try:
         content.decode(WINDOWS)
     except UnicodeDecodeError as wrong:
-        raise unreadable(_UNREADABLE) from wrong
+        raise file_error(_UNREADABLE) from wrong
     return WINDOWS

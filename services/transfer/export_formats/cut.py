@@ -5,10 +5,10 @@ from contextlib import aclosing
 from datetime import datetime
 
 from services.common.intervals import seconds_between
-from services.transfer.export_formats.rows import Batches, Row
+from services.transfer.export_formats.context import Batches, Row
 
 
-async def cut_to(batches: Batches, *, since: datetime, until: datetime, now: datetime) -> Batches:
+async def cut_to_range(batches: Batches, *, since: datetime, until: datetime, now: datetime) -> Batches:
     """The parts of the entries in [since, until); all instants are stored ones.
 
     An entry of no time stays whole. A running one that goes on after `until` ends there.

@@ -14,7 +14,7 @@ Row = dict[str, Any]
 """An entry beside what is said of its task, as documents/transfer/export_queries.py reads it."""
 
 Batches = AsyncGenerator[list[Row], None]
-Contents = AsyncGenerator[bytes, None]
+Chunks = AsyncGenerator[bytes, None]
 
 COLUMNS = (
     "entry_id",
@@ -42,7 +42,7 @@ _IN_NEED_OF_QUOTES = frozenset(',;"\n\r')
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class ExportContext:
     """What the entries do not say: the zone of their days, the projects by their ids, and what is now (stored)."""
 
     zone: ZoneInfo
@@ -69,7 +69,7 @@ def all_tags(row: Row) -> list[str]:
     return list(dict.fromkeys([*row["entry"]["tags"], *row["tags"]]))
 
 
-def tags_in_a_cell(row: Row) -> str:
+def join_tags(row: Row) -> str:
     """All tags with commas between them, those quoted as in a CSV file that are not plain words."""
     return ", ".join(_quoted(tag) if _IN_NEED_OF_QUOTES & set(tag) else tag for tag in all_tags(row))
 

@@ -5,14 +5,14 @@ from collections import Counter
 
 from app.errors import FieldError, ValidationError
 from app.plural import pluralize
-from services.transfer.import_formats.tables.cells import Cells
-from services.transfer.import_formats.values.texts import shown
+from services.transfer.import_formats.tables.cells import RowCells
+from services.transfer.import_formats.values.texts import excerpt
 
 _MAX_NAME_LENGTH = 254
 _MAX_NAMED = 20
 
 
-class People:
+class UserFilter:
     """The people that a file names, and the one whose rows alone are asked for."""
 
     def __init__(self, only: str | None) -> None:
@@ -20,7 +20,7 @@ class People:
         self._rows: Counter[str] = Counter()
         self._taken: set[str] = set()
 
-    def of(self, cells: Cells) -> tuple[str | None, bool]:
+    def of(self, cells: RowCells) -> tuple[str | None, bool]:
         """Whose row it is, None where it names nobody, and whether it is taken."""
         full = " ".join(filter(None, (cells.text("first_name"), cells.text("last_name"))))
         names = [name for name in (cells.text("user"), full, cells.text("email")) if name]
@@ -53,7 +53,7 @@ class People:
         return f"names {len(self._rows)} users: {rows} of {users} left out: {self._named(others)}"
 
     def _named(self, rows: Counter[str]) -> str:
-        named = ", ".join(f"{shown(name)} ({count:,})" for name, count in rows.most_common(_MAX_NAMED))
+        named = ", ".join(f"{excerpt(name)} ({count:,})" for name, count in rows.most_common(_MAX_NAMED))
         return named if len(rows) <= _MAX_NAMED else f"{named} and {len(rows) - _MAX_NAMED} more"
 
 

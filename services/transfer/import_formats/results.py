@@ -35,7 +35,7 @@ class ImportedRow:
     laid_on: date | None = None
     price: tuple[str, ...] = ()
 
-    def said(self) -> dict[str, object]:
+    def content(self) -> dict[str, object]:
         """All that the row says, but for its entry_id: rows are equal when this is.
 
         What it does not say is not in it, so that a column that is read one day leaves other rows as they are. Where
@@ -56,7 +56,7 @@ _SAID: tuple[tuple[str, object], ...] = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class RowFinding:
+class RowMessage:
     """What is to be said of one row: why it cannot be read, or what was made of it."""
 
     row: int
@@ -65,7 +65,7 @@ class RowFinding:
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnRead:
+class MappedColumn:
     """Where a field is read from, and the first three values that are not empty."""
 
     header: str
@@ -73,7 +73,7 @@ class ColumnRead:
 
 
 @dataclass(slots=True)
-class RowsRead:
+class ReadResult:
     """A whole file: the rows that can be read, those that cannot, and those that are no time of work.
 
     Row 0 of a notice stands for the file. `columns` has our fields and where they come from,
@@ -81,8 +81,8 @@ class RowsRead:
     """
 
     rows: list[ImportedRow] = field(default_factory=list)
-    errors: list[RowFinding] = field(default_factory=list)
-    notices: list[RowFinding] = field(default_factory=list)
+    errors: list[RowMessage] = field(default_factory=list)
+    notices: list[RowMessage] = field(default_factory=list)
     skipped: int = 0
-    columns: dict[str, ColumnRead] = field(default_factory=dict)
+    columns: dict[str, MappedColumn] = field(default_factory=dict)
     ignored_columns: list[str] = field(default_factory=list)

@@ -16,9 +16,9 @@ import psutil
 
 from app.config import Settings
 from app.embedded.store import EmbeddedStore
-from benchmarks.client import HOST, BenchmarkError
+from benchmarks.harness.client import HOST, BenchmarkError
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 START_SECONDS = 30
 END_SECONDS = 10
 MEBIBYTE = 1024 * 1024

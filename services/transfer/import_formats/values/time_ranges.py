@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 from services.common.intervals import Interval
 from services.transfer.import_formats.values.durations import MINUTE, Duration
-from services.transfer.import_formats.values.times import Clock
+from services.transfer.import_formats.values.times_of_day import TimeOfDay
 
-ROUNDED = 1
+ROUNDING_SECONDS = 1
 """By how many seconds an end and a duration differ where a program has rounded each by itself."""
 
 
@@ -16,7 +16,7 @@ class DisagreementError(ValueError):
     """There is an end, and a duration, and they do not fit."""
 
 
-def instants(day: date, clock: Clock, zone: ZoneInfo) -> tuple[datetime, ...]:
+def to_instants(day: date, clock: TimeOfDay, zone: ZoneInfo) -> tuple[datetime, ...]:
     """The instants, aware and in UTC, at which the clock shows this: one, or two where it is turned back.
 
     Raises ValueError where the clock is turned forward over it.
@@ -33,7 +33,7 @@ def instants(day: date, clock: Clock, zone: ZoneInfo) -> tuple[datetime, ...]:
     return earlier, later
 
 
-def settled(
+def resolve_time_range(
     starts: Sequence[datetime],
     ends: Sequence[datetime],
     duration: Duration | None,
@@ -55,11 +55,11 @@ def settled(
         return _without(spans[0], pause or 0)
     best = min(spans, key=lambda span: abs(span.seconds - (pause or 0) - duration.seconds))
     apart = abs(best.seconds - duration.seconds)
-    if apart <= ROUNDED or apart < duration.within:
+    if apart <= ROUNDING_SECONDS or apart < duration.within:
         return best
     if not has_seconds and apart < MINUTE - 1 + duration.within:
         return _lasting(best.started_at, duration.seconds)
-    if pause and abs(best.seconds - pause - duration.seconds) < max(duration.within, ROUNDED + 1):
+    if pause and abs(best.seconds - pause - duration.seconds) < max(duration.within, ROUNDING_SECONDS + 1):
         return _without(best, pause)
     if pause is not None and duration.seconds < best.seconds:
         return _lasting(best.started_at, duration.seconds)

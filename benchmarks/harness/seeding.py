@@ -11,7 +11,7 @@ from bson import ObjectId
 from jose import jwt
 from pymongo.synchronous.database import Database
 
-from benchmarks.client import HOST, BenchmarkError
+from benchmarks.harness.client import HOST, BenchmarkError
 
 Document = dict[str, Any]
 
@@ -28,6 +28,7 @@ REPORTED_TASKS = 2_000
 REPORTED_ENTRIES = 10
 PASSWORD = "a long enough pass phrase"
 SIGN_IN_SECONDS = 30
+TOKEN_SECONDS = 30 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,54 +173,63 @@ def email(number: int) -> str:
     return f"user{number}@example.com"
 
 
+def _user(number: int, at: datetime) -> Document:
+    return {
+        "_id": ObjectId(),
+        "email": email(number),
+        "email_key": email(number),
+        "password_hash": "$argon2id$v=19$m=65536,t=3,p=4$" + 65 * "x",
+        "full_name": None,
+        "timezone": "Europe/Paris",
+        "week_start": 0,
+        "preferences": {"overlap_policy": "allow", "timer_cap_hours": 12},
+        "is_active": True,
+        "token_version": 0,
+        "timeline_version": 0,
+        "created_at": at,
+        "updated_at": at,
+    }
+
+
+def _session(user_id: ObjectId, at: datetime) -> Document:
+    return {
+        "_id": ObjectId(),
+        "user_id": user_id,
+        "token_hash": "",
+        "token_version": 0,
+        "rotated": [],
+        "created_at": at,
+        "updated_at": at,
+        "expires_at": at + timedelta(days=1),
+        "revoked_at": None,
+    }
+
+
+def _access_token(user_id: ObjectId, session_id: ObjectId, secret: str) -> str:
+    now = int(time.time())
+    claims = {
+        "iss": "Task Timer",
+        "sub": str(user_id),
+        "iat": now,
+        "exp": now + TOKEN_SECONDS,
+        "jti": uuid.uuid4().hex,
+        "sid": str(session_id),
+        "ver": 0,
+    }
+    token: str = jwt.encode(claims, secret, algorithm="HS256")
+    return token
+
+
 def insert_accounts(database: Database[Document], secret: str) -> list[Account]:
-    """Accounts written into the database, with tokens of the claims that the service's own have."""
+    """Insert accounts with sessions, and return them with access tokens like those of the service."""
     at = datetime.now(UTC)
-    expires_at = int(time.time()) + 1800
     accounts = []
     for number in range(TIMED_USERS + 2):
-        user_id = ObjectId()
-        database["users"].insert_one(
-            {
-                "_id": user_id,
-                "email": email(number),
-                "email_key": email(number),
-                "password_hash": "$argon2id$v=19$m=65536,t=3,p=4$" + 65 * "x",
-                "full_name": None,
-                "timezone": "Europe/Paris",
-                "week_start": 0,
-                "preferences": {"overlap_policy": "allow", "timer_cap_hours": 12},
-                "is_active": True,
-                "token_version": 0,
-                "timeline_version": 0,
-                "created_at": at,
-                "updated_at": at,
-            }
-        )
-        session_id = ObjectId()
-        database["refresh_tokens"].insert_one(
-            {
-                "_id": session_id,
-                "user_id": user_id,
-                "token_hash": "",
-                "token_version": 0,
-                "rotated": [],
-                "created_at": at,
-                "updated_at": at,
-                "expires_at": at + timedelta(days=1),
-                "revoked_at": None,
-            }
-        )
-        claims = {
-            "iss": "Task Timer",
-            "sub": str(user_id),
-            "iat": int(time.time()),
-            "exp": expires_at,
-            "jti": uuid.uuid4().hex,
-            "sid": str(session_id),
-            "ver": 0,
-        }
-        accounts.append(Account(user_id, jwt.encode(claims, secret, algorithm="HS256")))
+        user = _user(number, at)
+        session = _session(user["_id"], at)
+        database["users"].insert_one(user)
+        database["refresh_tokens"].insert_one(session)
+        accounts.append(Account(user["_id"], _access_token(user["_id"], session["_id"], secret)))
     return accounts
 
 

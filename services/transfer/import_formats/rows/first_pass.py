@@ -2,14 +2,14 @@
 
 import re
 
-from services.transfer.import_formats.programs.registry import Source
+from services.transfer.import_formats.programs.registry import TableSource
+from services.transfer.import_formats.results import MappedColumn, RowMessage
 from services.transfer.import_formats.rows.row_times import DATED
-from services.transfer.import_formats.tables.cells import Cells
-from services.transfer.import_formats.tables.columns import Columns, known_as, refused_columns
-from services.transfer.import_formats.tables.fields import FIELDS, NAMES, TEXTS, Field
-from services.transfer.import_formats.tables.rows import ColumnRead, RowFinding
-from services.transfer.import_formats.values.dates import DateOrder, DateOrderFinder, date_and_rest
-from services.transfer.import_formats.values.texts import listed_tags, shown
+from services.transfer.import_formats.tables.cells import RowCells
+from services.transfer.import_formats.tables.columns import Columns, columns_error, normalize_header
+from services.transfer.import_formats.tables.fields import API_NAMES, FIELDS, TEXTS, Field
+from services.transfer.import_formats.values.dates import DateOrder, DateOrderFinder, split_date
+from services.transfer.import_formats.values.texts import excerpt, parse_tag_list
 
 SHOWN_VALUES = 3
 MAX_VALUE_LENGTH = 200
@@ -23,10 +23,10 @@ _NO_TEXT = frozenset(
 )
 
 
-class Survey:
+class FirstPass:
     """What a file holds, column by column."""
 
-    def __init__(self, source: Source, columns: Columns) -> None:
+    def __init__(self, source: TableSource, columns: Columns) -> None:
         self._columns = columns
         self._dates = DateOrderFinder()
         self._values: dict[Field, list[str]] = {field: [] for field in columns.places}
@@ -35,9 +35,9 @@ class Survey:
         self._has_tag_ids = False
         unread = sorted(set(range(len(columns.header))) - set(columns.places.values()))
         for number, row in source.rows():
-            cells = Cells(columns, row)
+            cells = RowCells(columns, row)
             for field in DATED:
-                self._dates.look(date_and_rest(cells.text(field))[0], number)
+                self._dates.look(split_date(cells.text(field))[0], number)
             self._keep_values(cells)
             self._has_tag_ids = self._has_tag_ids or _are_ids(cells.text("tags"))
             self._filled.update(place for place in unread if place < len(row) and row[place].strip())
@@ -52,24 +52,24 @@ class Survey:
         named = [(place, header) for place, header in enumerate(self._columns.header) if place not in read]
         return [header or f"(column {place + 1})" for place, header in named if header or place in self._filled]
 
-    def notices(self) -> list[RowFinding]:
+    def notices(self) -> list[RowMessage]:
         """What is to be said of ids whose names the file does not have: they are left out, or are the tags."""
         found = [
-            RowFinding(0, shown(header), f"has ids of {field}s without their names: they were left out")
+            RowMessage(0, excerpt(header), f"has ids of {field}s without their names: they were left out")
             for place, header in enumerate(self._columns.header)
             for field in _NAMED_BY_IDS
-            if place in self._filled and known_as(header) == f"{field} id" and field not in self._columns.places
+            if place in self._filled and normalize_header(header) == f"{field} id" and field not in self._columns.places
         ]
         if self._has_tag_ids:
             message = "has ids of tags without their names: they were read as the tags"
-            found.append(RowFinding(0, self._columns.name("tags"), message))
+            found.append(RowMessage(0, self._columns.name("tags"), message))
         return found
 
-    def read_from(self) -> dict[str, ColumnRead]:
+    def read_from(self) -> dict[str, MappedColumn]:
         """Where each of our fields is read from."""
         places = self._columns.places
         return {
-            NAMES.get(field, field): ColumnRead(self._columns.header[places[field]], self._values[field])
+            API_NAMES.get(field, field): MappedColumn(self._columns.header[places[field]], self._values[field])
             for field in FIELDS
             if field in places
         }
@@ -81,16 +81,16 @@ class Survey:
         others = [
             header
             for place, header in enumerate(self._columns.header)
-            if place in self._filled and not _is_no_text(known_as(header))
+            if place in self._filled and not _is_no_text(normalize_header(header))
         ]
         if others:
-            named = ", ".join(shown(header) for header in others[:_MAX_NAMED])
-            raise refused_columns(
+            named = ", ".join(excerpt(header) for header in others[:_MAX_NAMED])
+            raise columns_error(
                 "is needed, since no column is known to say what was done: name the column of the task, "
-                f'such as {{"task": "{shown(others[0])}"}}, or {{"task": null}} for none; there are {named}'
+                f'such as {{"task": "{excerpt(others[0])}"}}, or {{"task": null}} for none; there are {named}'
             )
 
-    def _keep_values(self, cells: Cells) -> None:
+    def _keep_values(self, cells: RowCells) -> None:
         for field in self._wanting:
             if text := cells.text(field):
                 self._values[field].append(text[:MAX_VALUE_LENGTH])
@@ -99,7 +99,7 @@ class Survey:
 
 def _are_ids(cell: str) -> bool:
     """Whether it is a list of UUIDs and nothing else, as in the table of entries of solidtime."""
-    tags = listed_tags(cell) or []
+    tags = parse_tag_list(cell) or []
     return bool(tags) and all(map(_UUID.fullmatch, tags))
 
 
