@@ -3,6 +3,9 @@
 from datetime import datetime
 
 from bson import ObjectId
+from hypothesis import HealthCheck, assume, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from services.common.cursors import Position, cursor_scope, encode_cursor
@@ -10,7 +13,7 @@ from services.common.values.fields import PageQuery
 from services.tracking.schemas.entries import EntryQuery
 from services.tracking.schemas.projects import ProjectQuery
 from services.tracking.schemas.tasks import TaskQuery
-from tests.support.http import Client, clock, problem
+from tests.support.http import Client, clock, parameters, problem
 
 LISTS: list[tuple[str, str, type[BaseModel], dict[str, str]]] = [
     ("/tasks", "tasks", TaskQuery, {}),
@@ -46,3 +49,30 @@ class TestAForgedCursor:
                 answer = await alice.get(path.format(task=task["id"]), params={**asked, "cursor": cursor})
                 if answer.status_code != 200:
                     problem(answer, 422, "invalid_request")
+
+
+many = examples(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+class TestACursor:
+    @many
+    @given(cursor=st.text(max_size=1_500) | st.binary(max_size=300).map(bytes.hex))
+    async def test_that_was_made_up_is_refused(self, alice: Client, cursor: str) -> None:
+        assert parameters(await alice.get("/tasks", params={"cursor": cursor})) == {"cursor"}
+
+    @many
+    @given(data=st.data())
+    async def test_that_was_changed_is_refused(self, alice: Client, data: st.DataObject) -> None:
+        for title in ("a", "b"):
+            await alice.make_task(title=title)
+        cursor: str = (await alice.list(limit=1, sort="title"))["next_cursor"]
+        place = data.draw(st.integers(0, len(cursor) - 1))
+        character = data.draw(st.characters(min_codepoint=33, max_codepoint=126))
+        changed = data.draw(
+            st.sampled_from(
+                (cursor[:place] + character + cursor[place + 1 :], cursor[:place], cursor + character, cursor + "=")
+            )
+        )
+        assume(changed != cursor)
+        response = await alice.get("/tasks", params={"cursor": changed, "limit": 1, "sort": "title"})
+        assert parameters(response) == {"cursor"}

@@ -17,7 +17,7 @@ LONG_ONES = (
     "tests/operation/server/test_workers.py",
     "tests/races/test_mixed_load.py",
     "tests/races/test_state_machine.py",
-    "tests/contract/test_schemathesis.py",
+    "tests/contract/openapi/test_schemathesis.py",
     "tests/operation/store/test_outages.py",
     "tests/operation/store/test_unfit_databases.py",
     "tests/operation/store/test_worker_store.py",

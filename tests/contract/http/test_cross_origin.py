@@ -131,3 +131,52 @@ class TestAnAnswer:
         shown = {name.strip().lower() for name in answers[1].headers["access-control-expose-headers"].split(",")}
         names = {"retry-after", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"}
         assert names <= shown & answers[1].headers.keys()
+
+
+PREFLIGHT = {
+    "Origin": "https://app.example",
+    "Access-Control-Request-Method": "PATCH",
+    "Access-Control-Request-Headers": "authorization,content-type,if-match,x-request-id",
+}
+
+
+class TestPagesOfOtherOrigins:
+    async def test_may_not_call_by_default(self, alice: Client, root: Client) -> None:
+        response = await alice.get("/tasks", headers={"Origin": "https://app.example"})
+        assert not [name for name in response.headers if name.startswith("access-control-")]
+        problem(await root.options(f"{API}/tasks", headers=PREFLIGHT), 405, "method_not_allowed")
+
+    async def test_may_call_when_they_are_named(self, crasher: Client) -> None:
+        response = await crasher.options(f"{API}/tasks/{'0' * 24}", headers=PREFLIGHT)
+        assert response.status_code == 200
+        assert response.headers["access-control-allow-origin"] == "https://app.example"
+        allowed = {name.strip().lower() for name in response.headers["access-control-allow-headers"].split(",")}
+        assert {"authorization", "content-type", "if-match", "if-none-match", "x-request-id"} <= allowed
+        methods = set(response.headers["access-control-allow-methods"].split(", "))
+        assert methods >= {"GET", "POST", "PATCH", "DELETE"}
+        assert "access-control-allow-credentials" not in response.headers
+
+    async def test_see_the_headers_that_they_need(self, crasher: Client) -> None:
+        origin = {"Origin": "https://app.example"}
+        response = await crasher.post(f"{API}/tasks", json={"title": "x"}, headers=origin)
+        assert response.status_code == 201
+        exposed = {name.strip() for name in response.headers["access-control-expose-headers"].split(",")}
+        assert exposed >= {"ETag", "Location", "Retry-After", "X-Request-ID"}
+        assert "origin" in response.headers["vary"].lower()
+
+    async def test_see_errors_too(self, crasher: Client) -> None:
+        origin = {"Origin": "https://app.example"}
+        for response in (
+            await crasher.get("/nothing", headers=origin),
+            await crasher.post(f"{API}/tasks", json={}, headers=origin),
+            await crasher.get(f"{API}/tasks", headers={**origin, "Authorization": ""}),
+        ):
+            assert response.status_code in {401, 404, 422}
+            assert response.headers["access-control-allow-origin"] == "https://app.example"
+
+    async def test_may_not_call_when_others_are_named(self, crasher: Client) -> None:
+        other = {"Origin": "https://evil.example"}
+        assert "access-control-allow-origin" not in (await crasher.get("/health", headers=other)).headers
+        response = await crasher.options(f"{API}/tasks", headers={**PREFLIGHT, **other})
+        assert response.status_code == 400
+        assert "access-control-allow-origin" not in response.headers

@@ -1,10 +1,14 @@
 """What the docs page needs, over HTTP: compressed where the client takes it, and sent once."""
 
 import gzip
+import json
+import re
 from collections.abc import AsyncIterator
+from html.parser import HTMLParser
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from tests.support.http import Client, problem
 
@@ -96,3 +100,53 @@ class TestAnAsset:
         for name in ("__init__.py", "swagger-ui.js", "__pycache__"):
             response = await page.get(f"/docs/assets/{name}")
             problem(response, 404, "not_found")
+
+
+class Links(HTMLParser):
+    """The addresses that a page takes something from, and the text of its scripts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag not in {"base", "iframe", "object", "embed", "form"}
+        self.found += [value for name, value in attrs if name in {"href", "src", "srcset", "action"} and value]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+class TestTheDocsPage:
+    async def test_takes_everything_from_the_service_itself(self, root: Client) -> None:
+        response = await root.get("/docs")
+        assert response.headers["content-type"].startswith("text/html")
+        links = Links()
+        links.feed(response.text)
+        assert len(links.found) >= 3
+        assert not re.search(r"(https?:)?//\w", response.text)
+        for address in links.found:
+            assert address.startswith("/docs/assets/")
+            asset = await root.get(address)
+            assert asset.status_code == 200
+            assert asset.content
+        kinds = {(await root.get(address)).headers["content-type"].partition(";")[0] for address in links.found}
+        assert kinds == {"text/javascript", "text/css", "image/png"}
+        assert "'/openapi.json'" in links.text
+
+    async def test_may_load_nothing_from_elsewhere(self, root: Client) -> None:
+        policy = (await root.get("/docs")).headers["content-security-policy"]
+        sources = {source for rule in policy.split(";") for source in rule.split()[1:]}
+        assert sources == {"'none'", "'self'", "'unsafe-inline'", "data:"}
+
+    async def test_has_styles_that_load_nothing_from_elsewhere(self, root: Client) -> None:
+        style = (await root.get("/docs/assets/swagger-ui.css")).text
+        assert "@import" not in style
+        addresses = re.findall(r"url\(\s*['\"]?([^'\")]{1,20})", style)
+        assert all(address.startswith("data:") for address in addresses)
+
+    async def test_reads_a_document_that_is_there(self, root: Client, app: FastAPI) -> None:
+        response = await root.get("/openapi.json")
+        assert response.headers["content-type"] == "application/json"
+        assert response.json() == json.loads(json.dumps(app.openapi()))

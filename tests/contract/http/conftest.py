@@ -1,0 +1,38 @@
+"""A service with routes that crash, on which pages of another origin may call."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from fastapi import FastAPI
+from starlette.responses import StreamingResponse
+
+from app.config import Settings
+from app.main import create_app
+from tests.conftest import Database
+from tests.support.http import Client
+from tests.support.services import serving_beside
+
+
+def crashing(settings: Settings) -> FastAPI:
+    app = create_app(settings)
+
+    @app.api_route("/crash", methods=["GET", "POST"])
+    async def crash() -> None:
+        raise RuntimeError("the secret of the cellar")
+
+    @app.get("/crash/half-way")
+    async def crash_half_way() -> StreamingResponse:
+        async def parts() -> AsyncIterator[bytes]:
+            yield b"the first half"
+            raise RuntimeError("the secret of the cellar")
+
+        return StreamingResponse(parts())
+
+    return app
+
+
+@pytest.fixture
+async def crasher(settings: Settings, database: Database, alice: Client) -> AsyncIterator[Client]:
+    app = crashing(settings.model_copy(update={"cors_origins": ("https://app.example",)}))
+    async with serving_beside(app, database) as address, Client(base_url=address, headers=alice.headers) as client:
+        yield client

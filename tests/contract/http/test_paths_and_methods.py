@@ -1,0 +1,67 @@
+"""Unknown paths, wrong methods and HEAD."""
+
+import re
+
+import pytest
+from fastapi import FastAPI
+
+from tests.support.http import API, Client, problem
+
+
+class TestAnAddress:
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/",
+            "/nothing",
+            "/api",
+            f"{API}/",
+            f"{API}/tasks/",
+            f"{API}/nothing",
+            f"{API}/users/you",
+            "/api/v2/tasks",
+            "/health/",
+            "/docs/",
+            "/docs/assets/",
+            "/docs/assets/nothing.js",
+            "/docs/assets/%00",
+            "/docs/assets/..%2f__init__.py",
+            "/docs/assets/%2e%2e/__init__.py",
+            "/docs/assets/" + "x" * 5000,
+            "/%ff%fe",
+            "/redoc",
+        ],
+    )
+    async def test_that_is_unknown_is_404(self, root: Client, path: str) -> None:
+        response = await root.get(path)
+        assert response.status_code == 404
+        body = response.json()
+        assert (body["code"], body["request_id"]) == ("not_found", response.headers["x-request-id"])
+        assert response.headers["content-type"] == "application/problem+json"
+
+    async def test_names_every_method_it_takes(self, root: Client, app: FastAPI) -> None:
+        paths = {path: {method.upper() for method in operations} for path, operations in app.openapi()["paths"].items()}
+        assert len(paths) >= 12
+        for path in paths:
+            address = re.sub(r"\{\w+\}", "0" * 24, path)
+            # An address may be that of two paths: what stands for an id there is a name here.
+            here = [re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", other), address) and paths[other] for other in paths]
+            methods = set().union(*(found for found in here if found))
+            for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"} - methods:
+                response = await root.request(method, address)
+                problem(response, 405, "method_not_allowed")
+                assert set(response.headers["allow"].split(", ")) == methods, path
+
+    async def test_of_a_page_names_its_methods_too(self, root: Client) -> None:
+        for path in ("/docs", "/openapi.json", "/docs/assets/swagger-ui.css"):
+            response = await root.post(path)
+            problem(response, 405, "method_not_allowed")
+            assert "GET" in response.headers["allow"].split(", "), path
+
+
+class TestHead:
+    @pytest.mark.parametrize("path", ["/health", "/docs", "/openapi.json", "/nothing", f"{API}/tasks"])
+    async def test_is_get_without_the_body(self, root: Client, path: str) -> None:
+        head, get = await root.head(path), await root.get(path)
+        assert (head.status_code, head.content) == (get.status_code, b"")
+        assert head.headers["content-length"] == get.headers["content-length"]

@@ -1,0 +1,69 @@
+"""The log event of each request."""
+
+from pathlib import Path
+
+from app.config import Settings
+from tests.conftest import MakeUser
+from tests.contract.http.test_crashes import logged
+from tests.support.http import API, PASSWORD, Client, problem
+from tests.support.processes import free_port
+from tests.support.services import environment, process_serving
+
+JSON = {"Content-Type": "application/json"}
+
+
+class TestTheLog:
+    async def test_tells_of_each_request_and_holds_nothing_that_was_sent(
+        self, settings: Settings, make_user: MakeUser, tmp_path: Path
+    ) -> None:
+        carol = await make_user("carol@example.com")
+        log = tmp_path / "log"
+        serve = ["-c", "from app.commands.cli import main; main()", "serve"]
+        async with (
+            process_serving(serve, port=free_port(), log=log, **environment(settings)) as address,
+            Client(base_url=address + API, headers={"X-Request-ID": "the-tour"}, timeout=30) as client,
+        ):
+            wrong = {"username": "carol@example.com", "password": "wrong-password"}
+            problem(await client.post("/auth/token", data=wrong), 401, "invalid_credentials")
+            right = {"username": "carol@example.com", "password": PASSWORD}
+            token = (await client.post("/auth/token", data=right)).json()["access_token"]
+            bearer = {"Authorization": f"Bearer {token}"}
+            task = (
+                await client.post(
+                    "/tasks",
+                    json={"title": "secret-title", "description": "secret-body", "tags": ["secret-tag"]},
+                    headers=bearer,
+                )
+            ).json()
+            await client.post("/timer/start", json={"task_id": task["id"], "note": "secret-note"}, headers=bearer)
+            await client.post("/timer/stop", headers=bearer)
+            await client.get(f"/tasks/{task['id']}", headers=bearer)
+            await client.get("/tasks", params={"q": "secret-search"}, headers=bearer)
+            await client.post("/tasks", json={"title": 7, "secret-field": "secret-value"}, headers=bearer)
+            await client.post("/tasks", content=b'{"title": secret-broken', headers={**bearer, **JSON})
+            await client.get("/users/me", headers={"Authorization": "Bearer secret-token"})
+            await client.get("/secret-path")
+        text = log.read_text(encoding="utf-8")
+        for secret in ("secret-", PASSWORD, "wrong-password", token, token.split(".")[2], "carol@example.com"):
+            assert secret not in text
+        requests = [line for line in logged(log) if line["event"] == "request" and line["request_id"] == "the-tour"]
+        for line in requests:
+            assert line.keys() == {
+                *("event", "level", "time", "request_id", "worker_pid"),
+                *("method", "route", "status", "milliseconds", "user_id", "client_address", "error_code"),
+            }
+            assert line["milliseconds"] >= 0
+        user_id = str(carol.user["_id"])
+        assert [(line["method"], line["route"], line["status"], line["user_id"]) for line in requests] == [
+            ("POST", f"{API}/auth/token", 401, None),
+            ("POST", f"{API}/auth/token", 200, None),
+            ("POST", f"{API}/tasks", 201, user_id),
+            ("POST", f"{API}/timer/start", 201, user_id),
+            ("POST", f"{API}/timer/stop", 200, user_id),
+            ("GET", f"{API}/tasks/{{task_id}}", 200, user_id),
+            ("GET", f"{API}/tasks", 200, user_id),
+            ("POST", f"{API}/tasks", 422, user_id),
+            ("POST", f"{API}/tasks", 422, user_id),
+            ("GET", f"{API}/users/me", 401, None),
+            ("GET", None, 404, None),
+        ]

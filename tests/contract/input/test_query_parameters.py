@@ -1,0 +1,44 @@
+"""Unknown, repeated and invalid query parameters."""
+
+import pytest
+
+from tests.support.http import API, Client, parameters
+
+
+class TestAQueryParameter:
+    @pytest.mark.parametrize("path", ["/tasks", "/timer", "/users/me", f"/tasks/{'0' * 24}"])
+    async def test_that_is_unknown_is_named(self, alice: Client, path: str) -> None:
+        assert parameters(await alice.get(path, params={"x": "1", "y": ""})) == {"x", "y"}
+
+    async def test_that_is_unknown_is_named_without_a_token_where_none_is_needed(self, root: Client) -> None:
+        assert parameters(await root.get("/health", params={"verbose": "1"})) == {"verbose"}
+        assert parameters(await root.post(f"{API}/users", params={"x": "1"}, json={})) == {"x"}
+
+    @pytest.mark.parametrize("name", ["limit", "sort", "cursor", "q", "deleted"])
+    async def test_given_twice_is_named(self, alice: Client, name: str) -> None:
+        assert parameters(await alice.get("/tasks", params=[(name, "1"), (name, "1")])) == {name}
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("limit", "0"),
+            ("limit", "201"),
+            ("limit", "-1"),
+            ("limit", "1.5"),
+            ("limit", ""),
+            ("limit", "9" * 5_000),
+            ("limit", "ten"),
+            ("sort", "price"),
+            ("sort", ""),
+            ("deleted", "maybe"),
+            ("running", ""),
+            ("q", ""),
+            ("q", "a\0b"),
+            ("tag", " "),
+            ("status", "done"),
+            ("updated_since", "2026-01-01T00:00:00"),
+            ("updated_since", "yesterday"),
+        ],
+    )
+    async def test_that_is_wrong_is_named(self, alice: Client, name: str, value: str) -> None:
+        assert parameters(await alice.get("/tasks", params={name: value})) == {name}
