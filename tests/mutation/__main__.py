@@ -36,12 +36,12 @@ EXPLAINED = Path(__file__).with_name("explained.toml")
 """Faults that nobody can notice, each with the difference as it is printed, and why."""
 PYTEST = ["-n0", "-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider"]
 LEFT_OUT = re.compile(
-    # They start processes of their own, which have no fault in them, or execute nothing.
-    r"tests/(clients|crash|fuzz|install|mutation)/|test_(architecture|behind_a_proxy|compose|documentation"
-    r"|embedded_store|hanging_store|killed_imports|outages|serving|slow_clients|store_of_a_worker|unfit_databases"
-    r"|users_on_large_tasks|workers)"
-    # They do everything at once, and take as long as all others.
-    r"|test_(any_request|mixes|state_machine)"
+    # They start other processes, which contain no fault, or execute no code of the service.
+    r"tests/(clients|fuzz|install|mutation|operation/crash)/|test_(architecture|compose|documentation|embedded_store"
+    r"|hanging_store|outages|reverse_proxy|serve_command|slow_clients|unfit_databases|users_on_large_tasks|worker_store"
+    r"|workers)"
+    # They execute everything, and take longer than all other tests together.
+    r"|test_(schemathesis|mixed_load|state_machine)"
 )
 SLOW_SECONDS = 15.0
 PATIENCE_SECONDS = 60.0

@@ -61,6 +61,24 @@ def subclasses(kind: type[ServiceError]) -> set[type[ServiceError]]:
     return {kind}.union(*(subclasses(child) for child in kind.__subclasses__()))
 
 
+def definitions(module: Path) -> set[str]:
+    """The names that a module defines, and the members of its classes as Class.member."""
+    names: set[str] = set()
+    for node in ast.parse(module.read_text()).body:
+        own = defined_names(node)
+        names |= own
+        if isinstance(node, ast.ClassDef):
+            names |= {f"{node.name}.{name}" for member in node.body for name in defined_names(member)}
+    return names
+
+
+def defined_names(node: ast.stmt) -> set[str]:
+    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        return {node.name}
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
 class TestEveryPage:
     @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
     def test_is_sound(self, page: Path) -> None:
@@ -69,6 +87,43 @@ class TestEveryPage:
             target = reference.get("refuri", "")
             if target and "://" not in target:
                 assert (page.parent / target).exists(), target
+
+
+class TestReferencesToTheSource:
+    """Inline literals such as ``app/config.py``, ``app/config.py: Settings`` and ``tests/paths.py::ROOT``."""
+
+    reference = re.compile(r"((?:app|routes|services|documents|tests|benchmarks|docs)/[\w./-]*)(?:::|: )?([\w.]+)?")
+
+    @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+    def test_name_files_and_definitions_that_exist(self, page: Path) -> None:
+        literals = [" ".join(literal.astext().split()) for literal in read(page).findall(docutils.nodes.literal)]
+        matches = [match for literal in literals if (match := self.reference.fullmatch(literal))]
+        assert not [match[0] for match in matches if not self.exists(ROOT / match[1], match[2])]
+
+    def exists(self, path: Path, name: str | None) -> bool:
+        return path.exists() and (name is None or name in definitions(path))
+
+    def test_are_found(self) -> None:
+        assert "TaskService.get" in definitions(ROOT / "services" / "tracking" / "tasks.py")
+        assert (ROOT / "docs" / "architecture.rst").read_text().count(".py: ") > 30
+
+
+class TestTheMakefile:
+    text = (ROOT / "Makefile").read_text()
+
+    @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+    def test_has_every_target_that_a_page_names(self, page: Path) -> None:
+        targets = set(re.findall(r"^([\w-]+):", self.text, re.MULTILINE))
+        named = set(re.findall(r"(?:``|^ +)make ([a-z][\w-]*)", page.read_text(), re.MULTILINE))
+        assert named <= targets, named - targets
+        if page == README:
+            assert {"run", "test", "check", "shell", "bench"} <= named
+
+    def test_lists_every_target_in_its_help(self) -> None:
+        phony = re.search(r"^\.PHONY: (.*)$", self.text, re.MULTILINE)
+        assert phony
+        listed = re.findall(r"^\t@echo 'make ([\w-]+)", self.text, re.MULTILINE)
+        assert sorted([*listed, "help"]) == sorted(phony[1].split())
 
 
 class TestTheReadme:
@@ -93,11 +148,6 @@ class TestTheReadme:
     def test_names_every_index_of_the_tasks(self) -> None:
         shown = re.findall(r"^      '(\w+)',?$", README.read_text(), re.MULTILINE)
         assert shown == sorted(["_id_", *(index.document["name"] for index in Task.Settings.indexes)])
-
-    def test_names_commands_that_there_are(self) -> None:
-        made = set(re.findall(r"(?:``|^    )make ([\w-]+)", README.read_text(), re.MULTILINE))
-        targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-        assert {"run", "test", "check", "shell", "bench"} <= made <= targets
 
     def test_names_every_command(self) -> None:
         told = set(re.findall(r"task-timer (\w+)", "".join(page.read_text() for page in PAGES)))

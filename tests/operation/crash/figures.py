@@ -1,6 +1,6 @@
 """What the kills came to: for a person at the end of a run, as JSON, and in docs/reliability.rst.
 
-`python -m tests.crash.figures FILE...` puts the figures of one run or several, which CRASH_FIGURES had written there,
+`python -m tests.operation.crash.figures FILE...` puts the figures of one run or several, which CRASH_FIGURES had written there,
 into the page.
 """
 
