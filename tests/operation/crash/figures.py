@@ -1,7 +1,7 @@
-"""What the kills came to: for a person at the end of a run, as JSON, and in docs/reliability.rst.
+"""The results of the crash tests: printed at the end of a run, stored as JSON, and written into docs/reliability.rst.
 
-`python -m tests.operation.crash.figures FILE...` puts the figures of one run or several, which CRASH_FIGURES had written there,
-into the page.
+`python -m tests.operation.crash.figures FILE...` adds up the runs that CRASH_FIGURES stored in these files, and writes
+the sums into the page.
 """
 
 import json
