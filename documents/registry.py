@@ -1,4 +1,4 @@
-"""Opening the database: connected, answering, and with all that the documents need in place."""
+"""The registry of all document classes, and the functions that open the database for them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -38,22 +38,22 @@ DOCUMENTS: tuple[type[StoredDocument], ...] = (
     AuditEvent,
 )
 USER_DOCUMENTS = tuple(document for document in DOCUMENTS if "user_id" in document.model_fields)
-"""Those whose documents are a user's."""
+"""The documents that belong to a user."""
 
 
 def validators() -> Validators:
-    """What the database holds the collections to."""
+    """Return the $jsonSchema validators of all collections."""
     return Validators(SCHEMA_VERSION, {document.Settings.name: schema_of(document) for document in DOCUMENTS})
 
 
 async def prepare(database: Database) -> None:
-    """Bind the documents to the database and put in place what they need there."""
+    """Bind the document classes to the database, and create its validators, indexes and view."""
     await initialise(database, DOCUMENTS, validators(), time_entries_view())
 
 
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[Client]:
-    """The connection, with the documents bound to it, closed at the end. Raises PyMongoError when nothing answers."""
+    """Connect to the database, prepare it, and yield the client. Raises PyMongoError when it does not respond."""
     client = connect(settings)
     try:
         await ping(client)
@@ -65,7 +65,7 @@ async def open_database(settings: Settings) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def open_database_without_setup(settings: Settings) -> AsyncIterator[None]:
-    """The documents bound to the database, which is left as it stands. Raises PyMongoError when nothing answers."""
+    """Connect to the database without changing it. Raises PyMongoError when it does not respond."""
     client = connect(settings)
     try:
         await ping(client)

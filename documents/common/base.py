@@ -1,4 +1,4 @@
-"""What all documents share: rows, ids, and the one helper through which they are changed."""
+"""The base class of all documents, with its typed helpers for reads and for filtered, atomic updates."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, TypeVar
@@ -14,15 +14,15 @@ from app.errors import ConflictError
 from documents.common.transactions import current_session, transaction
 
 Row = dict[str, Any]
-"""A document as the driver decodes it: field names to values, instants in naive UTC."""
+"""A document as the driver decodes it: a mapping of field names to values, with datetimes in naive UTC."""
 
 Collection = AsyncIOMotorCollection[Row]
 
 T = TypeVar("T")
 
 _DUPLICATE_KEY = 11000
-_TOO_LARGE = {10334, 17419, 17420}
-_SOME = 1000
+_TOO_LARGE_CODES = {10334, 17419, 17420}
+_ID_BATCH_SIZE = 1000
 
 
 class DuplicateError(Exception):
@@ -30,14 +30,14 @@ class DuplicateError(Exception):
 
 
 class DocumentFullError(ConflictError):
-    """The document would be larger than the 16 MB that one may be; none but a task grows so large."""
+    """The document would exceed the limit of 16 MB. Only tasks can grow that large."""
 
     code = "task_full"
-    detail = "The task holds as much as a task may hold: go on in a new task."
+    detail = "The task has reached its maximum size. Continue in a new task."
 
 
 def object_id(text: str) -> ObjectId | None:
-    """The id that a client sent, or None when it is none."""
+    """Return the ObjectId that a client sent, or None when the text is not a valid one."""
     try:
         return ObjectId(text)
     except InvalidId:
@@ -45,122 +45,126 @@ def object_id(text: str) -> ObjectId | None:
 
 
 class StoredDocument(Document):
-    """A document that is changed by named, filtered, atomic updates alone.
+    """A document that is changed by named, filtered, atomic updates only.
 
-    Beanie's save(), replace() and upsert() are not used: they write back every field, and so
-    undo whatever another request has changed in between.
+    Beanie's save(), replace() and upsert() are not used. They write back every field, and would undo concurrent
+    changes by other requests.
     """
 
     id: PydanticObjectId
     read_projection: ClassVar[Row] = {}
-    """The projection of a row that is read back after a change."""
+    """The projection for reading a row back after an update."""
 
     @classmethod
     def collection(cls) -> Collection:
-        """The collection itself, for reads that need no objects and for filtered updates."""
+        """Return the driver's collection, for reads that need no model instances and for filtered updates."""
         collection: Collection = cls.get_motor_collection()
         return collection
 
     def as_row(self) -> Row:
-        """The document as it is stored."""
+        """Return the document as it is stored."""
         row: Row = self.model_dump(by_alias=True, exclude={"revision_id"})
         return row
 
     @classmethod
     async def run_in_transaction(cls, work: Callable[[], Awaitable[T | None]]) -> T | None:
-        """What `work` answers, once all that it wrote is kept; None when nothing was, since another change came first.
+        """Run `work` in a transaction. Return its result, or None when the transaction was aborted by a conflict.
 
-        Whatever documents read and write while `work` runs is part of it.
+        All reads and writes of documents in `work` are part of the transaction.
         """
         client: Any = cls.collection().database.client  # motor's types take its attributes for collections
         return await transaction(client, work)
 
     async def add(self) -> Row:
-        """Stores a new document. Raises DuplicateError when a unique index has it already."""
+        """Insert the document. Raises DuplicateError when it violates a unique index."""
         row = self.as_row()
         try:
             await with_deadline(self.collection().insert_one(row, session=current_session()))
-        except DuplicateKeyError as taken:
-            raise DuplicateError from taken
+        except DuplicateKeyError as error:
+            raise DuplicateError from error
         return row
 
     @classmethod
     async def add_all(cls, rows: list[Row]) -> None:
-        """Stores new documents, in one trip, in a transaction. Raises DuplicateError when one of them is there."""
+        """Insert new documents in one command. Raises DuplicateError when one of them violates a unique index.
+
+        Call it in a transaction, so that either all or none are inserted.
+        """
         try:
             await with_deadline(cls.collection().insert_many(rows, session=current_session()))
-        except (DuplicateKeyError, BulkWriteError) as refused:
-            if not _is_duplicate(refused):
+        except (DuplicateKeyError, BulkWriteError) as error:
+            if not _is_duplicate(error):
                 raise
-            raise DuplicateError from refused
+            raise DuplicateError from error
 
     @classmethod
-    async def _find_one(cls, condition: Row, projection: Row | None = None, **options: Any) -> Row | None:
-        """The row that meets the condition, or None."""
+    async def _find_one(cls, query_filter: Row, projection: Row | None = None, **options: Any) -> Row | None:
+        """Return the row that matches the filter, or None."""
         return await with_deadline(
-            cls.collection().find_one(condition, projection, session=current_session(), **options)
+            cls.collection().find_one(query_filter, projection, session=current_session(), **options)
         )
 
     @classmethod
     async def aggregate_rows(cls, stages: list[Row], **options: Any) -> list[Row]:
-        """The rows that an aggregation ends with. Its first stage names the owner."""
-        found = cls.collection().aggregate(stages, session=current_session(), **options)
-        return await with_deadline(found.to_list(None))
+        """Return the results of an aggregation pipeline. Its first stage must filter by owner."""
+        cursor = cls.collection().aggregate(stages, session=current_session(), **options)
+        return await with_deadline(cursor.to_list(None))
 
     @classmethod
     async def find_newest(cls, user_id: ObjectId, *, after: ObjectId | None, limit: int) -> list[Row]:
-        """At most `limit` of the user's documents, the newest first: those that come after this one."""
-        beyond: Row = {} if after is None else {"_id": {"$lt": after}}
+        """Return at most `limit` of the user's documents, newest first, starting after the one with the id `after`."""
+        older: Row = {} if after is None else {"_id": {"$lt": after}}
         return await cls.aggregate_rows(
-            [{"$match": {"user_id": user_id, **beyond}}, {"$sort": {"_id": -1}}, {"$limit": limit}]
+            [{"$match": {"user_id": user_id, **older}}, {"$sort": {"_id": -1}}, {"$limit": limit}]
         )
 
     @classmethod
     async def find_ids(cls, user_id: ObjectId) -> list[ObjectId]:
-        """A thousand of the user's documents, or all when there are fewer."""
-        some: list[Row] = [{"$match": {"user_id": user_id}}, {"$limit": _SOME}, {"$project": {"_id": 1}}]
-        return [row["_id"] for row in await cls.aggregate_rows(some)]
+        """Return the ids of at most 1,000 of the user's documents."""
+        stages: list[Row] = [{"$match": {"user_id": user_id}}, {"$limit": _ID_BATCH_SIZE}, {"$project": {"_id": 1}}]
+        return [row["_id"] for row in await cls.aggregate_rows(stages)]
 
     @classmethod
     async def delete_by_id(cls, user_id: ObjectId, document_id: ObjectId) -> None:
-        """Removes one of the user's documents for good: for when all of them go."""
+        """Delete one of the user's documents permanently. Used when an account is deleted."""
         await cls._delete_one({"_id": document_id, "user_id": user_id})
 
     @classmethod
-    async def _delete_one(cls, condition: Row) -> bool:
-        """Whether one document met the condition, and is gone."""
-        result = await with_deadline(cls.collection().delete_one(condition, session=current_session()))
+    async def _delete_one(cls, query_filter: Row) -> bool:
+        """Delete the document that matches the filter. Return whether there was one."""
+        result = await with_deadline(cls.collection().delete_one(query_filter, session=current_session()))
         return result.deleted_count == 1
 
     @classmethod
-    async def _update_one(cls, condition: Row, update: Row | list[Row]) -> bool:
-        """Whether the one update found its document.
+    async def _update_one(cls, query_filter: Row, update: Row | list[Row]) -> bool:
+        """Update the document that matches the filter. Return whether there was one.
 
-        Raises DuplicateError when a unique index refuses it, and DocumentFullError when it would be too large.
+        Raises DuplicateError when the update violates a unique index, and DocumentFullError when the document
+        would become too large.
         """
         try:
-            result = await with_deadline(cls.collection().update_one(condition, update, session=current_session()))
-        except DuplicateKeyError as taken:
-            raise DuplicateError from taken
-        except WriteError as refused:
-            if refused.code not in _TOO_LARGE:
+            result = await with_deadline(cls.collection().update_one(query_filter, update, session=current_session()))
+        except DuplicateKeyError as error:
+            raise DuplicateError from error
+        except WriteError as error:
+            if error.code not in _TOO_LARGE_CODES:
                 raise
-            raise DocumentFullError from refused
+            raise DocumentFullError from error
         return result.matched_count == 1
 
     @classmethod
-    async def _update_and_read(cls, condition: Row, update: Row) -> Row | None:
-        """The row after one filtered update, or None when the condition met no document.
+    async def _update_and_read(cls, query_filter: Row, update: Row) -> Row | None:
+        """Update the document that matches the filter, then read it back. Return None when no document matches.
 
-        The read that follows takes the owner from the condition. Two short trips, not
-        find_one_and_update: that one scans the collection on the embedded store.
+        Two commands instead of find_one_and_update (portable form: decision 10). The read filters by the id and
+        the owner of the given filter.
         """
-        if not await cls._update_one(condition, update):
+        if not await cls._update_one(query_filter, update):
             return None
-        owned: Row = {key: condition[key] for key in ("_id", "user_id") if key in condition}
-        return await cls._find_one(owned, cls.read_projection)
+        identity: Row = {field: query_filter[field] for field in ("_id", "user_id") if field in query_filter}
+        return await cls._find_one(identity, cls.read_projection)
 
 
-def _is_duplicate(refused: DuplicateKeyError | BulkWriteError) -> bool:
-    wrong = (refused.details or {}).get("writeErrors", [])
-    return isinstance(refused, DuplicateKeyError) or any(error["code"] == _DUPLICATE_KEY for error in wrong)
+def _is_duplicate(error: DuplicateKeyError | BulkWriteError) -> bool:
+    write_errors = (error.details or {}).get("writeErrors", [])
+    return isinstance(error, DuplicateKeyError) or any(each["code"] == _DUPLICATE_KEY for each in write_errors)

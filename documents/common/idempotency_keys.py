@@ -1,4 +1,4 @@
-"""Requests that carry an Idempotency-Key: what they were, and what they were answered."""
+"""Idempotency keys: the requests that were sent with one, and their responses."""
 
 import secrets
 from datetime import UTC, datetime, timedelta
@@ -13,16 +13,16 @@ from documents.common.base import Row, StoredDocument
 
 RETENTION = timedelta(hours=24)
 LOCK_TIMEOUT = timedelta(seconds=30)
-"""How long a request may be under way before its retry does the work: whoever was at it has died."""
+"""A lock that is older was left by a process that died or hangs. A retry may then acquire it."""
 
-_LONG_AGO = naive_utc(datetime(1970, 1, 1, tzinfo=UTC))
+_RELEASED_AT = naive_utc(datetime(1970, 1, 1, tzinfo=UTC))
 
 
 class IdempotencyKey(StoredDocument):
-    """One key of a user. The ids of whatever the request makes derive from `seed`, at every try of it.
+    """An idempotency key of a user. All attempts of a request derive the ids of new documents from `seed`.
 
-    `subject` is the entry that the work is about to end, `done` what was answered to its parts so far;
-    `answer` is there once all of it is done.
+    `taken_at` is the time of the lock, `subject` the entry that the request is going to end, and `done` the
+    results of the parts completed so far. `answer` is the response; it is null until the request is complete.
     """
 
     user_id: PydanticObjectId
@@ -36,7 +36,7 @@ class IdempotencyKey(StoredDocument):
     created_at: datetime
 
     class Settings:
-        """The collection and its indexes: one that keeps a key unique, one that ends it."""
+        """The collection and its indexes: a unique index on user and key, and a TTL index."""
 
         name = "idempotency_keys"
         indexes: ClassVar = [
@@ -48,7 +48,7 @@ class IdempotencyKey(StoredDocument):
 
     @classmethod
     def new(cls, user_id: ObjectId, *, key: str, fingerprint: str) -> Self:
-        """The key of a request that begins now, not stored yet."""
+        """Return a key that the caller has locked, not stored yet."""
         now = naive_utc(utc_now())
         return cls(
             id=ObjectId(),
@@ -65,59 +65,60 @@ class IdempotencyKey(StoredDocument):
 
     @classmethod
     async def find_by_key(cls, user_id: ObjectId, key: str) -> Row | None:
-        """The key as it was used before, its time over or not."""
+        """Return the stored key, which may have expired."""
         return await cls._find_one({"user_id": user_id, "key": key})
 
     @classmethod
-    def is_expired(cls, known: Row) -> bool:
-        """Whether its 24 hours are over, though the database may not have removed it yet."""
-        return bool(known["created_at"] <= naive_utc(utc_now() - RETENTION))
+    def is_expired(cls, stored: Row) -> bool:
+        """Return whether the retention is over. The TTL index may not have removed the key yet."""
+        return bool(stored["created_at"] <= naive_utc(utc_now() - RETENTION))
 
     @classmethod
-    def is_in_progress(cls, known: Row) -> bool:
-        """Whether somebody is at it, as far as can be told."""
-        return known["answer"] is None and known["taken_at"] > naive_utc(utc_now() - LOCK_TIMEOUT)
+    def is_in_progress(cls, stored: Row) -> bool:
+        """Return whether an attempt holds the lock and has not stored a response yet."""
+        return stored["answer"] is None and stored["taken_at"] > naive_utc(utc_now() - LOCK_TIMEOUT)
 
     @classmethod
-    async def acquire(cls, known: Row) -> Row | None:
-        """The key in the hands of the caller; None when another retry was faster."""
+    async def acquire(cls, stored: Row) -> Row | None:
+        """Lock the key and return it, or None when another attempt has locked it first."""
         now = naive_utc(utc_now())
-        if not await cls._update_one(_hold_on(known), {"$set": {"taken_at": now}}):
+        if not await cls._update_one(_lock_filter(stored), {"$set": {"taken_at": now}}):
             return None
-        return {**known, "taken_at": now}
+        return {**stored, "taken_at": now}
 
     @classmethod
-    async def save_subject(cls, held: Row, subject: ObjectId) -> None:
-        """Keeps which entry the work is about to end."""
-        await cls._update_one(_hold_on(held), {"$set": {"subject": subject}})
+    async def save_subject(cls, locked: Row, subject: ObjectId) -> None:
+        """Store the id of the entry that the request is going to end."""
+        await cls._update_one(_lock_filter(locked), {"$set": {"subject": subject}})
 
     @classmethod
-    async def save_part(cls, held: Row, part: dict[str, Any]) -> bool:
-        """Keeps what the next part of the request was answered, and holds the key as if it was taken just now.
+    async def save_part(cls, locked: Row, part: dict[str, Any]) -> bool:
+        """Store the result of the next part and renew the lock, also in `locked`.
 
-        `held` says so then. False when another try has taken the key over.
+        Returns False when another attempt has acquired the lock.
         """
         now = naive_utc(utc_now())
-        kept = await cls._update_one(_hold_on(held), {"$push": {"done": part}, "$set": {"taken_at": now}})
-        if kept:
-            held["taken_at"] = now
-        return kept
+        is_saved = await cls._update_one(_lock_filter(locked), {"$push": {"done": part}, "$set": {"taken_at": now}})
+        if is_saved:
+            locked["taken_at"] = now
+        return is_saved
 
     @classmethod
-    async def save_response(cls, held: Row, answer: dict[str, Any]) -> bool:
-        """Keeps what the request was answered; False when another try has taken the key over."""
-        return await cls._update_one(_hold_on(held), {"$set": {"answer": answer, "done": []}})
+    async def save_response(cls, locked: Row, response: dict[str, Any]) -> bool:
+        """Store the response. Returns False when another attempt has acquired the lock."""
+        return await cls._update_one(_lock_filter(locked), {"$set": {"answer": response, "done": []}})
 
     @classmethod
-    async def release(cls, held: Row) -> None:
-        """Leaves the work, done or not, to the next try."""
-        await cls._update_one(_hold_on(held), {"$set": {"taken_at": _LONG_AGO}})
+    async def release(cls, locked: Row) -> None:
+        """Release the lock, so that a retry can acquire it at once."""
+        await cls._update_one(_lock_filter(locked), {"$set": {"taken_at": _RELEASED_AT}})
 
     @classmethod
-    async def discard(cls, held: Row) -> None:
-        """Makes the key as if it had never been used."""
-        await cls._delete_one(_hold_on(held))
+    async def discard(cls, stored: Row) -> None:
+        """Delete the key, so that it can be used again."""
+        await cls._delete_one(_lock_filter(stored))
 
 
-def _hold_on(known: Row) -> Row:
-    return {field: known[field] for field in ("_id", "user_id", "taken_at")}
+def _lock_filter(stored: Row) -> Row:
+    """Return the filter that matches the key as long as nobody else has locked it since it was read."""
+    return {field: stored[field] for field in ("_id", "user_id", "taken_at")}

@@ -1,4 +1,7 @@
-"""What the database itself refuses, in a mongo shell too: a $jsonSchema, made from the fields of a document."""
+"""The $jsonSchema validators, generated from the fields of the document classes.
+
+The database enforces them for every client, including a mongo shell.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -15,12 +18,12 @@ from app.clock import rfc3339
 from documents.common.base import Row
 
 SCHEMA_VERSION = 2
-"""One more with every release that changes a stored field: a service of an earlier one leaves the validators alone."""
+"""Increase it with every release that changes a stored field. An older release does not replace newer validators."""
 
 _BSON_TYPES: dict[type, list[str]] = {
     ObjectId: ["objectId"],
     str: ["string"],
-    bool: ["bool"],  # before int, which Python makes it a kind of
+    bool: ["bool"],  # before int, because bool is a subclass of int
     int: ["int", "long"],
     float: ["double"],
     datetime: ["date"],
@@ -28,60 +31,61 @@ _BSON_TYPES: dict[type, list[str]] = {
     dict: ["object"],
     NoneType: ["null"],
 }
-_NAMES: dict[type, str] = {
+_TYPE_NAMES: dict[type, str] = {
     Int64: "long",
     list: "array",
     **{kind: names[0] for kind, names in _BSON_TYPES.items()},
 }
-_MAX_SHOWN_LENGTH = 60
+_MAX_VALUE_LENGTH = 60
 _LIMITS = {"ge": "minimum", "le": "maximum"}
-_LIMITS_OF_A_TEXT = _LIMITS | {"min_length": "minLength", "max_length": "maxLength"}
-_LIMITS_OF_A_LIST = _LIMITS | {"min_length": "minItems", "max_length": "maxItems"}
+_STRING_LIMITS = _LIMITS | {"min_length": "minLength", "max_length": "maxLength"}
+_LIST_LIMITS = _LIMITS | {"min_length": "minItems", "max_length": "maxItems"}
 
 
 def schema_of(model: type[BaseModel]) -> Row:
-    """The $jsonSchema of what the model stores: each field of its type, none missing, none unknown.
+    """Return the $jsonSchema of the documents that a model stores.
 
-    A field that is None unless it is given is absent then; it is never null.
+    It requires every field, with its type, and allows no others. A field with the default None is optional
+    and never null.
     """
     stored = {field.alias or name: field for name, field in model.model_fields.items() if not field.exclude}
     return {
         "bsonType": ["object"],
-        "required": [name for name, field in stored.items() if not _may_be_absent(field)],
-        "properties": {name: _field(field) for name, field in stored.items()},
+        "required": [name for name, field in stored.items() if not _is_optional(field)],
+        "properties": {name: _field_schema(field) for name, field in stored.items()},
         "additionalProperties": False,
     }
 
 
-def _may_be_absent(field: FieldInfo) -> bool:
+def _is_optional(field: FieldInfo) -> bool:
     return not field.is_required() and field.get_default() is None
 
 
-def _field(field: FieldInfo) -> Row:
-    schema = _type(field.annotation)
-    if _may_be_absent(field):
+def _field_schema(field: FieldInfo) -> Row:
+    schema = _type_schema(field.annotation)
+    if _is_optional(field):
         schema = _without_null(schema)
     return schema | _limits(field.metadata, schema)
 
 
-def _type(annotation: Any) -> Row:
-    """The schema of a type. Raises TypeError for one that there is no rule for yet."""
+def _type_schema(annotation: Any) -> Row:
+    """Return the schema of a type. Raises TypeError for a type that is not supported yet."""
     origin, parts = get_origin(annotation), get_args(annotation)
     if isinstance(annotation, TypeAliasType):
-        return _type(annotation.__value__)
+        return _type_schema(annotation.__value__)
     if origin is Annotated:
-        schema = _type(parts[0])
+        schema = _type_schema(parts[0])
         return schema | _limits(parts[1:], schema)
     if origin is Literal:
         return {"enum": list(parts)}
     if origin in {Union, UnionType} and len(parts) == len((Any, None)) and NoneType in parts:
-        return _with_null(_type(next(part for part in parts if part is not NoneType)))
+        return _with_null(_type_schema(next(part for part in parts if part is not NoneType)))
     if origin is list:
-        return {"bsonType": ["array"], "items": _type(parts[0])}
-    return _plain(origin or annotation)
+        return {"bsonType": ["array"], "items": _type_schema(parts[0])}
+    return _plain_schema(origin or annotation)
 
 
-def _plain(annotation: Any) -> Row:
+def _plain_schema(annotation: Any) -> Row:
     if annotation is Any:
         return {}
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -104,78 +108,78 @@ def _without_null(schema: Row) -> Row:
     return {**schema, "bsonType": [name for name in schema["bsonType"] if name != "null"]}
 
 
-def _limits(marks: Iterable[Any], schema: Row) -> Row:
-    """The bounds that stand beside a type, in the words of $jsonSchema. Raises TypeError for another mark."""
-    words = _LIMITS_OF_A_LIST if "items" in schema else _LIMITS_OF_A_TEXT
+def _limits(metadata: Iterable[Any], schema: Row) -> Row:
+    """Return the limits in the metadata of a type as $jsonSchema keywords. Raises TypeError for other metadata."""
+    keywords = _LIST_LIMITS if "items" in schema else _STRING_LIMITS
     limits: Row = {}
-    for mark in marks:
-        if isinstance(mark, FieldInfo):
-            limits |= _limits(mark.metadata, schema)
+    for constraint in metadata:
+        if isinstance(constraint, FieldInfo):
+            limits |= _limits(constraint.metadata, schema)
             continue
-        for name, bound in asdict(mark).items():
-            if name not in words:
-                raise TypeError(f"no validator is known for {mark}")
-            limits[words[name]] = bound
+        for name, bound in asdict(constraint).items():
+            if name not in keywords:
+                raise TypeError(f"no validator is known for {constraint}")
+            limits[keywords[name]] = bound
     return limits
 
 
 @dataclass(frozen=True, slots=True)
 class SchemaViolation:
-    """What the validator refuses about a document: where, as a mongo shell writes it, and why."""
+    """A violation of a schema: the path of the value in dot notation, and what is wrong."""
 
-    at: str
-    says: str
+    path: str
+    message: str
 
 
-def schema_violations(schema: Row, value: Any, at: str = "") -> Iterator[SchemaViolation]:
-    """What the database would refuse about a value of this schema, so that it can be said in words."""
+def schema_violations(schema: Row, value: Any, path: str = "") -> Iterator[SchemaViolation]:
+    """Yield what the validator of the database would reject about a value, in words."""
     if "enum" in schema and value not in schema["enum"]:
         yield SchemaViolation(
-            at, f"is {format_value(value)}, not one of {', '.join(map(format_value, schema['enum']))}"
+            path, f"is {format_value(value)}, not one of {', '.join(map(format_value, schema['enum']))}"
         )
     name = _bson_type(value)
     if name not in schema.get("bsonType", [name]):
-        yield SchemaViolation(at, f"is of the type {name}, not {' or '.join(schema['bsonType'])}")
+        yield SchemaViolation(path, f"is of the type {name}, not {' or '.join(schema['bsonType'])}")
         return
-    yield from (SchemaViolation(at, says) for says in _out_of_bounds(schema, value))
+    yield from (SchemaViolation(path, message) for message in _limit_violations(schema, value))
     if isinstance(value, dict) and "properties" in schema:
-        yield from _mistaken_fields(schema, value, f"{at}." if at else "")
+        yield from _field_violations(schema, value, f"{path}." if path else "")
     if isinstance(value, list) and "items" in schema:
         for number, item in enumerate(value):
-            yield from schema_violations(schema["items"], item, f"{at}.{number}")
+            yield from schema_violations(schema["items"], item, f"{path}.{number}")
 
 
 def format_value(value: Any) -> str:
-    """A value as a line of text can hold it."""
+    """Return a short text for a value, in one line."""
     if isinstance(value, datetime):
         return rfc3339(value)
     text = str(value) if isinstance(value, ObjectId) else repr(value)
-    return text if len(text) <= _MAX_SHOWN_LENGTH else f"{text[:_MAX_SHOWN_LENGTH]}..."
+    return text if len(text) <= _MAX_VALUE_LENGTH else f"{text[:_MAX_VALUE_LENGTH]}..."
 
 
 def _bson_type(value: Any) -> str:
-    return _NAMES.get(type(value), type(value).__name__)
+    return _TYPE_NAMES.get(type(value), type(value).__name__)
 
 
-def _mistaken_fields(schema: Row, value: Row, before: str) -> Iterator[SchemaViolation]:
+def _field_violations(schema: Row, value: Row, prefix: str) -> Iterator[SchemaViolation]:
     for field in schema["required"]:
         if field not in value:
-            yield SchemaViolation(before + field, "is missing")
+            yield SchemaViolation(prefix + field, "is missing")
     for field, inner in value.items():
         if field in schema["properties"]:
-            yield from schema_violations(schema["properties"][field], inner, before + field)
+            yield from schema_violations(schema["properties"][field], inner, prefix + field)
         else:
-            yield SchemaViolation(before + format_value(field), "is not a field that there is")
+            yield SchemaViolation(prefix + format_value(field), "is not a known field")
 
 
-def _out_of_bounds(schema: Row, value: Any) -> Iterator[str]:
+def _limit_violations(schema: Row, value: Any) -> Iterator[str]:
     measure = len(value) if isinstance(value, str | list) else value
     if not isinstance(measure, int | float):
         return
-    least = [schema[word] for word in ("minimum", "minLength", "minItems") if word in schema]
-    most = [schema[word] for word in ("maximum", "maxLength", "maxItems") if word in schema]
+    minimums = [schema[keyword] for keyword in ("minimum", "minLength", "minItems") if keyword in schema]
+    maximums = [schema[keyword] for keyword in ("maximum", "maxLength", "maxItems") if keyword in schema]
     what = "is" if measure is value else "has the length"
-    if least and measure < max(least):
-        yield f"{what} {measure}, less than {max(least)}"
-    if most and measure > min(most):
-        yield f"{what} {measure}, more than {min(most)}"
+    if minimums and measure < max(minimums):
+        yield f"{what} {measure}, less than {max(minimums)}"
+    if maximums and measure > min(maximums):
+        yield f"{what} {measure}, more than {min(maximums)}"

@@ -1,4 +1,4 @@
-"""Several changes as one: all of them are kept, or none."""
+"""Transactions: several writes that are committed together or not at all."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,72 +17,71 @@ from app.errors import DatabaseUnavailableError
 
 T = TypeVar("T")
 
-_ENDING_SECONDS = 0.5
-"""How long a transaction that is given up waits for the database to hear of it."""
+_ABORT_TIMEOUT_SECONDS = 0.5
 
 _NO_SUCH_TRANSACTION = 251
 
-_WRITE_CONFLICTS = {112, 16777220}
-"""MongoDB labels a write conflict as transient. Other engines that speak its protocol only give its code, the second
-one for PostgreSQL's own."""
+_WRITE_CONFLICT_CODES = {112, 16777220}
+"""MongoDB labels a write conflict as a transient transaction error. Other servers that implement its protocol may
+only send the code. The second one is that of a server on PostgreSQL."""
 
-_under_way: ContextVar[AsyncIOMotorClientSession | None] = ContextVar("transaction_under_way", default=None)
+_session: ContextVar[AsyncIOMotorClientSession | None] = ContextVar("transaction_session", default=None)
 
 
 class WriteConflictError(Exception):
-    """What a transaction has read is no longer so: it is to be tried again from its beginning."""
+    """Data that the transaction has read was changed by others. The transaction must be retried from its beginning."""
 
 
 def current_session() -> AsyncIOMotorClientSession | None:
-    """The session of the transaction that the caller is part of, or None. Every call of the driver takes it."""
-    return _under_way.get()
+    """Return the session of the current transaction, or None. Pass it to every call of the driver."""
+    return _session.get()
 
 
 async def transaction(client: Client, work: Callable[[], Awaitable[T | None]]) -> T | None:
-    """What `work` answers, once all that it wrote is kept.
+    """Run `work` in a transaction, commit it, and return its result.
 
-    None says that nothing was kept: `work` answered None, or another change came in between. Inside
-    of another transaction the work is a part of that one. Raises whatever `work` raises, and then
-    nothing was kept either.
+    The transaction is aborted, and None is returned, when `work` returns None or when a concurrent write
+    conflicts with it. An exception of `work` aborts it too, and is raised. Inside another transaction, `work`
+    becomes a part of that one.
     """
-    if _under_way.get() is not None:
+    if _session.get() is not None:
         return await work()
     session = await with_deadline(client.start_session())
-    mark = _under_way.set(session)
+    token = _session.set(session)
     try:
         session.start_transaction(read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority"))
-        answer = await work()
-        if answer is not None:
+        result = await work()
+        if result is not None:
             await _commit(session)
     except WriteConflictError:
         return None
     except PyMongoError as error:
-        if not _is_another_change(error):
+        if not _is_conflict(error):
             raise
         return None
     else:
-        return answer
+        return result
     finally:
-        _under_way.reset(mark)
-        await _end(session)
+        _session.reset(token)
+        await _end_session(session)
 
 
-def _is_another_change(error: PyMongoError) -> bool:
-    """Whether a transaction was given up since another one changed the same: it may be done again."""
+def _is_conflict(error: PyMongoError) -> bool:
+    """Return whether a concurrent write aborted the transaction, so that it can be retried."""
     if isinstance(error, ConnectionFailure):
         return False
     if error.has_error_label("TransientTransactionError"):
         return True
     if isinstance(error, BulkWriteError):
-        return any(wrong["code"] in _WRITE_CONFLICTS for wrong in error.details.get("writeErrors", ()))
-    return isinstance(error, OperationFailure) and error.code in _WRITE_CONFLICTS
+        return any(each["code"] in _WRITE_CONFLICT_CODES for each in error.details.get("writeErrors", ()))
+    return isinstance(error, OperationFailure) and error.code in _WRITE_CONFLICT_CODES
 
 
 async def _commit(session: AsyncIOMotorClientSession) -> None:
-    """Keeps what was written. Raises DatabaseUnavailableError when nobody can tell whether it was kept.
+    """Commit the transaction. Raises DatabaseUnavailableError when the outcome is unknown.
 
-    The driver asks twice. An embedded store that has died in between knows nothing of the transaction any more, kept
-    or not: then it is not to be done again.
+    The driver retries a commit once. If the embedded store was restarted in between, it no longer knows the
+    transaction, whether it was committed or not. Such a transaction must not be retried.
     """
     try:
         await with_deadline(session.commit_transaction())
@@ -92,8 +91,11 @@ async def _commit(session: AsyncIOMotorClientSession) -> None:
         raise DatabaseUnavailableError from error
 
 
-async def _end(session: AsyncIOMotorClientSession) -> None:
-    """Gives up what was not committed, so that nobody waits for it; a silent database gives it up by itself."""
+async def _end_session(session: AsyncIOMotorClientSession) -> None:
+    """Abort the transaction unless it was committed, so that it blocks no other writes.
+
+    If the database does not respond, the transaction expires there by itself.
+    """
     with suppress(PyMongoError, TimeoutError):
-        async with asyncio.timeout(_ENDING_SECONDS):
+        async with asyncio.timeout(_ABORT_TIMEOUT_SECONDS):
             await session.end_session()

@@ -1,4 +1,4 @@
-"""The user on whose behalf a request is made."""
+"""The user on whose behalf a service call runs."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,10 @@ from documents.common.base import Row
 
 @dataclass(frozen=True, slots=True)
 class ActingUser:
-    """The user who is asking, with what the services go by.
+    """The authenticated user, with the settings that the services need.
 
-    `session_id` is that of who has signed in; `scopes` are those of an API token, None where all may be done.
+    `session_id` is set when the user signed in with a password. `scopes` are those of an API token;
+    None means that all scopes are granted.
     """
 
     id: ObjectId
@@ -27,7 +28,7 @@ class ActingUser:
 
 
 def acting_user(user: Row, *, session_id: ObjectId | None = None, scopes: frozenset[Scope] | None = None) -> ActingUser:
-    """A stored user as one who is asking."""
+    """Return the ActingUser for a stored user."""
     return ActingUser(
         id=user["_id"],
         timezone=user["timezone"],

@@ -1,4 +1,4 @@
-"""When a day begins, somewhere: pure functions of days and zones, exact where clocks are changed."""
+"""Calendar days of a time zone: pure functions that are exact across changes of the UTC offset."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
@@ -12,34 +12,34 @@ _1970 = date(1970, 1, 1).toordinal()
 
 
 def start_of_day(day: date, zone: ZoneInfo) -> datetime:
-    """The first instant at which the calendar of the zone shows this day or a later one; aware, in UTC.
+    """Return the first instant at which the zone's local date is this day or a later one; aware, in UTC.
 
-    So each instant belongs to exactly one of the stretches [first_instant(day), first_instant(next
-    day)). Where midnight was skipped the day begins when the clocks jumped; a day that was skipped
-    as a whole is empty; a midnight that comes twice counts when it comes first.
+    Each instant therefore belongs to exactly one range [start_of_day(day), start_of_day(next day)). If the
+    clocks skip midnight, the day begins at the jump. If they skip a whole day, its range is empty. If
+    midnight occurs twice, the first one counts.
     """
     midnight = datetime.combine(day, time.min, zone).astimezone(UTC)
-    if _clock(midnight, zone) == datetime.combine(day, time.min):
+    if _local_time(midnight, zone) == datetime.combine(day, time.min):
         return midnight
-    # There was none: the zone has reckoned with the offset before the jump, and so named an instant after it.
-    before = datetime.combine(day, time(fold=1), zone).astimezone(UTC)
-    seconds = range(int(before.timestamp()), int(midnight.timestamp()))
+    # Midnight was skipped. With fold=0 zoneinfo applies the offset before the jump, which gives an instant after it.
+    before_jump = datetime.combine(day, time(fold=1), zone).astimezone(UTC)
+    seconds = range(int(before_jump.timestamp()), int(midnight.timestamp()))
     jump = bisect_left(
         seconds,
         datetime.combine(day, time.min),
-        key=lambda second: _clock(datetime.fromtimestamp(second, UTC), zone),
+        key=lambda second: _local_time(datetime.fromtimestamp(second, UTC), zone),
     )
     return datetime.fromtimestamp(seconds.start + jump, UTC)
 
 
-def _clock(instant: datetime, zone: ZoneInfo) -> datetime:
-    """What a clock on the wall shows: an instant without its zone."""
-    shown = instant.astimezone(zone)
-    return datetime.combine(shown, shown.time())
+def _local_time(instant: datetime, zone: ZoneInfo) -> datetime:
+    """Return the naive local time of an instant."""
+    local = instant.astimezone(zone)
+    return datetime.combine(local, local.time())
 
 
 class LocalDay(NamedTuple):
-    """A day of a zone, [begin, end) in seconds since 1970; a skipped one is empty."""
+    """A day of a zone, [begin, end) in seconds since 1970. A skipped day is empty."""
 
     date: date
     begin: int
@@ -47,27 +47,30 @@ class LocalDay(NamedTuple):
 
 
 class LocalDays:
-    """The days of a zone, between the years 1970 and 9998. A day that was looked for once is known from then on."""
+    """The days of a zone, for the years 1970 to 9998. Computed days are cached."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         self.zone = zone
         self._begins: dict[date, int] = {}
-        self._around: dict[int, list[LocalDay]] = {}
+        self._days_by_utc_day: dict[int, list[LocalDay]] = {}
 
     def day(self, day: date) -> LocalDay:
-        """The day of this date."""
+        """Return the day of a date."""
         return LocalDay(day, self._begin(day), self._begin(day + _ONE_DAY))
 
     def day_at(self, second: int) -> LocalDay:
-        """The day that an instant belongs to, in seconds since 1970."""
+        """Return the day that contains an instant, given in seconds since 1970."""
         number = second // DAY_SECONDS
-        for day in self._around.get(number) or self._look_around(number):
+        for day in self._days_by_utc_day.get(number) or self._find_days(number):
             if second < day.end:
                 break
         return day
 
     def split_at_midnight(self, begin: int, end: int) -> Iterable[tuple[date, int, int]]:
-        """The parts of [begin, end), cut at each midnight, each with the date of its day; one part of an empty one."""
+        """Split the range [begin, end) at each midnight. Return (date, begin, end) of each part.
+
+        An empty range has one part.
+        """
         day = self.day_at(begin)
         return ((day.date, begin, end),) if end <= day.end else self._parts(day, begin, end)
 
@@ -84,11 +87,11 @@ class LocalDays:
             begin = self._begins[day] = int(start_of_day(day, self.zone).timestamp())
         return begin
 
-    def _look_around(self, number: int) -> list[LocalDay]:
-        """The days, none of them empty, that share a part of this day of UTC, by its number since 1970."""
+    def _find_days(self, number: int) -> list[LocalDay]:
+        """Return the non-empty local days that overlap a UTC day, which is given by its number since 1970."""
         utc = date.fromordinal(_1970 + number)
         since, until = number * DAY_SECONDS, (number + 1) * DAY_SECONDS
-        # No offset is larger than a day but for a few minutes of some zones: two days either way are enough.
+        # Offsets exceed a day by at most a few minutes, so two days in each direction are enough.
         days = (self.day(utc + timedelta(days=distance)) for distance in range(-2, 3))
-        self._around[number] = [day for day in days if max(day.begin, since) < min(day.end, until)]
-        return self._around[number]
+        self._days_by_utc_day[number] = [day for day in days if max(day.begin, since) < min(day.end, until)]
+        return self._days_by_utc_day[number]

@@ -1,4 +1,4 @@
-"""How long a change is tried again when others keep getting in before it."""
+"""Retries of optimistic updates and of transactions after write conflicts."""
 
 import asyncio
 import random
@@ -15,59 +15,59 @@ from documents.common.transactions import WriteConflictError, current_session
 T = TypeVar("T")
 
 CONTENTION_SECONDS = 5.0
-TOO_MANY_CONFLICTS = "Too many changes of the same thing at once. Try again in a moment."
-_MAX_PAUSE_LENGTH = 0.01
+TOO_MANY_CONFLICTS = "Too many concurrent changes to the same resource. Try again in a moment."
+_MAX_PAUSE_SECONDS = 0.01
 
-_lines: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
-"""Where those stand who did not succeed at first: one after the other, so that each has its turn."""
+_retry_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+"""One lock per event loop. Retries run one at a time, so that each competes with first attempts only."""
 
 
 async def retry_on_conflict(attempt: Callable[[], Awaitable[T | None]]) -> T:
-    """The first answer of `attempt` that is not None: None says that the document moved on in between.
+    """Call `attempt` until it returns a result, for at most CONTENTION_SECONDS.
 
-    Inside of a transaction there is one attempt, since nothing moves there: the transaction as a whole
-    is tried again. Raises DatabaseUnavailableError after 5 s, and whatever `attempt` raises.
+    `attempt` returns None when the document has changed since it was read. Inside a transaction there is one
+    attempt only, because a transaction reads from a snapshot: the transaction as a whole is retried.
+
+    Raises DatabaseUnavailableError when the time is over, and any exception of `attempt`.
     """
+    result = await attempt()
+    if result is not None:
+        return result
     if current_session() is not None:
-        settled = await attempt()
-        if settled is None:
-            raise WriteConflictError
-        return settled
-    settled = await attempt()
-    return settled if settled is not None else await _settled_in_turn(attempt)
+        raise WriteConflictError
+    return await _retry_one_at_a_time(attempt)
 
 
-async def _settled_in_turn(attempt: Callable[[], Awaitable[T | None]]) -> T:
-    """The same from the second attempt on. The first of the line is in nobody's way but that of newcomers."""
-    give_up = monotonic() + CONTENTION_SECONDS
-    line = _lines.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+async def _retry_one_at_a_time(attempt: Callable[[], Awaitable[T | None]]) -> T:
+    deadline = monotonic() + CONTENTION_SECONDS
+    lock = _retry_locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
     try:
         async with asyncio.timeout(CONTENTION_SECONDS):
-            await line.acquire()
+            await lock.acquire()
     except TimeoutError:
         raise DatabaseUnavailableError(TOO_MANY_CONFLICTS) from None
     try:
-        while monotonic() < give_up:
-            settled = await attempt()
-            if settled is not None:
-                return settled
-            await asyncio.sleep(random.uniform(0, _MAX_PAUSE_LENGTH))  # noqa: S311 -- spreads the tries, guards nothing
+        while monotonic() < deadline:
+            result = await attempt()
+            if result is not None:
+                return result
+            await asyncio.sleep(random.uniform(0, _MAX_PAUSE_SECONDS))  # noqa: S311 -- jitter, not a secret
     finally:
-        line.release()
+        lock.release()
     raise DatabaseUnavailableError(TOO_MANY_CONFLICTS)
 
 
 async def retry_transaction(attempt: Callable[[], Awaitable[T | None]]) -> T:
-    """The same of an attempt that is one transaction: all that it writes is kept, or nothing.
+    """Run `attempt` in a transaction, and retry it as `retry_on_conflict` does.
 
-    A unique index that refuses it says that another write came first. So it is also where nothing is
-    there twice: the embedded store says it of two transactions that change the same document.
+    A refusal by a unique index counts as a conflict: another transaction inserted the document first. The
+    embedded store also reports two transactions that change the same document in this way.
     """
 
-    async def as_one() -> T | None:
+    async def in_transaction() -> T | None:
         try:
-            return await IdempotencyKey.run_in_transaction(attempt)  # the transaction is of the whole database
+            return await IdempotencyKey.run_in_transaction(attempt)  # any document class: the transaction spans all
         except DuplicateError:
             return None
 
-    return await retry_on_conflict(as_one)
+    return await retry_on_conflict(in_transaction)

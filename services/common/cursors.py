@@ -1,4 +1,7 @@
-"""Cursors: where a page ended, so that the next begins right after it, whatever was inserted since."""
+"""Pagination cursors. A cursor holds the position of a page's last item, so the next page begins right after it.
+
+Items that are inserted in the meantime do not shift the pages.
+"""
 
 import base64
 import binascii
@@ -24,9 +27,9 @@ _MAX_NUMBER = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The last item of a page: its value of the sort key, and its id where others may have the same value.
+    """The position of an item in a list: its sort value, and its id if several items can have the same value.
 
-    The value is a stored instant, an id, a text, a number or None.
+    The value is a stored instant (naive UTC), an ObjectId, a string, an integer or None.
     """
 
     value: Any
@@ -34,60 +37,60 @@ class Position:
 
 
 class InvalidCursorError(ValidationError):
-    """The cursor was changed, or belongs to another list."""
+    """The cursor was altered, or belongs to another list."""
 
     def __init__(self) -> None:
-        wrong = "is not a cursor of this list: it was changed, or the sort or a filter is another one"
-        super().__init__(errors=(FieldError(wrong, parameter="cursor"),))
+        detail = "is not a cursor of this list: it was altered, or the sort order or a filter has changed"
+        super().__init__(errors=(FieldError(detail, parameter="cursor"),))
 
 
 def cursor_scope(list_name: str, user_id: ObjectId, query: BaseModel) -> bytes:
-    """What a cursor belongs to: everything of the query that decides which items come, and in which order."""
-    asked = query.model_dump(mode="json", exclude={"limit", "cursor"})
-    said = orjson.dumps([list_name, asked], option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(user_id.binary + said).digest()
+    """Return a digest of all that determines the items of a list and their order: the owner, filters and sort."""
+    parameters = query.model_dump(mode="json", exclude={"limit", "cursor"})
+    serialized = orjson.dumps([list_name, parameters], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(user_id.binary + serialized).digest()
 
 
 def page_of(
-    found: list[Item], *, limit: int, position: Callable[[Item], Position], scope: bytes
+    items: list[Item], *, limit: int, position: Callable[[Item], Position], scope: bytes
 ) -> tuple[list[Item], str | None]:
-    """The items of a page, and the cursor of the next one if more was found than the page holds."""
-    if len(found) <= limit:
-        return found, None
-    return found[:limit], encode_cursor(position(found[limit - 1]), scope=scope)
+    """Return at most `limit` items, and the cursor of the next page if there are more items."""
+    if len(items) <= limit:
+        return items, None
+    return items[:limit], encode_cursor(position(items[limit - 1]), scope=scope)
 
 
 def encode_cursor(position: Position, *, scope: bytes) -> str:
-    """The cursor of a position in the list that `scope` stands for: its owner, its sort and its filters."""
+    """Return the cursor of a position, valid in the list with this scope only (see `cursor_scope`)."""
     last_id = None if position.id is None else str(position.id)
-    said = orjson.dumps([*_told(position.value), last_id])
-    return base64.urlsafe_b64encode(_digest(said, scope) + said).decode()
+    payload = orjson.dumps([*_encode_value(position.value), last_id])
+    return base64.urlsafe_b64encode(_digest(payload, scope) + payload).decode()
 
 
 def decode_cursor(cursor: str, *, scope: bytes) -> Position:
-    """The position that a cursor of this very list stands for. Raises InvalidCursorError."""
+    """Return the position of a cursor of this list. Raises InvalidCursorError."""
     try:
         raw = base64.b64decode(cursor, altchars=b"-_", validate=True)
-        said = raw[_DIGEST_BYTES:]
-        if raw[:_DIGEST_BYTES] != _digest(said, scope):
+        payload = raw[_DIGEST_BYTES:]
+        if raw[:_DIGEST_BYTES] != _digest(payload, scope):
             raise InvalidCursorError
-        kind, value, last_id = orjson.loads(said)
-        position = Position(_understood(kind, value), None if last_id is None else ObjectId(last_id))
-    except (binascii.Error, ValueError, TypeError, OverflowError, InvalidId) as wrong:
-        raise InvalidCursorError from wrong
-    if encode_cursor(position, scope=scope) != cursor:  # there is one way to write it
+        kind, value, last_id = orjson.loads(payload)
+        position = Position(_decode_value(kind, value), None if last_id is None else ObjectId(last_id))
+    except (binascii.Error, ValueError, TypeError, OverflowError, InvalidId) as error:
+        raise InvalidCursorError from error
+    if encode_cursor(position, scope=scope) != cursor:  # accept the canonical encoding only
         raise InvalidCursorError
     return position
 
 
-def _told(value: Any) -> tuple[str, Any]:
-    """A value and its kind, as JSON has them."""
+def _encode_value(value: Any) -> tuple[str, Any]:
+    """Return the kind of a value, and the value as JSON can represent it."""
     if isinstance(value, datetime):
         return "instant", rfc3339(value)
     return ("id", str(value)) if isinstance(value, ObjectId) else ("plain", value)
 
 
-def _understood(kind: str, value: Any) -> Any:
+def _decode_value(kind: str, value: Any) -> Any:
     if kind == "instant":
         return naive_utc(datetime.fromisoformat(value))
     if kind == "id":
@@ -97,8 +100,8 @@ def _understood(kind: str, value: Any) -> Any:
     return value
 
 
-def _digest(said: bytes, scope: bytes) -> bytes:
-    # It finds changes and mix-ups; it need not be secret, since a position opens nothing that the owner may not see.
+def _digest(payload: bytes, scope: bytes) -> bytes:
+    # The digest detects altered and mixed-up cursors. It needs no secret: the query filters by owner in any case.
     return hashlib.blake2b(
-        said, digest_size=_DIGEST_BYTES, key=hashlib.blake2b(scope, digest_size=32).digest()
+        payload, digest_size=_DIGEST_BYTES, key=hashlib.blake2b(scope, digest_size=32).digest()
     ).digest()

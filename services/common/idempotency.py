@@ -1,4 +1,4 @@
-"""Requests that may be sent again: with the same Idempotency-Key the work is done once."""
+"""Idempotent requests: requests with the same Idempotency-Key are executed once."""
 
 import hashlib
 from collections.abc import Awaitable, Callable
@@ -17,148 +17,149 @@ from services.common.acting_user import ActingUser
 from services.common.concurrency import retry_on_conflict
 from services.common.values.versions import Versioned
 
-_REPLAYED = {"Idempotency-Replayed": "true"}
+_REPLAYED_HEADER = {"Idempotency-Replayed": "true"}
 
 
 class IdempotencyKeyReusedError(ValidationError):
-    """The key was sent with another request before."""
+    """The key was sent with a different request before."""
 
     code = "idempotency_key_reused"
 
     def __init__(self) -> None:
-        wrong = "was sent before, with another method, path, query or body"
-        super().__init__(errors=(FieldError(wrong, header="Idempotency-Key"),))
+        detail = "was sent before with a different method, path, query or body"
+        super().__init__(errors=(FieldError(detail, header="Idempotency-Key"),))
 
 
 class IdempotencyInProgressError(ConflictError):
-    """The request with this key is still under way."""
+    """An earlier request with this key is still in progress."""
 
     code = "idempotency_in_progress"
-    detail = "The request with this Idempotency-Key is still under way: ask again in a moment."
+    detail = "A request with this Idempotency-Key is still in progress. Try again in a moment."
 
 
 @dataclass(frozen=True, slots=True)
 class RequestKey:
-    """The Idempotency-Key of a request, and what tells this request from others: its method, address and body."""
+    """The Idempotency-Key of a request, and a fingerprint of its method, path, query and body."""
 
     key: str
     fingerprint: str
 
 
 class Attempt:
-    """One try at the work of a request.
+    """One attempt to execute a request.
 
-    `retried` says that a try before this one came to no answer: it may have done the work, a part of
-    it or nothing. `subject` is the entry that it was about to end, `done` what it was answered to the parts
-    of it that are done.
+    `is_retry` is true when an earlier attempt ended without a response: it may have done all of the work, a
+    part of it or none. `subject_id` is the time entry that the earlier attempt was going to end, and
+    `completed_parts` holds the results of the parts that it completed.
     """
 
-    def __init__(self, held: Row | None = None) -> None:
-        self._held = held
-        self.is_retry = held is not None and held["taken_at"] != held["created_at"]
-        self.subject_id: ObjectId | None = held["subject"] if held else None
-        self.completed_parts: list[Any] = held["done"] if held else []
+    def __init__(self, locked: Row | None = None) -> None:
+        self._locked = locked
+        self.is_retry = locked is not None and locked["taken_at"] != locked["created_at"]
+        self.subject_id: ObjectId | None = locked["subject"] if locked else None
+        self.completed_parts: list[Any] = locked["done"] if locked else []
 
     def new_id(self, part: int = 0) -> ObjectId:
-        """The id of the thing that is to be made: the same one at every try of a request that has a key."""
-        if self._held is None:
+        """Return the id for a document to create. All attempts of a request with a key get the same id."""
+        if self._locked is None:
             return ObjectId()
-        begun = int(aware_utc(self._held["created_at"]).timestamp())
-        rest = hashlib.blake2b(f"{self._held['seed']}/{part}".encode(), digest_size=8).digest()
-        return ObjectId(begun.to_bytes(4) + rest)
+        created_at = int(aware_utc(self._locked["created_at"]).timestamp())
+        suffix = hashlib.blake2b(f"{self._locked['seed']}/{part}".encode(), digest_size=8).digest()
+        return ObjectId(created_at.to_bytes(4) + suffix)
 
     async def save_subject(self, entry_id: ObjectId) -> None:
-        """Tells the next try which entry this one ends, in case that it comes to no answer."""
-        if self._held is not None:
-            await IdempotencyKey.save_subject(self._held, entry_id)
+        """Store the id of the entry that this attempt is going to end, for a retry to continue with."""
+        if self._locked is not None:
+            await IdempotencyKey.save_subject(self._locked, entry_id)
 
     async def save_part(self, part: Any) -> None:
-        """Keeps what the next part of the work was answered: the next try goes on after it.
+        """Store the result of the next part of the work. A retry continues after it.
 
-        However many parts there are, nobody takes over work that goes on. Raises
-        IdempotencyInProgressError when somebody has, since a part took too long.
+        Each call also renews the lock, so that a request with many parts is not taken over. Raises
+        IdempotencyInProgressError when another attempt has taken the work over, because a part took too long.
         """
-        if self._held is not None and not await IdempotencyKey.save_part(self._held, part):
+        if self._locked is not None and not await IdempotencyKey.save_part(self._locked, part):
             raise IdempotencyInProgressError
 
-    async def save_response(self, answer: Versioned) -> None:
-        """Keeps the answer in the transaction that does the work: both are there, or none.
+    async def save_response(self, response: Versioned) -> None:
+        """Store the response in the transaction that does the work, so that both are committed or neither.
 
-        Raises IdempotencyInProgressError when another try has taken the work over.
+        Raises IdempotencyInProgressError when another attempt has taken the work over.
         """
-        if self._held is not None and not await IdempotencyKey.save_response(self._held, _kept(answer)):
+        if self._locked is not None and not await IdempotencyKey.save_response(self._locked, _to_stored(response)):
             raise IdempotencyInProgressError
 
 
 async def run_once(
     user: ActingUser, request_key: RequestKey | None, do: Callable[[Attempt], Awaitable[Versioned]]
 ) -> Versioned:
-    """What `do` answers; a request that was sent with this key before gets the answer that was given then.
+    """Call `do` and return its response. If a response is stored under the request's key, return that one.
 
-    An answer and a conflict of state are kept for 24 hours, any other mistake of the caller is not.
-    Raises IdempotencyKeyReusedError, IdempotencyInProgressError, and whatever `do` raises.
+    Responses and conflicts (409) are stored for 24 hours, other client errors are not.
+    Raises IdempotencyKeyReusedError, IdempotencyInProgressError, and any exception of `do`.
     """
     if request_key is None:
         return await do(Attempt())
-    held = await _hold(user, request_key)
-    if held["answer"] is not None:
-        return _replayed(held["answer"])
+    locked = await _lock(user, request_key)
+    if locked["answer"] is not None:
+        return _replay(locked["answer"])
     try:
-        answer = await do(Attempt(held))
+        response = await do(Attempt(locked))
     except ServiceError as error:
-        await _settle_error(held, error)
+        await _store_error(locked, error)
         raise
     except Exception:
-        await _release(held)
+        await _release(locked)
         raise
-    await IdempotencyKey.save_response(held, _kept(answer))
-    return answer
+    await IdempotencyKey.save_response(locked, _to_stored(response))
+    return response
 
 
-def _kept(answer: Versioned) -> Row:
-    return {"body": answer.body, "version": answer.version, "created": answer.created}
+def _to_stored(response: Versioned) -> Row:
+    return {"body": response.body, "version": response.version, "created": response.created}
 
 
-async def _hold(user: ActingUser, sent: RequestKey) -> Row:
-    """The key with its answer, or in the hands of the caller."""
+async def _lock(user: ActingUser, request_key: RequestKey) -> Row:
+    """Lock the key for this request, and return it. If it holds a response already, return it without a lock."""
 
     async def attempt() -> Row | None:
         try:
-            return await IdempotencyKey.new(user.id, key=sent.key, fingerprint=sent.fingerprint).add()
+            return await IdempotencyKey.new(user.id, key=request_key.key, fingerprint=request_key.fingerprint).add()
         except DuplicateError:
-            known = await IdempotencyKey.find_by_key(user.id, sent.key)
-        if known is None:
+            stored = await IdempotencyKey.find_by_key(user.id, request_key.key)
+        if stored is None:
             return None
-        if IdempotencyKey.is_expired(known):
-            await IdempotencyKey.discard(known)
+        if IdempotencyKey.is_expired(stored):
+            await IdempotencyKey.discard(stored)
             return None
-        if known["fingerprint"] != sent.fingerprint:
+        if stored["fingerprint"] != request_key.fingerprint:
             raise IdempotencyKeyReusedError
-        if IdempotencyKey.is_in_progress(known):
+        if IdempotencyKey.is_in_progress(stored):
             raise IdempotencyInProgressError
-        return known if known["answer"] is not None else await IdempotencyKey.acquire(known)
+        return stored if stored["answer"] is not None else await IdempotencyKey.acquire(stored)
 
     return await retry_on_conflict(attempt)
 
 
-def _replayed(kept: Row) -> Versioned:
-    if "code" not in kept:
-        return Versioned(kept["body"], kept["version"], created=kept["created"], replayed=True)
-    kind = next(kind for kind in ConflictError.__subclasses__() if kind.code == kept["code"])
-    raise kind(kept["detail"], headers=_REPLAYED, **kept["extra"])
+def _replay(stored: Row) -> Versioned:
+    """Return the stored response, or raise the stored conflict."""
+    if "code" not in stored:
+        return Versioned(stored["body"], stored["version"], created=stored["created"], replayed=True)
+    error = next(error for error in ConflictError.__subclasses__() if error.code == stored["code"])
+    raise error(stored["detail"], headers=_REPLAYED_HEADER, **stored["extra"])
 
 
-async def _settle_error(held: Row, error: ServiceError) -> None:
+async def _store_error(locked: Row, error: ServiceError) -> None:
     if isinstance(error, ConflictError):
-        kept = {"code": error.code, "detail": str(error), "extra": error.extra}
-        await IdempotencyKey.save_response(held, kept)
+        stored = {"code": error.code, "detail": str(error), "extra": error.extra}
+        await IdempotencyKey.save_response(locked, stored)
     elif error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        await IdempotencyKey.discard(held)
+        await IdempotencyKey.discard(locked)
     else:
-        await _release(held)
+        await _release(locked)
 
 
-async def _release(held: Row) -> None:
-    # When even that fails, the retry takes it over after a while.
+async def _release(locked: Row) -> None:
+    # If the release fails too, the lock times out and a retry takes it over.
     with suppress(Exception):
-        await IdempotencyKey.release(held)
+        await IdempotencyKey.release(locked)

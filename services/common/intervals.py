@@ -1,4 +1,4 @@
-"""Arithmetic on time: pure functions of aware instants, in whole seconds."""
+"""Time intervals: pure functions of aware datetimes, in whole seconds."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,22 +8,25 @@ from app.clock import truncate_to_seconds
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A stretch of time, half-open: [started_at, ended_at). Two that meet do not overlap."""
+    """A half-open time interval [started_at, ended_at). Adjacent intervals do not overlap."""
 
     started_at: datetime
     ended_at: datetime
 
     @property
     def seconds(self) -> int:
-        """How long it is."""
+        """The length of the interval in seconds."""
         return seconds_between(self.started_at, self.ended_at)
 
 
 def seconds_between(start: datetime, end: datetime) -> int:
-    """The whole seconds from start to end; none when the end stands before the start."""
+    """Return the whole seconds from start to end, or 0 when end is before start."""
     return max(0, (end - start) // timedelta(seconds=1))
 
 
 def timer_interval(started_at: datetime, ended_at: datetime) -> Interval:
-    """What a timer has tracked: at least nothing, when the clock stands before its start."""
+    """Return the interval that a timer has tracked, with its end truncated to the second.
+
+    It is empty when the end is before the start, for example because the system clock was set back.
+    """
     return Interval(started_at, max(started_at, truncate_to_seconds(ended_at)))

@@ -1,4 +1,4 @@
-"""Work that takes its time and waits for nothing: done in a thread, so that others get their turns."""
+"""Running CPU-bound or blocking work in a thread."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,14 +8,14 @@ T = TypeVar("T")
 
 
 async def run_in_thread(work: Callable[[], T]) -> T:
-    """What the work answers.
+    """Run `work` in a thread, so that it does not block the event loop, and return its result.
 
-    Whoever gives up waiting for it waits nevertheless until it has ended: what it works on may be
-    taken away only then.
+    When the caller is cancelled, the cancellation is delivered only after the thread has ended. Until then
+    `work` may still use files and buffers that the caller closes or deletes.
     """
-    under_way = asyncio.ensure_future(asyncio.to_thread(work))
+    running = asyncio.ensure_future(asyncio.to_thread(work))
     try:
-        return await asyncio.shield(under_way)
+        return await asyncio.shield(running)
     except asyncio.CancelledError:
-        await asyncio.wait({under_way})
+        await asyncio.wait({running})
         raise

@@ -1,4 +1,4 @@
-"""Rounding of tracked time: a lens that a report looks through. What is stored never changes."""
+"""Rounding of tracked time and of amounts in reports. Stored values are never rounded."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,13 +14,13 @@ HOUR_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True)
 class Rounding:
-    """To whole multiples of so many minutes: the next one, the nearest one (a half goes up), or the one before."""
+    """Rounding to whole multiples of a number of minutes. `nearest` rounds a half up."""
 
     mode: RoundingMode
     minutes: int
 
     def apply(self, seconds: int) -> int:
-        """The seconds, rounded."""
+        """Return the seconds, rounded."""
         step = self.minutes * 60
         if self.mode == "up":
             return -(-seconds // step) * step
@@ -33,5 +33,5 @@ class Rounding:
 
 
 def amount_from_rate_seconds(rate_seconds: int | Fraction) -> int:
-    """What seconds at so much an hour cost, `rate_seconds` being the two multiplied: rounded half to even."""
+    """Return the amount for a sum of hourly rate times seconds, in minor units, rounded half to even."""
     return round(Fraction(rate_seconds, HOUR_SECONDS))

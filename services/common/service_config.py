@@ -1,4 +1,4 @@
-"""What a client may know of the service before anybody signs in."""
+"""The public configuration of the service, which a client may read without signing in."""
 
 from functools import cache
 from importlib.metadata import version
@@ -34,7 +34,7 @@ def _version() -> str:
 
 
 def read_config(settings: Settings) -> ServiceConfig:
-    """The answer about a service with these settings."""
+    """Return the public configuration for these settings."""
     return {
         "name": settings.app_name,
         "version": _version(),

@@ -196,7 +196,7 @@ async def _wrong_documents(document: type[StoredDocument]) -> AsyncIterator[Find
     """What is wrong with the documents of a collection, each by itself, and those of a user who does not exist."""
     name, schema = document.get_collection_name(), schema_of(document)
     async for row in iterate_rows(document):
-        wrong = [f"{mistake.at} {mistake.says}" for mistake in schema_violations(schema, row)]
+        wrong = [f"{violation.path} {violation.message}" for violation in schema_violations(schema, row)]
         for says in wrong or _contradictions(document, row):
             yield Finding(name, format_value(row["_id"]), says)
     if "user_id" in document.model_fields:

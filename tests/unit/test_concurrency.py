@@ -20,7 +20,7 @@ class TestAChangeThatMeetsOthers:
             nonlocal tries
             tries += 1
 
-        with pytest.raises(DatabaseUnavailableError, match="Too many changes"):
+        with pytest.raises(DatabaseUnavailableError, match="Too many concurrent changes"):
             await retry_on_conflict(attempt)
         assert tries > 1
 

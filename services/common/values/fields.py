@@ -1,4 +1,4 @@
-"""The kinds of value that requests and answers are made of, each with its rule in one place."""
+"""The field types of request and response models, each with its validation."""
 
 import re
 from datetime import UTC, date, datetime
@@ -26,7 +26,7 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 MIN_YEAR, MAX_YEAR = 1970, 9998
-_ZONES = frozenset(available_timezones() - {"localtime", "Factory"})  # these two name no place
+_ZONES = frozenset(available_timezones() - {"localtime", "Factory"})  # not names of a zone
 MAX_TITLE_LENGTH = 200
 MAX_NAME_LENGTH = 200
 MAX_DESCRIPTION_LENGTH = 20_000
@@ -35,11 +35,11 @@ MAX_PASSWORD_LENGTH = 128
 MAX_TAGS = 10
 MAX_TAG_LENGTH = 50
 MAX_CURSOR_LENGTH = 2000
-"""A cursor holds a value of the sort key; a title of 200 characters may take 1,200 bytes in JSON."""
+"""A cursor contains a sort value: a title of 200 characters can take 1,200 bytes in JSON."""
 
 
 class RequestModel(BaseModel):
-    """What a client sends: nothing is ignored, nothing is coerced."""
+    """The base of request bodies. Unknown fields are refused, and values are not coerced."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -52,7 +52,7 @@ class EmptyBody(RequestModel):
 
 def _zone(value: str) -> str:
     if value not in _ZONES:
-        raise ValueError("is not the name of an IANA time zone, such as Europe/Berlin")
+        raise ValueError("is not the name of an IANA time zone (example: Europe/Berlin)")
     return value
 
 
@@ -66,49 +66,49 @@ def _instant(value: object) -> datetime:
         return value
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise ValueError(
-            "is not an RFC 3339 instant with an offset, such as 2026-11-18T09:00:00Z (in a URL write + as %2B)"
+            "is not an RFC 3339 instant with an offset (example: 2026-11-18T09:00:00Z; in a URL write + as %2B)"
         )
     try:
         parsed = datetime.fromisoformat(value.upper()).astimezone(UTC)
-    except (ValueError, OverflowError) as wrong:
-        raise ValueError("is not an instant of the calendar") from wrong
-    _require_a_known_year(parsed)
+    except (ValueError, OverflowError) as error:
+        raise ValueError("is not a valid date and time") from error
+    _require_supported_year(parsed)
     return truncate_to_milliseconds(parsed)
 
 
-def _moment(value: object) -> datetime | date:
+def _instant_or_date(value: object) -> datetime | date:
     if isinstance(value, str) and _RFC3339.fullmatch(value):
         return _instant(value)
     if not isinstance(value, str) or not _DAY.fullmatch(value):
         raise ValueError(
-            "is neither a date, such as 2026-11-18, nor an RFC 3339 instant with an offset, such as "
-            "2026-11-18T09:00:00Z (in a URL write + as %2B)"
+            "is neither a date (example: 2026-11-18) nor an RFC 3339 instant with an offset "
+            "(example: 2026-11-18T09:00:00Z; in a URL write + as %2B)"
         )
     return _day(value)
 
 
 def _day(value: object) -> date:
     if not isinstance(value, str) or not _DAY.fullmatch(value):
-        raise ValueError("is not a date, such as 2026-11-18")
+        raise ValueError("is not a date (example: 2026-11-18)")
     try:
         day = date.fromisoformat(value)
-    except ValueError as wrong:
-        raise ValueError("is not a day of the calendar") from wrong
-    _require_a_known_year(day)
+    except ValueError as error:
+        raise ValueError("is not a valid date") from error
+    _require_supported_year(day)
     return day
 
 
-def _require_a_known_year(day: date) -> None:
+def _require_supported_year(day: date) -> None:
     if not MIN_YEAR <= day.year <= MAX_YEAR:
-        raise ValueError(f"is outside of the years {MIN_YEAR} to {MAX_YEAR}")
+        raise ValueError(f"is outside the years {MIN_YEAR} to {MAX_YEAR}")
 
 
-def _flag(value: object) -> object:
+def _boolean(value: object) -> object:
     if isinstance(value, str):
-        said = value.lower()
-        if said not in {"true", "false"}:
+        lowered = value.lower()
+        if lowered not in {"true", "false"}:
             raise ValueError("is neither true nor false")
-        return said == "true"
+        return lowered == "true"
     return value
 
 
@@ -120,19 +120,19 @@ def _whole_number(value: object) -> object:
 
 def _color(value: str) -> str:
     if not _COLOR.fullmatch(value):
-        raise ValueError("is not a colour in the form #rrggbb, such as #2f6fde")
+        raise ValueError("is not a colour in the form #rrggbb (example: #2f6fde)")
     return value.lower()
 
 
 def _currency(value: str) -> str:
     if value not in MINOR_UNITS:
-        raise ValueError("is not the code of a currency (ISO 4217, in capitals), such as EUR")
+        raise ValueError("is not an ISO 4217 currency code in capitals (example: EUR)")
     return value
 
 
 def _project_or_none(value: str) -> str:
     if value != "none" and object_id(value) is None:
-        raise ValueError("is neither the id of a project nor none")
+        raise ValueError("is neither the id of a project nor 'none'")
     return value
 
 
@@ -142,7 +142,7 @@ def _task_id(value: str) -> str:
     return value
 
 
-def _each_once(tags: list[str]) -> list[str]:
+def _unique(tags: list[str]) -> list[str]:
     return list(dict.fromkeys(tags))
 
 
@@ -156,7 +156,7 @@ ProjectName = Annotated[str, Text(normalize_line, MAX_NAME_LENGTH, min_length=1)
 ClientName = Annotated[str, Text(normalize_line, MAX_NAME_LENGTH, min_length=1)]
 SearchText = Annotated[str, Text(nfc, 200, min_length=1), _no_nul]
 Tag = Annotated[str, Text(normalize_tag, MAX_TAG_LENGTH, min_length=1)]
-Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(_each_once)]
+Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(_unique)]
 Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254), _no_nul, AfterValidator(_email)]
 Password = Annotated[str, Text(validate_new_password, MAX_PASSWORD_LENGTH, min_length=8)]
 Zone = Annotated[str, AfterValidator(_zone)]
@@ -171,25 +171,25 @@ WeekStart = Annotated[int, Field(ge=0, le=6, description="First day of the week:
 Priority = Annotated[int, Field(ge=0, le=4)]
 Seconds = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
-"""An aware instant, in milliseconds, between the years 1970 and 9998."""
+"""An aware datetime in UTC with milliseconds, in the years 1970 to 9998."""
 
 InstantOrDate = Annotated[
     datetime | date,
-    BeforeValidator(_moment),
+    BeforeValidator(_instant_or_date),
     WithJsonSchema({"type": "string", "examples": ["2026-11-18", "2026-11-18T09:00:00Z"]}),
 ]
-"""A query parameter that is an instant, or a day: then what it means depends on a zone."""
+"""A query parameter that is an instant, or a date whose range depends on a time zone."""
 
 Day = Annotated[
     date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-11-18"]})
 ]
-"""A query parameter that is a day of the calendar."""
+"""A query parameter that is a date."""
 
-BooleanFlag = Annotated[bool, BeforeValidator(_flag)]
-"""A query parameter or form field that is true or false, in any case (True is what Python writes)."""
+BooleanFlag = Annotated[bool, BeforeValidator(_boolean)]
+"""A query parameter or form field that is true or false, in lower or upper case (Python writes True)."""
 
 FirstDayOfWeek = Annotated[int, Field(ge=0, le=6), BeforeValidator(_whole_number)]
-"""A query parameter that is a day of the week: 0 is Monday, 6 is Sunday."""
+"""A query parameter that is a day of the week: 0 (Monday) to 6 (Sunday)."""
 
 Limit = Annotated[
     int, Field(ge=1, le=200, description="Maximum number of items on the page."), BeforeValidator(_whole_number)
@@ -208,11 +208,11 @@ ProjectFilter = Annotated[
 
 Id = Annotated[str, WithJsonSchema({"type": "string", "examples": ["6920a3f1c2d4e5f607182930"]})]
 Timestamp = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
-"""An instant in an answer: RFC 3339 in UTC with Z."""
+"""An instant in a response: RFC 3339 in UTC with Z."""
 
 
 class PageQuery(BaseModel):
-    """From where on something is listed."""
+    """The query parameters of a paginated list."""
 
     model_config = ConfigDict(extra="forbid")
 

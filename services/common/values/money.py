@@ -1,4 +1,4 @@
-"""Money: whole numbers of the minor units of a currency."""
+"""Amounts of money, stored as whole numbers of a currency's minor unit."""
 
 from decimal import Decimal
 
@@ -7,11 +7,11 @@ from iso4217 import Currency
 MINOR_UNITS: dict[str, int] = {
     currency.code: currency.exponent for currency in Currency if currency.exponent is not None
 }
-"""The codes of ISO 4217, each with its number of decimals. What has no minor unit (gold, say) is no currency here."""
+"""ISO 4217 currency codes with their number of decimals. Codes without a minor unit, such as gold, are left out."""
 
 MAX_AMOUNT = 10**12
 
 
 def major_units(amount: int, currency: str) -> Decimal:
-    """The amount as people write it: 95.50 for 9550 of EUR; of a currency that is not known, as it is stored."""
+    """Return the amount in major units: 95.50 for 9550 EUR. An unknown currency has no decimals."""
     return Decimal(amount).scaleb(-MINOR_UNITS.get(currency, 0))

@@ -1,4 +1,4 @@
-"""A thing with its version: what ETag tells, and If-Match and If-None-Match ask for."""
+"""Results with a version, for ETag, If-Match and If-None-Match (optimistic concurrency)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,9 +8,10 @@ from app.errors import StaleVersionError
 
 @dataclass(frozen=True, slots=True)
 class Versioned:
-    """An answer about a task, an entry or a timer, with the version of the task it belongs to.
+    """A response body with the version of the task that it belongs to.
 
-    One about something else has no version. `replayed` says that it was given before.
+    `version` is None when the resource has none. `replayed` is true when the response was stored under an
+    Idempotency-Key by an earlier request.
     """
 
     body: Any
@@ -21,17 +22,17 @@ class Versioned:
 
 @dataclass(frozen=True, slots=True)
 class VersionCondition:
-    """The versions that a request names; `any` stands for the asterisk (RFC 9110 section 13.1)."""
+    """The versions that a request header lists; `any` stands for the asterisk (RFC 9110 section 13.1)."""
 
     versions: frozenset[str]
     any: bool = False
 
     def matches(self, version: int) -> bool:
-        """Whether the version is one of those named."""
+        """Return whether the condition lists the version."""
         return self.any or str(version) in self.versions
 
 
 def require_version(condition: VersionCondition | None, version: int) -> None:
-    """Raises StaleVersionError when If-Match was sent and does not name this version."""
+    """Raise StaleVersionError when the If-Match condition does not list the version."""
     if condition is not None and not condition.matches(version):
         raise StaleVersionError

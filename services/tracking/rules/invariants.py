@@ -30,9 +30,9 @@ class TaskFindings:
 def check_task(task: Row) -> TaskFindings:
     """What is wrong with the task by itself."""
     found = list(schema_violations(_SCHEMA, task))
-    if any(mistake.at not in COUNTERS for mistake in found):
-        return TaskFindings(schema_errors=tuple(f"{mistake.at} {mistake.says}" for mistake in found))
-    mistaken = {mistake.at for mistake in found}
+    if any(violation.path not in COUNTERS for violation in found):
+        return TaskFindings(schema_errors=tuple(f"{violation.path} {violation.message}" for violation in found))
+    mistaken = {violation.path for violation in found}
     counted = _counted(task["time_entries"]).items()
     counters = {name: value for name, value in counted if name in mistaken or task[name] != value}
     return TaskFindings(inconsistencies=tuple(_wrong_things(task)), counters=counters)

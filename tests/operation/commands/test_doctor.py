@@ -151,7 +151,7 @@ BEYOND_MENDING: list[tuple[Json, str]] = [
     ({"title": 7}, "title is of the type int, not string"),
     ({"billable": None}, "billable is of the type null, not bool"),
     ({"status": "done"}, "status is 'done', not one of 'pending', 'in_progress', 'completed'"),
-    ({"titel": "x"}, "'titel' is not a field that there is"),
+    ({"titel": "x"}, "'titel' is not a known field"),
     ({"active": None}, "active is of the type null, not object"),
     ({"active": {"id": 1}, "status": "done"}, "active.started_at is missing"),
     (

@@ -101,15 +101,15 @@ class TestTheMistakes:
                 "is of the type Decimal128, not int or long or null",
             ),
             ({"parts": [{}]}, "parts.0.amount", "is missing"),
-            ({"parts": [{"amount": 1, "count": 1}]}, "parts.0.'count'", "is not a field that there is"),
+            ({"parts": [{"amount": 1, "count": 1}]}, "parts.0.'count'", "is not a known field"),
             ({"parts": [7]}, "parts.0", "is of the type int, not object"),
             ({"numbers": [True]}, "numbers.0", "is of the type bool, not int or long"),
             ({"gone": None}, "gone", "is of the type null, not date"),
             ({"gone": DatetimeMS(2**60)}, "gone", "is of the type DatetimeMS, not date"),
             ({"mark": None}, "mark", "is None, not one of 'x'"),
-            ({"left_out": None}, "'left_out'", "is not a field that there is"),
+            ({"left_out": None}, "'left_out'", "is not a known field"),
         ],
     )
     def test_are_told_with_their_place(self, fields: dict[str, Any], at: str, says: str) -> None:
-        (mistake,) = schema_violations(schema_of(Whole), SOUND | fields)
-        assert (mistake.at, mistake.says) == (at, says)
+        (violation,) = schema_violations(schema_of(Whole), SOUND | fields)
+        assert (violation.path, violation.message) == (at, says)
