@@ -44,10 +44,10 @@ from services.common.values.texts import normalize_lines
 from services.reporting.schemas import Groups, RoundingParameter
 from services.transfer.import_formats.values.amounts import (
     parse_amount,
-    parse_boolean,
     rate_from_amount,
     to_minor_units,
 )
+from services.transfer.import_formats.values.booleans import parse_boolean
 from services.transfer.import_formats.values.dates import DateOrder, parse_date, split_date
 from services.transfer.import_formats.values.durations import HOUR, MINUTE, SECOND, parse_duration
 from services.transfer.import_formats.values.texts import parse_tags, to_title_and_note
@@ -194,8 +194,8 @@ def look_at_a_date(data: bytes) -> bool:
 def look_at_a_time(data: bytes) -> bool:
     found = readable(parse_time, data)
     if found is not None:
-        again = parse_time(f"{found.first:%H:%M:%S}")
-        assert (again.first, again.again) == (found.first, found.again)
+        again = parse_time(f"{found.clock_time:%H:%M:%S}")
+        assert (again.clock_time, again.folded) == (found.clock_time, found.folded)
         assert again.has_seconds
         assert found.offset is None or abs(found.offset) < timedelta(days=1)
     return found is not None
@@ -206,7 +206,7 @@ def look_at_a_duration(data: bytes) -> bool:
     found = readable(lambda text: parse_duration(text, unit), said)
     if found is not None:
         assert timedelta(seconds=found.seconds) >= timedelta(0)
-        assert 1 <= found.within <= HOUR
+        assert 1 <= found.precision <= HOUR
         hours, minutes = divmod(found.seconds // MINUTE, MINUTE)
         if hours < 10**6:
             assert parse_duration(f"{hours}:{minutes:02}:{found.seconds % MINUTE:02}", None).seconds == found.seconds

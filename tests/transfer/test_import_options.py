@@ -123,7 +123,7 @@ class TestAFileOfATeam:
         made = await read_in(alice, TEAM)
         assert made["created"]["entries"] == 3
         assert [notice["message"] for notice in made["notices"]] == [
-            "names 2 users, and the rows of all were taken: Bob (2), Ada (1)"
+            "names 2 users; the rows of all were read: Bob (2), Ada (1)"
         ]
 
     async def test_may_be_read_for_one_person(self, alice: Client) -> None:
@@ -131,7 +131,7 @@ class TestAFileOfATeam:
         assert [entry["duration_seconds"] for entry in await entries(alice)] == [7_200, 10_800]
         assert (made["errors"], made["skipped"]) == ([], 0)
         assert made["notices"] == [
-            {"row": 0, "column": "user", "message": "names 2 users: 1 row of 1 other user left out: Ada (1)"}
+            {"row": 0, "column": "user", "message": "names 2 users; 1 row of 1 other user ignored: Ada (1)"}
         ]
 
     async def test_goes_on_with_an_interrupted_import_only_as_it_was_asked_for(

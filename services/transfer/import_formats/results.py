@@ -1,4 +1,4 @@
-"""What a file of time entries says, whatever program has written it."""
+"""The result of reading a file of time entries, in any format."""
 
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime, timedelta
@@ -6,16 +6,22 @@ from datetime import date, datetime, timedelta
 
 @dataclass(frozen=True, slots=True)
 class ImportedRow:
-    """One entry; its instants are aware, in UTC, in whole seconds, and its texts are within the limits.
+    """One time entry. Instants are aware UTC in whole seconds; texts are within their limits.
 
-    `number` counts from 1 for the first line of data; all other fields together are what the row
-    says. `billable` is None where the file does not say; `hourly_rate` is an amount in minor units
-    and its currency, and `timezone` the IANA name of where it was tracked, where the file has them.
-    `takes_project_rate` is False where the file says what an hour costs, even if nobody can read
-    it: then the entry has this rate or none, never the project's. `price` is what the row itself
-    says of that; which currency the form says is no part of it. `user` is whose time it is, as
-    the file names that person, and `entry_id` the id in an export of this service. `laid_on` is the
-    day of a row that has no time of day: its entry was laid behind the one before on that day.
+    The names of the fields are part of stored import keys (see `content`): do not rename them.
+
+    Attributes:
+        number: 1 for the first line of data.
+        billable: None if the file does not say.
+        hourly_rate: An amount in minor units and its currency.
+        timezone: The IANA time zone in the row.
+        takes_project_rate: False if the row has a rate or an amount, even one that cannot be read. The entry
+            then never takes the rate of its project.
+        user: The person who tracked the time, as the file names them.
+        entry_id: The id of the entry, in an export of this service.
+        laid_on: The day of a row without a time of day. Its entry follows the previous entry of that day.
+        price: The rate or the amount in the row as (field, number, currency), without the default currency of
+            the request.
     """
 
     number: int
@@ -36,28 +42,29 @@ class ImportedRow:
     price: tuple[str, ...] = ()
 
     def content(self) -> dict[str, object]:
-        """All that the row says, but for its entry_id: rows are equal when this is.
+        """Return what identifies the row: two rows are duplicates if their contents are equal.
 
-        What it does not say is not in it, so that a column that is read one day leaves other rows as they are. Where
-        an entry is laid on its day depends on the rows before it, so it counts how long it is; and which rate an
-        hour has may depend on the form, so it counts what the row says of it.
+        Import keys are hashes of the content, so it must not change between versions. Fields with their default
+        are left out, so that a new field does not change the content of rows without it. A row without a time
+        of day counts with its length, because its start depends on the rows before it. Money counts as `price`,
+        because the rate depends on the request.
         """
-        said = {name: value for name, default in _SAID if (value := getattr(self, name)) != default}
+        content = {name: value for name, default in _CONTENT_FIELDS if (value := getattr(self, name)) != default}
         if self.laid_on is not None:
-            said["seconds"] = (self.ended_at - self.started_at) // timedelta(seconds=1)
-            del said["started_at"], said["ended_at"]
-        return said
+            content["seconds"] = (self.ended_at - self.started_at) // timedelta(seconds=1)
+            del content["started_at"], content["ended_at"]
+        return content
 
 
-_NOT_SAID = frozenset({"number", "entry_id", "hourly_rate", "takes_project_rate"})
-_SAID: tuple[tuple[str, object], ...] = tuple(
-    (column.name, column.default) for column in fields(ImportedRow) if column.name not in _NOT_SAID
+_NOT_CONTENT = frozenset({"number", "entry_id", "hourly_rate", "takes_project_rate"})
+_CONTENT_FIELDS: tuple[tuple[str, object], ...] = tuple(
+    (column.name, column.default) for column in fields(ImportedRow) if column.name not in _NOT_CONTENT
 )
 
 
 @dataclass(frozen=True, slots=True)
 class RowMessage:
-    """What is to be said of one row: why it cannot be read, or what was made of it."""
+    """An error or a notice about a row; row 0 is the whole file. The message continues after the column's name."""
 
     row: int
     column: str | None
@@ -66,7 +73,7 @@ class RowMessage:
 
 @dataclass(frozen=True, slots=True)
 class MappedColumn:
-    """Where a field is read from, and the first three values that are not empty."""
+    """The column of a field: its header and its first three values that are not empty."""
 
     header: str
     values: list[str] = field(default_factory=list)
@@ -74,10 +81,15 @@ class MappedColumn:
 
 @dataclass(slots=True)
 class ReadResult:
-    """A whole file: the rows that can be read, those that cannot, and those that are no time of work.
+    """The content of a file.
 
-    Row 0 of a notice stands for the file. `columns` has our fields and where they come from,
-    `ignored_columns` the headers of all other columns.
+    Attributes:
+        rows: The rows that can be imported.
+        errors: A message for each row that cannot be read.
+        notices: Messages about changes to rows, columns or the file.
+        skipped: The number of rows that are breaks.
+        columns: The column of each field, by the field's name in the API.
+        ignored_columns: The headers of all other columns.
     """
 
     rows: list[ImportedRow] = field(default_factory=list)

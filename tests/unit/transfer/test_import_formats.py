@@ -132,7 +132,7 @@ class TestAFileOfToggl:
     def test_says_which_timer_still_runs(self, times: str) -> None:
         error = only_error(f"Description,Start date,Start time,Duration\nWork,2026-11-18,{times}\n", of="toggl")
         assert error.row == 1
-        assert "still runs" in error.message
+        assert "still running" in error.message
 
     @pytest.mark.parametrize(
         ("duration", "end"),
@@ -152,7 +152,7 @@ class TestAFileOfToggl:
     )
     def test_is_refused_without_a_column_that_it_needs(self, header: str, missing: str) -> None:
         assert refused(f"{header}\n1,2\n", of="toggl") == FieldError(
-            f"has no column {missing}; its first line names {', '.join(header.split(','))}", pointer="#/file"
+            f"has no column {missing}; the columns are {', '.join(header.split(','))}", pointer="#/file"
         )
 
 
@@ -170,7 +170,7 @@ class TestAFileOfClockify:
     def test_leaves_breaks_out_and_says_so(self) -> None:
         got = read((SAMPLES / "clockify-breaks-and-total.csv").read_bytes(), of="clockify")
         assert got.skipped == 1
-        assert got.notices == [RowMessage(5, "Type", "is a break: it was left out")]
+        assert got.notices == [RowMessage(5, "Type", "is a break: the row was skipped")]
 
     @pytest.mark.parametrize("total", ["Total,,,,", "Total (11/01/2026 - 11/30/2026),,,01:00:00,1.00"])
     def test_passes_over_the_total(self, total: str) -> None:
@@ -203,7 +203,7 @@ class TestAFileOfClockify:
         assert [row.hourly_rate for row in got.rows] == [None]
         (notice,) = got.notices
         assert (notice.row, notice.column) == (1, "Billable Rate (EUR)")
-        assert notice.message.endswith(f": {amount}; it was left out")
+        assert notice.message.endswith(f": {amount}; it was ignored")
 
     def test_keeps_the_sums_where_times_are_written_without_seconds(self) -> None:
         header = "Start Date,Start Time,End Date,End Time,Duration (h)\n"
@@ -287,12 +287,12 @@ class TestAListOfHours:
             ("start,end", "09:00,2026-11-18 10:00", "start", "has no date"),
             ("start,end", ",2026-11-18 10:00", "start", "has no date"),
             ("start,end", "2026-11-18 25:00,2026-11-18 10:00", "start", "is not a time of day: 25:00"),
-            ("start,end", "2026-11-18 13:00 PM,x", "start", "is not a time of day of 12 hours: 13:00 PM"),
+            ("start,end", "2026-11-18 13:00 PM,x", "start", "is not a time of a 12-hour clock: 13:00 PM"),
             (
                 "start,end",
                 "2026-11-18 09:00,2026-11-18",
                 "end",
-                "is empty, and there is no duration: the entry still runs",
+                "is empty and there is no duration, so the timer is still running",
             ),
             ("start,end", "2026-11-18 09:00,2026-11-18 08:59", "end", "is before the start"),
             ("start,end", "2026-11-18 09:00,soon", "end", "is not a time of day: soon"),
@@ -300,34 +300,34 @@ class TestAListOfHours:
                 "start,end,duration",
                 "2026-11-18 09:00:00,2026-11-18 10:00:00,1:00:30",
                 "duration",
-                "says 3630 seconds, but from the start to the end there are 3600",
+                "is 3630 seconds, but the time from start to end is 3600 seconds",
             ),
             ("Date,From,duration", "tomorrow,09:00,1:00", "Date", "is not a date: tomorrow"),
             (
                 "start,duration",
                 "2026-11-18 09:00,90",
                 "duration",
-                "does not say whether it is in hours, minutes or seconds: 90",
+                "could be in hours, minutes or seconds: 90",
             ),
-            ("start,duration", "2026-11-18 09:00,long", "duration", "is not a duration, such as 1:30:00: long"),
-            ("start,seconds", "2026-11-18 09:00,-60", "seconds", "is below zero: the entry still runs: -60"),
-            ("start,hours", "2026-11-23 14:00,1.0", "hours", "ends more than 24 hours after now: 3600 seconds"),
+            ("start,duration", "2026-11-18 09:00,long", "duration", "is not a duration (for example 1:30:00): long"),
+            ("start,seconds", "2026-11-18 09:00,-60", "seconds", "is negative, so the timer is still running: -60"),
+            ("start,hours", "2026-11-23 14:00,1.0", "hours", "ends more than 24 hours in the future: 3600 seconds"),
             (
                 "start,end",
                 "2026-11-23 10:00,2026-11-23 14:00",
                 "end",
-                "is more than 24 hours after now: 2026-11-23T13:00:00Z",
+                "is more than 24 hours in the future: 2026-11-23T13:00:00Z",
             ),
-            ("start,hours", "1968-12-31 09:00,1.0", "start", "is outside of the years 1970 to 9998: 1968-12-31"),
-            ("start,hours", "1970-01-01 00:30,1.0", "start", "is outside of the years 1970 to 9998"),
+            ("start,hours", "1968-12-31 09:00,1.0", "start", "is outside the years 1970 to 9998: 1968-12-31"),
+            ("start,hours", "1970-01-01 00:30,1.0", "start", "is outside the years 1970 to 9998"),
             (
                 "start,hours",
                 "2026-02-29 00:30,1.0",
                 "start",
-                "is not a day of the calendar in the order year, month, day: 2026-02-29",
+                "is not a calendar date in the order year, month, day: 2026-02-29",
             ),
-            ("start,hours", "2026-11-18 09:00,1.0,,x", None, "has 4 cells, and the header has 2"),
-            ("project,start,hours", "Site", None, "has 1 cells, and the header has 3"),
+            ("start,hours", "2026-11-18 09:00,1.0,,x", None, "has 4 cells, but the header has 2"),
+            ("project,start,hours", "Site", None, "has 1 cells, but the header has 3"),
             ("start,hours", f"{'9' * 60},1.0", "start", f"is not a time of day: {'9' * 40}..."),
             ("start,hours", "\x1b[2Jnow,1.0", "start", "is not a time of day:  [2Jnow"),
         ],
@@ -355,7 +355,7 @@ class TestTheOrderOfDates:
     def test_is_asked_for_when_it_is_open(self) -> None:
         file = table(["start", "hours"], ["11/11/2024 12:00", "1.0"], ["01/02/2024 12:00", "1.0"])
         assert refused(file) == FieldError(
-            "is needed: each date of the file can be read in two ways, such as 01/02/2024 in row 2",
+            "is required: every date of the file is ambiguous, for example 01/02/2024 in row 2",
             pointer="#/date_order",
         )
         assert str(read(file, date_order="dmy").rows[1].started_at.date()) == "2024-02-01"
@@ -376,12 +376,12 @@ class TestTheOrderOfDates:
         )
         assert [row.number for row in got.rows] == [2]
         assert got.errors == [
-            RowMessage(1, "start", "is not a day of the calendar in the order month, day, year: 13/02/2024")
+            RowMessage(1, "start", "is not a calendar date in the order month, day, year: 13/02/2024")
         ]
 
     def test_takes_no_year_of_two_digits(self) -> None:
         error = only_error("start,hours\n13/02/24 12:00,1.0\n")
-        assert "four digits of the year: 13/02/24" in error.message
+        assert "a four-digit year: 13/02/24" in error.message
 
     @unhurried
     @given(st.dates(date(1970, 1, 2), date(2026, 11, 21)), st.sampled_from("-/."), orders)
@@ -457,9 +457,7 @@ class TestLocalTimes:
     )
     def test_that_never_were_are_errors(self, cells: str, column: str) -> None:
         error = only_error(f"Start date,Start time,End date,End time\n{cells}\n")
-        assert error == RowMessage(
-            1, column, "never was there: the clocks of Europe/Berlin were turned forward over it"
-        )
+        assert error == RowMessage(1, column, "does not exist in Europe/Berlin: the clocks were set forward")
 
     @unhurried
     @given(
@@ -490,7 +488,7 @@ class TestDurations:
         assert parse_duration(f"{hours}h {minutes}m {seconds % 60}s", None) == Duration(seconds, 1)
         assert parse_duration(f"{seconds}", 1).seconds == seconds
         rounded = parse_duration(f"{seconds / 3600:.2f}", 3600)
-        assert abs(rounded.seconds - seconds) < rounded.within
+        assert abs(rounded.seconds - seconds) < rounded.precision
 
 
 START = "2026-11-18 09:00"
@@ -530,7 +528,7 @@ class TestTexts:
         assert self.row(task="Design", description="é" * 5_000).note == "é" * 5_000
         got = self.rows(task="Design", description="é" * 5_001)
         assert got.rows == []
-        assert got.errors == [RowMessage(1, "description", "makes a note of 5,001 characters: at most 5,000 are kept")]
+        assert got.errors == [RowMessage(1, "description", "gives a note of 5,001 characters; the maximum is 5,000")]
 
     def test_are_cut_at_the_limit_of_a_name_and_this_is_said(self) -> None:
         got = self.rows(project="p" * 201, client="c" * 201)
@@ -598,7 +596,7 @@ class TestTexts:
     def test_that_are_neither_yes_nor_no_are_passed_over_and_this_is_said(self) -> None:
         got = self.rows(billable="maybe")
         assert got.rows[0].billable is None
-        assert got.notices == [RowMessage(1, "billable", "is neither yes nor no: maybe; it was passed over")]
+        assert got.notices == [RowMessage(1, "billable", "is neither yes nor no: maybe; it was ignored")]
 
 
 class TestWhatARowSays:
@@ -643,17 +641,17 @@ class TestADamagedFile:
             ("start,hours\n".encode("utf-16") + b"x", "is not text in UTF-8, UTF-16 or Windows-1252"),
             ("start,hours\n".encode("utf-32"), "is text in UTF-32"),
             (b"PK\x03\x04xl/workbook.xml", "is a workbook or an archive"),
-            (b"start,hours\n2026-11-18 09:00\0,1.0\n", "holds a NUL character"),
-            (b"start,hours\n" + b"x" * 1_000_001, "has a line of more than 1000000 characters"),
-            (b"start,hours\n" + b"x" * 999_000, "cannot be divided into cells from line 2 on, which is in row 1"),
-            (b"start,hours\n" + b"x" * 100_001 + b",1.0\n", "has a cell of more than 100000 characters"),
-            (b'start,hours\n1,2\n"3,4\n5,6\n', "is in row 2"),
-            (b'start,hours\n1,2\n"3" ,4\n5,6\n', "is in row 2"),
-            (b'"start,hours\n1,2\n', "which is in the header"),
-            (b"start,from,hours\n", "has two columns that say the same: start and from"),
+            (b"start,hours\n2026-11-18 09:00\0,1.0\n", "contains a NUL character"),
+            (b"start,hours\n" + b"x" * 1_000_001, "has a line of more than 1,000,000 characters"),
+            (b"start,hours\n" + b"x" * 999_000, "cannot be split into cells at line 2, in row 1"),
+            (b"start,hours\n" + b"x" * 100_001 + b",1.0\n", "has a cell of more than 100,000 characters"),
+            (b'start,hours\n1,2\n"3,4\n5,6\n', "in row 2"),
+            (b'start,hours\n1,2\n"3" ,4\n5,6\n', "in row 2"),
+            (b'"start,hours\n1,2\n', "in the header"),
+            (b"start,from,hours\n", "has two columns with the same meaning: start and from"),
             (
                 b"end,hours\n",
-                "has no column for the start, such as start or started_at; its first line names end, hours",
+                "has no column for the start (for example start or started_at); the columns are end, hours",
             ),
             (b"start,note\n", "has no column for the end or the duration"),
         ],
@@ -669,7 +667,7 @@ class TestADamagedFile:
         monkeypatch.setattr(tables, "MAX_ROWS", 2)
         assert len(read("start,hours\n2026-11-18 09:00,1.0\n2026-11-18 09:00,1.0").rows) == 2
         wrong = refused("start,hours\n2026-11-18 09:00,1.0\n2026-11-18 09:00,1.0\n2026-11-18 09:00,1.0\n")
-        assert wrong.detail == "has more than 2 rows: import it in parts"
+        assert wrong.detail == "has more than 2 rows: split it into several files"
 
 
 def as_stored(kind: Any) -> Callable[[str], str | None]:

@@ -14,7 +14,7 @@ class TestColumns:
     def test_are_asked_for_where_none_says_what_was_done(self) -> None:
         wrong = refused(self.file)
         assert wrong.pointer == "#/columns"
-        assert "there are Was gemacht, Ort" in wrong.detail
+        assert "the columns are Was gemacht, Ort" in wrong.detail
 
     def test_are_mapped_as_the_form_says(self) -> None:
         got = read(self.file, columns={"task": "was GEMACHT ", "project": "Ort"})
@@ -35,8 +35,8 @@ class TestColumns:
     @pytest.mark.parametrize(
         ("columns", "said"),
         [
-            ({"task": "What"}, "names a column that the file does not have: What; it has Begin, End"),
-            ({"task": "Ort", "note": "Ort"}, "names a column for two fields: Ort"),
+            ({"task": "What"}, "names a column that is not in the file: What; the columns are Begin, End"),
+            ({"task": "Ort", "note": "Ort"}, "maps two fields to the same column: Ort"),
         ],
     )
     def test_are_refused_where_they_are_wrong(self, columns: ColumnMapping, said: str) -> None:
@@ -73,7 +73,7 @@ class TestColumns:
     def test_of_tags_are_told_of_where_they_have_ids_alone(self, written: str, is_told: bool) -> None:
         cell = '"' + written.replace('"', '""') + '"'
         got = read("start,hours,task,Tags\n" + "2024-03-04 09:00,1.0,x,[]\n" * 3 + f"2024-03-04 09:00,1.0,x,{cell}\n")
-        said = RowMessage(0, "Tags", "has ids of tags without their names: they were read as the tags")
+        said = RowMessage(0, "Tags", "has tag ids without names: the ids became the tags")
         assert got.notices == ([said] if is_told else [])
 
     def test_without_a_header_are_named_where_they_hold_something(self) -> None:
@@ -94,18 +94,18 @@ class TestPeople:
     def test_are_counted(self) -> None:
         got = read(self.file)
         assert [row.user for row in got.rows] == ["Ada", "Bob", None]
-        assert about(got) == ["user names 2 users, and the rows of all were taken: Bob (2), Ada (1)"]
+        assert about(got) == ["user names 2 users; the rows of all were read: Bob (2), Ada (1)"]
 
     @pytest.mark.parametrize("user", ["ada", "ADA@example.com", " Ada "])
     def test_may_be_one_alone(self, user: str) -> None:
         got = read(self.file, user=user)
         assert ([row.title for row in got.rows], got.errors) == (["a"], [])
-        assert about(got) == ["user names 2 users: 2 rows of 1 other user left out: Bob (2)"]
+        assert about(got) == ["user names 2 users; 2 rows of 1 other user ignored: Bob (2)"]
 
     def test_of_another_name_are_refused(self) -> None:
         wrong = refused(self.file, user="Eve")
         assert wrong.pointer == "#/user"
-        assert wrong.detail == "is nobody whose rows the file has; it has those of Bob (2), Ada (1)"
+        assert wrong.detail == "is not a user in the file; the users are Bob (2), Ada (1)"
 
 
 class TestMoney:
@@ -195,18 +195,18 @@ class TestMoney:
             RowMessage(
                 1,
                 "Billable Amount (EUR)",
-                "is 99.00, but 1,800 seconds at 26.25 an hour are not: the hourly rate was taken",
+                "is 99.00, which is not 1,800 seconds at 26.25 per hour: the hourly rate was used",
             )
         ]
 
     def test_makes_billable_what_does_not_say(self) -> None:
         got = read("start,hours,task,hourly rate,currency\n2024-03-04 09:00,1.0,x,60,EUR\n2024-03-05 09:00,1.0,x,,\n")
         assert [row.billable for row in got.rows] == [True, None]
-        assert about(got) == ["hourly rate makes 1 row billable, since nothing says whether they are"]
+        assert about(got) == ["hourly rate makes 1 row billable: the file does not say whether they are"]
 
     def test_says_how_it_has_read_a_rate_that_may_be_an_amount(self) -> None:
         got = read("start,hours,task,billable,rate,currency\n2024-03-04 09:00,1.0,x,yes,60,EUR\n")
-        assert about(got) == ["rate was read as the price of an hour"]
+        assert about(got) == ["rate was read as an hourly rate"]
 
 
 class TestValues:
@@ -321,6 +321,4 @@ class TestWindows1252:
     def test_is_read_and_said(self) -> None:
         got = read("start;hours;Tätigkeit\n2024-03-04 09:00;1,0;Größe, „Maß“ €\n".encode("cp1252"))
         assert [row.title for row in got.rows] == ["Größe, „Maß“ €"]
-        assert about(got) == [
-            "None is not in UTF-8: it was read as Windows-1252, so look whether its letters are right"
-        ]
+        assert about(got) == ["None is not UTF-8 and was read as Windows-1252: check that accented letters are right"]

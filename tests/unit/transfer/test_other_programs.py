@@ -38,7 +38,7 @@ class TestKimai:
             ("2024-03-05T21:00:00Z", 14_400, "Design", "Night", "Site", ()),
         ]
         assert [(notice.row, notice.column) for notice in got.notices] == [(1, "Duration")]
-        assert "leaves out a break of 1,800 seconds" in got.notices[0].message
+        assert "excludes a break of 1,800 seconds" in got.notices[0].message
 
     def test_has_hourly_rates_and_says_which_columns_are_passed_over(self) -> None:
         got = read(KIMAI)
@@ -70,7 +70,7 @@ class TestKimai:
             "2019-04-25,09:00,13:00,4:00,400.00,EUR,Acme,Site,Design,yes\n"
         )
         assert [row.hourly_rate for row in got.rows] == [(10_000, "EUR")]
-        assert about(got) == ["Rate is the amount of a row: the hourly rate of 1 row was computed from it"]
+        assert about(got) == ["Rate is an amount per row: the hourly rate of 1 row was computed from it"]
 
     @pytest.mark.parametrize(
         ("pause", "duration", "worked"), [("0:30", "", 27_000), ("0:30", "7:30", 27_000), ("30", "", 27_000)]
@@ -116,7 +116,7 @@ class TestHarvest:
     def test_names_its_people(self) -> None:
         got = read(HARVEST)
         assert [row.user for row in got.rows] == ["Ada Byron", "Ada Byron", "Bob Hope", "Ada Byron"]
-        assert about(got) == ["First Name names 2 users, and the rows of all were taken: Ada Byron (3), Bob Hope (1)"]
+        assert about(got) == ["First Name names 2 users; the rows of all were read: Ada Byron (3), Bob Hope (1)"]
 
     def test_uses_times_of_day_where_it_has_them(self) -> None:
         got = read(
@@ -141,7 +141,7 @@ class TestTimewarrior:
             ("2023-10-01T09:00:00Z", 3_600, "Site, mail", None, None, ("site", "mail")),
         ]
         assert [(error.row, error.column) for error in got.errors] == [(3, "end")]
-        assert "still runs" in got.errors[0].message
+        assert "still running" in got.errors[0].message
         assert got.ignored_columns == ["id"]
 
     def test_numbers_what_is_no_interval(self) -> None:
@@ -195,7 +195,7 @@ class TestSolidtime:
     def test_says_how_many_ids_have_no_name(self) -> None:
         got = read(archive(time_entries=self.entries, organizations=self.others["organizations"]))
         assert len(got.rows) == 2
-        assert about(got) == ["None has 7 ids for which none of its files has a name: they were left out"]
+        assert about(got) == ["None has 7 ids without a name in any of its files: they were ignored"]
 
     def test_lets_one_person_be_chosen_by_the_address(self) -> None:
         assert len(read(archive(time_entries=self.entries, **self.others), user="ADA@example.com").rows) == 2
@@ -204,7 +204,7 @@ class TestSolidtime:
         ("file", "said"),
         [
             (archive(projects="id,name\n"), "without time_entries.csv"),
-            (archive(time_entries="")[:-30], "no archive that can be unpacked"),
+            (archive(time_entries="")[:-30], "cannot be unpacked"),
             (archive(time_entries=""), "is empty"),
             (archive(time_entries="id,description\n1,x\n"), "has no column start"),
         ],
@@ -347,4 +347,4 @@ class TestTheFormat:
         assert detect_format(BytesIO(file.encode() if isinstance(file, str) else file)) == format
 
     def test_is_none_for_other_json(self) -> None:
-        assert "is JSON of no kind that is known" in refused('{"buckets": {}}').detail
+        assert "is JSON, but neither Timewarrior intervals nor an account file" in refused('{"buckets": {}}').detail

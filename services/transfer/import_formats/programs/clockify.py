@@ -1,6 +1,6 @@
-"""Clockify: its detailed report as CSV, and the template of its own import."""
+"""Clockify: the detailed report as CSV, and the template for imports into Clockify."""
 
-from services.transfer.import_formats.tables.columns import Layout, index_headers
+from services.transfer.import_formats.tables.layout import Layout, index_headers
 
 CLOCKIFY = Layout(
     index_headers(
@@ -29,11 +29,11 @@ CLOCKIFY = Layout(
             "break": "break",
         }
     ),
-    needed=(
+    required=(
         (("start_date",), "Start Date"),
         (("start",), "Start Time"),
         (("end", "hours", "decimal_hours", "duration"), "Duration (h) or End Time"),
     ),
     has_totals=True,
 )
-"""The rate's column names its currency: Billable Rate (USD)."""
+"""The currency is in the header of the rate: Billable Rate (USD)."""

@@ -1,10 +1,10 @@
-"""CSV of any program, and that of this service: what people call the columns of a list of hours.
+"""Generic CSV: this service's own export, and timesheets with common column names.
 
-Among others the exports of Kimai, ManicTime, Simple Time Tracker, Jira Tempo, RescueTime, Hamster,
-TimeTagger and ActivityWatch, in English, and lists in German, French and Spanish.
+It reads the exports of Kimai, ManicTime, Simple Time Tracker, Jira Tempo, RescueTime, Hamster, TimeTagger,
+ActivityWatch and others in English, and timesheets in German, French and Spanish.
 """
 
-from services.transfer.import_formats.tables.columns import Layout, index_headers
+from services.transfer.import_formats.tables.layout import Layout, index_headers
 
 GENERIC = Layout(
     index_headers(
@@ -80,13 +80,13 @@ GENERIC = Layout(
             "entry_id": "entry id",
         }
     ),
-    needed=(
-        (("start_date", "start"), "for the start, such as start or started_at"),
+    required=(
+        (("start_date", "start"), "for the start (for example start or started_at)"),
         (
             ("end", "duration", "seconds", "minutes", "hours", "decimal_hours"),
-            "for the end or the duration, such as end, ended_at or duration_seconds",
+            "for the end or the duration (for example end, ended_at or duration_seconds)",
         ),
     ),
-    is_neutralised=True,
-    is_worked_time=True,
+    has_escaped_formulas=True,
+    excludes_breaks=True,
 )

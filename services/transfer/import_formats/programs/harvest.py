@@ -1,6 +1,6 @@
-"""Harvest: its detailed time report as CSV, which has days and hours but most often no time of day."""
+"""Harvest: the detailed time report as CSV, with days and hours, and usually without times of day."""
 
-from services.transfer.import_formats.tables.columns import Layout, index_headers
+from services.transfer.import_formats.tables.layout import Layout, index_headers
 
 HARVEST = Layout(
     index_headers(
@@ -24,5 +24,5 @@ HARVEST = Layout(
             "email": "email, e-mail",
         }
     ),
-    needed=((("start_date",), "Date"), (("decimal_hours",), "Hours")),
+    required=((("start_date",), "Date"), (("decimal_hours",), "Hours")),
 )

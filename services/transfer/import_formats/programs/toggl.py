@@ -1,6 +1,6 @@
-"""Toggl Track: its detailed report as CSV, and the template of its own import."""
+"""Toggl Track: the detailed report as CSV, and the template for imports into Toggl Track."""
 
-from services.transfer.import_formats.tables.columns import Layout, index_headers
+from services.transfer.import_formats.tables.layout import Layout, index_headers
 
 TOGGL = Layout(
     index_headers(
@@ -21,11 +21,11 @@ TOGGL = Layout(
             "email": "email",
         }
     ),
-    needed=(
+    required=(
         (("start_date",), "Start date"),
         (("start",), "Start time"),
         (("end", "duration"), "Duration or End time"),
     ),
-    nothing="-",
+    empty_cell="-",
 )
-"""Its amounts are of an entry, not of an hour: the rate is computed from them."""
+"""The report has the amount of each entry and no rate: the rate is computed."""

@@ -1,8 +1,8 @@
-"""What an hour of each row costs: read from a rate, or from the amount of the row; nothing is guessed."""
+"""Read the hourly rate of each row, or compute it from the amount of the row. Currencies are never guessed."""
 
 from collections import Counter
 from dataclasses import dataclass
-from dataclasses import field as made_by
+from dataclasses import field as dataclass_field
 from decimal import Decimal
 
 from app.plural import pluralize
@@ -21,183 +21,191 @@ from services.transfer.import_formats.values.currencies import parse_currency
 from services.transfer.import_formats.values.durations import HOUR
 from services.transfer.import_formats.values.texts import excerpt
 
-_MONEY_OF_KIMAI = (
-    frozenset({"customer", "kunde", "client", "cliente"}),
-    frozenset({"activity", "tätigkeit", "activité", "actividad"}),
-)
-_CLOSE = 1
-"""By how many minor units an amount may differ from what the rate makes: programs round in other ways."""
+_KIMAI_CLIENT_HEADERS = frozenset({"customer", "kunde", "client", "cliente"})
+_KIMAI_TASK_HEADERS = frozenset({"activity", "tätigkeit", "activité", "actividad"})
+_ROUNDING_MINOR_UNITS = 1
+"""The accepted difference between an amount and the rate times the duration: programs round differently."""
 
 Rate = tuple[int, str]
+"""An amount in minor units, and its currency."""
+
+FieldMessage = tuple[Field, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
-    """What an hour costs.
+class RowRate:
+    """The hourly rate of a row, if it could be read.
 
-    `is_told` is whether the row says it at all, even if it cannot be read, and `is_some` whether it is
-    more than nothing. `said` is what the row itself says, whatever the form says beside it.
+    Attributes:
+        has_price: Whether the row has a rate or an amount, even one that cannot be read.
+        is_positive: Whether the rate or the amount is more than 0.
+        content: The rate or the amount in the row, for `ImportedRow.price`.
     """
 
     rate: Rate | None = None
-    is_told: bool = False
-    is_some: bool = False
-    said: tuple[str, ...] = ()
+    has_price: bool = False
+    is_positive: bool = False
+    content: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Money:
-    """What a cell says: a number, None where it has none, and the currency that the file has for it."""
+    """The amount in a cell. `number` is None if it cannot be read.
+
+    `file_currency` is the currency in the file, `currency` that or the default of the request.
+    """
 
     field: Field
     number: Decimal | None
-    told: str | None
+    file_currency: str | None
     currency: str | None
 
     @property
-    def said(self) -> tuple[str, str, str]:
+    def content(self) -> tuple[str, str, str]:
         number = "" if self.number is None else f"{self.number.normalize():f}"
-        return (self.field, number, self.told or "")
+        return (self.field, number, self.file_currency or "")
 
 
 @dataclass(slots=True)
-class _Untold:
-    """The values of a column whose currency nobody can tell."""
+class _UnknownCurrency:
+    """The number of amounts in a column without a recognizable currency, and the texts in its place."""
 
     rows: int = 0
-    texts: Counter[str] = made_by(default_factory=Counter)
+    texts: Counter[str] = dataclass_field(default_factory=Counter)
 
 
 class HourlyRates:
-    """Reads what the rows cost, and keeps what is to be said of each column as a whole."""
+    """Reads the hourly rates of the rows, and collects the notices about whole columns."""
 
-    def __init__(self, columns: Columns, currency: str | None) -> None:
+    def __init__(self, columns: Columns, default_currency: str | None) -> None:
         self._columns = columns
-        self._asked = currency
-        self._untold: dict[Field, _Untold] = {}
-        self._computed = 0
-        self._not_billable = 0
-        self._rate, self._amount = _rate_and_amount(columns)
+        self._default_currency = default_currency
+        self._unknown_currencies: dict[Field, _UnknownCurrency] = {}
+        self._computed_rows = 0
+        self._non_billable_rows = 0
+        self._rate_field, self._amount_field = _rate_and_amount_fields(columns)
 
-    def of(self, cells: RowCells, seconds: int, *, billable: bool | None) -> tuple[Price, list[tuple[Field, str]]]:
-        """What an hour of the row costs, and what is to be said of it."""
-        said: list[tuple[Field, str]] = []
-        rate, amount = self._money(cells, self._rate, said), self._money(cells, self._amount, said)
-        told = [money for money in (rate, amount) if money is not None]
-        words = told[0].said if told else ()
+    def read(self, cells: RowCells, seconds: int, *, billable: bool | None) -> tuple[RowRate, list[FieldMessage]]:
+        """Return the hourly rate of a row that lasts `seconds`, and the messages about its cells."""
+        messages: list[FieldMessage] = []
+        rate = self._read_money(cells, self._rate_field, messages)
+        amount = self._read_money(cells, self._amount_field, messages)
+        present = [money for money in (rate, amount) if money is not None]
+        content = present[0].content if present else ()
         if billable is False:
-            self._not_billable += bool(amount and amount.number)
-            return Price(said=words), []
-        for money in told:
-            self._keep_untold(cells, money)
-        hourly = self._hourly(rate, said)
+            self._non_billable_rows += bool(amount and amount.number)
+            return RowRate(content=content), []
+        for money in present:
+            self._count_unknown_currency(cells, money)
+        hourly = self._to_rate(rate, messages)
         if amount and amount.number and amount.currency:
             if hourly is None:
-                hourly = self._computed_rate(amount.field, amount.number, amount.currency, seconds, said)
-            elif amount.currency == hourly[1] and not _fits(amount.number, hourly, seconds):
-                said.append((amount.field, _told_apart(amount.number, hourly, seconds)))
-        is_told = bool(told) or self._columns.is_own
-        return Price(hourly, is_told=is_told, is_some=any(money.number for money in told), said=words), said
+                hourly = self._compute_rate(amount.field, amount.number, amount.currency, seconds, messages)
+            elif amount.currency == hourly[1] and not _is_consistent(amount.number, hourly, seconds):
+                messages.append((amount.field, _inconsistent_message(amount.number, hourly, seconds)))
+        has_price = bool(present) or self._columns.is_own
+        is_positive = any(money.number for money in present)
+        return RowRate(hourly, has_price=has_price, is_positive=is_positive, content=content), messages
 
     def notices(self) -> list[RowMessage]:
-        """What is to be said of the columns."""
-        found: list[tuple[Field | None, str]] = []
-        for field, untold in self._untold.items():
-            texts = ", ".join(f'"{excerpt(text)}"' for text, _ in untold.texts.most_common(3))
-            message = f"has no currency that can be told ({texts or 'none is there'}): "
-            message += f"{pluralize(untold.rows, 'amount was', 'amounts were')} left out; send the form field currency"
-            found.append((field, message))
-        if self._computed:
-            rows = pluralize(self._computed, "row")
-            found.append((self._amount, f"is the amount of a row: the hourly rate of {rows} was computed from it"))
-        if self._not_billable:
-            rows = pluralize(self._not_billable, "row")
-            found.append((self._amount, f"has an amount in {rows} of time that is not billable: it was left out"))
-        if self._rate == "rate_or_amount":
-            found.append((self._rate, "was read as the price of an hour"))
-        return [RowMessage(0, self._columns.name(field), message) for field, message in found]
+        """Return the messages about whole columns."""
+        notices: list[tuple[Field | None, str]] = []
+        for field, unknown in self._unknown_currencies.items():
+            texts = ", ".join(f'"{excerpt(text)}"' for text, _ in unknown.texts.most_common(3))
+            message = f"has no recognizable currency ({texts or 'none is given'}): "
+            message += f"{pluralize(unknown.rows, 'amount was', 'amounts were')} ignored; send the form field currency"
+            notices.append((field, message))
+        if self._computed_rows:
+            rows = pluralize(self._computed_rows, "row")
+            message = f"is an amount per row: the hourly rate of {rows} was computed from it"
+            notices.append((self._amount_field, message))
+        if self._non_billable_rows:
+            rows = pluralize(self._non_billable_rows, "row")
+            notices.append((self._amount_field, f"has an amount in {rows} of non-billable time: it was ignored"))
+        if self._rate_field == "rate_or_amount":
+            notices.append((self._rate_field, "was read as an hourly rate"))
+        return [RowMessage(0, self._columns.name(field), message) for field, message in notices]
 
-    def _hourly(self, rate: _Money | None, said: list[tuple[Field, str]]) -> Rate | None:
+    def _to_rate(self, rate: _Money | None, messages: list[FieldMessage]) -> Rate | None:
         if rate is None or rate.number is None or rate.currency is None:
             return None
         try:
             minor = to_minor_units(rate.number, rate.currency)
-        except ValueError as wrong:
-            said.append((rate.field, f"{wrong}: {rate.number}; it was left out"))
+        except ValueError as error:
+            messages.append((rate.field, f"{error}: {rate.number}; it was ignored"))
             return None
         return (minor, rate.currency) if minor or self._columns.is_own else None
 
-    def _computed_rate(
-        self, field: Field, amount: Decimal, currency: str, seconds: int, said: list[tuple[Field, str]]
+    def _compute_rate(
+        self, field: Field, amount: Decimal, currency: str, seconds: int, messages: list[FieldMessage]
     ) -> Rate | None:
         computed = rate_from_amount(amount, seconds, currency)
         if computed is None:
-            said.append((field, f"is {amount} for {seconds:,} seconds, which no hourly rate makes"))
+            messages.append((field, f"is {amount} for {seconds:,} seconds: no hourly rate gives this amount"))
             return None
-        self._computed += 1
+        self._computed_rows += 1
         return computed, currency
 
-    def _money(self, cells: RowCells, field: Field | None, said: list[tuple[Field, str]]) -> _Money | None:
-        """What the cell of this field says; None where it is empty."""
+    def _read_money(self, cells: RowCells, field: Field | None, messages: list[FieldMessage]) -> _Money | None:
+        """Read the amount of a field; None if the cell is empty."""
         text = "" if field is None else cells.text(field)
         if field is None or not text:
             return None
         try:
             number, around = parse_amount(text)
-        except ValueError as wrong:
-            said.append((field, f"{wrong}; it was left out"))
+        except ValueError as error:
+            messages.append((field, f"{error}; it was ignored"))
             return _Money(field, None, text, None)
-        told = self._told(cells, field, around)
-        currency = told or self._asked
+        file_currency = self._file_currency(cells, field, around)
+        currency = file_currency or self._default_currency
         if self._columns.is_in_minor_units and field == "rate" and currency is not None:
             number = number.scaleb(-MINOR_UNITS[currency])
-        return _Money(field, number, told, currency)
+        return _Money(field, number, file_currency, currency)
 
-    def _told(self, cells: RowCells, field: Field, around: str) -> str | None:
-        """The currency that the file tells."""
+    def _file_currency(self, cells: RowCells, field: Field, around: str) -> str | None:
+        """Return the currency from the cell, the header, the currency column, or the header of the other amount."""
         for text in (around, self._columns.currencies.get(field, ""), cells.text("currency")):
-            if found := parse_currency(text):
-                return found
+            if currency := parse_currency(text):
+                return currency
         others = {parse_currency(text) for text in self._columns.currencies.values()} - {None}
         return others.pop() if len(others) == 1 else None
 
-    def _keep_untold(self, cells: RowCells, money: _Money) -> None:
+    def _count_unknown_currency(self, cells: RowCells, money: _Money) -> None:
         if money.currency is not None or not money.number:
             return
-        untold = self._untold.setdefault(money.field, _Untold())
-        untold.rows += 1
+        unknown = self._unknown_currencies.setdefault(money.field, _UnknownCurrency())
+        unknown.rows += 1
         _, around = parse_amount(cells.text(money.field))
         text = around or self._columns.currencies.get(money.field) or cells.text("currency")
         if text:
-            untold.texts[text] += 1
+            unknown.texts[text] += 1
 
 
-def _rate_and_amount(columns: Columns) -> tuple[Field | None, Field | None]:
-    """The column that has the price of an hour, and the one that has the amount of a row.
+def _rate_and_amount_fields(columns: Columns) -> tuple[Field | None, Field | None]:
+    """Return the field with the hourly rate, and the field with the amount of the row.
 
-    "Rate" alone may be either: beside an hourly rate it is an amount, beside an amount it is a rate, and
-    in the files of Kimai it is an amount.
+    A column "Rate" can be either: with an hourly rate in another column it is the amount, with an amount in
+    another column it is the rate. In the files of Kimai it is the amount.
     """
-    rate: Field | None = "rate" if "rate" in columns.places else None
-    amount: Field | None = "amount" if "amount" in columns.places else None
-    if "rate_or_amount" in columns.places:
-        if rate is None and (amount is not None or not _is_of_kimai(columns)):
+    rate: Field | None = "rate" if "rate" in columns.indexes else None
+    amount: Field | None = "amount" if "amount" in columns.indexes else None
+    if "rate_or_amount" in columns.indexes:
+        if rate is None and (amount is not None or not _is_kimai(columns)):
             rate = "rate_or_amount"
         elif amount is None:
             amount = "rate_or_amount"
     return rate, amount
 
 
-def _is_of_kimai(columns: Columns) -> bool:
-    customers, activities = _MONEY_OF_KIMAI
-    return columns.is_one_of("client", customers) and columns.is_one_of("task", activities)
+def _is_kimai(columns: Columns) -> bool:
+    return columns.is_one_of("client", _KIMAI_CLIENT_HEADERS) and columns.is_one_of("task", _KIMAI_TASK_HEADERS)
 
 
-def _fits(amount: Decimal, rate: Rate, seconds: int) -> bool:
+def _is_consistent(amount: Decimal, rate: Rate, seconds: int) -> bool:
     minor = amount.scaleb(MINOR_UNITS[rate[1]])
-    return abs(minor - amount_from_rate(rate[0], seconds)) <= _CLOSE + Decimal(rate[0]) / HOUR
+    return abs(minor - amount_from_rate(rate[0], seconds)) <= _ROUNDING_MINOR_UNITS + Decimal(rate[0]) / HOUR
 
 
-def _told_apart(amount: Decimal, rate: Rate, seconds: int) -> str:
+def _inconsistent_message(amount: Decimal, rate: Rate, seconds: int) -> str:
     hourly = major_units(*rate)
-    return f"is {amount}, but {seconds:,} seconds at {hourly} an hour are not: the hourly rate was taken"
+    return f"is {amount}, which is not {seconds:,} seconds at {hourly} per hour: the hourly rate was used"

@@ -1,4 +1,4 @@
-"""The rows of a file as entries: each is read, or it is said what is wrong with it."""
+"""Parse the rows of a file into time entries, or into errors."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,13 @@ from services.common.values.texts import cell_to_line, cell_to_lines
 from services.tracking.rules.instants import MAX_FUTURE
 from services.transfer.import_formats.results import ImportedRow, ReadResult, RowMessage
 from services.transfer.import_formats.rows.hourly_rates import HourlyRates
-from services.transfer.import_formats.rows.row_times import RowTimeParser, Timed
+from services.transfer.import_formats.rows.row_times import ParsedTime, RowTimeParser
 from services.transfer.import_formats.rows.user_filter import UserFilter
 from services.transfer.import_formats.tables.cells import CellError, RowCells
-from services.transfer.import_formats.tables.columns import Columns, normalize_header
+from services.transfer.import_formats.tables.columns import Columns
 from services.transfer.import_formats.tables.fields import TEXTS, Field
-from services.transfer.import_formats.values.amounts import parse_boolean
+from services.transfer.import_formats.tables.layout import normalize_header
+from services.transfer.import_formats.values.booleans import parse_boolean
 from services.transfer.import_formats.values.dates import DateOrder
 from services.transfer.import_formats.values.durations import SECOND
 from services.transfer.import_formats.values.texts import (
@@ -40,20 +41,20 @@ from services.transfer.import_formats.values.times_of_day import TimeOfDay
 T = TypeVar("T")
 
 _ZONE: TypeAdapter[str] = TypeAdapter(Zone)
-_BREAKS: dict[Field, frozenset[str]] = {
+_BREAK_WORDS: dict[Field, frozenset[str]] = {
     "kind": frozenset({"break", "pause", "pausa"}),
     "break": frozenset({"yes", "true", "ja", "oui", "sí"}),
 }
-"""What says in which column that a row is a break, and no time of work."""
+"""The words that mark a row as a break, by field."""
 
-_NOTED: tuple[Field, ...] = ("note", "description", "task")
-_SECONDS_BY_THEMSELVES = frozenset({"timestamp", "time stamp"})
-"""Where a start is called so, a bare number beside it is in seconds: so writes ActivityWatch."""
+_NOTE_SOURCES: tuple[Field, ...] = ("note", "description", "task")
+_START_HEADERS_WITH_SECONDS = frozenset({"timestamp", "time stamp"})
+"""ActivityWatch: with this header for the start, a plain number as duration is in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadSettings:
-    """How a file is read: whose zone its local times are of, what now is, and what the form says."""
+    """How a file is read: the zone of its local times, the current time, and the options of the request."""
 
     zone: ZoneInfo
     now: datetime
@@ -63,200 +64,204 @@ class ReadSettings:
 
 
 class RowParser:
-    """Takes one row after the other; what came of them stands in `read`."""
+    """Parses one row after the other into `result`."""
 
     def __init__(self, columns: Columns, settings: ReadSettings, times: RowTimeParser) -> None:
-        self.read = ReadResult()
+        self.result = ReadResult()
         self._columns = columns
         self._times = times
         self._settings = settings
-        self._people = UserFilter(settings.user)
-        self._prices = HourlyRates(columns, settings.currency)
-        self._laid: dict[tuple[str | None, date], int] = {}
-        self._became_billable = 0
-        self._kept: dict[str, str] = {}
+        self._users = UserFilter(settings.user)
+        self._rates = HourlyRates(columns, settings.currency)
+        self._seconds_by_day: dict[tuple[str | None, date], int] = {}
+        """The total of the rows without a time of day so far, by person and day."""
+        self._implied_billable_rows = 0
+        self._texts: dict[str, str] = {}
         self._tags: dict[tuple[str, str], tuple[tuple[str, ...], str | None]] = {}
 
-    def take(self, number: int, row: Sequence[str]) -> None:
-        """Reads a row, into the rows or into the errors; breaks and sums are neither."""
+    def add(self, number: int, row: Sequence[str]) -> None:
+        """Parse a row into the rows or the errors. Skips totals, breaks and the rows of other users."""
         cells = RowCells(self._columns, row)
         if self._columns.is_total(row):
             return
-        person, is_taken = self._people.of(cells)
-        if not is_taken:
+        person, is_selected = self._users.select(cells)
+        if not is_selected:
             return
         try:
-            self._refuse_other_widths(row)
-            if said := next((field for field, words in _BREAKS.items() if cells.text(field).casefold() in words), None):
-                self.read.skipped += 1
-                self._notice(number, said, "is a break: it was left out")
+            self._require_width(row)
+            if field := _break_field(cells):
+                self.result.skipped += 1
+                self._add_notice(number, field, "is a break: the row was skipped")
             else:
-                self.read.rows.append(self._entry(number, cells, person))
-        except CellError as wrong:
-            self.read.errors.append(RowMessage(number, self._columns.name(wrong.field), wrong.message))
+                self.result.rows.append(self._parse(number, cells, person))
+        except CellError as error:
+            self.result.errors.append(RowMessage(number, self._columns.name(error.field), error.message))
 
-    def finish(self, of_file: Sequence[RowMessage]) -> None:
-        """Puts what is to be said of the file as a whole before what is said of rows. Raises ValidationError."""
-        self._people.require_the_one()
-        of_all = [*of_file, *self._prices.notices()]
-        if said := self._people.notice():
-            of_all.append(RowMessage(0, self._columns.name("user"), said))
-        if self._became_billable:
+    def finish(self, file_notices: Sequence[RowMessage]) -> None:
+        """Add the notices about the whole file before those about rows. Raises ValidationError."""
+        self._users.require_match()
+        notices = [*file_notices, *self._rates.notices()]
+        if message := self._users.notice():
+            notices.append(RowMessage(0, self._columns.name("user"), message))
+        if self._implied_billable_rows:
             column = self._columns.name(self._columns.first_of(("rate", "rate_or_amount", "amount")))
-            rows = pluralize(self._became_billable, "row")
-            message = f"makes {rows} billable, since nothing says whether they are"
-            of_all.append(RowMessage(0, column, message))
-        self.read.notices[:0] = of_all
+            rows = pluralize(self._implied_billable_rows, "row")
+            notices.append(RowMessage(0, column, f"makes {rows} billable: the file does not say whether they are"))
+        self.result.notices[:0] = notices
 
-    def _refuse_other_widths(self, row: Sequence[str]) -> None:
+    def _require_width(self, row: Sequence[str]) -> None:
         width = len(self._columns.header)
-        if len(row) < self._columns.narrowest or any(map(str.strip, row[width:])):
-            raise CellError(None, f"has {len(row)} cells, and the header has {width}")
+        if len(row) < self._columns.min_width or any(map(str.strip, row[width:])):
+            raise CellError(None, f"has {len(row)} cells, but the header has {width}")
 
-    def _entry(self, number: int, cells: RowCells, person: str | None) -> ImportedRow:
-        own_zone = _zone(cells.text("timezone"))
-        zone = own_zone or self._settings.zone
-        timed = self._times.timed(cells, zone)
-        tags = self._tags_of(number, cells)
-        title, note = self._title_and_note(cells)
-        project, client = self._name(number, cells, "project"), self._name(number, cells, "client")
-        span = timed.span or self._lay(number, timed, person, zone)
-        if timed.pause:
-            self._notice_of_a_break(number, timed.pause, span)
-        billable = self._billable(number, cells)
-        price, said = self._prices.of(cells, span.seconds, billable=billable)
-        for field, message in said:
-            self._notice(number, field, message)
-        if billable is None and price.is_some:
+    def _parse(self, number: int, cells: RowCells, person: str | None) -> ImportedRow:
+        row_zone = _parse_zone(cells.text("timezone"))
+        zone = row_zone or self._settings.zone
+        parsed = self._times.parse(cells, zone)
+        tags = self._parse_tags(number, cells)
+        title, note = self._parse_title_and_note(cells)
+        project, client = self._parse_name(number, cells, "project"), self._parse_name(number, cells, "client")
+        time_range = parsed.time_range or self._place(number, parsed, person, zone)
+        if parsed.break_seconds:
+            self._add_break_notice(number, parsed.break_seconds, time_range)
+        billable = self._parse_billable(number, cells)
+        rate, messages = self._rates.read(cells, time_range.seconds, billable=billable)
+        for field, message in messages:
+            self._add_notice(number, field, message)
+        if billable is None and rate.is_positive:
             billable = True
-            self._became_billable += 1
+            self._implied_billable_rows += 1
         return ImportedRow(
             number=number,
-            started_at=span.started_at,
-            ended_at=span.ended_at,
+            started_at=time_range.started_at,
+            ended_at=time_range.ended_at,
             title=title,
             note=note,
             project=project,
             client=client,
             tags=tags,
             billable=billable,
-            hourly_rate=price.rate if billable else None,
-            timezone=None if own_zone is None else own_zone.key,
-            takes_project_rate=not price.is_told,
-            price=price.said,
-            user=None if person is None else self._once(person),
+            hourly_rate=rate.rate if billable else None,
+            timezone=None if row_zone is None else row_zone.key,
+            takes_project_rate=not rate.has_price,
+            price=rate.content,
+            user=None if person is None else self._intern(person),
             entry_id=cells.text("entry_id") or None,
-            laid_on=timed.laid_on,
+            laid_on=parsed.day_only,
         )
 
-    def _lay(self, number: int, timed: Timed, person: str | None, zone: ZoneInfo) -> Interval:
-        """The entry behind those of the same day and person, the first of which begins at `day_start`."""
-        day, opens = timed.laid_on or date.min, self._settings.day_start
-        clock = TimeOfDay(opens, time(opens.hour, opens.minute, fold=1), None, has_seconds=True)
+    def _place(self, number: int, parsed: ParsedTime, person: str | None, zone: ZoneInfo) -> Interval:
+        """Place an entry without a time of day after the previous ones of its person and day, from `day_start` on."""
+        day, day_start = parsed.day_only or date.min, self._settings.day_start
+        folded = time(day_start.hour, day_start.minute, fold=1)
         try:
-            begins = to_instants(day, clock, zone)[0]
-        except ValueError as wrong:
-            raise CellError("start_date", str(wrong)) from wrong
-        before = self._laid.get((person, day), 0)
+            starts = to_instants(day, TimeOfDay(day_start, folded, None, has_seconds=True), zone)
+        except ValueError as error:
+            raise CellError("start_date", str(error)) from error
+        before = self._seconds_by_day.get((person, day), 0)
         field = self._columns.first_of(("hours", "duration", "seconds", "minutes", "decimal_hours")) or "start_date"
-        span = self._times.lasting(begins + timedelta(seconds=before), timed.seconds, field)
-        self._laid[person, day] = before + timed.seconds
-        if (span.ended_at - timedelta(seconds=1)).astimezone(zone).date() > day and timed.seconds:
-            self._notice(number, field, f"goes on after midnight, since the hours of its day begin at {opens:%H:%M}")
-        return span
+        time_range = self._times.range_from(starts[0] + timedelta(seconds=before), parsed.seconds, field)
+        self._seconds_by_day[person, day] = before + parsed.seconds
+        if (time_range.ended_at - timedelta(seconds=1)).astimezone(zone).date() > day and parsed.seconds:
+            message = f"continues after midnight: the entries of its day start at {day_start:%H:%M}"
+            self._add_notice(number, field, message)
+        return time_range
 
-    def _notice_of_a_break(self, number: int, pause: int, span: Interval) -> None:
+    def _add_break_notice(self, number: int, break_seconds: int, time_range: Interval) -> None:
         field = self._columns.first_of(("break", "duration", "hours", "seconds", "minutes", "decimal_hours"))
-        message = (
-            f"leaves out a break of {pause:,} seconds: the entry is as long as was worked, {span.seconds:,} seconds"
-        )
-        self._notice(number, field, message)
+        message = f"excludes a break of {break_seconds:,} seconds: the entry is {time_range.seconds:,} seconds long"
+        self._add_notice(number, field, message)
 
-    def _notice(self, number: int, field: Field | None, message: str | None) -> None:
+    def _add_notice(self, number: int, field: Field | None, message: str | None) -> None:
         if message is not None:
-            self.read.notices.append(RowMessage(number, self._columns.name(field), message))
+            self.result.notices.append(RowMessage(number, self._columns.name(field), message))
 
-    def _once(self, text: str) -> str:
-        """The same text, kept once however often it stands in the file."""
-        return self._kept.setdefault(text, text)
+    def _intern(self, text: str) -> str:
+        """Return one object for equal texts, to save memory."""
+        return self._texts.setdefault(text, text)
 
-    def _title_and_note(self, cells: RowCells) -> tuple[str, str | None]:
-        said = [_checked(cells, field) for field in TEXTS]
-        if self._columns.layout.is_titled_by_tags and not any(said):
-            said.append(", ".join(parse_tag_list(cells.text("tags")) or []))
-        title, note = to_title_and_note(said)
+    def _parse_title_and_note(self, cells: RowCells) -> tuple[str, str | None]:
+        texts = [_read_lines(cells, field) for field in TEXTS]
+        if self._columns.layout.is_titled_by_tags and not any(texts):
+            texts.append(", ".join(parse_tag_list(cells.text("tags")) or []))
+        title, note = to_title_and_note(texts)
         if note is not None:
             try:
                 require_note_length(note)
-            except ValueError as wrong:
-                raise CellError(self._columns.first_of(_NOTED), str(wrong)) from wrong
-        return self._once(title), None if note is None else self._once(note)
+            except ValueError as error:
+                raise CellError(self._columns.first_of(_NOTE_SOURCES), str(error)) from error
+        return self._intern(title), None if note is None else self._intern(note)
 
-    def _name(self, number: int, cells: RowCells, field: Field) -> str | None:
+    def _parse_name(self, number: int, cells: RowCells, field: Field) -> str | None:
         text = cells.text(field)
-        line = _readable(field, cell_to_line, text) if text else ""
+        line = _parse_text(field, cell_to_line, text) if text else ""
         if not line:
             return None
-        name, said = truncate_name(line)
-        self._notice(number, field, said)
-        return self._once(name)
+        name, message = truncate_name(line)
+        self._add_notice(number, field, message)
+        return self._intern(name)
 
-    def _tags_of(self, number: int, cells: RowCells) -> tuple[str, ...]:
+    def _parse_tags(self, number: int, cells: RowCells) -> tuple[str, ...]:
         texts = (cells.text("tags"), cells.text("categories"))
         if texts not in self._tags:
-            self._tags[texts] = _readable(
+            self._tags[texts] = _parse_text(
                 "tags", lambda text: parse_tags(text, texts[1], is_own=self._columns.is_own), texts[0]
             )
-        tags, said = self._tags[texts]
-        self._notice(number, "tags", said)
+        tags, message = self._tags[texts]
+        self._add_notice(number, "tags", message)
         return tags
 
-    def _billable(self, number: int, cells: RowCells) -> bool | None:
+    def _parse_billable(self, number: int, cells: RowCells) -> bool | None:
         text = cells.text("billable")
         try:
             return parse_boolean(text) if text else None
-        except ValueError as wrong:
-            self._notice(number, "billable", f"{wrong}; it was passed over")
+        except ValueError as error:
+            self._add_notice(number, "billable", f"{error}; it was ignored")
             return None
 
 
-def row_times(columns: Columns, settings: ReadSettings, order: DateOrder) -> RowTimeParser:
-    """How the times of a file with these columns are read."""
-    start = columns.places.get("start", columns.places.get("start_date", 0))
-    is_bare = normalize_header(columns.header[start]) in _SECONDS_BY_THEMSELVES
+def row_time_parser(columns: Columns, settings: ReadSettings, order: DateOrder) -> RowTimeParser:
+    """Create the parser for the times of a file with these columns."""
+    start = columns.indexes.get("start", columns.indexes.get("start_date", 0))
+    has_seconds = normalize_header(columns.header[start]) in _START_HEADERS_WITH_SECONDS
     return RowTimeParser(
         order,
         settings.now.astimezone(UTC) + MAX_FUTURE,
-        is_worked_time=columns.layout.is_worked_time,
-        bare_unit=SECOND if is_bare else None,
+        excludes_breaks=columns.layout.excludes_breaks,
+        number_unit=SECOND if has_seconds else None,
     )
 
 
-def _checked(cells: RowCells, field: Field) -> str:
-    """A text that may have several lines. Raises CellError for a control character."""
-    return _readable(field, cell_to_lines, cells.whole(field) if field == "note" else cells.text(field))
+def _break_field(cells: RowCells) -> Field | None:
+    """Return the field that marks the row as a break, if it is one."""
+    return next((field for field, words in _BREAK_WORDS.items() if cells.text(field).casefold() in words), None)
 
 
-def _readable(field: Field, read: Callable[[str], T], text: str) -> T:
-    """What is read from a text of this field. Raises CellError."""
+def _read_lines(cells: RowCells, field: Field) -> str:
+    """Return a text that can have several lines. Raises CellError for a control character."""
+    return _parse_text(field, cell_to_lines, cells.raw_text(field) if field == "note" else cells.text(field))
+
+
+def _parse_text(field: Field, parse: Callable[[str], T], text: str) -> T:
+    """Parse the text of a field. Raises CellError where the function raises ValueError."""
     try:
-        return read(text)
-    except ValueError as wrong:
-        raise CellError(field, str(wrong)) from wrong
+        return parse(text)
+    except ValueError as error:
+        raise CellError(field, str(error)) from error
 
 
-def _zone(name: str) -> ZoneInfo | None:
-    """The zone that a row names for itself. Raises CellError."""
+def _parse_zone(name: str) -> ZoneInfo | None:
+    """Return the time zone of a row, if it has one. Raises CellError."""
     if not name:
         return None
-    zone = _known_zone(name) if len(name) <= MAX_EXCERPT_LENGTH else None
+    zone = _find_zone(name) if len(name) <= MAX_EXCERPT_LENGTH else None
     if zone is None:
-        raise CellError("timezone", f"is not the name of an IANA time zone, such as Europe/Berlin: {excerpt(name)}")
+        raise CellError("timezone", f"is not an IANA time zone (for example Europe/Berlin): {excerpt(name)}")
     return zone
 
 
 @lru_cache(maxsize=1_024)
-def _known_zone(name: str) -> ZoneInfo | None:
+def _find_zone(name: str) -> ZoneInfo | None:
     try:
         return ZoneInfo(_ZONE.validate_python(name))
     except NotValidError:

@@ -1,4 +1,4 @@
-"""Whose time the rows of a file are."""
+"""Select the rows of one person, and report the people that a file names."""
 
 import unicodedata
 from collections import Counter
@@ -9,54 +9,54 @@ from services.transfer.import_formats.tables.cells import RowCells
 from services.transfer.import_formats.values.texts import excerpt
 
 _MAX_NAME_LENGTH = 254
-_MAX_NAMED = 20
+_MAX_LISTED_NAMES = 20
 
 
 class UserFilter:
-    """The people that a file names, and the one whose rows alone are asked for."""
+    """Selects the rows of one person, by name or e-mail address; all rows if `user` is None."""
 
-    def __init__(self, only: str | None) -> None:
-        self._only = None if only is None else _folded(only.strip())
-        self._rows: Counter[str] = Counter()
-        self._taken: set[str] = set()
+    def __init__(self, user: str | None) -> None:
+        self._user = None if user is None else _normalize(user.strip())
+        self._row_counts: Counter[str] = Counter()
+        self._selected: set[str] = set()
 
-    def of(self, cells: RowCells) -> tuple[str | None, bool]:
-        """Whose row it is, None where it names nobody, and whether it is taken."""
-        full = " ".join(filter(None, (cells.text("first_name"), cells.text("last_name"))))
-        names = [name for name in (cells.text("user"), full, cells.text("email")) if name]
+    def select(self, cells: RowCells) -> tuple[str | None, bool]:
+        """Return the person that the row names, if any, and whether the row is selected."""
+        full_name = " ".join(filter(None, (cells.text("first_name"), cells.text("last_name"))))
+        names = [name for name in (cells.text("user"), full_name, cells.text("email")) if name]
         person = names[0] if names else None
-        is_taken = self._only is None or self._only in {_folded(name) for name in names}
+        is_selected = self._user is None or self._user in {_normalize(name) for name in names}
         if person is not None:
-            self._rows[person] += 1
-        if is_taken:
-            self._taken.add(person or "")
-        return person, is_taken
+            self._row_counts[person] += 1
+        if is_selected:
+            self._selected.add(person or "")
+        return person, is_selected
 
-    def require_the_one(self) -> None:
-        """Raises ValidationError when no row is of the person who was asked for."""
-        if self._only is None or self._taken:
+    def require_match(self) -> None:
+        """Raise ValidationError if a user was requested and no row was selected."""
+        if self._user is None or self._selected:
             return
-        said = f"; it has those of {self._named(self._rows)}" if self._rows else ""
-        wrong = f"is nobody whose rows the file has{said}"
-        raise ValidationError(errors=(FieldError(wrong, pointer="#/user"),))
+        users = f"; the users are {self._listed(self._row_counts)}" if self._row_counts else ""
+        raise ValidationError(errors=(FieldError(f"is not a user in the file{users}", pointer="#/user"),))
 
     def notice(self) -> str | None:
-        """What is to be said of the people of the file."""
-        if self._only is None:
-            if len(self._rows) < 2:  # noqa: PLR2004 - nobody else
+        """Return a message about the people in the file, if there is more than one."""
+        if self._user is None:
+            if len(self._row_counts) < 2:  # noqa: PLR2004 - nobody else
                 return None
-            return f"names {len(self._rows)} users, and the rows of all were taken: {self._named(self._rows)}"
-        others = Counter({name: rows for name, rows in self._rows.items() if name not in self._taken})
+            return f"names {len(self._row_counts)} users; the rows of all were read: {self._listed(self._row_counts)}"
+        others = Counter({name: rows for name, rows in self._row_counts.items() if name not in self._selected})
         if not others:
             return None
         rows, users = pluralize(others.total(), "row"), pluralize(len(others), "other user")
-        return f"names {len(self._rows)} users: {rows} of {users} left out: {self._named(others)}"
+        return f"names {len(self._row_counts)} users; {rows} of {users} ignored: {self._listed(others)}"
 
-    def _named(self, rows: Counter[str]) -> str:
-        named = ", ".join(f"{excerpt(name)} ({count:,})" for name, count in rows.most_common(_MAX_NAMED))
-        return named if len(rows) <= _MAX_NAMED else f"{named} and {len(rows) - _MAX_NAMED} more"
+    def _listed(self, row_counts: Counter[str]) -> str:
+        names = ", ".join(f"{excerpt(name)} ({count:,})" for name, count in row_counts.most_common(_MAX_LISTED_NAMES))
+        more = len(row_counts) - _MAX_LISTED_NAMES
+        return f"{names} and {more} more" if more > 0 else names
 
 
-def _folded(name: str) -> str:
-    """A name as names are compared: in one Unicode form, whatever its case. Of a very long one the beginning."""
+def _normalize(name: str) -> str:
+    """Return the name in the form that is compared: NFC, case-folded, truncated."""
     return unicodedata.normalize("NFC", name[:_MAX_NAME_LENGTH]).casefold()

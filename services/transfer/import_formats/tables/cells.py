@@ -1,15 +1,15 @@
-"""The cells of one row, by what they say."""
+"""Read the cells of a row by field."""
 
 from collections.abc import Sequence
 
 from services.transfer.import_formats.tables.columns import Columns
 from services.transfer.import_formats.tables.fields import Field
 
-_BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 
 
 class CellError(Exception):
-    """Why a row cannot be read, and the field that says so."""
+    """A cell that cannot be read; `field` is None if the whole row is wrong."""
 
     def __init__(self, field: Field | None, message: str) -> None:
         super().__init__(message)
@@ -18,7 +18,7 @@ class CellError(Exception):
 
 
 class RowCells:
-    """The texts of a row; one that is not there is empty."""
+    """The texts of a row by field. A missing cell is empty."""
 
     __slots__ = ("_columns", "_row")
 
@@ -27,15 +27,16 @@ class RowCells:
         self._row = row
 
     def text(self, field: Field) -> str:
-        """What the row says, trimmed."""
-        return self.whole(field).strip()
+        """Return the cell without surrounding white space."""
+        return self.raw_text(field).strip()
 
-    def whole(self, field: Field) -> str:
-        """What the row says, without the apostrophe that keeps a spreadsheet from taking it for a formula."""
-        place = self._columns.places.get(field)
-        if place is None or place >= len(self._row):
+    def raw_text(self, field: Field) -> str:
+        """Return the cell without the apostrophe that our export puts before a formula (see `escape_formula`)."""
+        index = self._columns.indexes.get(field)
+        if index is None or index >= len(self._row):
             return ""
-        text = self._row[place]
-        if text[:1] == "'" and self._columns.layout.is_neutralised and text.lstrip("'").startswith(_BEGINS_A_FORMULA):
+        text = self._row[index]
+        layout = self._columns.layout
+        if text[:1] == "'" and layout.has_escaped_formulas and text.lstrip("'").startswith(_FORMULA_PREFIXES):
             text = text[1:]
-        return "" if text == self._columns.layout.nothing else text
+        return "" if text == layout.empty_cell else text

@@ -1,213 +1,182 @@
-"""Which column of a file says what: headers are found whatever their case, spaces, dots, hyphens and underscores."""
+"""Find the column of each field in the header of a file. See `normalize_header` for what is ignored."""
 
 import re
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
 from app.errors import FieldError, ValidationError
 from services.transfer.import_formats.tables.fields import TEXTS, ColumnMapping, Field
+from services.transfer.import_formats.tables.layout import Layout, normalize_header
 from services.transfer.import_formats.tables.text_files import file_error
 from services.transfer.import_formats.values.currencies import parse_currency
 from services.transfer.import_formats.values.texts import excerpt
 
-_BETWEEN_WORDS = re.compile(r"[\s_.-]+")
-_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _IN_BRACKETS = re.compile(r"^(.+?) ?[(\[]([^()\[\]]*)[)\]]")
-_MAX_COMPARED_LENGTH = 200
-_MAX_NAMED = 20
-_PROGRAMS = frozenset({"app", "application"})
-"""What ActivityWatch calls the program whose window had the title."""
+_MAX_LISTED_HEADERS = 20
+_APPLICATION_HEADERS = frozenset({"app", "application"})
+"""ActivityWatch: the program that owns the window whose title is in the column `title`."""
 
-_SUMS = "subtotals"
-"""What TimeTagger calls the column that is filled where a row is a sum."""
+_SUBTOTALS_HEADER = "subtotals"
+"""TimeTagger: a column that is filled only in rows that are sums."""
 
-_ONCE: frozenset[Field] = frozenset({"start_date", "start", "end_date", "end"})
-_MONEY: frozenset[Field] = frozenset({"rate", "rate_or_amount", "amount"})
-_BESIDE: dict[Field, tuple[Field, ...]] = {
+_UNIQUE_FIELDS: frozenset[Field] = frozenset({"start_date", "start", "end_date", "end"})
+_MONEY_FIELDS: frozenset[Field] = frozenset({"rate", "rate_or_amount", "amount"})
+_ALTERNATIVES: dict[Field, tuple[Field, ...]] = {
     "start": ("start_date",),
     "start_date": ("start",),
     "end": ("end_date",),
     "end_date": ("end",),
     "user": ("email", "first_name", "last_name"),
 }
-"""Where else a file says it that has one column for a date and its time, or no column for the name of a person."""
-
-Rank = tuple[int, Field]
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The columns that a program writes, and what else is particular of its files.
-
-    `fields` has for each name what it can say, the surest first. `needed` are columns of which there
-    must be one each, with the name that the user knows it by; `nothing` is what the program writes
-    into an empty cell. With `is_worked_time` a duration may be shorter than the time from the start
-    to the end, since breaks are taken off; with `is_titled_by_tags` the tags of a row say what was
-    done where nothing else does.
-    """
-
-    fields: Mapping[str, Sequence[Rank]]
-    needed: tuple[tuple[tuple[Field, ...], str], ...]
-    nothing: str = ""
-    has_totals: bool = False
-    is_neutralised: bool = False
-    is_worked_time: bool = False
-    is_titled_by_tags: bool = False
-
-
-def normalize_header(header: str) -> str:
-    """The header as names are compared: in lower case, with one space between words."""
-    humps = _HUMP.sub(" ", unicodedata.normalize("NFKC", header[:_MAX_COMPARED_LENGTH]).strip())
-    return _BETWEEN_WORDS.sub(" ", humps.casefold()).strip(" ?:*#")
-
-
-def index_headers(names: Mapping[Field, str]) -> dict[str, list[Rank]]:
-    """What each name says, from the names of each field with commas between them.
-
-    A bar parts names that are sure from those that are less so: they count where no column has a
-    surer one.
-    """
-    ranks: dict[str, list[Rank]] = {}
-    for field, together in names.items():
-        for rank, group in enumerate(together.split("|")):
-            for name in group.split(","):
-                ranks.setdefault(normalize_header(name), []).append((rank, field))
-    return {name: sorted(found) for name, found in ranks.items()}
+"""The fields whose column a message names if the field itself has no column."""
 
 
 def columns_error(detail: str) -> ValidationError:
-    """What is wrong with the mapping of columns, or that one is needed."""
+    """Return the error for a column mapping that is wrong or missing."""
     return ValidationError(errors=(FieldError(detail, pointer="#/columns"),))
 
 
-def _money_and_currency(header: str) -> tuple[str, str] | None:
-    """The name of a column of money, and what stands behind it: Rate (EUR), Amount USD."""
+def _split_currency(header: str) -> tuple[str, str] | None:
+    """Split "Rate (EUR)" or "Amount USD" into name and currency; None if there is no currency."""
     if parts := _IN_BRACKETS.fullmatch(header.strip(" ?:*")):
         return parts[1], parts[2].strip()
     name, _, last = header.strip().rpartition(" ")
-    return (name, last) if name and parse_currency(last) and len(last) == 3 else None  # noqa: PLR2004 - of ISO 4217
+    return (name, last) if name and parse_currency(last) and len(last) == 3 else None  # noqa: PLR2004 - ISO 4217
 
 
 class Columns:
-    """Where in a row of this file each field stands. Raises ValidationError for a header that will not do."""
+    """The column of each field in a file, by index. Raises ValidationError if the header is not usable.
 
-    def __init__(self, layout: Layout, header: Sequence[str], mapped: ColumnMapping | None = None) -> None:
+    Attributes:
+        header: The header as it is in the file.
+        indexes: The column index of each field that has one.
+        currencies: The text in brackets in the header of each money field, as in "Rate (EUR)".
+        min_width: The fewest cells that a row needs to have a start.
+        is_own: Whether this service wrote the file.
+        is_in_minor_units: Whether it is the entry table of solidtime on its own, whose rates are in minor units.
+    """
+
+    def __init__(self, layout: Layout, header: Sequence[str], mapping: ColumnMapping | None = None) -> None:
         self.header = header
         self.layout = layout
-        self.places: dict[Field, int] = {}
+        self.indexes: dict[Field, int] = {}
         self.currencies: dict[Field, str] = {}
-        """What stands in brackets behind the name of a column of money."""
-        self._refused: set[Field] = set()
-        self._take_mapped(mapped or {})
-        self._mapped = frozenset(self.places.values())
-        self._take_known()
-        self._settle_what_is_ambiguous()
-        for fields, called in layout.needed:
-            if not any(field in self.places for field in fields):
-                named = ", ".join(excerpt(name) for name in header[:_MAX_NAMED])
-                raise file_error(f"has no column {called}; its first line names {named}")
-        self.narrowest = 1 + max(place for field, place in self.places.items() if field in {"start", "start_date"})
-        names = set(map(normalize_header, header))
-        self._sums = next((place for place, name in enumerate(header) if normalize_header(name) == _SUMS), None)
-        self.is_own = {"entry_id", "seconds"} <= self.places.keys() and "task id" in names
-        self.is_in_minor_units = {"organization id", "member id"} <= names and "currency" not in self.places
-        """Whether it is a table of solidtime on its own, whose rates are whole hundredths."""
+        self._unmapped: set[Field] = set()
+        self._apply_mapping(mapping or {})
+        self._mapped = frozenset(self.indexes.values())
+        self._apply_layout()
+        self._resolve_ambiguous_headers()
+        for fields, name in layout.required:
+            if not any(field in self.indexes for field in fields):
+                raise file_error(f"has no column {name}; the columns are {self._listed_header()}")
+        self.min_width = 1 + max(index for field, index in self.indexes.items() if field in {"start", "start_date"})
+        names = [normalize_header(name) for name in header]
+        self._subtotals = names.index(_SUBTOTALS_HEADER) if _SUBTOTALS_HEADER in names else None
+        self.is_own = {"entry_id", "seconds"} <= self.indexes.keys() and "task id" in names
+        self.is_in_minor_units = {"organization id", "member id"} <= set(names) and "currency" not in self.indexes
 
-    def _take_mapped(self, mapped: ColumnMapping) -> None:
-        for field, name in mapped.items():
+    def _apply_mapping(self, mapping: ColumnMapping) -> None:
+        for field, name in mapping.items():
             if name is None:
-                self._refused.add(field)
+                self._unmapped.add(field)
                 continue
-            place = next((at for at, given in enumerate(self.header) if given == name.strip()), None)
-            if place is None:
-                place = next(
-                    (at for at, given in enumerate(self.header) if normalize_header(given) == normalize_header(name)),
-                    None,
-                )
-            if place is None:
-                named = ", ".join(excerpt(given) for given in self.header[:_MAX_NAMED])
-                raise columns_error(f"names a column that the file does not have: {excerpt(name)}; it has {named}")
-            if place in self.places.values():
-                raise columns_error(f"names a column for two fields: {excerpt(name)}")
-            self._put(field, place)
+            index = self._index_of(name)
+            if index is None:
+                detail = f"names a column that is not in the file: {excerpt(name)}; the columns are "
+                raise columns_error(detail + self._listed_header())
+            if index in self.indexes.values():
+                raise columns_error(f"maps two fields to the same column: {excerpt(name)}")
+            self._set(field, index)
 
-    def _take_known(self) -> None:
+    def _index_of(self, name: str) -> int | None:
+        """Return the index of the column with this header: an exact match, else a normalized one."""
+        index = next((at for at, header in enumerate(self.header) if header == name.strip()), None)
+        if index is not None:
+            return index
+        normalized = normalize_header(name)
+        return next((at for at, header in enumerate(self.header) if normalize_header(header) == normalized), None)
+
+    def _apply_layout(self) -> None:
         ranks: dict[Field, int] = {}
-        for rank, place, field in sorted(self._candidates()):
-            if field in self._refused or place in self.places.values():
+        for rank, index, field in sorted(self._candidates()):
+            if field in self._unmapped or index in self.indexes.values():
                 continue
-            if field not in self.places:
-                self._put(field, place)
+            if field not in self.indexes:
+                self._set(field, index)
                 ranks[field] = rank
-            elif field in _ONCE and rank == ranks.get(field) == 0:
-                twice = f"{excerpt(self.header[self.places[field]])} and {excerpt(self.header[place])}"
-                raise file_error(f"has two columns that say the same: {twice}")
+            elif field in _UNIQUE_FIELDS and rank == ranks.get(field) == 0:
+                both = f"{excerpt(self.header[self.indexes[field]])} and {excerpt(self.header[index])}"
+                raise file_error(f"has two columns with the same meaning: {both}")
 
     def _candidates(self) -> Iterator[tuple[int, int, Field]]:
-        for place, header in enumerate(self.header):
-            name = normalize_header(header)
-            found = self.layout.fields.get(name)
-            if found is None and (parts := _money_and_currency(header)):
-                found = [rank for rank in self.layout.fields.get(normalize_header(parts[0]), ()) if rank[1] in _MONEY]
-            for rank, field in found or ():
-                yield rank, place, field
+        """Yield the rank, the column index and the field of every possible assignment."""
+        for index, header in enumerate(self.header):
+            ranked = self.layout.fields.get(normalize_header(header))
+            if ranked is None and (parts := _split_currency(header)):
+                of_name = self.layout.fields.get(normalize_header(parts[0]), ())
+                ranked = [candidate for candidate in of_name if candidate[1] in _MONEY_FIELDS]
+            for rank, field in ranked or ():
+                yield rank, index, field
 
-    def _put(self, field: Field, place: int) -> None:
-        self.places[field] = place
-        if field in _MONEY and (parts := _money_and_currency(self.header[place])):
+    def _set(self, field: Field, index: int) -> None:
+        self.indexes[field] = index
+        if field in _MONEY_FIELDS and (parts := _split_currency(self.header[index])):
             self.currencies[field] = parts[1]
 
-    def _settle_what_is_ambiguous(self) -> None:
-        """Settle three headers by those beside them.
+    def _resolve_ambiguous_headers(self) -> None:
+        """Resolve three ambiguous headers by the other columns.
 
-        A category alone says what was done; a name beside a description, who did it; a title beside a
-        program is that of its window.
+        A category is the task if no other column describes the work. A name is the user if a description,
+        project or client column exists. A title is a window title if an application column exists.
         """
-        if not any(field in self.places for field in (*TEXTS, *self._refused.intersection(TEXTS))):
-            place = self.places.get("project")
-            if place is not None and "task" in self._can_say(place):
-                self.places["task"] = self.places.pop("project")
-        place = self.places.get("task")
-        others = {"description", "project", "client"} & self.places.keys()
-        if place is not None and others and "user" in self._can_say(place) and "user" not in self.places:
-            self.places["user"] = self.places.pop("task")
-        program = next((at for at, name in enumerate(self.header) if normalize_header(name) in _PROGRAMS), None)
-        is_free = program is not None and program not in self.places.values() and "description" not in self.places
-        if program is not None and is_free and place is not None and normalize_header(self.header[place]) == "title":
-            self.places |= {"task": program, "description": place}
+        if not any(field in self.indexes for field in (*TEXTS, *self._unmapped.intersection(TEXTS))):
+            index = self.indexes.get("project")
+            if index is not None and "task" in self._possible_fields(index):
+                self.indexes["task"] = self.indexes.pop("project")
+        index = self.indexes.get("task")
+        others = {"description", "project", "client"} & self.indexes.keys()
+        if index is not None and others and "user" in self._possible_fields(index) and "user" not in self.indexes:
+            self.indexes["user"] = self.indexes.pop("task")
+        names = [normalize_header(name) for name in self.header]
+        application = next((at for at, name in enumerate(names) if name in _APPLICATION_HEADERS), None)
+        if application is None or application in self.indexes.values() or "description" in self.indexes:
+            return
+        if index is not None and names[index] == "title":
+            self.indexes |= {"task": application, "description": index}
 
-    def _can_say(self, place: int) -> set[Field]:
-        """What the name of a column that was not mapped can say."""
-        if place in self._mapped:
+    def _possible_fields(self, index: int) -> set[Field]:
+        """Return the fields that the header of a column can mean; none for a column that the mapping names."""
+        if index in self._mapped:
             return set()
-        return {field for _, field in self.layout.fields.get(normalize_header(self.header[place]), ())}
+        return {field for _, field in self.layout.fields.get(normalize_header(self.header[index]), ())}
+
+    def _listed_header(self) -> str:
+        return ", ".join(excerpt(name) for name in self.header[:_MAX_LISTED_HEADERS])
 
     def name(self, field: Field | None) -> str | None:
-        """The header of the column as it stands in the file, cut where it is long."""
-        named = self.first_of((field, *_BESIDE.get(field, ()))) if field else None
-        return None if named is None else excerpt(self.header[self.places[named]])
+        """Return the header of the field's column for a message, shortened if it is long."""
+        present = self.first_of((field, *_ALTERNATIVES.get(field, ()))) if field else None
+        return None if present is None else excerpt(self.header[self.indexes[present]])
 
     def first_of(self, fields: Sequence[Field]) -> Field | None:
-        """The first of these fields that the file has."""
-        return next((field for field in fields if field in self.places), None)
+        """Return the first of these fields that has a column."""
+        return next((field for field in fields if field in self.indexes), None)
 
     def is_total(self, row: Sequence[str]) -> bool:
-        """Whether the row is no entry but the sum of those before it: it begins with that word and has no start."""
+        """Return whether the row is a sum of other rows: it starts with "total" and has no start date."""
         if not self.layout.has_totals:
             return self._is_subtotal(row)
         first = next(filter(None, map(str.strip, row)), "")
-        start = self.places["start_date"]
+        start = self.indexes["start_date"]
         return first.casefold().startswith("total") and not any(map(str.strip, row[start : start + 1]))
 
     def _is_subtotal(self, row: Sequence[str]) -> bool:
-        if self._sums is None or not any(map(str.strip, row[self._sums : self._sums + 1])):
+        if self._subtotals is None or not any(map(str.strip, row[self._subtotals : self._subtotals + 1])):
             return False
         return not any(
-            row[self.places[field]].strip() for field in _ONCE if self.places.get(field, len(row)) < len(row)
+            row[self.indexes[field]].strip() for field in _UNIQUE_FIELDS if self.indexes.get(field, len(row)) < len(row)
         )
 
     def is_one_of(self, field: Field, names: AbstractSet[str]) -> bool:
-        """Whether the column of the field has one of these names."""
-        return field in self.places and normalize_header(self.header[self.places[field]]) in names
+        """Return whether the field has a column whose normalized header is one of these names."""
+        return field in self.indexes and normalize_header(self.header[self.indexes[field]]) in names

@@ -1,4 +1,4 @@
-"""What the columns of a file can say."""
+"""The fields that a column of a file can hold."""
 
 from collections.abc import Mapping
 from typing import Literal, get_args
@@ -34,14 +34,17 @@ Field = Literal[
     "kind",
     "entry_id",
 ]
-"""What a cell can say. A start or an end is a time of day, or a date and a time."""
+"""A field of a row. A start or an end holds a time of day, or a date and a time.
+
+The names are part of stored import keys (see `ImportedRow.content`): do not rename them."""
 
 FIELDS: tuple[Field, ...] = get_args(Field)
 
 TEXTS: tuple[Field, ...] = ("task", "description", "note")
+"""The fields that describe the work; the first that is not empty is the title."""
 
 ColumnMapping = Mapping[Field, str | None]
-"""The header that a field is read from; None where it is read from no column."""
+"""The header of the column for a field; None to read the field from no column."""
 
 API_NAMES: Mapping[Field, str] = {
     "start_date": "date",
@@ -50,12 +53,12 @@ API_NAMES: Mapping[Field, str] = {
     "decimal_hours": "duration_hours",
     "rate": "hourly_rate",
 }
-"""What the API calls a field where it has another name, so that it is that of our own CSV."""
+"""The fields that have another name in the API: that of the column in our own CSV export."""
 
-_OTHER_NAMES: dict[str, Field] = {"started_at": "start", "ended_at": "end", "title": "task", "tag": "tags"}
+_ALIASES: dict[str, Field] = {"started_at": "start", "ended_at": "end", "title": "task", "tag": "tags"}
 FIELDS_BY_NAME: Mapping[str, Field] = {
-    **_OTHER_NAMES,
+    **_ALIASES,
     **{field: field for field in FIELDS},
     **{name: field for field, name in API_NAMES.items()},
 }
-"""The fields by all names that a mapping may have for them."""
+"""The fields by every name that a column mapping accepts."""

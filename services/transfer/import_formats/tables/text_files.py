@@ -1,4 +1,4 @@
-"""The bytes of a file as the lines of a text: which encoding it has, and what is no text at all."""
+"""Open a file as text: detect its encoding, and refuse what is not text."""
 
 import codecs
 import re
@@ -10,109 +10,109 @@ from typing import BinaryIO
 from app.errors import FieldError, ValidationError
 
 MAX_LINE_LENGTH = 1_000_000
-WINDOWS = "cp1252"
-ARCHIVE = (b"PK\x03\x04", b"PK\x05\x06")
-"""How an archive begins, and one that is empty."""
+WINDOWS_ENCODING = "cp1252"
+ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
+"""The first bytes of a ZIP archive, and of an empty one."""
 
-_LOOKED_AT = 256
-_READ_AT_ONCE = 1024 * 1024
+_HEAD_BYTES = 256
+_CHUNK_BYTES = 1024 * 1024
 _BYTE_ORDER_MARKS = {
-    codecs.BOM_UTF32_LE: None,  # it begins like the one of UTF-16, so that it is looked for first
+    codecs.BOM_UTF32_LE: None,  # starts with the mark of UTF-16, so it is tried first
     codecs.BOM_UTF32_BE: None,
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
-_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f]")
-_UNREADABLE = "is not text in UTF-8, UTF-16 or Windows-1252: save it as CSV in UTF-8"
+_CONTROL_BYTES = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+_UNKNOWN_ENCODING = "is not text in UTF-8, UTF-16 or Windows-1252: save it as CSV in UTF-8"
 
 
 def file_error(detail: str) -> ValidationError:
-    """What is wrong with the file as a whole."""
+    """Return the error for a file that cannot be read at all."""
     return ValidationError(errors=(FieldError(detail, pointer="#/file"),))
 
 
 @contextmanager
 def open_text(file: BinaryIO) -> Iterator[TextIOWrapper]:
-    """The text of the file from its beginning. Raises ValidationError for what is no text."""
-    encoding, mark = _encoding(file)
+    """Open the file as text, from its beginning. Raises ValidationError if it is not text."""
+    encoding, mark = _detect_encoding(file)
     file.seek(mark)
     text = TextIOWrapper(file, encoding, newline="")
     try:
         yield text
     finally:
-        with suppress(ValueError):  # the file is closed already
-            text.detach()  # else it is closed with this
+        with suppress(ValueError):  # the file may be closed already
+            text.detach()  # closing `text` would close the file
 
 
 def read_lines(text: TextIOWrapper) -> Iterator[str]:
-    """The lines with their ends, whichever those are.
+    """Yield the lines with their line ends.
 
-    Raises ValidationError for what is no text, for a NUL character and for a line of over 1,000,000
-    characters.
+    Raises ValidationError if the file is not text, has a NUL character or has a line longer than
+    MAX_LINE_LENGTH.
     """
-    while line := _line(text):
+    while line := _read_line(text):
         if len(line) > MAX_LINE_LENGTH:
-            raise file_error(f"has a line of more than {MAX_LINE_LENGTH} characters")
+            raise file_error(f"has a line of more than {MAX_LINE_LENGTH:,} characters")
         if "\0" in line:
-            raise file_error("holds a NUL character: it is no text file, or it is damaged")
+            raise file_error("contains a NUL character: it is not a text file, or it is damaged")
         yield line
 
 
-def _line(text: TextIOWrapper) -> str:
+def _read_line(text: TextIOWrapper) -> str:
     try:
         return text.readline(MAX_LINE_LENGTH + 1)
-    except UnicodeDecodeError as wrong:
-        raise file_error(_UNREADABLE) from wrong
+    except UnicodeDecodeError as error:
+        raise file_error(_UNKNOWN_ENCODING) from error
 
 
-def _encoding(file: BinaryIO) -> tuple[str, int]:
-    """The encoding, and how many bytes its mark takes."""
+def _detect_encoding(file: BinaryIO) -> tuple[str, int]:
+    """Return the encoding, and the number of bytes of the byte order mark."""
     file.seek(0)
-    head = file.read(_LOOKED_AT)
-    if head.startswith(ARCHIVE):
+    head = file.read(_HEAD_BYTES)
+    if head.startswith(ZIP_SIGNATURES):
         raise file_error("is a workbook or an archive, not a CSV file: export it as CSV")
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if head.startswith(mark):
             if encoding is None:
                 raise file_error("is text in UTF-32: save it as CSV in UTF-8")
             return encoding, len(mark)
-    return _encoding_without_mark(file, head), 0
+    return _guess_encoding(file, head), 0
 
 
-def _encoding_without_mark(file: BinaryIO, head: bytes) -> str:
-    """In UTF-16 nearly every second byte of a header in English is zero."""
+def _guess_encoding(file: BinaryIO, head: bytes) -> str:
+    """Guess the encoding of a file without a mark: in UTF-16 about half the bytes of an English header are zero."""
     first, second = head[::2].count(0), head[1::2].count(0)
     if second > len(head) // 4 > first:
         return "utf-16-le"
     if first > len(head) // 4 > second:
         return "utf-16-be"
-    return "utf-8" if _is_utf8(file) else _windows(file)
+    return "utf-8" if _is_utf8(file) else _require_windows(file)
 
 
 def _is_utf8(file: BinaryIO) -> bool:
     decoder = codecs.getincrementaldecoder("utf-8")()
     file.seek(0)
     try:
-        while some := file.read(_READ_AT_ONCE):
-            decoder.decode(some)
+        while chunk := file.read(_CHUNK_BYTES):
+            decoder.decode(chunk)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return False
     return True
 
 
-def _windows(file: BinaryIO) -> str:
-    """Windows-1252. Raises ValidationError for what cannot be that, or is rather UTF-8 that was damaged."""
+def _require_windows(file: BinaryIO) -> str:
+    """Return Windows-1252. Raises ValidationError if the file cannot be that, or looks like damaged UTF-8."""
     file.seek(0)
     content = file.read()
     replaced = content.decode("utf-8", "replace")
-    damaged = replaced.count("\N{REPLACEMENT CHARACTER}")
-    whole = sum(not letter.isascii() for letter in replaced) - damaged
-    if whole > damaged or _NO_TEXT.search(content):
-        raise file_error(_UNREADABLE)
+    invalid = replaced.count("\N{REPLACEMENT CHARACTER}")
+    valid = sum(not letter.isascii() for letter in replaced) - invalid
+    if valid > invalid or _CONTROL_BYTES.search(content):
+        raise file_error(_UNKNOWN_ENCODING)
     try:
-        content.decode(WINDOWS)
-    except UnicodeDecodeError as wrong:
-        raise file_error(_UNREADABLE) from wrong
-    return WINDOWS
+        content.decode(WINDOWS_ENCODING)
+    except UnicodeDecodeError as error:
+        raise file_error(_UNKNOWN_ENCODING) from error
+    return WINDOWS_ENCODING

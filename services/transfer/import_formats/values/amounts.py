@@ -1,4 +1,4 @@
-"""What an hour of a row costs, and whether it is billable."""
+"""Parse amounts of money, and convert between amounts and hourly rates."""
 
 import re
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -8,71 +8,57 @@ from services.common.values.money import MAX_AMOUNT, MINOR_UNITS
 from services.transfer.import_formats.values.currencies import parse_currency
 from services.transfer.import_formats.values.texts import MAX_EXCERPT_LENGTH, excerpt
 
-_YES = frozenset({"yes", "y", "true", "t", "1", "billable", "on", "x", "✓", "✔", "ja", "wahr", "abrechenbar"}) | {
-    *("oui", "vrai", "facturable", "sí", "si", "verdadero"),
-}
-_NO = frozenset({"no", "n", "false", "f", "0", "non-billable", "not billable", "nonbillable", "off", "nein"}) | {
-    *("falsch", "nicht abrechenbar", "non", "faux", "non facturable", "falso", "no facturable"),
-}
 _NUMBER = re.compile(r"[0-9]{1,15}(?:[.,][0-9]{1,20})?")
-_SPACES = " '\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}\N{RIGHT SINGLE QUOTATION MARK}"
+_GROUP_SEPARATORS = " '\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}\N{RIGHT SINGLE QUOTATION MARK}"
 _GROUPED = (
     re.compile(r"[0-9]{1,3}(?:,[0-9]{3}){1,4}\.[0-9]{1,20}"),
     re.compile(r"[0-9]{1,3}(?:\.[0-9]{3}){1,4},[0-9]{1,20}"),
     re.compile(r"[0-9]{1,3}(?:,[0-9]{3}){2,4}"),
     re.compile(r"[0-9]{1,3}(?:\.[0-9]{3}){2,4}"),
-    re.compile(rf"[0-9]{{1,3}}(?:[{_SPACES}][0-9]{{3}}){{1,4}}(?:[.,][0-9]{{1,20}})?"),
+    re.compile(rf"[0-9]{{1,3}}(?:[{_GROUP_SEPARATORS}][0-9]{{3}}){{1,4}}(?:[.,][0-9]{{1,20}})?"),
 )
-_UNITS_OF_TIME = re.compile(r" ?(?:/|per|pro|par|por) ?(?:h|hr|hour|std\.?|stunde|heure|hora)$", re.IGNORECASE)
-_OF_SEVERAL = frozenset({"$", "dollar", "dollars", "kr", "kr.", "¥", "rs", "rs.", "peso", "pesos"})
-"""What may stand at an amount and means several currencies."""
+_PER_HOUR = re.compile(r" ?(?:/|per|pro|par|por) ?(?:h|hr|hour|std\.?|stunde|heure|hora)$", re.IGNORECASE)
+_AMBIGUOUS_CURRENCIES = frozenset({"$", "dollar", "dollars", "kr", "kr.", "¥", "rs", "rs.", "peso", "pesos"})
+"""Texts at an amount that several currencies use."""
 
 _MAX_DECIMALS = 2
 _HOUR = 3_600
-_ROUND = (10_000, 5_000, 1_000, 500, 100, 50, 25, 10, 5)
-
-
-def parse_boolean(text: str) -> bool:
-    """Whether the text says yes. Raises ValueError when it says neither yes nor no."""
-    said = text.casefold()
-    if said in _YES or said in _NO:
-        return said in _YES
-    raise ValueError(f"is neither yes nor no: {excerpt(text)}")
+_ROUND_STEPS = (10_000, 5_000, 1_000, 500, 100, 50, 25, 10, 5)
 
 
 @lru_cache(maxsize=4_096)
 def parse_amount(text: str) -> tuple[Decimal, str]:
-    """The number that the text names, and what stands before or behind it, such as € in "60,00 €/h".
+    """Parse an amount. Returns the number and the text around it, for example € in "60,00 €/h".
 
-    Raises ValueError for what is no number.
+    Raises ValueError if it is not a number, or if it is ambiguous.
     """
     if len(text) > MAX_EXCERPT_LENGTH:
         raise ValueError(f"is not an amount: {excerpt(text)}")
-    said = _UNITS_OF_TIME.sub("", text.strip())
-    first = next((at for at, letter in enumerate(said) if letter in "0123456789"), None)
+    amount = _PER_HOUR.sub("", text.strip())
+    first = next((at for at, letter in enumerate(amount) if letter in "0123456789"), None)
     if first is None:
         raise ValueError(f"is not an amount: {excerpt(text)}")
-    last = max(at for at, letter in enumerate(said) if letter in "0123456789")
-    around = (said[:first] + " " + said[last + 1 :]).strip()
-    if around and parse_currency(around) is None and around.casefold() not in _OF_SEVERAL:
+    last = max(at for at, letter in enumerate(amount) if letter in "0123456789")
+    around = (amount[:first] + " " + amount[last + 1 :]).strip()
+    if around and parse_currency(around) is None and around.casefold() not in _AMBIGUOUS_CURRENCIES:
         raise ValueError(f"is not an amount: {excerpt(text)}")
-    number = said[first : last + 1]
-    if any(form.fullmatch(number) for form in _GROUPED):
-        return _ungrouped(number), around
+    number = amount[first : last + 1]
+    if any(pattern.fullmatch(number) for pattern in _GROUPED):
+        return _parse_grouped(number), around
     if _NUMBER.fullmatch(number) and not _could_be_thousands(number):
         return Decimal(".".join(number.split(","))), around
     raise ValueError(f"is not an amount: {excerpt(text)}")
 
 
 def _could_be_thousands(number: str) -> bool:
-    """1,234 could be a thousand or one; decimals with a point are never taken for thousands."""
+    """Return whether the comma could separate thousands or decimals, as in 1,234. A point is always decimal."""
     whole, comma, decimals = number.partition(",")
     return bool(comma) and whole != "0" and len(decimals) > _MAX_DECIMALS
 
 
-def _ungrouped(number: str) -> Decimal:
-    for space in _SPACES:
-        number = "".join(number.split(space))
+def _parse_grouped(number: str) -> Decimal:
+    for separator in _GROUP_SEPARATORS:
+        number = "".join(number.split(separator))
     last = max(number.rfind("."), number.rfind(","))
     if last < 0 or number.count(number[last]) > 1:
         return Decimal(re.sub("[.,]", "", number))
@@ -80,17 +66,17 @@ def _ungrouped(number: str) -> Decimal:
 
 
 def to_minor_units(amount: Decimal, currency: str) -> int:
-    """The amount in minor units. Raises ValueError for one that the currency has no unit for, or that is too large."""
+    """Return the amount in minor units. Raises ValueError if it has too many decimals or is too large."""
     minor = amount.scaleb(MINOR_UNITS[currency])
     if minor != int(minor) or minor > MAX_AMOUNT:
-        raise ValueError(f"is not an amount of {currency}")
+        raise ValueError(f"is not a valid amount in {currency}")
     return int(minor)
 
 
 def rate_from_amount(amount: Decimal, seconds: int, currency: str) -> int | None:
-    """The roundest rate an hour, in minor units, of which so many seconds cost this amount; None where none does.
+    """Return the roundest hourly rate, in minor units, that gives the amount; None if no rate does.
 
-    Another program has rounded the amount, so a rate will do that differs by half a unit at most.
+    The amount was rounded, so a rate matches if its exact amount is within half a minor unit.
     """
     minor = amount.scaleb(MINOR_UNITS[currency])
     if seconds <= 0 or minor <= 0:
@@ -99,7 +85,7 @@ def rate_from_amount(amount: Decimal, seconds: int, currency: str) -> int | None
     if high > MAX_AMOUNT:
         return None
     exact = int((minor * _HOUR / seconds).quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
-    for step in _ROUND:
+    for step in _ROUND_STEPS:
         near = int((Decimal(exact) / step).quantize(Decimal(1), rounding=ROUND_HALF_EVEN)) * step
         if near > 0 and low <= near <= high:
             return near
@@ -107,5 +93,5 @@ def rate_from_amount(amount: Decimal, seconds: int, currency: str) -> int | None
 
 
 def amount_from_rate(rate: int, seconds: int) -> Decimal:
-    """What so many seconds cost at this rate an hour, in minor units."""
+    """Return the price of a time at an hourly rate, both in minor units."""
     return Decimal(rate) * seconds / _HOUR

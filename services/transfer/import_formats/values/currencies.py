@@ -1,4 +1,4 @@
-"""Currencies as people and programs write them: by code, by sign, by name."""
+"""Parse currencies as people and programs write them: code, symbol or name."""
 
 import re
 from functools import lru_cache
@@ -8,9 +8,9 @@ from iso4217 import Currency
 from services.common.values.money import MINOR_UNITS
 
 _CODE = re.compile(r"(?<![A-Za-z])[A-Za-z]{3}(?![A-Za-z])")
-_LONGEST = 100
+_MAX_LENGTH = 100
 
-_SIGNS = {
+_SYMBOLS = {
     "EUR": "€",
     "USD": "us$, usd$, u.s.$, $us",
     "GBP": "£",
@@ -43,7 +43,7 @@ _SIGNS = {
     "CRC": "₡",
     "GEL": "₾",
 }
-"""Signs that mean one currency. The sign of the dollar alone, of the yen and the yuan, and kr mean several."""
+"""Symbols of a single currency. Ambiguous ones ($, ¥, kr) are left out."""
 
 _NAMES = {
     "EUR": "euros",
@@ -60,28 +60,28 @@ _NAMES = {
 }
 
 
-def _known() -> dict[str, str]:
-    known = {currency.currency_name.casefold(): currency.code for currency in Currency if currency.code in MINOR_UNITS}
-    for code, texts in (*_SIGNS.items(), *_NAMES.items()):
-        known |= dict.fromkeys((text.strip() for text in texts.split(",")), code)
-    return known
+def _codes_by_text() -> dict[str, str]:
+    codes = {currency.currency_name.casefold(): currency.code for currency in Currency if currency.code in MINOR_UNITS}
+    for code, texts in (*_SYMBOLS.items(), *_NAMES.items()):
+        codes |= dict.fromkeys((text.strip() for text in texts.split(",")), code)
+    return codes
 
 
-_KNOWN = _known()
+_CODES_BY_TEXT = _codes_by_text()
 
 
 @lru_cache(maxsize=1_024)
 def parse_currency(text: str) -> str | None:
-    """The code of the currency that the text means; None where it means none, or could mean several.
+    """Return the ISO 4217 code of the currency in the text; None if there is none, or if it is ambiguous.
 
-    Codes, signs and names may stand beside each other, as in "Euro - EUR", when they mean the same.
+    The text may combine a code with other words, as in "Euro - EUR".
     """
     text = " ".join(text.split())
-    if not text or len(text) > _LONGEST:
+    if not text or len(text) > _MAX_LENGTH:
         return None
     if text.upper() in MINOR_UNITS:
         return text.upper()
-    if text.casefold() in _KNOWN:
-        return _KNOWN[text.casefold()]
+    if text.casefold() in _CODES_BY_TEXT:
+        return _CODES_BY_TEXT[text.casefold()]
     codes = {word for word in _CODE.findall(text) if word in MINOR_UNITS}
     return codes.pop() if len(codes) == 1 else None

@@ -1,4 +1,4 @@
-"""The texts of a row within the limits that every task, project and tag has."""
+"""Convert the texts of a row to titles, notes, names and tags within their length limits."""
 
 import csv
 import json
@@ -19,15 +19,15 @@ _HASHTAG = re.compile(r"#[^#\s]+")
 
 
 def excerpt(text: str) -> str:
-    """What a message shows of a cell: not much, and nothing that moves the cursor of a terminal."""
-    plain = "".join(letter if letter.isprintable() else " " for letter in text[:MAX_EXCERPT_LENGTH])
-    return plain if len(text) <= MAX_EXCERPT_LENGTH else f"{plain}..."
+    """Return the start of a cell for a message, with control characters as spaces (they could move a cursor)."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in text[:MAX_EXCERPT_LENGTH])
+    return printable if len(text) <= MAX_EXCERPT_LENGTH else f"{printable}..."
 
 
 def to_title_and_note(texts: Iterable[str]) -> tuple[str, str | None]:
-    """The first text that shows something is the title, in one line; the others are the note.
+    """Return the first visible text as the title, in one line, and the others as the note.
 
-    A title that is cut is kept whole in the note. Raises ValueError for a control character.
+    If the title is truncated, the note starts with the whole of it. Raises ValueError for a control character.
     """
     title, *others = [text for text in texts if is_visible(text)] or [NO_DESCRIPTION]
     line = cell_to_line(title)
@@ -37,56 +37,56 @@ def to_title_and_note(texts: Iterable[str]) -> tuple[str, str | None]:
 
 
 def require_note_length(note: str) -> None:
-    """Raises ValueError for a note that is too long: nothing of it is cut."""
+    """Raise ValueError if the note is too long. Notes are never truncated."""
     if len(note) > MAX_NOTE_LENGTH:
-        raise ValueError(f"makes a note of {len(note):,} characters: at most {MAX_NOTE_LENGTH:,} are kept")
+        raise ValueError(f"gives a note of {len(note):,} characters; the maximum is {MAX_NOTE_LENGTH:,}")
 
 
 def truncate_name(name: str) -> tuple[str, str | None]:
-    """The name of a project or a client, and what is to be said of it."""
+    """Truncate the name of a project or client. Returns the name, and a message if it was truncated."""
     if len(name) <= MAX_NAME_LENGTH:
         return name, None
-    return truncate(
-        name, MAX_NAME_LENGTH
-    ), f"has more than {MAX_NAME_LENGTH} characters: it was cut there: {excerpt(name)}"
+    return truncate(name, MAX_NAME_LENGTH), f"was truncated to {MAX_NAME_LENGTH} characters: {excerpt(name)}"
 
 
 def parse_tags(*texts: str, is_own: bool = False) -> tuple[tuple[str, ...], str | None]:
-    """The tags of some cells, in lower case, each once, and what is to be said of them.
+    """Parse the tags of some cells. Returns them in lower case without repeats, and a message if any were cut.
 
-    They are a list of JSON or Python, words that each begin with #, or stand between commas, else
-    semicolons, else bars; one that holds a comma is quoted, as in a CSV file. With `is_own` there are
-    commas alone, as this service writes them. Raises ValueError for a control character.
+    A cell is a list in JSON or Python syntax, or words that each start with #, or tags separated by commas,
+    else by semicolons, else by bars. A tag that contains the separator is quoted as in CSV. With `is_own` the
+    cell is from this service's own export, where only commas separate. Raises ValueError for a control
+    character.
     """
-    parts = [part for text in texts for part in _divided(text, is_own=is_own)]
+    parts = [part for text in texts for part in _split_tags(text, is_own=is_own)]
     whole = [normalize_tag(part) for part in map(cell_to_line, parts) if part]
     tags = tuple(dict.fromkeys(truncate(tag, MAX_TAG_LENGTH) for tag in whole))
     if len(tags) > MAX_TAGS or max(map(len, whole), default=0) > MAX_TAG_LENGTH:
-        return tags[:MAX_TAGS], f"has more than {MAX_TAGS} tags of {MAX_TAG_LENGTH} characters: the rest was cut"
+        limits = f"has more than {MAX_TAGS} tags, or a tag of more than {MAX_TAG_LENGTH} characters"
+        return tags[:MAX_TAGS], f"{limits}: the excess was cut"
     return tags, None
 
 
-def _divided(text: str, *, is_own: bool) -> list[str]:
+def _split_tags(text: str, *, is_own: bool) -> list[str]:
     if not is_own:
-        if (listed := parse_tag_list(text)) is not None:
-            return listed
+        if (tags := parse_tag_list(text)) is not None:
+            return tags
         words = text.split()
         if words and all(_HASHTAG.fullmatch(word) for word in words):
             return [word.strip("#,;") for word in words]
     if '"' in text:
         with suppress(csv.Error):
             return next(csv.reader((text,), skipinitialspace=True, strict=True))
-    marks = "," if is_own else ",;|"
-    return text.split(next((mark for mark in marks if mark in text), ","))
+    separators = "," if is_own else ",;|"
+    return text.split(next((separator for separator in separators if separator in text), ","))
 
 
 def parse_tag_list(text: str) -> list[str] | None:
-    """The strings of a list of JSON or Python; None for what is none."""
+    """Parse a list of strings in JSON or Python syntax. Returns None if it is not one."""
     if not (text.startswith("[") and text.endswith("]")):
         return None
     with suppress(ValueError, RecursionError):
-        listed = json.loads(text)
-        return listed if isinstance(listed, list) and all(isinstance(tag, str) for tag in listed) else None
+        value = json.loads(text)
+        return value if isinstance(value, list) and all(isinstance(tag, str) for tag in value) else None
     if not _PYTHON_LIST.fullmatch(text):
         return None
-    return [_ESCAPED.sub(r"\1", found[0][1:-1]) for found in _PYTHON_STRING.finditer(text)]
+    return [_ESCAPED.sub(r"\1", match[0][1:-1]) for match in _PYTHON_STRING.finditer(text)]

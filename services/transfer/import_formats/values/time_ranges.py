@@ -1,4 +1,4 @@
-"""Which instants a clock on the wall means, and which of them an entry started and ended at."""
+"""Convert local times to UTC, and resolve start, end and duration to the time range of an entry."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -9,27 +9,27 @@ from services.transfer.import_formats.values.durations import MINUTE, Duration
 from services.transfer.import_formats.values.times_of_day import TimeOfDay
 
 ROUNDING_SECONDS = 1
-"""By how many seconds an end and a duration differ where a program has rounded each by itself."""
+"""The largest difference between end and duration that comes from rounding them separately."""
 
 
 class DisagreementError(ValueError):
-    """There is an end, and a duration, and they do not fit."""
+    """The duration does not match the start and the end."""
 
 
-def to_instants(day: date, clock: TimeOfDay, zone: ZoneInfo) -> tuple[datetime, ...]:
-    """The instants, aware and in UTC, at which the clock shows this: one, or two where it is turned back.
+def to_instants(day: date, time_of_day: TimeOfDay, zone: ZoneInfo) -> tuple[datetime, ...]:
+    """Return the aware UTC instants of a local time: two if it is repeated (clocks set back), else one.
 
-    Raises ValueError where the clock is turned forward over it.
+    Raises ValueError if the local time does not exist (clocks set forward).
     """
-    day += timedelta(days=clock.days)
-    if clock.offset is not None:
-        return (datetime.combine(day, clock.first, UTC) - clock.offset,)
-    earlier = datetime.combine(day, clock.first, zone).astimezone(UTC)
-    later = datetime.combine(day, clock.again, zone).astimezone(UTC)
+    day += timedelta(days=time_of_day.days)
+    if time_of_day.offset is not None:
+        return (datetime.combine(day, time_of_day.clock_time, UTC) - time_of_day.offset,)
+    earlier = datetime.combine(day, time_of_day.clock_time, zone).astimezone(UTC)
+    later = datetime.combine(day, time_of_day.folded, zone).astimezone(UTC)
     if earlier == later:
         return (earlier,)
     if earlier > later:
-        raise ValueError(f"never was there: the clocks of {zone.key} were turned forward over it")
+        raise ValueError(f"does not exist in {zone.key}: the clocks were set forward")
     return earlier, later
 
 
@@ -39,40 +39,48 @@ def resolve_time_range(
     duration: Duration | None,
     *,
     has_seconds: bool,
-    pause: int | None = None,
+    break_seconds: int | None = None,
 ) -> Interval:
-    """The entry between one of the starts and one of the ends, those that the duration tells, else the first.
+    """Choose the start and the end that match the duration best; without a duration, the first ones.
 
-    Where the two differ by no more than what was rounded off the end counts; but a duration says more
-    than times without seconds. With a `pause`, in seconds, a duration may be shorter, with or without
-    the pause: then it is how long the entry is. Raises ValueError when every end is before every
-    start, DisagreementError when the duration is another one.
+    Args:
+        starts: Candidates for the start: two if the local time is repeated.
+        ends: Candidates for the end.
+        duration: The duration in the file, if any. It overrides the end if the times have no seconds.
+        has_seconds: Whether the start and the end were written with seconds.
+        break_seconds: Seconds of breaks that the duration may exclude. The duration may then be shorter than the
+            time from start to end, and is the length of the entry. None if it never excludes breaks.
+
+    Raises:
+        DisagreementError: The duration does not match the start and the end.
+        ValueError: Every end is before every start.
     """
-    spans = [Interval(start, end) for start in starts for end in ends if start <= end]
-    if not spans:
+    ranges = [Interval(start, end) for start in starts for end in ends if start <= end]
+    if not ranges:
         raise ValueError("is before the start")
     if duration is None:
-        return _without(spans[0], pause or 0)
-    best = min(spans, key=lambda span: abs(span.seconds - (pause or 0) - duration.seconds))
-    apart = abs(best.seconds - duration.seconds)
-    if apart <= ROUNDING_SECONDS or apart < duration.within:
+        return _shorten(ranges[0], break_seconds or 0)
+    best = min(ranges, key=lambda time_range: abs(time_range.seconds - (break_seconds or 0) - duration.seconds))
+    difference = abs(best.seconds - duration.seconds)
+    if difference <= ROUNDING_SECONDS or difference < duration.precision:
         return best
-    if not has_seconds and apart < MINUTE - 1 + duration.within:
-        return _lasting(best.started_at, duration.seconds)
-    if pause and abs(best.seconds - pause - duration.seconds) < max(duration.within, ROUNDING_SECONDS + 1):
-        return _without(best, pause)
-    if pause is not None and duration.seconds < best.seconds:
-        return _lasting(best.started_at, duration.seconds)
-    raise DisagreementError(f"says {duration.seconds} seconds, but from the start to the end there are {best.seconds}")
+    if not has_seconds and difference < MINUTE - 1 + duration.precision:
+        return _range_from(best.started_at, duration.seconds)
+    tolerance = max(duration.precision, ROUNDING_SECONDS + 1)
+    if break_seconds and abs(best.seconds - break_seconds - duration.seconds) < tolerance:
+        return _shorten(best, break_seconds)
+    if break_seconds is not None and duration.seconds < best.seconds:
+        return _range_from(best.started_at, duration.seconds)
+    raise DisagreementError(f"is {duration.seconds} seconds, but the time from start to end is {best.seconds} seconds")
 
 
-def _without(span: Interval, pause: int) -> Interval:
-    if pause > span.seconds:
+def _shorten(time_range: Interval, break_seconds: int) -> Interval:
+    if break_seconds > time_range.seconds:
         raise DisagreementError(
-            f"says {pause} seconds of a break, but from the start to the end there are {span.seconds}"
+            f"has a break of {break_seconds} seconds, but the time from start to end is {time_range.seconds} seconds"
         )
-    return _lasting(span.started_at, span.seconds - pause)
+    return _range_from(time_range.started_at, time_range.seconds - break_seconds)
 
 
-def _lasting(start: datetime, seconds: int) -> Interval:
+def _range_from(start: datetime, seconds: int) -> Interval:
     return Interval(start, start + timedelta(seconds=seconds))

@@ -1,4 +1,4 @@
-"""Times of day as other programs write them."""
+"""Parse times of day as other programs write them."""
 
 import re
 from dataclasses import dataclass
@@ -20,51 +20,51 @@ _NOON = 12
 
 @dataclass(frozen=True, slots=True)
 class TimeOfDay:
-    """What a clock shows: without a fraction of a second, and with an offset from UTC if it was written.
+    """A time of day in whole seconds, with its UTC offset if it was written.
 
-    `again` is the same time of day where it comes for the second time (PEP 495). 24:00 is 00:00
-    of the day after, `days` later.
+    `folded` is `clock_time` with fold=1: its second occurrence when clocks are set back (PEP 495). 24:00 is 00:00
+    with `days` = 1.
     """
 
-    first: time
-    again: time
+    clock_time: time
+    folded: time
     offset: timedelta | None
     has_seconds: bool
     days: int = 0
 
 
 def parse_time(text: str) -> TimeOfDay:
-    """The time of day that the text names. Raises ValueError."""
+    """Parse a time of day. Raises ValueError."""
     if len(text) > MAX_EXCERPT_LENGTH:
         raise ValueError(f"is not a time of day: {excerpt(text)}")
-    return _parsed_time(text)
+    return _parse_time(text)
 
 
 @lru_cache(maxsize=8_192)
-def _parsed_time(text: str) -> TimeOfDay:
-    found = _TIME.fullmatch(text)
-    if found is None:
+def _parse_time(text: str) -> TimeOfDay:
+    match = _TIME.fullmatch(text)
+    if match is None:
         raise ValueError(f"is not a time of day: {excerpt(text)}")
-    written = found["second"] or found["second_"]
-    hour, minute, second = int(found["hour"]), int(found["minute"] or found["minute_"] or 0), int(written or 0)
+    seconds_text = match["second"] or match["second_"]
+    hour, minute, second = int(match["hour"]), int(match["minute"] or match["minute_"] or 0), int(seconds_text or 0)
     days = 0
-    if (hour, minute, second, found["half"]) == (_HOURS_A_DAY, 0, 0, None):
+    if (hour, minute, second, match["half"]) == (_HOURS_A_DAY, 0, 0, None):
         hour, days = 0, 1
-    if found["half"]:
+    if match["half"]:
         if not 1 <= hour <= _NOON:
-            raise ValueError(f"is not a time of day of 12 hours: {excerpt(text)}")
-        hour = hour % _NOON + (_NOON if found["half"] in "pP" else 0)
+            raise ValueError(f"is not a time of a 12-hour clock: {excerpt(text)}")
+        hour = hour % _NOON + (_NOON if match["half"] in "pP" else 0)
     try:
-        first, again = time(hour, minute, second), time(hour, minute, second, fold=1)
-        offset = None if found["offset"] is None else _offset(found["offset"])
-    except ValueError as wrong:
-        raise ValueError(f"is not a time of day: {excerpt(text)}") from wrong
-    return TimeOfDay(first, again, offset, has_seconds=written is not None, days=days)
+        clock_time, folded = time(hour, minute, second), time(hour, minute, second, fold=1)
+        offset = None if match["offset"] is None else _parse_offset(match["offset"])
+    except ValueError as error:
+        raise ValueError(f"is not a time of day: {excerpt(text)}") from error
+    return TimeOfDay(clock_time, folded, offset, has_seconds=seconds_text is not None, days=days)
 
 
-def _offset(text: str) -> timedelta:
+def _parse_offset(text: str) -> timedelta:
     if text[0] not in "+-":
         return timedelta(0)
-    ahead = time.fromisoformat(text[1:])  # so that it is less than a day
-    size = timedelta(hours=ahead.hour, minutes=ahead.minute, seconds=ahead.second)
-    return size if text[0] == "+" else -size
+    size = time.fromisoformat(text[1:])  # refuses 24 hours or more
+    offset = timedelta(hours=size.hour, minutes=size.minute, seconds=size.second)
+    return offset if text[0] == "+" else -offset
