@@ -1,35 +1,35 @@
-"""The server's clock, and the two forms of an instant: aware in the code, naive UTC as the driver decodes it."""
+"""The current time, and conversions between aware datetimes and naive UTC, the form that the driver decodes."""
 
 from datetime import UTC, datetime
 
 
 def utc_now() -> datetime:
-    """The present instant, aware, in whole milliseconds: the finest that a document keeps."""
+    """Return the current time, aware, in whole milliseconds: the precision of a stored date."""
     return truncate_to_milliseconds(datetime.now(UTC))
 
 
 def truncate_to_milliseconds(instant: datetime) -> datetime:
-    """The instant without the part below a millisecond."""
+    """Round the instant down to a whole millisecond."""
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 
 def truncate_to_seconds(instant: datetime) -> datetime:
-    """The instant without the part below a second: what a time entry starts and ends at."""
+    """Round the instant down to a whole second, the precision of time entries."""
     return instant.replace(microsecond=0)
 
 
 def naive_utc(instant: datetime) -> datetime:
-    """An aware instant in the form that the driver decodes: naive UTC."""
+    """Convert an aware instant to naive UTC, the form that the driver decodes."""
     return instant.astimezone(UTC).replace(tzinfo=None)
 
 
 def aware_utc(instant: datetime) -> datetime:
-    """A stored instant as the code reckons with it."""
+    """Convert a stored instant, which is naive UTC, to an aware one."""
     return instant.replace(tzinfo=UTC)
 
 
 def rfc3339(instant: datetime) -> str:
-    """A stored or aware UTC instant as RFC 3339 with Z: whole seconds without a fraction, others with three digits."""
+    """Format an instant in UTC, naive or aware, as RFC 3339 with Z, with milliseconds only if they are not zero."""
     if instant.tzinfo is not None:
         instant = instant.replace(tzinfo=None)
     return f"{instant.isoformat('T', 'milliseconds') if instant.microsecond else instant.isoformat()}Z"

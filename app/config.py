@@ -1,4 +1,4 @@
-"""The settings: the only place that reads the environment and the .env file."""
+"""The settings. Only this module reads the environment and the .env file."""
 
 import os
 import re
@@ -19,43 +19,42 @@ _PLACEHOLDER_WORDS = (
     "secret-key",
     "example",
 )
-_FEWEST_DISTINCT_BYTES = 8
+_MIN_DISTINCT_BYTES = 8
 _ROOT_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 _OWN_PATHS = ("/docs", "/health", "/openapi.json")
-"""What stands at the root, beside what API_PREFIX names."""
+"""The paths of the service outside API_PREFIX."""
 
 _STORE_VARIABLES = frozenset({"HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "TEMP", "TMP", "TMPDIR", "TZ", "USER"})
 _STORE_PREFIXES = (
     *("LC_", "XDG_"),
-    *("LD_", "DYLD_", "MALLOC_", "GLIBC_"),  # how programs are loaded
-    *("PYTHON", "COVERAGE_"),  # the interpreter, and the measuring of tests
-    *("SECANTUS_", "WIREDTIGER_"),  # the store's own
+    *("LD_", "DYLD_", "MALLOC_", "GLIBC_"),  # the dynamic loader and memory allocator
+    *("PYTHON", "COVERAGE_"),  # the interpreter, and test coverage
+    *("SECANTUS_", "WIREDTIGER_"),  # the store itself
 )
 
 
 def _prefix(value: str) -> str:
     if value and (not value.startswith("/") or value.endswith("/")):
-        raise ValueError("starts with / and does not end with one")
+        raise ValueError("must start with / and must not end with /")
     return value
 
 
 def _root_path(value: str) -> str:
     path = value.rstrip("/")
     if path and not _ROOT_PATH.fullmatch(path):
-        raise ValueError("starts with / and has parts of letters, digits and . _ ~ - alone, such as /tt")
+        raise ValueError("must start with /, and may contain only letters, digits, / and . _ ~ -, for example /tt")
     return path
 
 
 SECRETS = ("database_url", "secret_key")
-"""The settings that may stand in a file, which the setting of the same name with _FILE names (Docker secrets)."""
+"""The settings that can be read from a file, named by the setting with the suffix _FILE (Docker secrets)."""
 
 
 class Settings(BaseSettings):
-    """Every value that a user may want to change, read once at start-up.
+    """All settings, read once at start-up from the environment and from ./.env.
 
-    Read from the environment, then from ./.env; an empty variable is an unset one.
-    Raises pydantic's ValidationError, with a sentence for each wrong value, and in
-    production also when the service would start unsafely.
+    The environment has precedence. An empty variable is an unset one. Raises pydantic's ValidationError
+    with a sentence for each invalid value, in production also if the service would be unsafe.
     """
 
     model_config = SettingsConfigDict(
@@ -114,14 +113,14 @@ class Settings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _read_the_secrets_that_stand_in_files(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        found = {name: _secret(name, given[f"{name}_file"]) for name in SECRETS if given.get(f"{name}_file")}
-        for name in found:
-            if given.get(name):
+    def _read_secret_files(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        secrets = {name: _read_secret(name, values[f"{name}_file"]) for name in SECRETS if values.get(f"{name}_file")}
+        for name in secrets:
+            if values.get(name):
                 raise ValueError(f"{name.upper()} and {name.upper()}_FILE are both set: leave one of them out")
-        return given | found
+        return values | secrets
 
     @field_validator("cors_origins", "trusted_proxies", mode="before")
     @classmethod
@@ -131,60 +130,62 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
-    def _refuse_an_ambiguous_root(self) -> Self:
-        # Else nobody could tell whether a proxy has taken the prefix off a path that begins with it.
+    def _refuse_ambiguous_root_path(self) -> Self:
+        # Otherwise it would be unclear whether the proxy has removed the prefix from such a path.
         for path in (self.api_prefix, *_OWN_PATHS) if self.root_path else ():
             if f"{path}/".startswith(f"{self.root_path}/"):
-                raise ValueError(f"ROOT_PATH {self.root_path} is the beginning of {path}, a path of the service's own")
+                raise ValueError(
+                    f"ROOT_PATH {self.root_path} is the beginning of {path}, which is a path of the service"
+                )
         return self
 
     @model_validator(mode="after")
-    def _refuse_an_unsafe_production(self) -> Self:
+    def _refuse_unsafe_production(self) -> Self:
         if self.environment != "production":
             return self
         if self.database_url is None:
-            raise ValueError("ENVIRONMENT=production needs DATABASE_URL: the embedded store is for trying out")
+            raise ValueError("ENVIRONMENT=production needs DATABASE_URL: the embedded store is not for production")
         if self.secret_key is None:
-            raise ValueError("ENVIRONMENT=production needs SECRET_KEY: make one with openssl rand -hex 32")
-        _refuse_a_weak_key(self.secret_key.get_secret_value())
+            raise ValueError("ENVIRONMENT=production needs SECRET_KEY: generate one with openssl rand -hex 32")
+        _refuse_weak_key(self.secret_key.get_secret_value())
         return self
 
 
-def _secret(name: str, file: str | Path) -> str:
-    """What the file says, without the end of its line. Raises ValueError when it says nothing."""
+def _read_secret(name: str, file: str | Path) -> str:
+    """Return the content of the file without trailing line breaks. Raises ValueError if it is empty or unreadable."""
     try:
         secret = Path(file).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ValueError(f"{name.upper()}_FILE {file} cannot be read: {reason}") from None
     if not secret:
         raise ValueError(f"{name.upper()}_FILE {file} is empty")
     return secret
 
 
-def _refuse_a_weak_key(key: str) -> None:
+def _refuse_weak_key(key: str) -> None:
     encoded = key.encode()
     if len(encoded) < MIN_SECRET_KEY_LENGTH:
         raise ValueError(
-            f"SECRET_KEY is shorter than {MIN_SECRET_KEY_LENGTH} bytes: make one with openssl rand -hex 32"
+            f"SECRET_KEY is shorter than {MIN_SECRET_KEY_LENGTH} bytes: generate one with openssl rand -hex 32"
         )
-    if len(set(encoded)) < _FEWEST_DISTINCT_BYTES or any(word in key.lower() for word in _PLACEHOLDER_WORDS):
-        raise ValueError("SECRET_KEY is a placeholder: make one with openssl rand -hex 32")
+    if len(set(encoded)) < _MIN_DISTINCT_BYTES or any(word in key.lower() for word in _PLACEHOLDER_WORDS):
+        raise ValueError("SECRET_KEY is a placeholder: generate one with openssl rand -hex 32")
 
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """The settings of this process."""
+    """Return the settings of this process."""
     return Settings()
 
 
 def store_environment() -> dict[str, str]:
-    """The variables that the embedded store may see: what a program needs to run, and no secrets.
+    """Return the environment of the embedded store: what a program needs to run, and no secrets.
 
-    They are named one by one, since nobody can tell which of the others hold a secret.
+    It is an allowlist, because any other variable may contain a secret.
     """
-    return {name: value for name, value in os.environ.items() if _is_for_the_store(name)}
+    return {name: value for name, value in os.environ.items() if _is_store_variable(name)}
 
 
-def _is_for_the_store(name: str) -> bool:
+def _is_store_variable(name: str) -> bool:
     return name in _STORE_VARIABLES or name.startswith(_STORE_PREFIXES)

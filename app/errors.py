@@ -1,4 +1,4 @@
-"""The one hierarchy of errors that a service raises. app/http/problems.py turns them into answers."""
+"""The errors that services raise. app/http/problems.py turns them into responses."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """What is wrong with one part of a request. Exactly one of pointer, parameter and header says which."""
+    """An error in one part of a request. Exactly one of pointer, parameter and header is set."""
 
     detail: str
     pointer: str | None = None
@@ -15,14 +15,14 @@ class FieldError:
 
 
 class CommandError(Exception):
-    """A command of the shell cannot do what it was asked to; the text says why in one sentence."""
+    """A command of `task-timer` failed. The message says why in one sentence."""
 
 
 class ServiceError(Exception):
-    """An error that the caller is told about.
+    """An error that the response describes.
 
-    A subclass fixes the status, the title (the status' own phrase, RFC 9457 section 4.2.1) and the
-    stable code. `detail` is a sentence for a person; `extra` are members added to the answer.
+    A subclass sets the status, the title (the reason phrase of the status, RFC 9457 section 4.2.1) and
+    the stable code. `detail` is a sentence for the user. `extra` are additional members of the response.
     """
 
     status: ClassVar[int] = 500
@@ -45,8 +45,8 @@ class ServiceError(Exception):
 
 
 def problem_members(error: ServiceError) -> dict[str, Any]:
-    """The error as the members of a problem (RFC 9457 section 3.1), but for those that tell of its request."""
-    told: dict[str, Any] = {
+    """Return the members of a problem (RFC 9457 section 3.1) except those about the request."""
+    members: dict[str, Any] = {
         "type": "about:blank",
         "title": error.title,
         "status": error.status,
@@ -55,97 +55,97 @@ def problem_members(error: ServiceError) -> dict[str, Any]:
         **error.extra,
     }
     if error.errors:
-        told["errors"] = [_field_error(wrong) for wrong in error.errors]
-    return told
+        members["errors"] = [_field_error(field) for field in error.errors]
+    return members
 
 
-def _field_error(wrong: FieldError) -> dict[str, str]:
-    places = {"pointer": wrong.pointer, "parameter": wrong.parameter, "header": wrong.header}
+def _field_error(error: FieldError) -> dict[str, str]:
+    locations = {"pointer": error.pointer, "parameter": error.parameter, "header": error.header}
     return {
-        **{kind: place for kind, place in places.items() if place is not None},
-        "detail": wrong.detail,
+        **{kind: location for kind, location in locations.items() if location is not None},
+        "detail": error.detail,
     }
 
 
 class MalformedRequestError(ServiceError):
-    """What came is no HTTP."""
+    """The client sent something that is not HTTP."""
 
     status = 400
     title = "Bad Request"
     code = "malformed_request"
-    detail = "This cannot be read as a request of HTTP."
+    detail = "The request is not valid HTTP."
 
 
 class AuthenticationError(ServiceError):
-    """Nobody is known to be asking. The answer carries WWW-Authenticate (RFC 6750 section 3)."""
+    """The request has no valid credentials. The response has WWW-Authenticate (RFC 6750 section 3)."""
 
     status = 401
     title = "Unauthorized"
     code = "not_authenticated"
-    detail = "This needs a bearer token: get one from POST /auth/token."
+    detail = "A bearer token is required: get one from POST /auth/token."
 
 
 class PermissionDeniedError(ServiceError):
-    """Somebody is known to be asking, and may not."""
+    """The user is known but does not have the permission."""
 
     status = 403
     title = "Forbidden"
 
 
 class NotFoundError(ServiceError):
-    """There is no such thing, or it is somebody else's: the two answer alike."""
+    """The resource does not exist or belongs to another user. Both cases have the same response."""
 
     status = 404
     title = "Not Found"
     code = "not_found"
-    detail = "There is nothing at this address."
+    detail = "There is nothing at this path."
 
 
 class MethodNotAllowedError(ServiceError):
-    """The address is right, the method is not. The answer carries Allow."""
+    """The path exists but does not support the method. The response has Allow."""
 
     status = 405
     title = "Method Not Allowed"
     code = "method_not_allowed"
-    detail = "This address does not take that method."
+    detail = "This path does not support the method."
 
 
 class RequestTimeoutError(ServiceError):
-    """The rest of a request did not come in time."""
+    """The client did not send the rest of the request in time."""
 
     status = 408
     title = "Request Timeout"
     code = "request_timeout"
-    detail = "The rest of the request did not come in time."
+    detail = "The rest of the request did not arrive in time."
 
 
 class ConflictError(ServiceError):
-    """The state of things forbids it."""
+    """The current state of the resource does not allow the request."""
 
     status = 409
     title = "Conflict"
 
 
 class StaleVersionError(ServiceError):
-    """If-Match named another version than the present one (RFC 9110 section 13.1.1)."""
+    """If-Match does not name the current version (RFC 9110 section 13.1.1)."""
 
     status = 412
     title = "Precondition Failed"
     code = "stale_version"
-    detail = "It has changed since the version that If-Match names: read it again."
+    detail = "The resource has changed since the version in If-Match: read it again."
 
 
 class BodyTooLargeError(ServiceError):
-    """The request's body is over the limit."""
+    """The body of the request is larger than the limit."""
 
     status = 413
     title = "Content Too Large"
     code = "body_too_large"
-    detail = "The body is larger than this service takes."
+    detail = "The body is larger than the limit."
 
 
 class UnsupportedMediaTypeError(ServiceError):
-    """The request's body is of another type than the one that is read here."""
+    """The body of the request has a media type that this endpoint does not support."""
 
     status = 415
     title = "Unsupported Media Type"
@@ -154,7 +154,7 @@ class UnsupportedMediaTypeError(ServiceError):
 
 
 class ValidationError(ServiceError):
-    """The request itself is wrong; `errors` says where."""
+    """The request is not valid. `errors` says which parts."""
 
     status = 422
     title = "Unprocessable Content"
@@ -163,7 +163,7 @@ class ValidationError(ServiceError):
 
 
 class RateLimitError(ServiceError):
-    """This was asked for too often. The answer says when to ask again."""
+    """The client has sent too many requests. The response has Retry-After."""
 
     status = 429
     title = "Too Many Requests"
@@ -172,27 +172,27 @@ class RateLimitError(ServiceError):
 
 
 class HeadTooLargeError(ServiceError):
-    """The request's line and headers are over the limit (RFC 6585 section 5)."""
+    """The request line and headers are larger than the limit (RFC 6585 section 5)."""
 
     status = 431
     title = "Request Header Fields Too Large"
     code = "head_too_large"
-    detail = "The head of the request is larger than this service takes."
+    detail = "The request line and headers are larger than the limit."
 
 
 class TooManyConnectionsError(ServiceError):
-    """The service holds as many connections as it may."""
+    """The service has as many connections as it accepts."""
 
     status = 503
     title = "Service Unavailable"
     code = "too_many_connections"
-    detail = "There are too many connections just now. Try again in a moment."
+    detail = "There are too many connections. Try again in a moment."
 
 
 class DatabaseUnavailableError(ServiceError):
-    """The database does not answer, or too many changes meet: the request may be sent again."""
+    """The database does not respond, or there are too many concurrent changes. The client may retry."""
 
     status = 503
     title = "Service Unavailable"
     code = "database_unavailable"
-    detail = "The database does not answer just now. Try again in a moment."
+    detail = "The database is not available. Try again in a moment."

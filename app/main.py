@@ -1,4 +1,4 @@
-"""The application: what it is put together from, and what it opens and closes."""
+"""The application: its routers, middleware and lifespan."""
 
 import asyncio
 import gc
@@ -49,13 +49,13 @@ from services.tracking.schemas.problems import Problem
 from services.transfer.import_service import background_imports
 
 GC_THRESHOLD = 50_000
-"""Allocations between two collections: what a request makes is freed by counting references."""
+"""Allocations between two garbage collections. Reference counting already frees what a request allocates."""
 
 log = structlog.get_logger()
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The service with these settings. Nothing is opened before its lifespan begins."""
+    """Create the application. It does no I/O before its lifespan starts."""
     settings = settings or get_settings()
     app = FastAPI(
         title=settings.app_name,
@@ -89,13 +89,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     ):
         app.include_router(router, prefix=settings.api_prefix)
     install_openapi(app, root_path=settings.root_path, prefix=settings.api_prefix, problem=Problem)
-    # What the log calls a route: its whole path, which an included route alone does not know.
+    # For the log: an included route knows its path only without the prefix.
     app.state.paths = {route.endpoint: route.path for route in iter_route_contexts(app.routes) if route.endpoint}
     return app
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
-    """From the outermost to the innermost."""
+    """Return the middleware, from the outermost to the innermost."""
     stack = [Middleware(RootPath, root_path=settings.root_path)] if settings.root_path else []
     stack += [Middleware(HeadAsGet), Middleware(RequestLog), Middleware(SecurityHeaders)]
     stack.append(Middleware(CurrentRequest, audit_retention=timedelta(days=settings.audit_keep_days)))
@@ -121,7 +121,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
         Middleware(CrashGuard),
         Middleware(
             BodyLimit,
-            most_bytes=settings.max_body_bytes,
+            max_bytes=settings.max_body_bytes,
             exceptions={f"{settings.api_prefix}/imports": settings.max_import_bytes},
         ),
     ]
@@ -131,41 +131,45 @@ def _middleware(settings: Settings) -> list[Middleware]:
 async def _lifespan(app: FastAPI) -> AsyncIterator[State]:
     settings: Settings = app.state.settings
     configure_logging(settings)
-    async with open_database(settings) as client, _beside_serving(_unfinished_work()), background_imports.at_work():
+    async with (
+        open_database(settings) as client,
+        _in_background(_finish_interrupted_work()),
+        background_imports.at_work(),
+    ):
         await passwords.prepare()
-        _spare_the_garbage_collector()
+        _tune_garbage_collector()
         log.info("started", environment=settings.environment)
         yield State(settings=settings, tokens=TokenMaker.of(settings), limiter=RateLimiter(settings), client=client)
 
 
-async def _unfinished_work() -> None:
-    """What an earlier process has begun, or an earlier version has stored in another form."""
+async def _finish_interrupted_work() -> None:
+    """Finish the deletions that an earlier process has begun, and convert data that an earlier version has stored."""
     await user_service.fold_email_keys()
     await project_service.finish_deletions()
     await account_deletion_service.finish()
 
 
 @asynccontextmanager
-async def _beside_serving(work: Awaitable[None]) -> AsyncIterator[None]:
-    """Does the work while the service serves. What is left of it at the end is done after the next start."""
-    under_way = asyncio.create_task(_as_far_as_it_goes(work))
+async def _in_background(work: Awaitable[None]) -> AsyncIterator[None]:
+    """Run the work as a background task. If the service ends first, the next start continues the work."""
+    task = asyncio.create_task(_log_failure(work))
     try:
         yield
     finally:
-        under_way.cancel()
+        task.cancel()
         with suppress(asyncio.CancelledError):
-            await under_way
+            await task
 
 
-async def _as_far_as_it_goes(work: Awaitable[None]) -> None:
+async def _log_failure(work: Awaitable[None]) -> None:
     try:
         await work
     except DATABASE_ERRORS:
         log.warning("unfinished_work", exc_info=True)
 
 
-def _spare_the_garbage_collector() -> None:
-    """What start-up has made stays for good: it need not be looked through again and again."""
+def _tune_garbage_collector() -> None:
+    """Exclude the objects of the start-up, which live as long as the process, from garbage collection."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 20)

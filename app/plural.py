@@ -1,6 +1,6 @@
-"""Numbers of things, for a person to read."""
+"""Format counts for users."""
 
 
-def pluralize(count: int, one: str, several: str | None = None) -> str:
-    """So many of what one is called so, and several so: the same with an s where nothing is said."""
-    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+def pluralize(count: int, singular: str, plural: str | None = None) -> str:
+    """Return the count with the right form of the noun. The default plural is the singular with an s."""
+    return f"{count:,} {singular if count == 1 else plural or f'{singular}s'}"

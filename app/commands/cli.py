@@ -117,7 +117,7 @@ def settings_or_exit() -> Settings:
     except ValidationError as error:
         fail(*(_mistake(at=found["loc"], says=found["msg"]) for found in error.errors()))
     except UnicodeDecodeError:
-        fail("The file .env cannot be read: it is not text in UTF-8.")
+        fail("The file .env cannot be read: it is not UTF-8 text.")
 
 
 def _mistake(*, at: tuple[int | str, ...], says: str) -> str:

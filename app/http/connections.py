@@ -1,7 +1,7 @@
-"""Connections of clients: how long each may keep the service waiting, and how much it may send that is no body.
+"""Time and size limits of client connections.
 
-uvicorn ends a connection that is idle after an answer, but waits for ever for the rest of a head or
-a body, keeps a head of any size in memory, and goes on holding an answer that nobody takes.
+uvicorn closes a connection that is idle after a response. But it waits without a limit for the rest of
+the headers or of a body, buffers headers of any size, and keeps a response that the client does not read.
 """
 
 from asyncio import TimerHandle, Transport
@@ -26,135 +26,135 @@ from app.http.root_path import full_path
 from app.process_limits import max_client_connections
 
 LINGER_SECONDS = 2.0
-"""How long what a refused client still sends is read and thrown away: else it may never see the refusal."""
+"""How long the rest of a rejected request is read and discarded. Without this the client may not get the response."""
 
 MAX_HEADERS = 200
-"""How many headers a request may have: a browser sends about twenty, and a proxy adds a few."""
+"""The maximum number of headers of a request. A browser sends about twenty, and a proxy adds a few."""
 
 log = structlog.get_logger()
 
 
 class Connection(HttpToolsProtocol):
-    """A client's connection, which ends when the client keeps it waiting for too long.
+    """A client connection that is closed if the client is silent for too long.
 
-    One timer at most runs for what is to be read, and none while the service is at work. A small
-    request that comes at once needs none at all.
+    There is at most one timer for reading, and none while the service processes a request. A small
+    request that arrives in one piece needs no timer.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._bounds = cast("Settings", self.app_state["settings"])
+        self._settings = cast("Settings", self.app_state["settings"])
         self._in_body = False
-        self._got_on = False
-        self._unfinished = 0
-        self._heard_at = 0.0
-        self._refused = False
-        self._wrong: ServiceError = MalformedRequestError()
-        self._reading: TimerHandle | None = None
-        self._writing: TimerHandle | None = None
+        self._has_progress = False
+        self._head_bytes = 0
+        self._last_data_at = 0.0
+        self._rejected = False
+        self._parse_error: ServiceError = MalformedRequestError()
+        self._read_timer: TimerHandle | None = None
+        self._write_timer: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override] # as uvicorn's own
-        """Begins to wait for a head, unless there are too many others."""
+        """Wait for a request, or reject the connection if there are too many."""
         super().connection_made(transport)
-        if len(self.connections) > max_client_connections(self._bounds):
-            self._refuse(TooManyConnectionsError())
+        if len(self.connections) > max_client_connections(self._settings):
+            self._reject(TooManyConnectionsError())
         else:
-            self._reading = self.loop.call_later(self._bounds.request_head_seconds, self._head_is_late)
+            self._read_timer = self.loop.call_later(self._settings.request_head_seconds, self._on_head_timeout)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Lets go of everything."""
-        self._stop_waiting()
-        self._stop_watching()
+        """Cancel the timers."""
+        self._cancel_read_timer()
+        self._cancel_write_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Reads on, while what is neither a body nor a whole head stays small."""
-        if not self._refused:
-            self._heard_at = self.loop.time()
-            self._got_on = False
+        """Parse the data. Reject the request if its headers or trailers grow too large."""
+        if not self._rejected:
+            self._last_data_at = self.loop.time()
+            self._has_progress = False
             super().data_received(data)
-            self._look_at_what_came(len(data))
+            self._check_received(len(data))
 
-    def _look_at_what_came(self, size: int) -> None:
-        if self._refused:
+    def _check_received(self, size: int) -> None:
+        if self._rejected:
             return
-        self._unfinished = 0 if self._got_on else self._unfinished + size
-        if self._unfinished > self._bounds.max_head_bytes:
-            self._refuse(self._too_large())
-        elif self._reading is None:
-            self._wait_for_more()
+        self._head_bytes = 0 if self._has_progress else self._head_bytes + size
+        if self._head_bytes > self._settings.max_head_bytes:
+            self._reject(self._too_large())
+        elif self._read_timer is None:
+            self._start_read_timer()
 
-    def _wait_for_more(self) -> None:
+    def _start_read_timer(self) -> None:
         if self._in_body:
-            self._reading = self.loop.call_later(self._bounds.client_silence_seconds, self._look_for_more)
-        elif self._under_way is None:
-            self._reading = self.loop.call_later(self._bounds.request_head_seconds, self._head_is_late)
+            self._read_timer = self.loop.call_later(self._settings.client_silence_seconds, self._on_body_timer)
+        elif self._current_cycle is None:
+            self._read_timer = self.loop.call_later(self._settings.request_head_seconds, self._on_head_timeout)
 
     @property
-    def _under_way(self) -> RequestResponseCycle | None:
+    def _current_cycle(self) -> RequestResponseCycle | None:
         cycle = cast("RequestResponseCycle | None", self.cycle)
         return None if cycle is None or cycle.response_complete else cycle
 
     def on_headers_complete(self) -> None:
-        """Begins the request, if its head is of a size that is taken. Raises HeadTooLargeError."""
-        self._stop_waiting()
+        """Begin the request. Raises HeadTooLargeError if its headers are too large or too many."""
+        self._cancel_read_timer()
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > self._bounds.max_head_bytes or len(self.headers) > MAX_HEADERS:
-            self._wrong = self._too_large()
-            raise self._wrong
-        self._got_on = self._in_body = True
+        if size > self._settings.max_head_bytes or len(self.headers) > MAX_HEADERS:
+            self._parse_error = self._too_large()
+            raise self._parse_error
+        self._has_progress = self._in_body = True
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Hands a part of the body on."""
-        self._got_on = True
+        """Pass a part of the body on."""
+        self._has_progress = True
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Ends the request's body: from here on it is the service that is waited for."""
-        self._stop_waiting()
-        self._got_on, self._in_body = True, False
+        """End the body of the request. From here on the client waits for the service."""
+        self._cancel_read_timer()
+        self._has_progress, self._in_body = True, False
         super().on_message_complete()
 
     def _too_large(self) -> ServiceError:
         return HeadTooLargeError(
-            f"The head of the request is larger than {self._bounds.max_head_bytes:,} bytes, "
-            f"or has more than {MAX_HEADERS} headers."
+            f"The request line and headers are larger than {self._settings.max_head_bytes:,} bytes, "
+            f"or there are more than {MAX_HEADERS} headers."
         )
 
-    def _head_is_late(self) -> None:
-        self._reading = None
-        if self._unfinished:
-            self._refuse(RequestTimeoutError())
+    def _on_head_timeout(self) -> None:
+        self._read_timer = None
+        if self._head_bytes:
+            self._reject(RequestTimeoutError())
         else:
             self.transport.close()
 
-    def _look_for_more(self) -> None:
-        """Ends the connection when nothing has come for too long, unless it was the service that would not read."""
-        self._reading = None
-        now, most = self.loop.time(), self._bounds.client_silence_seconds
+    def _on_body_timer(self) -> None:
+        """Reject the request if the client was silent for too long. Time in which the service did not read is free."""
+        self._read_timer = None
+        now, timeout = self.loop.time(), self._settings.client_silence_seconds
         if self.flow.read_paused or self.cycle.waiting_for_100_continue or self.pipeline:
-            self._heard_at = now
-        left = self._heard_at + most - now
-        if left <= 0:
-            self._refuse(RequestTimeoutError())
+            self._last_data_at = now
+        remaining = self._last_data_at + timeout - now
+        if remaining <= 0:
+            self._reject(RequestTimeoutError())
         else:
-            self._reading = self.loop.call_later(left, self._look_for_more)
+            self._read_timer = self.loop.call_later(remaining, self._on_body_timer)
 
     def send_400_response(self, _msg: str) -> None:
-        """Refuses what could not be read, for the reason that is known."""
-        self._refuse(self._wrong)
+        """Reject a request that could not be parsed, with the specific error if it is known."""
+        self._reject(self._parse_error)
 
-    def _refuse(self, error: ServiceError) -> None:
-        """Answers with a problem, reads no more, and ends the connection soon.
+    def _reject(self, error: ServiceError) -> None:
+        """Respond with a problem, stop reading, and close the connection soon.
 
-        A request before it that is under way is answered first, and nothing is put into an answer that has begun.
+        The response to an earlier request is completed first. A response that has begun is never mixed with another.
         """
-        self._refused = True
-        self._stop_waiting()
+        self._rejected = True
+        self._cancel_read_timer()
         if self.transport.is_closing():
             return
-        cycle = self._under_way
+        cycle = self._current_cycle
         client_address = self.client[0] if self.client else None
         log.info("connection_refused", status=error.status, error_code=error.code, client_address=client_address)
         if cycle is not None:
@@ -166,69 +166,73 @@ class Connection(HttpToolsProtocol):
             if cycle.response_started or self.pipeline:
                 self.transport.abort()
                 return
-        self.transport.write(self._problem(error))
-        self._end_softly()
+        self.transport.write(self._problem_response(error))
+        self._close_after_reading()
 
-    def _problem(self, error: ServiceError) -> bytes:
+    def _problem_response(self, error: ServiceError) -> bytes:
         request_id = uuid4().hex
-        scope = cast("dict[str, Any] | None", self.scope) or {}  # without a path until the head is whole
-        about = {
+        scope = cast("dict[str, Any] | None", self.scope) or {}  # without a path until the headers are complete
+        request_scope = {
             "type": "http",
-            "path": full_path(self._bounds.root_path, scope.get("path", "/")),
+            "path": full_path(self._settings.root_path, scope.get("path", "/")),
             "request_id": request_id,
         }
-        response = problem(Request(about), error)
+        response = problem(Request(request_scope), error)
         response.headers.update({**SECURITY_HEADERS, "X-Request-ID": request_id, "Connection": "close"})
         headers = [*self.server_state.default_headers, *response.raw_headers]
         head = [STATUS_LINE[error.status], *(b"%b: %b\r\n" % header for header in headers), b"\r\n"]
         return b"".join(head) + bytes(response.body)
 
-    def _end_softly(self) -> None:
-        """Closing at once, with something unread, would take the answer away from the client (RFC 9112 section 9.6)."""
+    def _close_after_reading(self) -> None:
+        """Close the connection after a delay.
+
+        Closing it at once, with unread data, would reset it, and the client could lose the response
+        (RFC 9112 section 9.6).
+        """
         self.transport.write_eof()
         self.flow.resume_reading()
-        self._reading = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+        self._read_timer = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
     def on_response_complete(self) -> None:
-        """Waits for the next request, or looks whether the client takes the end of a last answer."""
+        """Wait for the next request. If the connection is closing, check that the client reads the last response."""
         super().on_response_complete()
         if self.transport.is_closing():
             self._watch_writing()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Ends an idle connection."""
+        """Close an idle connection."""
         super().timeout_keep_alive_handler()
         self._watch_writing()
 
     def pause_writing(self) -> None:
-        """Waits until the client has taken more of the answer, for as long as it takes anything."""
+        """Wait until the client has read more of the response, as long as it reads anything."""
         super().pause_writing()
         self._watch_writing()
 
     def resume_writing(self) -> None:
-        """Goes on."""
-        self._stop_watching()
+        """Continue to send the response."""
+        self._cancel_write_timer()
         super().resume_writing()
 
     def _watch_writing(self) -> None:
-        left = self.transport.get_write_buffer_size()
-        if left and self._writing is None:
-            self._writing = self.loop.call_later(self._bounds.client_silence_seconds, self._look_at_writing, left)
+        unsent = self.transport.get_write_buffer_size()
+        if unsent and self._write_timer is None:
+            self._write_timer = self.loop.call_later(self._settings.client_silence_seconds, self._check_writing, unsent)
 
-    def _look_at_writing(self, before: int) -> None:
-        self._writing = None
-        if self.transport.get_write_buffer_size() >= before:
+    def _check_writing(self, unsent_before: int) -> None:
+        self._write_timer = None
+        if self.transport.get_write_buffer_size() >= unsent_before:
             log.info("answer_not_taken")
             self.transport.abort()
         else:
             self._watch_writing()
 
-    def _stop_waiting(self) -> None:
-        if self._reading is not None:
-            self._reading.cancel()
-            self._reading = None
+    def _cancel_read_timer(self) -> None:
+        if self._read_timer is not None:
+            self._read_timer.cancel()
+            self._read_timer = None
 
-    def _stop_watching(self) -> None:
-        if self._writing is not None:
-            self._writing.cancel()
-            self._writing = None
+    def _cancel_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None

@@ -1,4 +1,4 @@
-"""JSON answers, written by orjson from plain values."""
+"""JSON responses from plain values, serialized by orjson."""
 
 import json
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ def json_response(
     headers: Mapping[str, str] | None = None,
     media_type: str = "application/json",
 ) -> Response:
-    """An answer with this body as JSON."""
-    return Response(_written(body), status, headers, media_type)
+    """Return a response with this body as JSON."""
+    return Response(_serialize(body), status, headers, media_type)
 
 
-def _written(body: Any) -> bytes:
+def _serialize(body: Any) -> bytes:
     try:
         return orjson.dumps(body)
-    except orjson.JSONEncodeError:  # what a report adds up may be a number of more than 64 bits
+    except orjson.JSONEncodeError:  # a total in a report can need more than 64 bits
         return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

@@ -21,8 +21,8 @@ NULL: Schema = {"type": "null"}
 class _Generator(GenerateJsonSchema):
     """Omits titles of fields and defaults of null."""
 
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 -- it holds for all
-        """Never."""
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 -- the same for all fields
+        """Return False."""
         return False
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
@@ -38,7 +38,7 @@ def body_schemas(model: type[BaseModel]) -> dict[str, Schema]:
     schemas: dict[str, Schema] = defined["$defs"]
     for schema in schemas.values():
         for field in schema.get("properties", {}).values():
-            _tell_the_default(field)
+            _move_default_to_description(field)
     return schemas
 
 
@@ -50,9 +50,9 @@ def form_schemas(model: type[BaseModel]) -> dict[str, Schema]:
     return schemas
 
 
-def response_schemas(shape: Any) -> dict[str, Schema]:
+def response_schemas(response_type: Any) -> dict[str, Schema]:
     """Return the schemas of a response by name."""
-    schema = TypeAdapter(shape).json_schema(mode="serialization", ref_template=REF, schema_generator=_Generator)
+    schema = TypeAdapter(response_type).json_schema(mode="serialization", ref_template=REF, schema_generator=_Generator)
     return {**schema.pop("$defs", {}), schema["title"]: schema}
 
 
@@ -77,12 +77,12 @@ def _without_null(field: Schema) -> Schema:
     if NULL not in choices:
         return field
     (choice,) = (choice for choice in choices if choice != NULL)
-    return {**choice, **{word: value for word, value in field.items() if word != "anyOf"}}
+    return {**choice, **{keyword: value for keyword, value in field.items() if keyword != "anyOf"}}
 
 
-def _tell_the_default(field: Schema) -> None:
+def _move_default_to_description(field: Schema) -> None:
     default = field.pop("default", None)
     if default in (None, ""):
         return
-    told = f"Default: {default if isinstance(default, str) else json.dumps(default)}."
-    field["description"] = f"{field['description']} {told}" if "description" in field else told
+    text = f"Default: {default if isinstance(default, str) else json.dumps(default)}."
+    field["description"] = f"{field['description']} {text}" if "description" in field else text

@@ -1,4 +1,4 @@
-"""Pure ASGI middleware: each does one thing to every request, without holding its body."""
+"""Pure ASGI middleware. Each class does one thing to every request, without buffering its body."""
 
 import re
 from collections.abc import Mapping
@@ -31,20 +31,23 @@ log = structlog.get_logger()
 
 
 class RequestLog:
-    """Gives each request an id (X-Request-ID, the client's own if it is a sane one) and a line in the log."""
+    """Gives each request an id and writes one line to the log when it ends.
+
+    The id is the client's X-Request-ID if that is valid, else a new one. The response has it in X-Request-ID.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes the request on."""
+        """Handle a request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         sent = Headers(scope=scope).get("x-request-id", "")
         request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid4().hex
         scope["request_id"] = request_id
-        began, status = perf_counter(), 0
+        started, status = perf_counter(), 0
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -65,57 +68,57 @@ class RequestLog:
                     method=scope["method"],
                     route=_route(scope),
                     status=status,
-                    milliseconds=round((perf_counter() - began) * 1000, 1),
+                    milliseconds=round((perf_counter() - started) * 1000, 1),
                     user_id=scope.get("user_id"),
                     error_code=scope.get("error_code"),
                 )
 
 
 class CurrentRequest:
-    """Makes known, to whatever runs for a request, where it comes from."""
+    """Makes the origin of the request available through `app.request_context.current_request`."""
 
     def __init__(self, app: ASGIApp, *, audit_retention: timedelta) -> None:
         self.app = app
         self.audit_retention = audit_retention
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes the request on."""
+        """Handle a request."""
         with request_context(scope, self.audit_retention):
             await self.app(scope, receive, send)
 
 
 class HeadAsGet:
-    """Answers HEAD wherever GET is answered (RFC 9110 section 9.3.2); the server leaves the body out.
+    """Handles HEAD as GET (RFC 9110 section 9.3.2). The server omits the body.
 
-    `asked_for_head` tells whoever would go to great lengths for a body.
+    `is_head_request` in the scope lets an endpoint skip the work that only the body needs.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes the request on."""
+        """Handle a request."""
         if scope.get("method") == "HEAD":
-            scope = {**scope, "method": "GET", "asked_for_head": True}
+            scope = {**scope, "method": "GET", "is_head_request": True}
         await self.app(scope, receive, send)
 
 
 class SecurityHeaders:
-    """Adds the headers that keep a browser from misusing an answer, where the answer has none of its own."""
+    """Adds the security headers for browsers, except those that the response sets itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self._headers = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes the request on."""
+        """Handle a request."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                own = message["headers"]
-                names = {name.lower() for name, _ in own}
+                headers = message["headers"]
+                names = {name.lower() for name, _ in headers}
                 message["headers"] = [
-                    *own,
+                    *headers,
                     *(header for header in self._headers if header[0] not in names),
                 ]
             await send(message)
@@ -124,21 +127,21 @@ class SecurityHeaders:
 
 
 class CrashGuard:
-    """Answers a crash with a problem that tells nothing of its cause, and writes the cause into the log.
+    """Responds to an unexpected exception with a problem that does not show the cause, and logs the cause.
 
-    When the answer has begun, the connection is broken off instead: what was cut must not look whole.
+    If the response has started, the connection is aborted instead, so that a truncated body does not look complete.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes the request on."""
-        begun = False
+        """Handle a request."""
+        response_started = False
 
         async def send_and_notice(message: Message) -> None:
-            nonlocal begun
-            begun = begun or message["type"] == "http.response.start"
+            nonlocal response_started
+            response_started = response_started or message["type"] == "http.response.start"
             await send(message)
 
         try:
@@ -147,44 +150,44 @@ class CrashGuard:
             log.info("client_disconnected")
         except Exception as crash:
             log.exception("crash", error=type(crash).__name__)
-            if scope["type"] != "http" or begun:
+            if scope["type"] != "http" or response_started:
                 raise
             await problem(Request(scope), ServiceError())(scope, receive, send)
 
 
 class BodyLimit:
-    """Stops reading a body at the limit: the reader gets BodyTooLargeError, so that the token is looked at first.
+    """Limits the size of request bodies. `exceptions` are the limits of individual paths.
 
-    `exceptions` are the limits of some paths.
+    The endpoint gets BodyTooLargeError when it reads the body, so the access token is checked first.
     """
 
-    def __init__(self, app: ASGIApp, *, most_bytes: int, exceptions: Mapping[str, int]) -> None:
+    def __init__(self, app: ASGIApp, *, max_bytes: int, exceptions: Mapping[str, int]) -> None:
         self.app = app
-        self.most_bytes = most_bytes
+        self.max_bytes = max_bytes
         self.exceptions = exceptions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes the request on."""
+        """Handle a request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        most_bytes = self.exceptions.get(own_path(scope), self.most_bytes)
-        announced = Headers(scope=scope).get("content-length", "")
-        read = 0
+        max_bytes = self.exceptions.get(own_path(scope), self.max_bytes)
+        content_length = Headers(scope=scope).get("content-length", "")
+        received = 0
 
         async def receive_up_to_the_limit() -> Message:
-            nonlocal read
-            if announced.isdecimal() and int(announced) > most_bytes:
-                raise BodyTooLargeError(f"The body is larger than {most_bytes:,} bytes.")
+            nonlocal received
+            if content_length.isdecimal() and int(content_length) > max_bytes:
+                raise BodyTooLargeError(f"The body is larger than {max_bytes:,} bytes.")
             message = await receive()
-            read += len(message.get("body", b""))
-            if read > most_bytes:
-                raise BodyTooLargeError(f"The body is larger than {most_bytes:,} bytes.")
+            received += len(message.get("body", b""))
+            if received > max_bytes:
+                raise BodyTooLargeError(f"The body is larger than {max_bytes:,} bytes.")
             return message
 
         await self.app(scope, receive_up_to_the_limit, send)
 
 
 def _route(scope: Scope) -> str | None:
-    """The path of the endpoint that served the request, with its parameters by name."""
+    """Return the path of the route that handled the request, with the names of its parameters."""
     return scope["app"].state.paths.get(scope.get("endpoint")) if "app" in scope else None

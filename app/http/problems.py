@@ -1,4 +1,4 @@
-"""Errors as answers: application/problem+json (RFC 9457), one shape for all of them."""
+"""Error responses: application/problem+json (RFC 9457), in one form for all errors."""
 
 from http import HTTPStatus
 from typing import Any
@@ -30,14 +30,14 @@ log = structlog.get_logger()
 
 
 def problem(request: Request, error: ServiceError) -> Response:
-    """The answer to a request that ended with this error, whose code the log of the request tells."""
+    """Return the response to a request that failed with this error. The request log shows the code of the error."""
     request.scope["error_code"] = error.code
     body = {**problem_members(error), **request_members(request)}
     return json_response(body, status=error.status, headers={**_headers(error), **error.headers}, media_type=PROBLEM)
 
 
 def request_members(request: Request) -> dict[str, str]:
-    """The members of a problem that tell of its request."""
+    """Return the members of a problem that identify its request."""
     return {
         "instance": "/" + quote(request.scope["path"].lstrip("/"), safe=PATH_SAFE_CHARACTERS),
         "request_id": request.scope.get("request_id", ""),
@@ -46,33 +46,34 @@ def request_members(request: Request) -> dict[str, str]:
 
 def _headers(error: ServiceError) -> dict[str, str]:
     if isinstance(error, AuthenticationError):
-        # RFC 6750 section 3.1: no error code when no token was sent at all.
-        said = "" if type(error) is AuthenticationError else f', error="invalid_token", error_description="{error}"'
-        return {"WWW-Authenticate": f'Bearer realm="Task Timer"{said}'}
+        # RFC 6750 section 3.1: no error code if the request has no token.
+        has_token = type(error) is not AuthenticationError
+        parameters = f', error="invalid_token", error_description="{error}"' if has_token else ""
+        return {"WWW-Authenticate": f'Bearer realm="Task Timer"{parameters}'}
     return {"Retry-After": RETRY_AFTER_SECONDS} if error.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
 
 
-async def _service_error(request: Request, error: ServiceError) -> Response:
+async def _handle_service_error(request: Request, error: ServiceError) -> Response:
     return problem(request, error)
 
 
-async def _http_error(request: Request, error: HTTPException) -> Response:
+async def _handle_http_error(request: Request, error: HTTPException) -> Response:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return problem(request, MethodNotAllowedError(headers={"Allow": ", ".join(_methods_here(request))}))
+        return problem(request, MethodNotAllowedError(headers={"Allow": ", ".join(_allowed_methods(request))}))
     return problem(request, NotFoundError())
 
 
-def _methods_here(request: Request) -> list[str]:
-    """Every method of this address; the router itself names those of the first route alone."""
-    here = [
+def _allowed_methods(request: Request) -> list[str]:
+    """Return all methods of the requested path. Starlette's router names only those of the first route."""
+    routes = [
         route
         for route in iter_route_contexts(request.app.routes)
         if route.path_regex and route.path_regex.match(own_path(request.scope))
     ]
-    return sorted({method for route in here for method in route.methods or ()})
+    return sorted({method for route in routes for method in route.methods or ()})
 
 
-async def _database_error(request: Request, error: PyMongoError) -> Response:
+async def _handle_database_error(request: Request, error: PyMongoError) -> Response:
     if not isinstance(error, ConnectionFailure) and not error.timeout:
         raise error
     log.warning("database_unavailable", error=type(error).__name__)
@@ -80,25 +81,25 @@ async def _database_error(request: Request, error: PyMongoError) -> Response:
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Makes every error of this application a problem. A crash is answered by the CrashGuard middleware."""
-    app.exception_handler(ServiceError)(_service_error)
-    app.exception_handler(HTTPException)(_http_error)
-    app.exception_handler(PyMongoError)(_database_error)
+    """Respond to every error with a problem. The middleware CrashGuard handles unexpected exceptions."""
+    app.exception_handler(ServiceError)(_handle_service_error)
+    app.exception_handler(HTTPException)(_handle_http_error)
+    app.exception_handler(PyMongoError)(_handle_database_error)
 
 
 def problem_responses(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that may end with these errors."""
-    answers: dict[int | str, dict[str, Any]] = {}
+    """Return the `responses` of a route that can fail with these errors, for the OpenAPI document."""
+    responses: dict[int | str, dict[str, Any]] = {}
     for error in errors:
-        answer = answers.setdefault(
+        response = responses.setdefault(
             error.status,
             {
                 "description": error.title,
                 "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}},
             },
         )
-        answer["content"][PROBLEM]["examples"][error.code] = {"value": _example(error)}
-    return answers
+        response["content"][PROBLEM]["examples"][error.code] = {"value": _example(error)}
+    return responses
 
 
 def _example(error: type[ServiceError]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The sub-path that a reverse proxy serves the application at, ROOT_PATH."""
+"""The sub-path at which a reverse proxy serves the application: ROOT_PATH."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class RootPath:
-    """Takes requests below ROOT_PATH, whether the proxy has left the prefix on their path or taken it off.
+    """Middleware that accepts requests below ROOT_PATH, whether or not the proxy has removed the prefix.
 
-    What follows sees both in the form that ASGI has: `path` with the prefix, and `root_path`.
+    The rest of the application sees both in the form that ASGI specifies: `path` with the prefix, and `root_path`.
     """
 
     def __init__(self, app: ASGIApp, *, root_path: str) -> None:
@@ -16,20 +16,20 @@ class RootPath:
         self.root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes the request on."""
+        """Handle a request."""
         if "path" in scope:
             scope = {**scope, "path": full_path(self.root_path, scope["path"]), "root_path": self.root_path}
         await self.app(scope, receive, send)
 
 
 def full_path(root_path: str, path: str) -> str:
-    """The path with ROOT_PATH before it, once."""
+    """Return the path with ROOT_PATH as its prefix."""
     if not root_path or path.startswith(f"{root_path}/"):
         return path
     return f"{root_path}/" if path == root_path else root_path + path
 
 
 def own_path(scope: Any) -> str:
-    """The path of a request without ROOT_PATH: what routes are known by."""
+    """Return the path of a request without ROOT_PATH, as routes declare it."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", ""))

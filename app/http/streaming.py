@@ -1,4 +1,4 @@
-"""Answers that are sent while they are made."""
+"""Streamed responses."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -12,44 +12,45 @@ log = structlog.get_logger()
 
 
 class StreamedResponse(Response):
-    """An answer of pieces, the first of which is made before it begins: until then an error is an ordinary answer.
+    """A response whose body is streamed from a generator.
 
-    An error after that breaks the connection off, so that what was cut does not look whole. When the
-    client goes away, or was content with the head, the making is stopped and whatever it holds is let go.
+    The first chunk is generated before the response starts, so an error until then has an ordinary error
+    response. A later error aborts the connection, so that a truncated body does not look complete. The
+    generator is closed when the client disconnects, and after the first chunk of a HEAD request.
     """
 
-    def __init__(self, pieces: AsyncGenerator[bytes, None], *, headers: Mapping[str, str]) -> None:
-        self.pieces = pieces
+    def __init__(self, chunks: AsyncGenerator[bytes, None], *, headers: Mapping[str, str]) -> None:
+        self.chunks = chunks
         self.status_code = 200
         self.background = None
         self.init_headers(headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends the answer, for as long as somebody is there to take it."""
-        sending = asyncio.create_task(self._send(send, whole=not scope.get("asked_for_head")))
-        leaving = asyncio.create_task(_until_gone(receive))
+        """Send the response until it is complete or the client disconnects."""
+        sending = asyncio.create_task(self._send(send, has_body=not scope.get("is_head_request")))
+        disconnect = asyncio.create_task(_wait_for_disconnect(receive))
         try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({sending, disconnect}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (sending, leaving):
+            for task in (sending, disconnect):
                 task.cancel()
-            await asyncio.wait({sending, leaving})
+            await asyncio.wait({sending, disconnect})
         if sending.cancelled():
             log.info("client_disconnected")
         else:
             sending.result()
 
-    async def _send(self, send: Send, *, whole: bool) -> None:
-        async with aclosing(self.pieces) as pieces:
-            first = await anext(pieces, b"")
+    async def _send(self, send: Send, *, has_body: bool) -> None:
+        async with aclosing(self.chunks) as chunks:
+            first = await anext(chunks, b"")
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            if whole:
+            if has_body:
                 await send({"type": "http.response.body", "body": first, "more_body": True})
-                async for piece in pieces:
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                async for chunk in chunks:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _until_gone(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

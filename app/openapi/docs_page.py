@@ -1,4 +1,4 @@
-"""The docs page, with its scripts and styles served from here: it works with no internet."""
+"""The docs page. Its scripts and styles are served from here, so that it works without internet access."""
 
 import asyncio
 from functools import cache
@@ -20,7 +20,7 @@ _MEDIA_TYPES = {
     "favicon-32x32.png": "image/png",
 }
 _CACHE_CONTROL = "public, max-age=3600"
-"""The assets change with a version of the service alone, and an hour after it their ETags are asked for."""
+"""The assets change only with the version of the service. Browsers revalidate them after an hour."""
 
 _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
@@ -29,7 +29,7 @@ _CONTENT_SECURITY_POLICY = (
 
 
 def install_docs_page(app: FastAPI, *, root_path: str) -> None:
-    """Serves the page at /docs and what it needs below /docs/assets; a browser finds them below `root_path`."""
+    """Serve the page at /docs and its assets below /docs/assets. `root_path` is the prefix of its links."""
     assets = f"{root_path}/docs/assets"
     page = get_swagger_ui_html(
         openapi_url=f"{root_path}/openapi.json",
@@ -50,9 +50,9 @@ def install_docs_page(app: FastAPI, *, root_path: str) -> None:
         if name not in _MEDIA_TYPES:
             raise NotFoundError
         content = await asyncio.to_thread(_asset, name)
-        return content.answer(request, cache_control=_CACHE_CONTROL)
+        return content.response(request, cache_control=_CACHE_CONTROL)
 
 
 @cache
 def _asset(name: str) -> StaticContent:
-    return StaticContent.of((_ASSETS / name).read_bytes(), _MEDIA_TYPES[name])
+    return StaticContent.create((_ASSETS / name).read_bytes(), _MEDIA_TYPES[name])

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI finds, the arguments that it does not, and the errors of any route."""
+"""The OpenAPI document: FastAPI's own, with the endpoint arguments that FastAPI does not know and common errors."""
 
 import json
 import re
@@ -64,31 +64,31 @@ BEARER = {
     "description": "An API token from POST /auth/api-tokens, or the access token of a session.",
 }
 
-_OF_FASTAPI = "Successful Response"
+_DEFAULT_DESCRIPTION = "Successful Response"
 
 Endpoint = Callable[..., Any]
 
 
 def install_openapi(app: FastAPI, *, root_path: str, prefix: str, problem: Any) -> None:
-    """Serves the document at /openapi.json. It is made when it is first asked for, and kept as bytes, compressed too.
+    """Serve the document at /openapi.json. It is created and compressed at the first request.
 
-    Below `root_path` the paths of the document are found, and `problem` is the shape of an error.
+    `root_path` is the URL of the server in the document, and `problem` is the type of an error response.
     """
 
     @cache
-    def written() -> bytes:
+    def serialized() -> bytes:
         return orjson.dumps(_document(app, root_path, prefix, problem))
 
     @cache
     def content() -> StaticContent:
-        return StaticContent.of(written(), "application/json")
+        return StaticContent.create(serialized(), "application/json")
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi_json(request: Request) -> Response:
-        return content().answer(request)
+        return content().response(request)
 
-    # FastAPI's documented way to extend it.
-    app.openapi = lambda: orjson.loads(written())  # type: ignore[method-assign]
+    # FastAPI's documented way to customize the document.
+    app.openapi = lambda: orjson.loads(serialized())  # type: ignore[method-assign]
 
 
 def _document(app: FastAPI, root_path: str, prefix: str, problem: Any) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def _document(app: FastAPI, root_path: str, prefix: str, problem: Any) -> dict[s
     )
     components = document["components"]
     for endpoint, operation in _operations(app, document):
-        _describe_the_path(operation)
+        _describe_path(operation)
         for argument in _arguments(endpoint):
             argument.describe(operation, components["schemas"])
         _add_errors(operation)
@@ -113,8 +113,8 @@ def _document(app: FastAPI, root_path: str, prefix: str, problem: Any) -> dict[s
     components["securitySchemes"]["Password"]["flows"]["password"]["tokenUrl"] = f"{root_path}{prefix}/auth/token"
     components["securitySchemes"]["Bearer"] = BEARER
     components["schemas"].update(response_schemas(problem))
-    _add_answers(app, components["schemas"])
-    _drop_the_unused(document)
+    _add_response_schemas(app, components["schemas"])
+    _drop_unused_schemas(document)
     _describe_successes(document)
     return document
 
@@ -128,7 +128,7 @@ def _operations(app: FastAPI, document: dict[str, Any]) -> Iterator[tuple[Endpoi
 
 
 def _arguments(endpoint: Endpoint) -> Iterator[Argument[Any]]:
-    """What the endpoint takes that FastAPI cannot tell of."""
+    """Yield the arguments of the endpoint that FastAPI cannot describe."""
     for hint in get_type_hints(endpoint, include_extras=True).values():
         if get_origin(hint) is Annotated:
             for mark in get_args(hint)[1:]:
@@ -136,49 +136,49 @@ def _arguments(endpoint: Endpoint) -> Iterator[Argument[Any]]:
                     yield mark.dependency
 
 
-def _add_answers(app: FastAPI, schemas: dict[str, Any]) -> None:
-    """The answers once more: FastAPI drops every null of the document, and so those of the examples."""
+def _add_response_schemas(app: FastAPI, schemas: dict[str, Any]) -> None:
+    """Replace the schemas of responses. FastAPI drops every null in the document, also those in examples."""
     for route in iter_route_contexts(app.routes):
         if getattr(route, "response_model", None) is not None:
             schemas.update(response_schemas(route.response_model))
 
 
 def _describe_successes(document: dict[str, Any]) -> None:
-    """What an answer is called is what it holds; FastAPI calls each a Successful Response."""
+    """Describe each successful response by its content. FastAPI's description is always the same."""
     for operations in document["paths"].values():
         for operation in operations.values():
-            for answer in operation["responses"].values():
-                if answer["description"] == _OF_FASTAPI:
-                    answer["description"] = _what_it_holds(answer, document["components"]["schemas"])
+            for response in operation["responses"].values():
+                if response["description"] == _DEFAULT_DESCRIPTION:
+                    response["description"] = _content_description(response, document["components"]["schemas"])
 
 
-def _what_it_holds(answer: dict[str, Any], schemas: dict[str, Any]) -> str:
-    if "content" not in answer:
+def _content_description(response: dict[str, Any], schemas: dict[str, Any]) -> str:
+    if "content" not in response:
         return "Success, without content"
-    (content,) = answer["content"].values()
-    described: str = schemas[content["schema"]["$ref"].rpartition("/")[2]]["description"]
-    return described.partition("\n")[0].partition(". ")[0].removesuffix(".")
+    (content,) = response["content"].values()
+    description: str = schemas[content["schema"]["$ref"].rpartition("/")[2]]["description"]
+    return description.partition("\n")[0].partition(". ")[0].removesuffix(".")
 
 
-def _describe_the_path(operation: Operation) -> None:
-    """Each part of a path is the id of what it is named after."""
+def _describe_path(operation: Operation) -> None:
+    """Describe the path parameters: each is the id of the resource after which it is named."""
     for parameter in operation.get("parameters", ()):
-        thing = parameter["name"].removesuffix("_id").replace("_", " ")
-        parameter["description"] = f"The id of the {thing}."
+        resource = parameter["name"].removesuffix("_id").replace("_", " ")
+        parameter["description"] = f"The id of the {resource}."
         del parameter["schema"]["title"]
 
 
 def _set_security(operation: Operation) -> None:
-    """Nothing for what is open to all. An API token needs one of the scopes, and is no use where there are none."""
-    asked = operation.get("security", [])
-    scopes = [scope for scheme in asked for scope in scheme["Password"]]
+    """Set how a request authenticates. An API token needs one of the scopes; without scopes it is not accepted."""
+    schemes = operation.get("security", [])
+    scopes = [scope for scheme in schemes for scope in scheme["Password"]]
     if scopes:
-        asked = [*({"Password": [scope]} for scope in scopes), {"Bearer": []}]
-    operation["security"] = asked
+        schemes = [*({"Password": [scope]} for scope in scopes), {"Bearer": []}]
+    operation["security"] = schemes
 
 
-def _drop_the_unused(document: dict[str, Any]) -> None:
-    """Drops the schemas that nothing refers to: FastAPI's own idea of a 422."""
+def _drop_unused_schemas(document: dict[str, Any]) -> None:
+    """Remove the schemas that nothing refers to, which are those of FastAPI's own 422."""
     schemas = document["components"]["schemas"]
     while unused := schemas.keys() - set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document))):
         for name in unused:
@@ -186,7 +186,7 @@ def _drop_the_unused(document: dict[str, Any]) -> None:
 
 
 def _add_errors(operation: Operation) -> None:
-    """What any route of its kind may answer, beside what it declares itself."""
+    """Add the errors that follow from the kind of the operation to those that its route declares."""
     common: list[type[ServiceError]] = []
     if "security" in operation:
         common += [AuthenticationError, InvalidTokenError, TokenExpiredError, InsufficientScopeError, RateLimitError]
@@ -194,9 +194,9 @@ def _add_errors(operation: Operation) -> None:
         common += [BodyTooLargeError, UnsupportedMediaTypeError]
     if common:
         common.append(DatabaseUnavailableError)
-    for status, answer in problem_responses(*common, ValidationError).items():
-        standing = operation["responses"].setdefault(str(status), answer)
-        content = standing.setdefault("content", {})
-        content.pop("application/json", None)  # FastAPI's own idea of a 422
-        shown = content.setdefault(PROBLEM, answer["content"][PROBLEM])
-        shown["examples"].update(answer["content"][PROBLEM]["examples"])
+    for status, response in problem_responses(*common, ValidationError).items():
+        existing = operation["responses"].setdefault(str(status), response)
+        content = existing.setdefault("content", {})
+        content.pop("application/json", None)  # FastAPI's own 422
+        documented = content.setdefault(PROBLEM, response["content"][PROBLEM])
+        documented["examples"].update(response["content"][PROBLEM]["examples"])

@@ -35,18 +35,18 @@ HEADERS: dict[str, dict[str, Any]] = {
     },
 }
 
-_OF_A_STATUS = {
+_HEADERS_BY_STATUS = {
     "401": ("WWW-Authenticate",),
     "403": ("WWW-Authenticate",),
     "429": ("Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
     "503": ("Retry-After",),
 }
-_VERSIONED = {"200", "201", "304"}
-_KEPT = {"200", "201", "409"}
+_STATUSES_WITH_ETAG = {"200", "201", "304"}
+_REPLAYABLE_STATUSES = {"200", "201", "409"}
 
 
 def header_references(*names: str) -> dict[str, dict[str, str]]:
-    """Return the `headers` of a response that has these."""
+    """Return the `headers` of a response that has the headers with these names."""
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
@@ -55,11 +55,13 @@ def add_headers(operation: Operation) -> None:
 
     Other headers are declared by the route.
     """
-    taken = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "header"}
-    for status, answer in operation["responses"].items():
-        names = [*_OF_A_STATUS.get(status, ()), "X-Request-ID"]
-        if status in _VERSIONED and taken & {"If-Match", "If-None-Match"}:
+    request_headers = {
+        parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "header"
+    }
+    for status, response in operation["responses"].items():
+        names = [*_HEADERS_BY_STATUS.get(status, ()), "X-Request-ID"]
+        if status in _STATUSES_WITH_ETAG and request_headers & {"If-Match", "If-None-Match"}:
             names.append("ETag")
-        if "Idempotency-Key" in taken and status in _KEPT:
+        if "Idempotency-Key" in request_headers and status in _REPLAYABLE_STATUSES:
             names.append("Idempotency-Replayed")
-        answer["headers"] = header_references(*sorted({*answer.get("headers", ()), *names}))
+        response["headers"] = header_references(*sorted({*response.get("headers", ()), *names}))

@@ -1,4 +1,4 @@
-"""Contents that stay the same while the service runs: compressed once, and sent again only when a client lacks them."""
+"""Responses that do not change while the service runs. They are compressed once and have an ETag."""
 
 import gzip
 import hashlib
@@ -8,13 +8,13 @@ from typing import Self
 from starlette.requests import Request
 from starlette.responses import Response
 
-_LEAST_GAIN = 0.9
-"""Compressed to more than this part of its size a content is sent as it is."""
+_MAX_COMPRESSED_RATIO = 0.9
+"""Content that does not become smaller than this part of its size is not compressed."""
 
 
 @dataclass(frozen=True, slots=True)
 class StaticContent:
-    """A content in its two encodings, each with a strong ETag of its own (RFC 9110 section 8.8.3.3)."""
+    """A body, plain and compressed. Each encoding has its own strong ETag (RFC 9110 section 8.8.3.3)."""
 
     plain: bytes
     gzipped: bytes | None
@@ -22,21 +22,21 @@ class StaticContent:
     digest: str
 
     @classmethod
-    def of(cls, plain: bytes, media_type: str) -> Self:
-        """The content, compressed. It takes some milliseconds of CPU a megabyte."""
-        gzipped = gzip.compress(plain, 9, mtime=0)  # all workers have the same bytes for the same ETag
-        worth_it = len(gzipped) < len(plain) * _LEAST_GAIN
-        return cls(plain, gzipped if worth_it else None, media_type, hashlib.sha256(plain).hexdigest()[:32])
+    def create(cls, plain: bytes, media_type: str) -> Self:
+        """Compress the body. This takes some milliseconds of CPU per megabyte."""
+        gzipped = gzip.compress(plain, 9, mtime=0)  # no time stamp: all workers send the same bytes
+        is_smaller = len(gzipped) < len(plain) * _MAX_COMPRESSED_RATIO
+        return cls(plain, gzipped if is_smaller else None, media_type, hashlib.sha256(plain).hexdigest()[:32])
 
-    def answer(self, request: Request, *, cache_control: str | None = None) -> Response:
-        """The content as this request takes it: compressed or not, or 304 when the client has it already."""
-        compressed = self.gzipped is not None and _takes_gzip(request.headers.getlist("accept-encoding"))
+    def response(self, request: Request, *, cache_control: str | None = None) -> Response:
+        """Return the response to this request: plain, compressed, or 304 if the client has the current version."""
+        compressed = self.gzipped is not None and _accepts_gzip(request.headers.getlist("accept-encoding"))
         headers = {"ETag": f'"{self.digest}{"-gzip" if compressed else ""}"'}
         if self.gzipped is not None:
             headers["Vary"] = "Accept-Encoding"
         if cache_control is not None:
             headers["Cache-Control"] = cache_control
-        if _has_it(request.headers.getlist("if-none-match"), headers["ETag"]):
+        if _matches(request.headers.getlist("if-none-match"), headers["ETag"]):
             return Response(status_code=304, headers=headers)
         if compressed:
             headers["Content-Encoding"] = "gzip"
@@ -44,13 +44,13 @@ class StaticContent:
         return Response(content, headers=headers, media_type=self.media_type)
 
 
-def _takes_gzip(headers: list[str]) -> bool:
-    """Whether the client has said so, by name or by * (RFC 9110 section 12.5.3)."""
-    said: dict[str, bool] = {}
+def _accepts_gzip(headers: list[str]) -> bool:
+    """Return whether Accept-Encoding allows gzip, by name or by * (RFC 9110 section 12.5.3)."""
+    accepted: dict[str, bool] = {}
     for coding in ",".join(headers).lower().split(","):
         name, _, weight = coding.partition(";")
-        said[name.strip()] = not _is_zero(weight)
-    return said.get("gzip", said.get("x-gzip", said.get("*", False)))
+        accepted[name.strip()] = not _is_zero(weight)
+    return accepted.get("gzip", accepted.get("x-gzip", accepted.get("*", False)))
 
 
 def _is_zero(weight: str) -> bool:
@@ -58,7 +58,7 @@ def _is_zero(weight: str) -> bool:
     return name.strip() == "q" and value.strip().rstrip("0") in {"", "0."} and value.strip() != ""
 
 
-def _has_it(headers: list[str], etag: str) -> bool:
-    """Whether If-None-Match names it; the comparison is the weak one (RFC 9110 section 13.1.2)."""
-    named = [tag.strip().removeprefix("W/") for tag in ",".join(headers).split(",")]
-    return etag in named or "*" in named
+def _matches(headers: list[str], etag: str) -> bool:
+    """Return whether If-None-Match names the ETag, by weak comparison (RFC 9110 section 13.1.2)."""
+    tags = [tag.strip().removeprefix("W/") for tag in ",".join(headers).split(",")]
+    return etag in tags or "*" in tags

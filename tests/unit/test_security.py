@@ -37,78 +37,78 @@ ISSUED = tokens().issue(session_id=SESSION, user_id="u", token_version=0)
 
 @contextmanager
 def calls_of_argon2() -> Iterator[list[str]]:
-    """The calls of argon2 in threads that begin in this context, found by watching them."""
-    watched = {hash_secret.__code__: "hash", verify_secret.__code__: "verify"}
-    seen: list[str] = []
+    """Record the calls of argon2 in threads that start in this context."""
+    names = {hash_secret.__code__: "hash", verify_secret.__code__: "verify"}
+    calls: list[str] = []
 
     def watch(frame: FrameType, event: str, _argument: object) -> None:
-        if event == "call" and frame.f_code in watched:
-            seen.append(watched[frame.f_code])
+        if event == "call" and frame.f_code in names:
+            calls.append(names[frame.f_code])
 
     threading.setprofile(watch)
     try:
-        yield seen
+        yield calls
     finally:
         threading.setprofile(None)
 
 
 class TestPasswords:
-    async def test_match_their_own_hash_alone(self) -> None:
+    async def test_only_the_right_password_matches_a_hash(self) -> None:
         passwords = Passwords()
-        kept = await passwords.hash("correct horse")
-        assert await passwords.matches("correct horse", kept)
+        hashed = await passwords.hash("correct horse")
+        assert await passwords.matches("correct horse", hashed)
         for wrong in ("correct horsE", "correct horse ", "", "correct horse\0", "c" * 4096):
-            assert not await passwords.matches(wrong, kept)
+            assert not await passwords.matches(wrong, hashed)
 
-    async def test_are_hashed_with_argon2id_and_a_salt(self) -> None:
+    async def test_hash_is_argon2id_with_a_salt(self) -> None:
         passwords = Passwords()
-        one, other = await passwords.hash("same"), await passwords.hash("same")
-        assert one != other
-        assert one.startswith("$argon2id$v=19$")
+        first, second = await passwords.hash("same"), await passwords.hash("same")
+        assert first != second
+        assert first.startswith("$argon2id$v=19$")
 
-    async def test_nobody_has_one(self) -> None:
+    async def test_no_password_matches_without_a_hash(self) -> None:
         passwords = Passwords()
         assert not await passwords.matches("", None)
         assert not await passwords.matches("anything", None)
 
-    async def test_of_nobody_cost_one_check_of_the_same_work(self) -> None:
+    async def test_check_without_a_hash_takes_the_same_work(self) -> None:
         passwords = Passwords()
         with calls_of_argon2() as calls:
             await passwords.prepare()
-            kept = await passwords.hash("correct horse")
-            # The second of the threads that hash begins here at the latest.
-            await asyncio.gather(*(passwords.matches("x", kept) for _ in range(MAX_CONCURRENT_HASHES)))
-            for password, hashed in (("correct horse", kept), ("wrong", kept), ("correct horse", None)):
+            hashed = await passwords.hash("correct horse")
+            # Both hashing threads have started after this.
+            await asyncio.gather(*(passwords.matches("x", hashed) for _ in range(MAX_CONCURRENT_HASHES)))
+            for password, stored in (("correct horse", hashed), ("wrong", hashed), ("correct horse", None)):
                 calls.clear()
-                await passwords.matches(password, hashed)
+                await passwords.matches(password, stored)
                 assert calls == ["verify"]
         assert passwords._dummy_hash is not None
-        assert passwords._dummy_hash.split("$")[1:4] == kept.split("$")[1:4]
+        assert passwords._dummy_hash.split("$")[1:4] == hashed.split("$")[1:4]
 
-    async def test_of_nobody_cost_as_many_checks_as_wrong_ones_in_whatever_form_they_are_typed(self) -> None:
+    async def test_check_without_a_hash_takes_as_many_steps_for_every_unicode_form(self) -> None:
         passwords = Passwords()
         with calls_of_argon2() as calls:
             await passwords.prepare()
-            kept = await passwords.hash("correct horse")
-            await asyncio.gather(*(passwords.matches("x", kept) for _ in range(MAX_CONCURRENT_HASHES)))
+            hashed = await passwords.hash("correct horse")
+            await asyncio.gather(*(passwords.matches("x", hashed) for _ in range(MAX_CONCURRENT_HASHES)))
             for typed in ("K\u00e4se", "Ka\u0308se", "K\u00e4se\u00a0brot", "\U0001f511"):
-                made = []
-                for hashed in (kept, None):
+                attempts = []
+                for stored in (hashed, None):
                     calls.clear()
-                    assert not await passwords.matches(typed, hashed)
-                    made.append([*calls])
-                assert made[0] == made[1] == ["verify"] * len(password_forms(typed))
+                    assert not await passwords.matches(typed, stored)
+                    attempts.append([*calls])
+                assert attempts[0] == attempts[1] == ["verify"] * len(password_forms(typed))
 
     @given(st.text(max_size=20))
     @examples(deadline=None)
-    def test_have_one_prepared_form(self, typed: str) -> None:
+    def test_all_forms_have_the_same_normalized_form(self, typed: str) -> None:
         forms = password_forms(typed)
         assert forms[0] == normalize_password(typed) == normalize_password(forms[0])
         assert len(set(forms)) == len(forms) <= 4
         assert typed in forms
         assert len(forms) == 1 or not typed.isascii()
 
-    async def test_are_hashed_off_the_loop_and_a_few_at_once(self) -> None:
+    async def test_hashing_runs_in_a_few_threads_outside_the_event_loop(self) -> None:
         passwords = Passwords()
         await asyncio.gather(*(passwords.hash(str(number)) for number in range(6)))
         threads = {thread.name for thread in passwords._threads._threads}
@@ -116,31 +116,31 @@ class TestPasswords:
         assert threading.current_thread().name not in threads
 
 
-class TestTheSecretKey:
-    def test_is_the_one_that_is_set(self, tmp_path: Path) -> None:
+class TestSecretKey:
+    def test_configured_key_is_used_and_no_file_is_created(self, tmp_path: Path) -> None:
         settings = Settings(_env_file=None, secret_key=SecretStr(KEY), embedded_data_dir=tmp_path / "data")
         assert secret_key(settings) == KEY
         assert not (tmp_path / "data").exists()
 
-    def test_is_made_once_by_many_makers(self, tmp_path: Path) -> None:
+    def test_concurrent_first_uses_generate_one_key(self, tmp_path: Path) -> None:
         settings = Settings(_env_file=None, secret_key=None, embedded_data_dir=tmp_path / "data")
-        makers = 16
-        together = threading.Barrier(makers)
+        count = 16
+        barrier = threading.Barrier(count)
 
-        def make() -> str:
-            together.wait()
+        def read_key() -> str:
+            barrier.wait()
             return secret_key(settings)
 
-        with ThreadPoolExecutor(makers) as pool:
-            made = {maker.result() for maker in [pool.submit(make) for _ in range(makers)]}
-        (key,) = made
+        with ThreadPoolExecutor(count) as pool:
+            keys = {future.result() for future in [pool.submit(read_key) for _ in range(count)]}
+        (key,) = keys
         assert len(bytes.fromhex(key)) == 32
-        (kept,) = (tmp_path / "data").iterdir()
-        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-        assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
-        assert secret_key(settings) == kept.read_text() == key
+        (file,) = (tmp_path / "data").iterdir()
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+        assert secret_key(settings) == file.read_text() == key
 
-    def test_is_another_for_another_folder(self, tmp_path: Path) -> None:
+    def test_each_data_directory_has_its_own_key(self, tmp_path: Path) -> None:
         keys = {
             secret_key(Settings(_env_file=None, secret_key=None, embedded_data_dir=tmp_path / name)) for name in "ab"
         }
@@ -150,19 +150,19 @@ class TestTheSecretKey:
 class TestAccessTokens:
     @given(st.text(min_size=1, max_size=50), st.integers(0, 2**31))
     @examples(deadline=None)
-    def test_say_what_they_were_made_for(self, user_id: str, version: int) -> None:
+    def test_verified_claims_are_those_of_the_issued_token(self, user_id: str, version: int) -> None:
         issuer = tokens()
         claims = issuer.verify(issuer.issue(session_id=SESSION, user_id=user_id, token_version=version))
         assert (claims.user_id, claims.token_version) == (user_id, version)
         assert timedelta(minutes=29) < claims.expires_at - datetime.now(UTC) <= timedelta(minutes=30)
 
-    def test_say_their_session(self) -> None:
+    def test_claims_contain_the_session_id(self) -> None:
         issuer = tokens()
         claims = issuer.verify(issuer.issue(session_id=SESSION, user_id="u", token_version=0))
         assert claims.session_id == SESSION
 
     @pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
-    def test_name_the_algorithm_that_is_set(self, algorithm: str) -> None:
+    def test_header_names_the_configured_algorithm(self, algorithm: str) -> None:
         issuer = tokens(algorithm=algorithm)
         token = issuer.issue(session_id=SESSION, user_id="u", token_version=0)
         assert jwt.get_unverified_header(token)["alg"] == algorithm
@@ -171,15 +171,15 @@ class TestAccessTokens:
     @pytest.mark.parametrize(
         "other", [tokens(key=KEY[::-1]), tokens(algorithm="HS512"), tokens(issuer="Another"), tokens(issuer="")]
     )
-    def test_of_another_service_are_refused(self, other: AccessTokens) -> None:
+    def test_token_of_another_service_is_refused(self, other: AccessTokens) -> None:
         with pytest.raises(InvalidTokenError):
             tokens().verify(other.issue(session_id=SESSION, user_id="u", token_version=0))
 
-    def test_expire(self) -> None:
+    def test_expired_token_is_refused(self) -> None:
         with pytest.raises(TokenExpiredError):
             tokens().verify(tokens(minutes=-1).issue(session_id=SESSION, user_id="u", token_version=0))
 
-    def test_expire_also_when_they_were_verified_before(self) -> None:
+    def test_cached_token_is_refused_once_it_has_expired(self) -> None:
         issuer = tokens(minutes=2 / 60)
         token = issuer.issue(session_id=SESSION, user_id="u", token_version=0)
         claims = issuer.verify(token)
@@ -189,15 +189,15 @@ class TestAccessTokens:
 
     @given(st.text(max_size=200))
     @examples(deadline=None)
-    def test_are_not_just_any_text(self, text: str) -> None:
+    def test_arbitrary_text_is_refused(self, text: str) -> None:
         with pytest.raises(InvalidTokenError):
             tokens().verify(text)
 
     @given(st.data())
     @examples(deadline=None)
-    def test_cannot_be_changed(self, data: st.DataObject) -> None:
+    def test_changed_token_is_refused(self, data: st.DataObject) -> None:
         signed, _, signature = ISSUED.rpartition(".")
-        place = data.draw(st.integers(0, len(signed) - 1))
-        put = data.draw(st.sampled_from([one for one in "AZaz09-_." if one != signed[place]]))
+        position = data.draw(st.integers(0, len(signed) - 1))
+        character = data.draw(st.sampled_from([other for other in "AZaz09-_." if other != signed[position]]))
         with pytest.raises(InvalidTokenError):
-            tokens().verify(f"{signed[:place]}{put}{signed[place + 1 :]}.{signature}")
+            tokens().verify(f"{signed[:position]}{character}{signed[position + 1 :]}.{signature}")

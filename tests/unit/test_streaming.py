@@ -1,4 +1,4 @@
-"""Answers that are sent while they are made: whatever happens, the making ends with them."""
+"""Streamed responses: the generator of the body is closed in every case."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -9,101 +9,101 @@ from starlette.types import Message
 from app.http.streaming import StreamedResponse
 
 
-class Making:
-    """Pieces without end, and whether the making of them has ended nevertheless."""
+class Body:
+    """An endless body that records whether its generator was closed."""
 
-    def __init__(self, *, breaks_after: int | None = None, never_begins: bool = False) -> None:
-        self.breaks_after = breaks_after
-        self.never_begins = never_begins
-        self.ended = False
-        self.made = 0
-        self.begun = asyncio.Event()
+    def __init__(self, *, fails_after: int | None = None, blocks: bool = False) -> None:
+        self.fails_after = fails_after
+        self.blocks = blocks
+        self.closed = False
+        self.chunk_count = 0
+        self.started = asyncio.Event()
 
-    async def pieces(self) -> AsyncGenerator[bytes, None]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         try:
-            while self.made != self.breaks_after:
-                if self.never_begins:
+            while self.chunk_count != self.fails_after:
+                if self.blocks:
                     await asyncio.Event().wait()
-                self.made += 1
-                self.begun.set()
-                yield b"piece"
+                self.chunk_count += 1
+                self.started.set()
+                yield b"chunk"
                 await asyncio.sleep(0)
             raise LookupError
         finally:
-            await asyncio.sleep(0)  # it takes a turn to let go of something
-            self.ended = True
+            await asyncio.sleep(0)  # closing may yield to the event loop
+            self.closed = True
 
 
 class Peer:
-    """Somebody who asks, and leaves after so many messages."""
+    """A client that disconnects after so many messages."""
 
-    def __init__(self, *, patience: int | None = None) -> None:
-        self.patience = patience
-        self.got: list[Message] = []
-        self.has_left = asyncio.Event()
+    def __init__(self, *, disconnects_after: int | None = None) -> None:
+        self.disconnects_after = disconnects_after
+        self.messages: list[Message] = []
+        self.disconnected = asyncio.Event()
 
-    async def ask(self, making: Making, **scope: object) -> None:
-        if self.patience == 0:
-            self.has_left.set()
+    async def request(self, body: Body, **scope: object) -> None:
+        if self.disconnects_after == 0:
+            self.disconnected.set()
         async with asyncio.timeout(30):
-            answer = StreamedResponse(making.pieces(), headers={"X-Name": "x"})
-            await answer({"type": "http", **scope}, self._say, self._take)
+            response = StreamedResponse(body.chunks(), headers={"X-Name": "x"})
+            await response({"type": "http", **scope}, self._receive, self._send)
 
-    async def _say(self) -> Message:
-        await self.has_left.wait()
+    async def _receive(self) -> Message:
+        await self.disconnected.wait()
         return {"type": "http.disconnect"}
 
-    async def _take(self, message: Message) -> None:
-        self.got.append(message)
-        if len(self.got) == self.patience:
-            self.has_left.set()
+    async def _send(self, message: Message) -> None:
+        self.messages.append(message)
+        if len(self.messages) == self.disconnects_after:
+            self.disconnected.set()
 
 
-class TestAClientThatGoesAway:
-    @pytest.mark.parametrize("patience", [1, 2, 3])
-    async def test_ends_the_making(self, patience: int) -> None:
-        peer, making = Peer(patience=patience), Making()
-        await peer.ask(making)
-        assert making.ended
-        assert peer.got[0]["type"] == "http.response.start"
-        assert all(message.get("more_body", True) for message in peer.got)
+class TestDisconnect:
+    @pytest.mark.parametrize("messages", [1, 2, 3])
+    async def test_disconnect_closes_the_generator(self, messages: int) -> None:
+        peer, body = Peer(disconnects_after=messages), Body()
+        await peer.request(body)
+        assert body.closed
+        assert peer.messages[0]["type"] == "http.response.start"
+        assert all(message.get("more_body", True) for message in peer.messages)
 
-    async def test_ends_it_before_the_first_piece_too(self) -> None:
-        peer, making = Peer(patience=0), Making(never_begins=True)
-        await peer.ask(making)
-        assert (making.made, peer.got) == (0, [])
+    async def test_disconnect_before_the_first_chunk_sends_nothing(self) -> None:
+        peer, body = Peer(disconnects_after=0), Body(blocks=True)
+        await peer.request(body)
+        assert (body.chunk_count, peer.messages) == (0, [])
 
 
-class TestAnErrorInTheMaking:
-    async def test_after_the_first_piece_leaves_the_answer_without_its_end(self) -> None:
-        peer, making = Peer(), Making(breaks_after=2)
+class TestGeneratorError:
+    async def test_error_after_the_first_chunk_leaves_the_response_incomplete(self) -> None:
+        peer, body = Peer(), Body(fails_after=2)
         with pytest.raises(LookupError):
-            await peer.ask(making)
-        assert making.ended
-        assert [message.get("more_body") for message in peer.got] == [None, True, True]
+            await peer.request(body)
+        assert body.closed
+        assert [message.get("more_body") for message in peer.messages] == [None, True, True]
 
-    async def test_before_the_first_piece_leaves_the_answer_to_others(self) -> None:
-        peer, making = Peer(), Making(breaks_after=0)
+    async def test_error_before_the_first_chunk_leaves_the_response_to_the_error_handlers(self) -> None:
+        peer, body = Peer(), Body(fails_after=0)
         with pytest.raises(LookupError):
-            await peer.ask(making)
-        assert (making.ended, peer.got) == (True, [])
+            await peer.request(body)
+        assert (body.closed, peer.messages) == (True, [])
 
 
-class TestWhoWantsTheHeadAlone:
-    async def test_gets_it_without_the_rest_being_made(self) -> None:
-        peer, making = Peer(), Making()
-        await peer.ask(making, asked_for_head=True)
-        assert (making.ended, making.made) == (True, 1)
-        assert [message["type"] for message in peer.got] == ["http.response.start", "http.response.body"]
-        assert (b"x-name", b"x") in peer.got[0]["headers"]
+class TestHeadRequest:
+    async def test_head_request_generates_only_the_first_chunk(self) -> None:
+        peer, body = Peer(), Body()
+        await peer.request(body, is_head_request=True)
+        assert (body.closed, body.chunk_count) == (True, 1)
+        assert [message["type"] for message in peer.messages] == ["http.response.start", "http.response.body"]
+        assert (b"x-name", b"x") in peer.messages[0]["headers"]
 
 
-class TestAServiceThatEnds:
-    async def test_ends_the_making(self) -> None:
-        making = Making()
-        asking = asyncio.create_task(Peer().ask(making))
-        await making.begun.wait()
-        asking.cancel()
+class TestShutdown:
+    async def test_cancellation_closes_the_generator(self) -> None:
+        body = Body()
+        task = asyncio.create_task(Peer().request(body))
+        await body.started.wait()
+        task.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asking
-        assert making.ended
+            await task
+        assert body.closed

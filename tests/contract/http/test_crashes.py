@@ -70,7 +70,7 @@ class TestACrash:
             line for line in crash["exception"].splitlines() if line and not line.startswith((" ", "Traceback"))
         ] == [
             "builtins.RuntimeError",
-            "which came of",
+            "caused by",
             "builtins.ValueError",
         ]
         assert "in crash" in crash["exception"]

@@ -113,7 +113,7 @@ class TestWhatCannotBeDone:
     def test_since_the_file_of_settings_is_no_text(self, tmp_path: Path) -> None:
         (tmp_path / ".env").write_bytes(b"PORT=\xff\n")
         said = outcome("doctor", folder=tmp_path)
-        assert fails_in_a_sentence(said) == "The file .env cannot be read: it is not text in UTF-8."
+        assert fails_in_a_sentence(said) == "The file .env cannot be read: it is not UTF-8 text."
 
     @pytest.mark.parametrize(
         "arguments",
