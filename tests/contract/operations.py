@@ -1,6 +1,6 @@
-"""Every operation of the API, a request to it that succeeds, and how requests name what they are about.
+"""Every operation of the API, with a request to it that succeeds.
 
-In a request {task_id} and the like stand for somebody's things, and {word} for what all of these are called.
+Requests have placeholders: {task_id} and other ids stand for resources of a user, {word} for the name of all of these.
 """
 
 import re
@@ -20,11 +20,11 @@ NOT_FOUND = {
     "import_id": "import_not_found",
     "token_id": "token_not_found",
 }
-"""What a route says of an id in its path that is nothing to the one who asks."""
+"""The error code of an unknown id in a path."""
 
-TIME = {"from": "2026-01-01", "to": "9998-01-01"}
-OF_THINGS = {"task_id": "{task_id}", "project_id": "{project_id}", "tag": "{word}"}
-EXPORTED = {"params": {**TIME, **OF_THINGS, "include_running": "true"}}
+ALL_TIME = {"from": "2026-01-01", "to": "9998-01-01"}
+FILTERS = {"task_id": "{task_id}", "project_id": "{project_id}", "tag": "{word}"}
+EXPORT_REQUEST = {"params": {**ALL_TIME, **FILTERS, "include_running": "true"}}
 
 REQUESTS: dict[str, Json] = {
     "register": {"json": {"email": "{new_email}", "password": PASSWORD}},
@@ -45,14 +45,14 @@ REQUESTS: dict[str, Json] = {
     "change_time_entry": {"json": {"note": "Changed {word}"}},
     "split_time_entry": {"json": {"at": clock("09:30")}},
     "move_time_entry": {"json": {"task_id": "{other_task_id}"}},
-    "list_time_entries": {"params": {**OF_THINGS, "q": "{word}"}},
+    "list_time_entries": {"params": {**FILTERS, "q": "{word}"}},
     "start_timer": {"json": {"task_id": "{task_id}", "note": "{word}"}},
     "correct_timer": {"json": {"note": "Changed {word}"}},
     "switch_timer": {"json": {"task_id": "{other_task_id}"}},
     "stop_timer": {"json": {}},
-    "report_summary": {"params": {**TIME, **OF_THINGS, "group_by": "client,task", "explain": "true"}},
-    "report_timesheet": {"params": {"date": "2026-11-18", **OF_THINGS}},
-    **{f"export_time_entries_as_{form}": EXPORTED for form in ("csv", "xlsx", "ndjson", "ics")},
+    "report_summary": {"params": {**ALL_TIME, **FILTERS, "group_by": "client,task", "explain": "true"}},
+    "report_timesheet": {"params": {"date": "2026-11-18", **FILTERS}},
+    **{f"export_time_entries_as_{form}": EXPORT_REQUEST for form in ("csv", "xlsx", "ndjson", "ics")},
     "import_file": {
         "data": {"format": "csv", "timezone": "UTC"},
         "files": {"file": ("{word}.csv", "Start,End,Task\n2026-11-03 09:00,2026-11-03 10:00,{word}", "text/csv")},
@@ -60,7 +60,7 @@ REQUESTS: dict[str, Json] = {
     "change_password": {"json": {"current_password": PASSWORD, "new_password": "staple gun"}},
     "delete_me": {"json": {"password": PASSWORD}},
 }
-"""What is sent to an operation that takes more than its path."""
+"""The request of each operation that takes more than a path, as keyword arguments of the client."""
 
 
 @dataclass(frozen=True)
@@ -73,58 +73,59 @@ class Operation:
     scope: str
 
     @property
-    def names(self) -> list[str]:
-        """Of the ids in its path."""
+    def path_ids(self) -> list[str]:
+        """The names of the ids in the path."""
         return re.findall(r"\{(\w+)\}", self.path)
 
 
 def scope_of(security: list[Json]) -> str:
-    """The scopes of which one is enough; "account" where no token is, "open" where none is needed."""
+    """Return the accepted scopes; "account" if API tokens are refused, "open" if no token is required."""
     if not security:
         return "open"
     return " ".join(scope for scheme in security for scope in scheme.get("Password", ())) or "account"
 
 
 def operations(app: FastAPI) -> Iterator[Operation]:
+    """Yield every operation of the OpenAPI document."""
     for path, item in app.openapi()["paths"].items():
-        for method, said in item.items():
-            yield Operation(said["operationId"], method.upper(), path, scope_of(said["security"]))
+        for method, operation in item.items():
+            yield Operation(operation["operationId"], method.upper(), path, scope_of(operation["security"]))
 
 
-def with_ids(app: FastAPI) -> Iterator[tuple[str, str, list[str], Any]]:
-    """The routes that take an id: the method, the address with the ids' names in it, those names, and a body."""
-    nobodys = dict.fromkeys(("task_id", "other_task_id"), "0" * 24)
+def operations_with_ids(app: FastAPI) -> Iterator[tuple[str, str, list[str], Any]]:
+    """Yield the operations with an id in the path: method, path template, names of the ids, body."""
+    unknown_ids = dict.fromkeys(("task_id", "other_task_id"), "0" * 24)
     for operation in operations(app):
-        if operation.names:
-            body = filled(REQUESTS.get(operation.id, {}), {**nobodys, "word": "x"}).get("json")
-            yield operation.method, operation.path.removeprefix(API), operation.names, body
+        if operation.path_ids:
+            body = fill_placeholders(REQUESTS.get(operation.id, {}), {**unknown_ids, "word": "x"}).get("json")
+            yield operation.method, operation.path.removeprefix(API), operation.path_ids, body
 
 
-def filled(value: Any, names: Json) -> Any:
-    """The same with what the names in it stand for."""
+def fill_placeholders(value: Any, names: Json) -> Any:
+    """Return the value with its placeholders replaced."""
     if isinstance(value, dict):
-        return {name: filled(inner, names) for name, inner in value.items()}
+        return {name: fill_placeholders(inner, names) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(filled(inner, names) for inner in value)
+        return type(value)(fill_placeholders(inner, names) for inner in value)
     return value.format_map(names) if isinstance(value, str) else value
 
 
-async def everything(database: Database) -> dict[str, list[Json]]:
-    """All that is stored."""
+async def stored_documents(database: Database) -> dict[str, list[Json]]:
+    """Return all documents by collection."""
     names = sorted(name for name in await database.list_collection_names() if name != "time_entries")
     return {name: [row async for row in database[name].find().sort("_id", 1)] for name in names}
 
 
-async def some_of_everything(client: Client, word: str) -> Json:
-    """What the names in a request stand for, of this user, who has something of every kind, all called by this word."""
+async def create_one_of_each(client: Client, word: str) -> Json:
+    """Create a resource of each kind for the user, named by the word. Return the values of the placeholders."""
     project = await client.make_project(name=word, client_name=word, hourly_rate={"amount": 6000, "currency": "EUR"})
-    said = {"title": word, "description": word, "tags": [word], "project_id": project["id"], "billable": True}
-    task, other = await client.make_task(**said), await client.make_task(**said)
+    fields = {"title": word, "description": word, "tags": [word], "project_id": project["id"], "billable": True}
+    task, other = await client.make_task(**fields), await client.make_task(**fields)
     entry = await client.write(task, note=word, tags=[word])
     deleted = await client.write(task, note=word, started_at=clock("15:00"))
     await client.delete(f"/tasks/{task['id']}/time-entries/{deleted['id']}")
-    await client.delete(f"/tasks/{(await client.make_task(**said))['id']}")
-    read_in = await client.read_in(f"2026-11-02 09:00,2026-11-02 10:00,{word}", f"{word},2026-11-02 10:00,{word}")
+    await client.delete(f"/tasks/{(await client.make_task(**fields))['id']}")
+    batch = await client.read_in(f"2026-11-02 09:00,2026-11-02 10:00,{word}", f"{word},2026-11-02 10:00,{word}")
     token = (await client.post("/auth/api-tokens", json={"name": word, "scopes": ["read"]})).json()
     email = client.user["email"]
     return {
@@ -132,7 +133,7 @@ async def some_of_everything(client: Client, word: str) -> Json:
         "other_task_id": other["id"],
         "entry_id": entry["id"],
         "project_id": project["id"],
-        "import_id": read_in["id"],
+        "import_id": batch["id"],
         "token_id": token["id"],
         "email": email,
         "new_email": f"new-{email}",
@@ -140,8 +141,8 @@ async def some_of_everything(client: Client, word: str) -> Json:
     }
 
 
-async def refresh_token_of(client: Client) -> str:
-    """A refresh token of this user: from a session of its own."""
+async def create_refresh_token(client: Client) -> str:
+    """Sign in again, and return the refresh token of that session."""
     signed_in = await client.post("/auth/token", data={"username": client.user["email"], "password": PASSWORD})
     token: str = signed_in.json()["refresh_token"]
     return token

@@ -1,6 +1,6 @@
-"""Who gets what answer from every operation: the table is tests/cases/access.yaml.
+"""The status of every operation for every kind of token, as in the table tests/cases/access.yaml.
 
-And no answer holds a byte of what is another user's, nor of how the service is built.
+No response contains data of another user, or internals of the service.
 """
 
 import gzip
@@ -22,28 +22,28 @@ from app.config import Settings
 from app.security.tokens import AccessTokens, Claims
 from tests.conftest import Database, MakeUser
 from tests.contract.operations import (
+    ALL_TIME,
     NOT_FOUND,
     REQUESTS,
-    TIME,
     Operation,
-    everything,
-    filled,
+    create_one_of_each,
+    create_refresh_token,
+    fill_placeholders,
     operations,
-    refresh_token_of,
-    some_of_everything,
+    stored_documents,
 )
 from tests.paths import CASES
 from tests.support.http import PASSWORD, Client, Json, problem
 
 TABLE = yaml.safe_load((CASES / "access.yaml").read_text())
 ROWS: dict[str, Json] = {name: dict(zip(TABLE["columns"], cells, strict=True)) for name, cells in TABLE["rows"].items()}
-REFUSED = ("nobody", "forged", "expired", "gone", "lacking")
+REFUSED_COLUMNS = ("no_token", "forged", "expired", "deleted", "wrong_scope")
 SCOPES = {"read", "write", "timer", "reports", "exports"}
-ENDING = {"sign_out", "change_password", "delete_me"}
-"""Each is asked for by a user who is needed for nothing else."""
+SESSION_ENDING = {"sign_out", "change_password", "delete_me"}
+"""Operations that end the session. Each is sent by a user of its own."""
 
 CANARY = "canary7f3a"
-INSIDES = (
+INTERNAL_WORDS = (
     b"traceback",
     b"site-packages",
     b"uvicorn",
@@ -55,49 +55,51 @@ INSIDES = (
     b"/tmp",
 )
 
-WRONG_IN_EVERY_WAY: Json = {
+INVALID_REQUEST: Json = {
     "content": b"{",
     "headers": {"Content-Type": "text/plain", "If-Match": "nonsense", "Idempotency-Key": "a b"},
     "params": {"nonsense": "1"},
 }
 
-OF_OTHERS: dict[str, Json] = {
+OTHER_USER_REQUESTS: dict[str, Json] = {
     "register": {"json": {"email": "{others_email}", "password": PASSWORD}},
-    "sign_in": {"data": {"username": "{others_email}", "password": "not the one of theirs"}},
+    "sign_in": {"data": {"username": "{others_email}", "password": "not their password"}},
     "change_me": {"json": {"email": "{others_email}", "current_password": PASSWORD}},
-    "stop_timer": {"json": {"entry_id": "{entry_id}"}},  # a task_id beside it is a hint, no more
+    "stop_timer": {"json": {"entry_id": "{entry_id}"}},  # task_id is only a hint
 }
-"""What is sent about another's things where it is not what is sent about one's own."""
+"""The requests about resources of another user that differ from REQUESTS."""
 
 
-class Ear:
-    """Hears every answer that its clients get."""
+class ResponseRecorder:
+    """Records every response to its clients."""
 
     def __init__(self) -> None:
-        self.heard: list[httpx.Response] = []
+        self.responses: list[httpx.Response] = []
 
-    async def _hear(self, response: httpx.Response) -> None:
+    async def _record(self, response: httpx.Response) -> None:
         await response.aread()
-        self.heard.append(response)
+        self.responses.append(response)
 
-    def at(self, client: Client) -> Client:
-        client.event_hooks = {"response": [self._hear]}
+    def attach(self, client: Client) -> Client:
+        """Record the responses to this client."""
+        client.event_hooks = {"response": [self._record]}
         client.headers["User-Agent"] = "Somebody"
         return client
 
 
 def row_of(operation: Operation) -> Json:
+    """Return the row of the table."""
     return ROWS[operation.id]
 
 
-async def ask(client: Client, operation: Operation, names: Json, sent: Json, **headers: str) -> httpx.Response:
-    """The answer to this request about the things that the names stand for."""
+async def send_request(client: Client, operation: Operation, names: Json, sent: Json, **headers: str) -> httpx.Response:
+    """Send the request with its placeholders replaced by these values."""
     path = client.base_url.join(operation.path.format_map(names))
-    return await client.request(operation.method, path, headers=headers, **filled(sent, names))
+    return await client.request(operation.method, path, headers=headers, **fill_placeholders(sent, names))
 
 
-def hold(response: httpx.Response, operation: Operation, column: str) -> None:
-    """Fails, and names the cell, unless the answer is what the table says."""
+def assert_status(response: httpx.Response, operation: Operation, column: str) -> None:
+    """Assert that the response has the status and the code of its cell in the table."""
     status, _, code = str(row_of(operation)[column]).partition(" ")
     cell = f"{operation.id}, {column}: {response.status_code} {response.text[:300]}"
     assert response.status_code == int(status), cell
@@ -110,24 +112,24 @@ def hold(response: httpx.Response, operation: Operation, column: str) -> None:
         problem(response, int(status), code)
 
 
-async def token_of(client: Client, *scopes: str) -> str:
-    """The secret of a new API token."""
-    made = await client.post("/auth/api-tokens", json={"name": "Program", "scopes": [*scopes]})
-    secret: str = made.json()["token"]
+async def create_token(client: Client, *scopes: str) -> str:
+    """Create an API token, and return its secret."""
+    created = await client.post("/auth/api-tokens", json={"name": "Program", "scopes": [*scopes]})
+    secret: str = created.json()["token"]
     return secret
 
 
-def bearer_of(client: Client) -> str:
+def bearer_token(client: Client) -> str:
     return str(client.headers["authorization"]).removeprefix("Bearer ")
 
 
-def issued(tokens: AccessTokens, claims: Claims) -> str:
-    """A token that says the same."""
+def issue_like(tokens: AccessTokens, claims: Claims) -> str:
+    """Issue a token with the same claims."""
     return tokens.issue(user_id=claims.user_id, session_id=claims.session_id, token_version=claims.token_version)
 
 
-def token_of_the_past(settings: Settings, client: Client) -> str:
-    """An access token that was good once. An API token of the past is gone as soon as the database looks after it."""
+def expired_token(settings: Settings, client: Client) -> str:
+    """Return an expired access token. There is none for API tokens: the database deletes expired ones."""
     assert settings.secret_key is not None
     past = AccessTokens(
         key=settings.secret_key.get_secret_value(),
@@ -135,46 +137,46 @@ def token_of_the_past(settings: Settings, client: Client) -> str:
         issuer=settings.app_name,
         lifetime=timedelta(seconds=-1),
     )
-    return issued(past, AccessTokens.of(settings).verify(bearer_of(client)))
+    return issue_like(past, AccessTokens.of(settings).verify(bearer_token(client)))
 
 
 def forged_tokens(settings: Settings, client: Client) -> list[str]:
-    """What looks like a token: cut, signed with another key, made up."""
-    claims = AccessTokens.of(settings).verify(bearer_of(client))
+    """Return a truncated token, one signed with another key, and an unknown API token."""
+    claims = AccessTokens.of(settings).verify(bearer_token(client))
     other = AccessTokens(key="x" * 32, algorithm="HS256", issuer=settings.app_name, lifetime=timedelta(days=1))
-    return [bearer_of(client)[:-1], issued(other, claims), f"task_timer_api_{'0' * 64}"]
+    return [bearer_token(client)[:-1], issue_like(other, claims), f"task_timer_api_{'0' * 64}"]
 
 
-async def tokens_of_the_deleted(make_user: MakeUser) -> list[str]:
-    """A session's and an API token of an account that is no more, and one that was revoked before."""
+async def tokens_of_deleted_account(make_user: MakeUser) -> list[str]:
+    """Return tokens of a deleted account: of its session, an API token, and a revoked API token."""
     client = await make_user("gone@example.com")
-    revoked = await token_of(client, *sorted(SCOPES))
+    revoked = await create_token(client, *sorted(SCOPES))
     (listed,) = (await client.get("/auth/api-tokens")).json()["items"]
     assert (await client.delete(f"/auth/api-tokens/{listed['id']}")).status_code == 204
-    tokens = [bearer_of(client), await token_of(client, *sorted(SCOPES)), revoked]
+    tokens = [bearer_token(client), await create_token(client, *sorted(SCOPES)), revoked]
     assert (await client.get("/tasks")).status_code == 200
     response = await client.request("DELETE", "/users/me", json={"password": PASSWORD})
     assert response.status_code == 204
     return tokens
 
 
-def in_order(app: FastAPI) -> list[Operation]:
-    """The operations as the rows have them, one after the other."""
+def operations_in_table_order(app: FastAPI) -> list[Operation]:
+    """Return the operations in the order of the rows."""
     found = {operation.id: operation for operation in operations(app)}
     return [found[name] for name in ROWS]
 
 
-async def play(client: Client, app: FastAPI, names: Json, *, column: str, make_user: MakeUser) -> None:
-    """A day's work: every operation, in the order of the rows, about one's own things."""
-    for operation in in_order(app):
-        player = client
-        if column == "owner" and operation.id in ENDING:
-            player = await make_user(f"{operation.id.replace('_', '-')}@example.com")
-        hold(await ask(player, operation, names, REQUESTS.get(operation.id, {})), operation, column)
+async def send_all_requests(client: Client, app: FastAPI, names: Json, *, column: str, make_user: MakeUser) -> None:
+    """Send the request of every operation, in the order of the rows, about resources of the client."""
+    for operation in operations_in_table_order(app):
+        sender = client
+        if column == "owner" and operation.id in SESSION_ENDING:
+            sender = await make_user(f"{operation.id.replace('_', '-')}@example.com")
+        assert_status(await send_request(sender, operation, names, REQUESTS.get(operation.id, {})), operation, column)
 
 
-def unpacked(response: httpx.Response) -> bytes:
-    """Every byte of an answer, headers too, and of the files in it, in lower case; but for the address asked for."""
+def searchable_bytes(response: httpx.Response) -> bytes:
+    """Return headers and body in lower case, decompressed, without the path of the request."""
     content = response.content
     if content.startswith(b"PK\x03\x04"):
         with zipfile.ZipFile(io.BytesIO(content)) as book:
@@ -188,24 +190,24 @@ def unpacked(response: httpx.Response) -> bytes:
 
 
 def ids_in(value: Any) -> Iterator[bytes]:
-    """Every id that stands somewhere in what is stored."""
+    """Yield every object id in a document."""
     if isinstance(value, ObjectId):
         yield str(value).encode()
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         yield from ids_in(inner)
 
 
-def of_user(stored: dict[str, list[Json]], user_id: ObjectId) -> dict[str, list[Json]]:
-    """What is this user's of all that is stored."""
+def documents_of_user(stored: dict[str, list[Json]], user_id: ObjectId) -> dict[str, list[Json]]:
+    """Return the documents of this user."""
     return {name: [row for row in rows if user_id in (row["_id"], row.get("user_id"))] for name, rows in stored.items()}
 
 
 @pytest.fixture
 async def canary(make_user: MakeUser) -> tuple[Client, Json]:
-    """A user of whom everything is called the same, and what the names in a request stand for there."""
+    """A user whose resources are all named CANARY, with the values of the placeholders."""
     client = await make_user(f"{CANARY}@example.com", full_name=CANARY)
     client.headers["User-Agent"] = CANARY
-    names = await some_of_everything(client, CANARY)
+    names = await create_one_of_each(client, CANARY)
     await client.post("/tasks", json={"title": "The same"}, headers={"Idempotency-Key": "the-same"})
     discarded = await client.start({"id": names["other_task_id"]}, note=CANARY, tags=[CANARY])
     assert discarded["entry"]["note"] == CANARY
@@ -215,121 +217,129 @@ async def canary(make_user: MakeUser) -> tuple[Client, Json]:
     return client, names
 
 
-def ids_among(operation: Operation, sent: Json) -> list[str]:
-    """The names of the ids that this request is about, if it is about several."""
-    named = sorted(set(re.findall(r"\{(\w+_id)\}", operation.path + str(sent))))
-    return named if len(named) > 1 else []
+def ids_of_request(operation: Operation, sent: Json) -> list[str]:
+    """Return the placeholders of the ids in this request, if there are several."""
+    ids = sorted(set(re.findall(r"\{(\w+_id)\}", operation.path + str(sent))))
+    return ids if len(ids) > 1 else []
 
 
-async def look_everywhere(client: Client, owner: Client, app: FastAPI, names: Json) -> None:
-    """Asks for all lists, reports and files once more as they are, and with what the owner has sent and was told."""
+async def search_everywhere(client: Client, owner: Client, app: FastAPI, names: Json) -> None:
+    """Read all lists, reports and files, without filters and with texts, cursor and key of the owner."""
     cursor = (await owner.list(limit=1))["next_cursor"]
     assert cursor is not None
     for operation in operations(app):
         if operation.method == "GET" and operation.scope != "open":
-            needed = {**TIME} if "exports/time" in operation.path or "summary" in operation.path else {}
+            needed = {**ALL_TIME} if "exports/time" in operation.path or "summary" in operation.path else {}
             needed |= {"date": "2026-11-18"} if "timesheet" in operation.path else {}
-            assert (await ask(client, operation, names, {"params": needed})).status_code in {200, 204}, operation.id
+            assert (await send_request(client, operation, names, {"params": needed})).status_code in {200, 204}, (
+                operation.id
+            )
             for name, value in (("q", CANARY), ("tag", CANARY), ("cursor", cursor)):
-                answer = await ask(client, operation, names, {"params": {**needed, name: value}})
-                assert answer.status_code in {200, 422}, (operation.id, name)
-    made = await client.post("/tasks", json={"title": "The same"}, headers={"Idempotency-Key": "the-same"})
-    assert made.status_code == 201
-    assert "idempotency-replayed" not in made.headers
+                response = await send_request(client, operation, names, {"params": {**needed, name: value}})
+                assert response.status_code in {200, 422}, (operation.id, name)
+    created = await client.post("/tasks", json={"title": "The same"}, headers={"Idempotency-Key": "the-same"})
+    assert created.status_code == 201
+    assert "idempotency-replayed" not in created.headers
     for wrong in ({"name": {"$gt": ""}}, {"name": "word"}):
         assert (await client.post("/projects", json=wrong)).is_client_error
 
 
-def tells_nothing_of(ear: Ear, words: tuple[bytes, ...]) -> None:
-    """Fails when a word stands anywhere in what was heard."""
-    assert len(ear.heard) >= len(ROWS)
-    for answer in ear.heard:
-        told = unpacked(answer)
+def assert_no_response_contains(recorder: ResponseRecorder, words: tuple[bytes, ...]) -> None:
+    """Assert that no recorded response contains one of the words."""
+    assert len(recorder.responses) >= len(ROWS)
+    for response in recorder.responses:
+        content = searchable_bytes(response)
         for word in words:
-            assert word not in told, (word, answer.request.method, answer.request.url, answer.text[:500])
+            assert word not in content, (word, response.request.method, response.request.url, response.text[:500])
 
 
-class TestTheMatrix:
-    def test_has_a_row_for_every_operation_and_no_other(self, app: FastAPI) -> None:
+class TestAccessMatrix:
+    def test_table_has_a_row_for_every_operation(self, app: FastAPI) -> None:
         found = {operation.id: operation for operation in operations(app)}
         assert set(ROWS) == set(found)
-        assert set(REQUESTS) | set(OF_OTHERS) <= set(found)
-        assert {name: row["scope"] for name, row in ROWS.items()} == {name: said.scope for name, said in found.items()}
+        assert set(REQUESTS) | set(OTHER_USER_REQUESTS) <= set(found)
+        assert {name: row["scope"] for name, row in ROWS.items()} == {
+            name: operation.scope for name, operation in found.items()
+        }
 
-    async def test_holds_for_whoever_may_not(
+    async def test_requests_without_access_are_refused_before_they_are_read(
         self, app: FastAPI, settings: Settings, make_user: MakeUser, anonymous: Client, bob: Client, database: Database
     ) -> None:
-        names, ear = await some_of_everything(bob, "word"), Ear()
+        names, recorder = await create_one_of_each(bob, "word"), ResponseRecorder()
         bearers: dict[str, Sequence[str | None]] = {
-            "nobody": [None],
+            "no_token": [None],
             "forged": forged_tokens(settings, bob),
-            "expired": [token_of_the_past(settings, bob)],
-            "gone": await tokens_of_the_deleted(make_user),
+            "expired": [expired_token(settings, bob)],
+            "deleted": await tokens_of_deleted_account(make_user),
         }
-        lacking: dict[str, Sequence[str | None]] = {
-            scope: [await token_of(bob, *sorted(SCOPES - set(scope.split())))]
+        wrong_scope: dict[str, Sequence[str | None]] = {
+            scope: [await create_token(bob, *sorted(SCOPES - set(scope.split())))]
             for scope in sorted({row["scope"] for row in ROWS.values()})
         }
-        before, client = await everything(database), ear.at(anonymous)
-        for operation in in_order(app):
-            for column in REFUSED:
-                for token in bearers.get(column) or lacking[row_of(operation)["scope"]]:
-                    sent = {**WRONG_IN_EVERY_WAY, "headers": dict(WRONG_IN_EVERY_WAY["headers"])}
+        before, client = await stored_documents(database), recorder.attach(anonymous)
+        for operation in operations_in_table_order(app):
+            for column in REFUSED_COLUMNS:
+                for token in bearers.get(column) or wrong_scope[row_of(operation)["scope"]]:
+                    sent = {**INVALID_REQUEST, "headers": dict(INVALID_REQUEST["headers"])}
                     if token is not None:
                         sent["headers"]["Authorization"] = f"Bearer {token}"
                     path = client.base_url.join(operation.path.format_map(names))
-                    hold(await client.request(operation.method, path, **sent), operation, column)
-        after = await everything(database)
-        assert {**after, "api_tokens": []} == {**before, "api_tokens": []}  # but for when each was used last
+                    assert_status(await client.request(operation.method, path, **sent), operation, column)
+        after = await stored_documents(database)
+        assert {**after, "api_tokens": []} == {**before, "api_tokens": []}  # last_used_at changes
         assert len(after["api_tokens"]) == len(before["api_tokens"])
-        tells_nothing_of(ear, INSIDES)
+        assert_no_response_contains(recorder, INTERNAL_WORDS)
 
-    async def test_holds_for_whoever_may(
+    async def test_requests_with_access_get_the_status_of_the_table(
         self, app: FastAPI, make_user: MakeUser, canary: tuple[Client, Json], database: Database
     ) -> None:
-        hers, ear = canary[0].user["_id"], Ear()
-        before = of_user(await everything(database), hers)
-        for column in ("reader", "holder", "owner"):
-            client = ear.at(await make_user(f"{column}@example.com"))
-            names = await some_of_everything(client, "word")
-            names["refresh_token"] = await refresh_token_of(client)
+        user_id, recorder = canary[0].user["_id"], ResponseRecorder()
+        before = documents_of_user(await stored_documents(database), user_id)
+        for column in ("reader", "all_scopes", "owner"):
+            client = recorder.attach(await make_user(f"{column}@example.com"))
+            names = await create_one_of_each(client, "word")
+            names["refresh_token"] = await create_refresh_token(client)
             if column != "owner":
                 scopes = ["read"] if column == "reader" else sorted(SCOPES)
-                client.headers["Authorization"] = f"Bearer {await token_of(client, *scopes)}"
-            await play(client, app, names, column=column, make_user=make_user)
-        assert of_user(await everything(database), hers) == before
-        tells_nothing_of(ear, (*INSIDES, CANARY.encode(), *ids_in(before)))
-        files = [answer for answer in ear.heard if "/exports/" in answer.request.url.path and answer.is_success]
+                client.headers["Authorization"] = f"Bearer {await create_token(client, *scopes)}"
+            await send_all_requests(client, app, names, column=column, make_user=make_user)
+        assert documents_of_user(await stored_documents(database), user_id) == before
+        assert_no_response_contains(recorder, (*INTERNAL_WORDS, CANARY.encode(), *ids_in(before)))
+        files = [
+            response
+            for response in recorder.responses
+            if "/exports/" in response.request.url.path and response.is_success
+        ]
         assert len(files) == 10
-        assert all(b"word" in unpacked(answer) for answer in files), "what is searched for would be found"
+        assert all(b"word" in searchable_bytes(response) for response in files), "the search does not find its words"
 
 
-class TestWhatIsAnothers:
-    async def test_is_neither_changed_nor_told_of(
+class TestResourcesOfAnotherUser:
+    async def test_other_user_can_neither_change_nor_detect_them(
         self, app: FastAPI, bob: Client, canary: tuple[Client, Json], database: Database
     ) -> None:
-        (alice, hers), ear = canary, Ear()
-        mine = await some_of_everything(ear.at(bob), "word")
-        hers = {**hers, "others_email": hers["email"], "email": mine["email"]}
-        nobodys = dict.fromkeys([*NOT_FOUND, "other_task_id"], "0" * 24)
-        nobodys |= {"word": "word", "others_email": "nobody"}
-        before = of_user(await everything(database), alice.user["_id"])
-        for operation in in_order(app):
-            if row_of(operation)["others"] == "-":
+        (alice, other_names), recorder = canary, ResponseRecorder()
+        mine = await create_one_of_each(recorder.attach(bob), "word")
+        other_names = {**other_names, "others_email": other_names["email"], "email": mine["email"]}
+        unknown_names = dict.fromkeys([*NOT_FOUND, "other_task_id"], "0" * 24)
+        unknown_names |= {"word": "word", "others_email": "nobody"}
+        before = documents_of_user(await stored_documents(database), alice.user["_id"])
+        for operation in operations_in_table_order(app):
+            if row_of(operation)["other_user"] == "-":
                 continue
-            sent = OF_OTHERS.get(operation.id, REQUESTS.get(operation.id, {}))
-            answer = await ask(bob, operation, hers, sent)
-            hold(answer, operation, "others")
-            if answer.status_code == 404:
-                never = await ask(bob, operation, nobodys, sent)
-                assert never.status_code == 404
-                assert never.json()["detail"] == answer.json()["detail"], "it was told that there is such a thing"
-            for name in ids_among(operation, sent):
-                mixed = await ask(bob, operation, {**mine, name: hers[name]}, sent)
-                assert mixed.status_code == answer.status_code, (operation.id, name, mixed.text)
-        await look_everywhere(bob, alice, app, mine)
-        after = of_user(await everything(database), alice.user["_id"])
-        (told,) = after["audit_events"][len(before["audit_events"]) :]
-        assert told["event"] == "sign_in_failed"
+            sent = OTHER_USER_REQUESTS.get(operation.id, REQUESTS.get(operation.id, {}))
+            response = await send_request(bob, operation, other_names, sent)
+            assert_status(response, operation, "other_user")
+            if response.status_code == 404:
+                unknown = await send_request(bob, operation, unknown_names, sent)
+                assert unknown.status_code == 404
+                assert unknown.json()["detail"] == response.json()["detail"], "the detail reveals that it exists"
+            for name in ids_of_request(operation, sent):
+                mixed = await send_request(bob, operation, {**mine, name: other_names[name]}, sent)
+                assert mixed.status_code == response.status_code, (operation.id, name, mixed.text)
+        await search_everywhere(bob, alice, app, mine)
+        after = documents_of_user(await stored_documents(database), alice.user["_id"])
+        (event,) = after["audit_events"][len(before["audit_events"]) :]
+        assert event["event"] == "sign_in_failed"
         assert {**after, "audit_events": []} == {**before, "audit_events": []}
-        tells_nothing_of(ear, (*INSIDES, CANARY.encode(), *ids_in(before)))
+        assert_no_response_contains(recorder, (*INTERNAL_WORDS, CANARY.encode(), *ids_in(before)))

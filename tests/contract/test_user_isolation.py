@@ -1,24 +1,24 @@
-"""Nobody sees, changes or learns of what is somebody else's: it is 404, like what never was."""
+"""Users cannot see, change or detect resources of other users: they get 404, as for an unknown id."""
 
 import pytest
 
 from tests.support.http import Client, pointers, problem
 
 
-class TestWhatIsSomebodyElses:
-    async def test_a_task_in_the_trash_stays_its_owners(self, alice: Client, bob: Client) -> None:
+class TestResourcesOfAnotherUser:
+    async def test_trash_of_another_user_is_not_found(self, alice: Client, bob: Client) -> None:
         task = await alice.make_task()
         await alice.delete(f"/tasks/{task['id']}")
         problem(await bob.post(f"/tasks/{task['id']}/restore"), 404, "task_not_found")
         assert (await bob.list(deleted="true"))["items"] == []
 
-    async def test_a_timer_cannot_be_started_on_it(self, alice: Client, bob: Client) -> None:
+    async def test_timer_cannot_start_on_a_task_of_another_user(self, alice: Client, bob: Client) -> None:
         task = await alice.make_task()
         response = await bob.post("/timer/start", json={"task_id": task["id"]})
         problem(response, 404, "task_not_found")
         assert (await alice.get("/timer")).status_code == 204
 
-    async def test_a_timer_is_neither_seen_nor_stopped(self, alice: Client, bob: Client) -> None:
+    async def test_timer_of_another_user_is_not_found(self, alice: Client, bob: Client) -> None:
         task = await alice.make_task()
         timer = await alice.start(task)
         assert (await bob.get("/timer")).status_code == 204
@@ -29,33 +29,33 @@ class TestWhatIsSomebodyElses:
         await alice.stop()
         problem(await bob.post("/timer/stop", json={**by_entry, "task_id": task["id"]}), 404, "entry_not_found")
 
-    async def test_an_entry_is_not_found_even_on_a_task_of_ones_own(self, alice: Client, bob: Client) -> None:
-        task, mine = await alice.make_task(), await bob.make_task()
+    async def test_entry_of_another_user_is_not_found_on_any_task(self, alice: Client, bob: Client) -> None:
+        task, bobs_task = await alice.make_task(), await bob.make_task()
         for entry in ((await alice.start(task))["entry"], (await alice.stop())["entry"]):
             problem(await bob.get(f"/tasks/{task['id']}/time-entries/{entry['id']}"), 404, "task_not_found")
-            problem(await bob.get(f"/tasks/{mine['id']}/time-entries/{entry['id']}"), 404, "entry_not_found")
+            problem(await bob.get(f"/tasks/{bobs_task['id']}/time-entries/{entry['id']}"), 404, "entry_not_found")
 
-    async def test_a_project_is_neither_seen_nor_referred_to(self, alice: Client, bob: Client) -> None:
+    async def test_project_of_another_user_is_not_found(self, alice: Client, bob: Client) -> None:
         project = await alice.make_project(client_name="canary 7f3a")
-        hers = await alice.make_task(project_id=project["id"])
-        mine = await bob.make_task()
+        alices_task = await alice.make_task(project_id=project["id"])
+        bobs_task = await bob.make_task()
         assert (await bob.get("/projects")).json()["items"] == []
         assert (await bob.list(project_id=project["id"]))["items"] == []
-        for method, address in (("POST", "/tasks"), ("PATCH", f"/tasks/{mine['id']}")):
-            sent = {"title": "Mine", "project_id": project["id"]}
-            assert pointers(await bob.request(method, address, json=sent)) == {"#/project_id"}
-        assert (await bob.list())["items"] == [mine]
-        assert (await alice.list(project_id=project["id"]))["items"] == [hers]
+        for method, address in (("POST", "/tasks"), ("PATCH", f"/tasks/{bobs_task['id']}")):
+            body = {"title": "Mine", "project_id": project["id"]}
+            assert pointers(await bob.request(method, address, json=body)) == {"#/project_id"}
+        assert (await bob.list())["items"] == [bobs_task]
+        assert (await alice.list(project_id=project["id"]))["items"] == [alices_task]
         assert (await bob.make_project())["name"] == project["name"]
 
-    async def test_tags_are_neither_seen_nor_renamed(self, alice: Client, bob: Client) -> None:
+    async def test_tags_of_another_user_are_neither_listed_nor_renamed(self, alice: Client, bob: Client) -> None:
         task = await alice.make_task(tags=["canary"])
         assert (await bob.get("/tags")).json()["items"] == []
         renamed = await bob.post("/tags/rename", json={"from": "canary", "to": "mine"})
         assert renamed.json() == {"tasks": 0, "entries": 0}
         assert (await alice.list())["items"] == [task]
 
-    async def test_imports_are_neither_seen_nor_taken_back_nor_waited_for(self, alice: Client, bob: Client) -> None:
+    async def test_import_is_independent_of_imports_of_another_user(self, alice: Client, bob: Client) -> None:
         line = "2026-11-02 09:00,2026-11-02 10:00,Canary"
         await alice.read_in(line)
         (task,) = (await alice.list())["items"]
@@ -63,28 +63,28 @@ class TestWhatIsSomebodyElses:
         assert (await bob.read_in(line))["created"] == {"projects": 0, "tasks": 1, "entries": 1}
         assert (await alice.list())["items"] == [task]
 
-    async def test_reports_add_up_ones_own(self, alice: Client, bob: Client) -> None:
+    async def test_reports_contain_only_time_of_the_user(self, alice: Client, bob: Client) -> None:
         project = await alice.make_project(client_name="canary 7f3a")
         task = await alice.make_task(title="canary", project_id=project["id"], tags=["canary"])
         await alice.write(task)
         await alice.start(task)
         time = {"from": "2026-01-01", "to": "9998-01-01", "include_running": "true", "group_by": "client,task"}
-        for narrow in ({}, {"task_id": task["id"]}, {"project_id": project["id"]}, {"tag": "canary"}):
-            for path, sent in (("summary", {**time, **narrow}), ("timesheet", {"date": "2026-11-18", **narrow})):
-                response = await bob.get(f"/reports/{path}", params=sent)
+        for filters in ({}, {"task_id": task["id"]}, {"project_id": project["id"]}, {"tag": "canary"}):
+            for path, params in (("summary", {**time, **filters}), ("timesheet", {"date": "2026-11-18", **filters})):
+                response = await bob.get(f"/reports/{path}", params=params)
                 assert response.json()["rows"] == []
                 assert response.json().get("running_seconds", 0) == 0
-                assert (await alice.get(f"/reports/{path}", params=sent)).json()["rows"] != []
+                assert (await alice.get(f"/reports/{path}", params=params)).json()["rows"] != []
         today = (await bob.get("/reports/today")).json()
         assert (today["timer"], today["recent_tasks"], today["week_seconds"]) == (None, [], 0)
 
-    async def test_lists_show_ones_own(self, alice: Client, bob: Client) -> None:
+    async def test_lists_contain_only_tasks_of_the_user(self, alice: Client, bob: Client) -> None:
         await alice.make_task(title="canary 7f3a", tags=["canary"])
-        mine = await bob.make_task()
-        assert (await bob.list())["items"] == [mine]
-        for sent in ({"q": "canary"}, {"tag": "canary"}, {"running": "false", "status": "pending", "q": "7f3a"}):
-            assert (await bob.list(**sent))["items"] == []
+        bobs_task = await bob.make_task()
+        assert (await bob.list())["items"] == [bobs_task]
+        for params in ({"q": "canary"}, {"tag": "canary"}, {"running": "false", "status": "pending", "q": "7f3a"}):
+            assert (await bob.list(**params))["items"] == []
 
     @pytest.mark.parametrize("task_id", ["nonsense", "0" * 23, "0" * 25, "%00", "$gt", "{}", "é"])
-    async def test_what_is_no_id_is_not_found_either(self, alice: Client, task_id: str) -> None:
+    async def test_invalid_id_is_404(self, alice: Client, task_id: str) -> None:
         problem(await alice.get(f"/tasks/{task_id}"), 404, "task_not_found")

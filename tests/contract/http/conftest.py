@@ -1,4 +1,4 @@
-"""A service with routes that crash, on which pages of another origin may call."""
+"""A service with routes that raise unexpected exceptions."""
 
 from collections.abc import AsyncIterator
 
@@ -13,7 +13,8 @@ from tests.support.http import Client
 from tests.support.services import serving_beside
 
 
-def crashing(settings: Settings) -> FastAPI:
+def crashing_app(settings: Settings) -> FastAPI:
+    """Create the service with a route that crashes at once, and one that crashes after half of its body."""
     app = create_app(settings)
 
     @app.api_route("/crash", methods=["GET", "POST"])
@@ -32,7 +33,8 @@ def crashing(settings: Settings) -> FastAPI:
 
 
 @pytest.fixture
-async def crasher(settings: Settings, database: Database, alice: Client) -> AsyncIterator[Client]:
-    app = crashing(settings.model_copy(update={"cors_origins": ("https://app.example",)}))
+async def crashing_client(settings: Settings, database: Database, alice: Client) -> AsyncIterator[Client]:
+    """A client of a service with such routes, which allows the origin https://app.example."""
+    app = crashing_app(settings.model_copy(update={"cors_origins": ("https://app.example",)}))
     async with serving_beside(app, database) as address, Client(base_url=address, headers=alice.headers) as client:
         yield client

@@ -10,8 +10,8 @@ SECURITY_HEADERS = {
 }
 
 
-def assert_guarded(response: httpx.Response) -> None:
-    """The headers that keep a browser from misusing an answer are there, each once."""
+def assert_security_headers(response: httpx.Response) -> None:
+    """Assert that the response has each security header once."""
     for name, value in SECURITY_HEADERS.items():
         assert response.headers.get_list(name) == [value], response.request.url
     for name in ("content-security-policy", "cache-control", "x-request-id"):

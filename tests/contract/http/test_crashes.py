@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.config import Settings
-from tests.contract.http.security_headers import assert_guarded
+from tests.contract.http.security_headers import assert_security_headers
 from tests.support.http import API, Client, Json, problem
 from tests.support.processes import free_port
 from tests.support.services import environment, process_serving
@@ -31,39 +31,39 @@ uvicorn.run(app, port=get_settings().port, log_config=None, access_log=False)
 """
 
 
-class TestACrash:
-    async def test_is_a_problem_that_tells_nothing_of_its_cause(self, crasher: Client) -> None:
-        response = await crasher.get("/crash", headers={"X-Request-ID": "mine"})
+class TestUnexpectedException:
+    async def test_response_is_500_without_the_exception(self, crashing_client: Client) -> None:
+        response = await crashing_client.get("/crash", headers={"X-Request-ID": "mine"})
         body = problem(response, 500, "internal_error")
         assert "cellar" not in response.text
         assert "RuntimeError" not in response.text
         assert body["request_id"] == "mine"
-        assert_guarded(response)
+        assert_security_headers(response)
 
-    async def test_is_readable_for_a_page_of_an_allowed_origin(self, crasher: Client) -> None:
-        response = await crasher.post("/crash", headers={"Origin": "https://app.example"}, json={})
+    async def test_response_is_readable_from_an_allowed_origin(self, crashing_client: Client) -> None:
+        response = await crashing_client.post("/crash", headers={"Origin": "https://app.example"}, json={})
         problem(response, 500, "internal_error")
         assert response.headers["access-control-allow-origin"] == "https://app.example"
 
-    async def test_leaves_the_service_working(self, crasher: Client) -> None:
-        await asyncio.gather(*(crasher.get("/crash") for _ in range(10)))
-        assert (await crasher.get(f"{API}/users/me")).status_code == 200
+    async def test_service_keeps_working(self, crashing_client: Client) -> None:
+        await asyncio.gather(*(crashing_client.get("/crash") for _ in range(10)))
+        assert (await crashing_client.get(f"{API}/users/me")).status_code == 200
 
-    async def test_after_the_answer_has_begun_breaks_the_connection_off(self, crasher: Client) -> None:
-        async with crasher.stream("GET", "/crash/half-way") as response:
+    async def test_connection_is_closed_if_the_response_has_begun(self, crashing_client: Client) -> None:
+        async with crashing_client.stream("GET", "/crash/half-way") as response:
             assert response.status_code == 200
             with pytest.raises(httpx.RemoteProtocolError):
                 await response.aread()
-        assert (await crasher.get("/health")).status_code == 200
+        assert (await crashing_client.get("/health")).status_code == 200
 
-    async def test_stands_in_the_log_with_its_cause_but_not_its_words(self, settings: Settings, tmp_path: Path) -> None:
+    async def test_log_has_the_traceback_without_the_messages(self, settings: Settings, tmp_path: Path) -> None:
         log = tmp_path / "log"
         async with (
             process_serving(["-c", CRASHING_SERVICE], port=free_port(), log=log, **environment(settings)) as address,
             Client(base_url=address) as client,
         ):
             problem(await client.get("/crash", headers={"X-Request-ID": "mine"}), 500, "internal_error")
-        (crash,) = [line for line in logged(log) if line["event"] == "crash"]
+        (crash,) = [line for line in log_events(log) if line["event"] == "crash"]
         assert crash["request_id"] == "mine"
         assert (crash["level"], crash["error"]) == ("error", "RuntimeError")
         assert [
@@ -75,9 +75,9 @@ class TestACrash:
         ]
         assert "in crash" in crash["exception"]
         assert "the secret of" not in log.read_text(encoding="utf-8")
-        (request,) = [line for line in logged(log) if line["event"] == "request" and line["request_id"] == "mine"]
+        (request,) = [line for line in log_events(log) if line["event"] == "request" and line["request_id"] == "mine"]
         assert request["status"] == 500
 
 
-def logged(log: Path) -> list[Json]:
+def log_events(log: Path) -> list[Json]:
     return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from tests.support.http import API, Client, problem
 
 
-class TestAnAddress:
+class TestPaths:
     @pytest.mark.parametrize(
         "path",
         [
@@ -32,27 +32,27 @@ class TestAnAddress:
             "/redoc",
         ],
     )
-    async def test_that_is_unknown_is_404(self, root: Client, path: str) -> None:
+    async def test_unknown_path_is_404(self, root: Client, path: str) -> None:
         response = await root.get(path)
         assert response.status_code == 404
         body = response.json()
         assert (body["code"], body["request_id"]) == ("not_found", response.headers["x-request-id"])
         assert response.headers["content-type"] == "application/problem+json"
 
-    async def test_names_every_method_it_takes(self, root: Client, app: FastAPI) -> None:
+    async def test_405_allows_every_method_of_the_path(self, root: Client, app: FastAPI) -> None:
         paths = {path: {method.upper() for method in operations} for path, operations in app.openapi()["paths"].items()}
         assert len(paths) >= 12
         for path in paths:
             address = re.sub(r"\{\w+\}", "0" * 24, path)
-            # An address may be that of two paths: what stands for an id there is a name here.
-            here = [re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", other), address) and paths[other] for other in paths]
-            methods = set().union(*(found for found in here if found))
+            # A path can match two templates: a name in one of them is in the place of an id in the other.
+            matches = [re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", other), address) and paths[other] for other in paths]
+            methods = set().union(*(match for match in matches if match))
             for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"} - methods:
                 response = await root.request(method, address)
                 problem(response, 405, "method_not_allowed")
                 assert set(response.headers["allow"].split(", ")) == methods, path
 
-    async def test_of_a_page_names_its_methods_too(self, root: Client) -> None:
+    async def test_405_on_a_docs_page_allows_get(self, root: Client) -> None:
         for path in ("/docs", "/openapi.json", "/docs/assets/swagger-ui.css"):
             response = await root.post(path)
             problem(response, 405, "method_not_allowed")
@@ -61,7 +61,7 @@ class TestAnAddress:
 
 class TestHead:
     @pytest.mark.parametrize("path", ["/health", "/docs", "/openapi.json", "/nothing", f"{API}/tasks"])
-    async def test_is_get_without_the_body(self, root: Client, path: str) -> None:
+    async def test_head_is_get_without_the_body(self, root: Client, path: str) -> None:
         head, get = await root.head(path), await root.get(path)
         assert (head.status_code, head.content) == (get.status_code, b"")
         assert head.headers["content-length"] == get.headers["content-length"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from app.config import Settings
 from tests.conftest import MakeUser
-from tests.contract.http.test_crashes import logged
+from tests.contract.http.test_crashes import log_events
 from tests.support.http import API, PASSWORD, Client, problem
 from tests.support.processes import free_port
 from tests.support.services import environment, process_serving
@@ -12,8 +12,8 @@ from tests.support.services import environment, process_serving
 JSON = {"Content-Type": "application/json"}
 
 
-class TestTheLog:
-    async def test_tells_of_each_request_and_holds_nothing_that_was_sent(
+class TestRequestLog:
+    async def test_each_request_has_an_event_without_its_contents(
         self, settings: Settings, make_user: MakeUser, tmp_path: Path
     ) -> None:
         carol = await make_user("carol@example.com")
@@ -21,7 +21,7 @@ class TestTheLog:
         serve = ["-c", "from app.commands.cli import main; main()", "serve"]
         async with (
             process_serving(serve, port=free_port(), log=log, **environment(settings)) as address,
-            Client(base_url=address + API, headers={"X-Request-ID": "the-tour"}, timeout=30) as client,
+            Client(base_url=address + API, headers={"X-Request-ID": "this-test"}, timeout=30) as client,
         ):
             wrong = {"username": "carol@example.com", "password": "wrong-password"}
             problem(await client.post("/auth/token", data=wrong), 401, "invalid_credentials")
@@ -46,7 +46,9 @@ class TestTheLog:
         text = log.read_text(encoding="utf-8")
         for secret in ("secret-", PASSWORD, "wrong-password", token, token.split(".")[2], "carol@example.com"):
             assert secret not in text
-        requests = [line for line in logged(log) if line["event"] == "request" and line["request_id"] == "the-tour"]
+        requests = [
+            line for line in log_events(log) if line["event"] == "request" and line["request_id"] == "this-test"
+        ]
         for line in requests:
             assert line.keys() == {
                 *("event", "level", "time", "request_id", "worker_pid"),

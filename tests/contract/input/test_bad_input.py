@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from tests.conftest import Database
-from tests.contract.operations import NOT_FOUND, everything, with_ids
+from tests.contract.operations import NOT_FOUND, operations_with_ids, stored_documents
 from tests.support.http import API, Client, Json, clock, pointers, problem
 
 HUGE = ["9223372036854775808", "-9223372036854775809", "1" + "0" * 400, "1e400"]
@@ -204,7 +204,7 @@ class TestAWrongValue:
         self, app: FastAPI, alice: Client, database: Database, operation_id: str
     ) -> None:
         place = await Place.of(alice)
-        before = await everything(database)
+        before = await stored_documents(database)
         ((method, path),) = [(method, path) for name, method, path, _ in bodies(app) if name == operation_id]
         for field, kind in FIELDS[operation_id].items():
             for raw in WRONG[kind]:
@@ -217,14 +217,14 @@ class TestAWrongValue:
                 (pointer,) = pointers(response)
                 assert f"{pointer}/".startswith(f"#/{field}/"), (field, raw, response.text)
                 assert all(wrong["detail"] for wrong in response.json()["errors"])
-        assert await everything(database) == before
+        assert await stored_documents(database) == before
 
     @pytest.mark.parametrize("operation_id", FIELDS)
     async def test_with_half_a_character_is_422_and_stores_nothing(
         self, app: FastAPI, alice: Client, database: Database, operation_id: str
     ) -> None:
         place = await Place.of(alice)
-        before = await everything(database)
+        before = await stored_documents(database)
         ((method, path),) = [(method, path) for name, method, path, _ in bodies(app) if name == operation_id]
         for field in FIELDS[operation_id]:
             for raw in (LONE_SURROGATE, f"[{LONE_SURROGATE}]", f"{{{LONE_SURROGATE}: 1}}"):
@@ -235,7 +235,7 @@ class TestAWrongValue:
                     headers={"Content-Type": "application/json"},
                 )
                 assert pointers(response) == {"#"}, (field, raw)
-        assert await everything(database) == before
+        assert await stored_documents(database) == before
 
     async def test_in_a_key_stores_nothing_and_leaves_the_key_free(self, alice: Client, database: Database) -> None:
         task, key = await alice.make_task(), {"Idempotency-Key": "once"}
@@ -253,17 +253,17 @@ class TestAnIdThatIsNone:
     @pytest.mark.parametrize("wrong", ["nonsense", "0" * 23, "0" * 25, "%00", "$gt", "{}", "é", "%F0%9F%95%91"])
     async def test_is_404_in_every_path(self, app: FastAPI, alice: Client, database: Database, wrong: str) -> None:
         place = await Place.of(alice)
-        before = await everything(database)
-        for method, address, names, body in with_ids(app):
+        before = await stored_documents(database)
+        for method, address, names, body in operations_with_ids(app):
             for name in names:
                 response = await alice.request(method, address.format(**{**place.ids, name: wrong}), json=body)
                 problem(response, 404, NOT_FOUND[name])
-        assert await everything(database) == before
+        assert await stored_documents(database) == before
 
     @pytest.mark.parametrize("wrong", ["", "nonsense", "0" * 23, "0" * 25, "0" * 24, "a\0b", "é" * 12])
     async def test_is_404_in_every_body(self, app: FastAPI, alice: Client, database: Database, wrong: str) -> None:
         place = await Place.of(alice)
-        before = await everything(database)
+        before = await stored_documents(database)
         for operation_id, method, path, _ in bodies(app):
             for field, kind in FIELDS.get(operation_id, {}).items():
                 if kind == "id":
@@ -272,4 +272,4 @@ class TestAnIdThatIsNone:
                     if (operation_id, field) == ("stop_timer", "task_id"):
                         body = {"task_id": wrong}
                     problem(await alice.request(method, path.format(**place.ids), json=body), 404, code)
-        assert await everything(database) == before
+        assert await stored_documents(database) == before

@@ -7,38 +7,38 @@ from tests.support.http import Client, pointers, problem
 JSON = {"Content-Type": "application/json"}
 
 
-class TestABodyOfAnotherType:
+class TestMediaType:
     @pytest.mark.parametrize(
-        "sent_type",
+        "media_type",
         ["text/plain", "application/xml", "application/x-www-form-urlencoded", "application/jsonp", "json", "", "/"],
     )
-    async def test_is_415(self, alice: Client, sent_type: str) -> None:
-        response = await alice.post("/tasks", content=b'{"title": "x"}', headers={"Content-Type": sent_type})
+    async def test_other_media_type_is_415(self, alice: Client, media_type: str) -> None:
+        response = await alice.post("/tasks", content=b'{"title": "x"}', headers={"Content-Type": media_type})
         assert "application/json" in problem(response, 415, "unsupported_media_type")["detail"]
 
-    async def test_or_of_none_is_415(self, alice: Client) -> None:
+    async def test_missing_media_type_is_415(self, alice: Client) -> None:
         problem(await alice.post("/tasks", content=b'{"title": "x"}'), 415, "unsupported_media_type")
 
-    @pytest.mark.parametrize("sent_type", ["application/json", "Application/JSON", "application/json; charset=utf-8"])
-    async def test_is_not_what_differs_in_case_or_parameters(self, alice: Client, sent_type: str) -> None:
-        response = await alice.post("/tasks", content=b'{"title": "x"}', headers={"Content-Type": sent_type})
+    @pytest.mark.parametrize("media_type", ["application/json", "Application/JSON", "application/json; charset=utf-8"])
+    async def test_case_and_parameters_of_the_media_type_are_ignored(self, alice: Client, media_type: str) -> None:
+        response = await alice.post("/tasks", content=b'{"title": "x"}', headers={"Content-Type": media_type})
         assert response.status_code == 201
 
 
-class TestABodyWhereNoneIsNeeded:
+class TestOptionalBody:
     @pytest.mark.parametrize("path", ["/timer/resume", "/tasks/{id}/restore", "/time-entries/{id}/restore"])
-    async def test_may_be_empty_and_say_nothing(self, alice: Client, path: str) -> None:
+    async def test_body_may_be_empty_but_not_have_fields(self, alice: Client, path: str) -> None:
         task = await alice.make_task()
         entry = await alice.write(task)
         address = path.format(id=(task if "tasks" in path else entry)["id"])
-        refused = await alice.post(address, json={"note": "of which nothing would be kept"})
+        refused = await alice.post(address, json={"note": "not a field of this body"})
         assert pointers(refused) == {"#/note"}
         assert (await alice.get("/timer")).status_code == 204
         assert (await alice.post(address)).status_code in {200, 201}
         assert (await alice.post(address, json={})).status_code == 200
 
 
-class TestABodyThatCannotBeRead:
+class TestJsonSyntax:
     @pytest.mark.parametrize(
         "body",
         [
@@ -61,7 +61,7 @@ class TestABodyThatCannotBeRead:
             '{"title": "x"}'.encode("utf-16"),
         ],
     )
-    async def test_is_422_at_its_root(self, alice: Client, body: bytes) -> None:
+    async def test_invalid_json_is_422_at_the_root(self, alice: Client, body: bytes) -> None:
         assert pointers(await alice.post("/tasks", content=body, headers=JSON)) == {"#"}
 
     @pytest.mark.parametrize(
@@ -79,14 +79,14 @@ class TestABodyThatCannotBeRead:
             (b'"1"', "#/priority"),
         ],
     )
-    async def test_names_a_number_that_cannot_be_kept(self, alice: Client, value: bytes, pointer: str) -> None:
+    async def test_invalid_number_is_422_at_its_field(self, alice: Client, value: bytes, pointer: str) -> None:
         body = b'{"title": "x", "priority": ' + value + b"}"
         assert pointers(await alice.post("/tasks", content=body, headers=JSON)) == {pointer}
 
-    async def test_with_a_number_of_too_many_digits_is_422(self, alice: Client) -> None:
+    async def test_number_with_100000_digits_is_422(self, alice: Client) -> None:
         body = b'{"title": "x", "estimate_seconds": ' + b"9" * 100_000 + b"}"
         problem(await alice.post("/tasks", content=body, headers=JSON), 422, "invalid_request")
 
-    async def test_points_into_lists_and_escapes_names(self, alice: Client) -> None:
+    async def test_pointers_have_list_indexes_and_escaped_names(self, alice: Client) -> None:
         body = {"title": "x", "tags": ["ok", 7, ""], "a/b": 1, "m~n": 2}
         assert pointers(await alice.post("/tasks", json=body)) == {"#/tags/1", "#/tags/2", "#/a~1b", "#/m~0n"}

@@ -1,4 +1,4 @@
-"""A cursor is no secret: whoever reads the code can make one of anything. It opens nothing, and breaks nothing."""
+"""Cursors are not signed, so that a client can forge one. A forged cursor gives no access and causes no crash."""
 
 from datetime import datetime
 
@@ -35,42 +35,42 @@ POSITIONS = [
 ]
 
 
-class TestAForgedCursor:
-    async def test_is_refused_or_leads_somewhere(self, alice: Client) -> None:
+class TestForgedCursor:
+    async def test_forged_cursor_is_422_or_a_page(self, alice: Client) -> None:
         task = await alice.make_task(tags=["web"])
         await alice.write(task)
         await alice.start(task, started_at=clock("11:00"))
         await alice.make_project()
         me = ObjectId((await alice.get("/users/me")).json()["id"])
-        for path, name, query, asked in LISTS:
-            scope = cursor_scope(name.format(task=task["id"]), me, query(**asked))
+        for path, name, query, params in LISTS:
+            scope = cursor_scope(name.format(task=task["id"]), me, query(**params))
             for position in POSITIONS:
                 cursor = encode_cursor(position, scope=scope)
-                answer = await alice.get(path.format(task=task["id"]), params={**asked, "cursor": cursor})
-                if answer.status_code != 200:
-                    problem(answer, 422, "invalid_request")
+                response = await alice.get(path.format(task=task["id"]), params={**params, "cursor": cursor})
+                if response.status_code != 200:
+                    problem(response, 422, "invalid_request")
 
 
-many = examples(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many_examples = examples(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-class TestACursor:
-    @many
+class TestInvalidCursor:
+    @many_examples
     @given(cursor=st.text(max_size=1_500) | st.binary(max_size=300).map(bytes.hex))
-    async def test_that_was_made_up_is_refused(self, alice: Client, cursor: str) -> None:
+    async def test_random_cursor_is_422(self, alice: Client, cursor: str) -> None:
         assert parameters(await alice.get("/tasks", params={"cursor": cursor})) == {"cursor"}
 
-    @many
+    @many_examples
     @given(data=st.data())
-    async def test_that_was_changed_is_refused(self, alice: Client, data: st.DataObject) -> None:
+    async def test_changed_cursor_is_422(self, alice: Client, data: st.DataObject) -> None:
         for title in ("a", "b"):
             await alice.make_task(title=title)
         cursor: str = (await alice.list(limit=1, sort="title"))["next_cursor"]
-        place = data.draw(st.integers(0, len(cursor) - 1))
+        index = data.draw(st.integers(0, len(cursor) - 1))
         character = data.draw(st.characters(min_codepoint=33, max_codepoint=126))
         changed = data.draw(
             st.sampled_from(
-                (cursor[:place] + character + cursor[place + 1 :], cursor[:place], cursor + character, cursor + "=")
+                (cursor[:index] + character + cursor[index + 1 :], cursor[:index], cursor + character, cursor + "=")
             )
         )
         assume(changed != cursor)

@@ -17,8 +17,8 @@ import routes
 import services
 from tests.conftest import Database, MakeUser
 from tests.contract.input.test_bad_input import Place, bodies
-from tests.contract.operations import REQUESTS, everything, operations, some_of_everything
-from tests.contract.test_access_matrix import ask, in_order
+from tests.contract.operations import REQUESTS, create_one_of_each, operations, stored_documents
+from tests.contract.test_access_matrix import operations_in_table_order, send_request
 from tests.support.http import API, LONG, Client, parameters, pointers, problem
 
 JSON = {"Content-Type": "application/json"}
@@ -49,23 +49,23 @@ class TestAnOperator:
             known = [said["name"] for said in said.get("parameters", []) if said["in"] == "query"]
             for name in known or ["q"]:
                 sent = {f"{name}{operator}": "x" for operator in OPERATORS}
-                response = await ask(alice, operation, place.ids, {"params": sent})
+                response = await send_request(alice, operation, place.ids, {"params": sent})
                 assert parameters(response) == set(sent), operation.id
 
     async def test_is_no_field_of_a_body(self, app: FastAPI, alice: Client, database: Database) -> None:
         place = await Place.of(alice)
-        before = await everything(database)
+        before = await stored_documents(database)
         names = ("$set", "$where", "title.$ne", "time_entries.0.note", "user_id", "_id", "__proto__", "constructor")
         for operation_id, method, path, _ in bodies(app):
             good = place.bodies.get(operation_id, {})
             for name in names:
                 response = await alice.request(method, path.format(**place.ids), json={**good, name: {"$gt": ""}})
                 assert f"#/{name}" in pointers(response), operation_id
-        assert await everything(database) == before
+        assert await stored_documents(database) == before
 
     async def test_is_nothing_that_a_bulk_does(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
-        before = await everything(database)
+        before = await stored_documents(database)
         for field in ("op", "task_id", "body"):
             operation = {"op": "update", "task_id": task["id"], "body": {"title": "x"}, field: {"$gt": ""}}
             response = await alice.post("/tasks/bulk", json={"operations": [operation]})
@@ -80,10 +80,10 @@ class TestAnOperator:
                 422,
                 "invalid_request",
             )
-        assert await everything(database) == before
+        assert await stored_documents(database) == before
 
     async def test_is_no_field_of_a_form(self, alice: Client, anonymous: Client, database: Database) -> None:
-        before = await everything(database)
+        before = await stored_documents(database)
         for form in (
             "username[$ne]=x&password[$ne]=x",
             "username=alice@example.com&password[$ne]=x",
@@ -97,7 +97,7 @@ class TestAnOperator:
             fields = {"format": "csv", "timezone": "UTC", name: '{"$gt": ""}'}
             response = await send(alice, *((f'name="{field}"', value) for field, value in fields.items()))
             assert pointers(response) == {f"#/{name}"}
-        assert await everything(database) == before
+        assert await stored_documents(database) == before
 
     async def test_is_neither_a_version_nor_a_cursor_nor_a_password(self, alice: Client, anonymous: Client) -> None:
         task = await alice.make_task()
@@ -120,17 +120,22 @@ class TestAnOperator:
             **({"$$": "$$root", "{": '{"$ne": 1}'} if LONG else {}),
         }.items():
             client = await make_user(f"user-{len(kept)}@example.com")
-            names = await some_of_everything(client, word)
-            for operation in in_order(app):
+            names = await create_one_of_each(client, word)
+            for operation in operations_in_table_order(app):
                 if operation.id == "resume_timer":
                     continue  # of two tasks tracked up to the same second it may take either, and so either's note
                 if operation.scope not in {"open", "account"} and operation.method != "DELETE":
-                    answer = await ask(client, operation, names, REQUESTS.get(operation.id, {}))
+                    answer = await send_request(client, operation, names, REQUESTS.get(operation.id, {}))
                     assert answer.is_success, (operation.id, word, answer.text)
             renamed = await client.post("/tags/rename", json={"from": word, "to": f"{word}!"})
             assert renamed.json()["tasks"] > 0
             hers = client.user["_id"]
-            rows = [row for rows in (await everything(database)).values() for row in rows if row.get("user_id") == hers]
+            rows = [
+                row
+                for rows in (await stored_documents(database)).values()
+                for row in rows
+                if row.get("user_id") == hers
+            ]
             kept[mark] = sorted(text.replace(word, "*") for row in rows for text in texts_in(row))
         assert kept["-"].count("Changed *") >= 2
         for mark, texts in kept.items():
@@ -293,7 +298,7 @@ NO_TEXTS = [
 class TestABodyThatIsABomb:
     async def test_is_refused_by_every_operation(self, app: FastAPI, alice: Client, database: Database) -> None:
         place = await Place.of(alice)
-        before = await everything(database)
+        before = await stored_documents(database)
         for operation_id, method, path, shape in bodies(app):
             field = next(iter(shape["properties"]))
             for value in (*DEEP, *NUMBERS, *NO_TEXTS):
@@ -301,7 +306,7 @@ class TestABodyThatIsABomb:
                     response = await alice.request(method, path.format(**place.ids), content=body, headers=JSON)
                     problem(response, 422, "invalid_request")
                     assert len(response.content) < 2_000, operation_id
-        assert await everything(database) == before
+        assert await stored_documents(database) == before
 
     async def test_is_refused_among_the_preferences(self, alice: Client) -> None:
         before = (await alice.get("/users/me")).json()
@@ -312,12 +317,12 @@ class TestABodyThatIsABomb:
         assert (await alice.get("/users/me")).json() == before
 
     async def test_is_refused_as_a_part_of_a_bulk(self, alice: Client, database: Database) -> None:
-        before = await everything(database)
+        before = await stored_documents(database)
         for value in (*DEEP, *NUMBERS, *NO_TEXTS):
             for part in (b'{"title": "x", "priority": %s}' % value, b'{"title": %s}' % value, b"%s" % value):
                 body = b'{"operations": [{"op": "create", "body": %s}], "atomic": true}' % part
                 problem(await alice.post("/tasks/bulk", content=body, headers=JSON), 422, "invalid_request")
-        assert await everything(database) == before
+        assert await stored_documents(database) == before
 
     async def test_is_refused_as_a_form(self, alice: Client, anonymous: Client) -> None:
         many = "&".join(f"field{number}=x" for number in range(50_000))

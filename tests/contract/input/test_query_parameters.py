@@ -5,17 +5,17 @@ import pytest
 from tests.support.http import API, Client, parameters
 
 
-class TestAQueryParameter:
+class TestQueryParameters:
     @pytest.mark.parametrize("path", ["/tasks", "/timer", "/users/me", f"/tasks/{'0' * 24}"])
-    async def test_that_is_unknown_is_named(self, alice: Client, path: str) -> None:
+    async def test_unknown_parameters_are_422(self, alice: Client, path: str) -> None:
         assert parameters(await alice.get(path, params={"x": "1", "y": ""})) == {"x", "y"}
 
-    async def test_that_is_unknown_is_named_without_a_token_where_none_is_needed(self, root: Client) -> None:
+    async def test_unknown_parameters_of_public_routes_are_422(self, root: Client) -> None:
         assert parameters(await root.get("/health", params={"verbose": "1"})) == {"verbose"}
         assert parameters(await root.post(f"{API}/users", params={"x": "1"}, json={})) == {"x"}
 
     @pytest.mark.parametrize("name", ["limit", "sort", "cursor", "q", "deleted"])
-    async def test_given_twice_is_named(self, alice: Client, name: str) -> None:
+    async def test_repeated_parameter_is_422(self, alice: Client, name: str) -> None:
         assert parameters(await alice.get("/tasks", params=[(name, "1"), (name, "1")])) == {name}
 
     @pytest.mark.parametrize(
@@ -40,5 +40,5 @@ class TestAQueryParameter:
             ("updated_since", "yesterday"),
         ],
     )
-    async def test_that_is_wrong_is_named(self, alice: Client, name: str, value: str) -> None:
+    async def test_invalid_value_is_422(self, alice: Client, name: str, value: str) -> None:
         assert parameters(await alice.get("/tasks", params={name: value})) == {name}
