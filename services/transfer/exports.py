@@ -53,7 +53,7 @@ class ExportService:
     ) -> ExportFile:
         """The entries that share a part of [from, to), whole or cut, oldest start first. Raises ValidationError."""
         asked = parse_time_range(user, query)
-        write = _WRITERS[form] if csv_form is None else partial(write_csv, form=csv_form)
+        write = _WRITERS[form] if csv_form is None else partial(write_csv, dialect=csv_form)
         contents = _contents(user, asked, query, write, form)
         return ExportFile(f"task-timer-{_days(asked)}.{form}", MEDIA_TYPES[form], contents)
 

@@ -686,7 +686,7 @@ class TestReadingInBatches:
 class TestAWorksheet:
     def test_says_that_there_is_no_room_before_it_is_too_late(self, tmp_path: Path) -> None:
         row = {**task_row(ObjectId()), "entry": ended_entry()}
-        sheet = EntrySheet(tmp_path, ExportContext(ZoneInfo("UTC"), NINE, {}), most=2)
+        sheet = EntrySheet(tmp_path, ExportContext(ZoneInfo("UTC"), NINE, {}), max_entries=2)
         sheet.add([row, row])
         with pytest.raises(ValidationError) as refused:
             sheet.add([row])

@@ -1,4 +1,4 @@
-"""A whole account as JSON lines in gzip (RFC 1952): see services/transfer/schemas/account_file.py for the lines."""
+"""Write an account as gzipped NDJSON (RFC 1952). The lines are defined in services/transfer/schemas/account_file.py."""
 
 import zlib
 from collections import Counter
@@ -23,38 +23,38 @@ from services.transfer.schemas.account_file import (
     write_task,
 )
 
-PIECE_BYTES = 64 * 1024
+CHUNK_BYTES = 64 * 1024
 
-_IN_GZIP = 31
-"""What zlib takes for the largest window in the format of gzip."""
+_GZIP_WBITS = 31
+"""The `wbits` of zlib for the gzip format with the largest window."""
 
-LinesOf = Callable[[Row], Iterable[Row]]
+ToLines = Callable[[Row], Iterable[Row]]
 
 
 async def write_account_file(
     user: Row, *, projects: Batches, tasks: Batches, deleted_entries: Batches, now: datetime
 ) -> Chunks:
-    """The account, each of the others in batches, and the end, which counts them."""
-    file, lines = _Packed(), _Lines()
+    """Write the account, the rows of the batches, and a last line with their counts."""
+    file, lines = _GzipLines(), _LineWriter()
     file.add([write_account(user, now)])
-    parts: list[tuple[Batches, LinesOf]] = [
-        (projects, lines.of_project),
-        (tasks, lines.of_task),
-        (deleted_entries, lines.of_deleted),
+    parts: list[tuple[Batches, ToLines]] = [
+        (projects, lines.project_lines),
+        (tasks, lines.task_lines),
+        (deleted_entries, lines.deleted_entry_lines),
     ]
-    for batches, lines_of in parts:
+    for batches, to_lines in parts:
         async with aclosing(batches):
             async for batch in batches:
-                piece = await run_in_thread(partial(file.add_all, batch, lines_of))
-                if piece:
-                    yield piece
-    yield file.end()
+                chunk = await run_in_thread(partial(file.add_all, batch, to_lines))
+                if chunk:
+                    yield chunk
+    yield file.finish()
 
 
-class _Lines:
-    """The lines of each thing, none of which refers to what is not in the file.
+class _LineWriter:
+    """Converts rows to lines that refer only to rows that are in the file.
 
-    What is made or deleted while the file is written may be met without what it belongs to.
+    A row that is created or deleted while the file is written can be read without its project or task.
     """
 
     def __init__(self) -> None:
@@ -62,22 +62,22 @@ class _Lines:
         self._names: set[str] = set()
         self._tasks: set[ObjectId] = set()
 
-    def of_project(self, project: Row) -> Iterator[Row]:
-        """The project. Of names that an earlier version told apart and that are the same today, each has a number."""
+    def project_lines(self, project: Row) -> Iterator[Row]:
+        """Yield the project. Names that only an earlier version distinguished get a number."""
         self._projects.add(project["_id"])
         line = write_project(project)
-        yield {**line, "name": self._named_once(line["name"])}
+        yield {**line, "name": self._unique_name(line["name"])}
 
-    def _named_once(self, name: str) -> str:
-        number, free = 1, name
-        while free in self._names:
+    def _unique_name(self, name: str) -> str:
+        number, unique = 1, name
+        while unique in self._names:
             number += 1
-            free = truncate(name, MAX_NAME_LENGTH - len(f" ({number})")) + f" ({number})"
-        self._names.add(free)
-        return free
+            unique = truncate(name, MAX_NAME_LENGTH - len(f" ({number})")) + f" ({number})"
+        self._names.add(unique)
+        return unique
 
-    def of_task(self, task: Row) -> Iterator[Row]:
-        """The task, of no project when its own is being deleted, and its entries."""
+    def task_lines(self, task: Row) -> Iterator[Row]:
+        """Yield the task and its entries. The task has no project if its project is being deleted."""
         self._tasks.add(task["_id"])
         yield write_task(task if task["project_id"] in self._projects else {**task, "project_id": None})
         task_id = str(task["_id"])
@@ -86,34 +86,34 @@ class _Lines:
         if "active" in task:
             yield write_entry(task_id, task["active"])
 
-    def of_deleted(self, deleted: Row) -> Iterator[Row]:
-        """The deleted entry, if its task is there to take it back."""
+    def deleted_entry_lines(self, deleted: Row) -> Iterator[Row]:
+        """Yield the deleted entry if its task is in the file."""
         if deleted["task_id"] in self._tasks:
             yield write_deleted_entry(deleted)
 
 
-class _Packed:
-    """Lines on their way into the file, counted by their type."""
+class _GzipLines:
+    """Compresses lines, and counts them by type."""
 
     def __init__(self) -> None:
-        self._packing = zlib.compressobj(wbits=_IN_GZIP)
-        self._packed: list[bytes] = []
+        self._compressor = zlib.compressobj(wbits=_GZIP_WBITS)
+        self._compressed: list[bytes] = []
         self._counts: Counter[str] = Counter()
 
-    def add_all(self, rows: list[Row], lines_of: LinesOf) -> bytes:
-        """The next piece of the file, with what these rows come to; nothing while it would be a small one."""
+    def add_all(self, rows: list[Row], to_lines: ToLines) -> bytes:
+        """Add the lines of these rows. Returns the next chunk, or nothing until there are CHUNK_BYTES."""
         for row in rows:
-            self.add(lines_of(row))
-        return self._piece() if sum(map(len, self._packed)) >= PIECE_BYTES else b""
+            self.add(to_lines(row))
+        return self._take_chunk() if sum(map(len, self._compressed)) >= CHUNK_BYTES else b""
 
     def add(self, lines: Iterable[Row]) -> None:
-        """Packs these lines."""
+        """Compress these lines."""
         for line in lines:
             self._counts[line["type"]] += 1
-            self._packed.append(self._packing.compress(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)))
+            self._compressed.append(self._compressor.compress(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)))
 
-    def end(self) -> bytes:
-        """The last piece."""
+    def finish(self) -> bytes:
+        """Add the last line, and return the last chunk."""
         counts = self._counts
         self.add(
             [
@@ -125,10 +125,10 @@ class _Packed:
                 )
             ]
         )
-        self._packed.append(self._packing.flush())
-        return self._piece()
+        self._compressed.append(self._compressor.flush())
+        return self._take_chunk()
 
-    def _piece(self) -> bytes:
-        piece = b"".join(self._packed)
-        self._packed.clear()
-        return piece
+    def _take_chunk(self) -> bytes:
+        chunk = b"".join(self._compressed)
+        self._compressed.clear()
+        return chunk

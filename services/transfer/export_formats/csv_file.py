@@ -1,4 +1,4 @@
-"""Time entries as CSV (RFC 4180), for spreadsheets and for an import."""
+"""Write time entries as CSV (RFC 4180), for spreadsheets and for an import."""
 
 import csv
 from dataclasses import dataclass
@@ -9,51 +9,57 @@ from services.common.values.money import major_units
 from services.transfer.export_formats.context import COLUMNS, Batches, Chunks, ExportContext, Row, join_tags
 
 _BYTE_ORDER_MARK = "\ufeff"
-_BEGIN_A_FORMULA = frozenset("=+-@\t\r")
+_FORMULA_PREFIXES = frozenset("=+-@\t\r")
 
 
 @dataclass(frozen=True, slots=True)
 class CsvDialect:
-    """What a program wants of the file: the mark by which Excel knows UTF-8, and its marks between cells and digits."""
+    """The variant of CSV.
+
+    Attributes:
+        bom: Whether the file starts with a byte order mark, by which Excel detects UTF-8.
+        delimiter: The separator of cells.
+        decimal: The decimal separator.
+    """
 
     bom: bool = False
     delimiter: str = ","
     decimal: str = "."
 
     def lines(self, rows: list[list[str]]) -> str:
-        """The rows as lines."""
+        """Return the rows as lines of CSV."""
         text = StringIO(newline="")
         csv.writer(text, delimiter=self.delimiter, lineterminator="\r\n").writerows(rows)
         return text.getvalue()
 
     def number(self, number: str) -> str:
-        """A number with decimals."""
+        """Return the number with the decimal separator of the dialect."""
         return number if self.decimal == "." else self.decimal.join(number.split("."))
 
 
 DEFAULT_DIALECT = CsvDialect()
 
 
-async def write_csv(batches: Batches, about: ExportContext, *, form: CsvDialect = DEFAULT_DIALECT) -> Chunks:
-    """A line of names and a line an entry."""
-    head = (_BYTE_ORDER_MARK if form.bom else "") + form.lines([list(COLUMNS)])
+async def write_csv(batches: Batches, context: ExportContext, *, dialect: CsvDialect = DEFAULT_DIALECT) -> Chunks:
+    """Write a header, and a line for each entry."""
+    header = (_BYTE_ORDER_MARK if dialect.bom else "") + dialect.lines([list(COLUMNS)])
     async for batch in batches:
-        yield (head + form.lines([_cells(row, about, form) for row in batch])).encode()
-        head = ""
+        yield (header + dialect.lines([_cells(row, context, dialect) for row in batch])).encode()
+        header = ""
 
 
 def escape_formula(text: str) -> str:
-    """The text as a spreadsheet will not run it: an apostrophe stands before what would begin a formula.
+    """Return the text with an apostrophe in front if a spreadsheet could run it as a formula.
 
-    One that stands there already gets another one, so that it is known which one to take off again.
+    A text that starts with apostrophes gets one more, so that an import knows which one to remove.
     """
-    return f"'{text}" if text.lstrip("'")[:1] in _BEGIN_A_FORMULA else text
+    return f"'{text}" if text.lstrip("'")[:1] in _FORMULA_PREFIXES else text
 
 
-def _cells(row: Row, about: ExportContext, form: CsvDialect) -> list[str]:
+def _cells(row: Row, context: ExportContext, dialect: CsvDialect) -> list[str]:
     entry = row["entry"]
-    project, client = about.project_of(row)
-    seconds = about.seconds_of(entry)
+    project, client = context.project_of(row)
+    seconds = context.seconds_of(entry)
     rate = entry["hourly_rate"]
     return [
         str(entry["id"]),
@@ -64,12 +70,12 @@ def _cells(row: Row, about: ExportContext, form: CsvDialect) -> list[str]:
         escape_formula(entry["note"] or ""),
         escape_formula(join_tags(row)),
         "true" if entry["billable"] else "false",
-        about.local(entry["started_at"]).isoformat(),
-        about.local(entry["ended_at"]).isoformat() if entry["ended_at"] else "",
+        context.local(entry["started_at"]).isoformat(),
+        context.local(entry["ended_at"]).isoformat() if entry["ended_at"] else "",
         entry["timezone"],
         str(seconds),
-        form.number(_hours(seconds)),
-        form.number(_in_major_units(rate["amount"], rate["currency"])) if rate else "",
+        dialect.number(_hours(seconds)),
+        dialect.number(_in_major_units(rate["amount"], rate["currency"])) if rate else "",
         rate["currency"] if rate else "",
         entry["source"],
         row["status"],
@@ -78,7 +84,7 @@ def _cells(row: Row, about: ExportContext, form: CsvDialect) -> list[str]:
 
 @lru_cache(maxsize=10_000)
 def _hours(seconds: int) -> str:
-    """The hours with so many digits, at least four, that sums of them are exact to the second."""
+    """Return the hours with at least four decimals, and enough of them that sums are exact to the second."""
     whole, _, decimals = f"{seconds / 3600:.10f}".partition(".")
     return f"{whole}.{decimals.rstrip('0'):0<4}"
 

@@ -1,4 +1,4 @@
-"""Entries cut at the ends of a time, so that the files of two months add up to that of both."""
+"""Cut entries at the ends of a time range, so that the exports of two months add up to the export of both."""
 
 from collections.abc import Iterator
 from contextlib import aclosing
@@ -9,27 +9,27 @@ from services.transfer.export_formats.context import Batches, Row
 
 
 async def cut_to_range(batches: Batches, *, since: datetime, until: datetime, now: datetime) -> Batches:
-    """The parts of the entries in [since, until); all instants are stored ones.
+    """Yield the parts of the entries in [since, until). All instants are stored ones (naive UTC).
 
-    An entry of no time stays whole. A running one that goes on after `until` ends there.
+    An entry of zero length is unchanged. A running entry that continues after `until` ends there.
     """
     async with aclosing(batches):
         async for batch in batches:
-            yield list(_parts(batch, since, until, now))
+            yield list(_cut(batch, since, until, now))
 
 
-def _parts(batch: list[Row], since: datetime, until: datetime, now: datetime) -> Iterator[Row]:
+def _cut(batch: list[Row], since: datetime, until: datetime, now: datetime) -> Iterator[Row]:
     for row in batch:
         entry = row["entry"]
         started_at, ended_at = entry["started_at"], entry["ended_at"]
-        last = now if ended_at is None else ended_at
-        if started_at >= since and last <= until:
+        end_or_now = now if ended_at is None else ended_at
+        if started_at >= since and end_or_now <= until:
             yield row
             continue
-        start, end = max(started_at, since), min(last, until)
+        start, end = max(started_at, since), min(end_or_now, until)
         if start >= end:
             continue
-        is_running = ended_at is None and last <= until
+        is_running = ended_at is None and end_or_now <= until
         part = {
             "started_at": start,
             "ended_at": None if is_running else end,

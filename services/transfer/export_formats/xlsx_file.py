@@ -1,4 +1,4 @@
-"""Time entries as a worksheet, with real dates, durations and amounts, and rows that add them up."""
+"""Write time entries as a worksheet with typed dates, durations and amounts, and rows of totals."""
 
 import re
 from collections import Counter
@@ -17,13 +17,13 @@ from services.common.values.money import MINOR_UNITS, major_units
 from services.transfer.export_formats.context import Batches, Chunks, ExportContext, Row, join_tags
 
 MAX_ENTRIES = 1_048_000
-"""A worksheet has 2**20 rows; one is for the names of the columns, some are for the totals of each currency."""
+"""A worksheet has 2**20 rows; the header takes one, and the totals take one for each currency."""
 
-PIECE_BYTES = 256 * 1024
+CHUNK_BYTES = 256 * 1024
 
 _DAY = timedelta(days=1)
-_DAY_NONE = datetime(1899, 12, 30, tzinfo=UTC)
-"""What a worksheet counts days from."""
+_EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
+"""Day 0 of a worksheet."""
 
 _DATE, _DURATION, _HOURS = "yyyy-mm-dd hh:mm:ss", "[h]:mm:ss", "0.00"
 _RATE, _AMOUNT = "#,##0.00##", "#,##0.00"
@@ -47,19 +47,19 @@ _WIDTHS = {
     "entry_id": 26,
     "task_id": 26,
 }
-"""The columns, and how wide each is."""
+"""The columns, and their widths in characters."""
 
-_PLACES = {name: place for place, name in enumerate(_WIDTHS)}
-_LETTERS = {name: chr(ord("A") + place) for name, place in _PLACES.items()}
+_COLUMN_INDEXES = {name: index for index, name in enumerate(_WIDTHS)}
+_COLUMN_LETTERS = {name: chr(ord("A") + index) for name, index in _COLUMN_INDEXES.items()}
 _LINE_BREAK = re.compile(r"\r\n?")
 _A4 = 9
 _SECONDS_A_DAY, _SECONDS_AN_HOUR = 86_400, 3_600
 
 
-async def write_xlsx(batches: Batches, about: ExportContext) -> Chunks:
-    """The whole file, once the last entry is in it. Raises ValidationError when a worksheet cannot hold them all."""
+async def write_xlsx(batches: Batches, context: ExportContext) -> Chunks:
+    """Write the workbook, and yield it after the last entry. Raises ValidationError for too many entries."""
     with TemporaryDirectory(prefix="task-timer-export-") as folder:
-        sheet = EntrySheet(Path(folder), about)
+        sheet = EntrySheet(Path(folder), context)
         try:
             async for batch in batches:
                 await run_in_thread(partial(sheet.add, batch))
@@ -67,17 +67,17 @@ async def write_xlsx(batches: Batches, about: ExportContext) -> Chunks:
         finally:
             sheet.close()
         with sheet.path.open("rb") as file:
-            while piece := await run_in_thread(partial(file.read, PIECE_BYTES)):
-                yield piece
+            while chunk := await run_in_thread(partial(file.read, CHUNK_BYTES)):
+                yield chunk
 
 
 class EntrySheet:
-    """A worksheet that is written row by row into a folder and never held as a whole."""
+    """A workbook with one sheet, written row by row to a folder, in constant memory."""
 
-    def __init__(self, folder: Path, about: ExportContext, *, most: int = MAX_ENTRIES) -> None:
+    def __init__(self, folder: Path, context: ExportContext, *, max_entries: int = MAX_ENTRIES) -> None:
         self.path = folder / "time-entries.xlsx"
-        self._about = about
-        self._most = most
+        self._context = context
+        self._max_entries = max_entries
         self._entries = self._seconds = 0
         self._amounts: Counter[str] = Counter()
         self._book = Workbook(
@@ -87,25 +87,28 @@ class EntrySheet:
         self._sheet = self._book.add_worksheet("Time entries")
         self._bold = self._book.add_format({"bold": True})
         self._formats = {
-            said: self._book.add_format({"num_format": said}) for said in (_DATE, _DURATION, _HOURS, _RATE, _AMOUNT)
+            number_format: self._book.add_format({"num_format": number_format})
+            for number_format in (_DATE, _DURATION, _HOURS, _RATE, _AMOUNT)
         }
         for name, width in _WIDTHS.items():
-            self._sheet.set_column(_PLACES[name], _PLACES[name], width)
-            self._sheet.write_string(0, _PLACES[name], name, self._bold)
+            self._sheet.set_column(_COLUMN_INDEXES[name], _COLUMN_INDEXES[name], width)
+            self._sheet.write_string(0, _COLUMN_INDEXES[name], name, self._bold)
         self._sheet.freeze_panes(1, 0)
-        self._set_up_the_page()
+        self._set_up_printing()
 
     def add(self, rows: list[Row]) -> None:
-        """Writes a row an entry. Raises ValidationError when there is no room."""
-        if self._entries + len(rows) > self._most:
-            wrong = f"is followed by more than {self._most:,} entries, which no worksheet holds: choose less, or csv"
-            raise ValidationError(errors=(FieldError(wrong, parameter="from"),))
+        """Write a row for each entry. Raises ValidationError if there are too many."""
+        if self._entries + len(rows) > self._max_entries:
+            detail = (
+                f"selects more than {self._max_entries:,} entries, the limit of a worksheet: use a later from or csv"
+            )
+            raise ValidationError(errors=(FieldError(detail, parameter="from"),))
         for row in rows:
             self._entries += 1
             self._write(self._entries, row)
 
     def finish(self) -> None:
-        """Writes the totals, and makes the file what a program can open."""
+        """Write the totals, and complete the file."""
         last = self._entries + 1
         self._sheet.write_string(last, 0, "Total", self._bold)
         self._write_sum(last, "duration", _DURATION, self._seconds / _SECONDS_A_DAY)
@@ -117,67 +120,67 @@ class EntrySheet:
         self._book.close()
 
     def close(self) -> None:
-        """Lets go of what is open, whether it was finished or not."""
+        """Close the files that are open. Needed if the workbook was not finished."""
         if not self._book.fileclosed:
             self._sheet.row_data_fh.close()
 
-    def _set_up_the_page(self) -> None:
-        """Landscape, as wide as the paper, with the names of the columns on each page."""
+    def _set_up_printing(self) -> None:
+        """Print in landscape, fitted to the page width, with the header on each page."""
         self._sheet.set_landscape()
         self._sheet.set_paper(_A4)
         self._sheet.fit_to_pages(1, 0)
         self._sheet.repeat_rows(0)
 
-    def _cells_of(self, name: str) -> str:
-        letter = _LETTERS[name]
+    def _cell_range(self, name: str) -> str:
+        letter = _COLUMN_LETTERS[name]
         return f"{letter}2:{letter}{self._entries + 1}"
 
-    def _write_sum(self, row: int, name: str, said: str, total: float) -> None:
-        bold = self._book.add_format({"bold": True, "num_format": said})
-        cells = self._cells_of(name) if self._entries else "0"
-        self._sheet.write_formula(row, _PLACES[name], f"=SUM({cells})", bold, total)
+    def _write_sum(self, row: int, name: str, number_format: str, total: float) -> None:
+        bold = self._book.add_format({"bold": True, "num_format": number_format})
+        cells = self._cell_range(name) if self._entries else "0"
+        self._sheet.write_formula(row, _COLUMN_INDEXES[name], f"=SUM({cells})", bold, total)
 
     def _write_amounts(self, row: int, currency: str) -> None:
-        """The sum of what is in this currency, added up exactly and rounded once: the same as in a report."""
+        """Write the total of a currency: an exact sum, rounded once, as in reports."""
         bold = self._book.add_format({"bold": True, "num_format": _AMOUNT})
-        added = f'SUMIF({self._cells_of("currency")},"{currency}",{self._cells_of("amount")})'
-        said = f"=ROUND({added},{MINOR_UNITS.get(currency, 0)})"
+        sum_formula = f'SUMIF({self._cell_range("currency")},"{currency}",{self._cell_range("amount")})'
+        formula = f"=ROUND({sum_formula},{MINOR_UNITS.get(currency, 0)})"
         total = float(major_units(amount_from_rate_seconds(self._amounts[currency]), currency))
-        self._sheet.write_formula(row, _PLACES["amount"], said, bold, total)
-        self._sheet.write_string(row, _PLACES["currency"], currency, self._bold)
+        self._sheet.write_formula(row, _COLUMN_INDEXES["amount"], formula, bold, total)
+        self._sheet.write_string(row, _COLUMN_INDEXES["currency"], currency, self._bold)
 
     def _write(self, number: int, row: Row) -> None:
         entry = row["entry"]
-        seconds = self._about.seconds_of(entry)
+        seconds = self._context.seconds_of(entry)
         self._seconds += seconds
         for name, text in self._texts(row).items():
             if text:
-                self._sheet.write_string(number, _PLACES[name], _LINE_BREAK.sub("\n", text))
-        self._sheet.write_boolean(number, _PLACES["billable"], entry["billable"])
-        self._write_number(number, "start", self._day(entry["started_at"]), _DATE)
+                self._sheet.write_string(number, _COLUMN_INDEXES[name], _LINE_BREAK.sub("\n", text))
+        self._sheet.write_boolean(number, _COLUMN_INDEXES["billable"], entry["billable"])
+        self._write_number(number, "start", self._serial_day(entry["started_at"]), _DATE)
         if entry["ended_at"] is not None:
-            self._write_number(number, "end", self._day(entry["ended_at"]), _DATE)
+            self._write_number(number, "end", self._serial_day(entry["ended_at"]), _DATE)
         self._write_number(number, "duration", seconds / _SECONDS_A_DAY, _DURATION)
         self._write_number(number, "duration_hours", seconds / _SECONDS_AN_HOUR, _HOURS)
         if entry["hourly_rate"] is not None:
             self._write_money(number, entry, seconds)
 
-    def _write_number(self, row: int, name: str, number: float, said: str) -> None:
-        self._sheet.write_number(row, _PLACES[name], number, self._formats[said])
+    def _write_number(self, row: int, name: str, number: float, number_format: str) -> None:
+        self._sheet.write_number(row, _COLUMN_INDEXES[name], number, self._formats[number_format])
 
     def _write_money(self, row: int, entry: Row, seconds: int) -> None:
-        """What an hour costs and what the entry comes to, which is nothing while it is not billable."""
+        """Write the hourly rate and the amount; the amount is 0 if the entry is not billable."""
         amount, currency = entry["hourly_rate"]["amount"], entry["hourly_rate"]["currency"]
-        of_seconds = amount * seconds if entry["billable"] else 0
-        self._amounts[currency] += of_seconds
+        amount_seconds = amount * seconds if entry["billable"] else 0
+        self._amounts[currency] += amount_seconds
         self._write_number(row, "hourly_rate", float(major_units(amount, currency)), _RATE)
-        exact = float(major_units(of_seconds, currency)) / _SECONDS_AN_HOUR
+        exact = float(major_units(amount_seconds, currency)) / _SECONDS_AN_HOUR
         self._write_number(row, "amount", exact, _AMOUNT)
-        self._sheet.write_string(row, _PLACES["currency"], currency)
+        self._sheet.write_string(row, _COLUMN_INDEXES["currency"], currency)
 
     def _texts(self, row: Row) -> dict[str, str | None]:
         entry = row["entry"]
-        project, client = self._about.project_of(row)
+        project, client = self._context.project_of(row)
         return {
             "project": project,
             "client": client,
@@ -191,7 +194,7 @@ class EntrySheet:
             "task_id": str(row["_id"]),
         }
 
-    def _day(self, instant: datetime) -> float:
-        """A stored instant as a worksheet counts: the days of the clock on the wall, which knows no zone."""
-        offset = self._about.local(instant).utcoffset() or timedelta()
-        return (aware_utc(instant) - _DAY_NONE + offset) / _DAY
+    def _serial_day(self, instant: datetime) -> float:
+        """Return a stored instant as local days since _EPOCH: a worksheet has no time zones."""
+        offset = self._context.local(instant).utcoffset() or timedelta()
+        return (aware_utc(instant) - _EPOCH + offset) / _DAY

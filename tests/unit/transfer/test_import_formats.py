@@ -715,7 +715,7 @@ class TestTheExportOfThisService:
 
         async def whole() -> bytes:
             about = ExportContext(ZoneInfo(zone), naive_utc(NOW), of_projects)
-            return b"".join([piece async for piece in write_csv(batches(), about, form=CsvDialect(bom=True))])
+            return b"".join([piece async for piece in write_csv(batches(), about, dialect=CsvDialect(bom=True))])
 
         with pytest.raises(StopIteration) as ended:  # nothing in it waits
             whole().send(None)
