@@ -169,6 +169,11 @@ class User(StoredDocument):
         return await cls.aggregate_rows([{"$match": BEING_DELETED}, {"$project": {"_id": 1}}])
 
     @classmethod
+    async def lock(cls, user_id: ObjectId) -> bool:
+        """Make the caller's transaction conflict with a deletion of the account. False if the deletion has begun."""
+        return await cls._update_one({"_id": user_id, "deleted_at": None}, {"$inc": {"timeline_version": 1}})
+
+    @classmethod
     async def begin_change_of_time(cls, user_id: ObjectId) -> None:
         """Makes the transaction that the caller is in the only one that changes this user's time while it checks it."""
         await cls._update_one({"_id": user_id}, {"$inc": {"timeline_version": 1}})

@@ -9,7 +9,9 @@ from bson import ObjectId
 from app.clock import aware_utc, utc_now
 from documents.accounts.deletions import AccountDeletion
 from documents.accounts.users import User
+from documents.common.base import StoredDocument
 from documents.registry import USER_DOCUMENTS
+from documents.transfer.import_batches import ImportBatch
 from services.accounts.authentication import KNOWN_SECONDS, authentication_service
 from services.accounts.users import WrongPasswordError, user_service
 from services.common.acting_user import ActingUser
@@ -63,7 +65,9 @@ class AccountDeletionService:
 
     @staticmethod
     async def _empty(user_id: ObjectId) -> None:
-        for document in USER_DOCUMENTS:
+        # Imports first: each transaction of an import updates its ImportBatch, so once that is gone none can commit.
+        documents: tuple[type[StoredDocument], ...] = (ImportBatch, *USER_DOCUMENTS)
+        for document in documents:
             while ids := await document.find_ids(user_id):
                 for document_id in ids:
                     await document.delete_by_id(user_id, document_id)

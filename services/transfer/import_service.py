@@ -10,8 +10,7 @@ from bson import ObjectId
 
 from app.clock import utc_now
 from app.errors import ConflictError, DatabaseUnavailableError, FieldError, NotFoundError, ValidationError
-from app.security.tokens import InvalidTokenError
-from documents.accounts.users import OverlapPolicy, User
+from documents.accounts.users import OverlapPolicy
 from documents.common.base import Row, object_id
 from documents.tracking.queries.overlap import MAX_OVERLAPS
 from documents.transfer.import_batches import MAX_COLUMN_LENGTH, MAX_COLUMNS, MAX_FINDINGS, ImportBatch
@@ -143,9 +142,7 @@ class ImportService:
                 async with reading_in(user.id, format=opened.format, digest=opened.digest) as batch:
                     return await read_in(opened, batch, strict=asked.strict)
             except ImportTakenOverError:
-                if await User.with_id(user.id) is None:
-                    raise InvalidTokenError from None  # the account was deleted, and all that was written
-                # Else what is written already is found as duplicates.
+                continue  # rows that are stored already are found as duplicates
 
     async def page(self, user: ActingUser, *, query: PageQuery) -> ImportPage:
         """A page of the user's imports, the newest first. Raises InvalidCursorError."""
@@ -175,7 +172,7 @@ class ImportService:
             try:
                 _require_at_rest(_required(await ImportBatch.find(user.id, wanted)))
                 async with taking_back(user.id, wanted) as batch:
-                    undoing = Undoing(_required(batch))
+                    undoing = Undoing(batch)
                     await undoing.run()
                     left = await undoing.left()
                     await require_hold(ImportBatch.let_go(undoing.batch, "undone"))

@@ -13,15 +13,17 @@ from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
 from app.errors import DatabaseUnavailableError, ServiceError
+from app.security.tokens import InvalidTokenError
 from documents.accounts.users import OverlapPolicy, User
 from documents.common.base import Row
 from documents.transfer.import_batches import LEASE, MAX_FINDINGS, Background, ImportBatch
 from documents.transfer.import_files import ImportFile, packed, unpack
 from services.accounts.audit import audit_service
 from services.common.acting_user import ActingUser, acting_user
+from services.common.concurrency import retry_on_conflict
 from services.common.offload import run_in_thread
 from services.transfer.import_formats.results import RowMessage
-from services.transfer.imports.lease import ImportTakenOverError, going_on, require_hold
+from services.transfer.imports.lease import ImportTakenOverError, add_import, going_on, require_hold
 from services.transfer.imports.opened_file import Opened, give_back, read_in, refusal
 from services.transfer.schemas.imports import ImportForm, ImportRead, read_import
 
@@ -61,7 +63,11 @@ class BackgroundImports:
             user.id, format=opened.format, digest=opened.digest, rows=opened.rows, background=background
         )
         await ImportFile.keep(user.id, batch.id, await run_in_thread(lambda: packed(file)))
-        row = await batch.add()
+        try:
+            row = await retry_on_conflict(lambda: add_import(batch))
+        except InvalidTokenError:
+            await ImportFile.remove_all(user.id, batch.id)
+            raise
         await audit_service.record(user.id, "imported", id=str(row["_id"]), format=opened.format)
         if self._places is not None:
             if user.id not in self._at_work and not self._places.locked() and not opened.needs_the_file:

@@ -7,6 +7,8 @@ from typing import TypeVar
 
 from bson import ObjectId
 
+from app.security.tokens import InvalidTokenError
+from documents.accounts.users import User
 from documents.common.base import DuplicateError, Row
 from documents.transfer.import_batches import ImportBatch, ImportFormat, ImportState
 from services.common.concurrency import retry_transaction
@@ -43,10 +45,7 @@ async def reading_in(user_id: ObjectId, *, format: ImportFormat, digest: str) ->
         unfinished = await ImportBatch.find_unfinished(user_id, digest)
         if unfinished is not None:
             return await _taken(unfinished, "under_way")
-        try:
-            return await ImportBatch.new(user_id, format=format, digest=digest).add()
-        except DuplicateError:
-            return None
+        return await add_import(ImportBatch.new(user_id, format=format, digest=digest))
 
     def goes_on(held: Row) -> bool:
         return bool(held["digest"] == digest and held["state"] == "under_way")
@@ -76,21 +75,40 @@ async def going_on(user_id: ObjectId, import_id: ObjectId) -> AsyncIterator[Row]
 
 
 @asynccontextmanager
-async def taking_back(user_id: ObjectId, import_id: ObjectId) -> AsyncIterator[Row | None]:
-    """This import of the user, in the hands of the caller; None when there is none. Waits like the other."""
+async def taking_back(user_id: ObjectId, import_id: ObjectId) -> AsyncIterator[Row]:
+    """This import of the user, in the hands of the caller. Waits like the other.
+
+    Raises ImportTakenOverError when there is none any more.
+    """
 
     async def begin() -> Row | None:
         found = await ImportBatch.find(user_id, import_id)
-        return None if found is None else await _taken(found, "being_undone")
+        if found is None:
+            raise ImportTakenOverError
+        return await _taken(found, "being_undone")
 
     def goes_on(held: Row) -> bool:
         return bool(held["_id"] == import_id)
 
-    if await ImportBatch.find(user_id, import_id) is None:
-        yield None
-        return
     async with _held(await _in_turn(user_id, begin, goes_on, "being_undone"), "being_undone") as batch:
         yield batch
+
+
+async def add_import(batch: ImportBatch) -> Row | None:
+    """Store a new import. Returns None if another import of the user holds the lease, or on a write conflict.
+
+    Raises InvalidTokenError if the account is being deleted: a deletion removes only what was stored before it began.
+    """
+
+    async def attempt() -> Row:
+        if not await User.lock(batch.user_id):
+            raise InvalidTokenError
+        return await batch.add()
+
+    try:
+        return await ImportBatch.run_in_transaction(attempt)
+    except DuplicateError:
+        return None
 
 
 async def require_hold(kept: Awaitable[object]) -> None:
