@@ -100,7 +100,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if found:
         run = figures.total(found)
         terminalreporter.section("kills")
-        terminalreporter.write_line("\n".join(figures.told(run)))
+        terminalreporter.write_line("\n".join(figures.summary_lines(run)))
         if path := os.environ.get("CRASH_FIGURES"):
             figures.write(run, Path(path))
 
