@@ -10,9 +10,16 @@ from bson import ObjectId
 from tests.conftest import Database
 from tests.paths import SAMPLES
 from tests.support.http import Client, Json, pointers
-from tests.support.import_reading import CLOCKIFY
+from tests.support.import_reading import (
+    CLOCKIFY,
+    HARVEST,
+    KIMAI,
+    SOLIDTIME_ENTRIES,
+    SOLIDTIME_TABLES,
+    TIMEWARRIOR_INTERVALS,
+    to_zip,
+)
 from tests.transfer.test_background_imports import followed
-from tests.unit.transfer.test_other_programs import HARVEST, KIMAI, TestSolidtime, TestTimewarrior, archive
 
 TEAM = (
     "start,hours,task,user\n"
@@ -87,8 +94,8 @@ class TestTheFormat:
             ((SAMPLES / "toggl-detailed.csv").read_bytes(), "toggl", 5_400 + 900 + 2_700 + 2_700),
             ((SAMPLES / "clockify-mdy-12h.csv").read_bytes(), "clockify", 5_400 + 900 + 2_700 + 2_700),
             (HARVEST, "harvest", 5_400 + 5_400 + 36 + 4_500),
-            (json.dumps(TestTimewarrior.intervals), "timewarrior", 5_400 + 3_600),
-            (archive(time_entries=TestSolidtime.entries, **TestSolidtime.others), "solidtime", 3_601),
+            (json.dumps(TIMEWARRIOR_INTERVALS), "timewarrior", 5_400 + 3_600),
+            (to_zip(time_entries=SOLIDTIME_ENTRIES, **SOLIDTIME_TABLES), "solidtime", 3_601),
             (KIMAI, "csv", 27_000 + 14_400),
         ],
         ids=["toggl", "clockify", "harvest", "timewarrior", "solidtime", "csv"],
@@ -108,12 +115,12 @@ class TestTheFormat:
 
     async def test_that_has_instants_needs_no_time_zone(self, alice: Client) -> None:
         await alice.patch("/users/me", json={"timezone": "Asia/Tokyo"})
-        await read_in(alice, json.dumps(TestTimewarrior.intervals), timezone=None)
+        await read_in(alice, json.dumps(TIMEWARRIOR_INTERVALS), timezone=None)
         assert {entry["timezone"] for entry in await entries(alice)} == {"Asia/Tokyo"}
         assert pointers(await send(alice, KIMAI, timezone=None)) == {"#/timezone"}
 
     async def test_that_is_none_is_refused(self, alice: Client, database: Database) -> None:
-        for file in ('{"buckets": {}}', archive(other="x"), b"\x1f\x8b\x08"):
+        for file in ('{"buckets": {}}', to_zip(other="x"), b"\x1f\x8b\x08"):
             assert pointers(await send(alice, file)) == {"#/file"}
         assert await database.import_batches.count_documents({}) == 0
 

@@ -1,4 +1,4 @@
-"""What a unique index says of one document and of many."""
+"""The detection of duplicate key errors, of one write and of a bulk write."""
 
 import pytest
 from pymongo.errors import BulkWriteError, DuplicateKeyError
@@ -6,7 +6,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from documents.common.base import _is_duplicate
 
 
-class TestARefusedWrite:
+class TestDuplicateKeyDetection:
     @pytest.mark.parametrize(
         ("refused", "is_duplicate"),
         [
@@ -18,7 +18,7 @@ class TestARefusedWrite:
             (BulkWriteError({}), False),
         ],
     )
-    def test_is_of_a_duplicate_where_the_server_says_so(
+    def test_error_code_11000_is_a_duplicate_key(
         self, refused: DuplicateKeyError | BulkWriteError, is_duplicate: bool
     ) -> None:
         assert _is_duplicate(refused) is is_duplicate

@@ -1,0 +1,114 @@
+"""Hourly rates, amounts and currencies."""
+
+import pytest
+
+from services.transfer.import_formats.results import RowMessage
+from tests.support.import_reading import (
+    CLOCKIFY,
+    file_notices,
+    read,
+    read_row,
+)
+
+
+class TestAmounts:
+    @pytest.mark.parametrize(
+        ("text", "currency"),
+        [
+            ("EURO", "EUR"),
+            ("€", "EUR"),
+            ("eur ", "EUR"),
+            ("Euro - EUR", "EUR"),
+            ("US$", "USD"),
+            ("USD $", "USD"),
+            ("CHF ", "CHF"),
+            ("Kč", "CZK"),
+            ("zł", "PLN"),
+            ("£", "GBP"),
+        ],
+    )
+    def test_currency_is_recognized(self, text: str, currency: str) -> None:
+        assert read_row(CLOCKIFY.format(text)).hourly_rate == (2_625, currency)
+        in_a_column = f"start,hours,task,billable,rate per hour,currency\n2024-03-04 09:00,1.0,x,yes,26.25,{text}\n"
+        assert read_row(in_a_column).hourly_rate == (2_625, currency)
+        beside_the_number = f'start,hours,task,billable,rate per hour\n2024-03-04 09:00,1.0,x,yes,"26,25 {text}"\n'
+        assert read_row(beside_the_number).hourly_rate == (2_625, currency)
+
+    @pytest.mark.parametrize("text", ["$", "", "kr", "XXQ", "points"])
+    def test_unknown_currency_gives_no_rate(self, text: str) -> None:
+        result = read(CLOCKIFY.format(text))
+        assert [(row.hourly_rate, row.takes_project_rate) for row in result.rows] == [(None, False)]
+        assert [(notice.row, notice.column) for notice in result.notices] == [
+            (0, f"Billable Rate ({text})"),
+            (0, f"Billable Amount ({text})"),
+        ]
+        assert read_row(CLOCKIFY.format(text), currency="CAD").hourly_rate == (2_625, "CAD")
+
+    def test_file_currency_overrides_the_default(self) -> None:
+        assert read_row(CLOCKIFY.format("EUR"), currency="CAD").hourly_rate == (2_625, "EUR")
+
+    @pytest.mark.parametrize(
+        ("text", "amount"),
+        [
+            ("1.234,50", 123_450),
+            ("1,234.50", 123_450),
+            ("1 234,5", 123_450),
+            ("1'234.50", 123_450),
+            ("1.234.567", 123_456_700),
+            ("60.0000", 6_000),
+            ("60", 6_000),
+            ("€60/h", 6_000),
+            ("60,00 € pro Stunde", 6_000),
+        ],
+    )
+    def test_number_formats_are_parsed(self, text: str, amount: int) -> None:
+        file = f'start,hours,task,billable,hourly rate,currency\n2024-03-04 09:00,1.0,x,yes,"{text}",EUR\n'
+        assert read_row(file).hourly_rate == (amount, "EUR")
+
+    @pytest.mark.parametrize("text", ["1,234", "-5", "about 60", "free", "5 %", "(5)", "1e5"])
+    def test_ambiguous_or_invalid_amount_gives_no_rate(self, text: str) -> None:
+        result = read(f'start,hours,task,billable,hourly rate,currency\n2024-03-04 09:00,1.0,x,yes,"{text}",EUR\n')
+        assert [(row.hourly_rate, row.takes_project_rate) for row in result.rows] == [(None, False)]
+        assert [(notice.row, notice.column) for notice in result.notices] == [(1, "hourly rate")]
+
+    @pytest.mark.parametrize(
+        ("duration", "amount", "rate"),
+        [
+            ("1:30:00", "128.25", 8_550),
+            ("0:45:00", "64.12", 8_550),
+            ("0:45:00", "64.13", 8_550),
+            ("0:10:00", "14.25", 8_550),
+        ],
+    )
+    def test_rate_is_computed_from_the_amount(self, duration: str, amount: str, rate: int) -> None:
+        header = "Description,Email,Billable,Start date,Start time,Duration,Amount (EUR)\n"
+        result = read(f"{header}x,ada@example.com,Yes,2026-11-18,09:00:00,{duration},{amount}\n")
+        assert [row.hourly_rate for row in result.rows] == [(rate, "EUR")]
+
+    def test_amount_without_a_matching_rate_gives_a_notice(self) -> None:
+        header = "Description,Email,Billable,Start date,Start time,Duration,Amount (EUR)\n"
+        result = read(f"{header}x,ada@example.com,Yes,2026-11-18,09:00:00,0:00:00,5.00\n")
+        assert [row.hourly_rate for row in result.rows] == [None]
+        assert [notice.column for notice in result.notices] == ["Amount (EUR)"]
+
+    def test_inconsistent_amount_gives_a_notice(self) -> None:
+        result = read(CLOCKIFY.format("EUR").replace("13.13", "99.00"))
+        assert [row.hourly_rate for row in result.rows] == [(2_625, "EUR")]
+        assert result.notices == [
+            RowMessage(
+                1,
+                "Billable Amount (EUR)",
+                "is 99.00, which is not 1,800 seconds at 26.25 per hour: the hourly rate was used",
+            )
+        ]
+
+    def test_row_with_a_rate_is_billable_by_default(self) -> None:
+        result = read(
+            "start,hours,task,hourly rate,currency\n2024-03-04 09:00,1.0,x,60,EUR\n2024-03-05 09:00,1.0,x,,\n"
+        )
+        assert [row.billable for row in result.rows] == [True, None]
+        assert file_notices(result) == ["hourly rate makes 1 row billable: the file does not say whether they are"]
+
+    def test_ambiguous_rate_column_gives_a_notice(self) -> None:
+        result = read("start,hours,task,billable,rate,currency\n2024-03-04 09:00,1.0,x,yes,60,EUR\n")
+        assert file_notices(result) == ["rate was read as an hourly rate"]

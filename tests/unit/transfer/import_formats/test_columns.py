@@ -1,0 +1,128 @@
+"""The columns of a file, and the users and breaks in it."""
+
+import pytest
+
+from services.transfer.import_formats.results import RowMessage
+from services.transfer.import_formats.tables.fields import ColumnMapping
+from tests.support.import_reading import (
+    duration_seconds,
+    file_error,
+    file_notices,
+    read,
+    summary,
+)
+
+
+class TestColumns:
+    file = "Begin,End,Was gemacht,Ort\n2024-03-04 09:00,2024-03-04 10:00,Draw,Berlin\n"
+
+    def test_missing_description_column_requires_a_mapping(self) -> None:
+        error = file_error(self.file)
+        assert error.pointer == "#/columns"
+        assert "the columns are Was gemacht, Ort" in error.detail
+
+    def test_mapping_is_applied(self) -> None:
+        result = read(self.file, columns={"task": "was GEMACHT ", "project": "Ort"})
+        assert [summary(row)[2:5] for row in result.rows] == [("Draw", None, "Berlin")]
+        assert result.ignored_columns == []
+        assert result.columns["task"].header == "Was gemacht"
+
+    def test_field_mapped_to_null_is_empty(self) -> None:
+        result = read(self.file, columns={"task": None})
+        assert [row.title for row in result.rows] == ["(no description)"]
+        assert result.ignored_columns == ["Was gemacht", "Ort"]
+
+    def test_mapping_overrides_recognized_headers(self) -> None:
+        file = "start,end,task,project\n2024-03-04 09:00,2024-03-04 10:00,Draw,Site\n"
+        result = read(file, columns={"project": "task", "task": "project"})
+        assert [summary(row)[2:5] for row in result.rows] == [("Site", None, "Draw")]
+
+    @pytest.mark.parametrize(
+        ("columns", "message"),
+        [
+            ({"task": "What"}, "names a column that is not in the file: What; the columns are Begin, End"),
+            ({"task": "Ort", "note": "Ort"}, "maps two fields to the same column: Ort"),
+        ],
+    )
+    def test_invalid_mapping_is_refused(self, columns: ColumnMapping, message: str) -> None:
+        error = file_error(self.file, columns=columns)
+        assert error.pointer == "#/columns"
+        assert error.detail.startswith(message)
+
+    def test_columns_are_listed_with_their_first_values(self) -> None:
+        lines = [f"2024-03-0{day},09:00,1.0,{text}" for day, text in enumerate(["a", "", "b", "c", "d"], start=1)]
+        result = read("Date,From,Hours,Task\n" + "\n".join(lines))
+        found = {field: (column.header, column.values) for field, column in result.columns.items()}
+        assert found == {
+            "date": ("Date", ["2024-03-01", "2024-03-02", "2024-03-03"]),
+            "start": ("From", ["09:00"] * 3),
+            "duration_hours": ("Hours", ["1.0"] * 3),
+            "task": ("Task", ["a", "b", "c"]),
+        }
+
+    def test_second_column_of_a_field_is_ignored(self) -> None:
+        result = read("Date,From,Duration,Duration,Task\n2024-03-04,09:00,1:30,1.5,x\n", format="csv")
+        assert [duration_seconds(row) for row in result.rows] == [5_400]
+        assert result.ignored_columns == ["Duration"]
+
+    @pytest.mark.parametrize(
+        ("text", "gives_notice"),
+        [
+            ('["2c5c2da7-9ef8-4410-bb8f-6e0a90f9d2c7"]', True),
+            ('["2c5c2da7-9ef8-4410-bb8f-6e0a90f9d2c7", "web"]', False),
+            ('["web"]', False),
+            ("[]", False),
+            ("2c5c2da7-9ef8-4410-bb8f-6e0a90f9d2c7", False),
+        ],
+    )
+    def test_tag_column_of_ids_gives_a_notice(self, text: str, gives_notice: bool) -> None:
+        cell = '"' + text.replace('"', '""') + '"'
+        result = read(
+            "start,hours,task,Tags\n" + "2024-03-04 09:00,1.0,x,[]\n" * 3 + f"2024-03-04 09:00,1.0,x,{cell}\n"
+        )
+        message = RowMessage(0, "Tags", "has tag ids without names: the ids became the tags")
+        assert result.notices == ([message] if gives_notice else [])
+
+    def test_filled_column_without_a_header_is_listed(self) -> None:
+        assert read("start,hours,,\n2024-03-04 09:00,1.0,,\n").ignored_columns == []
+        result = read("start,hours,task,,\n2024-03-04 09:00,1.0,x,,y\n")
+        assert result.ignored_columns == ["(column 5)"]
+
+
+class TestUsers:
+    file = (
+        "start,hours,task,user,email\n"
+        "2024-03-04 09:00,1.0,a,Ada,ada@example.com\n"
+        "2024-03-04 09:00,1.0,b,Bob,bob@example.com\n"
+        "2024-03-04 09:00,1.0,c,,\n"
+        "x,1.0,d,Bob,bob@example.com\n"
+    )
+
+    def test_several_users_give_a_notice(self) -> None:
+        result = read(self.file)
+        assert [row.user for row in result.rows] == ["Ada", "Bob", None]
+        assert file_notices(result) == ["user names 2 users; the rows of all were read: Bob (2), Ada (1)"]
+
+    @pytest.mark.parametrize("user", ["ada", "ADA@example.com", " Ada "])
+    def test_rows_of_one_user_are_selected(self, user: str) -> None:
+        result = read(self.file, user=user)
+        assert ([row.title for row in result.rows], result.errors) == (["a"], [])
+        assert file_notices(result) == ["user names 2 users; 2 rows of 1 other user ignored: Bob (2)"]
+
+    def test_unknown_user_is_refused(self) -> None:
+        error = file_error(self.file, user="Eve")
+        assert error.pointer == "#/user"
+        assert error.detail == "is not a user in the file; the users are Bob (2), Ada (1)"
+
+
+class TestBreaks:
+    @pytest.mark.parametrize("column", ["type,Break", "Type,pause", "break,yes", "Pause,JA"])
+    def test_break_rows_are_skipped_with_a_notice(self, column: str) -> None:
+        header, message = column.split(",")
+        text = (
+            f"Start Date,Start Time,Duration (h),Description,{header}\n"
+            f"2026-11-18,09:00,1:00:00,Draw,Regular\n2026-11-18,10:00,0:30:00,Lunch,{message}\n"
+        ).replace("Regular", "Regular" if header.lower() == "type" else "no")
+        result = read(text, format="csv")
+        assert ([row.title for row in result.rows], result.skipped, result.errors) == (["Draw"], 1, [])
+        assert [(notice.row, notice.column) for notice in result.notices] == [(2, header)]
