@@ -1,4 +1,4 @@
-"""What is sent to be taken for something else, or to cost much: operators for values, patterns for texts, bombs."""
+"""Hostile input: query operators instead of values, regular expressions in searches, expensive requests."""
 
 import asyncio
 import re
@@ -16,7 +16,7 @@ import documents
 import routes
 import services
 from tests.conftest import Database, MakeUser
-from tests.contract.input.test_bad_input import Place, bodies
+from tests.contract.input.bodies import Resources, json_bodies
 from tests.contract.operations import REQUESTS, create_one_of_each, operations, stored_documents
 from tests.contract.test_access_matrix import operations_in_table_order, send_request
 from tests.support.http import API, LONG, Client, parameters, pointers, problem
@@ -28,20 +28,20 @@ TEXTS = {"title", "description", "note", "tags", "name", "client_name", "full_na
 
 
 def multipart(*parts: tuple[str, str]) -> bytes:
-    """A form of these fields, after the file that it needs."""
+    """Return a multipart form with a file and these fields, without its end."""
     sent = [('name="file"; filename="x.csv"', "Start,End,Task\r\n2026-11-02 09:00,2026-11-02 10:00,x"), *parts]
     return b"".join(f"--b\r\nContent-Disposition: form-data; {head}\r\n\r\n{body}\r\n".encode() for head, body in sent)
 
 
 async def send(client: Client, *parts: tuple[str, str], charset: str = "utf-8") -> Any:
-    """The answer to an import of such a form."""
+    """Send an import with such a form."""
     media_type = {"Content-Type": f"multipart/form-data; boundary=b; charset={charset}"}
     return await client.post("/imports", content=multipart(*parts) + b"--b--\r\n", headers=media_type)
 
 
-class TestAnOperator:
-    async def test_is_no_query_parameter(self, app: FastAPI, alice: Client) -> None:
-        place = await Place.of(alice)
+class TestQueryOperators:
+    async def test_operator_in_a_parameter_name_is_422(self, app: FastAPI, alice: Client) -> None:
+        resources = await Resources.create(alice)
         for operation in operations(app):
             if operation.scope == "open":
                 continue
@@ -49,21 +49,21 @@ class TestAnOperator:
             known = [said["name"] for said in said.get("parameters", []) if said["in"] == "query"]
             for name in known or ["q"]:
                 sent = {f"{name}{operator}": "x" for operator in OPERATORS}
-                response = await send_request(alice, operation, place.ids, {"params": sent})
+                response = await send_request(alice, operation, resources.ids, {"params": sent})
                 assert parameters(response) == set(sent), operation.id
 
-    async def test_is_no_field_of_a_body(self, app: FastAPI, alice: Client, database: Database) -> None:
-        place = await Place.of(alice)
+    async def test_operator_as_a_field_is_422(self, app: FastAPI, alice: Client, database: Database) -> None:
+        resources = await Resources.create(alice)
         before = await stored_documents(database)
         names = ("$set", "$where", "title.$ne", "time_entries.0.note", "user_id", "_id", "__proto__", "constructor")
-        for operation_id, method, path, _ in bodies(app):
-            good = place.bodies.get(operation_id, {})
+        for operation_id, method, path, _ in json_bodies(app):
+            good = resources.bodies.get(operation_id, {})
             for name in names:
-                response = await alice.request(method, path.format(**place.ids), json={**good, name: {"$gt": ""}})
+                response = await alice.request(method, path.format(**resources.ids), json={**good, name: {"$gt": ""}})
                 assert f"#/{name}" in pointers(response), operation_id
         assert await stored_documents(database) == before
 
-    async def test_is_nothing_that_a_bulk_does(self, alice: Client, database: Database) -> None:
+    async def test_operator_in_a_bulk_request_is_422(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         before = await stored_documents(database)
         for field in ("op", "task_id", "body"):
@@ -82,7 +82,7 @@ class TestAnOperator:
             )
         assert await stored_documents(database) == before
 
-    async def test_is_no_field_of_a_form(self, alice: Client, anonymous: Client, database: Database) -> None:
+    async def test_operator_in_a_form_is_422(self, alice: Client, anonymous: Client, database: Database) -> None:
         before = await stored_documents(database)
         for form in (
             "username[$ne]=x&password[$ne]=x",
@@ -99,7 +99,7 @@ class TestAnOperator:
             assert pointers(response) == {f"#/{name}"}
         assert await stored_documents(database) == before
 
-    async def test_is_neither_a_version_nor_a_cursor_nor_a_password(self, alice: Client, anonymous: Client) -> None:
+    async def test_operator_is_not_a_version_cursor_or_password(self, alice: Client, anonymous: Client) -> None:
         task = await alice.make_task()
         operator = '{"$gt": ""}'
         response = await alice.patch(f"/tasks/{task['id']}", json={"title": "x"}, headers={"If-Match": operator})
@@ -109,41 +109,41 @@ class TestAnOperator:
         problem(await anonymous.post("/auth/token", data=form), 401, "invalid_credentials")
         assert (await alice.read(task))["version"] == 1
 
-    async def test_is_a_text_like_any_other_wherever_one_may_stand(
+    async def test_text_that_looks_like_an_operator_is_stored_as_text(
         self, app: FastAPI, make_user: MakeUser, database: Database
     ) -> None:
-        """A pipeline would take $user_id for the field of that name, and $$root for the whole document."""
-        kept: dict[str, list[str]] = {}
+        """In a pipeline, $user_id would be the field of that name, and $$root the whole document."""
+        texts_by_mark: dict[str, list[str]] = {}
         for mark, word in {
             "-": "-user_id",
             "$": "$user_id",
             **({"$$": "$$root", "{": '{"$ne": 1}'} if LONG else {}),
         }.items():
-            client = await make_user(f"user-{len(kept)}@example.com")
+            client = await make_user(f"user-{len(texts_by_mark)}@example.com")
             names = await create_one_of_each(client, word)
             for operation in operations_in_table_order(app):
                 if operation.id == "resume_timer":
-                    continue  # of two tasks tracked up to the same second it may take either, and so either's note
+                    continue  # two tasks were tracked last in the same second, so either may be resumed
                 if operation.scope not in {"open", "account"} and operation.method != "DELETE":
                     answer = await send_request(client, operation, names, REQUESTS.get(operation.id, {}))
                     assert answer.is_success, (operation.id, word, answer.text)
             renamed = await client.post("/tags/rename", json={"from": word, "to": f"{word}!"})
             assert renamed.json()["tasks"] > 0
-            hers = client.user["_id"]
+            user_id = client.user["_id"]
             rows = [
                 row
                 for rows in (await stored_documents(database)).values()
                 for row in rows
-                if row.get("user_id") == hers
+                if row.get("user_id") == user_id
             ]
-            kept[mark] = sorted(text.replace(word, "*") for row in rows for text in texts_in(row))
-        assert kept["-"].count("Changed *") >= 2
-        for mark, texts in kept.items():
-            assert Counter(texts) == Counter(kept["-"]), mark
+            texts_by_mark[mark] = sorted(text.replace(word, "*") for row in rows for text in texts_in(row))
+        assert texts_by_mark["-"].count("Changed *") >= 2
+        for mark, texts in texts_by_mark.items():
+            assert Counter(texts) == Counter(texts_by_mark["-"]), mark
 
 
 def texts_in(stored: Any, name: str = "") -> Iterator[str]:
-    """Every text that a user wrote, of what is stored."""
+    """Yield every text of a user in a document."""
     if isinstance(stored, str) and name in TEXTS:
         yield stored
     if isinstance(stored, list):
@@ -154,8 +154,8 @@ def texts_in(stored: Any, name: str = "") -> Iterator[str]:
             yield from texts_in(inner, key)
 
 
-class TestATextThatLooksLikeAPattern:
-    async def test_is_searched_for_literally(self, alice: Client) -> None:
+class TestRegularExpressionsInSearches:
+    async def test_search_is_literal(self, alice: Client) -> None:
         patterns = [
             ".*",
             "(a+)+$",
@@ -186,8 +186,8 @@ class TestATextThatLooksLikeAPattern:
                 task["id"] for task in tasks[:3] if pattern in task["title"]
             }, pattern
 
-    async def test_is_bounded_and_never_costs_more_than_its_length(self, alice: Client) -> None:
-        """A pattern that is tried in too many ways would not come to an end here."""
+    async def test_search_time_is_linear_and_its_length_limited(self, alice: Client) -> None:
+        """With catastrophic backtracking this test would not end."""
         task = await alice.make_task(title="a" * 200, description="a" * 20_000)
         await alice.write(task, note="a" * 5_000)
         for path in ("/tasks", "/time-entries"):
@@ -199,7 +199,7 @@ class TestATextThatLooksLikeAPattern:
 
 
 def patterns() -> dict[re.Pattern[Any], str]:
-    """Every pattern of the product, and where it stands."""
+    """Return every compiled pattern of the service, with its name."""
     found = {}
     for package in (app_package, documents, services, routes):
         for module in walk_packages(package.__path__, f"{package.__name__}."):
@@ -209,7 +209,7 @@ def patterns() -> dict[re.Pattern[Any], str]:
     return found
 
 
-NEARLY = [
+PARTIAL_MATCHES = [
     "1",
     "12:",
     "0 ",
@@ -230,16 +230,16 @@ NEARLY = [
     "z",
     "pt1h",
 ]
-"""What the patterns are made to find, in part: again and again, with something else at the end."""
+"""Parts of texts that the patterns match. They are repeated, with another character at the end."""
 
 
-class TestThePatterns:
-    def test_take_no_more_time_than_their_texts_are_long(self) -> None:
-        """One that tries a text in too many ways would not come to an end here."""
+class TestPatternsOfTheService:
+    def test_pattern_matches_in_linear_time(self) -> None:
+        """With catastrophic backtracking this test would not end."""
         found = patterns()
         assert len(found) >= 15
         for pattern in found:
-            for part in NEARLY:
+            for part in PARTIAL_MATCHES:
                 text = part * (20_000 // len(part))
                 for whole in (text, text + "\0"):
                     tried = whole.encode() if isinstance(pattern.pattern, bytes) else whole
@@ -247,19 +247,19 @@ class TestThePatterns:
                     assert pattern.fullmatch(tried) is None or repeats
                     pattern.search(tried)
 
-    async def test_come_to_an_end_with_all_that_a_body_may_hold(self, app: FastAPI, alice: Client) -> None:
-        place = await Place.of(alice)
-        for operation_id, method, path, shape in bodies(app):
+    async def test_long_text_in_a_body_is_handled(self, app: FastAPI, alice: Client) -> None:
+        resources = await Resources.create(alice)
+        for operation_id, method, path, shape in json_bodies(app):
             for field, said in shape["properties"].items():
                 if "string" not in str(said) or operation_id == "stop_timer" or said.get("type") in {"array", "object"}:
                     continue
                 raw = '"' + "1:" * 400_000 + '"'
                 response = await alice.request(
-                    method, path.format(**place.ids), content=place.body(operation_id, field, raw), headers=JSON
+                    method, path.format(**resources.ids), content=resources.body(operation_id, field, raw), headers=JSON
                 )
                 assert response.status_code in {404, 422}, (operation_id, field)
 
-    async def test_come_to_an_end_with_all_that_a_cell_may_hold(self, alice: Client) -> None:
+    async def test_long_text_in_a_csv_cell_is_handled(self, alice: Client) -> None:
         columns = ["Start", "End", "Duration", "Task", "Tags", "Billable", "Rate", "Currency", "Timezone"]
         good = ["2026-11-02 09:00", "2026-11-02 10:00", "1:00", "x", "x", "yes", "1", "EUR", "UTC"]
         rows = [",".join(columns)]
@@ -271,7 +271,7 @@ class TestThePatterns:
         assert response.status_code == 200, response.text
         assert {error["column"] for error in response.json()["errors"]} >= {"Start", "End", "Timezone"}
 
-    async def test_come_to_an_end_with_all_that_a_header_may_hold(self, alice: Client) -> None:
+    async def test_long_header_is_handled(self, alice: Client) -> None:
         address = f"/tasks/{(await alice.make_task())['id']}"
         for part in ('"', '",', 'W/"', '"a"', '"a" ', ",", " ,", "W/", "a"):
             value = (part * (50_000 // len(part))).strip()
@@ -282,9 +282,14 @@ class TestThePatterns:
             assert len((await alice.get(address, headers={"X-Request-ID": value})).headers["x-request-id"]) == 32
 
 
-DEEP = [b"[" * 100_000, b'{"a":' * 100_000, b"[" * 50_000 + b"]" * 50_000, b'{"a":' * 5_000 + b"1" + b"}" * 5_000]
+DEEPLY_NESTED = [
+    b"[" * 100_000,
+    b'{"a":' * 100_000,
+    b"[" * 50_000 + b"]" * 50_000,
+    b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
+]
 NUMBERS = [b"9" * 10_000, b"-" + b"9" * 100_000, b"1e400", b"-1e400", b"NaN", b"Infinity", b"1e" + b"9" * 5_000]
-NO_TEXTS = [
+INVALID_STRINGS = [
     b'"\xff"',
     b'"\xc0\x80"',
     b'"\xed\xa0\x80"',
@@ -295,36 +300,36 @@ NO_TEXTS = [
 ]
 
 
-class TestABodyThatIsABomb:
-    async def test_is_refused_by_every_operation(self, app: FastAPI, alice: Client, database: Database) -> None:
-        place = await Place.of(alice)
+class TestExpensiveBodies:
+    async def test_body_of_every_operation_is_422(self, app: FastAPI, alice: Client, database: Database) -> None:
+        resources = await Resources.create(alice)
         before = await stored_documents(database)
-        for operation_id, method, path, shape in bodies(app):
+        for operation_id, method, path, shape in json_bodies(app):
             field = next(iter(shape["properties"]))
-            for value in (*DEEP, *NUMBERS, *NO_TEXTS):
+            for value in (*DEEPLY_NESTED, *NUMBERS, *INVALID_STRINGS):
                 for body in (b'{"%s": %s}' % (field.encode(), value), *([value] if LONG else [])):
-                    response = await alice.request(method, path.format(**place.ids), content=body, headers=JSON)
+                    response = await alice.request(method, path.format(**resources.ids), content=body, headers=JSON)
                     problem(response, 422, "invalid_request")
                     assert len(response.content) < 2_000, operation_id
         assert await stored_documents(database) == before
 
-    async def test_is_refused_among_the_preferences(self, alice: Client) -> None:
+    async def test_preferences_are_422(self, alice: Client) -> None:
         before = (await alice.get("/users/me")).json()
-        for value in (*DEEP, *NUMBERS, *NO_TEXTS):
+        for value in (*DEEPLY_NESTED, *NUMBERS, *INVALID_STRINGS):
             for part in (b"%s" % value, b'{"timer_cap_hours": %s}' % value, b'{"overlap_policy": %s}' % value):
                 response = await alice.patch("/users/me", content=b'{"preferences": %s}' % part, headers=JSON)
                 problem(response, 422, "invalid_request")
         assert (await alice.get("/users/me")).json() == before
 
-    async def test_is_refused_as_a_part_of_a_bulk(self, alice: Client, database: Database) -> None:
+    async def test_bulk_request_is_422(self, alice: Client, database: Database) -> None:
         before = await stored_documents(database)
-        for value in (*DEEP, *NUMBERS, *NO_TEXTS):
+        for value in (*DEEPLY_NESTED, *NUMBERS, *INVALID_STRINGS):
             for part in (b'{"title": "x", "priority": %s}' % value, b'{"title": %s}' % value, b"%s" % value):
                 body = b'{"operations": [{"op": "create", "body": %s}], "atomic": true}' % part
                 problem(await alice.post("/tasks/bulk", content=body, headers=JSON), 422, "invalid_request")
         assert await stored_documents(database) == before
 
-    async def test_is_refused_as_a_form(self, alice: Client, anonymous: Client) -> None:
+    async def test_form_is_422(self, alice: Client, anonymous: Client) -> None:
         many = "&".join(f"field{number}=x" for number in range(50_000))
         for form in (many, "&" * 500_000, "username=" + "%41" * 300_000, "username=%ff&password=x", "username=a&" * 50):
             problem(await anonymous.post("/auth/token", content=form, headers=FORM), 422, "invalid_request")
@@ -332,7 +337,7 @@ class TestABodyThatIsABomb:
         for parts in (heads[:1], heads[1:], ['name="format"; x="' + "y" * 500_000 + '"'], ['name="a"\r\nX: y' * 5_000]):
             problem(await send(alice, *((head, "x") for head in parts)), 422, "invalid_request")
 
-    async def test_is_refused_in_a_charset_that_is_not_one_for_texts(self, alice: Client) -> None:
+    async def test_form_in_another_charset_is_415(self, alice: Client) -> None:
         for charset in ("undefined", "punycode", "zlib", "idna", "utf-16", "nonsense", "utf-8" + ";" * 50_000):
             problem(await send(alice, ('name="format"', "csv\xe9"), charset=charset), 415, "unsupported_media_type")
         for charset in ("utf-8", "UTF-8", '"utf-8"'):
@@ -341,7 +346,7 @@ class TestABodyThatIsABomb:
 
 
 async def raw(address: str, head: bytes) -> int:
-    """The status of the answer to these bytes, over a connection of their own."""
+    """Send these bytes over a new connection, and return the status of the response."""
     url = urlsplit(address)
     reader, writer = await asyncio.open_connection(url.hostname, url.port)
     try:
@@ -352,10 +357,10 @@ async def raw(address: str, head: bytes) -> int:
         writer.close()
 
 
-class TestAQueryThatIsABomb:
-    async def test_is_refused_and_others_are_served(self, address: str, alice: Client) -> None:
+class TestExpensiveQueries:
+    async def test_query_is_refused_while_other_requests_are_served(self, address: str, alice: Client) -> None:
         bearer = alice.headers["authorization"].encode()
-        bombs = {
+        queries = {
             b"limit=" + b"9" * 10_000: 422,
             b"&".join([b"tag=a"] * 10_000): 422,
             b"&".join(b"a%d" % number for number in range(8_000)): 422,
@@ -365,8 +370,8 @@ class TestAQueryThatIsABomb:
             b"q=" + b"x" * 1024 * 1024: 431,
         }
 
-        async def meanwhile() -> None:
-            for _ in bombs:
+        async def send_other_requests() -> None:
+            for _ in queries:
                 assert (await alice.get("/tasks")).status_code == 200
 
         sent = [
@@ -374,7 +379,7 @@ class TestAQueryThatIsABomb:
                 address,
                 b"GET %s/tasks?%s HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\n\r\n" % (API.encode(), query, bearer),
             )
-            for query in bombs
+            for query in queries
         ]
-        *answers, _ = await asyncio.gather(*sent, meanwhile())
-        assert answers == [*bombs.values()]
+        *statuses, _ = await asyncio.gather(*sent, send_other_requests())
+        assert statuses == [*queries.values()]

@@ -1,4 +1,4 @@
-"""Texts wherever they enter: one form is stored, shown, searched for and compared. Refusals: test_bad_input.py."""
+"""Unicode normalization of texts, and texts that are refused. Invalid values of each field: test_invalid_values.py."""
 
 import gzip
 import json
@@ -16,7 +16,7 @@ STORED = "Gr\u00fcn \U0001f469\u200d\U0001f4bb"
 
 
 def texts_of(stored: Any) -> list[str]:
-    """Every text in what is stored or answered."""
+    """Return every text in a document or response."""
     if isinstance(stored, dict):
         return [text for inner in stored.values() for text in texts_of(inner)]
     if isinstance(stored, list):
@@ -24,8 +24,8 @@ def texts_of(stored: Any) -> list[str]:
     return [stored] if isinstance(stored, str) else []
 
 
-class TestATextInAnotherForm:
-    async def test_is_stored_in_nfc_wherever_it_enters(
+class TestNormalization:
+    async def test_every_text_is_stored_in_nfc(
         self, make_user: MakeUser, anonymous: Client, database: Database
     ) -> None:
         alice = await make_user("alice@example.com")
@@ -50,7 +50,7 @@ class TestATextInAnotherForm:
         assert {text.strip() for text in found} == {STORED, STORED.lower(), STORED.lower() + " 2"}
 
     @pytest.mark.parametrize("form", ["NFC", "NFD"])
-    async def test_is_found_in_either_form(self, alice: Client, form: Any) -> None:
+    async def test_text_is_found_in_nfc_and_nfd(self, alice: Client, form: Any) -> None:
         def typed(text: str) -> str:
             return unicodedata.normalize(form, text)
 
@@ -65,16 +65,16 @@ class TestATextInAnotherForm:
         renamed = await alice.post("/tags/rename", json={"from": typed("grün"), "to": "green"})
         assert renamed.json() == {"tasks": 1, "entries": 0}
 
-    async def test_makes_no_second_tag(self, alice: Client) -> None:
+    async def test_equivalent_tags_are_one_tag(self, alice: Client) -> None:
         task = await alice.make_task(tags=["grün", "gru\u0308n", "GRÜN "])
         assert task["tags"] == ["grün"]
         await alice.write(task, tags=["gru\u0308n"])
         assert (await alice.get("/tags")).json()["items"] == [{"name": "grün", "task_count": 1, "entry_count": 1}]
 
 
-class TestATextThatIsRefused:
+class TestRefusedTexts:
     @pytest.mark.parametrize("wrong", ["a\x1bb", "a\nb", "\u200b", "a\u0085b", "\u202eb"])
-    async def test_fails_its_operation_of_a_bulk_alone(self, alice: Client, wrong: str) -> None:
+    async def test_bulk_operation_fails_alone(self, alice: Client, wrong: str) -> None:
         bodies: list[Json] = [{"title": wrong}, {"title": "x"}, {"title": "x", "tags": ["ok", wrong]}]
         operations = [{"op": "create", "body": body} for body in bodies]
         results = (await alice.post("/tasks/bulk", json={"operations": operations})).json()["results"]
@@ -82,7 +82,7 @@ class TestATextThatIsRefused:
         assert results[2]["problem"]["errors"][0]["pointer"] == "#/operations/2/body/tags/1"
 
     @pytest.mark.parametrize("wrong", ["a\x1bb", "a\x07b", "a\x7fb"])
-    async def test_is_an_error_of_its_row_in_a_file(self, alice: Client, wrong: str) -> None:
+    async def test_import_reports_the_row(self, alice: Client, wrong: str) -> None:
         hours = [f"2026-11-02 0{hour}:00,2026-11-02 0{hour}:30" for hour in (1, 2)]
         made = await alice.read_in(f"{hours[0]},{wrong}", f"{hours[1]},fine")
         assert (made["created"]["entries"], [error["row"] for error in made["errors"]]) == (1, [1])
@@ -94,7 +94,7 @@ class TestATextThatIsRefused:
         ("line", "field"),
         [("project", "name"), ("project", "client_name"), ("task", "title"), ("account", "full_name")],
     )
-    async def test_is_refused_in_an_account_file_with_its_line(
+    async def test_account_file_is_422_with_the_line(
         self, alice: Client, bob: Client, line: str, field: str, wrong: str
     ) -> None:
         await alice.patch("/users/me", json={"full_name": "Ada"})
@@ -109,25 +109,23 @@ class TestATextThatIsRefused:
         assert f"line {number + 1}: " in response.json()["errors"][0]["detail"]
         assert (await bob.list())["items"] == []
 
-    async def test_is_refused_in_a_query_with_its_parameter(self, alice: Client) -> None:
+    async def test_query_parameter_is_422(self, alice: Client) -> None:
         for path in ("/tasks", "/time-entries"):
             response = await alice.get(path, params={"tag": "a\x1bb"})
             assert problem(response, 422, "invalid_request")["errors"][0]["parameter"] == "tag"
 
 
-class TestTextsOfAnEarlierVersion:
-    async def test_are_exported_so_that_they_can_be_read_in(
-        self, alice: Client, bob: Client, database: Database
-    ) -> None:
-        hers, bad = alice.user["_id"], "a\x1b\nb"
-        projects = [project_row(hers, name=name, client_name="\u200b") for name in ("Bu\u0308ro", "Büro", "\x07")]
+class TestTextsOfEarlierVersions:
+    async def test_exported_account_file_can_be_imported(self, alice: Client, bob: Client, database: Database) -> None:
+        user_id, bad = alice.user["_id"], "a\x1b\nb"
+        projects = [project_row(user_id, name=name, client_name="\u200b") for name in ("Bu\u0308ro", "Büro", "\x07")]
         await database.projects.insert_many(projects)
         entry = ended_entry(note=bad, tags=[bad, "Bu\u0308ro"])
         row = task_row(
-            hers, title=bad, description=bad, tags=[bad, "\u200b"], project_id=projects[1]["_id"], **tracked(entry)
+            user_id, title=bad, description=bad, tags=[bad, "\u200b"], project_id=projects[1]["_id"], **tracked(entry)
         )
         await database.tasks.insert_one(row)
-        await database.users.update_one({"_id": hers}, {"$set": {"full_name": "Ada\x1b"}})
+        await database.users.update_one({"_id": user_id}, {"$set": {"full_name": "Ada\x1b"}})
         file = (await alice.get("/exports/account.ndjson.gz")).content
         response = await bob.post("/imports", data={"format": "account"}, files={"file": ("a", file)})
         assert response.status_code == 201, response.text
@@ -140,7 +138,7 @@ class TestTextsOfAnEarlierVersion:
         assert (read["note"], read["tags"]) == ("a\nb", ["a b", "büro"])
 
     @pytest.mark.parametrize("new", ["grün", "green"])
-    async def test_are_one_tag_again_once_it_is_renamed(self, alice: Client, database: Database, new: str) -> None:
+    async def test_renaming_merges_equivalent_tags(self, alice: Client, database: Database, new: str) -> None:
         entry = ended_entry(tags=["gru\u0308n"])
         tags = ["gru\u0308n", "x", "grün"]
         await database.tasks.insert_one(task_row(alice.user["_id"], tags=tags, **tracked(entry)))
@@ -153,8 +151,8 @@ class TestTextsOfAnEarlierVersion:
         assert (await alice.post("/tags/rename", json={"from": new, "to": new})).json() == {"tasks": 0, "entries": 0}
 
 
-class TestANote:
-    async def test_keeps_line_breaks_and_tabs(self, alice: Client) -> None:
+class TestNotes:
+    async def test_line_breaks_and_tabs_are_stored(self, alice: Client) -> None:
         note = " one\n\ttwo\r\nthree\u2028four "
         task = await alice.make_task(description=note)
         entry = await alice.write(task, started_at=clock("09:00"), note=note)

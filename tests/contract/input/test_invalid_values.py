@@ -1,0 +1,228 @@
+"""Invalid values: each is 422 with a pointer to its field, in every body that has such a field.
+
+The tables list every field of every body; the first test fails if one is missing.
+"""
+
+import json
+
+import pytest
+from fastapi import FastAPI
+
+from tests.conftest import Database
+from tests.contract.input.bodies import Resources, json_bodies
+from tests.contract.operations import NOT_FOUND, operations_with_ids, stored_documents
+from tests.support.http import Client, clock, pointers, problem
+
+HUGE = ["9223372036854775808", "-9223372036854775809", "1" + "0" * 400, "1e400"]
+NOT_NUMBERS = ['"1"', '""', "true", "[1]", "{}", "NaN"]
+NOT_STRINGS = ["1", "true", "[]", '{"$gt": ""}']
+NUL, LONE_SURROGATE = r'"a\u0000b"', r'"a\ud800"'
+
+
+def quoted(*texts: str) -> list[str]:
+    """Return the texts as JSON strings."""
+    return [json.dumps(text) for text in texts]
+
+
+def longer_than(length: int) -> list[str]:
+    """Return texts one character too long, of characters of one, two and four bytes."""
+    return quoted(*(character * (length + 1) for character in ("x", "é", "🕑")))
+
+
+CONTROLS = quoted("a\x1bb", "a\x07b", "a\x0bb", "a\rb", "a\x7fb", "a\x85b", "a\x9bb", "\x1ca")
+NOT_ONE_LINE = [*CONTROLS, *quoted("a\nb", "a\r\nb", "a\tb", "a\u2028b", "a\u2029b")]
+INVISIBLE = quoted("\u200b", "\ufeff\u200d", "\u00ad", "\u200e", "\u0301", "\u3164", "\u2800", "\u00a0")
+DIRECTIONAL = quoted("\u202egnp.exe", "a\u2067b", "a\u202c")
+NOT_TITLES = [*quoted("", "   ", "\t\n"), *NOT_ONE_LINE, *INVISIBLE, *DIRECTIONAL, NUL]
+"""Invalid titles, names and tags."""
+
+INVALID_VALUES: dict[str, list[str]] = {
+    "instant": [
+        *quoted("2026-11-18T09:00:00", "2026-11-18", "09:00:00Z", "yesterday", ""),
+        *quoted("2026-02-30T09:00:00Z", "2026-11-18T24:00:01Z", "2026-11-18T23:59:60Z", "2026-11-18T09:00:00+24:00"),
+        *quoted("1969-12-31T23:59:59Z", "1970-01-01T00:00:00+00:01", "9999-01-01T00:00:00Z", "0000-01-01T00:00:00Z"),
+        *("1763456400", "1763456400.5", *HUGE, NUL, "true", "[]"),
+    ],
+    "zone": [*quoted("", "Mars/Olympus", "localtime", "../UTC", "UTC\n", "+01:00", "CEST"), NUL, *NOT_STRINGS],
+    "title": [*NOT_TITLES, *longer_than(200), *NOT_STRINGS],
+    "name or null": [*NOT_TITLES, *longer_than(200), *NOT_STRINGS],
+    "note": [*CONTROLS, *DIRECTIONAL, *longer_than(5_000), NUL, *NOT_STRINGS],
+    "description": [*CONTROLS, *DIRECTIONAL, *longer_than(20_000), NUL, *NOT_STRINGS],
+    "tag": [*NOT_TITLES, *longer_than(50), *NOT_STRINGS],
+    "tags": [
+        *(f"[{tag}]" for tag in [*NOT_TITLES, *longer_than(50), "1", "null", "[]"]),
+        *(json.dumps([f"tag {number}" for number in range(11)]), '"a"', "1", '{"0": "a"}', "true"),
+    ],
+    "flag": ["1", "0", '"true"', '""', "[]", "1.0"],
+    "seconds": ["60.5", "60.0", "6e1", "-1", "2147483648", *HUGE, *NOT_NUMBERS],
+    "duration": ["60.5", "60.0", "6e1", "0", "-1", "2678401", *HUGE, *NOT_NUMBERS],
+    "up to 4": ["0.5", "1.0", "-1", "5", *HUGE, *NOT_NUMBERS],
+    "up to 6": ["0.5", "1.0", "-1", "7", *HUGE, *NOT_NUMBERS],
+    "secret": [*quoted("x" * 501), *NOT_STRINGS],
+    "short name": [*NOT_TITLES, *longer_than(100), *NOT_STRINGS],
+    "scopes": ["[]", '["everything"]', "[1]", '"read"', "{}", "1"],
+    "status": [*quoted("", "done", "Pending"), *NOT_STRINGS],
+    "color": [*quoted("", "red", "#fff", "#12345g", "#1234567", "#123456\n"), NUL, *NOT_STRINGS],
+    "password": [*quoted("", "seven77", "x" * 129, "o\u0308" * 7, "a new\tone", "a new one\x1b"), NUL, *NOT_STRINGS],
+    "e-mail": [*quoted("", "ada", "ada@", "a b@example.com", "ada@example.com\n\n.com"), NUL, *NOT_STRINGS],
+    "project": [*quoted("", "nonsense", "0" * 24, "0" * 25), NUL, *NOT_STRINGS],
+    "id": NOT_STRINGS,
+    "preferences": [
+        *('"allow"', "1", "[]", '{"overlap_policy": "never"}', '{"overlap_policy": 1}', '{"more": 1}'),
+        *(f'{{"timer_cap_hours": {value}}}' for value in ["0", "-1", "1.5", "1.0", *HUGE, *NOT_NUMBERS]),
+    ],
+    "rate": [
+        *('"90 EUR"', "90", "[]"),
+        *(f'{{"amount": {value}, "currency": "EUR"}}' for value in ["90.5", "90.0", "-1", *HUGE, *NOT_NUMBERS]),
+        *(f'{{"amount": 90, "currency": {value}}}' for value in [*quoted("", "eur", "EURO", "XAU"), NUL, *NOT_STRINGS]),
+    ],
+}
+"""Invalid JSON values by kind of field."""
+
+TASK = {
+    "title": "title",
+    "description": "description",
+    "status": "status",
+    "tags": "tags",
+    "project_id": "project",
+    "priority": "up to 4",
+    "due_at": "instant",
+    "estimate_seconds": "seconds",
+    "billable": "flag",
+}
+ENTRY = {
+    "started_at": "instant",
+    "ended_at": "instant",
+    "duration_seconds": "duration",
+    "note": "note",
+    "tags": "tags",
+    "billable": "flag",
+    "timezone": "zone",
+}
+PROJECT = {"name": "title", "client_name": "name or null", "color": "color", "billable": "flag", "hourly_rate": "rate"}
+FIELDS: dict[str, dict[str, str]] = {
+    "create_task": TASK,
+    "change_task": TASK,
+    "create_project": PROJECT,
+    "change_project": {**PROJECT, "archived": "flag"},
+    "rename_tag": {"from": "tag", "to": "tag"},
+    "create_time_entry": ENTRY,
+    "change_time_entry": {**ENTRY, "needs_review": "flag"},
+    "split_time_entry": {"at": "instant"},
+    "move_time_entry": {"task_id": "id"},
+    "start_timer": {"task_id": "id", "note": "note", "tags": "tags", "billable": "flag", "started_at": "instant"},
+    "correct_timer": {"started_at": "instant", "note": "note", "tags": "tags", "billable": "flag"},
+    "stop_timer": {"ended_at": "instant", "entry_id": "id", "task_id": "id"},
+    "switch_timer": {"task_id": "id", "at": "instant", "note": "note"},
+    "register": {"email": "e-mail", "password": "password", "full_name": "name or null", "timezone": "zone"},
+    "refresh_session": {"refresh_token": "secret"},
+    "change_password": {"current_password": "secret", "new_password": "password"},
+    "create_api_token": {"name": "short name", "scopes": "scopes", "expires_at": "instant"},
+    "delete_me": {"password": "secret"},
+    "change_me": {
+        "email": "e-mail",
+        "current_password": "secret",
+        "full_name": "name or null",
+        "timezone": "zone",
+        "week_start": "up to 6",
+        "preferences": "preferences",
+    },
+}
+"""The kind of each field of each body, by operation id."""
+
+BODIES_OF_PARTS = {
+    # The operations of a bulk request have the bodies of other routes: test_bulk.py tests them.
+    "change_tasks",
+}
+
+
+class TestTables:
+    def test_every_field_of_every_body_is_listed(self, app: FastAPI) -> None:
+        found = {operation_id: set(shape["properties"]) for operation_id, _, _, shape in json_bodies(app)}
+        assert {name: set(kinds) for name, kinds in FIELDS.items()} == {
+            name: fields for name, fields in found.items() if name not in BODIES_OF_PARTS
+        }
+        assert found.keys() >= BODIES_OF_PARTS
+
+
+class TestInvalidValues:
+    @pytest.mark.parametrize("operation_id", FIELDS)
+    async def test_invalid_value_is_422_at_its_field_and_stores_nothing(
+        self, app: FastAPI, alice: Client, database: Database, operation_id: str
+    ) -> None:
+        resources = await Resources.create(alice)
+        before = await stored_documents(database)
+        ((method, path),) = [(method, path) for name, method, path, _ in json_bodies(app) if name == operation_id]
+        for field, kind in FIELDS[operation_id].items():
+            for raw in INVALID_VALUES[kind]:
+                response = await alice.request(
+                    method,
+                    path.format(**resources.ids),
+                    content=resources.body(operation_id, field, raw),
+                    headers={"Content-Type": "application/json"},
+                )
+                (pointer,) = pointers(response)
+                assert f"{pointer}/".startswith(f"#/{field}/"), (field, raw, response.text)
+                assert all(wrong["detail"] for wrong in response.json()["errors"])
+        assert await stored_documents(database) == before
+
+    @pytest.mark.parametrize("operation_id", FIELDS)
+    async def test_lone_surrogate_is_422_and_stores_nothing(
+        self, app: FastAPI, alice: Client, database: Database, operation_id: str
+    ) -> None:
+        resources = await Resources.create(alice)
+        before = await stored_documents(database)
+        ((method, path),) = [(method, path) for name, method, path, _ in json_bodies(app) if name == operation_id]
+        for field in FIELDS[operation_id]:
+            for raw in (LONE_SURROGATE, f"[{LONE_SURROGATE}]", f"{{{LONE_SURROGATE}: 1}}"):
+                response = await alice.request(
+                    method,
+                    path.format(**resources.ids),
+                    content=resources.body(operation_id, field, raw),
+                    headers={"Content-Type": "application/json"},
+                )
+                assert pointers(response) == {"#"}, (field, raw)
+        assert await stored_documents(database) == before
+
+    async def test_idempotency_key_of_an_invalid_request_can_be_used_again(
+        self, alice: Client, database: Database
+    ) -> None:
+        task, key = await alice.make_task(), {"Idempotency-Key": "once"}
+        address = f"/tasks/{task['id']}/time-entries"
+        for wrong in ({"started_at": "2026-11-18T09:00:00"}, {"started_at": clock("09:00"), "duration_seconds": 0}):
+            problem(await alice.post(address, json=wrong, headers=key), 422, "invalid_request")
+        ends_before = {"started_at": clock("09:00"), "ended_at": clock("08:00")}
+        assert pointers(await alice.post(address, json=ends_before, headers=key)) == {"#/ended_at"}
+        assert await database.idempotency_keys.count_documents({}) == 0
+        good = {"started_at": clock("09:00"), "ended_at": clock("10:00")}
+        assert (await alice.post(address, json=good, headers=key)).status_code == 201
+
+
+class TestInvalidIds:
+    @pytest.mark.parametrize("wrong", ["nonsense", "0" * 23, "0" * 25, "%00", "$gt", "{}", "é", "%F0%9F%95%91"])
+    async def test_invalid_id_in_a_path_is_404(
+        self, app: FastAPI, alice: Client, database: Database, wrong: str
+    ) -> None:
+        resources = await Resources.create(alice)
+        before = await stored_documents(database)
+        for method, address, names, body in operations_with_ids(app):
+            for name in names:
+                response = await alice.request(method, address.format(**{**resources.ids, name: wrong}), json=body)
+                problem(response, 404, NOT_FOUND[name])
+        assert await stored_documents(database) == before
+
+    @pytest.mark.parametrize("wrong", ["", "nonsense", "0" * 23, "0" * 25, "0" * 24, "a\0b", "é" * 12])
+    async def test_invalid_id_in_a_body_is_404(
+        self, app: FastAPI, alice: Client, database: Database, wrong: str
+    ) -> None:
+        resources = await Resources.create(alice)
+        before = await stored_documents(database)
+        for operation_id, method, path, _ in json_bodies(app):
+            for field, kind in FIELDS.get(operation_id, {}).items():
+                if kind == "id":
+                    body = {**resources.bodies.get(operation_id, {}), field: wrong}
+                    code = NOT_FOUND[field]
+                    if (operation_id, field) == ("stop_timer", "task_id"):
+                        body = {"task_id": wrong}
+                    problem(await alice.request(method, path.format(**resources.ids), json=body), 404, code)
+        assert await stored_documents(database) == before
