@@ -7,7 +7,6 @@ from tests.support.http import Client, problem
 
 JSON = {"Content-Type": "application/json"}
 
-
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 

@@ -9,7 +9,6 @@ from tests.support.http import API, Client, problem
 
 JSON = {"Content-Type": "application/json"}
 
-
 ONE_MIB = 1024 * 1024
 
 

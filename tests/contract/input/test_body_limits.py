@@ -8,7 +8,6 @@ from tests.support.http import Client, pointers, problem
 
 JSON = {"Content-Type": "application/json"}
 
-
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 

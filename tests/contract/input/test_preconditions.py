@@ -19,13 +19,11 @@ header_values = st.lists(st.sampled_from([*range(0x20, 0x7F), *range(0x80, 0x100
     lambda codes: bytes(codes).strip()
 )
 
-
 entity_tags = st.builds(
     lambda weak, tag: weak + b'"' + tag + b'"',
     st.sampled_from([b"", b"W/", b"w/", b" "]),
     st.sampled_from([b"1", b"", b"01", b"1.0", b"+1", b"999999999999999999999999", b"a b", b"\xe9", b"*"]),
 )
-
 
 tag_lists = st.lists(entity_tags | header_values, max_size=5).map(lambda tags: b" , ".join(tags).strip())
 

@@ -10,5 +10,6 @@ from tests.support.http import Json
 
 @pytest.fixture(scope="module")
 def document(app: FastAPI) -> Json:
-    shown: Json = json.loads(json.dumps(app.openapi()))
-    return shown
+    """The document as a client gets it."""
+    parsed: Json = json.loads(json.dumps(app.openapi()))
+    return parsed

@@ -9,54 +9,56 @@ from tests.support.http import Json
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 
-
-DATA = {"example", "examples", "default", "const", "enum"}
-"""What stands below these words are values, not schemas."""
+VALUE_KEYWORDS = {"example", "examples", "default", "const", "enum"}
+"""The values of these keywords are data, not schemas."""
 
 
 def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
+    """Yield path, method and operation object of every operation."""
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             assert method in METHODS
             yield path, method, operation
 
 
-def contents(answer: Json) -> Json:
-    found: Json = answer.get("content", {})
-    return found
+def contents(response: Json) -> Json:
+    """Return the media type objects of a response object."""
+    content: Json = response.get("content", {})
+    return content
 
 
 def validator(document: Json, schema: Json) -> OAS31Validator:
-    whole = {**schema, "components": document["components"]}
-    return OAS31Validator(whole, format_checker=oas31_format_checker)
+    """Return a validator of the schema, which resolves references to the components of the document."""
+    root = {**schema, "components": document["components"]}
+    return OAS31Validator(root, format_checker=oas31_format_checker)
 
 
 def examples_of(document: Json, content: Json) -> list[Any]:
-    """The examples beside a schema, or in the schema that it refers to."""
+    """Return the examples of a media type object, or of the schema that it refers to."""
     if "examples" in content:
         return [example["value"] for example in content["examples"].values()]
     schema = content["schema"]
     if "$ref" in schema:
         schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-    found: list[Any] = schema.get("examples", [])
-    return found
+    examples: list[Any] = schema.get("examples", [])
+    return examples
 
 
 def nodes(node: Any, path: str = "#") -> Iterator[tuple[str, Json]]:
-    """Every object of the document that is no example, with its place."""
+    """Yield every object of the document, examples excluded, with its path."""
     if isinstance(node, dict):
         yield path, node
-        for name, below in node.items():
-            if name not in DATA or path.endswith("/properties"):
-                yield from nodes(below, f"{path}/{name}")
+        for name, child in node.items():
+            if name not in VALUE_KEYWORDS or path.endswith("/properties"):
+                yield from nodes(child, f"{path}/{name}")
     elif isinstance(node, list):
-        for index, below in enumerate(node):
-            yield from nodes(below, f"{path}/{index}")
+        for index, child in enumerate(node):
+            yield from nodes(child, f"{path}/{index}")
 
 
 def schemas(document: Json) -> Iterator[tuple[str, Json]]:
-    """Every schema of the document, with its place."""
-    words = {"type", "anyOf", "allOf", "oneOf", "enum", "const", "$ref", "default"}
+    """Yield every schema of the document, with its path."""
+    keywords = {"type", "anyOf", "allOf", "oneOf", "enum", "const", "$ref", "default"}
     for path, node in nodes(document):
-        if node.keys() & words and not path.endswith("/properties"):
+        if node.keys() & keywords and not path.endswith("/properties"):
             yield path, node

@@ -68,8 +68,8 @@ async def client(extended_app: FastAPI, database: Database, alice: Client) -> As
         yield client
 
 
-class TestTheExample:
-    def test_has_about_ten_lines(self) -> None:
+class TestExample:
+    def test_example_has_about_ten_lines(self) -> None:
         assert len([line for line in example().splitlines() if line]) <= MAX_LINES
 
     async def test_route_calls_the_service(self, client: Client) -> None:
@@ -101,8 +101,8 @@ class TestTheExample:
         assert {"200", "401", "404", "412", "422"} <= operation["responses"].keys()
 
 
-class TestAParameterThatIsNoArgument:
-    def test_is_a_type_error_when_the_route_is_created(self) -> None:
+class TestUnknownParameter:
+    def test_parameter_without_a_dependency_is_a_type_error(self) -> None:
         router = APIRouter(route_class=Endpoint)
 
         async def route(number: int) -> Response:

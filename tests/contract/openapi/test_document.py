@@ -13,20 +13,20 @@ from tests.paths import ROOT
 from tests.support.http import Json
 
 
-class TestTheDocument:
-    def test_is_the_one_that_is_committed(self, document: Json) -> None:
+class TestDocument:
+    def test_committed_document_is_up_to_date(self, document: Json) -> None:
         committed = json.loads((ROOT / "openapi.json").read_text(encoding="utf-8"))
-        assert committed == document, "it has changed: task-timer openapi > openapi.json"
+        assert committed == document, "openapi.json is out of date: run task-timer openapi > openapi.json"
 
-    def test_is_what_the_command_prints(self, document: Json, tmp_path: Path) -> None:
+    def test_openapi_command_prints_it(self, document: Json, tmp_path: Path) -> None:
         command = [sys.executable, "-c", "from app.commands.cli import main; main()", "openapi"]
         printed = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True).stdout
         assert json.loads(printed) == document
 
-    def test_is_valid(self, document: Json) -> None:
+    def test_document_is_valid(self, document: Json) -> None:
         validate(document)
 
-    def test_says_where_a_token_comes_from(self, document: Json) -> None:
+    def test_token_url_is_the_sign_in_operation(self, document: Json) -> None:
         scheme = document["components"]["securitySchemes"]["Password"]
         assert scheme["type"] == "oauth2"
         token_url = scheme["flows"]["password"]["tokenUrl"]
@@ -34,25 +34,25 @@ class TestTheDocument:
         (media_type,) = document["paths"][token_url]["post"]["requestBody"]["content"]
         assert media_type == "application/x-www-form-urlencoded"
 
-    def test_refers_to_nothing_that_is_missing_and_defines_nothing_in_vain(self, document: Json) -> None:
-        named = {part.split('"')[0] for part in json.dumps(document).split('"#/components/schemas/')[1:]}
-        assert named == document["components"]["schemas"].keys()
+    def test_every_schema_is_defined_and_used(self, document: Json) -> None:
+        references = {part.split('"')[0] for part in json.dumps(document).split('"#/components/schemas/')[1:]}
+        assert references == document["components"]["schemas"].keys()
 
 
 class TestSecurity:
-    def test_offers_a_password_or_a_token(self, document: Json) -> None:
+    def test_schemes_are_password_and_bearer(self, document: Json) -> None:
         schemes = document["components"]["securitySchemes"]
         assert schemes.keys() == {"Password", "Bearer"}
         assert (schemes["Bearer"]["type"], schemes["Bearer"]["scheme"]) == ("http", "bearer")
         assert schemes["Password"]["flows"]["password"]["scopes"] == SCOPES
 
-    def test_takes_a_token_wherever_one_of_its_scopes_is_enough(self, document: Json) -> None:
-        refused = {"users", "auth"}
+    def test_operations_with_scopes_accept_api_tokens(self, document: Json) -> None:
+        session_only_tags = {"users", "auth"}
         for path, method, operation in operations(document):
             place, (tag,), asked = f"{method} {path}", operation["tags"], operation["security"]
             if not asked:
                 continue
-            if tag in refused:
+            if tag in session_only_tags:
                 assert asked == [{"Password": []}], place
             else:
                 *sessions, token = asked
@@ -61,29 +61,29 @@ class TestSecurity:
                 assert len(scopes) == len(sessions) >= 1, place
 
 
-class TestTheWhole:
-    def test_says_where_it_is_served_and_on_what_terms(self, document: Json) -> None:
+class TestMetadata:
+    def test_document_has_server_license_and_description(self, document: Json) -> None:
         assert document["servers"] == [{"url": "/"}]
         assert document["info"]["license"] == {"name": "MIT", "identifier": "MIT"}
         assert document["info"]["description"]
 
-    def test_describes_each_tag_that_it_uses(self, document: Json) -> None:
+    def test_every_used_tag_has_a_description(self, document: Json) -> None:
         used = {tag for _, _, operation in operations(document) for tag in operation["tags"]}
         assert {tag["name"] for tag in document["tags"]} == used
         assert all(tag["description"] for tag in document["tags"])
 
-    def test_describes_each_header_that_it_uses(self, document: Json) -> None:
+    def test_every_used_header_has_a_description(self, document: Json) -> None:
         used = {
             reference["$ref"]
             for _, _, operation in operations(document)
-            for answer in operation["responses"].values()
-            for reference in answer["headers"].values()
+            for response in operation["responses"].values()
+            for reference in response["headers"].values()
         }
         headers = document["components"]["headers"]
         assert used == {f"#/components/headers/{name}" for name in headers}
         assert all(header["description"] and header["schema"] for header in headers.values())
 
-    def test_tells_what_to_wait_for(self, document: Json) -> None:
+    def test_429_and_503_have_retry_after(self, document: Json) -> None:
         for path, method, operation in operations(document):
             for status in operation["responses"].keys() & {"429", "503"}:
                 assert "Retry-After" in operation["responses"][status]["headers"], f"{method} {path} {status}"

@@ -10,19 +10,18 @@ from tests.support.http import API, Json
 
 PROBLEM = "application/problem+json"
 
-
 FORMATS = ("csv", "xlsx", "ndjson", "ics")
 
 
-NEEDED = {
+REQUIRED_PARAMETERS = {
     "report_summary": {"from", "to"},
     **{f"export_time_entries_as_{form}": {"from", "to"} for form in FORMATS},
 }
-"""The query parameters that have no default."""
+"""The required query parameters by operation id."""
 
 
-class TestAnOperation:
-    def test_is_named_after_its_function(self, app: FastAPI, document: Json) -> None:
+class TestOperations:
+    def test_operation_id_is_the_name_of_the_function(self, app: FastAPI, document: Json) -> None:
         named = {
             (route.path, method.lower()): route.endpoint.__name__
             for route in iter_route_contexts(app.routes)
@@ -34,7 +33,7 @@ class TestAnOperation:
         for path, method, operation in operations(document):
             assert operation["operationId"] == named[path, method]
 
-    def test_has_a_summary_a_description_and_a_tag(self, document: Json) -> None:
+    def test_operation_has_summary_description_and_tag(self, document: Json) -> None:
         for path, method, operation in operations(document):
             place = f"{method} {path}"
             assert operation["summary"], place
@@ -44,7 +43,7 @@ class TestAnOperation:
         summaries = [operation["summary"] for _, _, operation in operations(document)]
         assert len(summaries) == len(set(summaries))
 
-    def test_shows_valid_examples_of_what_it_takes(self, document: Json) -> None:
+    def test_request_body_has_valid_examples(self, document: Json) -> None:
         for path, method, operation in operations(document):
             for content in operation.get("requestBody", {}).get("content", {}).values():
                 found = examples_of(document, content)
@@ -52,38 +51,38 @@ class TestAnOperation:
                 for example in found:
                     validator(document, content["schema"]).validate(example)
 
-    def test_shows_valid_examples_of_what_it_answers(self, document: Json) -> None:
+    def test_responses_have_valid_examples(self, document: Json) -> None:
         for path, method, operation in operations(document):
-            for status, answer in operation["responses"].items():
-                for content in contents(answer).values():
+            for status, response in operation["responses"].items():
+                for content in contents(response).values():
                     found = examples_of(document, content)
                     assert found, f"{method} {path} {status}"
                     for example in found:
                         validator(document, content["schema"]).validate(example)
 
-    def test_answers_errors_as_problems_alone(self, document: Json) -> None:
+    def test_errors_are_problem_documents(self, document: Json) -> None:
         for path, method, operation in operations(document):
-            needs_the_database = path not in {"/health", "/health/live", f"{API}/config"}
+            uses_database = path not in {"/health", "/health/live", f"{API}/config"}
             assert "422" in operation["responses"], f"{method} {path}"
-            assert ("503" in operation["responses"]) is needs_the_database, f"{method} {path}"
-            for status, answer in operation["responses"].items():
+            assert ("503" in operation["responses"]) is uses_database, f"{method} {path}"
+            for status, response in operation["responses"].items():
                 place = f"{method} {path} {status}"
-                assert answer["description"] not in {"", "Successful Response"}, place
+                assert response["description"] not in {"", "Successful Response"}, place
                 if status >= "400":
-                    assert answer["content"].keys() == {PROBLEM}, place
-                    shown = answer["content"][PROBLEM]
-                    assert shown["schema"] == {"$ref": "#/components/schemas/Problem"}, place
-                    for code, example in shown["examples"].items():
+                    assert response["content"].keys() == {PROBLEM}, place
+                    media_type = response["content"][PROBLEM]
+                    assert media_type["schema"] == {"$ref": "#/components/schemas/Problem"}, place
+                    for code, example in media_type["examples"].items():
                         assert (example["value"]["code"], str(example["value"]["status"])) == (code, status), place
                         assert "on the server" not in example["value"]["detail"], place
                 elif status in {"204", "304"}:
-                    assert "content" not in answer, place
+                    assert "content" not in response, place
                 else:
                     is_file = operation["operationId"].startswith("export_")
-                    assert len(answer["content"]) == 1, place
-                    assert is_file or answer["content"].keys() == {"application/json"}, place
+                    assert len(response["content"]) == 1, place
+                    assert is_file or response["content"].keys() == {"application/json"}, place
 
-    def test_asks_for_a_token_unless_it_is_open_to_all(self, document: Json) -> None:
+    def test_operations_without_security_are_public(self, document: Json) -> None:
         named = {operation["operationId"] for _, _, operation in operations(document) if not operation["security"]}
         assert named == {
             "health",
@@ -97,29 +96,31 @@ class TestAnOperation:
         for _, _, operation in operations(document):
             assert bool(operation["security"]) <= ("401" in operation["responses"])
 
-    def test_describes_each_parameter(self, document: Json) -> None:
+    def test_every_parameter_has_a_description(self, document: Json) -> None:
         for path, method, operation in operations(document):
             for parameter in operation.get("parameters", ()):
                 assert parameter["in"] in {"path", "query", "header"}
                 place = f"{method} {path} {parameter['name']}"
                 assert parameter["description"], place
-                needed = parameter["in"] == "path" or parameter["name"] in NEEDED.get(operation["operationId"], ())
-                assert parameter.get("required", False) == needed, place
+                required = parameter["in"] == "path" or parameter["name"] in REQUIRED_PARAMETERS.get(
+                    operation["operationId"], ()
+                )
+                assert parameter.get("required", False) == required, place
 
 
-class TestAParameter:
-    def test_is_never_null(self, document: Json) -> None:
+class TestParameters:
+    def test_parameter_is_not_nullable(self, document: Json) -> None:
         for path, method, operation in operations(document):
             for parameter in operation.get("parameters", ()):
                 assert "null" not in json.dumps(parameter["schema"]), f"{method} {path} {parameter['name']}"
 
 
-class TestAFile:
-    def test_is_a_plain_text_where_its_media_type_is_one(self, document: Json) -> None:
+class TestFiles:
+    def test_text_file_is_a_string_without_format(self, document: Json) -> None:
         texts = {}
         for _, _, operation in operations(document):
-            for answer in operation["responses"].values():
-                for media_type, content in answer.get("content", {}).items():
+            for response in operation["responses"].values():
+                for media_type, content in response.get("content", {}).items():
                     if media_type.startswith("text/"):
                         texts[media_type] = content["schema"]
         assert texts.keys() == {"text/csv", "text/calendar"}

@@ -9,21 +9,21 @@ from tests.contract.openapi.document import schemas
 from tests.support.http import Json
 
 
-class TestASchema:
-    def test_has_no_default_of_null(self, document: Json) -> None:
+class TestSchemas:
+    def test_schema_has_no_default_of_null(self, document: Json) -> None:
         assert [path for path, schema in schemas(document) if schema.get("default", ...) is None] == []
 
-    def test_of_a_choice_has_a_name(self, document: Json) -> None:
+    def test_enumeration_has_a_name(self, document: Json) -> None:
         inline = [path for path, schema in schemas(document) if "enum" in schema]
         assert all(re.fullmatch(r"#/components/schemas/\w+", path) for path in inline), inline
 
-    def test_of_a_choice_stands_there_once(self, document: Json) -> None:
+    def test_enumeration_is_defined_once(self, document: Json) -> None:
         named = document["components"]["schemas"]
         values = Counter(tuple(schema["enum"]) for schema in named.values() if "enum" in schema)
         assert set(values.values()) == {1}
         assert {"OverlapPolicy", "TaskStatus", "Scope", "ImportFormat", "RoundingScope"} <= named.keys()
 
-    def test_of_a_body_has_no_default_that_would_make_a_field_required(self, document: Json) -> None:
+    def test_component_has_no_default_that_generators_take_as_required(self, document: Json) -> None:
         bodies = [
             path
             for path, schema in schemas(document)
@@ -31,7 +31,7 @@ class TestASchema:
         ]
         assert bodies == []
 
-    def test_of_an_object_has_a_name(self, document: Json) -> None:
+    def test_object_schema_has_a_name(self, document: Json) -> None:
         inline = [
             path
             for path, schema in schemas(document)
@@ -39,16 +39,16 @@ class TestASchema:
         ]
         assert inline == []
 
-    def test_is_called_what_it_is(self, document: Json) -> None:
+    def test_name_is_in_pascal_case_and_equals_the_title(self, document: Json) -> None:
         for name, schema in document["components"]["schemas"].items():
             assert re.fullmatch(r"([A-Z][a-z]+)+", name), name
             assert schema.get("title", name) == name
 
-    def test_shows_examples_that_are_valid(self, document: Json) -> None:
-        shown = 0
+    def test_examples_are_valid(self, document: Json) -> None:
+        count = 0
         for _, schema in schemas(document):
             whole = {**schema, "components": document["components"]}
             for example in schema.get("examples", ()):
                 OAS31Validator(whole, format_checker=oas31_format_checker).validate(example)
-                shown += 1
-        assert shown > 50
+                count += 1
+        assert count > 50

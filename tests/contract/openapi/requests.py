@@ -89,7 +89,7 @@ async def send_entry_requests(client: Client) -> None:
     timer = await client.start(task)
     entries, entry_id = f"{API}/tasks/{task['id']}/time-entries", timer["entry"]["id"]
     at = f"{entries}/{entry_id}"
-    for _ in range(2):  # while it runs, and once it has ended
+    for _ in range(2):  # running, then ended
         etag = (await client.get(at)).headers["etag"]
         await client.get(at, headers={"If-None-Match": etag})
         await send_entry_writes(client, entries, entry_id)
@@ -167,7 +167,7 @@ async def send_timer_requests(client: Client) -> None:
 
 
 async def send_session_requests(client: Client) -> dict[str, str]:
-    """API tokens of some scopes."""
+    """Send the requests about sessions and tokens. Return API tokens by scope."""
     account = {"email": "grace@example.com", "password": PASSWORD}
     await client.post(f"{API}/users", json=account)
     form = {"username": account["email"], "password": PASSWORD}
