@@ -13,7 +13,7 @@ A route is an async function. Each of its parameters is a path parameter, the `R
     async def rename_task(user: Writer, task_id: str, body: JsonBody[TaskRename], if_match: IfMatch) -> Response:
         "The title is one line of text."
         change = TaskUpdate(title=body.title)
-        return versioned_response(await task_service.change(user, task_id=task_id, change=change, if_match=if_match))
+        return versioned_response(await task_service.update(user, task_id=task_id, change=change, if_match=if_match))
 
 The token is checked first, then the names of the query parameters, then the other arguments in the order of the
 signature. Why the service does not use FastAPI's own `Query` and `Body`: docs/decisions/0005-own-endpoint-class.rst.
