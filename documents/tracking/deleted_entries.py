@@ -1,4 +1,4 @@
-"""Entries that were deleted and timers that were discarded, kept for a while so that they can come back."""
+"""Deleted entries and discarded timers, which can be restored for 30 days."""
 
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -15,7 +15,7 @@ RETENTION = timedelta(days=30)
 
 
 class DeletedEntry(StoredDocument):
-    """An entry that is in no task any more. Its id is the entry's; a discarded timer ended as it was discarded."""
+    """A deleted entry. Its id is the id of the entry. A discarded timer is stored as an entry that ended then."""
 
     user_id: PydanticObjectId
     task_id: PydanticObjectId
@@ -23,7 +23,7 @@ class DeletedEntry(StoredDocument):
     deleted_at: datetime
 
     class Settings:
-        """The collection and its indexes: one that ends it, one for a shard key."""
+        """The collection and its indexes: one with the expiry, one by user."""
 
         name = "deleted_entries"
         indexes: ClassVar = [
@@ -35,28 +35,31 @@ class DeletedEntry(StoredDocument):
 
     @classmethod
     async def store(cls, task: Row, entry: Row) -> None:
-        """Keeps an ended entry that is taken out of this task."""
-        kept = cls(
+        """Store an ended entry that is removed from this task."""
+        deleted = cls(
             id=entry["id"],
             user_id=task["user_id"],
             task_id=task["_id"],
             entry=TimeEntry.model_validate(entry),
             deleted_at=naive_utc(utc_now()),
         )
-        await kept.add()
+        await deleted.add()
 
     def as_row(self) -> Row:
-        """The document as it is stored, its entry as it stood in its task."""
+        """Return the row to store, with the entry as it was stored in its task."""
         row = super().as_row()
         return {**row, "entry": without_absent(row["entry"])}
 
     @classmethod
     async def find_restorable(cls, user_id: ObjectId, entry_id: ObjectId) -> Row | None:
-        """The deleted entry; None when its time is over, though the database may not have removed it yet."""
+        """Return the deleted entry, or None when it is missing or expired.
+
+        The TTL index deletes expired documents with a delay.
+        """
         since = naive_utc(utc_now() - RETENTION)
         return await cls._find_one({"_id": entry_id, "user_id": user_id, "deleted_at": {"$gt": since}})
 
     @classmethod
     async def remove(cls, deleted: Row) -> bool:
-        """Whether it was still there to be taken back: one restore alone has it."""
+        """Remove the deleted entry in order to restore it. Return False when a concurrent restore was first."""
         return await cls._delete_one({"_id": deleted["_id"], "user_id": deleted["user_id"]})

@@ -1,4 +1,4 @@
-"""Time entries: embedded in their task, the running one beside the ended ones."""
+"""Time entries, which are embedded in their task: the ended ones in an array, the running one in its own field."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -15,17 +15,17 @@ EntrySource = TypeAliasType("EntrySource", Literal["timer", "manual", "import"])
 
 
 class HourlyRate(BaseModel):
-    """What an hour costs: `amount` in minor units of `currency` (ISO 4217)."""
+    """The price of an hour: `amount` in minor units of `currency` (ISO 4217)."""
 
     amount: Annotated[int, Field(ge=0)]
     currency: str
 
 
 class TimeEntry(BaseModel):
-    """A stretch of tracked time, [started_at, ended_at) in whole seconds. While it runs it has no end.
+    """A range of tracked time, [started_at, ended_at) in whole seconds. A running entry has no end.
 
-    Only an imported one has `import_id`, the import that made it, and `import_key`, by which its
-    row is known again.
+    Only an imported entry has `import_id`, the import that created it, and `import_key`, by which a
+    later import recognizes its row.
     """
 
     id: PydanticObjectId
@@ -46,7 +46,7 @@ class TimeEntry(BaseModel):
 
     @classmethod
     def running(cls, entry_id: ObjectId, *, started_at: datetime, **fields: Any) -> Row:
-        """A timer's entry as it is stored from its start on; `fields` are its note to its timezone."""
+        """Build the row of a running entry. `fields` are the model's fields from `note` to `timezone`."""
         return cls._new(
             entry_id,
             **fields,
@@ -61,7 +61,7 @@ class TimeEntry(BaseModel):
     def ended(
         cls, entry_id: ObjectId, *, started_at: datetime, ended_at: datetime, duration_seconds: int, **fields: Any
     ) -> Row:
-        """An entry as it is stored that was not timed; `fields` are its source and its note to its import_key."""
+        """Build the row of an entry that no timer tracked. `fields` are the model's other fields."""
         return cls._new(
             entry_id,
             **fields,
@@ -73,30 +73,30 @@ class TimeEntry(BaseModel):
     @classmethod
     def _new(cls, entry_id: ObjectId, **fields: Any) -> Row:
         now = naive_utc(utc_now())
-        made = cls(
+        entry = cls(
             id=PydanticObjectId(entry_id),
             created_at=now,
             updated_at=now,
             **{"needs_review": False, **fields},
         )
-        return without_absent(made.model_dump())
+        return without_absent(entry.model_dump())
 
 
 def without_absent(entry: Row) -> Row:
-    """The entry as it is stored: what only an imported one has is absent from others, never null."""
+    """Return the entry as it is stored: an entry that was not imported has no import fields, not null ones."""
     absent = {name for name in ("import_id", "import_key") if entry[name] is None}
     return {name: value for name, value in entry.items() if name not in absent}
 
 
 class EndedEntry(TimeEntry):
-    """One of the entries that have ended."""
+    """An ended entry."""
 
     ended_at: datetime
     duration_seconds: Annotated[int, Field(ge=0)]
 
 
 class RunningEntry(TimeEntry):
-    """The one that has not."""
+    """The running entry."""
 
     ended_at: None
     duration_seconds: None

@@ -1,4 +1,4 @@
-"""Projects: what tasks belong to, and what an hour of their billable time costs."""
+"""Projects: groups of tasks, with the hourly rate of their billable time."""
 
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Self
@@ -14,13 +14,13 @@ from documents.common.transactions import current_session
 from documents.tracking.entries import HourlyRate
 
 BEING_DELETED: Row = {"deleted_at": {"$type": "date"}}
-"""What tells a project that is gone for everybody but for its tasks, which have yet to leave it."""
+"""The filter of projects whose deletion has begun: no request finds them, but tasks may still refer to them."""
 
 
 class Project(StoredDocument):
-    """A project. Its deletion takes several steps: from the first on, which sets `deleted_at`, it is not found.
+    """A project. Its deletion takes several steps. The first step sets `deleted_at` and hides the project.
 
-    One that an import has made has `import_id`, and `import_name`: what the file called it, whatever its name is now.
+    A project that was created by an import has `import_id`, and `import_name`, its name in the file.
     """
 
     user_id: PydanticObjectId
@@ -40,7 +40,7 @@ class Project(StoredDocument):
     class Settings:
         """The collection and its indexes.
 
-        The first keeps names unique, and lists by them; the name of a project that is being deleted is free.
+        The first index makes names unique and sorts lists. The name of a project that is being deleted is free.
         """
 
         name = "projects"
@@ -55,7 +55,7 @@ class Project(StoredDocument):
 
     @classmethod
     def new(cls, user_id: ObjectId, project_id: ObjectId, fields: dict[str, Any]) -> Self:
-        """A project that has just been made, not stored yet; `fields` are its name to its hourly rate."""
+        """Build a new project without storing it. `fields` are the model's fields from `name` to `hourly_rate`."""
         now = naive_utc(utc_now())
         return cls(
             **fields,
@@ -69,72 +69,74 @@ class Project(StoredDocument):
         )
 
     def as_row(self) -> Row:
-        """The project as it is stored: what tells of an import is there only in what one has made."""
+        """Return the row to store. The import fields are absent where they are None."""
         row = super().as_row()
         absent = {name for name in ("import_id", "import_name") if row[name] is None}
         return {name: value for name, value in row.items() if name not in absent}
 
     @classmethod
     async def find_live(cls, user_id: ObjectId, project_id: ObjectId) -> Row | None:
-        """The user's project, archived or not, unless it is being deleted."""
+        """Return the user's project, archived or not, or None when it is missing or being deleted."""
         return await cls._find_one({"_id": project_id, "user_id": user_id, "deleted_at": None})
 
     @classmethod
     async def confirm_live(cls, user_id: ObjectId, project_id: ObjectId) -> bool:
-        """Whether the project is there now that a task was put into it: a deletion that begins later finds the task.
+        """Return whether the project is still live after a task was assigned to it.
 
-        A transaction does not see what has begun beside it. So it changes the project as well: the
-        database lets that and the beginning of a deletion happen one after the other.
+        A deletion that begins later finds the task. In a transaction, a read would not see a concurrent
+        deletion. The transaction therefore updates the project, so that the two writes conflict.
         """
         if current_session() is None:
             return await cls.find_live(user_id, project_id) is not None
-        mine = {"_id": project_id, "user_id": user_id, "deleted_at": None}
-        return await cls._update_one(mine, {"$inc": {"tasks_version": 1}})
+        condition = {"_id": project_id, "user_id": user_id, "deleted_at": None}
+        return await cls._update_one(condition, {"$inc": {"tasks_version": 1}})
 
     @classmethod
-    async def find_page(cls, user_id: ObjectId, narrow: Row, *, after: str | None, limit: int) -> list[Row]:
-        """At most `limit` of the user's projects by name, which are unique: those after this one."""
-        beyond: Row = {} if after is None else {"name": {"$gt": after}}
-        mine = {"user_id": user_id, "deleted_at": None, **narrow, **beyond}
-        return await cls.aggregate_rows([{"$match": mine}, {"$sort": {"name": 1}}, {"$limit": limit}])
+    async def find_page(cls, user_id: ObjectId, condition: Row, *, after: str | None, limit: int) -> list[Row]:
+        """Return at most `limit` of the user's projects in order of name, those that follow the name `after`."""
+        following: Row = {} if after is None else {"name": {"$gt": after}}
+        match = {"user_id": user_id, "deleted_at": None, **condition, **following}
+        return await cls.aggregate_rows([{"$match": match}, {"$sort": {"name": 1}}, {"$limit": limit}])
 
     @classmethod
-    async def update_fields(cls, user_id: ObjectId, project_id: ObjectId, fields: Row, *, provided: Row) -> Row | None:
-        """Sets these fields and no other; None when there is no such project, or `provided` is not so any more.
+    async def update_fields(cls, user_id: ObjectId, project_id: ObjectId, fields: Row, *, condition: Row) -> Row | None:
+        """Set these fields. Return None when no such project exists or it no longer meets `condition`.
 
-        Dotted names reach into the hourly rate. Raises DuplicateError when another project has the name.
+        Dotted names set parts of the hourly rate. Raises DuplicateError when another project has the name.
         """
         return await cls._update_and_read(
-            {"_id": project_id, "user_id": user_id, "deleted_at": None, **provided},
+            {"_id": project_id, "user_id": user_id, "deleted_at": None, **condition},
             {"$set": {**fields, "updated_at": naive_utc(utc_now())}},
         )
 
     @classmethod
     async def begin_deletion(cls, user_id: ObjectId, project_id: ObjectId) -> bool:
-        """Whether the project is there and is being deleted: from now on, or since a deletion that was interrupted."""
+        """Begin the deletion of a project, or find one that was interrupted. Return False when it does not exist."""
         now = naive_utc(utc_now())
-        mine: Row = {"_id": project_id, "user_id": user_id}
-        begun = await cls._update_one({**mine, "deleted_at": None}, {"$set": {"deleted_at": now, "updated_at": now}})
-        return begun or await cls._find_one(mine, {"_id": 1}) is not None
+        owned: Row = {"_id": project_id, "user_id": user_id}
+        is_begun = await cls._update_one(
+            {**owned, "deleted_at": None}, {"$set": {"deleted_at": now, "updated_at": now}}
+        )
+        return is_begun or await cls._find_one(owned, {"_id": 1}) is not None
 
     @classmethod
     async def begin_deletion_if_unchanged(cls, project: Row) -> bool:
-        """Whether a project is being deleted from now on, which has not been changed since it was read."""
-        as_read: Row = {field: project[field] for field in ("_id", "user_id", "updated_at")}
-        return await cls._update_one({**as_read, "deleted_at": None}, {"$set": {"deleted_at": naive_utc(utc_now())}})
+        """Begin the deletion of a project. Return False when it was updated since it was read."""
+        unchanged: Row = {field: project[field] for field in ("_id", "user_id", "updated_at")}
+        return await cls._update_one({**unchanged, "deleted_at": None}, {"$set": {"deleted_at": naive_utc(utc_now())}})
 
     @classmethod
     async def cancel_deletion(cls, project: Row) -> bool:
-        """Whether a project is there again whose taking back has begun. Raises DuplicateError: its name is taken."""
-        mine = {"_id": project["_id"], "user_id": project["user_id"], **BEING_DELETED}
-        return await cls._update_one(mine, {"$set": {"deleted_at": None}})
+        """Undo begin_deletion_if_unchanged. Raises DuplicateError when the name has been taken since."""
+        condition = {"_id": project["_id"], "user_id": project["user_id"], **BEING_DELETED}
+        return await cls._update_one(condition, {"$set": {"deleted_at": None}})
 
     @classmethod
     async def end_deletion(cls, user_id: ObjectId, project_id: ObjectId) -> None:
-        """Removes a project that is being deleted, once no task is in it."""
+        """Delete a project whose deletion has begun. No task may refer to it any more."""
         await cls._delete_one({"_id": project_id, "user_id": user_id, **BEING_DELETED})
 
     @classmethod
     async def find_being_deleted(cls) -> list[Row]:
-        """The id and the user of every project whose deletion has begun and not ended, whosever it is."""
+        """Return the id and the user of each project, of all users, whose deletion was not completed."""
         return await cls.aggregate_rows([{"$match": BEING_DELETED}, {"$project": {"user_id": 1}}])

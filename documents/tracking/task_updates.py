@@ -1,4 +1,4 @@
-"""What an update of a task is made of that changes its entries: the counters are changed with them."""
+"""Parts of task updates that change entries. Each one updates the counters of the task as well."""
 
 from datetime import datetime
 from typing import Any
@@ -9,11 +9,11 @@ from app.clock import naive_utc, utc_now
 from documents.common.base import Row
 
 ENTRY_SORT: Row = {"started_at": 1, "id": 1}
-"""How the ended entries of a task are kept."""
+"""The order in which the ended entries of a task are stored."""
 
 
 def push_entries(task: Row, entries: list[Row]) -> Row:
-    """The update that puts ended entries among the others, and counts them."""
+    """Return the update that adds ended entries to a task and to its counters."""
     first, last = task["first_started_at"], task["last_ended_at"]
     return {
         "$set": {
@@ -29,12 +29,15 @@ def push_entries(task: Row, entries: list[Row]) -> Row:
 
 
 def recomputed_counters(**more: Any) -> Row:
-    """What an update sets that has changed the entries: the counters, reckoned anew from them, and the next version."""
+    """Return the $set stage that recomputes the counters from the entries and increments the version.
+
+    `more` are further fields to set.
+    """
     return {
-        "tracked_seconds": {"$sum": _of_each_entry("duration_seconds")},
+        "tracked_seconds": {"$sum": _entry_values("duration_seconds")},
         "entry_count": {"$size": "$time_entries"},
-        "first_started_at": {"$min": _of_each_entry("started_at")},
-        "last_ended_at": {"$max": _of_each_entry("ended_at")},
+        "first_started_at": {"$min": _entry_values("started_at")},
+        "last_ended_at": {"$max": _entry_values("ended_at")},
         "version": {"$add": ["$version", 1]},
         "updated_at": {"$literal": naive_utc(utc_now())},
         **more,
@@ -42,23 +45,20 @@ def recomputed_counters(**more: Any) -> Row:
 
 
 def import_version_update(task: Row) -> Row:
-    """What an import sets beside its change of a task that an import made, if nobody else has changed it since."""
+    """Return the fields by which an imported task that was not edited still counts as unedited after this update."""
     return {"import_version": task["version"] + 1} if task.get("import_version") == task["version"] else {}
 
 
 def unmodified_import(import_id: ObjectId, before: datetime) -> Row:
-    """In an aggregation: whether this import made `$$this` entry, and nobody has changed it since.
+    """Return an aggregation expression: whether `$$this` entry is of this import and was not edited since.
 
-    Then it was changed last when it was made, or `before` the import began.
+    An entry is unedited when its last update was its creation, or lies `before` the import began.
     """
-    as_made = {"$eq": ["$$this.updated_at", "$$this.created_at"]}
-    unchanged = {"$or": [as_made, {"$lt": ["$$this.updated_at", before]}]}
+    is_as_created = {"$eq": ["$$this.updated_at", "$$this.created_at"]}
+    unchanged = {"$or": [is_as_created, {"$lt": ["$$this.updated_at", before]}]}
     return {"$and": [{"$eq": ["$$this.import_id", import_id]}, unchanged]}
 
 
-def _of_each_entry(field: str) -> Row:
-    """In an aggregation: what stands in this field of each ended entry.
-
-    Not "$time_entries.field": the embedded store finds nothing along a path through an array.
-    """
+def _entry_values(field: str) -> Row:
+    """Return an aggregation expression: the values of a field of the ended entries (portable form: decision 10)."""
     return {"$map": {"input": "$time_entries", "in": f"$$this.{field}"}}

@@ -1,4 +1,4 @@
-"""Tasks and what can happen to them. Every promise about time stands in the filter of an update here."""
+"""Tasks and their atomic operations. The filter of each update holds the owner and the precondition."""
 
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -23,42 +23,42 @@ from documents.tracking.task_updates import (
 TaskStatus = TypeAliasType("TaskStatus", Literal["pending", "in_progress", "completed"])
 
 MAX_ENTRIES = 2000
-"""So that most tasks stay well under the 16 MB that a document may have; services.room minds long notes."""
+"""Keeps most tasks well below the 16 MB limit of a document. services/tracking/rules/capacity.py handles long notes."""
 
 NEWEST_ENTRIES = 100
-"""How many of its entries a task shows when it is read."""
+"""How many ended entries the response of a single task contains."""
 
 ONE_RUNNING_TIMER = "one_running_timer_per_user"
 RUNNING: Row = {"active": {"$type": "object"}}
-"""What tells a task whose timer runs."""
+"""The filter of tasks with a running timer."""
 
 ALL_ENTRIES: Row = {
     "$concatArrays": ["$time_entries", {"$cond": [{"$eq": [{"$type": "$active"}, "object"]}, ["$active"], []]}]
 }
-"""In an aggregation: the ended entries of a task, and the running one if there is one."""
+"""An aggregation expression: the ended entries of a task, followed by the running one if there is one."""
 
-_OF_AN_IMPORT = ("import_id", "import_version", "import_name")
+_IMPORT_FIELDS = ("import_id", "import_version", "import_name")
 
 SORT_KEYS = ("created_at", "updated_at", "due_at", "title", "project_id", "tracked_seconds")
 
 
 class ImportName(BaseModel):
-    """What the file calls a task that an import has made: the name of its project, and its title."""
+    """The name of an imported task in the file: the name of its project, and its title."""
 
     project: str | None
     title: str
 
 
 class Task(StoredDocument):
-    """A task with its time entries.
+    """A task with its embedded time entries.
 
-    `time_entries` holds the ended entries in the order of their start; the running one stands in
-    `active`, a field that exists only while a timer runs: a unique index works across documents,
-    not inside an array. The counters are changed in the same update as the entries.
+    `time_entries` holds the ended entries, sorted by start. `active` holds the running entry; the field
+    exists only while a timer runs, because a unique index applies across documents and not inside an
+    array. The counters change in the same update as the entries.
 
-    A task that an import has made has `import_id`, `import_name`, by which later imports know it however it is
-    called by then, and `import_version`: the version that an import has left it at. When the task is of another
-    version, somebody has changed it since.
+    A task that was created by an import has three more fields. `import_id` is the import. `import_name` is
+    the name by which later imports recognize the task, even after it was renamed. `import_version` is the
+    version that the last import wrote: another `version` means that the task was edited since.
     """
 
     user_id: PydanticObjectId
@@ -89,7 +89,7 @@ class Task(StoredDocument):
     read_projection: ClassVar[Row] = {"time_entries": 0}
 
     class Settings:
-        """The collection and its indexes: one a promise, one a sort key, two for walking through time."""
+        """The collection and its indexes: the unique running timer, each sort key, and two for time ranges."""
 
         name = "tasks"
         indexes: ClassVar = [
@@ -112,7 +112,7 @@ class Task(StoredDocument):
 
     @classmethod
     def new(cls, user_id: ObjectId, task_id: ObjectId, fields: dict[str, Any]) -> Self:
-        """A task that has just been made, not stored yet; `fields` are its title to its billable."""
+        """Build a new task without storing it. `fields` are the model's fields from `title` to `billable`."""
         now = naive_utc(utc_now())
         return cls(
             **fields,
@@ -131,94 +131,98 @@ class Task(StoredDocument):
         )
 
     def as_row(self) -> Row:
-        """The task as it is stored: `active` is there only while a timer runs, what tells of an import in its tasks."""
+        """Return the row to store. `active` and the import fields are absent where they are None."""
         row = super().as_row()
-        absent = {name for name in ("active", *_OF_AN_IMPORT) if row[name] is None}
+        absent = {name for name in ("active", *_IMPORT_FIELDS) if row[name] is None}
         return {name: value for name, value in row.items() if name not in absent}
 
     @classmethod
     async def find_live(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
-        """The user's task without its entries, unless it is in the trash."""
+        """Return the user's task without its ended entries, or None when it is missing or in the trash."""
         return await cls._find_one({"_id": task_id, "user_id": user_id, "deleted_at": None}, cls.read_projection)
 
     @classmethod
     async def find_any(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
-        """The user's task without its entries, in the trash or not."""
+        """Return the user's task without its ended entries, in the trash or not."""
         return await cls._find_one({"_id": task_id, "user_id": user_id}, cls.read_projection)
 
     @classmethod
     async def find_live_with_entries(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
-        """The user's task with the newest of its ended entries, oldest first, unless it is in the trash."""
+        """Return the user's task with its newest ended entries, oldest first, or None when it is in the trash."""
         return await cls._find_one(
             {"_id": task_id, "user_id": user_id, "deleted_at": None}, {"time_entries": {"$slice": -NEWEST_ENTRIES}}
         )
 
     @classmethod
     async def find_any_with_entries(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
-        """The user's task with all its entries, in the trash or not."""
+        """Return the user's task with all its entries, in the trash or not."""
         return await cls._find_one({"_id": task_id, "user_id": user_id})
 
     @classmethod
     async def sizes_in_bytes(cls, user_id: ObjectId, task_ids: list[ObjectId]) -> dict[ObjectId, int]:
-        """How many bytes each of these tasks of the user takes, those in the trash too."""
+        """Return the BSON size of each of these tasks of the user, in bytes. The trash is included."""
         if not task_ids:
             return {}
-        mine: Row = {"_id": {"$in": task_ids}, "user_id": user_id}
+        condition: Row = {"_id": {"$in": task_ids}, "user_id": user_id}
         size: Row = {"size": {"$bsonSize": "$$ROOT"}}
-        return {task["_id"]: task["size"] for task in await cls.aggregate_rows([{"$match": mine}, {"$project": size}])}
+        rows = await cls.aggregate_rows([{"$match": condition}, {"$project": size}])
+        return {task["_id"]: task["size"] for task in rows}
 
     @classmethod
     async def find_ids_in_project(cls, user_id: ObjectId, project_id: ObjectId) -> list[ObjectId]:
-        """The user's tasks of a project, those in the trash included."""
-        of_project = {"user_id": user_id, "project_id": project_id}
-        return [task["_id"] for task in await cls.aggregate_rows([{"$match": of_project}, {"$project": {"_id": 1}}])]
+        """Return the ids of the user's tasks in a project. The trash is included."""
+        condition = {"user_id": user_id, "project_id": project_id}
+        return [task["_id"] for task in await cls.aggregate_rows([{"$match": condition}, {"$project": {"_id": 1}}])]
 
     @classmethod
     async def find_running(cls, user_id: ObjectId) -> Row | None:
-        """The task whose timer runs. The hint is for the embedded store, which would read all the user's tasks."""
+        """Return the task with the user's running timer, without its ended entries, or None.
+
+        The hint: portable form, decision 10.
+        """
         return await cls._find_one({"user_id": user_id, **RUNNING}, cls.read_projection, hint=ONE_RUNNING_TIMER)
 
     @classmethod
     async def find_with_ended_entry(
         cls, user_id: ObjectId, entry_id: ObjectId, *, task_id: ObjectId | None
     ) -> Row | None:
-        """The task that holds this ended entry, with that entry alone.
+        """Return the live task that contains this ended entry, with only that entry.
 
-        Without `task_id` it walks the user's tasks, the last tracked first.
+        Without `task_id` it scans the user's tasks, the most recently tracked first.
         """
         one_entry = _one_entry(entry_id)
         condition: Row = {"user_id": user_id, "deleted_at": None, **one_entry}
         if task_id is not None:
             condition["_id"] = task_id
-        shown = {"title": 1, "tracked_seconds": 1, "version": 1, **one_entry}
-        return await cls._find_one(condition, shown, sort=[("last_ended_at", DESCENDING)])
+        projection = {"title": 1, "tracked_seconds": 1, "version": 1, **one_entry}
+        return await cls._find_one(condition, projection, sort=[("last_ended_at", DESCENDING)])
 
     @classmethod
     async def find_by_ended_entry(cls, user_id: ObjectId, entry_id: ObjectId) -> Row | None:
-        """The task that holds this ended entry, in the trash or not, with that entry alone."""
+        """Return the task that contains this ended entry, in the trash or not, with only that entry."""
         one_entry = _one_entry(entry_id)
         return await cls._find_one({"user_id": user_id, **one_entry}, {**_ALL_BUT_ENTRIES, **one_entry})
 
     @classmethod
     async def find_with_entry(cls, user_id: ObjectId, task_id: ObjectId, entry_id: ObjectId) -> Row | None:
-        """The user's task with this one of its ended entries, or with none; None when it is in the trash."""
-        shown = {**_ALL_BUT_ENTRIES, **_one_entry(entry_id)}
-        task = await cls._find_one({"_id": task_id, "user_id": user_id, "deleted_at": None}, shown)
+        """Return the user's live task with this ended entry only, or with an empty list when it has no such entry."""
+        projection = {**_ALL_BUT_ENTRIES, **_one_entry(entry_id)}
+        task = await cls._find_one({"_id": task_id, "user_id": user_id, "deleted_at": None}, projection)
         return None if task is None else {"time_entries": [], **task}
 
     @classmethod
     async def find_last_tracked(cls, user_id: ObjectId) -> Row | None:
-        """The task whose entry ended last, with that entry as its only one."""
+        """Return the live task whose entry ended last, with only that entry."""
         condition = {"user_id": user_id, "deleted_at": None, "last_ended_at": {"$type": "date"}}
         last = await cls._find_one(condition, {"last_ended_at": 1}, sort=[("last_ended_at", DESCENDING)])
         if last is None:
             return None
-        ended_then = {"time_entries": {"$elemMatch": {"ended_at": last["last_ended_at"]}}}
-        return await cls._find_one({"_id": last["_id"], "user_id": user_id}, ended_then)
+        last_entry = {"time_entries": {"$elemMatch": {"ended_at": last["last_ended_at"]}}}
+        return await cls._find_one({"_id": last["_id"], "user_id": user_id}, last_entry)
 
     @classmethod
     async def find_recently_tracked(cls, user_id: ObjectId, *, limit: int) -> list[Row]:
-        """The live tasks whose entries ended last, the latest first, each with what tells it from others."""
+        """Return at most `limit` live tasks, the most recently tracked first, with the fields of a summary."""
         return await cls.aggregate_rows(
             [
                 {"$match": {"user_id": user_id, "last_ended_at": {"$type": "date"}}},
@@ -231,7 +235,7 @@ class Task(StoredDocument):
 
     @classmethod
     async def update_fields(cls, user_id: ObjectId, task_id: ObjectId, fields: Row) -> Row | None:
-        """Sets these fields and no other, whatever else has changed; None when there is no such live task."""
+        """Set these fields regardless of the version. Return the task, or None when no such live task exists."""
         return await cls._update_and_read(
             {"_id": task_id, "user_id": user_id, "deleted_at": None},
             {"$set": {**fields, "updated_at": naive_utc(utc_now())}, "$inc": {"version": 1}},
@@ -239,7 +243,7 @@ class Task(StoredDocument):
 
     @classmethod
     async def remove_from_project(cls, user_id: ObjectId, task_id: ObjectId, project_id: ObjectId) -> Row | None:
-        """Takes the task out of this project, in the trash or not; None when it is not in it."""
+        """Remove the task from this project, in the trash or not. Return None when it is not in the project."""
         return await cls._update_and_read(
             {"_id": task_id, "user_id": user_id, "project_id": project_id},
             {"$set": {"project_id": None, "updated_at": naive_utc(utc_now())}, "$inc": {"version": 1}},
@@ -247,111 +251,107 @@ class Task(StoredDocument):
 
     @classmethod
     async def update_at_version(cls, task: Row, fields: Row) -> Row | None:
-        """Sets these fields on exactly the version that was read; None when it has moved on."""
-        return await cls._at_version(task, {"$set": fields})
+        """Set these fields if the task is unchanged. Return the task, or None when its version differs."""
+        return await cls._update_version(task, {"$set": fields})
 
     @classmethod
     async def start_timer(cls, task: Row, entry: Row) -> Row | None:
-        """Starts a timer on exactly the version that was read; None when it has moved on.
+        """Start a timer if the task is unchanged. Return the task, or None when its version differs.
 
-        Raises DuplicateError when another of the user's timers runs: the index says so.
+        Raises DuplicateError when another timer of the user is running: the unique index refuses it.
         """
-        begun = {"active": entry, "status": "in_progress", "completed_at": None}
-        return await cls._at_version(task, {"$set": begun})
+        return await cls._update_version(
+            task, {"$set": {"active": entry, "status": "in_progress", "completed_at": None}}
+        )
 
     @classmethod
     async def update_timer(cls, task: Row, entry: Row) -> Row | None:
-        """Puts `entry` in the place of the running one it corrects; None when the task has moved on."""
-        return await cls._at_version(task, {"$set": {"active": entry}}, {"active.id": entry["id"]})
+        """Replace the running entry with `entry`, which has the same id. Return None when the version differs."""
+        return await cls._update_version(task, {"$set": {"active": entry}}, {"active.id": entry["id"]})
 
     @classmethod
     async def stop_timer(cls, task: Row, entry: Row, fields: Row) -> Row | None:
-        """Moves the running entry among the ended ones, as `entry` with its end, and sets `fields` with it.
+        """Move the running entry to the ended ones, as `entry`, and set `fields` in the same update.
 
-        On exactly the version that was read, so that a correction made since is never lost;
-        None when it has moved on.
+        Returns None when the version differs, so that a concurrent update of the timer is not lost.
         """
-        added = push_entries(task, [entry])
-        return await cls._at_version(
+        pushed = push_entries(task, [entry])
+        return await cls._update_version(
             task,
-            {**added, "$set": {**fields, **added["$set"]}, "$unset": {"active": ""}},
+            {**pushed, "$set": {**fields, **pushed["$set"]}, "$unset": {"active": ""}},
             {"active.id": entry["id"]},
         )
 
     @classmethod
     async def discard_timer(cls, task: Row) -> Row | None:
-        """Takes the running entry away, on exactly the version that was read; None when it has moved on."""
-        return await cls._at_version(task, {"$unset": {"active": ""}}, {"active.id": task["active"]["id"]})
+        """Remove the running entry. Return the task, or None when its version differs."""
+        return await cls._update_version(task, {"$unset": {"active": ""}}, {"active.id": task["active"]["id"]})
 
     @classmethod
     async def add_entry(cls, task: Row, entry: Row) -> Row | None:
-        """Puts an ended entry among the others, on exactly the version that was read; None when it has moved on."""
-        return await cls._at_version(task, push_entries(task, [entry]))
+        """Add an ended entry. Return the task, or None when its version differs."""
+        return await cls._update_version(task, push_entries(task, [entry]))
 
     @classmethod
     async def add_imported_entries(cls, task: Row, entries: list[Row]) -> Row | None:
-        """Puts these ended entries among the others, on exactly the version that was read; None when it has moved on.
+        """Add ended entries of an import. Return the task, or None when its version differs.
 
-        Imports change nothing of what they made: a task that nobody else has changed stays such a one.
+        A task that only imports have written still counts as unedited afterwards.
         """
-        added = push_entries(task, entries)
-        return await cls._at_version(task, {**added, "$set": {**added["$set"], **import_version_update(task)}})
+        pushed = push_entries(task, entries)
+        return await cls._update_version(task, {**pushed, "$set": {**pushed["$set"], **import_version_update(task)}})
 
     @classmethod
     async def remove_imported_entries(cls, task: Row, import_id: ObjectId, before: datetime) -> bool:
-        """Takes away the ended entries of this import that nobody has changed; False when the task has moved on."""
-        stay = {"$filter": {"input": "$time_entries", "cond": {"$not": [unmodified_import(import_id, before)]}}}
+        """Remove the ended entries of this import that were not edited. Return False when the version differs."""
+        others = {"$filter": {"input": "$time_entries", "cond": {"$not": [unmodified_import(import_id, before)]}}}
         return await cls._update_one(
-            _this_version(task),
-            [{"$set": {"time_entries": stay}}, {"$set": recomputed_counters(**import_version_update(task))}],
+            _version_filter(task),
+            [{"$set": {"time_entries": others}}, {"$set": recomputed_counters(**import_version_update(task))}],
         )
 
     @classmethod
     async def remove_imported_task(cls, task: Row) -> bool:
-        """Whether a task was removed that an import made, that holds nothing, and that nobody has changed."""
-        bare = {"entry_count": 0, "import_version": task["version"], "active": {"$exists": False}}
-        return await cls._delete_one({**_this_version(task), **bare})
+        """Delete an imported task that has no entries and was not edited. Return whether it was deleted."""
+        empty = {"entry_count": 0, "import_version": task["version"], "active": {"$exists": False}}
+        return await cls._delete_one({**_version_filter(task), **empty})
 
     @classmethod
     async def replace_entry(cls, task: Row, entry: Row) -> bool:
-        """Puts the ended entry in the place of the one with its id; False when the task has moved on."""
+        """Replace the ended entry that has the same id. Return False when the version of the task differs."""
         return await cls._replace_entries(task, entry["id"], [entry])
 
     @classmethod
     async def split_entry(cls, task: Row, first: Row, second: Row) -> bool:
-        """Puts two entries in the place of the one that has the id of the first; False when the task has moved on."""
+        """Replace the entry that has the id of `first` with two entries. Return False when the version differs."""
         return await cls._replace_entries(task, first["id"], [first, second])
 
     @classmethod
     async def remove_entry(cls, task: Row, entry_id: ObjectId) -> bool:
-        """Takes an ended entry away; False when the task has moved on."""
+        """Remove an ended entry. Return False when the version of the task differs."""
         return await cls._replace_entries(task, entry_id, [])
 
     @classmethod
     async def find_page(
-        cls, user_id: ObjectId, narrow: Row, then: Row, *, sort: list[tuple[str, int]], limit: int
+        cls, user_id: ObjectId, condition: Row, then: Row, *, sort: list[tuple[str, int]], limit: int
     ) -> list[Row]:
-        """At most `limit` of the user's tasks without their entries.
+        """Return at most `limit` of the user's tasks, without their ended entries.
 
-        `narrow` is answered by an index; `then` may hold $or. MongoDB joins the two, the embedded
-        store would scan the collection for a $or at the top of one.
+        `condition` can use an index. `then` is a second stage and may contain $or (portable form: decision 10).
         """
-        stages: list[Row] = [{"$match": {"user_id": user_id, **narrow}}]
+        stages: list[Row] = [{"$match": {"user_id": user_id, **condition}}]
         if then:
             stages.append({"$match": then})
         stages += [{"$sort": dict(sort)}, {"$limit": limit}, {"$project": cls.read_projection}]
         return await cls.aggregate_rows(stages)
 
     @classmethod
-    async def _replace_entries(cls, task: Row, gone: ObjectId, come: list[Row]) -> bool:
-        """Whether these entries now stand in the place of the one that goes, on exactly the version that was read.
-
-        The counters are reckoned anew from the entries, in the same update.
-        """
-        stay = {"$filter": {"input": "$time_entries", "cond": {"$ne": ["$$this.id", {"$literal": gone}]}}}
-        entries = {"$concatArrays": [stay, {"$literal": come}]}
+    async def _replace_entries(cls, task: Row, old_id: ObjectId, new: list[Row]) -> bool:
+        """Replace one ended entry with `new` and recompute the counters. Return False when the version differs."""
+        others = {"$filter": {"input": "$time_entries", "cond": {"$ne": ["$$this.id", {"$literal": old_id}]}}}
+        entries = {"$concatArrays": [others, {"$literal": new}]}
         return await cls._update_one(
-            {**_this_version(task), **_one_entry(gone)},
+            {**_version_filter(task), **_one_entry(old_id)},
             [
                 {"$set": {"time_entries": {"$sortArray": {"input": entries, "sortBy": ENTRY_SORT}}}},
                 {"$set": recomputed_counters()},
@@ -359,28 +359,31 @@ class Task(StoredDocument):
         )
 
     @classmethod
-    async def _at_version(cls, task: Row, update: Row, condition: Row | None = None) -> Row | None:
-        """The task after an update of exactly the version that was read, reckoned without reading it again."""
+    async def _update_version(cls, task: Row, update: Row, condition: Row | None = None) -> Row | None:
+        """Update the task if its version is still the one that was read; return None when it is not.
+
+        Returns the updated task, computed from the update instead of a second read.
+        """
         changes = {**update.get("$set", {}), "updated_at": naive_utc(utc_now())}
-        counts = {**update.get("$inc", {}), "version": 1}
-        found = await cls._update_one(
-            {**_this_version(task), **(condition or {})}, {**update, "$set": changes, "$inc": counts}
+        increments = {**update.get("$inc", {}), "version": 1}
+        is_updated = await cls._update_one(
+            {**_version_filter(task), **(condition or {})}, {**update, "$set": changes, "$inc": increments}
         )
-        if not found:
+        if not is_updated:
             return None
-        dropped = update.get("$unset", {})
-        counted = {field: task[field] + amount for field, amount in counts.items()}
-        return {field: value for field, value in {**task, **changes, **counted}.items() if field not in dropped}
+        unset = update.get("$unset", {})
+        counters = {field: task[field] + amount for field, amount in increments.items()}
+        return {field: value for field, value in {**task, **changes, **counters}.items() if field not in unset}
 
 
 _ALL_BUT_ENTRIES: Row = {field: 1 for field in Task.model_fields if field not in {"id", "time_entries"}}
 
 
 def _one_entry(entry_id: ObjectId) -> Row:
-    """What tells the task that holds this ended entry, and shows that entry alone of it."""
+    """As a filter: the task that contains this ended entry. As a projection: that entry only."""
     return {"time_entries": {"$elemMatch": {"id": entry_id}}}
 
 
-def _this_version(task: Row) -> Row:
-    """What tells exactly the version that was read from every other."""
+def _version_filter(task: Row) -> Row:
+    """Return the filter of the task at the version that was read."""
     return {field: task[field] for field in ("_id", "user_id", "deleted_at", "version")}

@@ -1,4 +1,4 @@
-"""The read-only view for people in a mongo shell: one document a time entry, the running ones too."""
+"""The read-only database view for use in a mongo shell: one document per time entry, running or ended."""
 
 from app.database.view import View
 from documents.common.base import Row
@@ -9,9 +9,9 @@ from documents.tracking.tasks import ALL_ENTRIES, Task
 TIME_ENTRIES_VIEW = "time_entries"
 
 VIEW_VERSION = 2
-"""One more with every release that changes the view. Version 1 did not record its version."""
+"""Incremented by each release that changes the view. Version 1 did not store its version."""
 
-_PROJECT_OF_THE_TASK: Row = {
+_PROJECT_LOOKUP: Row = {
     "from": Project.Settings.name,
     "localField": "project_id",
     "foreignField": "_id",
@@ -22,7 +22,7 @@ _PROJECT_OF_THE_TASK: Row = {
     ],
     "as": "project",
 }
-_OF_THE_TASK: Row = {"user_id": 1, "project_id": 1, "title": 1, "tags": 1, "project": 1}
+_TASK_FIELDS: Row = {"user_id": 1, "project_id": 1, "title": 1, "tags": 1, "project": 1}
 
 _COLUMNS: Row = {
     "_id": "$entry.id",
@@ -36,18 +36,18 @@ _COLUMNS: Row = {
     "client_name": {"$ifNull": ["$project.client_name", None]},
     **{field: f"$entry.{field}" for field in TimeEntry.model_fields},
 }
-"""Every field is named, so that the database can apply a filter by user_id or project_id to the tasks first."""
+"""The fields are listed, so that the database can apply a filter by user_id or project_id to the tasks first."""
 
 TIME_ENTRIES_PIPELINE: list[Row] = [
     {"$match": {"deleted_at": None}},
-    {"$lookup": _PROJECT_OF_THE_TASK},
+    {"$lookup": _PROJECT_LOOKUP},
     {"$unwind": {"path": "$project", "preserveNullAndEmptyArrays": True}},
-    {"$project": {**_OF_THE_TASK, "entry": ALL_ENTRIES}},
+    {"$project": {**_TASK_FIELDS, "entry": ALL_ENTRIES}},
     {"$unwind": "$entry"},
     {"$project": _COLUMNS},
 ]
 
 
 def time_entries_view() -> View:
-    """The view as this version of the service defines it."""
+    """Return the definition of the view in this version of the service."""
     return View(VIEW_VERSION, TIME_ENTRIES_VIEW, Task.Settings.name, TIME_ENTRIES_PIPELINE)

@@ -1,4 +1,4 @@
-"""Many changes of tasks at once: each for itself, or all or none."""
+"""Bulk operations on tasks, each on its own or all in one transaction."""
 
 from dataclasses import replace
 from typing import Any, TypeVar, cast
@@ -24,91 +24,98 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class BulkService:
-    """Bulk changes of the acting user's tasks."""
+    """Bulk operations on the tasks of the acting user."""
 
     async def run(
         self, user: ActingUser, *, bulk: BulkRequest, overlap: OverlapPolicy | None, request_key: RequestKey | None
     ) -> Versioned:
-        """A result for each operation, in their order.
+        """Run the operations in order and return the result of each.
 
-        Atomic, they are one transaction: the first that fails undoes all, and its error is raised
-        with `failed_index`. Raises BulkTooLargeError when the tasks are too large for that.
+        An atomic bulk is one transaction. The first operation that fails undoes all, and its error is
+        raised with `failed_index`. Raises BulkTooLargeError when the tasks are too large for one transaction.
         """
-        acting = replace(user, overlap_policy=effective_policy(user, overlap))
+        acting_user = replace(user, overlap_policy=effective_policy(user, overlap))
 
-        async def do(work: Attempt) -> Versioned:
+        async def run_attempt(attempt: Attempt) -> Versioned:
             if bulk.atomic:
                 await require_transaction_size(user.id, (operation.task_id or "" for operation in bulk.operations))
-                return await retry_transaction(lambda: self._all_or_none(acting, bulk, work))
-            return _answer(await self._each_for_itself(acting, bulk, work))
+                return await retry_transaction(lambda: self._run_atomic(acting_user, bulk, attempt))
+            return _response(await self._run_separately(acting_user, bulk, attempt))
 
-        return await run_once(user, request_key, do)
+        return await run_once(user, request_key, run_attempt)
 
-    async def _each_for_itself(self, user: ActingUser, bulk: BulkRequest, work: Attempt) -> list[BulkOperationResult]:
-        results: list[BulkOperationResult] = [*work.completed_parts]
+    async def _run_separately(self, user: ActingUser, bulk: BulkRequest, attempt: Attempt) -> list[BulkOperationResult]:
+        """Run each operation on its own. A retry continues after the operations that an earlier attempt saved."""
+        results: list[BulkOperationResult] = [*attempt.completed_parts]
         for index in range(len(results), len(bulk.operations)):
-            results.append(await self._alone(user, bulk, index, work))
-            await work.save_part(results[-1])
+            results.append(await self._run_or_report(user, bulk, index, attempt))
+            await attempt.save_part(results[-1])
         return results
 
-    async def _all_or_none(self, user: ActingUser, bulk: BulkRequest, work: Attempt) -> Versioned:
+    async def _run_atomic(self, user: ActingUser, bulk: BulkRequest, attempt: Attempt) -> Versioned:
         results = []
         for index, operation in enumerate(bulk.operations):
             try:
-                results.append(await self._done(user, operation, index, work))
+                results.append(await self._run_operation(user, operation, index, attempt))
             except ServiceError as error:
-                raise _placed(error, index, failed_index=index) from error
-        answer = _answer(results)
-        await work.save_response(answer)
-        return answer
+                raise _with_operation_pointers(error, index, failed_index=index) from error
+        response = _response(results)
+        await attempt.save_response(response)
+        return response
 
-    async def _alone(self, user: ActingUser, bulk: BulkRequest, index: int, work: Attempt) -> BulkOperationResult:
+    async def _run_or_report(
+        self, user: ActingUser, bulk: BulkRequest, index: int, attempt: Attempt
+    ) -> BulkOperationResult:
         try:
-            return await self._done(user, bulk.operations[index], index, work)
+            return await self._run_operation(user, bulk.operations[index], index, attempt)
         except ServiceError as error:
-            # What it says of the request is added where the request is known.
-            return {"status": error.status, "problem": cast("Problem", problem_members(_placed(error, index)))}
+            # The route adds the members that depend on the request.
+            problem = problem_members(_with_operation_pointers(error, index))
+            return {"status": error.status, "problem": cast("Problem", problem)}
 
-    async def _done(self, user: ActingUser, operation: BulkOperation, index: int, work: Attempt) -> BulkOperationResult:
+    async def _run_operation(
+        self, user: ActingUser, operation: BulkOperation, index: int, attempt: Attempt
+    ) -> BulkOperationResult:
         if operation.op == "create":
-            new = _parsed(TaskCreate, operation.body)
-            made = await task_service.create_with_id(user, new, task_id=work.new_id(index), retried=work.is_retry)
-            return {"status": 201, "body": made.body}
-        task_id = operation.task_id or ""
+            new = _parse_body(TaskCreate, operation.body)
+            task_id = attempt.new_id(index)
+            created = await task_service.create_with_id(user, new, task_id=task_id, is_retry=attempt.is_retry)
+            return {"status": 201, "body": created.body}
+        id_text = operation.task_id or ""
         if operation.op == "update":
-            change = _parsed(TaskUpdate, operation.body)
-            changed = await task_service.update(user, task_id=task_id, change=change, if_match=None)
-            return {"status": 200, "body": changed.body}
-        await self._trash(user, task_id, retried=work.is_retry)
+            change = _parse_body(TaskUpdate, operation.body)
+            updated = await task_service.update(user, task_id=id_text, change=change, if_match=None)
+            return {"status": 200, "body": updated.body}
+        await self._trash(user, id_text, is_retry=attempt.is_retry)
         return {"status": 204, "body": None}
 
-    async def _trash(self, user: ActingUser, task_id: str, *, retried: bool) -> None:
+    async def _trash(self, user: ActingUser, task_id: str, *, is_retry: bool) -> None:
         try:
             await task_service.trash(user, task_id=task_id, if_match=None)
         except TaskNotFoundError:
-            # The try before this one may have come to an end right after this.
-            if not (retried and await task_service.is_in_trash(user, task_id=task_id)):
+            # The earlier attempt may have trashed the task without saving the result.
+            if not (is_retry and await task_service.is_in_trash(user, task_id=task_id)):
                 raise
 
 
-def _answer(results: list[BulkOperationResult]) -> Versioned:
+def _response(results: list[BulkOperationResult]) -> Versioned:
     return Versioned({"results": results}, None)
 
 
-def _parsed(model: type[Model], body: dict[str, Any] | None) -> Model:
-    """The body of an operation. Raises ValidationError."""
+def _parse_body(model: type[Model], body: dict[str, Any] | None) -> Model:
+    """Validate the body of an operation. Raises ValidationError."""
     try:
         return model.model_validate(body)
     except PydanticError as error:
         raise ValidationError(errors=body_errors(error)) from None
 
 
-def _placed(error: ServiceError, index: int, **extra: Any) -> ServiceError:
-    """The error of an operation, pointing into the body of the whole request."""
+def _with_operation_pointers(error: ServiceError, index: int, **extra: Any) -> ServiceError:
+    """Rewrite the pointers of an operation's error so that they point into the body of the bulk request."""
     body = f"#/operations/{index}/body"
     error.errors = tuple(
-        replace(wrong, pointer=body + wrong.pointer.removeprefix("#")) if wrong.pointer else wrong
-        for wrong in error.errors
+        replace(field, pointer=body + field.pointer.removeprefix("#")) if field.pointer else field
+        for field in error.errors
     )
     error.extra |= extra
     return error

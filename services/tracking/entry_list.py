@@ -1,4 +1,4 @@
-"""Lists of time entries: a stretch of time as instants, and pages that stay true while entries are added."""
+"""Pages of time entries. A cursor stays valid while entries are added."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,15 +18,15 @@ from services.tracking.rules.instants import MAX_FUTURE
 from services.tracking.rules.ranges import to_instant
 from services.tracking.schemas.entries import EntryPage, EntryQuery, read_entry
 
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-"""No entry starts earlier: requests may name the years 1970 to 9998."""
+_MIN_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
+"""No entry starts earlier: requests accept the years 1970 to 9998."""
 
 
 async def list_entries(user: ActingUser, query: EntryQuery) -> EntryPage:
-    """A page of the entries of all live tasks. Raises ValidationError or InvalidCursorError."""
+    """Return a page of the entries of all live tasks. Raises ValidationError or InvalidCursorError."""
     now = utc_now()
-    since, until = _span(user, query, now)
-    wanted = EntryFilter(
+    since, until = _parse_range(user, query, now)
+    entry_filter = EntryFilter(
         since=naive_utc(since),
         until=naive_utc(until),
         task_id=object_id(query.task_id) if query.task_id else None,
@@ -36,18 +36,19 @@ async def list_entries(user: ActingUser, query: EntryQuery) -> EntryPage:
         needs_review=query.needs_review,
     )
     order = EntryOrder(descending=query.sort == "-started_at")
-    return await _page(user, wanted, order, query, scope=cursor_scope("time entries", user.id, query), now=now)
+    scope = cursor_scope("time entries", user.id, query)
+    return await _read_page(user, entry_filter, order, query, scope=scope, now=now)
 
 
 async def list_task_entries(user: ActingUser, task_id: ObjectId, query: PageQuery) -> EntryPage:
-    """A page of the entries of one live task, newest first. Raises InvalidCursorError."""
+    """Return a page of the entries of one live task, newest first. Raises InvalidCursorError."""
     scope = cursor_scope(f"time entries of {task_id}", user.id, query)
-    return await _page(user, EntryFilter(task_id=task_id), EntryOrder(), query, scope=scope, now=utc_now())
+    return await _read_page(user, EntryFilter(task_id=task_id), EntryOrder(), query, scope=scope, now=utc_now())
 
 
-async def _page(
+async def _read_page(
     user: ActingUser,
-    wanted: EntryFilter,
+    entry_filter: EntryFilter,
     order: EntryOrder,
     query: EntryQuery | PageQuery,
     *,
@@ -59,23 +60,20 @@ async def _page(
         if not isinstance(after.value, datetime):
             raise InvalidCursorError
         order = replace(order, after=(after.value, after.id))
-    found = await find_entries(user.id, wanted, order, limit=query.limit + 1, now=naive_utc(now))
-    page, next_cursor = page_of(found, limit=query.limit, position=_position, scope=scope)
+    rows = await find_entries(user.id, entry_filter, order, limit=query.limit + 1, now=naive_utc(now))
+    page, next_cursor = page_of(rows, limit=query.limit, position=_position, scope=scope)
     return {"items": [read_entry(str(row["task_id"]), row["entry"]) for row in page], "next_cursor": next_cursor}
 
 
-def _span(user: ActingUser, query: EntryQuery, now: datetime) -> tuple[datetime, datetime]:
-    """The time range that is asked for: all time where it names neither bound."""
+def _parse_range(user: ActingUser, query: EntryQuery, now: datetime) -> tuple[datetime, datetime]:
+    """Return the range [since, until) of the query, with the defaults of the bounds that are missing."""
     zone = ZoneInfo(query.timezone or user.timezone)
     until = now + MAX_FUTURE if query.to is None else to_instant(query.to, zone)
-    since = _BEGINNING if query.from_ is None else to_instant(query.from_, zone)
+    since = _MIN_INSTANT if query.from_ is None else to_instant(query.from_, zone)
     if since >= until:
-        raise _wrong("is not before to" + (", which is 24 hours from now when it is left out" if not query.to else ""))
+        default = "" if query.to else ", which defaults to 24 hours from now"
+        raise ValidationError(errors=(FieldError(f"must be before 'to'{default}", parameter="from"),))
     return since, until
-
-
-def _wrong(detail: str) -> ValidationError:
-    return ValidationError(errors=(FieldError(detail, parameter="from"),))
 
 
 def _position(row: Row) -> Position:

@@ -1,4 +1,4 @@
-"""Projects: making, listing, changing, archiving, deleting."""
+"""The service of projects."""
 
 from typing import Any
 
@@ -25,11 +25,11 @@ from services.tracking.schemas.projects import (
     read_project,
 )
 
-_WHOLE_RATE = {"amount", "currency"}
+_RATE_KEYS = {"amount", "currency"}
 
 
 class ProjectNotFoundError(NotFoundError):
-    """There is no such project, or it is somebody else's."""
+    """The project does not exist, or belongs to another user."""
 
     code = "project_not_found"
     detail = "There is no such project."
@@ -39,11 +39,11 @@ class ProjectNameTakenError(ConflictError):
     """Another project of the user has this name."""
 
     code = "project_name_taken"
-    detail = "There is a project with this name already."
+    detail = "A project with this name already exists."
 
 
 def require_project_id(text: str) -> ObjectId:
-    """The id of a project. Raises ProjectNotFoundError when it is no id at all."""
+    """Parse the id of a project. Raises ProjectNotFoundError when the text is not an id."""
     project_id = object_id(text)
     if project_id is None:
         raise ProjectNotFoundError
@@ -51,14 +51,14 @@ def require_project_id(text: str) -> ObjectId:
 
 
 def require_project(project: Row | None) -> Row:
-    """The project that was read. Raises ProjectNotFoundError when there was none."""
+    """Return the project. Raises ProjectNotFoundError when it is None."""
     if project is None:
         raise ProjectNotFoundError
     return project
 
 
 async def require_referenced_project(user: ActingUser, text: str) -> Row:
-    """The user's project that a body's project_id names, archived or not. Raises ValidationError."""
+    """Return the user's project with this id, archived or not. Raises ValidationError for `project_id`."""
     project_id = object_id(text)
     project = None if project_id is None else await Project.find_live(user.id, project_id)
     if project is None:
@@ -67,81 +67,83 @@ async def require_referenced_project(user: ActingUser, text: str) -> Row:
 
 
 class ProjectService:
-    """The projects of the acting user. Somebody else's are not found."""
+    """The projects of the acting user. The projects of other users are not found."""
 
     async def create(self, user: ActingUser, *, new: ProjectCreate, request_key: RequestKey | None) -> Versioned:
-        """The new project. Raises ProjectNameTakenError."""
+        """Create a project. Raises ProjectNameTakenError."""
 
-        async def do(work: Attempt) -> Versioned:
-            made = await Project.find_live(user.id, work.new_id()) if work.is_retry else None
-            if made is not None:
-                return Versioned(read_project(made), None, created=True)
+        async def run_attempt(attempt: Attempt) -> Versioned:
+            existing = await Project.find_live(user.id, attempt.new_id()) if attempt.is_retry else None
+            if existing is not None:
+                return Versioned(read_project(existing), None, created=True)
             try:
-                project = await Project.new(user.id, work.new_id(), new.model_dump()).add()
-            except DuplicateError as taken:
-                raise ProjectNameTakenError from taken
+                project = await Project.new(user.id, attempt.new_id(), new.model_dump()).add()
+            except DuplicateError as error:
+                raise ProjectNameTakenError from error
             return Versioned(read_project(project), None, created=True)
 
-        return await run_once(user, request_key, do)
+        return await run_once(user, request_key, run_attempt)
 
     async def list_projects(self, user: ActingUser, *, query: ProjectQuery) -> ProjectPage:
-        """A page of the user's projects, by name. Raises InvalidCursorError."""
+        """Return a page of the user's projects, sorted by name. Raises InvalidCursorError."""
         scope = cursor_scope("projects", user.id, query)
         after = None if query.cursor is None else decode_cursor(query.cursor, scope=scope).value
-        narrow: Row = {} if query.archived is None else {"archived_at": {"$type": "date"} if query.archived else None}
-        found = await Project.find_page(user.id, narrow, after=after, limit=query.limit + 1)
+        condition: Row = {}
+        if query.archived is not None:
+            condition["archived_at"] = {"$type": "date"} if query.archived else None
+        rows = await Project.find_page(user.id, condition, after=after, limit=query.limit + 1)
         items, next_cursor = page_of(
-            found, limit=query.limit, position=lambda project: Position(project["name"]), scope=scope
+            rows, limit=query.limit, position=lambda project: Position(project["name"]), scope=scope
         )
         return {"items": [read_project(project) for project in items], "next_cursor": next_cursor}
 
     async def get(self, user: ActingUser, *, project_id: str) -> ProjectRead:
-        """The project, archived or not. Raises ProjectNotFoundError."""
+        """Return the project, archived or not. Raises ProjectNotFoundError."""
         return read_project(require_project(await Project.find_live(user.id, require_project_id(project_id))))
 
     async def update(self, user: ActingUser, *, project_id: str, change: ProjectUpdate, rerate: bool) -> ProjectRead:
-        """The project with the fields that were sent changed, its rate key by key.
+        """Update the fields that were sent. The hourly rate is merged key by key.
 
-        With `rerate` the billable entries of its tasks that have ended get its rate, and the answer
-        says how many that changed. Raises ProjectNotFoundError, ProjectNameTakenError, or
-        ValidationError for a part of a rate where there is no rate.
+        With `rerate`, the ended billable entries of its tasks get the rate as well, and the response has
+        the number of changed entries. Raises ProjectNotFoundError, ProjectNameTakenError, or
+        ValidationError for an incomplete rate when the project has none.
         """
-        wanted, fields = require_project_id(project_id), change.model_dump(exclude_unset=True)
+        parsed_id, fields = require_project_id(project_id), change.model_dump(exclude_unset=True)
 
-        async def attempt() -> Row | None:
-            project = require_project(await Project.find_live(user.id, wanted))
-            changes, provided = _changes(project, fields)
+        async def try_update() -> Row | None:
+            project = require_project(await Project.find_live(user.id, parsed_id))
+            changes, condition = _changes(project, fields)
             if not changes:
                 return project
             try:
-                return await Project.update_fields(user.id, wanted, changes, provided=provided)
-            except DuplicateError as taken:
-                raise ProjectNameTakenError from taken
+                return await Project.update_fields(user.id, parsed_id, changes, condition=condition)
+            except DuplicateError as error:
+                raise ProjectNameTakenError from error
 
-        changed = read_project(await retry_on_conflict(attempt))
+        updated = read_project(await retry_on_conflict(try_update))
         if not rerate:
-            return changed
-        rerated: ProjectUpdateResult = {**changed, "rerated_entries": await rerate_project(user.id, wanted)}
-        return rerated
+            return updated
+        result: ProjectUpdateResult = {**updated, "rerated_entries": await rerate_project(user.id, parsed_id)}
+        return result
 
     async def delete(self, user: ActingUser, *, project_id: str) -> None:
-        """Deletes the project; its tasks keep their time and lose the project. Raises ProjectNotFoundError.
+        """Delete the project. Its tasks keep their time and no longer belong to it. Raises ProjectNotFoundError.
 
-        It is gone for everybody at once. A deletion that is interrupted goes on when it is asked for
-        again, and when the service starts.
+        The project is hidden at once. An interrupted deletion is completed by the next request to delete
+        it, or when the service starts.
         """
-        wanted = require_project_id(project_id)
-        if not await Project.begin_deletion(user.id, wanted):
+        parsed_id = require_project_id(project_id)
+        if not await Project.begin_deletion(user.id, parsed_id):
             raise ProjectNotFoundError
-        await self.finish_deletion(user.id, wanted)
+        await self.finish_deletion(user.id, parsed_id)
 
     async def finish_deletions(self) -> None:
-        """Ends the deletions, whosever they are, that were interrupted: by a crash, or by the database being away."""
+        """Complete the deletions, of all users, that a crash or a database outage interrupted."""
         for project in await Project.find_being_deleted():
             await self.finish_deletion(project["user_id"], project["_id"])
 
     async def finish_deletion(self, user_id: ObjectId, project_id: ObjectId) -> None:
-        """Ends the deletion of a project whose deletion has begun."""
+        """Complete the deletion of a project that has begun."""
         while tasks := await Task.find_ids_in_project(user_id, project_id):
             for task_id in tasks:
                 await Task.remove_from_project(user_id, task_id, project_id)
@@ -149,27 +151,27 @@ class ProjectService:
 
 
 def _changes(project: Row, fields: dict[str, Any]) -> tuple[Row, Row]:
-    """The fields to set, and what of the project as it was read must still be so when they are set."""
-    changes, provided = dict(fields), {}
+    """Return the fields to set, and the condition under which they may be set."""
+    changes, condition = dict(fields), {}
     if "archived" in changes:
         archived = changes.pop("archived")
-        provided["archived_at"] = project["archived_at"]
-        if archived != bool(project["archived_at"]):  # else it stays archived since it was
+        condition["archived_at"] = project["archived_at"]
+        if archived != bool(project["archived_at"]):  # an archived project keeps its archived_at
             changes["archived_at"] = naive_utc(utc_now()) if archived else None
     rate = changes.get("hourly_rate")
-    if rate is not None and rate.keys() != _WHOLE_RATE:
-        _require_a_rate_to_change(project, rate)
+    if rate is not None and rate.keys() != _RATE_KEYS:
+        _require_existing_rate(project, rate)
         del changes["hourly_rate"]
         changes |= {f"hourly_rate.{part}": value for part, value in rate.items()}
-        provided["hourly_rate"] = {"$type": "object"}
-    return changes, provided
+        condition["hourly_rate"] = {"$type": "object"}
+    return changes, condition
 
 
-def _require_a_rate_to_change(project: Row, sent: Row) -> None:
+def _require_existing_rate(project: Row, rate: Row) -> None:
     if project["hourly_rate"] is None:
-        wrong = "is needed, since the project has no rate yet"
-        missing = sorted(_WHOLE_RATE - sent.keys())
-        raise ValidationError(errors=tuple(FieldError(wrong, pointer=f"#/hourly_rate/{part}") for part in missing))
+        detail = "is required, because the project has no rate yet"
+        missing = sorted(_RATE_KEYS - rate.keys())
+        raise ValidationError(errors=tuple(FieldError(detail, pointer=f"#/hourly_rate/{part}") for part in missing))
 
 
 project_service = ProjectService()

@@ -1,4 +1,4 @@
-"""What a running timer becomes when it ends. No rule can refuse it: what is doubtful is marked for review."""
+"""The end of a running entry. No rule refuses it; a questionable entry is marked for review instead."""
 
 from datetime import datetime, timedelta
 
@@ -15,26 +15,25 @@ from services.tracking.rules.rates import hourly_rate_for
 async def build_ended_entry(
     user: ActingUser, task: Row, *, ended_at: datetime, overlap: OverlapPolicy | None = None
 ) -> Row:
-    """The running entry of the task as it is kept once it has ended, at least 0 seconds long.
+    """Build the ended entry from the running entry of the task. It is at least 0 seconds long.
 
-    It is marked needs_review when it ran longer than the user's cap or, where the policy minds
-    overlaps, when it shares time with an entry that has ended. A billable one takes the hourly rate
-    of its task's project with it.
+    It is marked `needs_review` when it is longer than the user's timer cap, or when the overlap policy
+    is not `allow` and it overlaps an ended entry. A billable entry gets the hourly rate of the project.
     """
     running = task["active"]
     tracked = timer_interval(aware_utc(running["started_at"]), ended_at)
-    doubtful = running["needs_review"] or _over_the_cap(user, tracked) or await _overlaps(user, overlap, tracked)
+    needs_review = running["needs_review"] or _exceeds_cap(user, tracked) or await _overlaps(user, overlap, tracked)
     return {
         **running,
         "ended_at": naive_utc(tracked.ended_at),
         "duration_seconds": tracked.seconds,
-        "needs_review": doubtful,
+        "needs_review": needs_review,
         "hourly_rate": await hourly_rate_for(user.id, task["project_id"], running["billable"]),
         "updated_at": naive_utc(utc_now()),
     }
 
 
-def _over_the_cap(user: ActingUser, tracked: Interval) -> bool:
+def _exceeds_cap(user: ActingUser, tracked: Interval) -> bool:
     return timedelta(seconds=tracked.seconds) > timedelta(hours=user.timer_cap_hours)
 
 

@@ -1,4 +1,4 @@
-"""Switching the timer: one stops and another starts at the same instant, in one transaction."""
+"""Switching the timer: one transaction stops one timer and starts another at the same instant."""
 
 from datetime import datetime
 
@@ -20,7 +20,7 @@ from services.tracking.timer import new_timer_entry
 
 
 class SwitchService:
-    """From one task to another, without a second lost between the two."""
+    """Switches the timer of the acting user to another task."""
 
     async def switch(
         self,
@@ -31,72 +31,72 @@ class SwitchService:
         if_match: VersionCondition | None,
         request_key: RequestKey | None,
     ) -> Versioned:
-        """What was stopped, if a timer ran, and the timer that now runs on the task.
+        """Stop the running timer, if there is one, and start a timer on the task.
 
-        The task whose timer runs already stays as it is. No rule refuses it. Raises
-        TaskNotFoundError, TaskFullError, StaleVersionError, InTheFutureError for an instant more
-        than 60 s ahead, and ValidationError for one before the start of the running timer.
+        A timer that already runs on the task stays unchanged. Raises TaskNotFoundError, TaskFullError,
+        StaleVersionError, InTheFutureError for an instant more than 60 seconds ahead, and ValidationError
+        for an instant before the start of the running timer.
         """
         task_id = require_task_id(to.task_id)
-        clamp_to_now(to.at, pointer="#/at")  # a wrong instant is told before all else
+        clamp_to_now(to.at, pointer="#/at")  # reports an invalid instant before any other error
 
-        async def do(work: Attempt) -> Versioned:
-            async def attempt() -> Versioned | None:
-                done = await self._done_before(user, work)
-                if done is not None:
-                    return done
+        async def run_attempt(attempt: Attempt) -> Versioned:
+            async def try_switch() -> Versioned | None:
+                earlier = await self._find_switched(user, attempt)
+                if earlier is not None:
+                    return earlier
                 running, target = await Task.find_running(user.id), require_task(await Task.find_live(user.id, task_id))
                 require_version(if_match, (running or target)["version"])
                 if "active" in target:
-                    return _switched(None, target)
+                    return _response(None, target)
                 await require_timer_capacity(target)
-                # At each try anew: a timer that has ended since the try before must not share time with this one.
+                # Computed in each try: a timer that was stopped since the last try must not overlap this one.
                 at = clamp_to_now(to.at, pointer="#/at")
                 if running is None:
-                    return await self._start(user, work, to, target, at)
+                    return await self._start(user, attempt, to, target, at)
                 require_end_after_start(running["active"], to.at, pointer="#/at")
                 entry = await build_ended_entry(user, running, ended_at=at, overlap=overlap)
-                return await self._stop_and_start(user, work, to, running, entry, target)
+                return await self._stop_and_start(user, attempt, to, running, entry, target)
 
-            return await retry_transaction(attempt)
+            return await retry_transaction(try_switch)
 
-        return await run_once(user, request_key, do)
+        return await run_once(user, request_key, run_attempt)
 
     async def _stop_and_start(
-        self, user: ActingUser, work: Attempt, to: TimerSwitch, running: Row, entry: Row, target: Row
+        self, user: ActingUser, attempt: Attempt, to: TimerSwitch, running: Row, entry: Row, target: Row
     ) -> Versioned | None:
-        await work.save_subject(entry["id"])
-        left = await Task.stop_timer(running, entry, {})
-        if left is None:
+        await attempt.save_subject(entry["id"])
+        source = await Task.stop_timer(running, entry, {})
+        if source is None:
             return None
-        stopped = read_stopped(left, entry, utc_now())
-        return await self._start(user, work, to, target, aware_utc(entry["ended_at"]), stopped)
+        stopped = read_stopped(source, entry, utc_now())
+        return await self._start(user, attempt, to, target, aware_utc(entry["ended_at"]), stopped)
 
     async def _start(
         self,
         user: ActingUser,
-        work: Attempt,
+        attempt: Attempt,
         to: TimerSwitch,
         target: Row,
         at: datetime,
         stopped: TimerStopResult | None = None,
     ) -> Versioned | None:
         new = TimerStart(task_id=to.task_id, note=to.note)
-        entry = new_timer_entry(user, target, work.new_id(), new, at)
+        entry = new_timer_entry(user, target, attempt.new_id(), new, at)
         started = await Task.start_timer(target, entry)
-        return None if started is None else _switched(stopped, started)
+        return None if started is None else _response(stopped, started)
 
-    async def _done_before(self, user: ActingUser, work: Attempt) -> Versioned | None:
-        """What an earlier try of this request has done."""
-        started = await find_created_earlier(user, work)
+    async def _find_switched(self, user: ActingUser, attempt: Attempt) -> Versioned | None:
+        """Return the response of a switch that an earlier attempt of this request completed, or None."""
+        started = await find_created_earlier(user, attempt)
         if started is None:
             return None
-        ended = await find_entry_anywhere(user, work.subject_id) if work.subject_id else None
+        ended = await find_entry_anywhere(user, attempt.subject_id) if attempt.subject_id else None
         stopped = read_stopped(*ended, utc_now()) if ended else None
-        return _switched(stopped, {**started[0], "active": started[1]})
+        return _response(stopped, {**started[0], "active": started[1]})
 
 
-def _switched(stopped: TimerStopResult | None, started: Row) -> Versioned:
+def _response(stopped: TimerStopResult | None, started: Row) -> Versioned:
     return Versioned({"stopped": stopped, "started": read_timer(started, utc_now())}, started["version"])
 
 

@@ -1,4 +1,4 @@
-"""Tags: what there are, and renaming one wherever it stands."""
+"""The service of tags, which exist only on tasks and time entries."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -19,57 +19,57 @@ from services.common.values.versions import Versioned
 from services.tracking.schemas.tags import TagPage, TagRead, TagRename, TagRenameResult
 
 MAX_RENAME_ROUNDS = 5
-"""How often a renaming looks for what has the tag, or has it again: not for ever beside a client that adds it."""
+"""How often a rename searches for tasks with the old tag. The limit ends it when a client keeps adding the tag."""
 
 
 class TagService:
     """The tags on the tasks and the entries of the acting user."""
 
     async def list_tags(self, user: ActingUser, *, query: PageQuery) -> TagPage:
-        """A page of the user's tags, by name. Raises InvalidCursorError."""
+        """Return a page of the user's tags, sorted by name. Raises InvalidCursorError."""
         scope = cursor_scope("tags", user.id, query)
         after = None if query.cursor is None else decode_cursor(query.cursor, scope=scope).value
-        of_tasks = await count_tasks_by_tag(user.id, after=after, limit=query.limit + 1)
-        of_entries = await count_entries_by_tag(user.id, after=after, limit=query.limit + 1)
-        # The first names of all are among the first of either.
-        found: list[TagRead] = [
-            {"name": name, "task_count": of_tasks.get(name, 0), "entry_count": of_entries.get(name, 0)}
-            for name in sorted(of_tasks.keys() | of_entries.keys())[: query.limit + 1]
+        tasks = await count_tasks_by_tag(user.id, after=after, limit=query.limit + 1)
+        entries = await count_entries_by_tag(user.id, after=after, limit=query.limit + 1)
+        # The first names of the union are among the first names of each.
+        tags: list[TagRead] = [
+            {"name": name, "task_count": tasks.get(name, 0), "entry_count": entries.get(name, 0)}
+            for name in sorted(tasks.keys() | entries.keys())[: query.limit + 1]
         ]
-        items, next_cursor = page_of(found, limit=query.limit, position=lambda tag: Position(tag["name"]), scope=scope)
+        items, next_cursor = page_of(tags, limit=query.limit, position=lambda tag: Position(tag["name"]), scope=scope)
         return {"items": items, "next_cursor": next_cursor}
 
     async def rename(self, user: ActingUser, *, rename: TagRename, request_key: RequestKey | None) -> Versioned:
-        """How much was changed: in all tasks, the trash included, and their entries, ended or running.
+        """Rename a tag in all tasks, the trash included, and in their ended and running entries.
 
-        Each task is changed as a whole, exactly as it was read, or read again: nothing that happens
-        meanwhile is lost. Asked again, it goes on where it was interrupted.
+        Returns the number of changed tasks and entries. Each task is updated at the version that was read,
+        so that no concurrent change is lost. A retry continues where the rename was interrupted.
         """
 
-        async def do(_: Attempt) -> Versioned:
+        async def run_attempt(_: Attempt) -> Versioned:
             return Versioned(await self._rename(user, rename), None)
 
-        return await run_once(user, request_key, do)
+        return await run_once(user, request_key, run_attempt)
 
     async def _rename(self, user: ActingUser, rename: TagRename) -> TagRenameResult:
         tasks = entries = 0
         spellings = _TagRenaming.of(rename).spellings
         for _ in range(MAX_RENAME_ROUNDS if spellings else 0):
-            found = await find_task_ids_with_tag(user.id, spellings)
-            if not found:
+            task_ids = await find_task_ids_with_tag(user.id, spellings)
+            if not task_ids:
                 break
-            for task_id in found:
-                changed = await _rename_in_task(user.id, task_id, rename)
-                tasks, entries = tasks + changed[0], entries + changed[1]
+            for task_id in task_ids:
+                task_count, entry_count = await _rename_in_task(user.id, task_id, rename)
+                tasks, entries = tasks + task_count, entries + entry_count
         return {"tasks": tasks, "entries": entries}
 
 
 @dataclass(frozen=True, slots=True)
 class _TagRenaming:
-    """The tag as it may be stored, and what it becomes.
+    """The spellings of the old tag, and the new tag.
 
-    An earlier version stored a tag in the Unicode form in which it was typed: renaming it finds both, and renaming
-    it to itself brings them together.
+    An earlier version stored tags without Unicode normalization. A rename finds both forms, and renaming a tag
+    to itself normalizes it.
     """
 
     spellings: frozenset[str]
@@ -77,17 +77,17 @@ class _TagRenaming:
 
     @classmethod
     def of(cls, rename: TagRename) -> Self:
-        naive_utc = {rename.old, unicodedata.normalize("NFD", rename.old)}
-        return cls(frozenset(naive_utc - {rename.new}), rename.new)
+        spellings = {rename.old, unicodedata.normalize("NFD", rename.old)}
+        return cls(frozenset(spellings - {rename.new}), rename.new)
 
-    def stands_in(self, tags: list[str]) -> bool:
+    def applies_to(self, tags: list[str]) -> bool:
         return not self.spellings.isdisjoint(tags)
 
 
 async def _rename_in_task(user_id: ObjectId, task_id: ObjectId, rename: TagRename) -> tuple[int, int]:
-    """How many changed: of the task's own tags, and of its entries."""
+    """Rename the tag in one task. Return 1 or 0 for the task's own tags, and the number of changed entries."""
 
-    async def attempt() -> tuple[int, int] | None:
+    async def try_rename() -> tuple[int, int] | None:
         task = await Task.find_any_with_entries(user_id, task_id)
         if task is None:
             return 0, 0
@@ -97,29 +97,29 @@ async def _rename_in_task(user_id: ObjectId, task_id: ObjectId, rename: TagRenam
         ended = zip(task["time_entries"], fields.get("time_entries", ()), strict=False)
         return int("tags" in fields), sum(new is not old for old, new in ended) + int("active" in fields)
 
-    return await retry_on_conflict(attempt)
+    return await retry_on_conflict(try_rename)
 
 
 def _renamed_fields(task: Row, rename: _TagRenaming) -> Row:
-    """The fields of the task in which the tag stands, as they are without it."""
+    """Return the new values of the fields that contain the tag."""
     fields: Row = {}
-    if rename.stands_in(task["tags"]):
-        fields["tags"] = _renamed(task["tags"], rename)
-    if "active" in task and rename.stands_in(task["active"]["tags"]):
+    if rename.applies_to(task["tags"]):
+        fields["tags"] = _renamed_tags(task["tags"], rename)
+    if "active" in task and rename.applies_to(task["active"]["tags"]):
         fields["active"] = _renamed_entry(task["active"], rename)
-    if any(rename.stands_in(entry["tags"]) for entry in task["time_entries"]):
+    if any(rename.applies_to(entry["tags"]) for entry in task["time_entries"]):
         fields["time_entries"] = [_renamed_entry(entry, rename) for entry in task["time_entries"]]
     return fields
 
 
 def _renamed_entry(entry: Row, rename: _TagRenaming) -> Row:
-    if not rename.stands_in(entry["tags"]):
+    if not rename.applies_to(entry["tags"]):
         return entry
-    return {**entry, "tags": _renamed(entry["tags"], rename), "updated_at": naive_utc(utc_now())}
+    return {**entry, "tags": _renamed_tags(entry["tags"], rename), "updated_at": naive_utc(utc_now())}
 
 
-def _renamed(tags: list[str], rename: _TagRenaming) -> list[str]:
-    """The tags in their order, each once."""
+def _renamed_tags(tags: list[str], rename: _TagRenaming) -> list[str]:
+    """Return the tags in their order, without duplicates."""
     return list(dict.fromkeys(rename.new if tag in rename.spellings else tag for tag in tags))
 
 

@@ -1,4 +1,4 @@
-"""Tasks: making, listing, reading, changing, the trash."""
+"""The service of tasks, with the trash."""
 
 from typing import Any
 
@@ -25,18 +25,19 @@ from services.tracking.schemas.tasks import (
 from services.tracking.stop import build_ended_entry
 from services.tracking.task_list import list_tasks
 
-_STOPS_THE_TIMER = ("pending", "completed")
+_STOPPING_STATUSES = ("pending", "completed")
+"""A task that gets one of these statuses stops its timer."""
 
 
 class TaskNotFoundError(NotFoundError):
-    """There is no such task, or it is in the trash, or somebody else's."""
+    """The task does not exist, is in the trash, or belongs to another user."""
 
     code = "task_not_found"
     detail = "There is no such task."
 
 
 def require_task_id(text: str) -> ObjectId:
-    """The id of a task. Raises TaskNotFoundError when it is no id at all."""
+    """Parse the id of a task. Raises TaskNotFoundError when the text is not an id."""
     task_id = object_id(text)
     if task_id is None:
         raise TaskNotFoundError
@@ -44,31 +45,36 @@ def require_task_id(text: str) -> ObjectId:
 
 
 def require_task(task: Row | None) -> Row:
-    """The task that was read. Raises TaskNotFoundError when there was none."""
+    """Return the task. Raises TaskNotFoundError when it is None."""
     if task is None:
         raise TaskNotFoundError
     return task
 
 
 class TaskService:
-    """The tasks of the acting user. Somebody else's are not found."""
+    """The tasks of the acting user. The tasks of other users are not found."""
 
     async def create(self, user: ActingUser, *, new: TaskCreate, request_key: RequestKey | None) -> Versioned:
-        """The new task; it is billable if its project is, unless it says otherwise.
+        """Create a task. `billable` defaults to that of the project.
 
-        Raises ValidationError when there is no such project.
+        Raises ValidationError when the project does not exist.
         """
         return await run_once(
-            user, request_key, lambda work: self.create_with_id(user, new, task_id=work.new_id(), retried=work.is_retry)
+            user,
+            request_key,
+            lambda attempt: self.create_with_id(user, new, task_id=attempt.new_id(), is_retry=attempt.is_retry),
         )
 
-    async def create_with_id(self, user: ActingUser, new: TaskCreate, *, task_id: ObjectId, retried: bool) -> Versioned:
-        """The new task, of this id; a try that is not the first finds what an earlier one has made."""
-        made = await Task.find_any(user.id, task_id) if retried else None
-        if made is not None:
-            made = await self._leave_deleted_project(made, made)  # the earlier try may not have come to that
-            return Versioned(read_task(made), made["version"], created=True)
-        fields = _as_stored(new.model_dump())
+    async def create_with_id(
+        self, user: ActingUser, new: TaskCreate, *, task_id: ObjectId, is_retry: bool
+    ) -> Versioned:
+        """Create a task with this id. A retry returns the task that an earlier attempt created."""
+        existing = await Task.find_any(user.id, task_id) if is_retry else None
+        if existing is not None:
+            # The earlier attempt may have been interrupted before this step.
+            existing = await self._leave_deleted_project(existing, existing)
+            return Versioned(read_task(existing), existing["version"], created=True)
+        fields = _to_stored(new.model_dump())
         if new.project_id is not None:
             project = await require_referenced_project(user, new.project_id)
             fields["project_id"] = project["_id"]
@@ -78,12 +84,12 @@ class TaskService:
         return Versioned(read_task(task), task["version"], created=True)
 
     async def list_tasks(self, user: ActingUser, *, query: TaskQuery) -> TaskPage:
-        """A page of the user's tasks. Raises InvalidCursorError."""
+        """Return a page of the user's tasks. Raises InvalidCursorError."""
         tasks, next_cursor = await list_tasks(user.id, query)
         return {"items": [read_task(task) for task in tasks], "next_cursor": next_cursor}
 
     async def get(self, user: ActingUser, *, task_id: str) -> Versioned:
-        """The task with its newest entries. Raises TaskNotFoundError."""
+        """Return the task with its newest entries. Raises TaskNotFoundError."""
         task = require_task(await Task.find_live_with_entries(user.id, require_task_id(task_id)))
         return Versioned(read_task_with_entries(task), task["version"])
 
@@ -95,89 +101,91 @@ class TaskService:
         change: TaskUpdate,
         if_match: VersionCondition | None,
     ) -> Versioned:
-        """The task with the fields that were sent changed; completing it, or setting it to pending, stops its timer.
+        """Update the fields that were sent. Completing the task, or setting it to pending, stops its timer.
 
         Raises TaskNotFoundError, StaleVersionError when If-Match names another version, or
-        ValidationError when there is no such project.
+        ValidationError when the project does not exist.
         """
-        wanted, fields = require_task_id(task_id), _as_stored(change.model_dump(exclude_unset=True))
+        parsed_id, fields = require_task_id(task_id), _to_stored(change.model_dump(exclude_unset=True))
         if change.project_id is not None:
-            require_task(await Task.find_live(user.id, wanted))
+            require_task(await Task.find_live(user.id, parsed_id))
             fields["project_id"] = (await require_referenced_project(user, change.project_id))["_id"]
         if fields and if_match is None and "status" not in fields:
-            # What depends on nothing that was read needs no reading: nobody else's change can be in its way.
-            task = require_task(await Task.update_fields(user.id, wanted, fields))
+            # These fields do not depend on the stored task, so that no read and no version is needed.
+            task = require_task(await Task.update_fields(user.id, parsed_id, fields))
         else:
-            task = await self._change_as_read(user, wanted, fields, if_match)
+            task = await self._update_at_version(user, parsed_id, fields, if_match)
         task = await self._leave_deleted_project(task, fields)
         return Versioned(read_task(task), task["version"])
 
     async def trash(self, user: ActingUser, *, task_id: str, if_match: VersionCondition | None) -> None:
-        """Moves the task to the trash, and stops its timer. Raises TaskNotFoundError or StaleVersionError."""
+        """Move the task to the trash and stop its timer. Raises TaskNotFoundError or StaleVersionError."""
         fields = {"deleted_at": naive_utc(utc_now())}
-        await self._change_as_read(user, require_task_id(task_id), fields, if_match)
+        await self._update_at_version(user, require_task_id(task_id), fields, if_match)
 
     async def is_in_trash(self, user: ActingUser, *, task_id: str) -> bool:
-        """Whether it is there, and the user's."""
+        """Return whether the user has this task in the trash."""
         task = await Task.find_any(user.id, require_task_id(task_id))
         return task is not None and task["deleted_at"] is not None
 
     async def restore(
         self, user: ActingUser, *, task_id: str, if_match: VersionCondition | None, request_key: RequestKey | None
     ) -> Versioned:
-        """The task, back from the trash; one that is not there stays as it is.
+        """Restore the task from the trash. A task that is not in the trash is returned unchanged.
 
         Raises TaskNotFoundError or StaleVersionError.
         """
-        wanted = require_task_id(task_id)
+        parsed_id = require_task_id(task_id)
 
-        async def attempt(work: Attempt) -> Versioned | None:
-            task = require_task(await Task.find_any(user.id, wanted))
-            if task["deleted_at"] or not work.is_retry:  # else an earlier try may have made the version that stands
+        async def try_restore(attempt: Attempt) -> Versioned | None:
+            task = require_task(await Task.find_any(user.id, parsed_id))
+            # An earlier attempt may have restored the task and so changed its version.
+            if task["deleted_at"] or not attempt.is_retry:
                 require_version(if_match, task["version"])
             restored = await Task.update_at_version(task, {"deleted_at": None}) if task["deleted_at"] else task
             return None if restored is None else Versioned(read_task(restored), restored["version"])
 
-        return await run_once(user, request_key, lambda work: retry_on_conflict(lambda: attempt(work)))
+        return await run_once(user, request_key, lambda attempt: retry_on_conflict(lambda: try_restore(attempt)))
 
-    async def _change_as_read(
+    async def _update_at_version(
         self, user: ActingUser, task_id: ObjectId, fields: Row, if_match: VersionCondition | None
     ) -> Row:
-        """Changes exactly the version that was read, and reads again when another change came between."""
+        """Update the version that was read, and retry after a concurrent change."""
 
-        async def attempt() -> Row | None:
+        async def try_update() -> Row | None:
             task = require_task(await Task.find_live(user.id, task_id))
             require_version(if_match, task["version"])
             if not fields:
                 return task
             changes = {**fields, **_completion(task, fields)}
-            if "active" in task and _ends_the_timer(fields):
-                # By what the task is after this very change: its project may be another one.
+            if "active" in task and _stops_timer(fields):
+                # The entry is built from the updated task, because the same request may change its project.
                 entry = await build_ended_entry(user, {**task, **changes}, ended_at=utc_now())
                 return await Task.stop_timer(task, entry, changes)
             return await Task.update_at_version(task, changes)
 
-        return await retry_on_conflict(attempt)
+        return await retry_on_conflict(try_update)
 
     @staticmethod
     async def _leave_deleted_project(task: Row, written: Row) -> Row:
-        """The task, taken out of the project that was just written into it if that is being deleted.
+        """Remove the task from the project that was just written to it, if that project is being deleted.
 
-        Either the deletion, which marks the project first, finds the task; or it is seen here.
+        A deletion marks the project before it searches for its tasks. So either the deletion finds the task,
+        or the mark is found here.
         """
         project_id = written.get("project_id")
         if project_id is None or await Project.confirm_live(task["user_id"], project_id):
             return task
-        left = await Task.remove_from_project(task["user_id"], task["_id"], project_id)
-        return left or require_task(await Task.find_any(task["user_id"], task["_id"]))
+        updated = await Task.remove_from_project(task["user_id"], task["_id"], project_id)
+        return updated or require_task(await Task.find_any(task["user_id"], task["_id"]))
 
 
-def _ends_the_timer(fields: Row) -> bool:
-    return "deleted_at" in fields or fields.get("status") in _STOPS_THE_TIMER
+def _stops_timer(fields: Row) -> bool:
+    return "deleted_at" in fields or fields.get("status") in _STOPPING_STATUSES
 
 
 def _completion(task: Row, fields: Row) -> Row:
-    """When the task was completed: kept while it stays so, gone when it is not."""
+    """Return the update of `completed_at`. A task that stays completed keeps its value."""
     if "status" not in fields:
         return {}
     if fields["status"] != "completed":
@@ -185,7 +193,7 @@ def _completion(task: Row, fields: Row) -> Row:
     return {"completed_at": task["completed_at"] or naive_utc(utc_now())}
 
 
-def _as_stored(fields: dict[str, Any]) -> Row:
+def _to_stored(fields: dict[str, Any]) -> Row:
     if fields.get("due_at") is not None:
         fields["due_at"] = naive_utc(fields["due_at"])
     return fields

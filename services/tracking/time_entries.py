@@ -1,4 +1,4 @@
-"""The time entries of a task: written down, corrected, split, moved, deleted and brought back."""
+"""The service of time entries."""
 
 from typing import Any
 
@@ -31,34 +31,37 @@ from services.tracking.tasks import require_task, require_task_id
 
 
 class TimerRunningError(ConflictError):
-    """The entry is a running timer's."""
+    """The entry belongs to the running timer."""
 
     code = "timer_running"
-    detail = "The timer of this entry is running: stop it first, or change it by PATCH /timer."
+    detail = "The timer of this entry is running. Stop it first, or update it with PATCH /timer."
 
 
 class TimeEntryService:
-    """The time entries of the acting user. Somebody else's are not found.
+    """The time entries of the acting user. The entries of other users are not found.
 
-    Each change is of exactly the version of the task that was read, and is tried again on the next
-    one: what others change meanwhile is never lost.
+    Each write updates the version of the task that was read, and is retried after a concurrent change.
+    So no concurrent change is lost.
     """
 
     async def list_entries(self, user: ActingUser, *, query: EntryQuery) -> EntryPage:
-        """A page of the entries of all tasks. Raises ValidationError or InvalidCursorError."""
+        """Return a page of the entries of all tasks. Raises ValidationError or InvalidCursorError."""
         return await list_entries(user, query)
 
     async def list_task_entries(self, user: ActingUser, *, task_id: str, query: PageQuery) -> EntryPage:
-        """A page of the entries of a task, newest first. Raises TaskNotFoundError or InvalidCursorError."""
+        """Return a page of the entries of a task, newest first. Raises TaskNotFoundError or InvalidCursorError."""
         task = require_task(await Task.find_live(user.id, require_task_id(task_id)))
         return await list_task_entries(user, task["_id"], query)
 
     async def get(self, user: ActingUser, *, task_id: str, entry_id: str) -> Versioned:
-        """The entry, ended or running, with its task's version. Raises TaskNotFoundError or EntryNotFoundError."""
-        wanted, meant = require_task_id(task_id), require_entry_id(entry_id)
-        task = require_task(await Task.find_with_entry(user.id, wanted, meant))
-        entry = _running(task, meant) or _ended(task)
-        return Versioned(read_entry(str(task["_id"]), entry), task["version"])
+        """Return the entry, ended or running, with the version of its task.
+
+        Raises TaskNotFoundError or EntryNotFoundError.
+        """
+        parsed_id = require_entry_id(entry_id)
+        task = require_task(await Task.find_with_entry(user.id, require_task_id(task_id), parsed_id))
+        entry = _running_entry(task, parsed_id) or _require_ended_entry(task)
+        return _response(task, entry)
 
     async def create(
         self,
@@ -70,27 +73,31 @@ class TimeEntryService:
         if_match: VersionCondition | None,
         request_key: RequestKey | None,
     ) -> Versioned:
-        """The new entry. Raises TaskNotFoundError, TaskFullError, OverlapError, StaleVersionError, InTheFutureError."""
-        wanted, span, policy = require_task_id(task_id), new_entry_interval(new), effective_policy(user, overlap)
+        """Create a manual entry.
 
-        async def do(work: Attempt) -> Versioned:
-            entry_id = work.new_id()
+        Raises TaskNotFoundError, TaskFullError, OverlapError, StaleVersionError, ValidationError or InTheFutureError.
+        """
+        parsed_id, interval = require_task_id(task_id), new_entry_interval(new)
+        policy = effective_policy(user, overlap)
 
-            async def attempt() -> Versioned | None:
-                made = await find_created_earlier(user, work)
-                if made is not None:
-                    return _read(*made, created=True)
-                task = require_task(await Task.find_live(user.id, wanted))
+        async def run_attempt(attempt: Attempt) -> Versioned:
+            entry_id = attempt.new_id()
+
+            async def try_create() -> Versioned | None:
+                earlier = await find_created_earlier(user, attempt)
+                if earlier is not None:
+                    return _response(*earlier, created=True)
+                task = require_task(await Task.find_live(user.id, parsed_id))
                 require_version(if_match, task["version"])
                 await require_entry_capacity(task)
-                overlaps = await check_overlaps(user, policy, span)
-                entry = await _manual_entry(user, task, entry_id, new, span)
-                changed = await Task.add_entry(task, entry)
-                return None if changed is None else _read(changed, entry, overlaps, created=True)
+                overlaps = await check_overlaps(user, policy, interval)
+                entry = await _build_manual_entry(user, task, entry_id, new, interval)
+                updated = await Task.add_entry(task, entry)
+                return None if updated is None else _response(updated, entry, overlaps, created=True)
 
-            return await run_with_policy(policy, attempt)
+            return await run_with_policy(policy, try_create)
 
-        return await run_once(user, request_key, do)
+        return await run_once(user, request_key, run_attempt)
 
     async def update(
         self,
@@ -102,40 +109,40 @@ class TimeEntryService:
         overlap: OverlapPolicy | None,
         if_match: VersionCondition | None,
     ) -> Versioned:
-        """The entry with the fields that were sent changed.
+        """Update the fields of an ended entry that were sent.
 
         Raises TaskNotFoundError, EntryNotFoundError, TimerRunningError, TaskFullError, OverlapError,
         StaleVersionError, ValidationError or InTheFutureError.
         """
         fields, policy = change.model_dump(exclude_unset=True), effective_policy(user, overlap)
 
-        async def attempt() -> Versioned | None:
-            task, entry = await _read_ended(user, task_id, entry_id, if_match)
+        async def try_update() -> Versioned | None:
+            task, entry = await _find_ended_entry(user, task_id, entry_id, if_match)
             if not fields:
-                return _read(task, entry, no_overlaps(policy))
-            span = updated_interval(entry, fields)
-            overlaps = await self._overlaps_of_change(user, policy, entry, span)
-            changed = {**entry, **await _changes(user, task, entry, fields, span)}
-            await require_update_capacity(task, entry, changed)
-            done = await Task.replace_entry(task, changed)
-            return _read(_next(task), changed, overlaps) if done else None
+                return _response(task, entry, no_overlaps(policy))
+            interval = updated_interval(entry, fields)
+            overlaps = await self._check_update(user, policy, entry, interval)
+            updated = {**entry, **await _changes(user, task, entry, fields, interval)}
+            await require_update_capacity(task, entry, updated)
+            is_replaced = await Task.replace_entry(task, updated)
+            return _response(_next_version(task), updated, overlaps) if is_replaced else None
 
-        return await run_with_policy(policy, attempt)
+        return await run_with_policy(policy, try_update)
 
     async def delete(self, user: ActingUser, *, task_id: str, entry_id: str, if_match: VersionCondition | None) -> None:
-        """Takes the entry out of its task; it can be brought back for 30 days.
+        """Delete an ended entry. It can be restored for 30 days.
 
         Raises TaskNotFoundError, EntryNotFoundError, TimerRunningError or StaleVersionError.
         """
 
-        async def attempt() -> bool | None:
-            task, entry = await _read_ended(user, task_id, entry_id, if_match)
+        async def try_delete() -> bool | None:
+            task, entry = await _find_ended_entry(user, task_id, entry_id, if_match)
             if not await Task.remove_entry(task, entry["id"]):
                 return None
             await DeletedEntry.store(task, entry)
             return True
 
-        await retry_transaction(attempt)
+        await retry_transaction(try_delete)
 
     async def restore(
         self,
@@ -146,28 +153,28 @@ class TimeEntryService:
         if_match: VersionCondition | None,
         request_key: RequestKey | None,
     ) -> Versioned:
-        """The deleted entry or discarded timer, back in its task; one that is there already stays as it is.
+        """Restore a deleted entry or a discarded timer. An entry that is not deleted is returned unchanged.
 
         Raises EntryNotFoundError, TaskNotFoundError, TaskFullError, OverlapError or StaleVersionError.
         """
-        meant, policy = require_entry_id(entry_id), effective_policy(user, overlap)
+        parsed_id, policy = require_entry_id(entry_id), effective_policy(user, overlap)
 
-        async def attempt(work: Attempt) -> Versioned | None:
-            deleted = await DeletedEntry.find_restorable(user.id, meant)
+        async def try_restore(attempt: Attempt) -> Versioned | None:
+            deleted = await DeletedEntry.find_restorable(user.id, parsed_id)
             if deleted is None:
-                # It may be an earlier try of this request that has brought it back, and so made the next version.
-                return await self._never_deleted(user, meant, policy, None if work.is_retry else if_match)
+                # An earlier attempt may have restored the entry and so changed the version of the task.
+                return await self._find_undeleted(user, parsed_id, policy, None if attempt.is_retry else if_match)
             task = require_task(await Task.find_live(user.id, deleted["task_id"]))
             require_version(if_match, task["version"])
             await require_entry_capacity(task)
             entry = {**deleted["entry"], "updated_at": naive_utc(utc_now())}
             overlaps = await check_overlaps(user, policy, entry_interval(entry))
-            changed = await Task.add_entry(task, entry)
-            if changed is None or not await DeletedEntry.remove(deleted):
+            updated = await Task.add_entry(task, entry)
+            if updated is None or not await DeletedEntry.remove(deleted):
                 return None
-            return _read(changed, entry, overlaps)
+            return _response(updated, entry, overlaps)
 
-        return await run_once(user, request_key, lambda work: retry_transaction(lambda: attempt(work)))
+        return await run_once(user, request_key, lambda attempt: retry_transaction(lambda: try_restore(attempt)))
 
     async def split(
         self,
@@ -180,30 +187,30 @@ class TimeEntryService:
         if_match: VersionCondition | None,
         request_key: RequestKey | None,
     ) -> Versioned:
-        """The two entries that the one becomes: the earlier keeps its id, the later has a new one.
+        """Split an entry in two at an instant. The first part keeps its id, the second gets a new one.
 
         Raises TaskNotFoundError, EntryNotFoundError, TimerRunningError, TaskFullError, OverlapError,
         StaleVersionError, or ValidationError for an instant that is not strictly inside.
         """
         policy = effective_policy(user, overlap)
 
-        async def do(work: Attempt) -> Versioned:
-            second_id = work.new_id()
+        async def run_attempt(attempt: Attempt) -> Versioned:
+            second_id = attempt.new_id()
 
-            async def attempt() -> Versioned | None:
-                made = await find_created_earlier(user, work)
-                if made is not None:
-                    return await self._find_split(user, entry_id, *made)
-                task, entry = await _read_ended(user, task_id, entry_id, if_match)
-                first, second = _halves(entry, split, second_id)
+            async def try_split() -> Versioned | None:
+                earlier = await find_created_earlier(user, attempt)
+                if earlier is not None:
+                    return await self._find_split(user, entry_id, *earlier)
+                task, entry = await _find_ended_entry(user, task_id, entry_id, if_match)
+                first, second = _split(entry, split, second_id)
                 await require_entry_capacity(task)
-                overlaps = await check_overlaps(user, policy, entry_interval(entry), but=entry["id"])
-                done = await Task.split_entry(task, first, second)
-                return _read_split(_next(task), first, second, overlaps) if done else None
+                overlaps = await check_overlaps(user, policy, entry_interval(entry), exclude_id=entry["id"])
+                is_split = await Task.split_entry(task, first, second)
+                return _split_response(_next_version(task), first, second, overlaps) if is_split else None
 
-            return await run_with_policy(policy, attempt)
+            return await run_with_policy(policy, try_split)
 
-        return await run_once(user, request_key, do)
+        return await run_once(user, request_key, run_attempt)
 
     async def move(
         self,
@@ -216,91 +223,95 @@ class TimeEntryService:
         if_match: VersionCondition | None,
         request_key: RequestKey | None,
     ) -> Versioned:
-        """The entry, now in another task; it keeps its id and all that it says.
+        """Move an entry to another task in one transaction. It keeps its id and all its fields.
 
         Raises TaskNotFoundError, EntryNotFoundError, TimerRunningError, TaskFullError, OverlapError
         or StaleVersionError.
         """
         target_id, policy = require_task_id(move.task_id), effective_policy(user, overlap)
 
-        async def do(work: Attempt) -> Versioned:
-            async def attempt() -> Versioned | None:
+        async def run_attempt(attempt: Attempt) -> Versioned:
+            async def try_move() -> Versioned | None:
                 target = require_task(await Task.find_with_entry(user.id, target_id, require_entry_id(entry_id)))
-                if work.is_retry and target["time_entries"]:
-                    return _read(target, target["time_entries"][0])
-                task, entry = await _read_ended(user, task_id, entry_id, if_match)
+                if attempt.is_retry and target["time_entries"]:
+                    return _response(target, target["time_entries"][0])
+                task, entry = await _find_ended_entry(user, task_id, entry_id, if_match)
                 if task["_id"] == target_id:
-                    return _read(task, entry, no_overlaps(policy))
+                    return _response(task, entry, no_overlaps(policy))
                 await require_entry_capacity(target)
-                overlaps = await check_overlaps(user, policy, entry_interval(entry), but=entry["id"])
+                overlaps = await check_overlaps(user, policy, entry_interval(entry), exclude_id=entry["id"])
                 moved = {**entry, "updated_at": naive_utc(utc_now())}
-                changed = await Task.add_entry(target, moved)
-                if changed is None or not await Task.remove_entry(task, entry["id"]):
+                updated = await Task.add_entry(target, moved)
+                if updated is None or not await Task.remove_entry(task, entry["id"]):
                     return None
-                return _read(changed, moved, overlaps)
+                return _response(updated, moved, overlaps)
 
-            return await retry_transaction(attempt)
+            return await retry_transaction(try_move)
 
-        return await run_once(user, request_key, do)
+        return await run_once(user, request_key, run_attempt)
 
-    async def _overlaps_of_change(
-        self, user: ActingUser, policy: OverlapPolicy, entry: Row, span: Interval
+    async def _check_update(
+        self, user: ActingUser, policy: OverlapPolicy, entry: Row, interval: Interval
     ) -> list[OverlapRead] | None:
-        """An entry that keeps its time is not checked: what it says can be corrected whatever it overlaps."""
-        if span == entry_interval(entry):
+        """Check the new interval for overlaps. An update that does not change the interval is never refused."""
+        if interval == entry_interval(entry):
             return no_overlaps(policy)
-        return await check_overlaps(user, policy, span, but=entry["id"])
+        return await check_overlaps(user, policy, interval, exclude_id=entry["id"])
 
-    async def _never_deleted(
+    async def _find_undeleted(
         self, user: ActingUser, entry_id: ObjectId, policy: OverlapPolicy, if_match: VersionCondition | None
     ) -> Versioned:
+        """Return an entry that is not deleted. Raises EntryNotFoundError or StaleVersionError."""
         task = await Task.find_with_ended_entry(user.id, entry_id, task_id=None)
         if task is None:
             raise EntryNotFoundError
         require_version(if_match, task["version"])
-        return _read(task, task["time_entries"][0], no_overlaps(policy))
+        return _response(task, task["time_entries"][0], no_overlaps(policy))
 
     async def _find_split(self, user: ActingUser, first_id: str, task: Row, second: Row) -> Versioned:
+        """Return the response of a split that an earlier attempt of this request completed."""
         first = await find_entry_anywhere(user, require_entry_id(first_id))
         if first is None:
             raise EntryNotFoundError
-        return _read_split(task, first[1], second, None)
+        return _split_response(task, first[1], second, None)
 
 
-def _running(task: Row, entry_id: ObjectId) -> Row | None:
+def _running_entry(task: Row, entry_id: ObjectId) -> Row | None:
     active: Row | None = task.get("active")
     return active if active is not None and active["id"] == entry_id else None
 
 
-def _ended(task: Row) -> Row:
-    """The ended entry that the task was read with. Raises EntryNotFoundError when it holds no such entry."""
+def _require_ended_entry(task: Row) -> Row:
+    """Return the only ended entry of a task from Task.find_with_entry. Raises EntryNotFoundError without one."""
     if not task["time_entries"]:
         raise EntryNotFoundError
     entry: Row = task["time_entries"][0]
     return entry
 
 
-async def _read_ended(
+async def _find_ended_entry(
     user: ActingUser, task_id: str, entry_id: str, if_match: VersionCondition | None
 ) -> tuple[Row, Row]:
-    """The task and its entry that is to be changed."""
-    wanted, meant = require_task_id(task_id), require_entry_id(entry_id)
-    task = require_task(await Task.find_with_entry(user.id, wanted, meant))
-    if _running(task, meant):
+    """Return (task, entry) for an update of the entry. Raises TimerRunningError when the entry is running."""
+    parsed_task_id, parsed_id = require_task_id(task_id), require_entry_id(entry_id)
+    task = require_task(await Task.find_with_entry(user.id, parsed_task_id, parsed_id))
+    if _running_entry(task, parsed_id):
         raise TimerRunningError
-    entry = _ended(task)
+    entry = _require_ended_entry(task)
     require_version(if_match, task["version"])
     return task, entry
 
 
-async def _manual_entry(user: ActingUser, task: Row, entry_id: ObjectId, new: EntryCreate, span: Interval) -> Row:
+async def _build_manual_entry(
+    user: ActingUser, task: Row, entry_id: ObjectId, new: EntryCreate, interval: Interval
+) -> Row:
     billable = task["billable"] if new.billable is None else new.billable
     return TimeEntry.ended(
         entry_id,
         source="manual",
-        started_at=span.started_at,
-        ended_at=span.ended_at,
-        duration_seconds=span.seconds,
+        started_at=interval.started_at,
+        ended_at=interval.ended_at,
+        duration_seconds=interval.seconds,
         note=new.note,
         tags=new.tags,
         billable=billable,
@@ -309,41 +320,41 @@ async def _manual_entry(user: ActingUser, task: Row, entry_id: ObjectId, new: En
     )
 
 
-async def _changes(user: ActingUser, task: Row, entry: Row, fields: dict[str, Any], span: Interval) -> Row:
-    """What a change makes different: an entry that becomes billable takes its project's rate, if it has none yet."""
-    changed = {name: fields[name] for name in fields.keys() - {"started_at", "ended_at", "duration_seconds"}}
-    if changed.get("billable") and not entry["billable"] and entry["hourly_rate"] is None:
-        changed["hourly_rate"] = await hourly_rate_for(user.id, task["project_id"], billable=True)
-    return {**changed, **_timed(span), "updated_at": naive_utc(utc_now())}
+async def _changes(user: ActingUser, task: Row, entry: Row, fields: dict[str, Any], interval: Interval) -> Row:
+    """Return the changed fields. An entry without a rate that becomes billable gets the rate of its project."""
+    changes = {name: fields[name] for name in fields.keys() - {"started_at", "ended_at", "duration_seconds"}}
+    if changes.get("billable") and not entry["billable"] and entry["hourly_rate"] is None:
+        changes["hourly_rate"] = await hourly_rate_for(user.id, task["project_id"], billable=True)
+    return {**changes, **_interval_fields(interval), "updated_at": naive_utc(utc_now())}
 
 
-def _halves(entry: Row, split: EntrySplit, second_id: ObjectId) -> tuple[Row, Row]:
+def _split(entry: Row, split: EntrySplit, second_id: ObjectId) -> tuple[Row, Row]:
     before, after = split_interval(entry, split.at)
     now = naive_utc(utc_now())
-    first = {**entry, **_timed(before), "updated_at": now}
+    first = {**entry, **_interval_fields(before), "updated_at": now}
     second = {name: value for name, value in first.items() if name not in {"import_id", "import_key"}}
-    return first, {**second, **_timed(after), "id": second_id, "created_at": now}
+    return first, {**second, **_interval_fields(after), "id": second_id, "created_at": now}
 
 
-def _timed(span: Interval) -> Row:
+def _interval_fields(interval: Interval) -> Row:
     return {
-        "started_at": naive_utc(span.started_at),
-        "ended_at": naive_utc(span.ended_at),
-        "duration_seconds": span.seconds,
+        "started_at": naive_utc(interval.started_at),
+        "ended_at": naive_utc(interval.ended_at),
+        "duration_seconds": interval.seconds,
     }
 
 
-def _next(task: Row) -> Row:
-    """The task as a change of its entries leaves it, as far as an answer about an entry shows it."""
+def _next_version(task: Row) -> Row:
+    """Return the task with the version that an update of its entries gave it. Its counters are outdated."""
     return {**task, "version": task["version"] + 1}
 
 
-def _read(task: Row, entry: Row, overlaps: list[OverlapRead] | None = None, *, created: bool = False) -> Versioned:
+def _response(task: Row, entry: Row, overlaps: list[OverlapRead] | None = None, *, created: bool = False) -> Versioned:
     body = {**read_entry(str(task["_id"]), entry), **overlaps_member(overlaps)}
     return Versioned(body, task["version"], created=created)
 
 
-def _read_split(task: Row, first: Row, second: Row, overlaps: list[OverlapRead] | None) -> Versioned:
+def _split_response(task: Row, first: Row, second: Row, overlaps: list[OverlapRead] | None) -> Versioned:
     task_id = str(task["_id"])
     body = {"first": read_entry(task_id, first), "second": read_entry(task_id, second), **overlaps_member(overlaps)}
     return Versioned(body, task["version"])

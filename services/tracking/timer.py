@@ -1,4 +1,4 @@
-"""The timer: one a user, started and stopped each by one atomic update."""
+"""The service of the timer. A user has at most one; each start and stop is one atomic update."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -29,33 +29,33 @@ from services.tracking.tasks import require_task, require_task_id
 
 
 class NoRunningTimerError(NotFoundError):
-    """No timer of the user runs, or not that one."""
+    """No timer of the user is running, or not the one that was requested."""
 
     code = "no_running_timer"
     detail = "No timer is running."
 
 
 class TimerAlreadyRunningError(ConflictError):
-    """Another timer of the user runs; `running` shows it."""
+    """Another timer of the user is running. `running` shows it."""
 
     code = "timer_already_running"
-    detail = "A timer is already running: stop it first."
+    detail = "Another timer is already running. Stop it first."
 
 
 class NothingToResumeError(NotFoundError):
-    """No time of the user has been tracked yet."""
+    """The user has not tracked any time yet."""
 
     code = "nothing_to_resume"
-    detail = "There is nothing to resume: no time has been tracked yet."
+    detail = "There is nothing to resume, because no time has been tracked yet."
 
 
 class TimerService:
     """The timer of the acting user."""
 
     async def get(self, user: ActingUser) -> Versioned | None:
-        """The running timer, or None."""
+        """Return the running timer, or None."""
         task = await Task.find_running(user.id)
-        return None if task is None else _running(task)
+        return None if task is None else _timer_response(task)
 
     async def start(
         self,
@@ -66,12 +66,12 @@ class TimerService:
         if_match: VersionCondition | None,
         request_key: RequestKey | None,
     ) -> Versioned:
-        """The timer that now runs on the task: a new one, or the one that ran on this task already.
+        """Start a timer on the task, or return the one that already runs on this task.
 
         Raises TaskNotFoundError, TimerAlreadyRunningError, TaskFullError, StaleVersionError,
-        InTheFutureError for a start more than 60 s ahead, or OverlapError for one in the past.
+        InTheFutureError for a start more than 60 seconds ahead, or OverlapError for one in the past.
         """
-        return await run_once(user, request_key, lambda work: self._begin(user, new, overlap, if_match, work))
+        return await run_once(user, request_key, lambda attempt: self._start(user, new, overlap, if_match, attempt))
 
     async def stop(
         self,
@@ -82,36 +82,36 @@ class TimerService:
         if_match: VersionCondition | None,
         request_key: RequestKey | None,
     ) -> Versioned:
-        """The entry that has ended: the running one, or with `entry_id` that one, however often it is asked.
+        """Stop the timer and return the ended entry. With `entry_id`, a repeated call returns the same entry.
 
-        No rule refuses it. Raises NoRunningTimerError, EntryNotFoundError, TaskNotFoundError,
-        StaleVersionError, InTheFutureError for an end more than 60 s ahead, and ValidationError for
-        an end before the start; the timer then runs on.
+        Raises NoRunningTimerError, EntryNotFoundError, TaskNotFoundError, StaleVersionError,
+        InTheFutureError for an end more than 60 seconds ahead, and ValidationError for an end before the
+        start. After an error the timer is still running.
         """
         ended_at = clamp_to_now(stop.ended_at, pointer="#/ended_at")
         entry_id = require_entry_id(stop.entry_id) if stop.entry_id is not None else None
         task_id = require_task_id(stop.task_id) if stop.task_id is not None else None
 
-        async def do(work: Attempt) -> Versioned:
-            # Whoever has seen this timer stops this one and no other, also when somebody else is faster.
-            seen = work.subject_id
+        async def run_attempt(attempt: Attempt) -> Versioned:
+            # A try that has read a timer stops this one and no other, even after a concurrent stop and start.
+            target_id = attempt.subject_id
 
-            async def attempt() -> Versioned | None:
-                nonlocal seen
+            async def try_stop() -> Versioned | None:
+                nonlocal target_id
                 task = await Task.find_running(user.id)
-                if task is None or not _is_meant(task, entry_id or seen, task_id):
-                    return await self._already_ended(user, entry_id, seen=seen, task_id=task_id)
+                if task is None or not _is_requested(task, entry_id or target_id, task_id):
+                    return await self._find_stopped(user, entry_id, target_id=target_id, task_id=task_id)
                 require_version(if_match, task["version"])
-                seen = task["active"]["id"]
+                target_id = task["active"]["id"]
                 require_end_after_start(task["active"], stop.ended_at, pointer="#/ended_at")
                 entry = await build_ended_entry(user, task, ended_at=ended_at, overlap=overlap)
-                await work.save_subject(entry["id"])
+                await attempt.save_subject(entry["id"])
                 stopped = await Task.stop_timer(task, entry, {})
-                return None if stopped is None else _stopped(stopped, entry)
+                return None if stopped is None else _stopped_response(stopped, entry)
 
-            return await retry_on_conflict(attempt)
+            return await retry_on_conflict(try_stop)
 
-        return await run_once(user, request_key, do)
+        return await run_once(user, request_key, run_attempt)
 
     async def update(
         self,
@@ -121,48 +121,50 @@ class TimerService:
         overlap: OverlapPolicy | None,
         if_match: VersionCondition | None,
     ) -> Versioned:
-        """The running timer with the fields that were sent changed; it is corrected before it stops or not at all.
+        """Update the fields of the running timer that were sent. A timer that is stopped meanwhile is not updated.
 
-        Raises NoRunningTimerError, StaleVersionError, InTheFutureError for a start more than 60 s
+        Raises NoRunningTimerError, StaleVersionError, InTheFutureError for a start more than 60 seconds
         ahead, or OverlapError for one in the past.
         """
         fields = change.model_dump(exclude_unset=True)
-        policy, checked = effective_policy(user, overlap), "started_at" in fields
-        if checked:
+        policy, is_checked = effective_policy(user, overlap), "started_at" in fields
+        if is_checked:
             fields["started_at"] = naive_utc(clamp_to_now(fields["started_at"], pointer="#/started_at"))
-        seen: ObjectId | None = None
+        entry_id: ObjectId | None = None
 
-        async def attempt() -> Versioned | None:
-            nonlocal seen
-            task = await self._require_running(user, seen, if_match)
+        async def try_update() -> Versioned | None:
+            nonlocal entry_id
+            task = await self._require_running(user, entry_id, if_match)
             if not fields:
-                return _running(task, no_overlaps(policy))
-            seen = task["active"]["id"]
-            corrected = {**task["active"], **fields, "updated_at": naive_utc(utc_now())}
-            span = Interval(aware_utc(corrected["started_at"]), truncate_to_seconds(utc_now()))
-            overlaps = await check_overlaps(user, policy, span, but=seen) if checked else no_overlaps(policy)
-            changed = await Task.update_timer(task, corrected)
-            return None if changed is None else _running(changed, overlaps)
+                return _timer_response(task, no_overlaps(policy))
+            entry_id = task["active"]["id"]
+            entry = {**task["active"], **fields, "updated_at": naive_utc(utc_now())}
+            interval = Interval(aware_utc(entry["started_at"]), truncate_to_seconds(utc_now()))
+            overlaps = no_overlaps(policy)
+            if is_checked:
+                overlaps = await check_overlaps(user, policy, interval, exclude_id=entry_id)
+            updated = await Task.update_timer(task, entry)
+            return None if updated is None else _timer_response(updated, overlaps)
 
-        return await run_with_policy(policy if checked else "allow", attempt)
+        return await run_with_policy(policy if is_checked else "allow", try_update)
 
     async def discard(self, user: ActingUser, *, if_match: VersionCondition | None) -> None:
-        """Takes the running timer away; what it has tracked can be brought back for 30 days.
+        """Discard the running timer. The time it tracked can be restored for 30 days.
 
         Raises NoRunningTimerError or StaleVersionError.
         """
-        seen: ObjectId | None = None
+        entry_id: ObjectId | None = None
 
-        async def attempt() -> Row | None:
-            nonlocal seen
-            task = await self._require_running(user, seen, if_match)
-            seen = task["active"]["id"]
-            discarded = await Task.discard_timer(task)
-            if discarded is not None:
+        async def try_discard() -> Row | None:
+            nonlocal entry_id
+            task = await self._require_running(user, entry_id, if_match)
+            entry_id = task["active"]["id"]
+            updated = await Task.discard_timer(task)
+            if updated is not None:
                 await DeletedEntry.store(task, await build_ended_entry(user, task, ended_at=utc_now()))
-            return discarded
+            return updated
 
-        await retry_transaction(attempt)
+        await retry_transaction(try_discard)
 
     async def resume(
         self,
@@ -172,97 +174,99 @@ class TimerService:
         if_match: VersionCondition | None,
         request_key: RequestKey | None,
     ) -> Versioned:
-        """A new timer on the task that was tracked last, with the note, the tags and the billing of its last entry.
+        """Start a timer on the most recently tracked task, with the note, tags and billable flag of its last entry.
 
         Raises NothingToResumeError, TimerAlreadyRunningError, TaskFullError or StaleVersionError.
         """
 
-        async def do(work: Attempt) -> Versioned:
-            made = await _begun_before(user, work)
-            return made or await self._begin(user, await _once_more(user), overlap, if_match, work)
+        async def run_attempt(attempt: Attempt) -> Versioned:
+            earlier = await _find_started(user, attempt)
+            return earlier or await self._start(user, await _last_tracked(user), overlap, if_match, attempt)
 
-        return await run_once(user, request_key, do)
+        return await run_once(user, request_key, run_attempt)
 
-    async def _begin(
+    async def _start(
         self,
         user: ActingUser,
         new: TimerStart,
         overlap: OverlapPolicy | None,
         if_match: VersionCondition | None,
-        work: Attempt,
+        attempt: Attempt,
     ) -> Versioned:
-        task_id, entry_id = require_task_id(new.task_id), work.new_id()
-        clamp_to_now(new.started_at, pointer="#/started_at")  # a wrong instant is told before all else
+        task_id, entry_id = require_task_id(new.task_id), attempt.new_id()
+        clamp_to_now(new.started_at, pointer="#/started_at")  # reports an invalid instant before any other error
         policy = effective_policy(user, overlap)
-        checked = new.started_at is not None and policy != "allow"
+        is_checked = new.started_at is not None and policy != "allow"
 
-        async def attempt() -> Versioned | None:
-            made = await _begun_before(user, work)
-            if made is not None:
-                return made
+        async def try_start() -> Versioned | None:
+            earlier = await _find_started(user, attempt)
+            if earlier is not None:
+                return earlier
             task = require_task(await Task.find_live(user.id, task_id))
             require_version(if_match, task["version"])
             if "active" in task:
-                return _running(task, no_overlaps(policy))
+                return _timer_response(task, no_overlaps(policy))
             await require_timer_capacity(task)
-            # At each try anew: a timer that has ended since the try before must not share time with this one.
+            # Computed in each try: a timer that was stopped since the last try must not overlap this one.
             started_at = clamp_to_now(new.started_at, pointer="#/started_at")
-            overlaps = await self._overlaps_of_start(user, policy, started_at) if checked else no_overlaps(policy)
+            overlaps = await self._check_past_start(user, policy, started_at) if is_checked else no_overlaps(policy)
             started = await Task.start_timer(task, new_timer_entry(user, task, entry_id, new, started_at))
-            return None if started is None else _running(started, overlaps, created=True)
+            return None if started is None else _timer_response(started, overlaps, created=True)
 
-        return await retry_on_conflict(lambda: self._alone(user, attempt, as_one=checked))
+        return await retry_on_conflict(lambda: self._try_start_once(user, try_start, in_transaction=is_checked))
 
-    async def _require_running(self, user: ActingUser, seen: ObjectId | None, if_match: VersionCondition | None) -> Row:
-        """The task whose timer runs: the timer that was seen before, or any. Raises NoRunningTimerError."""
+    async def _require_running(
+        self, user: ActingUser, entry_id: ObjectId | None, if_match: VersionCondition | None
+    ) -> Row:
+        """Return the task with this running entry, or with any when it is None. Raises NoRunningTimerError."""
         task = await Task.find_running(user.id)
-        if task is None or not _is_meant(task, seen, None):
+        if task is None or not _is_requested(task, entry_id, None):
             raise NoRunningTimerError
         require_version(if_match, task["version"])
         return task
 
-    async def _overlaps_of_start(
+    async def _check_past_start(
         self, user: ActingUser, policy: OverlapPolicy, started_at: datetime
     ) -> list[OverlapRead] | None:
-        """What a start in the past overlaps; another timer is no overlap, it is in the way whatever the policy."""
-        await self._refuse_beside_another(user)
+        """Return the overlaps of a start in the past. Another running timer is an error under every policy."""
+        await self._require_no_timer(user)
         return await check_overlaps(user, policy, Interval(started_at, truncate_to_seconds(utc_now())))
 
-    async def _alone(
-        self, user: ActingUser, attempt: Callable[[], Awaitable[Versioned | None]], *, as_one: bool
+    async def _try_start_once(
+        self, user: ActingUser, try_start: Callable[[], Awaitable[Versioned | None]], *, in_transaction: bool
     ) -> Versioned | None:
-        """What the attempt answers; None where the other timer, beside which it cannot run, has ended meanwhile."""
+        """Return the result of one try, or None to retry when the other timer has been stopped meanwhile."""
         try:
-            return await (Task.run_in_transaction(attempt) if as_one else attempt())
+            return await (Task.run_in_transaction(try_start) if in_transaction else try_start())
         except DuplicateError:
-            await self._refuse_beside_another(user)
+            await self._require_no_timer(user)
             return None
 
-    async def _refuse_beside_another(self, user: ActingUser) -> None:
-        """Raises TimerAlreadyRunningError; returns when the other timer has ended meanwhile."""
+    async def _require_no_timer(self, user: ActingUser) -> None:
+        """Raise TimerAlreadyRunningError when a timer is running."""
         running = await Task.find_running(user.id)
         if running is not None:
             raise TimerAlreadyRunningError(running=read_timer(running, utc_now()))
 
-    async def _already_ended(
-        self, user: ActingUser, entry_id: ObjectId | None, *, seen: ObjectId | None, task_id: ObjectId | None
+    async def _find_stopped(
+        self, user: ActingUser, entry_id: ObjectId | None, *, target_id: ObjectId | None, task_id: ObjectId | None
     ) -> Versioned:
-        """The entry that was asked for, or the one that was seen running, ended by somebody else."""
-        meant = entry_id or seen
-        if meant is None and task_id is not None:
+        """Return the requested entry, or the one that an earlier try was about to stop, when it has ended already."""
+        ended_id = entry_id or target_id
+        if ended_id is None and task_id is not None:
             require_task(await Task.find_live(user.id, task_id))
-        task = None if meant is None else await Task.find_with_ended_entry(user.id, meant, task_id=task_id)
-        if task is None and meant is not None and task_id is not None:
-            task = await Task.find_with_ended_entry(user.id, meant, task_id=None)
+        task = None if ended_id is None else await Task.find_with_ended_entry(user.id, ended_id, task_id=task_id)
+        if task is None and ended_id is not None and task_id is not None:
+            task = await Task.find_with_ended_entry(user.id, ended_id, task_id=None)
         if task is None:
             if entry_id is not None:
                 raise EntryNotFoundError
             raise NoRunningTimerError(None if task_id is None else "No timer is running on this task.")
-        return _stopped(task, task["time_entries"][0])
+        return _stopped_response(task, task["time_entries"][0])
 
 
-async def _once_more(user: ActingUser) -> TimerStart:
-    """A start like that of the entry that ended last. Raises NothingToResumeError."""
+async def _last_tracked(user: ActingUser) -> TimerStart:
+    """Return the start of a timer like the entry that ended last. Raises NothingToResumeError."""
     task = await Task.find_last_tracked(user.id)
     if task is None or not task.get("time_entries"):
         raise NothingToResumeError
@@ -270,23 +274,23 @@ async def _once_more(user: ActingUser) -> TimerStart:
     return TimerStart(task_id=str(task["_id"]), note=last["note"], tags=last["tags"], billable=last["billable"])
 
 
-async def _begun_before(user: ActingUser, work: Attempt) -> Versioned | None:
-    """The timer that an earlier try of this request has started."""
-    made = await find_created_earlier(user, work)
-    return None if made is None else _running({**made[0], "active": made[1]}, created=True)
+async def _find_started(user: ActingUser, attempt: Attempt) -> Versioned | None:
+    """Return the timer that an earlier attempt of this request started, or None."""
+    earlier = await find_created_earlier(user, attempt)
+    return None if earlier is None else _timer_response({**earlier[0], "active": earlier[1]}, created=True)
 
 
-def _running(task: Row, overlaps: list[OverlapRead] | None = None, *, created: bool = False) -> Versioned:
+def _timer_response(task: Row, overlaps: list[OverlapRead] | None = None, *, created: bool = False) -> Versioned:
     body = {**read_timer(task, utc_now()), **overlaps_member(overlaps)}
     return Versioned(body, task["version"], created=created)
 
 
-def _stopped(task: Row, entry: Row) -> Versioned:
+def _stopped_response(task: Row, entry: Row) -> Versioned:
     return Versioned(read_stopped(task, entry, utc_now()), task["version"])
 
 
 def new_timer_entry(user: ActingUser, task: Row, entry_id: ObjectId, new: TimerStart, started_at: datetime) -> Row:
-    """The entry of a timer that starts on this task."""
+    """Build the entry of a timer that starts on this task."""
     return TimeEntry.running(
         entry_id,
         started_at=started_at,
@@ -297,8 +301,8 @@ def new_timer_entry(user: ActingUser, task: Row, entry_id: ObjectId, new: TimerS
     )
 
 
-def _is_meant(task: Row, entry_id: ObjectId | None, task_id: ObjectId | None) -> bool:
-    """Whether the running timer is the one to stop: an entry's id alone decides where it was sent."""
+def _is_requested(task: Row, entry_id: ObjectId | None, task_id: ObjectId | None) -> bool:
+    """Whether the running timer of the task is the requested one. `entry_id` takes precedence over `task_id`."""
     if entry_id is not None:
         return bool(task["active"]["id"] == entry_id)
     return task_id is None or bool(task["_id"] == task_id)

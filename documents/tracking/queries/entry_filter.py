@@ -1,4 +1,4 @@
-"""Which time entries are asked for, and the aggregation stages that find them in their tasks."""
+"""The filter of time entries, and the aggregation stages that find the entries in their tasks."""
 
 import re
 from dataclasses import dataclass
@@ -11,26 +11,27 @@ from app.clock import naive_utc, utc_now
 from documents.common.base import Row
 from documents.tracking.tasks import RUNNING, TaskStatus
 
-_EVER = naive_utc(datetime(1, 1, 1, tzinfo=UTC)), naive_utc(datetime(9999, 12, 31, tzinfo=UTC))
+_MIN_INSTANT = naive_utc(datetime(1, 1, 1, tzinfo=UTC))
+_MAX_INSTANT = naive_utc(datetime(9999, 12, 31, tzinfo=UTC))
 
 ONE_MILLISECOND = timedelta(milliseconds=1)
-"""Instants are stored in milliseconds: [instant, instant + STEP) holds one of them."""
+"""The precision of stored instants: [instant, instant + ONE_MILLISECOND) contains exactly one."""
 
-_LONG_AGO = timedelta(days=400)
-"""Of a time longer ago than this, it is assumed that more tasks have ended since than began before."""
+_OLD_RANGE_AGE = timedelta(days=400)
+"""For a range that ended longer ago, `first_started_at` is assumed to be the more selective bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryFilter:
-    """Which entries of live tasks: those that share a part of [since, until), and those of 0 seconds that lie in it.
+    """Selects entries of live tasks that intersect [since, until), entries of 0 seconds included.
 
-    The two are stored instants. `project_id` is an id, or "none" for the tasks of no project; `tags`
-    means any of them, the entry's own or its task's; `text` is a part of the entry's note or of its
-    task's title, in any case. What is None or empty narrows nothing.
+    `since` and `until` are stored instants (naive UTC). `project_id` is an id, or "none" for tasks
+    without a project. `tags` matches any of the tags, of the entry or of its task. `text` is a part of
+    the entry's note or of its task's title, case-insensitive. None and empty values select everything.
     """
 
-    since: datetime = _EVER[0]
-    until: datetime = _EVER[1]
+    since: datetime = _MIN_INSTANT
+    until: datetime = _MAX_INSTANT
     task_id: ObjectId | None = None
     project_id: ObjectId | str | None = None
     statuses: tuple[TaskStatus, ...] = ()
@@ -40,7 +41,7 @@ class EntryFilter:
     needs_review: bool | None = None
 
     def task_conditions(self) -> Row:
-        """What is asked of a task, but for its time."""
+        """Return the condition on the task, without the time range."""
         condition: Row = {"deleted_at": None}
         if self.task_id is not None:
             condition["_id"] = self.task_id
@@ -51,103 +52,101 @@ class EntryFilter:
         return condition
 
     def entry_conditions(self) -> list[Row]:
-        """What is asked of an `entry` that stands beside the title and the tags of its task, but for its time."""
+        """Return the conditions on a row of an `entry` with the `title` and `tags` of its task, without the time."""
         conditions: list[Row] = []
         if self.billable is not None:
             conditions.append({"entry.billable": self.billable})
         if self.needs_review is not None:
             conditions.append({"entry.needs_review": self.needs_review})
         if self.tags:
-            either = {"$in": list(self.tags)}
-            conditions.append({"$or": [{"entry.tags": either}, {"tags": either}]})
+            any_tag = {"$in": list(self.tags)}
+            conditions.append({"$or": [{"entry.tags": any_tag}, {"tags": any_tag}]})
         if self.text is not None:
             contains = {"$regex": re.escape(self.text), "$options": "i"}
             conditions.append({"$or": [{"entry.note": contains}, {"title": contains}]})
         return conditions
 
     def entry_expressions(self) -> list[Row]:
-        """The same as expressions on `$$this`, one of the `entries` beside the tags of their task; not for texts."""
+        """Return entry_conditions as expressions on the entry `$$this`, with the `tags` of its task; without `text`."""
         conditions: list[Row] = []
         if self.billable is not None:
             conditions.append({"$eq": ["$$this.billable", self.billable]})
         if self.needs_review is not None:
             conditions.append({"$eq": ["$$this.needs_review", self.needs_review]})
         if self.tags:
-            own_or_its_tasks = {"$setUnion": ["$$this.tags", "$tags"]}
-            conditions.append({"$or": [{"$in": [{"$literal": tag}, own_or_its_tasks]} for tag in self.tags]})
+            all_tags = {"$setUnion": ["$$this.tags", "$tags"]}
+            conditions.append({"$or": [{"$in": [{"$literal": tag}, all_tags]} for tag in self.tags]})
         return conditions
 
     def start_bounds(self, **bounds: datetime) -> Row:
-        """What is asked of a start, `bounds` included."""
+        """Return the condition on the start of an entry: before `until`, and within `bounds`."""
         return {"$lt": self.until, **bounds}
 
 
-def ended_entries_stages(user_id: ObjectId, wanted: EntryFilter, shown: Row, **bounds: datetime) -> list[Row]:
-    """The stages that find the user's tasks of that time, each with what is `shown` and its ended `entries` of then.
+def ended_entries_stages(
+    user_id: ObjectId, entry_filter: EntryFilter, task_fields: Row, **bounds: datetime
+) -> list[Row]:
+    """Return the stages that find the user's tasks in the range, with `task_fields` and the ended `entries` in it.
 
-    `bounds` narrow the starts further. The entries meet no other condition yet: see EntryFilter.of_entry.
+    `bounds` limit the starts further. The stages do not apply EntryFilter.entry_conditions.
     """
-    starts: dict[str, Any] = wanted.start_bounds(**bounds)
+    starts: dict[str, Any] = entry_filter.start_bounds(**bounds)
     before = min(
         bound + ONE_MILLISECOND if operator == "$lte" else bound
         for operator, bound in starts.items()
         if operator != "$gte"
     )
-    since = max(wanted.since, starts.get("$gte", wanted.since))
+    since = max(entry_filter.since, starts.get("$gte", entry_filter.since))
     return [
-        *tasks_in_range_stages(user_id, wanted, since, before),
-        {"$project": {**shown, "entries": _entries_of_that_time(wanted.since, starts)}},
+        *tasks_in_range_stages(user_id, entry_filter, since, before),
+        {"$project": {**task_fields, "entries": _entries_in_range(entry_filter.since, starts)}},
     ]
 
 
-def _entries_of_that_time(since: datetime, starts: Row) -> Row:
-    """The ended entries that begin so and share a part of the time from `since` on, in few comparisons an entry.
+def _entries_in_range(since: datetime, starts: Row) -> Row:
+    """Return an aggregation expression: the ended entries with these starts that reach past `since`.
 
-    The embedded store takes its time for each comparison. So all entries meet the cheap conditions,
-    and only what is left of them meets the exact one.
+    All entries are filtered by the cheap conditions first, the rest by the exact one (portable form: decision 10).
     """
     conditions: list[Row] = [{operator: ["$$this.started_at", bound]} for operator, bound in starts.items()]
-    if starts.get("$gte", _EVER[0]) >= since:
+    if starts.get("$gte", _MIN_INSTANT) >= since:
         return {"$filter": {"input": "$time_entries", "cond": {"$and": conditions}}}
     conditions.append({"$gte": ["$$this.ended_at", since]})
-    near = {"$filter": {"input": "$time_entries", "cond": {"$and": conditions}}}
+    candidates = {"$filter": {"input": "$time_entries", "cond": {"$and": conditions}}}
     exact = {"$or": [{"$gt": ["$$this.ended_at", since]}, {"$gte": ["$$this.started_at", since]}]}
-    return {"$filter": {"input": near, "cond": exact}}
+    return {"$filter": {"input": candidates, "cond": exact}}
 
 
-def tasks_in_range_stages(user_id: ObjectId, wanted: EntryFilter, since: datetime, before: datetime) -> list[Row]:
-    """The stages that find the user's tasks whose last entry ends at `since` or later, and whose first begins `before`.
+def tasks_in_range_stages(user_id: ObjectId, entry_filter: EntryFilter, since: datetime, before: datetime) -> list[Row]:
+    """Return the stages that find the user's tasks with a last end at `since` or later and a first start `before`.
 
-    The embedded store goes by an index when a stage asks for nothing but the fields of that index,
-    and for one range: so the first stage names one of the two bounds alone, the one that leaves out
-    more tasks. MongoDB joins the two stages and has an index of both bounds. It must not be a hint:
-    with one the embedded store walks the whole index.
+    The first stage has only the more selective bound, and no hint (portable form: decision 10).
     """
     both: Row = {"last_ended_at": {"$gte": since}, "first_started_at": {"$lt": before}}
-    bound = "first_started_at" if before < naive_utc(utc_now()) - _LONG_AGO else "last_ended_at"
-    narrow: Row = {bound: both[bound]}
-    if wanted.task_id is not None:
-        narrow = {"_id": wanted.task_id}
+    bound = "first_started_at" if before < naive_utc(utc_now()) - _OLD_RANGE_AGE else "last_ended_at"
+    selective: Row = {bound: both[bound]}
+    if entry_filter.task_id is not None:
+        selective = {"_id": entry_filter.task_id}
     return [
-        {"$match": {"user_id": user_id, **narrow}},
-        {"$match": {**wanted.task_conditions(), **both}},
+        {"$match": {"user_id": user_id, **selective}},
+        {"$match": {**entry_filter.task_conditions(), **both}},
     ]
 
 
 def running_entry_stages(
-    user_id: ObjectId, wanted: EntryFilter, shown: Row, *, now: datetime, **bounds: datetime
+    user_id: ObjectId, entry_filter: EntryFilter, task_fields: Row, *, now: datetime, **bounds: datetime
 ) -> list[Row]:
-    """The stages that find the user's running `entry` beside what is `shown` of its task, if it is one of that time.
+    """Return the stages that find the user's running `entry` with `task_fields`, if it intersects the range.
 
-    It counts as [started_at, now); `now` is stored. To be run with the hint ONE_RUNNING_TIMER. The
-    entry meets no other condition yet: see EntryFilter.of_entry.
+    It counts as [started_at, now); `now` is a stored instant. Run the stages with the hint
+    ONE_RUNNING_TIMER. They do not apply EntryFilter.entry_conditions.
     """
-    starts: dict[str, Any] = wanted.start_bounds(**bounds)
-    if now <= wanted.since:
-        starts["$gte"] = max(wanted.since, starts.get("$gte", wanted.since))
+    starts: dict[str, Any] = entry_filter.start_bounds(**bounds)
+    if now <= entry_filter.since:
+        starts["$gte"] = max(entry_filter.since, starts.get("$gte", entry_filter.since))
     return [
         {"$match": {"user_id": user_id, **RUNNING}},
-        {"$match": wanted.task_conditions()},
-        {"$project": {**shown, "entry": "$active"}},
+        {"$match": entry_filter.task_conditions()},
+        {"$project": {**task_fields, "entry": "$active"}},
         {"$match": {"entry.started_at": starts}},
     ]

@@ -1,4 +1,4 @@
-"""Which of a user's time a stretch of time would be tracked beside."""
+"""Queries for ended entries that overlap a time range."""
 
 from datetime import datetime
 
@@ -11,15 +11,15 @@ MAX_OVERLAPS = 100
 
 
 async def find_overlapping(
-    user_id: ObjectId, started_at: datetime, ended_at: datetime, *, but: ObjectId | None
+    user_id: ObjectId, started_at: datetime, ended_at: datetime, *, exclude_id: ObjectId | None
 ) -> list[Row]:
-    """The ended entries that share a part of [started_at, ended_at), the earliest first, at most a hundred of them.
+    """Return the ended entries that overlap [started_at, ended_at), the earliest first, at most MAX_OVERLAPS.
 
-    Each as its task_id and its entry. The trash does not count, nor does the entry `but`.
+    Each row has a `task_id` and an `entry`. Tasks in the trash and the entry `exclude_id` are left out.
     """
     return await Task.aggregate_rows(
         [
-            *overlapping_entries_stages(user_id, started_at, ended_at, {"$ne": ["$$this.id", but]}),
+            *overlapping_entries_stages(user_id, started_at, ended_at, {"$ne": ["$$this.id", exclude_id]}),
             {"$sort": {"entry.started_at": 1, "entry.id": 1}},
             {"$limit": MAX_OVERLAPS},
             {"$project": {"_id": 0, "task_id": "$_id", "entry": 1}},
@@ -28,45 +28,45 @@ async def find_overlapping(
 
 
 async def has_overlap(user_id: ObjectId, started_at: datetime, ended_at: datetime) -> bool:
-    """Whether there is one of those."""
-    shares_a_part = {
+    """Return whether any ended entry of a live task overlaps [started_at, ended_at)."""
+    overlaps = {
         "started_at": {"$lt": ended_at},
         "ended_at": {"$gt": started_at},
         "duration_seconds": {"$gt": 0},
     }
-    found = await Task.aggregate_rows(
+    rows = await Task.aggregate_rows(
         [
-            *_tasks_of_that_time(user_id, started_at, ended_at),
-            {"$match": {"time_entries": {"$elemMatch": shares_a_part}}},
+            *_tasks_in_range_stages(user_id, started_at, ended_at),
+            {"$match": {"time_entries": {"$elemMatch": overlaps}}},
             {"$limit": 1},
             {"$project": {"_id": 1}},
         ]
     )
-    return bool(found)
+    return bool(rows)
 
 
 def overlapping_entries_stages(
     user_id: ObjectId, started_at: datetime, ended_at: datetime, *conditions: Row
 ) -> list[Row]:
-    """The stages that find each `entry` that shares a part of [started_at, ended_at), beside the _id of its live task.
+    """Return the stages that find each ended `entry` that overlaps [started_at, ended_at), with the _id of its task.
 
-    `conditions` are expressions on `$$this`, an entry.
+    Only live tasks are searched. `conditions` are further expressions on the entry `$$this`.
     """
-    shares_a_part = [
+    overlaps = [
         {"$lt": ["$$this.started_at", ended_at]},
         {"$gt": ["$$this.ended_at", started_at]},
         {"$gt": ["$$this.duration_seconds", 0]},
     ]
-    entries = {"$filter": {"input": "$time_entries", "cond": {"$and": [*shares_a_part, *conditions]}}}
+    entries = {"$filter": {"input": "$time_entries", "cond": {"$and": [*overlaps, *conditions]}}}
     return [
-        *_tasks_of_that_time(user_id, started_at, ended_at),
+        *_tasks_in_range_stages(user_id, started_at, ended_at),
         {"$project": {"entry": entries}},
         {"$unwind": "$entry"},
     ]
 
 
-def _tasks_of_that_time(user_id: ObjectId, started_at: datetime, ended_at: datetime) -> list[Row]:
-    """The first stage names the fields of an index and no other, or the embedded store does not go by it."""
+def _tasks_in_range_stages(user_id: ObjectId, started_at: datetime, ended_at: datetime) -> list[Row]:
+    """Return the stages that find the tasks with entries in the range (portable form: decision 10)."""
     return [
         {"$match": {"user_id": user_id, "last_ended_at": {"$gt": started_at}}},
         {"$match": {"deleted_at": None, "first_started_at": {"$lt": ended_at}}},

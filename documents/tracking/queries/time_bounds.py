@@ -1,4 +1,4 @@
-"""Where in a user's time there is anything at all: the ends of what is tracked before an instant, or after it."""
+"""Queries that find the nearest tracked time before or after an instant, in order to skip empty ranges."""
 
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -13,66 +13,69 @@ from documents.tracking.tasks import Task
 
 _YEAR = timedelta(days=365)
 _YEARS = 12
+"""The years before now that are searched one by one; all earlier time is one range."""
 
 
-async def nearest_end(user_id: ObjectId, wanted: EntryFilter, edge: datetime) -> datetime | None:
-    """An instant before `edge`, or `edge` itself, from which on to `edge` no ended entry of the tasks begins.
+async def nearest_end(user_id: ObjectId, entry_filter: EntryFilter, edge: datetime) -> datetime | None:
+    """Return an instant at or before `edge` such that no ended entry of the tasks starts between it and `edge`.
 
-    None when none begins before `edge` in the range. Conditions on the entries themselves are left out.
+    Returns None when no entry in the range starts before `edge`. EntryFilter.entry_conditions do not apply.
     """
-    ended = await _outermost(user_id, wanted, "last_ended_at", wanted.since, edge, DESCENDING)
-    going_on = await _inside(user_id, wanted, edge, {"$lt": ["$$this.started_at", edge]}, "$max")
-    found = [instant for instant in (ended, going_on) if instant is not None]
-    return min(max(found) + ONE_MILLISECOND, edge) if found else None
+    of_ended_tasks = await _first_value(user_id, entry_filter, "last_ended_at", entry_filter.since, edge, DESCENDING)
+    of_open_tasks = await _start_in_tasks_at(user_id, entry_filter, edge, {"$lt": ["$$this.started_at", edge]}, "$max")
+    instants = [instant for instant in (of_ended_tasks, of_open_tasks) if instant is not None]
+    return min(max(instants) + ONE_MILLISECOND, edge) if instants else None
 
 
-async def nearest_start(user_id: ObjectId, wanted: EntryFilter, edge: datetime) -> datetime | None:
-    """An instant after `edge`, or `edge` itself, before which from `edge` on no ended entry of the tasks begins.
+async def nearest_start(user_id: ObjectId, entry_filter: EntryFilter, edge: datetime) -> datetime | None:
+    """Return an instant at or after `edge` such that no ended entry of the tasks starts between `edge` and it.
 
-    None when none begins from `edge` on in the range. Conditions on the entries themselves are left out.
+    Returns None when no entry in the range starts at `edge` or later. EntryFilter.entry_conditions do not apply.
     """
-    begun = await _outermost(user_id, wanted, "first_started_at", edge, wanted.until, ASCENDING)
-    going_on = await _inside(user_id, wanted, edge, {"$gte": ["$$this.started_at", edge]}, "$min")
-    found = [instant for instant in (begun, going_on) if instant is not None]
-    return min(found) if found else None
+    of_later_tasks = await _first_value(user_id, entry_filter, "first_started_at", edge, entry_filter.until, ASCENDING)
+    of_open_tasks = await _start_in_tasks_at(user_id, entry_filter, edge, {"$gte": ["$$this.started_at", edge]}, "$min")
+    instants = [instant for instant in (of_later_tasks, of_open_tasks) if instant is not None]
+    return min(instants) if instants else None
 
 
-async def _outermost(
-    user_id: ObjectId, wanted: EntryFilter, field: str, low: datetime, high: datetime, direction: int
+async def _first_value(
+    user_id: ObjectId, entry_filter: EntryFilter, field: str, low: datetime, high: datetime, direction: int
 ) -> datetime | None:
-    """The first instant of [low, high), or the last one, at which the field of a task stands.
+    """Return the first value in [low, high) of a field of the tasks; the last one when `direction` is DESCENDING.
 
-    MongoDB would find it in the index at once. The embedded store reads all tasks of a range, so it
-    is asked for a year at a time, as far as the years are not long gone.
+    The range is searched by years (portable form: decision 10).
     """
     now = naive_utc(utc_now())
     cuts = [now - number * _YEAR for number in range(_YEARS, -1, -1)]
     edges = [low, *(cut for cut in cuts if low < cut < high), high]
     for begin, end in list(pairwise(edges))[::direction]:
-        # It may lose what equals the bound of a $gte where the index has a further field.
-        found = await Task.aggregate_rows(
+        # $gt instead of $gte: portable form, decision 10.
+        rows = await Task.aggregate_rows(
             [
                 {"$match": {"user_id": user_id, field: {"$gt": begin - ONE_MILLISECOND, "$lt": end}}},
-                {"$match": wanted.task_conditions()},
+                {"$match": entry_filter.task_conditions()},
                 {"$sort": {field: direction}},
                 {"$limit": 1},
                 {"$project": {"instant": f"${field}"}},
             ]
         )
-        if found:
-            instant: datetime = found[0]["instant"]
+        if rows:
+            instant: datetime = rows[0]["instant"]
             return instant
     return None
 
 
-async def _inside(user_id: ObjectId, wanted: EntryFilter, edge: datetime, side: Row, outermost: str) -> datetime | None:
-    """The last start before, or the first one from `edge` on, in the tasks that begin before `edge` and end later."""
-    starts = {"$map": {"input": {"$filter": {"input": "$time_entries", "cond": side}}, "in": "$$this.started_at"}}
-    found = await Task.aggregate_rows(
+async def _start_in_tasks_at(
+    user_id: ObjectId, entry_filter: EntryFilter, edge: datetime, condition: Row, accumulator: str
+) -> datetime | None:
+    """Return the $min or $max of the entry starts that meet `condition`, in the tasks that extend over `edge`."""
+    entries = {"$filter": {"input": "$time_entries", "cond": condition}}
+    starts = {"$map": {"input": entries, "in": "$$this.started_at"}}
+    rows = await Task.aggregate_rows(
         [
-            *tasks_in_range_stages(user_id, wanted, edge, edge),
-            {"$project": {"start": {outermost: starts}}},
-            {"$group": {"_id": None, "instant": {outermost: "$start"}}},
+            *tasks_in_range_stages(user_id, entry_filter, edge, edge),
+            {"$project": {"start": {accumulator: starts}}},
+            {"$group": {"_id": None, "instant": {accumulator: "$start"}}},
         ]
     )
-    return found[0]["instant"] if found else None
+    return rows[0]["instant"] if rows else None

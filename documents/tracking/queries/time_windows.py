@@ -1,26 +1,26 @@
-"""Dividing a long range of time into windows, so that a page costs what it shows and not what the range holds."""
+"""Windows of a long time range, so that the cost of a page depends on its size and not on the range."""
 
 from datetime import datetime, timedelta
 
 from documents.tracking.queries.entry_filter import ONE_MILLISECOND
 
 SINGLE_WINDOW_LENGTH = timedelta(days=32)
-"""A range of this length, as that of a list for which no range is sent, is one window."""
+"""A range of at most this length is one window. It covers the default range of a list."""
 
 FIRST_WINDOW_LENGTH = timedelta(days=8)
-"""How long the first window of a longer range is."""
+"""The length of the first window of a longer range."""
 
 LONG_WINDOW_LENGTH = timedelta(days=128)
-"""When so long a window is empty, it is worth a query to find out where there is anything at all."""
+"""After an empty window of this length, a query for the nearest tracked time pays off."""
 
 _GROWTH = 4
 
 
 class TimeWindows:
-    """The windows [low, high) of a range, from its late end back when `descending`, else from its early end on.
+    """The windows [low, high) of a time range, in ascending or descending order.
 
-    They do not overlap and leave nothing out. They grow while little is found in them. What lies
-    after `ahead` is one window: hardly any time is tracked in the future.
+    The windows cover the range without overlaps. They grow while they contain few entries. All time
+    after `ahead` is one window, because hardly any time is tracked in the future.
     """
 
     def __init__(self, since: datetime, until: datetime, *, ahead: datetime, descending: bool) -> None:
@@ -33,16 +33,16 @@ class TimeWindows:
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether nothing is left of the range."""
+        """Whether the windows have covered the whole range."""
         return self._low >= self._high
 
     @property
     def edge(self) -> datetime:
-        """Where the next window begins: at its high end when descending, else at its low end."""
+        """The bound at which the next window begins: its high end when descending, else its low end."""
         return self._high if self._descending else self._low
 
     def take(self) -> tuple[datetime, datetime]:
-        """The next window."""
+        """Return the next window."""
         low, high = self._low, self._high
         length = min(self._length, high - low)
         self._was_ahead = self._ahead < high if self._descending else self._ahead <= low
@@ -53,7 +53,10 @@ class TimeWindows:
         return low, high
 
     def adjust_length(self, *, found: int, wanted: int) -> bool:
-        """Chooses the length of the next window by what was found in the last one; whether that was empty and long."""
+        """Set the length of the next window by the number of entries in the last one, `wanted` being the goal.
+
+        Returns whether the last window was empty and long.
+        """
         if self._was_ahead:
             return False
         was_long = self._length >= LONG_WINDOW_LENGTH
@@ -62,10 +65,10 @@ class TimeWindows:
         return found == 0 and was_long
 
     def skip_to(self, edge: datetime | None) -> bool:
-        """Leaves out the time up to `edge`, in which nothing begins; all that is left when `edge` is None.
+        """Skip the time up to `edge`, in which no entry starts, or all remaining time when `edge` is None.
 
-        The earliest instant of the range is never left out otherwise, since there entries reach into it.
-        Returns whether that was worth the query that has found it: the windows are short again then.
+        The earliest instant of the range is not skipped otherwise, because earlier entries can extend into it.
+        Returns whether the skip was longer than a window. The next window is then short again.
         """
         before = self.edge
         if edge is None:

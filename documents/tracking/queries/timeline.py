@@ -1,4 +1,4 @@
-"""Reading time entries where they stand: embedded in their tasks, the running one beside the ended ones."""
+"""Queries that list time entries, ended and running, across the tasks in which they are embedded."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,104 +17,105 @@ from documents.tracking.queries.time_bounds import nearest_end, nearest_start
 from documents.tracking.queries.time_windows import TimeWindows
 from documents.tracking.tasks import ONE_RUNNING_TIMER, Task
 
-_SHOWN: Row = {"title": 1, "tags": 1}
+_TASK_FIELDS: Row = {"title": 1, "tags": 1}
 
-_AHEAD = timedelta(days=2)
-"""No entry is written down further ahead than a day; an import may hold later ones."""
+_MAX_USUAL_FUTURE = timedelta(days=2)
+"""Manual entries end at most 24 hours from now. Only imported ones can be later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryOrder:
-    """By start and id, from right after one of them on: `after` is the start and the id of an entry."""
+    """The order by start and id. `after` is the start and the id of the last entry of the previous page."""
 
     descending: bool = True
     after: tuple[datetime, ObjectId | None] | None = None
 
     def start_bounds(self) -> dict[str, datetime]:
-        """What is known of the starts that follow."""
+        """Return the condition on the starts of the entries that follow."""
         if self.after is None:
             return {}
         return {"$lte" if self.descending else "$gte": self.after[0]}
 
-    def start_range(self, wanted: EntryFilter) -> tuple[datetime, datetime]:
-        """The range [since, until) of the starts that follow; entries that reach into it are not looked at here."""
+    def start_range(self, entry_filter: EntryFilter) -> tuple[datetime, datetime]:
+        """Return the range [since, until) of the starts that follow, without entries that start before the filter."""
         if self.after is None:
-            return wanted.since, wanted.until
+            return entry_filter.since, entry_filter.until
         started_at, _ = self.after
         if self.descending:
-            return wanted.since, min(wanted.until, started_at + ONE_MILLISECOND)
-        return max(wanted.since, started_at), wanted.until
+            return entry_filter.since, min(entry_filter.until, started_at + ONE_MILLISECOND)
+        return max(entry_filter.since, started_at), entry_filter.until
 
 
-async def find_running_entry(user_id: ObjectId, wanted: EntryFilter, *, now: datetime) -> Row | None:
-    """The running `entry`, if it is one of those, beside the title, tags, status and project_id of its task.
+async def find_running_entry(user_id: ObjectId, entry_filter: EntryFilter, *, now: datetime) -> Row | None:
+    """Return the running `entry` with the title, tags, status and project_id of its task, if it meets the filter.
 
-    It counts as [started_at, now); `now` is stored.
+    It counts as [started_at, now); `now` is a stored instant.
     """
-    stages = running_entry_stages(user_id, wanted, {**_SHOWN, "status": 1, "project_id": 1}, now=now)
-    conditions = [{"$match": condition} for condition in wanted.entry_conditions()]
-    found = await Task.aggregate_rows(stages + conditions, hint=ONE_RUNNING_TIMER)
-    return found[0] if found else None
+    task_fields = {**_TASK_FIELDS, "status": 1, "project_id": 1}
+    stages = running_entry_stages(user_id, entry_filter, task_fields, now=now)
+    conditions = [{"$match": condition} for condition in entry_filter.entry_conditions()]
+    rows = await Task.aggregate_rows(stages + conditions, hint=ONE_RUNNING_TIMER)
+    return rows[0] if rows else None
 
 
 async def find_entries(
-    user_id: ObjectId, wanted: EntryFilter, order: EntryOrder, *, limit: int, now: datetime
+    user_id: ObjectId, entry_filter: EntryFilter, order: EntryOrder, *, limit: int, now: datetime
 ) -> list[Row]:
-    """At most `limit` entries of the user's live tasks, each as its task_id and its entry; `now` is stored.
+    """Return at most `limit` entries of the user's live tasks; each row has a `task_id` and an `entry`.
 
-    The running one counts as [started_at, now). It is read first: a timer that is stopped in
-    between is then met twice, and shown once, but never missed.
+    The running entry counts as [started_at, now); `now` is a stored instant. It is read first, so that a
+    timer that is stopped between the two queries is found twice and returned once, but never missed.
     """
-    then = _then(wanted, order, limit)
-    of_the_timer = running_entry_stages(user_id, wanted, _SHOWN, now=now, **order.start_bounds())
-    running = await Task.aggregate_rows(of_the_timer + then, hint=ONE_RUNNING_TIMER)
-    ended = await _find_ended(user_id, wanted, order, limit=limit)
-    found = {row["entry"]["id"]: row for row in (*running, *ended)}
-    in_order = sorted(found.values(), key=_place, reverse=order.descending)
-    return in_order[:limit]
+    page_stages = _page_stages(entry_filter, order, limit)
+    running_stages = running_entry_stages(user_id, entry_filter, _TASK_FIELDS, now=now, **order.start_bounds())
+    running = await Task.aggregate_rows(running_stages + page_stages, hint=ONE_RUNNING_TIMER)
+    ended = await _find_ended(user_id, entry_filter, order, limit=limit)
+    rows_by_id = {row["entry"]["id"]: row for row in (*running, *ended)}
+    return sorted(rows_by_id.values(), key=_sort_key, reverse=order.descending)[:limit]
 
 
-async def _find_ended(user_id: ObjectId, wanted: EntryFilter, order: EntryOrder, *, limit: int) -> list[Row]:
-    """At most `limit` ended entries in order, read in windows of time; those of one task at once."""
-    since, until = order.start_range(wanted)
-    if wanted.task_id is not None or until <= wanted.since:
-        return await _read_window(user_id, wanted, order, order.start_bounds(), limit=limit)
-    windows = TimeWindows(since, until, ahead=naive_utc(utc_now()) + _AHEAD, descending=order.descending)
-    found: list[Row] = []
+async def _find_ended(user_id: ObjectId, entry_filter: EntryFilter, order: EntryOrder, *, limit: int) -> list[Row]:
+    """Return at most `limit` ended entries in order. Entries of many tasks are read in time windows."""
+    since, until = order.start_range(entry_filter)
+    if entry_filter.task_id is not None or until <= entry_filter.since:
+        return await _read_window(user_id, entry_filter, order, order.start_bounds(), limit=limit)
+    ahead = naive_utc(utc_now()) + _MAX_USUAL_FUTURE
+    windows = TimeWindows(since, until, ahead=ahead, descending=order.descending)
+    rows: list[Row] = []
     may_skip = True
-    while len(found) < limit and not windows.is_exhausted:
+    while len(rows) < limit and not windows.is_exhausted:
         low, high = windows.take()
-        # The earliest window has the entries, too, that begin before the range and reach into it.
-        bounds = {"$gte": low} if low > wanted.since else order.start_bounds()
-        rows = await _read_window(user_id, wanted, order, {**bounds, "$lt": high}, limit=limit - len(found))
-        found += rows
-        if windows.adjust_length(found=len(rows), wanted=limit) and may_skip and not windows.is_exhausted:
+        # The earliest window includes the entries that start before the range and extend into it.
+        bounds = {"$gte": low} if low > entry_filter.since else order.start_bounds()
+        batch = await _read_window(user_id, entry_filter, order, {**bounds, "$lt": high}, limit=limit - len(rows))
+        rows += batch
+        if windows.adjust_length(found=len(batch), wanted=limit) and may_skip and not windows.is_exhausted:
             nearest = nearest_end if order.descending else nearest_start
-            may_skip = windows.skip_to(await nearest(user_id, wanted, windows.edge))
-    return found
+            may_skip = windows.skip_to(await nearest(user_id, entry_filter, windows.edge))
+    return rows
 
 
 async def _read_window(
-    user_id: ObjectId, wanted: EntryFilter, order: EntryOrder, starts: dict[str, datetime], *, limit: int
+    user_id: ObjectId, entry_filter: EntryFilter, order: EntryOrder, starts: dict[str, datetime], *, limit: int
 ) -> list[Row]:
     return await Task.aggregate_rows(
         [
-            *ended_entries_stages(user_id, wanted, _SHOWN, **starts),
+            *ended_entries_stages(user_id, entry_filter, _TASK_FIELDS, **starts),
             {"$unwind": "$entries"},
-            {"$project": {**_SHOWN, "entry": "$entries"}},
-            *_then(wanted, order, limit),
+            {"$project": {**_TASK_FIELDS, "entry": "$entries"}},
+            *_page_stages(entry_filter, order, limit),
         ]
     )
 
 
-def _then(wanted: EntryFilter, order: EntryOrder, limit: int) -> list[Row]:
-    """The stages that are the same for all entries: from an entry beside its task's title and tags to the answer."""
-    conditions = wanted.entry_conditions()
+def _page_stages(entry_filter: EntryFilter, order: EntryOrder, limit: int) -> list[Row]:
+    """Return the last stages of both queries: filter, sort and limit rows of an `entry` with its task's fields."""
+    conditions = entry_filter.entry_conditions()
     if order.after is not None:
         started_at, entry_id = order.after
-        further = "$lt" if order.descending else "$gt"
-        same_start = {"entry.started_at": started_at, "entry.id": {further: entry_id}}
-        conditions.append({"$or": [{"entry.started_at": {further: started_at}}, same_start]})
+        operator = "$lt" if order.descending else "$gt"
+        same_start = {"entry.started_at": started_at, "entry.id": {operator: entry_id}}
+        conditions.append({"$or": [{"entry.started_at": {operator: started_at}}, same_start]})
     direction = -1 if order.descending else 1
     return [
         *({"$match": condition} for condition in conditions),
@@ -124,5 +125,5 @@ def _then(wanted: EntryFilter, order: EntryOrder, limit: int) -> list[Row]:
     ]
 
 
-def _place(row: Row) -> tuple[datetime, ObjectId]:
+def _sort_key(row: Row) -> tuple[datetime, ObjectId]:
     return row["entry"]["started_at"], row["entry"]["id"]

@@ -1,4 +1,4 @@
-"""What an earlier try of the same request has made already, wherever it is by now."""
+"""Queries for what an earlier attempt of the same request (same Idempotency-Key) already created."""
 
 from bson import ObjectId
 
@@ -9,13 +9,13 @@ from services.common.acting_user import ActingUser
 from services.common.idempotency import Attempt
 
 
-async def find_created_earlier(user: ActingUser, work: Attempt) -> tuple[Row, Row] | None:
-    """The task and the entry that an earlier try of this work has made; None when there was none."""
-    return await find_entry_anywhere(user, work.new_id()) if work.is_retry else None
+async def find_created_earlier(user: ActingUser, attempt: Attempt) -> tuple[Row, Row] | None:
+    """Return the entry that an earlier attempt created and its task, as (task, entry), or None."""
+    return await find_entry_anywhere(user, attempt.new_id()) if attempt.is_retry else None
 
 
 async def find_entry_anywhere(user: ActingUser, entry_id: ObjectId) -> tuple[Row, Row] | None:
-    """The task and the entry, running, ended, in the trash or deleted since; None when it was never made."""
+    """Return (task, entry) of a running, ended, deleted or trashed entry, or None when it never existed."""
     running = await Task.find_running(user.id)
     if running is not None and running["active"]["id"] == entry_id:
         return running, running["active"]

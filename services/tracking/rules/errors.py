@@ -1,4 +1,4 @@
-"""What there is to say of an entry that cannot be found."""
+"""The error for a time entry that does not exist."""
 
 from bson import ObjectId
 
@@ -7,14 +7,14 @@ from documents.common.base import object_id
 
 
 class EntryNotFoundError(NotFoundError):
-    """There is no such entry, or it is somebody else's."""
+    """The time entry does not exist, or belongs to another user."""
 
     code = "entry_not_found"
     detail = "There is no such time entry."
 
 
 def require_entry_id(text: str) -> ObjectId:
-    """The id of an entry. Raises EntryNotFoundError when it is no id at all."""
+    """Parse the id of an entry. Raises EntryNotFoundError when the text is not an id."""
     entry_id = object_id(text)
     if entry_id is None:
         raise EntryNotFoundError

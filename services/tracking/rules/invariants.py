@@ -1,4 +1,4 @@
-"""What must be so of one stored task: pure functions of its row, each wrong thing said in a sentence."""
+"""The invariants of a stored task, checked by pure functions of its row. Each violation is a sentence."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,10 +16,10 @@ COUNTERS = ("tracked_seconds", "entry_count", "first_started_at", "last_ended_at
 
 @dataclass(frozen=True, slots=True)
 class TaskFindings:
-    """What is wrong with one task.
+    """The violations of one task.
 
-    `refused`: what its validator refuses, but for the counters; nothing more is said of such a task.
-    `wrong`: what contradicts itself. `counters`: those that are wrong, as its entries say them.
+    `schema_errors`: violations of the validator, other than in the counters. Such a task is not checked further.
+    `inconsistencies`: contradictions between fields. `counters`: the correct values of the wrong counters.
     """
 
     schema_errors: tuple[str, ...] = ()
@@ -28,25 +28,25 @@ class TaskFindings:
 
 
 def check_task(task: Row) -> TaskFindings:
-    """What is wrong with the task by itself."""
-    found = list(schema_violations(_SCHEMA, task))
-    if any(violation.path not in COUNTERS for violation in found):
-        return TaskFindings(schema_errors=tuple(f"{violation.path} {violation.message}" for violation in found))
-    mistaken = {violation.path for violation in found}
-    counted = _counted(task["time_entries"]).items()
-    counters = {name: value for name, value in counted if name in mistaken or task[name] != value}
-    return TaskFindings(inconsistencies=tuple(_wrong_things(task)), counters=counters)
+    """Check the task on its own, without other documents."""
+    violations = list(schema_violations(_SCHEMA, task))
+    if any(violation.path not in COUNTERS for violation in violations):
+        return TaskFindings(schema_errors=tuple(f"{violation.path} {violation.message}" for violation in violations))
+    invalid = {violation.path for violation in violations}
+    expected = _count(task["time_entries"]).items()
+    counters = {name: value for name, value in expected if name in invalid or task[name] != value}
+    return TaskFindings(inconsistencies=tuple(_inconsistencies(task)), counters=counters)
 
 
 def entry_ids(task: Row) -> list[ObjectId]:
-    """The ids of its entries, ended and running, as far as they can be told."""
+    """Return the valid ids of the task's entries, ended and running."""
     ids = [entry.get("id") for entry in _entries(task)]
     return [entry_id for entry_id in ids if isinstance(entry_id, ObjectId)]
 
 
 def import_ids(task: Row) -> set[ObjectId]:
-    """The imports that have made it or its entries, as far as they can be told."""
-    ids = [made.get("import_id") for made in (task, *_entries(task))]
+    """Return the valid ids of the imports that created the task or its entries."""
+    ids = [row.get("import_id") for row in (task, *_entries(task))]
     return {import_id for import_id in ids if isinstance(import_id, ObjectId)}
 
 
@@ -55,7 +55,7 @@ def _entries(task: Row) -> list[Row]:
     return [entry for entry in (*(ended if isinstance(ended, list) else ()), running) if isinstance(entry, dict)]
 
 
-def _counted(entries: list[Row]) -> Row:
+def _count(entries: list[Row]) -> Row:
     return {
         "tracked_seconds": sum(entry["duration_seconds"] for entry in entries),
         "entry_count": len(entries),
@@ -64,41 +64,41 @@ def _counted(entries: list[Row]) -> Row:
     }
 
 
-def _wrong_things(task: Row) -> Iterator[str]:
-    running, completed = task.get("active"), task["status"] == "completed"
+def _inconsistencies(task: Row) -> Iterator[str]:
+    running, is_completed = task.get("active"), task["status"] == "completed"
     if running is not None:
-        yield from _wrong_while_running(task, running)
-    if completed != (task["completed_at"] is not None):
-        yield f"completed_at is {format_value(task['completed_at'])}, and status is {format_value(task['status'])}"
+        yield from _running_inconsistencies(task, running)
+    if is_completed != (task["completed_at"] is not None):
+        yield f"completed_at is {format_value(task['completed_at'])}, but status is {format_value(task['status'])}"
     entries = task["time_entries"]
     if entries != sorted(entries, key=lambda entry: (entry["started_at"], entry["id"])):
-        yield "time_entries are not in the order of started_at and id"
+        yield "time_entries are not sorted by started_at and id"
     for number, entry in enumerate(entries):
-        yield from (f"time_entries.{number} {says}" for says in _wrong_about(entry))
+        yield from (f"time_entries.{number} {text}" for text in _entry_inconsistencies(entry))
 
 
-def _wrong_while_running(task: Row, running: Row) -> Iterator[str]:
+def _running_inconsistencies(task: Row, running: Row) -> Iterator[str]:
     if task["status"] != "in_progress":
-        yield f"status is {format_value(task['status'])}, and its timer runs"
+        yield f"status is {format_value(task['status'])}, but its timer is running"
     if task["deleted_at"] is not None:
-        yield "its timer runs in the trash"
-    if not _whole(running["started_at"]):
+        yield "is in the trash, but its timer is running"
+    if not _is_whole_second(running["started_at"]):
         yield f"active.started_at is {format_value(running['started_at'])}, not a whole second"
 
 
-def _wrong_about(entry: Row) -> Iterator[str]:
+def _entry_inconsistencies(entry: Row) -> Iterator[str]:
     started_at, ended_at = entry["started_at"], entry["ended_at"]
     for name in ("started_at", "ended_at"):
-        if not _whole(entry[name]):
+        if not _is_whole_second(entry[name]):
             yield f"{name} is {format_value(entry[name])}, not a whole second"
     if ended_at < started_at:
         yield f"ends at {format_value(ended_at)}, before its start at {format_value(started_at)}"
     elif entry["duration_seconds"] != seconds_between(started_at, ended_at):
-        lasts = seconds_between(started_at, ended_at)
-        yield f"duration_seconds is {entry['duration_seconds']}, its start and end are {lasts} apart"
+        seconds = seconds_between(started_at, ended_at)
+        yield f"duration_seconds is {entry['duration_seconds']}, but its start and end are {seconds} seconds apart"
 
 
-def _whole(instant: datetime) -> bool:
+def _is_whole_second(instant: datetime) -> bool:
     return instant.microsecond == 0
 
 

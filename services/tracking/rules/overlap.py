@@ -1,4 +1,4 @@
-"""Time tracked twice: what the user's policy makes of a stretch of time that others share."""
+"""The overlap policy: what happens when a time range overlaps other entries of the user."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -19,54 +19,56 @@ T = TypeVar("T")
 
 
 class OverlapError(ConflictError):
-    """The time is tracked already, and the policy forbids to track it twice; `overlaps` lists the entries."""
+    """The time overlaps other entries and the policy forbids it. `overlaps` lists the entries."""
 
     code = "overlap"
-    detail = "This time is tracked already: see overlaps."
+    detail = "The time overlaps other entries: see overlaps."
 
 
-def effective_policy(user: ActingUser, asked: OverlapPolicy | None) -> OverlapPolicy:
-    """What the request asks for, else what the user prefers."""
-    return asked or user.overlap_policy
+def effective_policy(user: ActingUser, requested: OverlapPolicy | None) -> OverlapPolicy:
+    """Return the policy of the request, or else the user's preference."""
+    return requested or user.overlap_policy
 
 
 async def run_with_policy(policy: OverlapPolicy, attempt: Callable[[], Awaitable[T | None]]) -> T:
-    """What `attempt` answers: in one transaction where the policy minds overlaps. Raises like until_settled."""
+    """Retry `attempt` until it succeeds, in a transaction unless the policy is `allow`."""
     if policy == "allow":
         return await retry_on_conflict(attempt)
     return await retry_transaction(attempt)
 
 
 def no_overlaps(policy: OverlapPolicy) -> list[OverlapRead] | None:
-    """What an answer lists where no time has changed hands: under `warn` a client always finds a list."""
+    """Return the `overlaps` of a response when there are none: an empty list under `warn`, else None."""
     return [] if policy == "warn" else None
 
 
 async def check_overlaps(
-    user: ActingUser, policy: OverlapPolicy, span: Interval, *, but: ObjectId | None = None
+    user: ActingUser, policy: OverlapPolicy, interval: Interval, *, exclude_id: ObjectId | None = None
 ) -> list[OverlapRead] | None:
-    """The entries of the user that share a part of the span, `but` left out; None unless the policy is to warn.
+    """Return the user's entries that overlap the interval, without `exclude_id`; None unless the policy is `warn`.
 
-    To be called inside of the transaction that writes the span: no other one of the user then
-    writes time that it does not see. Raises OverlapError where the policy forbids what was found.
+    Call it in the transaction that writes the interval. Concurrent writes of the user's time then conflict.
+    Raises OverlapError when the policy is `forbid` and an entry overlaps.
     """
     if policy == "allow":
         return None
-    if span.seconds == 0:
+    if interval.seconds == 0:
         return no_overlaps(policy)
     await User.begin_change_of_time(user.id)
-    found = await find_overlapping(user.id, naive_utc(span.started_at), naive_utc(span.ended_at), but=but)
-    shared = [read_overlap(str(row["task_id"]), row["entry"], span) for row in found]
-    shared += await _running_beside(user, span, but)
-    if shared and policy == "forbid":
-        raise OverlapError(overlaps=shared)
-    return shared if policy == "warn" else None
+    rows = await find_overlapping(
+        user.id, naive_utc(interval.started_at), naive_utc(interval.ended_at), exclude_id=exclude_id
+    )
+    overlaps = [read_overlap(str(row["task_id"]), row["entry"], interval) for row in rows]
+    overlaps += await _overlap_with_timer(user, interval, exclude_id)
+    if overlaps and policy == "forbid":
+        raise OverlapError(overlaps=overlaps)
+    return overlaps if policy == "warn" else None
 
 
-async def _running_beside(user: ActingUser, span: Interval, but: ObjectId | None) -> list[OverlapRead]:
-    """The running timer, which counts up to now."""
+async def _overlap_with_timer(user: ActingUser, interval: Interval, exclude_id: ObjectId | None) -> list[OverlapRead]:
+    """Return the running timer if it overlaps the interval. It counts up to now."""
     task = await Task.find_running(user.id)
-    if task is None or task["active"]["id"] == but:
+    if task is None or task["active"]["id"] == exclude_id:
         return []
-    read = read_overlap(str(task["_id"]), task["active"], span)
-    return [read] if read["overlap_seconds"] else []
+    overlap = read_overlap(str(task["_id"]), task["active"], interval)
+    return [overlap] if overlap["overlap_seconds"] else []

@@ -1,4 +1,4 @@
-"""The stretch of time that a report or an export is about."""
+"""The time range and the entry filter of a report or an export."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -15,7 +15,7 @@ from services.tracking.schemas.ranges import FilterQuery, RangeQuery
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
-    """The instants in [since, until), aware, in UTC, and whose days they are."""
+    """The range [since, until), aware and in UTC, and the time zone of its calendar days."""
 
     since: datetime
     until: datetime
@@ -23,24 +23,24 @@ class TimeRange:
 
 
 def to_instant(moment: datetime | date, zone: ZoneInfo) -> datetime:
-    """The instant that was sent; of a day, its first one there."""
+    """Return the instant itself, or the first instant of a date in the time zone."""
     return moment if isinstance(moment, datetime) else start_of_day(moment, zone)
 
 
 def parse_time_range(user: ActingUser, query: RangeQuery) -> TimeRange:
-    """The time that is asked for. Raises ValidationError when there is none between from and to."""
+    """Return the time range of the query. Raises ValidationError when `from` is not before `to`."""
     zone = ZoneInfo(query.timezone or user.timezone)
-    asked = TimeRange(to_instant(query.from_, zone), to_instant(query.to, zone), zone)
-    if asked.since >= asked.until:
-        raise ValidationError(errors=(FieldError("is not before to", parameter="from"),))
-    return asked
+    time_range = TimeRange(to_instant(query.from_, zone), to_instant(query.to, zone), zone)
+    if time_range.since >= time_range.until:
+        raise ValidationError(errors=(FieldError("must be before 'to'", parameter="from"),))
+    return time_range
 
 
-def build_entry_filter(query: FilterQuery, asked: TimeRange) -> EntryFilter:
-    """Which entries are asked for."""
+def build_entry_filter(query: FilterQuery, time_range: TimeRange) -> EntryFilter:
+    """Return the entry filter of the query for this time range."""
     return EntryFilter(
-        since=naive_utc(asked.since),
-        until=naive_utc(asked.until),
+        since=naive_utc(time_range.since),
+        until=naive_utc(time_range.until),
         task_id=None if query.task_id is None else object_id(query.task_id),
         project_id=query.project_id if query.project_id in {None, "none"} else object_id(query.project_id),
         statuses=tuple(query.status),

@@ -1,4 +1,4 @@
-"""What an hour of a billable entry costs: it takes its project's rate when it ends, and keeps it."""
+"""Hourly rates of billable entries. An entry gets the rate of its project when it ends, and keeps it."""
 
 from bson import ObjectId
 
@@ -10,7 +10,7 @@ from services.common.concurrency import retry_on_conflict
 
 
 async def hourly_rate_for(user_id: ObjectId, project_id: ObjectId | None, billable: bool) -> Row | None:
-    """The project's present rate for a billable entry; None for any other, and where there is no project or rate."""
+    """Return the project's current rate for a billable entry, or None when there is no rate or it is not billable."""
     if not billable or project_id is None:
         return None
     project = await Project.find_live(user_id, project_id)
@@ -18,18 +18,17 @@ async def hourly_rate_for(user_id: ObjectId, project_id: ObjectId | None, billab
 
 
 async def rerate_project(user_id: ObjectId, project_id: ObjectId) -> int:
-    """How many entries have another rate, now that all billable ones of the project's tasks have its present one.
+    """Apply the project's current rate to the ended billable entries of its tasks; return how many changed.
 
-    Ended entries alone, those of tasks in the trash included. Each task is changed as a whole; when
-    it is asked again, what has been done is not done twice.
+    Tasks in the trash are included. Each task is updated atomically. The operation is idempotent.
     """
-    tasks = await Task.find_ids_in_project(user_id, project_id)
-    return sum([await _rerate_task(user_id, task_id, project_id) for task_id in tasks])
+    task_ids = await Task.find_ids_in_project(user_id, project_id)
+    return sum([await _rerate_task(user_id, task_id, project_id) for task_id in task_ids])
 
 
 async def _rerate_task(user_id: ObjectId, task_id: ObjectId, project_id: ObjectId) -> int:
-    async def attempt() -> int | None:
-        # The task first, then the rate: whoever changes the rate after this will find the task changed, or unchanged.
+    async def try_rerate() -> int | None:
+        # The task is read before the rate: a rate that changes later is applied by its own request.
         task = await Task.find_any_with_entries(user_id, task_id)
         project = await Project.find_live(user_id, project_id)
         if task is None or project is None or task["project_id"] != project_id:
@@ -38,10 +37,10 @@ async def _rerate_task(user_id: ObjectId, task_id: ObjectId, project_id: ObjectI
         count = sum(new is not old for new, old in zip(entries, task["time_entries"], strict=True))
         if count == 0 and "active" not in task:
             return 0
-        # A timer that is just being stopped may have read the rate that was: the new version makes it read again.
+        # A concurrent stop may have read the old rate. The new version makes it retry.
         return None if await Task.update_at_version(task, {"time_entries": entries}) is None else count
 
-    return await retry_on_conflict(attempt)
+    return await retry_on_conflict(try_rerate)
 
 
 def _with_rate(entry: Row, rate: Row | None) -> Row:

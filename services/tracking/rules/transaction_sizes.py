@@ -1,4 +1,4 @@
-"""How much one transaction may write: each document that it changes is written whole, however small the change."""
+"""The size limit of a transaction. Each changed document counts with its whole size, however small the change."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
@@ -11,29 +11,29 @@ from documents.common.base import object_id
 from documents.tracking.tasks import Task
 
 MAX_TRANSACTION_BYTES = 16 * 1024 * 1024
-"""A change of one task is always possible, since a document is at most this large.
+"""The maximum size of a document, so that a change of one task is always possible.
 
 Measured: with a cache of 1 GB the embedded store completes 384 MB of open transactions (sixteen clients that each
 change six documents of 4 MB). Sixteen clients with a transaction of this size each have 256 MB open."""
 
 IMPORT_BATCH_BYTES = 4 * 1024 * 1024
-"""How much of tasks that are there already a part of an import changes: it is done in a second or two."""
+"""The size of the existing tasks that one batch of an import changes. Such a batch takes a second or two."""
 
 T = TypeVar("T")
 Key = TypeVar("Key", bound=Hashable)
 
 
 class BulkTooLargeError(ValidationError):
-    """The tasks of an atomic bulk are too large to be changed as one."""
+    """The tasks of an atomic bulk request are too large for one transaction."""
 
     code = "bulk_too_large"
-    detail = "The tasks are too large to be changed as one: send fewer operations at once, or leave out atomic."
+    detail = "The tasks are too large for one transaction. Send fewer operations, or leave out 'atomic'."
 
 
 async def require_transaction_size(user_id: ObjectId, task_ids: Iterable[str]) -> None:
-    """Raise BulkTooLargeError when these changes of tasks, one after the other, write more than one transaction may.
+    """Raise BulkTooLargeError when these changes of tasks write more than one transaction may.
 
-    A single one may always be made.
+    A single change is always allowed.
     """
     changes = Counter(task_id for text in task_ids if (task_id := object_id(text)) is not None)
     if changes.total() < 2:  # noqa: PLR2004 - one change is one document
@@ -41,31 +41,36 @@ async def require_transaction_size(user_id: ObjectId, task_ids: Iterable[str]) -
     sizes = await Task.sizes_in_bytes(user_id, list(changes))
     written = sum(size * changes[task_id] for task_id, size in sizes.items())
     if written > MAX_TRANSACTION_BYTES:
-        megabytes, most = -(-written // 2**20), MAX_TRANSACTION_BYTES // 2**20
+        megabytes, maximum = -(-written // 2**20), MAX_TRANSACTION_BYTES // 2**20
         raise BulkTooLargeError(
-            f"As one, these changes would write {megabytes} MB, and {most} MB is the most: "
-            "send fewer operations at once, or leave out atomic."
+            f"The transaction would write {megabytes} MB; the maximum is {maximum} MB. "
+            "Send fewer operations, or leave out 'atomic'."
         )
 
 
 def split_by_size(
-    items: list[T], sizes: Mapping[Key, int], changed: Callable[[T], Key], *, most: int = MAX_TRANSACTION_BYTES
+    items: list[T],
+    sizes: Mapping[Key, int],
+    document_key: Callable[[T], Key],
+    *,
+    max_bytes: int = MAX_TRANSACTION_BYTES,
 ) -> Iterator[list[T]]:
-    """The items in their order, in parts that each change documents of at most so many bytes, or one document.
+    """Split the items, in order, into batches that change documents of at most `max_bytes`, or one document.
 
-    `sizes` are those of the documents that are there already; each counts once a part.
+    `document_key` returns the document that an item changes. `sizes` are the sizes of the existing documents,
+    in bytes; each counts once per batch.
     """
-    part: list[T] = []
+    batch: list[T] = []
     documents: set[Key] = set()
     written = 0
     for item in items:
-        key = changed(item)
+        key = document_key(item)
         size = 0 if key in documents else sizes.get(key, 0)
-        if part and size and written + size > most:
-            yield part
-            part, documents, written = [], set(), 0
-        part.append(item)
+        if batch and size and written + size > max_bytes:
+            yield batch
+            batch, documents, written = [], set(), 0
+        batch.append(item)
         documents.add(key)
         written += size
-    if part:
-        yield part
+    if batch:
+        yield batch

@@ -1,4 +1,4 @@
-"""Many changes of tasks in one request."""
+"""The request and response models of bulk operations on tasks."""
 
 from typing import Annotated, Any, Literal, NotRequired, Self
 

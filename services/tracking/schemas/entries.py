@@ -1,4 +1,4 @@
-"""Time entries as requests ask for them and answers show them."""
+"""The query and response models of time entries."""
 
 from typing import Annotated, Any, Literal
 
@@ -50,7 +50,7 @@ RUNNING_EXAMPLE: JsonDict = {
 
 
 class EntryQuery(BaseModel):
-    """Which of all entries, in which order, from where on."""
+    """The query parameters of the list of time entries."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -119,7 +119,7 @@ class EntryPage(TypedDict):
 
 
 def read_entry(task_id: str, entry: dict[str, Any]) -> EntryRead:
-    """The answer about a stored entry of this task."""
+    """Return the response model of a stored entry of this task."""
     ended_at = entry["ended_at"]
     return {
         "id": str(entry["id"]),

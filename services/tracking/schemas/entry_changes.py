@@ -1,4 +1,4 @@
-"""Time entries as requests write them, and as the answers to that show them."""
+"""The request and response models of writes of time entries."""
 
 from typing import Annotated, NotRequired
 
@@ -43,7 +43,7 @@ class EntryUpdate(RequestModel):
         json_schema_extra={"examples": [{"ended_at": "2026-11-18T10:30:00Z"}, {"needs_review": False}]}
     )
 
-    # What cannot be cleared has no null in its type; the defaults only say that nothing was sent.
+    # A field that cannot be null has no null in its type. The default of a missing field is never read.
     started_at: Instant = Field(default_factory=utc_now)
     ended_at: Instant = Field(default_factory=utc_now)
     duration_seconds: Duration = Field(default_factory=int, description="Alternative to ended_at.")

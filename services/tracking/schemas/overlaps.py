@@ -1,4 +1,4 @@
-"""Entries that share time with another, as an answer lists them."""
+"""The overlap policy of a request, and the overlapping entries in a response."""
 
 from typing import Annotated, Any
 
@@ -21,7 +21,7 @@ OVERLAP_EXAMPLE: JsonDict = {
 
 
 class OverlapQuery(BaseModel):
-    """What a write does about time that is tracked already."""
+    """The query parameters of a write of tracked time."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -41,8 +41,8 @@ class OverlapRead(TypedDict):
     overlap_seconds: int
 
 
-def read_overlap(task_id: str, entry: dict[str, Any], span: Interval) -> OverlapRead:
-    """The answer about a stored entry and the part of it that the span shares."""
+def read_overlap(task_id: str, entry: dict[str, Any], interval: Interval) -> OverlapRead:
+    """Return the response model of a stored entry, with the number of seconds by which it overlaps the interval."""
     started_at, ended_at = aware_utc(entry["started_at"]), entry["ended_at"]
     until = aware_utc(ended_at) if ended_at else truncate_to_seconds(utc_now())
     return {
@@ -50,10 +50,10 @@ def read_overlap(task_id: str, entry: dict[str, Any], span: Interval) -> Overlap
         "entry_id": str(entry["id"]),
         "started_at": rfc3339(started_at),
         "ended_at": rfc3339(ended_at) if ended_at else None,
-        "overlap_seconds": seconds_between(max(started_at, span.started_at), min(until, span.ended_at)),
+        "overlap_seconds": seconds_between(max(started_at, interval.started_at), min(until, interval.ended_at)),
     }
 
 
 def overlaps_member(overlaps: list[OverlapRead] | None) -> dict[str, list[OverlapRead]]:
-    """The part of an answer that lists them; none of it where nobody asked for them."""
+    """Return the `overlaps` member of a response, or no member when the list is None."""
     return {} if overlaps is None else {"overlaps": overlaps}

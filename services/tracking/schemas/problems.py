@@ -1,4 +1,4 @@
-"""A problem as an answer shows it. app/http/problems.py makes them."""
+"""The response model of an error. app/http/problems.py builds the responses."""
 
 from typing import Annotated, Literal, NotRequired
 

@@ -1,4 +1,4 @@
-"""Projects as requests send them and answers show them."""
+"""The request and response models of projects."""
 
 from typing import Annotated, Any, NotRequired
 
@@ -70,7 +70,7 @@ class ProjectUpdate(RequestModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"hourly_rate": {"amount": 9500}, "archived": True}]})
 
-    # What cannot be cleared has no null in its type; the defaults only say that nothing was sent.
+    # A field that cannot be null has no null in its type. The default of a missing field is never read.
     name: ProjectName = Field(default_factory=str)
     client_name: ClientName | None = Field(default_factory=lambda: None)
     color: Color | None = Field(default_factory=lambda: None)
@@ -80,7 +80,7 @@ class ProjectUpdate(RequestModel):
 
 
 class ProjectChangeQuery(BaseModel):
-    """What a change of a project is to do beside."""
+    """The query parameters of a project update."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -88,7 +88,7 @@ class ProjectChangeQuery(BaseModel):
 
 
 class ProjectQuery(BaseModel):
-    """Which projects, from where on."""
+    """The query parameters of the list of projects."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -132,7 +132,7 @@ class ProjectPage(TypedDict):
 
 
 def read_project(project: dict[str, Any]) -> ProjectRead:
-    """The answer about a stored project."""
+    """Return the response model of a stored project."""
     archived_at = project["archived_at"]
     return {
         "id": str(project["_id"]),

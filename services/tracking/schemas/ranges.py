@@ -1,4 +1,4 @@
-"""The stretch of time and the filters that reports and exports have in common."""
+"""The time range and the filters that reports and exports share."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -7,7 +7,7 @@ from services.common.values.fields import BooleanFlag, InstantOrDate, ProjectFil
 
 
 class FilterQuery(BaseModel):
-    """Which entries, and whose days."""
+    """The filter parameters of reports and exports."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -29,7 +29,7 @@ class FilterQuery(BaseModel):
 
 
 class RangeQuery(FilterQuery):
-    """Which entries, over which time."""
+    """The filter parameters with a required time range."""
 
     from_: InstantOrDate = Field(alias="from", description="Start, inclusive: an instant, or a date in `timezone`.")
     to: InstantOrDate = Field(description="End, exclusive: an instant, or a date in `timezone`.")

@@ -1,4 +1,4 @@
-"""Tags as requests name them and answers show them."""
+"""The request and response models of tags."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Tasks as requests send them and answers show them."""
+"""The request and response models of tasks."""
 
 from typing import Annotated, Any, Literal
 
@@ -78,7 +78,7 @@ class TaskUpdate(RequestModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "completed", "due_at": None}]})
 
-    # What cannot be cleared has no null in its type; the defaults only say that nothing was sent.
+    # A field that cannot be null has no null in its type. The default of a missing field is never read.
     title: Title = Field(default_factory=str)
     description: Description | None = Field(default_factory=lambda: None)
     status: Status = Field(default_factory=lambda: "pending")
@@ -110,7 +110,7 @@ TaskSort = TypeAliasType(
 
 
 class TaskQuery(BaseModel):
-    """Which tasks, in which order, from where on."""
+    """The query parameters of the list of tasks."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -175,7 +175,7 @@ class TaskPage(TypedDict):
 
 
 def read_task(task: dict[str, Any]) -> TaskRead:
-    """The answer about a stored task."""
+    """Return the response model of a stored task."""
     task_id = str(task["_id"])
     active = task.get("active")
     project_id, due_at = task["project_id"], task["due_at"]
@@ -203,7 +203,7 @@ def read_task(task: dict[str, Any]) -> TaskRead:
 
 
 def read_task_with_entries(task: dict[str, Any]) -> TaskWithEntries:
-    """The answer about a stored task and the entries that were read with it."""
+    """Return the response model of a stored task with the entries that were read with it."""
     task_id = str(task["_id"])
     entries = [read_entry(task_id, entry) for entry in reversed(task["time_entries"])]
     return {**read_task(task), "time_entries": entries}

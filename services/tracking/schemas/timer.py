@@ -1,4 +1,4 @@
-"""The timer as requests send it and answers show it."""
+"""The request and response models of the timer."""
 
 from datetime import datetime
 from typing import Annotated, Any, NotRequired
@@ -31,7 +31,7 @@ class TimerUpdate(RequestModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"started_at": "2026-11-18T09:00:00Z", "note": None}]})
 
-    # What cannot be cleared has no null in its type; the defaults only say that nothing was sent.
+    # A field that cannot be null has no null in its type. The default of a missing field is never read.
     started_at: Instant = Field(default_factory=utc_now)
     note: Note | None = Field(default_factory=lambda: None)
     tags: Tags = Field(default_factory=list)
@@ -117,7 +117,7 @@ class TimerSwitchResult(TypedDict):
 
 
 def read_timer(task: dict[str, Any], now: datetime) -> TimerRead:
-    """The answer about the timer that runs on a stored task."""
+    """Return the response model of the timer that runs on a stored task."""
     task_id = str(task["_id"])
     return {
         "task_id": task_id,
@@ -129,7 +129,7 @@ def read_timer(task: dict[str, Any], now: datetime) -> TimerRead:
 
 
 def read_stopped(task: dict[str, Any], entry: dict[str, Any], now: datetime) -> TimerStopResult:
-    """The answer about an entry of a stored task that has ended."""
+    """Return the response model of a stored task's entry that has ended."""
     task_id = str(task["_id"])
     return {
         "task_id": task_id,

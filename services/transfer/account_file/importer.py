@@ -195,7 +195,7 @@ class _Writing:
         sizes = await Task.sizes_in_bytes(
             self._user_id, [task_id for task_id in standing if task_id in self._known.tasks]
         )
-        for some in small_parts_of(parts, sizes, self._task_id, most=IMPORT_BATCH_BYTES):
+        for some in small_parts_of(parts, sizes, self._task_id, max_bytes=IMPORT_BATCH_BYTES):
             for planned in await written_as_one(self._batch, lambda some=some: self._attempt(some)):  # type: ignore[misc]
                 self.tell(planned)
 

@@ -66,7 +66,7 @@ class Writing:
         """
         standing = {entry.place.task_id for entry in planned if entry.place.new is None}
         sizes = await Task.sizes_in_bytes(self._user.id, list(standing))
-        for part in split_by_size(planned, sizes, lambda entry: entry.place.task_id, most=IMPORT_BATCH_BYTES):
+        for part in split_by_size(planned, sizes, lambda entry: entry.place.task_id, max_bytes=IMPORT_BATCH_BYTES):
             await self._write(part)
 
     async def _write(self, planned: list[PlannedEntry]) -> None:

@@ -125,10 +125,10 @@ BROKEN: list[tuple[Json, str]] = [
 ]
 
 BEYOND_MENDING: list[tuple[Json, str]] = [
-    (tracked(ended_entry(at=NOON), ended_entry()), "time_entries are not in the order of started_at and id"),
+    (tracked(ended_entry(at=NOON), ended_entry()), "time_entries are not sorted by started_at and id"),
     (
         tracked(ended_entry(duration_seconds=60)),
-        "time_entries.0 duration_seconds is 60, its start and end are 1800 apart",
+        "time_entries.0 duration_seconds is 60, but its start and end are 1800 seconds apart",
     ),
     (
         tracked(ended_entry(ended_at=NINE - timedelta(hours=1), duration_seconds=0)),
@@ -142,10 +142,13 @@ BEYOND_MENDING: list[tuple[Json, str]] = [
         {"status": "in_progress", "active": running_entry(started_at=NINE + timedelta(milliseconds=1))},
         "active.started_at is 2026-11-18T09:00:00.001Z, not a whole second",
     ),
-    ({"active": running_entry()}, "status is 'pending', and its timer runs"),
-    ({"status": "in_progress", "deleted_at": NOON, "active": running_entry()}, "its timer runs in the trash"),
-    ({"status": "completed"}, "completed_at is None, and status is 'completed'"),
-    ({"completed_at": NOON}, "completed_at is 2026-11-18T12:00:00Z, and status is 'pending'"),
+    ({"active": running_entry()}, "status is 'pending', but its timer is running"),
+    (
+        {"status": "in_progress", "deleted_at": NOON, "active": running_entry()},
+        "is in the trash, but its timer is running",
+    ),
+    ({"status": "completed"}, "completed_at is None, but status is 'completed'"),
+    ({"completed_at": NOON}, "completed_at is 2026-11-18T12:00:00Z, but status is 'pending'"),
     ({"version": 0}, "version is 0, less than 1"),
     ({"priority": 5}, "priority is 5, more than 4"),
     ({"title": 7}, "title is of the type int, not string"),
@@ -326,7 +329,7 @@ class TestRepairing:
         mended = f"{about}tracked_seconds is 0, its entries say 60 (mended)"
         assert mended in await findings(repair=True)
         (left,) = await findings(repair=True)
-        assert "its start and end are 1800 apart" in left
+        assert "its start and end are 1800 seconds apart" in left
 
     async def test_loses_no_change_that_comes_between(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()

@@ -47,7 +47,7 @@ class TestABulkOfLargeTasks:
         assert done.status_code == 200
         one_more = renamed([task], "Refused", times + 1)
         refused = problem(await alice.post("/tasks/bulk", json=one_more), 422, "bulk_too_large")
-        assert "16 MB is the most" in refused["detail"]
+        assert "the maximum is 16 MB" in refused["detail"]
         assert (await alice.read(task))["title"] == "Allowed"
         apart = await alice.post("/tasks/bulk", json={**one_more, "atomic": False})
         assert [result["status"] for result in apart.json()["results"]] == [200] * (times + 1)
@@ -189,7 +189,7 @@ class TestTheParts:
         st.integers(1, 30),
     )
     def test_are_all_items_in_order_and_small(self, items: list[int], sizes: dict[int, int], most: int) -> None:
-        parts = list(split_by_size(items, sizes, lambda item: item, most=most))
+        parts = list(split_by_size(items, sizes, lambda item: item, max_bytes=most))
         assert [item for part in parts for item in part] == items
         assert all(parts)
         for part in parts:
@@ -201,4 +201,4 @@ class TestTheParts:
             assert written > most, "a part ends only before a document that is too much"
 
     def test_are_one_where_nothing_is_large(self) -> None:
-        assert list(split_by_size([1, 2, 1], {1: 5, 2: 5}, lambda item: item, most=10)) == [[1, 2, 1]]
+        assert list(split_by_size([1, 2, 1], {1: 5, 2: 5}, lambda item: item, max_bytes=10)) == [[1, 2, 1]]

@@ -633,7 +633,7 @@ class TestDeletingAProject:
         (late,) = (await alice.list(project_id=interrupted["id"], sort="title", limit=1))["items"]
         user = ActingUser(alice.user["_id"], "UTC", "allow", timer_cap_hours=12, token_version=0, week_start=0)
         new = TaskCreate(title=late["title"], project_id=interrupted["id"])
-        made = await task_service.create_with_id(user, new, task_id=ObjectId(late["id"]), retried=True)
+        made = await task_service.create_with_id(user, new, task_id=ObjectId(late["id"]), is_retry=True)
         assert (made.body["id"], made.body["project_id"]) == (late["id"], None)
         assert (await alice.read(late))["project_id"] is None
 
