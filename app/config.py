@@ -91,6 +91,8 @@ class Settings(BaseSettings):
     algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
     access_token_expire_minutes: int = Field(default=30, ge=1, le=1440)
     refresh_token_expire_days: int = Field(default=30, ge=1, le=365)
+    argon2_memory_kib: int = Field(default=65_536, ge=19_456, le=4 * 1024 * 1024)
+    argon2_rounds: int = Field(default=3, ge=2, le=100)
     registration_open: bool = True
     rate_limits_enabled: bool = True
     sign_ins_per_minute_by_email: int = Field(default=10, ge=1)

@@ -136,6 +136,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[State]:
         _in_background(_finish_interrupted_work()),
         background_imports.at_work(),
     ):
+        passwords.configure(memory_kib=settings.argon2_memory_kib, rounds=settings.argon2_rounds)
         await passwords.prepare()
         _tune_garbage_collector()
         log.info("started", environment=settings.environment)

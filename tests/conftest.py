@@ -120,6 +120,8 @@ def settings(database_url: str, worker_id: str) -> Settings:
         database_url=SecretStr(database_url),
         database_name=f"task_timer_test_{worker_id}",
         secret_key=SecretStr("6d0f8c1b2a394857be0c7a5d1e3f4968"),
+        argon2_memory_kib=19_456,  # as little as is allowed: hashing is most of the time of a sign-in
+        argon2_rounds=2,
         rate_limits_enabled=False,
         log_level="WARNING",
         log_format="json",
@@ -197,8 +199,9 @@ async def empty(collection: AsyncIOMotorCollection[Json]) -> None:
 
 
 @pytest.fixture(scope="session")
-async def password_hash() -> str:
+async def password_hash(service: Served) -> str:
     """The hash of the password of every user that make_user makes: made once, since it is dear."""
+    assert service.server.started
     return await passwords.hash(PASSWORD)
 
 

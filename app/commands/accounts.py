@@ -7,6 +7,7 @@ from pydantic import ValidationError as PydanticError
 from app.commands.database_session import run_with_database
 from app.config import Settings
 from app.errors import CommandError, ServiceError
+from app.security.passwords import passwords
 from app.validation_errors import error_message
 from documents.registry import open_database, open_database_without_setup
 from services.accounts.schemas.users import UserCreate, UserRead
@@ -22,6 +23,7 @@ class Accounts:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        passwords.configure(memory_kib=settings.argon2_memory_kib, rounds=settings.argon2_rounds)
 
     def create(self, *, email: str, password: str, full_name: str | None, timezone: str) -> None:
         """Makes an account, also where registration is closed."""

@@ -16,7 +16,8 @@ from app.security.password_normalization import normalize_password, password_for
 T = TypeVar("T")
 
 MAX_CONCURRENT_HASHES = 2
-"""A hash takes one core and 64 MiB for a sixth of a second. More at the same time would slow down other requests."""
+"""By default a hash takes one core and 64 MiB for a sixth of a second. More at the same time would slow down other
+requests."""
 
 
 @cache
@@ -37,10 +38,17 @@ class Passwords:
     """Hashes and checks passwords in a few threads, so that they do not block the event loop."""
 
     def __init__(self) -> None:
-        # passlib reports a hash with less memory as outdated by default, one with fewer rounds only with min_rounds.
-        self._context = CryptContext(schemes=["argon2"], argon2__type="ID", argon2__min_rounds=argon2.default_rounds)
         self._threads = ThreadPoolExecutor(MAX_CONCURRENT_HASHES, thread_name_prefix="argon2")
         self._dummy_hash: str | None = None
+        self.configure(memory_kib=argon2.memory_cost, rounds=argon2.default_rounds)
+
+    def configure(self, *, memory_kib: int, rounds: int) -> None:
+        """Set the cost of new hashes. A hash that cost less is outdated from now on."""
+        self._cost = (memory_kib, rounds)
+        self._context = CryptContext(
+            schemes=["argon2"], argon2__type="ID", argon2__memory_cost=memory_kib, argon2__rounds=rounds
+        )
+        self._dummy_hash = None
 
     async def hash(self, password: str) -> str:
         """Return a salted hash of the normalized password."""
@@ -57,9 +65,14 @@ class Passwords:
         """
         for form in password_forms(password):
             if await self._in_thread(partial(self._verify, form, hashed)):
-                is_outdated = form != normalize_password(password) or self._context.needs_update(str(hashed))
-                return PasswordCheck(is_match=True, is_outdated=bool(is_outdated))
+                is_outdated = form != normalize_password(password) or self._costs_less(str(hashed))
+                return PasswordCheck(is_match=True, is_outdated=is_outdated)
         return PasswordCheck(is_match=False)
+
+    def _costs_less(self, hashed: str) -> bool:
+        # Not passlib's needs_update: it would replace a hash that costs more, too.
+        stored = argon2.from_string(hashed)
+        return any(of_hash < now for of_hash, now in zip((stored.memory_cost, stored.rounds), self._cost, strict=True))
 
     def _verify(self, password: str, hashed: str | None) -> bool:
         if hashed is not None:

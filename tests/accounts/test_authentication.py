@@ -235,7 +235,7 @@ class TestGettingAToken:
         for form in ({"password": "wrong"}, {"username": "nobody@example.com"}, {}):
             with hashing_work() as work:
                 await sign_in(anonymous, **form)
-            assert work == ["_check"]
+            assert work == ["_verify"]
 
     @pytest.mark.parametrize("password", ["", "x", "correct\0horse", "é" * 128, " " + PASSWORD, PASSWORD + " "])
     async def test_whatever_password_is_tried_it_is_just_wrong(self, anonymous: Client, password: str) -> None:

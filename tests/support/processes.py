@@ -21,6 +21,9 @@ from tests.support import forked
 COMMAND = Path(sys.executable).with_name("task-timer")
 PATIENCE_SECONDS = 120.0
 PORTS = range(20_000, 28_000)
+CHEAP_HASHES = {"ARGON2_MEMORY_KIB": 19_456, "ARGON2_ROUNDS": 2}
+"""The lowest cost that the settings allow: a service hashes twice before it is ready."""
+
 
 T = TypeVar("T")
 
@@ -76,7 +79,8 @@ def running(*arguments: str, folder: Path, **variables: object) -> Iterator["Pro
     """Run `task-timer` with these arguments and settings in this folder, forked, while the block runs."""
     with (folder / "output.txt").open("w") as output, Path(os.devnull).open() as nothing:
         streams = (nothing.fileno(), output.fileno(), output.fileno())
-        process = forked.ForkedProcess(arguments, cwd=folder, env=clean_environment(**variables), streams=streams)
+        env = clean_environment(**{**CHEAP_HASHES, **variables})
+        process = forked.ForkedProcess(arguments, cwd=folder, env=env, streams=streams)
     with _cleaned_up(Program(process, folder / "output.txt", variables.get("PORT"))) as program:
         yield program
 
@@ -179,7 +183,7 @@ def outcome_of_input(
     content: str, *arguments: str, folder: Path, **variables: object
 ) -> subprocess.CompletedProcess[str]:
     """Run `task-timer` like `outcome`, with this content on its standard input."""
-    env = clean_environment(**variables)
+    env = clean_environment(**{**CHEAP_HASHES, **variables})
     ended = forked.run(arguments, cwd=folder, env=env, given=content.encode(), timeout=PATIENCE_SECONDS)
     return subprocess.CompletedProcess(ended.args, ended.returncode, ended.stdout.decode(), ended.stderr.decode())
 

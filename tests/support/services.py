@@ -51,6 +51,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "DATABASE_URL": settings.database_url.get_secret_value(),
         "DATABASE_NAME": settings.database_name,
         "SECRET_KEY": settings.secret_key.get_secret_value(),
+        "ARGON2_MEMORY_KIB": str(settings.argon2_memory_kib),
+        "ARGON2_ROUNDS": str(settings.argon2_rounds),
         "HOST": "127.0.0.1",
         "WORKERS": "1",
         "DEBUG": "false",

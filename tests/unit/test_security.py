@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from app.config import Settings
 from app.security.password_normalization import normalize_password, password_forms
-from app.security.passwords import MAX_CONCURRENT_HASHES, Passwords
+from app.security.passwords import MAX_CONCURRENT_HASHES, PasswordCheck, Passwords
 from app.security.secret_key import secret_key
 from app.security.tokens import AccessTokens, InvalidTokenError, TokenExpiredError
 
@@ -65,6 +65,18 @@ class TestPasswords:
         first, second = await passwords.hash("same"), await passwords.hash("same")
         assert first != second
         assert first.startswith("$argon2id$v=19$")
+
+    async def test_hash_has_the_configured_cost_and_is_outdated_where_more_is_configured(self) -> None:
+        passwords = Passwords()
+        expensive = await passwords.hash("correct horse")
+        assert "$m=65536,t=3," in expensive
+        passwords.configure(memory_kib=19_456, rounds=2)
+        cheap = await passwords.hash("correct horse")
+        assert "$m=19456,t=2," in cheap
+        assert await passwords.check("correct horse", expensive) == PasswordCheck(is_match=True)
+        for memory_kib, rounds in ((20_000, 2), (19_456, 3)):
+            passwords.configure(memory_kib=memory_kib, rounds=rounds)
+            assert (await passwords.check("correct horse", cheap)) == PasswordCheck(is_match=True, is_outdated=True)
 
     async def test_no_password_matches_without_a_hash(self) -> None:
         passwords = Passwords()
