@@ -1,4 +1,4 @@
-"""What the docs say is so: their examples run, and what they list is all there is."""
+"""The documentation: its examples run, its references exist, and its lists are complete."""
 
 import ast
 import re
@@ -25,26 +25,26 @@ PAGES = sorted([*ROOT.glob("*.rst"), *(ROOT / "docs").rglob("*.rst")])
 README = ROOT / "README.rst"
 
 
-def read(page: Path) -> docutils.nodes.document:
-    """The page; what reST cannot make sense of is an error."""
+def parse(page: Path) -> docutils.nodes.document:
+    """Parse the page. Invalid reStructuredText is an error."""
     strict = {"report_level": 2, "halt_level": 2, "file_insertion_enabled": False}
     return docutils.core.publish_doctree(page.read_text(), source_path=str(page), settings_overrides=strict)
 
 
 def shell_examples(page: Path, title: str | None = None) -> str:
-    """The shell commands in a section of the page, or in all of it."""
-    whole = read(page)
-    sections = [section for section in whole.findall(docutils.nodes.section) if section[0].astext() == title]
+    """Return the shell commands of a section, or of the whole page."""
+    document = parse(page)
+    sections = [section for section in document.findall(docutils.nodes.section) if section[0].astext() == title]
     assert title is None or len(sections) == 1, f"{page.name} has no section {title}"
-    blocks = (sections[0] if sections else whole).findall(docutils.nodes.literal_block)
+    blocks = (sections[0] if sections else document).findall(docutils.nodes.literal_block)
     return "\n".join(block.astext() for block in blocks if "sh" in block["classes"])
 
 
-def transcript(examples: str, folder: Path) -> str:
-    """What these commands print, run word for word against a service that has just been started in this folder."""
+def output_of(examples: str, folder: Path) -> str:
+    """Run the commands against a new service in this folder, and return what they print."""
     with running("serve", folder=folder, PORT=free_port()) as service:
         service.wait_until_ready()
-        done = subprocess.run(
+        result = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", examples],
             cwd=folder,
             env=clean_environment(API=service.base_url + API),
@@ -53,8 +53,13 @@ def transcript(examples: str, folder: Path) -> str:
             timeout=60,
             check=False,
         )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def table_with(page: str, header: str) -> str:
+    """Return the text of the table whose header begins with these words."""
+    return page[page.index(header) :].partition("\n\n")[0]
 
 
 def subclasses(kind: type[ServiceError]) -> set[type[ServiceError]]:
@@ -81,8 +86,8 @@ def defined_names(node: ast.stmt) -> set[str]:
 
 class TestEveryPage:
     @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-    def test_is_sound(self, page: Path) -> None:
-        document = read(page)
+    def test_is_valid_and_its_links_exist(self, page: Path) -> None:
+        document = parse(page)
         for reference in document.findall(docutils.nodes.reference):
             target = reference.get("refuri", "")
             if target and "://" not in target:
@@ -96,7 +101,7 @@ class TestReferencesToTheSource:
 
     @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
     def test_name_files_and_definitions_that_exist(self, page: Path) -> None:
-        literals = [" ".join(literal.astext().split()) for literal in read(page).findall(docutils.nodes.literal)]
+        literals = [" ".join(literal.astext().split()) for literal in parse(page).findall(docutils.nodes.literal)]
         matches = [match for literal in literals if (match := self.reference.fullmatch(literal))]
         assert not [match[0] for match in matches if not self.exists(ROOT / match[1], match[2])]
 
@@ -108,7 +113,7 @@ class TestReferencesToTheSource:
         assert (ROOT / "docs" / "architecture.rst").read_text().count(".py: ") > 30
 
 
-class TestTheMakefile:
+class TestMakefile:
     text = (ROOT / "Makefile").read_text()
 
     @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -126,9 +131,9 @@ class TestTheMakefile:
         assert sorted([*listed, "help"]) == sorted(phony[1].split())
 
 
-class TestTheReadme:
-    def test_tour_runs_word_for_word(self, tmp_path: Path) -> None:
-        said = transcript(shell_examples(README, "Five minutes with curl"), tmp_path)
+class TestReadme:
+    def test_tour_runs(self, tmp_path: Path) -> None:
+        output = output_of(shell_examples(README, "Five minutes with curl"), tmp_path)
         for part in (
             '"email":"ada@example.com"',
             '"elapsed_seconds":',
@@ -139,40 +144,40 @@ class TestTheReadme:
             '"version":4',
             '{"items":[{',
         ):
-            assert part in said
+            assert part in output
 
-    def test_names_every_setting(self) -> None:
+    def test_lists_every_setting(self) -> None:
         named = set(re.findall(r"``([A-Z_]+)``", README.read_text()))
         assert {name.upper() for name in Settings.model_fields} <= named
 
-    def test_names_every_index_of_the_tasks(self) -> None:
+    def test_shows_every_index_of_the_tasks(self) -> None:
         shown = re.findall(r"^      '(\w+)',?$", README.read_text(), re.MULTILINE)
         assert shown == sorted(["_id_", *(index.document["name"] for index in Task.Settings.indexes)])
 
-    def test_names_every_command(self) -> None:
-        told = set(re.findall(r"task-timer (\w+)", "".join(page.read_text() for page in PAGES)))
+    def test_commands_exist_and_are_documented(self) -> None:
+        named = set(re.findall(r"task-timer (\w+)", "".join(page.read_text() for page in PAGES)))
         commands = {info.name for info in cli.registered_commands} | {info.name for info in cli.registered_groups}
-        assert commands - {"openapi"} <= told <= commands
+        assert commands - {"openapi"} <= named <= commands
 
 
-class TestThePageOfTheApi:
-    def test_names_every_code_of_an_error(self, app: FastAPI) -> None:
+class TestApiPage:
+    def test_lists_exactly_the_error_codes(self, app: FastAPI) -> None:
         assert app.title
         page = (ROOT / "docs" / "api.rst").read_text()
-        table = page[page.index("status  codes") : page.index("What is somebody else's")]
-        told = {
+        table = table_with(page, "status  codes")
+        listed = {
             (int(line[:3]), code)
             for line in table.splitlines()
             if re.match(r"\d{3} ", line)
             for code in re.findall(r"``([a-z_]+)``", line.partition(":")[0].replace("``running``", ""))
         }
         raised = {(error.status, error.code) for error in subclasses(ServiceError) if error.code != "internal_error"}
-        assert told == raised | {(500, "internal_error")}
+        assert listed == raised | {(500, "internal_error")}
 
 
-class TestThePageOfTrackingTime:
-    def test_examples_run_word_for_word(self, tmp_path: Path) -> None:
-        said = transcript(shell_examples(ROOT / "docs" / "tracking-time.rst"), tmp_path)
+class TestTrackingTimePage:
+    def test_examples_run(self, tmp_path: Path) -> None:
+        output = output_of(shell_examples(ROOT / "docs" / "tracking-time.rst"), tmp_path)
         for part in (
             '"started_at":"2026-11-18T08:00:00Z"',
             '"ended_at":"2026-11-18T09:30:00Z","duration_seconds":5400',
@@ -184,16 +189,16 @@ class TestThePageOfTrackingTime:
             '"needs_review":true',
             '"duration_seconds":28800',
         ):
-            assert part in said
-        assert said.lower().count("idempotency-replayed: true") == 1
-        replayed = re.findall(r'^{"id":"(\w+)".*"started_at":"2026-11-18T11:00:00Z"', said, re.MULTILINE)
+            assert part in output
+        assert output.lower().count("idempotency-replayed: true") == 1
+        replayed = re.findall(r'^{"id":"(\w+)".*"started_at":"2026-11-18T11:00:00Z"', output, re.MULTILINE)
         assert len(replayed) == 2
         assert len(set(replayed)) == 1
 
 
-class TestThePageOfReports:
-    def test_examples_run_word_for_word(self, tmp_path: Path) -> None:
-        said = transcript(shell_examples(ROOT / "docs" / "reports.rst"), tmp_path)
+class TestReportsPage:
+    def test_examples_run(self, tmp_path: Path) -> None:
+        output = output_of(shell_examples(ROOT / "docs" / "reports.rst"), tmp_path)
         for part in (
             '"label":"2026-11-18","seconds":3900,"rounded_seconds":3900,"entry_count":2,',
             '"amounts":[{"currency":"EUR","amount":6750}]',
@@ -209,13 +214,13 @@ class TestThePageOfReports:
             '"seconds":[0,0,2700,3000,0,0,0],"total":5700',
             '"recent_tasks":[{',
         ):
-            assert part in said
-        assert said.count('"total_seconds":6900') == 6
+            assert part in output
+        assert output.count('"total_seconds":6900') == 6
 
 
-class TestThePageOfExports:
-    def test_examples_run_word_for_word(self, tmp_path: Path) -> None:
-        said = transcript(shell_examples(ROOT / "docs" / "exports-and-imports.rst"), tmp_path)
+class TestExportsPage:
+    def test_examples_run(self, tmp_path: Path) -> None:
+        output = output_of(shell_examples(ROOT / "docs" / "exports-and-imports.rst"), tmp_path)
         for part in (
             "entry_id,task_id,project,client,task,note,tags,billable,start,end,timezone,",
             ",Write the offer,'=first draft,sales,false,2026-11-18T09:00:00+01:00,2026-11-18T10:30:00+01:00,",
@@ -229,24 +234,24 @@ class TestThePageOfExports:
             '"errors":[{"row":3,"column":"End"',
             '"removed":{"projects":1,"tasks":2,"entries":2},"left":{"projects":0,"tasks":0,"entries":0}',
         ):
-            assert part in said
+            assert part in output
 
-    def test_names_every_column(self) -> None:
+    def test_lists_every_column(self) -> None:
         page = (ROOT / "docs" / "exports-and-imports.rst").read_text()
-        table = page[page.index("column  ") : page.index("A cell that begins with")]
+        table = table_with(page, "column  ")
         assert re.findall(r"``([a-z_]+)``", re.sub(r"  +\S.*$", "", table, flags=re.MULTILINE)) == list(COLUMNS)
 
 
-class TestThePageOfMoving:
-    def test_examples_run_word_for_word(self, tmp_path: Path) -> None:
+class TestMovingPage:
+    def test_examples_run(self, tmp_path: Path) -> None:
         page = ROOT / "docs" / "moving.rst"
         for sample in set(re.findall(r"file=@(\S+)", shell_examples(page))) - {"list.csv"}:
             copyfile(ROOT / "tests" / "samples" / sample, tmp_path / sample)
-        said = transcript(shell_examples(page), tmp_path)
-        dry, toggl, clockify = re.findall(r'"created":({[^}]*}),"duplicates":(\d+)', said)[:3]
+        output = output_of(shell_examples(page), tmp_path)
+        dry, toggl, clockify = re.findall(r'"created":({[^}]*}),"duplicates":(\d+)', output)[:3]
         assert dry == toggl == ('{"projects":1,"tasks":4,"entries":4}', "0")
         assert clockify[0].startswith('{"projects":0,"tasks":0,')  # nothing but entries is new
-        formats = re.findall(r'"format":"(\w+)","dry_run":true,"created":{[^}]*"entries":(\d+)}', said)
+        formats = re.findall(r'"format":"(\w+)","dry_run":true,"created":{[^}]*"entries":(\d+)}', output)
         assert formats == [
             ("toggl", "4"),
             ("clockify", "4"),
@@ -255,40 +260,37 @@ class TestThePageOfMoving:
             ("solidtime", "2"),
             ("csv", "1"),
         ]
-        assert '"task":{"header":"Work done by Ada","values":["Write the offer"]}' in said
-        assert '"total_seconds":9000' in said
-        assert '"removed":{"projects":1,"tasks":4,"entries":4},"left":{"projects":0,"tasks":0,"entries":0}' in said
+        assert '"task":{"header":"Work done by Ada","values":["Write the offer"]}' in output
+        assert '"total_seconds":9000' in output
+        assert '"removed":{"projects":1,"tasks":4,"entries":4},"left":{"projects":0,"tasks":0,"entries":0}' in output
 
 
-class TestThePageOfReliability:
+class TestReliabilityPage:
     page = (ROOT / "docs" / "reliability.rst").read_text()
 
-    def test_names_tests_that_there_are(self) -> None:
+    def test_named_tests_exist(self) -> None:
         named = re.findall(r"``(tests/[\w/]+\.py)::(\w+)``", self.page)
         assert len(named) > 20
-        for path, name in named:
-            tree = ast.parse((ROOT / path).read_text())
-            definitions = ast.ClassDef | ast.AsyncFunctionDef
-            assert name in {node.name for node in tree.body if isinstance(node, definitions)}, (path, name)
+        assert not [f"{path}::{name}" for path, name in named if name not in definitions(ROOT / path)]
 
-    def test_names_a_test_with_each_promise(self) -> None:
+    def test_each_promise_names_a_test(self) -> None:
         promises = re.split(r"^(\d+)\. ", self.page[: self.page.index("When something dies")], flags=re.MULTILINE)[1:]
         assert promises[::2] == [str(number) for number in range(1, 11)]
         assert all("``tests/" in promise for promise in promises[1::2])
 
-    def test_has_the_figures_of_a_long_run_that_lost_nothing(self) -> None:
-        shown = self.page[self.page.index(figures.BEGIN) : self.page.index(figures.END)]
-        found = {
+    def test_figures_are_of_a_long_run_that_lost_nothing(self) -> None:
+        table = self.page[self.page.index(figures.BEGIN) : self.page.index(figures.END)]
+        numbers = {
             words: int(number.replace(",", ""))
-            for words, number in re.findall(r"^(\S.*?)  +([\d,]+)$", shown, re.MULTILINE)
+            for words, number in re.findall(r"^(\S.*?)  +([\d,]+)$", table, re.MULTILINE)
         }
-        assert list(found) == list(figures.LINES.values())
-        assert found[figures.LINES["rounds"]] >= 200
-        assert found[figures.LINES["lost"]] == found[figures.LINES["done in part"]] == 0
+        assert list(numbers) == list(figures.LINES.values())
+        assert numbers[figures.LINES["rounds"]] >= 200
+        assert numbers[figures.LINES["lost"]] == numbers[figures.LINES["done in part"]] == 0
 
 
-class TestTheDecisions:
-    def test_are_numbered_without_a_gap(self) -> None:
+class TestDecisions:
+    def test_are_numbered_without_gaps(self) -> None:
         pages = sorted((ROOT / "docs" / "decisions").glob("*.rst"))
         assert [page.name[:4] for page in pages] == [f"{number:04}" for number in range(1, len(pages) + 1)]
         for page in pages:

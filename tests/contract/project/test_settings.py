@@ -1,4 +1,4 @@
-"""The settings: all of them in one place, documented, and refused when they are unsafe."""
+"""The settings: documented in .env.example, and refused if they are unsafe."""
 
 from pathlib import Path
 from typing import Any
@@ -18,92 +18,90 @@ SAFE: dict[str, Any] = {
 
 
 @pytest.fixture(autouse=True)
-def no_settings_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A folder without .env, and an environment without our settings."""
+def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Run in a folder without .env, and in an environment without settings of the service."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.environ", clean_environment())
 
 
-def documented() -> dict[str, str]:
-    """What .env.example sets."""
+def example_settings() -> dict[str, str]:
+    """Return the variables of .env.example."""
     lines = (ROOT / ".env.example").read_text().splitlines()
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
-class TestTheExampleFile:
-    def test_lists_every_setting_and_no_other(self) -> None:
-        assert list(documented()) == list(dict.fromkeys(documented()))
-        assert set(documented()) == {name.upper() for name in Settings.model_fields}
+class TestExampleFile:
+    def test_lists_exactly_the_settings(self) -> None:
+        assert list(example_settings()) == list(dict.fromkeys(example_settings()))
+        assert set(example_settings()) == {name.upper() for name in Settings.model_fields}
 
-    def test_shows_the_defaults(self, tmp_path: Path) -> None:
+    def test_contains_the_defaults(self, tmp_path: Path) -> None:
         (tmp_path / ".env").write_text((ROOT / ".env.example").read_text())
-        from_the_example = Settings()
+        from_example = Settings()
         (tmp_path / ".env").unlink()
-        assert from_the_example == Settings()
+        assert from_example == Settings()
 
-    def test_says_something_of_the_secrets_but_holds_none(self) -> None:
-        assert documented()["SECRET_KEY"] == documented()["DATABASE_URL"] == ""
+    def test_lists_the_secrets_without_values(self) -> None:
+        assert example_settings()["SECRET_KEY"] == example_settings()["DATABASE_URL"] == ""
 
 
-class TestReadingThem:
-    def test_takes_the_environment_before_the_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class TestReadSettings:
+    def test_environment_overrides_the_env_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / ".env").write_text("PORT=8001\nHOST=::1\n")
         monkeypatch.setattr("os.environ", clean_environment(PORT=8002))
         settings = Settings()
         assert (settings.host, settings.port) == ("::1", 8002)
 
-    def test_takes_an_empty_variable_for_an_unset_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_empty_variable_counts_as_unset(self, monkeypatch: pytest.MonkeyPatch) -> None:
         empty = dict.fromkeys((name.upper() for name in Settings.model_fields), "")
         monkeypatch.setattr("os.environ", clean_environment(**empty))
         assert Settings() == Settings.model_construct()
 
-    def test_splits_lists_at_commas(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_lists_are_separated_by_commas(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("os.environ", clean_environment(CORS_ORIGINS="https://a.example, https://b.example,"))
         assert Settings().cors_origins == ("https://a.example", "https://b.example")
 
-    def test_cannot_be_changed_afterwards(self) -> None:
+    def test_settings_are_immutable(self) -> None:
         with pytest.raises(ValidationError, match="frozen"):
             Settings().port = 1  # type: ignore[misc]
 
-    def test_shows_no_secret(self) -> None:
+    def test_representation_contains_no_secret(self) -> None:
         settings = Settings(**SAFE)
         assert settings.database_url == SecretStr(SAFE["database_url"])
         assert SAFE["secret_key"] not in repr(settings)
         assert SAFE["database_url"] not in repr(settings)
 
-    @pytest.mark.parametrize(
-        ("said", "is_taken_as"), [("/tt", "/tt"), ("/tt/", "/tt"), ("/", ""), ("/a/b.c", "/a/b.c")]
-    )
-    def test_takes_a_root_path_with_or_without_its_last_slash(self, said: str, is_taken_as: str) -> None:
-        assert Settings(root_path=said).root_path == is_taken_as
+    @pytest.mark.parametrize(("value", "expected"), [("/tt", "/tt"), ("/tt/", "/tt"), ("/", ""), ("/a/b.c", "/a/b.c")])
+    def test_root_path_may_end_with_a_slash(self, value: str, expected: str) -> None:
+        assert Settings(root_path=value).root_path == expected
 
     @pytest.mark.parametrize(
         "path", ["tt", "//tt", "/a b", "/a/../b", "/.", '/"', "/%74", "/t?", "http://x/tt", "/tt\n"]
     )
-    def test_refuses_a_root_path_that_is_none(self, path: str) -> None:
+    def test_invalid_root_path_is_refused(self, path: str) -> None:
         with pytest.raises(ValidationError, match="must start with /"):
             Settings(root_path=path)
 
     @pytest.mark.parametrize("path", ["/api", "/api/v1", "/docs", "/health", "/openapi.json"])
-    def test_refuses_a_root_path_that_begins_a_path_of_its_own(self, path: str) -> None:
+    def test_root_path_that_is_a_prefix_of_an_own_path_is_refused(self, path: str) -> None:
         with pytest.raises(ValidationError, match="is the beginning of"):
             Settings(root_path=path)
 
     @pytest.mark.parametrize("wrong", [{"port": 0}, {"workers": 0}, {"api_prefix": "api"}, {"algorithm": "none"}])
-    def test_refuses_what_cannot_be(self, wrong: dict[str, Any]) -> None:
+    def test_invalid_value_is_refused(self, wrong: dict[str, Any]) -> None:
         with pytest.raises(ValidationError):
             Settings(**wrong)
 
 
-class TestASecretInAFile:
-    def test_is_every_secret_if_wanted(self) -> None:
+class TestSecretFile:
+    def test_every_secret_has_a_file_setting(self) -> None:
         secrets = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
         assert secrets == set(SECRETS)
         assert {f"{name}_file" for name in secrets} <= Settings.model_fields.keys()
 
     @pytest.mark.parametrize("name", SECRETS)
     @pytest.mark.parametrize("place", ["environment", "file"])
-    def test_is_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, place: str) -> None:
+    def test_file_is_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, place: str) -> None:
         (tmp_path / "secret").write_text("mongodb://correct-horse-battery-staple/\n")
         variable = f"{name.upper()}_FILE"
         if place == "file":
@@ -112,25 +110,25 @@ class TestASecretInAFile:
             monkeypatch.setattr("os.environ", clean_environment(**{variable: tmp_path / "secret", name.upper(): ""}))
         assert getattr(Settings(), name) == SecretStr("mongodb://correct-horse-battery-staple/")
 
-    def test_is_as_good_as_any_for_production(self, tmp_path: Path) -> None:
+    def test_production_checks_a_secret_from_a_file(self, tmp_path: Path) -> None:
         (tmp_path / "secret").write_text(SAFE["secret_key"])
-        given = {name: value for name, value in SAFE.items() if name != "secret_key"}
-        assert Settings(**given, secret_key_file=tmp_path / "secret").environment == "production"
+        others = {name: value for name, value in SAFE.items() if name != "secret_key"}
+        assert Settings(**others, secret_key_file=tmp_path / "secret").environment == "production"
         (tmp_path / "secret").write_text("correct-horse")
         with pytest.raises(ValidationError, match="shorter than 32 bytes"):
-            Settings(**given, secret_key_file=tmp_path / "secret")
+            Settings(**others, secret_key_file=tmp_path / "secret")
 
     @pytest.mark.parametrize(
         ("content", "reason"),
         [(None, "cannot be read: No such file"), (b"", "is empty"), (b"\n", "is empty"), (b"\xff", "cannot be read")],
     )
-    def test_that_cannot_be_had_is_told_of(self, tmp_path: Path, content: bytes | None, reason: str) -> None:
+    def test_unreadable_or_empty_file_is_an_error(self, tmp_path: Path, content: bytes | None, reason: str) -> None:
         if content is not None:
             (tmp_path / "secret").write_bytes(content)
         with pytest.raises(ValidationError, match=f"SECRET_KEY_FILE .*secret {reason}"):
             Settings(secret_key_file=tmp_path / "secret")
 
-    def test_that_stands_in_a_setting_too_is_refused(self, tmp_path: Path) -> None:
+    def test_secret_in_a_file_and_in_a_setting_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "secret").write_text("correct-horse")
         with pytest.raises(ValidationError, match="SECRET_KEY and SECRET_KEY_FILE are both set") as refused:
             Settings(secret_key_file=tmp_path / "secret", secret_key=SecretStr("battery-staple"))
@@ -139,7 +137,7 @@ class TestASecretInAFile:
 
 
 class TestProduction:
-    def test_starts_with_a_database_and_a_key_of_its_own(self) -> None:
+    def test_starts_with_a_database_and_a_key(self) -> None:
         assert Settings(**SAFE).environment == "production"
 
     @pytest.mark.parametrize(
@@ -152,10 +150,10 @@ class TestProduction:
             ({"secret_key": "a" * 64}, "placeholder"),
         ],
     )
-    def test_refuses_to_start_unsafely(self, change: dict[str, Any], reason: str) -> None:
+    def test_unsafe_setting_is_refused(self, change: dict[str, Any], reason: str) -> None:
         with pytest.raises(ValidationError, match=reason) as refused:
             Settings(**(SAFE | change))
         assert str(change.get("secret_key")) not in str(refused.value)
 
-    def test_is_the_only_one_to_be_so_strict(self) -> None:
+    def test_development_needs_no_key(self) -> None:
         assert Settings(environment="development").secret_key is None
