@@ -42,7 +42,7 @@ from routes import (
 from routes.dependencies import State
 from services.accounts.deletion import account_deletion_service
 from services.accounts.rate_limits import RateLimiter
-from services.accounts.sessions import TokenMaker
+from services.accounts.sessions import TokenIssuer
 from services.accounts.users import user_service
 from services.tracking.projects import project_service
 from services.tracking.schemas.problems import Problem
@@ -140,7 +140,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[State]:
         await passwords.prepare()
         _tune_garbage_collector()
         log.info("started", environment=settings.environment)
-        yield State(settings=settings, tokens=TokenMaker.of(settings), limiter=RateLimiter(settings), client=client)
+        yield State(
+            settings=settings, tokens=TokenIssuer.from_settings(settings), limiter=RateLimiter(settings), client=client
+        )
 
 
 async def _finish_interrupted_work() -> None:

@@ -17,7 +17,7 @@ router = APIRouter(route_class=Endpoint, prefix="/auth/api-tokens", tags=["auth"
 @router.get("", operation_id="list_api_tokens", summary="List API tokens", response_model=ApiTokenPage)
 async def list_api_tokens(user: SessionUser, query: Page) -> Response:
     """Newest first, without their secrets."""
-    return json_response(await api_token_service.page(user, query=query))
+    return json_response(await api_token_service.list_tokens(user, query=query))
 
 
 @router.post(

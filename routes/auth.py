@@ -28,7 +28,7 @@ NO_STORE = {"Cache-Control": "no-store"}
 )
 async def sign_in(tokens: Tokens, limiter: Limiter, form: FormBody[SignIn]) -> Response:
     """Returns a bearer token for an e-mail address (`username`) and its password: the OAuth2 password form."""
-    token = await session_service.begin(tokens, limiter, email=form.username, password=form.password)
+    token = await session_service.sign_in(tokens, limiter, email=form.username, password=form.password)
     return json_response(token, headers=NO_STORE)
 
 
@@ -58,7 +58,7 @@ async def sign_out(
     _body: NoBody,
 ) -> Response:
     """Ends the session that the bearer token belongs to."""
-    await session_service.end(user)
+    await session_service.sign_out(user)
     return no_content()
 
 

@@ -15,7 +15,7 @@ from app.http.root_path import own_path
 from app.security.scopes import SCOPES, InsufficientScopeError, Scope
 from services.accounts.authentication import authentication_service
 from services.accounts.rate_limits import RateLimiter
-from services.accounts.sessions import TokenMaker
+from services.accounts.sessions import TokenIssuer
 from services.common.acting_user import ActingUser
 from services.common.idempotency import IdempotencyInProgressError, IdempotencyKeyReusedError, RequestKey
 from services.common.values.fields import EmptyBody, PageQuery
@@ -34,7 +34,7 @@ class State(TypedDict):
     """What the lifespan of the application opens, as `request.state`."""
 
     settings: Settings
-    tokens: TokenMaker
+    tokens: TokenIssuer
     limiter: RateLimiter
     client: Client
 
@@ -45,9 +45,9 @@ async def get_service_settings(request: Request) -> Settings:
     return settings
 
 
-async def get_tokens(request: Request) -> TokenMaker:
+async def get_tokens(request: Request) -> TokenIssuer:
     """Return the signer and verifier of tokens."""
-    tokens: TokenMaker = request.state.tokens
+    tokens: TokenIssuer = request.state.tokens
     return tokens
 
 
@@ -79,7 +79,7 @@ class Authenticator(OAuth2PasswordBearer):
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not bearer:
             raise AuthenticationError
-        user = await authentication_service.identify(request.state.tokens.access, bearer=bearer.strip())
+        user = await authentication_service.authenticate(request.state.tokens.access, bearer=bearer.strip())
         request.scope["user_id"] = str(user.id)
         request.state.limiter.admit_request(user.id)
         if user.scopes is not None and user.scopes.isdisjoint(self.accepted_scopes):
@@ -175,5 +175,5 @@ NoBody = OptionalJsonBody[EmptyBody]
 
 ServiceSettings = Annotated[Settings, Depends(get_service_settings)]
 Limiter = Annotated[RateLimiter, Depends(get_limiter)]
-Tokens = Annotated[TokenMaker, Depends(get_tokens)]
+Tokens = Annotated[TokenIssuer, Depends(get_tokens)]
 DatabaseClient = Annotated[Client, Depends(get_client)]

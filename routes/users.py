@@ -36,14 +36,14 @@ async def register(
     new: JsonBody[UserCreate],
 ) -> Response:
     """Creates an account. E-mail addresses are unique, regardless of case."""
-    user = await user_service.register_stranger(new, limiter, registration_open=settings.registration_open)
+    user = await user_service.sign_up(new, limiter, registration_open=settings.registration_open)
     return json_response(user, status=201, headers={"Location": f"{settings.root_path}{settings.api_prefix}/users/me"})
 
 
 @account.get("", operation_id="get_me", summary="Get my account", response_model=UserRead)
 async def get_me(user: SessionUser) -> Response:
     """Profile and preferences."""
-    return json_response(await user_service.profile(user))
+    return json_response(await user_service.get_profile(user))
 
 
 @account.get(
@@ -54,7 +54,7 @@ async def get_me(user: SessionUser) -> Response:
 )
 async def list_audit_events(user: SessionUser, query: Page) -> Response:
     """Newest first: sign-ins, failed ones included, password and e-mail changes, API tokens, exports and imports."""
-    return json_response(await audit_service.page(user, query=query))
+    return json_response(await audit_service.list_events(user, query=query))
 
 
 @account.patch(
@@ -69,7 +69,7 @@ async def change_me(user: SessionUser, change: JsonBody[UserUpdate]) -> Response
 
     A new e-mail address requires the password, as `current_password`.
     """
-    return json_response(await user_service.change_profile(user, change=change))
+    return json_response(await user_service.update_profile(user, change=change))
 
 
 @account.delete(

@@ -34,7 +34,7 @@ class Accounts:
         """Tells of each account, the oldest first, in a line."""
 
         async def work() -> None:
-            async for account in user_service.accounts():
+            async for account in user_service.iterate_accounts():
                 tell("\t".join(map(_on_one_line, account)))
 
         run_with_database(self._settings, open_database_without_setup, work, failure=AccountError)

@@ -41,7 +41,7 @@ def export(
     with file.opened() as opened:
 
         async def work() -> int:
-            made = _made(form, query, await user_service.acting(email=email))
+            made = _made(form, query, await user_service.find_acting_user(email=email))
             return await _write(opened, made.contents, tell)
 
         return run_with_database(settings, open_database_without_setup, work, failure=ExportError, sentence=_sentence)

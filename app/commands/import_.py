@@ -43,7 +43,7 @@ def import_file(
     form = _form(asked)
 
     async def work() -> ImportRead:
-        user = await user_service.acting(email=email)
+        user = await user_service.find_acting_user(email=email)
         return await import_service.run(user, file=opened, asked=form, overlap=overlap, progress=progress)
 
     with open_for_reading(file) as opened:

@@ -1,4 +1,4 @@
-"""API tokens: what programs of a user sign in with, each for some scopes and perhaps for some time."""
+"""API tokens, with which a user's programs authenticate. Each has scopes, and may expire."""
 
 from datetime import datetime
 from typing import ClassVar, Self
@@ -13,7 +13,7 @@ from documents.common.base import Row, StoredDocument
 
 
 class ApiToken(StoredDocument):
-    """A token of a user. Only SHA-256 of its secret is stored; `prefix` is how it begins, to tell it by."""
+    """An API token of a user. Only the SHA-256 of the secret is stored; `prefix` is its beginning, to recognise it."""
 
     user_id: PydanticObjectId
     name: str
@@ -25,7 +25,7 @@ class ApiToken(StoredDocument):
     created_at: datetime
 
     class Settings:
-        """The collection and its indexes: one finds a token, one lists those of a user, one ends them."""
+        """The collection and its indexes: by hash, by user, and a TTL index."""
 
         name = "api_tokens"
         indexes: ClassVar = [
@@ -45,7 +45,7 @@ class ApiToken(StoredDocument):
         scopes: list[Scope],
         expires_at: datetime | None,
     ) -> Self:
-        """A token that has just been made, not stored yet."""
+        """Return a new token, not stored yet."""
         return cls(
             id=PydanticObjectId(),
             user_id=PydanticObjectId(user_id),
@@ -59,19 +59,14 @@ class ApiToken(StoredDocument):
         )
 
     @classmethod
-    async def find_known(cls, token_hash: str) -> Row | None:
-        """The token of this secret, its time over or not."""
+    async def find_by_hash(cls, token_hash: str) -> Row | None:
+        """Return the token with this hash, which may have expired."""
         return await cls._find_one({"token_hash": token_hash})
 
     @classmethod
     async def mark_used(cls, token: Row) -> None:
-        """Keeps that it is used now, unless somebody has since it was read."""
+        """Set `last_used_at` to now, unless another request has set it since the token was read."""
         await cls._update_one(
             {"_id": token["_id"], "user_id": token["user_id"], "last_used_at": token["last_used_at"]},
             {"$set": {"last_used_at": naive_utc(utc_now())}},
         )
-
-    @classmethod
-    async def remove(cls, user_id: ObjectId, token_id: ObjectId) -> bool:
-        """Whether the user had this token: it is gone."""
-        return await cls._delete_one({"_id": token_id, "user_id": user_id})

@@ -1,4 +1,4 @@
-"""What happened to an account: written once, never changed, gone when its time is over."""
+"""Audit events: what happened to an account. They are never changed, and expire."""
 
 from datetime import datetime
 from typing import Any, ClassVar, Literal, Self
@@ -33,7 +33,7 @@ AuditEventName = TypeAliasType(
 
 
 class AuditEvent(StoredDocument):
-    """One thing that happened, and where it was asked for from."""
+    """An event, with the client address, user agent and id of the request that caused it."""
 
     user_id: PydanticObjectId
     event: AuditEventName
@@ -45,7 +45,7 @@ class AuditEvent(StoredDocument):
     expires_at: datetime
 
     class Settings:
-        """The collection and its indexes: one lists the events of a user, one ends them."""
+        """The collection and its indexes: by user, and a TTL index."""
 
         name = "audit_events"
         indexes: ClassVar = [
@@ -55,7 +55,7 @@ class AuditEvent(StoredDocument):
 
     @classmethod
     def new(cls, user_id: ObjectId, event: AuditEventName, origin: RequestContext, detail: dict[str, Any]) -> Self:
-        """What has happened just now, not stored yet."""
+        """Return an event that happens now, not stored yet."""
         now = utc_now()
         return cls(
             id=PydanticObjectId(),
@@ -69,8 +69,8 @@ class AuditEvent(StoredDocument):
             expires_at=naive_utc(now + origin.audit_retention),
         )
 
-    async def add_if_it_can_be(self) -> bool:
-        """Whether it is stored: for when nobody waits for it, and nobody can be told."""
+    async def try_add(self) -> bool:
+        """Insert the event. Return False instead of raising an error when the database fails."""
         try:
             await self.add()
         except (PyMongoError, DatabaseUnavailableError):

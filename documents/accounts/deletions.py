@@ -1,4 +1,7 @@
-"""Accounts that were deleted just now: what a process that has not heard of it may still write is removed, too."""
+"""Unfinished account deletions.
+
+A process with a cached user may still write documents after the deletion. A later sweep removes them too.
+"""
 
 from datetime import datetime
 from typing import ClassVar
@@ -12,30 +15,30 @@ from documents.common.base import DuplicateError, Row, StoredDocument
 
 
 class AccountDeletion(StoredDocument):
-    """A deletion that is not over yet. Its id is that of the user."""
+    """An account deletion that is not finished yet. Its id is the id of the user."""
 
     created_at: datetime
 
     class Settings:
-        """The collection. It is as good as empty, so it has no index of its own."""
+        """The collection. It is almost always empty, so it needs no index."""
 
         name = "account_deletions"
         indexes: ClassVar[list[IndexModel]] = []
 
     @classmethod
     async def begin(cls, user_id: ObjectId) -> None:
-        """Keeps that the account is being deleted, from now on or since it was first said."""
+        """Record that the account is being deleted. A deletion that is recorded already keeps its time."""
         try:
             await cls(id=PydanticObjectId(user_id), created_at=naive_utc(utc_now())).add()
         except DuplicateError:
             return
 
     @classmethod
-    async def all_under_way(cls) -> list[Row]:
-        """Every deletion that is not over."""
+    async def find_unfinished(cls) -> list[Row]:
+        """Return all unfinished deletions."""
         return await cls.aggregate_rows([{"$match": {}}])
 
     @classmethod
     async def end(cls, user_id: ObjectId) -> None:
-        """Forgets the deletion: nothing is left of the account."""
+        """Remove the record: nothing is left of the account."""
         await cls._delete_one({"_id": user_id})

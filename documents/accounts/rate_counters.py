@@ -1,4 +1,4 @@
-"""What was asked for lately, counted in the database, so that a limit holds across all workers."""
+"""Rate limit counters, stored in the database so that a limit holds across all workers."""
 
 import hashlib
 from datetime import datetime, timedelta
@@ -14,14 +14,14 @@ from documents.common.base import DuplicateError, StoredDocument
 
 
 class RateCounter(StoredDocument):
-    """How often something was done since a stretch of time began. Its id tells what, not of whom."""
+    """The number of actions in the current period. The id holds the action and a hash of its subject."""
 
-    id: str  # type: ignore[assignment] # not an ObjectId: the thing that is counted is its own key
+    id: str  # type: ignore[assignment] # the natural key, not an ObjectId
     times: Annotated[int, Field(ge=1)]
     expires_at: datetime
 
     class Settings:
-        """The collection and its indexes: one that ends it."""
+        """The collection and its TTL index."""
 
         name = "rate_counters"
         indexes: ClassVar = [
@@ -29,41 +29,42 @@ class RateCounter(StoredDocument):
         ]
 
     @classmethod
-    async def take(cls, what: str, whose: str, *, most: int, within: timedelta) -> datetime | None:
-        """None when this is one of the `most` that may be done within that time; else when that time is over.
+    async def count_action(cls, action: str, subject: str, *, limit: int, period: timedelta) -> datetime | None:
+        """Count an action. Return None if it is within the limit, else the time at which the period ends (naive UTC).
 
-        Raises DatabaseUnavailableError when nobody can tell, whatever the reason.
+        Raises DatabaseUnavailableError when the database fails for any reason.
         """
         try:
-            return await cls._take(what, whose, most, within)
+            return await cls._count_action(action, subject, limit, period)
         except PyMongoError as error:
             raise DatabaseUnavailableError from error
 
     @classmethod
-    async def _take(cls, what: str, whose: str, most: int, within: timedelta) -> datetime | None:
-        """The filter of the update holds the limit, so that of any number at once exactly so many pass."""
-        counter_id = f"{what} {hashlib.sha256(whose.encode()).hexdigest()}"
+    async def _count_action(cls, action: str, subject: str, limit: int, period: timedelta) -> datetime | None:
+        """Count atomically: the filter of the update contains the limit, so concurrent requests cannot exceed it."""
+        counter_id = f"{action} {hashlib.sha256(subject.encode()).hexdigest()}"
         while True:
             now = utc_now()
             if await cls._update_one(
-                {"_id": counter_id, "expires_at": {"$gt": naive_utc(now)}, "times": {"$lt": most}},
+                {"_id": counter_id, "expires_at": {"$gt": naive_utc(now)}, "times": {"$lt": limit}},
                 {"$inc": {"times": 1}},
             ):
                 return None
-            standing = await cls._find_one({"_id": counter_id})
-            if standing is None or standing["expires_at"] <= naive_utc(now):
-                if await cls._begin(counter_id, standing, naive_utc(now + within)):
+            counter = await cls._find_one({"_id": counter_id})
+            if counter is None or counter["expires_at"] <= naive_utc(now):
+                if await cls._begin_period(counter_id, counter, naive_utc(now + period)):
                     return None
-            elif standing["times"] >= most:  # else somebody has begun a new stretch just now, with room in it
-                ends: datetime = standing["expires_at"]
+            elif counter["times"] >= limit:  # otherwise another request has just begun a new period: try again
+                ends: datetime = counter["expires_at"]
                 return ends
 
     @classmethod
-    async def _begin(cls, counter_id: str, over: dict[str, object] | None, expires_at: datetime) -> bool:
-        """Whether the caller is the first of a new stretch of time; False when somebody else was faster."""
-        if over is not None:
+    async def _begin_period(cls, counter_id: str, expired: dict[str, object] | None, expires_at: datetime) -> bool:
+        """Begin a period with this action. Return False when another request began it first."""
+        if expired is not None:
             return await cls._update_one(
-                {"_id": counter_id, "expires_at": over["expires_at"]}, {"$set": {"times": 1, "expires_at": expires_at}}
+                {"_id": counter_id, "expires_at": expired["expires_at"]},
+                {"$set": {"times": 1, "expires_at": expires_at}},
             )
         try:
             await cls(id=counter_id, times=1, expires_at=expires_at).add()

@@ -1,4 +1,4 @@
-"""Sessions: one document a sign-in, with the hash of the refresh token that is good now."""
+"""Sessions: one document per sign-in, with the hash of the current refresh token."""
 
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
@@ -11,11 +11,11 @@ from pymongo import ASCENDING, IndexModel
 from app.clock import naive_utc, utc_now
 from documents.common.base import Row, StoredDocument
 
-MAX_ROTATIONS_KEPT = 10
+MAX_ROTATIONS = 10
 
 
 class Rotation(BaseModel):
-    """A token that was rotated: its hash, and who did it."""
+    """A refresh token that was replaced: its hash, and the client that used it."""
 
     hash: str
     rotated_at: datetime
@@ -24,9 +24,9 @@ class Rotation(BaseModel):
 
 
 class RefreshToken(StoredDocument):
-    """A family of refresh tokens: each is made of the one before, and only the last is good.
+    """A family of refresh tokens: each is derived from the one before, and only the latest is valid.
 
-    Its id is the claim `sid` of the access tokens that come with them. Only SHA-256 of a token is stored.
+    The id is the claim `sid` of the access tokens of the session. Only the SHA-256 of a token is stored.
     """
 
     user_id: PydanticObjectId
@@ -39,7 +39,7 @@ class RefreshToken(StoredDocument):
     revoked_at: datetime | None
 
     class Settings:
-        """The collection and its indexes: one that ends it, one to find the sessions of a user."""
+        """The collection and its indexes: a TTL index, and one by user."""
 
         name = "refresh_tokens"
         indexes: ClassVar = [
@@ -51,7 +51,7 @@ class RefreshToken(StoredDocument):
     def new(
         cls, session_id: ObjectId, user_id: ObjectId, *, token_hash: str, token_version: int, lifetime: timedelta
     ) -> Self:
-        """A session that begins now, not stored yet."""
+        """Return a new session, not stored yet."""
         now = utc_now()
         return cls(
             id=PydanticObjectId(session_id),
@@ -66,19 +66,27 @@ class RefreshToken(StoredDocument):
         )
 
     @classmethod
-    async def find_known(cls, session_id: ObjectId) -> Row | None:
-        """The session, revoked or not; None when its time is over, though the database may not have removed it yet."""
+    async def find_unexpired(cls, session_id: ObjectId) -> Row | None:
+        """Return the session, revoked or not, or None when it has expired.
+
+        The TTL index may not have removed an expired session yet.
+        """
         return await cls._find_one({"_id": session_id, "expires_at": {"$gt": naive_utc(utc_now())}})
 
     @classmethod
-    async def is_live(cls, session_id: ObjectId, user_id: ObjectId) -> bool:
-        """Whether nobody has ended this session of the user."""
-        live = {"_id": session_id, "user_id": user_id, "expires_at": {"$gt": naive_utc(utc_now())}, "revoked_at": None}
-        return await cls._find_one(live, {"_id": 1}) is not None
+    async def is_active(cls, session_id: ObjectId, user_id: ObjectId) -> bool:
+        """Return whether the session of the user has neither expired nor been revoked."""
+        active = {
+            "_id": session_id,
+            "user_id": user_id,
+            "expires_at": {"$gt": naive_utc(utc_now())},
+            "revoked_at": None,
+        }
+        return await cls._find_one(active, {"_id": 1}) is not None
 
     @classmethod
     async def rotate(cls, session: Row, token_hash: str, *, lifetime: timedelta, address: str, user_agent: str) -> bool:
-        """Puts another token in the place of the one that was read; False when somebody else did, or ended it."""
+        """Replace the current token. Return False when another request has replaced it or ended the session."""
         now = utc_now()
         rotation = Rotation(
             hash=session["token_hash"], rotated_at=naive_utc(now), address=address, user_agent=user_agent
@@ -89,19 +97,20 @@ class RefreshToken(StoredDocument):
             "expires_at": naive_utc(now + lifetime),
         }
         return await cls._update_one(
-            {**_of_session(session), "token_hash": session["token_hash"], "revoked_at": None},
-            {"$set": changes, "$push": {"rotated": {"$each": [rotation], "$slice": -MAX_ROTATIONS_KEPT}}},
+            {
+                "_id": session["_id"],
+                "user_id": session["user_id"],
+                "token_hash": session["token_hash"],
+                "revoked_at": None,
+            },
+            {"$set": changes, "$push": {"rotated": {"$each": [rotation], "$slice": -MAX_ROTATIONS}}},
         )
 
     @classmethod
     async def revoke(cls, session_id: ObjectId, user_id: ObjectId) -> None:
-        """Ends the session. It stays, so that its tokens are known for what they are."""
+        """Revoke the session. It stays stored until it expires."""
         now = naive_utc(utc_now())
         await cls._update_one(
             {"_id": session_id, "user_id": user_id, "revoked_at": None},
             {"$set": {"revoked_at": now, "updated_at": now}},
         )
-
-
-def _of_session(session: Row) -> Row:
-    return {"_id": session["_id"], "user_id": session["user_id"]}

@@ -1,4 +1,4 @@
-"""Users: who may sign in, and how they like their time kept."""
+"""Users: their credentials, settings and preferences."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -17,22 +17,22 @@ OverlapPolicy = TypeAliasType("OverlapPolicy", Literal["allow", "warn", "forbid"
 
 
 class Preferences(BaseModel):
-    """What a user chose of the rules."""
+    """The rules for time tracking that a user chose."""
 
     overlap_policy: OverlapPolicy = "allow"
     timer_cap_hours: Annotated[int, Field(ge=1)] = 12
 
 
-_AT_ONCE = 500
+_BATCH_SIZE = 500
 
 BEING_DELETED: Row = {"deleted_at": {"$type": "date"}}
-"""What tells an account that is gone for everybody, though not all of it has been removed yet."""
+"""The filter for accounts whose deletion has begun and is not finished."""
 
 
 class User(StoredDocument):
-    """A user. `email` is as typed; `email_key` is what must be unique.
+    """A user. `email` is stored as it was entered; `email_key` is its normalised form, which is unique.
 
-    `deleted_at` is there only while the account is being deleted.
+    `deleted_at` is present only while the account is being deleted.
     """
 
     email: str
@@ -50,7 +50,7 @@ class User(StoredDocument):
     deleted_at: datetime | None = None
 
     class Settings:
-        """The collection and its indexes: one a promise, one for deletions to be found again."""
+        """The collection and its indexes: a unique index on the e-mail key, and one to find unfinished deletions."""
 
         name = "users"
         indexes: ClassVar = [
@@ -60,7 +60,7 @@ class User(StoredDocument):
 
     @classmethod
     def new(cls, *, email: str, email_key: str, password_hash: str, full_name: str | None, timezone: str) -> Self:
-        """A user who has just registered, not stored yet."""
+        """Return a new user, not stored yet."""
         now = naive_utc(utc_now())
         return cls(
             id=ObjectId(),
@@ -79,52 +79,52 @@ class User(StoredDocument):
         )
 
     def as_row(self) -> Row:
-        """The user as stored: `deleted_at` is there only while the account is being deleted."""
+        """Return the user as stored, without `deleted_at` unless the account is being deleted."""
         row = super().as_row()
         if row["deleted_at"] is None:
             del row["deleted_at"]
         return row
 
     @classmethod
-    async def with_email(cls, *email_keys: str) -> Row | None:
-        """The user who is stored under one of these normalised e-mail addresses: the first that has a user."""
-        found = await cls.aggregate_rows([{"$match": {"email_key": {"$in": [*email_keys]}}}])
-        return min(found, key=lambda user: email_keys.index(user["email_key"]), default=None)
+    async def find_by_email(cls, *email_keys: str) -> Row | None:
+        """Return the user of the first of these e-mail keys that has a user."""
+        users = await cls.aggregate_rows([{"$match": {"email_key": {"$in": [*email_keys]}}}])
+        return min(users, key=lambda user: email_keys.index(user["email_key"]), default=None)
 
     @classmethod
-    async def all_beyond_ascii(cls) -> list[Row]:
-        """The ids, addresses and keys of the accounts whose address needs more than ASCII."""
+    async def find_with_non_ascii_email(cls) -> list[Row]:
+        """Return the id, address and key of each account with a non-ASCII e-mail key."""
         return await cls.aggregate_rows(
             [{"$match": {"email_key": {"$regex": r"[^\x00-\x7f]"}}}, {"$project": {"email": 1, "email_key": 1}}]
         )
 
     @classmethod
     async def change_email_key(cls, user: Row, email_key: str) -> None:
-        """Stores the account under another key, unless it has got another one since. Raises DuplicateError."""
+        """Set another e-mail key, unless the key has changed since it was read. Raises DuplicateError."""
         await cls._update_one({"_id": user["_id"], "email_key": user["email_key"]}, {"$set": {"email_key": email_key}})
 
     @classmethod
-    async def with_id(cls, user_id: ObjectId) -> Row | None:
-        """The user of this id."""
+    async def find_by_id(cls, user_id: ObjectId) -> Row | None:
+        """Return the user with this id, or None."""
         return await cls._find_one({"_id": user_id})
 
     @classmethod
-    async def each(cls) -> AsyncIterator[Row]:
-        """What a list tells of all users, the oldest first."""
-        shown = {"email": 1, "full_name": 1, "is_active": 1, "deleted_at": 1, "created_at": 1}
-        found = cls.collection().find({}, shown, sort=[("_id", ASCENDING)])
-        while rows := await with_deadline(found.to_list(_AT_ONCE)):
+    async def iterate_all(cls) -> AsyncIterator[Row]:
+        """Yield the listed fields of all users, oldest first."""
+        projection = {"email": 1, "full_name": 1, "is_active": 1, "deleted_at": 1, "created_at": 1}
+        cursor = cls.collection().find({}, projection, sort=[("_id", ASCENDING)])
+        while rows := await with_deadline(cursor.to_list(_BATCH_SIZE)):
             for row in rows:
                 yield row
 
     @classmethod
-    async def change(cls, user_id: ObjectId, fields: Row) -> Row | None:
-        """Sets these fields and no other. Dotted names reach into preferences."""
+    async def update_fields(cls, user_id: ObjectId, fields: Row) -> Row | None:
+        """Set the given fields, and no others. Dotted names set single preferences."""
         return await cls._update_and_read({"_id": user_id}, {"$set": {**fields, "updated_at": naive_utc(utc_now())}})
 
     @classmethod
-    async def change_and_end_sessions(cls, user_id: ObjectId, fields: Row) -> Row | None:
-        """Sets these fields, and makes every access token of the user void."""
+    async def update_fields_and_end_sessions(cls, user_id: ObjectId, fields: Row) -> Row | None:
+        """Set the given fields, and invalidate all tokens of the user's sessions."""
         return await cls._update_and_read(
             {"_id": user_id},
             {"$set": {**fields, "updated_at": naive_utc(utc_now())}, "$inc": {"token_version": 1}},
@@ -132,7 +132,7 @@ class User(StoredDocument):
 
     @classmethod
     async def change_password(cls, user: Row, password_hash: str) -> bool:
-        """Puts a new hash in the place of the one that was read, and ends all sessions; False when it has changed."""
+        """Replace the password hash that was read, and end all sessions. Return False when it has changed since."""
         return await cls._update_one(
             {"_id": user["_id"], "password_hash": user["password_hash"]},
             {
@@ -142,30 +142,33 @@ class User(StoredDocument):
         )
 
     @classmethod
-    async def renew_hash(cls, user: Row, password_hash: str) -> None:
-        """Puts a better hash of the same password in the place of the one that was read. No session ends."""
+    async def upgrade_password_hash(cls, user: Row, password_hash: str) -> None:
+        """Replace the password hash that was read by a stronger one of the same password. Sessions continue."""
         await cls._update_one(
             {"_id": user["_id"], "password_hash": user["password_hash"]}, {"$set": {"password_hash": password_hash}}
         )
 
     @classmethod
     async def begin_deletion(cls, user: Row) -> bool:
-        """Keeps the user out and frees the address; False when it was done already, or the password has changed."""
+        """Disable the account and release its e-mail address.
+
+        Returns False when the deletion has begun already, or the password has changed since it was read.
+        """
         now = naive_utc(utc_now())
-        gone = {"is_active": False, "email_key": f"deleted {user['_id']}", "deleted_at": now, "updated_at": now}
+        fields = {"is_active": False, "email_key": f"deleted {user['_id']}", "deleted_at": now, "updated_at": now}
         return await cls._update_one(
             {"_id": user["_id"], "password_hash": user["password_hash"], "is_active": True},
-            {"$set": gone, "$inc": {"token_version": 1}},
+            {"$set": fields, "$inc": {"token_version": 1}},
         )
 
     @classmethod
     async def end_deletion(cls, user_id: ObjectId) -> None:
-        """Removes an account that is being deleted, once nothing else is left of it."""
+        """Delete the account as the last step, when nothing else is left of it."""
         await cls._delete_one({"_id": user_id, **BEING_DELETED})
 
     @classmethod
     async def find_being_deleted(cls) -> list[Row]:
-        """The ids of the accounts whose deletion has begun and not ended."""
+        """Return the ids of the accounts whose deletion has begun and is not finished."""
         return await cls.aggregate_rows([{"$match": BEING_DELETED}, {"$project": {"_id": 1}}])
 
     @classmethod
@@ -174,6 +177,9 @@ class User(StoredDocument):
         return await cls._update_one({"_id": user_id, "deleted_at": None}, {"$inc": {"timeline_version": 1}})
 
     @classmethod
-    async def begin_change_of_time(cls, user_id: ObjectId) -> None:
-        """Makes the transaction that the caller is in the only one that changes this user's time while it checks it."""
+    async def lock_timeline(cls, user_id: ObjectId) -> None:
+        """Serialise the current transaction with all others that change this user's time entries.
+
+        Two such transactions write to the same document, so one of them is aborted and retried.
+        """
         await cls._update_one({"_id": user_id}, {"$inc": {"timeline_version": 1}})

@@ -125,9 +125,9 @@ class StoredDocument(Document):
         return [row["_id"] for row in await cls.aggregate_rows(stages)]
 
     @classmethod
-    async def delete_by_id(cls, user_id: ObjectId, document_id: ObjectId) -> None:
-        """Delete one of the user's documents permanently. Used when an account is deleted."""
-        await cls._delete_one({"_id": document_id, "user_id": user_id})
+    async def delete_by_id(cls, user_id: ObjectId, document_id: ObjectId) -> bool:
+        """Delete one of the user's documents permanently. Return whether it existed."""
+        return await cls._delete_one({"_id": document_id, "user_id": user_id})
 
     @classmethod
     async def _delete_one(cls, query_filter: Row) -> bool:

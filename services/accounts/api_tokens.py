@@ -1,4 +1,4 @@
-"""API tokens: made, listed, revoked."""
+"""API tokens: create, list and revoke them."""
 
 from app.clock import utc_now
 from app.errors import FieldError, NotFoundError, ValidationError
@@ -19,17 +19,17 @@ from services.common.values.fields import PageQuery
 
 
 class TokenNotFoundError(NotFoundError):
-    """There is no such token, or it is somebody else's."""
+    """The token does not exist, or belongs to another user."""
 
     code = "token_not_found"
-    detail = "There is no such token."
+    detail = "The token does not exist."
 
 
 class ApiTokenService:
     """The API tokens of the acting user."""
 
     async def create(self, user: ActingUser, *, new: ApiTokenCreate) -> ApiTokenCreated:
-        """The new token with its secret, which nobody can be told again. Raises ValidationError."""
+        """Create a token. Return it with its secret, which cannot be read again. Raises ValidationError."""
         if new.expires_at is not None and new.expires_at <= utc_now():
             raise ValidationError(errors=(FieldError("is not in the future", pointer="#/expires_at"),))
         secret = new_api_token()
@@ -41,21 +41,21 @@ class ApiTokenService:
             scopes=new.scopes,
             expires_at=new.expires_at,
         )
-        made = await token.add()
-        await audit_service.record(user.id, "api_token_created", id=str(made["_id"]), name=new.name, scopes=new.scopes)
-        return {**read_api_token(made), "token": secret}
+        row = await token.add()
+        await audit_service.record(user.id, "api_token_created", id=str(row["_id"]), name=new.name, scopes=new.scopes)
+        return {**read_api_token(row), "token": secret}
 
-    async def page(self, user: ActingUser, *, query: PageQuery) -> ApiTokenPage:
-        """A page of the user's tokens, the newest first. Raises InvalidCursorError."""
-        found, next_cursor = await newest_first_page(ApiToken, user.id, query, list_name="API tokens")
-        return {"items": [read_api_token(token) for token in found], "next_cursor": next_cursor}
+    async def list_tokens(self, user: ActingUser, *, query: PageQuery) -> ApiTokenPage:
+        """Return a page of the user's tokens, newest first. Raises InvalidCursorError."""
+        tokens, next_cursor = await newest_first_page(ApiToken, user.id, query, list_name="API tokens")
+        return {"items": [read_api_token(token) for token in tokens], "next_cursor": next_cursor}
 
     async def revoke(self, user: ActingUser, *, token_id: str) -> None:
-        """Makes the token void: at once here, within 10 s in other processes. Raises TokenNotFoundError."""
-        wanted = object_id(token_id)
-        if wanted is None or not await ApiToken.remove(user.id, wanted):
+        """Revoke the token: in this process at once, in other processes within 10 s. Raises TokenNotFoundError."""
+        parsed_id = object_id(token_id)
+        if parsed_id is None or not await ApiToken.delete_by_id(user.id, parsed_id):
             raise TokenNotFoundError
-        authentication_service.forget(user.id)
+        authentication_service.invalidate(user.id)
         await audit_service.record(user.id, "api_token_revoked", id=token_id)
 
 

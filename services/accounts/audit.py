@@ -1,4 +1,4 @@
-"""The audit trail: what happened to an account, when, and where it was asked for from."""
+"""The audit trail: what happened to an account, when, and from which client."""
 
 import asyncio
 from typing import Any
@@ -17,29 +17,29 @@ log = structlog.get_logger()
 
 
 class AuditService:
-    """What happened to the accounts. It can be added to and read, no more."""
+    """The audit events of accounts. They can be added and read, but not changed."""
 
     def __init__(self) -> None:
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._background_tasks: set[asyncio.Task[None]] = set()
 
     async def record(self, user_id: ObjectId, event: AuditEventName, **detail: Any) -> None:
-        """Keeps that this happened just now."""
+        """Record an event that happens now."""
         await AuditEvent.new(user_id, event, current_request(), detail).add()
 
-    def record_soon(self, user_id: ObjectId, event: AuditEventName, **detail: Any) -> None:
-        """The same, but the caller does not wait for it: so that nobody can tell by the time whether it was done."""
-        writing = asyncio.create_task(self._try_to_record(user_id, event, detail))
-        self._under_way.add(writing)
-        writing.add_done_callback(self._under_way.discard)
+    def record_in_background(self, user_id: ObjectId, event: AuditEventName, **detail: Any) -> None:
+        """Record an event without waiting, so that the response time does not reveal whether one was recorded."""
+        task = asyncio.create_task(self._try_to_record(user_id, event, detail))
+        self._background_tasks.add(task)
+        task.add_done_callback(self._background_tasks.discard)
 
     async def _try_to_record(self, user_id: ObjectId, event: AuditEventName, detail: dict[str, Any]) -> None:
-        if not await AuditEvent.new(user_id, event, current_request(), detail).add_if_it_can_be():
+        if not await AuditEvent.new(user_id, event, current_request(), detail).try_add():
             log.warning("unrecorded_event", audit_event=event)
 
-    async def page(self, user: ActingUser, *, query: PageQuery) -> AuditPage:
-        """A page of what happened to the user's account, the latest first. Raises InvalidCursorError."""
-        found, next_cursor = await newest_first_page(AuditEvent, user.id, query, list_name="audit")
-        return {"items": [read_audit_event(event) for event in found], "next_cursor": next_cursor}
+    async def list_events(self, user: ActingUser, *, query: PageQuery) -> AuditPage:
+        """Return a page of the user's audit events, newest first. Raises InvalidCursorError."""
+        events, next_cursor = await newest_first_page(AuditEvent, user.id, query, list_name="audit")
+        return {"items": [read_audit_event(event) for event in events], "next_cursor": next_cursor}
 
 
 audit_service = AuditService()

@@ -1,4 +1,4 @@
-"""How often things may be asked for."""
+"""Rate limits for sign-in, registration, token refresh and requests."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,20 +15,23 @@ from documents.accounts.rate_counters import RateCounter
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-COUNTED_USERS = 100_000
+MAX_COUNTED_USERS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """So many of something within that time."""
+    """The maximum number of actions in a period."""
 
-    what: str
-    most: int
-    within: timedelta
+    action: str
+    maximum: int
+    period: timedelta
 
 
 class RateLimiter:
-    """The limits of a service: those of signing in hold across all workers, that of a user's requests in each."""
+    """The rate limits of the service.
+
+    The limits of sign-in, registration and refresh hold across all workers, that of a user's requests per worker.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._enabled = settings.rate_limits_enabled
@@ -37,49 +40,49 @@ class RateLimiter:
         self._registration = Limit("registration by address", settings.registrations_per_hour_by_address, HOUR)
         self._refresh = Limit("refresh by address", settings.refreshes_per_minute_by_address, MINUTE)
         self._requests = settings.requests_per_minute_by_user
-        self._counts: TTLCache[ObjectId, list[float]] = TTLCache(COUNTED_USERS, MINUTE.total_seconds())
+        self._counters: TTLCache[ObjectId, list[float]] = TTLCache(MAX_COUNTED_USERS, MINUTE.total_seconds())
 
     async def admit_sign_in(self, *, email: str) -> None:
-        """Raises RateLimitError, or DatabaseUnavailableError when nobody can tell."""
+        """Count a sign-in. Raises RateLimitError, or DatabaseUnavailableError when the database fails."""
         await self._admit(self._sign_in_by_address, current_request().address)
         await self._admit(self._sign_in_by_email, email)
 
     async def admit_registration(self) -> None:
-        """Raises RateLimitError, or DatabaseUnavailableError when nobody can tell."""
+        """Count a registration. Raises RateLimitError, or DatabaseUnavailableError when the database fails."""
         await self._admit(self._registration, current_request().address)
 
     async def admit_refresh(self) -> None:
-        """Raises RateLimitError, or DatabaseUnavailableError when nobody can tell."""
+        """Count a token refresh. Raises RateLimitError, or DatabaseUnavailableError when the database fails."""
         await self._admit(self._refresh, current_request().address)
 
     def admit_request(self, user_id: ObjectId) -> None:
-        """Counts a request of a signed-in user in the memory of this process. Raises RateLimitError."""
+        """Count a request of an authenticated user in the memory of this process. Raises RateLimitError."""
         if not self._enabled:
             return
-        counted = self._counts.get(user_id)
-        if counted is None:
-            self._counts[user_id] = [1, monotonic()]
+        counter = self._counters.get(user_id)
+        if counter is None:
+            self._counters[user_id] = [1, monotonic()]
             return
-        counted[0] += 1
-        if counted[0] > self._requests:
-            left = MINUTE - timedelta(seconds=monotonic() - counted[1])
-            raise _refusal(self._requests, left)
+        counter[0] += 1
+        if counter[0] > self._requests:
+            remaining = MINUTE - timedelta(seconds=monotonic() - counter[1])
+            raise _rate_limit_error(self._requests, remaining)
 
-    async def _admit(self, limit: Limit, whose: str) -> None:
+    async def _admit(self, limit: Limit, subject: str) -> None:
         if not self._enabled:
             return
-        ends = await RateCounter.take(limit.what, whose, most=limit.most, within=limit.within)
+        ends = await RateCounter.count_action(limit.action, subject, limit=limit.maximum, period=limit.period)
         if ends is not None:
-            raise _refusal(limit.most, aware_utc(ends) - utc_now())
+            raise _rate_limit_error(limit.maximum, aware_utc(ends) - utc_now())
 
 
-def _refusal(most: int, left: timedelta) -> RateLimitError:
-    seconds = str(max(1, -(-left // timedelta(seconds=1))))  # rounded up
+def _rate_limit_error(maximum: int, remaining: timedelta) -> RateLimitError:
+    seconds = str(max(1, -(-remaining // timedelta(seconds=1))))  # rounded up
     return RateLimitError(
-        f"Too many of these: try again in {seconds} seconds.",
+        f"Too many requests. Try again in {seconds} seconds.",
         headers={
             "Retry-After": seconds,
-            "RateLimit-Limit": str(most),
+            "RateLimit-Limit": str(maximum),
             "RateLimit-Remaining": "0",
             "RateLimit-Reset": seconds,
         },

@@ -1,4 +1,4 @@
-"""Sessions: begun by signing in, kept going by refresh tokens, ended by signing out or by a theft."""
+"""Sessions: sign-in, token refresh with rotation, and sign-out."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,28 +23,28 @@ from services.common.acting_user import ActingUser
 from services.common.concurrency import retry_on_conflict
 from services.common.values.emails import email_key, email_keys
 
-FORGIVEN = timedelta(seconds=10)
-"""How long a rotation may be asked for again by the same client: its answer may have been lost."""
+REUSE_GRACE_PERIOD = timedelta(seconds=10)
+"""How long the same client may repeat a refresh with the same token, because the response may have been lost."""
 
 
 class InvalidCredentialsError(AuthenticationError):
-    """The e-mail address and the password do not belong together."""
+    """The e-mail address is unknown, or the password is wrong."""
 
     code = "invalid_credentials"
     detail = "The e-mail address or the password is wrong."
 
 
 @dataclass(frozen=True, slots=True)
-class TokenMaker:
-    """What makes the tokens of this service."""
+class TokenIssuer:
+    """Issues the access and refresh tokens of this service."""
 
     access: AccessTokens
     refresh: RefreshSecrets
     refresh_lifetime: timedelta
 
     @classmethod
-    def of(cls, settings: Settings) -> "TokenMaker":
-        """The tokens of a service with these settings."""
+    def from_settings(cls, settings: Settings) -> "TokenIssuer":
+        """Return the token issuer for these settings."""
         return cls(
             AccessTokens.of(settings),
             RefreshSecrets.of(settings),
@@ -55,13 +55,10 @@ class TokenMaker:
 class SessionService:
     """The sessions of users, each a family of refresh tokens."""
 
-    async def begin(self, tokens: TokenMaker, limiter: RateLimiter, *, email: str, password: str) -> TokenRead:
-        """The tokens of a new session of the user who has this password.
-
-        Raises InvalidCredentialsError or RateLimitError.
-        """
+    async def sign_in(self, tokens: TokenIssuer, limiter: RateLimiter, *, email: str, password: str) -> TokenRead:
+        """Begin a session and return its tokens. Raises InvalidCredentialsError or RateLimitError."""
         await limiter.admit_sign_in(email=email_key(email))
-        user = await self._user_of(email, password)
+        user = await self._check_password(email, password)
         session_id = ObjectId()
         secret = RefreshSecret.first(str(session_id))
         await RefreshToken.new(
@@ -72,14 +69,14 @@ class SessionService:
             lifetime=tokens.refresh_lifetime,
         ).add()
         await audit_service.record(user["_id"], "signed_in")
-        return _read(tokens, user, secret)
+        return _token_read(tokens, user, secret)
 
-    async def refresh(self, tokens: TokenMaker, limiter: RateLimiter, *, refresh_token: str) -> TokenRead:
-        """The next tokens of the session, this one having been used.
+    async def refresh(self, tokens: TokenIssuer, limiter: RateLimiter, *, refresh_token: str) -> TokenRead:
+        """Replace the refresh token, and return the next tokens of the session.
 
-        One that has been used before ends the session: somebody else has it too. But within 10 s the
-        client that used it, told by its address and user agent, gets the same answer once more.
-        Raises InvalidTokenError or RateLimitError.
+        A token that was used before ends the session, because somebody else has it too. Within 10 s, the same
+        client (by address and user agent) gets the same tokens again instead. Raises InvalidTokenError or
+        RateLimitError.
         """
         await limiter.admit_refresh()
         secret, caller = RefreshSecret.parse(refresh_token), current_request()
@@ -87,12 +84,12 @@ class SessionService:
             raise InvalidTokenError
 
         async def attempt() -> TokenRead | None:
-            session, user = await self._live(ObjectId(secret.session_id))
-            following = tokens.refresh.successor(secret)
+            session, user = await self._find_active(ObjectId(secret.session_id))
+            successor = tokens.refresh.successor(secret)
             if session["token_hash"] == secret.hash:
                 rotated = await RefreshToken.rotate(
                     session,
-                    following.hash,
+                    successor.hash,
                     lifetime=tokens.refresh_lifetime,
                     address=caller.address,
                     user_agent=caller.user_agent,
@@ -100,46 +97,49 @@ class SessionService:
                 if not rotated:
                     return None
                 await audit_service.record(user["_id"], "token_refreshed")
-                return _read(tokens, user, following)
-            if _is_asked_again(session, secret, caller):
-                return _read(tokens, user, following)
+                return _token_read(tokens, user, successor)
+            if _is_repeated_refresh(session, secret, caller):
+                return _token_read(tokens, user, successor)
             await RefreshToken.revoke(session["_id"], session["user_id"])
-            authentication_service.forget(session["user_id"])
+            authentication_service.invalidate(session["user_id"])
             raise InvalidTokenError
 
         return await retry_on_conflict(attempt)
 
-    async def end(self, user: ActingUser) -> None:
-        """Ends the session that the user is asking in: its tokens are void here at once, elsewhere within 10 s."""
+    async def sign_out(self, user: ActingUser) -> None:
+        """End the current session. Its tokens are invalid in this process at once, in others within 10 s."""
         if user.session_id is not None:
             await RefreshToken.revoke(user.session_id, user.id)
-        authentication_service.forget(user.id)
+        authentication_service.invalidate(user.id)
         await audit_service.record(user.id, "signed_out")
 
-    async def _user_of(self, email: str, password: str) -> Row:
-        """The user who has this password. Raises InvalidCredentialsError, equally late for an unknown address."""
-        user = await User.with_email(*email_keys(email))
+    async def _check_password(self, email: str, password: str) -> Row:
+        """Return the user with this address and password. Raises InvalidCredentialsError.
+
+        An unknown address takes as long as a wrong password, so that the time does not reveal accounts.
+        """
+        user = await User.find_by_email(*email_keys(email))
         check = await passwords.check(password, user["password_hash"] if user else None)
         if user is None or not check.is_match or not user["is_active"]:
             if user is not None:
-                audit_service.record_soon(user["_id"], "sign_in_failed")
+                audit_service.record_in_background(user["_id"], "sign_in_failed")
             raise InvalidCredentialsError
         if check.is_outdated:
-            await User.renew_hash(user, await passwords.hash(password))
+            await User.upgrade_password_hash(user, await passwords.hash(password))
         return user
 
-    async def _live(self, session_id: ObjectId) -> tuple[Row, Row]:
-        """The session and its user. Raises InvalidTokenError when either has ended."""
-        session = await RefreshToken.find_known(session_id)
+    async def _find_active(self, session_id: ObjectId) -> tuple[Row, Row]:
+        """Return the session and its user. Raises InvalidTokenError when either is no longer active."""
+        session = await RefreshToken.find_unexpired(session_id)
         if session is None or session["revoked_at"] is not None:
             raise InvalidTokenError
-        user = await User.with_id(session["user_id"])
+        user = await User.find_by_id(session["user_id"])
         if user is None or not user["is_active"] or user["token_version"] != session["token_version"]:
             raise InvalidTokenError
         return session, user
 
 
-def _read(tokens: TokenMaker, user: Row, secret: RefreshSecret) -> TokenRead:
+def _token_read(tokens: TokenIssuer, user: Row, secret: RefreshSecret) -> TokenRead:
     access_token = tokens.access.issue(
         user_id=str(user["_id"]), session_id=secret.session_id, token_version=user["token_version"]
     )
@@ -151,8 +151,8 @@ def _read(tokens: TokenMaker, user: Row, secret: RefreshSecret) -> TokenRead:
     }
 
 
-def _is_asked_again(session: Row, secret: RefreshSecret, caller: RequestContext) -> bool:
-    since = utc_now() - FORGIVEN
+def _is_repeated_refresh(session: Row, secret: RefreshSecret, caller: RequestContext) -> bool:
+    since = utc_now() - REUSE_GRACE_PERIOD
     return any(
         rotation["hash"] == secret.hash
         and aware_utc(rotation["rotated_at"]) > since

@@ -146,7 +146,7 @@ class _Between:
         mine = {"user_id": user_id}
         return cls(
             user_id,
-            is_known=await User.with_id(user_id) is not None,
+            is_known=await User.find_by_id(user_id) is not None,
             projects={row["_id"] async for row in iterate_rows(Project, mine)},
             deleted={row["_id"] async for row in iterate_rows(DeletedEntry, mine)},
             imports={row["_id"] async for row in iterate_rows(ImportBatch, mine)},
@@ -201,7 +201,7 @@ async def _wrong_documents(document: type[StoredDocument]) -> AsyncIterator[Find
             yield Finding(name, format_value(row["_id"]), says)
     if "user_id" in document.model_fields:
         async for user_id in iterate_owner_ids(document):
-            if await User.with_id(user_id) is None:
+            if await User.find_by_id(user_id) is None:
                 async for row in iterate_rows(document, {"user_id": user_id}):
                     yield Finding(name, format_value(row["_id"]), f"its user {format_value(user_id)} does not exist")
 

@@ -65,7 +65,7 @@ class ExportService:
 
 
 async def _whole_account(user: ActingUser, now: datetime) -> Chunks:
-    row = await User.with_id(user.id)
+    row = await User.find_by_id(user.id)
     if row is None:
         raise AuthenticationError
     await audit_service.record(user.id, "exported", format="account")

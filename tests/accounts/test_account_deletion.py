@@ -62,7 +62,7 @@ async def nothing_is_left_of(client: Client, database: Database) -> None:
 async def carol(alice: Client) -> AsyncIterator[Client]:
     """A user with a bit of everything. What is to be swept later is not waited for."""
     yield await with_a_bit_of_everything(alice)
-    for sweep in list(account_deletion_service._later):
+    for sweep in list(account_deletion_service._sweeps):
         sweep.cancel()
 
 

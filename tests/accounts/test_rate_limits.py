@@ -107,7 +107,7 @@ class TestATimeThatBeginsForManyAtOnce:
 
         async def is_admitted(place: int) -> bool:
             await asyncio.sleep(place / 1000)  # while one looks, another has begun
-            return await RateCounter.take("sign-in", "ada", most=30, within=timedelta(minutes=1)) is None
+            return await RateCounter.count_action("sign-in", "ada", limit=30, period=timedelta(minutes=1)) is None
 
         for _ in range(10):
             assert all(await asyncio.gather(*(is_admitted(place) for place in range(30))))

@@ -143,7 +143,7 @@ class TestAnImportThatNobodyWaitsFor:
         assert gone.status_code == 204
         assert sent.status_code in {201, 202, 401}
         await asyncio.gather(*background_imports._at_work.values())
-        for sweep in list(account_deletion_service._later):
+        for sweep in list(account_deletion_service._sweeps):
             sweep.cancel()
         assert await kept(database) == []
 

@@ -32,7 +32,7 @@ Condition = Callable[[], Awaitable[bool]]
 async def no_later_sweep() -> AsyncIterator[None]:
     """Cancel the sweeps that deletions have scheduled."""
     yield
-    for sweep in list(account_deletion_service._later):
+    for sweep in list(account_deletion_service._sweeps):
         sweep.cancel()
 
 

@@ -1,4 +1,4 @@
-"""API tokens as requests send them and answers show them."""
+"""The request and response models of API tokens."""
 
 from typing import Annotated, Any
 
@@ -25,7 +25,7 @@ _READ_EXAMPLE: JsonDict = {
 TokenName = Annotated[str, Text(normalize_line, 100, min_length=1)]
 
 
-def _each_once(scopes: list[Scope]) -> list[Scope]:
+def _unique(scopes: list[Scope]) -> list[Scope]:
     return list(dict.fromkeys(scopes))
 
 
@@ -35,7 +35,7 @@ class ApiTokenCreate(RequestModel):
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     name: TokenName
-    scopes: Annotated[list[Scope], Field(min_length=1, max_length=10), AfterValidator(_each_once)]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=10), AfterValidator(_unique)]
     expires_at: Instant | None = Field(default=None, description="Default: it does not expire.")
 
 
@@ -75,7 +75,7 @@ class ApiTokenPage(TypedDict):
 
 
 def read_api_token(token: dict[str, Any]) -> ApiTokenRead:
-    """The answer about a stored token."""
+    """Return the response model of a stored token."""
     expires_at, last_used_at = token["expires_at"], token["last_used_at"]
     return {
         "id": str(token["_id"]),

@@ -1,4 +1,4 @@
-"""What happened to an account, as requests ask for it and answers show it."""
+"""The response models of audit events."""
 
 from typing import Annotated, Any
 
@@ -43,7 +43,7 @@ class AuditPage(TypedDict):
 
 
 def read_audit_event(event: dict[str, Any]) -> AuditEventRead:
-    """The answer about a stored event."""
+    """Return the response model of a stored event."""
     return {
         "id": str(event["_id"]),
         "event": event["event"],

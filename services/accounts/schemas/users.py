@@ -1,4 +1,4 @@
-"""Users and signing in, as requests send them and answers show them."""
+"""The request and response models of users and sessions."""
 
 from typing import Annotated, Any, Literal
 
@@ -22,14 +22,14 @@ from services.common.values.fields import (
 )
 
 
-def _within_the_limit(password: str) -> str:
+def _limit_length(password: str) -> str:
     if len(normalize_password(password)) > MAX_PASSWORD_LENGTH:
         raise ValueError(f"has more than {MAX_PASSWORD_LENGTH} characters")
     return password
 
 
-GivenPassword = Annotated[str, Field(max_length=8 * MAX_PASSWORD_LENGTH), AfterValidator(_within_the_limit)]
-"""A password to compare, as it was typed: an older hash may be of that form. Rules for new passwords do not apply."""
+GivenPassword = Annotated[str, Field(max_length=8 * MAX_PASSWORD_LENGTH), AfterValidator(_limit_length)]
+"""A password to check, as it was entered: an older hash may be of that form. Rules for new passwords do not apply."""
 
 TimerCapHours = Annotated[int, Field(ge=1, le=744, description="A timer that ran longer is marked as needs_review.")]
 
@@ -162,7 +162,7 @@ class TokenRead(TypedDict):
 
 
 def read_user(user: dict[str, Any]) -> UserRead:
-    """The answer about a stored user."""
+    """Return the response model of a stored user."""
     return {
         "id": str(user["_id"]),
         "email": user["email"],

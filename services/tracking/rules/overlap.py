@@ -54,7 +54,7 @@ async def check_overlaps(
         return None
     if interval.seconds == 0:
         return no_overlaps(policy)
-    await User.begin_change_of_time(user.id)
+    await User.lock_timeline(user.id)
     rows = await find_overlapping(
         user.id, naive_utc(interval.started_at), naive_utc(interval.ended_at), exclude_id=exclude_id
     )

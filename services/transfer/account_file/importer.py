@@ -113,8 +113,8 @@ async def _take_over_the_profile(user: ActingUser, read: AccountFile) -> None:
     account = read.account
     preferences = {f"preferences.{name}": value for name, value in account.preferences.model_dump().items()}
     fields = {"full_name": account.full_name, "timezone": account.timezone, "week_start": account.week_start}
-    await User.change(user.id, {**fields, **preferences})
-    authentication_service.forget(user.id)
+    await User.update_fields(user.id, {**fields, **preferences})
+    authentication_service.invalidate(user.id)
 
 
 async def _each(file: BinaryIO, do: Callable[[list[Part]], Awaitable[None]], progress: Callable[[int], object]) -> None:

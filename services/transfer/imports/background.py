@@ -134,7 +134,7 @@ class BackgroundImports:
 
     async def _read_in(self, user_id: ObjectId, import_id: ObjectId) -> None:
         opened_id, opened = self._opened.pop(user_id, (None, None))
-        row = await User.with_id(user_id)
+        row = await User.find_by_id(user_id)
         if row is None:
             raise ImportTakenOverError  # the account is being deleted, and all that is in it
         async with going_on(user_id, import_id) as batch:

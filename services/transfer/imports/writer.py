@@ -80,7 +80,7 @@ class Writing:
 
     async def _attempt(self, planned: list[PlannedEntry]) -> _Done | None:
         if self._policy != "allow":
-            await User.begin_change_of_time(self._user.id)
+            await User.lock_timeline(self._user.id)
         found = await checked(self._user, planned, self._policy, import_id=self._batch["_id"], latest=self.latest)
         by_task: dict[ObjectId, list[PlannedEntry]] = {}
         for entry in found.entries:

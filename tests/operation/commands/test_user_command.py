@@ -76,9 +76,9 @@ class TestManagingAccounts:
             (("create", "nobody"), "long enough", "The email is not accepted: is not an e-mail address"),
             (("create", "a@example.com"), "short", "The password is not accepted: "),
             (("create", "a@example.com", "--timezone", "Mars/Base"), "long enough", "The timezone is not accepted: "),
-            (("disable", "nobody@example.com"), "", "There is no account with this e-mail address."),
-            (("enable", "nobody@example.com"), "", "There is no account with this e-mail address."),
-            (("reset-password", "nobody@example.com"), "long enough", "There is no account"),
+            (("disable", "nobody@example.com"), "", "No account with this e-mail address exists."),
+            (("enable", "nobody@example.com"), "", "No account with this e-mail address exists."),
+            (("reset-password", "nobody@example.com"), "long enough", "No account with this e-mail"),
         ],
     )
     def test_what_cannot_be_done_is_told_in_one_sentence(
@@ -101,7 +101,7 @@ class TestManagingAccounts:
         shell = Shell(tmp_path)
         assert shell.user("create", "ada@example.com", password="long enough").returncode == 0
         again = shell.user("create", "ADA@example.com", password="long enough")
-        assert (again.returncode, again.stderr) == (1, "There is an account with this e-mail address already.\n")
+        assert (again.returncode, again.stderr) == (1, "An account with this e-mail address already exists.\n")
 
     def test_a_database_that_is_away_is_told(self, tmp_path: Path) -> None:
         away = f"mongodb://127.0.0.1:{free_port()}/?directConnection=true"

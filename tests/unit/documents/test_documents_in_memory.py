@@ -48,10 +48,10 @@ def new_user(email: str = "Ada@example.com") -> User:
 class TestAUser:
     async def test_is_found_by_address_and_id(self) -> None:
         row = await new_user().add()
-        assert await User.with_email("ada@example.com") == row
-        assert await User.with_id(row["_id"]) == row
-        assert await User.with_email("Ada@example.com") is None
-        assert await User.with_id(ObjectId()) is None
+        assert await User.find_by_email("ada@example.com") == row
+        assert await User.find_by_id(row["_id"]) == row
+        assert await User.find_by_email("Ada@example.com") is None
+        assert await User.find_by_id(ObjectId()) is None
 
     async def test_begins_with_the_defaults(self) -> None:
         user = await new_user().add()
@@ -66,7 +66,7 @@ class TestAUser:
 
     async def test_changes_only_what_is_named(self) -> None:
         user = await new_user().add()
-        changed = await User.change(user["_id"], {"week_start": 6, "preferences.timer_cap_hours": 8})
+        changed = await User.update_fields(user["_id"], {"week_start": 6, "preferences.timer_cap_hours": 8})
         assert changed is not None
         assert changed == {
             **user,
@@ -74,11 +74,11 @@ class TestAUser:
             "preferences": {"overlap_policy": "allow", "timer_cap_hours": 8},
             "updated_at": changed["updated_at"],
         }
-        assert await User.change(ObjectId(), {"week_start": 6}) is None
+        assert await User.update_fields(ObjectId(), {"week_start": 6}) is None
 
     async def test_ends_its_sessions_with_a_change(self) -> None:
         user = await new_user().add()
-        changed = await User.change_and_end_sessions(user["_id"], {"is_active": False})
+        changed = await User.update_fields_and_end_sessions(user["_id"], {"is_active": False})
         assert changed is not None
         assert (changed["is_active"], changed["token_version"]) == (False, 1)
 
