@@ -39,11 +39,7 @@ async def sign_in(tokens: Tokens, limiter: Limiter, form: FormBody[SignIn]) -> R
     response_model=TokenRead,
     responses=problem_responses(InvalidTokenError, RateLimitError),
 )
-async def refresh_session(
-    tokens: Tokens,
-    limiter: Limiter,
-    body: JsonBody[SessionRefresh],
-) -> Response:
+async def refresh_session(tokens: Tokens, limiter: Limiter, body: JsonBody[SessionRefresh]) -> Response:
     """Rotates the tokens of a session. A refresh token can be used once: reusing it revokes the session.
 
     A client that lost the response may repeat the request within 10 seconds, and gets the same tokens.
@@ -53,10 +49,7 @@ async def refresh_session(
 
 
 @router.post("/logout", operation_id="sign_out", summary="Sign out", status_code=204)
-async def sign_out(
-    user: SessionUser,
-    _body: NoBody,
-) -> Response:
+async def sign_out(user: SessionUser, _body: NoBody) -> Response:
     """Ends the session that the bearer token belongs to."""
     await session_service.sign_out(user)
     return no_content()

@@ -169,6 +169,7 @@ IfNoneMatch = Annotated[
 IdempotencyKey = Annotated[RequestKey | None, Depends(IdempotencyHeader())]
 
 Overlap = Query[OverlapQuery]
+"""Every write of tracked time takes it, deletions too, although they cannot cause an overlap."""
 Page = Query[PageQuery]
 NoBody = OptionalJsonBody[EmptyBody]
 """For a route that takes no body: an empty body or `{}`. Fields are refused, not ignored."""

@@ -45,9 +45,7 @@ async def export_time_entries_as_xlsx(user: Exporter, query: Query[ExportQuery])
     operation_id="export_time_entries_as_ndjson",
     summary="Export time entries as JSON lines",
     responses=file_responses(
-        "application/x-ndjson",
-        example='{"id":"6920a3f1c2d4e5f607182931",...}',
-        description="One JSON object per entry",
+        "application/x-ndjson", example='{"id":"6920a3f1c2d4e5f607182931",...}', description="One JSON object per entry"
     ),
 )
 async def export_time_entries_as_ndjson(user: Exporter, query: Query[ExportQuery]) -> Response:
@@ -71,9 +69,7 @@ async def export_time_entries_as_ics(user: Exporter, query: Query[ExportQuery]) 
     operation_id="export_account",
     summary="Export the whole account",
     responses=file_responses(
-        "application/gzip",
-        example='{"type":"account","schema_version":1,...}',
-        description="JSON lines in gzip",
+        "application/gzip", example='{"type":"account","schema_version":1,...}', description="JSON lines in gzip"
     ),
 )
 async def export_account(user: Exporter) -> Response:

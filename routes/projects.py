@@ -36,12 +36,7 @@ async def list_projects(user: Reader, query: Query[ProjectQuery]) -> Response:
     response_model=ProjectRead,
     responses={**header_responses(201, "Location"), **problem_responses(ProjectNameTakenError, *IDEMPOTENCY_ERRORS)},
 )
-async def create_project(
-    request: Request,
-    user: Writer,
-    new: JsonBody[ProjectCreate],
-    key: IdempotencyKey,
-) -> Response:
+async def create_project(request: Request, user: Writer, new: JsonBody[ProjectCreate], key: IdempotencyKey) -> Response:
     """Only the name is required. It is unique among the projects of a user."""
     return versioned_response(await project_service.create(user, new=new, request_key=key), location=request.url.path)
 
@@ -66,10 +61,7 @@ async def get_project(user: Reader, project_id: str) -> Response:
     responses=problem_responses(ProjectNotFoundError, ProjectNameTakenError),
 )
 async def change_project(
-    user: Writer,
-    project_id: str,
-    query: Query[ProjectChangeQuery],
-    change: JsonBody[ProjectUpdate],
+    user: Writer, project_id: str, query: Query[ProjectChangeQuery], change: JsonBody[ProjectUpdate]
 ) -> Response:
     """JSON merge patch: fields that are not sent keep their values, and the rate is merged key by key.
 

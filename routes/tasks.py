@@ -48,12 +48,7 @@ async def list_tasks(user: Reader, query: Query[TaskQuery]) -> Response:
     response_model=TaskRead,
     responses={**header_responses(201, "ETag", "Location"), **problem_responses(*IDEMPOTENCY_ERRORS)},
 )
-async def create_task(
-    request: Request,
-    user: Writer,
-    new: JsonBody[TaskCreate],
-    key: IdempotencyKey,
-) -> Response:
+async def create_task(request: Request, user: Writer, new: JsonBody[TaskCreate], key: IdempotencyKey) -> Response:
     """Only the title is required."""
     return versioned_response(await task_service.create(user, new=new, request_key=key), location=request.url.path)
 
@@ -66,11 +61,7 @@ async def create_task(
     responses=problem_responses(TaskNotFoundError, BulkTooLargeError, *IDEMPOTENCY_ERRORS),
 )
 async def change_tasks(
-    request: Request,
-    user: Writer,
-    bulk: JsonBody[BulkRequest],
-    query: Overlap,
-    key: IdempotencyKey,
+    request: Request, user: Writer, bulk: JsonBody[BulkRequest], query: Overlap, key: IdempotencyKey
 ) -> Response:
     """Each operation succeeds or fails on its own.
 
@@ -85,10 +76,7 @@ async def change_tasks(
     operation_id="get_task",
     summary="Get a task",
     response_model=TaskWithEntries,
-    responses={
-        **NOT_MODIFIED,
-        **problem_responses(TaskNotFoundError),
-    },
+    responses={**NOT_MODIFIED, **problem_responses(TaskNotFoundError)},
 )
 async def get_task(user: Reader, task_id: str, if_none_match: IfNoneMatch) -> Response:
     """Includes the newest 100 of its time entries, newest first."""
@@ -102,12 +90,7 @@ async def get_task(user: Reader, task_id: str, if_none_match: IfNoneMatch) -> Re
     response_model=TaskRead,
     responses=problem_responses(TaskNotFoundError, StaleVersionError),
 )
-async def change_task(
-    user: Writer,
-    task_id: str,
-    change: JsonBody[TaskUpdate],
-    if_match: IfMatch,
-) -> Response:
+async def change_task(user: Writer, task_id: str, change: JsonBody[TaskUpdate], if_match: IfMatch) -> Response:
     """JSON merge patch: fields that are not sent keep their values.
 
     Completing the task, or setting it to pending, stops its timer.
@@ -135,12 +118,6 @@ async def trash_task(user: Writer, task_id: str, if_match: IfMatch) -> Response:
     response_model=TaskRead,
     responses=problem_responses(TaskNotFoundError, StaleVersionError, *IDEMPOTENCY_ERRORS),
 )
-async def restore_task(
-    user: Writer,
-    task_id: str,
-    _body: NoBody,
-    if_match: IfMatch,
-    key: IdempotencyKey,
-) -> Response:
+async def restore_task(user: Writer, task_id: str, _body: NoBody, if_match: IfMatch, key: IdempotencyKey) -> Response:
     """A task that is not in the trash is returned unchanged."""
     return versioned_response(await task_service.restore(user, task_id=task_id, if_match=if_match, request_key=key))

@@ -70,10 +70,7 @@ async def list_time_entries_of_task(user: Reader, task_id: str, query: Page) -> 
     operation_id="get_time_entry",
     summary="Get a time entry",
     response_model=EntryRead,
-    responses={
-        **NOT_MODIFIED,
-        **problem_responses(*ENTRY_NOT_FOUND),
-    },
+    responses={**NOT_MODIFIED, **problem_responses(*ENTRY_NOT_FOUND)},
 )
 async def get_time_entry(user: Reader, task_id: str, entry_id: str, if_none_match: IfNoneMatch) -> Response:
     """Ended or running. Its ETag is the version of its task."""
@@ -116,12 +113,7 @@ async def create_time_entry(
     responses=problem_responses(*ENDED_ENTRY_ERRORS, *ENTRY_WRITE_ERRORS, InTheFutureError),
 )
 async def change_time_entry(
-    user: Writer,
-    task_id: str,
-    entry_id: str,
-    change: JsonBody[EntryUpdate],
-    query: Overlap,
-    if_match: IfMatch,
+    user: Writer, task_id: str, entry_id: str, change: JsonBody[EntryUpdate], query: Overlap, if_match: IfMatch
 ) -> Response:
     """JSON merge patch: fields that are not sent keep their values. `needs_review: false` marks it as reviewed."""
     entry = await time_entry_service.update(
@@ -137,13 +129,7 @@ async def change_time_entry(
     status_code=204,
     responses=problem_responses(*ENDED_ENTRY_ERRORS, StaleVersionError),
 )
-async def delete_time_entry(
-    user: Writer,
-    task_id: str,
-    entry_id: str,
-    _query: Overlap,
-    if_match: IfMatch,
-) -> Response:
+async def delete_time_entry(user: Writer, task_id: str, entry_id: str, _query: Overlap, if_match: IfMatch) -> Response:
     """POST /time-entries/{entry_id}/restore brings it back, for 30 days."""
     await time_entry_service.delete(user, task_id=task_id, entry_id=entry_id, if_match=if_match)
     return no_content()
@@ -167,13 +153,7 @@ async def split_time_entry(
 ) -> Response:
     """Splits it in two at an instant. The first part keeps the id, the second gets a new one."""
     parts = await time_entry_service.split(
-        user,
-        task_id=task_id,
-        entry_id=entry_id,
-        split=split,
-        overlap=query.overlap,
-        if_match=if_match,
-        request_key=key,
+        user, task_id=task_id, entry_id=entry_id, split=split, overlap=query.overlap, if_match=if_match, request_key=key
     )
     return versioned_response(parts)
 
@@ -196,13 +176,7 @@ async def move_time_entry(
 ) -> Response:
     """Atomic. The entry keeps its id and all its fields."""
     entry = await time_entry_service.move(
-        user,
-        task_id=task_id,
-        entry_id=entry_id,
-        move=move,
-        overlap=query.overlap,
-        if_match=if_match,
-        request_key=key,
+        user, task_id=task_id, entry_id=entry_id, move=move, overlap=query.overlap, if_match=if_match, request_key=key
     )
     return versioned_response(entry)
 
@@ -215,12 +189,7 @@ async def move_time_entry(
     responses=problem_responses(EntryNotFoundError, TaskNotFoundError, *ENTRY_WRITE_ERRORS, *IDEMPOTENCY_ERRORS),
 )
 async def restore_time_entry(
-    user: Writer,
-    entry_id: str,
-    _body: NoBody,
-    query: Overlap,
-    if_match: IfMatch,
-    key: IdempotencyKey,
+    user: Writer, entry_id: str, _body: NoBody, query: Overlap, if_match: IfMatch, key: IdempotencyKey
 ) -> Response:
     """A discarded timer is restored as an ended entry. An entry that is not deleted is returned unchanged."""
     entry = await time_entry_service.restore(

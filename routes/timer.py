@@ -43,10 +43,7 @@ router = APIRouter(route_class=Endpoint, prefix="/timer", tags=["timer"])
     operation_id="get_timer",
     summary="Get the running timer",
     response_model=TimerRead,
-    responses={
-        204: {"description": "No timer is running"},
-        **NOT_MODIFIED,
-    },
+    responses={204: {"description": "No timer is running"}, **NOT_MODIFIED},
 )
 async def get_timer(user: TimerReader, if_none_match: IfNoneMatch) -> Response:
     """204 when no timer is running."""
@@ -73,11 +70,7 @@ async def get_timer(user: TimerReader, if_none_match: IfNoneMatch) -> Response:
     },
 )
 async def start_timer(
-    user: TimerUser,
-    new: JsonBody[TimerStart],
-    query: Overlap,
-    if_match: IfMatch,
-    key: IdempotencyKey,
+    user: TimerUser, new: JsonBody[TimerStart], query: Overlap, if_match: IfMatch, key: IdempotencyKey
 ) -> Response:
     """A user has at most one running timer. A pending or completed task becomes in_progress."""
     return versioned_response(
@@ -100,11 +93,7 @@ async def start_timer(
     ),
 )
 async def stop_timer(
-    user: TimerUser,
-    stop: OptionalJsonBody[TimerStop],
-    query: Overlap,
-    if_match: IfMatch,
-    key: IdempotencyKey,
+    user: TimerUser, stop: OptionalJsonBody[TimerStop], query: Overlap, if_match: IfMatch, key: IdempotencyKey
 ) -> Response:
     """Never refused because of an overlap or a limit.
 
@@ -120,19 +109,11 @@ async def stop_timer(
     summary="Switch the timer to another task",
     response_model=TimerSwitchResult,
     responses=problem_responses(
-        TaskNotFoundError,
-        TaskFullError,
-        StaleVersionError,
-        InTheFutureError,
-        *IDEMPOTENCY_ERRORS,
+        TaskNotFoundError, TaskFullError, StaleVersionError, InTheFutureError, *IDEMPOTENCY_ERRORS
     ),
 )
 async def switch_timer(
-    user: TimerUser,
-    to: JsonBody[TimerSwitch],
-    query: Overlap,
-    if_match: IfMatch,
-    key: IdempotencyKey,
+    user: TimerUser, to: JsonBody[TimerSwitch], query: Overlap, if_match: IfMatch, key: IdempotencyKey
 ) -> Response:
     """Atomic: one timer stops and the other starts at the same instant. With none running, it only starts one."""
     return versioned_response(
@@ -147,12 +128,7 @@ async def switch_timer(
     response_model=TimerWriteResult,
     responses=problem_responses(NoRunningTimerError, OverlapError, StaleVersionError, InTheFutureError),
 )
-async def correct_timer(
-    user: TimerUser,
-    change: JsonBody[TimerUpdate],
-    query: Overlap,
-    if_match: IfMatch,
-) -> Response:
+async def correct_timer(user: TimerUser, change: JsonBody[TimerUpdate], query: Overlap, if_match: IfMatch) -> Response:
     """JSON merge patch: fields that are not sent keep their values."""
     return versioned_response(await timer_service.update(user, change=change, overlap=query.overlap, if_match=if_match))
 
@@ -184,11 +160,7 @@ async def discard_timer(user: TimerUser, _query: Overlap, if_match: IfMatch) -> 
     },
 )
 async def resume_timer(
-    user: TimerUser,
-    _body: NoBody,
-    query: Overlap,
-    if_match: IfMatch,
-    key: IdempotencyKey,
+    user: TimerUser, _body: NoBody, query: Overlap, if_match: IfMatch, key: IdempotencyKey
 ) -> Response:
     """Starts a timer on the most recently tracked task, with the note, tags and billable flag of its last entry."""
     return versioned_response(

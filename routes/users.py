@@ -30,11 +30,7 @@ account = APIRouter(route_class=Endpoint, prefix="/users/me", tags=["users"])
         **problem_responses(EmailTakenError, RegistrationClosedError, RateLimitError),
     },
 )
-async def register(
-    settings: ServiceSettings,
-    limiter: Limiter,
-    new: JsonBody[UserCreate],
-) -> Response:
+async def register(settings: ServiceSettings, limiter: Limiter, new: JsonBody[UserCreate]) -> Response:
     """Creates an account. E-mail addresses are unique, regardless of case."""
     user = await user_service.sign_up(new, limiter, registration_open=settings.registration_open)
     return json_response(user, status=201, headers={"Location": f"{settings.root_path}{settings.api_prefix}/users/me"})
