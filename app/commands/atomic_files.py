@@ -1,4 +1,4 @@
-"""The files that commands write and read: regular ones, pipes and devices, and `-` for standard output and input."""
+"""The files that commands read and write: regular files, pipes and devices, and `-` for standard input and output."""
 
 import io
 import os
@@ -18,40 +18,40 @@ DASH = Path("-")
 
 
 class FileError(CommandError):
-    """A file cannot be written, or not be read."""
+    """A file cannot be read or written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a command writes: to a path, or to standard output, by the name `-` or by another such as /dev/stdout."""
+    """Where a command writes: a path or standard output, given as `-` or by a path such as /dev/stdout."""
 
     path: Path
     is_standard_output: bool
 
     @classmethod
-    def named(cls, path: Path) -> Self:
-        """The destination that somebody calls so."""
+    def from_path(cls, path: Path) -> Self:
+        """Return the destination for a path from the command line."""
         return cls(path, path == DASH or _is_standard_output(path))
 
     def __str__(self) -> str:
         return "standard output" if self.is_standard_output else str(self.path)
 
     @property
-    def is_a_terminal(self) -> bool:
-        """Whether it is standard output, and that is a terminal."""
+    def is_terminal(self) -> bool:
+        """Whether this is standard output, and standard output is a terminal."""
         return self.is_standard_output and sys.stdout is not None and sys.stdout.isatty()
 
     @contextmanager
-    def opened(self) -> Iterator[BinaryIO]:
-        """The file to write to.
+    def open(self) -> Iterator[BinaryIO]:
+        """Open the file for writing.
 
-        A regular file is replaced as a whole when the block ends well, and else left as it was; nobody but its owner
-        can read it. The target of a symbolic link is treated so, and the link stays. Everything else is written
-        through: a pipe, a device, standard output. Raises FileError; a standard output that nobody reads any more
-        raises BrokenPipeError.
+        A regular file is replaced as a whole when the block ends without an error, and is unchanged otherwise. Only
+        its owner can read it. If the path is a symbolic link to a regular file, the target is replaced and the link
+        stays. A pipe, a device and standard output are written directly. Raises FileError, or BrokenPipeError if
+        the reader of standard output has gone.
         """
         try:
-            with self._opened() as file:
+            with self._open() as file:
                 yield file
         except OSError as error:
             if self.is_standard_output and isinstance(error, BrokenPipeError):
@@ -59,50 +59,50 @@ class Destination:
             raise FileError(f"{self} cannot be written: {error.strerror or error}.") from error
 
     @contextmanager
-    def _opened(self) -> Iterator[BinaryIO]:
+    def _open(self) -> Iterator[BinaryIO]:
         if self.is_standard_output:
-            if sys.stdout is None:  # nobody gave the process one
+            if sys.stdout is None:  # the process was started without a standard output
                 raise OSError("it is closed")
-            with _through(sys.stdout.buffer) as stream:
+            with _write_directly(sys.stdout.buffer) as stream:
                 yield stream
-        elif (replaced := _to_replace(self.path)) is not None:
-            with _whole_or_not_at_all(replaced) as part:
-                yield part
+        elif (target := _replaceable_file(self.path)) is not None:
+            with _write_atomically(target) as draft:
+                yield draft
         else:
-            # It is there: it is not made, and only a regular file that has no name any more has contents to drop.
-            with os.fdopen(os.open(self.path, os.O_WRONLY | os.O_NOCTTY), "wb") as there, _through(there) as stream:
-                if stat.S_ISREG(os.fstat(there.fileno()).st_mode):
-                    there.truncate(0)
+            # Opened without O_CREAT and O_TRUNC: it exists, and only a regular file that was deleted needs truncation.
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_NOCTTY)
+            with os.fdopen(descriptor, "wb") as file, _write_directly(file) as stream:
+                if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    file.truncate(0)
                 yield stream
 
 
 def open_for_reading(path: Path) -> BinaryIO:
-    """The file, or for `-` standard input, from its beginning. Whoever gets it closes it.
+    """Open a file, or standard input for `-`. The caller closes it.
 
-    It can be read more than once: what comes out of a pipe or a device is copied to a temporary file first. Raises
-    FileError.
+    The result is seekable: input from a pipe or a device is copied to a temporary file first. Raises FileError.
     """
     try:
         if path == DASH:
-            if sys.stdin is None:  # nobody gave the process one
+            if sys.stdin is None:  # the process was started without a standard input
                 raise OSError("it is closed")
-            return _copied(sys.stdin.buffer)
+            return _copy(sys.stdin.buffer)
         file = path.open("rb")
         if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             return file
         with file:
-            return _copied(file)
+            return _copy(file)
     except OSError as error:
         raise FileError(f"{display_name(path)} cannot be read: {error.strerror or error}.") from error
 
 
 def display_name(path: Path) -> str:
-    """What a file that is read is called."""
+    """Return the name of an input file for messages."""
     return "standard input" if path == DASH else str(path)
 
 
-def _copied(file: IO[bytes]) -> BinaryIO:
-    copy = cast("BinaryIO", TemporaryFile())  # noqa: SIM115 - whoever gets it closes it
+def _copy(file: IO[bytes]) -> BinaryIO:
+    copy = cast("BinaryIO", TemporaryFile())  # noqa: SIM115 - the caller closes it
     shutil.copyfileobj(file, copy, 1024 * 1024)
     copy.seek(0)
     return copy
@@ -115,45 +115,45 @@ def _is_standard_output(path: Path) -> bool:
         return False
 
 
-def _to_replace(path: Path) -> Path | None:
-    """The regular file to put in the place of this one, which need not be there; None for what is written through."""
+def _replaceable_file(path: Path) -> Path | None:
+    """Return the regular file to replace, which need not exist, or None if the path must be written directly."""
     try:
-        there = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return Path(os.path.realpath(path))
-    if not stat.S_ISREG(there.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         return None
-    real = Path(os.path.realpath(path))
-    # A link below /proc or /dev/fd may lead to a file that has no name any more, or another one.
-    return real if real.exists() and os.path.samestat(real.stat(), there) else None
+    target = Path(os.path.realpath(path))
+    # A link in /proc or /dev/fd can lead to a file that was deleted, or whose name is now that of another file.
+    return target if target.exists() and os.path.samestat(target.stat(), status) else None
 
 
 @contextmanager
-def _whole_or_not_at_all(file: Path) -> Iterator[BinaryIO]:
-    """What is written goes beside the file under another name, which becomes its own when the block has ended well."""
+def _write_atomically(file: Path) -> Iterator[BinaryIO]:
+    """Yield a temporary file in the same directory, and rename it to `file` when the block ends without an error."""
     handle, name = mkstemp(prefix=f".{file.name}.", suffix=".part", dir=file.parent)
     try:
-        with os.fdopen(handle, "wb") as part:
-            yield part
-            part.flush()
-            os.fsync(part.fileno())
+        with os.fdopen(handle, "wb") as draft:
+            yield draft
+            draft.flush()
+            os.fsync(draft.fileno())
         Path(name).replace(file)
     finally:
         Path(name).unlink(missing_ok=True)
 
 
 @contextmanager
-def _through(file: BinaryIO) -> Iterator[BinaryIO]:
+def _write_directly(file: BinaryIO) -> Iterator[BinaryIO]:
     stream = _Stream(file)
     yield cast("BinaryIO", stream)
     stream.flush()
 
 
 class _Stream(io.BufferedIOBase):
-    """A file that is written from the beginning to the end.
+    """A file that can only be written sequentially.
 
-    Its writers are not told that it has positions, even where it has: one that was opened for appending would put
-    what is written at an earlier position at its end.
+    It hides that the file may be seekable. If the file was opened for appending, data that is written at an
+    earlier position would go to its end.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -162,7 +162,7 @@ class _Stream(io.BufferedIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: bytes) -> int:  # type: ignore[override] # bytes are all that is written here
+    def write(self, data: bytes) -> int:  # type: ignore[override] # only bytes are written here
         return self._file.write(data)
 
     def flush(self) -> None:

@@ -1,7 +1,7 @@
-"""What `task-timer backup` and `task-timer restore` do: the whole database as one file, and back.
+"""The commands `task-timer backup` and `task-timer restore`: write the whole database to a file, and read it back.
 
-The file is a zip archive: a member of BSON for each collection, as other MongoDB tools read it, and at
-its end a manifest with the number of documents, bytes and the SHA-256 of each.
+The file is a zip archive. It has a BSON member for each collection, which other MongoDB tools can read. The last
+member is a manifest with the number of documents, the size and the SHA-256 of each.
 """
 
 import hashlib
@@ -35,39 +35,40 @@ from documents.registry import open_database, open_database_without_setup
 
 KIND = "task-timer backup"
 MANIFEST = "manifest.json"
-READ_AT_ONCE = 1024 * 1024
+READ_SIZE_BYTES = 1024 * 1024
 
-Tell = Callable[[int], object]
+OnProgress = Callable[[int], object]
 
-_NOT_WHOLE = (
+_INVALID_ARCHIVE = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
-    RuntimeError,  # members that are encrypted, or packed in an unknown way; a manifest that is too deep
-    *(KeyError, ValueError, TypeError, AttributeError),  # a manifest that is none
+    RuntimeError,  # an encrypted member, an unknown compression method, or a manifest that is nested too deeply
+    *(KeyError, ValueError, TypeError, AttributeError),  # a manifest with the wrong content
 )
 
 
 class BackupError(CommandError):
-    """The backup cannot be made, or is not one that can be restored here."""
+    """The backup failed, or the file cannot be restored into this database."""
 
 
-def back_up(settings: Settings, *, file: Destination, tell: Tell) -> int:
-    """Writes all documents, as of one instant, to the file, and answers how many.
+def back_up(settings: Settings, *, file: Destination, on_progress: OnProgress) -> int:
+    """Write all documents, as of one instant, to the file, and return how many they are.
 
-    `tell` is told of the bytes as they come. Raises BackupError, FileError or EmbeddedStoreError; then a regular file
-    is still as it was.
+    `on_progress` gets the number of bytes of each part. Raises BackupError, FileError or EmbeddedStoreError. A
+    regular file is then unchanged.
     """
-    with file.opened() as opened:
-        return _run(settings, open_database_without_setup, lambda: _back_up(opened, tell))
+    with file.open() as opened:
+        return _run(settings, open_database_without_setup, lambda: _back_up(opened, on_progress))
 
 
-def restore(settings: Settings, *, file: Path, tell: Tell) -> int:
-    """Stores all documents of the file in a database that has none, and answers how many.
+def restore(settings: Settings, *, file: Path, on_progress: OnProgress) -> int:
+    """Store all documents of the file in an empty database, and return how many they are.
 
-    The whole file is checked before the first is stored. Raises BackupError, FileError or EmbeddedStoreError.
+    The whole file is checked first. `on_progress` gets the number of documents of each part. Raises BackupError,
+    FileError or EmbeddedStoreError.
     """
     with open_for_reading(file) as opened:
         manifest = _checked_manifest(opened, display_name(file))
-        return _run(settings, open_database, lambda: _restore(opened, manifest, tell))
+        return _run(settings, open_database, lambda: _restore(opened, manifest, on_progress))
 
 
 def _run(settings: Settings, opened: OpenDatabase, work: Callable[[], Awaitable[int]]) -> int:
@@ -75,20 +76,20 @@ def _run(settings: Settings, opened: OpenDatabase, work: Callable[[], Awaitable[
         return run_with_database(settings, opened, work, failure=BackupError)
 
 
-async def _back_up(file: BinaryIO, tell: Tell) -> int:
+async def _back_up(file: BinaryIO, on_progress: OnProgress) -> int:
     try:
-        async with open_snapshot() as instant:
-            return await _write_archive(file, instant, tell)
-    except SnapshotExpiredError as gone:
+        async with open_snapshot() as snapshot:
+            return await _write_archive(file, snapshot, on_progress)
+    except SnapshotExpiredError as error:
         raise BackupError(
-            "The backup took longer than the database keeps its history: give it more time there, "
-            "or use mongodump (docs/operating.rst says how)."
-        ) from gone
+            "The backup took longer than the database stores its history: extend "
+            "minSnapshotHistoryWindowInSeconds, or use mongodump (see docs/operating.rst)."
+        ) from error
 
 
-async def _write_archive(file: BinaryIO, instant: Snapshot, tell: Tell) -> int:
+async def _write_archive(file: BinaryIO, snapshot: Snapshot, on_progress: OnProgress) -> int:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        collections = {name: await _write_member(archive, name, instant, tell) for name in COLLECTIONS}
+        collections = {name: await _write_member(archive, name, snapshot, on_progress) for name in COLLECTIONS}
         manifest = {
             "kind": KIND,
             "version": 1,
@@ -100,30 +101,32 @@ async def _write_archive(file: BinaryIO, instant: Snapshot, tell: Tell) -> int:
     return sum(member["documents"] for member in collections.values())
 
 
-async def _write_member(archive: zipfile.ZipFile, name: str, instant: Snapshot, tell: Tell) -> dict[str, Any]:
+async def _write_member(
+    archive: zipfile.ZipFile, name: str, snapshot: Snapshot, on_progress: OnProgress
+) -> dict[str, Any]:
     digest, size, count = hashlib.sha256(), 0, 0
     with archive.open(f"{name}.bson", "w", force_zip64=True) as member:
-        async for batch in instant.documents(name):
+        async for batch in snapshot.documents(name):
             member.write(batch)
             digest.update(batch)
             size += len(batch)
             count += _count(batch)
-            tell(len(batch))
+            on_progress(len(batch))
     return {"documents": count, "bytes": size, "sha256": digest.hexdigest()}
 
 
 def _count(bson: bytes) -> int:
-    """How many documents these are: each begins with its length (bsonspec.org)."""
-    count = at = 0
-    while at < len(bson):
-        at += int.from_bytes(bson[at : at + 4], "little")
+    """Return the number of documents. Each begins with its length in bytes (bsonspec.org)."""
+    count = offset = 0
+    while offset < len(bson):
+        offset += int.from_bytes(bson[offset : offset + 4], "little")
         count += 1
     return count
 
 
-async def _restore(file: BinaryIO, manifest: dict[str, Any], tell: Tell) -> int:
+async def _restore(file: BinaryIO, manifest: dict[str, Any], on_progress: OnProgress) -> int:
     if not await is_empty():
-        raise BackupError("The database is not empty: a backup is restored into one that is.")
+        raise BackupError("The database is not empty: restore the backup into an empty database.")
     restored = 0
     with zipfile.ZipFile(file) as archive:
         for name in COLLECTIONS:
@@ -131,47 +134,47 @@ async def _restore(file: BinaryIO, manifest: dict[str, Any], tell: Tell) -> int:
                 with archive.open(f"{name}.bson") as member:
                     async for count in insert_documents(name, decode_documents(member)):
                         restored += count
-                        tell(count)
+                        on_progress(count)
     return restored
 
 
 def _checked_manifest(file: BinaryIO, name: str) -> dict[str, Any]:
-    """The manifest, once all that it says of the file has been found to be so. Raises BackupError."""
+    """Return the manifest after checking that the file matches it. Raises BackupError."""
     try:
         with zipfile.ZipFile(file) as archive:
             manifest: dict[str, Any] = json.loads(archive.read(MANIFEST))
             _check_kind(manifest)
-            for collection, said in manifest["collections"].items():
+            for collection, expected in manifest["collections"].items():
                 with archive.open(f"{collection}.bson") as member:
-                    _check_member(collection, member, said)
+                    _check_member(collection, member, expected)
             return manifest
     except OSError as error:
         raise BackupError(f"{name} cannot be read: {error.strerror or error}.") from error
-    except _NOT_WHOLE as wrong:
-        raise BackupError(f"{name} is not a whole backup: it was cut short, or it is something else.") from wrong
+    except _INVALID_ARCHIVE as error:
+        raise BackupError(f"{name} is not a complete backup: it is truncated, or another kind of file.") from error
 
 
 def _check_kind(manifest: dict[str, Any]) -> None:
     if manifest["kind"] != KIND:
         raise ValueError(manifest["kind"])
     if manifest["version"] != 1 or manifest["schema_version"] > SCHEMA_VERSION:
-        raise BackupError("The backup was made by a later version of Task Timer: it needs that one.")
+        raise BackupError("The backup was created by a later version of Task Timer: restore it with that version.")
     unknown = manifest["collections"].keys() - COLLECTIONS.keys()
     if unknown:
-        raise BackupError(f"The backup has a collection that is not known here: {min(unknown)}.")
+        raise BackupError(f"The backup contains an unknown collection: {min(unknown)}.")
 
 
-def _check_member(name: str, member: Any, said: dict[str, Any]) -> None:
+def _check_member(name: str, member: Any, expected: dict[str, Any]) -> None:
     digest, size = hashlib.sha256(), 0
-    while some := member.read(READ_AT_ONCE):
-        digest.update(some)
-        size += len(some)
-    if (size, digest.hexdigest()) != (said["bytes"], said["sha256"]):
-        raise BackupError(f"The backup was changed after it was made: {name} is not what the manifest says.")
+    while chunk := member.read(READ_SIZE_BYTES):
+        digest.update(chunk)
+        size += len(chunk)
+    if (size, digest.hexdigest()) != (expected["bytes"], expected["sha256"]):
+        raise BackupError(f"The backup was changed after it was created: {name} does not match the manifest.")
     member.seek(0)
     try:
         count = sum("_id" in document for document in decode_documents(member))
-    except InvalidBSON as wrong:
-        raise BackupError(f"The backup is damaged: {name} is no BSON.") from wrong
-    if count != said["documents"]:
-        raise BackupError(f"The backup was changed after it was made: {name} has {count:,} documents.")
+    except InvalidBSON as error:
+        raise BackupError(f"The backup is damaged: {name} is not valid BSON.") from error
+    if count != expected["documents"]:
+        raise BackupError(f"The backup was changed after it was created: {name} has {count:,} documents.")

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
@@ -24,23 +25,21 @@ from app.errors import CommandError
 if TYPE_CHECKING:
     from app.commands.accounts import Accounts
 
-HOW_TO_GET_MONGOSH = "mongosh is not installed. Get it with: npm install -g mongosh"
-
-NOBODY_READS_ON = 128 + signal.SIGPIPE
-"""How a shell shows that a program ended since nobody read its output any more."""
+BROKEN_PIPE_EXIT_CODE = 128 + signal.SIGPIPE
+"""The exit code of a program whose output is no longer read, as shells report it."""
 
 
 class Commands(TyperGroup):
-    """The commands, each of which ends without a word when its standard output has no reader any more."""
+    """The commands. A command ends silently if the reader of its standard output has gone."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            # What is left in the buffer goes nowhere: else the interpreter complains of it as it ends.
+            # Discard the buffered output. Otherwise the interpreter reports an error when it exits.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            raise typer.Exit(NOBODY_READS_ON) from None
+            raise typer.Exit(BROKEN_PIPE_EXIT_CODE) from None
 
 
 cli = typer.Typer(
@@ -50,92 +49,92 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-accounts = typer.Typer(help="Manage accounts, also where registration is closed.", no_args_is_help=True)
+accounts = typer.Typer(help="Manage accounts, also if registration is closed.", no_args_is_help=True)
 cli.add_typer(accounts, name="user")
 
 DateOrder = Literal["dmy", "mdy", "ymd"]
 ImportFormat = Literal["auto", "toggl", "clockify", "harvest", "timewarrior", "solidtime", "csv", "account"]
 Overlap = Literal["allow", "warn", "forbid"]
 FileFormat = Literal["csv", "xlsx", "ndjson", "ics", "account"]
-Written = Annotated[
+OutputFile = Annotated[
     Path,
     typer.Argument(
-        help="Where it goes; - is standard output. A regular file that is there is replaced, "
-        "a pipe or a device written through.",
+        help="The file to write; - is standard output. An existing regular file is replaced. "
+        "A pipe or a device is written directly.",
         show_default=False,
     ),
 ]
 Email = Annotated[str, typer.Argument(help="The e-mail address of the account.", show_default=False)]
+User = Annotated[str, typer.Option(help="The e-mail address of the account.", show_default=False)]
 
 
-def _tell_version(asked: bool) -> None:
-    if asked:
+def _print_version(is_set: bool) -> None:
+    if is_set:
         typer.echo(f"task-timer {version('task-timer')}")
         raise typer.Exit
 
 
 def main() -> None:
-    """Run one command. What goes wrong is told in one sentence, with the exit code 1; a wrong usage has 2."""
+    """Run one command. A failure prints one sentence on standard error and exits with 1; wrong usage exits with 2."""
     try:
         cli()
     except CommandError as error:
         fail(str(error))
-    except Exception as unknown:
+    except Exception as error:
         if _is_debugging():
             raise
-        # Its own words may quote what is stored, and its traceback is for whoever asks for it.
-        fail(f"task-timer failed ({type(unknown).__name__}): this is a fault of it. DEBUG=true shows where.")
+        # The message of the exception may quote stored data.
+        fail(f"task-timer failed unexpectedly ({type(error).__name__}). Set DEBUG=true to see the traceback.")
 
 
 def _is_debugging() -> bool:
     try:
         return get_settings().debug
-    except Exception:  # noqa: BLE001 - it is being told of already
+    except Exception:  # noqa: BLE001 - another failure is being reported already
         return False
 
 
 @cli.callback()
 def options(
     _version: Annotated[
-        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say which version this is.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Task Timer: tasks and the time spent on them, on MongoDB."""
+    """Task Timer: tasks and time tracking on MongoDB."""
 
 
 def fail(*sentences: str) -> NoReturn:
-    """Say what is wrong on stderr, a line each, and exit with 1."""
+    """Print each sentence on its own line on standard error, and exit with 1."""
     for sentence in sentences:
         typer.echo(sentence, err=True)
     sys.exit(1)
 
 
 def settings_or_exit() -> Settings:
-    """The settings; when they are wrong, the exit, with a line for each mistake but no value."""
+    """Return the settings. If they are invalid, print a line for each error, without the values, and exit."""
     try:
         return get_settings()
     except ValidationError as error:
-        fail(*(_mistake(at=found["loc"], says=found["msg"]) for found in error.errors()))
+        fail(*(_setting_error(item["loc"], item["msg"]) for item in error.errors()))
     except UnicodeDecodeError:
         fail("The file .env cannot be read: it is not UTF-8 text.")
 
 
-def _mistake(*, at: tuple[int | str, ...], says: str) -> str:
-    says = says.removeprefix("Value error, ")
-    return f"{str(at[0]).upper()}: {says}" if at else says
+def _setting_error(location: tuple[int | str, ...], message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    return f"{str(location[0]).upper()}: {message}" if location else message
 
 
 @cli.command("serve")
 def serve_command() -> None:
-    """Serve the API, with the embedded store unless DATABASE_URL is set."""
+    """Serve the API. Without DATABASE_URL, the embedded store is started too."""
     sys.exit(serve(settings_or_exit()))
 
 
 @cli.command("openapi")
 def openapi_command() -> None:
-    """Print the OpenAPI document of the API: openapi.json, when nothing is set."""
-    # Imported late: the other commands do without.
-    from app.main import create_app  # noqa: PLC0415
+    """Print the OpenAPI document of the API as JSON."""
+    from app.main import create_app
 
     document = create_app(settings_or_exit()).openapi()
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
@@ -144,109 +143,117 @@ def openapi_command() -> None:
 @cli.command("doctor")
 def doctor_command(
     repair: Annotated[
-        bool, typer.Option("--repair", help="Mend what follows from the rest. No entry is touched.")
+        bool,
+        typer.Option("--repair", help="Correct what can be derived from other data. Time entries are never changed."),
     ] = False,
 ) -> None:
-    """Check what is stored against every promise. The exit code is 1 when something is wrong, and stays so."""
-    # Imported late: the other commands do without.
-    from app.commands.doctor import run_doctor  # noqa: PLC0415
+    """Check the stored data for inconsistencies. The exit code is 1 if any are left."""
+    from app.commands.doctor import run_doctor
 
-    sys.exit(0 if run_doctor(settings_or_exit(), repair=repair, tell=typer.echo) else 1)
+    sys.exit(0 if run_doctor(settings_or_exit(), repair=repair, write_line=typer.echo) else 1)
 
 
 @cli.command("export")
 def export_command(
-    file: Written,
-    form: Annotated[FileFormat, typer.Option("--format", help="What is written.", show_default=False)],
-    user: Annotated[str, typer.Option(help="The e-mail address of the account.", show_default=False)],
-    from_: Annotated[str | None, typer.Option("--from", help="A day, or an instant.")] = None,
-    to: Annotated[str | None, typer.Option(help="As --from, and not part of it.")] = None,
-    timezone: Annotated[str | None, typer.Option(help="Whose days these are; the user's own if not given.")] = None,
-    include_running: Annotated[bool, typer.Option("--include-running", help="The running timer, too.")] = False,
-    cut: Annotated[bool, typer.Option("--cut", help="Of an entry only its part in that time.")] = False,
-    bom: Annotated[bool, typer.Option("--bom", help="CSV that Excel knows as UTF-8.")] = False,
-    delimiter: Annotated[str | None, typer.Option(help="Of CSV: comma, semicolon or tab.")] = None,
-    decimal: Annotated[str | None, typer.Option(help="Of CSV: point or comma.")] = None,
+    file: OutputFile,
+    form: Annotated[FileFormat, typer.Option("--format", help="The format of the file.", show_default=False)],
+    user: User,
+    from_: Annotated[str | None, typer.Option("--from", help="The start of the range: a day or an instant.")] = None,
+    to: Annotated[str | None, typer.Option(help="The end of the range, exclusive: a day or an instant.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="The time zone of the days. Default: the user's.")] = None,
+    include_running: Annotated[bool, typer.Option("--include-running", help="Include the running timer.")] = False,
+    cut: Annotated[bool, typer.Option("--cut", help="Cut entries that begin before or end after the range.")] = False,
+    bom: Annotated[bool, typer.Option("--bom", help="CSV: begin with a byte order mark, for Excel.")] = False,
+    delimiter: Annotated[str | None, typer.Option(help="CSV: comma, semicolon or tab.")] = None,
+    decimal: Annotated[str | None, typer.Option(help="CSV: the decimal separator, point or comma.")] = None,
 ) -> None:
-    """Write a user's time entries, or the whole account, to a file."""
-    # Imported late: the other commands do without.
-    from app.commands.export import export  # noqa: PLC0415
-    from app.commands.progress import shown_bytes  # noqa: PLC0415
+    """Export a user's time entries, or the whole account, to a file."""
+    from app.commands.export import export
 
-    given = {"from": from_, "to": to, "timezone": timezone, "include_running": include_running, "bom": bom}
-    given |= {"cut": cut, "delimiter": delimiter, "decimal": decimal}
-    query = {name: value for name, value in given.items() if value}
-    destination = Destination.named(file)
-    with shown_bytes(str(destination), hidden=destination.is_a_terminal) as tell:
-        size = export(settings_or_exit(), file=destination, form=form, email=user, query=query, tell=tell)
-    _tell_of(destination, f"{size:,} bytes")
-
-
-def _tell_of(destination: Destination, written: str) -> None:
-    """Say what was written there, on standard error where standard output is what was written to."""
-    if destination.is_standard_output:
-        typer.echo(f"{written} written to standard output.", err=True)
-    else:
-        typer.echo(f"{destination} has {written}.")
+    parameters = {"from": from_, "to": to, "timezone": timezone, "include_running": include_running, "bom": bom}
+    parameters |= {"cut": cut, "delimiter": delimiter, "decimal": decimal}
+    query = {name: value for name, value in parameters.items() if value}
+    _write_file(
+        file,
+        lambda destination, on_progress: export(
+            settings_or_exit(), file=destination, form=form, email=user, query=query, on_progress=on_progress
+        ),
+        unit="bytes",
+    )
 
 
 @cli.command("backup")
 def backup_command(
-    file: Written,
+    file: OutputFile,
 ) -> None:
-    """Write the whole database to a file, everything of all users."""
-    # Imported late: the other commands do without.
-    from app.commands.backup import back_up  # noqa: PLC0415
-    from app.commands.progress import shown_bytes  # noqa: PLC0415
+    """Back up the whole database to a file. It contains the data of all users."""
+    from app.commands.backup import back_up
 
-    destination = Destination.named(file)
-    with shown_bytes(str(destination), hidden=destination.is_a_terminal) as tell:
-        count = back_up(settings_or_exit(), file=destination, tell=tell)
-    _tell_of(destination, f"{count:,} documents")
+    _write_file(
+        file,
+        lambda destination, on_progress: back_up(settings_or_exit(), file=destination, on_progress=on_progress),
+        unit="documents",
+    )
+
+
+def _write_file(file: Path, write: Callable[[Destination, Callable[[int], object]], int], *, unit: str) -> None:
+    """Write a file, show the progress, and print how much was written.
+
+    `write` gets the destination and a function that it calls with the size of each part, and returns the total.
+    """
+    from app.commands.progress import shown_bytes
+
+    destination = Destination.from_path(file)
+    with shown_bytes(str(destination), hidden=destination.is_terminal) as on_progress:
+        total = write(destination, on_progress)
+    typer.echo(f"Wrote {total:,} {unit} to {destination}.", err=destination.is_standard_output)
 
 
 @cli.command("restore")
 def restore_command(
     file: Annotated[
-        Path, typer.Argument(help="What task-timer backup has written; - is standard input.", show_default=False)
+        Path,
+        typer.Argument(help="A file that task-timer backup has written; - is standard input.", show_default=False),
     ],
 ) -> None:
-    """Store all that a backup has, in a database that is empty."""
-    # Imported late: the other commands do without.
-    from app.commands.backup import restore  # noqa: PLC0415
-    from app.commands.progress import shown_bytes  # noqa: PLC0415
+    """Restore a backup into an empty database."""
+    from app.commands.backup import restore
+    from app.commands.progress import shown_bytes
 
-    with shown_bytes(display_name(file)) as tell:
-        count = restore(settings_or_exit(), file=file, tell=tell)
-    typer.echo(f"{count:,} documents are restored.", err=file == DASH)
+    with shown_bytes(display_name(file)) as on_progress:
+        count = restore(settings_or_exit(), file=file, on_progress=on_progress)
+    typer.echo(f"Restored {count:,} documents.", err=file == DASH)
 
 
 @cli.command("import")
 def import_command(
-    file: Annotated[Path, typer.Argument(help="What is read in; - is standard input.", show_default=False)],
-    form: Annotated[ImportFormat, typer.Option("--format", help="What has written it.", show_default=False)],
-    user: Annotated[str, typer.Option(help="The e-mail address of the account.", show_default=False)],
-    timezone: Annotated[str | None, typer.Option(help="Whose local times it has; needed where it has some.")] = None,
-    date_order: Annotated[DateOrder | None, typer.Option(help="Where its dates can be read in two ways.")] = None,
-    overlap: Annotated[Overlap | None, typer.Option(help="About tracked time; the user's policy if not given.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Write nothing when a row is wrong.")] = False,
-    rows_of: Annotated[str | None, typer.Option(help="Of a team's file, the rows of this person alone.")] = None,
-    currency: Annotated[str | None, typer.Option(help="Of rates whose currency the file does not tell.")] = None,
-    columns: Annotated[str | None, typer.Option(help='Which columns are read: {"task": "Work description"}.')] = None,
-    day_start: Annotated[str | None, typer.Option(help="Where days without times of day begin; 09:00.")] = None,
+    file: Annotated[Path, typer.Argument(help="The file to import; - is standard input.", show_default=False)],
+    form: Annotated[
+        ImportFormat, typer.Option("--format", help="The program that wrote the file.", show_default=False)
+    ],
+    user: User,
+    timezone: Annotated[str | None, typer.Option(help="The time zone of the local times in the file.")] = None,
+    date_order: Annotated[DateOrder | None, typer.Option(help="How to read dates that are ambiguous.")] = None,
+    overlap: Annotated[Overlap | None, typer.Option(help="The overlap policy. Default: the user's.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be imported. Write nothing.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Write nothing if a row is invalid.")] = False,
+    rows_of: Annotated[str | None, typer.Option(help="Of the file of a team, import the rows of this person.")] = None,
+    currency: Annotated[str | None, typer.Option(help="The currency of rates that have none in the file.")] = None,
+    columns: Annotated[str | None, typer.Option(help='The columns to read: {"task": "Work description"}.')] = None,
+    day_start: Annotated[str | None, typer.Option(help="When days without times begin. Default: 09:00.")] = None,
 ) -> None:
-    """Read a file of time entries, or of a whole account, in. The same file again adds nothing."""
-    # Imported late: the other commands do without.
-    from app.commands.import_ import import_file  # noqa: PLC0415
-    from app.commands.progress import shown_rows  # noqa: PLC0415
+    """Import time entries, or a whole account, from a file. The same file again adds nothing."""
+    from app.commands.import_ import import_file
+    from app.commands.progress import shown_rows
 
-    given = {"format": form, "timezone": timezone, "date_order": date_order, "dry_run": dry_run, "strict": strict}
-    given |= {"user": rows_of, "currency": currency, "columns": columns, "day_start": day_start}
-    asked = {name: value for name, value in given.items() if value is not None}
-    with shown_rows(display_name(file)) as tell:
-        said = import_file(settings_or_exit(), file=file, email=user, asked=asked, overlap=overlap, progress=tell)
-    for line in said:
+    fields = {"format": form, "timezone": timezone, "date_order": date_order, "dry_run": dry_run, "strict": strict}
+    fields |= {"user": rows_of, "currency": currency, "columns": columns, "day_start": day_start}
+    form_fields = {name: value for name, value in fields.items() if value is not None}
+    with shown_rows(display_name(file)) as progress:
+        lines = import_file(
+            settings_or_exit(), file=file, email=user, fields=form_fields, overlap=overlap, progress=progress
+        )
+    for line in lines:
         typer.echo(line, err=file == DASH)
 
 
@@ -256,46 +263,51 @@ def create_command(
     full_name: Annotated[str | None, typer.Option(help="The user's name.")] = None,
     timezone: Annotated[str, typer.Option(help="The user's IANA time zone.")] = "UTC",
 ) -> None:
-    """Make an account. The password is asked for, or read from standard input."""
-    _accounts().create(email=email, password=_new_password(), full_name=full_name, timezone=timezone)
-    typer.echo(f"{email} has an account.")
+    """Create an account. The password is prompted for, or read from standard input."""
+    _manage(
+        lambda accounts: accounts.create(
+            email=email, password=_read_password(), full_name=full_name, timezone=timezone
+        ),
+        done=f"The account {email} was created.",
+    )
 
 
 @accounts.command("list")
 def list_command() -> None:
-    """Print a line for each account: e-mail address, state, day it was made and name, with tabs between them."""
-    _accounts().tell_of_all(typer.echo)
+    """List the accounts, one per line: e-mail address, state, creation date and name, separated by tabs."""
+    _manage(lambda accounts: accounts.list_all(typer.echo))
 
 
 @accounts.command("reset-password")
 def reset_password_command(email: Email) -> None:
-    """Set a new password and end all sessions. It is asked for, or read from standard input."""
-    _accounts().reset_password(email=email, password=_new_password())
-    typer.echo(f"{email} has a new password.")
+    """Set a new password and end all sessions. It is prompted for, or read from standard input."""
+    _manage(
+        lambda accounts: accounts.reset_password(email=email, password=_read_password()),
+        done=f"{email} has a new password.",
+    )
 
 
 @accounts.command("disable")
 def disable_command(email: Email) -> None:
-    """Keep the user out, and end all sessions. Nothing is deleted."""
-    _accounts().set_active(email=email, active=False)
-    typer.echo(f"{email} is disabled.")
+    """Disable an account and end all its sessions. Nothing is deleted."""
+    _manage(lambda accounts: accounts.set_active(email=email, active=False), done=f"{email} is disabled.")
 
 
 @accounts.command("enable")
 def enable_command(email: Email) -> None:
-    """Let the user sign in again."""
-    _accounts().set_active(email=email, active=True)
-    typer.echo(f"{email} is enabled.")
+    """Enable a disabled account."""
+    _manage(lambda accounts: accounts.set_active(email=email, active=True), done=f"{email} is enabled.")
 
 
-def _accounts() -> "Accounts":
-    # Imported late: the other commands do without.
-    from app.commands.accounts import Accounts  # noqa: PLC0415
+def _manage(action: "Callable[[Accounts], None]", *, done: str | None = None) -> None:
+    from app.commands.accounts import Accounts
 
-    return Accounts(settings_or_exit())
+    action(Accounts(settings_or_exit()))
+    if done is not None:
+        typer.echo(done)
 
 
-def _new_password() -> str:
+def _read_password() -> str:
     if sys.stdin.isatty():
         return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
     return sys.stdin.readline().rstrip("\r\n")
@@ -307,27 +319,27 @@ def shell_command() -> None:
     settings = settings_or_exit()
     mongosh = shutil.which("mongosh")
     if mongosh is None:
-        fail(HOW_TO_GET_MONGOSH, _where_the_database_is(settings))
-    # SecantusDB's log lines have another form than mongosh expects, and it would print a warning for each.
+        fail("mongosh is not installed. Install it with: npm install -g mongosh", _how_to_connect(settings))
+    # mongosh cannot parse the log of SecantusDB and would print a warning for each line.
     quiet = ["--quiet"] if settings.database_url is None else []
     with database_url(settings) as url:
-        code = _run_in_the_terminal([mongosh, shell_address(url, settings.database_name), *quiet])
+        code = _run_in_terminal([mongosh, shell_address(url, settings.database_name), *quiet])
     sys.exit(code)
 
 
-def _where_the_database_is(settings: Settings) -> str:
+def _how_to_connect(settings: Settings) -> str:
     if settings.database_url is not None:
-        return "Then open it on your DATABASE_URL with: task-timer shell"
+        return "Then open the database of DATABASE_URL with: task-timer shell"
     url = running_endpoint(settings.embedded_data_dir)
     if url is None:
         return "No service is running on this data directory: start one with task-timer serve."
     return f"The database is at: {shell_address(url, settings.database_name)}"
 
 
-def _run_in_the_terminal(command: list[str]) -> int:
-    """Run a program that has the terminal, Ctrl-C included, and return its exit code."""
+def _run_in_terminal(command: list[str]) -> int:
+    """Run an interactive program, which handles Ctrl-C itself, and return its exit code."""
     signal.signal(signal.SIGINT, lambda *_: None)
-    program = subprocess.Popen(command)  # noqa: S603 - the mongosh on the user's own PATH
+    program = subprocess.Popen(command)  # noqa: S603 - the mongosh on the user's PATH
     signal.signal(signal.SIGTERM, lambda *_: program.terminate())
     code = program.wait()
     return code if code >= 0 else 128 - code

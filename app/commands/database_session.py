@@ -1,4 +1,4 @@
-"""A command of the shell at work on the database of its settings."""
+"""Run a command on the database of the settings."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -20,29 +20,29 @@ OpenDatabase = Callable[[Settings], AbstractAsyncContextManager[object]]
 
 def run_with_database(
     settings: Settings,
-    opened: OpenDatabase,
+    open_database: OpenDatabase,
     work: Callable[[], Awaitable[T]],
     *,
     failure: type[CommandError],
     sentence: Callable[[ServiceError], str] = str,
 ) -> T:
-    """What the work answers once the database is opened; where no store runs, one does as long as this takes.
+    """Open the database, await the work and return its result. The embedded store is started if it is not running.
 
-    Raises `failure` when the database does not do it, or, with that `sentence`, when a service refuses; and
-    EmbeddedStoreError.
+    Raises `failure` if the database fails. If a service raises an error, `sentence` converts it to the message
+    of `failure`. Raises EmbeddedStoreError.
     """
     with database_url(settings) as url:
         connected = settings.model_copy(update={"database_url": SecretStr(url)})
         try:
-            return asyncio.run(_at_work(opened(connected), work))
-        except ServiceError as refused:
-            raise failure(sentence(refused)) from refused
-        except ConnectionFailure as silent:
-            raise failure("The database does not answer.") from silent
-        except PyMongoError as refused:
-            raise failure(f"The database does not do it: {server_message(refused)}.") from refused
+            return asyncio.run(_await_in(open_database(connected), work))
+        except ServiceError as error:
+            raise failure(sentence(error)) from error
+        except ConnectionFailure as error:
+            raise failure("The database does not answer.") from error
+        except PyMongoError as error:
+            raise failure(f"The database has refused the operation: {server_message(error)}.") from error
 
 
-async def _at_work(opened: AbstractAsyncContextManager[object], work: Callable[[], Awaitable[T]]) -> T:
-    async with opened:
+async def _await_in(context: AbstractAsyncContextManager[object], work: Callable[[], Awaitable[T]]) -> T:
+    async with context:
         return await work()

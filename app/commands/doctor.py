@@ -1,6 +1,6 @@
-"""What `task-timer doctor` does: the look through the database of these settings, which need not be in use."""
+"""The command `task-timer doctor`: check the database for inconsistencies, while the service is running or stopped."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from app.commands.database_session import run_with_database
 from app.config import Settings
@@ -13,35 +13,38 @@ from services.maintenance.doctor import Examination
 
 
 class DoctorError(CommandError):
-    """The database cannot be looked through."""
+    """The database cannot be checked."""
 
 
-def run_doctor(settings: Settings, *, repair: bool, tell: Callable[[str], object]) -> bool:
-    """Whether nothing is wrong in the end; `tell` is told of each thing that was, and of the whole.
+def run_doctor(settings: Settings, *, repair: bool, write_line: Callable[[str], object]) -> bool:
+    """Check the database, and return whether no inconsistency is left.
 
-    Raises ExaminationError or EmbeddedStoreError.
+    `write_line` gets a line for each inconsistency, and the totals. Raises DoctorError or EmbeddedStoreError.
     """
+
+    def examine() -> Awaitable[bool]:
+        return _examine(repair=repair, write_line=write_line)
+
     with without_deadline():
-        return run_with_database(
-            settings, open_database_without_setup, lambda: _examine(repair=repair, tell=tell), failure=DoctorError
-        )
+        return run_with_database(settings, open_database_without_setup, examine, failure=DoctorError)
 
 
-async def _examine(*, repair: bool, tell: Callable[[str], object]) -> bool:
+async def _examine(*, repair: bool, write_line: Callable[[str], object]) -> bool:
     if await has_newer_schema():
-        raise DoctorError("A later version of Task Timer has used this database: it needs the doctor of that one.")
-    examination, wrong, mended = Examination(repair=repair), 0, 0
+        raise DoctorError("A later version of Task Timer has used this database: run the doctor of that version.")
+    examination, found, repaired = Examination(repair=repair), 0, 0
     async for finding in examination.findings():
-        wrong += 1
-        mended += finding.mended
-        tell(str(finding))
-    tell(_summary(examination, wrong, mended))
-    return wrong == mended
+        found += 1
+        repaired += finding.mended
+        write_line(str(finding))
+    write_line(_summary(examination, found, repaired))
+    return found == repaired
 
 
-def _summary(examination: Examination, wrong: int, mended: int) -> str:
-    seen = f"{pluralize(examination.tasks, 'task')} and {pluralize(examination.entries, 'entry', 'entries')} checked"
-    if not wrong:
-        return f"{seen}, nothing wrong."
-    found = f"{seen}, {pluralize(wrong, 'thing')} wrong"
-    return f"{found}, {mended:,} of them mended." if mended else f"{found}."
+def _summary(examination: Examination, found: int, repaired: int) -> str:
+    tasks = pluralize(examination.tasks, "task")
+    checked = f"{tasks} and {pluralize(examination.entries, 'entry', 'entries')} checked"
+    if not found:
+        return f"{checked}, no inconsistency found."
+    result = f"{checked}, {pluralize(found, 'inconsistency', 'inconsistencies')} found"
+    return f"{result}, {repaired:,} of them repaired." if repaired else f"{result}."

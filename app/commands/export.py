@@ -1,4 +1,4 @@
-"""What `task-timer export` does: a file as the API answers it."""
+"""The command `task-timer export`: write the file that the API would return."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
@@ -22,7 +22,7 @@ FileFormat = EntryFormat | Literal["account"]
 
 
 class ExportError(CommandError):
-    """The file cannot be made."""
+    """The export failed."""
 
 
 def export(
@@ -32,45 +32,45 @@ def export(
     form: FileFormat,
     email: str,
     query: Mapping[str, Any],
-    tell: Callable[[int], object],
+    on_progress: Callable[[int], object],
 ) -> int:
-    """Writes the file of this user and answers its size; `tell` is told how many bytes came at a time.
+    """Write the file of this user and return its size in bytes. `on_progress` gets the size of each part.
 
-    Raises ExportError, FileError or EmbeddedStoreError, and then a regular file is still as it was.
+    Raises ExportError, FileError or EmbeddedStoreError. A regular file is then unchanged.
     """
-    with file.opened() as opened:
+    with file.open() as opened:
 
         async def work() -> int:
-            made = _made(form, query, await user_service.find_acting_user(email=email))
-            return await _write(opened, made.contents, tell)
+            export_file = _export_file(form, query, await user_service.find_acting_user(email=email))
+            return await _write(opened, export_file.contents, on_progress)
 
         return run_with_database(settings, open_database_without_setup, work, failure=ExportError, sentence=_sentence)
 
 
-def _made(form: FileFormat, query: Mapping[str, Any], user: ActingUser) -> ExportFile:
+def _export_file(form: FileFormat, query: Mapping[str, Any], user: ActingUser) -> ExportFile:
     if form == "account":
         if query:
-            raise ExportError(f"An account is exported as a whole: --{next(iter(query))} is of no use.")
+            raise ExportError(f"The account is exported as a whole: --{next(iter(query))} cannot be used.")
         return export_service.account(user)
     try:
-        asked = CsvQuery.model_validate(query)
+        validated = CsvQuery.model_validate(query)
     except PydanticError as error:
         raise ValidationError(errors=query_errors(error)) from None
-    csv_form = CsvDialect(asked.bom, asked.delimiter, asked.decimal) if form == "csv" else None
-    return export_service.entries(user, query=asked, form=form, csv_form=csv_form)
+    dialect = CsvDialect(validated.bom, validated.delimiter, validated.decimal) if form == "csv" else None
+    return export_service.entries(user, query=validated, form=form, csv_form=dialect)
 
 
-def _sentence(refused: ServiceError) -> str:
-    if not refused.errors:
-        return str(refused)
-    wrong = refused.errors[0]
-    return f"--{str(wrong.parameter).replace('_', '-')} {wrong.detail}."
+def _sentence(error: ServiceError) -> str:
+    if not error.errors:
+        return str(error)
+    first = error.errors[0]
+    return f"--{str(first.parameter).replace('_', '-')} {first.detail}."
 
 
-async def _write(file: BinaryIO, contents: AsyncGenerator[bytes, None], tell: Callable[[int], object]) -> int:
+async def _write(file: BinaryIO, contents: AsyncGenerator[bytes, None], on_progress: Callable[[int], object]) -> int:
     written = 0
     async with aclosing(contents):
-        async for piece in contents:
-            written += file.write(piece)
-            tell(len(piece))
+        async for chunk in contents:
+            written += file.write(chunk)
+            on_progress(len(chunk))
     return written

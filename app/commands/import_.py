@@ -1,4 +1,4 @@
-"""What `task-timer import` does: a file read in as the API reads it, and what there is to say of it."""
+"""The command `task-timer import`: import a file as the API does, and summarise the result."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,12 +19,12 @@ from services.transfer.import_service import import_service
 from services.transfer.imports.opened_file import Progress
 from services.transfer.schemas.imports import ImportForm, ImportRead, ImportRowMessage
 
-MAX_LEFT_OUT = 10
-"""How many rows are named that were left out: of a file that has grown there are many."""
+MAX_LISTED_DUPLICATES = 10
+"""How many of the rows that were not imported are listed. A file that is imported regularly has many."""
 
 
 class ImportFileError(CommandError):
-    """The file is not read in, or with --strict a row of it is wrong; the text has a line for each thing."""
+    """The import failed, with --strict also because of an invalid row. The message has a line for each error."""
 
 
 def import_file(
@@ -32,28 +32,28 @@ def import_file(
     *,
     file: Path,
     email: str,
-    asked: Mapping[str, Any],
+    fields: Mapping[str, Any],
     overlap: OverlapPolicy | None,
     progress: Progress,
 ) -> list[str]:
-    """Reads the file in for this user, and answers what there is to say of it, in lines.
+    """Import the file for this user, and return the lines of the summary. `fields` are those of ImportForm.
 
     Raises ImportFileError, FileError or EmbeddedStoreError.
     """
-    form = _form(asked)
+    form = _form(fields)
 
     async def work() -> ImportRead:
         user = await user_service.find_acting_user(email=email)
         return await import_service.run(user, file=opened, asked=form, overlap=overlap, progress=progress)
 
     with open_for_reading(file) as opened:
-        said = run_with_database(settings, open_database, work, failure=ImportFileError, sentence=error_lines)
-    return summary_lines(said)
+        result = run_with_database(settings, open_database, work, failure=ImportFileError, sentence=error_lines)
+    return summary_lines(result)
 
 
-def _form(asked: Mapping[str, Any]) -> ImportForm:
+def _form(fields: Mapping[str, Any]) -> ImportForm:
     try:
-        return ImportForm.model_validate(asked)
+        return ImportForm.model_validate(fields)
     except PydanticError as error:
         raise ImportFileError(error_lines(ValidationError(errors=body_errors(error)))) from None
 
@@ -63,47 +63,47 @@ _OPTIONS = {"user": "rows_of"}
 
 
 def error_lines(refused: ServiceError) -> str:
-    """What is wrong, a line each; of a field of the form by the name of its option."""
-    wrong = []
+    """Return a line for each error. A field of the form is named by its option."""
+    lines = []
     for error in refused.errors:
         field = (error.pointer or "").removeprefix("#/")
         field = _OPTIONS.get(field, field)
         if field != "file":
-            wrong.append(f"--{field.replace('_', '-')} {error.detail}.")
+            lines.append(f"--{field.replace('_', '-')} {error.detail}.")
         elif error.detail.startswith("row "):
-            wrong.append(f"{error.detail[0].upper()}{error.detail[1:]}.")
+            lines.append(f"{error.detail[0].upper()}{error.detail[1:]}.")
         else:
-            wrong.append(f"The file {error.detail}.")
-    return "\n".join(wrong) or str(refused)
+            lines.append(f"The file {error.detail}.")
+    return "\n".join(lines) or str(refused)
 
 
-def summary_lines(read: ImportRead) -> list[str]:
-    """Return what the import did, in lines."""
-    created = read["created"]
-    made = (
+def summary_lines(result: ImportRead) -> list[str]:
+    """Return the summary of an import, in lines."""
+    created = result["created"]
+    counts = (
         f"{pluralize(created['entries'], 'entry', 'entries')}, {pluralize(created['tasks'], 'task')} and "
         f"{pluralize(created['projects'], 'project')}"
     )
-    lines = [f"{made} {'would be made' if read['dry_run'] else 'made'}."]
-    if read["duplicates"]:
-        lines.append(f"{pluralize(read['duplicates'], 'row was', 'rows were')} left out:")
-        lines += [f"row {left['row']:,}: {left['reason']}" for left in read["left_out"][:MAX_LEFT_OUT]]
-        if read["duplicates"] > MAX_LEFT_OUT:
+    lines = [f"{counts} {'would be created' if result['dry_run'] else 'created'}."]
+    if result["duplicates"]:
+        lines.append(f"{pluralize(result['duplicates'], 'row was', 'rows were')} not imported:")
+        lines += [f"row {row['row']:,}: {row['reason']}" for row in result["left_out"][:MAX_LISTED_DUPLICATES]]
+        if result["duplicates"] > MAX_LISTED_DUPLICATES:
             lines.append("...")
-    if read["skipped"]:
-        lines.append(f"{pluralize(read['skipped'], 'row is', 'rows are')} no time of work.")
-    lines += [_of_a_row(error) for error in read["errors"]]
-    lines += [_of_a_row(notice) for notice in read["notices"]]
-    if read["ignored_columns"]:
-        lines.append(f"Columns that were passed over: {', '.join(read['ignored_columns'])}.")
-    for field, column in read.get("columns", {}).items():
-        lines.append(f"{field} is read from {column['header']}, such as: {' | '.join(column['values'])}")
-    if read["id"] is not None:
-        lines.append(f"Import {read['id']}: DELETE /imports/{read['id']} takes it back.")
+    if result["skipped"]:
+        lines.append(f"{pluralize(result['skipped'], 'row is', 'rows are')} not working time.")
+    lines += [_row_line(error) for error in result["errors"]]
+    lines += [_row_line(notice) for notice in result["notices"]]
+    if result["ignored_columns"]:
+        lines.append(f"Ignored columns: {', '.join(result['ignored_columns'])}.")
+    for field, column in result.get("columns", {}).items():
+        lines.append(f"{field} is read from {column['header']}, for example: {' | '.join(column['values'])}")
+    if result["id"] is not None:
+        lines.append(f"Import {result['id']}: DELETE /imports/{result['id']} undoes it.")
     return lines
 
 
-def _of_a_row(finding: ImportRowMessage) -> str:
-    where = "the file" if finding["row"] == 0 else f"row {finding['row']:,}"
-    column = "" if finding["column"] is None else f", column {finding['column']}"
-    return f"{where}{column}: {finding['message']}"
+def _row_line(message: ImportRowMessage) -> str:
+    row = "the file" if message["row"] == 0 else f"row {message['row']:,}"
+    column = "" if message["column"] is None else f", column {message['column']}"
+    return f"{row}{column}: {message['message']}"

@@ -1,4 +1,4 @@
-"""How far a command has come, for whoever watches it in a terminal."""
+"""Progress bars. Nothing is shown if standard error is not a terminal."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -18,20 +18,20 @@ from rich.progress import (
 
 @contextmanager
 def shown_bytes(name: str, *, hidden: bool = False) -> Iterator[Callable[[int], object]]:
-    """What is to be told of each piece how many bytes it has. A stderr that is no terminal shows nothing of it."""
+    """Show a progress bar, and yield the function to call with the size of each part in bytes."""
     columns = (TextColumn("{task.description}"), BarColumn(), FileSizeColumn(), TransferSpeedColumn())
     console = Console(stderr=True)
     hidden = hidden or not sys.stderr.isatty()
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True, disable=hidden) as shown:
-        task = shown.add_task(name, total=None)  # how much it will be nobody knows before it is all there
-        yield lambda count: shown.advance(task, count)
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True, disable=hidden) as progress:
+        task = progress.add_task(name, total=None)  # the total is not known in advance
+        yield lambda size: progress.advance(task, size)
 
 
 @contextmanager
 def shown_rows(name: str) -> Iterator[Callable[[int, int], object]]:
-    """What is to be told how many rows of how many are done. A stderr that is no terminal shows nothing of it."""
+    """Show a progress bar, and yield the function to call with the number of completed rows and the total."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as shown:
-        task = shown.add_task(name, total=None)
-        yield lambda done, of: shown.update(task, completed=done, total=of)
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task(name, total=None)
+        yield lambda completed, total: progress.update(task, completed=completed, total=total)

@@ -1,4 +1,4 @@
-"""`task-timer serve`: the address, the database and the workers, begun and ended in order."""
+"""The command `task-timer serve`: start and stop the listening socket, the database and the workers in order."""
 
 import errno
 import multiprocessing
@@ -31,92 +31,92 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 SHUTDOWN_SECONDS = 8
-"""How long the requests under way may take to finish once the end was asked for."""
+"""How long requests in progress may take to complete after a shutdown was requested."""
 
 CONNECTION = "app.http.connections:Connection"
-"""What reads a client's requests; by its name, since a supervisor does without it."""
+"""The HTTP protocol class for uvicorn, by name, because the worker supervisor does not need to import it."""
 
 WORKER_SILENCE_SECONDS = 30
-"""How long a worker may be silent before it is replaced: on a busy machine a sound one is silent for seconds."""
+"""How long a worker may be unresponsive before it is replaced. On a busy machine, several seconds are normal."""
 
 _BACKLOG = 2048
-_PORT_PATIENCE_SECONDS = 5.0
-_ORPHANS_PATIENCE_SECONDS = 2 * SHUTDOWN_SECONDS
+_PORT_TIMEOUT_SECONDS = 5.0
+_ORPHAN_SHUTDOWN_SECONDS = 2 * SHUTDOWN_SECONDS
 
 
 class CannotListenError(CommandError):
-    """HOST and PORT cannot be had; the text is one sentence for the person who started it."""
+    """The service cannot listen on HOST and PORT. The message is one sentence for the user."""
 
 
 def serve(settings: Settings) -> int:
     """Serve until SIGINT or SIGTERM, and return the exit code.
 
-    Raises CannotListenError and EmbeddedStoreError. However this process ends, the workers and the
-    embedded store end too.
+    The workers and the embedded store end with this process, however it ends. Raises CannotListenError,
+    EmbeddedStoreError and UnsuitableDatabaseError.
     """
     if settings.log_format == "json":
-        _log_as_configured(settings)  # from the first line on, for the supervisor of workers too
-    ending = _Ending()
+        _configure_logging(settings)  # from the first line on, also for the worker supervisor
+    shutdown = _Shutdown()
     raise_open_file_limit(settings)
-    with _listen(settings, ending) as listener:
+    with _listen(settings, shutdown) as listener:
         if settings.database_url is not None:
             _require_database(settings)
             _announce(settings)
-            return _run(settings, listener, ending)
-        return _serve_with_a_store(settings, listener, ending)
+            return _run(settings, listener, shutdown)
+        return _serve_with_store(settings, listener, shutdown)
 
 
 def shell_address(url: str, database: str) -> str:
-    """The connection string of one database, for a mongo shell, which signs in as before."""
+    """Return the connection string of one database, for a mongo shell. The authentication database stays the same."""
     parts = urlsplit(url)
     options = [parts.query] if parts.query else []
-    named = {name for name, _ in parse_qsl(parts.query)}
-    if "@" in parts.netloc and not named & {"authSource", "authMechanism"}:
-        # The database in the path is also the one to sign in at, unless another is named.
+    option_names = {name for name, _ in parse_qsl(parts.query)}
+    if "@" in parts.netloc and not option_names & {"authSource", "authMechanism"}:
+        # The database in the path is also the authentication database, unless an option names another one.
         options.append(f"authSource={parts.path.strip('/') or 'admin'}")
     return parts._replace(path=f"/{quote(database)}", query="&".join(options)).geturl()
 
 
-class _Ending:
-    """SIGINT and SIGTERM: they end what runs just then in its own way, and interrupt nothing."""
+class _Shutdown:
+    """Handles SIGINT and SIGTERM: a signal runs the current shutdown function and interrupts nothing."""
 
     def __init__(self) -> None:
-        self.asked = False
-        self.announce: Callable[[], object] = _nothing
-        """Lets others know that the end has begun."""
+        self.is_requested = False
+        self.announce: Callable[[], object] = _do_nothing
+        """Announces to other processes that the shutdown has begun."""
 
-        self._end: Callable[[], object] = _nothing
+        self._stop: Callable[[], object] = _do_nothing
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._handle)
 
-    def through(self, end: Callable[[], object]) -> None:
-        """From now on this call brings about the end; at once when it was asked for already."""
-        self._end = end
-        if self.asked:
-            end()
+    def use(self, stop: Callable[[], object]) -> None:
+        """Set the function that shuts down what is running now. Call it at once if a signal has arrived already."""
+        self._stop = stop
+        if self.is_requested:
+            stop()
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
-        self.asked = True
+        self.is_requested = True
         self.announce()
-        self._end()
+        self._stop()
 
 
-def _nothing() -> None:
-    """What is to be done to end what has not begun."""
+def _do_nothing() -> None:
+    """Shut down nothing, as nothing is running yet."""
 
 
-def _listen(settings: Settings, ending: _Ending) -> socket.socket:
-    """The listening socket, made first: a taken port is known before the database starts.
+def _listen(settings: Settings, shutdown: _Shutdown) -> socket.socket:
+    """Open the listening socket. This is done first, so that a used port is reported before the database starts.
 
-    The workers of a service that was just killed may hold the port a moment longer. Raises CannotListenError, or
-    EmbeddedStoreHeldError when it is another copy on the same data that holds it.
+    The workers of a service that was just killed may use the port for a moment. Raises CannotListenError, or
+    DataDirectoryInUseError if another copy on the same data uses the port.
     """
-    deadline = time.monotonic() + _PORT_PATIENCE_SECONDS
+    deadline = time.monotonic() + _PORT_TIMEOUT_SECONDS
     while True:
         try:
             return _bind(settings.host, settings.port)
         except OSError as error:
-            if error.errno == errno.EADDRINUSE and time.monotonic() < deadline and not ending.asked:
+            if error.errno == errno.EADDRINUSE and time.monotonic() < deadline and not shutdown.is_requested:
                 if settings.database_url is None:
                     require_free(settings.embedded_data_dir)
                 time.sleep(0.1)
@@ -133,34 +133,34 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def _reason(error: OSError) -> str:
-    # The text of create_server's own error says it twice.
+    # The message of create_server repeats the address.
     return os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error.strerror)
 
 
-def _serve_with_a_store(settings: Settings, listener: socket.socket, ending: _Ending) -> int:
+def _serve_with_store(settings: Settings, listener: socket.socket, shutdown: _Shutdown) -> int:
     store = EmbeddedStore(settings, on_loss=partial(os.kill, os.getpid(), signal.SIGTERM))
-    require_free(settings.embedded_data_dir)  # at once: to import the application takes longer
-    ending.announce = store.announce_end
-    ending.through(store.stop)
+    require_free(settings.embedded_data_dir)  # now, because importing the application takes longer
+    shutdown.announce = store.announce_end
+    shutdown.use(store.stop)
     store.launch()
     if settings.workers == 1:
-        _import_the_application()  # while the store starts
+        _import_application()  # while the store is starting
     try:
         with store as url:
             _announce(settings, url)
             connected = settings.model_copy(update={"database_url": SecretStr(url)})
-            code = _run(connected, listener, ending)
+            code = _run(connected, listener, shutdown)
     except EmbeddedStoreError:
-        if ending.asked and not store.lost:
+        if shutdown.is_requested and not store.lost:
             return 0
         raise
     if store.lost:
-        raise EmbeddedStoreError(f"The embedded store ended and could not be kept running: see {store.log_file}")
+        raise EmbeddedStoreError(f"The embedded store ended and could not be restarted: see {store.log_file}")
     return code
 
 
 def _require_database(settings: Settings) -> None:
-    # Imported late, so that the embedded store starts in the meantime and a supervisor does without.
+    # Imported here, because without DATABASE_URL this process does not need the driver.
     from app.database.requirements import require_database  # noqa: PLC0415
 
     require_database(settings)
@@ -169,29 +169,29 @@ def _require_database(settings: Settings) -> None:
 def _announce(settings: Settings, store_url: str | None = None) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     base = f"http://{host}:{settings.port}"
-    where = {"api": f"{base}{settings.api_prefix}", "docs": f"{base}/docs", "shell": "task-timer shell"}
+    addresses = {"api": f"{base}{settings.api_prefix}", "docs": f"{base}/docs", "shell": "task-timer shell"}
     if store_url is not None:
-        where["mongosh"] = f'mongosh "{shell_address(store_url, settings.database_name)}"'
+        addresses["mongosh"] = f'mongosh "{shell_address(store_url, settings.database_name)}"'
     if settings.log_format == "json":
-        _log_the_start(settings, where)
+        _log_addresses(settings, addresses)
     else:
-        _print_the_start(settings, where)
+        _print_addresses(settings, addresses)
 
 
-def _log_the_start(settings: Settings, where: dict[str, str]) -> None:
-    import structlog  # noqa: PLC0415 - only this needs it here
+def _log_addresses(settings: Settings, addresses: dict[str, str]) -> None:
+    import structlog  # noqa: PLC0415 - not needed otherwise in this process
 
-    structlog.get_logger().info("serving", name=settings.app_name, **where)
+    structlog.get_logger().info("serving", name=settings.app_name, **addresses)
 
 
-def _print_the_start(settings: Settings, where: dict[str, str]) -> None:
+def _print_addresses(settings: Settings, addresses: dict[str, str]) -> None:
     titles = {"api": "API", "docs": "Docs", "shell": "Shell", "mongosh": ""}
-    lines = [settings.app_name, *(f"  {titles[name]:5}  {value}" for name, value in where.items())]
+    lines = [settings.app_name, *(f"  {titles[name]:5}  {address}" for name, address in addresses.items())]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 
 
-def _run(settings: Settings, listener: socket.socket, ending: _Ending) -> int:
+def _run(settings: Settings, listener: socket.socket, shutdown: _Shutdown) -> int:
     config = uvicorn.Config(
         partial(build_app, settings),
         factory=True,
@@ -211,24 +211,24 @@ def _run(settings: Settings, listener: socket.socket, ending: _Ending) -> int:
         timeout_worker_healthcheck=WORKER_SILENCE_SECONDS,
     )
     if settings.workers == 1:
-        return _run_alone(config, listener, ending)
-    return _run_workers(config, listener, ending)
+        return _run_single(config, listener, shutdown)
+    return _run_workers(config, listener, shutdown)
 
 
-def _run_alone(config: uvicorn.Config, listener: socket.socket, ending: _Ending) -> int:
+def _run_single(config: uvicorn.Config, listener: socket.socket, shutdown: _Shutdown) -> int:
     server = uvicorn.Server(config)
-    ending.through(partial(setattr, server, "should_exit", True))
+    shutdown.use(partial(setattr, server, "should_exit", True))
     try:
         server.run(sockets=[listener])
-    except SystemExit:  # the application could not start: uvicorn has said why
-        return 0 if ending.asked else 1
+    except SystemExit:  # the application could not start, and uvicorn has logged why
+        return 0 if shutdown.is_requested else 1
     return 0
 
 
-def _run_workers(config: uvicorn.Config, listener: socket.socket, ending: _Ending) -> int:
-    supervisor = _Workers(config, [listener])  # from here on the signals are its own
-    supervisor.announce = ending.announce
-    if ending.asked:
+def _run_workers(config: uvicorn.Config, listener: socket.socket, shutdown: _Shutdown) -> int:
+    supervisor = _WorkerSupervisor(config, [listener])  # it installs its own signal handlers
+    supervisor.announce = shutdown.announce
+    if shutdown.is_requested:
         return 0
     try:
         supervisor.run()
@@ -238,14 +238,14 @@ def _run_workers(config: uvicorn.Config, listener: socket.socket, ending: _Endin
     return 1 if failed else 0
 
 
-class _Workers(Multiprocess):
-    """uvicorn's worker processes, which leave a Ctrl-C at the terminal to their parent, and end with the address."""
+class _WorkerSupervisor(Multiprocess):
+    """uvicorn's supervisor of worker processes. Its workers ignore Ctrl-C, which this process handles."""
 
     announce: Callable[[], object]
-    """Lets others know that the end has begun."""
+    """Announces to other processes that the shutdown has begun."""
 
     def init_processes(self) -> None:
-        # Blocked signals stay blocked in a child; for this process it is only put off.
+        # A child inherits blocked signals. In this process, SIGINT is only delayed.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             super().init_processes()
@@ -253,7 +253,7 @@ class _Workers(Multiprocess):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
     def terminate_all(self) -> None:
-        """Ends the workers, and takes no connection any more that none of them would answer."""
+        """End the workers. Close the listening socket first, because no worker would accept new connections."""
         self.announce()
         for listener in self.sockets:
             listener.close()
@@ -261,36 +261,36 @@ class _Workers(Multiprocess):
 
 
 def build_app(settings: Settings) -> "FastAPI":
-    """The application, in the process that serves it. A worker is made to end with its parent."""
+    """Create the application in the process that serves it. A worker process ends with its parent from now on."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-    return _import_the_application()(settings)
+    return _import_application()(settings)
 
 
-def _log_as_configured(settings: Settings) -> None:
-    _do_without_rich()
-    from app.logging import configure_logging  # noqa: PLC0415 - only a log for programs needs it here
+def _configure_logging(settings: Settings) -> None:
+    _disable_rich()
+    from app.logging import configure_logging  # noqa: PLC0415 - with text logs, this process does not need it
 
     configure_logging(settings)
 
 
-def _do_without_rich() -> None:
-    # structlog would import it, if only to print tracebacks in colour: 4 MiB in every worker.
+def _disable_rich() -> None:
+    # structlog would import rich to print tracebacks in colour, which takes 4 MiB in every worker.
     sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
 
 
-def _import_the_application() -> "Callable[[Settings], FastAPI]":
-    _do_without_rich()
-    # Imported late, so that the database starts in the meantime and a supervisor does without.
+def _import_application() -> "Callable[[Settings], FastAPI]":
+    _disable_rich()
+    # Imported here, so that the embedded store can start first, and because the worker supervisor does not need it.
     from app.main import create_app  # noqa: PLC0415
 
     return create_app
 
 
 def _end_with(sentinel: int) -> None:
-    """End this worker when its parent has ended: gracefully, and if that takes long, at once."""
+    """End this worker when its parent has ended: gracefully at first, then by force."""
     wait([sentinel])
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(_ORPHANS_PATIENCE_SECONDS)
+    time.sleep(_ORPHAN_SHUTDOWN_SECONDS)
     os._exit(1)

@@ -30,7 +30,7 @@ class Finding:
     mended: bool = False
 
     def __str__(self) -> str:
-        return f"{self.collection} {self.about}: {self.says}{' (mended)' if self.mended else ''}"
+        return f"{self.collection} {self.about}: {self.says}{' (repaired)' if self.mended else ''}"
 
 
 @dataclass(slots=True)

@@ -84,18 +84,18 @@ class TestABackup:
         await with_a_bit_of_everything(bob)
         before = await stored_in(database)
         count = sum(len(rows) for rows in before.values())
-        assert await shell.run("backup", "all.zip", on=database) == (0, f"all.zip has {count:,} documents.\n", "")
+        assert await shell.run("backup", "all.zip", on=database) == (0, f"Wrote {count:,} documents to all.zip.\n", "")
         assert (shell.folder / "all.zip").stat().st_mode & 0o077 == 0
         assert await shell.run("restore", "all.zip", on=empty_database) == (
             0,
-            f"{count:,} documents are restored.\n",
+            f"Restored {count:,} documents.\n",
             "",
         )
         assert await stored_in(empty_database) == before == await stored_in(database)
         indexes = await empty_database.tasks.index_information()
         assert indexes.keys() == (await database.tasks.index_information()).keys()
         code, said, _ = await shell.run("doctor", on=empty_database)
-        assert (code, said.endswith("nothing wrong.\n")) == (0, True)
+        assert (code, said.endswith("no inconsistency found.\n")) == (0, True)
 
     async def test_tells_what_is_in_it(self, alice: Client, database: Database, shell: Shell) -> None:
         await alice.make_task()
@@ -113,8 +113,8 @@ class TestABackup:
     ) -> None:
         assert empty_service
         assert (await shell.run("restore", "none.zip", on=database))[0] == 1
-        assert (await shell.run("backup", "all.zip", on=empty_database))[:2] == (0, "all.zip has 0 documents.\n")
-        assert (await shell.run("restore", "all.zip", on=empty_database))[:2] == (0, "0 documents are restored.\n")
+        assert (await shell.run("backup", "all.zip", on=empty_database))[:2] == (0, "Wrote 0 documents to all.zip.\n")
+        assert (await shell.run("restore", "all.zip", on=empty_database))[:2] == (0, "Restored 0 documents.\n")
 
 
 class Mover:
@@ -242,14 +242,14 @@ class TestWhatIsRefused:
     async def test_is_a_database_that_is_not_empty(self, backup: Path, database: Database, shell: Shell) -> None:
         before = await stored_in(database)
         code, _, said = await shell.run("restore", backup.name, on=database)
-        assert (code, said) == (1, "The database is not empty: a backup is restored into one that is.\n")
+        assert (code, said) == (1, "The database is not empty: restore the backup into an empty database.\n")
         assert await stored_in(database) == before
 
     async def test_is_a_file_that_is_not_whole(self, backup: Path, empty_database: Database, shell: Shell) -> None:
         for name, content in damaged(backup).items():
             (shell.folder / name).write_bytes(content)
             code, _, said = await shell.run("restore", name, on=empty_database)
-            assert (code, said) == (1, f"{name} is not a whole backup: it was cut short, or it is something else.\n")
+            assert (code, said) == (1, f"{name} is not a complete backup: it is truncated, or another kind of file.\n")
         code, _, said = await shell.run("restore", "none.zip", on=empty_database)
         assert (code, said) == (1, "none.zip cannot be read: No such file or directory.\n")
         assert not any((await stored_in(empty_database)).values())
@@ -260,10 +260,10 @@ class TestWhatIsRefused:
             manifest = json.loads(archive.read("manifest.json"))
         later = {**manifest, "schema_version": 10**6}
         changes: list[tuple[dict[str, bytes], str]] = [
-            ({"tasks": bson.encode({**task, "title": "Write the bill!"})}, "was changed after it was made"),
-            ({"tasks": b""}, "was changed after it was made"),
-            ({"manifest": json.dumps(later).encode()}, "was made by a later version"),
-            ({"manifest": b"{}"}, "is not a whole backup"),
+            ({"tasks": bson.encode({**task, "title": "Write the bill!"})}, "was changed after it was created"),
+            ({"tasks": b""}, "was changed after it was created"),
+            ({"manifest": json.dumps(later).encode()}, "was created by a later version"),
+            ({"manifest": b"{}"}, "is not a complete backup"),
         ]
         for members, why in changes:
             changed = shell.folder / "changed.zip"

@@ -140,7 +140,7 @@ class TestWhatCannotBeDone:
             assert said.returncode == 1
             assert "hidden words" in said.stderr
         else:
-            sentence = "task-timer failed (RuntimeError): this is a fault of it. DEBUG=true shows where."
+            sentence = "task-timer failed unexpectedly (RuntimeError). Set DEBUG=true to see the traceback."
             assert fails_in_a_sentence(said) == sentence
 
     def test_since_it_is_interrupted(self, settings: Settings, tmp_path: Path) -> None:

@@ -290,7 +290,7 @@ class TestRepairing:
     async def test_mends_what_the_entries_say(self, alice: Client, database: Database, fields: Json, says: str) -> None:
         row = task_row(alice.user["_id"], **fields)
         about = await store(database, row)
-        assert await findings(repair=True) == [f"{about}{says} (mended)"]
+        assert await findings(repair=True) == [f"{about}{says} (repaired)"]
         assert await findings() == []
         mended = await database.tasks.find_one({"_id": row["_id"]})
         assert mended is not None
@@ -303,7 +303,7 @@ class TestRepairing:
         task = await alice.make_task()
         await database.tasks.update_one({}, {"$set": {"project_id": ObjectId()}})
         (mended,) = await findings(repair=True)
-        assert mended.endswith("which is no project of its user (mended)")
+        assert mended.endswith("which is no project of its user (repaired)")
         assert (await alice.read(task))["project_id"] is None
         assert await findings() == []
 
@@ -326,7 +326,7 @@ class TestRepairing:
     async def test_mends_the_counters_of_a_task_that_has_more_wrong(self, alice: Client, database: Database) -> None:
         row = task_row(alice.user["_id"], **tracked(ended_entry(duration_seconds=60)))
         about = await store(database, row | {"tracked_seconds": 0})
-        mended = f"{about}tracked_seconds is 0, its entries say 60 (mended)"
+        mended = f"{about}tracked_seconds is 0, its entries say 60 (repaired)"
         assert mended in await findings(repair=True)
         (left,) = await findings(repair=True)
         assert "its start and end are 1800 seconds apart" in left
@@ -357,18 +357,21 @@ class TestTheCommand:
             told = await asyncio.to_thread(outcome, "doctor", *arguments, folder=tmp_path, **variables)
             return told.returncode, told.stdout, told.stderr
 
-        assert await doctor() == (0, "1 task and 1 entry checked, nothing wrong.\n", "")
+        assert await doctor() == (0, "1 task and 1 entry checked, no inconsistency found.\n", "")
         await database.tasks.update_one({}, {"$set": {"tracked_seconds": 7, "entry_count": 2}})
         about, seen = f"tasks {task['id']}: ", "1 task and 1 entry checked"
         lines = [f"{about}tracked_seconds is 7, its entries say 1800", f"{about}entry_count is 2, its entries say 1"]
-        assert await doctor() == (1, "\n".join([*lines, f"{seen}, 2 things wrong.\n"]), "")
-        mended = [*(f"{line} (mended)" for line in lines), f"{seen}, 2 things wrong, 2 of them mended.\n"]
-        assert await doctor("--repair") == (0, "\n".join(mended), "")
-        assert await doctor("--repair") == (0, "1 task and 1 entry checked, nothing wrong.\n", "")
+        assert await doctor() == (1, "\n".join([*lines, f"{seen}, 2 inconsistencies found.\n"]), "")
+        repaired = [
+            *(f"{line} (repaired)" for line in lines),
+            f"{seen}, 2 inconsistencies found, 2 of them repaired.\n",
+        ]
+        assert await doctor("--repair") == (0, "\n".join(repaired), "")
+        assert await doctor("--repair") == (0, "1 task and 1 entry checked, no inconsistency found.\n", "")
 
     def test_leaves_a_database_that_is_not_there_alone(self, tmp_path: Path, database_url: str) -> None:
         told = outcome("doctor", folder=tmp_path, DATABASE_URL=database_url, DATABASE_NAME="task_timer_test_never")
-        assert (told.returncode, told.stdout) == (0, "0 tasks and 0 entries checked, nothing wrong.\n")
+        assert (told.returncode, told.stdout) == (0, "0 tasks and 0 entries checked, no inconsistency found.\n")
         with MongoClient[Json](database_url) as client:
             assert "task_timer_test_never" not in client.list_database_names()
 
@@ -388,9 +391,9 @@ class TestTheCommand:
         with running("serve", folder=tmp_path, PORT=free_port()) as service:
             service.wait_until_ready()
             beside = outcome("doctor", folder=tmp_path)
-        assert (beside.returncode, beside.stdout) == (0, "0 tasks and 0 entries checked, nothing wrong.\n")
+        assert (beside.returncode, beside.stdout) == (0, "0 tasks and 0 entries checked, no inconsistency found.\n")
         alone = outcome("doctor", folder=tmp_path)
-        assert (alone.returncode, alone.stdout) == (0, "0 tasks and 0 entries checked, nothing wrong.\n")
+        assert (alone.returncode, alone.stdout) == (0, "0 tasks and 0 entries checked, no inconsistency found.\n")
 
     def test_tells_of_a_database_that_is_away(self, tmp_path: Path) -> None:
         away = f"mongodb://127.0.0.1:{free_port()}/?directConnection=true"

@@ -47,7 +47,7 @@ class TestTheCommand:
         answered = (await alice.get("/exports/time-entries.csv", params={**NOVEMBER, "bom": "true"})).content
         (shell.folder / "week.csv").write_text("what was there")
         told = await shell.export("week.csv", "--format", "csv", *USER, *RANGE, "--bom")
-        assert told == (0, f"week.csv has {len(answered)} bytes.\n", "")
+        assert told == (0, f"Wrote {len(answered)} bytes to week.csv.\n", "")
         assert (shell.folder / "week.csv").read_bytes() == answered
         assert shell.left() == ["week.csv"]
         assert (shell.folder / "week.csv").stat().st_mode & 0o077 == 0

@@ -33,9 +33,9 @@ class TestTheCommand:
         (made,) = (await alice.get("/imports")).json()["items"]
         lines = said.splitlines()
         assert (code, wrong) == (0, "")
-        assert lines[0] == "1 entry, 1 task and 0 projects made."
+        assert lines[0] == "1 entry, 1 task and 0 projects created."
         assert lines[1].startswith("row 2, column End: ")
-        assert lines[2] == f"Import {made['id']}: DELETE /imports/{made['id']} takes it back."
+        assert lines[2] == f"Import {made['id']}: DELETE /imports/{made['id']} undoes it."
 
 
 class TestWhatIsSaid:
@@ -67,12 +67,12 @@ class TestWhatIsSaid:
             }
         )
         assert said == [
-            "1,000 entries, 2 tasks and 1 project would be made.",
-            "1 row was left out:",
+            "1,000 entries, 2 tasks and 1 project would be created.",
+            "1 row was not imported:",
             "row 7: was read in before",
-            "2 rows are no time of work.",
+            "2 rows are not working time.",
             "the file: 3 more rows are not listed",
             "row 1,000, column End: is a break",
-            "Columns that were passed over: Group, Invoice ID.",
-            "task is read from What, such as: Mail | Call",
+            "Ignored columns: Group, Invoice ID.",
+            "task is read from What, for example: Mail | Call",
         ]

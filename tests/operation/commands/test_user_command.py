@@ -52,7 +52,7 @@ class TestManagingAccounts:
         }
         shell = Shell(tmp_path, **variables)
         made = shell.user("create", "Ada@example.com", "--timezone", "Europe/Berlin", password="first password\n")
-        assert (made.returncode, made.stdout, made.stderr) == (0, "Ada@example.com has an account.\n", "")
+        assert (made.returncode, made.stdout, made.stderr) == (0, "The account Ada@example.com was created.\n", "")
         with running("serve", folder=tmp_path, **variables) as service:
             service.wait_until_ready()
             account = {"email": "eve@example.com", "password": "long enough"}
