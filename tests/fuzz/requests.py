@@ -1,4 +1,4 @@
-"""What stands in a request: its headers, its query, its body."""
+"""Fuzz targets for requests: headers, queries and bodies."""
 
 import re
 from collections.abc import Coroutine
@@ -30,7 +30,7 @@ from services.tracking.schemas.tags import TagRename
 from services.tracking.schemas.tasks import TaskCreate, TaskQuery, TaskUpdate
 from services.tracking.schemas.timer import TimerStop
 from services.transfer.schemas.imports import ImportForm
-from tests.fuzz.target import Target, chosen, text_of
+from tests.fuzz.target import Target, choose, to_text
 
 T = TypeVar("T")
 Header = tuple[bytes, bytes]
@@ -40,16 +40,16 @@ JSON: tuple[type[BaseModel], ...] = (
     *(UserCreate, UserUpdate, ApiTokenCreate),
 )
 QUERIES: tuple[type[BaseModel], ...] = (SummaryQuery, TimesheetQuery, TaskQuery, EntryQuery)
-TRUSTED = ("127.0.0.1", "10.0.0.0/8")
-OUTSIDE = "203.0.113.9"
+TRUSTED_ADDRESSES = ("127.0.0.1", "10.0.0.0/8")
+UNTRUSTED_ADDRESS = "203.0.113.9"
 FORM = (
     b"--b\r\nContent-Disposition: form-data; name=format\r\n\r\ncsv\r\n"
     b'--b\r\nContent-Disposition: form-data; name="file"; filename="time.csv"\r\n\r\nstart,hours\n\r\n--b--\r\n'
 )
 
 
-def at_once(work: Coroutine[Any, Any, T]) -> T:
-    """What it answers; it waits for nothing."""
+def run_sync(work: Coroutine[Any, Any, T]) -> T:
+    """Return the result of a coroutine that never suspends."""
     try:
         work.send(None)
     except StopIteration as ended:
@@ -57,19 +57,19 @@ def at_once(work: Coroutine[Any, Any, T]) -> T:
         return value
     finally:
         work.close()
-    raise AssertionError("it waits")
+    raise AssertionError("the coroutine suspended")
 
 
 def request(*headers: Header, query: bytes = b"", body: bytes = b"") -> Request:
-    """A request of these parts."""
+    """A request with these headers, this query and this body."""
 
     async def receive() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return Request(scope_of(headers, query), receive)
+    return Request(create_scope(headers, query), receive)
 
 
-def scope_of(headers: tuple[Header, ...], query: bytes = b"", client: str = OUTSIDE) -> Scope:
+def create_scope(headers: tuple[Header, ...], query: bytes = b"", client: str = UNTRUSTED_ADDRESS) -> Scope:
     return {
         "type": "http",
         "method": "POST",
@@ -82,54 +82,54 @@ def scope_of(headers: tuple[Header, ...], query: bytes = b"", client: str = OUTS
     }
 
 
-def look_at_a_refusal(refused: ValidationError) -> None:
-    """It is an answer that can be sent, and says where in the request each thing is that is wrong."""
+def check_refusal(refused: ValidationError) -> None:
+    """The error can be serialized, and each of its parts names one place in the request."""
     assert orjson.dumps(problem_members(refused))
-    for wrong in refused.errors:
-        assert sum(place is not None for place in (wrong.pointer, wrong.parameter, wrong.header)) == 1
+    for error in refused.errors:
+        assert sum(place is not None for place in (error.pointer, error.parameter, error.header)) == 1
 
 
-def argument_of(argument: Argument[T], sent: Request) -> T | None:
-    """The argument, or None where the request is refused, with what is wrong of it told."""
+def parse_argument(argument: Argument[T], sent: Request) -> T | None:
+    """Parse an argument of the request. Returns None if it is refused."""
     try:
-        return at_once(argument(sent))
+        return run_sync(argument(sent))
     except UnsupportedMediaTypeError:
         return None
-    except ValidationError as refused:
-        look_at_a_refusal(refused)
+    except ValidationError as error:
+        check_refusal(error)
         return None
 
 
-_MEMBER = re.compile(r'[ \t]*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")?[ \t]*(?:,|$)')
+_LIST_MEMBER = re.compile(r'[ \t]*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")?[ \t]*(?:,|$)')
 
 
-def tags_in(sent: str) -> list[str] | None:
-    """The entity tags of a list (RFC 9110 sections 5.6.1 and 8.8.3), one member after the other; None if it is none."""
+def parse_entity_tags(sent: str) -> list[str] | None:
+    """Parse a list of entity tags (RFC 9110 sections 5.6.1 and 8.8.3). Returns None if it is not one."""
     tags: list[str] = []
     at = 0
     while at < len(sent):
-        found = _MEMBER.match(sent, at)
-        if found is None:
+        match = _LIST_MEMBER.match(sent, at)
+        if match is None:
             return None
-        tags += filter(None, found.groups())
-        at = found.end()
+        tags += filter(None, match.groups())
+        at = match.end()
     return tags or None
 
 
-def look_at_versions(data: bytes) -> bool:
-    """If-Match and If-None-Match: those that a grammar of its own finds, and no others."""
-    weak, sent = chosen(data, (False, True))
+def check_versions(data: bytes) -> bool:
+    """If-Match and If-None-Match accept the same entity tags as an independent parser."""
+    weak, sent = choose(data, (False, True))
     lines = sent.split(b"\n")
-    named = "If-None-Match" if weak else "If-Match"
-    condition = argument_of(
-        PreconditionHeader(named, "", weak=weak), request(*((named.lower().encode(), line) for line in lines))
+    name = "If-None-Match" if weak else "If-Match"
+    condition = parse_argument(
+        PreconditionHeader(name, "", weak=weak), request(*((name.lower().encode(), line) for line in lines))
     )
     whole = ", ".join(line.decode("latin-1") for line in lines)
     if whole.strip(" \t") == "*":
         assert condition is not None
         assert condition.any
         return True
-    tags = tags_in(whole)
+    tags = parse_entity_tags(whole)
     if tags is None:
         assert condition is None
         return False
@@ -139,150 +139,148 @@ def look_at_versions(data: bytes) -> bool:
     return True
 
 
-def look_at_an_idempotency_key(data: bytes) -> bool:
-    """The key of a request; of the same key and another body, another request."""
+def check_idempotency_key(data: bytes) -> bool:
+    """Idempotency-Key: equal requests give equal arguments; another body or query gives another."""
     sent, _, body = data.partition(b"\n")
     header = (b"idempotency-key", sent)
-    found = argument_of(IdempotencyHeader(), request(header, body=body))
-    visible = 1 <= len(sent) <= 255 and all(0x21 <= letter <= 0x7E for letter in sent)
-    assert (found is not None) == visible
-    if found is None:
+    key = parse_argument(IdempotencyHeader(), request(header, body=body))
+    is_valid = 1 <= len(sent) <= 255 and all(0x21 <= letter <= 0x7E for letter in sent)
+    assert (key is not None) == is_valid
+    if key is None:
         return False
-    assert found == argument_of(IdempotencyHeader(), request(header, body=body))
-    assert found != argument_of(IdempotencyHeader(), request(header, body=body + b" "))
-    assert found != argument_of(IdempotencyHeader(), request(header, query=b"a=b", body=body))
-    assert argument_of(IdempotencyHeader(), request(header, header, body=body)) is None
+    assert key == parse_argument(IdempotencyHeader(), request(header, body=body))
+    assert key != parse_argument(IdempotencyHeader(), request(header, body=body + b" "))
+    assert key != parse_argument(IdempotencyHeader(), request(header, query=b"a=b", body=body))
+    assert parse_argument(IdempotencyHeader(), request(header, header, body=body)) is None
     return True
 
 
-def look_at_a_request_id(data: bytes) -> bool:
-    """X-Request-ID: the client's own, or one of ours; nothing else comes into an answer or into the log."""
-    answered: list[Message] = []
+def check_request_id(data: bytes) -> bool:
+    """X-Request-ID: the id of the client if it is valid, else a generated one, in the response and the log."""
+    messages: list[Message] = []
 
     async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
     async def send(message: Message) -> None:
-        answered.append(message)
+        messages.append(message)
 
     with structlog.testing.capture_logs():
-        scope = scope_of(((b"x-request-id", data),))
-        at_once(RequestLog(app)(scope, request().receive, send))
-    ((_, told),) = answered[0]["headers"]
-    assert re.fullmatch(rb"[A-Za-z0-9._:-]{1,128}", told)
-    assert told.decode() == scope["request_id"]
-    sane = re.fullmatch(rb"[A-Za-z0-9._:-]{1,128}", data) is not None
-    assert (told == data) == sane
-    return sane
+        scope = create_scope(((b"x-request-id", data),))
+        run_sync(RequestLog(app)(scope, request().receive, send))
+    ((_, request_id),) = messages[0]["headers"]
+    assert re.fullmatch(rb"[A-Za-z0-9._:-]{1,128}", request_id)
+    assert request_id.decode() == scope["request_id"]
+    is_valid = re.fullmatch(rb"[A-Za-z0-9._:-]{1,128}", data) is not None
+    assert (request_id == data) == is_valid
+    return is_valid
 
 
-def look_at_who_asks(data: bytes) -> bool:
-    """X-Forwarded-For: it is believed of a trusted proxy, and of nobody else."""
-    peer, sent = chosen(data, (OUTSIDE, *("127.0.0.1", "10.1.2.3")))
-    seen = []
+def check_client_address(data: bytes) -> bool:
+    """X-Forwarded-For is used from a trusted proxy only."""
+    peer, sent = choose(data, (UNTRUSTED_ADDRESS, *("127.0.0.1", "10.1.2.3")))
+    addresses = []
 
     async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
         with request_context(scope, timedelta(days=1)):
-            seen.append(current_request().address)
+            addresses.append(current_request().address)
 
     async def send(message: Message) -> None:
         raise AssertionError(message)
 
     headers = tuple((b"x-forwarded-for", line) for line in sent.split(b"\n"))
-    scope = scope_of((*headers, (b"user-agent", sent)), client=peer)
-    at_once(ProxyHeadersMiddleware(app, list(TRUSTED))(scope, request().receive, send))  # type: ignore[arg-type]
-    (address,) = seen
-    if peer == OUTSIDE:
-        assert address == OUTSIDE
+    scope = create_scope((*headers, (b"user-agent", sent)), client=peer)
+    run_sync(ProxyHeadersMiddleware(app, list(TRUSTED_ADDRESSES))(scope, request().receive, send))  # type: ignore[arg-type]
+    (address,) = addresses
+    if peer == UNTRUSTED_ADDRESS:
+        assert address == UNTRUSTED_ADDRESS
     return True
 
 
-def look_at_a_list_of_addresses(data: bytes) -> bool:
-    """TRUSTED_PROXIES and CORS_ORIGINS: what stands between commas, none of it empty."""
-    text = text_of(data)
-    read = Settings(_env_file=None, trusted_proxies=text, cors_origins=text)  # type: ignore[arg-type]
-    assert all(part == part.strip() != "" for part in read.trusted_proxies)
-    assert read.trusted_proxies == read.cors_origins
-    again = Settings(_env_file=None, trusted_proxies=",".join(read.trusted_proxies))  # type: ignore[arg-type]
-    assert again.trusted_proxies == read.trusted_proxies
+def check_address_list(data: bytes) -> bool:
+    """TRUSTED_PROXIES and CORS_ORIGINS: lists separated by commas, without empty members."""
+    text = to_text(data)
+    settings = Settings(_env_file=None, trusted_proxies=text, cors_origins=text)  # type: ignore[arg-type]
+    assert all(part == part.strip() != "" for part in settings.trusted_proxies)
+    assert settings.trusted_proxies == settings.cors_origins
+    again = Settings(_env_file=None, trusted_proxies=",".join(settings.trusted_proxies))  # type: ignore[arg-type]
+    assert again.trusted_proxies == settings.trusted_proxies
     return True
 
 
-def look_at_a_query(data: bytes) -> bool:
-    """The parameters of a list or a report: what is taken is known, and asked for once."""
-    model, query = chosen(data, QUERIES)
+def check_query(data: bytes) -> bool:
+    """The parameters of a list or a report: only known ones are accepted."""
+    model, query = choose(data, QUERIES)
     reader: QueryArgument[Any] = QueryArgument(model)
     sent = request(query=query)
     try:
         refuse_unknown_parameters(sent, reader.is_list)
-    except ValidationError as refused:
-        look_at_a_refusal(refused)
+    except ValidationError as error:
+        check_refusal(error)
         return False
-    found = argument_of(reader, sent)
-    if found is not None:
+    query_model = parse_argument(reader, sent)
+    if query_model is not None:
         assert set(sent.query_params) <= reader.is_list.keys()
-        assert isinstance(found, model)
-    return found is not None
+        assert isinstance(query_model, model)
+    return query_model is not None
 
 
-def look_at_json(data: bytes) -> bool:
-    """A body in JSON: what was read, written and read again is the same."""
-    model, body = chosen(data, JSON)
+def check_json(data: bytes) -> bool:
+    """A JSON body gives the same model after it is serialized and parsed again."""
+    model, body = choose(data, JSON)
     media_type = (b"content-type", b"application/json")
-    found = argument_of(JsonArgument(model), request(media_type, body=body))
-    if found is not None:
-        written = found.model_dump_json(exclude_unset=True, by_alias=True).encode()
-        again = argument_of(JsonArgument(model), request(media_type, body=written))
+    parsed = parse_argument(JsonArgument(model), request(media_type, body=body))
+    if parsed is not None:
+        written = parsed.model_dump_json(exclude_unset=True, by_alias=True).encode()
+        again = parse_argument(JsonArgument(model), request(media_type, body=written))
         assert again is not None
-        assert again.model_dump(exclude_unset=True) == found.model_dump(exclude_unset=True)
-    return found is not None
+        assert again.model_dump(exclude_unset=True) == parsed.model_dump(exclude_unset=True)
+    return parsed is not None
 
 
-def look_at_a_form(data: bytes) -> bool:
-    """The form that signs in: the names and values that stand in it, each once."""
-    found = argument_of(
+def check_form(data: bytes) -> bool:
+    """The form of a sign-in."""
+    form = parse_argument(
         FormArgument(SignIn), request((b"content-type", b"application/x-www-form-urlencoded"), body=data)
     )
-    if found is not None:
+    if form is not None:
         assert b"username" in data or b"%" in data
-    return found is not None
+    return form is not None
 
 
-def look_at_a_form_with_a_file(data: bytes) -> bool:
-    """An import as it is sent: one file, and the fields beside it."""
+def check_form_with_file(data: bytes) -> bool:
+    """The multipart form of an import: a file and fields."""
     head, _, body = data.partition(b"\n")
-    found = argument_of(FormWithFile(ImportForm), request((b"content-type", head), body=body))
-    if found is not None:
-        with found.file as file:
+    form = parse_argument(FormWithFile(ImportForm), request((b"content-type", head), body=body))
+    if form is not None:
+        with form.file as file:
             assert file.read() in body
-    return found is not None
+    return form is not None
 
 
 JSON_WORDS = (b"null", b"true", b"{}", b"[]", b'"', b"\\u0000", b"\\ud800", b"1e999", b"9" * 400, b"[" * 300, b"-0")
 REQUESTS: dict[str, Target] = {
     "versions": Target(
-        look_at_versions,
+        check_versions,
         (b'\0"3"', b'\1W/"3", "4"', b"\0*", b'\0"a,b" , ,"\xff"', b'\1"1"\n"2"'),
         (b'"', b",", b"W/", b"w/", b"*", b"tag", b" ", b"\t", b"\xa0", b'""', b"\n", b"\\"),
         (b'\0tag, "3"', b'\0"3", "', b'\1"3"\xa0', b"\0\xa0*", b'\0"3" "4"', b"\0,", b'\0w/"3"', b'\1""3"'),
     ),
-    "idempotency key": Target(look_at_an_idempotency_key, (b"7d2f3a90-offer\n{}",), (b"x" * 255, b" ", b"\n", b"\x7f")),
+    "idempotency key": Target(check_idempotency_key, (b"7d2f3a90-offer\n{}",), (b"x" * 255, b" ", b"\n", b"\x7f")),
     "request id": Target(
-        look_at_a_request_id,
+        check_request_id,
         (b"7d2f3a90", b"a.b:c_d-e"),
         (b"x" * 128, b"\n", b"\r\n", b"\x1b[2J"),
         (b"", b"x" * 129, b"a b"),
     ),
-    "who asks": Target(
-        look_at_who_asks,
+    "client address": Target(
+        check_client_address,
         (b"\x00198.51.100.7", b"\x01198.51.100.7, 10.1.1.1", b"\x02[2001:db8::1]:443"),
         (b",", b"::1", b":", b"/8", b"10.0.0.1", b"\n", b"unknown"),
     ),
-    "list of addresses": Target(
-        look_at_a_list_of_addresses, (b"127.0.0.1, 10.0.0.0/8", b"*"), (b",", b" ", b"[", b"{")
-    ),
+    "address list": Target(check_address_list, (b"127.0.0.1, 10.0.0.0/8", b"*"), (b",", b" ", b"[", b"{")),
     "query": Target(
-        look_at_a_query,
+        check_query,
         (
             b"\0from=2026-11-16&to=2026-11-23&group_by=project,task&rounding=up:15&timezone=Europe/Berlin&tag=a&tag=b",
             b"\1date=2026-11-18&week_start=6&status=pending",
@@ -292,7 +290,7 @@ REQUESTS: dict[str, Target] = {
         (b"&", b"=", b"%00", b"%ff", b"%", b"+", b"[$gt]", b"tag", b"cursor=", b"&a" * 120, b";"),
     ),
     "json": Target(
-        look_at_json,
+        check_json,
         tuple(
             bytes([number]) + orjson.dumps(example)
             for number, model in enumerate(JSON)
@@ -301,12 +299,12 @@ REQUESTS: dict[str, Target] = {
         JSON_WORDS,
     ),
     "form": Target(
-        look_at_a_form,
+        check_form,
         (b"grant_type=password&username=ada%40example.com&password=correct+horse+battery",),
         (b"&", b"=", b"%ff", b"%00", b"%", b"+", b"username=", b"&a=" * 30),
     ),
-    "form with a file": Target(
-        look_at_a_form_with_a_file,
+    "form with file": Target(
+        check_form_with_file,
         (b"multipart/form-data; boundary=b\n" + FORM,),
         (
             b"--b",

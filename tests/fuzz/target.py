@@ -1,4 +1,4 @@
-"""What is tried with made-up bytes: something that is read, and what may stand in it."""
+"""A fuzz target: a parser, and samples of its input."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,24 +9,27 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A reader of bytes that come from outside.
+    """A parser of untrusted bytes.
 
-    `look` tells whether they were read, or refused with the error that the reader documents; any other
-    is a defect. So is what was read and does not mean what the bytes say: that is an AssertionError.
-    `samples` are read, `refused` are not, `words` are what may stand in either.
+    Attributes:
+        check: Parses the bytes. Returns whether they were accepted; False for an error that the parser
+            documents. Any other error is a defect. A wrong result raises AssertionError.
+        samples: Valid inputs.
+        words: Parts of inputs, for the generation of others.
+        refused: Invalid inputs.
     """
 
-    look: Callable[[bytes], bool]
+    check: Callable[[bytes], bool]
     samples: tuple[bytes, ...]
     words: tuple[bytes, ...] = ()
     refused: tuple[bytes, ...] = ()
 
 
-def chosen(data: bytes, choices: Sequence[T]) -> tuple[T, bytes]:
-    """One of the choices, as the first byte tells, and the other bytes."""
+def choose(data: bytes, choices: Sequence[T]) -> tuple[T, bytes]:
+    """Choose by the first byte. Returns the choice and the remaining bytes."""
     return choices[(data[0] if data else 0) % len(choices)], data[1:]
 
 
-def text_of(data: bytes) -> str:
-    """Any bytes as a text; what is no UTF-8 is a sign for that."""
+def to_text(data: bytes) -> str:
+    """Decode the bytes as UTF-8; invalid ones become replacement characters."""
     return data.decode(errors="replace")

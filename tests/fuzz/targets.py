@@ -1,4 +1,4 @@
-"""All that is tried with made-up bytes, by name: tests/fuzz/test_fuzz.py and tests/fuzz/with_atheris.py drive it."""
+"""All fuzz targets by name. tests/fuzz/test_fuzz.py and tests/fuzz/with_atheris.py run them."""
 
 from tests.fuzz.files import FILES
 from tests.fuzz.requests import REQUESTS

@@ -1,4 +1,4 @@
-"""Short texts: cursors, ids and secrets, the values of fields, and the cells of other programs' files."""
+"""Fuzz targets for short texts: cursors, ids, secrets, field values, and cells of imported files."""
 
 import base64
 import unicodedata
@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_args
 
 from bson import ObjectId
 from pydantic import TypeAdapter
-from pydantic import ValidationError as NotValidError
+from pydantic import ValidationError as PydanticError
 
 from app.clock import naive_utc, rfc3339
 from app.errors import AuthenticationError
@@ -52,52 +52,55 @@ from services.transfer.import_formats.values.dates import DateOrder, parse_date,
 from services.transfer.import_formats.values.durations import HOUR, MINUTE, SECOND, parse_duration
 from services.transfer.import_formats.values.texts import parse_tags, to_title_and_note
 from services.transfer.import_formats.values.times_of_day import parse_time
-from tests.fuzz.target import Target, chosen, text_of
+from tests.fuzz.target import Target, choose, to_text
 
 T = TypeVar("T")
 Read = Callable[[str], Any]
 
 MAX_MESSAGE_LENGTH = 500
 SCOPE = b"the list of a user"
+STORED_INSTANT = datetime(2026, 11, 18)  # noqa: DTZ001 -- stored instants are naive UTC
 ORDERS: tuple[DateOrder, ...] = get_args(DateOrder.__value__)
 SECRETS = AccessTokens(key="k" * 32, algorithm="HS256", issuer="Task Timer", lifetime=timedelta(days=36500))
 TOKEN = SECRETS.issue(user_id="0" * 24, session_id="1" * 24, token_version=0)
 
 
-def reader_of(kind: Any) -> Read:
-    """What reads a value of this kind out of a query, or the string that it is in a body."""
+def validator(kind: Any) -> Read:
+    """Return the validation function of a type."""
     return TypeAdapter(kind).validate_python
 
 
-def readable(read: Read, data: bytes) -> Any:
-    """What is read, or None where it is refused in a sentence."""
+def read_or_none(read: Read, data: bytes) -> Any:
+    """Return the parsed value, or None if it is refused with a message."""
     try:
-        return read(text_of(data))
-    except NotValidError as wrong:
-        said = wrong.errors()[0]["msg"]
-    except ValueError as wrong:
-        said = str(wrong)
-    assert 0 < len(said) < MAX_MESSAGE_LENGTH
+        return read(to_text(data))
+    except PydanticError as error:
+        message = error.errors()[0]["msg"]
+    except ValueError as error:
+        message = str(error)
+    assert 0 < len(message) < MAX_MESSAGE_LENGTH
     return None
 
 
-def written_alike(kind: Any, written: Callable[[Any], str] = str) -> Callable[[bytes], bool]:
-    """A look at a kind of value: what is read, written and read again is the same."""
-    read = reader_of(kind)
+def round_trips(kind: Any, serialize: Callable[[Any], str] = str) -> Callable[[bytes], bool]:
+    """Return a check that a value is the same after it is serialized and parsed again."""
+    read = validator(kind)
 
-    def look(data: bytes) -> bool:
-        found = readable(read, data)
-        if found is not None:
-            assert read(written(found)) == found
-        return found is not None
+    def check(data: bytes) -> bool:
+        value = read_or_none(read, data)
+        if value is not None:
+            assert read(serialize(value)) == value
+        return value is not None
 
-    return look
+    return check
 
 
-def look_at_a_cursor(data: bytes) -> bool:
-    """The algorithm is known: anybody can make a cursor of anything."""
-    forged, said = chosen(data, (False, True))
-    cursor = base64.urlsafe_b64encode(cursors._digest(said, SCOPE) + said).decode() if forged else text_of(said)
+def check_cursor(data: bytes) -> bool:
+    """Cursors are not secret: a client can forge one with any content."""
+    is_forged, content = choose(data, (False, True))
+    cursor = (
+        base64.urlsafe_b64encode(cursors._digest(content, SCOPE) + content).decode() if is_forged else to_text(content)
+    )
     try:
         position = decode_cursor(cursor, scope=SCOPE)
     except InvalidCursorError:
@@ -110,25 +113,25 @@ def look_at_a_cursor(data: bytes) -> bool:
     return True
 
 
-def cursor_of(value: Any) -> bytes:
+def create_cursor(value: Any) -> bytes:
     return b"\0" + encode_cursor(Position(value, ObjectId("0" * 24)), scope=SCOPE).encode()
 
 
-def look_at_an_id(data: bytes) -> bool:
-    found = object_id(text_of(data))
-    if found is not None:
-        assert str(found) == text_of(data).lower()
-    return found is not None
+def check_id(data: bytes) -> bool:
+    value = object_id(to_text(data))
+    if value is not None:
+        assert str(value) == to_text(data).lower()
+    return value is not None
 
 
-def look_at_a_refresh_token(data: bytes) -> bool:
-    found = RefreshSecret.parse(text_of(data))
-    if found is not None:
-        assert str(found) == text_of(data)
-    return found is not None
+def check_refresh_token(data: bytes) -> bool:
+    value = RefreshSecret.parse(to_text(data))
+    if value is not None:
+        assert str(value) == to_text(data)
+    return value is not None
 
 
-def look_at_an_access_token(data: bytes) -> bool:
+def check_access_token(data: bytes) -> bool:
     token = data.decode("latin-1")
     try:
         claims = SECRETS.verify(token)
@@ -138,87 +141,87 @@ def look_at_an_access_token(data: bytes) -> bool:
     return True
 
 
-def look_at_an_email(data: bytes) -> bool:
-    """The key is that of the address in its normal form, and a key's key is itself."""
-    key = email_key(text_of(data))
-    found = readable(reader_of(Email), data)
-    if found is not None:
-        normal = normalize_email(found)
+def check_email(data: bytes) -> bool:
+    """The key of an address equals the key of its normalized form, and the key of a key is itself."""
+    key = email_key(to_text(data))
+    value = read_or_none(validator(Email), data)
+    if value is not None:
+        normal = normalize_email(value)
         assert normalize_email(normal) == normal
         assert key == email_key(normal) == email_key(key)
-    return found is not None
+    return value is not None
 
 
-def look_at_an_instant(data: bytes) -> bool:
-    found = readable(reader_of(Instant), data)
-    if found is not None:
-        assert found.tzinfo is UTC
-        assert MIN_YEAR <= found.year <= MAX_YEAR
-        assert text_of(data)[4] == "-"
-        assert reader_of(Instant)(rfc3339(naive_utc(found))) == found
-    return found is not None
+def check_instant(data: bytes) -> bool:
+    value = read_or_none(validator(Instant), data)
+    if value is not None:
+        assert value.tzinfo is UTC
+        assert MIN_YEAR <= value.year <= MAX_YEAR
+        assert to_text(data)[4] == "-"
+        assert validator(Instant)(rfc3339(naive_utc(value))) == value
+    return value is not None
 
 
-def look_at_a_moment(data: bytes) -> bool:
-    found = readable(reader_of(InstantOrDate), data)
-    if found is not None:
-        whole = isinstance(found, datetime)
-        assert reader_of(Instant if whole else Day)(text_of(data)) == found
-    return found is not None
+def check_instant_or_date(data: bytes) -> bool:
+    value = read_or_none(validator(InstantOrDate), data)
+    if value is not None:
+        is_instant = isinstance(value, datetime)
+        assert validator(Instant if is_instant else Day)(to_text(data)) == value
+    return value is not None
 
 
-def look_at_a_rounding(data: bytes) -> bool:
-    found = readable(reader_of(RoundingParameter), data)
-    if found is not None:
-        assert isinstance(found, Rounding)
-        assert 1 <= found.minutes <= 1440
-        assert reader_of(RoundingParameter)(str(found)) == found
-    return found is not None
+def check_rounding(data: bytes) -> bool:
+    value = read_or_none(validator(RoundingParameter), data)
+    if value is not None:
+        assert isinstance(value, Rounding)
+        assert 1 <= value.minutes <= 1440
+        assert validator(RoundingParameter)(str(value)) == value
+    return value is not None
 
 
-def look_at_a_date(data: bytes) -> bool:
-    order, said = chosen(data, ORDERS)
-    text = text_of(said)
-    dated, rest = split_date(text)
-    assert dated + rest == text
-    found = readable(lambda whole: parse_date(whole, order), said)
-    if found is not None:
-        assert isinstance(found, date)
-        assert MIN_YEAR - 1 <= found.year <= MAX_YEAR
-        parts = {"d": found.day, "m": found.month, "y": found.year}
-        assert parse_date("/".join(str(parts[part]) for part in order), order) == found
-        assert dated == text
-    return found is not None
+def check_date(data: bytes) -> bool:
+    order, content = choose(data, ORDERS)
+    text = to_text(content)
+    date_text, rest = split_date(text)
+    assert date_text + rest == text
+    value = read_or_none(lambda whole: parse_date(whole, order), content)
+    if value is not None:
+        assert isinstance(value, date)
+        assert MIN_YEAR - 1 <= value.year <= MAX_YEAR
+        parts = {"d": value.day, "m": value.month, "y": value.year}
+        assert parse_date("/".join(str(parts[part]) for part in order), order) == value
+        assert date_text == text
+    return value is not None
 
 
-def look_at_a_time(data: bytes) -> bool:
-    found = readable(parse_time, data)
-    if found is not None:
-        again = parse_time(f"{found.clock_time:%H:%M:%S}")
-        assert (again.clock_time, again.folded) == (found.clock_time, found.folded)
+def check_time(data: bytes) -> bool:
+    value = read_or_none(parse_time, data)
+    if value is not None:
+        again = parse_time(f"{value.clock_time:%H:%M:%S}")
+        assert (again.clock_time, again.folded) == (value.clock_time, value.folded)
         assert again.has_seconds
-        assert found.offset is None or abs(found.offset) < timedelta(days=1)
-    return found is not None
+        assert value.offset is None or abs(value.offset) < timedelta(days=1)
+    return value is not None
 
 
-def look_at_a_duration(data: bytes) -> bool:
-    unit, said = chosen(data, (None, SECOND, MINUTE, HOUR))
-    found = readable(lambda text: parse_duration(text, unit), said)
-    if found is not None:
-        assert timedelta(seconds=found.seconds) >= timedelta(0)
-        assert 1 <= found.precision <= HOUR
-        hours, minutes = divmod(found.seconds // MINUTE, MINUTE)
+def check_duration(data: bytes) -> bool:
+    unit, content = choose(data, (None, SECOND, MINUTE, HOUR))
+    value = read_or_none(lambda text: parse_duration(text, unit), content)
+    if value is not None:
+        assert timedelta(seconds=value.seconds) >= timedelta(0)
+        assert 1 <= value.precision <= HOUR
+        hours, minutes = divmod(value.seconds // MINUTE, MINUTE)
         if hours < 10**6:
-            assert parse_duration(f"{hours}:{minutes:02}:{found.seconds % MINUTE:02}", None).seconds == found.seconds
-    return found is not None
+            assert parse_duration(f"{hours}:{minutes:02}:{value.seconds % MINUTE:02}", None).seconds == value.seconds
+    return value is not None
 
 
-def look_at_a_rate(data: bytes) -> bool:
-    currency, said = chosen(data, ("EUR", "JPY", "KWD", "CLF"))
-    found = readable(parse_amount, said)
-    if found is None:
+def check_amount(data: bytes) -> bool:
+    currency, content = choose(data, ("EUR", "JPY", "KWD", "CLF"))
+    value = read_or_none(parse_amount, content)
+    if value is None:
         return False
-    number, _ = found
+    number, _ = value
     assert parse_amount(f"{number:f}"[:40]) == (number, "") or "." not in f"{number:f}"
     with suppress(ValueError):
         minor = to_minor_units(number, currency)
@@ -228,36 +231,36 @@ def look_at_a_rate(data: bytes) -> bool:
     return True
 
 
-def look_at_a_yes(data: bytes) -> bool:
-    return readable(parse_boolean, data) is not None
+def check_boolean(data: bytes) -> bool:
+    return read_or_none(parse_boolean, data) is not None
 
 
-def look_at_tags(data: bytes) -> bool:
-    found = readable(lambda text: parse_tags(text.strip()), data)
-    if found is None:
+def check_tags(data: bytes) -> bool:
+    value = read_or_none(lambda text: parse_tags(text.strip()), data)
+    if value is None:
         return False
-    tags, said = found
+    tags, message = value
     assert len(set(tags)) == len(tags) <= 10
-    assert [reader_of(Tag)(tag) for tag in tags] == [*tags]
-    assert said is None or len(said) < MAX_MESSAGE_LENGTH
+    assert [validator(Tag)(tag) for tag in tags] == [*tags]
+    assert message is None or len(message) < MAX_MESSAGE_LENGTH
     return True
 
 
-def look_at_a_title_and_its_note(data: bytes) -> bool:
-    found = readable(lambda text: to_title_and_note(text.split("|")), data)
-    if found is None:
+def check_title_and_note(data: bytes) -> bool:
+    value = read_or_none(lambda text: to_title_and_note(text.split("|")), data)
+    if value is None:
         return False
-    title, note = found
-    assert reader_of(Title)(title) == title
+    title, note = value
+    assert validator(Title)(title) == title
     assert note is None or normalize_lines(note) == note
     return True
 
 
 TEXTS: dict[str, Target] = {
     "cursor": Target(
-        look_at_a_cursor,
+        check_cursor,
         (
-            *(cursor_of(value) for value in (None, 7, "Write the offer", datetime(2026, 11, 18), ObjectId("0" * 24))),  # noqa: DTZ001 -- as it is stored
+            *map(create_cursor, (None, 7, "Write the offer", STORED_INSTANT, ObjectId("0" * 24))),
             b'\1["instant","2026-11-18T09:00:00Z",null]',
             b'\1["id","6920a3f1c2d4e5f607182930","6920a3f1c2d4e5f607182930"]',
             b'\1["plain",9223372036854775807,null]',
@@ -273,63 +276,65 @@ TEXTS: dict[str, Target] = {
             b"\1[]",
         ),
     ),
-    "id": Target(look_at_an_id, (b"6920a3f1c2d4e5f607182930",)),
-    "refresh token": Target(look_at_a_refresh_token, (str(RefreshSecret("0" * 24, "f" * 64)).encode(),)),
-    "access token": Target(look_at_an_access_token, (TOKEN.encode(),), (b".", b"eyJhbGciOiJub25lIn0", b"e30", b"W10")),
+    "id": Target(check_id, (b"6920a3f1c2d4e5f607182930",)),
+    "refresh token": Target(check_refresh_token, (str(RefreshSecret("0" * 24, "f" * 64)).encode(),)),
+    "access token": Target(check_access_token, (TOKEN.encode(),), (b".", b"eyJhbGciOiJub25lIn0", b"e30", b"W10")),
     "e-mail": Target(
-        look_at_an_email,
+        check_email,
         (b"ada@example.com", b"Ada.L+x@Example.COM", "größe@straße.example".encode()),
         (b"@", b".", b"xn--", b"[IPv6:::1]", "ß".encode(), "İ".encode(), "ﬀ".encode(), "Σ".encode(), b"%"),
     ),
     "instant": Target(
-        look_at_an_instant,
+        check_instant,
         (b"2026-11-18T09:00:00Z", b"1970-01-02T00:00:00.999999+14:00", b"9998-12-31t23:59:59.123456789+23:59"),
         (b"0000", b"9999", b"24:00:00", b":60", b"+24:00", b"-00:00", b".", b" "),
     ),
-    "moment": Target(look_at_a_moment, (b"2026-11-18T09:00:00Z", b"2026-02-28"), (b"00", b"29", b"-", b"T", b"Z")),
-    "day": Target(written_alike(Day), (b"2026-11-18", b"2024-02-29"), (b"00", b"0000", b"9999", b"-")),
-    "flag": Target(written_alike(BooleanFlag, lambda flag: str(flag).lower()), (b"true", b"false"), (b"1", b"on")),
-    "limit": Target(written_alike(Limit), (b"1", b"200"), (b"0", b"-", b"_", b"9" * 5000)),
-    "week start": Target(written_alike(FirstDayOfWeek), (b"0", b"6")),
-    "rounding": Target(look_at_a_rounding, (b"up:15", b"nearest:1440", b"down:1"), (b":", b"0", b"9" * 5000)),
-    "groups": Target(written_alike(Groups, ",".join), (b"day", b"project,task"), (b",", b"tag", b"billable")),
-    "zone": Target(written_alike(Zone), (b"Europe/Berlin", b"UTC"), (b"..", b"/", b"localtime", b"posixrules")),
-    "colour": Target(written_alike(Color), (b"#2f6fde",), (b"#",)),
-    "currency": Target(written_alike(CurrencyCode), (b"EUR",)),
-    "project filter": Target(written_alike(ProjectFilter), (b"none", b"6920a3f1c2d4e5f607182930")),
-    "title": Target(written_alike(Title), (b"Write the offer", b" x "), (b"\x1c", b"\xc2\x85", b" ", b"x" * 200)),
-    "tag": Target(written_alike(Tag), (b"Web", "GRÖẞE".encode()), ("İ".encode() * 25, "Σ".encode(), b"x" * 50, b" ")),
-    "note": Target(written_alike(Note), (b"First draft\n",), (b"x" * 5000,)),
-    "name of a project": Target(written_alike(ProjectName), (b"Website",), (b"x" * 200, b"\x1f")),
-    "date of a file": Target(
-        look_at_a_date,
+    "instant or date": Target(
+        check_instant_or_date, (b"2026-11-18T09:00:00Z", b"2026-02-28"), (b"00", b"29", b"-", b"T", b"Z")
+    ),
+    "day": Target(round_trips(Day), (b"2026-11-18", b"2024-02-29"), (b"00", b"0000", b"9999", b"-")),
+    "flag": Target(round_trips(BooleanFlag, lambda flag: str(flag).lower()), (b"true", b"false"), (b"1", b"on")),
+    "limit": Target(round_trips(Limit), (b"1", b"200"), (b"0", b"-", b"_", b"9" * 5000)),
+    "week start": Target(round_trips(FirstDayOfWeek), (b"0", b"6")),
+    "rounding": Target(check_rounding, (b"up:15", b"nearest:1440", b"down:1"), (b":", b"0", b"9" * 5000)),
+    "groups": Target(round_trips(Groups, ",".join), (b"day", b"project,task"), (b",", b"tag", b"billable")),
+    "zone": Target(round_trips(Zone), (b"Europe/Berlin", b"UTC"), (b"..", b"/", b"localtime", b"posixrules")),
+    "color": Target(round_trips(Color), (b"#2f6fde",), (b"#",)),
+    "currency": Target(round_trips(CurrencyCode), (b"EUR",)),
+    "project filter": Target(round_trips(ProjectFilter), (b"none", b"6920a3f1c2d4e5f607182930")),
+    "title": Target(round_trips(Title), (b"Write the offer", b" x "), (b"\x1c", b"\xc2\x85", b" ", b"x" * 200)),
+    "tag": Target(round_trips(Tag), (b"Web", "GRÖẞE".encode()), ("İ".encode() * 25, "Σ".encode(), b"x" * 50, b" ")),
+    "note": Target(round_trips(Note), (b"First draft\n",), (b"x" * 5000,)),
+    "project name": Target(round_trips(ProjectName), (b"Website",), (b"x" * 200, b"\x1f")),
+    "imported date": Target(
+        check_date,
         (b"\x0018/11/2026", b"\x0111.18.2026", b"\x022026-11-18"),
         (b"/", b"-", b".", b"0000", b"9999", b"29", b"02", b"T"),
     ),
-    "time of a file": Target(
-        look_at_a_time,
+    "imported time": Target(
+        check_time,
         (b"09:00", b"9:00:59.999 PM", b"12:00 a.m.", b"23:59:59+05:45", b"10:00 UTC", b"10:00-00:44:30"),
         (b":", b"pm", b"AM", b"z", b"gmt", b"+24:00", b"24", b"60", b","),
         (b"13:00 PM", b"0:30 am", b"24:01", b"09:60", b"9:00+24:00"),
     ),
-    "duration of a file": Target(
-        look_at_a_duration,
+    "imported duration": Target(
+        check_duration,
         (b"\x001:30:00", b"\x001h 30m 5s", b"\x00PT1H30M", b"\x001,5", b"\x0290", b"\x0047:06 min", b"\x030.50 h"),
         (b":", b"h", b"min", b"sec", b"PT", b".", b",", b"9999999999", b"-", "\N{MINUS SIGN}".encode()),
     ),
-    "rate of a file": Target(
-        look_at_a_rate,
+    "imported amount": Target(
+        check_amount,
         (b"\x0085.50", b"\x011,250.00", b"\x0212.345", b"\x0085,50", b"\x031.0001"),
         (b",", b".", b"000", b"9" * 15, b"1e9", b"NaN"),
     ),
-    "whether a file says yes": Target(look_at_a_yes, (b"Yes", b"non-billable", b"0")),
-    "tags of a file": Target(
-        look_at_tags,
+    "imported boolean": Target(check_boolean, (b"Yes", b"non-billable", b"0")),
+    "imported tags": Target(
+        check_tags,
         (b"Web, Urgent", b'"a, b", c', "Größe,web,web".encode(), b"x" * 49 + b" y"),
         (b",", b'"', b'""', b"\n", "İ".encode() * 25, "Σ".encode(), b"x" * 51, b"a,b,c,d,e,f,g,h,i,j,k"),
     ),
-    "title of a file": Target(
-        look_at_a_title_and_its_note,
+    "imported title": Target(
+        check_title_and_note,
         (b"Design|Draw the header", b"||it"),
         (b"|", b"x" * 200, b" ", b"\t", unicodedata.lookup("NO-BREAK SPACE").encode()),
     ),

@@ -1,9 +1,9 @@
-"""Bytes that find their own way into the code, as long as there is time: make fuzz, or with a target and seconds.
+"""Coverage-guided fuzzing of the targets with atheris (libFuzzer).
 
     python -m tests.fuzz.with_atheris [TARGET [SECONDS]]
 
-atheris (libFuzzer) sees which lines were reached. Bytes with which a target fails are kept in fuzz-findings/;
-`python -m tests.fuzz.with_atheris TARGET FILE` tries them again.
+Bytes that make a target fail are stored in fuzz-findings/. Run them again with
+`python -m tests.fuzz.with_atheris TARGET FILE`.
 """
 
 import importlib
@@ -14,31 +14,31 @@ from pathlib import Path
 from typing import Any
 
 FINDINGS = Path("fuzz-findings")
-SECONDS = "60"
+DEFAULT_SECONDS = "60"
 PACKAGES = ["app", "documents", "services", "routes", "tests.fuzz"]
 
 
-def main(name: str | None = None, how_long: str = SECONDS) -> int:
-    """Tries one target so many seconds, or with a kept finding, or each target in a process of its own."""
+def main(name: str | None = None, seconds_or_file: str = DEFAULT_SECONDS) -> int:
+    """Run one target for some seconds or with a stored finding; without a name, run each target in its own process."""
     try:
         atheris = importlib.import_module("atheris")
     except ImportError:
-        sys.stderr.write("atheris is not installed here: pip install atheris (CPython on Linux, x86-64).\n")
+        sys.stderr.write("atheris is not installed: pip install atheris (CPython on Linux, x86-64).\n")
         return 2
     if name is None:
-        return _each()
+        return _run_each()
     with atheris.instrument_imports(include=PACKAGES):
         targets = importlib.import_module("tests.fuzz.targets").TARGETS
     if name not in targets:
-        sys.stderr.write(f"There is no target {name}. Those that there are: {', '.join(targets)}.\n")
+        sys.stderr.write(f"There is no target {name}. The targets are: {', '.join(targets)}.\n")
         return 2
     with tempfile.TemporaryDirectory() as folder:
-        _try(atheris, name, targets[name], how_long, Path(folder))
+        _run(atheris, name, targets[name], seconds_or_file, Path(folder))
     return 0
 
 
-def _each() -> int:
-    from tests.fuzz.targets import TARGETS  # noqa: PLC0415 -- whoever tries one imports it under the eyes of atheris
+def _run_each() -> int:
+    from tests.fuzz.targets import TARGETS  # noqa: PLC0415 -- a single target is imported with instrumentation
 
     failed = []
     for name in TARGETS:
@@ -49,7 +49,7 @@ def _each() -> int:
     return 1 if failed else 0
 
 
-def _try(atheris: Any, name: str, target: Any, how_long: str, folder: Path) -> None:
+def _run(atheris: Any, name: str, target: Any, seconds_or_file: str, folder: Path) -> None:
     samples = folder / "samples"
     samples.mkdir()
     for number, sample in enumerate(target.samples):
@@ -57,13 +57,15 @@ def _try(atheris: Any, name: str, target: Any, how_long: str, folder: Path) -> N
     words = folder / "words"
     words.write_text("".join(f'"{_escaped(word)}"\n' for word in (b"0", *target.words) if word))  # not an empty file
     FINDINGS.mkdir(exist_ok=True)
-    kept = f"-artifact_prefix={FINDINGS}/{name.replace(' ', '-')}-"
-    tried = [how_long] if Path(how_long).is_file() else [f"-max_total_time={how_long}", str(samples)]
+    prefix = f"-artifact_prefix={FINDINGS}/{name.replace(' ', '-')}-"
+    inputs = (
+        [seconds_or_file] if Path(seconds_or_file).is_file() else [f"-max_total_time={seconds_or_file}", str(samples)]
+    )
 
-    def look(data: bytes) -> None:
-        target.look(data)
+    def check(data: bytes) -> None:
+        target.check(data)
 
-    atheris.Setup([sys.argv[0], f"-dict={words}", "-max_len=4096", "-print_final_stats=1", kept, *tried], look)
+    atheris.Setup([sys.argv[0], f"-dict={words}", "-max_len=4096", "-print_final_stats=1", prefix, *inputs], check)
     atheris.Fuzz()
 
 
