@@ -1,4 +1,4 @@
-"""What a report adds up, brought from the documents to the arithmetic, in pieces that hold up no other request."""
+"""Feeds the entries of a report from the database into its totals, without blocking the event loop."""
 
 import asyncio
 from contextlib import aclosing
@@ -10,100 +10,112 @@ from bson import ObjectId
 
 from app.clock import naive_utc
 from documents.common.base import Row
-from documents.reporting.entry_reader import read_ended, read_projects
+from documents.reporting.entry_reader import read_ended_entries, read_projects
 from documents.tracking.queries.entry_filter import EntryFilter
 from documents.tracking.queries.timeline import find_running_entry
 from services.reporting.row_keys import TrackedEntry, TrackedTask
-from services.reporting.summary import InPieces, ReportSums, overlap
+from services.reporting.summary import PausableWork, ReportTotals, overlap_seconds
 
 T = TypeVar("T")
 Projects = dict[ObjectId, Row]
 
 _1970 = naive_utc(datetime(1970, 1, 1, tzinfo=UTC))
-_OF_PROJECTS = {"project", "client"}
+_PROJECT_GROUPS = {"project", "client"}
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
-    """The fields of tasks and entries that a report cannot do without, and whether it tells of projects."""
+class RequiredFields:
+    """The fields of tasks and entries that a report required, and whether it required the projects."""
 
-    of_task: tuple[str, ...]
-    of_entry: tuple[str, ...]
+    task_fields: tuple[str, ...]
+    entry_fields: tuple[str, ...]
     projects: bool
 
     @classmethod
-    def of(cls, sums: ReportSums, *, money: bool) -> "Needs":
-        """What these sums need."""
-        groups = set(sums.plan.groups)
-        of_task: list[str] = []
-        of_entry: list[str] = []
+    def of(cls, totals: ReportTotals, *, money: bool) -> "RequiredFields":
+        """Return the fields that these totals need."""
+        groups = set(totals.plan.groups)
+        task_fields: list[str] = []
+        entry_fields: list[str] = []
         if "task" in groups:
-            of_task += ["title", "project_id"]
-        if groups & _OF_PROJECTS and "project_id" not in of_task:
-            of_task.append("project_id")
+            task_fields += ["title", "project_id"]
+        if groups & _PROJECT_GROUPS and "project_id" not in task_fields:
+            task_fields.append("project_id")
         if "status" in groups:
-            of_task.append("status")
+            task_fields.append("status")
         if "tag" in groups:
-            of_task.append("tags")
-            of_entry.append("tags")
+            task_fields.append("tags")
+            entry_fields.append("tags")
         if money or "billable" in groups:
-            of_entry += ["billable", "hourly_rate"]
-        if sums.plan.explain:
-            of_entry.append("id")
-        return cls(tuple(of_task), tuple(of_entry), bool(groups & _OF_PROJECTS))
+            entry_fields += ["billable", "hourly_rate"]
+        if totals.plan.explain:
+            entry_fields.append("id")
+        return cls(tuple(task_fields), tuple(entry_fields), bool(groups & _PROJECT_GROUPS))
 
 
 async def add_entries(
-    user_id: ObjectId, sums: ReportSums, wanted: EntryFilter, *, now: datetime, include_running: bool, money: bool
+    user_id: ObjectId,
+    totals: ReportTotals,
+    entry_filter: EntryFilter,
+    *,
+    now: datetime,
+    include_running: bool,
+    money: bool,
 ) -> int:
-    """Adds up what is wanted; answers the seconds of the running timer among it, which count only when included.
+    """Add the entries that match the filter. Return the seconds of the running timer in the range.
 
-    The running one is read first, and left out of the ended ones: a timer that is stopped in
-    between counts once, as what it had tracked by `now`.
+    The running entry only counts in the totals with `include_running`. It is read first and excluded from the
+    ended entries, so that a timer that is stopped in between counts once, with its duration at `now`.
     """
-    needs = Needs.of(sums, money=money)
-    projects = await read_projects(user_id) if needs.projects else None
-    running = await find_running_entry(user_id, wanted, now=naive_utc(now))
+    required = RequiredFields.of(totals, money=money)
+    projects = await read_projects(user_id) if required.projects else None
+    running = await find_running_entry(user_id, entry_filter, now=naive_utc(now))
     running_id, running_seconds = None, 0
     if running is not None:
-        entry = running_until(running["entry"], now)
+        entry = to_running_entry(running["entry"], now)
         running_id = running["entry"]["id"]
-        running_seconds = overlap(entry.begin, entry.end, sums.plan)
+        running_seconds = overlap_seconds(entry.begin, entry.end, totals.plan)
         if include_running:
-            await in_pieces(sums.add(tracked_task(running, projects), [entry]))
-    await add_ended(user_id, sums, wanted, needs, projects, but=running_id)
+            await run_with_pauses(totals.add(to_tracked_task(running, projects), [entry]))
+    await add_ended_entries(user_id, totals, entry_filter, required, projects, exclude_id=running_id)
     return running_seconds
 
 
-async def add_ended(
+async def add_ended_entries(
     user_id: ObjectId,
-    sums: ReportSums,
-    wanted: EntryFilter,
-    needs: Needs,
+    totals: ReportTotals,
+    entry_filter: EntryFilter,
+    required: RequiredFields,
     projects: Projects | None,
     *,
-    but: ObjectId | None,
+    exclude_id: ObjectId | None,
 ) -> None:
-    """Adds up the ended entries that are wanted, but for one."""
-    ended = read_ended(user_id, wanted, but=but, of_task=needs.of_task, of_entry=needs.of_entry)
+    """Add the ended entries that match the filter, except the one with `exclude_id`."""
+    ended = read_ended_entries(
+        user_id,
+        entry_filter,
+        exclude_id=exclude_id,
+        task_fields=required.task_fields,
+        entry_fields=required.entry_fields,
+    )
     async with aclosing(ended) as tasks:
         async for task in tasks:
-            await in_pieces(sums.add(tracked_task(task, projects), map(tracked_entry, task["entries"])))
+            await run_with_pauses(totals.add(to_tracked_task(task, projects), map(to_tracked_entry, task["entries"])))
 
 
-async def in_pieces(work: InPieces[T]) -> T:
-    """What the work answers, other requests having their turn at each pause of it."""
+async def run_with_pauses(work: PausableWork[T]) -> T:
+    """Run the work, and yield to the event loop at each of its pauses. Return its result."""
     while True:
         try:
             next(work)
-        except StopIteration as done:
-            answer: T = done.value
-            return answer
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
         await asyncio.sleep(0)
 
 
-def tracked_task(task: Row, projects: Projects | None) -> TrackedTask:
-    """A task as the arithmetic takes it. Where projects are known, one that is not among them is none."""
+def to_tracked_task(task: Row, projects: Projects | None) -> TrackedTask:
+    """Return the task as the totals take it. A project that is not in `projects` counts as none."""
     project_id: ObjectId | None = task.get("project_id")
     project: Row = {}
     if projects is not None and project_id is not None:
@@ -120,8 +132,8 @@ def tracked_task(task: Row, projects: Projects | None) -> TrackedTask:
     )
 
 
-def tracked_entry(entry: Row) -> TrackedEntry:
-    """An ended entry as the arithmetic takes it."""
+def to_tracked_entry(entry: Row) -> TrackedEntry:
+    """Return an ended entry as the totals take it."""
     billable = entry.get("billable", False)
     rate = entry.get("hourly_rate") if billable else None
     return TrackedEntry(
@@ -135,14 +147,14 @@ def tracked_entry(entry: Row) -> TrackedEntry:
     )
 
 
-def running_until(entry: Row, now: datetime) -> TrackedEntry:
-    """A running entry as one that ends now; it has no rate yet."""
+def to_running_entry(entry: Row, now: datetime) -> TrackedEntry:
+    """Return the running entry as one that ends now. It has no rate yet."""
     begin = _seconds(entry["started_at"])
     end = max(begin, _seconds(naive_utc(now)))
     return TrackedEntry(begin, end, entry["billable"], tags=entry["tags"], id=entry["id"])
 
 
 def _seconds(instant: datetime) -> int:
-    """A stored instant in whole seconds since 1970."""
-    since = instant - _1970
-    return since.days * 86_400 + since.seconds
+    """Return a stored instant in whole seconds since 1970."""
+    elapsed = instant - _1970
+    return elapsed.days * 86_400 + elapsed.seconds

@@ -1,4 +1,4 @@
-"""What the rows of a report are about: the key of each, and what a person reads instead. Pure."""
+"""The keys and labels of the rows of a report. Pure functions."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
@@ -21,14 +21,14 @@ GroupBy = Literal[
     "billable",
 ]
 
-TIMES = ("hour", "day", "week", "month", "quarter", "year", "weekday")
-"""Their rows ascend by key, and those without time can be filled in."""
+TIME_KEYS = ("hour", "day", "week", "month", "quarter", "year", "weekday")
+"""Groups by time. Their rows are sorted by key, and empty rows can be filled in."""
 
-PERIODS = ("week", "month", "quarter", "year")
-"""Each is many days, so it has time even where a date was skipped."""
+PERIOD_KEYS = ("week", "month", "quarter", "year")
+"""Groups by several days. Their rows are never empty ranges, even when a zone skipped a date."""
 
-HOURS = tuple(f"{hour:02}" for hour in range(24))
-"""The keys of the hours of a day, as clocks show them."""
+HOUR_KEYS = tuple(f"{hour:02}" for hour in range(24))
+"""The keys of the hours of a day, in local time."""
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _ONE_DAY = timedelta(days=1)
@@ -40,7 +40,7 @@ Key = str | None
 
 
 class TrackedTask(NamedTuple):
-    """What a report says of a task."""
+    """The fields of a task that a report uses."""
 
     id: str
     title: str = ""
@@ -52,10 +52,10 @@ class TrackedTask(NamedTuple):
 
 
 class TrackedEntry(NamedTuple):
-    """What a report adds up: [begin, end) in whole seconds since 1970.
+    """The fields of an entry that a report uses: the range [begin, end) in whole seconds since 1970.
 
-    `amount` is what an hour costs, in minor units; without a currency it costs nothing. `id` is
-    anything that has a text.
+    `amount` is the hourly rate in minor units; without a currency there is no rate. `id` can be any object that
+    str() accepts.
     """
 
     begin: int
@@ -67,27 +67,27 @@ class TrackedEntry(NamedTuple):
     id: object = None
 
 
-Keys = Callable[[TrackedTask, TrackedEntry, date, int], Sequence[Key]]
-"""The keys of the rows that a slice of an entry is in, by its task, its entry, its day and its hour."""
+KeyFunction = Callable[[TrackedTask, TrackedEntry, date, int], Sequence[Key]]
+"""Returns the keys of the rows that a slice of an entry belongs to, given its task, entry, day and hour."""
 
 
-def keys_by(group: GroupBy, *, week_start: int) -> Keys:
-    """What tells the keys of the rows that a slice of an entry is in: one, or with tags any number."""
+def row_key_function(group: GroupBy, *, week_start: int) -> KeyFunction:
+    """Return the key function of a group. It returns one key, or with tags any number."""
     if group == "hour":
-        return lambda _task, _entry, _day, hour: (HOURS[hour],)
-    if group in TIMES:
-        time_key = key_of_day(group, week_start=week_start)
+        return lambda _task, _entry, _day, hour: (HOUR_KEYS[hour],)
+    if group in TIME_KEYS:
+        time_key = day_key_function(group, week_start=week_start)
 
         @cache
         def of_day(day: date) -> tuple[Key]:
             return (time_key(day),)
 
         return lambda _task, _entry, day, _hour: of_day(day)
-    return _KEYS[group]
+    return _KEY_FUNCTIONS[group]
 
 
-def key_of_day(group: GroupBy, *, week_start: int) -> Callable[[date], str]:
-    """What tells the key of a row of time that a day is in."""
+def day_key_function(group: GroupBy, *, week_start: int) -> Callable[[date], str]:
+    """Return the function that maps a day to its row key in a group by time."""
     if group == "week":
         return lambda day: first_of_week(day, week_start).isoformat()
     if group == "month":
@@ -102,7 +102,7 @@ def key_of_day(group: GroupBy, *, week_start: int) -> Callable[[date], str]:
 
 
 def first_of_week(day: date, week_start: int) -> date:
-    """The first day of the week that holds this day; 0 is Monday."""
+    """Return the first day of the week that contains this day; 0 is Monday."""
     return day - timedelta(days=(day.weekday() - week_start) % _WEEK_DAYS)
 
 
@@ -112,7 +112,7 @@ def _by_tag(task: TrackedTask, entry: TrackedEntry, _day: date, _hour: int) -> S
     return tuple(dict.fromkeys((*task.tags, *entry.tags)))
 
 
-_KEYS: dict[str, Keys] = {
+_KEY_FUNCTIONS: dict[str, KeyFunction] = {
     "task": lambda task, _entry, _day, _hour: (task.id,),
     "project": lambda task, _entry, _day, _hour: (task.project_id,),
     "client": lambda task, _entry, _day, _hour: (task.client_name,),
@@ -122,8 +122,8 @@ _KEYS: dict[str, Keys] = {
 }
 
 
-def label_of(group: GroupBy, key: Key, task: TrackedTask | None = None) -> str:
-    """What a person reads of a row: the title of its task, the name of its project or weekday, else the key."""
+def row_label(group: GroupBy, key: Key, task: TrackedTask | None = None) -> str:
+    """Return the label of a row: the task's title, the project's name, the weekday, or otherwise the key."""
     if key is None:
         return f"(no {group})"
     if group == "task" and task is not None:
@@ -138,7 +138,7 @@ def label_of(group: GroupBy, key: Key, task: TrackedTask | None = None) -> str:
 
 
 def days_for_keys(group: GroupBy, first: date, last: date) -> Iterator[date]:
-    """Days from the first to the last, among them one at least for each key: all of them for the keys of days."""
+    """Yield days from the first to the last, at least one for each row key of the group."""
     if group in _MONTHS_IN:
         yield from _first_days(_MONTHS_IN[group], first, last)
         return
@@ -153,7 +153,7 @@ def days_for_keys(group: GroupBy, first: date, last: date) -> Iterator[date]:
 
 
 def _first_days(months: int, first: date, last: date) -> Iterator[date]:
-    """The first day of each stretch of so many months that shares a day with [first, last]."""
+    """Yield the first day of each period of that many months that overlaps [first, last]."""
     begin = first.year * 12 + first.month - 1
     for number in range(begin - begin % months, last.year * 12 + last.month, months):
         yield date(number // 12, number % 12 + 1, 1)

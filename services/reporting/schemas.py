@@ -1,4 +1,4 @@
-"""Reports as requests ask for them and answers show them."""
+"""The query parameters and response models of reports."""
 
 from typing import Annotated, NotRequired, get_args
 
@@ -14,7 +14,7 @@ from services.tracking.schemas.ranges import FilterQuery, RangeQuery
 from services.tracking.schemas.timer import TIMER_EXAMPLE, TimerRead
 
 _GROUPS: tuple[GroupBy, ...] = get_args(GroupBy)
-_WAYS: tuple[RoundingMode, ...] = get_args(RoundingMode)
+_MODES: tuple[RoundingMode, ...] = get_args(RoundingMode)
 _MAX_GROUPS = 2
 _MAX_MINUTES = 1440
 
@@ -24,22 +24,22 @@ def _groups(value: object) -> object:
         return value
     groups = tuple(value.split(","))
     if any(group not in _GROUPS for group in groups):
-        raise ValueError(f"is not one of {', '.join(_GROUPS)}, or two of them with a comma between")
+        raise ValueError(f"is not one of {', '.join(_GROUPS)}, or two of them separated by a comma")
     if len(groups) > _MAX_GROUPS:
-        raise ValueError("names more than two")
+        raise ValueError("has more than two keys")
     if len(set(groups)) < len(groups):
-        raise ValueError("names the same twice")
+        raise ValueError("has the same key twice")
     return groups
 
 
 def _rounding(value: object) -> object:
     if not isinstance(value, str):
         return value
-    way, _, minutes = value.partition(":")
-    whole = minutes.isascii() and minutes.isdigit() and len(minutes) <= len(str(_MAX_MINUTES))
-    if way not in _WAYS or not whole or not 1 <= int(minutes) <= _MAX_MINUTES:
-        raise ValueError(f"is not up, nearest or down, a colon, and 1 to {_MAX_MINUTES} minutes, such as up:15")
-    return Rounding(way, int(minutes))
+    mode, _, minutes = value.partition(":")
+    is_number = minutes.isascii() and minutes.isdigit() and len(minutes) <= len(str(_MAX_MINUTES))
+    if mode not in _MODES or not is_number or not 1 <= int(minutes) <= _MAX_MINUTES:
+        raise ValueError(f"is not up, nearest or down, a colon, and 1 to {_MAX_MINUTES} minutes (example: up:15)")
+    return Rounding(mode, int(minutes))
 
 
 Groups = Annotated[
@@ -59,7 +59,7 @@ _WEEK_START = "First day of the week: 0 (Monday) to 6 (Sunday). Default: the use
 
 
 class SummaryQuery(RangeQuery):
-    """What is added up, over which time, by which rows."""
+    """The entries, the time range and the groups of a summary."""
 
     group_by: Groups = Field(
         default=("day",),
@@ -80,14 +80,14 @@ class SummaryQuery(RangeQuery):
 
 
 class TimesheetQuery(FilterQuery):
-    """Which week, and what is added up of it."""
+    """The week and the entries of a timesheet."""
 
     date: Day | None = Field(default=None, description="A day of the week. Default: today.")
     week_start: FirstDayOfWeek | None = Field(default=None, description=_WEEK_START)
 
 
 class TodayQuery(BaseModel):
-    """Whose day it is."""
+    """The time zone of the day."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -170,12 +170,12 @@ class AmountRead(TypedDict):
     amount: int
 
 
-Stretch = TypedDict("Stretch", {"from": Timestamp, "to": Timestamp})
-"""Instants, the second of which is not part of it."""
+TimeRangeRead = TypedDict("TimeRangeRead", {"from": Timestamp, "to": Timestamp})
+"""A half-open time range [from, to)."""
 
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_SLICE_EXAMPLE]}))
-class ReportSlice(Stretch):
+class ReportSlice(TimeRangeRead):
     """A part of a time entry, clipped to the range of the report and to one day."""
 
     task_id: Id
@@ -206,7 +206,7 @@ class SummaryRow(ReportRow):
 
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_SUMMARY_EXAMPLE]}))
-class SummaryRead(Stretch):
+class SummaryRead(TimeRangeRead):
     """Totals of tracked time."""
 
     timezone: str

@@ -1,7 +1,6 @@
-"""Adding up time by rows: pure arithmetic on whole seconds, without a clock, a database or a loop of events.
+"""The totals of a report: pure arithmetic on whole seconds, without clock, database or event loop.
 
-The longer pieces of work are generators that pause now and then, so that whoever runs them can do
-something else in between.
+Long computations are generators. They yield at regular intervals, so that the caller can run other tasks.
 """
 
 from collections.abc import Generator, Iterable, Iterator
@@ -17,33 +16,33 @@ from services.common.calendar_days import LocalDays
 from services.common.rounding import Rounding, RoundingScope, amount_from_rate_seconds
 from services.reporting.clock_hours import LocalHours
 from services.reporting.row_keys import (
-    HOURS,
-    PERIODS,
-    TIMES,
+    HOUR_KEYS,
+    PERIOD_KEYS,
+    TIME_KEYS,
     GroupBy,
     Key,
     TrackedEntry,
     TrackedTask,
+    day_key_function,
     days_for_keys,
-    key_of_day,
-    keys_by,
-    label_of,
+    row_key_function,
+    row_label,
 )
 from services.reporting.schemas import AmountRead, ReportSlice, SummaryRow
 
 MAX_ROWS = 50_000
 MAX_SLICES = 20_000
 MAX_FILLED_ROWS = 5_000
-PAUSE = 250
-"""How many slices or rows are worked on between two pauses: a millisecond's work or two."""
+PAUSE_INTERVAL = 250
+"""Slices or rows to process between two pauses: one or two milliseconds of work."""
 
 T = TypeVar("T")
-InPieces = Generator[None, None, T]
+PausableWork = Generator[None, None, T]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is to be added up: [since, until) in whole seconds since 1970, and what the rows are."""
+    """The parameters of a report. The range [since, until) is in whole seconds since 1970."""
 
     since: int
     until: int
@@ -57,19 +56,19 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Sum:
-    """What something adds up to; the amounts by currency."""
+class Total:
+    """A total of time in seconds, raw and rounded, and of amounts by currency in minor units."""
 
     seconds: int
     rounded: int
     amounts: dict[str, int]
 
 
-NOTHING = Sum(0, 0, {})
+ZERO = Total(0, 0, {})
 
 
 class Slice(NamedTuple):
-    """A part of an entry within one day, [begin, end), and within one hour of the clock where rows are hours."""
+    """A part [begin, end) of an entry within one day, and within one local hour when grouped by hour."""
 
     day: date
     hour: int
@@ -78,7 +77,10 @@ class Slice(NamedTuple):
 
 
 class _Part:
-    """Time that is rounded as one. `weight` is its seconds, or those of its slices, each rounded; money goes by it."""
+    """Time that is rounded as a unit.
+
+    `weight` is the sum of its slices in seconds, each rounded when the scope is 'entry'. Amounts follow the weight.
+    """
 
     __slots__ = ("money", "seconds", "weight")
 
@@ -88,14 +90,14 @@ class _Part:
         self.money: dict[str, int] = {}
 
     def add_money(self, currency: str, rate_seconds: int) -> None:
-        """Adds what time costs: its weight times the price of an hour."""
+        """Add an amount, given as weight times hourly rate."""
         self.money[currency] = self.money.get(currency, 0) + rate_seconds
 
 
 class _Row:
-    """A row that is being added up. Its parts are exact, so that its sum does not depend on the rows inside it."""
+    """A row during the computation. Its parts are exact, so its total does not depend on its subgroups."""
 
-    __slots__ = ("added", "entries", "key", "label", "last_entry", "parts", "rows", "slices")
+    __slots__ = ("entries", "key", "label", "last_entry", "parts", "rows", "slices", "total")
 
     def __init__(self, key: Key, label: str) -> None:
         self.key = key
@@ -105,13 +107,13 @@ class _Row:
         self.parts: dict[date | None, _Part] = {}
         self.rows: dict[Key, _Row] = {}
         self.slices: list[tuple[int, int, str, str]] = []
-        self.added = NOTHING
+        self.total = ZERO
 
 
-class ReportSums:
-    """Adds entries up, task by task. What it keeps grows with the rows, not with the entries.
+class ReportTotals:
+    """Adds up entries, task by task. Memory grows with the number of rows, not of entries.
 
-    `tasks` are those that rows are about.
+    `tasks` are the tasks of the rows, by id, when a report is grouped by task.
     """
 
     def __init__(self, plan: Plan, days: LocalDays | None = None) -> None:
@@ -119,18 +121,18 @@ class ReportSums:
         self.days = days or LocalDays(plan.zone)
         self.tasks: dict[str, TrackedTask] = {}
         self._hours = LocalHours(self.days)
-        self._keys = [keys_by(group, week_start=plan.week_start) for group in plan.groups]
-        self._lens = plan.rounding.apply if plan.rounding is not None and plan.scope == "entry" else None
-        self._day_by_day = plan.scope == "day"
-        # Whether a row is merged from those inside it: rows of tags overlap, hours are slices that round by themselves.
+        self._keys = [row_key_function(group, week_start=plan.week_start) for group in plan.groups]
+        self._round_slice = plan.rounding.apply if plan.rounding is not None and plan.scope == "entry" else None
+        self._rounds_days = plan.scope == "day"
+        # Whether a row is the sum of its subgroups. Tags overlap, and hours split slices that are rounded as a whole.
         self._merges = [group not in {"tag", "hour"} for group in plan.groups] + [False]
         self._root = _Row(None, "")
         self._entries = self._rows = self._slices = self._work = self._paused_at = 0
 
-    def add(self, task: TrackedTask, entries: Iterable[TrackedEntry]) -> InPieces[None]:
-        """Adds the entries of a task, each clipped to the time of the report and cut at its midnights.
+    def add(self, task: TrackedTask, entries: Iterable[TrackedEntry]) -> PausableWork[None]:
+        """Add the entries of a task, each clipped to the range of the report and split at midnight.
 
-        Raises ValidationError when there are more rows, or slices to be shown, than an answer holds.
+        Raises ValidationError when the report has too many rows or listed slices.
         """
         since, until = self.plan.since, self.plan.until
         for entry in entries:
@@ -140,83 +142,83 @@ class ReportSums:
                 continue
             self._entries += 1
             for day, part_begin, part_end in self.days.split_at_midnight(begin, end):
-                self._put_into(self._root, 0, task, entry, Slice(day, 0, part_begin, part_end))
+                self._add_slice(self._root, 0, task, entry, Slice(day, 0, part_begin, part_end))
                 if self._is_time_to_pause():
                     yield
 
-    def result(self) -> InPieces[tuple[Sum, list[SummaryRow]]]:
-        """What everything adds up to, and the rows; for when all is added.
+    def result(self) -> PausableWork[tuple[Total, list[SummaryRow]]]:
+        """Return the grand total and the rows. Call it once, after all entries were added.
 
-        The sum of everything is computed from exact parts, not from the rows as they are shown: it
-        is the same whatever the rows are about. So is the sum of a row that holds others.
+        The grand total is computed from exact parts, not from the rounded rows, so it does not depend on the
+        grouping. The same holds for the total of a row with subgroups.
         """
-        if self.plan.fill and self.plan.groups[0] in TIMES:
+        if self.plan.fill and self.plan.groups[0] in TIME_KEYS:
             yield from self._fill()
-        added = yield from self._reckon(self._root, 0)
+        total = yield from self._compute_total(self._root, 0)
         two_levels = len(self.plan.groups) > 1
         rows: list[SummaryRow] = []
-        for row in self._in_order(self._root, 0):
+        for row in self._sorted_rows(self._root, 0):
             read = yield from self._read(row, innermost=not two_levels)
             if two_levels:
                 read["rows"] = []
-                for inner in self._in_order(row, 1):
+                for inner in self._sorted_rows(row, 1):
                     read["rows"].append((yield from self._read(inner, innermost=True)))
             rows.append(read)
-        return added, rows
+        return total, rows
 
-    def _put_into(self, row: _Row, level: int, task: TrackedTask, entry: TrackedEntry, part: Slice) -> None:
-        """Puts a slice of an entry into a row, and into the rows inside it, which are of this level."""
+    def _add_slice(self, row: _Row, level: int, task: TrackedTask, entry: TrackedEntry, part: Slice) -> None:
+        """Add a slice of an entry to a row, and to its subgroups, which are at this level."""
         self._work += 1
         if row.last_entry != self._entries:
             row.last_entry = self._entries
             row.entries += 1
         if not self._merges[level]:
-            self._add_up(row, entry, part)
+            self._add_to_part(row, entry, part)
         if level == len(self._keys):
             if self.plan.explain:
-                self._show(row, (part.begin, part.end, task.id, str(entry.id)))
+                self._list_slice(row, (part.begin, part.end, task.id, str(entry.id)))
             return
         by_hour = self.plan.groups[level] == "hour"
-        for piece in self._cut_at_hours(part) if by_hour else (part,):
+        for piece in self._split_at_hours(part) if by_hour else (part,):
             for key in self._keys[level](task, entry, piece.day, piece.hour):
                 inner = row.rows.get(key) or self._new_row(row, key, level, task)
-                self._put_into(inner, level + 1, task, entry, piece)
+                self._add_slice(inner, level + 1, task, entry, piece)
 
-    def _cut_at_hours(self, whole: Slice) -> Iterator[Slice]:
-        for hour, begin, end in self._hours.cut(whole.day, whole.begin, whole.end):
-            yield Slice(whole.day, hour, begin, end)
+    def _split_at_hours(self, part: Slice) -> Iterator[Slice]:
+        for hour, begin, end in self._hours.split_at_hours(part.day, part.begin, part.end):
+            yield Slice(part.day, hour, begin, end)
 
-    def _new_row(self, above: _Row, key: Key, level: int, task: TrackedTask) -> _Row:
+    def _new_row(self, parent: _Row, key: Key, level: int, task: TrackedTask) -> _Row:
         self._rows += 1
         if self._rows > MAX_ROWS:
-            raise _too_much(f"makes more than {MAX_ROWS:,} rows", "group_by")
+            raise _too_large(f"results in more than {MAX_ROWS:,} rows", "group_by")
         if self.plan.groups[level] == "task":
             self.tasks[task.id] = task
-        row = above.rows[key] = _Row(key, label_of(self.plan.groups[level], key, task))
+        row = parent.rows[key] = _Row(key, row_label(self.plan.groups[level], key, task))
         return row
 
-    def _add_up(self, row: _Row, entry: TrackedEntry, piece: Slice) -> None:
-        together = piece.day if self._day_by_day else None
-        part = row.parts.get(together)
+    def _add_to_part(self, row: _Row, entry: TrackedEntry, piece: Slice) -> None:
+        rounding_key = piece.day if self._rounds_days else None
+        part = row.parts.get(rounding_key)
         if part is None:
-            part = row.parts[together] = _Part()
+            part = row.parts[rounding_key] = _Part()
         seconds = piece.end - piece.begin
-        weight = seconds if self._lens is None else self._lens(seconds)
+        weight = seconds if self._round_slice is None else self._round_slice(seconds)
         part.seconds += seconds
         part.weight += weight
         if entry.currency is not None:
             part.add_money(entry.currency, weight * entry.amount)
 
-    def _show(self, row: _Row, piece: tuple[int, int, str, str]) -> None:
+    def _list_slice(self, row: _Row, piece: tuple[int, int, str, str]) -> None:
         self._slices += 1
         if self._slices > MAX_SLICES:
-            raise _too_much(f"shows more than {MAX_SLICES:,} slices", "explain")
+            raise _too_large(f"results in more than {MAX_SLICES:,} slices", "explain")
         row.slices.append(piece)
 
-    def _reckon(self, row: _Row, level: int) -> InPieces[Sum]:
-        """Adds up the parts of the row and of each row inside it; money is rounded here, once a row."""
+    def _compute_total(self, row: _Row, level: int) -> PausableWork[Total]:
+        """Compute the totals of the row and its subgroups. Amounts are rounded here, once per row."""
         for inner in row.rows.values():
-            yield from self._reckon(inner, level + 1)
+            yield from self._compute_total(inner, level + 1)
             if self._merges[level]:
                 yield from self._merge(row, inner)
             inner.parts.clear()
@@ -231,34 +233,34 @@ class ReportSums:
                 money[currency] = money.get(currency, 0) + share
             if self._is_time_to_pause(1):
                 yield
-        row.added = Sum(
+        row.total = Total(
             seconds,
             rounded,
             {currency: amount_from_rate_seconds(rate_seconds) for currency, rate_seconds in money.items()},
         )
-        return row.added
+        return row.total
 
-    def _merge(self, row: _Row, inner: _Row) -> InPieces[None]:
-        """Adds the exact parts of a row to those of the row that holds it."""
-        for together, part in inner.parts.items():
-            whole = row.parts.get(together)
-            if whole is None:
-                whole = row.parts[together] = _Part()
-            whole.seconds += part.seconds
-            whole.weight += part.weight
+    def _merge(self, row: _Row, inner: _Row) -> PausableWork[None]:
+        """Add the exact parts of a subgroup to those of its row."""
+        for rounding_key, part in inner.parts.items():
+            merged = row.parts.get(rounding_key)
+            if merged is None:
+                merged = row.parts[rounding_key] = _Part()
+            merged.seconds += part.seconds
+            merged.weight += part.weight
             for currency, amount in part.money.items():
-                whole.add_money(currency, amount)
+                merged.add_money(currency, amount)
             if self._is_time_to_pause(1):
                 yield
 
-    def _read(self, row: _Row, *, innermost: bool) -> InPieces[SummaryRow]:
+    def _read(self, row: _Row, *, innermost: bool) -> PausableWork[SummaryRow]:
         read: SummaryRow = {
             "key": row.key,
             "label": row.label,
-            "seconds": row.added.seconds,
-            "rounded_seconds": row.added.rounded,
+            "seconds": row.total.seconds,
+            "rounded_seconds": row.total.rounded,
             "entry_count": row.entries,
-            "amounts": read_amounts(row.added),
+            "amounts": read_amounts(row.total),
         }
         if self._is_time_to_pause(1):
             yield
@@ -270,61 +272,61 @@ class ReportSums:
                     yield
         return read
 
-    def _in_order(self, above: _Row, level: int) -> list[_Row]:
-        """Times ascend by key; all else descends by seconds, equal ones by label and key."""
-        if self.plan.groups[level] in TIMES:
-            return sorted(above.rows.values(), key=lambda row: row.key or "")
-        return sorted(above.rows.values(), key=lambda row: (-row.added.seconds, row.label, row.key or ""))
+    def _sorted_rows(self, parent: _Row, level: int) -> list[_Row]:
+        """Sort groups by time by key, all others by descending seconds, then by label and key."""
+        if self.plan.groups[level] in TIME_KEYS:
+            return sorted(parent.rows.values(), key=lambda row: row.key or "")
+        return sorted(parent.rows.values(), key=lambda row: (-row.total.seconds, row.label, row.key or ""))
 
-    def _fill(self) -> InPieces[None]:
-        """Makes the rows of the times in which nothing was tracked. Raises ValidationError for too many."""
+    def _fill(self) -> PausableWork[None]:
+        """Add the rows of periods without tracked time. Raises ValidationError when there are too many."""
         group = self.plan.groups[0]
         for number, key in enumerate(self._keys_to_fill(group)):
             if number >= MAX_FILLED_ROWS:
-                raise _too_much(f"makes more than {MAX_FILLED_ROWS:,} rows", "fill")
+                raise _too_large(f"results in more than {MAX_FILLED_ROWS:,} rows", "fill")
             if key is not None and key not in self._root.rows:
-                self._root.rows[key] = _Row(key, label_of(group, key))
+                self._root.rows[key] = _Row(key, row_label(group, key))
             if self._is_time_to_pause(1):
                 yield
 
     def _keys_to_fill(self, group: GroupBy) -> Iterator[Key]:
-        """The keys of all rows of time within the report, and None for each date that the calendar has skipped."""
+        """Yield the keys of all periods in the report, and None for each date that the zone skipped."""
         if group == "hour":
-            yield from HOURS
+            yield from HOUR_KEYS
             return
-        key_of = key_of_day(group, week_start=self.plan.week_start)
+        key_of = day_key_function(group, week_start=self.plan.week_start)
         first, last = self.days.day_at(self.plan.since).date, self.days.day_at(self.plan.until - 1).date
         for day in days_for_keys(group, first, last):
-            stretch = self.days.day(day)
-            yield key_of(day) if group in PERIODS or stretch.begin < stretch.end else None
+            local_day = self.days.day(day)
+            yield key_of(day) if group in PERIOD_KEYS or local_day.begin < local_day.end else None
 
     def _is_time_to_pause(self, done: int = 0) -> bool:
-        """Whether enough was done since the last pause, `done` pieces of work included that were not yet counted."""
+        """Count `done` more pieces of work, and return whether it is time for a pause."""
         self._work += done
-        if self._work - self._paused_at < PAUSE:
+        if self._work - self._paused_at < PAUSE_INTERVAL:
             return False
         self._paused_at = self._work
         return True
 
 
-def read_amounts(added: Sum) -> list[AmountRead]:
-    """The amounts as an answer shows them, by currency; never one sum of two."""
-    return [{"currency": currency, "amount": amount} for currency, amount in sorted(added.amounts.items())]
+def read_amounts(total: Total) -> list[AmountRead]:
+    """Return the response models of the amounts, one per currency."""
+    return [{"currency": currency, "amount": amount} for currency, amount in sorted(total.amounts.items())]
 
 
-def overlap(begin: int, end: int, plan: Plan) -> int:
-    """How many seconds of [begin, end) are within the time of the report."""
+def overlap_seconds(begin: int, end: int, plan: Plan) -> int:
+    """Return how many seconds of [begin, end) are within the range of the report."""
     return max(0, min(end, plan.until) - max(begin, plan.since))
 
 
-def at_once(work: InPieces[T]) -> T:
-    """What the work answers, done without a pause."""
+def run_without_pauses(work: PausableWork[T]) -> T:
+    """Run the work to its end, and return its result."""
     while True:
         try:
             next(work)
-        except StopIteration as done:
-            answer: T = done.value
-            return answer
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
 
 
 def _read_slice(begin: int, end: int, task_id: str, entry_id: str) -> ReportSlice:
@@ -337,5 +339,5 @@ def _read_slice(begin: int, end: int, task_id: str, entry_id: str) -> ReportSlic
     }
 
 
-def _too_much(what: str, parameter: str) -> ValidationError:
-    return ValidationError(errors=(FieldError(f"{what}: ask for a shorter time", parameter=parameter),))
+def _too_large(problem: str, parameter: str) -> ValidationError:
+    return ValidationError(errors=(FieldError(f"{problem}: choose a shorter time range", parameter=parameter),))

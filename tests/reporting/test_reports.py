@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from bson import ObjectId
 
-from documents.reporting.entry_reader import read_ended
+from documents.reporting.entry_reader import read_ended_entries
 from documents.tracking.queries.entry_filter import EntryFilter
 from services.reporting.row_keys import GroupBy
 from services.reporting.summary import MAX_FILLED_ROWS
@@ -436,7 +436,9 @@ class TestATimerThatIsStoppedWhileAReportIsRead:
         await alice.stop()
         for but, ids in ((None, {kept["id"], seen["id"]}), (ObjectId(seen["id"]), {kept["id"]})):
             wanted = EntryFilter(task_id=ObjectId(task["id"]))
-            ended = read_ended(alice.user["_id"], wanted, but=but, of_task=("title",), of_entry=("id",))
+            ended = read_ended_entries(
+                alice.user["_id"], wanted, exclude_id=but, task_fields=("title",), entry_fields=("id",)
+            )
             (found,) = [row async for row in ended]
             assert {str(entry["id"]) for entry in found["entries"]} == ids
 
@@ -450,7 +452,7 @@ class TestManyTasks:
             str(row["_id"]): row["tracked_seconds"] for row in rows
         }
         wanted = EntryFilter()
-        ended = read_ended(alice.user["_id"], wanted, but=None, of_task=(), of_entry=())
+        ended = read_ended_entries(alice.user["_id"], wanted, exclude_id=None, task_fields=(), entry_fields=())
         assert (await anext(ended))["entries"]
         for row in rows:
             await database.tasks.update_one({"_id": row["_id"]}, {"$set": {"deleted_at": row["created_at"]}})

@@ -11,7 +11,7 @@ import yaml
 from services.common.calendar_days import start_of_day
 from services.reporting.row_keys import TrackedEntry, TrackedTask
 from services.reporting.schemas import SummaryQuery
-from services.reporting.summary import Plan, ReportSums, at_once, read_amounts
+from services.reporting.summary import Plan, ReportTotals, read_amounts, run_without_pauses
 
 # Every value is a text: 23:00:00 is a time of 23 hours here, not a number of YAML's.
 from tests import paths
@@ -82,11 +82,11 @@ def test_it_adds_up_to_what_was_reckoned_by_hand(case: Any) -> None:
         scope=query.rounding_scope,
         fill=query.fill,
     )
-    sums = ReportSums(plan)
+    sums = ReportTotals(plan)
     for line in case["entries"].splitlines():
         task, entry = tracked(line, zone)
-        at_once(sums.add(task, [entry]))
-    added, rows = at_once(sums.result())
+        run_without_pauses(sums.add(task, [entry]))
+    added, rows = run_without_pauses(sums.result())
     wanted = [line.split() for line in case["rows"].splitlines()]
     assert [
         [str(row["key"] or "null"), *said_of(row, words)] for row, (_, *words) in zip(rows, wanted, strict=True)

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from app.errors import ValidationError
 from services.common.calendar_days import LocalDays
 from services.common.rounding import Rounding
-from services.reporting.row_keys import TIMES, GroupBy, TrackedEntry, TrackedTask
+from services.reporting.row_keys import TIME_KEYS, GroupBy, TrackedEntry, TrackedTask
 from services.reporting.schemas import SummaryRow
-from services.reporting.summary import MAX_SLICES, Plan, ReportSums, Sum, at_once
+from services.reporting.summary import MAX_SLICES, Plan, ReportTotals, Total, run_without_pauses
 from tests.unit.test_calendar_days import changes
 
 HOUR = 3600
@@ -95,11 +95,11 @@ def plan_of(*groups: GroupBy, **fields: Any) -> Plan:
     return Plan(groups=groups, **{**weeks, **fields})
 
 
-def added_up(plan: Plan, tracked: Tracked) -> tuple[Sum, list[SummaryRow]]:
-    sums = ReportSums(plan)
+def added_up(plan: Plan, tracked: Tracked) -> tuple[Total, list[SummaryRow]]:
+    sums = ReportTotals(plan)
     for task, entry in tracked:
-        at_once(sums.add(task, [entry]))
-    return at_once(sums.result())
+        run_without_pauses(sums.add(task, [entry]))
+    return run_without_pauses(sums.result())
 
 
 def by_looking_at_a_clock(plan: Plan, begin: int, end: int) -> Counter[date]:
@@ -247,36 +247,36 @@ class TestTheRowsOfAReport:
         filled, all_rows = added_up(plan_of(group, until=until, fill=True), [(TASKS[0], entry)])
         assert filled == added
         assert [row for row in all_rows if row["seconds"]] == rows
-        assert (len(all_rows) > len(rows)) == (group in TIMES)
+        assert (len(all_rows) > len(rows)) == (group in TIME_KEYS)
 
 
 class TestALongReport:
     def test_pauses_so_that_others_have_their_turn(self) -> None:
-        sums = ReportSums(plan_of("task", "day", since=0))
+        sums = ReportTotals(plan_of("task", "day", since=0))
         year = TrackedEntry(0, 400 * 24 * HOUR)
         # Each of the 400 days is put into three rows: everything, the task and the day.
         assert len(list(sums.add(TASKS[0], [year] * 5))) == 5 * 400 * 3 // 252
         for number in range(1000):
-            at_once(sums.add(TrackedTask(str(number)), [TrackedEntry(0, 10)]))
+            run_without_pauses(sums.add(TrackedTask(str(number)), [TrackedEntry(0, 10)]))
         # There are 1,001 rows with 1,400 in them: all are added up, merged and read.
         assert len(list(sums.result())) >= (2402 + 2401 + 2401) // 250
 
     def test_that_would_show_too_many_slices_is_refused(self) -> None:
-        sums = ReportSums(plan_of("day", "tag", explain=True))
+        sums = ReportTotals(plan_of("day", "tag", explain=True))
         entry = TrackedEntry(sums.plan.since, sums.plan.since + 1, tags=("a", "b"))
-        at_once(sums.add(TASKS[1], [entry] * (MAX_SLICES // 2)))
+        run_without_pauses(sums.add(TASKS[1], [entry] * (MAX_SLICES // 2)))
         with pytest.raises(ValidationError) as refused:
-            at_once(sums.add(TASKS[1], [entry]))
+            run_without_pauses(sums.add(TASKS[1], [entry]))
         assert [wrong.parameter for wrong in refused.value.errors] == ["explain"]
 
     def test_that_would_have_too_many_rows_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("services.reporting.summary.MAX_ROWS", 2)
-        sums = ReportSums(plan_of("task"))
+        sums = ReportTotals(plan_of("task"))
         entry = TrackedEntry(sums.plan.since, sums.plan.since + 1)
         for task in TASKS[:2]:
-            at_once(sums.add(task, [entry]))
+            run_without_pauses(sums.add(task, [entry]))
         with pytest.raises(ValidationError) as refused:
-            at_once(sums.add(TASKS[2], [entry]))
+            run_without_pauses(sums.add(TASKS[2], [entry]))
         assert [wrong.parameter for wrong in refused.value.errors] == ["group_by"]
 
 

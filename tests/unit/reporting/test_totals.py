@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.common.rounding import Rounding
 from services.reporting.row_keys import GroupBy, TrackedEntry
-from services.reporting.summary import Plan, Sum
+from services.reporting.summary import Plan, Total
 from tests.unit.reporting.test_summary import (
     ALL_GROUPS,
     HOUR,
@@ -48,7 +48,7 @@ anything = st.one_of(entries_of_all_kinds(), busy_weeks())
 groupings = st.lists(st.sampled_from(ALL_GROUPS), min_size=1, max_size=2, unique=True)
 
 
-def by_exact_arithmetic(plan: Plan, tracked: Tracked) -> Sum:
+def by_exact_arithmetic(plan: Plan, tracked: Tracked) -> Total:
     """The totals, computed from the entries alone: first the time that is rounded as one, then money, rounded once."""
     together: dict[object, list[tuple[int, int, str | None]]] = defaultdict(list)
     number = 0
@@ -68,7 +68,7 @@ def by_exact_arithmetic(plan: Plan, tracked: Tracked) -> Sum:
         for seconds, price, currency in parts:
             if currency is not None:
                 money[currency] += Fraction(price * seconds * billed, 3600 * tracked_seconds)
-    return Sum(total, billed_total, {currency: round(amount) for currency, amount in money.items()})
+    return Total(total, billed_total, {currency: round(amount) for currency, amount in money.items()})
 
 
 def seconds_by_day(plan: Plan, begin: int, end: int) -> Iterator[tuple[date, int]]:
@@ -100,7 +100,7 @@ class TestTheTotalsOfAReport:
         plan = plan_of(*groups, rounding=rounding, scope=scope)
         added, _ = added_up(plan, tracked)
         wanted = by_exact_arithmetic(plan, tracked)
-        assert added == Sum(wanted.seconds, wanted.rounded, {**dict.fromkeys(added.amounts, 0), **wanted.amounts})
+        assert added == Total(wanted.seconds, wanted.rounded, {**dict.fromkeys(added.amounts, 0), **wanted.amounts})
 
     @examples(max_examples=60, deadline=None)
     @given(anything, roundings, scopes)
