@@ -83,7 +83,7 @@ class ResponseRecorder:
     def attach(self, client: Client) -> Client:
         """Record the responses to this client."""
         client.event_hooks = {"response": [self._record]}
-        client.headers["User-Agent"] = "Somebody"
+        client.headers["User-Agent"] = "Client"
         return client
 
 
@@ -149,7 +149,7 @@ def forged_tokens(settings: Settings, client: Client) -> list[str]:
 
 async def tokens_of_deleted_account(make_user: MakeUser) -> list[str]:
     """Return tokens of a deleted account: of its session, an API token, and a revoked API token."""
-    client = await make_user("gone@example.com")
+    client = await make_user("deleted@example.com")
     revoked = await create_token(client, *sorted(SCOPES))
     (listed,) = (await client.get("/auth/api-tokens")).json()["items"]
     assert (await client.delete(f"/auth/api-tokens/{listed['id']}")).status_code == 204
@@ -162,8 +162,8 @@ async def tokens_of_deleted_account(make_user: MakeUser) -> list[str]:
 
 def operations_in_table_order(app: FastAPI) -> list[Operation]:
     """Return the operations in the order of the rows."""
-    found = {operation.id: operation for operation in operations(app)}
-    return [found[name] for name in ROWS]
+    by_id = {operation.id: operation for operation in operations(app)}
+    return [by_id[name] for name in ROWS]
 
 
 async def send_all_requests(client: Client, app: FastAPI, names: Json, *, column: str, make_user: MakeUser) -> None:
@@ -255,11 +255,11 @@ def assert_no_response_contains(recorder: ResponseRecorder, words: tuple[bytes, 
 
 class TestAccessMatrix:
     def test_table_has_a_row_for_every_operation(self, app: FastAPI) -> None:
-        found = {operation.id: operation for operation in operations(app)}
-        assert set(ROWS) == set(found)
-        assert set(REQUESTS) | set(OTHER_USER_REQUESTS) <= set(found)
+        by_id = {operation.id: operation for operation in operations(app)}
+        assert set(ROWS) == set(by_id)
+        assert set(REQUESTS) | set(OTHER_USER_REQUESTS) <= set(by_id)
         assert {name: row["scope"] for name, row in ROWS.items()} == {
-            name: operation.scope for name, operation in found.items()
+            name: operation.scope for name, operation in by_id.items()
         }
 
     async def test_requests_without_access_are_refused_before_they_are_read(

@@ -14,14 +14,14 @@ from tests.support.http import API, Client, Json, problem
 JSON = {"Content-Type": "application/json"}
 
 
-def with_bodies(app: FastAPI) -> list[tuple[str, str, str, str]]:
+def operations_with_bodies(app: FastAPI) -> list[tuple[str, str, str, str]]:
     """Return the operations with a body: id, method, path, media type."""
     paths = app.openapi()["paths"]
     return [
-        (said["operationId"], method, path, next(iter(said["requestBody"]["content"])))
+        (operation["operationId"], method, path, next(iter(operation["requestBody"]["content"])))
         for path, methods in paths.items()
-        for method, said in methods.items()
-        if "requestBody" in said
+        for method, operation in methods.items()
+        if "requestBody" in operation
     ]
 
 
@@ -41,9 +41,9 @@ class TestContentEncoding:
     ) -> None:
         names = await create_one_of_each(alice, "word")
         before = await stored_documents(database)
-        found = with_bodies(app)
-        assert len(found) >= 25
-        for operation_id, method, path, media_type in found:
+        with_body = operations_with_bodies(app)
+        assert len(with_body) >= 25
+        for operation_id, method, path, media_type in with_body:
             headers = {"Content-Type": media_type, "Content-Encoding": "gzip"}
             response = await alice.request(
                 method,
@@ -59,8 +59,8 @@ class TestContentEncoding:
     async def test_401_and_403_come_first(self, anonymous: Client, alice: Client) -> None:
         headers = {**JSON, "Content-Encoding": "gzip"}
         problem(await anonymous.post("/tasks", content=b"x", headers=headers), 401, "not_authenticated")
-        made = await alice.post("/auth/api-tokens", json={"name": "x", "scopes": ["read"]})
-        headers["Authorization"] = f"Bearer {made.json()['token']}"
+        created = await alice.post("/auth/api-tokens", json={"name": "x", "scopes": ["read"]})
+        headers["Authorization"] = f"Bearer {created.json()['token']}"
         problem(await anonymous.post("/tasks", content=b"x", headers=headers), 403, "insufficient_scope")
 
     @pytest.mark.parametrize("coding", ["identity", "Identity", ""])
@@ -84,7 +84,7 @@ class TestMergePatch:
     async def test_every_patch_accepts_the_media_type(self, app: FastAPI, alice: Client) -> None:
         names = await create_one_of_each(alice, "word")
         await alice.start({"id": names["task_id"]})
-        changes = [found for found in with_bodies(app) if found[1] == "patch"]
+        changes = [operation for operation in operations_with_bodies(app) if operation[1] == "patch"]
         assert len(changes) >= 5
         for operation_id, _, path, _ in changes:
             sent: Json = fill_placeholders(REQUESTS[operation_id], names)
@@ -114,45 +114,45 @@ def booleans(app: FastAPI) -> list[tuple[str, str, str]]:
 class TestBooleans:
     async def test_query_parameter_is_true_or_false_in_any_case(self, app: FastAPI, alice: Client) -> None:
         names = await create_one_of_each(alice, "word")
-        found = booleans(app)
-        assert len(found) >= 15
+        flags = booleans(app)
+        assert len(flags) >= 15
         methods = {operation.id: operation.method for operation in operations(app)}
-        for operation_id, path, name in found:
+        for operation_id, path, name in flags:
             sent: Json = fill_placeholders(REQUESTS.get(operation_id, {}), names)
-            answers = {}
-            for said in ("true", "True", "TRUE", "false", "False", "FALSE", "1", "0", "yes", "", "t", " true"):
-                asked: Any = {**sent, "params": {**sent.get("params", {}), name: said}}
+            statuses = {}
+            for value in ("true", "True", "TRUE", "false", "False", "FALSE", "1", "0", "yes", "", "t", " true"):
+                arguments: Any = {**sent, "params": {**sent.get("params", {}), name: value}}
                 address = alice.base_url.join(path.format_map(names))
-                answers[said] = (await alice.request(methods[operation_id], address, **asked)).status_code
-            understood = {answers.pop(said) for said in ("true", "True", "TRUE", "false", "False", "FALSE")}
-            assert understood <= {200, 201, 202}, (operation_id, name)
-            assert set(answers.values()) == {422}, (operation_id, name)
+                statuses[value] = (await alice.request(methods[operation_id], address, **arguments)).status_code
+            valid = {statuses.pop(value) for value in ("true", "True", "TRUE", "false", "False", "FALSE")}
+            assert valid <= {200, 201, 202}, (operation_id, name)
+            assert set(statuses.values()) == {422}, (operation_id, name)
 
     async def test_case_does_not_change_the_meaning(self, alice: Client) -> None:
         task = await alice.make_task()
         await alice.delete(f"/tasks/{task['id']}")
-        assert [len((await alice.list(deleted=said))["items"]) for said in ("True", "FALSE")] == [1, 0]
+        assert [len((await alice.list(deleted=value))["items"]) for value in ("True", "FALSE")] == [1, 0]
 
-    @pytest.mark.parametrize(("said", "made"), [("True", 0), ("FALSE", 1), ("False", 1)])
-    async def test_case_does_not_change_the_meaning_in_a_form(self, alice: Client, said: str, made: int) -> None:
-        await alice.read_in("2026-11-02 09:00,2026-11-02 10:00,Mail", dry_run=said, strict="True")
-        assert len((await alice.list())["items"]) == made
+    @pytest.mark.parametrize(("value", "task_count"), [("True", 0), ("FALSE", 1), ("False", 1)])
+    async def test_case_does_not_change_the_meaning_in_a_form(self, alice: Client, value: str, task_count: int) -> None:
+        await alice.read_in("2026-11-02 09:00,2026-11-02 10:00,Mail", dry_run=value, strict="True")
+        assert len((await alice.list())["items"]) == task_count
 
     async def test_form_field_is_true_or_false_in_any_case(self, app: FastAPI, alice: Client) -> None:
         (shape,) = (
-            next(iter(said["requestBody"]["content"].values()))["schema"]["$ref"].rpartition("/")[2]
-            for said in app.openapi()["paths"][f"{API}/imports"].values()
-            if "requestBody" in said
+            next(iter(operation["requestBody"]["content"].values()))["schema"]["$ref"].rpartition("/")[2]
+            for operation in app.openapi()["paths"][f"{API}/imports"].values()
+            if "requestBody" in operation
         )
         fields = app.openapi()["components"]["schemas"][shape]["properties"]
-        found = [name for name, said in fields.items() if said.get("type") == "boolean"]
-        assert set(found) >= {"dry_run", "strict"}
+        flags = [name for name, schema in fields.items() if schema.get("type") == "boolean"]
+        assert set(flags) >= {"dry_run", "strict"}
         file = {"file": ("x.csv", b"Start,End,Task\n2026-11-02 09:00,2026-11-02 10:00,Mail")}
-        for name in found:
-            for said in ("True", "FALSE", "false", "yes", "1"):
-                form = {"format": "csv", "timezone": "UTC", "dry_run": "True", name: said}
+        for name in flags:
+            for value in ("True", "FALSE", "false", "yes", "1"):
+                form = {"format": "csv", "timezone": "UTC", "dry_run": "True", name: value}
                 response = await alice.post("/imports", data=form, files=file)
-                assert response.is_success == (said.lower() in {"true", "false"}), (name, said, response.text)
+                assert response.is_success == (value.lower() in {"true", "false"}), (name, value, response.text)
 
     async def test_json_field_is_a_json_boolean(self, alice: Client) -> None:
         for wrong in ("true", "True", 1, 0, "false"):

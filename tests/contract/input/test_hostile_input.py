@@ -45,8 +45,10 @@ class TestQueryOperators:
         for operation in operations(app):
             if operation.scope == "open":
                 continue
-            said = app.openapi()["paths"][operation.path][operation.method.lower()]
-            known = [said["name"] for said in said.get("parameters", []) if said["in"] == "query"]
+            operation_object = app.openapi()["paths"][operation.path][operation.method.lower()]
+            known = [
+                parameter["name"] for parameter in operation_object.get("parameters", []) if parameter["in"] == "query"
+            ]
             for name in known or ["q"]:
                 sent = {f"{name}{operator}": "x" for operator in OPERATORS}
                 response = await send_request(alice, operation, resources.ids, {"params": sent})
@@ -69,10 +71,10 @@ class TestQueryOperators:
         for field in ("op", "task_id", "body"):
             operation = {"op": "update", "task_id": task["id"], "body": {"title": "x"}, field: {"$gt": ""}}
             response = await alice.post("/tasks/bulk", json={"operations": [operation]})
-            found = (
+            errors = (
                 response.json()["results"][0]["problem"]["errors"] if response.is_success else response.json()["errors"]
             )
-            assert found[0]["pointer"].startswith(f"#/operations/0/{field}"), response.text
+            assert errors[0]["pointer"].startswith(f"#/operations/0/{field}"), response.text
         for body in ({"$set": {"title": "x"}}, {"user_id": "x"}, {"title": {"$gt": ""}}, {"time_entries.0.note": "x"}):
             operation = {"op": "update", "task_id": task["id"], "body": body}
             problem(
@@ -125,8 +127,8 @@ class TestQueryOperators:
                 if operation.id == "resume_timer":
                     continue  # two tasks were tracked last in the same second, so either may be resumed
                 if operation.scope not in {"open", "account"} and operation.method != "DELETE":
-                    answer = await send_request(client, operation, names, REQUESTS.get(operation.id, {}))
-                    assert answer.is_success, (operation.id, word, answer.text)
+                    response = await send_request(client, operation, names, REQUESTS.get(operation.id, {}))
+                    assert response.is_success, (operation.id, word, response.text)
             renamed = await client.post("/tags/rename", json={"from": word, "to": f"{word}!"})
             assert renamed.json()["tasks"] > 0
             user_id = client.user["_id"]
@@ -179,8 +181,8 @@ class TestRegularExpressionsInSearches:
         plain = await alice.make_task(title="plain aaa")
         await alice.write(plain, note="aaa")
         for pattern in patterns:
-            found = {task["title"] for task in (await alice.list(q=pattern))["items"]}
-            assert found == {f"x{other}y" for other in patterns if pattern in other}, pattern
+            titles = {task["title"] for task in (await alice.list(q=pattern))["items"]}
+            assert titles == {f"x{other}y" for other in patterns if pattern in other}, pattern
             entries = (await alice.get("/time-entries", params={"q": pattern})).json()["items"]
             assert {entry["task_id"] for entry in entries} == {
                 task["id"] for task in tasks[:3] if pattern in task["title"]
@@ -198,15 +200,15 @@ class TestRegularExpressionsInSearches:
                 assert parameters(await alice.get(path, params={"q": pattern})) == {"q"}
 
 
-def patterns() -> dict[re.Pattern[Any], str]:
+def compiled_patterns() -> dict[re.Pattern[Any], str]:
     """Return every compiled pattern of the service, with its name."""
-    found = {}
+    patterns = {}
     for package in (app_package, documents, services, routes):
         for module in walk_packages(package.__path__, f"{package.__name__}."):
             for name, value in vars(import_module(module.name)).items():
                 if isinstance(value, re.Pattern):
-                    found[value] = f"{module.name}.{name}"
-    return found
+                    patterns[value] = f"{module.name}.{name}"
+    return patterns
 
 
 PARTIAL_MATCHES = [
@@ -236,9 +238,9 @@ PARTIAL_MATCHES = [
 class TestPatternsOfTheService:
     def test_pattern_matches_in_linear_time(self) -> None:
         """With catastrophic backtracking this test would not end."""
-        found = patterns()
-        assert len(found) >= 15
-        for pattern in found:
+        patterns = compiled_patterns()
+        assert len(patterns) >= 15
+        for pattern in patterns:
             for part in PARTIAL_MATCHES:
                 text = part * (20_000 // len(part))
                 for whole in (text, text + "\0"):
@@ -250,8 +252,12 @@ class TestPatternsOfTheService:
     async def test_long_text_in_a_body_is_handled(self, app: FastAPI, alice: Client) -> None:
         resources = await Resources.create(alice)
         for operation_id, method, path, shape in json_bodies(app):
-            for field, said in shape["properties"].items():
-                if "string" not in str(said) or operation_id == "stop_timer" or said.get("type") in {"array", "object"}:
+            for field, schema in shape["properties"].items():
+                if (
+                    "string" not in str(schema)
+                    or operation_id == "stop_timer"
+                    or schema.get("type") in {"array", "object"}
+                ):
                     continue
                 raw = '"' + "1:" * 400_000 + '"'
                 response = await alice.request(

@@ -138,11 +138,11 @@ BODIES_OF_PARTS = {
 
 class TestTables:
     def test_every_field_of_every_body_is_listed(self, app: FastAPI) -> None:
-        found = {operation_id: set(shape["properties"]) for operation_id, _, _, shape in json_bodies(app)}
+        fields_by_operation = {operation_id: set(shape["properties"]) for operation_id, _, _, shape in json_bodies(app)}
         assert {name: set(kinds) for name, kinds in FIELDS.items()} == {
-            name: fields for name, fields in found.items() if name not in BODIES_OF_PARTS
+            name: fields for name, fields in fields_by_operation.items() if name not in BODIES_OF_PARTS
         }
-        assert found.keys() >= BODIES_OF_PARTS
+        assert fields_by_operation.keys() >= BODIES_OF_PARTS
 
 
 class TestInvalidValues:

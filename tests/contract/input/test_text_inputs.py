@@ -45,9 +45,9 @@ class TestNormalization:
         assert (await anonymous.post("/users", json=body)).status_code == 201
         names = ("users", "projects", "tasks", "api_tokens")
         rows = [row for name in names for row in await database[name].find({}).to_list(None)]
-        found = [text for text in texts_of(rows) if "\U0001f469" in text]
-        assert len(found) == 14
-        assert {text.strip() for text in found} == {STORED, STORED.lower(), STORED.lower() + " 2"}
+        texts = [text for text in texts_of(rows) if "\U0001f469" in text]
+        assert len(texts) == 14
+        assert {text.strip() for text in texts} == {STORED, STORED.lower(), STORED.lower() + " 2"}
 
     @pytest.mark.parametrize("form", ["NFC", "NFD"])
     async def test_text_is_found_in_nfc_and_nfd(self, alice: Client, form: Any) -> None:
@@ -56,8 +56,8 @@ class TestNormalization:
 
         task = await alice.make_task(title="Büro", tags=["grün"])
         await alice.write(task, note="Übergabe\nzwei")
-        assert [found["id"] for found in (await alice.list(q=typed("büro")))["items"]] == [task["id"]]
-        assert [found["id"] for found in (await alice.list(tag=typed("GRÜN")))["items"]] == [task["id"]]
+        assert [item["id"] for item in (await alice.list(q=typed("büro")))["items"]] == [task["id"]]
+        assert [item["id"] for item in (await alice.list(tag=typed("GRÜN")))["items"]] == [task["id"]]
         for query in ({"q": typed("übergabe\nzwei")}, {"tag": typed("Grün")}):
             assert len((await alice.get("/time-entries", params=query)).json()["items"]) == 1
         await alice.make_project(name="Büro")
@@ -84,9 +84,9 @@ class TestRefusedTexts:
     @pytest.mark.parametrize("wrong", ["a\x1bb", "a\x07b", "a\x7fb"])
     async def test_import_reports_the_row(self, alice: Client, wrong: str) -> None:
         hours = [f"2026-11-02 0{hour}:00,2026-11-02 0{hour}:30" for hour in (1, 2)]
-        made = await alice.read_in(f"{hours[0]},{wrong}", f"{hours[1]},fine")
-        assert (made["created"]["entries"], [error["row"] for error in made["errors"]]) == (1, [1])
-        assert made["errors"][0]["column"] == "Task"
+        batch = await alice.read_in(f"{hours[0]},{wrong}", f"{hours[1]},fine")
+        assert (batch["created"]["entries"], [error["row"] for error in batch["errors"]]) == (1, [1])
+        assert batch["errors"][0]["column"] == "Task"
         assert [task["title"] for task in (await alice.list())["items"]] == ["fine"]
 
     @pytest.mark.parametrize("wrong", ["a\x1bb", "a\nb", "\u200b", "a\u2028b", "\u202eb"])

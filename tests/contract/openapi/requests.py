@@ -45,15 +45,15 @@ async def send_project_requests(client: Client) -> None:
 async def send_import_requests(client: Client) -> None:
     line = "2026-11-02 09:00,2026-11-02 10:00,Mail"
     await client.read_in(line, dry_run="true")
-    made = await client.read_in(line, "nonsense,2026-11-02 11:00,Mail")
-    begun = await client.read_in("2026-11-02 11:00,2026-11-02 12:00,Mail", wait="false")
-    while (await client.get(f"{API}/imports/{begun['id']}")).json()["status"] == "running":
+    batch = await client.read_in(line, "nonsense,2026-11-02 11:00,Mail")
+    running = await client.read_in("2026-11-02 11:00,2026-11-02 12:00,Mail", wait="false")
+    while (await client.get(f"{API}/imports/{running['id']}")).json()["status"] == "running":
         continue
     await client.get(f"{API}/imports", params={"limit": 1})
-    at = f"{API}/imports/{made['id']}"
+    at = f"{API}/imports/{batch['id']}"
     for method in ("GET", "DELETE"):
         await client.request(method, at)
-        await client.request(method, at.replace(made["id"], "0" * 24))
+        await client.request(method, at.replace(batch["id"], "0" * 24))
 
 
 async def send_tag_requests(client: Client) -> None:
@@ -103,28 +103,28 @@ async def send_entry_writes(client: Client, entries: str, entry_id: str) -> None
     other = await client.make_task(title="Other")
     span = {"started_at": "2026-11-18T09:00:00Z", "duration_seconds": 60}
     stale, forbid = {"If-Match": '"99"'}, {"overlap": "forbid"}
-    made = (await client.post(entries, json=span, params={"overlap": "warn"})).json()
+    entry = (await client.post(entries, json=span, params={"overlap": "warn"})).json()
     await client.post(entries, json=span, params=forbid)
     await client.post(entries, json=span, headers=stale)
     await client.post(f"{API}/tasks/none/time-entries", json=span)
     await client.patch(f"{API}/timer", json={"started_at": span["started_at"]}, params=forbid)
     await client.post(entries, json={**span, "started_at": "9000-01-01T00:00:00Z"})
-    mine, running = f"{entries}/{made['id']}", f"{entries}/{entry_id}"
-    await client.patch(mine, json={"duration_seconds": 61})
-    await client.patch(mine, json={"started_at": "9000-01-01T00:00:00Z", "duration_seconds": 1})
-    for at, headers in ((running, {}), (mine, stale), (f"{entries}/none", {}), (mine, {})):
+    ended, running = f"{entries}/{entry['id']}", f"{entries}/{entry_id}"
+    await client.patch(ended, json={"duration_seconds": 61})
+    await client.patch(ended, json={"started_at": "9000-01-01T00:00:00Z", "duration_seconds": 1})
+    for at, headers in ((running, {}), (ended, stale), (f"{entries}/none", {}), (ended, {})):
         await client.patch(at, json={"note": "n"}, headers=headers)
         await client.post(f"{at}/split", json={"at": "2026-11-18T09:00:30Z"}, headers=headers)
         await client.post(f"{at}/move", json={"task_id": other["id"]}, headers=headers)
         here = at.replace(entries, f"{API}/tasks/{other['id']}/time-entries")
         await client.delete(at, headers=headers)
         await client.delete(here, headers=headers)
-    restore = f"{API}/time-entries/{made['id']}/restore"
+    restore = f"{API}/time-entries/{entry['id']}/restore"
     await client.post(restore, headers=stale)
     await client.post(entries, json=span)
     await client.post(restore, params=forbid)
     await client.post(restore, params={"overlap": "warn"})
-    await client.post(restore.replace(made["id"], "0" * 24))
+    await client.post(restore.replace(entry["id"], "0" * 24))
 
 
 async def send_timer_requests(client: Client) -> None:
@@ -183,20 +183,20 @@ async def send_session_requests(client: Client) -> dict[str, str]:
         for password in ("wrong", PASSWORD):
             body = {word: password} | ({"new_password": PASSWORD} if method == "POST" else {})
             await client.request(method, at, json=body, headers=bearer)
-    mine = f"{API}/auth/api-tokens"
-    made = {}
+    api_tokens = f"{API}/auth/api-tokens"
+    secrets = {}
     for scope in ("read", "write", "reports"):
-        token = (await client.post(mine, json={"name": scope, "scopes": [scope]})).json()
-        made[scope] = token["token"]
-    await client.get(mine, params={"limit": 1})
-    gone = (await client.post(mine, json={"name": "gone", "scopes": ["timer"]})).json()
+        token = (await client.post(api_tokens, json={"name": scope, "scopes": [scope]})).json()
+        secrets[scope] = token["token"]
+    await client.get(api_tokens, params={"limit": 1})
+    revoked = (await client.post(api_tokens, json={"name": "revoked", "scopes": ["timer"]})).json()
     for _ in range(2):
-        await client.delete(f"{mine}/{gone['id']}")
+        await client.delete(f"{api_tokens}/{revoked['id']}")
     await client.get(f"{API}/users/me/audit", params={"limit": 1})
     email = {"email": "ada@example.com", "current_password": PASSWORD}
     await client.patch(f"{API}/users/me", json=email)
     await client.patch(f"{API}/users/me", json={**email, "current_password": "wrong"})
-    return made
+    return secrets
 
 
 async def send_account_requests(client: Client) -> None:

@@ -49,13 +49,13 @@ class TestSecurity:
     def test_operations_with_scopes_accept_api_tokens(self, document: Json) -> None:
         session_only_tags = {"users", "auth"}
         for path, method, operation in operations(document):
-            place, (tag,), asked = f"{method} {path}", operation["tags"], operation["security"]
-            if not asked:
+            place, (tag,), security = f"{method} {path}", operation["tags"], operation["security"]
+            if not security:
                 continue
             if tag in session_only_tags:
-                assert asked == [{"Password": []}], place
+                assert security == [{"Password": []}], place
             else:
-                *sessions, token = asked
+                *sessions, token = security
                 assert token == {"Bearer": []}, place
                 scopes = [scope for scheme in sessions for scope in scheme["Password"]]
                 assert len(scopes) == len(sessions) >= 1, place

@@ -46,18 +46,18 @@ class TestOperations:
     def test_request_body_has_valid_examples(self, document: Json) -> None:
         for path, method, operation in operations(document):
             for content in operation.get("requestBody", {}).get("content", {}).values():
-                found = examples_of(document, content)
-                assert found, f"{method} {path}"
-                for example in found:
+                examples = examples_of(document, content)
+                assert examples, f"{method} {path}"
+                for example in examples:
                     validator(document, content["schema"]).validate(example)
 
     def test_responses_have_valid_examples(self, document: Json) -> None:
         for path, method, operation in operations(document):
             for status, response in operation["responses"].items():
                 for content in contents(response).values():
-                    found = examples_of(document, content)
-                    assert found, f"{method} {path} {status}"
-                    for example in found:
+                    examples = examples_of(document, content)
+                    assert examples, f"{method} {path} {status}"
+                    for example in examples:
                         validator(document, content["schema"]).validate(example)
 
     def test_errors_are_problem_documents(self, document: Json) -> None:
