@@ -1,4 +1,4 @@
-"""Entries by chance, with all that a file may say of them, and an account that holds them."""
+"""Random entries with all fields that a file can have, and an account file that contains them."""
 
 import gzip
 import json
@@ -13,7 +13,7 @@ from bson import ObjectId
 from tests.support.http import Client, Json
 
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/New_York")
-EDGES = [datetime(2026, month, day, tzinfo=UTC) for month, day in ((1, 1), (3, 29), (10, 25), (6, 15))]
+EDGE_DAYS = [datetime(2026, month, day, tzinfo=UTC) for month, day in ((1, 1), (3, 29), (10, 25), (6, 15))]
 PROJECTS = {
     None: None,
     "Website": "Ada Ltd",
@@ -26,12 +26,18 @@ NOTES = (None, "call", "first\nsecond", "'=quoted", "a" * 1_000, "semi;colon, co
 TAGS = ("a", "b, c", "ü;v", 'q"q', "x" * 50, "[]")
 RATES = (None, (8050, "EUR"), (12_001, "JPY"), (1, "KWD"), (0, "USD"), (99_999_999, "CHF"))
 
-OTHER: Json = {"note": "other", "tags": frozenset({"other"}), "zone": "Asia/Tokyo", "project": None, "title": "T"}
+DIFFERENT_VALUES: Json = {
+    "note": "other",
+    "tags": frozenset({"other"}),
+    "zone": "Asia/Tokyo",
+    "project": None,
+    "title": "T",
+}
 
 
 @dataclass(frozen=True)
-class Tracked:
-    """An entry, as a file can say it."""
+class SampleEntry:
+    """An entry with the fields that a file can have."""
 
     project: str | None
     title: str
@@ -48,33 +54,33 @@ class Tracked:
         return self.started_at + timedelta(seconds=self.seconds)
 
 
-def tracked_by_chance(chance: random.Random, count: int) -> list[Tracked]:
-    """So many entries, or some more: some of them are equal, others differ from another in one thing alone."""
-    entries: list[Tracked] = []
+def generate_entries(rng: random.Random, count: int) -> list[SampleEntry]:
+    """Generate at least `count` entries. Some are equal, and some differ from another in one field only."""
+    entries: list[SampleEntry] = []
     while len(entries) < count:
-        rate = chance.choice(RATES)
-        like = Tracked(
-            project=chance.choice([*PROJECTS]),
-            title=chance.choice(TITLES),
-            note=chance.choice(NOTES),
-            tags=frozenset(chance.sample(TAGS, chance.randrange(3))),
-            started_at=chance.choice(EDGES) + timedelta(seconds=chance.randrange(-90_000, 90_000)),
-            seconds=chance.choice([0, 1, 59, 780, 3_600, 86_400, 200_000]),
-            billable=rate is not None or chance.random() < 0.5,
+        rate = rng.choice(RATES)
+        entry = SampleEntry(
+            project=rng.choice([*PROJECTS]),
+            title=rng.choice(TITLES),
+            note=rng.choice(NOTES),
+            tags=frozenset(rng.sample(TAGS, rng.randrange(3))),
+            started_at=rng.choice(EDGE_DAYS) + timedelta(seconds=rng.randrange(-90_000, 90_000)),
+            seconds=rng.choice([0, 1, 59, 780, 3_600, 86_400, 200_000]),
+            billable=rate is not None or rng.random() < 0.5,
             rate=rate,
-            zone=chance.choice(ZONES),
+            zone=rng.choice(ZONES),
         )
-        entries += [like] * chance.choice([1, 1, 1, 2, 3])
-        if chance.random() < 0.3:
-            name = chance.choice([*OTHER])
-            entries.append(replace(like, **{name: OTHER[name]}))
-    chance.shuffle(entries)
+        entries += [entry] * rng.choice([1, 1, 1, 2, 3])
+        if rng.random() < 0.3:
+            name = rng.choice([*DIFFERENT_VALUES])
+            entries.append(replace(entry, **{name: DIFFERENT_VALUES[name]}))
+    rng.shuffle(entries)
     return entries
 
 
-def as_account(entries: list[Tracked]) -> bytes:
-    """An account that holds these entries, in the form of an export of this service."""
-    made = {"schema_version": 1, "created_at": "2026-11-02T08:00:00Z", "updated_at": "2026-11-02T08:00:00Z"}
+def to_account_file(entries: list[SampleEntry]) -> bytes:
+    """Write an account file that contains these entries."""
+    common = {"schema_version": 1, "created_at": "2026-11-02T08:00:00Z", "updated_at": "2026-11-02T08:00:00Z"}
     projects = {name: str(ObjectId()) for name in PROJECTS if name is not None}
     preferences = {"overlap_policy": "allow", "timer_cap_hours": 12}
     lines: list[Json] = [
@@ -92,22 +98,22 @@ def as_account(entries: list[Tracked]) -> bytes:
     for name, project_id in projects.items():
         nothing = dict.fromkeys(("color", "hourly_rate", "archived_at"))
         fields = {"id": project_id, "name": name, "client_name": PROJECTS[name], "billable": False, **nothing}
-        lines.append({"type": "project", **made, **fields})
-    by_task: dict[tuple[str | None, str], list[Tracked]] = {}
+        lines.append({"type": "project", **common, **fields})
+    by_task: dict[tuple[str | None, str], list[SampleEntry]] = {}
     for entry in entries:
         by_task.setdefault((entry.project, entry.title), []).append(entry)
     for (project, title), inside in by_task.items():
         task_id = str(ObjectId())
         nothing = dict.fromkeys(("description", "priority", "due_at", "estimate_seconds", "completed_at", "deleted_at"))
         fields = {"id": task_id, "project_id": project and projects[project], "title": title, **nothing}
-        lines.append({"type": "task", **made, **fields, "status": "pending", "tags": [], "billable": False})
-        lines += [{"type": "entry", **made, "task_id": task_id, **as_a_line(entry)} for entry in inside]
+        lines.append({"type": "task", **common, **fields, "status": "pending", "tags": [], "billable": False})
+        lines += [{"type": "entry", **common, "task_id": task_id, **to_account_line(entry)} for entry in inside]
     counts = {"projects": len(projects), "tasks": len(by_task), "entries": len(entries), "deleted_entries": 0}
     lines.append({"type": "end", "schema_version": 1, **counts})
     return gzip.compress(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
 
 
-def as_a_line(entry: Tracked) -> Json:
+def to_account_line(entry: SampleEntry) -> Json:
     return {
         "id": str(ObjectId()),
         "started_at": entry.started_at.isoformat(),
@@ -122,20 +128,20 @@ def as_a_line(entry: Tracked) -> Json:
     }
 
 
-async def reports_by(groups: Iterable[str], client: Client, query: Mapping[str, str]) -> dict[str, Any]:
-    """The report of this query by each group, without ids."""
-    found = {}
+async def summary_reports(groups: Iterable[str], client: Client, query: Mapping[str, str]) -> dict[str, Any]:
+    """Get the summary report for each group, without ids."""
+    reports = {}
     for group_by in groups:
         response = await client.get("/reports/summary", params={**query, "group_by": group_by})
         assert response.status_code == 200, response.text
         summary: Json = response.json()
-        found[group_by] = (summary["total_seconds"], summary["amounts"], _without_ids(summary["rows"]))
-    return found
+        reports[group_by] = (summary["total_seconds"], summary["amounts"], _without_ids(summary["rows"]))
+    return reports
 
 
 def _without_ids(rows: list[Json]) -> list[Any]:
-    shown = [
+    rows_without_ids = [
         (row["label"], row["seconds"], row["entry_count"], str(row["amounts"]), _without_ids(row.get("rows", [])))
         for row in rows
     ]
-    return sorted(shown, key=str)
+    return sorted(rows_without_ids, key=str)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import Database, MakeUser
 from tests.support.http import Client, Json
-from tests.support.random_entries import reports_by
+from tests.support.random_entries import summary_reports
 
 YEAR = {"from": "2025-12-30", "to": "2027-01-03"}
 GROUPS = ("day", "week", "month", "weekday", "project", "client", "task", "tag", "billable", "project,task", "tag,day")
@@ -66,14 +66,14 @@ class TestWhatWasTracked:
             assert made["errors"] == []
             return made
 
-        before = await reports_by(GROUPS, alice, IN_BERLIN)
+        before = await summary_reports(GROUPS, alice, IN_BERLIN)
         batch = await read_in(bob)
         assert batch["created"]["entries"] == 20
-        assert await reports_by(GROUPS, bob, IN_BERLIN) == before
+        assert await summary_reports(GROUPS, bob, IN_BERLIN) == before
 
         for client in (bob, alice):  # again, and where it came from
             assert (await read_in(client))["created"]["entries"] == 0
-        assert await reports_by(GROUPS, bob, IN_BERLIN) == before
+        assert await summary_reports(GROUPS, bob, IN_BERLIN) == before
 
         assert (await bob.delete(f"/imports/{batch['id']}")).status_code == 200
         assert await everything_of(bob, database) == []

@@ -11,9 +11,9 @@ import pytest
 from services.transfer.import_formats.programs.registry import LAYOUTS
 from tests.conftest import Database
 from tests.races.stored_time import balance
-from tests.support.foreign_files import FOREIGN, as_table, by_day
 from tests.support.http import LONG, Client, Json
-from tests.support.random_entries import PROJECTS, Tracked, as_account, reports_by, tracked_by_chance
+from tests.support.program_files import PROGRAM_FORMATS, at_day_start, to_csv_file
+from tests.support.random_entries import PROJECTS, SampleEntry, generate_entries, summary_reports, to_account_file
 
 YEAR = {"from": "2025-12-30", "to": "2027-01-03", "timezone": "Europe/Berlin"}
 KEYS = (
@@ -32,11 +32,11 @@ async def read_in(client: Client, content: bytes, form: str) -> Json:
     return made
 
 
-async def entries_of(client: Client) -> Counter[Tracked]:
+async def entries_of(client: Client) -> Counter[SampleEntry]:
     """How often the account has each entry."""
     projects = {project["id"]: project for project in (await client.get("/projects")).json()["items"]}
     tasks = {task["id"]: task for task in (await client.list(limit=200))["items"]}
-    found: Counter[Tracked] = Counter()
+    found: Counter[SampleEntry] = Counter()
     page: Json = {"next_cursor": ""}
     while page["next_cursor"] is not None:
         asked = {"cursor": page["next_cursor"]} if page["next_cursor"] else {}
@@ -48,7 +48,7 @@ async def entries_of(client: Client) -> Counter[Tracked]:
                 assert project["client_name"] == PROJECTS[project["name"]]
             rate = entry["hourly_rate"]
             found[
-                Tracked(
+                SampleEntry(
                     project=project and project["name"],
                     title=task["title"],
                     note=entry["note"],
@@ -64,7 +64,7 @@ async def entries_of(client: Client) -> Counter[Tracked]:
 
 
 OWN = ("csv", "account")
-FORMS = (*OWN, *FOREIGN)
+FORMS = (*OWN, *PROGRAM_FORMATS)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -73,15 +73,15 @@ class TestWhatIsReadIn:
     async def test_is_what_was_tracked_and_nothing_more(
         self, form: str, seed: int, alice: Client, bob: Client, database: Database
     ) -> None:
-        tracked = carried(tracked_by_chance(random.Random(f"{form} {seed}"), 40), form)
-        await read_in(alice, as_account(tracked), "account")
+        tracked = carried(generate_entries(random.Random(f"{form} {seed}"), 40), form)
+        await read_in(alice, to_account_file(tracked), "account")
         assert await entries_of(alice) == Counter(tracked)
         content = await written(alice, tracked, form)
 
         made = await read_in(bob, content, form)
         assert (made["created"]["entries"], made["duplicates"]) == (len(tracked), 0)
         assert await entries_of(bob) == Counter(tracked)
-        assert await reports_by(KEYS, bob, YEAR) == await reports_by(KEYS, alice, YEAR)
+        assert await summary_reports(KEYS, bob, YEAR) == await summary_reports(KEYS, alice, YEAR)
 
         again = await read_in(bob, content, form)
         assert (again["created"], again["duplicates"]) == ({"projects": 0, "tasks": 0, "entries": 0}, len(tracked))
@@ -91,15 +91,15 @@ class TestWhatIsReadIn:
     async def test_is_all_there_when_the_file_has_grown(self, form: str, seed: int, alice: Client, bob: Client) -> None:
         """What was read in of it before comes from a file of some of the entries, in any order."""
         chance = random.Random(f"grown {form} {seed}")
-        tracked = carried(tracked_by_chance(chance, 30), form)
+        tracked = carried(generate_entries(chance, 30), form)
         if form in OWN:
-            await read_in(alice, as_account(tracked), "account")
+            await read_in(alice, to_account_file(tracked), "account")
         whole = await written(alice, tracked, form)
         some = chance.sample(tracked, 15)
         if form == "csv":
             header, *lines = [*csv.reader(StringIO(whole.decode()))]
-            whole = as_table(header, lines)
-            part = as_table(header, chance.sample(lines, 15))
+            whole = to_csv_file(header, lines)
+            part = to_csv_file(header, chance.sample(lines, 15))
         elif form == "account":
             part = whole  # it holds all, or it is refused
             some = tracked
@@ -109,20 +109,20 @@ class TestWhatIsReadIn:
         made = await read_in(bob, whole, form)
         assert (made["created"]["entries"], made["duplicates"]) == (len(tracked) - len(some), len(some))
         found, wanted = await entries_of(bob), Counter(tracked)
-        if form in FOREIGN and not FOREIGN[form].has_clock:
-            found, wanted = by_day(found), by_day(wanted)
+        if form in PROGRAM_FORMATS and not PROGRAM_FORMATS[form].has_time_of_day:
+            found, wanted = at_day_start(found), at_day_start(wanted)
         assert found == wanted
 
 
-def carried(entries: list[Tracked], form: str) -> list[Tracked]:
+def carried(entries: list[SampleEntry], form: str) -> list[SampleEntry]:
     """What of the entries a file of this form can say: our own say everything."""
-    return entries if form in OWN else FOREIGN[form].carries(entries)
+    return entries if form in OWN else PROGRAM_FORMATS[form].reduce(entries)
 
 
-async def written(client: Client, tracked: list[Tracked], form: str) -> bytes:
+async def written(client: Client, tracked: list[SampleEntry], form: str) -> bytes:
     """A file of these entries, which the account holds where the file is our own."""
-    if form in FOREIGN:
-        return FOREIGN[form].written(tracked)
+    if form in PROGRAM_FORMATS:
+        return PROGRAM_FORMATS[form].write(tracked)
     path = "/exports/account.ndjson.gz" if form == "account" else "/exports/time-entries.csv"
     response = await client.get(path, params={} if form == "account" else YEAR)
     assert response.status_code == 200, response.text
@@ -135,8 +135,8 @@ def test_every_format_that_is_read_is_tried() -> None:
 
 class TestOurOwnExport:
     async def test_adds_nothing_where_it_comes_from(self, alice: Client) -> None:
-        tracked = tracked_by_chance(random.Random(0), 30)
-        await read_in(alice, as_account(tracked), "account")
+        tracked = generate_entries(random.Random(0), 30)
+        await read_in(alice, to_account_file(tracked), "account")
         content = (await alice.get("/exports/time-entries.csv", params=YEAR)).content
         made = await read_in(alice, content, "csv")
         assert (made["created"]["entries"], made["duplicates"]) == (0, len(tracked))

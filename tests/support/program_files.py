@@ -1,4 +1,4 @@
-"""Entries in the form of other programs' files, and what of an entry each of these forms carries."""
+"""Write entries as files of other programs, and reduce entries to what each format can represent."""
 
 import csv
 import json
@@ -11,7 +11,7 @@ from io import BytesIO, StringIO
 
 from services.common.values.money import major_units
 from tests.support.http import Json
-from tests.support.random_entries import PROJECTS, Tracked
+from tests.support.random_entries import PROJECTS, SampleEntry
 
 HUNDREDTH_OF_AN_HOUR = 36
 HOUR = 3_600
@@ -19,73 +19,75 @@ NINE = time(9, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Foreign:
-    """A form of file: what is left of entries in it, and how it is written.
+class ProgramFormat:
+    """A file format.
 
-    `has_clock` is False where it has days alone: where on its day an entry lies is then up to the rows of the file.
+    Attributes:
+        reduce: Reduces entries to what the format can represent.
+        write: Writes entries to a file.
+        has_time_of_day: Whether entries have a time of day. If not, it depends on the order of the rows.
     """
 
-    carries: Callable[[list[Tracked]], list[Tracked]]
-    written: Callable[[list[Tracked]], bytes]
-    has_clock: bool = True
+    reduce: Callable[[list[SampleEntry]], list[SampleEntry]]
+    write: Callable[[list[SampleEntry]], bytes]
+    has_time_of_day: bool = True
 
 
-def by_day(entries: Counter[Tracked]) -> Counter[Tracked]:
-    """The entries as a form without times of day tells them apart."""
-    found: Counter[Tracked] = Counter()
+def at_day_start(entries: Counter[SampleEntry]) -> Counter[SampleEntry]:
+    """Move all entries to 09:00 of their day, for the comparison of formats without times of day."""
+    moved: Counter[SampleEntry] = Counter()
     for entry, count in entries.items():
-        found[replace(entry, started_at=datetime.combine(entry.started_at, NINE))] += count
-    return found
+        moved[replace(entry, started_at=datetime.combine(entry.started_at, NINE))] += count
+    return moved
 
 
-def without_rates(entries: list[Tracked]) -> list[Tracked]:
-    """The form of Toggl Track: it has no rates, and no zones."""
+def reduce_to_toggl(entries: list[SampleEntry]) -> list[SampleEntry]:
+    """Toggl Track: no rates and no time zones."""
     return [replace(entry, zone="UTC", rate=None) for entry in entries]
 
 
-def with_rates_in_eur(entries: list[Tracked]) -> list[Tracked]:
-    """The form of Clockify: all rates are of one currency, 0 is none, and it has no zones."""
+def reduce_to_clockify(entries: list[SampleEntry]) -> list[SampleEntry]:
+    """Clockify: one currency for all rates, no rate of 0, no time zones."""
     return [replace(entry, zone="UTC", rate=entry.rate and (entry.rate[0] or 1, "EUR")) for entry in entries]
 
 
-def with_names_by_project(entries: list[Tracked]) -> list[Tracked]:
-    """The form of solidtime: as Clockify's, but a task is in a project; without one there is a description alone."""
-    return [replace(entry, note=entry.note if entry.project else None) for entry in with_rates_in_eur(entries)]
+def reduce_to_solidtime(entries: list[SampleEntry]) -> list[SampleEntry]:
+    """Solidtime: as Clockify, but tasks need a project; without one there is only a description."""
+    return [replace(entry, note=entry.note if entry.project else None) for entry in reduce_to_clockify(entries)]
 
 
-def as_intervals(entries: list[Tracked]) -> list[Tracked]:
-    """The form of Timewarrior: it has times, tags and an annotation."""
+def reduce_to_timewarrior(entries: list[SampleEntry]) -> list[SampleEntry]:
+    """Timewarrior: only times, tags and an annotation."""
     nothing: Json = {"project": None, "note": None, "billable": False, "rate": None, "zone": "UTC"}
     return [replace(entry, **nothing) for entry in entries]
 
 
-def as_hours(entries: list[Tracked]) -> list[Tracked]:
-    """The form of Harvest: a day and hundredths of hours, no tags and no zones; a rate of 0 is none.
+def reduce_to_harvest(entries: list[SampleEntry]) -> list[SampleEntry]:
+    """Harvest: days and hundredths of hours, no tags, no time zones, no rate of 0.
 
-    An entry begins where the one before on its day ends, the first at nine, and is an hour long at most here, so that
-    no day is longer than a day.
+    Entries of a day follow one another from 09:00. Each is cut to an hour, so that no day passes midnight.
     """
-    carried: list[Tracked] = []
+    reduced: list[SampleEntry] = []
     before: Counter[datetime] = Counter()
     for entry in entries:
         seconds = min(entry.seconds, HOUR) // HUNDREDTH_OF_AN_HOUR * HUNDREDTH_OF_AN_HOUR
-        opens = datetime.combine(entry.started_at, NINE)
-        started_at = opens + timedelta(seconds=before[opens])
-        before[opens] += seconds
-        assert started_at.date() == opens.date()
+        day_start = datetime.combine(entry.started_at, NINE)
+        started_at = day_start + timedelta(seconds=before[day_start])
+        before[day_start] += seconds
+        assert started_at.date() == day_start.date()
         rate = entry.rate and (entry.rate[0] or 1, entry.rate[1])
         other: Json = {"tags": frozenset(), "zone": "UTC", "seconds": seconds, "started_at": started_at, "rate": rate}
-        carried.append(replace(entry, **other))
-    return carried
+        reduced.append(replace(entry, **other))
+    return reduced
 
 
-def as_toggl(entries: list[Tracked]) -> bytes:
-    """The same in the form of Toggl Track's detailed report: it has no rates, and no zones."""
+def write_toggl(entries: list[SampleEntry]) -> bytes:
+    """Write the detailed report of Toggl Track."""
     names = "Client,Project,Task,Description,Billable,Start date,Start time,End date,End time,Duration,Tags"
-    return as_table(names.split(","), [as_toggl_has_it(entry) for entry in entries])
+    return to_csv_file(names.split(","), [toggl_row(entry) for entry in entries])
 
 
-def as_toggl_has_it(entry: Tracked) -> list[str]:
+def toggl_row(entry: SampleEntry) -> list[str]:
     hours, rest = divmod(entry.seconds, 3_600)
     start, end = entry.started_at, entry.ended_at
     return [
@@ -97,34 +99,34 @@ def as_toggl_has_it(entry: Tracked) -> list[str]:
     ]
 
 
-def as_clockify(entries: list[Tracked]) -> bytes:
-    """The same in the form of Clockify's detailed report, in which all rates are of one currency."""
+def write_clockify(entries: list[SampleEntry]) -> bytes:
+    """Write the detailed report of Clockify."""
     names = "Project,Client,Task,Description,Tags,Billable,Start Date,Start Time,End Date,End Time,Duration (h)"
     names += ",Billable Rate (EUR)"
-    return as_table(names.split(","), [as_clockify_has_it(entry) for entry in entries])
+    return to_csv_file(names.split(","), [clockify_row(entry) for entry in entries])
 
 
-def as_clockify_has_it(entry: Tracked) -> list[str]:
-    _, project, title, note, billable, *times, tags = [cell if cell != "-" else "" for cell in as_toggl_has_it(entry)]
+def clockify_row(entry: SampleEntry) -> list[str]:
+    _, project, title, note, billable, *times, tags = [cell if cell != "-" else "" for cell in toggl_row(entry)]
     client = (entry.project and PROJECTS[entry.project]) or ""
     rate = "" if entry.rate is None else str(major_units(*entry.rate))
     return [project, client, title, note, tags, billable, *times, rate]
 
 
-def as_table(names: list[str], rows: list[list[str]]) -> bytes:
+def to_csv_file(names: list[str], rows: list[list[str]]) -> bytes:
     text = StringIO(newline="")
     csv.writer(text).writerows([names, *rows])
     return text.getvalue().encode()
 
 
-def as_harvest(entries: list[Tracked]) -> bytes:
-    """The same in the form of Harvest's detailed time report."""
+def write_harvest(entries: list[SampleEntry]) -> bytes:
+    """Write the detailed time report of Harvest."""
     names = "Date,Client,Project,Project Code,Task,Notes,Hours,Billable?,Invoiced?,First Name,Last Name,"
     names += "Billable Rate,Billable Amount,Cost Rate,Cost Amount,Currency"
-    return as_table(names.split(","), [as_harvest_has_it(entry) for entry in entries])
+    return to_csv_file(names.split(","), [harvest_row(entry) for entry in entries])
 
 
-def as_harvest_has_it(entry: Tracked) -> list[str]:
+def harvest_row(entry: SampleEntry) -> list[str]:
     client = (entry.project and PROJECTS[entry.project]) or ""
     rate = 0 if entry.rate is None else major_units(*entry.rate)
     amount = round(rate * entry.seconds / HOUR, 2)
@@ -135,8 +137,8 @@ def as_harvest_has_it(entry: Tracked) -> list[str]:
     ]
 
 
-def as_timewarrior(entries: list[Tracked]) -> bytes:
-    """The same as timew exports it: what is empty is not there, and the newest interval has the id 1."""
+def write_timewarrior(entries: list[SampleEntry]) -> bytes:
+    """Write the output of timew export: empty values are left out, and the newest interval has the id 1."""
     intervals = [
         {
             "id": number,
@@ -150,8 +152,8 @@ def as_timewarrior(entries: list[Tracked]) -> bytes:
     return json.dumps(intervals).encode()
 
 
-def as_solidtime(entries: list[Tracked]) -> bytes:
-    """The same as the archive of solidtime's export, in which an entry names all others by ids."""
+def write_solidtime(entries: list[SampleEntry]) -> bytes:
+    """Write the export archive of solidtime, in which entries refer to ids."""
     names = [name for name in PROJECTS if name is not None]
     clients = sorted({client for client in PROJECTS.values() if client is not None})
     tasks = sorted({(entry.project, entry.title) for entry in entries if entry.project is not None})
@@ -160,20 +162,20 @@ def as_solidtime(entries: list[Tracked]) -> bytes:
     for number, entry in enumerate(entries):
         client = PROJECTS[entry.project]
         times = [f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (entry.started_at, entry.ended_at)]
-        in_a_project = ["", "", ""]
+        project_cells = ["", "", ""]
         description = entry.title
         if entry.project is not None:
             task_id = f"t{tasks.index((entry.project, entry.title))}"
-            in_a_project = [f"c{clients.index(client)}" if client else "", f"p{names.index(entry.project)}", task_id]
+            project_cells = [f"c{clients.index(client)}" if client else "", f"p{names.index(entry.project)}", task_id]
             description = entry.note or ""
         rate = "" if entry.rate is None else str(entry.rate[0])
         tag_ids = json.dumps([f"g{tags.index(tag)}" for tag in sorted(entry.tags)])
-        said = [rate, "true" if entry.billable else "false", "m1", "u1", "o1"]
-        rows.append([f"e{number}", description, *times, *said, *in_a_project, tag_ids, "false"])
+        rate_cells = [rate, "true" if entry.billable else "false", "m1", "u1", "o1"]
+        rows.append([f"e{number}", description, *times, *rate_cells, *project_cells, tag_ids, "false"])
     entry_names = "id,description,start,end,billable_rate,billable,member_id,user_id,organization_id,client_id,"
     entry_names += "project_id,task_id,tags,is_imported"
     clients_of = {name: PROJECTS[name] for name in names}
-    return zipped(
+    return to_zip_file(
         {
             "organizations": ("id,name,currency", [["o1", "Ada Ltd", "EUR"]]),
             "members": ("id,user_id,name,email", [["m1", "u1", "Ada Byron", "ada@example.com"]]),
@@ -195,18 +197,18 @@ def as_solidtime(entries: list[Tracked]) -> bytes:
     )
 
 
-def zipped(tables: dict[str, tuple[str, Sequence[list[str]]]]) -> bytes:
+def to_zip_file(tables: dict[str, tuple[str, Sequence[list[str]]]]) -> bytes:
     content = BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, (header, rows) in tables.items():
-            archive.writestr(f"{name}.csv", as_table(header.split(","), [*rows]))
+            archive.writestr(f"{name}.csv", to_csv_file(header.split(","), [*rows]))
     return content.getvalue()
 
 
-FOREIGN = {
-    "toggl": Foreign(without_rates, as_toggl),
-    "clockify": Foreign(with_rates_in_eur, as_clockify),
-    "harvest": Foreign(as_hours, as_harvest, has_clock=False),
-    "timewarrior": Foreign(as_intervals, as_timewarrior),
-    "solidtime": Foreign(with_names_by_project, as_solidtime),
+PROGRAM_FORMATS = {
+    "toggl": ProgramFormat(reduce_to_toggl, write_toggl),
+    "clockify": ProgramFormat(reduce_to_clockify, write_clockify),
+    "harvest": ProgramFormat(reduce_to_harvest, write_harvest, has_time_of_day=False),
+    "timewarrior": ProgramFormat(reduce_to_timewarrior, write_timewarrior),
+    "solidtime": ProgramFormat(reduce_to_solidtime, write_solidtime),
 }
