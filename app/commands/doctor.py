@@ -35,7 +35,7 @@ async def _examine(*, repair: bool, write_line: Callable[[str], object]) -> bool
     examination, found, repaired = Examination(repair=repair), 0, 0
     async for finding in examination.findings():
         found += 1
-        repaired += finding.mended
+        repaired += finding.repaired
         write_line(str(finding))
     write_line(_summary(examination, found, repaired))
     return found == repaired

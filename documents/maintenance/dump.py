@@ -1,4 +1,4 @@
-"""All documents of the service as they are stored, read and written without looking into them."""
+"""Raw reads and writes of all documents, for backup and restore. The documents are not decoded."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, nullcontext
@@ -17,76 +17,79 @@ from documents.accounts.users import User
 from documents.common.base import StoredDocument
 from documents.registry import DOCUMENTS
 
-READ_AT_ONCE = 1_000
-WRITTEN_AT_ONCE = 500
+READ_BATCH_SIZE = 1_000
+WRITE_BATCH_SIZE = 500
 
-_AS_STORED: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+_RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 
 _SNAPSHOT_TOO_OLD = 239
-_HISTORY_GONE = {_SNAPSHOT_TOO_OLD, 251, 290}  # NoSuchTransaction, TransactionExceededLifetimeLimitSeconds
+_SNAPSHOT_EXPIRED_CODES = {_SNAPSHOT_TOO_OLD, 251, 290}  # NoSuchTransaction, TransactionExceededLifetimeLimitSeconds
 
 COLLECTIONS: dict[str, type[StoredDocument]] = {document.Settings.name: document for document in reversed(DOCUMENTS)}
-"""By their names. What refers to others comes before them; users come last, so that nobody signs in to a half of it."""
+"""The document classes by collection name. Users come last, so that nobody can sign in to a partial restore."""
 
 
 class SnapshotExpiredError(Exception):
-    """The database cannot show its documents as of that instant any more."""
+    """The database no longer has the history that the snapshot reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The database as it was at one instant, whatever is written meanwhile."""
+    """The database as of one point in time. Concurrent writes are not visible in it."""
 
     _session: AsyncIOMotorClientSession
 
     async def documents(self, name: str) -> AsyncIterator[bytes]:
-        """The documents of a collection in BSON, many at a time. Raises HistoryGoneError when it took too long."""
-        cursor = COLLECTIONS[name].collection().find_raw_batches({}, batch_size=READ_AT_ONCE, session=self._session)
+        """Yield batches of a collection's documents in BSON.
+
+        Raises SnapshotExpiredError when reading took too long.
+        """
+        cursor = COLLECTIONS[name].collection().find_raw_batches({}, batch_size=READ_BATCH_SIZE, session=self._session)
         try:
             async for batch in cursor:
                 yield batch
-        except OperationFailure as refused:
-            if refused.code not in _HISTORY_GONE:
+        except OperationFailure as error:
+            if error.code not in _SNAPSHOT_EXPIRED_CODES:
                 raise
-            raise SnapshotExpiredError from refused
+            raise SnapshotExpiredError from error
 
 
 @asynccontextmanager
 async def open_snapshot() -> AsyncIterator[Snapshot]:
-    """The instant of the first read in this block.
+    """Open a snapshot of the database, as of the first read in it.
 
-    MongoDB reads as of an instant of its history without a transaction (readConcern snapshot, since 5.0). A server
-    that does not is read in one transaction, which changes nothing.
+    MongoDB 5.0 and later read from a snapshot without a transaction (readConcern snapshot). On other servers the
+    snapshot is one read-only transaction.
     """
     client: Any = User.collection().database.client  # motor's types take its attributes for collections
-    history = await _reads_history()
-    async with await client.start_session(snapshot=history) as session:
-        transaction = nullcontext() if history else session.start_transaction(read_concern=ReadConcern("snapshot"))
+    has_history = await _has_snapshot_reads()
+    async with await client.start_session(snapshot=has_history) as session:
+        transaction = nullcontext() if has_history else session.start_transaction(read_concern=ReadConcern("snapshot"))
         async with transaction:
             yield Snapshot(session)
 
 
-async def _reads_history() -> bool:
-    """Whether the server reads as of the instant that it is given.
+async def _has_snapshot_reads() -> bool:
+    """Return whether the server supports snapshot reads outside of transactions.
 
-    No history reaches back to 1970: such a server refuses that (SnapshotTooOld), one that does not mind the instant
-    answers with what stands now, as the embedded store does.
+    It is asked for a snapshot of 1970. A server with the feature refuses it (SnapshotTooOld). One without it, like the
+    embedded store, ignores the time and returns the current documents.
     """
     long_ago = {"level": "snapshot", "atClusterTime": Timestamp(1, 1)}
     try:
         await User.collection().database.command("find", User.Settings.name, limit=1, readConcern=long_ago)
-    except OperationFailure as refused:
-        return refused.code == _SNAPSHOT_TOO_OLD
+    except OperationFailure as error:
+        return error.code == _SNAPSHOT_TOO_OLD
     return False
 
 
 def decode_documents(bson: IO[bytes]) -> Iterator[RawBSONDocument]:
-    """The documents of a stream of BSON, one at a time. Raises InvalidBSON where it is none."""
-    yield from decode_file_iter(bson, codec_options=_AS_STORED)
+    """Yield the documents of a BSON stream. Raises InvalidBSON when it is not valid."""
+    yield from decode_file_iter(bson, codec_options=_RAW)
 
 
 async def is_empty() -> bool:
-    """Whether no collection has a document."""
+    """Return whether all collections are empty."""
     for document in COLLECTIONS.values():
         if await with_deadline(document.collection().find_one({}, {"_id": 1})) is not None:
             return False
@@ -94,8 +97,8 @@ async def is_empty() -> bool:
 
 
 async def insert_documents(name: str, documents: Iterator[RawBSONDocument]) -> AsyncIterator[int]:
-    """Stores new documents, and tells how many at a time."""
-    rows = COLLECTIONS[name].collection()
-    while some := list(islice(documents, WRITTEN_AT_ONCE)):
-        await with_deadline(rows.insert_many(some))
-        yield len(some)
+    """Insert new documents in batches, and yield the size of each batch."""
+    collection = COLLECTIONS[name].collection()
+    while batch := list(islice(documents, WRITE_BATCH_SIZE)):
+        await with_deadline(collection.insert_many(batch))
+        yield len(batch)

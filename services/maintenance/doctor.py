@@ -1,4 +1,4 @@
-"""Whether what is stored keeps every promise that can be checked at rest, and mending what follows from the rest."""
+"""The doctor: checks the invariants of all stored documents, and repairs values that are derived from others."""
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -22,20 +22,20 @@ from services.tracking.rules.invariants import check_task, entry_ids, import_ids
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong: in which collection, with which document or index, and whether it was mended."""
+    """An inconsistency: its collection, the document or index, what is wrong, and whether it was repaired."""
 
     collection: str
-    about: str
-    says: str
-    mended: bool = False
+    subject: str
+    message: str
+    repaired: bool = False
 
     def __str__(self) -> str:
-        return f"{self.collection} {self.about}: {self.says}{' (repaired)' if self.mended else ''}"
+        return f"{self.collection} {self.subject}: {self.message}{' (repaired)' if self.repaired else ''}"
 
 
 @dataclass(slots=True)
 class Report:
-    """What an examination has found."""
+    """The result of an examination."""
 
     tasks: int
     entries: int
@@ -43,14 +43,14 @@ class Report:
 
 
 async def examine(*, repair: bool = False) -> Report:
-    """Looks through the whole database, which may be in use meanwhile. With `repair`, what can be mended is."""
+    """Check the whole database, which may be in use. With `repair`, derived values that are wrong are corrected."""
     examination = Examination(repair=repair)
     findings = [finding async for finding in examination.findings()]
     return Report(examination.tasks, examination.entries, findings)
 
 
 class Examination:
-    """One look through the whole database, a user's tasks at a time. It counts what it has seen."""
+    """A check of the whole database, one user at a time. It counts the tasks and entries that it has read."""
 
     def __init__(self, *, repair: bool = False) -> None:
         self._repair = repair
@@ -58,132 +58,141 @@ class Examination:
         self.entries = 0
 
     async def findings(self) -> AsyncIterator[Finding]:
-        """Each thing that is wrong, as it is found."""
-        async for collection, about, says in find_structure_errors():
-            yield Finding(collection, about, says)
+        """Yield each inconsistency as it is found."""
+        async for collection, subject, message in find_structure_errors():
+            yield Finding(collection, subject, message)
         for document in DOCUMENTS:
             if document is not Task:
-                async for finding in _wrong_documents(document):
+                async for finding in _check_documents(document):
                     yield finding
         async for user_id in iterate_owner_ids(Task):
-            for finding in await self._wrong_tasks(user_id):
+            for finding in await self._check_tasks(user_id):
                 yield finding
 
-    async def _wrong_tasks(self, user_id: Any) -> list[Finding]:
-        """What is wrong with the tasks of a user.
+    async def _check_tasks(self, user_id: Any) -> list[Finding]:
+        """Check the tasks of a user.
 
-        Each task is judged by one read of it. What takes several reads may have changed between them:
-        then all is read again in one transaction, as of one instant.
+        Checks within one task need a single read. Checks across documents need several reads, between which the
+        data may change. If such a check fails, all is read again in one transaction, from one snapshot.
         """
-        look = await _look_at(user_id)
-        if look.doubtful:
-            look = await retry_on_conflict(lambda: Task.run_in_transaction(lambda: _look_at(user_id)))
-        self.tasks += look.tasks
-        self.entries += look.entries
-        mendable = {wrong.task_id for wrong in look.found if wrong.mendable} if self._repair else set()
-        mended = {task_id for task_id in mendable if await _mend(user_id, task_id)}
+        result = await _read_and_check(user_id)
+        if result.needs_snapshot:
+            result = await retry_on_conflict(lambda: Task.run_in_transaction(lambda: _read_and_check(user_id)))
+        self.tasks += result.tasks
+        self.entries += result.entries
+        repairable = {error.task_id for error in result.errors if error.is_repairable} if self._repair else set()
+        repaired = {task_id for task_id in repairable if await _repair_task(user_id, task_id)}
         return [
-            Finding("tasks", format_value(wrong.task_id), wrong.says, mended=wrong.mendable and wrong.task_id in mended)
-            for wrong in look.found
+            Finding(
+                "tasks",
+                format_value(error.task_id),
+                error.message,
+                repaired=error.is_repairable and error.task_id in repaired,
+            )
+            for error in result.errors
         ]
 
 
 @dataclass(frozen=True, slots=True)
-class _Wrong:
-    """One thing that is wrong with a task; `mendable` when it follows from the rest of what is stored."""
+class _TaskError:
+    """An inconsistency of a task. It is repairable when the correct value follows from other stored values."""
 
     task_id: Any
-    says: str
-    mendable: bool = False
+    message: str
+    is_repairable: bool = False
 
 
 @dataclass(slots=True)
-class _Look:
-    """The tasks of a user as they were read; `doubtful` when what is wrong took more than one read to see."""
+class _CheckResult:
+    """The result of checking a user's tasks. `needs_snapshot` if a check across several reads failed."""
 
     tasks: int = 0
     entries: int = 0
-    found: list[_Wrong] = field(default_factory=list)
-    doubtful: bool = False
+    errors: list[_TaskError] = field(default_factory=list)
+    needs_snapshot: bool = False
 
 
-async def _look_at(user_id: Any) -> _Look:
-    look = _Look()
-    between = await _Between.of(user_id)
+async def _read_and_check(user_id: Any) -> _CheckResult:
+    result = _CheckResult()
+    references = await _References.of(user_id)
     async for task in iterate_rows(Task, {"user_id": user_id}):
-        alone, several = list(_wrong_alone(task)), list(between.wrong_with(task))
-        look.tasks += 1
-        look.entries += len(entry_ids(task))
-        look.found += alone + several
-        look.doubtful = look.doubtful or bool(several)
-    return look
+        reference_errors = list(references.check(task))
+        result.tasks += 1
+        result.entries += len(entry_ids(task))
+        result.errors += [*_check_task(task), *reference_errors]
+        result.needs_snapshot = result.needs_snapshot or bool(reference_errors)
+    return result
 
 
-def _wrong_alone(task: Row) -> Iterator[_Wrong]:
-    task_id, verdict = task["_id"], check_task(task)
-    yield from (_Wrong(task_id, says) for says in verdict.schema_errors + verdict.inconsistencies)
-    for name, value in verdict.counters.items():
-        stands = format_value(task[name]) if name in task else "missing"
-        yield _Wrong(task_id, f"{name} is {stands}, its entries say {format_value(value)}", mendable=True)
+def _check_task(task: Row) -> Iterator[_TaskError]:
+    """Check a task on its own."""
+    task_id, findings = task["_id"], check_task(task)
+    yield from (_TaskError(task_id, message) for message in findings.schema_errors + findings.inconsistencies)
+    for name, expected in findings.counters.items():
+        stored = format_value(task[name]) if name in task else "missing"
+        message = f"{name} is {stored}, its entries say {format_value(expected)}"
+        yield _TaskError(task_id, message, is_repairable=True)
 
 
-class _Between:
-    """What must be so between a user's tasks and everything else. It is told of them one after the other."""
+class _References:
+    """Checks the references between a user's tasks and other documents. Pass it the tasks one after the other."""
 
     def __init__(
-        self, user_id: Any, *, is_known: bool, projects: set[Any], deleted: set[Any], imports: set[Any]
+        self, user_id: Any, *, user_exists: bool, projects: set[Any], deleted: set[Any], imports: set[Any]
     ) -> None:
         self._user_id = user_id
-        self._is_known = is_known
+        self._user_exists = user_exists
         self._projects = projects
         self._imports = imports
-        self._holders = dict.fromkeys(deleted, "deleted_entries")
-        self._running: str | None = None
+        self._owner_by_entry = dict.fromkeys(deleted, "deleted_entries")
+        self._running_task: str | None = None
 
     @classmethod
     async def of(cls, user_id: Any) -> Self:
-        """What stands beside the tasks of this user."""
-        mine = {"user_id": user_id}
+        """Read the ids of all documents that the tasks of a user can refer to."""
+        by_owner = {"user_id": user_id}
         return cls(
             user_id,
-            is_known=await User.find_by_id(user_id) is not None,
-            projects={row["_id"] async for row in iterate_rows(Project, mine)},
-            deleted={row["_id"] async for row in iterate_rows(DeletedEntry, mine)},
-            imports={row["_id"] async for row in iterate_rows(ImportBatch, mine)},
+            user_exists=await User.find_by_id(user_id) is not None,
+            projects={row["_id"] async for row in iterate_rows(Project, by_owner)},
+            deleted={row["_id"] async for row in iterate_rows(DeletedEntry, by_owner)},
+            imports={row["_id"] async for row in iterate_rows(ImportBatch, by_owner)},
         )
 
-    def wrong_with(self, task: Row) -> Iterator[_Wrong]:
-        """What does not go with the tasks before it, or with the rest."""
-        task_id, about = task["_id"], format_value(task["_id"])
-        if not self._is_known:
-            yield _Wrong(task_id, f"its user {format_value(self._user_id)} does not exist")
+    def check(self, task: Row) -> Iterator[_TaskError]:
+        """Yield the errors of a task with regard to the tasks before it and the other documents."""
+        task_id, task_name = task["_id"], format_value(task["_id"])
+        if not self._user_exists:
+            yield _TaskError(task_id, f"its user {format_value(self._user_id)} does not exist")
         project_id = task.get("project_id")
         if isinstance(project_id, ObjectId) and project_id not in self._projects:
-            yield _Wrong(task_id, f"project_id is {project_id}, which is no project of its user", mendable=True)
+            yield _TaskError(
+                task_id, f"project_id is {project_id}, which is no project of its user", is_repairable=True
+            )
         for import_id in import_ids(task) - self._imports:
-            yield _Wrong(task_id, f"import_id {import_id} is no import of its user")
+            yield _TaskError(task_id, f"import_id {import_id} is no import of its user")
         if "active" in task:
-            if self._running is not None:
-                yield _Wrong(task_id, f"its timer runs, and so does that of {self._running}")
-            self._running = about
+            if self._running_task is not None:
+                yield _TaskError(task_id, f"its timer runs, and so does that of {self._running_task}")
+            self._running_task = task_name
         for entry_id in entry_ids(task):
-            holder = self._holders.get(entry_id)
-            if holder is not None:
-                yield _Wrong(task_id, f"its entry {entry_id} is in {holder} too")
-            self._holders[entry_id] = about
+            owner = self._owner_by_entry.get(entry_id)
+            if owner is not None:
+                yield _TaskError(task_id, f"its entry {entry_id} is in {owner} too")
+            self._owner_by_entry[entry_id] = task_name
 
 
-async def _mend(user_id: Any, task_id: Any) -> bool:
-    """Whether the task is now as its entries and projects say, by a change of exactly the version that was read."""
+async def _repair_task(user_id: Any, task_id: Any) -> bool:
+    """Correct the derived values of a task by an optimistic update. Return whether it is consistent now."""
 
     async def attempt() -> bool | None:
-        mine = {"user_id": user_id}
-        for task in [task async for task in iterate_rows(Task, {"_id": task_id, **mine})]:
-            verdict, project_id = check_task(task), task.get("project_id")
-            if verdict.schema_errors:
-                return False  # the database would refuse the change
-            fields = dict(verdict.counters)
-            if project_id and not [project async for project in iterate_rows(Project, {"_id": project_id, **mine})]:
+        by_owner = {"user_id": user_id}
+        for task in [task async for task in iterate_rows(Task, {"_id": task_id, **by_owner})]:
+            findings, project_id = check_task(task), task.get("project_id")
+            if findings.schema_errors:
+                return False  # the validator of the database would refuse the update
+            fields = dict(findings.counters)
+            if project_id and not [row async for row in iterate_rows(Project, {"_id": project_id, **by_owner})]:
                 fields["project_id"] = None
             if fields and await Task.update_at_version(task, fields) is None:
                 return None
@@ -192,13 +201,13 @@ async def _mend(user_id: Any, task_id: Any) -> bool:
     return await retry_on_conflict(attempt)
 
 
-async def _wrong_documents(document: type[StoredDocument]) -> AsyncIterator[Finding]:
-    """What is wrong with the documents of a collection, each by itself, and those of a user who does not exist."""
+async def _check_documents(document: type[StoredDocument]) -> AsyncIterator[Finding]:
+    """Check the documents of a collection, each on its own, and whether their users exist."""
     name, schema = document.get_collection_name(), schema_of(document)
     async for row in iterate_rows(document):
-        wrong = [f"{violation.path} {violation.message}" for violation in schema_violations(schema, row)]
-        for says in wrong or _contradictions(document, row):
-            yield Finding(name, format_value(row["_id"]), says)
+        errors = [f"{violation.path} {violation.message}" for violation in schema_violations(schema, row)]
+        for message in errors or _inconsistencies(document, row):
+            yield Finding(name, format_value(row["_id"]), message)
     if "user_id" in document.model_fields:
         async for user_id in iterate_owner_ids(document):
             if await User.find_by_id(user_id) is None:
@@ -206,7 +215,7 @@ async def _wrong_documents(document: type[StoredDocument]) -> AsyncIterator[Find
                     yield Finding(name, format_value(row["_id"]), f"its user {format_value(user_id)} does not exist")
 
 
-def _contradictions(document: type[StoredDocument], row: Row) -> Iterator[str]:
+def _inconsistencies(document: type[StoredDocument], row: Row) -> Iterator[str]:
     if document is User and row["email_key"] != email_key(row["email"]):
         yield "email_key is not that of its email"
     if document is DeletedEntry and row["entry"]["id"] != row["_id"]:

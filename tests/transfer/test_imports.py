@@ -719,4 +719,4 @@ class TestTheDoctor:
         assert not (await examine()).findings
         await database.import_batches.delete_one({})
         (finding,) = (await examine()).findings
-        assert finding.says == f"import_id {made['id']} is no import of its user"
+        assert finding.message == f"import_id {made['id']} is no import of its user"

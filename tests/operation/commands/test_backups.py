@@ -15,7 +15,7 @@ from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
 from app.config import Settings
-from documents.maintenance.dump import _reads_history, open_snapshot
+from documents.maintenance.dump import _has_snapshot_reads, open_snapshot
 from documents.registry import DOCUMENTS
 from tests.accounts.test_account_deletion import with_a_bit_of_everything
 from tests.conftest import Database
@@ -227,7 +227,7 @@ class TestAnInstant:
             await database.tasks.find_one({}, session=session)
             await alice.make_task()
             reads_history = len(await database.tasks.find({}, session=session).to_list()) == 1
-        assert await _reads_history() == reads_history
+        assert await _has_snapshot_reads() == reads_history
 
 
 @pytest.fixture
