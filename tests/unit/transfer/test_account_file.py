@@ -1,4 +1,4 @@
-"""The lines of an account file: what is written can be read, and what is wrong is not."""
+"""The lines of an account file: every written line can be read, and invalid lines are refused."""
 
 from typing import Any
 
@@ -47,46 +47,46 @@ LINES: list[Json] = [
 ]
 
 
-def read(line: Json) -> Json:
-    """The line after it was read, as it would be written again."""
+def round_trip(line: Json) -> Json:
+    """Parse the line and serialize it again."""
     return account_file_line.validate_json(orjson.dumps(line)).model_dump(mode="json", exclude_unset=True)
 
 
-def refusal(line: Json, *without: str, **fields: Any) -> str:
-    """Why this line is not read."""
-    changed = {name: value for name, value in {**line, **fields}.items() if name not in without}
-    with pytest.raises(ValidationError) as refused:
-        read(changed)
-    return str(refused.value)
+def line_error(line: Json, *removed: str, **fields: Any) -> str:
+    """The error for this line, with some fields changed or removed."""
+    changed = {name: value for name, value in {**line, **fields}.items() if name not in removed}
+    with pytest.raises(ValidationError) as raised:
+        round_trip(changed)
+    return str(raised.value)
 
 
-class TestALine:
+class TestAccountFileLine:
     @pytest.mark.parametrize("line", LINES, ids=lambda line: line["type"])
-    def test_is_read_as_it_was_written(self, line: Json) -> None:
-        assert read(line) == line
+    def test_written_line_is_read_back_unchanged(self, line: Json) -> None:
+        assert round_trip(line) == line
 
     @pytest.mark.parametrize("line", LINES, ids=lambda line: line["type"])
-    def test_says_all_and_nothing_more(self, line: Json) -> None:
-        refusal(line, more=1)
+    def test_unknown_and_missing_fields_are_refused(self, line: Json) -> None:
+        line_error(line, more=1)
         for name in line.keys() - {"import_key"}:
-            refusal(line, name)
+            line_error(line, name)
 
     @pytest.mark.parametrize("line", LINES, ids=lambda line: line["type"])
-    def test_of_another_version_is_not_read(self, line: Json) -> None:
-        assert "schema_version" in refusal(line, schema_version=2)
+    def test_other_schema_version_is_refused(self, line: Json) -> None:
+        assert "schema_version" in line_error(line, schema_version=2)
 
-    def test_holds_no_secret(self) -> None:
+    def test_account_line_contains_no_secret(self) -> None:
         assert LINES[0].keys() >= {"email", "timezone"}
         assert not {"password_hash", "token_version", "email_key", "id"} & LINES[0].keys()
 
     @pytest.mark.parametrize("line", [LINES[5], LINES[8]], ids=lambda line: line["type"])
-    def test_of_an_entry_that_ends_before_it_starts_is_not_read(self, line: Json) -> None:
-        assert "ends before it starts" in refusal(line, ended_at="2026-11-18T08:59:59Z")
+    def test_entry_that_ends_before_it_starts_is_refused(self, line: Json) -> None:
+        assert "ends before it starts" in line_error(line, ended_at="2026-11-18T08:59:59Z")
 
-    def test_of_an_entry_has_its_import_key_in_hexadecimal(self) -> None:
+    def test_import_key_is_hexadecimal(self) -> None:
         assert LINES[6]["import_key"] == "00ff"
-        for wrong in ("", "0", "xy", 7):
-            assert "import_key" in refusal(LINES[6], import_key=wrong)
+        for invalid in ("", "0", "xy", 7):
+            assert "import_key" in line_error(LINES[6], import_key=invalid)
 
-    def test_has_ids_that_are_ids(self) -> None:
-        assert "is not an id" in refusal(LINES[4], project_id="nonsense")
+    def test_invalid_id_is_refused(self) -> None:
+        assert "is not an id" in line_error(LINES[4], project_id="nonsense")
