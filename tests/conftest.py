@@ -78,7 +78,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Ends a test that takes too long."""
-    with time_limits.interrupted_after(time_limits.limit_of(item) + time_limits.GRACE_SECONDS):
+    with time_limits.interrupted_after(time_limits.limit_of(item) + time_limits.grace_of(item)):
         yield
 
 

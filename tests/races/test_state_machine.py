@@ -23,7 +23,7 @@ from tests.races import model
 from tests.races.model import Entry, Owner, Refusals, Task, whole
 from tests.support.http import API, LONG, Json
 
-SEQUENCES, STEPS = (200, 30) if LONG else (20, 30)
+SEQUENCES, STEPS = (200, 30) if LONG else (14, 30)
 NOW, SOON, LATER = "now", "soon", "later"
 SOMEBODY_ELSES, NO_SUCH = 18, 19
 

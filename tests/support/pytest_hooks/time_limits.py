@@ -15,9 +15,9 @@ from tests.support.http import LONG
 SECONDS = 3600 if LONG else 240
 """How long a test may take: many times as long as any does on a busy machine."""
 
-MARKER = "time_limit(seconds): how long this test may take, fixtures included"
+MARKER = "time_limit(seconds, grace=10): how long this test may take, fixtures included, and then to end"
 GRACE_SECONDS = 10
-"""A coroutine that has to end has so many seconds to clean up."""
+"""How long a coroutine that was cancelled may take to clean up, unless the marker has another number of seconds."""
 
 _AFTER_THAT = 5
 """A test that ignores its end is told again after so many seconds."""
@@ -27,6 +27,12 @@ def limit_of(item: pytest.Item) -> float:
     """How long this test may take, in seconds."""
     marker = item.get_closest_marker("time_limit")
     return float(marker.args[0]) if marker else SECONDS
+
+
+def grace_of(item: pytest.Item) -> float:
+    """How long this test may take to end when it has reached its limit, in seconds."""
+    marker = item.get_closest_marker("time_limit")
+    return float(marker.args[1]) if marker and marker.args[1:] else GRACE_SECONDS
 
 
 def limit(item: pytest.Item) -> None:
