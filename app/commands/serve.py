@@ -252,6 +252,13 @@ class _WorkerSupervisor(Multiprocess):
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
+    def keep_subprocess_alive(self) -> None:
+        """Replace the workers that have ended or do not answer."""
+        for worker in self.processes:
+            # While this process has that end of the pipe open too, a worker that ends during a ping is waited for.
+            worker.child_conn.close()
+        super().keep_subprocess_alive()
+
     def terminate_all(self) -> None:
         """End the workers. Close the listening socket first, because no worker would accept new connections."""
         self.announce()

@@ -19,7 +19,7 @@ from tests.support.http import API, LONG, PASSWORD, Client, Json
 from tests.support.large_tasks import NOTE, many_entries
 from tests.support.processes import free_port, outcome, running
 
-USERS, SECONDS, MEGABYTES = (12, 600, 2.4) if LONG else (4, 2, 1.5)
+USERS, SECONDS, MEGABYTES = (12, 600, 2.4) if LONG else (4, 2, 1.0)
 TASKS_OF_EACH = 3
 REFUSALS = {404, 409, 422, 503}
 SEED = os.environ.get("TEST_SEED", "large tasks")

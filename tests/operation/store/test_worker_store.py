@@ -53,7 +53,7 @@ def test_only_the_test_that_meets_it_fails(tmp_path: Path) -> None:
     file.write_text(BEGINNING + "".join(tests))
     command = [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
     options = ["-p", "tests.conftest", "-p", "no:randomly", "-p", "no:cacheprovider", "-n", "0", "-v", str(file)]
-    environment = clean_environment(PYTHONPATH=ROOT, MONGOD_BINARY="/nowhere", EMBEDDED_PATIENCE_SECONDS=3)
+    environment = clean_environment(PYTHONPATH=ROOT, MONGOD_BINARY="/nowhere", EMBEDDED_PATIENCE_SECONDS=5)
     environment.pop("TEST_DATABASE_URL", None)
     ran = subprocess.run(
         [*command, *options], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200, check=False
