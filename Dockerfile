@@ -1,5 +1,5 @@
-# Everything is fetched once, from constraints.txt, and only as the wheels whose hashes stand there.
-# The image then takes from those wheels what the service needs, and none of the tools.
+# Downloads the packages of constraints.txt, only as wheels with these hashes. The image then contains the packages that
+# the service needs, without build tools.
 FROM python:3.13-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
