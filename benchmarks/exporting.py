@@ -1,9 +1,8 @@
-"""Measures what an export costs, and what it leaves to others meanwhile: `python -m benchmarks.exporting`.
+"""Measure the cost of exports, and how long they delay other requests: `python -m benchmarks.exporting`.
 
-A user with 200,000 entries asks for all of them in each format, each of a service that has just
-been started. CPU is that of the service process; what the store takes for sorting is its own.
-Memory is the most that the process holds resident at any moment, over what it held idle. Beside the
-export another client asks again and again whether the process lives.
+A user with 200,000 entries exports all of them in each format, each from a newly started service. The CPU time is
+that of the service process, without the store, which sorts the entries. The memory is the peak of the resident
+memory, relative to the idle service. During the export another client requests /health/live repeatedly.
 """
 
 import argparse
@@ -23,7 +22,7 @@ from benchmarks.harness.processes import Service, free_port, running, store
 from benchmarks.load import API, COMMANDS, SERVICE, SETTLE_SECONDS, settings_for
 
 ENTRIES = 200_000
-OF_A_TASK = 500
+ENTRIES_PER_TASK = 500
 ALL = "from=1970-01-01&to=9998-01-01"
 FILES = {form: f"time-entries.{form}?{ALL}" for form in ("csv", "ndjson", "xlsx", "ics")} | {
     "account": "account.ndjson.gz"
@@ -31,64 +30,64 @@ FILES = {form: f"time-entries.{form}?{ALL}" for form in ("csv", "ndjson", "xlsx"
 TARGET_A_SECOND = {"csv": 20_000}
 TARGET_MIB = 40
 TARGET_LATENCY_MS = 50
-LOOK_SECONDS = 0.02
-PIECE_BYTES = 256 * 1024
+POLL_SECONDS = 0.02
+CHUNK_BYTES = 256 * 1024
 LAST_CHUNK = b"0\r\n\r\n"
 
 
 @dataclass(slots=True)
-class Watch:
-    """What was seen of a service while it exported."""
+class Monitor:
+    """The peak memory and the latencies of a service during an export."""
 
-    most_mib: float = 0
+    peak_mib: float = 0
     latencies: list[float] = field(default_factory=list)
 
     @asynccontextmanager
-    async def on(self, service: Service) -> AsyncIterator[None]:
-        """Watches the service until the block ends."""
-        watching = asyncio.create_task(self._look(service))
+    async def running(self, service: Service) -> AsyncIterator[None]:
+        """Monitor the service until the block ends."""
+        polling = asyncio.create_task(self._poll(service))
         try:
             yield
         finally:
-            watching.cancel()
+            polling.cancel()
 
-    async def _look(self, service: Service) -> None:
+    async def _poll(self, service: Service) -> None:
         async with Connection(service.port) as connection:
             while True:
-                asked = perf_counter()
+                sent = perf_counter()
                 await send_in_turn(connection, [Call("GET", "/health/live", "")])
-                self.latencies.append(perf_counter() - asked)
-                self.most_mib = max(self.most_mib, service.resident_mib())
-                await asyncio.sleep(LOOK_SECONDS)
+                self.latencies.append(perf_counter() - sent)
+                self.peak_mib = max(self.peak_mib, service.resident_mib())
+                await asyncio.sleep(POLL_SECONDS)
 
 
 async def fetch(service: Service, path: str, token: str) -> int:
-    """How many bytes the file has. Raises BenchmarkError when it does not come as a whole."""
+    """Download the file and return its size in bytes. Raises BenchmarkError if it is incomplete."""
     reader, writer = await asyncio.open_connection(HOST, service.port)
     writer.write(Call("GET", f"{API}/exports/{path}", token).encoded())
     head = await reader.readuntil(b"\r\n\r\n")
     if not head.startswith(b"HTTP/1.1 200"):
         raise BenchmarkError(f"{path}: {head.decode()}")
     size, end = 0, b""
-    while not end.endswith(LAST_CHUNK) and (piece := await reader.read(PIECE_BYTES)):
-        size, end = size + len(piece), end[-len(LAST_CHUNK) :] + piece
+    while not end.endswith(LAST_CHUNK) and (chunk := await reader.read(CHUNK_BYTES)):
+        size, end = size + len(chunk), end[-len(LAST_CHUNK) :] + chunk
     writer.close()
     if not end.endswith(LAST_CHUNK):
-        raise BenchmarkError(f"{path}: the file was cut short")
+        raise BenchmarkError(f"{path}: the file is incomplete")
     return size
 
 
 async def measure(service: Service, form: str, token: str, entries: int) -> None:
-    """Exports once, and prints the row."""
+    """Export once, and print the row of the table."""
     async with Connection(service.port) as connection:
         await send_in_turn(connection, [Call("GET", f"{API}/users/me", token)] * 20)
     await asyncio.sleep(SETTLE_SECONDS)
-    watch, idle, cpu, began = Watch(), service.resident_mib(), service.cpu_seconds(), perf_counter()
-    async with watch.on(service):
+    monitor, idle, cpu, began = Monitor(), service.resident_mib(), service.cpu_seconds(), perf_counter()
+    async with monitor.running(service):
         size = await fetch(service, FILES[form], token)
     took, cpu = perf_counter() - began, service.cpu_seconds() - cpu
-    a_second, more = entries / cpu, watch.most_mib - idle
-    late = sorted(watch.latencies)
+    a_second, more = entries / cpu, monitor.peak_mib - idle
+    late = sorted(monitor.latencies)
     far, worst = (late[int(len(late) * part)] * 1000 for part in (0.99, 0.999999))
     met = a_second >= TARGET_A_SECOND.get(form, 0) and more <= TARGET_MIB and far <= TARGET_LATENCY_MS
     print(
@@ -99,18 +98,18 @@ async def measure(service: Service, form: str, token: str, entries: int) -> None
 
 
 def run(forms: list[str], entries: int) -> None:
-    """The whole run: the store, the entries, a service for each format. Ends what it has started."""
+    """Start the store, insert the entries, and measure a new service for each format."""
     secret = secrets.token_hex(32)
     with store() as (url, folder), ExitStack() as stack:
         settings = settings_for(url, "exporting", secret)
         with running(SERVICE, COMMANDS[SERVICE], settings, free_port(), folder):
-            pass  # it makes the indexes
+            pass  # creates the indexes
         client = stack.enter_context(MongoClient[seeding.Document](url))
         database = client[settings["DATABASE_NAME"]]
         account, *_ = seeding.insert_accounts(database, secret)
         print(f"writing {entries:,} entries", file=sys.stderr, flush=True)
-        for _ in range(0, entries, 10 * OF_A_TASK):
-            seeding.with_tasks(database, account, 10, entries=OF_A_TASK)
+        for _ in range(0, entries, 10 * ENTRIES_PER_TASK):
+            seeding.with_tasks(database, account, 10, entries=ENTRIES_PER_TASK)
         print(f"{'format':<10}{'entries/CPU s':>14}{'MiB more':>10}{'MiB':>10}{'s':>8}{'p99 ms':>10}{'worst ms':>10}")
         for form in forms:
             with running(form, COMMANDS[SERVICE], settings, free_port(), folder) as service:
@@ -118,12 +117,12 @@ def run(forms: list[str], entries: int) -> None:
 
 
 def main() -> int:
-    """Measures, and prints the table."""
+    """Parse the arguments, measure, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.exporting", description=__doc__)
-    parser.add_argument("forms", nargs="*", choices=[[], *FILES], help="all unless named")
-    parser.add_argument("--entries", type=int, default=ENTRIES, help=f"{ENTRIES:,} unless given")
-    asked = parser.parse_args()
-    return exit_code(lambda: run(asked.forms or list(FILES), asked.entries))
+    parser.add_argument("forms", nargs="*", choices=[[], *FILES], help="default: all")
+    parser.add_argument("--entries", type=int, default=ENTRIES, help=f"default: {ENTRIES:,}")
+    options = parser.parse_args()
+    return exit_code(lambda: run(options.forms or list(FILES), options.entries))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
-"""Measures what the limits cost a read: `python -m benchmarks.guarding`.
+"""Measure the cost of limits for reads: `python -m benchmarks.guarding`.
 
-The service runs twice on one store, with RATE_LIMITS_ENABLED and without, and is asked in short turns
-for a task and for a list of tasks. A cost is the CPU time of the service process, a ratio the median
-of the ratios within each turn. With --before FOLDER the service of that checkout runs beside them,
-without limits if it has any: what everything since then costs.
+The service runs twice on one store, with RATE_LIMITS_ENABLED and without. Short turns read a task and a list of
+tasks. A cost is the CPU time of the service process, a ratio the median of the ratios within each turn. With --before
+FOLDER the service of that checkout runs too, without limits, to measure the cost of all changes since then.
 """
 
 import argparse
@@ -36,21 +35,21 @@ TARGET = 1.15
 SIZE = Size(turns=8, requests=96, lists=48, rounds=0)
 WARM_UP = Size(turns=2, requests=96, lists=48, rounds=0)
 LIMITED, UNLIMITED, BEFORE = "limits on", "limits off", "before"
-PLENTY = str(1_000_000_000)
-"""Requests are counted as ever, and none is refused."""
+UNREACHABLE_LIMIT = str(1_000_000_000)
+"""Requests are counted, but none is refused."""
 
 
 def limits_of(name: str) -> dict[str, str]:
-    """The settings that make the difference."""
+    """Return the settings that differ between the services."""
     if name != LIMITED:
         return {"RATE_LIMITS_ENABLED": "false"}
     many = ("REQUESTS_PER_MINUTE_BY_USER", "SIGN_INS_PER_MINUTE_BY_ADDRESS", "REGISTRATIONS_PER_HOUR_BY_ADDRESS")
-    return {"RATE_LIMITS_ENABLED": "true", **dict.fromkeys(many, PLENTY)}
+    return {"RATE_LIMITS_ENABLED": "true", **dict.fromkeys(many, UNREACHABLE_LIMIT)}
 
 
 @contextmanager
 def subjects_on(url: str, folder: Path, roots: dict[str, Path]) -> Iterator[dict[str, Subject]]:
-    """The services of these names, whose code is there, on the store at that address, until the block ends."""
+    """Run the services of these names, with their code in these folders, on the store at this URL."""
     secret = secrets.token_hex(32)
     with MongoClient[dict[str, Any]](url) as client, ExitStack() as stack:
         subjects = {}
@@ -58,13 +57,13 @@ def subjects_on(url: str, folder: Path, roots: dict[str, Path]) -> Iterator[dict
             port = free_port()
             settings = {**settings_for(url, name.replace(" ", "_"), secret), **limits_of(name)}
             service = stack.enter_context(running(name, COMMANDS[SERVICE], settings, port, folder, root=root))
-            cast = seeding.seed(client[settings["DATABASE_NAME"]], seeding.register_accounts(port))
-            subjects[name] = Subject(service, client[settings["DATABASE_NAME"]], cast)
+            accounts = seeding.seed(client[settings["DATABASE_NAME"]], seeding.register_accounts(port))
+            subjects[name] = Subject(service, client[settings["DATABASE_NAME"]], accounts)
         yield subjects
 
 
 async def take_turns(subjects: list[Subject], size: Size) -> None:
-    """Every operation at every number of connections, the subjects one after another, another one first each time."""
+    """Measure every operation at every number of connections. Another service comes first in each turn."""
     for turn in range(size.turns):
         print(f"turn {turn + 1} of {size.turns}", file=sys.stderr, flush=True)
         for measure in (measure_get, measure_list):
@@ -74,7 +73,7 @@ async def take_turns(subjects: list[Subject], size: Size) -> None:
 
 
 async def measure_all(subjects: list[Subject]) -> None:
-    """Warms every subject up, forgets what that cost, and measures."""
+    """Warm up every service, discard the costs of that, and measure."""
     await take_turns(subjects, WARM_UP)
     for subject in subjects:
         subject.costs.clear()
@@ -82,7 +81,7 @@ async def measure_all(subjects: list[Subject]) -> None:
 
 
 def print_table(subjects: dict[str, Subject]) -> None:
-    """Prints the figures for a person."""
+    """Print the table of results."""
     print(f"\n{'operation':<10}{'connections':>12}{'':>4}{'':<12}{'CPU ms':>8}{'ratio':>8}{'target':>8}")
     base = BEFORE if BEFORE in subjects else UNLIMITED
     for operation, width in subjects[base].costs:
@@ -95,14 +94,14 @@ def print_table(subjects: dict[str, Subject]) -> None:
 
 
 def run(roots: dict[str, Path]) -> None:
-    """The whole run: the store, the services, the measurements, the table. Ends what it has started."""
+    """Start the store and the services, measure, and print the table."""
     with store() as (url, folder), subjects_on(url, folder, roots) as subjects:
         asyncio.run(measure_all(list(subjects.values())))
     print_table(subjects)
 
 
 def main() -> int:
-    """Measures, and prints the table."""
+    """Parse the arguments, measure, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.guarding", description=__doc__)
     parser.add_argument("--before", type=Path, metavar="FOLDER", help="a checkout of an earlier version")
     options = parser.parse_args()

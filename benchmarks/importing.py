@@ -1,8 +1,8 @@
-"""Measures what an import costs: `python -m benchmarks.importing`.
+"""Measure the cost of an import: `python -m benchmarks.importing`.
 
-A file of 100,000 rows is uploaded, and then once more; with --beside nobody waits for the import, and its
-progress is followed. The CPU and the memory are those of the service process; meanwhile /health/live is asked
-again and again, to see how long the event loop keeps others waiting.
+A file of 100,000 rows is uploaded, and then uploaded again. With --beside the import runs in the background, and its
+progress is polled. CPU time and memory are those of the service process. Meanwhile /health/live is requested
+repeatedly, to measure how long the event loop delays other requests.
 """
 
 import argparse
@@ -26,17 +26,17 @@ TASKS = 200
 PROJECTS = 30
 FIRST = datetime(2024, 1, 3, 9, tzinfo=UTC)
 STEP = timedelta(minutes=10)
-"""How long an entry is: 100,000 of them are two years."""
+"""The length of an entry: 100,000 entries are two years."""
 
 PAUSE_SECONDS = 0.005
 IDLE_SECONDS = 5.0
-LOOK_SECONDS = 0.02
-FOLLOW_SECONDS = 0.5
+MEMORY_POLL_SECONDS = 0.02
+PROGRESS_POLL_SECONDS = 0.5
 
 
 @dataclass(slots=True)
 class Cost:
-    """What an upload has cost."""
+    """The cost of an upload: seconds, MiB, and the waiting times of other requests in seconds."""
 
     name: str
     rows: int
@@ -47,16 +47,16 @@ class Cost:
     waits: list[float] | None = None
 
     def row(self) -> str:
-        """A line of the table."""
+        """Return the line of the table."""
         return (
             f"{self.name:<14}{self.rows / self.cpu:>14,.0f}{self.time:>12.1f}{self.cpu:>12.1f}"
             f"{self.mib:>12.0f}{self.peak:>12.0f}"
-            f"{told(self.waits or [0.0])}"
+            f"{format_waits(self.waits or [0.0])}"
         )
 
 
 def file_of(rows: int) -> bytes:
-    """A CSV file of so many rows, one behind the other, in the tasks of all projects."""
+    """Return a CSV file with consecutive entries in the tasks of all projects."""
     lines = ["Start,End,Project,Task,Description,Billable"]
     for number in range(rows):
         start, task = FIRST + STEP * number, number % TASKS
@@ -66,60 +66,60 @@ def file_of(rows: int) -> bytes:
 
 
 async def upload(service: Service, token: str, content: bytes, cost: Cost, params: dict[str, str]) -> None:
-    """One upload until all of it is written, with somebody who asks for the health meanwhile."""
+    """Upload the file, wait until the import is done, and poll the service meanwhile."""
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(base_url=f"http://{HOST}:{service.port}", headers=headers, timeout=None) as client:
         await client.get("/health/live")
         idle, cpu, time = service.resident_mib(), service.cpu_seconds(), perf_counter()
         cost.waits = []
-        others = [asyncio.create_task(ask(client, cost)), asyncio.create_task(look(service, idle, cost))]
-        answer = await client.post(
+        polls = [asyncio.create_task(poll_health(client, cost)), asyncio.create_task(poll_memory(service, idle, cost))]
+        response = await client.post(
             f"{API}/imports",
             data={"format": "csv", "timezone": "UTC"},
             files={"file": ("time.csv", content, "text/csv")},
             params=params,
         )
-        if answer.is_success:
-            answer = await followed(client, answer)
+        if response.is_success:
+            response = await wait_until_done(client, response)
         cost.time, cost.cpu = perf_counter() - time, service.cpu_seconds() - cpu
-        for other in others:
-            other.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-    if not answer.is_success:
-        raise BenchmarkError(f"{answer.status_code} {answer.text[:500]}")
-    print(cost.name, answer.text[:200], file=sys.stderr)
+        for poll in polls:
+            poll.cancel()
+        await asyncio.gather(*polls, return_exceptions=True)
+    if not response.is_success:
+        raise BenchmarkError(f"{response.status_code} {response.text[:500]}")
+    print(cost.name, response.text[:200], file=sys.stderr)
 
 
-async def followed(client: httpx.AsyncClient, answer: httpx.Response) -> httpx.Response:
-    """The import once it does not run any more, as it was answered if nobody had to wait. Raises BenchmarkError."""
-    while (made := answer.json())["status"] == "running":
-        await asyncio.sleep(FOLLOW_SECONDS)
-        answer = await client.get(f"{API}/imports/{made['id']}")
-        answer.raise_for_status()
-    if made["status"] != "done":
-        raise BenchmarkError(f"the import is {made['status']}: {made}")
-    return answer
+async def wait_until_done(client: httpx.AsyncClient, response: httpx.Response) -> httpx.Response:
+    """Poll the import until it is done. Raises BenchmarkError if it fails."""
+    while (result := response.json())["status"] == "running":
+        await asyncio.sleep(PROGRESS_POLL_SECONDS)
+        response = await client.get(f"{API}/imports/{result['id']}")
+        response.raise_for_status()
+    if result["status"] != "done":
+        raise BenchmarkError(f"the import is {result['status']}: {result}")
+    return response
 
 
 async def waits_when_idle(service: Service) -> list[float]:
-    """How long the same answer takes where nothing is imported: what the machine itself keeps waiting."""
+    """Return the response times of /health/live, in seconds, while nothing is imported."""
     cost = Cost("nothing", 0, waits=[])
     async with httpx.AsyncClient(base_url=f"http://{HOST}:{service.port}") as client:
-        asking = asyncio.create_task(ask(client, cost))
+        polling = asyncio.create_task(poll_health(client, cost))
         await asyncio.sleep(IDLE_SECONDS)
-        asking.cancel()
-        await asyncio.gather(asking, return_exceptions=True)
+        polling.cancel()
+        await asyncio.gather(polling, return_exceptions=True)
     return cost.waits or [0.0]
 
 
-def told(waits: list[float]) -> str:
-    """The 99th of a hundred waits, and the longest, in milliseconds."""
+def format_waits(waits: list[float]) -> str:
+    """Format the 99th percentile and the maximum, in milliseconds."""
     ordered = sorted(waits)
     return f"{ordered[len(ordered) * 99 // 100] * 1000:>12.1f}{ordered[-1] * 1000:>12.1f}"
 
 
-async def ask(client: httpx.AsyncClient, cost: Cost) -> None:
-    """How long an answer takes that costs nothing."""
+async def poll_health(client: httpx.AsyncClient, cost: Cost) -> None:
+    """Add the response times of /health/live to the cost, until cancelled."""
     while True:
         began = perf_counter()
         await client.get("/health/live")
@@ -128,34 +128,34 @@ async def ask(client: httpx.AsyncClient, cost: Cost) -> None:
         await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def look(service: Service, idle: float, cost: Cost) -> None:
-    """The most memory over what it had before."""
+async def poll_memory(service: Service, idle: float, cost: Cost) -> None:
+    """Set the peak memory and its increase, until cancelled."""
     while True:
         cost.peak = max(cost.peak, service.resident_mib())
         cost.mib = cost.peak - idle
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(MEMORY_POLL_SECONDS)
 
 
-async def measured(service: Service, token: str, rows: int, params: dict[str, str]) -> list[Cost]:
-    """What the first upload has cost, and the second."""
+async def measure(service: Service, token: str, rows: int, params: dict[str, str]) -> list[Cost]:
+    """Return the costs of the first and the second upload."""
     content = await asyncio.to_thread(file_of, rows)
     idle = await waits_when_idle(service)
     costs = [Cost("the first time", rows), Cost("again", rows)]
-    print(f"idle: {told(idle)}", file=sys.stderr)
+    print(f"idle: {format_waits(idle)}", file=sys.stderr)
     for cost in costs:
         await upload(service, token, content, cost, params)
     return costs
 
 
 def run(rows: int, params: dict[str, str]) -> None:
-    """The whole run: the store, the service, the measurements, the table. Ends what it has started."""
+    """Start the store and the service, measure, and print the table."""
     secret, port = secrets.token_hex(32), free_port()
     with store() as (url, folder):
         settings = settings_for(url, SERVICE, secret)
         with running(SERVICE, COMMANDS[SERVICE], settings, port, folder) as service:
             with MongoClient[seeding.Document](url) as client:
                 account = seeding.insert_accounts(client[settings["DATABASE_NAME"]], secret)[0]
-            costs = asyncio.run(measured(service, account.token, rows, params))
+            costs = asyncio.run(measure(service, account.token, rows, params))
     names = ("seconds", "CPU s", "MiB", "peak MiB", "p99 ms", "longest ms")
     print(f"\n{'':<14}{'rows/s of CPU':>14}" + "".join(f"{name:>12}" for name in names))
     for cost in costs:
@@ -163,14 +163,14 @@ def run(rows: int, params: dict[str, str]) -> None:
 
 
 def main() -> int:
-    """Measures, and prints the table."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--rows", type=int, default=ROWS)
-    options.add_argument("--overlap", default="allow")
-    options.add_argument("--beside", action="store_true", help="do not wait for the import: follow it")
-    asked = options.parse_args()
-    params = {"overlap": asked.overlap, "wait": "false" if asked.beside else "true"}
-    return exit_code(lambda: run(asked.rows, params))
+    """Parse the arguments, measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--overlap", default="allow")
+    parser.add_argument("--beside", action="store_true", help="import in the background, and poll the progress")
+    options = parser.parse_args()
+    params = {"overlap": options.overlap, "wait": "false" if options.beside else "true"}
+    return exit_code(lambda: run(options.rows, params))
 
 
 if __name__ == "__main__":

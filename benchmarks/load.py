@@ -1,10 +1,9 @@
-"""Measures what a request costs the service: `python -m benchmarks.load`.
+"""Measure the CPU time of a request: `python -m benchmarks.load`.
 
-The real service runs beside two apps of the same routes, the naive one and the floor, on one store.
-Each operation goes over real HTTP on loopback, and the CPU time of the service process is read
-before and after: waiting on the store does not count, and neither does this script. The services
-take short turns, so that a busy machine is busy for all of them. A cost is the median of its turns,
-a ratio the median of the ratios within each turn.
+The service and two apps with the same routes, the naive app and the floor, run on one store. The requests are real
+HTTP requests on loopback. The CPU time of the service process is read before and after each operation, so the time of
+the store and of this script is not included. The services take short turns, so that load on the machine affects all
+of them. A cost is the median of its turns, a ratio the median of the ratios within each turn.
 """
 
 import argparse
@@ -44,7 +43,7 @@ COMMANDS = {
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much a run does: turns, requests of each operation in a turn, rounds of the timers."""
+    """The size of a run: turns, requests and lists per turn, and rounds of timers per turn."""
 
     turns: int
     requests: int
@@ -59,30 +58,30 @@ WARM_UP = Size(turns=1, requests=160, lists=32, rounds=4)
 
 @dataclass(slots=True)
 class Subject:
-    """One service under measurement, with what it has cost so far, in seconds a request."""
+    """A service that is measured, with its costs so far, in seconds per request."""
 
     service: Service
     database: Database[dict[str, Any]]
-    cast: seeding.Cast
+    accounts: seeding.Accounts
     costs: dict[tuple[str, int], list[float]] = field(default_factory=dict)
 
     async def cost_of(self, connections: Sequence[Connection], calls: Sequence[Call]) -> float:
-        """The CPU time of one call, on the average."""
+        """Return the average CPU time per call, in seconds."""
         before = self.service.cpu_seconds()
         await send_all(connections, calls)
-        await asyncio.sleep(SETTLE_SECONDS)  # what a service does after its last answer counts
+        await asyncio.sleep(SETTLE_SECONDS)  # work after the last response counts
         return (self.service.cpu_seconds() - before) / len(calls)
 
-    def note(self, operation: str, width: int, cost: float) -> None:
-        """Keeps the cost of a turn."""
+    def add_cost(self, operation: str, width: int, cost: float) -> None:
+        """Store the cost of a turn."""
         self.costs.setdefault((operation, width), []).append(cost)
 
     def milliseconds(self, operation: str, width: int) -> float:
-        """The median of the turns."""
+        """Return the median of the turns, in milliseconds."""
         return median(self.costs[operation, width]) * 1000
 
     def ratio(self, other: "Subject", operation: str, width: int) -> float:
-        """What it costs as a part of what the other costs: the median of the turns."""
+        """Return the median of the ratios to another service within each turn."""
         pairs = zip(self.costs[operation, width], other.costs[operation, width], strict=True)
         return median(own / others for own, others in pairs)
 
@@ -91,31 +90,31 @@ Measure = Callable[[Subject, Sequence[Connection], Size], Awaitable[None]]
 
 
 async def measure_get(subject: Subject, connections: Sequence[Connection], size: Size) -> None:
-    """Reads the tasks of the reader, each in its turn."""
-    reader = subject.cast.reader
+    """Measure reading the tasks of the reader, one after another."""
+    reader = subject.accounts.reader
     calls = [
         Call("GET", f"{API}/tasks/{reader.tasks[number % len(reader.tasks)]}", reader.token)
         for number in range(size.requests)
     ]
-    subject.note("get", len(connections), await subject.cost_of(connections, calls))
+    subject.add_cost("get", len(connections), await subject.cost_of(connections, calls))
 
 
 async def measure_list(subject: Subject, connections: Sequence[Connection], size: Size) -> None:
-    """Lists the tasks of the reader."""
-    calls = [Call("GET", f"{API}/tasks", subject.cast.reader.token)] * size.lists
-    subject.note("list", len(connections), await subject.cost_of(connections, calls))
+    """Measure listing the tasks of the reader."""
+    calls = [Call("GET", f"{API}/tasks", subject.accounts.reader.token)] * size.lists
+    subject.add_cost("list", len(connections), await subject.cost_of(connections, calls))
 
 
 async def measure_create(subject: Subject, connections: Sequence[Connection], size: Size) -> None:
-    """Makes tasks for the writer, and takes them away again."""
-    token = subject.cast.writer.token
+    """Measure creating tasks for the writer, and delete them afterwards."""
+    token = subject.accounts.writer.token
     calls = [Call("POST", f"{API}/tasks", token, {"title": f"Task {number}"}) for number in range(size.requests)]
-    subject.note("create", len(connections), await subject.cost_of(connections, calls))
-    seeding.without_created_tasks(subject.database, subject.cast)
+    subject.add_cost("create", len(connections), await subject.cost_of(connections, calls))
+    seeding.delete_created_tasks(subject.database, subject.accounts)
 
 
 async def measure_timer(subject: Subject, connections: Sequence[Connection], size: Size) -> None:
-    """Starts a timer for each user, then stops them all, in rounds."""
+    """Measure starting a timer for each user and then stopping all of them, in rounds."""
     starts, stops = [], []
     for number in range(size.rounds):
         start_calls = [
@@ -125,30 +124,30 @@ async def measure_timer(subject: Subject, connections: Sequence[Connection], siz
                 account.token,
                 {"task_id": str(account.tasks[number % len(account.tasks)])},
             )
-            for account in subject.cast.timed
+            for account in subject.accounts.timed
         ]
-        stop_calls = [Call("POST", f"{API}/timer/stop", account.token) for account in subject.cast.timed]
+        stop_calls = [Call("POST", f"{API}/timer/stop", account.token) for account in subject.accounts.timed]
         starts.append(await subject.cost_of(connections, start_calls))
         stops.append(await subject.cost_of(connections, stop_calls))
-    subject.note("start", len(connections), sum(starts) / len(starts))
-    subject.note("stop", len(connections), sum(stops) / len(stops))
-    subject.cast = seeding.with_fresh_timed_tasks(subject.database, subject.cast)
+    subject.add_cost("start", len(connections), sum(starts) / len(starts))
+    subject.add_cost("stop", len(connections), sum(stops) / len(stops))
+    subject.accounts = seeding.replace_timed_tasks(subject.database, subject.accounts)
 
 
 MEASURES: tuple[Measure, ...] = (measure_get, measure_list, measure_create, measure_timer)
 
 
 async def take_turn(subject: Subject, measure: Measure, width: int, size: Size) -> None:
-    """One measurement on that many fresh connections."""
+    """Run one measurement on `width` new connections."""
     async with AsyncExitStack() as stack:
         port = subject.service.port
         connections = [await stack.enter_async_context(Connection(port)) for _ in range(width)]
-        await asyncio.sleep(SETTLE_SECONDS)  # accepting them does not count
+        await asyncio.sleep(SETTLE_SECONDS)  # the time to accept them does not count
         await measure(subject, connections, size)
 
 
 async def take_turns(subjects: Sequence[Subject], size: Size) -> None:
-    """Every operation at every number of connections, the subjects one after another."""
+    """Measure every operation at every number of connections, the services one after another."""
     for turn in range(size.turns):
         print(f"turn {turn + 1} of {size.turns}", file=sys.stderr, flush=True)
         for measure in MEASURES:
@@ -158,7 +157,7 @@ async def take_turns(subjects: Sequence[Subject], size: Size) -> None:
 
 
 async def measure_all(subjects: Sequence[Subject], size: Size) -> None:
-    """Warms every subject up, forgets what that cost, and measures."""
+    """Warm up every service, discard the costs of that, and measure."""
     await take_turns(subjects, WARM_UP)
     for subject in subjects:
         subject.costs.clear()
@@ -179,7 +178,7 @@ def _row(subjects: dict[str, Subject], operation: str, width: int) -> dict[str, 
 
 
 def report(subjects: dict[str, Subject]) -> dict[str, Any]:
-    """The figures of the run, as they go into the JSON file."""
+    """Return the figures of the run, as in the JSON file."""
     return {
         "python": platform.python_version(),
         "operations": [_row(subjects, operation, width) for operation in TARGETS for width in CONNECTIONS],
@@ -189,7 +188,7 @@ def report(subjects: dict[str, Subject]) -> dict[str, Any]:
 
 
 def print_table(figures: dict[str, Any]) -> None:
-    """Prints the figures for a person."""
+    """Print the table of results."""
     print("\nCPU of the service process, milliseconds a request")
     print(
         f"{'operation':<10}{'connections':>12}{'naive':>9}{'floor':>9}{'service':>9}"
@@ -210,7 +209,7 @@ def print_table(figures: dict[str, Any]) -> None:
 
 
 def settings_for(url: str, name: str, secret: str) -> dict[str, str]:
-    """The settings of a service that is measured, on a database of its own."""
+    """Return the settings of a measured service with its own database."""
     return {
         "DATABASE_URL": url,
         "DATABASE_NAME": f"benchmark_{name}",
@@ -223,7 +222,7 @@ def settings_for(url: str, name: str, secret: str) -> dict[str, str]:
 
 @contextmanager
 def subjects_on(url: str, folder: Path) -> Iterator[dict[str, Subject]]:
-    """All services on the store at that address, seeded alike, until the block ends."""
+    """Run all services on the store at this URL, with the same data."""
     secret = secrets.token_hex(32)
     client: MongoClient[dict[str, Any]] = MongoClient(url)
     with client, ExitStack() as stack:
@@ -241,25 +240,25 @@ def subjects_on(url: str, folder: Path) -> Iterator[dict[str, Subject]]:
 
 
 def run(size: Size) -> dict[str, Any]:
-    """The whole run: the store, the services, the measurements. Ends what it has started."""
+    """Start the store and the services, and measure."""
     with store() as (url, folder), ExitStack() as stack:
         subjects = stack.enter_context(subjects_on(url, folder))
         try:
             asyncio.run(measure_all(list(subjects.values()), size))
         except* BenchmarkError as group:
             first = group.exceptions[0]
-            words = "\n".join(subject.service.last_words() for subject in subjects.values())
-            raise BenchmarkError(f"{first}\n{words}") from first
+            logs = "\n".join(subject.service.log_tail() for subject in subjects.values())
+            raise BenchmarkError(f"{first}\n{logs}") from first
         return report(subjects)
 
 
 def main() -> int:
-    """Measures, prints the table, and writes the figures where --json says."""
+    """Parse the arguments, measure, print the table, and write the figures to the file of --json."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer requests, rougher figures")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument("--quick", action="store_true", help="fewer requests, less precise figures")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what it has started, too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that child processes are ended
     try:
         figures = run(QUICK if options.quick else FULL)
     except BenchmarkError as error:

@@ -1,10 +1,9 @@
-"""Measures that a page is as cheap to list after years as after days: `python -m benchmarks.reading`.
+"""Measure how the cost of a list depends on the length of the history: `python -m benchmarks.reading`.
 
-Users with the same week of time, but with more and more time before it, list that week in turns.
-Others, with more and more time in the same five years, list all years: the newest page of 50
-entries, and one from a year ago. The CPU of the service process and the time until the answer, most
-of which is the store's own, are medians of the turns; ratios are to the user with the least, within
-each turn.
+Users with the same week of entries, but different numbers of older ones, list that week in turns. Other users, with
+different numbers of entries in the same five years, list all years: the newest 50 entries, and the newest 50 that are
+older than a year. The CPU time of the service process and the response time, which is mostly that of the store, are
+medians of the turns. Ratios are relative to the user with the fewest entries, within each turn.
 """
 
 import asyncio
@@ -30,9 +29,9 @@ REQUESTS = 4
 
 @dataclass(slots=True)
 class Reader:
-    """A user with so much time, and what a list has cost, in seconds a request."""
+    """A user, the list that is requested, and its costs in seconds per request."""
 
-    what: str
+    name: str
     entries: int
     call: Call
     cpu: list[float] = field(default_factory=list)
@@ -40,7 +39,7 @@ class Reader:
 
 
 def readers_on(database_url: str, name: str, secret: str) -> list[Reader]:
-    """The users, written into the database, each with what it lists."""
+    """Insert the users and their entries."""
     since = f"{datetime.now(UTC) - timedelta(days=seeding.DAYS + 1):%Y-%m-%dT%H:%M:%SZ}"
     year_ago = f"{datetime.now(UTC) - timedelta(days=365):%Y-%m-%dT%H:%M:%SZ}"
     lists = f"{API}/time-entries"
@@ -49,7 +48,7 @@ def readers_on(database_url: str, name: str, secret: str) -> list[Reader]:
         database = client[name]
         accounts = iter(seeding.insert_accounts(database, secret))
         for entries in ENTRIES:
-            print(f"writing two times {entries:,} entries", file=sys.stderr, flush=True)
+            print(f"inserting twice {entries:,} entries", file=sys.stderr, flush=True)
             account, other = next(accounts), next(accounts)
             seeding.with_history(database, account, entries)
             seeding.with_years(database, other, entries)
@@ -62,38 +61,38 @@ def readers_on(database_url: str, name: str, secret: str) -> list[Reader]:
 
 
 async def take_turns(service: Service, readers: list[Reader]) -> None:
-    """Each user in its turn, the first turn only to warm up."""
+    """Measure each user in turn. The first turn only warms up."""
     async with Connection(service.port) as connection:
         for turn in range(TURNS + 1):
             for reader in readers:
                 cpu, time = service.cpu_seconds(), perf_counter()
                 await send_all([connection], [reader.call] * REQUESTS)
                 took = perf_counter() - time
-                await asyncio.sleep(SETTLE_SECONDS)  # what a service does after its last answer counts
+                await asyncio.sleep(SETTLE_SECONDS)  # work after the last response counts
                 if turn:
                     reader.time.append(took / REQUESTS)
                     reader.cpu.append((service.cpu_seconds() - cpu) / REQUESTS)
 
 
 def ratio(costs: list[float], least: list[float]) -> float:
-    """A cost as a part of the least: the median of the turns."""
+    """Return the median of the ratios to `least` within each turn."""
     return median(own / others for own, others in zip(costs, least, strict=True))
 
 
 def print_table(readers: list[Reader]) -> None:
-    """Prints the figures for a person."""
+    """Print the table of results."""
     print(f"\n{'list':<18}{'entries':>10}{'CPU ms':>10}{'ratio':>8}{'time ms':>10}{'ratio':>8}")
-    for reader in sorted(readers, key=lambda reader: (reader.what, reader.entries)):
-        least = next(other for other in readers if other.what == reader.what)
+    for reader in sorted(readers, key=lambda reader: (reader.name, reader.entries)):
+        least = next(other for other in readers if other.name == reader.name)
         print(
-            f"{reader.what:<18}{reader.entries:>10,}{median(reader.cpu) * 1000:>10.2f}"
+            f"{reader.name:<18}{reader.entries:>10,}{median(reader.cpu) * 1000:>10.2f}"
             f"{ratio(reader.cpu, least.cpu):>8.2f}{median(reader.time) * 1000:>10.2f}"
             f"{ratio(reader.time, least.time):>8.2f}"
         )
 
 
 def run() -> None:
-    """The whole run: the store, the service, the measurements, the table. Ends what it has started."""
+    """Start the store and the service, measure, and print the table."""
     secret, port = secrets.token_hex(32), free_port()
     with store() as (url, folder), ExitStack() as stack:
         settings = settings_for(url, SERVICE, secret)

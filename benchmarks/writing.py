@@ -1,11 +1,10 @@
-"""Measures whether a request costs more where there is more time: `python -m benchmarks.writing`.
+"""Measure whether a write costs more in a larger task: `python -m benchmarks.writing`.
 
-Writing an entry down and stopping a timer, in a task of 10 entries and in one of 1,000: the CPU time
-of the service process, by real HTTP on loopback. What the store does with a larger document is its
-own and does not count; but a process that waits longer wakes up colder and takes more CPU for the
-same work. So the small tasks are made to wait as long as the large ones, behind a relay, and what an
-idle service takes for itself meanwhile is left out. The sizes take turns; a ratio is the median of
-the ratios within each turn.
+Creates entries and stops timers, in tasks of 10 entries and in tasks of 1,000, and measures the CPU time of the
+service process. The time that the store needs for a larger document is not included. But a process that waits longer
+finds colder CPU caches and needs more CPU time for the same work. So a relay delays the responses for the small tasks
+as long as those for the large ones, and the CPU time of an idle service is subtracted. The sizes take turns; a ratio
+is the median of the ratios within each turn.
 """
 
 import argparse
@@ -33,15 +32,15 @@ SMALL, LARGE = 10, 1000
 TASKS = 4
 TURNS = 8
 REQUESTS = 24
-ANSWERS = 2
-"""Of the store, to each of the requests that are measured: a read and an update."""
+STORE_RESPONSES = 2
+"""The responses of the store for each measured request: a read and an update."""
 TARGET = 1.2
 IDLE_SECONDS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one request takes, in seconds."""
+    """The CPU time and the elapsed time of one request, in seconds."""
 
     cpu: float
     wall: float
@@ -49,20 +48,20 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """The CPU time of a service, less what it takes when nobody asks anything."""
+    """Measures the CPU time of a service, minus the CPU time that it needs when idle."""
 
     service: Service
     idle: float
 
     @classmethod
     async def of(cls, service: Service) -> Self:
-        """The meter of a service that has nothing to do just now."""
+        """Measure an idle service, and return its meter."""
         before = service.cpu_seconds()
         await asyncio.sleep(IDLE_SECONDS)
         return cls(service, (service.cpu_seconds() - before) / IDLE_SECONDS)
 
     async def cost_of(self, connection: Connection, calls: Sequence[Call]) -> Cost:
-        """What one of the calls takes, on the average."""
+        """Return the average cost of the calls."""
         began, before = time.monotonic(), self.service.cpu_seconds()
         await send_in_turn(connection, calls)
         waited = time.monotonic() - began
@@ -75,7 +74,7 @@ Operation = Callable[[Meter, Connection, seeding.Account], Awaitable[Cost]]
 
 
 async def write_entries(meter: Meter, connection: Connection, account: seeding.Account) -> Cost:
-    """Writes entries down, in each of the tasks in turn."""
+    """Create entries in each of the tasks in turn."""
     start = datetime.now(UTC) - timedelta(days=400)
     calls = [
         Call(
@@ -93,7 +92,7 @@ async def write_entries(meter: Meter, connection: Connection, account: seeding.A
 
 
 async def stop_timers(meter: Meter, connection: Connection, account: seeding.Account) -> Cost:
-    """Stops timers, each after a start that does not count."""
+    """Stop timers. The starts are not measured."""
     costs = []
     for number in range(REQUESTS):
         task_id = str(account.tasks[number % TASKS])
@@ -107,7 +106,7 @@ OPERATIONS: dict[str, Operation] = {"create entry": write_entries, "stop": stop_
 
 
 async def measure(service: Service, relay: Relay, small: seeding.Account, large: seeding.Account) -> None:
-    """Measures each operation and prints its row."""
+    """Measure each operation, and print its row of the table."""
     meter = await Meter.of(service)
     print(f"{'operation':<14}{f'{SMALL} entries':>14}{f'{LARGE} entries':>14}{'ratio':>8}{'target':>8}")
     async with Connection(service.port) as connection:
@@ -117,14 +116,14 @@ async def measure(service: Service, relay: Relay, small: seeding.Account, large:
             for _ in range(TURNS):
                 relay.delay = 0
                 more = await operation(meter, connection, large)
-                relay.delay = max(0.0, more.wall - alone.wall) / ANSWERS
+                relay.delay = max(0.0, more.wall - alone.wall) / STORE_RESPONSES
                 turns.append((await operation(meter, connection, small), more))
             relay.delay = 0
             print_row(name, turns)
 
 
 def print_row(name: str, turns: Sequence[tuple[Cost, Cost]]) -> None:
-    """Prints the figures of an operation for a person."""
+    """Print the row of an operation."""
     ratio = median(more.cpu / less.cpu for less, more in turns)
     less, more = (median(costs) * 1000 for costs in zip(*((a.cpu, b.cpu) for a, b in turns), strict=True))
     verdict = "met" if ratio <= TARGET else "over"
@@ -132,7 +131,7 @@ def print_row(name: str, turns: Sequence[tuple[Cost, Cost]]) -> None:
 
 
 def run() -> None:
-    """The whole run: the store, the relay, the service, the measurements. Ends what it has started."""
+    """Start the store, the relay and the service, and measure."""
     with store() as (url, folder), ExitStack() as stack:
         relay = stack.enter_context(relaying(free_port(), urlsplit(url).port or 0))
         behind = url.replace(f":{urlsplit(url).port}/", f":{relay.port}/")
@@ -146,11 +145,11 @@ def run() -> None:
         try:
             asyncio.run(measure(service, relay, small, large))
         except BenchmarkError as error:
-            raise BenchmarkError(f"{error}\n{service.last_words()}") from error
+            raise BenchmarkError(f"{error}\n{service.log_tail()}") from error
 
 
 def main() -> int:
-    """Measures and prints the table."""
+    """Parse the arguments, measure, and print the table."""
     argparse.ArgumentParser(prog="python -m benchmarks.writing", description=__doc__).parse_args()
     return exit_code(run)
 

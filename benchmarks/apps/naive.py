@@ -1,7 +1,7 @@
-"""The service as most people would write it first: what the real one is measured against.
+"""A simple version of the service, as in the tutorials of FastAPI and Beanie, for comparison.
 
-Beanie documents for reads and writes, `response_model` on every route, the token verified and its
-user loaded on each request. A list answers whole tasks, their entries included.
+It uses Beanie documents for reads and writes and `response_model` on every route. It verifies the token and loads the
+user for each request. A list returns complete tasks with their entries.
 """
 
 from collections import defaultdict
@@ -22,12 +22,12 @@ from app.config import get_settings
 
 
 def now() -> datetime:
-    """The present instant, naive UTC as the driver decodes it by default."""
+    """Return the current time as naive UTC, as the driver decodes it by default."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 
 class TimeEntry(BaseModel):
-    """A stretch of time on a task."""
+    """A time entry of a task."""
 
     id: PydanticObjectId = Field(default_factory=PydanticObjectId)
     started_at: datetime
@@ -70,7 +70,7 @@ class Task(Document):
     deleted_at: datetime | None = None
 
     class Settings:
-        """Where Beanie keeps it."""
+        """The collection."""
 
         name = "tasks"
         indexes = ("user_id",)
@@ -93,13 +93,13 @@ class User(Document):
     updated_at: datetime = Field(default_factory=now)
 
     class Settings:
-        """Where Beanie keeps it."""
+        """The collection."""
 
         name = "users"
 
 
 class TaskCreate(BaseModel):
-    """What a new task is made from."""
+    """The body of a request that creates a task."""
 
     title: str = Field(min_length=1, max_length=200)
     description: str | None = None
@@ -111,7 +111,7 @@ class TaskCreate(BaseModel):
 
 
 class TimeEntryRead(BaseModel):
-    """An entry as it is answered."""
+    """A time entry in a response."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -131,7 +131,7 @@ class TimeEntryRead(BaseModel):
 
 
 class TaskRead(BaseModel):
-    """A task as it is answered."""
+    """A task in a response."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -164,7 +164,7 @@ class TaskList(BaseModel):
 
 
 class TimerStart(BaseModel):
-    """Which task to track."""
+    """The body of a request that starts the timer."""
 
     task_id: PydanticObjectId
 
@@ -180,7 +180,7 @@ class TimerRead(BaseModel):
 
 
 class TimerStopResult(BaseModel):
-    """What a stopped timer has left."""
+    """The result of stopping a timer."""
 
     task_id: PydanticObjectId
     task_title: str
@@ -190,7 +190,7 @@ class TimerStopResult(BaseModel):
 
 
 class ReportRow(BaseModel):
-    """What a day adds up to."""
+    """The total of a day."""
 
     key: str
     seconds: int
@@ -198,7 +198,7 @@ class ReportRow(BaseModel):
 
 
 class ReportRead(BaseModel):
-    """Tracked time by days."""
+    """A report of tracked time by day."""
 
     total_seconds: int
     rows: list[ReportRow]
@@ -208,7 +208,7 @@ oauth2_scheme = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token")
 
 
 async def get_current_user(token: Annotated[str, Depends(oauth2_scheme)]) -> User:
-    """The user of the request's token."""
+    """Return the user of the access token."""
     settings = get_settings()
     secret = settings.secret_key.get_secret_value() if settings.secret_key else ""
     try:
@@ -226,7 +226,7 @@ CurrentUser = Annotated[User, Depends(get_current_user)]
 
 
 async def get_own_task(task_id: PydanticObjectId, user: User) -> Task:
-    """The user's task of that id."""
+    """Return the user's task with this id."""
     task = await Task.find_one({"_id": task_id, "user_id": user.id, "deleted_at": None})
     if task is None:
         raise HTTPException(status_code=404, detail="Task not found")
@@ -235,7 +235,7 @@ async def get_own_task(task_id: PydanticObjectId, user: User) -> Task:
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-    """Connects Beanie, and closes its client at the end."""
+    """Connect Beanie, and close the client at the end."""
     settings = get_settings()
     url = settings.database_url.get_secret_value() if settings.database_url else None
     client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(url)
@@ -250,13 +250,13 @@ app = FastAPI(lifespan=lifespan)
 
 @app.get("/health")
 async def health() -> dict[str, str]:
-    """Whether the process answers."""
+    """Return a constant response."""
     return {"status": "healthy"}
 
 
 @app.post("/api/v1/tasks", response_model=TaskRead, status_code=201)
 async def create_task(body: TaskCreate, user: CurrentUser) -> Task:
-    """Makes a task."""
+    """Create a task."""
     task = Task(user_id=user.id, **body.model_dump())
     await task.insert()
     return task
@@ -264,21 +264,21 @@ async def create_task(body: TaskCreate, user: CurrentUser) -> Task:
 
 @app.get("/api/v1/tasks", response_model=TaskList)
 async def list_tasks(user: CurrentUser, limit: int = 50) -> dict[str, Any]:
-    """Lists the newest tasks."""
-    found = Task.find({"user_id": user.id, "deleted_at": None})
-    tasks = await found.sort("-created_at").limit(limit).to_list()
+    """List the newest tasks."""
+    query = Task.find({"user_id": user.id, "deleted_at": None})
+    tasks = await query.sort("-created_at").limit(limit).to_list()
     return {"items": tasks, "next_cursor": None}
 
 
 @app.get("/api/v1/tasks/{task_id}", response_model=TaskRead)
 async def get_task(task_id: PydanticObjectId, user: CurrentUser) -> Task:
-    """Answers one task."""
+    """Return a task."""
     return await get_own_task(task_id, user)
 
 
 @app.post("/api/v1/timer/start", response_model=TimerRead, status_code=201)
 async def start_timer(body: TimerStart, user: CurrentUser) -> dict[str, Any]:
-    """Starts the timer on a task."""
+    """Start the timer on a task."""
     running = await Task.find_one({"user_id": user.id, "active": {"$type": "object"}})
     if running is not None:
         raise HTTPException(status_code=409, detail="A timer is running")
@@ -302,7 +302,7 @@ async def start_timer(body: TimerStart, user: CurrentUser) -> dict[str, Any]:
 
 @app.post("/api/v1/timer/stop", response_model=TimerStopResult)
 async def stop_timer(user: CurrentUser) -> dict[str, Any]:
-    """Stops the running timer."""
+    """Stop the running timer."""
     task = await Task.find_one({"user_id": user.id, "active": {"$type": "object"}})
     if task is None or task.active is None:
         raise HTTPException(status_code=404, detail="No timer is running")
@@ -331,12 +331,12 @@ async def stop_timer(user: CurrentUser) -> dict[str, Any]:
 async def report_summary(
     user: CurrentUser, since: Annotated[date, Query(alias="from")], to: date, timezone: str = "UTC"
 ) -> dict[str, Any]:
-    """Adds tracked time up by local days."""
+    """Add up tracked time by local days."""
     zone = ZoneInfo(timezone)
     start = datetime.combine(since, time.min, zone).astimezone(UTC).replace(tzinfo=None)
     end = datetime.combine(to, time.min, zone).astimezone(UTC).replace(tzinfo=None)
-    of_then = {"last_ended_at": {"$gt": start}, "first_started_at": {"$lt": end}}
-    tasks = await Task.find({"user_id": user.id, "deleted_at": None, **of_then}).to_list()
+    in_range = {"last_ended_at": {"$gt": start}, "first_started_at": {"$lt": end}}
+    tasks = await Task.find({"user_id": user.id, "deleted_at": None, **in_range}).to_list()
     seconds: dict[str, int] = defaultdict(int)
     counts: dict[str, int] = defaultdict(int)
     for task in tasks:

@@ -1,4 +1,4 @@
-"""A lean HTTP/1.1 client on one kept-alive connection, and the rounds of requests that it makes."""
+"""A minimal HTTP/1.1 client for one keep-alive connection, and functions that send many requests."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def exit_code(run: Callable[[], object]) -> int:
-    """0 once the run is done; 1, and why on standard error, when it cannot be."""
+    """Return 0 after the run, or print the error and return 1."""
     try:
         run()
     except BenchmarkError as error:
@@ -26,12 +26,12 @@ def exit_code(run: Callable[[], object]) -> int:
 
 
 class BenchmarkError(Exception):
-    """The run cannot go on; the text says why."""
+    """The run cannot continue; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, as the bytes that go over the wire."""
+    """A request."""
 
     method: str
     path: str
@@ -41,7 +41,7 @@ class Call:
     if_match: str | None = None
 
     def encoded(self) -> bytes:
-        """The whole request."""
+        """Return the bytes of the request."""
         write = json.dumps if self.media_type == JSON else urlencode
         body = b"" if self.body is None else write(self.body).encode()
         content = "" if self.body is None else f"Content-Type: {self.media_type}\r\n"
@@ -55,7 +55,7 @@ class Call:
 
 
 class Connection:
-    """One kept-alive connection. Any answer that is not 2xx is a BenchmarkError."""
+    """A keep-alive connection. Any response other than 2xx raises BenchmarkError."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -64,7 +64,7 @@ class Connection:
         try:
             self._reader, self._writer = await asyncio.open_connection(HOST, self._port)
         except OSError as error:
-            raise BenchmarkError(f"nobody listens on port {self._port} any more") from error
+            raise BenchmarkError(f"no service listens on port {self._port}") from error
         return self
 
     async def __aexit__(
@@ -76,7 +76,7 @@ class Connection:
         self._writer.close()
 
     async def send(self, call: Call) -> None:
-        """Makes the request and reads its answer to the end."""
+        """Send the request and read the complete response."""
         self._writer.write(call.encoded())
         try:
             head = await self._reader.readuntil(b"\r\n\r\n")
@@ -89,20 +89,20 @@ class Connection:
 
 
 def _content_length(head: bytes) -> int:
-    _, found, rest = head.lower().partition(b"\r\ncontent-length:")
-    if not found:
-        raise BenchmarkError("an answer without Content-Length")
+    _, header, rest = head.lower().partition(b"\r\ncontent-length:")
+    if not header:
+        raise BenchmarkError("a response without Content-Length")
     return int(rest.partition(b"\r\n")[0])
 
 
 async def send_in_turn(connection: Connection, calls: Sequence[Call]) -> None:
-    """Makes the requests one after another."""
+    """Send the requests one after another."""
     for call in calls:
         await connection.send(call)
 
 
 async def send_all(connections: Sequence[Connection], calls: Sequence[Call]) -> None:
-    """Deals the requests out to the connections and makes them, one at a time on each."""
+    """Distribute the requests over the connections, and send them one at a time on each."""
     width = len(connections)
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS), asyncio.TaskGroup() as group:
@@ -110,4 +110,4 @@ async def send_all(connections: Sequence[Connection], calls: Sequence[Call]) -> 
                 group.create_task(send_in_turn(connection, calls[place::width]))
     except TimeoutError as error:
         path = f"{calls[0].method} {calls[0].path}"
-        raise BenchmarkError(f"{path}: no end of {len(calls)} within {TIMEOUT_SECONDS} s") from error
+        raise BenchmarkError(f"{path}: {len(calls)} requests took longer than {TIMEOUT_SECONDS} s") from error

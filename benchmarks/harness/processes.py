@@ -1,4 +1,4 @@
-"""The processes of a run: started as a user would start them, measured, and ended by their id."""
+"""The processes of a run: started as a user would start them, measured, and ended."""
 
 import os
 import platform
@@ -25,7 +25,7 @@ MEBIBYTE = 1024 * 1024
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody listens on."""
+    """Return a free port of the loopback address."""
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         port: int = listener.getsockname()[1]
@@ -34,7 +34,7 @@ def free_port() -> int:
 
 @contextmanager
 def store() -> Iterator[tuple[str, Path]]:
-    """The address of an embedded store, and the folder of the run, which holds it, until the block ends."""
+    """Run an embedded store. Yields its URL and the temporary folder that contains it."""
     with tempfile.TemporaryDirectory(prefix="task-timer-bench-") as name:
         folder = Path(name)
         with EmbeddedStore(Settings(environment="development", embedded_data_dir=folder / "data")) as url:
@@ -61,15 +61,15 @@ class Service:
         return [self.process, *self.process.children(recursive=True)]
 
     def cpu_seconds(self) -> float:
-        """The user and system time that the processes have taken so far."""
+        """Return the user and system time of the processes so far."""
         return sum(_cpu_of(process) for process in self._tree())
 
     def resident_mib(self) -> float:
-        """The resident memory of the largest of the processes: the worker."""
+        """Return the resident memory of the largest process, which is the worker."""
         return max(float(process.memory_info().rss) / MEBIBYTE for process in self._tree())
 
-    def last_words(self) -> str:
-        """The end of what it has printed."""
+    def log_tail(self) -> str:
+        """Return the end of its output."""
         return self.log.read_text(errors="replace")[-2000:]
 
 
@@ -83,13 +83,13 @@ def _wait_until_healthy(service: Service) -> None:
                 return
         except OSError:
             time.sleep(0.05)
-    raise BenchmarkError(f"{service.name} does not start:\n{service.last_words()}")
+    raise BenchmarkError(f"{service.name} does not start:\n{service.log_tail()}")
 
 
 def _end(process: psutil.Process) -> None:
-    family = [process, *process.children(recursive=True)]
+    processes = [process, *process.children(recursive=True)]
     process.terminate()
-    _, left = psutil.wait_procs(family, timeout=END_SECONDS)
+    _, left = psutil.wait_procs(processes, timeout=END_SECONDS)
     for survivor in left:
         survivor.kill()
     psutil.wait_procs(left, timeout=END_SECONDS)
@@ -99,13 +99,13 @@ def _end(process: psutil.Process) -> None:
 def running(
     name: str, command: Sequence[str], settings: dict[str, str], port: int, folder: Path, *, root: Path = ROOT
 ) -> Iterator[Service]:
-    """The service of that command, from when it is healthy until the block ends.
+    """Run the service of this command. Yields it when it is healthy.
 
-    It sees the given settings alone: it runs in a folder without a .env file. `root` is where its code is.
+    It has only these settings, because it runs in a folder without .env. `root` is the folder of its code.
     """
     log = folder / f"{name}.log"
-    kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
-    environment = kept | settings | {"PORT": str(port), "PYTHONPATH": str(root)}
+    inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+    environment = inherited | settings | {"PORT": str(port), "PYTHONPATH": str(root)}
     with log.open("wb") as output:
         process = psutil.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
     service = Service(name, port, process, log)

@@ -1,4 +1,4 @@
-"""A relay before the store that can hold its answers back."""
+"""A TCP relay in front of the store that can delay its responses."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ CHUNK = 65_536
 
 
 class Relay:
-    """Passes on what goes to the store, and what comes from it after `delay` seconds."""
+    """Forwards bytes to the store at once, and bytes from the store after `delay` seconds."""
 
     def __init__(self, port: int, store_port: int) -> None:
         self.port = port
@@ -19,19 +19,21 @@ class Relay:
         self._store_port = store_port
 
     async def serve(self) -> None:
-        """Serves until it is cancelled."""
+        """Serve until cancelled."""
         server = await asyncio.start_server(self._connect, HOST, self.port)
         async with server:
             await server.serve_forever()
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         store_reader, store_writer = await asyncio.open_connection(HOST, self._store_port)
-        await asyncio.gather(self._pass_on(reader, store_writer), self._pass_on(store_reader, writer, held=True))
+        await asyncio.gather(self._forward(reader, store_writer), self._forward(store_reader, writer, delayed=True))
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, held: bool = False) -> None:
+    async def _forward(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, delayed: bool = False
+    ) -> None:
         with suppress(ConnectionError):
             while data := await reader.read(CHUNK):
-                if held and self.delay:
+                if delayed and self.delay:
                     await asyncio.sleep(self.delay)
                 writer.write(data)
                 await writer.drain()
@@ -40,7 +42,7 @@ class Relay:
 
 @contextmanager
 def relaying(port: int, store_port: int) -> Iterator[Relay]:
-    """A relay in a thread of its own, until the block ends."""
+    """Run a relay in its own thread."""
     relay, loop = Relay(port, store_port), asyncio.new_event_loop()
     serving = loop.create_task(relay.serve())
 

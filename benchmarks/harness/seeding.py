@@ -1,4 +1,4 @@
-"""The accounts, tokens and tasks that a run works on, the same for every service."""
+"""The accounts, tokens and tasks of a run, the same for every service."""
 
 import time
 import uuid
@@ -33,7 +33,7 @@ TOKEN_SECONDS = 30 * 60
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user of a run, signed in, with the ids of the seeded tasks."""
+    """A user with an access token, and the ids of the inserted tasks."""
 
     user_id: ObjectId
     token: str
@@ -41,8 +41,8 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Cast:
-    """The users of one service: one reads, one writes, sixteen have a timer each."""
+class Accounts:
+    """The users of one service: one reads, one writes, and sixteen start and stop timers."""
 
     reader: Account
     writer: Account
@@ -96,7 +96,7 @@ def _task(user_id: ObjectId, number: int, at: datetime, count: int = ENTRIES) ->
 
 
 def with_tasks(database: Database[Document], account: Account, count: int, *, entries: int = ENTRIES) -> Account:
-    """The account with so many tasks more, of so many entries each, written into the database."""
+    """Insert `count` tasks with `entries` entries each, and return the account with their ids."""
     at = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
     tasks = [_task(account.user_id, number, at, entries) for number in range(count)]
     database["tasks"].insert_many(tasks)
@@ -104,7 +104,7 @@ def with_tasks(database: Database[Document], account: Account, count: int, *, en
 
 
 def with_history(database: Database[Document], account: Account, older: int) -> None:
-    """Gives the account a week of time, the same for each, and that many entries that ended weeks before it."""
+    """Insert one week of entries, the same for every account, and `older` entries that ended weeks before it."""
     at = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
     week = [_task(account.user_id, number, at) for number in range(DAYS)]
     history = [_task(account.user_id, OLD_DAYS + number, at, OLD_ENTRIES) for number in range(older // OLD_ENTRIES)]
@@ -113,7 +113,7 @@ def with_history(database: Database[Document], account: Account, older: int) -> 
 
 
 def with_years(database: Database[Document], account: Account, count: int) -> None:
-    """Gives the account so many entries, evenly over five years up to now, in tasks one after the other."""
+    """Insert `count` entries, spread evenly over the last five years, in consecutive tasks."""
     now = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
     for number in range(count // ENTRIES_IN_YEARS):
         places = range(number * ENTRIES_IN_YEARS, (number + 1) * ENTRIES_IN_YEARS)
@@ -128,7 +128,7 @@ def with_years(database: Database[Document], account: Account, count: int) -> No
 
 
 def with_reported_time(database: Database[Document], account: Account, since: datetime, days: int) -> None:
-    """Gives the account 2,000 tasks of 10 entries each, one a day, that begin one after the other within so many days.
+    """Insert 2,000 tasks with one entry a day on 10 days. The tasks begin one after another within `days` days.
 
     `since` is naive UTC.
     """
@@ -144,32 +144,32 @@ def with_reported_time(database: Database[Document], account: Account, since: da
         database["tasks"].insert_one({**task, **changed})
 
 
-def seed(database: Database[Document], accounts: list[Account]) -> Cast:
-    """Gives the accounts their tasks and their parts. Takes two more than TIMED_USERS."""
+def seed(database: Database[Document], accounts: list[Account]) -> Accounts:
+    """Insert the tasks of TIMED_USERS + 2 accounts, and assign the roles."""
     reader, writer, *timed = accounts
-    return Cast(
+    return Accounts(
         reader=with_tasks(database, reader, LISTED_TASKS),
         writer=writer,
         timed=tuple(with_tasks(database, account, TIMED_TASKS) for account in timed),
     )
 
 
-def without_created_tasks(database: Database[Document], cast: Cast) -> None:
-    """Takes the tasks away that the writer has made."""
-    database["tasks"].delete_many({"user_id": cast.writer.user_id})
+def delete_created_tasks(database: Database[Document], accounts: Accounts) -> None:
+    """Delete the tasks that the writer has created."""
+    database["tasks"].delete_many({"user_id": accounts.writer.user_id})
 
 
-def with_fresh_timed_tasks(database: Database[Document], cast: Cast) -> Cast:
-    """Gives the users of timers new tasks of ENTRIES entries, so that none grows in the run."""
+def replace_timed_tasks(database: Database[Document], accounts: Accounts) -> Accounts:
+    """Replace the tasks of the timer users, so that none grows during the run."""
     timed = []
-    for account in cast.timed:
+    for account in accounts.timed:
         database["tasks"].delete_many({"user_id": account.user_id})
         timed.append(with_tasks(database, account, TIMED_TASKS))
-    return Cast(cast.reader, cast.writer, tuple(timed))
+    return Accounts(accounts.reader, accounts.writer, tuple(timed))
 
 
 def email(number: int) -> str:
-    """The address that the account of this number signs in with."""
+    """Return the e-mail address of the account with this number."""
     return f"user{number}@example.com"
 
 
@@ -241,7 +241,7 @@ def _checked(response: httpx.Response) -> Document:
 
 
 def register_accounts(port: int, count: int = TIMED_USERS + 2) -> list[Account]:
-    """Accounts made and signed in over the service's API."""
+    """Register accounts and sign them in through the API of the service."""
     accounts = []
     base = f"http://{HOST}:{port}/api/v1"
     with httpx.Client(base_url=base, timeout=SIGN_IN_SECONDS, trust_env=False) as client:
