@@ -43,6 +43,6 @@ async def create_api_token(request: Request, user: SessionUser, new: JsonBody[Ap
     responses=problem_responses(TokenNotFoundError),
 )
 async def revoke_api_token(user: SessionUser, token_id: str) -> Response:
-    """Takes effect at once in the process that answers this request, and within 10 seconds in all others."""
+    """Takes effect at once in the worker that handles this request, and within 10 seconds in all others."""
     await api_token_service.revoke(user, token_id=token_id)
     return no_content()

@@ -19,7 +19,7 @@ router = APIRouter(route_class=Endpoint, prefix="/health", tags=["health"])
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [{"status": "healthy"}]}))
 class Health(TypedDict):
-    """All is well."""
+    """The service is healthy."""
 
     status: Literal["healthy"]
 
@@ -27,9 +27,9 @@ class Health(TypedDict):
 HEALTHY: Health = {"status": "healthy"}
 
 
-@router.get("", operation_id="health", summary="Check that the service answers", response_model=Health)
+@router.get("", operation_id="health", summary="Check that the service responds", response_model=Health)
 async def health() -> Response:
-    """Answers `healthy` as long as the process serves requests."""
+    """Returns `healthy` as long as the process serves requests."""
     return json_response(HEALTHY)
 
 
@@ -47,6 +47,6 @@ async def health_live() -> Response:
     responses=problem_responses(DatabaseUnavailableError),
 )
 async def health_ready(client: DatabaseClient) -> Response:
-    """Pings the database: 503 when it does not answer within two seconds."""
+    """Pings the database: 503 if it does not respond within two seconds."""
     await ping_with_timeout(client)
     return json_response(HEALTHY)

@@ -71,5 +71,5 @@ async def get_import(user: Reader, import_id: str) -> Response:
     responses=problem_responses(ImportNotFoundError, ImportRunningError),
 )
 async def take_back_import(user: Writer, import_id: str) -> Response:
-    """Removes what it created, except what was changed since. The import itself is kept."""
+    """Removes what it created, except what was changed since. The import itself stays."""
     return json_response(await import_service.take_back(user, import_id=import_id))

@@ -49,7 +49,7 @@ async def create_project(request: Request, user: Writer, new: JsonBody[ProjectCr
     responses=problem_responses(ProjectNotFoundError),
 )
 async def get_project(user: Reader, project_id: str) -> Response:
-    """An archived project is found as well."""
+    """Archived projects too."""
     return json_response(await project_service.get(user, project_id=project_id))
 
 

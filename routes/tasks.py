@@ -106,7 +106,7 @@ async def change_task(user: Writer, task_id: str, change: JsonBody[TaskUpdate], 
     responses=problem_responses(TaskNotFoundError, StaleVersionError),
 )
 async def trash_task(user: Writer, task_id: str, if_match: IfMatch) -> Response:
-    """Stops its timer. Its time is kept, and counts again when the task is restored."""
+    """Stops its timer. Its time is not deleted, and counts again when the task is restored."""
     await task_service.trash(user, task_id=task_id, if_match=if_match)
     return no_content()
 

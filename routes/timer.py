@@ -57,7 +57,7 @@ async def get_timer(user: TimerReader, if_none_match: IfNoneMatch) -> Response:
     status_code=201,
     response_model=TimerWriteResult,
     responses={
-        200: {"description": "It runs on this task already", "model": TimerWriteResult},
+        200: {"description": "The timer already runs on this task", "model": TimerWriteResult},
         **problem_responses(
             TaskNotFoundError,
             TimerAlreadyRunningError,
@@ -153,7 +153,7 @@ async def discard_timer(user: TimerUser, _query: Overlap, if_match: IfMatch) -> 
     status_code=201,
     response_model=TimerWriteResult,
     responses={
-        200: {"description": "It runs on that task already", "model": TimerWriteResult},
+        200: {"description": "The timer already runs on that task", "model": TimerWriteResult},
         **problem_responses(
             NothingToResumeError, TimerAlreadyRunningError, TaskFullError, StaleVersionError, *IDEMPOTENCY_ERRORS
         ),
