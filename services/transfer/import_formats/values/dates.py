@@ -129,7 +129,7 @@ def _possible_orders(text: str) -> tuple[DateOrder, ...]:
 
 
 class DateOrderFinder:
-    """Determine the order of day, month and year from all dates of a file."""
+    """Determines the order of day, month and year from all dates of a file."""
 
     def __init__(self) -> None:
         self._first_rows: dict[tuple[DateOrder, ...], tuple[int, str]] = {}
@@ -150,7 +150,7 @@ class DateOrderFinder:
             raise _order_error(f"is required: every date of the file is ambiguous, for example {text} in row {row}")
         (row, text), (other_row, other_text) = self._contradiction()
         raise _order_error(
-            f"cannot be determined, and sending it does not help: {text} in row {row} and {other_text} in row "
+            f"cannot be determined, and no value is right: {text} in row {row} and {other_text} in row "
             f"{other_row} are in different orders"
         )
 

@@ -3,12 +3,7 @@
 import pytest
 
 from services.transfer.import_formats.results import RowMessage
-from tests.support.import_reading import (
-    CLOCKIFY,
-    file_notices,
-    read,
-    read_row,
-)
+from tests.support.import_reading import CLOCKIFY, file_notices, read, read_row
 
 
 class TestAmounts:

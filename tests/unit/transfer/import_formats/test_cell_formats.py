@@ -4,11 +4,7 @@ import pytest
 
 from app.clock import rfc3339
 from services.transfer.import_formats.results import RowMessage
-from tests.support.import_reading import (
-    duration_seconds,
-    read,
-    read_row,
-)
+from tests.support.import_reading import duration_seconds, read, read_row
 
 
 class TestCellFormats:
@@ -81,11 +77,11 @@ class TestCellFormats:
         assert read_row(f'start,hours,task,tags\n2024-03-04 09:00,1.0,x,"{cell}"\n').tags == tags
 
     @pytest.mark.parametrize(
-        ("message", "is_billable"),
+        ("word", "is_billable"),
         [("JA", True), ("nein", False), ("Oui", True), ("non", False), ("sí", True), ("x", True)],
     )
-    def test_yes_and_no_are_parsed_in_four_languages(self, message: str, is_billable: bool) -> None:
-        assert read_row(f"start,hours,task,billable\n2024-03-04 09:00,1.0,x,{message}\n").billable is is_billable
+    def test_yes_and_no_are_parsed_in_four_languages(self, word: str, is_billable: bool) -> None:
+        assert read_row(f"start,hours,task,billable\n2024-03-04 09:00,1.0,x,{word}\n").billable is is_billable
 
     @pytest.mark.parametrize("cell", ["Total", "TBD", "Tuesday", "Today 9:00", "T", "t9"])
     def test_unparsable_start_is_quoted_in_the_error(self, cell: str) -> None:

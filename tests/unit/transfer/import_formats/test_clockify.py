@@ -26,10 +26,7 @@ class TestClockify:
         assert not result.errors
         drawing, mail, deploying, changing = result.rows
         assert (drawing.hourly_rate, drawing.takes_project_rate, drawing.user) == ((8550, "EUR"), False, "Ada Byron")
-        assert [without_rate_and_user(drawing), without_rate_and_user(mail)] == [
-            without_rate_and_user(DESIGN_ENTRY),
-            without_rate_and_user(MAIL_ENTRY),
-        ]
+        assert [without_rate_and_user(drawing), without_rate_and_user(mail)] == [DESIGN_ENTRY, MAIL_ENTRY]
         assert start_and_end(deploying) == TIMES_OVER_MIDNIGHT
         assert start_and_end(changing) == TIMES_IN_REPEATED_HOUR
 

@@ -4,13 +4,7 @@ import pytest
 
 from services.transfer.import_formats.results import RowMessage
 from services.transfer.import_formats.tables.fields import ColumnMapping
-from tests.support.import_reading import (
-    duration_seconds,
-    file_error,
-    file_notices,
-    read,
-    summary,
-)
+from tests.support.import_reading import duration_seconds, file_error, file_notices, read, summary
 
 
 class TestColumns:
@@ -52,8 +46,8 @@ class TestColumns:
     def test_columns_are_listed_with_their_first_values(self) -> None:
         lines = [f"2024-03-0{day},09:00,1.0,{text}" for day, text in enumerate(["a", "", "b", "c", "d"], start=1)]
         result = read("Date,From,Hours,Task\n" + "\n".join(lines))
-        found = {field: (column.header, column.values) for field, column in result.columns.items()}
-        assert found == {
+        columns = {field: (column.header, column.values) for field, column in result.columns.items()}
+        assert columns == {
             "date": ("Date", ["2024-03-01", "2024-03-02", "2024-03-03"]),
             "start": ("From", ["09:00"] * 3),
             "duration_hours": ("Hours", ["1.0"] * 3),
@@ -118,10 +112,10 @@ class TestUsers:
 class TestBreaks:
     @pytest.mark.parametrize("column", ["type,Break", "Type,pause", "break,yes", "Pause,JA"])
     def test_break_rows_are_skipped_with_a_notice(self, column: str) -> None:
-        header, message = column.split(",")
+        header, break_value = column.split(",")
         text = (
             f"Start Date,Start Time,Duration (h),Description,{header}\n"
-            f"2026-11-18,09:00,1:00:00,Draw,Regular\n2026-11-18,10:00,0:30:00,Lunch,{message}\n"
+            f"2026-11-18,09:00,1:00:00,Draw,Regular\n2026-11-18,10:00,0:30:00,Lunch,{break_value}\n"
         ).replace("Regular", "Regular" if header.lower() == "type" else "no")
         result = read(text, format="csv")
         assert ([row.title for row in result.rows], result.skipped, result.errors) == (["Draw"], 1, [])

@@ -15,13 +15,7 @@ from services.transfer.import_formats.rows.reader import read_rows
 from services.transfer.import_formats.rows.row_parser import ReadSettings
 from services.transfer.import_formats.tables import csv_table
 from services.transfer.import_formats.values.dates import DateOrder
-from tests.support.import_reading import (
-    NOW,
-    file_error,
-    property_test,
-    read,
-    to_csv,
-)
+from tests.support.import_reading import NOW, file_error, property_test, read, to_csv
 
 orders: st.SearchStrategy[DateOrder] = st.sampled_from(["dmy", "mdy", "ymd"])
 

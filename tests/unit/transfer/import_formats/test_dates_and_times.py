@@ -11,14 +11,7 @@ from app.errors import FieldError
 from services.transfer.import_formats.results import RowMessage
 from services.transfer.import_formats.values.dates import DateOrder
 from services.transfer.import_formats.values.durations import Duration, parse_duration
-from tests.support.import_reading import (
-    file_error,
-    property_test,
-    read,
-    read_error,
-    read_times,
-    to_csv,
-)
+from tests.support.import_reading import file_error, property_test, read, read_error, read_times, to_csv
 
 orders: st.SearchStrategy[DateOrder] = st.sampled_from(["dmy", "mdy", "ymd"])
 
@@ -72,10 +65,10 @@ class TestDateOrder:
 
     @property_test
     @given(st.dates(date(1970, 1, 2), date(2026, 11, 21)), st.sampled_from("-/."), orders)
-    def test_written_date_is_read_back(self, day: date, mark: str, order: DateOrder) -> None:
+    def test_written_date_is_read_back(self, day: date, separator: str, order: DateOrder) -> None:
         parts = {"d": f"{day.day:02}", "m": f"{day.month:02}", "y": f"{day.year}"}
-        written = mark.join(parts[part] for part in order)
-        (row,) = read(f"start,hours\n{written} 12:00,1.0\n", zone="UTC", date_order=order).rows
+        text = separator.join(parts[part] for part in order)
+        (row,) = read(f"start,hours\n{text} 12:00,1.0\n", zone="UTC", date_order=order).rows
         assert row.started_at.date() == day
 
 
@@ -83,7 +76,7 @@ class TestLocalTimes:
     @pytest.mark.parametrize(
         ("zone", "start", "end", "duration", "instants"),
         [
-            # Berlin, 25 October 2026: from 02:00 to 03:00 twice, first at +02:00.
+            # Berlin, 25 October 2026: 02:00 to 03:00 is repeated, first at +02:00.
             ("Europe/Berlin", "2026-10-25 02:10", "2026-10-25 02:40", "0:30:00", "00:10 00:40"),
             ("Europe/Berlin", "2026-10-25 02:10", "2026-10-25 02:40", "1:30:00", "00:10 01:40"),
             ("Europe/Berlin", "2026-10-25 02:40", "2026-10-25 02:10", "", "00:40 01:10"),
@@ -95,17 +88,17 @@ class TestLocalTimes:
             ("Europe/Berlin", "2026-10-25 02:30", "2026-10-25 03:30", "", "00:30 02:30"),
             ("Europe/Berlin", "2026-10-25 02:30", "", "1:00:00", "00:30 01:30"),
             ("Europe/Berlin", "2026-10-25 01:30", "", "3:00:00", "23:30 02:30"),
-            ("Europe/Berlin", "2026-10-25 02:40", "02:10", "", "00:40 01:10"),  # the same day, no day later
-            # 29 March 2026: 02:00 to 03:00 never was.
+            ("Europe/Berlin", "2026-10-25 02:40", "02:10", "", "00:40 01:10"),  # on the same day
+            # 29 March 2026: 02:00 to 03:00 does not exist.
             ("Europe/Berlin", "2026-03-29 01:30", "2026-03-29 03:30", "", "00:30 01:30"),
             ("Europe/Berlin", "2026-03-29 01:30", "", "1:00:00", "00:30 01:30"),
             ("Europe/Berlin", "2026-03-28 23:00", "01:00", "", "22:00 00:00"),
-            ("Europe/Berlin", "2026-03-29 23:00", "02:30", "", "21:00 00:30"),  # of the day after
-            # Lord Howe changes by half an hour: 5 April 2026, 01:30 to 02:00 twice.
+            ("Europe/Berlin", "2026-03-29 23:00", "02:30", "", "21:00 00:30"),  # on the next day
+            # Lord Howe changes by half an hour: on 5 April 2026, 01:30 to 02:00 is repeated.
             ("Australia/Lord_Howe", "2026-04-05 01:40", "2026-04-05 01:50", "0:10:00", "14:40 14:50"),
             ("Australia/Lord_Howe", "2026-04-05 01:40", "2026-04-05 01:50", "0:40:00", "14:40 15:20"),
             ("Asia/Kathmandu", "2026-11-18 00:00", "2026-11-18 00:15", "", "18:15 18:30"),
-            ("Asia/Kathmandu", "2024-02-29 23:50", "00:10", "", "18:05 18:25"),  # over the end of a leap day
+            ("Asia/Kathmandu", "2024-02-29 23:50", "00:10", "", "18:05 18:25"),  # over midnight of a leap day
             ("UTC", "2025-12-31 23:59:59", "00:00:01", "", "23:59:59 00:00:01"),
             ("UTC", "2026-11-18 00:00", "00:00", "", "00:00 00:00"),
             ("UTC", "2026-11-18 00:00", "00:00", "24:00:00", "00:00 00:00"),
@@ -151,7 +144,7 @@ class TestLocalTimes:
         st.sampled_from(
             ["Europe/Berlin", "Australia/Lord_Howe", "America/Sao_Paulo", "Asia/Kathmandu", "Pacific/Apia"]
         ),
-        st.integers(946_684_800, 1_793_491_200),  # of the years 2000 to 2026
+        st.integers(946_684_800, 1_793_491_200),  # the years 2000 to 2026
         st.integers(0, 3 * 86_400),
     )
     @example("Europe/Berlin", 1_761_438_600, 3_600)
@@ -163,7 +156,7 @@ class TestLocalTimes:
         ]
         (row,) = read(to_csv(["start", "end", "seconds"], [*local, str(seconds)]), zone=zone).rows
         assert (row.ended_at - row.started_at).total_seconds() == seconds
-        assert abs(row.started_at - start) <= timedelta(hours=1)  # which of the two hours it was nobody can tell
+        assert abs(row.started_at - start) <= timedelta(hours=1)  # a repeated hour is ambiguous
 
 
 class TestDurations:

@@ -3,15 +3,7 @@
 import pytest
 
 from services.transfer.import_formats.results import ImportedRow, RowMessage
-from tests.support.import_reading import (
-    file_error,
-    file_notices,
-    read,
-    read_error,
-    read_row,
-    read_times,
-    utc,
-)
+from tests.support.import_reading import file_error, file_notices, read, read_error, read_row, read_times, utc
 
 
 class TestGenericCsv:

@@ -84,7 +84,7 @@ class TestHarvest:
         assert [summary(row)[:4] for row in result.rows] == [
             ("2024-03-04T08:00:00Z", 5_400, "Design", "Draw"),
             ("2024-03-04T09:30:00Z", 5_400, "Design", "Draw"),
-            ("2024-03-04T08:00:00Z", 36, "Mail", None),  # of somebody else
+            ("2024-03-04T08:00:00Z", 36, "Mail", None),  # another user
             ("2024-03-05T08:00:00Z", 4_500, "Design", None),
         ]
         assert {row.laid_on for row in result.rows} == {date(2024, 3, 4), date(2024, 3, 5)}
@@ -233,9 +233,9 @@ class TestOtherPrograms:
             "TimeTagger",
             "a report of TimeTagger",
             "aTimeLogger",
-            "the worklogs of Tempo",
+            "worklogs of Tempo",
             "a category alone",
-            "a list of somebody's hours",
+            "a timesheet with names",
         ],
     )
     def test_export_is_read(self, file: str, expected: tuple[object, ...]) -> None:

@@ -11,7 +11,7 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
-from pydantic import ValidationError as NotValidError
+from pydantic import ValidationError as PydanticError
 
 from app.clock import naive_utc
 from services.common.values.fields import Note, Tag, Title
@@ -20,38 +20,34 @@ from services.transfer.export_formats.context import ExportContext
 from services.transfer.export_formats.csv_file import CsvDialect, write_csv
 from services.transfer.import_formats.results import ImportedRow
 from tests.support.http import Json
-from tests.support.import_reading import (
-    NOW,
-    property_test,
-    read,
-)
+from tests.support.import_reading import NOW, property_test, read
 
 
-def as_stored(kind: Any) -> Callable[[str], str | None]:
-    """What a text of this kind is stored as, or None where it is refused."""
-    read = TypeAdapter(kind).validate_python
+def to_stored(kind: Any) -> Callable[[str], str | None]:
+    """Return a function that gives the stored form of a text, or None if it is refused."""
+    validate = TypeAdapter(kind).validate_python
 
-    def stored_form(text: str) -> str | None:
+    def stored_text(text: str) -> str | None:
         try:
-            return str(read(text))
-        except NotValidError:
+            return str(validate(text))
+        except PydanticError:
             return None
 
-    return stored_form
+    return stored_text
 
 
 class TestOwnCsvExport:
-    """What it writes is written by the export itself, over all that an entry can be."""
+    """The file is written by the export itself, for entries with random fields."""
 
     words = st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t\"',;=+-@"), max_size=20)
-    names = words.map(as_stored(Title)).filter(bool)
-    tags = st.lists(words.map(as_stored(Tag)).filter(bool), max_size=5, unique=True)
+    names = words.map(to_stored(Title)).filter(bool)
+    tags = st.lists(words.map(to_stored(Tag)).filter(bool), max_size=5, unique=True)
     zones = st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kathmandu", "Africa/Monrovia", "America/New_York"])
     rates = st.none() | st.tuples(st.integers(1, 10**12), st.sampled_from(["EUR", "JPY", "KWD"]))
     entries = st.fixed_dictionaries(
         {
             "title": names,
-            "note": st.none() | words.filter(is_visible).map(as_stored(Note)),
+            "note": st.none() | words.filter(is_visible).map(to_stored(Note)),
             "tags": tags,
             "started_at": st.integers(0, int(NOW.timestamp())),
             "seconds": st.integers(0, 86_400),
@@ -61,21 +57,21 @@ class TestOwnCsvExport:
         }
     )
 
-    def written(self, entries: list[Json], zone: str) -> bytes:
+    def export(self, entries: list[Json], zone: str) -> bytes:
         projects: dict[str | None, ObjectId] = {name: ObjectId() for name in ("Website", "'=Website")}
-        of_projects: Mapping[ObjectId | None, Json] = {
+        projects_by_id: Mapping[ObjectId | None, Json] = {
             project_id: {"name": name, "client_name": "Acme"} for name, project_id in projects.items()
         }
 
         async def batches() -> AsyncGenerator[list[Json], None]:
             yield [self.row(entry, projects.get(entry["project"])) for entry in entries]
 
-        async def whole() -> bytes:
-            about = ExportContext(ZoneInfo(zone), naive_utc(NOW), of_projects)
-            return b"".join([piece async for piece in write_csv(batches(), about, dialect=CsvDialect(bom=True))])
+        async def content_of_file() -> bytes:
+            context = ExportContext(ZoneInfo(zone), naive_utc(NOW), projects_by_id)
+            return b"".join([chunk async for chunk in write_csv(batches(), context, dialect=CsvDialect(bom=True))])
 
-        with pytest.raises(StopIteration) as ended:  # nothing in it waits
-            whole().send(None)
+        with pytest.raises(StopIteration) as ended:  # it never suspends
+            content_of_file().send(None)
         content = ended.value.value
         assert isinstance(content, bytes)
         return content
@@ -83,7 +79,7 @@ class TestOwnCsvExport:
     def row(self, entry: Json, project_id: ObjectId | None) -> Json:
         started_at = naive_utc(datetime.fromtimestamp(entry["started_at"], UTC))
         rate = entry["rate"] and dict(zip(("amount", "currency"), entry["rate"], strict=True))
-        of_entry = {
+        entry_fields = {
             "id": ObjectId(),
             "source": "manual",
             "note": entry["note"],
@@ -96,12 +92,12 @@ class TestOwnCsvExport:
             "duration_seconds": entry["seconds"],
         }
         task = {"_id": ObjectId(), "title": entry["title"], "project_id": project_id, "tags": [], "status": "pending"}
-        return {**task, "entry": of_entry}
+        return {**task, "entry": entry_fields}
 
     @property_test
     @given(st.lists(entries, max_size=4), zones)
     def test_exported_entries_are_read_back_unchanged(self, entries: list[Json], zone: str) -> None:
-        result = read(self.written(entries, zone), zone="Asia/Tokyo")
+        result = read(self.export(entries, zone), zone="Asia/Tokyo")
         assert (result.errors, result.notices, result.skipped) == ([], [], 0)
         assert all(row.entry_id for row in result.rows)
         assert [replace(row, entry_id=None) for row in result.rows] == [

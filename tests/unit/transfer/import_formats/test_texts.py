@@ -7,12 +7,7 @@ from typing import Any
 import pytest
 
 from services.transfer.import_formats.results import ImportedRow, ReadResult, RowMessage
-from tests.support.import_reading import (
-    DESIGN_ENTRY,
-    read,
-    to_csv,
-    utc,
-)
+from tests.support.import_reading import DESIGN_ENTRY, read, to_csv, utc
 
 START = "2026-11-18 09:00"
 
@@ -110,11 +105,11 @@ class TestTexts:
         assert self.row(tags="x" * 51).tags == ("x" * 50,)
 
     @pytest.mark.parametrize(
-        ("message", "billable"),
+        ("word", "billable"),
         [("Yes", True), ("TRUE", True), ("1", True), ("no", False), ("false", False), ("0", False), ("", None)],
     )
-    def test_billable_is_parsed(self, message: str, billable: bool | None) -> None:
-        assert self.row(billable=message).billable is billable
+    def test_billable_is_parsed(self, word: str, billable: bool | None) -> None:
+        assert self.row(billable=word).billable is billable
 
     def test_invalid_billable_is_ignored_with_a_notice(self) -> None:
         result = self.rows(billable="maybe")

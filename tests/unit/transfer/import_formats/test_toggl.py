@@ -26,10 +26,7 @@ class TestToggl:
         result = read(sample.read_bytes(), format="toggl")
         assert (result.errors, result.skipped) == ([], 0)
         drawing, mail, deploying, changing = result.rows
-        assert [without_rate_and_user(drawing), without_rate_and_user(mail)] == [
-            without_rate_and_user(DESIGN_ENTRY),
-            without_rate_and_user(MAIL_ENTRY),
-        ]
+        assert [without_rate_and_user(drawing), without_rate_and_user(mail)] == [DESIGN_ENTRY, MAIL_ENTRY]
         assert start_and_end(deploying) == TIMES_OVER_MIDNIGHT
         assert start_and_end(changing) == TIMES_IN_REPEATED_HOUR
 
