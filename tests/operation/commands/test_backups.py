@@ -1,4 +1,4 @@
-"""`task-timer backup` and `task-timer restore`: the whole database as a file, and back."""
+"""`task-timer backup` and `task-timer restore`."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ from tests.support.stored_documents import ended_entry
 
 
 class Shell:
-    """The two commands in a folder, on one database or the other."""
+    """Runs the commands in a directory, on either database."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         assert settings.database_url is not None
@@ -34,10 +34,10 @@ class Shell:
         self.url = settings.database_url.get_secret_value()
 
     async def run(self, *arguments: str, on: Database) -> tuple[int, str, str]:
-        """How it exits, and what it says on stdout and on stderr."""
+        """Return the exit code, standard output and standard error."""
         variables = {"DATABASE_URL": self.url, "DATABASE_NAME": on.name}
-        told = await asyncio.to_thread(outcome, *arguments, folder=self.folder, **variables)
-        return told.returncode, told.stdout, told.stderr
+        result = await asyncio.to_thread(outcome, *arguments, folder=self.folder, **variables)
+        return result.returncode, result.stdout, result.stderr
 
 
 @pytest.fixture
@@ -46,13 +46,13 @@ def shell(tmp_path: Path, settings: Settings) -> Shell:
 
 
 async def stored_in(database: Database) -> dict[str, list[Json]]:
-    """All documents."""
+    """Return all documents of each collection."""
     names = [document.Settings.name for document in DOCUMENTS]
     return {name: await database[name].find({}).sort("_id", 1).to_list(None) for name in names}
 
 
-def rewritten(file: Path, **members: bytes) -> None:
-    """The archive with other contents of these members."""
+def rewrite_members(file: Path, **members: bytes) -> None:
+    """Replace the contents of these members of the archive."""
     with zipfile.ZipFile(file) as archive:
         contents = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(file, "w") as archive:
@@ -61,7 +61,7 @@ def rewritten(file: Path, **members: bytes) -> None:
 
 
 def damaged(file: Path) -> dict[str, bytes]:
-    """What may have become of the file, by a name for it."""
+    """Return damaged versions of the file, each with a file name."""
     whole = file.read_bytes()
     with zipfile.ZipFile(file) as archive:
         tasks = archive.getinfo("tasks.bson")
@@ -76,8 +76,8 @@ def damaged(file: Path) -> dict[str, bytes]:
     }
 
 
-class TestABackup:
-    async def test_brings_everything_back(
+class TestBackupAndRestore:
+    async def test_restore_brings_back_all_documents(
         self, alice: Client, bob: Client, database: Database, empty_database: Database, shell: Shell
     ) -> None:
         await with_a_bit_of_everything(alice)
@@ -94,10 +94,10 @@ class TestABackup:
         assert await stored_in(empty_database) == before == await stored_in(database)
         indexes = await empty_database.tasks.index_information()
         assert indexes.keys() == (await database.tasks.index_information()).keys()
-        code, said, _ = await shell.run("doctor", on=empty_database)
-        assert (code, said.endswith("no inconsistency found.\n")) == (0, True)
+        code, output, _ = await shell.run("doctor", on=empty_database)
+        assert (code, output.endswith("no inconsistency found.\n")) == (0, True)
 
-    async def test_tells_what_is_in_it(self, alice: Client, database: Database, shell: Shell) -> None:
+    async def test_manifest_describes_the_collections(self, alice: Client, database: Database, shell: Shell) -> None:
         await alice.make_task()
         await shell.run("backup", "all.zip", on=database)
         with zipfile.ZipFile(shell.folder / "all.zip") as archive:
@@ -108,7 +108,7 @@ class TestABackup:
         assert task["title"] == "Write the offer"
         assert PASSWORD not in str(task)
 
-    async def test_of_nothing_is_one(
+    async def test_empty_database_can_be_backed_up_and_restored(
         self, database: Database, empty_service: str, empty_database: Database, shell: Shell
     ) -> None:
         assert empty_service
@@ -118,7 +118,7 @@ class TestABackup:
 
 
 class Mover:
-    """Entries of a user that are sent from task to task, and among the deleted ones and back, one step at a time."""
+    """Moves the entries of a user from task to task, and deletes and restores them, one step at a time."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -126,7 +126,7 @@ class Mover:
         self.places: dict[str, str] = {}
 
     async def prepare(self) -> None:
-        """Four entries, half of them deleted."""
+        """Create four entries and delete half of them."""
         self.tasks = [await self.client.make_task(title=f"Task {n}") for n in range(4)]
         for n in range(4):
             start = clock(f"{n:02}:00")
@@ -136,7 +136,7 @@ class Mover:
             await self._delete(entry_id)
 
     async def step(self, number: int) -> None:
-        """What is deleted comes back; what is not goes to the next task, and is deleted there."""
+        """Restore the deleted entries. Move the others to the next task and delete them there."""
         await asyncio.gather(*(self._move(entry_id, self.tasks[number % 4]["id"]) for entry_id in self.places))
 
     async def _move(self, entry_id: str, task_id: str) -> None:
@@ -154,7 +154,7 @@ class Mover:
 
 
 def deleted_entries(client: Client, count: int) -> list[Json]:
-    """Deleted entries with notes that no archive makes smaller."""
+    """Return deleted entries with notes that cannot be compressed."""
     task_id = ObjectId()
     return [
         {
@@ -169,7 +169,7 @@ def deleted_entries(client: Client, count: int) -> list[Json]:
 
 
 async def read_while(pipe: BinaryIO, do: Callable[[int], Awaitable[None]]) -> bytes:
-    """What comes out of the pipe, a bit at a time; between two bits something is done, for which its writer waits."""
+    """Read the pipe in parts, and run `do` between two parts. The writer is blocked meanwhile."""
     content, number = b"", 0
     while some := await asyncio.to_thread(pipe.read, 30_000):
         content += some
@@ -180,32 +180,32 @@ async def read_while(pipe: BinaryIO, do: Callable[[int], Awaitable[None]]) -> by
     return content
 
 
-class TestABackupOfADatabaseInUse:
-    async def test_is_of_one_instant(
+class TestBackupOfDatabaseInUse:
+    async def test_backup_shows_the_database_at_one_instant(
         self, alice: Client, database: Database, empty_database: Database, shell: Shell
     ) -> None:
-        """Each entry is where it was at that instant, in one task or among the deleted ones, and the counters fit."""
+        """Each entry is where it was at that instant, in a task or deleted, and the counters match."""
         mover = Mover(alice)
         await mover.prepare()
-        # The deleted ones are read before the tasks, and are too many for the pipe: it is meanwhile that all is moved.
+        # The deleted entries are read before the tasks and do not fit into the pipe: the backup is blocked there.
         await database.deleted_entries.insert_many(deleted_entries(alice, 400))
         before = await stored_in(database)
         with named_pipe(shell.folder / "pipe") as (pipe, end):
             backup = asyncio.create_task(shell.run("backup", "pipe", on=database))
             backup.add_done_callback(lambda _: end())
             content = await read_while(pipe, mover.step)
-            code, _, wrong = await backup
-        assert (code, wrong) == (0, "")
+            code, _, stderr = await backup
+        assert (code, stderr) == (0, "")
         (shell.folder / "all.zip").write_bytes(content)
         assert (await shell.run("restore", "all.zip", on=empty_database))[0] == 0
-        assert await stored_in(database) != before, "nothing was moved meanwhile"
+        assert await stored_in(database) != before, "the entries were not moved during the backup"
         assert await stored_in(empty_database) == before
         await balance(empty_database)
 
 
-class TestAnInstant:
-    async def test_is_one_for_all_collections(self, alice: Client, database: Database) -> None:
-        """Whatever the database is: what is written after the first read is not in what is read."""
+class TestSnapshot:
+    async def test_all_collections_are_read_as_of_one_instant(self, alice: Client, database: Database) -> None:
+        """Writes after the first read of the snapshot are not visible in it, with any database."""
         task = await alice.make_task()
         async with open_snapshot() as instant:
             projects = [batch async for batch in instant.documents("projects")]
@@ -218,10 +218,10 @@ class TestAnInstant:
         assert titles == ["Write the offer"]
         assert await database.tasks.count_documents({}) == 2
 
-    async def test_is_read_in_a_transaction_where_the_database_does_not_mind_what_it_is_asked_for(
+    async def test_transaction_is_used_if_the_database_ignores_snapshot_reads(
         self, alice: Client, database: Database
     ) -> None:
-        """What decides is what the database does: one that reads as of an instant refuses one of 1970."""
+        """The check is whether the database rejects a read as of 1970, which only one with snapshot reads does."""
         await alice.make_task()
         async with await database.client.start_session(snapshot=True) as session:
             await database.tasks.find_one({}, session=session)
@@ -232,44 +232,47 @@ class TestAnInstant:
 
 @pytest.fixture
 async def backup(alice: Client, database: Database, shell: Shell) -> Path:
-    """The backup of a task."""
+    """The backup of a database with one task."""
     await alice.make_task()
     assert (await shell.run("backup", "all.zip", on=database))[0] == 0
     return shell.folder / "all.zip"
 
 
-class TestWhatIsRefused:
-    async def test_is_a_database_that_is_not_empty(self, backup: Path, database: Database, shell: Shell) -> None:
+class TestRefusedRestore:
+    async def test_database_that_is_not_empty_is_refused(self, backup: Path, database: Database, shell: Shell) -> None:
         before = await stored_in(database)
-        code, _, said = await shell.run("restore", backup.name, on=database)
-        assert (code, said) == (1, "The database is not empty: restore the backup into an empty database.\n")
+        code, _, stderr = await shell.run("restore", backup.name, on=database)
+        assert (code, stderr) == (1, "The database is not empty: restore the backup into an empty database.\n")
         assert await stored_in(database) == before
 
-    async def test_is_a_file_that_is_not_whole(self, backup: Path, empty_database: Database, shell: Shell) -> None:
+    async def test_incomplete_file_is_refused(self, backup: Path, empty_database: Database, shell: Shell) -> None:
         for name, content in damaged(backup).items():
             (shell.folder / name).write_bytes(content)
-            code, _, said = await shell.run("restore", name, on=empty_database)
-            assert (code, said) == (1, f"{name} is not a complete backup: it is truncated, or another kind of file.\n")
-        code, _, said = await shell.run("restore", "none.zip", on=empty_database)
-        assert (code, said) == (1, "none.zip cannot be read: No such file or directory.\n")
+            code, _, stderr = await shell.run("restore", name, on=empty_database)
+            assert (code, stderr) == (
+                1,
+                f"{name} is not a complete backup: it is truncated, or another kind of file.\n",
+            )
+        code, _, stderr = await shell.run("restore", "none.zip", on=empty_database)
+        assert (code, stderr) == (1, "none.zip cannot be read: No such file or directory.\n")
         assert not any((await stored_in(empty_database)).values())
 
-    async def test_is_one_that_was_changed(self, backup: Path, empty_database: Database, shell: Shell) -> None:
+    async def test_modified_backup_is_refused(self, backup: Path, empty_database: Database, shell: Shell) -> None:
         with zipfile.ZipFile(backup) as archive:
             (task,) = bson.decode_all(archive.read("tasks.bson"))
             manifest = json.loads(archive.read("manifest.json"))
-        later = {**manifest, "schema_version": 10**6}
+        newer = {**manifest, "schema_version": 10**6}
         changes: list[tuple[dict[str, bytes], str]] = [
             ({"tasks": bson.encode({**task, "title": "Write the bill!"})}, "was changed after it was created"),
             ({"tasks": b""}, "was changed after it was created"),
-            ({"manifest": json.dumps(later).encode()}, "was created by a later version"),
+            ({"manifest": json.dumps(newer).encode()}, "was created by a newer version"),
             ({"manifest": b"{}"}, "is not a complete backup"),
         ]
-        for members, why in changes:
+        for members, reason in changes:
             changed = shell.folder / "changed.zip"
             shutil.copy(backup, changed)
-            rewritten(changed, **members)
-            code, _, said = await shell.run("restore", changed.name, on=empty_database)
+            rewrite_members(changed, **members)
+            code, _, stderr = await shell.run("restore", changed.name, on=empty_database)
             assert code == 1
-            assert why in said
+            assert reason in stderr
         assert not any((await stored_in(empty_database)).values())

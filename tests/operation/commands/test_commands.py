@@ -1,4 +1,4 @@
-"""What all commands have in common: `--version`, completion, and how they say what they cannot do."""
+"""What all commands have in common: `--version`, error messages and completion."""
 
 import asyncio
 import signal
@@ -27,9 +27,9 @@ ON_A_DATABASE = [
     ("user", "list"),
     ("user", "enable", "a@example.com"),
 ]
-"""One of each kind of command that works on a database."""
+"""Examples of the commands that use the database."""
 
-AWAY = "mongodb://u:s3cret@127.0.0.1:1"
+UNREACHABLE = "mongodb://u:s3cret@127.0.0.1:1"
 
 CRASHING = """
 from app.commands.cli import main
@@ -43,23 +43,23 @@ main()
 """
 
 
-def fails_in_a_sentence(said: subprocess.CompletedProcess[str]) -> str:
-    """What it says on standard error: one sentence, and no traceback."""
-    assert (said.returncode, said.stdout) == (1, ""), said
-    assert said.stderr.count("\n") == 1, said.stderr
-    assert said.stderr.rstrip().endswith("."), said.stderr
-    assert "Traceback" not in said.stderr
-    return said.stderr.rstrip()
+def error_sentence(result: subprocess.CompletedProcess[str]) -> str:
+    """Assert that the command failed with one sentence on standard error, and return the sentence."""
+    assert (result.returncode, result.stdout) == (1, ""), result
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert result.stderr.rstrip().endswith("."), result.stderr
+    assert "Traceback" not in result.stderr
+    return result.stderr.rstrip()
 
 
-class TestTheVersion:
-    def test_is_told(self, tmp_path: Path) -> None:
-        said = outcome("--version", folder=tmp_path, PORT="wrong")
-        assert (said.returncode, said.stdout, said.stderr) == (0, f"task-timer {version('task-timer')}\n", "")
+class TestVersion:
+    def test_version_is_printed(self, tmp_path: Path) -> None:
+        result = outcome("--version", folder=tmp_path, PORT="wrong")
+        assert (result.returncode, result.stdout, result.stderr) == (0, f"task-timer {version('task-timer')}\n", "")
 
 
-class TestTheListOfAccounts:
-    async def test_has_a_line_for_each(
+class TestUserList:
+    async def test_each_account_has_a_line(
         self, make_user: MakeUser, database: Database, settings: Settings, tmp_path: Path
     ) -> None:
         for email, fields in (
@@ -71,63 +71,67 @@ class TestTheListOfAccounts:
             {"_id": user.user["_id"]}, {"$set": {"email_key": "deleted", "deleted_at": user.user["created_at"]}}
         )
         await make_user("ada@example.com")
-        said = await asyncio.to_thread(outcome, "user", "list", folder=tmp_path, **environment(settings))
+        result = await asyncio.to_thread(outcome, "user", "list", folder=tmp_path, **environment(settings))
         day = f"{user.user['created_at']:%Y-%m-%d}"
-        assert (said.returncode, said.stderr) == (0, "")
-        assert said.stdout.splitlines() == [
+        assert (result.returncode, result.stderr) == (0, "")
+        assert result.stdout.splitlines() == [
             f"zoe@example.com\tactive\t{day}\tZoë ?[31m?Q",
             f"ada@example.com\tbeing deleted\t{day}\t",
             f"ada@example.com\tactive\t{day}\t",
         ]
 
-    async def test_tells_who_is_disabled(self, alice: Client, settings: Settings, tmp_path: Path) -> None:
+    async def test_disabled_account_is_marked(self, alice: Client, settings: Settings, tmp_path: Path) -> None:
         assert alice.user
         variables = environment(settings)
         await asyncio.to_thread(outcome, "user", "disable", "alice@example.com", folder=tmp_path, **variables)
-        said = await asyncio.to_thread(outcome, "user", "list", folder=tmp_path, **variables)
-        assert said.stdout.startswith("alice@example.com\tdisabled\t")
+        result = await asyncio.to_thread(outcome, "user", "list", folder=tmp_path, **variables)
+        assert result.stdout.startswith("alice@example.com\tdisabled\t")
 
 
-class TestWhatCannotBeDone:
+class TestErrors:
     @pytest.mark.parametrize(
         ("arguments", "url"),
-        [*((arguments, "mongodb://u:s3cret@x:99999") for arguments in ON_A_DATABASE), (("doctor",), AWAY)],
+        [*((arguments, "mongodb://u:s3cret@x:99999") for arguments in ON_A_DATABASE), (("doctor",), UNREACHABLE)],
         ids=lambda given: " ".join(given[:2]) if isinstance(given, tuple) else given[:12],
     )
-    def test_since_the_database_is_not_there(self, tmp_path: Path, arguments: tuple[str, ...], url: str) -> None:
+    def test_unreachable_database_is_reported_in_one_sentence(
+        self, tmp_path: Path, arguments: tuple[str, ...], url: str
+    ) -> None:
         (tmp_path / "x.csv").write_text("Start,End,Task\n")
-        said = outcome_executed(*arguments, folder=tmp_path, DATABASE_URL=url)
-        assert "s3cret" not in fails_in_a_sentence(said)
+        result = outcome_executed(*arguments, folder=tmp_path, DATABASE_URL=url)
+        assert "s3cret" not in error_sentence(result)
         assert sorted(path.name for path in tmp_path.iterdir()) == ["x.csv"]
 
     @pytest.mark.parametrize(
         ("variables", "sentence"),
         [({"PORT": "x"}, "PORT: "), ({"SECRET_KEY_FILE": "none"}, "SECRET_KEY_FILE none cannot be read: No such file")],
     )
-    def test_since_a_setting_is_wrong(self, tmp_path: Path, variables: dict[str, str], sentence: str) -> None:
-        said = outcome("doctor", folder=tmp_path, **variables)
-        assert said.returncode == 1
-        assert said.stderr.startswith(sentence)
-        assert said.stderr.count("\n") == 1
+    def test_invalid_setting_is_reported(self, tmp_path: Path, variables: dict[str, str], sentence: str) -> None:
+        result = outcome("doctor", folder=tmp_path, **variables)
+        assert result.returncode == 1
+        assert result.stderr.startswith(sentence)
+        assert result.stderr.count("\n") == 1
 
-    def test_since_the_file_of_settings_is_no_text(self, tmp_path: Path) -> None:
+    def test_env_file_that_is_not_text_is_reported(self, tmp_path: Path) -> None:
         (tmp_path / ".env").write_bytes(b"PORT=\xff\n")
-        said = outcome("doctor", folder=tmp_path)
-        assert fails_in_a_sentence(said) == "The file .env cannot be read: it is not UTF-8 text."
+        result = outcome("doctor", folder=tmp_path)
+        assert error_sentence(result) == "The file .env cannot be read: it is not UTF-8 text."
 
     @pytest.mark.parametrize(
         "arguments",
         [("nothing",), ("doctor", "--nothing"), ("export", "x", "--format", "y")],
     )
-    def test_since_nobody_can_tell_what_is_meant(self, tmp_path: Path, arguments: tuple[str, ...]) -> None:
-        said = outcome(*arguments, folder=tmp_path)
-        assert (said.returncode, said.stdout) == (2, "")
-        assert said.stderr.startswith("Usage: task-timer")
-        assert "Traceback" not in said.stderr
+    def test_wrong_usage_exits_with_2(self, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+        result = outcome(*arguments, folder=tmp_path)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr.startswith("Usage: task-timer")
+        assert "Traceback" not in result.stderr
 
     @pytest.mark.parametrize("debug", [False, True])
-    def test_for_a_reason_that_nobody_knows(self, settings: Settings, tmp_path: Path, debug: bool) -> None:
-        said = subprocess.run(
+    def test_unexpected_error_shows_its_traceback_only_with_debug(
+        self, settings: Settings, tmp_path: Path, debug: bool
+    ) -> None:
+        result = subprocess.run(
             [sys.executable, "-c", CRASHING, "user", "enable", "a@example.com"],
             cwd=tmp_path,
             env=clean_environment(**{**environment(settings), "DEBUG": debug}),
@@ -137,51 +141,51 @@ class TestWhatCannotBeDone:
             check=False,
         )
         if debug:
-            assert said.returncode == 1
-            assert "hidden words" in said.stderr
+            assert result.returncode == 1
+            assert "hidden words" in result.stderr
         else:
             sentence = "task-timer failed unexpectedly (RuntimeError). Set DEBUG=true to see the traceback."
-            assert fails_in_a_sentence(said) == sentence
+            assert error_sentence(result) == sentence
 
-    def test_since_it_is_interrupted(self, settings: Settings, tmp_path: Path) -> None:
-        """Ctrl-C, while it waits for its standard input."""
-        waits = tmp_path / "waits"
+    def test_interrupted_command_exits_with_130(self, settings: Settings, tmp_path: Path) -> None:
+        """Ctrl-C, while the command waits for standard input."""
+        ready_file = tmp_path / "ready_file"
         program = subprocess.Popen(
-            [sys.executable, "-c", WAITING, str(waits), "restore", "-"],
+            [sys.executable, "-c", ANNOUNCING, str(ready_file), "restore", "-"],
             cwd=tmp_path,
             env=clean_environment(**environment(settings)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        eventually(lambda: waits.exists() or program.poll() is not None)
+        eventually(lambda: ready_file.exists() or program.poll() is not None)
         program.send_signal(signal.SIGINT)
         stdout, stderr = program.communicate(timeout=PATIENCE_SECONDS)
         assert (program.returncode, stdout, stderr) == (130, b"", b"")
 
 
-WAITING = """
+ANNOUNCING = """
 import sys
 from pathlib import Path
 from app.commands import backup, cli
 
-waits = Path(sys.argv.pop(1))
+ready_file = Path(sys.argv.pop(1))
 read = backup.open_for_reading
 
-def announced(path):
-    waits.touch()
+def announce_and_open(path):
+    ready_file.touch()
     return read(path)
 
-backup.open_for_reading = announced
+backup.open_for_reading = announce_and_open
 cli.main()
 """
-"""`task-timer`, which tells by a file that it is about to read."""
+"""`task-timer`, which creates a file when it is about to read its input."""
 
 
 class TestCompletion:
     def complete(self, shell: str, **variables: str) -> str:
-        """What the command answers a shell that asks for the rest of a word."""
-        said = subprocess.run(
+        """Return the completions that the command suggests to the shell."""
+        result = subprocess.run(
             [str(COMMAND)],
             env=clean_environment(_TASK_TIMER_COMPLETE=f"complete_{shell}", **variables),
             capture_output=True,
@@ -189,11 +193,11 @@ class TestCompletion:
             timeout=PATIENCE_SECONDS,
             check=False,
         )
-        assert said.stderr == ""
-        return said.stdout
+        assert result.stderr == ""
+        return result.stdout
 
-    def test_in_bash(self, tmp_path: Path) -> None:
-        """As docs/operating.rst has it, in a real bash."""
+    def test_bash_completes_commands_and_option_values(self, tmp_path: Path) -> None:
+        """In a real bash, set up as docs/operating.rst shows."""
         script = """
             eval "$(_TASK_TIMER_COMPLETE=source_bash task-timer)"
             words() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
@@ -203,7 +207,7 @@ class TestCompletion:
             words task-timer export x.csv --format xl
         """
         path = f"{COMMAND.parent}:{clean_environment()['PATH']}"
-        said = subprocess.run(
+        result = subprocess.run(
             ["bash", "--norc", "-c", script],
             cwd=tmp_path,
             env=clean_environment(PATH=path),
@@ -212,16 +216,16 @@ class TestCompletion:
             timeout=PATIENCE_SECONDS,
             check=False,
         )
-        assert (said.stdout.split(), said.stderr) == (["backup", "reset-password", "xlsx"], "")
+        assert (result.stdout.split(), result.stderr) == (["backup", "reset-password", "xlsx"], "")
 
-    def test_in_zsh_and_fish(self) -> None:
+    def test_zsh_and_fish_complete_commands(self) -> None:
         asked = {"_TYPER_COMPLETE_ARGS": "task-timer user re"}
         assert '"reset-password"' in self.complete("zsh", **asked)
         assert self.complete("fish", _TYPER_COMPLETE_FISH_ACTION="get-args", **asked).startswith("reset-password\t")
 
     @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-    def test_has_a_script_for_each_shell(self, shell: str) -> None:
-        said = subprocess.run(
+    def test_each_shell_has_a_completion_script(self, shell: str) -> None:
+        result = subprocess.run(
             [str(COMMAND)],
             env=clean_environment(_TASK_TIMER_COMPLETE=f"source_{shell}"),
             capture_output=True,
@@ -229,15 +233,15 @@ class TestCompletion:
             timeout=PATIENCE_SECONDS,
             check=False,
         )
-        assert said.returncode == 0
-        assert f"_TASK_TIMER_COMPLETE=complete_{shell}" in said.stdout
+        assert result.returncode == 0
+        assert f"_TASK_TIMER_COMPLETE=complete_{shell}" in result.stdout
         page = (DOCS / "operating.rst").read_text()
         assert f"_TASK_TIMER_COMPLETE=source_{shell} task-timer" in page
 
 
-def test_every_command_is_tried_here_or_has_tests_of_its_own() -> None:
-    """A new command is to be added above, or to this list beside the module that tests how it fails."""
-    elsewhere = {"serve", "shell", "openapi", "restore"}
-    tried = {arguments[0] for arguments in ON_A_DATABASE}
+def test_errors_of_every_command_are_tested() -> None:
+    """Add a new command to ON_A_DATABASE, or to this list if its errors are tested elsewhere."""
+    tested_elsewhere = {"serve", "shell", "openapi", "restore"}
+    tested = {arguments[0] for arguments in ON_A_DATABASE}
     commands = {info.name for info in cli.registered_commands} | {info.name for info in cli.registered_groups}
-    assert commands == tried | elsewhere
+    assert commands == tested | tested_elsewhere

@@ -1,4 +1,4 @@
-"""The doctor finds what is wrong with what is stored, and mends what follows from the rest."""
+"""`task-timer doctor` finds inconsistencies, and repairs what can be derived from other data."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,18 +23,18 @@ NOON = NINE + timedelta(hours=3)
 
 
 async def store(database: Database, row: Json, *, collection: str = "tasks") -> str:
-    """Stores the document past the validators, and answers how a finding begins that is about it."""
+    """Store the document without validation, and return the beginning of a finding about it."""
     await database[collection].insert_one(row, bypass_document_validation=True)
     return f"{collection} {row['_id']}: "
 
 
 async def findings(*, repair: bool = False) -> list[str]:
-    """What the doctor finds, a line each."""
+    """Return the lines that the doctor prints."""
     return [str(finding) for finding in (await examine(repair=repair)).findings]
 
 
-async def use_it_all(client: Client, database: Database) -> None:
-    """Tracks time in most of the ways that there are."""
+async def use_most_requests(client: Client, database: Database) -> None:
+    """Track time with most kinds of requests."""
     project = project_row(client.user["_id"])
     await database.projects.insert_one(project)
     first, second = await client.make_task(), await client.make_task(title="Read the news")
@@ -52,40 +52,40 @@ async def use_it_all(client: Client, database: Database) -> None:
 
 
 def named(value: Json | str) -> str:
-    """What a case is called: what the doctor says of it."""
+    """Return the id of a test case: the message of the doctor."""
     return value if isinstance(value, str) else ""
 
 
-class TestADatabaseInUse:
-    async def test_is_sound(self, alice: Client, bob: Client, database: Database) -> None:
+class TestConsistentDatabase:
+    async def test_used_database_has_no_findings(self, alice: Client, bob: Client, database: Database) -> None:
         for client in (alice, bob):
-            await use_it_all(client, database)
+            await use_most_requests(client, database)
         report = await examine()
         assert report.findings == []
         assert (report.tasks, report.entries) == (6, 8)
 
-    async def test_that_is_empty_is_sound(self, empty_service: str) -> None:
+    async def test_empty_database_has_no_findings(self, empty_service: str) -> None:
         assert empty_service
         report = await examine()
         assert (report.tasks, report.entries, report.findings) == (0, 0, [])
 
-    async def test_is_sound_while_an_entry_goes_and_comes_back(self, alice: Client, database: Database) -> None:
+    async def test_moving_an_entry_meanwhile_causes_no_findings(self, alice: Client, database: Database) -> None:
         await database.tasks.insert_many([task_row(alice.user["_id"], **tracked(ended_entry())) for _ in range(50)])
         task = await alice.make_task()
         span = {"started_at": "2026-11-18T09:00:00Z", "duration_seconds": 60}
         entry = (await alice.post(f"/tasks/{task['id']}/time-entries", json=span)).json()
 
-        async def go_and_come_back() -> None:
+        async def move_and_return() -> None:
             for _ in range(20):
                 await alice.delete(f"/tasks/{task['id']}/time-entries/{entry['id']}")
                 await alice.post(f"/time-entries/{entry['id']}/restore")
 
-        going = asyncio.create_task(go_and_come_back())
+        going = asyncio.create_task(move_and_return())
         while not going.done():
             assert await findings() == []
         await going
 
-    async def test_is_sound_while_it_is_written_to(self, alice: Client, bob: Client, database: Database) -> None:
+    async def test_concurrent_writes_cause_no_findings(self, alice: Client, bob: Client, database: Database) -> None:
         async def work(client: Client) -> None:
             here, there = await client.make_task(), await client.make_task()
             for minute in range(10):
@@ -124,7 +124,7 @@ BROKEN: list[tuple[Json, str]] = [
     ),
 ]
 
-BEYOND_MENDING: list[tuple[Json, str]] = [
+NOT_REPAIRABLE: list[tuple[Json, str]] = [
     (tracked(ended_entry(at=NOON), ended_entry()), "time_entries are not sorted by started_at and id"),
     (
         tracked(ended_entry(duration_seconds=60)),
@@ -165,32 +165,36 @@ BEYOND_MENDING: list[tuple[Json, str]] = [
 ]
 
 
-class TestATask:
-    @pytest.mark.parametrize(("fields", "says"), [*BROKEN, *BEYOND_MENDING], ids=named)
-    async def test_that_is_broken_is_found(self, alice: Client, database: Database, fields: Json, says: str) -> None:
+class TestTasks:
+    @pytest.mark.parametrize(("fields", "message"), [*BROKEN, *NOT_REPAIRABLE], ids=named)
+    async def test_inconsistent_task_is_found(
+        self, alice: Client, database: Database, fields: Json, message: str
+    ) -> None:
         about = await store(database, task_row(alice.user["_id"], **fields))
         await store(database, task_row(alice.user["_id"]))
-        assert about + says in await findings()
+        assert about + message in await findings()
 
-    async def test_without_a_field_is_found(self, alice: Client, database: Database) -> None:
+    async def test_missing_field_is_found(self, alice: Client, database: Database) -> None:
         row = task_row(alice.user["_id"])
         del row["title"]
         assert await findings() == []
         assert await store(database, row) + "title is missing" in await findings()
 
-    async def test_of_nobody_is_found(self, database: Database, alice: Client) -> None:
+    async def test_task_without_a_user_is_found(self, database: Database, alice: Client) -> None:
         assert alice.user
         nobody = ObjectId()
         about = await store(database, task_row(nobody))
         assert await findings() == [f"{about}its user {nobody} does not exist"]
 
-    async def test_of_another_users_project_is_found(self, alice: Client, bob: Client, database: Database) -> None:
+    async def test_task_in_the_project_of_another_user_is_found(
+        self, alice: Client, bob: Client, database: Database
+    ) -> None:
         project = project_row(bob.user["_id"])
         await database.projects.insert_one(project)
         about = await store(database, task_row(alice.user["_id"], project_id=project["_id"]))
         assert await findings() == [f"{about}project_id is {project['_id']}, which is no project of its user"]
 
-    async def test_that_holds_the_entry_of_another_is_found(self, alice: Client, database: Database) -> None:
+    async def test_entry_in_two_tasks_is_found(self, alice: Client, database: Database) -> None:
         entry = ended_entry()
         rows = [task_row(alice.user["_id"], **tracked(entry)) for _ in range(2)]
         await store(database, rows[0])
@@ -198,14 +202,14 @@ class TestATask:
         first, second = rows if (await findings())[0].startswith(f"tasks {rows[1]['_id']}") else rows[::-1]
         assert await findings() == [f"tasks {second['_id']}: its entry {entry['id']} is in {first['_id']} too"]
 
-    async def test_that_holds_a_deleted_entry_is_found(self, alice: Client, database: Database) -> None:
-        await use_it_all(alice, database)
+    async def test_entry_that_is_also_deleted_is_found(self, alice: Client, database: Database) -> None:
+        await use_most_requests(alice, database)
         kept = await database.deleted_entries.find_one({})
         assert kept is not None
         about = await store(database, task_row(alice.user["_id"], **tracked(kept["entry"])))
         assert await findings() == [f"{about}its entry {kept['_id']} is in deleted_entries too"]
 
-    async def test_that_holds_an_entry_twice_is_found(self, alice: Client, database: Database) -> None:
+    async def test_entry_twice_in_a_task_is_found(self, alice: Client, database: Database) -> None:
         entry = ended_entry()
         about = await store(database, task_row(alice.user["_id"], **tracked(entry, entry)))
         assert await findings() == [f"{about}its entry {entry['id']} is in {about[6:-2]} too"]
@@ -213,7 +217,7 @@ class TestATask:
 
 @pytest.fixture
 async def unindexed(database: Database, empty_service: str) -> AsyncIterator[None]:
-    """The tasks without the index that keeps timers single."""
+    """Tasks without the index that allows one running timer per user."""
     assert empty_service
     kept = (await database.tasks.index_information())[ONE_RUNNING_TIMER]
     await database.tasks.drop_index(ONE_RUNNING_TIMER)
@@ -226,9 +230,9 @@ async def unindexed(database: Database, empty_service: str) -> AsyncIterator[Non
     )
 
 
-class TestTheCollections:
+class TestCollections:
     @pytest.mark.usefixtures("unindexed")
-    async def test_without_an_index_are_found(self, alice: Client, database: Database) -> None:
+    async def test_missing_index_is_found(self, alice: Client, database: Database) -> None:
         rows = [task_row(alice.user["_id"], status="in_progress", active=running_entry()) for _ in range(2)]
         for row in rows:
             await store(database, row)
@@ -238,7 +242,7 @@ class TestTheCollections:
         await database.tasks.create_index([("user_id", ASCENDING)], name=ONE_RUNNING_TIMER)
         assert (await findings())[0].startswith(f"tasks index {ONE_RUNNING_TIMER}: has other keys or options")
 
-    async def test_without_a_validator_are_found(self, alice: Client, database: Database) -> None:
+    async def test_missing_validator_is_found(self, alice: Client, database: Database) -> None:
         assert alice.user
         validator = (await database.tasks.options())["validator"]
         await database.command("collMod", "tasks", validator={})
@@ -248,7 +252,7 @@ class TestTheCollections:
             await database.command("collMod", "tasks", validator=validator)
         assert await findings() == []
 
-    async def test_without_the_view_are_found(self, alice: Client, database: Database) -> None:
+    async def test_missing_view_is_found(self, alice: Client, database: Database) -> None:
         assert alice.user
         view = time_entries_view()
         await database.drop_collection(view.name)
@@ -260,8 +264,8 @@ class TestTheCollections:
 
 
 class TestOtherDocuments:
-    async def test_of_nobody_are_found(self, alice: Client, database: Database) -> None:
-        await use_it_all(alice, database)
+    async def test_documents_without_a_user_are_found(self, alice: Client, database: Database) -> None:
+        await use_most_requests(alice, database)
         await database.users.delete_one({})
         found = await findings()
         for collection in ("projects", "tasks", "deleted_entries"):
@@ -269,8 +273,8 @@ class TestOtherDocuments:
             orphans = [line for line in found if line.startswith(f"{collection} ") and "does not exist" in line]
             assert len(orphans) == count > 0
 
-    async def test_that_are_broken_are_found(self, alice: Client, database: Database) -> None:
-        await use_it_all(alice, database)
+    async def test_invalid_documents_are_found(self, alice: Client, database: Database) -> None:
+        await use_most_requests(alice, database)
         user_id = alice.user["_id"]
         await database.users.update_one({}, {"$set": {"email_key": "eve@example.com"}})
         await database.projects.update_one({}, {"$set": {"hourly_rate.amount": -1}}, bypass_document_validation=True)
@@ -285,36 +289,40 @@ class TestOtherDocuments:
         ]
 
 
-class TestRepairing:
-    @pytest.mark.parametrize(("fields", "says"), BROKEN, ids=named)
-    async def test_mends_what_the_entries_say(self, alice: Client, database: Database, fields: Json, says: str) -> None:
+class TestRepair:
+    @pytest.mark.parametrize(("fields", "message"), BROKEN, ids=named)
+    async def test_counters_are_repaired_from_the_entries(
+        self, alice: Client, database: Database, fields: Json, message: str
+    ) -> None:
         row = task_row(alice.user["_id"], **fields)
         about = await store(database, row)
-        assert await findings(repair=True) == [f"{about}{says} (repaired)"]
+        assert await findings(repair=True) == [f"{about}{message} (repaired)"]
         assert await findings() == []
-        mended = await database.tasks.find_one({"_id": row["_id"]})
-        assert mended is not None
+        repaired = await database.tasks.find_one({"_id": row["_id"]})
+        assert repaired is not None
         counters = {"tracked_seconds", "entry_count", "first_started_at", "last_ended_at"}
-        changed = {field for field in row if mended[field] != row[field]} | {"updated_at", "version"}
+        changed = {field for field in row if repaired[field] != row[field]} | {"updated_at", "version"}
         assert changed <= counters | {"updated_at", "version"}
-        assert (mended["version"], mended["time_entries"]) == (2, row["time_entries"])
+        assert (repaired["version"], repaired["time_entries"]) == (2, row["time_entries"])
 
-    async def test_takes_a_task_out_of_a_project_that_there_is_not(self, alice: Client, database: Database) -> None:
+    async def test_missing_project_is_removed_from_its_task(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         await database.tasks.update_one({}, {"$set": {"project_id": ObjectId()}})
-        (mended,) = await findings(repair=True)
-        assert mended.endswith("which is no project of its user (repaired)")
+        (repaired,) = await findings(repair=True)
+        assert repaired.endswith("which is no project of its user (repaired)")
         assert (await alice.read(task))["project_id"] is None
         assert await findings() == []
 
-    @pytest.mark.parametrize(("fields", "says"), BEYOND_MENDING, ids=named)
-    async def test_leaves_the_rest_as_it_is(self, alice: Client, database: Database, fields: Json, says: str) -> None:
+    @pytest.mark.parametrize(("fields", "message"), NOT_REPAIRABLE, ids=named)
+    async def test_other_inconsistencies_are_left_unchanged(
+        self, alice: Client, database: Database, fields: Json, message: str
+    ) -> None:
         row = task_row(alice.user["_id"], **fields)
         about = await store(database, row)
-        assert about + says in await findings(repair=True)
+        assert about + message in await findings(repair=True)
         assert await database.tasks.find_one({"_id": row["_id"]}) == row
 
-    async def test_leaves_what_the_database_would_refuse(self, alice: Client, database: Database) -> None:
+    async def test_repair_that_the_database_would_reject_is_skipped(self, alice: Client, database: Database) -> None:
         row = task_row(alice.user["_id"], project_id=ObjectId(), title=7)
         about = await store(database, row)
         assert sorted(await findings(repair=True)) == [
@@ -323,15 +331,15 @@ class TestRepairing:
         ]
         assert await database.tasks.find_one({"_id": row["_id"]}) == row
 
-    async def test_mends_the_counters_of_a_task_that_has_more_wrong(self, alice: Client, database: Database) -> None:
+    async def test_counters_are_repaired_although_other_errors_remain(self, alice: Client, database: Database) -> None:
         row = task_row(alice.user["_id"], **tracked(ended_entry(duration_seconds=60)))
         about = await store(database, row | {"tracked_seconds": 0})
-        mended = f"{about}tracked_seconds is 0, its entries say 60 (repaired)"
-        assert mended in await findings(repair=True)
+        repaired = f"{about}tracked_seconds is 0, its entries say 60 (repaired)"
+        assert repaired in await findings(repair=True)
         (left,) = await findings(repair=True)
         assert "its start and end are 1800 seconds apart" in left
 
-    async def test_loses_no_change_that_comes_between(self, alice: Client, database: Database) -> None:
+    async def test_repair_loses_no_concurrent_change(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         await database.tasks.update_one({}, {"$set": {"tracked_seconds": 7}})
 
@@ -345,8 +353,10 @@ class TestRepairing:
         assert (await alice.read(task))["entry_count"] == 10
 
 
-class TestTheCommand:
-    async def test_tells_and_mends(self, alice: Client, database: Database, database_url: str, tmp_path: Path) -> None:
+class TestCommand:
+    async def test_inconsistencies_are_printed_and_repaired(
+        self, alice: Client, database: Database, database_url: str, tmp_path: Path
+    ) -> None:
         task = await alice.make_task()
         await alice.post(
             f"/tasks/{task['id']}/time-entries", json={"started_at": "2026-11-18T09:00:00Z", "duration_seconds": 1800}
@@ -354,8 +364,8 @@ class TestTheCommand:
         variables: dict[str, Any] = {"DATABASE_URL": database_url, "DATABASE_NAME": database.name}
 
         async def doctor(*arguments: str) -> tuple[int, str, str]:
-            told = await asyncio.to_thread(outcome, "doctor", *arguments, folder=tmp_path, **variables)
-            return told.returncode, told.stdout, told.stderr
+            result = await asyncio.to_thread(outcome, "doctor", *arguments, folder=tmp_path, **variables)
+            return result.returncode, result.stdout, result.stderr
 
         assert await doctor() == (0, "1 task and 1 entry checked, no inconsistency found.\n", "")
         await database.tasks.update_one({}, {"$set": {"tracked_seconds": 7, "entry_count": 2}})
@@ -369,33 +379,39 @@ class TestTheCommand:
         assert await doctor("--repair") == (0, "\n".join(repaired), "")
         assert await doctor("--repair") == (0, "1 task and 1 entry checked, no inconsistency found.\n", "")
 
-    def test_leaves_a_database_that_is_not_there_alone(self, tmp_path: Path, database_url: str) -> None:
-        told = outcome("doctor", folder=tmp_path, DATABASE_URL=database_url, DATABASE_NAME="task_timer_test_never")
-        assert (told.returncode, told.stdout) == (0, "0 tasks and 0 entries checked, no inconsistency found.\n")
+    def test_missing_database_is_not_created(self, tmp_path: Path, database_url: str) -> None:
+        result = outcome("doctor", folder=tmp_path, DATABASE_URL=database_url, DATABASE_NAME="task_timer_test_never")
+        assert (result.returncode, result.stdout) == (0, "0 tasks and 0 entries checked, no inconsistency found.\n")
         with MongoClient[Json](database_url) as client:
             assert "task_timer_test_never" not in client.list_database_names()
 
-    async def test_leaves_the_database_of_a_later_version_to_its_doctor(
+    async def test_database_of_a_later_version_is_refused(
         self, alice: Client, database: Database, database_url: str, tmp_path: Path
     ) -> None:
         assert alice.user
         await database.schema_versions.update_one({}, {"$inc": {"version": 1}})
-        told = await asyncio.to_thread(
+        result = await asyncio.to_thread(
             outcome, "doctor", folder=tmp_path, DATABASE_URL=database_url, DATABASE_NAME=database.name
         )
         await database.schema_versions.update_one({}, {"$inc": {"version": -1}})
-        assert (told.returncode, told.stdout) == (1, "")
-        assert told.stderr.startswith("A later version of Task Timer has used this database")
+        assert (result.returncode, result.stdout) == (1, "")
+        assert result.stderr.startswith("A later version of Task Timer has used this database")
 
-    def test_works_beside_a_service_and_without_one(self, tmp_path: Path) -> None:
+    def test_doctor_works_while_the_service_is_running_or_stopped(self, tmp_path: Path) -> None:
         with running("serve", folder=tmp_path, PORT=free_port()) as service:
             service.wait_until_ready()
-            beside = outcome("doctor", folder=tmp_path)
-        assert (beside.returncode, beside.stdout) == (0, "0 tasks and 0 entries checked, no inconsistency found.\n")
-        alone = outcome("doctor", folder=tmp_path)
-        assert (alone.returncode, alone.stdout) == (0, "0 tasks and 0 entries checked, no inconsistency found.\n")
+            while_running = outcome("doctor", folder=tmp_path)
+        assert (while_running.returncode, while_running.stdout) == (
+            0,
+            "0 tasks and 0 entries checked, no inconsistency found.\n",
+        )
+        while_stopped = outcome("doctor", folder=tmp_path)
+        assert (while_stopped.returncode, while_stopped.stdout) == (
+            0,
+            "0 tasks and 0 entries checked, no inconsistency found.\n",
+        )
 
-    def test_tells_of_a_database_that_is_away(self, tmp_path: Path) -> None:
-        away = f"mongodb://127.0.0.1:{free_port()}/?directConnection=true"
-        told = outcome("doctor", folder=tmp_path, DATABASE_URL=away)
-        assert (told.returncode, told.stderr) == (1, "The database does not answer.\n")
+    def test_unreachable_database_is_reported(self, tmp_path: Path) -> None:
+        unreachable = f"mongodb://127.0.0.1:{free_port()}/?directConnection=true"
+        result = outcome("doctor", folder=tmp_path, DATABASE_URL=unreachable)
+        assert (result.returncode, result.stderr) == (1, "The database does not answer.\n")

@@ -1,4 +1,4 @@
-"""`task-timer export`: the files of the API, from the shell."""
+"""`task-timer export`."""
 
 import asyncio
 import gzip
@@ -20,19 +20,19 @@ RANGE = ("--from", "2026-11-01", "--to", "2026-12-01")
 
 
 class Shell:
-    """`task-timer export` in a folder, on the database of this test."""
+    """Runs `task-timer export` in a directory, on the database of the test."""
 
     def __init__(self, folder: Path, database_url: str, database: Database) -> None:
         self.folder = folder
         self.variables: dict[str, Any] = {"DATABASE_URL": database_url, "DATABASE_NAME": database.name}
 
     async def export(self, *arguments: str) -> tuple[int, str, str]:
-        """How it exits, and what it says on stdout and on stderr."""
-        told = await asyncio.to_thread(outcome, "export", *arguments, folder=self.folder, **self.variables)
-        return told.returncode, told.stdout, told.stderr
+        """Return the exit code, standard output and standard error."""
+        result = await asyncio.to_thread(outcome, "export", *arguments, folder=self.folder, **self.variables)
+        return result.returncode, result.stdout, result.stderr
 
-    def left(self) -> list[str]:
-        """The files that are there."""
+    def files(self) -> list[str]:
+        """Return the names of the files in the directory."""
         return sorted(path.name for path in self.folder.iterdir())
 
 
@@ -41,30 +41,30 @@ def shell(tmp_path: Path, database_url: str, database: Database) -> Shell:
     return Shell(tmp_path, database_url, database)
 
 
-class TestTheCommand:
-    async def test_writes_what_the_api_answers(self, alice: Client, shell: Shell) -> None:
+class TestExport:
+    async def test_file_is_the_same_as_the_response_of_the_api(self, alice: Client, shell: Shell) -> None:
         await alice.write(await alice.make_task())
-        answered = (await alice.get("/exports/time-entries.csv", params={**NOVEMBER, "bom": "true"})).content
-        (shell.folder / "week.csv").write_text("what was there")
-        told = await shell.export("week.csv", "--format", "csv", *USER, *RANGE, "--bom")
-        assert told == (0, f"Wrote {len(answered)} bytes to week.csv.\n", "")
-        assert (shell.folder / "week.csv").read_bytes() == answered
-        assert shell.left() == ["week.csv"]
+        expected = (await alice.get("/exports/time-entries.csv", params={**NOVEMBER, "bom": "true"})).content
+        (shell.folder / "week.csv").write_text("old content")
+        result = await shell.export("week.csv", "--format", "csv", *USER, *RANGE, "--bom")
+        assert result == (0, f"Wrote {len(expected)} bytes to week.csv.\n", "")
+        assert (shell.folder / "week.csv").read_bytes() == expected
+        assert shell.files() == ["week.csv"]
         assert (shell.folder / "week.csv").stat().st_mode & 0o077 == 0
 
-    async def test_writes_what_a_program_wants_of_csv(self, alice: Client, shell: Shell) -> None:
+    async def test_csv_options_change_the_file(self, alice: Client, shell: Shell) -> None:
         await alice.write(await alice.make_task())
         query = {**NOVEMBER, "cut": "true", "delimiter": "semicolon", "decimal": "comma"}
-        answered = (await alice.get("/exports/time-entries.csv", params=query)).content
+        expected = (await alice.get("/exports/time-entries.csv", params=query)).content
         options = ("--cut", "--delimiter", "semicolon", "--decimal", "comma")
-        code, _, said = await shell.export("week.csv", "--format", "csv", *USER, *RANGE, *options)
-        assert (code, said) == (0, "")
-        assert (shell.folder / "week.csv").read_bytes() == answered
+        code, _, stderr = await shell.export("week.csv", "--format", "csv", *USER, *RANGE, *options)
+        assert (code, stderr) == (0, "")
+        assert (shell.folder / "week.csv").read_bytes() == expected
 
-    async def test_writes_the_whole_account(self, alice: Client, shell: Shell) -> None:
+    async def test_account_export_is_complete(self, alice: Client, shell: Shell) -> None:
         assert alice.user
-        code, _, said = await shell.export("me.gz", "--format", "account", "--user", "ALICE@example.com")
-        assert (code, said) == (0, "")
+        code, _, stderr = await shell.export("me.gz", "--format", "account", "--user", "ALICE@example.com")
+        assert (code, stderr) == (0, "")
         lines = gzip.decompress((shell.folder / "me.gz").read_bytes()).splitlines()
         assert b'"type":"end"' in lines[-1]
 
@@ -76,26 +76,28 @@ class TestTheCommand:
         ],
         ids=str,
     )
-    async def test_says_in_a_sentence_what_cannot_be_done(
+    async def test_error_is_reported_in_one_sentence(
         self, alice: Client, shell: Shell, arguments: tuple[str, ...], sentence: str
     ) -> None:
         assert alice.user
-        code, _, said = await shell.export(*arguments)
-        assert (code, said.count("\n")) == (1, 1)
-        assert said.startswith(sentence)
-        assert shell.left() == []
+        code, _, stderr = await shell.export(*arguments)
+        assert (code, stderr.count("\n")) == (1, 1)
+        assert stderr.startswith(sentence)
+        assert shell.files() == []
 
-    async def test_leaves_nothing_that_was_cut_short(self, alice: Client, database: Database, shell: Shell) -> None:
+    async def test_failed_export_leaves_the_old_file_unchanged(
+        self, alice: Client, database: Database, shell: Shell
+    ) -> None:
         await many_entries(alice, database, **BROKEN)
-        (shell.folder / "all.csv").write_text("what was there")
+        (shell.folder / "all.csv").write_text("old content")
         code, _, _ = await shell.export("all.csv", "--format", "csv", *USER, *RANGE)
         assert code == 1
-        assert shell.left() == ["all.csv"]
-        assert (shell.folder / "all.csv").read_text() == "what was there"
+        assert shell.files() == ["all.csv"]
+        assert (shell.folder / "all.csv").read_text() == "old content"
 
 
-class TestInATerminal:
-    async def test_shows_how_far_it_is(self, alice: Client, shell: Shell) -> None:
+class TestProgress:
+    async def test_terminal_shows_the_progress(self, alice: Client, shell: Shell) -> None:
         await alice.write(await alice.make_task())
         terminal, end = pty.openpty()
         try:

@@ -1,4 +1,4 @@
-"""`task-timer import`: a file read in from the shell."""
+"""`task-timer import`."""
 
 import asyncio
 from pathlib import Path
@@ -13,41 +13,43 @@ from tests.support.processes import outcome
 LINES = "Start,End,Task\n2026-11-02 09:00,2026-11-02 10:00,Mail\n2026-11-02 09:00,nonsense,Mail\n"
 
 
-class TestTheCommand:
-    async def test_does_what_the_api_does_and_says_it(
+class TestImport:
+    async def test_file_is_imported_and_summarised(
         self, alice: Client, database: Database, database_url: str, tmp_path: Path
     ) -> None:
         (tmp_path / "time.csv").write_text(LINES)
         options = ("--format", "csv", "--user", "ALICE@example.com", "--timezone", "Europe/Berlin")
-        where: dict[str, Any] = {"DATABASE_URL": database_url, "DATABASE_NAME": database.name}
+        variables: dict[str, Any] = {"DATABASE_URL": database_url, "DATABASE_NAME": database.name}
 
-        async def run(*more: str) -> tuple[int, str, str]:
-            told = await asyncio.to_thread(outcome, "import", "time.csv", *options, *more, folder=tmp_path, **where)
-            return told.returncode, told.stdout, told.stderr
+        async def run(*arguments: str) -> tuple[int, str, str]:
+            result = await asyncio.to_thread(
+                outcome, "import", "time.csv", *options, *arguments, folder=tmp_path, **variables
+            )
+            return result.returncode, result.stdout, result.stderr
 
-        code, said, wrong = await run("--strict")
-        assert (code, said) == (1, "")
-        assert wrong.startswith("Row 2, column End: ")
+        code, output, stderr = await run("--strict")
+        assert (code, output) == (1, "")
+        assert stderr.startswith("Row 2, column End: ")
         assert (await alice.get("/imports")).json()["items"] == []
-        code, said, wrong = await run()
-        (made,) = (await alice.get("/imports")).json()["items"]
-        lines = said.splitlines()
-        assert (code, wrong) == (0, "")
+        code, output, stderr = await run()
+        (created,) = (await alice.get("/imports")).json()["items"]
+        lines = output.splitlines()
+        assert (code, stderr) == (0, "")
         assert lines[0] == "1 entry, 1 task and 0 projects created."
         assert lines[1].startswith("row 2, column End: ")
-        assert lines[2] == f"Import {made['id']}: DELETE /imports/{made['id']} undoes it."
+        assert lines[2] == f"Import {created['id']}: DELETE /imports/{created['id']} undoes it."
 
 
-class TestWhatIsSaid:
-    def test_names_the_option_that_is_wrong(self) -> None:
+class TestMessages:
+    def test_error_names_the_option(self) -> None:
         refused = ValidationError(errors=(FieldError("is needed", pointer="#/date_order"),))
         assert error_lines(refused) == "--date-order is needed."
-        of_user = ValidationError(errors=(FieldError("is nobody", pointer="#/user"),))
-        assert error_lines(of_user) == "--rows-of is nobody."
+        user_error = ValidationError(errors=(FieldError("is nobody", pointer="#/user"),))
+        assert error_lines(user_error) == "--rows-of is nobody."
         assert error_lines(ServiceError("No.")) == "No."
 
-    def test_tells_of_a_dry_run(self) -> None:
-        said = summary_lines(
+    def test_summary_of_a_dry_run(self) -> None:
+        output = summary_lines(
             {
                 "id": None,
                 "format": "csv",
@@ -66,7 +68,7 @@ class TestWhatIsSaid:
                 "columns": {"task": {"header": "What", "values": ["Mail", "Call"]}},
             }
         )
-        assert said == [
+        assert output == [
             "1,000 entries, 2 tasks and 1 project would be created.",
             "1 row was not imported:",
             "row 7: was read in before",

@@ -1,4 +1,4 @@
-"""`task-timer serve` and `task-timer shell`, as whoever runs them sees them."""
+"""`task-timer serve` and `task-timer shell`."""
 
 import signal
 import socket
@@ -29,20 +29,20 @@ PRODUCTION = {"ENVIRONMENT": "production", "DATABASE_URL": "mongodb://db.example
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the service runs that the tests share which only look at it."""
+    """The directory of the service that several tests share."""
     return tmp_path_factory.mktemp("serving")
 
 
 @pytest.fixture(scope="module")
 def serving(folder: Path) -> Iterator[Program]:
-    """A service that runs; no test ends it."""
+    """A running service that the tests must not stop."""
     with running_executed("serve", folder=folder, PORT=free_port(), **NO_MONGOD) as service:
         service.wait_until_ready()
         yield service
 
 
-class TestServing:
-    def test_says_where_everything_is(self, serving: Program, folder: Path) -> None:
+class TestServe:
+    def test_addresses_are_printed(self, serving: Program, folder: Path) -> None:
         assert f"{serving.base_url}/api/v1" in serving.output
         assert f"{serving.base_url}/docs" in serving.output
         assert "task-timer shell" in serving.output
@@ -50,7 +50,7 @@ class TestServing:
         assert url is not None
         assert shell_address(url, "task_timer_db") in serving.output
 
-    def test_never_shows_the_address_of_a_database_of_ones_own(self, tmp_path: Path, database_url: str) -> None:
+    def test_database_url_is_never_printed(self, tmp_path: Path, database_url: str) -> None:
         url = f"{database_url}&appname=hidden-word"
         with running("serve", folder=tmp_path, PORT=free_port(), DATABASE_URL=url) as service:
             service.wait_until_ready()
@@ -60,25 +60,27 @@ class TestServing:
             assert len(service.family()) == 1
 
     @pytest.mark.parametrize("workers", [1, 2])
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-    def test_ends_gracefully_when_it_is_told_to(self, tmp_path: Path, number: signal.Signals, workers: int) -> None:
+    @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+    def test_signal_ends_the_service_gracefully(
+        self, tmp_path: Path, signal_number: signal.Signals, workers: int
+    ) -> None:
         with running("serve", folder=tmp_path, PORT=free_port(), WORKERS=workers, **NO_MONGOD) as service:
             service.wait_until_ready()
-            service.send(number)
+            service.send(signal_number)
             assert service.exit_code() == 0, service.output
             assert service.left_nothing_running()
             assert "Traceback" not in service.output
             assert not (tmp_path / "data" / "endpoint").exists()
 
     @pytest.mark.parametrize("workers", [1, 2])
-    def test_leaves_nothing_running_when_it_is_killed(self, tmp_path: Path, workers: int) -> None:
+    def test_killed_service_leaves_no_process_behind(self, tmp_path: Path, workers: int) -> None:
         with running("serve", folder=tmp_path, PORT=free_port(), WORKERS=workers, **NO_MONGOD) as service:
             service.wait_until_ready()
             service.send(signal.SIGKILL)
             assert service.exit_code() == -signal.SIGKILL
             assert service.left_nothing_running()
 
-    def test_serves_again_right_after_it_was_killed(self, tmp_path: Path) -> None:
+    def test_service_can_start_right_after_it_was_killed(self, tmp_path: Path) -> None:
         port = free_port()
         with running("serve", folder=tmp_path, PORT=port, WORKERS=2, **NO_MONGOD) as killed:
             killed.wait_until_ready()
@@ -88,7 +90,7 @@ class TestServing:
                 killed.left_nothing_running()
                 service.wait_until_ready()
 
-    def test_ends_when_it_is_told_to_before_the_store_answers(self, tmp_path: Path) -> None:
+    def test_signal_ends_the_service_before_the_store_is_ready(self, tmp_path: Path) -> None:
         with running("serve", folder=tmp_path, PORT=free_port(), **NO_MONGOD) as service:
             eventually((tmp_path / "data" / "secantus.lock").exists)
             service.family()
@@ -96,7 +98,7 @@ class TestServing:
             assert service.exit_code() == 0, service.output
             assert service.left_nothing_running()
 
-    def test_survives_the_death_of_the_store(self, tmp_path: Path) -> None:
+    def test_service_survives_the_death_of_the_store(self, tmp_path: Path) -> None:
         with running("serve", folder=tmp_path, PORT=free_port(), **NO_MONGOD) as service:
             service.wait_until_ready()
             server = one_of(service.family(), "secantusd-py")
@@ -104,7 +106,7 @@ class TestServing:
             eventually(lambda: gone([server]))
             service.wait_until_ready()
 
-    def test_ends_with_the_reason_when_the_store_cannot_be_kept(self, tmp_path: Path) -> None:
+    def test_service_exits_with_1_if_the_store_cannot_be_restarted(self, tmp_path: Path) -> None:
         with running("serve", folder=tmp_path, PORT=free_port(), **NO_MONGOD) as service:
             service.wait_until_ready()
             one_of(service.family(), "app.embedded.supervisor").kill()
@@ -113,38 +115,39 @@ class TestServing:
             assert service.left_nothing_running()
 
 
-class TestServingThatCannotStart:
-    def test_says_that_the_port_is_taken(self, tmp_path: Path) -> None:
+class TestServeErrors:
+    def test_used_port_is_reported(self, tmp_path: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as other:
             port = other.getsockname()[1]
-            said = outcome("serve", folder=tmp_path, PORT=port, **NO_MONGOD)
-        assert said.returncode == 1
-        assert one_sentence(said.stderr).startswith(f"Task Timer cannot listen on 127.0.0.1, port {port}")
+            result = outcome("serve", folder=tmp_path, PORT=port, **NO_MONGOD)
+        assert result.returncode == 1
+        assert one_sentence(result.stderr).startswith(f"Task Timer cannot listen on 127.0.0.1, port {port}")
         assert not (tmp_path / "data").exists()
 
-    def test_says_that_the_host_is_not_here(self, tmp_path: Path) -> None:
-        said = outcome("serve", folder=tmp_path, HOST="192.0.2.1", PORT=free_port(), **NO_MONGOD)
-        assert said.returncode == 1
-        assert one_sentence(said.stderr).startswith("Task Timer cannot listen on 192.0.2.1")
+    def test_unavailable_host_is_reported(self, tmp_path: Path) -> None:
+        result = outcome("serve", folder=tmp_path, HOST="192.0.2.1", PORT=free_port(), **NO_MONGOD)
+        assert result.returncode == 1
+        assert one_sentence(result.stderr).startswith("Task Timer cannot listen on 192.0.2.1")
 
-    def test_says_that_another_copy_is_running(self, serving: Program, folder: Path) -> None:
+    def test_second_copy_on_the_same_data_is_refused(self, serving: Program, folder: Path) -> None:
         port = serving.base_url.rpartition(":")[2]
-        for of_the_second in (port, free_port()):
-            said = outcome("serve", folder=folder, PORT=of_the_second, **NO_MONGOD)
-            assert said.returncode == 1
-            told = one_sentence(said.stderr)
-            assert told.startswith("Another copy of Task Timer is running on this data directory")
+        for second_port in (port, free_port()):
+            result = outcome("serve", folder=folder, PORT=second_port, **NO_MONGOD)
+            assert result.returncode == 1
+            assert one_sentence(result.stderr).startswith(
+                "Another copy of Task Timer is running on this data directory"
+            )
         serving.wait_until_ready()
 
     @pytest.mark.parametrize("address", ["mongodb://u:secret@127.0.0.1:1/", "mongodb://u:secret@x:999999/", "secret"])
-    def test_says_that_its_database_does_not_answer(self, tmp_path: Path, address: str) -> None:
-        said = outcome("serve", folder=tmp_path, PORT=free_port(), DATABASE_URL=address)
-        assert said.returncode == 1
-        assert one_sentence(said.stderr).startswith("The database that DATABASE_URL names does not answer")
-        assert "secret" not in said.stderr + said.stdout
+    def test_unreachable_database_is_reported_without_its_password(self, tmp_path: Path, address: str) -> None:
+        result = outcome("serve", folder=tmp_path, PORT=free_port(), DATABASE_URL=address)
+        assert result.returncode == 1
+        assert one_sentence(result.stderr).startswith("The database that DATABASE_URL names does not answer")
+        assert "secret" not in result.stderr + result.stdout
 
     @pytest.mark.parametrize(
-        ("wrong", "sentence"),
+        ("variables", "sentence"),
         [
             ({"ENVIRONMENT": "production"}, "ENVIRONMENT=production needs DATABASE_URL"),
             (PRODUCTION, "ENVIRONMENT=production needs SECRET_KEY"),
@@ -152,50 +155,52 @@ class TestServingThatCannotStart:
             ({"PORT": "correct-horse"}, "PORT: "),
         ],
     )
-    def test_says_which_setting_is_wrong(self, tmp_path: Path, wrong: dict[str, str], sentence: str) -> None:
-        said = outcome("serve", folder=tmp_path, **wrong)
-        assert said.returncode == 1
-        assert one_sentence(said.stderr).startswith(sentence)
-        assert "correct-horse" not in said.stderr
+    def test_invalid_setting_is_reported_without_its_value(
+        self, tmp_path: Path, variables: dict[str, str], sentence: str
+    ) -> None:
+        result = outcome("serve", folder=tmp_path, **variables)
+        assert result.returncode == 1
+        assert one_sentence(result.stderr).startswith(sentence)
+        assert "correct-horse" not in result.stderr
 
 
-class TestTheShell:
-    def test_opens_mongosh_on_the_database_and_exits_as_it_does(self, tmp_path: Path) -> None:
+class TestShell:
+    def test_mongosh_is_started_and_its_exit_code_is_returned(self, tmp_path: Path) -> None:
         program(tmp_path / "mongosh", '#!/bin/sh\necho "opened $*"\nexit 7\n')
         variables = {"DATABASE_URL": "mongodb://u:p@db.example.com", **path_with(tmp_path)}
-        said = outcome_executed("shell", folder=tmp_path, **variables)
-        assert said.returncode == 7
-        assert said.stdout == "opened mongodb://u:p@db.example.com/task_timer_db?authSource=admin\n"
+        result = outcome_executed("shell", folder=tmp_path, **variables)
+        assert result.returncode == 7
+        assert result.stdout == "opened mongodb://u:p@db.example.com/task_timer_db?authSource=admin\n"
 
-    def test_starts_the_store_when_no_service_runs(self, tmp_path: Path) -> None:
+    def test_store_is_started_if_no_service_is_running(self, tmp_path: Path) -> None:
         program(tmp_path / "mongosh", '#!/bin/sh\necho "$*"; cat data/endpoint\n')
-        said = outcome("shell", folder=tmp_path, **path_with(tmp_path), **NO_MONGOD)
-        assert said.returncode == 0
-        opened, endpoint = said.stdout.splitlines()
+        result = outcome("shell", folder=tmp_path, **path_with(tmp_path), **NO_MONGOD)
+        assert result.returncode == 0
+        opened, endpoint = result.stdout.splitlines()
         assert opened == shell_address(endpoint, "task_timer_db") + " --quiet"
         assert running_endpoint(tmp_path / "data") is None
 
     @pytest.mark.usefixtures("serving")
-    def test_says_how_to_get_mongosh(self, folder: Path) -> None:
+    def test_missing_mongosh_is_reported_with_the_address_of_the_database(self, folder: Path) -> None:
         url = running_endpoint(folder / "data")
-        said = outcome("shell", folder=folder, PATH="/nowhere")
-        assert said.returncode == 1
-        assert "npm install -g mongosh" in said.stderr
+        result = outcome("shell", folder=folder, PATH="/nowhere")
+        assert result.returncode == 1
+        assert "npm install -g mongosh" in result.stderr
         assert url is not None
-        assert shell_address(url, "task_timer_db") in said.stderr
+        assert shell_address(url, "task_timer_db") in result.stderr
 
-    def test_says_that_no_service_is_running(self, tmp_path: Path) -> None:
-        said = outcome("shell", folder=tmp_path, PATH="/nowhere")
-        assert said.returncode == 1
-        assert "No service is running" in said.stderr
+    def test_missing_mongosh_without_a_service_is_reported(self, tmp_path: Path) -> None:
+        result = outcome("shell", folder=tmp_path, PATH="/nowhere")
+        assert result.returncode == 1
+        assert "No service is running" in result.stderr
 
-    def test_keeps_a_password_to_itself(self, tmp_path: Path) -> None:
-        said = outcome("shell", folder=tmp_path, PATH="/nowhere", DATABASE_URL="mongodb://u:p4ss@db.example.com")
-        assert said.returncode == 1
-        assert "p4ss" not in said.stdout + said.stderr
+    def test_password_of_the_database_is_never_printed(self, tmp_path: Path) -> None:
+        result = outcome("shell", folder=tmp_path, PATH="/nowhere", DATABASE_URL="mongodb://u:p4ss@db.example.com")
+        assert result.returncode == 1
+        assert "p4ss" not in result.stdout + result.stderr
 
 
-class TestTheAddressForAShell:
+class TestShellAddress:
     @pytest.mark.parametrize(
         ("url", "expected"),
         [
@@ -206,7 +211,7 @@ class TestTheAddressForAShell:
             ("mongodb://u@a/?authMechanism=MONGODB-X509", "mongodb://u@a/db?authMechanism=MONGODB-X509"),
         ],
     )
-    def test_names_the_database_and_signs_in_as_before(self, url: str, expected: str) -> None:
+    def test_address_names_the_database_and_keeps_the_authentication_database(self, url: str, expected: str) -> None:
         assert shell_address(url, "db") == expected
 
 

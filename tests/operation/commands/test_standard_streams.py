@@ -26,14 +26,14 @@ from tests.transfer.test_exports import many_entries
 USER = ("--user", "alice@example.com")
 CSV = ("--format", "csv", *USER, "--from", "2026-11-01", "--to", "2026-12-01")
 ROWS = b"Start,End,Task\n2026-11-02 09:00,2026-11-02 10:00,Mail\n"
-READ_IN = ("--format", "csv", *USER, "--timezone", "UTC")
+IMPORT_OPTIONS = ("--format", "csv", *USER, "--timezone", "UTC")
 
 
 pytestmark = pytest.mark.usefixtures("tracked")
 
 
 class Shell:
-    """`task-timer` in a folder, between pipes, on the database of this test or on another."""
+    """Runs `task-timer` in a directory with pipes, on the database of the test or another one."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         assert settings.database_url is not None
@@ -49,7 +49,7 @@ class Shell:
         pass_fds: tuple[int, ...] = (),
         stdout: int = subprocess.PIPE,
     ) -> tuple[int, bytes, str]:
-        """How it exits, and what it writes to standard output and to standard error.
+        """Return the exit code, standard output and standard error.
 
         It is executed where it gets a file descriptor of the test's, else forked.
         """
@@ -73,8 +73,8 @@ class Shell:
             )
         return ended.returncode, ended.stdout or b"", ended.stderr.decode()
 
-    def left(self) -> list[str]:
-        """The files that are there."""
+    def files(self) -> list[str]:
+        """Return the names of the files in the directory."""
         return sorted(path.name for path in self.folder.iterdir())
 
 
@@ -85,43 +85,45 @@ def shell(tmp_path: Path, settings: Settings) -> Shell:
 
 @pytest.fixture
 async def tracked(alice: Client) -> Client:
-    """A user with an hour."""
+    """A user with one time entry."""
     await alice.write(await alice.make_task())
     return alice
 
 
-def hours(content: bytes) -> list[str]:
+def task_titles(content: bytes) -> list[str]:
     return [row["task"] for row in csv.DictReader(io.StringIO(content.decode()))]
 
 
-class TestADash:
-    async def test_is_standard_output_of_an_export(self, shell: Shell) -> None:
-        code, written, said = await shell.run("export", "-", *CSV)
-        assert (code, said) == (0, f"Wrote {len(written)} bytes to standard output.\n")
-        assert hours(written) == ["Write the offer"]
-        assert shell.left() == []
+class TestDash:
+    async def test_export_writes_to_standard_output(self, shell: Shell) -> None:
+        code, written, stderr = await shell.run("export", "-", *CSV)
+        assert (code, stderr) == (0, f"Wrote {len(written)} bytes to standard output.\n")
+        assert task_titles(written) == ["Write the offer"]
+        assert shell.files() == []
 
-    async def test_is_standard_input_of_an_import(self, tracked: Client, shell: Shell) -> None:
-        code, written, said = await shell.run("import", "-", *READ_IN, given=ROWS)
+    async def test_import_reads_standard_input(self, tracked: Client, shell: Shell) -> None:
+        code, written, stderr = await shell.run("import", "-", *IMPORT_OPTIONS, given=ROWS)
         assert (code, written) == (0, b"")
-        assert said.startswith("1 entry, 1 task and 0 projects created.\n")
-        assert "Import " in said
+        assert stderr.startswith("1 entry, 1 task and 0 projects created.\n")
+        assert "Import " in stderr
         titles = [task["title"] for task in (await tracked.list())["items"]]
         assert sorted(titles) == ["Mail", "Write the offer"]
 
-    async def test_is_both_ends_of_a_backup(self, shell: Shell, database: Database, empty_database: Database) -> None:
-        code, archive, said = await shell.run("backup", "-")
+    async def test_backup_and_restore_use_standard_streams(
+        self, shell: Shell, database: Database, empty_database: Database
+    ) -> None:
+        code, archive, stderr = await shell.run("backup", "-")
         assert code == 0
-        assert said.endswith(" documents to standard output.\n")
+        assert stderr.endswith(" documents to standard output.\n")
         assert zipfile.ZipFile(io.BytesIO(archive)).testzip() is None
-        code, written, said = await shell.run("restore", "-", given=archive, on=empty_database.name)
+        code, written, stderr = await shell.run("restore", "-", given=archive, on=empty_database.name)
         assert (code, written) == (0, b"")
-        assert said.startswith("Restored ")
+        assert stderr.startswith("Restored ")
         assert await empty_database.tasks.find().to_list() == await database.tasks.find().to_list()
-        assert shell.left() == []
+        assert shell.files() == []
 
-    async def test_may_be_a_file_that_others_have_written_to(self, shell: Shell) -> None:
-        """Appending is where a writer that goes back to what it has written would spoil it."""
+    async def test_backup_can_be_appended_to_a_file(self, shell: Shell) -> None:
+        """A file opened for appending: a writer that seeks back would corrupt the archive."""
         with (shell.folder / "all").open("ab") as file:
             file.write(b"before")
             file.flush()
@@ -132,70 +134,68 @@ class TestADash:
             assert archive.testzip() is None
             assert archive.read("tasks.bson")
 
-    async def test_says_what_is_wrong_on_standard_error(self, shell: Shell) -> None:
+    async def test_errors_go_to_standard_error(self, shell: Shell) -> None:
         refused = [
             (("export", "-", "--format", "csv", *USER), b"", "--from field required.\n"),
             (("restore", "-"), b"PK", "standard input is not a complete backup: it is truncated, or another"),
-            (("import", "-", *READ_IN), b"", "The file "),
+            (("import", "-", *IMPORT_OPTIONS), b"", "The file "),
         ]
         for arguments, given, sentence in refused:
-            code, written, said = await shell.run(*arguments, given=given)
-            assert (code, written, said.count("\n")) == (1, b"", 1)
-            assert said.startswith(sentence)
+            code, written, stderr = await shell.run(*arguments, given=given)
+            assert (code, written, stderr.count("\n")) == (1, b"", 1)
+            assert stderr.startswith(sentence)
 
 
-class TestAPipe:
+class TestPipe:
     @pytest.mark.parametrize("arguments", [("export", "pipe", *CSV), ("backup", "pipe")], ids=lambda given: given[0])
-    async def test_that_has_a_name_is_written_through(self, shell: Shell, arguments: tuple[str, ...]) -> None:
+    async def test_named_pipe_is_written_directly(self, shell: Shell, arguments: tuple[str, ...]) -> None:
         with named_pipe(shell.folder / "pipe") as (pipe, end):
             running = asyncio.create_task(shell.run(*arguments))
             running.add_done_callback(lambda _: end())
             content = await asyncio.to_thread(pipe.read)
-            code, said, wrong = await running
-        assert (code, wrong) == (0, "")
-        assert said.endswith(b" to pipe.\n")
+            code, stdout, stderr = await running
+        assert (code, stderr) == (0, "")
+        assert stdout.endswith(b" to pipe.\n")
         assert stat.S_ISFIFO((shell.folder / "pipe").lstat().st_mode)
-        assert shell.left() == ["pipe"]
-        assert hours(content) == ["Write the offer"] if arguments[0] == "export" else content.startswith(b"PK")
+        assert shell.files() == ["pipe"]
+        assert task_titles(content) == ["Write the offer"] if arguments[0] == "export" else content.startswith(b"PK")
 
-    async def test_is_read(self, shell: Shell, empty_database: Database) -> None:
+    async def test_pipe_can_be_read(self, shell: Shell, empty_database: Database) -> None:
         archive = (await shell.run("backup", "-"))[1]
-        for arguments, content in ((("import", *READ_IN), ROWS), (("restore",), archive)):
+        for arguments, content in ((("import", *IMPORT_OPTIONS), ROWS), (("restore",), archive)):
             read_end, write_end = os.pipe()
             os.write(write_end, content)
             os.close(write_end)
             on = empty_database.name if arguments[0] == "restore" else ""
-            code, _, wrong = await shell.run(*arguments, f"/dev/fd/{read_end}", on=on, pass_fds=(read_end,))
+            code, _, stderr = await shell.run(*arguments, f"/dev/fd/{read_end}", on=on, pass_fds=(read_end,))
             os.close(read_end)
-            assert (code, wrong) == (0, "")
+            assert (code, stderr) == (0, "")
         assert await empty_database.tasks.count_documents({}) == 1
 
-    async def test_that_has_a_number_is_written_through(self, shell: Shell) -> None:
+    async def test_file_descriptor_is_written_directly(self, shell: Shell) -> None:
         read_end, write_end = os.pipe()
-        code, said, wrong = await shell.run("export", f"/dev/fd/{write_end}", *CSV, pass_fds=(write_end,))
+        code, stdout, stderr = await shell.run("export", f"/dev/fd/{write_end}", *CSV, pass_fds=(write_end,))
         os.close(write_end)
         with os.fdopen(read_end, "rb") as pipe:
             content = pipe.read()
-        assert (code, wrong) == (0, "")
-        assert said.endswith(f" to /dev/fd/{write_end}.\n".encode())
-        assert hours(content) == ["Write the offer"]
+        assert (code, stderr) == (0, "")
+        assert stdout.endswith(f" to /dev/fd/{write_end}.\n".encode())
+        assert task_titles(content) == ["Write the offer"]
 
-    async def test_that_nobody_reads_to_its_end_is_told_of(
-        self, tracked: Client, database: Database, shell: Shell
-    ) -> None:
+    async def test_closed_named_pipe_is_reported(self, tracked: Client, database: Database, shell: Shell) -> None:
         await many_entries(tracked, database)
         with named_pipe(shell.folder / "pipe") as (pipe, end):
             running = asyncio.create_task(shell.run("export", "pipe", *CSV))
             running.add_done_callback(lambda _: end())
             await asyncio.to_thread(pipe.read, 10)
             pipe.close()
-            code, _, wrong = await running
-        assert (code, wrong) == (1, "pipe cannot be written: Broken pipe.\n")
+            code, _, stderr = await running
+        assert (code, stderr) == (1, "pipe cannot be written: Broken pipe.\n")
 
 
-class TestADevice:
-    async def test_is_written_through(self, shell: Shell) -> None:
-        """A terminal of the test's own stands for all devices."""
+class TestDevice:
+    async def test_device_is_written_directly(self, shell: Shell) -> None:
+        """A pseudo-terminal represents all devices."""
         ours, theirs = pty.openpty()
         try:
             tty.setraw(theirs)
@@ -203,77 +203,77 @@ class TestADevice:
             assert stat.S_ISCHR(before.st_mode)
             link = shell.folder / "terminal"
             link.symlink_to(device)
-            code, said, wrong = await shell.run("export", "terminal", *CSV)
-            assert (code, wrong) == (0, "")
-            assert said.endswith(b" to terminal.\n")
+            code, stdout, stderr = await shell.run("export", "terminal", *CSV)
+            assert (code, stderr) == (0, "")
+            assert stdout.endswith(b" to terminal.\n")
             assert link.is_symlink()
             assert os.path.samestat(link.stat(), before)
             os.set_blocking(ours, False)
-            assert hours(os.read(ours, 100_000)) == ["Write the offer"]
+            assert task_titles(os.read(ours, 100_000)) == ["Write the offer"]
         finally:
             os.close(ours)
             os.close(theirs)
 
 
-class TestASymbolicLink:
-    @pytest.mark.parametrize("there", [True, False])
-    async def test_stays_and_its_target_is_written(self, shell: Shell, there: bool) -> None:
+class TestSymbolicLink:
+    @pytest.mark.parametrize("target_exists", [True, False])
+    async def test_link_stays_and_its_target_is_written(self, shell: Shell, target_exists: bool) -> None:
         (shell.folder / "kept").mkdir()
         target = shell.folder / "kept" / "week.csv"
-        if there:
-            target.write_text("what was there")
+        if target_exists:
+            target.write_text("old content")
         (shell.folder / "week.csv").symlink_to("kept/week.csv")
-        code, said, wrong = await shell.run("export", "week.csv", *CSV)
-        assert (code, wrong) == (0, "")
-        assert said.endswith(b" to week.csv.\n")
+        code, stdout, stderr = await shell.run("export", "week.csv", *CSV)
+        assert (code, stderr) == (0, "")
+        assert stdout.endswith(b" to week.csv.\n")
         assert (shell.folder / "week.csv").readlink() == Path("kept/week.csv")
-        assert hours(target.read_bytes()) == ["Write the offer"]
+        assert task_titles(target.read_bytes()) == ["Write the offer"]
         assert target.stat().st_mode & 0o077 == 0
         assert [path.name for path in (shell.folder / "kept").iterdir()] == ["week.csv"]
 
-    async def test_to_standard_output_is_standard_output(self, shell: Shell) -> None:
+    async def test_link_to_standard_output_is_standard_output(self, shell: Shell) -> None:
         (shell.folder / "stdout").symlink_to("/proc/self/fd/1")
-        code, written, said = await shell.run("export", "stdout", *CSV)
-        assert (code, said) == (0, f"Wrote {len(written)} bytes to standard output.\n")
-        assert hours(written) == ["Write the offer"]
+        code, written, stderr = await shell.run("export", "stdout", *CSV)
+        assert (code, stderr) == (0, f"Wrote {len(written)} bytes to standard output.\n")
+        assert task_titles(written) == ["Write the offer"]
         assert (shell.folder / "stdout").is_symlink()
 
-    async def test_to_a_file_without_a_name_is_written_through(self, shell: Shell) -> None:
+    async def test_link_to_a_deleted_file_is_written_directly(self, shell: Shell) -> None:
         with (shell.folder / "gone").open("w+b") as file:
             file.write(b"x" * 100_000)
             file.flush()
             (shell.folder / "gone").unlink()
             (shell.folder / "link").symlink_to(f"/proc/self/fd/{file.fileno()}")
-            code, _, wrong = await shell.run("export", "link", *CSV, pass_fds=(file.fileno(),))
-            assert (code, wrong) == (0, "")
+            code, _, stderr = await shell.run("export", "link", *CSV, pass_fds=(file.fileno(),))
+            assert (code, stderr) == (0, "")
             file.seek(0)
-            assert hours(file.read()) == ["Write the offer"]
-        assert shell.left() == ["link"]
+            assert task_titles(file.read()) == ["Write the offer"]
+        assert shell.files() == ["link"]
 
-    async def test_in_a_circle_is_refused(self, shell: Shell) -> None:
+    async def test_circular_link_is_refused(self, shell: Shell) -> None:
         (shell.folder / "a").symlink_to("b")
         (shell.folder / "b").symlink_to("a")
-        code, _, said = await shell.run("backup", "a")
-        assert (code, said) == (1, "a cannot be written: Too many levels of symbolic links.\n")
-        assert shell.left() == ["a", "b"]
+        code, _, stderr = await shell.run("backup", "a")
+        assert (code, stderr) == (1, "a cannot be written: Too many levels of symbolic links.\n")
+        assert shell.files() == ["a", "b"]
 
 
-class TestAFolder:
-    async def test_is_no_file(self, shell: Shell) -> None:
+class TestDirectory:
+    async def test_directory_is_refused(self, shell: Shell) -> None:
         (shell.folder / "folder").mkdir()
         for arguments, sentence in (
             (("export", "folder", *CSV), "folder cannot be written: Is a directory.\n"),
-            (("import", "folder", *READ_IN), "folder cannot be read: Is a directory.\n"),
+            (("import", "folder", *IMPORT_OPTIONS), "folder cannot be read: Is a directory.\n"),
         ):
             assert (await shell.run(*arguments))[::2] == (1, sentence)
-        assert shell.left() == ["folder"]
+        assert shell.files() == ["folder"]
 
 
-class TestAReaderThatGoesAway:
-    """What it has not read is not missed: the command ends, and says nothing."""
+class TestBrokenPipe:
+    """The reader of standard output has gone: the command ends silently."""
 
     @pytest.mark.parametrize("read", [0, 10])
-    async def test_ends_an_export(self, tracked: Client, database: Database, shell: Shell, read: int) -> None:
+    async def test_export_exits_with_141(self, tracked: Client, database: Database, shell: Shell, read: int) -> None:
         await many_entries(tracked, database)
         read_end, write_end = os.pipe()
 
@@ -285,7 +285,7 @@ class TestAReaderThatGoesAway:
         assert ended == (141, b"", "")
 
     @pytest.mark.parametrize("arguments", [("openapi",), ("doctor",)], ids=str)
-    async def test_ends_what_prints(self, shell: Shell, arguments: tuple[str, ...]) -> None:
+    async def test_printing_command_exits_with_141(self, shell: Shell, arguments: tuple[str, ...]) -> None:
         read_end, write_end = os.pipe()
         os.close(read_end)
         ended = await shell.run(*arguments, stdout=write_end)

@@ -1,4 +1,4 @@
-"""Accounts as an administrator manages them from the shell."""
+"""`task-timer user`: an administrator manages accounts."""
 
 import subprocess
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ SECRET_KEY = "f4b1c0d2e3a5968778695a4b3c2d1e0f"
 
 @pytest.fixture
 def database_name(database_url: str) -> Iterator[str]:
-    """A database of this test's own, gone afterwards."""
+    """The name of a new database, which is dropped after the test."""
     name = f"task_timer_test_{uuid4().hex[:8]}"
     yield name
     with MongoClient[Json](database_url) as client:
@@ -25,7 +25,7 @@ def database_name(database_url: str) -> Iterator[str]:
 
 
 class Shell:
-    """`task-timer user` on one database."""
+    """Runs `task-timer user` on one database."""
 
     def __init__(self, folder: Path, **variables: object) -> None:
         self.folder = folder
@@ -39,8 +39,8 @@ def sign_in(base_url: str, email: str, password: str) -> httpx.Response:
     return httpx.post(f"{base_url}{API}/auth/token", data={"username": email, "password": password}, timeout=10)
 
 
-class TestManagingAccounts:
-    def test_from_a_closed_registration_to_a_disabled_account(
+class TestAccounts:
+    def test_accounts_are_created_reset_disabled_and_enabled(
         self, tmp_path: Path, database_url: str, database_name: str
     ) -> None:
         variables = {
@@ -51,8 +51,12 @@ class TestManagingAccounts:
             "PORT": free_port(),
         }
         shell = Shell(tmp_path, **variables)
-        made = shell.user("create", "Ada@example.com", "--timezone", "Europe/Berlin", password="first password\n")
-        assert (made.returncode, made.stdout, made.stderr) == (0, "The account Ada@example.com was created.\n", "")
+        created = shell.user("create", "Ada@example.com", "--timezone", "Europe/Berlin", password="first password\n")
+        assert (created.returncode, created.stdout, created.stderr) == (
+            0,
+            "The account Ada@example.com was created.\n",
+            "",
+        )
         with running("serve", folder=tmp_path, **variables) as service:
             service.wait_until_ready()
             account = {"email": "eve@example.com", "password": "long enough"}
@@ -81,7 +85,7 @@ class TestManagingAccounts:
             (("reset-password", "nobody@example.com"), "long enough", "No account with this e-mail"),
         ],
     )
-    def test_what_cannot_be_done_is_told_in_one_sentence(
+    def test_error_is_reported_in_one_sentence(
         self,
         tmp_path: Path,
         database_url: str,
@@ -97,13 +101,13 @@ class TestManagingAccounts:
         assert refused.stderr.startswith(sentence)
         assert refused.stderr.count("\n") == 1
 
-    def test_without_a_service_the_store_is_started_for_it(self, tmp_path: Path) -> None:
+    def test_store_is_started_if_no_service_is_running(self, tmp_path: Path) -> None:
         shell = Shell(tmp_path)
         assert shell.user("create", "ada@example.com", password="long enough").returncode == 0
-        again = shell.user("create", "ADA@example.com", password="long enough")
-        assert (again.returncode, again.stderr) == (1, "An account with this e-mail address already exists.\n")
+        second = shell.user("create", "ADA@example.com", password="long enough")
+        assert (second.returncode, second.stderr) == (1, "An account with this e-mail address already exists.\n")
 
-    def test_a_database_that_is_away_is_told(self, tmp_path: Path) -> None:
+    def test_unreachable_database_is_reported(self, tmp_path: Path) -> None:
         away = f"mongodb://127.0.0.1:{free_port()}/?directConnection=true"
-        told = outcome("user", "disable", "ada@example.com", folder=tmp_path, DATABASE_URL=away)
-        assert (told.returncode, told.stderr) == (1, "The database does not answer.\n")
+        result = outcome("user", "disable", "ada@example.com", folder=tmp_path, DATABASE_URL=away)
+        assert (result.returncode, result.stderr) == (1, "The database does not answer.\n")
