@@ -6,7 +6,7 @@ from tests.contract.openapi.response_checker import ResponseChecker, RootClient
 from tests.support.http import API, Client, Json
 
 TESTED_ELSEWHERE = {
-    # test_authentication.py: registration is closed. test_imports.py: the file is too large.
+    # test_registration.py: registration is closed. test_imports.py: the file is too large.
     ("register", "403"),
     ("import_file", "413"),
     # test_retries.py: a request with the same key is in progress. test_switch.py: the task is full.

@@ -1,0 +1,17 @@
+"""Requests for registration and sign-in."""
+
+from typing import Any
+
+import httpx
+
+from tests.support.http import PASSWORD, Client
+
+ADA = "Ada@Example.com"
+
+
+async def register(client: Client, **fields: Any) -> httpx.Response:
+    return await client.post("/users", json={"email": ADA, "password": PASSWORD, **fields})
+
+
+async def sign_in(client: Client, **fields: str) -> httpx.Response:
+    return await client.post("/auth/token", data={"username": ADA, "password": PASSWORD, **fields})

@@ -1,0 +1,106 @@
+import asyncio
+from datetime import datetime
+
+import pytest
+
+from tests.accounts.account_requests import register, sign_in
+from tests.support.http import PASSWORD, Client, Json, pointers
+
+
+class TestProfile:
+    async def test_profile_is_the_registered_user(self, anonymous: Client) -> None:
+        user = (await register(anonymous, full_name="Ada")).json()
+        bearer = {"Authorization": f"Bearer {(await sign_in(anonymous)).json()['access_token']}"}
+        assert (await anonymous.get("/users/me", headers=bearer)).json() == user
+
+    async def test_patch_changes_only_the_fields_that_are_sent(self, alice: Client) -> None:
+        before = (await alice.get("/users/me")).json()
+        change = {"full_name": "Alice", "timezone": "Asia/Tokyo", "week_start": 6}
+        response = await alice.patch("/users/me", json=change)
+        after = response.json()
+        assert (response.status_code, after) == (200, {**before, **change, "updated_at": after["updated_at"]})
+        assert datetime.fromisoformat(after["updated_at"]) >= datetime.fromisoformat(before["updated_at"])
+        assert (await alice.get("/users/me")).json() == after
+
+    async def test_preferences_are_merged_key_by_key(self, alice: Client) -> None:
+        await alice.patch("/users/me", json={"preferences": {"timer_cap_hours": 9}})
+        changed = await alice.patch("/users/me", json={"preferences": {"overlap_policy": "warn"}})
+        assert changed.json()["preferences"] == {"overlap_policy": "warn", "timer_cap_hours": 9}
+
+    async def test_concurrent_changes_of_different_fields_are_all_stored(self, alice: Client) -> None:
+        changes: list[Json] = [
+            {"full_name": "Alice"},
+            {"timezone": "Asia/Tokyo"},
+            {"week_start": 3},
+            {"preferences": {"timer_cap_hours": 5}},
+            {"preferences": {"overlap_policy": "forbid"}},
+        ]
+        await asyncio.gather(*(alice.patch("/users/me", json=change) for change in changes))
+        user = (await alice.get("/users/me")).json()
+        assert (user["full_name"], user["timezone"], user["week_start"]) == ("Alice", "Asia/Tokyo", 3)
+        assert user["preferences"] == {"overlap_policy": "forbid", "timer_cap_hours": 5}
+
+    async def test_null_clears_the_name(self, alice: Client) -> None:
+        await alice.patch("/users/me", json={"full_name": "Alice"})
+        assert (await alice.patch("/users/me", json={"full_name": None})).json()["full_name"] is None
+
+    @pytest.mark.parametrize("change", [{}, {"preferences": {}}])
+    async def test_empty_patch_changes_nothing(self, alice: Client, change: Json) -> None:
+        before = (await alice.get("/users/me")).json()
+        response = await alice.patch("/users/me", json=change)
+        assert (response.status_code, response.json()) == (200, before)
+
+    @pytest.mark.parametrize(
+        ("change", "pointer"),
+        [
+            ({"timezone": None}, "#/timezone"),
+            ({"timezone": "Berlin"}, "#/timezone"),
+            ({"full_name": ""}, "#/full_name"),
+            ({"full_name": 7}, "#/full_name"),
+            ({"week_start": 7}, "#/week_start"),
+            ({"week_start": -1}, "#/week_start"),
+            ({"week_start": "0"}, "#/week_start"),
+            ({"week_start": 1.5}, "#/week_start"),
+            ({"week_start": True}, "#/week_start"),
+            ({"week_start": None}, "#/week_start"),
+            ({"preferences": None}, "#/preferences"),
+            ({"preferences": []}, "#/preferences"),
+            ({"preferences": {"timer_cap_hours": 0}}, "#/preferences/timer_cap_hours"),
+            ({"preferences": {"timer_cap_hours": 745}}, "#/preferences/timer_cap_hours"),
+            ({"preferences": {"timer_cap_hours": "12"}}, "#/preferences/timer_cap_hours"),
+            ({"preferences": {"timer_cap_hours": None}}, "#/preferences/timer_cap_hours"),
+            ({"preferences": {"overlap_policy": "deny"}}, "#/preferences/overlap_policy"),
+            ({"preferences": {"overlap_policy": None}}, "#/preferences/overlap_policy"),
+            ({"preferences": {"$set": 1}}, "#/preferences/$set"),
+            ({"email": "new@example.com"}, "#/current_password"),
+            ({"email": "nonsense", "current_password": PASSWORD}, "#/email"),
+            ({"password": PASSWORD}, "#/password"),
+            ({"is_active": True}, "#/is_active"),
+            ({"preferences.timer_cap_hours": 3}, "#/preferences.timer_cap_hours"),
+        ],
+    )
+    async def test_invalid_field_is_422_and_changes_nothing(self, alice: Client, change: Json, pointer: str) -> None:
+        before = (await alice.get("/users/me")).json()
+        response = await alice.patch("/users/me", json={**change, "full_name": change.get("full_name", "Alice")})
+        assert pointers(response) == {pointer}
+        assert (await alice.get("/users/me")).json() == before
+
+    async def test_change_takes_effect_in_the_next_request(self, alice: Client) -> None:
+        task = await alice.make_task()
+        for zone in ("Asia/Tokyo", "America/Lima"):
+            await alice.patch("/users/me", json={"timezone": zone})
+            assert (await alice.start(task))["entry"]["timezone"] == zone
+            await alice.stop()
+
+    async def test_change_takes_effect_despite_concurrent_requests(self, alice: Client) -> None:
+        task = await alice.make_task()
+        for zone in ("Asia/Tokyo", "America/Lima") * 15:
+            change = alice.patch("/users/me", json={"timezone": zone})
+            await asyncio.gather(change, *(alice.get("/timer") for _ in range(6)))
+            assert (await alice.start(task))["entry"]["timezone"] == zone
+            await alice.stop()
+
+    async def test_change_does_not_affect_other_users(self, alice: Client, bob: Client) -> None:
+        await alice.patch("/users/me", json={"full_name": "Alice"})
+        user = (await bob.get("/users/me")).json()
+        assert (user["email"], user["full_name"]) == ("bob@example.com", None)

@@ -1,0 +1,67 @@
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from tests.conftest import Database
+from tests.reporting.report_requests import get_today, insert_task, november_entry
+from tests.support.http import Client, instant
+from tests.support.stored_documents import ended_entry
+
+
+class TestToday:
+    async def test_new_user_has_no_time_and_no_tasks(self, alice: Client) -> None:
+        body = await get_today(alice, timezone="Asia/Tokyo")
+        assert body == {
+            "date": instant(body["server_time"]).astimezone(ZoneInfo("Asia/Tokyo")).date().isoformat(),
+            "timezone": "Asia/Tokyo",
+            "week_start": 0,
+            "today_seconds": 0,
+            "week_seconds": 0,
+            "timer": None,
+            "recent_tasks": [],
+            "server_time": body["server_time"],
+        }
+
+    async def test_running_timer_counts_up_to_the_server_time(self, alice: Client) -> None:
+        task = await alice.make_task()
+        await alice.start(task)
+        body = await get_today(alice)
+        assert body["timer"]["task_id"] == task["id"]
+        assert body["timer"]["server_time"] == body["server_time"]
+        elapsed = body["timer"]["elapsed_seconds"]
+        assert body["today_seconds"] <= elapsed  # midnight may have passed
+        assert body["week_seconds"] <= elapsed
+        (recent,) = body["recent_tasks"]
+        assert recent == {
+            "id": task["id"],
+            "title": task["title"],
+            "project_id": None,
+            "status": "in_progress",
+            "tracked_seconds": 0,
+            "last_tracked_at": body["server_time"],
+        }
+
+    async def test_recent_tasks_are_the_five_tracked_last(self, alice: Client, database: Database) -> None:
+        ids = [await insert_task(database, alice, november_entry(f"{day} 09:00")) for day in range(10, 17)]
+        trashed = await insert_task(database, alice, november_entry("17 09:00"), deleted_at=datetime(2026, 11, 18))  # noqa: DTZ001
+        await insert_task(database, alice)
+        recent = [task["id"] for task in (await get_today(alice))["recent_tasks"]]
+        assert recent == ids[:1:-1]
+        assert trashed not in recent
+        await alice.start({"id": ids[3]})
+        recent = [task["id"] for task in (await get_today(alice))["recent_tasks"]]
+        assert recent == [ids[3], ids[6], ids[5], ids[4], ids[2]]
+
+    async def test_totals_are_those_of_today_and_this_week(self, alice: Client, database: Database) -> None:
+        while True:
+            now = datetime.now(UTC).replace(tzinfo=None)
+            midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+            monday = midnight - timedelta(days=midnight.weekday())
+            today_entry = ended_entry(at=midnight, minutes=60)
+            monday_entry = ended_entry(at=monday - timedelta(minutes=30), minutes=60)
+            await database.tasks.delete_many({})
+            await insert_task(database, alice, today_entry, monday_entry)
+            body = await get_today(alice)
+            if body["date"] == now.date().isoformat():
+                break
+        assert body["today_seconds"] == (5400 if monday == midnight else 3600)
+        assert body["week_seconds"] == 5400
