@@ -56,8 +56,8 @@ async def ids(client: Client, path: str = "/time-entries", **parameters: Any) ->
     return [item["id"] for item in await listed(client, path, **parameters)]
 
 
-class TestReadingAnEntry:
-    async def test_it_is_the_one_that_the_timer_has_shown(self, alice: Client) -> None:
+class TestGetEntry:
+    async def test_entry_equals_the_one_of_the_timer(self, alice: Client) -> None:
         task = await alice.make_task()
         running = (await alice.start(task, note="n", tags=["t"]))["entry"]
         response = await alice.get(at(task, running))
@@ -69,7 +69,7 @@ class TestReadingAnEntry:
         assert response.json() == ended
         assert response.headers["etag"] == f'"{(await alice.read(task))["version"]}"'
 
-    async def test_it_is_found_beside_others_and_a_running_one(self, alice: Client) -> None:
+    async def test_entry_is_found_among_ended_and_running_entries(self, alice: Client) -> None:
         task = await alice.make_task()
         entries = []
         for _ in range(3):
@@ -79,7 +79,7 @@ class TestReadingAnEntry:
         for entry in entries:
             assert (await alice.get(at(task, entry))).json() == entry
 
-    async def test_unless_it_is_the_version_that_is_known_already(self, alice: Client) -> None:
+    async def test_known_version_is_304(self, alice: Client) -> None:
         task = await alice.make_task()
         entry = (await alice.start(task))["entry"]
         etag = (await alice.get(at(task, entry))).headers["etag"]
@@ -89,21 +89,21 @@ class TestReadingAnEntry:
         assert (await alice.get(at(task, entry), headers={"If-None-Match": etag})).status_code == 200
 
     @pytest.mark.parametrize("entry_id", ["nonsense", "0" * 24, "0" * 23, "%00", "$gt"])
-    async def test_what_never_was_is_not_found(self, alice: Client, entry_id: str) -> None:
+    async def test_missing_entry_is_404(self, alice: Client, entry_id: str) -> None:
         task = await alice.make_task()
         problem(await alice.get(f"/tasks/{task['id']}/time-entries/{entry_id}"), 404, "entry_not_found")
 
-    async def test_nor_is_one_of_a_task_that_never_was(self, alice: Client) -> None:
+    async def test_entry_of_a_missing_task_is_404(self, alice: Client) -> None:
         problem(await alice.get(f"/tasks/{'0' * 24}/time-entries/{'0' * 24}"), 404, "task_not_found")
 
-    async def test_one_of_another_task_is_not_found(self, alice: Client) -> None:
+    async def test_entry_of_another_task_is_404(self, alice: Client) -> None:
         task, other = await alice.make_task(), await alice.make_task()
         entry = (await alice.start(task))["entry"]
         problem(await alice.get(at(other, entry)), 404, "entry_not_found")
         await alice.stop()
         problem(await alice.get(at(other, entry)), 404, "entry_not_found")
 
-    async def test_one_of_a_task_in_the_trash_is_not_found(self, alice: Client) -> None:
+    async def test_entry_of_a_trashed_task_is_404(self, alice: Client) -> None:
         task = await alice.make_task()
         entry = (await alice.start(task))["entry"]
         await alice.delete(f"/tasks/{task['id']}")
@@ -112,8 +112,8 @@ class TestReadingAnEntry:
         assert (await alice.get(at(task, entry))).json()["ended_at"] is not None
 
 
-class TestListingTheEntriesOfATask:
-    async def test_newest_first_the_running_one_too(self, alice: Client) -> None:
+class TestListEntriesOfTask:
+    async def test_entries_are_listed_newest_first_with_the_running_one(self, alice: Client) -> None:
         task = await alice.make_task()
         known = []
         for hours in (3, 2, 1):
@@ -123,7 +123,7 @@ class TestListingTheEntriesOfATask:
         response = await alice.get(f"/tasks/{task['id']}/time-entries")
         assert response.json() == {"items": known[::-1], "next_cursor": None}
 
-    async def test_each_once_page_by_page(self, alice: Client, database: Database) -> None:
+    async def test_pages_contain_each_entry_once(self, alice: Client, database: Database) -> None:
         entries = [entry(number // 2) for number in range(23)]
         task = await put(database, alice, *entries)
         running = (await alice.start({"id": task}))["entry"]
@@ -132,14 +132,12 @@ class TestListingTheEntriesOfATask:
         for limit in (1, 5, 24, 200):
             assert await ids(alice, f"/tasks/{task}/time-entries", limit=limit) == expected
 
-    async def test_a_task_without_any_has_an_empty_list(self, alice: Client) -> None:
+    async def test_task_without_entries_has_an_empty_list(self, alice: Client) -> None:
         task = await alice.make_task()
         response = await alice.get(f"/tasks/{task['id']}/time-entries")
         assert response.json() == {"items": [], "next_cursor": None}
 
-    async def test_a_timer_back_dated_before_others_stands_in_its_place(
-        self, alice: Client, database: Database
-    ) -> None:
+    async def test_backdated_timer_is_listed_in_order(self, alice: Client, database: Database) -> None:
         now = datetime.now(UTC)
         task = await put(
             database, alice, *(ended_entry(at=naive_utc(now - timedelta(hours=hours))) for hours in (1, 3))
@@ -150,7 +148,7 @@ class TestListingTheEntriesOfATask:
             assert len(found) == len(set(found)) == 3
             assert found[1] == running["id"]
 
-    async def test_a_cursor_belongs_to_its_task(self, alice: Client, database: Database) -> None:
+    async def test_cursor_of_another_task_is_refused(self, alice: Client, database: Database) -> None:
         task, other = [await put(database, alice, entry(1), entry(2)) for _ in range(2)]
         page = (await alice.get(f"/tasks/{task}/time-entries", params={"limit": 1})).json()
         cursor = {"cursor": page["next_cursor"]}
@@ -159,29 +157,29 @@ class TestListingTheEntriesOfATask:
         assert parameters(await alice.get("/time-entries", params=cursor)) == {"cursor"}
 
     @pytest.mark.parametrize("sent", [{"limit": "0"}, {"limit": "201"}, {"cursor": "x"}, {"sort": "started_at"}])
-    async def test_bad_parameters_are_named(self, alice: Client, sent: dict[str, str]) -> None:
+    async def test_invalid_parameters_are_422_by_name(self, alice: Client, sent: dict[str, str]) -> None:
         task = await alice.make_task()
         assert parameters(await alice.get(f"/tasks/{task['id']}/time-entries", params=sent)) == set(sent)
 
     @pytest.mark.parametrize("task_id", ["nonsense", "0" * 24])
-    async def test_of_a_task_that_never_was_is_404(self, alice: Client, task_id: str) -> None:
+    async def test_list_of_a_missing_task_is_404(self, alice: Client, task_id: str) -> None:
         problem(await alice.get(f"/tasks/{task_id}/time-entries"), 404, "task_not_found")
 
-    async def test_of_a_task_in_the_trash_is_404(self, alice: Client) -> None:
+    async def test_list_of_a_trashed_task_is_404(self, alice: Client) -> None:
         task = await alice.make_task()
         await alice.delete(f"/tasks/{task['id']}")
         problem(await alice.get(f"/tasks/{task['id']}/time-entries"), 404, "task_not_found")
 
 
-class TestListingTheEntriesOfATime:
-    async def test_across_tasks_newest_first_or_oldest_first(self, alice: Client, database: Database) -> None:
+class TestListEntriesOfRange:
+    async def test_entries_of_all_tasks_are_sorted_in_both_directions(self, alice: Client, database: Database) -> None:
         await put(database, alice, entry(1, note="a"), entry(3, note="c"))
         await put(database, alice, entry(2, note="b"), entry(4, note="d"))
         assert await notes(alice, **WEEK) == ["d", "c", "b", "a"]
         assert await notes(alice, **WEEK, sort="-started_at") == ["d", "c", "b", "a"]
         assert await notes(alice, **WEEK, sort="started_at") == ["a", "b", "c", "d"]
 
-    async def test_an_entry_looks_as_it_does_by_itself(self, alice: Client) -> None:
+    async def test_listed_entry_equals_the_single_entry(self, alice: Client) -> None:
         task = await alice.make_task()
         await alice.start(task, note="n", tags=["t"])
         ended = (await alice.stop())["entry"]
@@ -204,7 +202,7 @@ class TestListingTheEntriesOfATime:
             ("09:59:59", 0, False),
         ],
     )
-    async def test_those_that_share_a_part_of_it(
+    async def test_entries_that_intersect_the_range_are_listed(
         self, alice: Client, database: Database, started_at: str, seconds: int, found: bool
     ) -> None:
         start = datetime.fromisoformat(f"2026-03-02T{started_at}")
@@ -216,7 +214,7 @@ class TestListingTheEntriesOfATime:
         await put(database, alice, entry(0), entry(5 * 24))  # a task that goes on around it
         assert len(await ids(alice, **sent)) == found
 
-    async def test_the_running_one_counts_until_now(self, alice: Client) -> None:
+    async def test_running_entry_counts_up_to_now(self, alice: Client) -> None:
         task = await alice.make_task()
         running = (await alice.start(task, started_at=ago(hours=2)))["entry"]
         assert running["ended_at"] is None
@@ -230,14 +228,14 @@ class TestListingTheEntriesOfATime:
         ):
             assert await listed(alice, **sent) == found, sent
 
-    async def test_the_trash_is_left_out_until_it_is_restored(self, alice: Client, database: Database) -> None:
+    async def test_trashed_tasks_are_left_out_until_restored(self, alice: Client, database: Database) -> None:
         task = await put(database, alice, entry(1), entry(2))
         await alice.delete(f"/tasks/{task}")
         assert await ids(alice, **WEEK) == []
         await alice.post(f"/tasks/{task}/restore")
         assert len(await ids(alice, **WEEK)) == 2
 
-    async def test_somebody_elses_are_never_listed(self, alice: Client, bob: Client, database: Database) -> None:
+    async def test_entries_of_another_user_are_not_listed(self, alice: Client, bob: Client, database: Database) -> None:
         theirs = await put(database, alice, entry(1, note="canary", tags=["canary"]), title="canary")
         await alice.start({"id": theirs}, note="canary")
         mine = await put(database, bob, entry(2))
@@ -246,8 +244,10 @@ class TestListingTheEntriesOfATime:
             assert {item["task_id"] for item in await listed(bob, **sent)} <= {mine}
 
 
-class TestDays:
-    async def test_are_the_users_own_unless_a_zone_is_sent(self, make_user: MakeUser, database: Database) -> None:
+class TestDaysOfRange:
+    async def test_days_are_in_the_timezone_of_the_user_by_default(
+        self, make_user: MakeUser, database: Database
+    ) -> None:
         user = await make_user("carol@example.com", timezone="Asia/Tokyo")
         await put(
             database, user, entry(-9, note="first in Tokyo", minutes=1), entry(0, note="first in London", minutes=1)
@@ -267,7 +267,7 @@ class TestDays:
             ("Europe/Berlin", "2026-03-30", "2026-03-29T22:00:00"),
         ],
     )
-    async def test_begin_with_their_first_instant(
+    async def test_days_begin_with_their_first_instant(
         self, alice: Client, database: Database, zone: str, day: str, begins: str
     ) -> None:
         start = datetime.fromisoformat(begins)
@@ -279,7 +279,7 @@ class TestDays:
         assert await notes(alice, **{"from": earlier, "to": day}, timezone=zone) == ["the day before"]
 
 
-class TestTheTimeThatIsNotSent:
+class TestDefaultRange:
     async def entries(self, client: Client, database: Database) -> None:
         now = datetime.now(UTC)
         for days in (-0.9, 0.1, 30, 400, 20_000):
@@ -297,7 +297,7 @@ class TestTheTimeThatIsNotSent:
         assert await notes(alice, **{"from": ago(days=61)}) == ["-0.9", "0.1", "30"]
 
 
-class TestFilters:
+class TestEntryFilters:
     async def prepare(self, client: Client, database: Database) -> tuple[str, str, ObjectId]:
         project = ObjectId()
         first = await put(
@@ -319,7 +319,7 @@ class TestFilters:
         await put(database, client, entry(5, note="e"), title="Other")
         return first, second, project
 
-    async def test_by_task_and_project(self, alice: Client, database: Database) -> None:
+    async def test_filter_by_task_and_project(self, alice: Client, database: Database) -> None:
         first, second, project = await self.prepare(alice, database)
         assert await notes(alice, **WEEK, task_id=first) == ["b (50%)", "a"]
         assert await notes(alice, **WEEK, task_id=second.upper()) == ["Größe", "c offering"]
@@ -329,14 +329,14 @@ class TestFilters:
         assert await notes(alice, **WEEK, project_id="none", task_id=second) == []
         assert await notes(alice, **WEEK, project_id=str(ObjectId())) == []
 
-    async def test_by_a_tag_of_the_entry_or_its_task(self, alice: Client, database: Database) -> None:
+    async def test_filter_by_tag_of_the_entry_or_its_task(self, alice: Client, database: Database) -> None:
         await self.prepare(alice, database)
         assert await notes(alice, **WEEK, tag="Deep") == ["a"]
         assert await notes(alice, **WEEK, tag="sales") == ["b (50%)", "a"]
         assert await notes(alice, **WEEK, tag=["deep", "x"]) == ["Größe", "a"]
         assert await notes(alice, **WEEK, tag="nothing") == []
 
-    async def test_by_a_part_of_the_note_or_the_title(self, alice: Client, database: Database) -> None:
+    async def test_filter_by_part_of_note_or_title(self, alice: Client, database: Database) -> None:
         await self.prepare(alice, database)
         assert await notes(alice, **WEEK, q="offer") == ["c offering", "b (50%)", "a"]
         assert await notes(alice, **WEEK, q="GRÖSSE") == []
@@ -344,14 +344,14 @@ class TestFilters:
         assert await notes(alice, **WEEK, q="(50%)") == ["b (50%)"]
         assert await notes(alice, **WEEK, q=".") == []
 
-    async def test_by_review(self, alice: Client, database: Database) -> None:
+    async def test_filter_by_needs_review(self, alice: Client, database: Database) -> None:
         await self.prepare(alice, database)
         assert await notes(alice, **WEEK, needs_review="true") == ["b (50%)"]
         assert await notes(alice, **WEEK, needs_review="false") == ["e", "Größe", "c offering", "a"]
         assert await notes(alice, **WEEK, needs_review="true", tag="deep", q="b") == []
         assert await notes(alice, **WEEK, needs_review="true", tag="sales", q="b") == ["b (50%)"]
 
-    async def test_hold_for_the_running_one_too(self, alice: Client) -> None:
+    async def test_filters_apply_to_the_running_entry(self, alice: Client) -> None:
         task = await alice.make_task(title="Write the offer", tags=["sales"])
         await alice.start(task, note="Draft", tags=["deep"])
         for sent in (
@@ -417,7 +417,7 @@ class TestFilters:
             {"$where": "1"},
         ],
     )
-    async def test_bad_parameters_are_named(self, alice: Client, sent: dict[str, str]) -> None:
+    async def test_invalid_parameters_are_422_by_name(self, alice: Client, sent: dict[str, str]) -> None:
         assert parameters(await alice.get("/time-entries", params=sent)) == set(sent)
 
     @pytest.mark.parametrize(
@@ -430,7 +430,7 @@ class TestFilters:
             {"from": "9998-12-31"},
         ],
     )
-    async def test_a_time_that_is_empty_is_refused(self, alice: Client, sent: dict[str, str]) -> None:
+    async def test_empty_range_is_422(self, alice: Client, sent: dict[str, str]) -> None:
         assert parameters(await alice.get("/time-entries", params=sent)) == {"from"}
 
     @pytest.mark.parametrize(
@@ -446,7 +446,7 @@ class TestFilters:
             {"from": "2026-03-02T10:00:00.999Z", "to": "2026-03-02T11:00:00.5+01:00", "sort": "started_at"},
         ],
     )
-    async def test_the_limits_themselves_are_allowed(self, alice: Client, sent: dict[str, str]) -> None:
+    async def test_limits_are_accepted(self, alice: Client, sent: dict[str, str]) -> None:
         response = await alice.get("/time-entries", params=sent)
         if ".999" in sent.get("from", ""):
             assert parameters(response) == {"from"}
@@ -454,10 +454,10 @@ class TestFilters:
             assert response.json() == {"items": [], "next_cursor": None}
 
 
-class TestPages:
+class TestEntryPages:
     @pytest.mark.parametrize("sort", ["started_at", "-started_at"])
     @pytest.mark.parametrize("limit", [1, 3, 7])
-    async def test_give_each_entry_once_in_order(
+    async def test_pages_contain_each_entry_once_in_order(
         self, alice: Client, database: Database, sort: str, limit: int
     ) -> None:
         now = datetime.now(UTC).replace(microsecond=0)
@@ -476,13 +476,15 @@ class TestPages:
         assert len(set(keys)) == 25
         assert running in whole
 
-    async def test_go_on_where_entries_reach_into_the_time(self, alice: Client, database: Database) -> None:
+    async def test_pages_continue_after_entries_that_start_before_the_range(
+        self, alice: Client, database: Database
+    ) -> None:
         entries = [entry(-2, minutes=240 + number) for number in range(4)]
         await put(database, alice, *entries, entry(1))
         for sort in ("started_at", "-started_at"):
             assert len(set(await ids(alice, **WEEK, sort=sort, limit=1))) == 5
 
-    async def test_give_thousands_of_entries_of_one_start_each_once_while_others_are_added(
+    async def test_pages_with_equal_starts_are_stable_while_entries_are_added(
         self, alice: Client, database: Database
     ) -> None:
         known = [[entry(12) for _ in range(2000)] for _ in range(5 if LONG else 1)]
@@ -503,7 +505,7 @@ class TestPages:
         seen = await the_first_half("started_at") + (await the_first_half("-started_at"))[::-1]
         assert seen == sorted(str(each["id"]) for entries in known for each in entries)
 
-    async def test_belong_to_their_list(self, alice: Client, bob: Client, database: Database) -> None:
+    async def test_cursor_of_another_list_is_refused(self, alice: Client, bob: Client, database: Database) -> None:
         for client in (alice, bob):
             await put(database, client, *(entry(number, tags=["x"]) for number in range(3)))
         sent = {**WEEK, "tag": "x"}
@@ -520,15 +522,15 @@ class TestPages:
             response = await client.get("/time-entries", params={**other, "cursor": cursor})
             assert parameters(response) == {"cursor"}, other
 
-    async def test_a_changed_cursor_is_refused(self, alice: Client, database: Database) -> None:
+    async def test_modified_cursor_is_refused(self, alice: Client, database: Database) -> None:
         await put(database, alice, entry(1), entry(2))
         cursor = (await alice.get("/time-entries", params={**WEEK, "limit": 1})).json()["next_cursor"]
         for changed in (cursor[:-1], cursor + "=", cursor[::-1], "A" + cursor[1:], cursor * 2):
             assert parameters(await alice.get("/time-entries", params={**WEEK, "cursor": changed})) == {"cursor"}
 
 
-class TestATimerThatIsStoppedMeanwhile:
-    async def test_is_in_every_list_exactly_once(self, alice: Client) -> None:
+class TestConcurrentStop:
+    async def test_stopped_timer_is_in_every_list_exactly_once(self, alice: Client) -> None:
         tasks = [await alice.make_task() for _ in range(2)]
 
         async def track(rounds: int) -> None:

@@ -130,9 +130,11 @@ class Years:
         yield FIRST_INSTANT, LAST_INSTANT, {"tag": "rare"}
 
 
-class TestAnyRange:
+class TestListOfAnyRange:
     @pytest.mark.parametrize("seed", range(12 if LONG else 2))
-    async def test_lists_what_lies_in_it_each_once_in_order(self, alice: Client, database: Database, seed: int) -> None:
+    async def test_list_contains_each_entry_of_the_range_once_in_order(
+        self, alice: Client, database: Database, seed: int
+    ) -> None:
         project, years = project_row(alice.user["_id"]), Years(seed)
         await database.projects.insert_one(project)
         await years.write(database, alice, project["_id"])
@@ -143,7 +145,9 @@ class TestAnyRange:
             assert await listed(alice, **asked, limit=limit, sort="started_at") == expected, asked
             assert await listed(alice, **asked, limit=limit) == expected[::-1], asked
 
-    async def test_of_all_years_has_the_running_one_in_its_place(self, alice: Client, database: Database) -> None:
+    async def test_list_of_all_years_contains_the_running_entry_in_order(
+        self, alice: Client, database: Database
+    ) -> None:
         before, after = (ended_entry(at=now() + timedelta(days=days)) for days in (-4000, 4000))
         await insert(database, alice, [before, after])
         running = (await alice.start(await alice.make_task()))["entry"]
@@ -152,10 +156,12 @@ class TestAnyRange:
             assert await listed(alice, **EVER, limit=limit, sort="started_at") == expected
             assert await listed(alice, **EVER, limit=limit) == expected[::-1]
 
-    async def test_of_all_years_of_somebody_new_is_empty(self, alice: Client) -> None:
+    async def test_list_of_a_new_user_is_empty(self, alice: Client) -> None:
         assert await listed(alice, **EVER, limit=50) == []
 
-    async def test_has_what_began_long_before_and_reaches_into_it(self, alice: Client, database: Database) -> None:
+    async def test_list_contains_entries_that_started_long_before_the_range(
+        self, alice: Client, database: Database
+    ) -> None:
         long = ended_entry(at=datetime(1990, 1, 1), minutes=60 * 24 * 365 * 20)  # noqa: DTZ001
         late = ended_entry(at=datetime(2026, 1, 1))  # noqa: DTZ001
         await insert(database, alice, [long])
@@ -182,7 +188,7 @@ class Counter(CommandListener):
         """Nothing to count."""
 
 
-class TestThePagesOfAllYears:
+class TestQueriesOfAllYears:
     @pytest.fixture
     async def counter(self, database: Database, settings: Settings) -> AsyncIterator[Counter]:
         """Counts what the documents ask the database for."""
@@ -208,7 +214,7 @@ class TestThePagesOfAllYears:
             order = replace(order, after=(last["started_at"], last["id"]))
 
     @pytest.mark.parametrize("descending", [True, False])
-    async def test_take_few_queries_whatever_lies_between(
+    async def test_pages_take_few_queries_across_gaps(
         self, alice: Client, database: Database, counter: Counter, descending: bool
     ) -> None:
         assert max(await self.aggregations(alice, counter, descending=descending)) <= 20

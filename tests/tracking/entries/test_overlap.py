@@ -44,12 +44,12 @@ async def nine_to_ten(client: Client, task: Json, seconds: int) -> Json:
     }
 
 
-class TestThePolicy:
-    async def test_is_to_allow_unless_one_says_otherwise(self, alice: Client, task: Json) -> None:
+class TestOverlapPolicy:
+    async def test_default_policy_is_allow(self, alice: Client, task: Json) -> None:
         assert "overlaps" not in await alice.write(task, **HALF_PAST)
         assert (await alice.read(task))["entry_count"] == 2
 
-    async def test_is_what_the_user_prefers(self, alice: Client, task: Json) -> None:
+    async def test_preference_of_the_user_applies(self, alice: Client, task: Json) -> None:
         other, overlap = await alice.make_task(), await nine_to_ten(alice, task, 1800)
         await alice.prefer(overlap_policy="forbid")
         refused = await alice.post(f"/tasks/{other['id']}/time-entries", json=HALF_PAST)
@@ -57,7 +57,7 @@ class TestThePolicy:
         await alice.prefer(overlap_policy="warn")
         assert (await alice.write(other, **HALF_PAST))["overlaps"] == [overlap]
 
-    async def test_is_what_the_request_asks_for_before_that(self, alice: Client, task: Json) -> None:
+    async def test_request_overrides_the_preference(self, alice: Client, task: Json) -> None:
         await alice.prefer(overlap_policy="forbid")
         address = f"/tasks/{task['id']}/time-entries"
         for overlap, status in (("forbid", 409), ("warn", 201), ("allow", 201)):
@@ -66,7 +66,7 @@ class TestThePolicy:
             assert ("overlaps" in response.json()) is (overlap != "allow")
 
     @pytest.mark.parametrize("value", ["", "never", "FORBID", "allow,warn"])
-    async def test_that_is_unknown_is_422_wherever_it_is_taken(self, alice: Client, task: Json, value: str) -> None:
+    async def test_unknown_policy_is_422_on_every_route(self, alice: Client, task: Json, value: str) -> None:
         (entry,) = (await alice.read(task))["time_entries"]
         for method, path, body in (
             ("POST", f"/tasks/{task['id']}/time-entries", HALF_PAST),
@@ -86,7 +86,7 @@ class TestThePolicy:
             assert parameters(response) == {"overlap"}, path
         assert (await alice.read(task))["time_entries"] == [entry]
 
-    async def test_to_warn_lists_in_every_answer_and_to_forbid_in_none_that_succeeds(self, alice: Client) -> None:
+    async def test_warn_always_lists_overlaps_and_forbid_never_does(self, alice: Client) -> None:
         task = await alice.make_task()
         expected: list[tuple[str, Json]] = [("warn", {"overlaps": []}), ("forbid", {}), ("allow", {})]
         for overlap, listed in expected:
@@ -121,7 +121,7 @@ class TestThePolicy:
                 await alice.delete(at(entry))
 
 
-class TestWhatOverlaps:
+class TestOverlapDetection:
     @pytest.mark.parametrize(
         ("start", "end", "seconds"),
         [
@@ -134,7 +134,7 @@ class TestWhatOverlaps:
             ("09:00", "10:00", 3600),
         ],
     )
-    async def test_is_what_shares_at_least_a_second(
+    async def test_entries_that_share_a_second_overlap(
         self, alice: Client, task: Json, start: str, end: str, seconds: int
     ) -> None:
         other, overlap = await alice.make_task(), await nine_to_ten(alice, task, seconds)
@@ -149,7 +149,7 @@ class TestWhatOverlaps:
         written = await alice.post(address, json=body, params=WARN)
         assert (written.status_code, written.json()["overlaps"]) == (201, [overlap])
 
-    async def test_is_nothing_between_two_entries_of_a_task(self, alice: Client, task: Json) -> None:
+    async def test_gap_between_two_entries_does_not_overlap(self, alice: Client, task: Json) -> None:
         await alice.write(task, started_at=clock("12:00"))
         other = await alice.make_task(title="Other")
         between = {"started_at": clock("10:00"), "ended_at": clock("12:00")}
@@ -159,7 +159,7 @@ class TestWhatOverlaps:
         (overlap,) = problem(longer, 409, "overlap")["overlaps"]
         assert (overlap["started_at"], overlap["overlap_seconds"]) == (clock("12:00"), 1)
 
-    async def test_lists_every_entry_the_earliest_first(self, alice: Client, task: Json) -> None:
+    async def test_overlaps_are_listed_earliest_first(self, alice: Client, task: Json) -> None:
         other = await alice.make_task()
         later = await alice.write(other, started_at=clock("09:30"))
         response = await alice.post(
@@ -171,7 +171,7 @@ class TestWhatOverlaps:
         assert [(row["task_id"], row["overlap_seconds"]) for row in listed] == [(task["id"], 900), (other["id"], 1800)]
         assert listed[1]["entry_id"] == later["id"]
 
-    async def test_is_no_entry_of_no_length(self, alice: Client) -> None:
+    async def test_entry_of_zero_seconds_does_not_overlap(self, alice: Client) -> None:
         task, other = await alice.make_task(), await alice.make_task(title="Other")
         await alice.start(task, started_at=clock("09:30"))
         await alice.stop(ended_at=clock("09:30"))
@@ -181,7 +181,7 @@ class TestWhatOverlaps:
         (empty,) = (await alice.read(task))["time_entries"]
         assert (await alice.post(f"{at(empty)}/move", json={"task_id": other["id"]}, params=FORBID)).status_code == 200
 
-    async def test_is_the_running_timer_up_to_now(self, alice: Client) -> None:
+    async def test_running_timer_overlaps_up_to_now(self, alice: Client) -> None:
         task, other = await alice.make_task(), await alice.make_task(title="Other")
         timer = await alice.start(task, started_at=clock("09:00"))
         address = f"/tasks/{other['id']}/time-entries"
@@ -197,14 +197,14 @@ class TestWhatOverlaps:
         before = {"started_at": clock("08:00"), "ended_at": clock("09:00")}
         assert (await alice.post(address, json=before, params=FORBID)).status_code == 201
 
-    async def test_is_not_what_the_running_timer_has_yet_to_track(self, alice: Client) -> None:
+    async def test_running_timer_does_not_overlap_the_future(self, alice: Client) -> None:
         task, other = await alice.make_task(), await alice.make_task(title="Other")
         await alice.start(task)
         planned = {"started_at": ago(hours=-1), "duration_seconds": 3600}
         response = await alice.post(f"/tasks/{other['id']}/time-entries", json=planned, params=FORBID)
         assert response.status_code == 201
 
-    async def test_is_nothing_in_the_trash(self, alice: Client, task: Json) -> None:
+    async def test_trashed_entries_do_not_overlap(self, alice: Client, task: Json) -> None:
         other, (entry,) = await alice.make_task(), (await alice.read(task))["time_entries"]
         await alice.delete(f"/tasks/{task['id']}")
         address = f"/tasks/{other['id']}/time-entries"
@@ -214,19 +214,19 @@ class TestWhatOverlaps:
         early = {"started_at": clock("09:00"), "duration_seconds": 1800}
         assert (await alice.post(address, json=early, params=FORBID)).status_code == 201
 
-    async def test_is_nothing_of_somebody_else(self, bob: Client, task: Json) -> None:
+    async def test_entries_of_another_user_do_not_overlap(self, bob: Client, task: Json) -> None:
         his = await bob.make_task()
         assert task["id"] != his["id"]
         response = await bob.post(f"/tasks/{his['id']}/time-entries", json=HALF_PAST, params=FORBID)
         assert response.status_code == 201
 
 
-class TestWhatIsChecked:
+class TestOverlapChecks:
     async def refused(self, response: httpx.Response, task: Json, seconds: int) -> None:
         (shown,) = problem(response, 409, "overlap")["overlaps"]
         assert (shown["task_id"], shown["overlap_seconds"]) == (task["id"], seconds)
 
-    async def test_a_change_of_an_entrys_time(self, alice: Client, task: Json) -> None:
+    async def test_update_of_start_or_end_is_checked(self, alice: Client, task: Json) -> None:
         entry = await alice.write(await alice.make_task(), started_at=clock("10:00"))
         for change, seconds in (({"started_at": clock("09:59")}, 60), ({"started_at": clock("08:00")}, 3600)):
             await self.refused(await alice.patch(at(entry), json=change, params=FORBID), task, seconds)
@@ -236,13 +236,13 @@ class TestWhatIsChecked:
         warned = await alice.patch(at(entry), json={"started_at": clock("09:30")}, params=WARN)
         assert [row["overlap_seconds"] for row in warned.json()["overlaps"]] == [1800]
 
-    async def test_but_no_change_that_keeps_it(self, alice: Client, task: Json) -> None:
+    async def test_update_that_keeps_the_time_is_not_checked(self, alice: Client, task: Json) -> None:
         entry = await alice.write(task, **HALF_PAST)
         same = {"started_at": entry["started_at"], "duration_seconds": 3600, "note": "n", "needs_review": True}
         assert (await alice.patch(at(entry), json=same, params=FORBID)).status_code == 200
         assert (await alice.patch(at(entry), json=same, params=WARN)).json()["overlaps"] == []
 
-    async def test_a_move_and_a_split(self, alice: Client, task: Json) -> None:
+    async def test_move_and_split_are_checked(self, alice: Client, task: Json) -> None:
         other = await alice.make_task()
         entry = await alice.write(other, **HALF_PAST)
         to_it = {"task_id": task["id"]}
@@ -255,7 +255,7 @@ class TestWhatIsChecked:
         second = warned["second"]
         assert (await alice.post(f"{at(second)}/move", json=to_it, params=FORBID)).status_code == 200
 
-    async def test_a_restore(self, alice: Client, task: Json) -> None:
+    async def test_restore_is_checked(self, alice: Client, task: Json) -> None:
         other = await alice.make_task()
         entry = await alice.write(other, **HALF_PAST)
         await alice.delete(at(entry))
@@ -264,7 +264,7 @@ class TestWhatIsChecked:
         assert (await alice.read(other))["entry_count"] == 0
         assert [row["overlap_seconds"] for row in (await alice.post(back, params=WARN)).json()["overlaps"]] == [1800]
 
-    async def test_a_start_in_the_past(self, alice: Client, task: Json) -> None:
+    async def test_start_in_the_past_is_checked(self, alice: Client, task: Json) -> None:
         body = {"task_id": task["id"], "started_at": clock("09:15")}
         await self.refused(await alice.post("/timer/start", json=body, params=FORBID), task, 2700)
         assert (await alice.get("/timer")).status_code == 204
@@ -272,14 +272,14 @@ class TestWhatIsChecked:
         assert warned.status_code == 201
         assert [row["overlap_seconds"] for row in warned.json()["overlaps"]] == [2700]
 
-    async def test_but_no_start_of_now(self, alice: Client) -> None:
+    async def test_start_now_is_not_checked(self, alice: Client) -> None:
         await alice.prefer(overlap_policy="forbid")
         task = await alice.make_task()
         planned = {"started_at": ago(hours=1), "ended_at": ago(hours=-1)}
         await alice.write(task, **planned)
         await alice.start(task)
 
-    async def test_nor_one_beside_another_timer_which_is_in_the_way_anyhow(self, alice: Client) -> None:
+    async def test_start_with_another_running_timer_is_refused_under_every_policy(self, alice: Client) -> None:
         task, other = await alice.make_task(), await alice.make_task(title="Other")
         timer = await alice.start(task, started_at=clock("09:00"))
         body = {"task_id": other["id"], "started_at": clock("09:30")}
@@ -287,7 +287,7 @@ class TestWhatIsChecked:
             refused = await alice.post("/timer/start", json=body, params=params)
             assert problem(refused, 409, "timer_already_running")["running"]["entry"] == timer["entry"]
 
-    async def test_a_correction_of_the_timers_start(self, alice: Client, task: Json) -> None:
+    async def test_update_of_the_timer_start_is_checked(self, alice: Client, task: Json) -> None:
         other = await alice.make_task()
         await alice.start(other, started_at=clock("10:00"))
         earlier = {"started_at": clock("09:30")}
@@ -299,9 +299,9 @@ class TestWhatIsChecked:
         assert (await alice.patch("/timer", json={"note": "still"}, params=FORBID)).status_code == 200
 
 
-class TestStopsAndSwitches:
+class TestReviewOfStops:
     @pytest.mark.parametrize(("policy", "marked"), [("allow", False), ("warn", True), ("forbid", True)])
-    async def test_never_fail_and_are_marked_where_the_policy_minds(
+    async def test_stop_and_switch_succeed_and_are_marked_by_policy(
         self, alice: Client, task: Json, policy: str, marked: bool
     ) -> None:
         other, params = await alice.make_task(title="Other"), {"overlap": policy}
@@ -331,7 +331,7 @@ class TestStopsAndSwitches:
 
         return track
 
-    async def test_are_marked_where_they_share_a_second_with_an_entry(
+    async def test_stop_that_shares_a_second_with_an_entry_is_marked(
         self, alice: Client, task: Json, tracking: Callable[[str, str], Awaitable[bool]]
     ) -> None:
         await alice.write(task, started_at=clock("12:00"))
@@ -342,7 +342,7 @@ class TestStopsAndSwitches:
         for start, end in (("08:00", "09:00"), ("10:00", "12:00"), ("10:30", "11:30"), ("13:00", "14:00")):
             assert not await tracking(start, end), (start, end)
 
-    async def test_are_not_marked_beside_what_is_in_the_trash_or_somebody_elses(
+    async def test_stop_is_not_marked_for_trashed_or_foreign_entries(
         self, alice: Client, bob: Client, task: Json, tracking: Callable[[str, str], Awaitable[bool]]
     ) -> None:
         await bob.write(await bob.make_task(), started_at=clock("09:00"))
@@ -350,13 +350,13 @@ class TestStopsAndSwitches:
         await alice.delete(f"/tasks/{task['id']}")
         assert not await tracking("09:15", "09:45")
 
-    async def test_of_no_length_are_never_marked(self, alice: Client, task: Json) -> None:
+    async def test_stop_of_zero_seconds_is_not_marked(self, alice: Client, task: Json) -> None:
         await alice.prefer(overlap_policy="forbid")
         body = {"task_id": task["id"], "started_at": clock("09:30")}
         await alice.post("/timer/start", json=body, params={"overlap": "allow"})
         assert (await alice.stop(ended_at=clock("09:30")))["entry"]["needs_review"] is False
 
-    async def test_by_completing_and_deleting_the_task_are_marked_too(self, alice: Client, task: Json) -> None:
+    async def test_stop_by_completing_or_deleting_the_task_is_marked(self, alice: Client, task: Json) -> None:
         await alice.prefer(overlap_policy="warn")
         other = await alice.make_task()
         body = {"task_id": other["id"], "started_at": clock("09:30")}
@@ -366,7 +366,7 @@ class TestStopsAndSwitches:
         assert task["id"] != other["id"]
 
 
-class TestTwentyWritesOfOneHour:
+class TestConcurrentOverlaps:
     @pytest.fixture(autouse=True)
     async def _forbidding(self, alice: Client) -> None:
         await alice.prefer(overlap_policy="forbid")
@@ -379,7 +379,7 @@ class TestTwentyWritesOfOneHour:
             if response.status_code == 409:
                 assert problem(response, 409, "overlap")["overlaps"]
 
-    async def test_at_once_on_one_task_store_one(self, alice: Client, database: Database) -> None:
+    async def test_twenty_writes_on_one_task_store_one(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         address = f"/tasks/{task['id']}/time-entries"
         self.outcome(
@@ -390,7 +390,7 @@ class TestTwentyWritesOfOneHour:
         assert user is not None
         assert user["timeline_version"] == 1
 
-    async def test_at_once_on_twenty_tasks_store_one(self, alice: Client, database: Database) -> None:
+    async def test_twenty_writes_on_twenty_tasks_store_one(self, alice: Client, database: Database) -> None:
         tasks = [await alice.make_task(title=str(number)) for number in range(20)]
         responses = await asyncio.gather(
             *(alice.insist("POST", f"/tasks/{task['id']}/time-entries", json=HALF_PAST) for task in tasks)
@@ -398,7 +398,7 @@ class TestTwentyWritesOfOneHour:
         self.outcome(list(responses), 201)
         assert await database.tasks.count_documents({"entry_count": 1}) == 1
 
-    async def test_at_once_by_changes_that_grow_into_it_let_one_in(self, alice: Client, database: Database) -> None:
+    async def test_twenty_updates_into_the_same_hour_let_one_succeed(self, alice: Client, database: Database) -> None:
         requests: list[Any] = []
         for number in range(20):
             task = await alice.make_task(title=str(number))
@@ -409,7 +409,9 @@ class TestTwentyWritesOfOneHour:
         hour = {"time_entries": {"$elemMatch": {"duration_seconds": 3600}}}
         assert await database.tasks.count_documents(hour) == 1
 
-    async def test_at_once_by_every_way_there_is_let_one_in(self, alice: Client, database: Database) -> None:
+    async def test_writes_of_every_kind_into_the_same_hour_let_one_succeed(
+        self, alice: Client, database: Database
+    ) -> None:
         """Writes, changes, restores, and starts in the past, which count up to now."""
         for round_number in range(3):
             tasks = [await alice.make_task(title=f"{round_number}/{number}") for number in range(5)]

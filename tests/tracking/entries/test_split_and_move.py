@@ -33,8 +33,8 @@ async def move(client: Client, entry: Json, task: Json, **headers: str) -> httpx
     return await client.insist("POST", f"{at(entry)}/move", json={"task_id": task["id"]}, headers=headers)
 
 
-class TestSplittingAnEntry:
-    async def test_makes_two_that_add_up_to_the_one(self, alice: Client) -> None:
+class TestSplitEntry:
+    async def test_parts_add_up_to_the_entry(self, alice: Client) -> None:
         task = await alice.make_task()
         entry = await alice.write(task, note="n", tags=["t"], billable=True, timezone="Europe/Berlin")
         response = await split(alice, entry)
@@ -57,7 +57,9 @@ class TestSplittingAnEntry:
         assert (found["tracked_seconds"], found["entry_count"]) == (3600, 2)
         assert [(await alice.get(at(half))).json() for half in (first, second)] == [first, second]
 
-    async def test_of_an_imported_one_leaves_one_that_is_imported(self, alice: Client, database: Database) -> None:
+    async def test_only_the_first_part_of_an_imported_entry_stays_imported(
+        self, alice: Client, database: Database
+    ) -> None:
         made = await alice.read_in("2026-11-18 09:00,2026-11-18 10:00,Offer")
         (imported,) = (await alice.get("/time-entries", params={"from": clock("00:00"), "to": clock("23:00")})).json()[
             "items"
@@ -69,7 +71,7 @@ class TestSplittingAnEntry:
         assert (str(first["import_id"]), "import_key" in first) == (made["id"], True)
         assert not {"import_id", "import_key"} & second.keys()
 
-    async def test_keeps_what_else_is_stored_of_it_in_both(self, alice: Client, database: Database) -> None:
+    async def test_both_parts_keep_the_other_stored_fields(self, alice: Client, database: Database) -> None:
         entry = await alice.write(await alice.make_task(), billable=True)
         rate = {"amount": 9000, "currency": "EUR"}
         marked = {"time_entries.0.hourly_rate": rate, "time_entries.0.needs_review": True}
@@ -77,7 +79,7 @@ class TestSplittingAnEntry:
         for half in (await split(alice, entry)).json().values():
             assert (half["hourly_rate"], half["needs_review"], half["source"]) == (rate, True, "manual")
 
-    async def test_takes_any_offset_and_cuts_fractions_off(self, alice: Client) -> None:
+    async def test_instant_with_any_offset_is_truncated_to_seconds(self, alice: Client) -> None:
         entry = await alice.write(await alice.make_task())
         answer = (await split(alice, entry, at="2026-11-18T10:20:00.9+01:00")).json()
         assert answer["first"]["ended_at"] == answer["second"]["started_at"] == clock("09:20")
@@ -86,26 +88,26 @@ class TestSplittingAnEntry:
         "instant",
         [clock("09:00"), "2026-11-18T09:00:00.999Z", clock("10:00"), clock("08:59:59"), clock("10:00:01")],
     )
-    async def test_needs_an_instant_strictly_inside(self, alice: Client, instant: str) -> None:
+    async def test_instant_outside_the_entry_is_422(self, alice: Client, instant: str) -> None:
         task = await alice.make_task()
         entry = await alice.write(task)
         assert pointers(await split(alice, entry, at=instant)) == {"#/at"}
         assert (await alice.read(task))["time_entries"] == [entry]
 
-    async def test_leaves_a_second_at_the_least(self, alice: Client) -> None:
+    async def test_parts_are_at_least_one_second_long(self, alice: Client) -> None:
         entry = await alice.write(await alice.make_task(), duration_seconds=2)
         answer = (await split(alice, entry, at=clock("09:00:01"))).json()
         assert [half["duration_seconds"] for half in answer.values()] == [1, 1]
         assert pointers(await split(alice, answer["first"], at=clock("09:00:01"))) == {"#/at"}
 
-    async def test_at_once_at_one_instant_splits_once(self, alice: Client) -> None:
+    async def test_concurrent_splits_at_one_instant_split_once(self, alice: Client) -> None:
         task = await alice.make_task()
         entry = await alice.write(task)
         responses = await asyncio.gather(*(split(alice, entry) for _ in range(10)))
         assert Counter(response.status_code for response in responses) == {200: 1, 422: 9}
         assert (await alice.read(task))["tracked_seconds"] == 3600
 
-    async def test_at_once_at_many_instants_loses_no_second(self, alice: Client) -> None:
+    async def test_concurrent_splits_at_many_instants_lose_no_second(self, alice: Client) -> None:
         task = await alice.make_task()
         entry = await alice.write(task)
         responses = await asyncio.gather(*(split(alice, entry, at=clock(f"09:{minute}")) for minute in range(10, 20)))
@@ -119,14 +121,14 @@ class TestSplittingAnEntry:
         for earlier, later in pairwise(parts):
             assert earlier["ended_at"] == later["started_at"]
 
-    async def test_honours_if_match(self, alice: Client) -> None:
+    async def test_stale_if_match_splits_nothing(self, alice: Client) -> None:
         entry = await alice.write(await alice.make_task())
         for version, status in (("1", 412), ("2", 200)):
             headers = {"If-Match": f'"{version}"'}
             response = await alice.post(f"{at(entry)}/split", json=MIDDLE, headers=headers)
             assert response.status_code == status
 
-    async def test_of_what_is_not_there_is_404(self, alice: Client) -> None:
+    async def test_split_of_a_missing_entry_is_404(self, alice: Client) -> None:
         task = await alice.make_task()
         for entry_id in ("nonsense", "0" * 24):
             problem(await split(alice, {"task_id": task["id"], "id": entry_id}), 404, "entry_not_found")
@@ -135,8 +137,8 @@ class TestSplittingAnEntry:
         problem(await split(alice, entry), 404, "task_not_found")
 
 
-class TestMovingAnEntry:
-    async def test_takes_it_from_one_task_to_the_other(self, alice: Client) -> None:
+class TestMoveEntry:
+    async def test_move_removes_the_entry_from_the_source_task(self, alice: Client) -> None:
         task, other = await alice.make_task(), await alice.make_task(title="Other")
         stays, goes = await alice.write(task, duration_seconds=60), await alice.write(task, note="n", billable=True)
         response = await move(alice, goes, other)
@@ -148,20 +150,20 @@ class TestMovingAnEntry:
         assert (target["time_entries"], target["tracked_seconds"], target["version"]) == ([moved], 3600, 2)
         problem(await alice.get(at(goes)), 404, "entry_not_found")
 
-    async def test_keeps_its_rate(self, alice: Client, database: Database) -> None:
+    async def test_moved_entry_keeps_its_rate(self, alice: Client, database: Database) -> None:
         task, other = await alice.make_task(), await alice.make_task(title="Other")
         entry = await alice.write(task, billable=True)
         rate = {"amount": 9000, "currency": "EUR"}
         await database.tasks.update_one({"entry_count": 1}, {"$set": {"time_entries.0.hourly_rate": rate}})
         assert (await move(alice, entry, other)).json()["hourly_rate"] == rate
 
-    async def test_to_where_it_is_changes_nothing(self, alice: Client) -> None:
+    async def test_move_to_the_same_task_changes_nothing(self, alice: Client) -> None:
         task = await alice.make_task()
         entry = await alice.write(task)
         response = await move(alice, entry, task)
         assert (response.status_code, response.json(), response.headers["etag"]) == (200, entry, '"2"')
 
-    async def test_works_beside_timers(self, alice: Client) -> None:
+    async def test_move_succeeds_while_timers_run(self, alice: Client) -> None:
         task, other = await alice.make_task(), await alice.make_task(title="Other")
         entry = await alice.write(task)
         timer = await alice.start(other)
@@ -171,13 +173,13 @@ class TestMovingAnEntry:
         assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
 
     @pytest.mark.parametrize("task_id", ["nonsense", "0" * 24])
-    async def test_needs_a_task_to_go_to(self, alice: Client, task_id: str) -> None:
+    async def test_move_to_a_missing_task_is_404(self, alice: Client, task_id: str) -> None:
         task = await alice.make_task()
         entry = await alice.write(task)
         problem(await move(alice, entry, {"id": task_id}), 404, "task_not_found")
         assert (await alice.read(task))["time_entries"] == [entry]
 
-    async def test_needs_one_of_ones_own_that_is_not_in_the_trash(self, alice: Client, bob: Client) -> None:
+    async def test_move_to_a_trashed_or_foreign_task_is_404(self, alice: Client, bob: Client) -> None:
         task, other, his = await alice.make_task(), await alice.make_task(title="Other"), await bob.make_task()
         entry = await alice.write(task)
         await alice.delete(f"/tasks/{other['id']}")
@@ -187,7 +189,7 @@ class TestMovingAnEntry:
         problem(await move(bob, {**entry, "task_id": his["id"]}, his), 404, "entry_not_found")
         assert (await alice.read(task))["time_entries"] == [entry]
 
-    async def test_needs_room_and_leaves_the_last_place_free(self, alice: Client, database: Database) -> None:
+    async def test_move_to_a_full_task_is_refused(self, alice: Client, database: Database) -> None:
         row = task_row(alice.user["_id"], **tracked(*short_entries(1998)))
         await database.tasks.insert_one(row)
         full, task = {"id": str(row["_id"])}, await alice.make_task()
@@ -196,20 +198,20 @@ class TestMovingAnEntry:
         problem(await move(alice, second, full), 409, "task_full")
         assert (await alice.read(task))["time_entries"] == [second]
 
-    async def test_honours_the_version_of_the_task_it_leaves(self, alice: Client) -> None:
+    async def test_if_match_is_the_version_of_the_source_task(self, alice: Client) -> None:
         task, other = await alice.make_task(), await alice.make_task(title="Other")
         entry = await alice.write(task)
         problem(await move(alice, entry, other, **{"If-Match": '"1"'}), 412, "stale_version")
         assert (await move(alice, entry, other, **{"If-Match": '"2"'})).status_code == 200
 
     @pytest.mark.parametrize("body", [{}, {"task_id": None}, {"task_id": 1}, {"task_id": ["0" * 24]}])
-    async def test_needs_the_id_as_a_text(self, alice: Client, body: Json) -> None:
+    async def test_task_id_must_be_a_string(self, alice: Client, body: Json) -> None:
         entry = await alice.write(await alice.make_task())
         assert pointers(await alice.post(f"{at(entry)}/move", json=body)) == {"#/task_id"}
 
 
-class TestMovingAtOnce:
-    async def test_to_many_tasks_leaves_it_in_one(self, alice: Client, database: Database) -> None:
+class TestConcurrentMoves:
+    async def test_moves_to_many_tasks_leave_the_entry_in_one(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         targets = [await alice.make_task(title=str(number)) for number in range(8)]
         entry = await alice.write(task)
@@ -217,7 +219,7 @@ class TestMovingAtOnce:
         assert Counter(response.status_code for response in responses) == {200: 1, 404: 7}
         assert [found["entry_count"] async for found in database.tasks.find({"entry_count": {"$gt": 0}})] == [1]
 
-    async def test_to_and_fro_it_is_in_exactly_one_at_any_moment(self, alice: Client, database: Database) -> None:
+    async def test_entry_is_in_exactly_one_task_during_moves(self, alice: Client, database: Database) -> None:
         tasks = [await alice.make_task(title=title) for title in ("one", "other")]
         entry = await alice.write(tasks[0])
         over = asyncio.Event()
@@ -251,7 +253,7 @@ class TestMovingAtOnce:
         seconds = [(await alice.read(task))["tracked_seconds"] for task in tasks]
         assert sorted(seconds) == [0, 3600]
 
-    async def test_beside_changes_and_deletions_loses_nothing(self, alice: Client, database: Database) -> None:
+    async def test_moves_with_updates_and_deletions_lose_nothing(self, alice: Client, database: Database) -> None:
         task, other = await alice.make_task(), await alice.make_task(title="Other")
         for _ in range(6):
             entry = await alice.write(task)

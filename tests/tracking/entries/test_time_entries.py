@@ -46,8 +46,8 @@ async def full_task(client: Client, database: Database, count: int) -> Json:
     return {"id": str(row["_id"])}
 
 
-class TestWritingDownAnEntry:
-    async def test_answers_it_with_its_address_and_the_version_of_its_task(self, alice: Client) -> None:
+class TestCreateEntry:
+    async def test_create_returns_the_entry_with_location_and_task_version(self, alice: Client) -> None:
         task = await alice.make_task()
         response = await alice.post(entries(task), json=HOUR)
         assert response.status_code == 201
@@ -71,7 +71,7 @@ class TestWritingDownAnEntry:
         assert response.headers["location"].endswith(at(entry))
         assert (await alice.get(at(entry))).json() == entry
 
-    async def test_counts_it_in_its_task_and_leaves_the_status(self, alice: Client) -> None:
+    async def test_entry_counts_in_its_task_without_changing_the_status(self, alice: Client) -> None:
         task = await alice.make_task()
         later = await alice.write(task, started_at=clock("12:00"), duration_seconds=60)
         first = await alice.write(task)
@@ -80,20 +80,20 @@ class TestWritingDownAnEntry:
         assert found["time_entries"] == [later, first]
         assert found["status"] == "pending"
 
-    async def test_takes_all_that_can_be_said_of_it(self, alice: Client) -> None:
+    async def test_all_fields_are_stored(self, alice: Client) -> None:
         task = await alice.make_task()
         said = {"note": " as typed ", "tags": [" Deep ", "deep", "b"], "billable": True, "timezone": "Asia/Kolkata"}
         entry = await alice.write(task, **said)
         assert entry["tags"] == ["deep", "b"]
         assert (entry["note"], entry["billable"], entry["timezone"]) == (" as typed ", True, "Asia/Kolkata")
 
-    async def test_takes_any_offset_and_cuts_fractions_off(self, alice: Client) -> None:
+    async def test_instants_with_any_offset_are_truncated_to_seconds(self, alice: Client) -> None:
         sent = {"started_at": "2026-11-18T14:30:00.999+05:30", "ended_at": "2026-11-18T04:00:01.999-05:00"}
         entry = await alice.write(await alice.make_task(), **sent)
         assert (entry["started_at"], entry["ended_at"]) == (clock("09:00"), clock("09:00:01"))
         assert entry["duration_seconds"] == 1
 
-    async def test_takes_what_is_not_sent_from_the_task_and_the_user(self, alice: Client) -> None:
+    async def test_defaults_come_from_the_task_and_the_user(self, alice: Client) -> None:
         await alice.patch("/users/me", json={"timezone": "Europe/Berlin"})
         billable, free = await alice.make_task(billable=True), await alice.make_task()
         entry = await alice.write(billable)
@@ -101,13 +101,13 @@ class TestWritingDownAnEntry:
         assert (await alice.write(billable, billable=False))["billable"] is False
         assert (await alice.write(free))["billable"] is False
 
-    async def test_takes_the_rate_of_the_project_for_what_is_billable(self, alice: Client) -> None:
+    async def test_billable_entry_gets_the_rate_of_the_project(self, alice: Client) -> None:
         task = await project_task(alice)
         assert (await alice.write(task, billable=True))["hourly_rate"] == RATE
         assert (await alice.write(task, billable=False))["hourly_rate"] is None
         assert (await alice.write(await alice.make_task(), billable=True))["hourly_rate"] is None
 
-    async def test_works_while_a_timer_runs_on_the_task(self, alice: Client) -> None:
+    async def test_create_succeeds_while_a_timer_runs_on_the_task(self, alice: Client) -> None:
         task = await alice.make_task()
         timer = await alice.start(task)
         await alice.write(task)
@@ -116,21 +116,21 @@ class TestWritingDownAnEntry:
         assert (await alice.stop(entry_id=timer["entry"]["id"]))["entry"]["id"] == timer["entry"]["id"]
 
     @pytest.mark.parametrize("task_id", ["nonsense", "0" * 24])
-    async def test_needs_a_task(self, alice: Client, task_id: str) -> None:
+    async def test_create_on_a_missing_task_is_404(self, alice: Client, task_id: str) -> None:
         problem(await alice.post(entries({"id": task_id}), json=HOUR), 404, "task_not_found")
 
-    async def test_needs_one_that_is_not_in_the_trash(self, alice: Client) -> None:
+    async def test_create_on_a_trashed_task_is_404(self, alice: Client) -> None:
         task = await alice.make_task()
         await alice.delete(f"/tasks/{task['id']}")
         problem(await alice.post(entries(task), json=HOUR), 404, "task_not_found")
 
-    async def test_a_stale_if_match_writes_nothing(self, alice: Client) -> None:
+    async def test_stale_if_match_creates_nothing(self, alice: Client) -> None:
         task = await alice.make_task()
         problem(await alice.post(entries(task), json=HOUR, headers={"If-Match": '"2"'}), 412, "stale_version")
         assert (await alice.read(task))["entry_count"] == 0
         assert (await alice.post(entries(task), json=HOUR, headers={"If-Match": '"1"'})).status_code == 201
 
-    async def test_twenty_at_once_are_all_kept(self, alice: Client) -> None:
+    async def test_twenty_concurrent_entries_are_all_stored(self, alice: Client) -> None:
         task = await alice.make_task()
         written = await asyncio.gather(*(alice.write(task, duration_seconds=60) for _ in range(20)))
         found = await alice.read(task)
@@ -138,7 +138,7 @@ class TestWritingDownAnEntry:
         assert (found["tracked_seconds"], found["version"]) == (1200, 21)
 
 
-class TestTheTimeOfAnEntry:
+class TestEntryInterval:
     @pytest.mark.parametrize(
         ("sent", "pointer"),
         [
@@ -154,21 +154,21 @@ class TestTheTimeOfAnEntry:
             ({"started_at": "2026-10-18T08:59:59Z", "ended_at": clock("09:00")}, "#/ended_at"),
         ],
     )
-    async def test_that_cannot_be_is_422_and_writes_nothing(self, alice: Client, sent: Json, pointer: str) -> None:
+    async def test_invalid_interval_is_422_and_stores_nothing(self, alice: Client, sent: Json, pointer: str) -> None:
         task = await alice.make_task()
         response = await alice.post(entries(task), json={"started_at": clock("09:00"), **sent})
         assert pointers(response) == {pointer}
         assert (await alice.read(task))["version"] == 1
 
-    async def test_is_at_most_31_days(self, alice: Client) -> None:
+    async def test_interval_is_at_most_31_days(self, alice: Client) -> None:
         task, began = await alice.make_task(), {"started_at": "2026-10-18T09:00:00Z"}
         for sent in ({"duration_seconds": MONTH}, {"ended_at": clock("09:00")}):
             assert (await alice.write(task, **began, **sent))["duration_seconds"] == MONTH
 
-    async def test_is_at_least_a_second(self, alice: Client) -> None:
+    async def test_interval_is_at_least_one_second(self, alice: Client) -> None:
         assert (await alice.write(await alice.make_task(), duration_seconds=1))["ended_at"] == clock("09:00:01")
 
-    async def test_ends_at_most_a_day_ahead(self, alice: Client) -> None:
+    async def test_interval_ends_at_most_24_hours_from_now(self, alice: Client) -> None:
         task = await alice.make_task()
         planned = await alice.write(task, started_at=ahead(hours=23), ended_at=ahead(hours=23.9))
         for too_far in ({"ended_at": ahead(hours=24.1)}, {"duration_seconds": 90_000}):
@@ -179,15 +179,15 @@ class TestTheTimeOfAnEntry:
                 assert pointers(response, "in_the_future") == {f"#/{field}" for field in too_far}
         assert (await alice.read(task))["time_entries"] == [planned]
 
-    async def test_begins_in_1970_at_the_earliest(self, alice: Client) -> None:
+    async def test_interval_begins_in_1970_at_the_earliest(self, alice: Client) -> None:
         task = await alice.make_task()
         assert (await alice.write(task, started_at="1970-01-01T00:00:00Z"))["started_at"] == "1970-01-01T00:00:00Z"
         response = await alice.post(entries(task), json={"started_at": "1969-12-31T23:59:59Z", "duration_seconds": 1})
         assert pointers(response) == {"#/started_at"}
 
 
-class TestTheLastPlaceInATask:
-    async def test_is_a_timers(self, alice: Client, database: Database) -> None:
+class TestLastEntryOfTask:
+    async def test_last_entry_is_reserved_for_a_timer(self, alice: Client, database: Database) -> None:
         task = await full_task(alice, database, 1998)
         entry = await alice.write(task)
         problem(await alice.post(entries(task), json=HOUR), 409, "task_full")
@@ -201,13 +201,13 @@ class TestTheLastPlaceInATask:
         assert (await alice.delete(at(stopped["entry"]))).status_code == 204
         problem(await alice.post(f"/time-entries/{stopped['entry']['id']}/restore"), 409, "task_full")
 
-    async def test_but_one_goes_to_one_of_many_at_once(self, alice: Client, database: Database) -> None:
+    async def test_concurrent_writes_leave_the_last_entry_free(self, alice: Client, database: Database) -> None:
         task = await full_task(alice, database, 1998)
         responses = await asyncio.gather(*(alice.post(entries(task), json=HOUR) for _ in range(5)))
         assert Counter(response.status_code for response in responses) == {201: 1, 409: 4}
 
 
-class TestChangingAnEntry:
+class TestUpdateEntry:
     @pytest.mark.parametrize(
         ("change", "shown"),
         [
@@ -232,7 +232,7 @@ class TestChangingAnEntry:
             ({"needs_review": True}, {"needs_review": True}),
         ],
     )
-    async def test_changes_what_is_sent_and_keeps_the_rest(self, alice: Client, change: Json, shown: Json) -> None:
+    async def test_update_keeps_fields_that_are_not_sent(self, alice: Client, change: Json, shown: Json) -> None:
         task = await alice.make_task()
         entry = await alice.write(task, note="n", tags=["t"])
         response = await alice.patch(at(entry), json=change)
@@ -245,7 +245,7 @@ class TestChangingAnEntry:
         assert found["time_entries"] == [changed]
         assert (found["tracked_seconds"], found["version"]) == (changed["duration_seconds"], 3)
 
-    async def test_keeps_the_entries_in_the_order_of_their_start(self, alice: Client, database: Database) -> None:
+    async def test_entries_stay_sorted_by_start(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         first, second, third = [await alice.write(task, started_at=clock(f"{hour}:00")) for hour in (10, 12, 14)]
         await alice.patch(at(second), json={"started_at": clock("16:00"), "duration_seconds": 60})
@@ -255,13 +255,13 @@ class TestChangingAnEntry:
         shown = (await alice.read(task))["time_entries"]
         assert [entry["id"] for entry in shown] == [second["id"], first["id"], third["id"]]
 
-    async def test_nothing_sent_changes_nothing(self, alice: Client) -> None:
+    async def test_empty_update_changes_nothing(self, alice: Client) -> None:
         entry = await alice.write(await alice.make_task())
         response = await alice.patch(at(entry), json={})
         assert (response.json(), response.headers["etag"]) == (entry, '"2"')
 
     @pytest.mark.parametrize("field", ["started_at", "ended_at", "duration_seconds", "tags", "billable", "timezone"])
-    async def test_null_clears_the_note_alone(self, alice: Client, field: str) -> None:
+    async def test_null_clears_only_the_note(self, alice: Client, field: str) -> None:
         entry = await alice.write(await alice.make_task())
         assert pointers(await alice.patch(at(entry), json={field: None})) == {f"#/{field}"}
 
@@ -280,19 +280,19 @@ class TestChangingAnEntry:
             ({"hourly_rate": None}, "#/hourly_rate"),
         ],
     )
-    async def test_what_cannot_be_is_422_at_what_was_sent(self, alice: Client, change: Json, pointer: str) -> None:
+    async def test_invalid_input_is_422_with_pointer(self, alice: Client, change: Json, pointer: str) -> None:
         entry = await alice.write(await alice.make_task())
         assert pointers(await alice.patch(at(entry), json=change)) == {pointer}
         assert (await alice.get(at(entry))).json() == entry
 
-    async def test_of_a_timer_that_ran_for_long_is_free_where_its_time_stays(self, alice: Client) -> None:
+    async def test_long_timer_entry_can_be_updated_when_its_time_stays(self, alice: Client) -> None:
         await alice.start(await alice.make_task(), started_at="2026-01-01T00:00:00Z")
         entry = (await alice.stop(ended_at=clock("09:00")))["entry"]
         settled = await alice.patch(at(entry), json={"note": "left on", "needs_review": False})
         assert (settled.status_code, settled.json()["needs_review"]) == (200, False)
         assert pointers(await alice.patch(at(entry), json={"ended_at": clock("08:00")})) == {"#/ended_at"}
 
-    async def test_becoming_billable_takes_the_rate_once(self, alice: Client) -> None:
+    async def test_entry_that_becomes_billable_gets_the_rate_once(self, alice: Client) -> None:
         task = await project_task(alice)
         entry = await alice.write(task)
         assert (await alice.patch(at(entry), json={"billable": True})).json()["hourly_rate"] == RATE
@@ -303,13 +303,13 @@ class TestChangingAnEntry:
             assert response.json()["hourly_rate"] == RATE
         assert (await alice.patch(at(entry), json={"note": "n"})).json()["hourly_rate"] == RATE
 
-    async def test_honours_if_match(self, alice: Client) -> None:
+    async def test_stale_if_match_changes_nothing(self, alice: Client) -> None:
         entry = await alice.write(await alice.make_task())
         for headers, status in (({"If-Match": '"1"'}, 412), ({"If-Match": '"2"'}, 200), ({"If-Match": "*"}, 200)):
             response = await alice.patch(at(entry), json={"note": "n"}, headers=headers)
             assert response.status_code == status
 
-    async def test_at_once_loses_no_field(self, alice: Client) -> None:
+    async def test_concurrent_updates_lose_no_field(self, alice: Client) -> None:
         entry = await alice.write(await alice.make_task())
         changes: list[Json] = [
             {"note": "n"},
@@ -326,7 +326,7 @@ class TestChangingAnEntry:
             assert {**found, **change} == found
         assert found["duration_seconds"] == 7200
 
-    async def test_beside_a_timer_loses_neither(self, alice: Client) -> None:
+    async def test_concurrent_update_and_stop_are_both_stored(self, alice: Client) -> None:
         task = await alice.make_task()
         entry = await alice.write(task)
         for number in range(8):
@@ -344,8 +344,8 @@ class TestChangingAnEntry:
         assert found["time_entries"][-1]["note"] == "7"
 
 
-class TestDeletingAnEntry:
-    async def test_takes_it_away_and_keeps_it_for_a_while(self, alice: Client, database: Database) -> None:
+class TestDeleteEntry:
+    async def test_deleted_entry_is_removed_and_stored_for_restore(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         stays, goes = await alice.write(task, duration_seconds=60), await alice.write(task, started_at=clock("12:00"))
         response = await alice.delete(at(goes))
@@ -360,14 +360,14 @@ class TestDeletingAnEntry:
         assert (kept["entry"]["id"], kept["entry"]["duration_seconds"]) == (kept["_id"], 3600)
         assert kept["user_id"] == alice.user["_id"]
 
-    async def test_of_the_last_one_leaves_nothing_counted(self, alice: Client) -> None:
+    async def test_delete_of_the_last_entry_resets_the_counters(self, alice: Client) -> None:
         task = await alice.make_task()
         await alice.delete(at(await alice.write(task)))
         found = await alice.read(task)
         assert (found["tracked_seconds"], found["entry_count"], found["time_entries"]) == (0, 0, [])
         problem(await alice.post("/timer/resume"), 404, "nothing_to_resume")
 
-    async def test_twenty_times_at_once_deletes_once(self, alice: Client, database: Database) -> None:
+    async def test_twenty_concurrent_deletes_delete_once(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         entry = await alice.write(task)
         responses = await asyncio.gather(*(alice.insist("DELETE", at(entry)) for _ in range(20)))
@@ -375,7 +375,7 @@ class TestDeletingAnEntry:
         assert await database.deleted_entries.count_documents({}) == 1
         assert (await alice.read(task))["version"] == 3
 
-    async def test_beside_a_change_keeps_the_change_or_refuses_it(self, alice: Client) -> None:
+    async def test_concurrent_update_is_stored_or_refused(self, alice: Client) -> None:
         task = await alice.make_task()
         for _ in range(8):
             entry = await alice.write(task)
@@ -386,17 +386,17 @@ class TestDeletingAnEntry:
             back = (await alice.post(f"/time-entries/{entry['id']}/restore")).json()
             assert (back["note"] == "changed") is (changed.status_code == 200)
 
-    async def test_honours_if_match(self, alice: Client) -> None:
+    async def test_stale_if_match_deletes_nothing(self, alice: Client) -> None:
         entry = await alice.write(await alice.make_task())
         problem(await alice.delete(at(entry), headers={"If-Match": '"1"'}), 412, "stale_version")
         assert (await alice.delete(at(entry), headers={"If-Match": '"2"'})).status_code == 204
 
 
-class TestBringingAnEntryBack:
+class TestRestoreEntry:
     def back(self, entry: Json) -> str:
         return f"/time-entries/{entry['id']}/restore"
 
-    async def test_puts_it_where_it_was(self, alice: Client, database: Database) -> None:
+    async def test_restore_returns_the_entry_to_its_task(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         entry = await alice.write(task, note="n", tags=["t"], billable=True)
         later = await alice.write(task, started_at=clock("12:00"))
@@ -408,7 +408,7 @@ class TestBringingAnEntryBack:
         assert (await alice.read(task))["time_entries"] == [later, response.json()]
         assert await database.deleted_entries.count_documents({}) == 0
 
-    async def test_again_changes_nothing(self, alice: Client) -> None:
+    async def test_second_restore_changes_nothing(self, alice: Client) -> None:
         task = await alice.make_task()
         entry = await alice.write(task)
         assert (await alice.post(self.back(entry))).json() == entry
@@ -419,13 +419,13 @@ class TestBringingAnEntryBack:
         stale = await alice.post(self.back(entry), headers={"If-Match": '"3"'})
         problem(stale, 412, "stale_version")
 
-    async def test_deleted_once_more_comes_back_once_more(self, alice: Client) -> None:
+    async def test_entry_can_be_deleted_and_restored_again(self, alice: Client) -> None:
         entry = await alice.write(await alice.make_task())
         for _ in range(2):
             assert (await alice.delete(at(entry))).status_code == 204
             assert (await alice.post(self.back(entry))).status_code == 200
 
-    async def test_after_thirty_days_is_too_late(self, alice: Client, database: Database) -> None:
+    async def test_restore_after_30_days_is_404(self, alice: Client, database: Database) -> None:
         entry = await alice.write(await alice.make_task())
         await alice.delete(at(entry))
         for days, status in ((30.1, 404), (29.9, 200)):
@@ -433,7 +433,7 @@ class TestBringingAnEntryBack:
             await database.deleted_entries.update_one({}, {"$set": {"deleted_at": then}})
             assert (await alice.post(self.back(entry))).status_code == status
 
-    async def test_needs_its_task(self, alice: Client) -> None:
+    async def test_restore_into_a_missing_or_trashed_task_is_404(self, alice: Client) -> None:
         task = await alice.make_task()
         entry = await alice.write(task)
         await alice.delete(at(entry))
@@ -442,7 +442,7 @@ class TestBringingAnEntryBack:
         await alice.post(f"/tasks/{task['id']}/restore")
         assert (await alice.post(self.back(entry))).status_code == 200
 
-    async def test_needs_room(self, alice: Client, database: Database) -> None:
+    async def test_restore_into_a_full_task_is_refused(self, alice: Client, database: Database) -> None:
         task = await full_task(alice, database, 1999)
         (entry, *_) = (await alice.read(task))["time_entries"]
         await alice.delete(at(entry))
@@ -450,23 +450,25 @@ class TestBringingAnEntryBack:
         problem(await alice.post(self.back(entry)), 409, "task_full")
         assert await database.deleted_entries.count_documents({}) == 1
 
-    async def test_is_its_owners_alone(self, alice: Client, bob: Client) -> None:
+    async def test_restore_by_another_user_is_404(self, alice: Client, bob: Client) -> None:
         entry = await alice.write(await alice.make_task())
         problem(await bob.post(self.back(entry)), 404, "entry_not_found")
         await alice.delete(at(entry))
         problem(await bob.post(self.back(entry)), 404, "entry_not_found")
 
     @pytest.mark.parametrize("entry_id", ["nonsense", "0" * 24])
-    async def test_what_never_was_is_not_found(self, alice: Client, entry_id: str) -> None:
+    async def test_restore_of_a_missing_entry_is_404(self, alice: Client, entry_id: str) -> None:
         problem(await alice.post(self.back({"id": entry_id})), 404, "entry_not_found")
 
-    async def test_honours_if_match(self, alice: Client) -> None:
+    async def test_stale_if_match_restores_nothing(self, alice: Client) -> None:
         entry = await alice.write(await alice.make_task())
         await alice.delete(at(entry))
         problem(await alice.post(self.back(entry), headers={"If-Match": '"2"'}), 412, "stale_version")
         assert (await alice.post(self.back(entry), headers={"If-Match": '"3"'})).status_code == 200
 
-    async def test_finds_what_an_earlier_try_brought_back(self, alice: Client, database: Database) -> None:
+    async def test_retry_returns_the_entry_that_an_earlier_attempt_restored(
+        self, alice: Client, database: Database
+    ) -> None:
         entry = await alice.write(await alice.make_task())
         await alice.delete(at(entry))
         sent = {"If-Match": '"3"', "Idempotency-Key": "back"}
@@ -477,8 +479,8 @@ class TestBringingAnEntryBack:
         assert again.headers["etag"] == first.headers["etag"] == '"4"'
 
 
-class TestAnEntryThatRuns:
-    async def test_is_not_changed_deleted_split_or_moved(self, alice: Client) -> None:
+class TestRunningEntry:
+    async def test_running_entry_is_not_updated_deleted_split_or_moved(self, alice: Client) -> None:
         task, other = await alice.make_task(), await alice.make_task(title="Other")
         entry = (await alice.start(task))["entry"]
         for response in (
@@ -493,8 +495,8 @@ class TestAnEntryThatRuns:
         assert (await alice.read(task))["version"] == 2
 
 
-class TestAReview:
-    async def test_is_settled_by_a_change_of_the_entry(self, make_user: MakeUser) -> None:
+class TestReview:
+    async def test_review_mark_is_cleared_by_an_update(self, make_user: MakeUser) -> None:
         carol = await make_user("carol@example.com")
         await carol.prefer(timer_cap_hours=1)
         await carol.start(await carol.make_task(), started_at=clock("09:00"))
@@ -505,7 +507,7 @@ class TestAReview:
         settled = (await carol.patch(at(entry), json={"needs_review": False})).json()
         assert (settled["needs_review"], settled["duration_seconds"]) == (False, 3600)
 
-    async def test_can_be_asked_for(self, alice: Client, database: Database) -> None:
+    async def test_review_mark_can_be_set(self, alice: Client, database: Database) -> None:
         entry = await alice.write(await alice.make_task())
         assert (await alice.patch(at(entry), json={"needs_review": True})).json()["needs_review"] is True
         stored_task = await database.tasks.find_one({})

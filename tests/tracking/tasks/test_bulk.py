@@ -35,9 +35,9 @@ async def bulk(client: Client, *operations: Json, atomic: bool = False, **sent: 
     return results
 
 
-class TestABulk:
+class TestBulk:
     @pytest.mark.parametrize("atomic", [False, True])
-    async def test_does_its_operations_in_order(self, alice: Client, atomic: bool) -> None:
+    async def test_operations_run_in_order(self, alice: Client, atomic: bool) -> None:
         old, other = await alice.make_task(title="Old"), await alice.make_task(title="Other")
         made, changed, gone, again = await bulk(
             alice,
@@ -55,14 +55,14 @@ class TestABulk:
         assert {task["title"] for task in (await alice.list())["items"]} == {"Write the offer", "Older"}
 
     @pytest.mark.parametrize("atomic", [False, True])
-    async def test_takes_a_hundred(self, alice: Client, atomic: bool) -> None:
+    async def test_hundred_operations_are_accepted(self, alice: Client, atomic: bool) -> None:
         results = await bulk(alice, *(create(title=f"Task {number}") for number in range(100)), atomic=atomic)
         assert {result["status"] for result in results} == {201}
         assert [result["body"]["title"] for result in results] == [f"Task {number}" for number in range(100)]
         assert len((await alice.list(limit=200))["items"]) == 100
 
     @pytest.mark.parametrize("atomic", [False, True])
-    async def test_stops_the_timer_of_what_it_completes_or_deletes(self, alice: Client, atomic: bool) -> None:
+    async def test_completing_or_deleting_a_task_stops_its_timer(self, alice: Client, atomic: bool) -> None:
         for end in (lambda task: update(task, status="completed"), delete):
             task = await alice.make_task()
             await alice.start(task, started_at=ago(hours=1))
@@ -72,7 +72,7 @@ class TestABulk:
             assert (await alice.read(task))["entry_count"] == 1
 
     @pytest.mark.parametrize(("overlap", "marked"), [("allow", False), ("warn", True), ("forbid", True)])
-    async def test_minds_overlaps_as_it_is_told(self, alice: Client, overlap: str, marked: bool) -> None:
+    async def test_overlap_policy_of_the_request_applies(self, alice: Client, overlap: str, marked: bool) -> None:
         task = await alice.make_task()
         entries = f"/tasks/{task['id']}/time-entries"
         await alice.post(entries, json={"started_at": ago(hours=2), "duration_seconds": 5400})
@@ -81,8 +81,8 @@ class TestABulk:
         assert (await alice.read(task))["time_entries"][0]["needs_review"] is marked
 
 
-class TestEachForItself:
-    async def test_answers_what_each_would_have_been_answered_alone(self, alice: Client, bob: Client) -> None:
+class TestSeparateOperations:
+    async def test_results_equal_those_of_single_requests(self, alice: Client, bob: Client) -> None:
         task, foreign = await alice.make_task(), await bob.make_task()
         results = await bulk(
             alice,
@@ -104,8 +104,8 @@ class TestEachForItself:
         assert (await bob.read(foreign))["title"] == foreign["title"]
 
 
-class TestAllOrNone:
-    async def test_a_failure_undoes_all_and_says_which(self, alice: Client, database: Database) -> None:
+class TestAtomicBulk:
+    async def test_failure_undoes_all_and_has_its_index(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         await alice.start(task)
         before = await alice.read(task)
@@ -115,14 +115,14 @@ class TestAllOrNone:
         assert await alice.read(task) == before
         assert await database.tasks.count_documents({}) == 1
 
-    async def test_a_body_that_is_wrong_is_pointed_at(self, alice: Client, database: Database) -> None:
+    async def test_invalid_body_is_422_with_pointer(self, alice: Client, database: Database) -> None:
         operations = [create(), create(title="x" * 201)]
         response = await alice.post("/tasks/bulk", json={"operations": operations, "atomic": True})
         assert pointers(response) == {"#/operations/1/body/title"}
         assert response.json()["failed_index"] == 1
         assert await database.tasks.count_documents({}) == 0
 
-    async def test_nobody_sees_a_half(self, alice: Client) -> None:
+    async def test_readers_never_see_a_part_of_the_changes(self, alice: Client) -> None:
         tasks = [await alice.make_task(title=str(number)) for number in range(5)]
 
         async def look() -> set[str]:
@@ -136,7 +136,7 @@ class TestAllOrNone:
         for titles in looks:
             assert titles in ({"New"}, {str(number) for number in range(5)})
 
-    async def test_two_at_once_follow_each_other(self, alice: Client) -> None:
+    async def test_two_concurrent_bulks_are_serialized(self, alice: Client) -> None:
         tasks = [await alice.make_task() for _ in range(5)]
         await asyncio.gather(
             *(bulk(alice, *(update(task, title=title) for task in tasks), atomic=True) for title in ("A", "B", "C"))
@@ -146,7 +146,7 @@ class TestAllOrNone:
         assert {task["version"] for task in found} == {4}
 
 
-class TestAnEnvelope:
+class TestBulkRequest:
     @pytest.mark.parametrize(
         ("envelope", "wrong"),
         [
@@ -167,16 +167,16 @@ class TestAnEnvelope:
             ({"operations": [{"op": "create", "body": []}]}, "#/operations/0/body"),
         ],
     )
-    async def test_that_is_wrong_does_nothing(
+    async def test_invalid_request_changes_nothing(
         self, alice: Client, database: Database, envelope: Json, wrong: str
     ) -> None:
         assert wrong in pointers(await alice.post("/tasks/bulk", json=envelope))
         assert await database.tasks.count_documents({}) == 0
 
 
-class TestARetry:
+class TestBulkRetry:
     @pytest.mark.parametrize("atomic", [False, True])
-    async def test_does_the_work_once(self, alice: Client, atomic: bool) -> None:
+    async def test_retry_runs_the_operations_once(self, alice: Client, atomic: bool) -> None:
         task = await alice.make_task()
         key = {"Idempotency-Key": "bulk-1"}
         operations = [create(), update(task, priority=1), delete(task), update(task, priority=2)][: 3 if atomic else 4]
@@ -185,7 +185,7 @@ class TestARetry:
         assert len((await alice.list())["items"]) == 1
 
     @pytest.mark.parametrize(("atomic", "told"), [(False, 0), (False, 1), (False, 2), (False, 3), (True, 3)])
-    async def test_of_what_came_to_no_answer_does_the_rest(
+    async def test_retry_of_an_interrupted_bulk_runs_the_rest(
         self, alice: Client, database: Database, atomic: bool, told: int
     ) -> None:
         task, other = await alice.make_task(), await alice.make_task()
@@ -199,13 +199,13 @@ class TestARetry:
         assert again[0]["body"]["id"] == first[0]["body"]["id"]
         assert len((await alice.list())["items"]) == 2
 
-    async def test_leaves_work_alone_that_goes_on(self, alice: Client, database: Database) -> None:
+    async def test_retry_of_a_bulk_in_progress_is_refused(self, alice: Client, database: Database) -> None:
         await bulk(alice, create(), create(), headers={"Idempotency-Key": "bulk-1"})
         known = await database.idempotency_keys.find_one({})
         assert known is not None
         assert known["taken_at"] > known["created_at"]  # it was taken anew with each operation that was done
 
-    async def test_that_has_taken_the_work_over_has_it_alone(self, alice: Client, database: Database) -> None:
+    async def test_attempt_that_was_taken_over_stops(self, alice: Client, database: Database) -> None:
         held = await IdempotencyKey.new(alice.user["_id"], key="bulk-1", fingerprint="of a request").add()
         work = Attempt(held)
         await database.idempotency_keys.update_one({"_id": held["_id"]}, {"$set": {"taken_at": NINE}})

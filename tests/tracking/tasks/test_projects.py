@@ -123,8 +123,8 @@ async def rates(client: Client, task: Json) -> list[Json | None]:
     return [entry["hourly_rate"] for entry in reversed(entries)]
 
 
-class TestMakingAProject:
-    async def test_needs_only_a_name(self, alice: Client) -> None:
+class TestCreateProject:
+    async def test_only_the_name_is_required(self, alice: Client) -> None:
         response = await alice.post("/projects", json={"name": "  Website "})
         assert response.status_code == 201
         project = response.json()
@@ -134,7 +134,7 @@ class TestMakingAProject:
         assert response.headers["location"] == f"/api/v1/projects/{project['id']}"
         assert await found(alice, project) == project
 
-    async def test_keeps_all_that_is_sent(self, alice: Client) -> None:
+    async def test_all_fields_are_stored(self, alice: Client) -> None:
         sent = {
             "name": "Ünïcode 🎉",
             "client_name": " Ada & Sons ",
@@ -148,21 +148,23 @@ class TestMakingAProject:
         assert await found(alice, project) == project
 
     @pytest.mark.parametrize(("fields", "pointer"), BAD_FIELDS)
-    async def test_bad_input_says_where_and_stores_nothing(self, alice: Client, fields: Json, pointer: str) -> None:
+    async def test_invalid_input_is_422_with_pointer_and_stores_nothing(
+        self, alice: Client, fields: Json, pointer: str
+    ) -> None:
         assert pointers(await alice.post("/projects", json={"name": "Fine", **fields})) == {pointer}
         assert await names(alice) == []
 
-    async def test_a_name_that_is_taken_is_refused(self, alice: Client) -> None:
+    async def test_existing_name_is_refused(self, alice: Client) -> None:
         await alice.make_project(name="Website")
         problem(await alice.post("/projects", json={"name": " Website "}), 409, "project_name_taken")
         await alice.make_project(name="website")
         assert await names(alice) == ["Website", "website"]
 
-    async def test_the_name_of_another_user_is_free(self, alice: Client, bob: Client) -> None:
+    async def test_names_are_unique_per_user(self, alice: Client, bob: Client) -> None:
         await alice.make_project()
         await bob.make_project()
 
-    async def test_twenty_at_once_of_one_name_make_one(self, alice: Client) -> None:
+    async def test_twenty_concurrent_creates_of_one_name_create_one(self, alice: Client) -> None:
         responses = await at_once(*(alice.post("/projects", json={"name": "Website"}) for _ in range(20)))
         assert statuses(responses) == {201: 1, 409: 19}
         for response in responses:
@@ -171,48 +173,50 @@ class TestMakingAProject:
         assert await names(alice) == ["Website"]
 
 
-class TestChangingAProject:
-    async def test_leaves_what_is_not_sent(self, alice: Client) -> None:
+class TestUpdateProject:
+    async def test_update_keeps_fields_that_are_not_sent(self, alice: Client) -> None:
         project = await alice.make_project(client_name="Ada", color="#2f6fde", hourly_rate=EUR)
         changed = await change(alice, project, {"billable": True})
         assert changed == {**project, "billable": True, "updated_at": changed["updated_at"]}
         assert instant(changed["updated_at"]) >= instant(project["updated_at"])
         assert await found(alice, project) == changed
 
-    async def test_null_clears_what_can_be_cleared(self, alice: Client) -> None:
+    async def test_null_clears_nullable_fields(self, alice: Client) -> None:
         clearable = {"client_name": "Ada", "color": "#2f6fde", "hourly_rate": EUR}
         project = await alice.make_project(**clearable)
         changed = await change(alice, project, dict.fromkeys(clearable))
         assert {key: changed[key] for key in clearable} == dict.fromkeys(clearable)
 
-    async def test_nothing_sent_changes_nothing(self, alice: Client) -> None:
+    async def test_empty_update_changes_nothing(self, alice: Client) -> None:
         project = await alice.make_project(hourly_rate=EUR)
         bodies: list[Json] = [{}, {"hourly_rate": {}}, {"archived": False}]
         for body in bodies:
             assert await change(alice, project, body) == project
 
     @pytest.mark.parametrize(("fields", "pointer"), BAD_FIELDS)
-    async def test_bad_input_says_where_and_changes_nothing(self, alice: Client, fields: Json, pointer: str) -> None:
+    async def test_invalid_input_is_422_with_pointer_and_changes_nothing(
+        self, alice: Client, fields: Json, pointer: str
+    ) -> None:
         project = await alice.make_project()
         sent = {"client_name": "New", **fields}
         assert pointers(await alice.patch(f"/projects/{project['id']}", json=sent)) == {pointer}
         assert await found(alice, project) == project
 
-    async def test_a_rate_changes_key_by_key(self, alice: Client) -> None:
+    async def test_rate_is_merged_key_by_key(self, alice: Client) -> None:
         project = await alice.make_project(hourly_rate=EUR)
         assert (await change(alice, project, {"hourly_rate": {"amount": 1}}))["hourly_rate"] == {**EUR, "amount": 1}
         swiss = await change(alice, project, {"hourly_rate": {"currency": "CHF"}})
         assert swiss["hourly_rate"] == {"amount": 1, "currency": "CHF"}
         assert (await change(alice, project, {"hourly_rate": EUR}))["hourly_rate"] == EUR
 
-    async def test_where_there_is_no_rate_all_of_it_is_needed(self, alice: Client) -> None:
+    async def test_project_without_a_rate_needs_both_keys(self, alice: Client) -> None:
         project = await alice.make_project()
         at = f"/projects/{project['id']}"
         both = {"#/hourly_rate/amount", "#/hourly_rate/currency"}
         assert pointers(await alice.patch(at, json={"hourly_rate": {}})) == both
         assert (await change(alice, project, {"hourly_rate": EUR}))["hourly_rate"] == EUR
 
-    async def test_archiving_says_since_when(self, alice: Client) -> None:
+    async def test_archived_project_has_archived_at(self, alice: Client) -> None:
         project = await alice.make_project()
         archived = await change(alice, project, {"archived": True})
         assert instant(project["created_at"]) <= instant(archived["archived_at"]) <= instant(archived["updated_at"])
@@ -222,11 +226,11 @@ class TestChangingAProject:
         assert (await change(alice, project, {"archived": False}))["archived_at"] is None
 
     @pytest.mark.parametrize("archived", [None, 1, "true", "2026-11-18T09:00:00Z"])
-    async def test_archived_is_true_or_false(self, alice: Client, archived: Any) -> None:
+    async def test_archived_must_be_boolean(self, alice: Client, archived: Any) -> None:
         project = await alice.make_project()
         assert pointers(await alice.patch(f"/projects/{project['id']}", json={"archived": archived})) == {"#/archived"}
 
-    async def test_a_name_that_is_taken_is_refused(self, alice: Client) -> None:
+    async def test_existing_name_is_refused(self, alice: Client) -> None:
         project = await alice.make_project(name="Website")
         other = await alice.make_project(name="Other")
         response = await alice.patch(f"/projects/{other['id']}", json={"name": "Website", "billable": True})
@@ -234,7 +238,7 @@ class TestChangingAProject:
         assert await found(alice, other) == other
         assert (await change(alice, project, {"name": "Website"}))["name"] == "Website"
 
-    async def test_twenty_renamed_to_one_name_at_once_let_one_have_it(self, alice: Client) -> None:
+    async def test_twenty_concurrent_renames_to_one_name_let_one_succeed(self, alice: Client) -> None:
         made = [await alice.make_project(name=str(number)) for number in range(20)]
         responses = await at_once(
             *(alice.patch(f"/projects/{project['id']}", json={"name": "Website"}) for project in made)
@@ -242,7 +246,7 @@ class TestChangingAProject:
         assert statuses(responses) == {200: 1, 409: 19}
         assert Counter(await names(alice))["Website"] == 1
 
-    async def test_different_parts_at_once_are_all_kept(self, alice: Client) -> None:
+    async def test_concurrent_updates_of_different_fields_are_all_stored(self, alice: Client) -> None:
         project = await alice.make_project(hourly_rate=EUR)
         changes: list[Json] = [
             {"name": "New"},
@@ -260,7 +264,7 @@ class TestChangingAProject:
         assert (changed["billable"], changed["hourly_rate"]) == (True, {"amount": 1, "currency": "CHF"})
         assert changed["archived_at"] is not None
 
-    async def test_a_rate_is_whole_or_gone_when_it_is_cleared_meanwhile(self, alice: Client) -> None:
+    async def test_rate_is_complete_or_null_after_concurrent_updates(self, alice: Client) -> None:
         project = await alice.make_project()
         for _ in range(10):
             await change(alice, project, {"hourly_rate": EUR})
@@ -274,20 +278,20 @@ class TestChangingAProject:
             assert (await found(alice, project))["hourly_rate"] is None
 
 
-class TestListingProjects:
-    async def test_goes_by_name(self, alice: Client) -> None:
+class TestListProjects:
+    async def test_projects_are_sorted_by_name(self, alice: Client) -> None:
         for name in ("b", "A", "a", "é", "B", "🎉"):
             await alice.make_project(name=name)
         assert await names(alice) == ["A", "B", "a", "b", "é", "🎉"]
 
-    async def test_filters_by_archived(self, alice: Client) -> None:
+    async def test_filter_by_archived(self, alice: Client) -> None:
         await alice.make_project(name="a")
         await change(alice, await alice.make_project(name="b"), {"archived": True})
         assert await names(alice) == ["a", "b"]
         assert await names(alice, archived="true") == ["b"]
         assert await names(alice, archived="false") == ["a"]
 
-    async def test_pages_give_each_once_while_others_come_and_go(self, alice: Client) -> None:
+    async def test_pages_are_stable_while_projects_are_created_and_deleted(self, alice: Client) -> None:
         for number in range(20, 40):
             await alice.make_project(name=str(number))
         seen: list[str] = []
@@ -302,7 +306,7 @@ class TestListingProjects:
             cursor = {"cursor": page["next_cursor"]}
         assert seen == [str(number) for number in range(20, 40)]
 
-    async def test_a_cursor_belongs_to_its_list(self, alice: Client, bob: Client) -> None:
+    async def test_cursor_of_another_list_is_refused(self, alice: Client, bob: Client) -> None:
         for client in (alice, bob):
             for name in ("a", "b"):
                 await client.make_project(name=name)
@@ -320,12 +324,12 @@ class TestListingProjects:
     @pytest.mark.parametrize(
         "sent", [{"archived": "yes"}, {"limit": "0"}, {"limit": "201"}, {"cursor": "x"}, {"sort": "name"}, {"q": "a"}]
     )
-    async def test_bad_parameters_are_named(self, alice: Client, sent: dict[str, str]) -> None:
+    async def test_invalid_parameters_are_422_by_name(self, alice: Client, sent: dict[str, str]) -> None:
         assert parameters(await alice.get("/projects", params=sent)) == set(sent)
 
 
-class TestATaskOfAProject:
-    async def test_is_billable_as_the_project_is_unless_it_says_so(self, alice: Client) -> None:
+class TestTasksOfProject:
+    async def test_billable_defaults_to_that_of_the_project(self, alice: Client) -> None:
         project = await alice.make_project(billable=True)
         task = await alice.make_task(project_id=project["id"])
         assert (task["project_id"], task["billable"]) == (project["id"], True)
@@ -333,7 +337,7 @@ class TestATaskOfAProject:
         assert (await alice.make_task())["billable"] is False
         assert (await alice.make_task(billable=True))["billable"] is True
 
-    async def test_moves_and_leaves_and_stays_billable(self, alice: Client) -> None:
+    async def test_project_of_a_task_can_be_changed_and_cleared(self, alice: Client) -> None:
         first, second = await alice.make_project(name="1", billable=True), await alice.make_project(name="2")
         task = await alice.make_task(project_id=first["id"])
         at = f"/tasks/{task['id']}"
@@ -343,32 +347,32 @@ class TestATaskOfAProject:
         left = (await alice.patch(at, json={"project_id": None})).json()
         assert (left["project_id"], left["version"]) == (None, 3)
 
-    async def test_may_come_to_one_that_is_archived(self, alice: Client) -> None:
+    async def test_archived_project_accepts_tasks(self, alice: Client) -> None:
         project = await alice.make_project()
         await change(alice, project, {"archived": True})
         task = await alice.make_task(project_id=project["id"])
         assert (await alice.read(task))["project_id"] == project["id"]
 
     @pytest.mark.parametrize("project_id", ["", "none", "nonsense", "0" * 24, 7, ["0" * 24], {"$ne": None}, True])
-    async def test_cannot_be_of_one_that_is_not(self, alice: Client, project_id: Any) -> None:
+    async def test_missing_project_is_422(self, alice: Client, project_id: Any) -> None:
         task = await alice.make_task()
         sent = {"title": "New", "project_id": project_id}
         assert pointers(await alice.post("/tasks", json=sent)) == {"#/project_id"}
         assert pointers(await alice.patch(f"/tasks/{task['id']}", json=sent)) == {"#/project_id"}
         assert (await alice.list())["items"] == [task]
 
-    async def test_that_is_not_found_says_so_before_it_speaks_of_the_project(self, alice: Client) -> None:
+    async def test_missing_task_is_404_before_a_missing_project(self, alice: Client) -> None:
         sent = {"project_id": "0" * 24}
         problem(await alice.patch(f"/tasks/{'0' * 24}", json=sent), 404, "task_not_found")
 
-    async def test_moves_only_as_the_version_that_is_named(self, alice: Client) -> None:
+    async def test_stale_if_match_does_not_change_the_project(self, alice: Client) -> None:
         project, task = await alice.make_project(), await alice.make_task()
         at, sent = f"/tasks/{task['id']}", {"project_id": project["id"]}
         problem(await alice.patch(at, json=sent, headers={"If-Match": '"7"'}), 412, "stale_version")
         assert (await alice.read(task))["project_id"] is None
         assert (await alice.patch(at, json=sent, headers={"If-Match": '"1"'})).json()["project_id"] == project["id"]
 
-    async def test_is_found_by_it(self, alice: Client) -> None:
+    async def test_tasks_are_filtered_by_project(self, alice: Client) -> None:
         first, second = await alice.make_project(name="1"), await alice.make_project(name="2")
         for title, project_id in (("a", first["id"]), ("b", second["id"]), ("c", None), ("d", first["id"])):
             await alice.make_task(title=title, project_id=project_id)
@@ -382,13 +386,13 @@ class TestATaskOfAProject:
         assert await titles(project_id="0" * 24) == []
 
     @pytest.mark.parametrize("project_id", ["", "None", "null", "x", "0" * 23])
-    async def test_a_filter_that_is_no_id_is_refused(self, alice: Client, project_id: str) -> None:
+    async def test_invalid_project_filter_is_422(self, alice: Client, project_id: str) -> None:
         assert parameters(await alice.get("/tasks", params={"project_id": project_id})) == {"project_id"}
         twice = {"project_id": ["none", "0" * 24]}
         assert parameters(await alice.get("/tasks", params=twice)) == {"project_id"}
 
     @pytest.mark.parametrize("sort", ["project_id", "-project_id"])
-    async def test_sorts_by_it_with_none_last(self, alice: Client, sort: str) -> None:
+    async def test_sort_by_project_has_null_last(self, alice: Client, sort: str) -> None:
         projects = [await alice.make_project(name=str(number)) for number in range(3)]
         for number in range(12):
             project_id = projects[number % 3]["id"] if number % 4 else None
@@ -409,8 +413,8 @@ class TestATaskOfAProject:
         assert len(whole) == 12
 
 
-class TestTheRateOfAnEntry:
-    async def test_is_the_projects_as_it_ends(self, alice: Client) -> None:
+class TestHourlyRateOfEntry:
+    async def test_entry_gets_the_rate_of_the_project_when_it_ends(self, alice: Client) -> None:
         project = await alice.make_project(billable=True, hourly_rate=EUR)
         task = await alice.make_task(project_id=project["id"])
         timer = await alice.start(task)
@@ -418,7 +422,7 @@ class TestTheRateOfAnEntry:
         await change(alice, project, {"hourly_rate": DEAR})
         assert (await alice.stop())["entry"]["hourly_rate"] == DEAR
 
-    async def test_stays_when_the_project_changes_or_goes(self, alice: Client) -> None:
+    async def test_rate_stays_when_the_project_is_changed_or_deleted(self, alice: Client) -> None:
         project = await alice.make_project(billable=True, hourly_rate=EUR)
         task = await alice.make_task(project_id=project["id"])
         await track(alice, task)
@@ -430,7 +434,7 @@ class TestTheRateOfAnEntry:
         await track(alice, task, 15)
         assert await rates(alice, task) == [EUR, DEAR, None, None]
 
-    async def test_is_none_for_what_is_not_billable(self, alice: Client) -> None:
+    async def test_entry_that_is_not_billable_has_no_rate(self, alice: Client) -> None:
         project = await alice.make_project(hourly_rate=EUR)
         task = await alice.make_task(project_id=project["id"])
         await track(alice, task)
@@ -440,7 +444,7 @@ class TestTheRateOfAnEntry:
         assert await rates(alice, task) == [None, EUR]
 
     @pytest.mark.parametrize("status", ["completed", "pending"])
-    async def test_is_that_of_the_project_it_ends_in(self, alice: Client, status: str) -> None:
+    async def test_entry_gets_the_rate_of_the_new_project_of_its_task(self, alice: Client, status: str) -> None:
         cheap = await alice.make_project(name="Cheap", billable=True, hourly_rate=EUR)
         dear = await alice.make_project(name="Dear", hourly_rate=DEAR)
         task = await alice.make_task(project_id=cheap["id"])
@@ -449,7 +453,7 @@ class TestTheRateOfAnEntry:
         assert response.status_code == 200
         assert await rates(alice, task) == [DEAR]
 
-    async def test_is_kept_by_what_the_trash_ends(self, alice: Client) -> None:
+    async def test_entry_that_the_trash_ends_gets_the_rate(self, alice: Client) -> None:
         project = await alice.make_project(billable=True, hourly_rate=EUR)
         task = await alice.make_task(project_id=project["id"])
         await alice.start(task)
@@ -458,8 +462,8 @@ class TestTheRateOfAnEntry:
         assert await rates(alice, task) == [EUR]
 
 
-class TestRerating:
-    async def test_gives_what_has_ended_the_present_rate(self, alice: Client) -> None:
+class TestRerate:
+    async def test_rerate_applies_the_rate_to_ended_billable_entries(self, alice: Client) -> None:
         project = await alice.make_project(billable=True, hourly_rate=EUR)
         task = await alice.make_task(project_id=project["id"])
         trashed = await alice.make_task(project_id=project["id"])
@@ -481,7 +485,7 @@ class TestRerating:
         assert again == {**changed, "rerated_entries": 0}
         assert await alice.read(task) == after
 
-    async def test_clears_the_rate_with_the_projects(self, alice: Client) -> None:
+    async def test_rerate_clears_the_rate_of_the_entries(self, alice: Client) -> None:
         project = await alice.make_project(billable=True, hourly_rate=EUR)
         task = await alice.make_task(project_id=project["id"])
         await track(alice, task)
@@ -489,7 +493,7 @@ class TestRerating:
         assert (changed["hourly_rate"], changed["rerated_entries"]) == (None, 1)
         assert await rates(alice, task) == [None]
 
-    async def test_leaves_a_task_that_has_left_the_project_by_then_as_it_is(self, alice: Client) -> None:
+    async def test_rerate_skips_a_task_that_left_the_project(self, alice: Client) -> None:
         project, other = await alice.make_project(hourly_rate=EUR), await alice.make_project(name="Other")
         task = await alice.make_task(project_id=other["id"])
         await track(alice, task, billable=True)
@@ -498,21 +502,21 @@ class TestRerating:
         assert await rates(alice, task) == [None]
 
     @pytest.mark.parametrize("sent", [{}, {"rerate": "false"}])
-    async def test_happens_only_when_it_is_asked_for(self, alice: Client, sent: dict[str, str]) -> None:
+    async def test_entries_keep_their_rate_without_rerate(self, alice: Client, sent: dict[str, str]) -> None:
         project = await alice.make_project(billable=True, hourly_rate=EUR)
         task = await alice.make_task(project_id=project["id"])
         await track(alice, task)
         assert "rerated_entries" not in await change(alice, project, {"hourly_rate": DEAR}, **sent)
         assert await rates(alice, task) == [EUR]
 
-    async def test_bad_parameters_are_named(self, alice: Client) -> None:
+    async def test_invalid_parameters_are_422_by_name(self, alice: Client) -> None:
         project = await alice.make_project()
         for sent in ({"rerate": "yes"}, {"dry_run": "true"}):
             response = await alice.patch(f"/projects/{project['id']}", json={"name": "New"}, params=sent)
             assert parameters(response) == set(sent)
         assert await found(alice, project) == project
 
-    async def test_beside_timers_that_stop_leaves_none_behind(self, alice: Client) -> None:
+    async def test_rerate_with_concurrent_stops_misses_no_entry(self, alice: Client) -> None:
         project = await alice.make_project(billable=True, hourly_rate=EUR)
         task = await alice.make_task(project_id=project["id"])
         amounts = range(1, 16)
@@ -529,7 +533,7 @@ class TestRerating:
             assert await rates(alice, task) == [{**EUR, "amount": amount}] * amount
         assert (await alice.read(task))["tracked_seconds"] == 3600 * len(amounts)
 
-    async def test_makes_a_stop_that_has_read_the_rate_before_read_it_again(self, alice: Client) -> None:
+    async def test_rerate_makes_a_concurrent_stop_retry(self, alice: Client) -> None:
         project = await alice.make_project(billable=True, hourly_rate=EUR)
         await alice.start(await alice.make_task(project_id=project["id"]))
         running = await Task.find_running(alice.user["_id"])
@@ -540,7 +544,7 @@ class TestRerating:
         assert await Task.stop_timer(running, entry, {}) is None
         assert (await alice.stop())["entry"]["hourly_rate"] == DEAR
 
-    async def test_twice_at_once_ends_with_the_rate_of_the_project(self, alice: Client) -> None:
+    async def test_concurrent_rerates_end_with_the_rate_of_the_project(self, alice: Client) -> None:
         project = await alice.make_project(billable=True, hourly_rate=EUR)
         tasks = [await alice.make_task(project_id=project["id"]) for _ in range(4)]
         for hour, task in enumerate(tasks):
@@ -553,8 +557,8 @@ class TestRerating:
             assert [await rates(alice, task) for task in tasks] == [[rate]] * len(tasks)
 
 
-class TestDeletingAProject:
-    async def test_leaves_its_tasks_their_time(self, alice: Client) -> None:
+class TestDeleteProject:
+    async def test_tasks_keep_their_time_without_the_project(self, alice: Client) -> None:
         project = await alice.make_project(billable=True, hourly_rate=EUR)
         task = await alice.make_task(project_id=project["id"])
         trashed = await alice.make_task(project_id=project["id"])
@@ -573,7 +577,7 @@ class TestDeletingAProject:
         assert await alice.read(other) == {**other, "time_entries": []}
         assert (await alice.list(project_id=project["id"]))["items"] == []
 
-    async def test_is_for_good(self, alice: Client, database: Database) -> None:
+    async def test_deleted_project_is_404_and_its_name_is_free(self, alice: Client, database: Database) -> None:
         project = await alice.make_project()
         await alice.delete(f"/projects/{project['id']}")
         for method in ("GET", "PATCH", "DELETE"):
@@ -584,10 +588,10 @@ class TestDeletingAProject:
         await alice.make_project(name=project["name"])
 
     @pytest.mark.parametrize("project_id", ["nonsense", "0" * 24, "%00", "$gt"])
-    async def test_of_what_never_was_is_404(self, alice: Client, project_id: str) -> None:
+    async def test_delete_of_a_missing_project_is_404(self, alice: Client, project_id: str) -> None:
         problem(await alice.delete(f"/projects/{project_id}"), 404, "project_not_found")
 
-    async def test_twenty_times_at_once_succeeds(self, alice: Client, database: Database) -> None:
+    async def test_twenty_concurrent_deletes_succeed(self, alice: Client, database: Database) -> None:
         project = await alice.make_project()
         tasks = [await alice.make_task(project_id=project["id"]) for _ in range(5)]
         responses = await at_once(*(alice.delete(f"/projects/{project['id']}") for _ in range(20)))
@@ -596,7 +600,7 @@ class TestDeletingAProject:
         assert [(await alice.read(task))["version"] for task in tasks] == [2] * len(tasks)
         assert await database.projects.count_documents({}) == 0
 
-    async def test_beside_tasks_that_come_leaves_none_that_refers_to_it(
+    async def test_delete_with_concurrent_assignments_leaves_no_reference(
         self, alice: Client, database: Database
     ) -> None:
         task = await alice.make_task()
@@ -619,7 +623,7 @@ class TestDeletingAProject:
             assert await database.tasks.count_documents({"project_id": {"$ne": None}}) == 0
         assert await database.projects.count_documents({}) == 0
 
-    async def test_takes_out_a_task_that_came_after_the_last_had_left(self, alice: Client, interrupted: Json) -> None:
+    async def test_task_assigned_during_the_deletion_leaves_the_project(self, alice: Client, interrupted: Json) -> None:
         fields = {"project_id": ObjectId(interrupted["id"])}
         (late,) = (await alice.list(project_id=interrupted["id"], sort="title", limit=1))["items"]
         written = await Task.find_live(alice.user["_id"], ObjectId(late["id"]))
@@ -629,7 +633,7 @@ class TestDeletingAProject:
         assert await task_service._leave_deleted_project(settled, fields) == settled
         assert (await alice.read(late))["project_id"] is None
 
-    async def test_takes_out_a_task_whose_making_was_cut_short(self, alice: Client, interrupted: Json) -> None:
+    async def test_retry_removes_an_interrupted_task_from_the_project(self, alice: Client, interrupted: Json) -> None:
         (late,) = (await alice.list(project_id=interrupted["id"], sort="title", limit=1))["items"]
         user = ActingUser(alice.user["_id"], "UTC", "allow", timer_cap_hours=12, token_version=0, week_start=0)
         new = TaskCreate(title=late["title"], project_id=interrupted["id"])
@@ -638,8 +642,8 @@ class TestDeletingAProject:
         assert (await alice.read(late))["project_id"] is None
 
 
-class TestATransactionBesideADeletion:
-    async def test_keeps_no_task_when_the_deletion_has_begun(self, alice: Client, database: Database) -> None:
+class TestTransactionDuringDeletion:
+    async def test_transaction_is_aborted_when_a_deletion_has_begun(self, alice: Client, database: Database) -> None:
         project, other = await alice.make_project(), await alice.make_task()
 
         async def work() -> bool:
@@ -653,7 +657,7 @@ class TestATransactionBesideADeletion:
         assert await alice.read(other) == {**other, "time_entries": []}
         assert await database.tasks.count_documents({"project_id": {"$ne": None}}) == 0
 
-    async def test_is_found_by_one_that_begins_later(self, alice: Client, database: Database) -> None:
+    async def test_later_deletion_finds_the_assigned_task(self, alice: Client, database: Database) -> None:
         project, other = await alice.make_project(), await alice.make_task()
 
         async def work() -> asyncio.Task[httpx.Response]:
@@ -705,8 +709,8 @@ async def soon(look: Callable[[], Awaitable[bool]]) -> bool:
     return False
 
 
-class TestADeletionThatWasInterrupted:
-    async def test_has_taken_the_project_from_everybody(self, alice: Client, interrupted: Json) -> None:
+class TestInterruptedDeletion:
+    async def test_project_is_404_and_its_name_is_free(self, alice: Client, interrupted: Json) -> None:
         at = f"/projects/{interrupted['id']}"
         problem(await alice.get(at), 404, "project_not_found")
         problem(await alice.patch(at, json={"name": "New"}), 404, "project_not_found")
@@ -716,23 +720,23 @@ class TestADeletionThatWasInterrupted:
         assert pointers(refused) == {"#/project_id"}
         assert (await alice.make_project(name=interrupted["name"]))["id"] != interrupted["id"]
 
-    async def test_gives_no_rate_any_more(self, alice: Client, interrupted: Json, database: Database) -> None:
+    async def test_entries_get_no_rate_of_the_project(
+        self, alice: Client, interrupted: Json, database: Database
+    ) -> None:
         marked = {"_id": ObjectId(interrupted["id"])}
         await database.projects.update_one(marked, {"$set": {"hourly_rate": EUR}})
         (task,) = (await alice.list(project_id=interrupted["id"], sort="title", limit=1))["items"]
         assert (await track(alice, task, billable=True))["hourly_rate"] is None
 
-    async def test_goes_on_when_it_is_asked_for_again(
-        self, alice: Client, interrupted: Json, database: Database
-    ) -> None:
+    async def test_second_delete_completes_it(self, alice: Client, interrupted: Json, database: Database) -> None:
         assert (await alice.delete(f"/projects/{interrupted['id']}")).status_code == 204
         assert await no_task_is_left_in_it(database)
 
-    async def test_is_not_somebody_elses_to_end(self, bob: Client, interrupted: Json, database: Database) -> None:
+    async def test_delete_by_another_user_is_404(self, bob: Client, interrupted: Json, database: Database) -> None:
         problem(await bob.delete(f"/projects/{interrupted['id']}"), 404, "project_not_found")
         assert not await no_task_is_left_in_it(database)
 
     @pytest.mark.usefixtures("interrupted")
-    async def test_goes_on_when_the_service_starts(self, app: FastAPI, database: Database) -> None:
+    async def test_start_of_the_service_completes_it(self, app: FastAPI, database: Database) -> None:
         async with serving_beside(create_app(app.state.settings), database):
             assert await soon(lambda: no_task_is_left_in_it(database))

@@ -33,8 +33,8 @@ async def track(client: Client, task: Json, *names: str) -> Json:
     return entry
 
 
-class TestListingTags:
-    async def test_counts_tasks_and_entries_that_have_them(self, alice: Client) -> None:
+class TestListTags:
+    async def test_tags_have_the_number_of_tasks_and_entries(self, alice: Client) -> None:
         assert await tags(alice) == []
         first = await alice.make_task(tags=["work", "mail"])
         await alice.make_task(tags=["work"])
@@ -43,13 +43,13 @@ class TestListingTags:
         await track(alice, first)
         assert await tags(alice) == [("mail", 1, 1), ("slow", 0, 2), ("work", 2, 0)]
 
-    async def test_counts_the_running_entry(self, alice: Client) -> None:
+    async def test_running_entry_is_counted(self, alice: Client) -> None:
         task = await alice.make_task()
         await track(alice, task, "mail")
         await alice.start(task, tags=["mail", "now"])
         assert await tags(alice) == [("mail", 0, 2), ("now", 0, 1)]
 
-    async def test_leaves_out_what_is_in_the_trash(self, alice: Client) -> None:
+    async def test_trashed_tasks_are_not_counted(self, alice: Client) -> None:
         task = await alice.make_task(tags=["work"])
         await track(alice, task, "mail")
         await alice.delete(f"/tasks/{task['id']}")
@@ -57,7 +57,7 @@ class TestListingTags:
         await alice.post(f"/tasks/{task['id']}/restore")
         assert await tags(alice) == [("mail", 0, 1), ("work", 1, 0)]
 
-    async def test_goes_by_name_in_pages(self, alice: Client) -> None:
+    async def test_pages_are_sorted_by_name(self, alice: Client) -> None:
         task = await alice.make_task(tags=[f"t{number}" for number in range(0, 20, 2)])
         await track(alice, task, *(f"t{number}" for number in range(1, 20, 2)))
         await track(alice, task, "é", "🎉", "a b", "t10")
@@ -74,7 +74,7 @@ class TestListingTags:
             cursor = {"cursor": after}
         assert paged == whole
 
-    async def test_a_cursor_belongs_to_its_list(self, alice: Client, bob: Client) -> None:
+    async def test_cursor_of_another_list_is_refused(self, alice: Client, bob: Client) -> None:
         for client in (alice, bob):
             await client.make_task(tags=["a", "b"])
         cursor = (await alice.get("/tags", params={"limit": 1})).json()["next_cursor"]
@@ -83,24 +83,24 @@ class TestListingTags:
         assert parameters(await alice.get("/projects", params={"cursor": cursor})) == {"cursor"}
 
     @pytest.mark.parametrize("sent", [{"limit": "0"}, {"limit": "201"}, {"cursor": "x"}, {"q": "a"}, {"sort": "name"}])
-    async def test_bad_parameters_are_named(self, alice: Client, sent: dict[str, str]) -> None:
+    async def test_invalid_parameters_are_422_by_name(self, alice: Client, sent: dict[str, str]) -> None:
         assert parameters(await alice.get("/tags", params=sent)) == set(sent)
 
 
-class TestATag:
-    async def test_can_be_sent_back_as_it_was_answered(self, alice: Client) -> None:
+class TestTag:
+    async def test_tag_from_a_response_is_accepted_in_a_request(self, alice: Client) -> None:
         task = await alice.make_task(tags=["\u0130" * 25, " Offers "])
         for tag in task["tags"]:
             found = await alice.list(tag=tag)
             assert [item["id"] for item in found["items"]] == [task["id"]]
 
-    async def test_that_lower_case_makes_too_long_is_refused(self, alice: Client) -> None:
+    async def test_tag_that_is_too_long_in_lower_case_is_refused(self, alice: Client) -> None:
         response = await alice.post("/tasks", json={"title": "x", "tags": ["\u0130" * 26]})
         assert pointers(response) == {"#/tags/0"}
 
 
-class TestRenamingATag:
-    async def test_changes_it_wherever_it_stands(self, alice: Client) -> None:
+class TestRenameTag:
+    async def test_rename_changes_all_tasks_and_entries(self, alice: Client) -> None:
         task = await alice.make_task(tags=["mail", "work"])
         trashed = await alice.make_task(tags=["mail"])
         untouched = await alice.make_task(tags=["work"])
@@ -124,7 +124,7 @@ class TestRenamingATag:
         assert (back["tags"], back["time_entries"][0]["tags"]) == (["e-mail"], ["e-mail"])
         assert (await alice.stop())["entry"]["tags"] == ["e-mail"]
 
-    async def test_merges_into_one_that_is_there(self, alice: Client) -> None:
+    async def test_rename_to_an_existing_tag_merges_them(self, alice: Client) -> None:
         first = await alice.make_task(tags=["e-mail", "work", "mail"])
         second = await alice.make_task(tags=["mail", "work", "e-mail"])
         await track(alice, first, "x", "mail", "e-mail", "y")
@@ -134,7 +134,7 @@ class TestRenamingATag:
         assert (await alice.read(first))["time_entries"][0]["tags"] == ["x", "e-mail", "y"]
         assert await tags(alice) == [("e-mail", 2, 1), ("work", 2, 0), ("x", 0, 1), ("y", 0, 1)]
 
-    async def test_again_changes_nothing_more(self, alice: Client) -> None:
+    async def test_second_rename_changes_nothing(self, alice: Client) -> None:
         task = await alice.make_task(tags=["mail"])
         await track(alice, task, "mail")
         assert await rename(alice, "mail", "e-mail") == {"tasks": 1, "entries": 1}
@@ -142,23 +142,23 @@ class TestRenamingATag:
         assert await rename(alice, "mail", "e-mail") == {"tasks": 0, "entries": 0}
         assert await alice.read(task) == after
 
-    async def test_goes_on_where_it_was_interrupted(self, alice: Client, database: Database) -> None:
+    async def test_interrupted_rename_is_continued(self, alice: Client, database: Database) -> None:
         made = [await alice.make_task(tags=["mail"]) for _ in range(3)]
         done = {"_id": ObjectId(made[1]["id"])}
         await database.tasks.update_one(done, {"$set": {"tags": ["e-mail"]}, "$inc": {"version": 1}})
         assert await rename(alice, "mail", "e-mail") == {"tasks": 2, "entries": 0}
         assert await tags(alice) == [("e-mail", 3, 0)]
 
-    async def test_of_a_task_that_is_gone_by_then_counts_nothing(self, alice: Client) -> None:
+    async def test_rename_in_a_deleted_task_counts_nothing(self, alice: Client) -> None:
         renamed = TagRename.model_validate({"from": "mail", "to": "e-mail"})
         assert await _rename_in_task(alice.user["_id"], ObjectId(), renamed) == (0, 0)
 
-    async def test_to_itself_changes_nothing(self, alice: Client) -> None:
+    async def test_rename_to_the_same_name_changes_nothing(self, alice: Client) -> None:
         task = await alice.make_task(tags=["mail"])
         assert await rename(alice, "mail", " Mail ") == {"tasks": 0, "entries": 0}
         assert await alice.read(task) == {**task, "time_entries": []}
 
-    async def test_takes_every_tag_as_text(self, alice: Client) -> None:
+    async def test_special_characters_are_plain_text(self, alice: Client) -> None:
         odd = ["$tags", "a.b", "$$this", ".*", "ünï 🎉"]
         task = await alice.make_task(tags=odd)
         for number, tag in enumerate(odd):
@@ -181,14 +181,16 @@ class TestRenamingATag:
             ({"from": "mail", "to": "e-mail", "old": "mail"}, "#/old"),
         ],
     )
-    async def test_bad_input_says_where_and_changes_nothing(self, alice: Client, body: Json, pointer: str) -> None:
+    async def test_invalid_input_is_422_with_pointer_and_changes_nothing(
+        self, alice: Client, body: Json, pointer: str
+    ) -> None:
         task = await alice.make_task(tags=["mail"])
         assert pointers(await alice.post("/tags/rename", json=body)) == {pointer}
         assert await alice.read(task) == {**task, "time_entries": []}
 
 
-class TestRenamingWhileTimersRun:
-    async def test_loses_nothing(self, alice: Client, database: Database) -> None:
+class TestConcurrentRenames:
+    async def test_rename_with_concurrent_timers_loses_nothing(self, alice: Client, database: Database) -> None:
         made = [await alice.make_task(title=str(number), tags=["a"]) for number in range(3)]
         worker = asyncio.create_task(self.start_and_stop(alice, made))
         await asyncio.gather(worker, self.go_on_renaming(alice, worker), self.go_on_renaming(alice, worker))
@@ -217,7 +219,7 @@ class TestRenamingWhileTimersRun:
             for old, new in (("a", "b"), ("b", "c")):
                 await rename(alice, old, new)
 
-    async def test_twenty_times_at_once_counts_each_change_once(self, alice: Client) -> None:
+    async def test_twenty_concurrent_renames_count_each_change_once(self, alice: Client) -> None:
         task = await alice.make_task(tags=["a"])
         await track(alice, task, "a")
         renamed = await asyncio.gather(*(rename(alice, "a", "b") for _ in range(20)))

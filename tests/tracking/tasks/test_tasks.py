@@ -31,8 +31,8 @@ async def titles(client: Client, **parameters: Any) -> list[str]:
     return [task["title"] for task in (await client.list(**parameters))["items"]]
 
 
-class TestMakingATask:
-    async def test_needs_only_a_title(self, alice: Client) -> None:
+class TestCreateTask:
+    async def test_only_the_title_is_required(self, alice: Client) -> None:
         response = await alice.post("/tasks", json={"title": "  Write the offer "})
         assert response.status_code == 201
         task = response.json()
@@ -42,7 +42,7 @@ class TestMakingATask:
         assert response.headers["location"] == f"/api/v1/tasks/{task['id']}"
         assert response.headers["etag"] == '"1"'
 
-    async def test_keeps_all_that_is_sent(self, alice: Client) -> None:
+    async def test_all_fields_are_stored(self, alice: Client) -> None:
         sent = {
             "title": "Ünïcode 🎉",
             "description": "first\nsecond",
@@ -60,7 +60,7 @@ class TestMakingATask:
         found = await alice.read(task)
         assert found == {**task, "time_entries": []}
 
-    async def test_a_completed_one_has_been_completed_now(self, alice: Client) -> None:
+    async def test_completed_task_has_completed_at_now(self, alice: Client) -> None:
         task = await alice.make_task(status="completed")
         assert task["completed_at"] == task["created_at"]
 
@@ -101,11 +101,13 @@ class TestMakingATask:
             ({"tracked_seconds": 5}, "#/tracked_seconds"),
         ],
     )
-    async def test_bad_input_says_where_and_stores_nothing(self, alice: Client, fields: Json, pointer: str) -> None:
+    async def test_invalid_input_is_422_with_pointer_and_stores_nothing(
+        self, alice: Client, fields: Json, pointer: str
+    ) -> None:
         assert pointers(await alice.post("/tasks", json={"title": "Fine", **fields})) == {pointer}
         assert (await alice.list())["items"] == []
 
-    async def test_the_limits_themselves_are_allowed(self, alice: Client) -> None:
+    async def test_limits_are_accepted(self, alice: Client) -> None:
         await alice.make_task(
             title=f" {'é' * 200} ",
             description="d" * 20_000,
@@ -116,8 +118,8 @@ class TestMakingATask:
         )
 
 
-class TestChangingATask:
-    async def test_leaves_what_is_not_sent(self, alice: Client) -> None:
+class TestUpdateTask:
+    async def test_update_keeps_fields_that_are_not_sent(self, alice: Client) -> None:
         task = await alice.make_task(description="Kept", priority=3, tags=["kept"])
         response = await alice.patch(f"/tasks/{task['id']}", json={"title": "New"})
         changed = response.json()
@@ -125,7 +127,7 @@ class TestChangingATask:
         assert changed == {**task, "title": "New", "version": 2, "updated_at": changed["updated_at"]}
         assert instant(changed["updated_at"]) >= instant(task["updated_at"])
 
-    async def test_null_clears_what_can_be_cleared(self, alice: Client) -> None:
+    async def test_null_clears_nullable_fields(self, alice: Client) -> None:
         clearable: Json = {
             "description": "d",
             "priority": 1,
@@ -139,18 +141,18 @@ class TestChangingATask:
         assert {key: response.json()[key] for key in clearable} == dict.fromkeys(clearable)
 
     @pytest.mark.parametrize("field", ["title", "status", "tags", "billable"])
-    async def test_null_is_refused_for_the_rest(self, alice: Client, field: str) -> None:
+    async def test_null_is_422_for_other_fields(self, alice: Client, field: str) -> None:
         task = await alice.make_task()
         assert pointers(await alice.patch(f"/tasks/{task['id']}", json={field: None})) == {f"#/{field}"}
         assert (await alice.read(task))["version"] == 1
 
-    async def test_nothing_sent_changes_nothing(self, alice: Client) -> None:
+    async def test_empty_update_changes_nothing(self, alice: Client) -> None:
         task = await alice.make_task()
         response = await alice.patch(f"/tasks/{task['id']}", json={})
         assert response.json() == task
         assert response.headers["etag"] == '"1"'
 
-    async def test_completing_it_again_keeps_when_it_was_completed(self, alice: Client) -> None:
+    async def test_completed_at_stays_when_completed_again(self, alice: Client) -> None:
         task = await alice.make_task(status="completed")
         again = (await alice.patch(f"/tasks/{task['id']}", json={"status": "completed"})).json()
         assert again["completed_at"] == task["completed_at"]
@@ -158,14 +160,14 @@ class TestChangingATask:
         assert opened["completed_at"] is None
 
     @pytest.mark.parametrize("body", ["[]", "null", '"title"', "7", ""])
-    async def test_a_body_that_is_no_object_is_refused(self, alice: Client, body: str) -> None:
+    async def test_body_that_is_not_an_object_is_refused(self, alice: Client, body: str) -> None:
         task = await alice.make_task()
         response = await alice.patch(f"/tasks/{task['id']}", content=body, headers={"Content-Type": "application/json"})
         assert pointers(response) == {"#"}
 
 
-class TestVersions:
-    async def test_a_stale_if_match_changes_nothing(self, alice: Client) -> None:
+class TestTaskVersions:
+    async def test_stale_if_match_changes_nothing(self, alice: Client) -> None:
         task = await alice.make_task()
         await alice.patch(f"/tasks/{task['id']}", json={"title": "Second"})
         for method, body in (("PATCH", {"title": "Third"}), ("PATCH", {"status": "completed"}), ("DELETE", None)):
@@ -174,31 +176,31 @@ class TestVersions:
         found = await alice.read(task)
         assert (found["title"], found["status"], found["version"]) == ("Second", "pending", 2)
 
-    async def test_several_lines_of_if_match_are_one_list(self, alice: Client) -> None:
+    async def test_several_if_match_headers_are_one_list(self, alice: Client) -> None:
         task = await alice.make_task()
         headers = [("If-Match", '"7"'), ("If-Match", '"1"')]
         response = await alice.patch(f"/tasks/{task['id']}", json={"title": "New"}, headers=headers)
         assert response.status_code == 200
 
     @pytest.mark.parametrize("tag", ['"1"', '"7", "1"', "*", '"x" , "1"', ', "1",,', '"a,b", "1"'])
-    async def test_an_if_match_that_names_the_version_is_honoured(self, alice: Client, tag: str) -> None:
+    async def test_if_match_with_the_current_version_succeeds(self, alice: Client, tag: str) -> None:
         task = await alice.make_task()
         response = await alice.patch(f"/tasks/{task['id']}", json={"title": "New"}, headers={"If-Match": tag})
         assert response.status_code == 200
 
     @pytest.mark.parametrize("tag", ['W/"1"', '"01"', '"x"', '""'])
-    async def test_other_tags_match_nothing(self, alice: Client, tag: str) -> None:
+    async def test_other_etags_match_nothing(self, alice: Client, tag: str) -> None:
         task = await alice.make_task()
         response = await alice.patch(f"/tasks/{task['id']}", json={"title": "New"}, headers={"If-Match": tag})
         problem(response, 412, "stale_version")
 
     @pytest.mark.parametrize("tag", ["1", '"1', "1, 2", '"1" "2"', ",", "W/1"])
-    async def test_no_tags_at_all_are_refused(self, alice: Client, tag: str) -> None:
+    async def test_invalid_etags_are_refused(self, alice: Client, tag: str) -> None:
         task = await alice.make_task()
         response = await alice.patch(f"/tasks/{task['id']}", json={"title": "New"}, headers={"If-Match": tag})
         assert [wrong["header"] for wrong in problem(response, 422, "invalid_request")["errors"]] == ["If-Match"]
 
-    async def test_a_known_version_is_not_sent_again(self, alice: Client) -> None:
+    async def test_known_version_is_304(self, alice: Client) -> None:
         task = await alice.make_task()
         for tag in ('"1"', 'W/"1"', "*", '"0", "1"'):
             response = await alice.get(f"/tasks/{task['id']}", headers={"If-None-Match": tag})
@@ -208,8 +210,8 @@ class TestVersions:
         assert response.status_code == 200
 
 
-class TestTheTrash:
-    async def test_hides_the_task_everywhere_but_in_itself(self, alice: Client) -> None:
+class TestTrash:
+    async def test_trashed_task_is_only_listed_in_the_trash(self, alice: Client) -> None:
         task = await alice.make_task()
         response = await alice.delete(f"/tasks/{task['id']}")
         assert (response.status_code, response.content) == (204, b"")
@@ -227,7 +229,7 @@ class TestTheTrash:
         assert trashed["id"] == task["id"]
         assert trashed["deleted_at"]
 
-    async def test_gives_the_task_back(self, alice: Client) -> None:
+    async def test_restore_returns_the_task(self, alice: Client) -> None:
         task = await alice.make_task()
         await alice.delete(f"/tasks/{task['id']}")
         response = await alice.post(f"/tasks/{task['id']}/restore")
@@ -237,19 +239,21 @@ class TestTheTrash:
         assert response.headers["etag"] == '"3"'
         assert (await alice.list(deleted="true"))["items"] == []
 
-    async def test_restoring_twice_is_as_good_as_once(self, alice: Client) -> None:
+    async def test_second_restore_changes_nothing(self, alice: Client) -> None:
         task = await alice.make_task()
         response = await alice.post(f"/tasks/{task['id']}/restore")
         assert response.json() == task
 
-    async def test_a_stale_if_match_leaves_it_there(self, alice: Client) -> None:
+    async def test_stale_if_match_restores_nothing(self, alice: Client) -> None:
         task = await alice.make_task()
         await alice.delete(f"/tasks/{task['id']}")
         response = await alice.post(f"/tasks/{task['id']}/restore", headers={"If-Match": '"1"'})
         problem(response, 412, "stale_version")
         assert len((await alice.list(deleted="true"))["items"]) == 1
 
-    async def test_finds_what_an_earlier_try_took_out(self, alice: Client, database: Database) -> None:
+    async def test_retry_returns_the_task_that_an_earlier_attempt_restored(
+        self, alice: Client, database: Database
+    ) -> None:
         task = await alice.make_task()
         await alice.delete(f"/tasks/{task['id']}")
         sent = {"If-Match": '"2"', "Idempotency-Key": "out"}
@@ -260,12 +264,12 @@ class TestTheTrash:
         assert again.headers["etag"] == first.headers["etag"] == '"3"'
 
     @pytest.mark.parametrize("task_id", ["nonsense", "0" * 24])
-    async def test_what_never_was_cannot_be_restored(self, alice: Client, task_id: str) -> None:
+    async def test_restore_of_a_missing_task_is_404(self, alice: Client, task_id: str) -> None:
         problem(await alice.post(f"/tasks/{task_id}/restore"), 404, "task_not_found")
 
 
-class TestListingTasks:
-    async def test_newest_first_without_entries(self, alice: Client) -> None:
+class TestListTasks:
+    async def test_tasks_are_listed_newest_first_without_entries(self, alice: Client) -> None:
         tasks = [await alice.make_task(title=str(number)) for number in range(3)]
         await alice.start(tasks[0])
         await alice.stop()
@@ -275,7 +279,7 @@ class TestListingTasks:
         assert all("time_entries" not in task for task in page["items"])
         assert page["next_cursor"] is None
 
-    async def test_filters_by_status_tag_and_running(self, alice: Client) -> None:
+    async def test_filter_by_status_tag_and_running(self, alice: Client) -> None:
         await alice.make_task(title="a", tags=["x"])
         await alice.make_task(title="b", status="completed", tags=["y"])
         running = await alice.make_task(title="c", tags=["x", "z"])
@@ -289,7 +293,7 @@ class TestListingTasks:
         assert await titles(alice, running="true", tag="y") == []
         assert await titles(alice, project_id="none") == ["c", "b", "a"]
 
-    async def test_filters_by_time(self, alice: Client) -> None:
+    async def test_filter_by_time(self, alice: Client) -> None:
         first = await alice.make_task(title="a", due_at="2026-11-01T00:00:00Z")
         await asyncio.sleep(0.005)
         second = await alice.make_task(title="b", due_at="2026-11-02T00:00:00Z")
@@ -317,7 +321,7 @@ class TestListingTasks:
             ("nothing like it", []),
         ],
     )
-    async def test_searches_a_part_of_title_and_description(self, alice: Client, q: str, found: list[str]) -> None:
+    async def test_search_matches_part_of_title_or_description(self, alice: Client, q: str, found: list[str]) -> None:
         await alice.make_task()
         await alice.make_task(title="Notes", description="first line\nsecond line")
         await alice.make_task(title="Größe? GRÖSSE (100%)")
@@ -352,19 +356,19 @@ class TestListingTasks:
             {"$where": "1"},
         ],
     )
-    async def test_bad_parameters_are_named(self, alice: Client, sent: dict[str, str]) -> None:
+    async def test_invalid_parameters_are_422_by_name(self, alice: Client, sent: dict[str, str]) -> None:
         response = await alice.get("/tasks", params=sent)
         assert parameters(response) == set(sent)
 
-    async def test_a_parameter_that_takes_one_value_is_refused_twice(self, alice: Client) -> None:
+    async def test_repeated_single_parameter_is_422(self, alice: Client) -> None:
         response = await alice.get("/tasks", params=[("limit", "1"), ("limit", "2")])
         assert parameters(response) == {"limit"}
 
 
-class TestPages:
+class TestTaskPages:
     @pytest.mark.parametrize("sort", ["created_at", "updated_at", "due_at", "title", "tracked_seconds"])
     @pytest.mark.parametrize("descending", [False, True])
-    async def test_every_sort_key_gives_each_task_once_in_order(
+    async def test_pages_of_every_sort_key_contain_each_task_once_in_order(
         self, alice: Client, database: Database, sort: str, descending: bool
     ) -> None:
         for number in range(11):
@@ -382,12 +386,12 @@ class TestPages:
         keys = [(task[sort], task["id"]) for task in dated]
         assert keys == sorted(keys, reverse=descending)
 
-    async def test_a_title_sorts_by_its_characters(self, alice: Client) -> None:
+    async def test_titles_sort_by_code_point(self, alice: Client) -> None:
         for title in ("b", "A", "a", "é", "B", "🎉"):
             await alice.make_task(title=title)
         assert await titles(alice, sort="title") == ["A", "B", "a", "b", "é", "🎉"]
 
-    async def test_paging_through_500_tasks_while_others_are_inserted(self, alice: Client, database: Database) -> None:
+    async def test_pages_are_stable_while_tasks_are_inserted(self, alice: Client, database: Database) -> None:
         await alice.make_task(title="0")
         model = await database.tasks.find_one({}, {"_id": 0})
         assert model is not None
@@ -399,7 +403,7 @@ class TestPages:
         assert len(seen) == 500
         assert set(seen) == {str(number) for number in range(500)}
 
-    async def test_a_cursor_belongs_to_its_list(self, alice: Client, bob: Client) -> None:
+    async def test_cursor_of_another_list_is_refused(self, alice: Client, bob: Client) -> None:
         for _ in range(3):
             await alice.make_task(tags=["x"])
             await bob.make_task(tags=["x"])
@@ -415,7 +419,7 @@ class TestPages:
             response = await client.get("/tasks", params={**sent, "cursor": cursor})
             assert parameters(response) == {"cursor"}
 
-    async def test_a_changed_cursor_is_refused(self, alice: Client) -> None:
+    async def test_modified_cursor_is_refused(self, alice: Client) -> None:
         for _ in range(2):
             await alice.make_task()
         cursor = (await alice.list(limit=1))["next_cursor"]

@@ -38,8 +38,8 @@ async def two_tasks(client: Client) -> tuple[Json, Json]:
     return await client.make_task(title="One"), await client.make_task(title="Other")
 
 
-class TestSwitching:
-    async def test_stops_and_starts_at_one_instant(self, alice: Client) -> None:
+class TestSwitchTimer:
+    async def test_switch_stops_and_starts_at_the_same_instant(self, alice: Client) -> None:
         one, other = await two_tasks(alice)
         timer = await alice.start(one, started_at=clock("09:00"), note="n")
         response = await switch(alice, other, note="next")
@@ -53,7 +53,7 @@ class TestSwitching:
         assert (await alice.get("/timer")).json()["entry"] == started["entry"]
         assert (await alice.read(one))["time_entries"] == [stopped["entry"]]
 
-    async def test_opens_the_task_and_takes_its_billing(self, alice: Client) -> None:
+    async def test_switch_reopens_the_task_and_uses_its_billable_flag(self, alice: Client) -> None:
         one = await alice.make_task()
         other = await alice.make_task(title="Other", status="completed", billable=True)
         await alice.start(one, tags=["t"])
@@ -62,13 +62,13 @@ class TestSwitching:
         found = await alice.read(other)
         assert (found["status"], found["completed_at"]) == ("in_progress", None)
 
-    async def test_with_none_running_starts(self, alice: Client) -> None:
+    async def test_switch_without_a_running_timer_starts_one(self, alice: Client) -> None:
         task = await alice.make_task()
         answer = await switched(alice, task, at=clock("09:00"))
         assert answer["stopped"] is None
         assert answer["started"]["entry"]["started_at"] == clock("09:00")
 
-    async def test_to_the_task_that_runs_changes_nothing(self, alice: Client) -> None:
+    async def test_switch_to_the_running_task_changes_nothing(self, alice: Client) -> None:
         task = await alice.make_task()
         timer = await alice.start(task)
         for sent in ({}, {"note": "n"}, {"at": clock("09:00")}):
@@ -76,7 +76,7 @@ class TestSwitching:
             assert (answer["stopped"], answer["started"]["entry"]) == (None, timer["entry"])
         assert (await alice.read(task))["version"] == 2
 
-    async def test_can_have_been_at_any_instant_since_the_start(self, alice: Client) -> None:
+    async def test_switch_at_any_instant_since_the_start_is_accepted(self, alice: Client) -> None:
         one, other = await two_tasks(alice)
         await alice.start(one, started_at=clock("09:00"))
         answer = await switched(alice, other, at="2026-11-18T10:30:00.900+01:00")
@@ -86,19 +86,19 @@ class TestSwitching:
         assert answer["stopped"]["entry"]["duration_seconds"] == 0
         assert (await alice.read(other))["entry_count"] == 1
 
-    async def test_before_the_start_is_refused_and_the_timer_runs_on(self, alice: Client) -> None:
+    async def test_switch_before_the_start_is_422_and_timer_keeps_running(self, alice: Client) -> None:
         one, other = await two_tasks(alice)
         timer = await alice.start(one, started_at=clock("09:00"))
         assert pointers(await switch(alice, other, at=clock("08:59:59"))) == {"#/at"}
         assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
 
-    async def test_in_the_future_is_refused_and_the_timer_runs_on(self, alice: Client) -> None:
+    async def test_switch_in_the_future_is_422_and_timer_keeps_running(self, alice: Client) -> None:
         one, other = await two_tasks(alice)
         timer = await alice.start(one)
         assert pointers(await switch(alice, other, at=ago(seconds=-90)), "in_the_future") == {"#/at"}
         assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
 
-    async def test_a_clock_that_is_a_little_ahead_switches_now(self, alice: Client) -> None:
+    async def test_instant_up_to_60_seconds_ahead_counts_as_now(self, alice: Client) -> None:
         one, other = await two_tasks(alice)
         await alice.start(one)
         answer = await switched(alice, other, at=ago(seconds=-50))
@@ -106,7 +106,7 @@ class TestSwitching:
         assert answer["stopped"]["entry"]["ended_at"] == instant
         assert datetime.fromisoformat(instant) <= datetime.now(UTC)
 
-    async def test_to_what_is_not_there_leaves_the_timer_running(self, alice: Client, bob: Client) -> None:
+    async def test_switch_to_a_missing_task_leaves_the_timer_running(self, alice: Client, bob: Client) -> None:
         one, other = await two_tasks(alice)
         timer = await alice.start(one)
         await alice.delete(f"/tasks/{other['id']}")
@@ -114,27 +114,27 @@ class TestSwitching:
             problem(await switch(alice, target), 404, "task_not_found")
         assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
 
-    async def test_to_a_full_task_leaves_the_timer_running(self, alice: Client, database: Database) -> None:
+    async def test_switch_to_a_full_task_leaves_the_timer_running(self, alice: Client, database: Database) -> None:
         timer = await alice.start(await alice.make_task())
         row = task_row(alice.user["_id"], **tracked(*short_entries(2000)))
         await database.tasks.insert_one(row)
         problem(await switch(alice, {"id": str(row["_id"])}), 409, "task_full")
         assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
 
-    async def test_may_fill_the_last_place_of_the_task_it_leaves(self, alice: Client, database: Database) -> None:
+    async def test_switch_may_use_the_last_entry_of_the_source_task(self, alice: Client, database: Database) -> None:
         row = task_row(alice.user["_id"], **tracked(*short_entries(1999)))
         await database.tasks.insert_one(row)
         await alice.start({"id": str(row["_id"])})
         await switched(alice, await alice.make_task())
         assert (await alice.read({"id": str(row["_id"])}))["entry_count"] == 2000
 
-    async def test_over_the_cap_is_marked_for_review(self, alice: Client) -> None:
+    async def test_entry_over_the_cap_is_marked_for_review(self, alice: Client) -> None:
         one, other = await two_tasks(alice)
         await alice.start(one, started_at="2026-01-01T00:00:00Z")
         stopped = (await switched(alice, other, at=clock("09:00")))["stopped"]
         assert stopped["entry"]["needs_review"] is True
 
-    async def test_takes_the_version_of_the_task_that_is_left(self, alice: Client) -> None:
+    async def test_if_match_is_the_version_of_the_source_task(self, alice: Client) -> None:
         one, other = await two_tasks(alice)
         await alice.start(one)
         body = {"task_id": other["id"]}
@@ -152,15 +152,17 @@ class TestSwitching:
             ({"tags": ["t"]}, "#/tags"),
         ],
     )
-    async def test_bad_input_says_where(self, alice: Client, sent: Json, pointer: str) -> None:
+    async def test_invalid_input_is_422_with_pointer(self, alice: Client, sent: Json, pointer: str) -> None:
         one, other = await two_tasks(alice)
         timer = await alice.start(one)
         assert pointers(await switch(alice, other, **sent)) == {pointer}
         assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
 
 
-class TestSwitchingAtOnce:
-    async def test_among_five_tasks_leaves_one_timer_and_no_gap(self, alice: Client, database: Database) -> None:
+class TestConcurrentSwitches:
+    async def test_switches_among_five_tasks_leave_one_timer_and_no_gap(
+        self, alice: Client, database: Database
+    ) -> None:
         tasks = [await alice.make_task(title=str(number)) for number in range(5)]
         began = ago(hours=1)
         await alice.start(tasks[0], started_at=began)
@@ -175,7 +177,7 @@ class TestSwitchingAtOnce:
         assert all(earlier[1] == later[0] for earlier, later in pairwise(spans))
         assert f"{spans[-1][1].isoformat()}Z" == timer["entry"]["started_at"]
 
-    async def test_with_none_running_starts_one(self, alice: Client, database: Database) -> None:
+    async def test_switches_without_a_running_timer_start_one(self, alice: Client, database: Database) -> None:
         tasks = [await alice.make_task(title=str(number)) for number in range(5)]
         responses = await asyncio.gather(*(switch(alice, task) for task in tasks))
         answers = [response.json() for response in responses]
@@ -183,7 +185,9 @@ class TestSwitchingAtOnce:
         assert [answer["stopped"] for answer in answers].count(None) == 1
         assert await database.tasks.count_documents({"active": {"$exists": True}}) == 1
 
-    async def test_beside_starts_stops_and_discards_loses_no_entry(self, alice: Client, database: Database) -> None:
+    async def test_switches_with_starts_stops_and_discards_lose_no_entry(
+        self, alice: Client, database: Database
+    ) -> None:
         tasks = [await alice.make_task(title=str(number)) for number in range(3)]
         known: set[str] = set()
         for number in range(6):
@@ -212,8 +216,8 @@ def ids_of(response: httpx.Response) -> list[str]:
     return [part["entry"]["id"] for part in parts if part]
 
 
-class TestDiscardingTheTimer:
-    async def test_takes_it_away_and_counts_nothing(self, alice: Client, database: Database) -> None:
+class TestDiscardTimer:
+    async def test_discard_removes_the_timer_and_counts_no_time(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         timer = await alice.start(task, started_at=ago(minutes=5))
         response = await alice.delete("/timer")
@@ -227,12 +231,12 @@ class TestDiscardingTheTimer:
         assert (str(kept["_id"]), str(kept["task_id"])) == (timer["entry"]["id"], task["id"])
         assert 300 <= kept["entry"]["duration_seconds"] <= 360
 
-    async def test_with_none_running_is_404(self, alice: Client, bob: Client) -> None:
+    async def test_discard_without_a_running_timer_is_404(self, alice: Client, bob: Client) -> None:
         await bob.start(await bob.make_task())
         problem(await alice.delete("/timer"), 404, "no_running_timer")
         assert (await bob.get("/timer")).status_code == 200
 
-    async def test_gives_back_what_it_had_tracked(self, alice: Client) -> None:
+    async def test_discarded_timer_is_restored_as_an_ended_entry(self, alice: Client) -> None:
         one, other = await two_tasks(alice)
         timer = await alice.start(one, started_at=ago(minutes=5), note="n", tags=["t"], billable=True)
         await alice.delete("/timer")
@@ -247,19 +251,19 @@ class TestDiscardingTheTimer:
         await alice.delete("/timer")
         assert (await alice.post("/timer/resume")).json()["entry"]["note"] == "n"
 
-    async def test_honours_if_match(self, alice: Client) -> None:
+    async def test_stale_if_match_discards_nothing(self, alice: Client) -> None:
         await alice.start(await alice.make_task())
         problem(await alice.delete("/timer", headers={"If-Match": '"1"'}), 412, "stale_version")
         etag = (await alice.get("/timer")).headers["etag"]
         assert (await alice.delete("/timer", headers={"If-Match": etag})).status_code == 204
 
-    async def test_twenty_times_at_once_discards_once(self, alice: Client, database: Database) -> None:
+    async def test_twenty_concurrent_discards_discard_once(self, alice: Client, database: Database) -> None:
         await alice.start(await alice.make_task())
         responses = await asyncio.gather(*(alice.insist("DELETE", "/timer") for _ in range(20)))
         assert Counter(response.status_code for response in responses) == {204: 1, 404: 19}
         assert await database.deleted_entries.count_documents({}) == 1
 
-    async def test_beside_a_stop_is_the_one_or_the_other(self, alice: Client, database: Database) -> None:
+    async def test_concurrent_discard_and_stop_let_one_succeed(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         for _ in range(8):
             await alice.start(task)

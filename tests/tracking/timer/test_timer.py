@@ -11,8 +11,8 @@ def instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-class TestStartingATimer:
-    async def test_answers_the_timer(self, alice: Client) -> None:
+class TestStartTimer:
+    async def test_start_returns_the_timer(self, alice: Client) -> None:
         task = await alice.make_task(billable=True)
         response = await alice.post(
             "/timer/start", json={"task_id": task["id"], "note": "first draft", "tags": ["Deep", "deep "]}
@@ -35,7 +35,7 @@ class TestStartingATimer:
         assert instant(entry["started_at"]).microsecond == 0
         assert response.headers["etag"] == '"2"'
 
-    async def test_shows_in_the_task_and_at_the_timer(self, alice: Client) -> None:
+    async def test_started_timer_is_shown_by_task_and_timer(self, alice: Client) -> None:
         task = await alice.make_task()
         timer = await alice.start(task)
         found = await alice.read(task)
@@ -47,43 +47,43 @@ class TestStartingATimer:
         assert response.json()["entry"] == timer["entry"]
         assert response.headers["etag"] == '"2"'
 
-    async def test_takes_the_billing_of_the_task_unless_it_is_sent(self, alice: Client) -> None:
+    async def test_billable_defaults_to_that_of_the_task(self, alice: Client) -> None:
         task = await alice.make_task(billable=True)
         timer = await alice.start(task, billable=False)
         assert timer["entry"]["billable"] is False
 
-    async def test_keeps_the_zone_of_the_user(self, make_user: MakeUser) -> None:
+    async def test_entry_has_the_timezone_of_the_user(self, make_user: MakeUser) -> None:
         carol = await make_user("carol@example.com", timezone="Asia/Kathmandu")
         timer = await carol.start(await carol.make_task())
         assert timer["entry"]["timezone"] == "Asia/Kathmandu"
 
-    async def test_opens_a_completed_task_again(self, alice: Client) -> None:
+    async def test_completed_task_is_reopened(self, alice: Client) -> None:
         task = await alice.make_task(status="completed")
         assert task["completed_at"]
         await alice.start(task)
         found = await alice.read(task)
         assert (found["status"], found["completed_at"]) == ("in_progress", None)
 
-    async def test_may_begin_in_the_past(self, alice: Client) -> None:
+    async def test_start_in_the_past_is_accepted(self, alice: Client) -> None:
         timer = await alice.start(await alice.make_task(), started_at=ago(hours=1))
         assert 3600 <= timer["elapsed_seconds"] <= 3660
 
-    async def test_cuts_fractions_of_a_second(self, alice: Client) -> None:
+    async def test_start_is_truncated_to_seconds(self, alice: Client) -> None:
         timer = await alice.start(await alice.make_task(), started_at="2026-01-02T03:04:05.999+01:00")
         assert timer["entry"]["started_at"] == "2026-01-02T02:04:05Z"
 
-    async def test_a_clock_that_is_a_little_ahead_starts_now(self, alice: Client) -> None:
+    async def test_start_up_to_60_seconds_ahead_counts_as_now(self, alice: Client) -> None:
         before = datetime.now(UTC).replace(microsecond=0)
         timer = await alice.start(await alice.make_task(), started_at=ago(seconds=-50))
         assert before <= instant(timer["entry"]["started_at"]) <= datetime.now(UTC)
 
-    async def test_a_start_in_the_future_is_refused(self, alice: Client) -> None:
+    async def test_start_in_the_future_is_422(self, alice: Client) -> None:
         task = await alice.make_task()
         response = await alice.post("/timer/start", json={"task_id": task["id"], "started_at": ago(seconds=-90)})
         assert pointers(response, "in_the_future") == {"#/started_at"}
         assert (await alice.get("/timer")).status_code == 204
 
-    async def test_refuses_a_second_running_timer_and_shows_the_first(self, alice: Client) -> None:
+    async def test_second_timer_is_refused_with_the_first_in_the_response(self, alice: Client) -> None:
         timer = await alice.start(await alice.make_task())
         other = await alice.make_task(title="Something else")
         response = await alice.post("/timer/start", json={"task_id": other["id"]})
@@ -92,41 +92,41 @@ class TestStartingATimer:
         assert running["task_id"] == timer["task_id"]
         assert (await alice.read(other))["version"] == 1
 
-    async def test_the_same_task_again_answers_its_timer(self, alice: Client) -> None:
+    async def test_start_on_the_same_task_returns_its_timer(self, alice: Client) -> None:
         task = await alice.make_task()
         timer = await alice.start(task)
         response = await alice.post("/timer/start", json={"task_id": task["id"], "note": "again"})
         assert response.status_code == 200
         assert response.json()["entry"] == timer["entry"]
 
-    async def test_on_a_task_in_the_trash_is_404(self, alice: Client) -> None:
+    async def test_start_on_a_trashed_task_is_404(self, alice: Client) -> None:
         task = await alice.make_task()
         await alice.delete(f"/tasks/{task['id']}")
         problem(await alice.post("/timer/start", json={"task_id": task["id"]}), 404, "task_not_found")
 
     @pytest.mark.parametrize("task_id", ["nonsense", "", "0" * 24, "é" * 12])
-    async def test_on_no_task_is_404(self, alice: Client, task_id: str) -> None:
+    async def test_start_on_a_missing_task_is_404(self, alice: Client, task_id: str) -> None:
         problem(await alice.post("/timer/start", json={"task_id": task_id}), 404, "task_not_found")
 
-    async def test_a_full_task_is_refused(self, alice: Client, database: Database) -> None:
+    async def test_start_on_a_full_task_is_refused(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         await database.tasks.update_one({"title": task["title"]}, {"$set": {"entry_count": 2000}})
         problem(await alice.post("/timer/start", json={"task_id": task["id"]}), 409, "task_full")
 
-    async def test_the_last_place_of_a_task_is_a_timers(self, alice: Client, database: Database) -> None:
+    async def test_timer_may_use_the_last_entry_of_a_task(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         await database.tasks.update_one({"title": task["title"]}, {"$set": {"entry_count": 1999}})
         await alice.start(task)
         await alice.stop()
         assert (await alice.read(task))["entry_count"] == 2000
 
-    async def test_a_stale_if_match_starts_nothing(self, alice: Client) -> None:
+    async def test_stale_if_match_starts_no_timer(self, alice: Client) -> None:
         task = await alice.make_task()
         response = await alice.post("/timer/start", json={"task_id": task["id"]}, headers={"If-Match": '"7"'})
         problem(response, 412, "stale_version")
         assert (await alice.get("/timer")).status_code == 204
 
-    async def test_a_stale_if_match_is_told_of_also_where_the_timer_runs_already(self, alice: Client) -> None:
+    async def test_stale_if_match_is_412_when_the_timer_already_runs(self, alice: Client) -> None:
         task = await alice.make_task()
         await alice.start(task)
         for version, status in (("1", 412), ("2", 200)):
@@ -155,12 +155,14 @@ class TestStartingATimer:
             ({"task_id": "x", "when": "now"}, "#/when"),
         ],
     )
-    async def test_bad_input_says_where(self, alice: Client, body: dict[str, object], pointer: str) -> None:
+    async def test_invalid_input_is_422_with_pointer(
+        self, alice: Client, body: dict[str, object], pointer: str
+    ) -> None:
         assert pointers(await alice.post("/timer/start", json=body)) == {pointer}
 
 
-class TestStoppingATimer:
-    async def test_answers_the_entry_and_the_sum(self, alice: Client) -> None:
+class TestStopTimer:
+    async def test_stop_returns_the_entry_and_the_total(self, alice: Client) -> None:
         task = await alice.make_task()
         timer = await alice.start(task, started_at="2026-11-18T09:00:00Z")
         response = await alice.post("/timer/stop", json={"ended_at": "2026-11-18T09:30:00.700+00:00"})
@@ -175,7 +177,7 @@ class TestStoppingATimer:
         assert entry["duration_seconds"] == 1800
         assert response.headers["etag"] == '"3"'
 
-    async def test_moves_the_entry_into_the_task(self, alice: Client) -> None:
+    async def test_stopped_entry_is_added_to_the_task(self, alice: Client) -> None:
         task = await alice.make_task()
         await alice.start(task, started_at="2026-11-18T09:00:00Z")
         stopped = await alice.stop(ended_at="2026-11-18T10:00:00Z")
@@ -187,7 +189,7 @@ class TestStoppingATimer:
         assert (found["tracked_seconds"], found["entry_count"], found["version"]) == (4500, 2, 5)
         assert found["status"] == "in_progress"
 
-    async def test_keeps_the_entries_in_the_order_of_their_start(self, alice: Client, database: Database) -> None:
+    async def test_entries_stay_sorted_by_start(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         for hour in (12, 9, 15):
             await alice.start(task, started_at=f"2026-11-18T{hour:02}:00:00Z")
@@ -199,30 +201,28 @@ class TestStoppingATimer:
         assert [entry["started_at"].hour for entry in stored["time_entries"]] == [9, 12, 15]
         assert (stored["first_started_at"].hour, stored["last_ended_at"].hour) == (9, 15)
 
-    async def test_needs_no_body(self, alice: Client) -> None:
+    async def test_stop_without_a_body_succeeds(self, alice: Client) -> None:
         await alice.start(await alice.make_task())
         response = await alice.post("/timer/stop")
         assert response.status_code == 200
         assert response.json()["entry"]["ended_at"]
 
-    async def test_needs_no_body_of_any_type(self, alice: Client) -> None:
+    async def test_empty_body_of_any_content_type_is_accepted(self, alice: Client) -> None:
         await alice.start(await alice.make_task())
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         assert (await alice.post("/timer/stop", content=b"", headers=form)).status_code == 200
 
-    async def test_a_good_end_is_no_end_before_the_start_when_the_clock_was_set_back(
-        self, alice: Client, database: Database
-    ) -> None:
+    async def test_valid_end_is_accepted_after_the_clock_was_set_back(self, alice: Client, database: Database) -> None:
         await alice.start(await alice.make_task())
         ahead = (datetime.now(UTC) + timedelta(seconds=20)).replace(microsecond=0)
         await database.tasks.update_one({"active": {"$exists": True}}, {"$set": {"active.started_at": ahead}})
         stopped = await alice.stop(ended_at=(ahead + timedelta(seconds=5)).isoformat())
         assert stopped["entry"]["duration_seconds"] == 0
 
-    async def test_with_none_running_is_404(self, alice: Client) -> None:
+    async def test_stop_without_a_running_timer_is_404(self, alice: Client) -> None:
         problem(await alice.post("/timer/stop"), 404, "no_running_timer")
 
-    async def test_by_entry_is_answered_again_and_again(self, alice: Client) -> None:
+    async def test_stop_with_entry_id_is_idempotent(self, alice: Client) -> None:
         task = await alice.make_task()
         timer = await alice.start(task)
         first = await alice.stop(entry_id=timer["entry"]["id"])
@@ -232,14 +232,14 @@ class TestStoppingATimer:
             assert again["entry"] == first["entry"]
         assert (await alice.get("/timer")).json()["task_title"] == "Next"
 
-    async def test_by_entry_finds_it_when_the_task_sent_is_another(self, alice: Client) -> None:
+    async def test_stop_with_entry_id_finds_the_entry_in_another_task(self, alice: Client) -> None:
         timer = await alice.start(await alice.make_task())
         first = await alice.stop()
         other = await alice.make_task(title="Other")
         again = await alice.stop(entry_id=timer["entry"]["id"], task_id=other["id"])
         assert again["entry"] == first["entry"]
 
-    async def test_never_stops_another_timer(self, alice: Client) -> None:
+    async def test_stop_with_entry_id_never_stops_another_timer(self, alice: Client) -> None:
         task, other = await alice.make_task(), await alice.make_task(title="Other")
         timer = await alice.start(task)
         problem(await alice.post("/timer/stop", json={"entry_id": "0" * 24}), 404, "entry_not_found")
@@ -250,33 +250,31 @@ class TestStoppingATimer:
         assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
         assert (await alice.stop(task_id=task["id"]))["entry"]["id"] == timer["entry"]["id"]
 
-    async def test_an_end_before_the_start_is_refused_and_the_timer_runs_on(self, alice: Client) -> None:
+    async def test_end_before_start_is_422_and_timer_keeps_running(self, alice: Client) -> None:
         timer = await alice.start(await alice.make_task(), started_at="2026-11-18T09:00:00Z")
         response = await alice.post("/timer/stop", json={"ended_at": "2026-11-18T08:59:59Z"})
         assert pointers(response) == {"#/ended_at"}
         assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
 
-    async def test_an_end_in_the_future_is_refused_and_the_timer_runs_on(self, alice: Client) -> None:
+    async def test_end_in_the_future_is_422_and_timer_keeps_running(self, alice: Client) -> None:
         timer = await alice.start(await alice.make_task())
         response = await alice.post("/timer/stop", json={"ended_at": ago(seconds=-90)})
         assert pointers(response, "in_the_future") == {"#/ended_at"}
         assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
 
-    async def test_a_clock_that_is_a_little_ahead_stops_now(self, alice: Client) -> None:
+    async def test_end_up_to_60_seconds_ahead_counts_as_now(self, alice: Client) -> None:
         await alice.start(await alice.make_task())
         stopped = await alice.stop(ended_at=ago(seconds=-50))
         assert instant(stopped["entry"]["ended_at"]) <= datetime.now(UTC)
 
-    async def test_an_entry_of_no_length_is_kept(self, alice: Client) -> None:
+    async def test_entry_of_zero_seconds_is_stored(self, alice: Client) -> None:
         task = await alice.make_task()
         await alice.start(task, started_at="2026-11-18T09:00:00Z")
         stopped = await alice.stop(ended_at="2026-11-18T09:00:00.900Z")
         assert stopped["entry"]["duration_seconds"] == 0
         assert (await alice.read(task))["entry_count"] == 1
 
-    async def test_a_start_that_the_clock_has_not_reached_gives_no_seconds(
-        self, alice: Client, database: Database
-    ) -> None:
+    async def test_start_ahead_of_the_clock_gives_zero_seconds(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         await alice.start(task)
         ahead = (datetime.now(UTC) + timedelta(hours=1)).replace(microsecond=0)
@@ -285,7 +283,7 @@ class TestStoppingATimer:
         entry = (await alice.stop())["entry"]
         assert (entry["duration_seconds"], entry["ended_at"]) == (0, entry["started_at"])
 
-    async def test_over_the_cap_is_kept_and_marked_for_review(self, make_user: MakeUser) -> None:
+    async def test_entry_over_the_cap_is_marked_for_review(self, make_user: MakeUser) -> None:
         carol = await make_user("carol@example.com")
         await carol.patch("/users/me", json={"preferences": {"timer_cap_hours": 2}})
         task = await carol.make_task()
@@ -297,20 +295,20 @@ class TestStoppingATimer:
         assert over["entry"]["needs_review"] is True
         assert over["tracked_seconds"] == 2 * 7200 + 1
 
-    async def test_a_mark_for_review_that_is_there_stays(self, alice: Client, database: Database) -> None:
+    async def test_existing_review_mark_is_kept(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         await alice.start(task)
         await database.tasks.update_one({"title": task["title"]}, {"$set": {"active.needs_review": True}})
         assert (await alice.stop())["entry"]["needs_review"] is True
 
-    async def test_after_more_than_a_month_is_kept(self, alice: Client) -> None:
+    async def test_entry_longer_than_a_month_is_stored(self, alice: Client) -> None:
         await alice.start(await alice.make_task(), started_at="2025-01-01T00:00:00Z")
         stopped = await alice.stop(ended_at="2026-01-01T00:00:00Z")
         assert stopped["entry"]["duration_seconds"] == 365 * 86400
         assert stopped["entry"]["needs_review"] is True
 
     @pytest.mark.parametrize(("policy", "marked"), [("allow", False), ("warn", True), ("forbid", True)])
-    async def test_over_other_time_is_kept_and_marked_where_the_policy_minds(
+    async def test_overlapping_entry_is_marked_for_review_by_policy(
         self, alice: Client, policy: str, marked: bool
     ) -> None:
         await alice.patch("/users/me", json={"preferences": {"overlap_policy": policy}})
@@ -325,14 +323,14 @@ class TestStoppingATimer:
         touching = await alice.stop(ended_at="2026-11-18T12:00:00Z")
         assert touching["entry"]["needs_review"] is False
 
-    async def test_somebody_elses_time_overlaps_nothing(self, alice: Client, bob: Client) -> None:
+    async def test_entries_of_another_user_do_not_overlap(self, alice: Client, bob: Client) -> None:
         await alice.patch("/users/me", json={"preferences": {"overlap_policy": "forbid"}})
         for client in (bob, alice):
             await client.start(await client.make_task(), started_at="2026-11-18T09:00:00Z")
             stopped = await client.stop(ended_at="2026-11-18T10:00:00Z")
         assert stopped["entry"]["needs_review"] is False
 
-    async def test_time_in_the_trash_overlaps_nothing(self, alice: Client) -> None:
+    async def test_trashed_entries_do_not_overlap(self, alice: Client) -> None:
         await alice.patch("/users/me", json={"preferences": {"overlap_policy": "forbid"}})
         trashed, task = await alice.make_task(), await alice.make_task(title="Other")
         await alice.start(trashed, started_at="2026-11-18T09:00:00Z")
@@ -342,7 +340,7 @@ class TestStoppingATimer:
         stopped = await alice.stop(ended_at="2026-11-18T10:00:00Z")
         assert stopped["entry"]["needs_review"] is False
 
-    async def test_a_stale_if_match_stops_nothing(self, alice: Client) -> None:
+    async def test_stale_if_match_stops_no_timer(self, alice: Client) -> None:
         timer = await alice.start(await alice.make_task())
         response = await alice.post("/timer/stop", headers={"If-Match": '"1"'})
         problem(response, 412, "stale_version")
@@ -353,23 +351,25 @@ class TestStoppingATimer:
         ("body", "pointer"),
         [({"ended_at": "2026-11-18T09:00:00"}, "#/ended_at"), ({"entry_id": 1}, "#/entry_id"), ({"x": 1}, "#/x")],
     )
-    async def test_bad_input_says_where(self, alice: Client, body: dict[str, object], pointer: str) -> None:
+    async def test_invalid_input_is_422_with_pointer(
+        self, alice: Client, body: dict[str, object], pointer: str
+    ) -> None:
         await alice.start(await alice.make_task())
         assert pointers(await alice.post("/timer/stop", json=body)) == {pointer}
         assert (await alice.get("/timer")).status_code == 200
 
 
-class TestTheTimer:
-    async def test_is_204_when_none_runs(self, alice: Client) -> None:
+class TestGetTimer:
+    async def test_timer_is_204_when_none_is_running(self, alice: Client) -> None:
         response = await alice.get("/timer")
         assert (response.status_code, response.content) == (204, b"")
 
-    async def test_is_304_for_the_version_that_is_known(self, alice: Client) -> None:
+    async def test_known_version_is_304(self, alice: Client) -> None:
         await alice.start(await alice.make_task())
         etag = (await alice.get("/timer")).headers["etag"]
         assert (await alice.get("/timer", headers={"If-None-Match": etag})).status_code == 304
 
-    async def test_the_task_shows_its_newest_hundred_entries(self, alice: Client, database: Database) -> None:
+    async def test_task_shows_its_newest_hundred_entries(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         await alice.start(task)
         await alice.stop()
@@ -385,9 +385,9 @@ class TestTheTimer:
         assert [entry["note"] for entry in shown] == [str(number) for number in range(149, 49, -1)]
 
 
-class TestEndingATaskThatIsBeingTracked:
+class TestUpdateTrackedTask:
     @pytest.mark.parametrize("status", ["completed", "pending"])
-    async def test_a_status_that_is_not_in_progress_stops_the_timer(self, alice: Client, status: str) -> None:
+    async def test_other_status_than_in_progress_stops_the_timer(self, alice: Client, status: str) -> None:
         task = await alice.make_task()
         timer = await alice.start(task, started_at=ago(minutes=5))
         response = await alice.patch(f"/tasks/{task['id']}", json={"status": status, "title": "Done with"})
@@ -402,13 +402,13 @@ class TestEndingATaskThatIsBeingTracked:
         assert entry["id"] == timer["entry"]["id"]
         assert (await alice.get("/timer")).status_code == 204
 
-    async def test_in_progress_leaves_it_running(self, alice: Client) -> None:
+    async def test_status_in_progress_leaves_the_timer_running(self, alice: Client) -> None:
         task = await alice.make_task()
         timer = await alice.start(task)
         await alice.patch(f"/tasks/{task['id']}", json={"status": "in_progress"})
         assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
 
-    async def test_the_trash_stops_the_timer_and_keeps_its_time(self, alice: Client) -> None:
+    async def test_move_to_trash_stops_the_timer_and_keeps_its_time(self, alice: Client) -> None:
         task = await alice.make_task()
         timer = await alice.start(task, started_at=ago(minutes=5))
         assert (await alice.delete(f"/tasks/{task['id']}")).status_code == 204
