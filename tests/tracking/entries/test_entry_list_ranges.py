@@ -1,4 +1,4 @@
-"""Lists of time entries over any range: the right entries, each once, and few queries whatever lies between."""
+"""Lists of time entries over any range: each entry once, with few queries across gaps."""
 
 import random
 from collections.abc import AsyncIterator, Iterator
@@ -38,7 +38,7 @@ def now() -> datetime:
 
 
 async def insert(database: Database, client: Client, entries: list[Json], **fields: Any) -> str:
-    """The id of a new task of the user that has these entries."""
+    """Insert a task with these entries and return its id."""
     in_order = sorted(entries, key=lambda each: (each["started_at"], each["id"]))
     row = task_row(client.user["_id"], **{**tracked(*in_order), **fields})
     await database.tasks.insert_one(row)
@@ -46,7 +46,7 @@ async def insert(database: Database, client: Client, entries: list[Json], **fiel
 
 
 async def listed(client: Client, **parameters: Any) -> list[str]:
-    """The ids of all entries, page by page."""
+    """Return the ids of all entries, read page by page."""
     found: list[str] = []
     while True:
         response = await client.get("/time-entries", params=parameters)
@@ -60,14 +60,14 @@ async def listed(client: Client, **parameters: Any) -> list[str]:
 
 
 class Years:
-    """A user's tasks over many years, with gaps of years between them, and what a list of them has to be."""
+    """Random tasks over many years, with gaps of years, and the expected list of their entries."""
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
         self.rows: list[tuple[Json, Json]] = []
 
     def starts(self) -> list[datetime]:
-        """Instants of a few clusters: near both ends of the calendar, around today, and somewhere in between."""
+        """Return instants in a few clusters: near both ends of the calendar, around today, and in between."""
         chance, today = self.chance, now()
         middles = [
             FIRST_INSTANT,
@@ -84,7 +84,7 @@ class Years:
         return [min(max(start, FIRST_INSTANT), LAST_INSTANT).replace(microsecond=0) for start in starts]
 
     async def write(self, database: Database, client: Client, project_id: ObjectId) -> None:
-        """Stores some tasks."""
+        """Insert some tasks."""
         for _ in range(8):
             lengths = (0, 1, 30, 30, 60 * 24 * 31, 60 * 24 * 365 * 3)
             entries = [
@@ -103,7 +103,7 @@ class Years:
             self.rows += [({**fields, "id": task_id}, entry) for entry in entries]
 
     def expected(self, since: datetime, until: datetime, **filters: Any) -> list[str]:
-        """The ids of the entries that share a part of the range, oldest start first."""
+        """Return the ids of the entries that intersect the range, oldest start first."""
         found = [
             entry
             for task, entry in self.rows
@@ -116,7 +116,7 @@ class Years:
         return [str(entry["id"]) for entry in sorted(found, key=lambda entry: (entry["started_at"], entry["id"]))]
 
     def questions(self, project_id: ObjectId) -> Iterator[tuple[datetime, datetime, Json]]:
-        """Ranges of all lengths whose ends are often those of entries, with a filter or none."""
+        """Yield ranges of all lengths, with or without a filter. Their bounds are often those of entries."""
         instants = [instant for _, entry in self.rows for instant in (entry["started_at"], entry["ended_at"])]
         for _ in range(40 if LONG else 5):
             ends = {self.chance.choice([*instants, FIRST_INSTANT, LAST_INSTANT]) for _ in range(2)}
@@ -191,7 +191,7 @@ class Counter(CommandListener):
 class TestQueriesOfAllYears:
     @pytest.fixture
     async def counter(self, database: Database, settings: Settings) -> AsyncIterator[Counter]:
-        """Counts what the documents ask the database for."""
+        """Count the aggregations that the documents send to the database."""
         counter, url = Counter(), settings.database_url
         assert url is not None
         client: Any = AsyncIOMotorClient(url.get_secret_value(), event_listeners=[counter])
@@ -201,7 +201,7 @@ class TestQueriesOfAllYears:
         client.close()  # once the documents are bound to the service's own client again, which works in the background
 
     async def aggregations(self, client: Client, counter: Counter, *, descending: bool, **wanted: Any) -> list[int]:
-        """How many aggregations each page of 50 entries takes."""
+        """Return the number of aggregations for each page of 50 entries."""
         told, order = [], EntryOrder(descending=descending)
         ever = EntryFilter(since=FIRST_INSTANT, until=LAST_INSTANT, **wanted)
         while True:

@@ -1,39 +1,28 @@
-"""Time tracked twice: what the policies allow, warn and forbid make of it."""
+"""The overlap policies: what is detected, listed, refused and marked for review."""
 
-import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
 
-from tests.conftest import Database
-from tests.races.stored_time import balance
 from tests.support.http import Client, Json, ago, at, clock, parameters, problem
 
+pytestmark = pytest.mark.usefixtures("consistent_counters")
 HALF_PAST = {"started_at": clock("09:30"), "duration_seconds": 3600}
 FORBID = {"overlap": "forbid"}
 WARN = {"overlap": "warn"}
 
 
-@pytest.fixture(autouse=True)
-async def _balanced(database: Database) -> AsyncIterator[None]:
-    """After each test here the counters of every task say what its entries say."""
-    yield
-    await balance(database)
-
-
 @pytest.fixture
 async def task(alice: Client) -> Json:
-    """A task on which nine to ten is tracked."""
+    """A task with an entry from 09:00 to 10:00."""
     made = await alice.make_task(title="Nine to ten")
     await alice.write(made)
     return made
 
 
 async def nine_to_ten(client: Client, task: Json, seconds: int) -> Json:
-    """How an answer lists the hour that is tracked already."""
+    """Return the entry from 09:00 to 10:00 as a response lists it in `overlaps`."""
     (entry,) = (await client.read(task))["time_entries"]
     return {
         "task_id": task["id"],
@@ -318,7 +307,7 @@ class TestReviewOfStops:
 
     @pytest.fixture
     async def tracking(self, alice: Client) -> Callable[[str, str], Awaitable[bool]]:
-        """Tracks from the one time to the other on another task: whether that is marked for review."""
+        """Return a function that tracks time on another task, and returns whether the entry is marked for review."""
         other = await alice.make_task(title="Other")
 
         async def track(start: str, end: str) -> bool:
@@ -364,72 +353,3 @@ class TestReviewOfStops:
         await alice.patch(f"/tasks/{other['id']}", json={"status": "completed"})
         assert (await alice.read(other))["time_entries"][0]["needs_review"] is True
         assert task["id"] != other["id"]
-
-
-class TestConcurrentOverlaps:
-    @pytest.fixture(autouse=True)
-    async def _forbidding(self, alice: Client) -> None:
-        await alice.prefer(overlap_policy="forbid")
-        await asyncio.gather(*(alice.get("/tasks") for _ in range(20)))
-
-    def outcome(self, responses: list[httpx.Response], good: int) -> None:
-        """One was stored, each other refused because of it."""
-        assert Counter(response.status_code for response in responses) == {good: 1, 409: len(responses) - 1}
-        for response in responses:
-            if response.status_code == 409:
-                assert problem(response, 409, "overlap")["overlaps"]
-
-    async def test_twenty_writes_on_one_task_store_one(self, alice: Client, database: Database) -> None:
-        task = await alice.make_task()
-        address = f"/tasks/{task['id']}/time-entries"
-        self.outcome(
-            list(await asyncio.gather(*(alice.insist("POST", address, json=HALF_PAST) for _ in range(20)))), 201
-        )
-        assert (await alice.read(task))["entry_count"] == 1
-        user = await database.users.find_one({"_id": alice.user["_id"]})
-        assert user is not None
-        assert user["timeline_version"] == 1
-
-    async def test_twenty_writes_on_twenty_tasks_store_one(self, alice: Client, database: Database) -> None:
-        tasks = [await alice.make_task(title=str(number)) for number in range(20)]
-        responses = await asyncio.gather(
-            *(alice.insist("POST", f"/tasks/{task['id']}/time-entries", json=HALF_PAST) for task in tasks)
-        )
-        self.outcome(list(responses), 201)
-        assert await database.tasks.count_documents({"entry_count": 1}) == 1
-
-    async def test_twenty_updates_into_the_same_hour_let_one_succeed(self, alice: Client, database: Database) -> None:
-        requests: list[Any] = []
-        for number in range(20):
-            task = await alice.make_task(title=str(number))
-            day = f"2026-10-{number + 1:02}T"
-            entry = await alice.write(task, started_at=f"{day}09:00:00Z", duration_seconds=60)
-            requests.append(alice.insist("PATCH", at(entry), json=HALF_PAST))
-        self.outcome(list(await asyncio.gather(*requests)), 200)
-        hour = {"time_entries": {"$elemMatch": {"duration_seconds": 3600}}}
-        assert await database.tasks.count_documents(hour) == 1
-
-    async def test_writes_of_every_kind_into_the_same_hour_let_one_succeed(
-        self, alice: Client, database: Database
-    ) -> None:
-        """Writes, changes, restores, and starts in the past, which count up to now."""
-        for round_number in range(3):
-            tasks = [await alice.make_task(title=f"{round_number}/{number}") for number in range(5)]
-            minute = {"started_at": clock("07:00"), "duration_seconds": 60}
-            changed = await alice.write(tasks[0], **minute)
-            deleted = await alice.write(tasks[1], **HALF_PAST)
-            await alice.delete(at(deleted))
-            responses = await asyncio.gather(
-                alice.insist("PATCH", at(changed), json=HALF_PAST),
-                alice.insist("POST", f"/time-entries/{deleted['id']}/restore"),
-                alice.insist("POST", "/timer/start", json={"task_id": tasks[2]["id"], "started_at": clock("09:45")}),
-                *(alice.insist("POST", f"/tasks/{task['id']}/time-entries", json=HALF_PAST) for task in tasks),
-            )
-            good = [response for response in responses if response.status_code in {200, 201}]
-            assert len(good) == 1, [response.text for response in responses]
-            for response in responses:
-                if response not in good:
-                    problem(response, 409, "overlap")
-            for task in tasks:
-                assert (await alice.delete(f"/tasks/{task['id']}")).status_code == 204
-            assert await database.tasks.count_documents({"active": {"$exists": True}}) == 0

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from itertools import pairwise
 from typing import Any
 
@@ -18,11 +17,7 @@ from tests.support.stored_documents import short_entries, task_row, tracked
 MIDDLE: Json = {"at": clock("09:20")}
 
 
-@pytest.fixture(autouse=True)
-async def _balanced(database: Database) -> AsyncIterator[None]:
-    """After each test here the counters of every task say what its entries say, and no entry is in two places."""
-    yield
-    await balance(database)
+pytestmark = pytest.mark.usefixtures("consistent_counters")
 
 
 async def split(client: Client, entry: Json, **sent: Any) -> httpx.Response:

@@ -1,8 +1,7 @@
-"""From one task to another at one instant, and timers that are thrown away."""
+"""Switching the timer to another task, and discarding it."""
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -11,16 +10,10 @@ import httpx
 import pytest
 
 from tests.conftest import Database
-from tests.races.stored_time import balance
 from tests.support.http import Client, Json, ago, at, clock, pointers, problem
 from tests.support.stored_documents import short_entries, task_row, tracked
 
-
-@pytest.fixture(autouse=True)
-async def _balanced(database: Database) -> AsyncIterator[None]:
-    """After each test here the counters of every task say what its entries say."""
-    yield
-    await balance(database)
+pytestmark = pytest.mark.usefixtures("consistent_counters")
 
 
 async def switch(client: Client, task: Json, **sent: Any) -> httpx.Response:
@@ -208,7 +201,7 @@ class TestConcurrentSwitches:
 
 
 def ids_of(response: httpx.Response) -> list[str]:
-    """The entries that an answer about the timer names."""
+    """Return the ids of the entries in a response about the timer."""
     if response.status_code not in {200, 201}:
         return []
     body = response.json()
