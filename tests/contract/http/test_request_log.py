@@ -12,6 +12,32 @@ from tests.support.services import environment, process_serving
 JSON = {"Content-Type": "application/json"}
 
 
+EVENT_KEYS = {
+    *("event", "level", "time", "request_id", "worker_pid"),
+    *("method", "route", "status", "milliseconds", "user_id", "client_address", "error_code"),
+}
+
+
+async def send_requests(client: Client) -> str:
+    """Send requests with secrets in their path, query, body and token. Return the access token."""
+    wrong = {"username": "carol@example.com", "password": "wrong-password"}
+    problem(await client.post("/auth/token", data=wrong), 401, "invalid_credentials")
+    right = {"username": "carol@example.com", "password": PASSWORD}
+    token: str = (await client.post("/auth/token", data=right)).json()["access_token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+    secret_task = {"title": "secret-title", "description": "secret-body", "tags": ["secret-tag"]}
+    task = (await client.post("/tasks", json=secret_task, headers=bearer)).json()
+    await client.post("/timer/start", json={"task_id": task["id"], "note": "secret-note"}, headers=bearer)
+    await client.post("/timer/stop", headers=bearer)
+    await client.get(f"/tasks/{task['id']}", headers=bearer)
+    await client.get("/tasks", params={"q": "secret-search"}, headers=bearer)
+    await client.post("/tasks", json={"title": 7, "secret-field": "secret-value"}, headers=bearer)
+    await client.post("/tasks", content=b'{"title": secret-broken', headers={**bearer, **JSON})
+    await client.get("/users/me", headers={"Authorization": "Bearer secret-token"})
+    await client.get("/secret-path")
+    return token
+
+
 class TestRequestLog:
     async def test_each_request_has_an_event_without_its_contents(
         self, settings: Settings, make_user: MakeUser, tmp_path: Path
@@ -23,38 +49,14 @@ class TestRequestLog:
             process_serving(serve, port=free_port(), log=log, **environment(settings)) as address,
             Client(base_url=address + API, headers={"X-Request-ID": "this-test"}, timeout=30) as client,
         ):
-            wrong = {"username": "carol@example.com", "password": "wrong-password"}
-            problem(await client.post("/auth/token", data=wrong), 401, "invalid_credentials")
-            right = {"username": "carol@example.com", "password": PASSWORD}
-            token = (await client.post("/auth/token", data=right)).json()["access_token"]
-            bearer = {"Authorization": f"Bearer {token}"}
-            task = (
-                await client.post(
-                    "/tasks",
-                    json={"title": "secret-title", "description": "secret-body", "tags": ["secret-tag"]},
-                    headers=bearer,
-                )
-            ).json()
-            await client.post("/timer/start", json={"task_id": task["id"], "note": "secret-note"}, headers=bearer)
-            await client.post("/timer/stop", headers=bearer)
-            await client.get(f"/tasks/{task['id']}", headers=bearer)
-            await client.get("/tasks", params={"q": "secret-search"}, headers=bearer)
-            await client.post("/tasks", json={"title": 7, "secret-field": "secret-value"}, headers=bearer)
-            await client.post("/tasks", content=b'{"title": secret-broken', headers={**bearer, **JSON})
-            await client.get("/users/me", headers={"Authorization": "Bearer secret-token"})
-            await client.get("/secret-path")
+            token = await send_requests(client)
         text = log.read_text(encoding="utf-8")
         for secret in ("secret-", PASSWORD, "wrong-password", token, token.split(".")[2], "carol@example.com"):
             assert secret not in text
         requests = [
             line for line in log_events(log) if line["event"] == "request" and line["request_id"] == "this-test"
         ]
-        for line in requests:
-            assert line.keys() == {
-                *("event", "level", "time", "request_id", "worker_pid"),
-                *("method", "route", "status", "milliseconds", "user_id", "client_address", "error_code"),
-            }
-            assert line["milliseconds"] >= 0
+        assert all(line.keys() == EVENT_KEYS and line["milliseconds"] >= 0 for line in requests)
         user_id = str(carol.user["_id"])
         assert [(line["method"], line["route"], line["status"], line["user_id"]) for line in requests] == [
             ("POST", f"{API}/auth/token", 401, None),
