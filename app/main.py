@@ -134,7 +134,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[State]:
     async with (
         open_database(settings) as client,
         _in_background(_finish_interrupted_work()),
-        background_imports.at_work(),
+        background_imports.running(),
     ):
         passwords.configure(memory_kib=settings.argon2_memory_kib, rounds=settings.argon2_rounds)
         await passwords.prepare()

@@ -26,7 +26,7 @@ router = APIRouter(route_class=Endpoint, prefix="/exports", tags=["exports"], de
 async def export_time_entries_as_csv(user: Exporter, query: Query[CsvQuery]) -> Response:
     """Entries that intersect [from, to), oldest first. With `cut` they are clipped to the range."""
     form = CsvDialect(query.bom, query.delimiter, query.decimal)
-    return file_response(export_service.entries(user, query=query, form="csv", csv_form=form))
+    return file_response(export_service.export_entries(user, query=query, format="csv", dialect=form))
 
 
 @router.get(
@@ -37,7 +37,7 @@ async def export_time_entries_as_csv(user: Exporter, query: Query[CsvQuery]) -> 
 )
 async def export_time_entries_as_xlsx(user: Exporter, query: Query[ExportQuery]) -> Response:
     """The CSV export with real dates and durations. At most 1,048,000 entries; more than that is 422."""
-    return file_response(export_service.entries(user, query=query, form="xlsx"))
+    return file_response(export_service.export_entries(user, query=query, format="xlsx"))
 
 
 @router.get(
@@ -50,7 +50,7 @@ async def export_time_entries_as_xlsx(user: Exporter, query: Query[ExportQuery])
 )
 async def export_time_entries_as_ndjson(user: Exporter, query: Query[ExportQuery]) -> Response:
     """The entries of the CSV export, one JSON object per line, with the names of task, project and client."""
-    return file_response(export_service.entries(user, query=query, form="ndjson"))
+    return file_response(export_service.export_entries(user, query=query, format="ndjson"))
 
 
 @router.get(
@@ -61,7 +61,7 @@ async def export_time_entries_as_ndjson(user: Exporter, query: Query[ExportQuery
 )
 async def export_time_entries_as_ics(user: Exporter, query: Query[ExportQuery]) -> Response:
     """The entries of the CSV export as events. UIDs are stable, so that importing again updates them."""
-    return file_response(export_service.entries(user, query=query, form="ics"))
+    return file_response(export_service.export_entries(user, query=query, format="ics"))
 
 
 @router.get(
@@ -74,4 +74,4 @@ async def export_time_entries_as_ics(user: Exporter, query: Query[ExportQuery]) 
 )
 async def export_account(user: Exporter) -> Response:
     """Profile, projects, tasks with entries, the trash and restorable entries. It contains no secrets."""
-    return file_response(export_service.account(user))
+    return file_response(export_service.export_account(user))

@@ -23,7 +23,7 @@ router = APIRouter(route_class=Endpoint, prefix="/imports", tags=["imports"])
 @router.get("", operation_id="list_imports", summary="List imports", response_model=ImportPage)
 async def list_imports(user: Reader, query: Page) -> Response:
     """Newest first, each with its first errors."""
-    return json_response(await import_service.page(user, query=query))
+    return json_response(await import_service.list_imports(user, query=query))
 
 
 @router.post(
@@ -45,8 +45,8 @@ async def import_file(
     upload: Annotated[Upload[ImportForm], Depends(FormWithFile(ImportForm))],
 ) -> Response:
     """Importing the same file again adds only what is new. Imports of a user run one at a time."""
-    result = await import_service.run(
-        user, file=upload.file, asked=upload.fields, overlap=query.overlap, wait=query.wait
+    result = await import_service.import_file(
+        user, file=upload.file, form=upload.fields, overlap=query.overlap, wait=query.wait
     )
     return import_response(result, location=request.url.path)
 
@@ -72,4 +72,4 @@ async def get_import(user: Reader, import_id: str) -> Response:
 )
 async def take_back_import(user: Writer, import_id: str) -> Response:
     """Removes what it created, except what was changed since. The import itself stays."""
-    return json_response(await import_service.take_back(user, import_id=import_id))
+    return json_response(await import_service.undo(user, import_id=import_id))

@@ -51,13 +51,13 @@ def _export_file(form: FileFormat, query: Mapping[str, Any], user: ActingUser) -
     if form == "account":
         if query:
             raise ExportError(f"The account is exported as a whole: --{next(iter(query))} cannot be used.")
-        return export_service.account(user)
+        return export_service.export_account(user)
     try:
         validated = CsvQuery.model_validate(query)
     except PydanticError as error:
         raise ValidationError(errors=query_errors(error)) from None
     dialect = CsvDialect(validated.bom, validated.delimiter, validated.decimal) if form == "csv" else None
-    return export_service.entries(user, query=validated, form=form, csv_form=dialect)
+    return export_service.export_entries(user, query=validated, format=form, dialect=dialect)
 
 
 def _sentence(error: ServiceError) -> str:

@@ -16,7 +16,7 @@ from documents.accounts.users import OverlapPolicy
 from documents.registry import open_database
 from services.accounts.users import user_service
 from services.transfer.import_service import import_service
-from services.transfer.imports.opened_file import Progress
+from services.transfer.imports.parsed_file import Progress
 from services.transfer.schemas.imports import ImportForm, ImportRead, ImportRowMessage
 
 MAX_LISTED_DUPLICATES = 10
@@ -44,7 +44,7 @@ def import_file(
 
     async def work() -> ImportRead:
         user = await user_service.find_acting_user(email=email)
-        return await import_service.run(user, file=opened, asked=form, overlap=overlap, progress=progress)
+        return await import_service.import_file(user, file=opened, form=form, overlap=overlap, progress=progress)
 
     with open_for_reading(file) as opened:
         result = run_with_database(settings, open_database, work, failure=ImportFileError, sentence=error_lines)

@@ -1,7 +1,6 @@
-"""Reading all that is a user's, or all time entries of a time, a part in memory at a time.
+"""Queries of exports: they stream all data of a user, or all entries of a time range, in batches.
 
-It takes as long as it takes, so nothing here but the small reads before it is `in_time`: an export
-has no limit on the whole. A batch holds few entries: nobody else gets a turn while it is decoded.
+An export has no deadline for the whole. Batches are small, because decoding one blocks the event loop.
 """
 
 import asyncio
@@ -21,98 +20,99 @@ from documents.tracking.projects import Project
 from documents.tracking.queries.entry_filter import EntryFilter, ended_entries_stages
 from documents.tracking.queries.timeline import find_running_entry
 from documents.tracking.tasks import Task
-from documents.transfer.task_batches import of_few_entries
+from documents.transfer.task_batches import split_by_entry_count
 
-ENTRIES_AT_ONCE = 500
-ROWS_AT_ONCE = 100
-"""Of what may be larger than an entry: a description has up to 20,000 characters."""
+ENTRIES_PER_BATCH = 500
+ROWS_PER_BATCH = 100
+"""For documents that can be larger than an entry: a description has up to 20,000 characters."""
 
-READ_AT_ONCE = 3
-"""Batches, whoever they are for. Each takes one of the driver's few threads for as long as the database sorts."""
+MAX_CONCURRENT_READS = 3
+"""For all users together: each read occupies one of the driver's few threads until the database has sorted."""
 
-_TURNS = asyncio.Semaphore(READ_AT_ONCE)
+_read_slots = asyncio.Semaphore(MAX_CONCURRENT_READS)
 
-_OWN_TURNS: WeakValueDictionary[ObjectId, asyncio.Lock] = WeakValueDictionary()
-"""One for each user who exports just now: many exports of one do not keep the others waiting."""
+_user_locks: WeakValueDictionary[ObjectId, asyncio.Lock] = WeakValueDictionary()
+"""One lock per exporting user: many exports of one user do not delay those of others."""
 
 Batches = AsyncGenerator[list[Row], None]
 
-_SHOWN: Row = {"title": 1, "tags": 1, "status": 1, "project_id": 1}
+_TASK_FIELDS: Row = {"title": 1, "tags": 1, "status": 1, "project_id": 1}
 
 
-async def entries_in_order(user_id: ObjectId, wanted: EntryFilter, *, now: datetime, running: bool) -> Batches:
-    """The entries of the user's live tasks, oldest start first, in batches; at least one batch, which may be empty.
+async def stream_entries(user_id: ObjectId, entry_filter: EntryFilter, *, now: datetime, running: bool) -> Batches:
+    """Yield the entries of the user's live tasks, oldest start first. The last batch may be empty.
 
-    Each is its `entry` beside the _id, title, tags, status and project_id of its task. With
-    `running` the running one is among them, as it was when the reading began; `now` is stored.
+    Each row has its `entry` and the _id, title, tags, status and project_id of its task. With `running`, the
+    running entry is included as it was at the beginning. `now` is naive UTC.
     """
-    timer = await find_running_entry(user_id, wanted, now=now) if running else None
-    mine, waiting = (None, []) if timer is None else (timer["entry"]["id"], [timer])
-    in_order = {"$sort": {"entry.started_at": 1, "entry.id": 1}}
+    timer = await find_running_entry(user_id, entry_filter, now=now) if running else None
+    timer_id, pending = (None, []) if timer is None else (timer["entry"]["id"], [timer])
     stages = [
-        *ended_entries_stages(user_id, wanted, _SHOWN),
+        *ended_entries_stages(user_id, entry_filter, _TASK_FIELDS),
         {"$unwind": "$entries"},
-        {"$project": {**_SHOWN, "entry": "$entries"}},
-        *({"$match": condition} for condition in wanted.entry_conditions()),
-        in_order,
+        {"$project": {**_TASK_FIELDS, "entry": "$entries"}},
+        *({"$match": condition} for condition in entry_filter.entry_conditions()),
+        {"$sort": {"entry.started_at": 1, "entry.id": 1}},
     ]
-    found = Task.collection().aggregate(stages, batchSize=ENTRIES_AT_ONCE, allowDiskUse=True)
-    async with aclosing(in_batches(user_id, found, ENTRIES_AT_ONCE)) as batches:
+    cursor = Task.collection().aggregate(stages, batchSize=ENTRIES_PER_BATCH, allowDiskUse=True)
+    async with aclosing(read_batches(user_id, cursor, ENTRIES_PER_BATCH)) as batches:
         async for batch in batches:
-            rows = [row for row in batch if row["entry"]["id"] != mine] if mine else batch
-            if waiting and _place(batch[-1]) > _place(waiting[0]):
-                rows, waiting = sorted([*rows, *waiting], key=_place), []
+            # The timer may have been stopped since it was read: then it is among the ended entries, too.
+            rows = [row for row in batch if row["entry"]["id"] != timer_id] if timer_id else batch
+            if pending and _sort_key(batch[-1]) > _sort_key(pending[0]):
+                rows, pending = sorted([*rows, *pending], key=_sort_key), []
             yield rows
-    yield waiting
+    yield pending
 
 
-async def projects_of(user_id: ObjectId) -> Batches:
-    """The user's projects by their making, but for those that are being deleted."""
-    found = Project.collection().find({"user_id": user_id, "deleted_at": None}, batch_size=ROWS_AT_ONCE).sort("_id", 1)
-    async with aclosing(in_batches(user_id, found, ROWS_AT_ONCE)) as batches:
+async def stream_projects(user_id: ObjectId) -> Batches:
+    """Yield the user's projects by _id, without those that are being deleted."""
+    live = {"user_id": user_id, "deleted_at": None}
+    cursor = Project.collection().find(live, batch_size=ROWS_PER_BATCH).sort("_id", 1)
+    async with aclosing(read_batches(user_id, cursor, ROWS_PER_BATCH)) as batches:
         async for batch in batches:
             yield batch
 
 
-async def tasks_of(user_id: ObjectId) -> Batches:
-    """The user's whole tasks by their making, those in the trash included, few enough at once for their entries."""
-    in_order = [("created_at", 1), ("_id", 1)]
-    found = Task.collection().find({"user_id": user_id}, {"entry_count": 1}, batch_size=ROWS_AT_ONCE).sort(in_order)
-    async with aclosing(in_batches(user_id, found, ROWS_AT_ONCE)) as batches:
+async def stream_tasks(user_id: ObjectId) -> Batches:
+    """Yield the user's tasks with their entries, including the trash, oldest first. A batch has few entries."""
+    order = [("created_at", 1), ("_id", 1)]
+    cursor = Task.collection().find({"user_id": user_id}, {"entry_count": 1}, batch_size=ROWS_PER_BATCH).sort(order)
+    async with aclosing(read_batches(user_id, cursor, ROWS_PER_BATCH)) as batches:
         async for batch in batches:
-            for few in of_few_entries(batch, ENTRIES_AT_ONCE):
-                asked = Task.collection().find({"_id": {"$in": few}, "user_id": user_id})
-                async with aclosing(in_batches(user_id, asked, ROWS_AT_ONCE)) as parts:
-                    whole = {task["_id"]: task async for part in parts for task in part}
-                yield [whole[task_id] for task_id in few if task_id in whole]
+            for ids in split_by_entry_count(batch, ENTRIES_PER_BATCH):
+                with_entries = Task.collection().find({"_id": {"$in": ids}, "user_id": user_id})
+                async with aclosing(read_batches(user_id, with_entries, ROWS_PER_BATCH)) as parts:
+                    tasks = {task["_id"]: task async for part in parts for task in part}
+                yield [tasks[task_id] for task_id in ids if task_id in tasks]
 
 
-async def deleted_entries_of(user_id: ObjectId) -> Batches:
-    """What was deleted of the user's entries and can still be restored.
+async def stream_deleted_entries(user_id: ObjectId) -> Batches:
+    """Yield the user's deleted entries that can still be restored.
 
-    Read after the tasks, it shows an entry that is deleted meanwhile in both places, not in none.
+    Read them after the tasks: then an entry that is deleted during the export is in both, not in neither.
     """
-    kept = {"user_id": user_id, "deleted_at": {"$gt": naive_utc(utc_now() - RETENTION)}}
-    found = DeletedEntry.collection().find(kept, batch_size=ENTRIES_AT_ONCE).sort("_id", 1)
-    async with aclosing(in_batches(user_id, found, ENTRIES_AT_ONCE)) as batches:
+    restorable = {"user_id": user_id, "deleted_at": {"$gt": naive_utc(utc_now() - RETENTION)}}
+    cursor = DeletedEntry.collection().find(restorable, batch_size=ENTRIES_PER_BATCH).sort("_id", 1)
+    async with aclosing(read_batches(user_id, cursor, ENTRIES_PER_BATCH)) as batches:
         async for batch in batches:
             yield batch
 
 
-async def in_batches(user_id: ObjectId, found: Any, at_once: int) -> Batches:
-    """What a cursor of the user's finds. However it ends, the cursor is closed, and so the query stopped."""
-    own_turn = _OWN_TURNS.setdefault(user_id, asyncio.Lock())
+async def read_batches(user_id: ObjectId, cursor: Any, batch_size: int) -> Batches:
+    """Yield the rows of a cursor in batches. The cursor is closed at the end, also after an error or an abort."""
+    user_lock = _user_locks.setdefault(user_id, asyncio.Lock())
     try:
         while True:
-            async with own_turn, _TURNS:
+            async with user_lock, _read_slots:
                 with without_deadline():
-                    rows = await found.to_list(at_once)
+                    rows = await cursor.to_list(batch_size)
             if not rows:
                 return
             yield rows
     finally:
-        await found.close()
+        await cursor.close()
 
 
-def _place(row: Row) -> tuple[datetime, ObjectId]:
+def _sort_key(row: Row) -> tuple[datetime, ObjectId]:
     return row["entry"]["started_at"], row["entry"]["id"]

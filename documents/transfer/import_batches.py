@@ -1,4 +1,4 @@
-"""Imports: which file was read in, what became of it, and who is at it just now."""
+"""Imports: the file, its result, and the lease of the process that works on it."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -14,8 +14,8 @@ from app.clock import naive_utc, utc_now
 from documents.accounts.users import OverlapPolicy
 from documents.common.base import DuplicateError, Row, StoredDocument
 
-LEASE = timedelta(seconds=10)
-"""How long whoever is at an import may be silent before another takes it over."""
+LEASE_DURATION = timedelta(seconds=10)
+"""Another process may take over an import whose lease has not been renewed for this long."""
 
 MAX_FINDINGS = 1_000
 MAX_COLUMNS = 1_000
@@ -26,24 +26,23 @@ ImportFormat = TypeAliasType(
 )
 ImportState = Literal["waiting", "under_way", "interrupted", "done", "failed", "being_undone", "undone"]
 
-_ABSENT_WITHOUT = ("holder", "left_out", "row_count", "rows_done", "background", "failure", "ignored_columns")
+_OPTIONAL_FIELDS = ("holder", "left_out", "row_count", "rows_done", "background", "failure", "ignored_columns")
 
-_ENDS = ("done", "failed", "undone")
+_FINAL_STATES = ("done", "failed", "undone")
 
-HELD: Row = {"holder": {"$type": "string"}}
-"""What tells an import that somebody is at."""
+LEASED: Row = {"holder": {"$type": "string"}}
+"""The filter for imports with a lease, which may have expired."""
+
+BACKGROUND: Row = {"background": {"$type": "object"}}
+"""The filter for background imports that are waiting or in progress."""
+
+BACKGROUND_INDEX = "in_background"
 
 Count = Annotated[int, Field(ge=0)]
 
 
-BACKGROUND: Row = {"background": {"$type": "object"}}
-"""What tells an import that is to be read in, and that nobody waits for."""
-
-IN_BACKGROUND = "in_background"
-
-
 class Finding(BaseModel):
-    """What there is to say of a row of the file; row 0 stands for all of it."""
+    """An error or a notice about a row of the file; row 0 is the whole file."""
 
     row: int
     column: str | None
@@ -51,14 +50,14 @@ class Finding(BaseModel):
 
 
 class LeftOutRow(BaseModel):
-    """A row that has made no entry, and why not."""
+    """A row that was not imported because its entry exists, and the reason."""
 
     row: int
     reason: str
 
 
-class Made(BaseModel):
-    """How many things an import has made."""
+class CreatedCounts(BaseModel):
+    """The numbers of projects, tasks and entries that an import created."""
 
     projects: Count = 0
     tasks: Count = 0
@@ -66,7 +65,10 @@ class Made(BaseModel):
 
 
 class Background(BaseModel):
-    """What is needed to read a file in that nobody waits for: what was asked with it, and what came of it so far."""
+    """What a background import needs to start: the form and the overlap policy of the request.
+
+    `tries` counts how often a process has started it.
+    """
 
     asked: dict[str, Any]
     policy: OverlapPolicy
@@ -74,13 +76,14 @@ class Background(BaseModel):
 
 
 class ImportBatch(StoredDocument):
-    """One file that was read in. `created` is changed in the transaction that makes what it counts.
+    """One imported file.
 
-    `holder` is there while somebody is at it: reading it in, or taking it back. It is a secret of
-    theirs, and every transaction of theirs has it in a filter: who has lost the import to another
-    writes nothing more.
+    `created` is updated in the same transaction that creates what it counts.
 
-    `background` is there as long as the file is to be read in and nobody waits for it; the file is in import_files.
+    `holder` is the lease: a random token, present while a process imports the file or undoes the import.
+    Each write of that process has the token in its filter, so a process that has lost the lease writes nothing.
+
+    `background` is present until a background import has ended. Its file is in import_files.
     """
 
     user_id: PydanticObjectId
@@ -89,7 +92,7 @@ class ImportBatch(StoredDocument):
     state: ImportState
     holder: str | None = None
     taken_at: datetime
-    created: Made
+    created: CreatedCounts
     duplicates: Count
     skipped: Count
     errors: Annotated[list[Finding], Field(max_length=MAX_FINDINGS)]
@@ -98,19 +101,19 @@ class ImportBatch(StoredDocument):
     created_at: datetime
     finished_at: datetime | None
     left_out: Annotated[list[LeftOutRow], Field(max_length=MAX_FINDINGS)] | None = None
-    """The first of the rows that `duplicates` counts, from the end of the import on."""
+    """The first of the rows that `duplicates` counts. Set when the import ends."""
     row_count: Count | None = None
     rows_done: Count | None = None
     background: Background | None = None
     failure: str | None = None
-    """Why it has failed."""
+    """Why the import failed."""
     ignored_columns: (
         Annotated[list[Annotated[str, Field(max_length=MAX_COLUMN_LENGTH)]], Field(max_length=MAX_COLUMNS)] | None
     ) = None
-    """The headers of the columns that were passed over, as soon as they are known."""
+    """The headers of the columns that were not used."""
 
     class Settings:
-        """The collection and its indexes: one import a user at a time, the list, and the same file again."""
+        """The collection and its indexes: one lease per user, the list, the same file, background imports."""
 
         name = "import_batches"
         indexes: ClassVar = [
@@ -118,20 +121,20 @@ class ImportBatch(StoredDocument):
                 [("user_id", ASCENDING)],
                 name="one_import_at_a_time",
                 unique=True,
-                partialFilterExpression=HELD,
+                partialFilterExpression=LEASED,
             ),
             IndexModel([("user_id", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)], name="by_created_at"),
             IndexModel([("user_id", ASCENDING), ("digest", ASCENDING)], name="by_digest"),
             IndexModel(
                 [("user_id", ASCENDING), ("_id", ASCENDING)],
-                name=IN_BACKGROUND,
+                name=BACKGROUND_INDEX,
                 partialFilterExpression=BACKGROUND,
             ),
         ]
 
     @classmethod
-    def new(cls, user_id: ObjectId, *, format: ImportFormat, digest: str) -> Self:  # noqa: A002 -- as a file calls it
-        """The import of a file that begins now, in the hands of the caller, not stored yet."""
+    def new(cls, user_id: ObjectId, *, format: ImportFormat, digest: str) -> Self:  # noqa: A002 -- the name of the field
+        """Return a new import with a lease. It is not stored yet."""
         now = naive_utc(utc_now())
         return cls(
             id=ObjectId(),
@@ -141,7 +144,7 @@ class ImportBatch(StoredDocument):
             state="under_way",
             holder=secrets.token_hex(16),
             taken_at=now,
-            created=Made(),
+            created=CreatedCounts(),
             duplicates=0,
             skipped=0,
             errors=[],
@@ -152,67 +155,67 @@ class ImportBatch(StoredDocument):
         )
 
     @classmethod
-    def waiting(
+    def new_background(
         cls,
         user_id: ObjectId,
         *,
-        format: ImportFormat,  # noqa: A002 -- as a file calls it
+        format: ImportFormat,  # noqa: A002 -- the name of the field
         digest: str,
         rows: int,
         background: Background,
     ) -> Self:
-        """The import of a file that is read in when its turn comes, in nobody's hands, not stored yet."""
+        """Return a new background import, without a lease. It is not stored yet."""
         new = cls.new(user_id, format=format, digest=digest)
         new.holder, new.state, new.background = None, "waiting", background
         new.row_count, new.rows_done = rows, 0
         return new
 
     def as_row(self) -> Row:
-        """The import as it is stored: what is not known of it yet, or is not so, is absent."""
+        """Return the import as it is stored: optional fields that are None are absent."""
         row = super().as_row()
-        absent = {name for name in _ABSENT_WITHOUT if row[name] is None}
+        absent = {name for name in _OPTIONAL_FIELDS if row[name] is None}
         return {name: value for name, value in row.items() if name not in absent}
 
     @classmethod
     async def find(cls, user_id: ObjectId, import_id: ObjectId) -> Row | None:  # type: ignore[override]
-        """The user's import."""
+        """Return the user's import, or None."""
         return await cls._find_one({"_id": import_id, "user_id": user_id})
 
     @classmethod
-    async def find_held(cls, user_id: ObjectId) -> Row | None:
-        """The import that somebody is at, or was when last heard of."""
-        return await cls._find_one({"user_id": user_id, **HELD}, hint="one_import_at_a_time")
+    async def find_leased(cls, user_id: ObjectId) -> Row | None:
+        """Return the import of the user that has a lease, which may have expired."""
+        return await cls._find_one({"user_id": user_id, **LEASED}, hint="one_import_at_a_time")
 
     @classmethod
     async def find_unfinished(cls, user_id: ObjectId, digest: str) -> Row | None:
-        """The import of this very file that was interrupted."""
+        """Return an interrupted import of the same file with the same options."""
         return await cls._find_one({"user_id": user_id, "digest": digest, "state": "interrupted"})
 
     @classmethod
-    async def all_in_background(cls) -> list[Row]:
-        """Every import that is to be read in and that nobody waits for, whosever it is, the first made first."""
+    async def find_all_background(cls) -> list[Row]:
+        """Return the background imports of all users that have not ended, oldest first."""
         fields = dict.fromkeys(("user_id", "state", "taken_at", "holder"), 1)
-        found = await cls.aggregate_rows([{"$match": BACKGROUND}, {"$project": fields}], hint=IN_BACKGROUND)
-        return sorted(found, key=lambda batch: batch["_id"])
+        rows = await cls.aggregate_rows([{"$match": BACKGROUND}, {"$project": fields}], hint=BACKGROUND_INDEX)
+        return sorted(rows, key=lambda batch: batch["_id"])
 
     @classmethod
-    async def next_in_background(cls, user_id: ObjectId) -> Row | None:
-        """The first made of those of the user."""
-        return await cls._find_one({"user_id": user_id, **BACKGROUND}, hint=IN_BACKGROUND, sort=[("_id", ASCENDING)])
+    async def find_next_background(cls, user_id: ObjectId) -> Row | None:
+        """Return the oldest background import of the user that has not ended."""
+        return await cls._find_one({"user_id": user_id, **BACKGROUND}, hint=BACKGROUND_INDEX, sort=[("_id", ASCENDING)])
 
     @classmethod
-    async def page(
-        cls, user_id: ObjectId, *, after: tuple[datetime, ObjectId] | None, limit: int, findings: int
+    async def find_page(
+        cls, user_id: ObjectId, *, after: tuple[datetime, ObjectId] | None, limit: int, max_messages: int
     ) -> list[Row]:
-        """At most `limit` of the user's imports, the newest first, each with as many errors and notices at most."""
+        """Return at most `limit` imports of the user, newest first, each list in them cut to `max_messages` items."""
         beyond: list[Row] = []
         if after is not None:
             created_at, last_id = after
-            same_instant = {"created_at": created_at, "_id": {"$lt": last_id}}
-            beyond = [{"$match": {"$or": [{"created_at": {"$lt": created_at}}, same_instant]}}]
+            same_time = {"created_at": created_at, "_id": {"$lt": last_id}}
+            beyond = [{"$match": {"$or": [{"created_at": {"$lt": created_at}}, same_time]}}]
         lists: Row = {"errors": "$errors", "notices": "$notices", "left_out": {"$ifNull": ["$left_out", []]}}
         lists["ignored_columns"] = {"$ifNull": ["$ignored_columns", []]}
-        shown = {name: {"$slice": [found, findings]} for name, found in lists.items()}
+        shown = {name: {"$slice": [expression, max_messages]} for name, expression in lists.items()}
         return await cls.aggregate_rows(
             [
                 {"$match": {"user_id": user_id}},
@@ -224,74 +227,80 @@ class ImportBatch(StoredDocument):
         )
 
     @classmethod
-    def is_held(cls, batch: Row) -> bool:
-        """Whether somebody is at it, as far as can be told."""
-        return "holder" in batch and batch["taken_at"] > naive_utc(utc_now() - LEASE)
+    def is_leased(cls, batch: Row) -> bool:
+        """Return whether the import has a lease that has not expired."""
+        return "holder" in batch and batch["taken_at"] > naive_utc(utc_now() - LEASE_DURATION)
 
     @classmethod
     def is_running(cls, batch: Row) -> bool:
-        """Whether its file is being read in, or will be without anybody sending it again."""
-        return "background" in batch or (batch["state"] == "under_way" and cls.is_held(batch))
+        """Return whether the file is being imported, or will be without another upload."""
+        return "background" in batch or (batch["state"] == "under_way" and cls.is_leased(batch))
 
     @classmethod
-    async def take(cls, batch: Row, state: ImportState) -> Row | None:
-        """The import in the hands of the caller; None when another was faster, or is at another one of the user."""
+    async def acquire_lease(cls, batch: Row, state: ImportState) -> Row | None:
+        """Give the caller the lease, unless the import has changed since it was read.
+
+        Returns None if it has changed, or if another import of the user has the lease.
+        """
         now, holder = naive_utc(utc_now()), secrets.token_hex(16)
         update: Row = {"$set": {"holder": holder, "taken_at": now, "state": state, "finished_at": None}}
         if "background" in batch:
             update["$inc"] = {"background.tries": 1}
         try:
-            return await cls._update_and_read(_as_read(batch), update)
+            return await cls._update_and_read(_unchanged_filter(batch), update)
         except DuplicateError:
             return None
 
     @classmethod
-    async def interrupt(cls, batch: Row) -> bool:
-        """Whether the import, of whose holder nothing has been heard for long, is nobody's now."""
+    async def remove_expired_lease(cls, batch: Row) -> bool:
+        """Remove a lease that has expired. An import that was in progress is interrupted then."""
         state: ImportState = "interrupted" if batch["state"] == "under_way" else batch["state"]
-        return await cls._update_one(_as_read(batch), {"$set": {"state": state}, "$unset": {"holder": ""}})
+        return await cls._update_one(_unchanged_filter(batch), {"$set": {"state": state}, "$unset": {"holder": ""}})
 
     @classmethod
-    async def keep_hold(cls, batch: Row) -> bool:
-        """Says that somebody is at it still; False when another has taken it over."""
-        return await cls._update_one(_hold_on(batch), {"$set": {"taken_at": naive_utc(utc_now())}})
+    async def renew_lease(cls, batch: Row) -> bool:
+        """Renew the lease. Return False if it is lost."""
+        return await cls._update_one(_lease_filter(batch), {"$set": {"taken_at": naive_utc(utc_now())}})
 
     @classmethod
-    async def note(cls, batch: Row, fields: Row) -> bool:
-        """Sets what is known of the file; False when another has taken the import over."""
-        return await cls._update_one(_hold_on(batch), {"$set": {**fields, "taken_at": naive_utc(utc_now())}})
+    async def set_fields(cls, batch: Row, fields: Row) -> bool:
+        """Set these fields and renew the lease. Return False if the lease is lost."""
+        return await cls._update_one(_lease_filter(batch), {"$set": {**fields, "taken_at": naive_utc(utc_now())}})
 
     @classmethod
-    async def add_made(cls, batch: Row, made: dict[str, int], errors: list[Row], *, room: int, rows: int = 0) -> bool:
-        """Counts what the transaction has made that this is part of, and how many rows of the file are done with it.
+    async def add_created(
+        cls, batch: Row, created: dict[str, int], errors: list[Row], *, max_errors: int, rows: int = 0
+    ) -> bool:
+        """Add to the counters, and renew the lease. Return False if the lease is lost.
 
-        False when another has taken the import over. The first `room` of the errors are kept, all are counted.
+        Called in the transaction that creates what is counted. All errors are counted, and the first `max_errors`
+        are stored. `rows` is the number of rows that are done.
         """
         update: Row = {
             "$set": {"taken_at": naive_utc(utc_now())},
             "$inc": {
-                **{f"created.{name}": number for name, number in made.items()},
+                **{f"created.{name}": number for name, number in created.items()},
                 "error_count": len(errors),
                 "rows_done": rows,
             },
         }
-        if errors[:room]:
-            update["$push"] = {"errors": {"$each": errors[:room]}}
-        return await cls._update_one(_hold_on(batch), update)
+        if errors[:max_errors]:
+            update["$push"] = {"errors": {"$each": errors[:max_errors]}}
+        return await cls._update_one(_lease_filter(batch), update)
 
     @classmethod
-    async def let_go(cls, batch: Row, state: ImportState, **fields: Any) -> Row | None:
-        """The import as it stands in the end, with these fields, nobody's any more; None when another has it."""
-        ended: Row = {"state": state, "finished_at": naive_utc(utc_now()) if state in _ENDS else None}
-        gone = {"holder": ""} if state == "interrupted" else {"holder": "", "background": ""}
-        return await cls._update_and_read(_hold_on(batch), {"$set": {**ended, **fields}, "$unset": gone})
+    async def release_lease(cls, batch: Row, state: ImportState, **fields: Any) -> Row | None:
+        """Set the final state and fields, and release the lease. Return the import, or None if the lease is lost."""
+        update: Row = {"state": state, "finished_at": naive_utc(utc_now()) if state in _FINAL_STATES else None}
+        removed = {"holder": ""} if state == "interrupted" else {"holder": "", "background": ""}
+        return await cls._update_and_read(_lease_filter(batch), {"$set": {**update, **fields}, "$unset": removed})
 
 
-def _hold_on(batch: Row) -> Row:
+def _lease_filter(batch: Row) -> Row:
     return {field: batch[field] for field in ("_id", "user_id", "holder")}
 
 
-def _as_read(batch: Row) -> Row:
-    """What tells the import as it was read from what has happened to it since."""
-    held: Any = batch.get("holder", {"$exists": False})
-    return {**{field: batch[field] for field in ("_id", "user_id", "state", "taken_at")}, "holder": held}
+def _unchanged_filter(batch: Row) -> Row:
+    """Match the import only if its state and its lease are as they were read."""
+    holder: Any = batch.get("holder", {"$exists": False})
+    return {**{field: batch[field] for field in ("_id", "user_id", "state", "taken_at")}, "holder": holder}

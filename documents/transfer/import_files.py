@@ -1,4 +1,4 @@
-"""Files of imports that nobody waits for, kept until they are read in: whoever goes on after a crash needs them."""
+"""The uploaded files of background imports. They are stored so that an import can continue after a crash."""
 
 import zlib
 from datetime import datetime, timedelta
@@ -12,14 +12,14 @@ from pymongo import ASCENDING, IndexModel
 from app.clock import naive_utc, utc_now
 from documents.common.base import StoredDocument
 
-KEPT = timedelta(days=7)
-"""How long a file is kept at most: one that is left behind by a crash goes then."""
+RETENTION = timedelta(days=7)
+"""A TTL index removes files that a crash has left behind."""
 
 PART_BYTES = 1024 * 1024
 
 
 class ImportFile(StoredDocument):
-    """A part of a file, packed by zlib. The file of an import is there when its import is."""
+    """A part of a file, compressed by zlib. The parts are stored before their import."""
 
     user_id: PydanticObjectId
     import_id: PydanticObjectId
@@ -28,11 +28,13 @@ class ImportFile(StoredDocument):
     created_at: datetime
 
     class Settings:
-        """The collection and its indexes: one that ends it, and one for the parts of a file."""
+        """The collection and its indexes: the TTL, and the parts of a file."""
 
         name = "import_files"
         indexes: ClassVar = [
-            IndexModel([("created_at", ASCENDING)], name="kept_7_days", expireAfterSeconds=int(KEPT.total_seconds())),
+            IndexModel(
+                [("created_at", ASCENDING)], name="kept_7_days", expireAfterSeconds=int(RETENTION.total_seconds())
+            ),
             IndexModel(
                 [("user_id", ASCENDING), ("import_id", ASCENDING), ("number", ASCENDING)],
                 name="one_part_per_place",
@@ -41,8 +43,8 @@ class ImportFile(StoredDocument):
         ]
 
     @classmethod
-    async def keep(cls, user_id: ObjectId, import_id: ObjectId, parts: list[bytes]) -> None:
-        """Keeps a file that is in these parts: see `packed`."""
+    async def store(cls, user_id: ObjectId, import_id: ObjectId, parts: list[bytes]) -> None:
+        """Store the parts that `compress` returned."""
         now = naive_utc(utc_now())
         for number, content in enumerate(parts):
             part = cls(
@@ -56,39 +58,39 @@ class ImportFile(StoredDocument):
             await part.add()
 
     @classmethod
-    async def parts(cls, user_id: ObjectId, import_id: ObjectId) -> list[bytes]:
-        """The parts of the file of this import, in their order."""
+    async def read_parts(cls, user_id: ObjectId, import_id: ObjectId) -> list[bytes]:
+        """Return the stored parts of the file in order."""
         mine = {"user_id": user_id, "import_id": import_id}
-        found = await cls.aggregate_rows([{"$match": mine}, {"$project": {"number": 1}}])
-        kept = []
-        for part in sorted(found, key=lambda part: part["number"]):
-            whole = await cls._find_one({"_id": part["_id"], "user_id": user_id})
-            if whole is not None:
-                kept.append(bytes(whole["content"]))
-        return kept
+        numbers = await cls.aggregate_rows([{"$match": mine}, {"$project": {"number": 1}}])
+        contents = []
+        for row in sorted(numbers, key=lambda row: row["number"]):
+            part = await cls._find_one({"_id": row["_id"], "user_id": user_id})
+            if part is not None:
+                contents.append(bytes(part["content"]))
+        return contents
 
     @classmethod
-    async def remove_all(cls, user_id: ObjectId, import_id: ObjectId) -> None:
-        """Removes the file of this import."""
+    async def delete_parts(cls, user_id: ObjectId, import_id: ObjectId) -> None:
+        """Delete the file of this import."""
         mine = {"user_id": user_id, "import_id": import_id}
         for part in await cls.aggregate_rows([{"$match": mine}, {"$project": {"_id": 1}}]):
             await cls.delete_by_id(user_id, part["_id"])
 
 
-def packed(file: BinaryIO) -> list[bytes]:
-    """The file from its beginning, in packed parts. It takes its time: call it in a thread."""
+def compress(file: BinaryIO) -> list[bytes]:
+    """Return the compressed file in parts of at most PART_BYTES. It is CPU-bound: call it in a thread."""
     file.seek(0)
-    packing, content = zlib.compressobj(1), bytearray()
-    while some := file.read(PART_BYTES):
-        content += packing.compress(some)
-    content += packing.flush()
+    compressor, content = zlib.compressobj(1), bytearray()
+    while block := file.read(PART_BYTES):
+        content += compressor.compress(block)
+    content += compressor.flush()
     file.seek(0)
     return [bytes(content[first : first + PART_BYTES]) for first in range(0, len(content), PART_BYTES)]
 
 
-def unpack(parts: list[bytes], file: BinaryIO) -> bool:
-    """Writes the file that is in these parts; False when it is not whole. It takes its time: call it in a thread."""
-    unpacking = zlib.decompressobj()
-    file.writelines(unpacking.decompress(part) for part in parts)
+def decompress(parts: list[bytes], file: BinaryIO) -> bool:
+    """Write the decompressed parts to `file`. Return False if a part is missing. Call it in a thread."""
+    decompressor = zlib.decompressobj()
+    file.writelines(decompressor.decompress(part) for part in parts)
     file.seek(0)
-    return unpacking.eof
+    return decompressor.eof

@@ -1,4 +1,4 @@
-"""What an import has to know of a user's tasks before it writes, and what it finds again to take it back."""
+"""Queries of imports: a user's existing data, and what an import created."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -13,129 +13,129 @@ from documents.tracking.projects import Project
 from documents.tracking.queries.overlap import overlapping_entries_stages
 from documents.tracking.task_updates import unmodified_import
 from documents.tracking.tasks import Task
-from documents.transfer.task_batches import of_few_entries
+from documents.transfer.task_batches import split_by_entry_count
 
-ROWS_AT_ONCE = 1_000
-"""Few enough that reading them keeps nobody waiting."""
+ROWS_PER_BATCH = 1_000
+"""Decoding more rows at once would block the event loop."""
 
-_FEW_ENTRIES = 20
+_MIN_ENTRIES_TO_MEASURE = 20
 
-_KNOWN_BY = ("id", "import_id", "import_key")
-"""The fields by which an entry is known again."""
+_IDENTITY_FIELDS = ("id", "import_id", "import_key")
+"""The fields that identify an imported entry."""
 
 
-async def projects_of(user_id: ObjectId) -> list[Row]:
-    """The user's projects, archived or not, and what they are known by, the first made first."""
+async def find_projects(user_id: ObjectId) -> list[Row]:
+    """Return the user's projects, archived or not, with the fields that identify them, oldest first."""
     live: Row = {"$match": {"user_id": user_id, "deleted_at": None}}
-    fields = _only("name", "created_at", "import_id", "import_name")
-    return _first_made_first([row async for row in _streamed(Project, [live, fields])])
+    projection = _include("name", "created_at", "import_id", "import_name")
+    return _by_creation([row async for row in _stream(Project, [live, projection])])
 
 
-async def tasks_of(user_id: ObjectId) -> list[Row]:
-    """The user's tasks without their entries, those in the trash too, the first made first.
+async def find_tasks(user_id: ObjectId) -> list[Row]:
+    """Return the user's tasks without their entries, including the trash, oldest first.
 
-    `bytes` is how much each takes, or 0 where its few entries cannot come to much.
+    `bytes` is the size of the document, or 0 if it has few entries.
     """
-    known_by = ("project_id", "title", "import_id", "import_name")
-    fields = _only(*known_by, "entry_count", "deleted_at", "created_at", "version")
-    many = {"$gt": ["$entry_count", _FEW_ENTRIES]}
-    fields["$project"]["bytes"] = {"$cond": [many, {"$bsonSize": "$$ROOT"}, 0]}
-    return _first_made_first([row async for row in _streamed(Task, [{"$match": {"user_id": user_id}}, fields])])
+    identity = ("project_id", "title", "import_id", "import_name")
+    projection = _include(*identity, "entry_count", "deleted_at", "created_at", "version")
+    has_many = {"$gt": ["$entry_count", _MIN_ENTRIES_TO_MEASURE]}
+    projection["$project"]["bytes"] = {"$cond": [has_many, {"$bsonSize": "$$ROOT"}, 0]}
+    return _by_creation([row async for row in _stream(Task, [{"$match": {"user_id": user_id}}, projection])])
 
 
-def _first_made_first(rows: list[Row]) -> list[Row]:
+def _by_creation(rows: list[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: (row["created_at"], row["_id"]))
 
 
-async def entries_of(user_id: ObjectId, tasks: list[Row]) -> AsyncIterator[list[Row]]:
-    """The ended entries of these tasks of the user, a few at a time, each with its task_id."""
-    shown = {f"time_entries.{name}": 1 for name in _KNOWN_BY}
-    for few in of_few_entries(tasks, ROWS_AT_ONCE):
+async def stream_entries(user_id: ObjectId, tasks: list[Row]) -> AsyncIterator[list[Row]]:
+    """Yield the ended entries of these tasks in batches, each entry with its task_id."""
+    projection = {f"time_entries.{name}": 1 for name in _IDENTITY_FIELDS}
+    for ids in split_by_entry_count(tasks, ROWS_PER_BATCH):
         with without_deadline():
-            found = await Task.collection().find({"_id": {"$in": few}, "user_id": user_id}, shown).to_list(None)
-        yield [{**entry, "task_id": task["_id"]} for task in found for entry in task.get("time_entries", ())]
+            rows = await Task.collection().find({"_id": {"$in": ids}, "user_id": user_id}, projection).to_list(None)
+        yield [{**entry, "task_id": task["_id"]} for task in rows for entry in task.get("time_entries", ())]
 
 
-async def deleted_entries_of(user_id: ObjectId) -> AsyncIterator[list[Row]]:
-    """The user's deleted entries, a few at a time, each with its task_id."""
-    known = {name: f"$entry.{name}" for name in _KNOWN_BY}
-    stages: list[Row] = [{"$match": {"user_id": user_id}}, {"$project": {"_id": 0, "task_id": 1, **known}}]
-    some: list[Row] = []
-    async for row in _streamed(DeletedEntry, stages):
-        some.append(row)
-        if len(some) == ROWS_AT_ONCE:
-            yield some
-            some = []
-    yield some
+async def stream_deleted_entries(user_id: ObjectId) -> AsyncIterator[list[Row]]:
+    """Yield the user's deleted entries in batches, each entry with its task_id."""
+    identity = {name: f"$entry.{name}" for name in _IDENTITY_FIELDS}
+    stages: list[Row] = [{"$match": {"user_id": user_id}}, {"$project": {"_id": 0, "task_id": 1, **identity}}]
+    batch: list[Row] = []
+    async for row in _stream(DeletedEntry, stages):
+        batch.append(row)
+        if len(batch) == ROWS_PER_BATCH:
+            yield batch
+            batch = []
+    yield batch
 
 
-async def time_within(user_id: ObjectId, since: datetime, until: datetime) -> list[Row]:
-    """The ended entries that share a part of [since, until), by their start, each with its task_id and import_id."""
-    shown = {name: f"$entry.{name}" for name in ("id", "started_at", "ended_at", "import_id")}
+async def find_entries_in_range(user_id: ObjectId, since: datetime, until: datetime) -> list[Row]:
+    """Return the ended entries that overlap [since, until), by start, each with its task_id and import_id."""
+    fields = {name: f"$entry.{name}" for name in ("id", "started_at", "ended_at", "import_id")}
     stages = [
         *overlapping_entries_stages(user_id, since, until),
-        {"$project": {"_id": 0, "task_id": "$_id", **shown}},
+        {"$project": {"_id": 0, "task_id": "$_id", **fields}},
     ]
-    found = [row async for row in _streamed(Task, stages)]
-    return sorted(found, key=lambda entry: (entry["started_at"], entry["id"]))
+    rows = [row async for row in _stream(Task, stages)]
+    return sorted(rows, key=lambda entry: (entry["started_at"], entry["id"]))
 
 
-async def tasks_with_untouched_entries(user_id: ObjectId, import_id: ObjectId, before: datetime) -> list[ObjectId]:
-    """The user's tasks, in the trash or not, that hold an entry of this import as it was made."""
-    untouched = {"$filter": {"input": "$time_entries", "cond": unmodified_import(import_id, before)}}
+async def find_tasks_to_undo(user_id: ObjectId, import_id: ObjectId, before: datetime) -> list[ObjectId]:
+    """Return the ids of tasks, including the trash, with an entry that this import created and nobody has modified."""
+    unmodified = {"$filter": {"input": "$time_entries", "cond": unmodified_import(import_id, before)}}
     stages: list[Row] = [
         {"$match": {"user_id": user_id}},
         {"$match": {"time_entries": {"$elemMatch": {"import_id": import_id}}}},
-        {"$project": {"count": {"$size": untouched}}},
+        {"$project": {"count": {"$size": unmodified}}},
         {"$match": {"count": {"$gt": 0}}},
     ]
-    return [row["_id"] async for row in _streamed(Task, stages)]
+    return [row["_id"] async for row in _stream(Task, stages)]
 
 
-async def count_entries_of(user_id: ObjectId, import_id: ObjectId) -> int:
-    """How many entries of this import stand in the user's tasks."""
-    of_it = {"$filter": {"input": "$time_entries", "cond": {"$eq": ["$$this.import_id", import_id]}}}
-    stages: list[Row] = [{"$match": {"user_id": user_id}}, {"$project": {"count": {"$size": of_it}}}]
-    return sum([row["count"] async for row in _streamed(Task, stages)])
+async def count_entries(user_id: ObjectId, import_id: ObjectId) -> int:
+    """Return how many entries of this import the user's tasks contain."""
+    created = {"$filter": {"input": "$time_entries", "cond": {"$eq": ["$$this.import_id", import_id]}}}
+    stages: list[Row] = [{"$match": {"user_id": user_id}}, {"$project": {"count": {"$size": created}}}]
+    return sum([row["count"] async for row in _stream(Task, stages)])
 
 
-async def made_by(document: type[StoredDocument], user_id: ObjectId, import_id: ObjectId) -> list[Row]:
-    """The user's tasks or projects that this import has made, without entries."""
+async def find_created_by(document: type[StoredDocument], user_id: ObjectId, import_id: ObjectId) -> list[Row]:
+    """Return the user's tasks or projects that this import created, without entries."""
     stages: list[Row] = [{"$match": {"user_id": user_id}}, {"$match": {"import_id": import_id}}]
-    shown: Row = {"time_entries": 0} if document is Task else {"color": 0}
-    return [row async for row in _streamed(document, [*stages, {"$project": shown}])]
+    excluded: Row = {"time_entries": 0} if document is Task else {"color": 0}
+    return [row async for row in _stream(document, [*stages, {"$project": excluded}])]
 
 
-async def made_deleted(user_id: ObjectId, import_id: ObjectId, before: datetime) -> list[Row]:
-    """The user's deleted entries that came as such with this import: they were deleted `before` it began."""
-    of_it = {"entry.import_id": import_id, "deleted_at": {"$lt": before}}
-    stages: list[Row] = [{"$match": {"user_id": user_id}}, {"$match": of_it}, {"$project": {"user_id": 1}}]
-    return [row async for row in _streamed(DeletedEntry, stages)]
+async def find_created_deleted_entries(user_id: ObjectId, import_id: ObjectId, before: datetime) -> list[Row]:
+    """Return the user's deleted entries that this import created: they were deleted `before` it began."""
+    created = {"entry.import_id": import_id, "deleted_at": {"$lt": before}}
+    stages: list[Row] = [{"$match": {"user_id": user_id}}, {"$match": created}, {"$project": {"user_id": 1}}]
+    return [row async for row in _stream(DeletedEntry, stages)]
 
 
-async def _streamed(document: type[StoredDocument], stages: list[Row]) -> AsyncIterator[Row]:
-    """The rows of an aggregation, a few in memory at a time. It takes as long as it takes."""
-    found = document.collection().aggregate(stages, batchSize=ROWS_AT_ONCE, session=current_session())
+async def _stream(document: type[StoredDocument], stages: list[Row]) -> AsyncIterator[Row]:
+    """Yield the rows of an aggregation in batches, without a deadline for the whole."""
+    cursor = document.collection().aggregate(stages, batchSize=ROWS_PER_BATCH, session=current_session())
     while True:
         with without_deadline():
-            rows = await found.to_list(ROWS_AT_ONCE)
+            rows = await cursor.to_list(ROWS_PER_BATCH)
         if not rows:
             return
         for row in rows:
             yield row
 
 
-def _only(*fields: str) -> Row:
+def _include(*fields: str) -> Row:
     return {"$project": dict.fromkeys(fields, 1)}
 
 
-def imported_project(user_id: ObjectId, name: str, client_name: str | None, *, import_id: ObjectId) -> Row:
-    """A project that an import makes, as it is stored."""
+def new_project_row(user_id: ObjectId, name: str, client_name: str | None, *, import_id: ObjectId) -> Row:
+    """Return a project that an import creates, as it is stored."""
     fields: Row = {"name": name, "client_name": client_name, "color": None, "billable": False, "hourly_rate": None}
     return {**Project.new(user_id, ObjectId(), fields).as_row(), "import_id": import_id, "import_name": name}
 
 
-def imported_task(
+def new_task_row(
     user_id: ObjectId,
     task_id: ObjectId,
     name: tuple[str | None, str],
@@ -144,7 +144,10 @@ def imported_task(
     *,
     import_id: ObjectId,
 ) -> Row:
-    """A task that an import makes, as it is stored, with its first entries; its name is its project's and its title."""
+    """Return a task that an import creates, as it is stored, with its first entries.
+
+    `name` is the name of its project and its title.
+    """
     project, title = name
     fields: Row = {
         "project_id": project_id,
@@ -159,15 +162,15 @@ def imported_task(
     }
     return {
         **Task.new(user_id, task_id, fields).as_row(),
-        **with_entries(entries),
+        **entry_fields(entries),
         "import_id": import_id,
         "import_version": 1,
         "import_name": {"project": project, "title": title},
     }
 
 
-def with_entries(entries: list[Row]) -> Row:
-    """The fields of a task that holds these ended entries and no other."""
+def entry_fields(entries: list[Row]) -> Row:
+    """Return the fields of a task that depend on its ended entries."""
     return {
         "time_entries": sorted(entries, key=lambda entry: (entry["started_at"], entry["id"])),
         "tracked_seconds": sum(entry["duration_seconds"] for entry in entries),

@@ -1,4 +1,4 @@
-"""Reading many tasks with their entries, not too many at a time."""
+"""Splitting many tasks into batches with a limited number of entries."""
 
 from collections.abc import Iterator
 
@@ -6,18 +6,21 @@ from bson import ObjectId
 
 from documents.common.base import Row
 
-TASKS_AT_ONCE = 100
+MAX_TASKS = 100
 
 
-def of_few_entries(tasks: list[Row], entries_at_once: int) -> Iterator[list[ObjectId]]:
-    """The ids of the tasks in parts of at most so many entries, or of one task that has more of them."""
-    few: list[ObjectId] = []
+def split_by_entry_count(tasks: list[Row], max_entries: int) -> Iterator[list[ObjectId]]:
+    """Yield the ids of the tasks in batches of at most `max_entries` entries and `MAX_TASKS` tasks.
+
+    A task with more entries is a batch by itself.
+    """
+    batch: list[ObjectId] = []
     entries = 0
     for task in tasks:
-        if few and (len(few) == TASKS_AT_ONCE or entries + task["entry_count"] > entries_at_once):
-            yield few
-            few, entries = [], 0
-        few.append(task["_id"])
+        if batch and (len(batch) == MAX_TASKS or entries + task["entry_count"] > max_entries):
+            yield batch
+            batch, entries = [], 0
+        batch.append(task["_id"])
         entries += task["entry_count"]
-    if few:
-        yield few
+    if batch:
+        yield batch

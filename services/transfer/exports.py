@@ -1,4 +1,4 @@
-"""Exports: files that are made while they are sent, and never held as a whole."""
+"""Exports: files that are created while they are sent, so that memory use does not grow with their size."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from app.clock import naive_utc, rfc3339, truncate_to_seconds, utc_now
 from app.errors import AuthenticationError
 from documents.accounts.users import User
-from documents.transfer.export_queries import deleted_entries_of, entries_in_order, projects_of, tasks_of
+from documents.transfer.export_queries import stream_deleted_entries, stream_entries, stream_projects, stream_tasks
 from services.accounts.audit import audit_service
 from services.common.acting_user import ActingUser
 from services.tracking.rules.ranges import TimeRange, build_entry_filter, parse_time_range
@@ -38,7 +38,7 @@ _WRITERS: dict[EntryFormat, Writer] = {"csv": write_csv, "xlsx": write_xlsx, "nd
 
 @dataclass(frozen=True, slots=True)
 class ExportFile:
-    """A file: its name, what it is, and its contents, which nothing is read for before they are asked for."""
+    """A file to send. Iterating over `contents` runs the queries."""
 
     name: str
     media_type: str
@@ -46,62 +46,70 @@ class ExportFile:
 
 
 class ExportService:
-    """The acting user's own data as files. Their contents end early by raising, never as if they were whole."""
+    """Files of the acting user's data. If an error occurs, the iteration over their contents raises it."""
 
-    def entries(
-        self, user: ActingUser, *, query: ExportQuery, form: EntryFormat, csv_form: CsvDialect | None = None
+    def export_entries(
+        self,
+        user: ActingUser,
+        *,
+        query: ExportQuery,
+        format: EntryFormat,  # noqa: A002 -- the name that users know
+        dialect: CsvDialect | None = None,
     ) -> ExportFile:
-        """The entries that share a part of [from, to), whole or cut, oldest start first. Raises ValidationError."""
-        asked = parse_time_range(user, query)
-        write = _WRITERS[form] if csv_form is None else partial(write_csv, dialect=csv_form)
-        contents = _contents(user, asked, query, write, form)
-        return ExportFile(f"task-timer-{_days(asked)}.{form}", MEDIA_TYPES[form], contents)
+        """Export the entries that overlap [from, to), oldest start first. Raises ValidationError."""
+        time_range = parse_time_range(user, query)
+        write = _WRITERS[format] if dialect is None else partial(write_csv, dialect=dialect)
+        contents = _export_entries(user, time_range, query, write, format)
+        return ExportFile(f"task-timer-{_dates(time_range)}.{format}", MEDIA_TYPES[format], contents)
 
-    def account(self, user: ActingUser) -> ExportFile:
-        """All that is the user's and can be read in again: services/transfer/schemas/account_file.py has its lines."""
+    def export_account(self, user: ActingUser) -> ExportFile:
+        """Export the whole account. services/transfer/schemas/account_file.py describes the file."""
         now = utc_now()
         name = f"task-timer-account-{now.astimezone(ZoneInfo(user.timezone)).date().isoformat()}.ndjson.gz"
-        return ExportFile(name, "application/gzip", _whole_account(user, now))
+        return ExportFile(name, "application/gzip", _export_account(user, now))
 
 
-async def _whole_account(user: ActingUser, now: datetime) -> Chunks:
+async def _export_account(user: ActingUser, now: datetime) -> Chunks:
     row = await User.find_by_id(user.id)
     if row is None:
         raise AuthenticationError
     await audit_service.record(user.id, "exported", format="account")
-    projects, tasks, deleted_entries = projects_of(user.id), tasks_of(user.id), deleted_entries_of(user.id)
+    projects, tasks, deleted_entries = stream_projects(user.id), stream_tasks(user.id), stream_deleted_entries(user.id)
     file = write_account_file(row, projects=projects, tasks=tasks, deleted_entries=deleted_entries, now=now)
-    async with aclosing(file) as pieces:
-        async for piece in pieces:
-            yield piece
+    async with aclosing(file) as chunks:
+        async for chunk in chunks:
+            yield chunk
 
 
-async def _contents(user: ActingUser, asked: TimeRange, query: ExportQuery, write: Writer, form: EntryFormat) -> Chunks:
-    said = {"from": rfc3339(asked.since), "to": rfc3339(asked.until)}
-    await audit_service.record(user.id, "exported", format=form, **said)
-    wanted, running = build_entry_filter(query, asked), query.include_running
+async def _export_entries(
+    user: ActingUser, time_range: TimeRange, query: ExportQuery, write: Writer, file_format: EntryFormat
+) -> Chunks:
+    detail = {"from": rfc3339(time_range.since), "to": rfc3339(time_range.until)}
+    await audit_service.record(user.id, "exported", format=file_format, **detail)
+    entry_filter = build_entry_filter(query, time_range)
     now = naive_utc(truncate_to_seconds(utc_now()))
-    async with aclosing(projects_of(user.id)) as batches:
+    async with aclosing(stream_projects(user.id)) as batches:
         projects = {project["_id"]: project async for batch in batches for project in batch}
-    found = entries_in_order(user.id, wanted, now=now, running=running)
+    entries = stream_entries(user.id, entry_filter, now=now, running=query.include_running)
     if query.cut:
-        found = cut_to_range(
-            found,
-            since=naive_utc(truncate_to_seconds(asked.since)),
-            until=naive_utc(truncate_to_seconds(asked.until)),
+        entries = cut_to_range(
+            entries,
+            since=naive_utc(truncate_to_seconds(time_range.since)),
+            until=naive_utc(truncate_to_seconds(time_range.until)),
             now=now,
         )
-    async with aclosing(found), aclosing(write(found, ExportContext(asked.zone, now, projects))) as pieces:
-        async for piece in pieces:
-            yield piece
+    async with (
+        aclosing(entries),
+        aclosing(write(entries, ExportContext(time_range.zone, now, projects))) as chunks,
+    ):
+        async for chunk in chunks:
+            yield chunk
 
 
-def _days(asked: TimeRange) -> str:
-    return "--".join(_day(instant, asked) for instant in (asked.since, asked.until))
-
-
-def _day(instant: datetime, asked: TimeRange) -> str:
-    return instant.astimezone(asked.zone).date().isoformat()
+def _dates(time_range: TimeRange) -> str:
+    return "--".join(
+        instant.astimezone(time_range.zone).date().isoformat() for instant in (time_range.since, time_range.until)
+    )
 
 
 export_service = ExportService()

@@ -21,7 +21,7 @@ from app.errors import BodyTooLargeError, CommandError, ServiceError, Validation
 from documents.maintenance.dump import decode_documents
 from services.common.values.fields import ClientName, Note, ProjectName, Tags, Title, Zone
 from services.common.values.money import MAX_AMOUNT, MINOR_UNITS
-from services.transfer.account_file.reader import TaskPart, parts_of, read_account
+from services.transfer.account_file.reader import TaskPart, iterate_parts, read_account
 from services.transfer.import_formats.programs.registry import RowFormat
 from services.transfer.import_formats.results import ImportedRow, ReadResult
 from services.transfer.import_formats.rows.reader import read_rows
@@ -120,7 +120,7 @@ def check_account(data: bytes) -> bool:
         account = read_account(file)
     except (ValidationError, BodyTooLargeError) as error:
         return check_refusal(error)
-    parts = list(parts_of(file))
+    parts = list(iterate_parts(file))
     assert sum(len(part.entries) for part in parts if isinstance(part, TaskPart)) == account.entries
     for part in parts:
         for entry in (part,) if isinstance(part, DeletedEntryLine) else part.entries:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from bson import ObjectId
 
-from documents.transfer.import_queries import with_entries
+from documents.transfer.import_queries import entry_fields
 from tests.support.http import Json
 
 NOTE = "n" * 1000
@@ -15,7 +15,7 @@ _BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
 def many_entries(megabytes: float, note: str = NOTE) -> Json:
     """The fields of a task whose ended entries take about so many megabytes, a minute each."""
     each = len(note.encode()) + _BESIDE_THE_NOTE
-    return with_entries([_entry(number, note) for number in range(int(megabytes * 1_000_000 / each))])
+    return entry_fields([_entry(number, note) for number in range(int(megabytes * 1_000_000 / each))])
 
 
 def _entry(number: int, note: str) -> Json:

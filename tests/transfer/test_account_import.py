@@ -159,7 +159,7 @@ class TestAnAccount:
             assert again["duplicates"] == len(again["left_out"]) == 5
             lines = [json.loads(line) for line in gzip.decompress(content).splitlines()]
             assert {lines[left["row"] - 1]["type"] for left in again["left_out"]} == {"entry"}
-            assert {left["reason"] for left in again["left_out"]} == {"is an entry of this account already"}
+            assert {left["reason"] for left in again["left_out"]} == {"duplicate: this account has this entry"}
             assert await kept(database) == before
 
     async def test_is_as_before_once_the_import_is_taken_back(
@@ -193,7 +193,7 @@ class TestAnAccount:
         made = await read_in(bob, await exported(alice))
         assert made["created"]["entries"] == 4
         assert [notice["message"] for notice in made["notices"]] == [
-            "the timer of 'Write the offer' was left out: another one runs, or it has ended"
+            "the timer of 'Write the offer' was left out: another timer is running, or it has ended"
         ]
         assert (await bob.get("/timer")).json()["task_title"] == "Mine"
 

@@ -57,7 +57,7 @@ async def nothing_is_kept_of(database: Database, made: Json) -> None:
     batch = await database.import_batches.find_one({"_id": ObjectId(made["id"])})
     assert batch is not None
     assert batch.keys().isdisjoint({"background", "holder"})
-    await asyncio.gather(*background_imports._at_work.values())
+    await asyncio.gather(*background_imports._tasks.values())
     assert await database.import_files.count_documents({}) == 0
 
 
@@ -130,7 +130,7 @@ class TestAnImportThatNobodyWaitsFor:
         done = await followed(alice, await begin(alice, WEEK + row(6, "10:00", "nonsense"), strict="true"))
         assert (done["status"], done["created"]["entries"]) == ("failed", 0)
         assert [error["row"] for error in done["errors"]] == [5]
-        assert done["failure"] == "1 row of the file cannot be taken over, so nothing was: see errors."
+        assert done["failure"] == "1 row of the file cannot be imported, so nothing was imported: see errors."
         assert await kept(database) == []
         await nothing_is_kept_of(database, done)
         assert (await read_in(alice, WEEK))["created"]["entries"] == 4
@@ -142,7 +142,7 @@ class TestAnImportThatNobodyWaitsFor:
         )
         assert gone.status_code == 204
         assert sent.status_code in {201, 202, 401}
-        await asyncio.gather(*background_imports._at_work.values())
+        await asyncio.gather(*background_imports._tasks.values())
         for sweep in list(account_deletion_service._sweeps):
             sweep.cancel()
         assert await kept(database) == []
@@ -151,7 +151,7 @@ class TestAnImportThatNobodyWaitsFor:
         batch = await left(alice, database, row(2, "09:00", "10:00"))
         await database.users.delete_one({"_id": alice.user["_id"]})
         background_imports._start(alice.user["_id"])
-        await asyncio.gather(*background_imports._at_work.values())
+        await asyncio.gather(*background_imports._tasks.values())
         assert await kept(database) == []
         await database.import_batches.delete_one({"_id": ObjectId(batch["id"])})
 
@@ -161,7 +161,7 @@ async def left(alice: Client, database: Database, lines: str, **fields: str) -> 
     first = await read_in(alice, row(28, "09:00", "10:00"))
     async with holding(database, first):
         begun = await begin(alice, lines, **fields)
-        for task in list(background_imports._at_work.values()):
+        for task in list(background_imports._tasks.values()):
             task.cancel()
             await asyncio.wait({task})
     await alice.delete(f"/imports/{first['id']}")
@@ -210,10 +210,10 @@ class TestAnImportThatIsLeft:
 
     async def test_fails_where_its_file_is_gone(self, alice: Client, database: Database) -> None:
         begun = await left(alice, database, WEEK)
-        await ImportFile.remove_all(alice.user["_id"], ObjectId(begun["id"]))
+        await ImportFile.delete_parts(alice.user["_id"], ObjectId(begun["id"]))
         await let_time_pass(database)
         done = await followed(alice, begun)
-        assert (done["status"], done["failure"]) == ("failed", "The file is not there any more: send it again.")
+        assert (done["status"], done["failure"]) == ("failed", "The uploaded file is no longer stored: send it again.")
 
     async def test_is_given_back_after_too_many_tries(
         self, alice: Client, database: Database, settings: Settings, tmp_path: Path

@@ -19,7 +19,7 @@ from icalendar import Calendar
 
 from app.errors import ValidationError
 from documents.tracking.tasks import Task
-from documents.transfer.export_queries import READ_AT_ONCE, in_batches
+from documents.transfer.export_queries import MAX_CONCURRENT_READS, read_batches
 from services.transfer.export_formats.context import ExportContext
 from services.transfer.export_formats.xlsx_file import EntrySheet
 from tests.conftest import Database
@@ -668,7 +668,7 @@ class TestReadingInBatches:
     async def test_closes_the_cursor_when_nobody_reads_on(self, alice: Client, database: Database) -> None:
         await database.tasks.insert_many([task_row(alice.user["_id"]) for _ in range(5)])
         found: Any = Task.collection().find({"user_id": alice.user["_id"]}, batch_size=2)
-        batches = in_batches(alice.user["_id"], found, 2)
+        batches = read_batches(alice.user["_id"], found, 2)
         assert len(await anext(batches)) == 2
         assert found.alive
         await batches.aclose()
@@ -676,9 +676,9 @@ class TestReadingInBatches:
 
     async def test_of_one_user_keeps_nobody_else_waiting(self) -> None:
         alice, bob, held = ObjectId(), ObjectId(), _HeldCursor()
-        reading = [asyncio.create_task(_all_of(in_batches(alice, held, 1))) for _ in range(READ_AT_ONCE + 1)]
+        reading = [asyncio.create_task(_all_of(read_batches(alice, held, 1))) for _ in range(MAX_CONCURRENT_READS + 1)]
         await asyncio.wait_for(held.asked.wait(), 5)
-        assert await asyncio.wait_for(_all_of(in_batches(bob, _HeldCursor(held=False), 1)), 5) == []
+        assert await asyncio.wait_for(_all_of(read_batches(bob, _HeldCursor(held=False), 1)), 5) == []
         held.released.set()
         assert await asyncio.gather(*reading) == [[]] * len(reading)
 

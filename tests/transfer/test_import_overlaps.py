@@ -44,7 +44,7 @@ class TestWhereTheyAreForbidden:
         await an_hour(alice, "09:30")
         await alice.prefer(overlap_policy="forbid")
         made = await read_in(alice, MORNING)
-        says = "overlaps time that is tracked already, from 2026-11-02T09:30:00Z to 2026-11-02T10:30:00Z"
+        says = "overlaps an existing entry from 2026-11-02T09:30:00Z to 2026-11-02T10:30:00Z"
         assert made["errors"] == [{"row": row, "column": None, "message": says} for row in (2, 3)]
 
     async def test_a_row_is_refused_beside_the_running_timer(self, alice: Client) -> None:

@@ -121,7 +121,7 @@ class TestAFile:
     async def test_names_the_rows_that_it_leaves_out(self, alice: Client) -> None:
         await read_in(alice, WEEK)
         grown = await read_in(alice, row(1, "20:00", "21:00") + WEEK)
-        reason = "was read in before: an earlier import has made an entry from an equal row"
+        reason = "duplicate: an earlier import created an entry from an equal row"
         assert grown["left_out"] == [{"row": number, "reason": reason} for number in range(2, 6)]
         assert (await alice.get(f"/imports/{grown['id']}")).json() == grown
 
@@ -632,7 +632,7 @@ class TestAnImportUnderWay:
         await held(database, made, minutes=1)
         batch = await database.import_batches.find_one({})
         assert batch is not None
-        taken = await asyncio.gather(*(ImportBatch.take(batch, "under_way") for _ in range(20)))
+        taken = await asyncio.gather(*(ImportBatch.acquire_lease(batch, "under_way") for _ in range(20)))
         assert sum(one is not None for one in taken) == 1
 
     async def test_is_waited_for(self, alice: Client, database: Database) -> None:
@@ -655,7 +655,7 @@ class TestAnImportUnderWay:
         await read_in(alice, row(3, "09:00", "10:00"))
         read = (await alice.get(f"/imports/{made['id']}")).json()
         assert (read["status"], read["state"]) == ("failed", "interrupted")
-        assert read["failure"] == "It was interrupted: send the same file again, and it goes on where it was."
+        assert read["failure"] == "The import was interrupted. Send the same file again to continue it."
         assert await read_in(alice, lines) == made
 
     async def test_whose_holder_is_gone_can_be_taken_back(self, alice: Client, database: Database) -> None:
@@ -670,9 +670,9 @@ class TestAnImportUnderWay:
         await held(database, made)
         batch = {"_id": ObjectId(made["id"]), "user_id": alice.user["_id"], "holder": "another"}
         counted = {"projects": 0, "tasks": 0, "entries": 1}
-        assert not await ImportBatch.add_made(batch, counted, [], room=0)
-        assert not await ImportBatch.keep_hold(batch)
-        assert await ImportBatch.let_go(batch, "done") is None
+        assert not await ImportBatch.add_created(batch, counted, [], max_errors=0)
+        assert not await ImportBatch.renew_lease(batch)
+        assert await ImportBatch.release_lease(batch, "done") is None
         assert (await alice.get(f"/imports/{made['id']}")).json()["created"] == made["created"]
         await held(database, made, minutes=1)
 

@@ -112,7 +112,7 @@ class TestDeleteAccountDuringImport:
                 deletion = delete_account(alice)
                 await wait_until(is_gone(database.tasks, user_id=alice.user["_id"]))
                 await database.import_batches.delete_one({"_id": ObjectId(first["id"])})  # nothing to wait for
-                await asyncio.gather(*background_imports._at_work.values())
+                await asyncio.gather(*background_imports._tasks.values())
         assert (await deletion).status_code == 204
         assert await stored_data(alice, database) == {}
 

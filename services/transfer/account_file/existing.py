@@ -1,4 +1,4 @@
-"""What of an account file is in the account already, and the ids that the rest gets there."""
+"""Loading the ids of an account's data, and deriving the ids of items of an account file."""
 
 from dataclasses import dataclass, field
 
@@ -6,48 +6,53 @@ from bson import ObjectId
 
 from documents.common.base import Row
 from documents.tracking.tasks import Task
-from documents.transfer.import_queries import projects_of
-from services.transfer.imports.existing import every_entry
+from documents.transfer.import_queries import find_projects
+from services.transfer.imports.existing import visit_entries
 from services.transfer.imports.identity import derived_id
 
 
 @dataclass(slots=True)
-class KnownAccount:
-    """The ids of all that the user has, the projects by name, too; `own` are entries of this very import."""
+class ExistingAccount:
+    """The ids of all data of a user.
+
+    Attributes:
+        projects: By name.
+        own: The entries that an earlier attempt of the current import has written.
+        has_other_data: Whether the account has anything that the current import has not written.
+    """
 
     user_id: ObjectId
     projects: dict[str, ObjectId] = field(default_factory=dict)
     tasks: set[ObjectId] = field(default_factory=set)
     entries: set[ObjectId] = field(default_factory=set)
     own: set[ObjectId] = field(default_factory=set)
-    foreign: bool = False
-    """Whether there is anything that this import has not made."""
+    has_other_data: bool = False
 
-    def new_id(self, old: str) -> ObjectId:
-        """The id of a thing of the file: its own where it comes from this account, else one that derives from it."""
-        same = ObjectId(old)
-        if same in self.tasks or same in self.entries or same in self.projects.values():
-            return same
-        return derived_id(self.user_id, old)
+    def new_id(self, file_id: str) -> ObjectId:
+        """Return the id of an item of the file: the same if this account has it, otherwise one derived from it."""
+        item_id = ObjectId(file_id)
+        if item_id in self.tasks or item_id in self.entries or item_id in self.projects.values():
+            return item_id
+        return derived_id(self.user_id, file_id)
 
 
-async def known_account(user_id: ObjectId, import_id: ObjectId | None = None) -> KnownAccount:
-    """What this user has, the trash and deleted entries included."""
-    known = KnownAccount(user_id)
+async def load_existing_account(user_id: ObjectId, import_id: ObjectId | None = None) -> ExistingAccount:
+    """Return the ids of the user's data, including the trash and deleted entries."""
+    account = ExistingAccount(user_id)
 
-    def take(_: dict[ObjectId, Row], entries: list[Row]) -> None:
+    def add(entries: list[Row]) -> None:
         for entry in entries:
-            known.entries.add(entry["id"])
+            account.entries.add(entry["id"])
             if import_id is not None and entry.get("import_id") == import_id:
-                known.own.add(entry["id"])
+                account.own.add(entry["id"])
 
-    things = await every_entry(user_id, take)
-    known.tasks = {task["_id"] for task in things}
-    for project in await projects_of(user_id):
-        known.projects[project["name"]] = project["_id"]
-        things.append(project)
-    known.foreign = any(import_id is None or thing.get("import_id") != import_id for thing in things)
+    items = await visit_entries(user_id, add)
+    account.tasks = {task["_id"] for task in items}
+    for project in await find_projects(user_id):
+        account.projects[project["name"]] = project["_id"]
+        items.append(project)
+    account.has_other_data = any(import_id is None or item.get("import_id") != import_id for item in items)
     running = await Task.find_running(user_id)
     if running is not None:
-        known.entries.add(running["active"]["id"])
-    return known
+        account.entries.add(running["active"]["id"])
+    return account

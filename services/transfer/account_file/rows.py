@@ -1,4 +1,4 @@
-"""What the lines of an account file become in the database: pure functions, without any."""
+"""Converting the lines of an account file to documents. Pure functions without a database."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -7,16 +7,16 @@ from bson import ObjectId
 
 from app.clock import naive_utc
 from documents.common.base import Row
-from documents.transfer.import_queries import with_entries
+from documents.transfer.import_queries import entry_fields
 from services.common.intervals import seconds_between
 from services.transfer.schemas.account_file import DeletedEntryLine, EntryLine, ProjectLine, TaskLine
 
 NewId = Callable[[str], ObjectId]
-"""The id that a thing has here, by the one that it has in the file."""
+"""Converts the id of an item in the file to its id in the account."""
 
 
 def project_row(line: ProjectLine, user_id: ObjectId, new_id: NewId, import_id: ObjectId) -> Row:
-    """A project as it is stored."""
+    """Return the project as it is stored."""
     row: Row = {
         "_id": new_id(line.id),
         "user_id": user_id,
@@ -25,7 +25,7 @@ def project_row(line: ProjectLine, user_id: ObjectId, new_id: NewId, import_id: 
         "color": line.color,
         "billable": line.billable,
         "hourly_rate": None if line.hourly_rate is None else line.hourly_rate.model_dump(),
-        "archived_at": _stored(line.archived_at),
+        "archived_at": _to_naive(line.archived_at),
         "created_at": naive_utc(line.created_at),
         "updated_at": naive_utc(line.updated_at),
         "deleted_at": None,
@@ -43,7 +43,7 @@ def task_row(
     import_id: ObjectId,
     projects: dict[str, ObjectId],
 ) -> Row:
-    """A task as it is stored, with these entries; one of them that has no end still runs."""
+    """Return the task as it is stored, with these entries. An entry without an end is the running timer."""
     running = [entry for entry in entries if entry["ended_at"] is None]
     return {
         "_id": new_id(line.id),
@@ -54,16 +54,16 @@ def task_row(
         "status": line.status,
         "tags": line.tags,
         "priority": line.priority,
-        "due_at": _stored(line.due_at),
+        "due_at": _to_naive(line.due_at),
         "estimate_seconds": line.estimate_seconds,
         "billable": line.billable,
-        **with_entries([entry for entry in entries if entry["ended_at"] is not None]),
+        **entry_fields([entry for entry in entries if entry["ended_at"] is not None]),
         **({"active": running[0]} if running else {}),
         "version": 1,
         "created_at": naive_utc(line.created_at),
         "updated_at": naive_utc(line.updated_at),
-        "completed_at": _stored(line.completed_at),
-        "deleted_at": _stored(line.deleted_at),
+        "completed_at": _to_naive(line.completed_at),
+        "deleted_at": _to_naive(line.deleted_at),
         "import_id": import_id,
         "import_version": 1,
         **({} if line.import_name is None else {"import_name": line.import_name.model_dump()}),
@@ -71,11 +71,11 @@ def task_row(
 
 
 def entry_row(line: EntryLine | DeletedEntryLine, new_id: NewId, import_id: ObjectId) -> Row:
-    """An entry as it is stored."""
+    """Return the entry as it is stored."""
     row: Row = {
         "id": new_id(line.id),
         "started_at": naive_utc(line.started_at),
-        "ended_at": _stored(line.ended_at),
+        "ended_at": _to_naive(line.ended_at),
         "duration_seconds": None if line.ended_at is None else seconds_between(line.started_at, line.ended_at),
         "note": line.note,
         "tags": line.tags,
@@ -94,7 +94,7 @@ def entry_row(line: EntryLine | DeletedEntryLine, new_id: NewId, import_id: Obje
 def deleted_row(
     line: DeletedEntryLine, user_id: ObjectId, task_id: ObjectId, new_id: NewId, import_id: ObjectId
 ) -> Row:
-    """A deleted entry as it is kept."""
+    """Return the deleted entry as it is stored."""
     return {
         "_id": new_id(line.id),
         "user_id": user_id,
@@ -104,5 +104,5 @@ def deleted_row(
     }
 
 
-def _stored(instant: datetime | None) -> datetime | None:
+def _to_naive(instant: datetime | None) -> datetime | None:
     return None if instant is None else naive_utc(instant)

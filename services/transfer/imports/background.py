@@ -1,4 +1,4 @@
-"""Imports that nobody waits for: kept with their file, read in one after the other, and gone on with after a crash."""
+"""Background imports: they are stored with their file, run one after the other, and continue after a crash."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,160 +16,162 @@ from app.errors import DatabaseUnavailableError, ServiceError
 from app.security.tokens import InvalidTokenError
 from documents.accounts.users import OverlapPolicy, User
 from documents.common.base import Row
-from documents.transfer.import_batches import LEASE, MAX_FINDINGS, Background, ImportBatch
-from documents.transfer.import_files import ImportFile, packed, unpack
+from documents.transfer.import_batches import LEASE_DURATION, MAX_FINDINGS, Background, ImportBatch
+from documents.transfer.import_files import ImportFile, compress, decompress
 from services.accounts.audit import audit_service
 from services.common.acting_user import ActingUser, acting_user
 from services.common.concurrency import retry_on_conflict
 from services.common.offload import run_in_thread
 from services.transfer.import_formats.results import RowMessage
-from services.transfer.imports.lease import ImportTakenOverError, add_import, going_on, require_hold
-from services.transfer.imports.opened_file import Opened, give_back, read_in, refusal
+from services.transfer.imports.lease import LeaseLostError, add_import, lease_background_import, require_lease
+from services.transfer.imports.parsed_file import ParsedFile, row_errors, undo_written, write_import
 from services.transfer.schemas.imports import ImportForm, ImportRead, read_import
 
-LOOK_SECONDS = 2.0
-"""How often a process looks for imports that nobody is at."""
+POLL_SECONDS = 2.0
+"""How often a process looks for background imports that no process works on."""
 
-AT_ONCE = 2
-"""How many imports a process reads in at once, each of another user."""
+MAX_CONCURRENT = 2
+"""How many imports a process runs at once. Imports of one user run one at a time."""
 
 MAX_ATTEMPTS = 10
-"""How often an import is begun again that ends by an error of the service, or with it."""
+"""An import fails after it was started this many times and ended by an error or a crash of the service."""
 
-_IN_MEMORY = 1024 * 1024
+_MAX_MEMORY_BYTES = 1024 * 1024
 
-Open = Callable[[ActingUser, BinaryIO, ImportForm, OverlapPolicy], Awaitable[Opened]]
+ParseFile = Callable[[ActingUser, BinaryIO, ImportForm, OverlapPolicy], Awaitable[ParsedFile]]
 """Reads a file. Raises ValidationError or BodyTooLargeError."""
 
 log = structlog.get_logger()
 
 
 class BackgroundImports:
-    """The imports that this process reads in while nobody waits, each user's one after the other."""
+    """The background imports that this process runs: one task per user, which runs that user's imports in order."""
 
-    def __init__(self, open_file: Open) -> None:
-        self._open = open_file
-        self._at_work: dict[ObjectId, asyncio.Task[None]] = {}
-        self._more: set[ObjectId] = set()
-        self._opened: dict[ObjectId, tuple[ObjectId, Opened]] = {}
-        self._places: asyncio.Semaphore | None = None
+    def __init__(self, parse_file: ParseFile) -> None:
+        self._parse_file = parse_file
+        self._tasks: dict[ObjectId, asyncio.Task[None]] = {}
+        self._restart: set[ObjectId] = set()
+        """Users who have added an import while their task was running."""
+        self._parsed: dict[ObjectId, tuple[ObjectId, ParsedFile]] = {}
+        """By user: the import of which this process has parsed the file already."""
+        self._slots: asyncio.Semaphore | None = None
 
-    async def begin(
-        self, user: ActingUser, file: BinaryIO, opened: Opened, *, asked: ImportForm, policy: OverlapPolicy
+    async def enqueue(
+        self, user: ActingUser, file: BinaryIO, parsed: ParsedFile, *, form: ImportForm, policy: OverlapPolicy
     ) -> ImportRead:
-        """Keeps the file, and reads it in as soon as it can be: the answer is the import as it waits."""
-        background = Background(asked=asked.model_dump(mode="json"), policy=policy)
-        batch = ImportBatch.waiting(
-            user.id, format=opened.format, digest=opened.digest, rows=opened.rows, background=background
+        """Store the import and its file, start it if possible, and return it. Raises InvalidTokenError."""
+        background = Background(asked=form.model_dump(mode="json"), policy=policy)
+        batch = ImportBatch.new_background(
+            user.id, format=parsed.format, digest=parsed.digest, rows=parsed.rows, background=background
         )
-        await ImportFile.keep(user.id, batch.id, await run_in_thread(lambda: packed(file)))
+        await ImportFile.store(user.id, batch.id, await run_in_thread(lambda: compress(file)))
         try:
             row = await retry_on_conflict(lambda: add_import(batch))
         except InvalidTokenError:
-            await ImportFile.remove_all(user.id, batch.id)
+            await ImportFile.delete_parts(user.id, batch.id)
             raise
-        await audit_service.record(user.id, "imported", id=str(row["_id"]), format=opened.format)
-        if self._places is not None:
-            if user.id not in self._at_work and not self._places.locked() and not opened.needs_the_file:
-                self._opened[user.id] = (row["_id"], opened)
+        await audit_service.record(user.id, "imported", id=str(row["_id"]), format=parsed.format)
+        if self._slots is not None:
+            if user.id not in self._tasks and not self._slots.locked() and not parsed.needs_file:
+                self._parsed[user.id] = (row["_id"], parsed)
             self._start(user.id)
         return read_import(row)
 
     @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
-        """Reads imports in meanwhile, also those that another process has left. What is not done then waits."""
-        before, self._places = self._places, asyncio.Semaphore(AT_ONCE)
-        looking = asyncio.create_task(self._look())
+    async def running(self) -> AsyncIterator[None]:
+        """Run background imports until the block ends, including those that another process has left."""
+        previous_slots, self._slots = self._slots, asyncio.Semaphore(MAX_CONCURRENT)
+        polling = asyncio.create_task(self._poll())
         try:
             yield
         finally:
-            self._places = before  # of another service in this process
-            under_way = [looking, *self._at_work.values()]
-            for task in under_way:
+            self._slots = previous_slots  # of another service in this process
+            tasks = [polling, *self._tasks.values()]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*under_way, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         failed = False
         while True:
             try:
-                for batch in await ImportBatch.all_in_background():
-                    if batch["taken_at"] <= naive_utc(utc_now() - LEASE):
+                for batch in await ImportBatch.find_all_background():
+                    if batch["taken_at"] <= naive_utc(utc_now() - LEASE_DURATION):
                         self._start(batch["user_id"])
                 failed = False
-            except Exception:  # whatever it is, the next look may succeed
-                if not failed:  # it is said once while the database is away
+            except Exception:  # the next poll may succeed
+                if not failed:  # log an outage of the database once
                     log.warning("unread_imports", exc_info=True)
                 failed = True
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
 
     def _start(self, user_id: ObjectId) -> None:
-        """Has the imports of the user read in; those that come when the last one is about to end, too."""
-        if user_id in self._at_work:
-            self._more.add(user_id)
-        elif self._places is not None:
-            task = self._at_work[user_id] = asyncio.create_task(
-                self._work(user_id, self._places),
-                context=Context(),  # it is no part of the request that it comes from
+        """Start the user's task, or have it started again if it is running: it may be about to end."""
+        if user_id in self._tasks:
+            self._restart.add(user_id)
+        elif self._slots is not None:
+            task = self._tasks[user_id] = asyncio.create_task(
+                self._run_all(user_id, self._slots),
+                context=Context(),  # without the context of the request, such as its deadline
             )
             task.add_done_callback(lambda _: self._ended(user_id))
 
     def _ended(self, user_id: ObjectId) -> None:
-        del self._at_work[user_id]
-        self._opened.pop(user_id, None)
-        if user_id in self._more:
-            self._more.discard(user_id)
+        del self._tasks[user_id]
+        self._parsed.pop(user_id, None)
+        if user_id in self._restart:
+            self._restart.discard(user_id)
             self._start(user_id)
 
-    async def _work(self, user_id: ObjectId, places: asyncio.Semaphore) -> None:
-        """Reads in what the user has sent, the first first; what goes wrong is tried again later."""
+    async def _run_all(self, user_id: ObjectId, slots: asyncio.Semaphore) -> None:
+        """Run the user's imports, oldest first. After an error, a later poll starts the task again."""
         try:
-            while (batch := await ImportBatch.next_in_background(user_id)) is not None:
-                async with places:
-                    await self._read_in(user_id, batch["_id"])
-        except ImportTakenOverError:
+            while (batch := await ImportBatch.find_next_background(user_id)) is not None:
+                async with slots:
+                    await self._run(user_id, batch["_id"])
+        except LeaseLostError:
             log.info("import_taken_over", user_id=str(user_id))
         except Exception:
             log.exception("import_interrupted", user_id=str(user_id))
 
-    async def _read_in(self, user_id: ObjectId, import_id: ObjectId) -> None:
-        opened_id, opened = self._opened.pop(user_id, (None, None))
-        row = await User.find_by_id(user_id)
-        if row is None:
-            raise ImportTakenOverError  # the account is being deleted, and all that is in it
-        async with going_on(user_id, import_id) as batch:
+    async def _run(self, user_id: ObjectId, import_id: ObjectId) -> None:
+        parsed_id, parsed = self._parsed.pop(user_id, (None, None))
+        user = await User.find_by_id(user_id)
+        if user is None:
+            raise LeaseLostError  # the account is being deleted with its imports
+        async with lease_background_import(user_id, import_id) as batch:
             if batch["background"]["tries"] > MAX_ATTEMPTS:
-                await _fail(batch, "The service was interrupted too often while the file was read in.")
+                await _fail(batch, "The service was interrupted too often during the import.")
                 return
-            with cast("BinaryIO", SpooledTemporaryFile(_IN_MEMORY)) as file:
+            with cast("BinaryIO", SpooledTemporaryFile(_MAX_MEMORY_BYTES)) as file:
                 try:
-                    await self._do(acting_user(row), batch, opened if opened_id == import_id else None, file)
+                    await self._import(acting_user(user), batch, parsed if parsed_id == import_id else None, file)
                 except DatabaseUnavailableError:
                     raise
-                except ServiceError as refused:
-                    await _fail(batch, str(refused))
+                except ServiceError as error:
+                    await _fail(batch, str(error))
 
-    async def _do(self, user: ActingUser, batch: Row, opened: Opened | None, file: BinaryIO) -> None:
+    async def _import(self, user: ActingUser, batch: Row, parsed: ParsedFile | None, file: BinaryIO) -> None:
         background = batch["background"]
-        asked = ImportForm.model_validate(background["asked"])
-        if opened is None:
-            parts = await ImportFile.parts(user.id, batch["_id"])
-            if not await run_in_thread(lambda: unpack(parts, file)):
-                await _fail(batch, "The file is not there any more: send it again.")
+        form = ImportForm.model_validate(background["asked"])
+        if parsed is None:
+            parts = await ImportFile.read_parts(user.id, batch["_id"])
+            if not await run_in_thread(lambda: decompress(parts, file)):
+                await _fail(batch, "The uploaded file is no longer stored: send it again.")
                 return
-            opened = await self._open(user, file, asked, background["policy"])
-        if asked.strict and (errors := (await opened.rehearse()).errors):
-            await _fail(batch, str(refusal(errors)), errors)
+            parsed = await self._parse_file(user, file, form, background["policy"])
+        if form.strict and (errors := (await parsed.dry_run()).errors):
+            await _fail(batch, str(row_errors(errors)), errors)
             return
-        await read_in(opened, batch, strict=asked.strict)
-        await ImportFile.remove_all(user.id, batch["_id"])
+        await write_import(parsed, batch, strict=form.strict)
+        await ImportFile.delete_parts(user.id, batch["_id"])
 
 
-async def _fail(batch: Row, says: str, errors: list[RowMessage] | None = None) -> None:
-    """Takes back what the import has written, and says why: nothing half stays. Raises ImportTakenOverError."""
-    await give_back(batch)
-    told: Row = {"failure": says}
+async def _fail(batch: Row, reason: str, errors: list[RowMessage] | None = None) -> None:
+    """Undo what the import has written, and store the reason. Raises LeaseLostError."""
+    await undo_written(batch)
+    fields: Row = {"failure": reason}
     if errors is not None:
-        told |= {"errors": [asdict(error) for error in errors[:MAX_FINDINGS]], "error_count": len(errors)}
-    await require_hold(ImportBatch.let_go(batch, "failed", **told))
-    await ImportFile.remove_all(batch["user_id"], batch["_id"])
+        fields |= {"errors": [asdict(error) for error in errors[:MAX_FINDINGS]], "error_count": len(errors)}
+    await require_lease(ImportBatch.release_lease(batch, "failed", **fields))
+    await ImportFile.delete_parts(batch["user_id"], batch["_id"])

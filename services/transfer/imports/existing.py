@@ -1,79 +1,86 @@
-"""What a user has already, as an import goes by it."""
+"""Loading a user's existing data, against which an import is planned."""
 
 from collections.abc import Callable, Mapping
 
 from bson import ObjectId
 
 from documents.common.base import Row
-from documents.transfer.import_queries import deleted_entries_of, entries_of, projects_of, tasks_of
-from services.transfer.imports.matching import KnownEntries
-from services.transfer.imports.plan import Known, Place
+from documents.transfer.import_queries import find_projects, find_tasks, stream_deleted_entries, stream_entries
+from services.transfer.imports.matching import ExistingEntries
+from services.transfer.imports.plan import Existing, TargetTask
 
-Take = Callable[[dict[ObjectId, Row], list[Row]], None]
-"""Told of some entries, and of all tasks by their id."""
+Visit = Callable[[list[Row]], None]
+"""Called with a batch of entries."""
 
 
-async def known_to(user_id: ObjectId, wanted: Mapping[ObjectId, str], import_id: ObjectId | None = None) -> Known:
-    """The user's projects, tasks and entries, as they stand and as they were imported.
+async def load_existing(
+    user_id: ObjectId, entry_ids: Mapping[ObjectId, str], import_id: ObjectId | None = None
+) -> Existing:
+    """Return the user's projects, tasks and imported entries, under their present and their imported names.
 
-    An entry that was changed since its import is known as it was imported; so is one that is in the
-    trash, or was deleted and can come back. `wanted` are the entry ids of the file, by those that the
-    entries can have here; `import_id` tells which are an earlier try's of this very import.
+    Entries in the trash and deleted entries that can be restored are included.
+
+    Args:
+        entry_ids: The entry ids of the file by the ids that such entries can have in this account.
+        import_id: The current import: entries that an earlier attempt has written are `own`.
     """
-    known = Known()
+    existing = Existing()
 
-    def take(_: dict[ObjectId, Row], entries: list[Row]) -> None:
+    def add(entries: list[Row]) -> None:
         for entry in entries:
-            _know_entry(known.entries, entry, wanted, import_id)
+            _add_entry(existing.entries, entry, entry_ids, import_id)
 
-    tasks = await every_entry(user_id, take)
-    _know_projects(known, await projects_of(user_id))
+    tasks = await visit_entries(user_id, add)
+    _add_projects(existing, await find_projects(user_id))
     for task in tasks:
         if task["deleted_at"] is None:
-            _know_task(known, task)
-    return known
+            _add_task(existing, task)
+    return existing
 
 
-def _know_entry(known: KnownEntries, entry: Row, wanted: Mapping[ObjectId, str], import_id: ObjectId | None) -> None:
-    if entry["id"] in wanted:
-        known.ids.add(wanted[entry["id"]])
+def _add_entry(
+    existing: ExistingEntries, entry: Row, entry_ids: Mapping[ObjectId, str], import_id: ObjectId | None
+) -> None:
+    if entry["id"] in entry_ids:
+        existing.ids.add(entry_ids[entry["id"]])
     if "import_key" in entry:
-        made = known.own if import_id is not None and entry.get("import_id") == import_id else known.made
-        made[entry["id"]] = entry["import_key"]
+        is_own = import_id is not None and entry.get("import_id") == import_id
+        keys = existing.own if is_own else existing.imported
+        keys[entry["id"]] = entry["import_key"]
 
 
-def _know_projects(known: Known, projects: list[Row]) -> None:
+def _add_projects(existing: Existing, projects: list[Row]) -> None:
     for project in projects:
         if "import_name" in project:
-            known.projects.setdefault(project["import_name"], project["_id"])
+            existing.projects.setdefault(project["import_name"], project["_id"])
     for project in projects:
-        known.projects.setdefault(project["name"], project["_id"])
+        existing.projects.setdefault(project["name"], project["_id"])
 
 
-def _know_task(known: Known, task: Row) -> None:
+def _add_task(existing: Existing, task: Row) -> None:
     found_as = (task["project_id"], task["title"])
-    place = Place(task["_id"], found_as=found_as, taken=task["entry_count"], size=task["bytes"])
+    target = TargetTask(task["_id"], found_as=found_as, entry_count=task["entry_count"], size=task["bytes"])
     if "import_name" in task:
-        place.found_as = None
-        known.imported.setdefault((task["import_name"]["project"], task["import_name"]["title"]), place)
-    known.named.setdefault(found_as, place)
+        target.found_as = None
+        existing.imported.setdefault((task["import_name"]["project"], task["import_name"]["title"]), target)
+    existing.named.setdefault(found_as, target)
 
 
-async def every_entry(user_id: ObjectId, take: Take) -> list[Row]:
-    """The user's tasks, once `take` was told of every entry, wherever it was while they were read.
+async def visit_entries(user_id: ObjectId, visit: Visit) -> list[Row]:
+    """Call `visit` with all entries of the user, and return the user's tasks without entries.
 
-    An entry may be moved to a task that has been read already, or be restored: then its task is of
-    another version, and is read again.
+    An entry may be moved to a task that was read before, or be restored. That changes the version of the task, so
+    tasks of another version are read again until no version changes.
     """
     seen: dict[ObjectId, int] | None = None
     while True:
-        tasks = {task["_id"]: task for task in await tasks_of(user_id)}
+        tasks = {task["_id"]: task for task in await find_tasks(user_id)}
         versions = {task_id: task["version"] for task_id, task in tasks.items()}
         if seen == versions:
             return list(tasks.values())
         changed = [task for task_id, task in tasks.items() if (seen or {}).get(task_id) != task["version"]]
-        async for entries in entries_of(user_id, changed):
-            take(tasks, entries)
-        async for entries in deleted_entries_of(user_id):
-            take(tasks, entries)
+        async for entries in stream_entries(user_id, changed):
+            visit(entries)
+        async for entries in stream_deleted_entries(user_id):
+            visit(entries)
         seen = versions

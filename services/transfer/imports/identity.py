@@ -1,4 +1,4 @@
-"""What a row of a file is known again by: all that it says, or the id that it has in an export of this service."""
+"""Import keys: what identifies a row in later imports. It is the content of the row, or its id in our own export."""
 
 import hashlib
 import json
@@ -11,75 +11,76 @@ from documents.common.base import object_id
 from services.transfer.import_formats.results import ImportedRow
 
 _CONTENT_DIGITS = 40
-_EARLIER_DIGITS = 32
+_LEGACY_DIGITS = 32
 _ID_DIGITS = 24
 _SECOND_DIGITS = 10
 
-_EARLIER_NOTE = 1_000
-"""How long a note was in the imports that the earlier keys come from."""
-_IN_JSON = json.JSONEncoder(default=str, sort_keys=True)
+_LEGACY_NOTE_LENGTH = 1_000
+"""Earlier versions imported notes up to this length."""
+
+_TO_JSON = json.JSONEncoder(default=str, sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)
-class OwnPart:
-    """An entry of our own export, or the part of it that an export has cut out; seconds since 1970."""
+class EntryPart:
+    """An entry of our own export, or the part of it that an export with `cut` contains. Times are Unix seconds."""
 
     entry_id: str
     started: int
     ended: int
 
-    def overlaps(self, other: "OwnPart") -> bool:
-        """Whether they share time."""
+    def overlaps(self, other: "EntryPart") -> bool:
+        """Return whether the parts share time."""
         return self.started < other.ended and other.started < self.ended
 
-    def continues(self, other: "OwnPart") -> bool:
-        """Whether the one ends where the other begins: two parts of an entry that was cut in two."""
+    def is_adjacent_to(self, other: "EntryPart") -> bool:
+        """Return whether one part begins where the other ends, like the parts of an entry that was cut."""
         return self != other and (self.started == other.ended or self.ended == other.started)
 
 
 def entry_id_of(row: ImportedRow) -> str | None:
-    """The id that the row has in an export of this service; None where there is none, or none that is one."""
+    """Return the entry id of a row of our own export, or None."""
     entry_id = None if row.entry_id is None else object_id(row.entry_id)
     return None if entry_id is None else str(entry_id)
 
 
 def row_key(row: ImportedRow) -> str:
-    """The key of the row, in hexadecimal digits: rows that say the same have the same one.
+    """Return the import key of the row, in hexadecimal digits. Rows with equal content have equal keys.
 
-    A row of our own export has the key of its entry id and its span: see `own_part`.
+    The key of a row with an entry id contains the id, the start and the end: see `entry_part`.
     """
     entry_id = entry_id_of(row)
     if entry_id is not None:
-        span = (int(row.started_at.timestamp()), int(row.ended_at.timestamp()))
-        return entry_id + "".join(f"{second:0{_SECOND_DIGITS}x}" for second in span)
-    return hashlib.sha256(_IN_JSON.encode(row.content()).encode()).hexdigest()[:_CONTENT_DIGITS]
+        times = (int(row.started_at.timestamp()), int(row.ended_at.timestamp()))
+        return entry_id + "".join(f"{second:0{_SECOND_DIGITS}x}" for second in times)
+    return hashlib.sha256(_TO_JSON.encode(row.content()).encode()).hexdigest()[:_CONTENT_DIGITS]
 
 
-def own_part(key: str) -> OwnPart | None:
-    """What the key of a row of our own export holds; None for any other key."""
+def entry_part(key: str) -> EntryPart | None:
+    """Return the part that the key of a row with an entry id contains, or None for any other key."""
     if len(key) != _ID_DIGITS + 2 * _SECOND_DIGITS:
         return None
     start, end = key[_ID_DIGITS:-_SECOND_DIGITS], key[-_SECOND_DIGITS:]
-    return OwnPart(key[:_ID_DIGITS], int(start, 16), int(end, 16))
+    return EntryPart(key[:_ID_DIGITS], int(start, 16), int(end, 16))
 
 
-def is_earlier(key: str) -> bool:
-    """Whether the key is of an import of before, which `earlier_key` makes anew."""
-    return len(key) == _EARLIER_DIGITS
+def is_legacy_key(key: str) -> bool:
+    """Return whether an earlier version created the key: see `legacy_key`."""
+    return len(key) == _LEGACY_DIGITS
 
 
-def earlier_key(user_id: ObjectId, row: ImportedRow) -> str:
-    """The key that imports of before gave to the entry of this row: of its task, its note and its span alone."""
-    note = (row.note or "")[:_EARLIER_NOTE]
-    span = (naive_utc(row.started_at).isoformat(), naive_utc(row.ended_at).isoformat())
-    said = user_id.binary + "\0".join((row.project or "", row.title, note, *span)).encode()
-    return hashlib.sha256(said).hexdigest()[:_EARLIER_DIGITS]
+def legacy_key(user_id: ObjectId, row: ImportedRow) -> str:
+    """Return the key that earlier versions gave the row: a hash of its task, note, start and end only."""
+    note = (row.note or "")[:_LEGACY_NOTE_LENGTH]
+    times = (naive_utc(row.started_at).isoformat(), naive_utc(row.ended_at).isoformat())
+    content = user_id.binary + "\0".join((row.project or "", row.title, note, *times)).encode()
+    return hashlib.sha256(content).hexdigest()[:_LEGACY_DIGITS]
 
 
-def derived_id(user_id: ObjectId, old: str) -> ObjectId:
-    """The id that a thing of a file gets in the account of this user: the same one whenever it is read in.
+def derived_id(user_id: ObjectId, file_id: str) -> ObjectId:
+    """Return the id of an item of an account file in the account of this user. It is always the same.
 
-    It keeps the second and the counter of the old one, so that things stay in the order of their making.
+    It has the timestamp and the counter of the id in the file, so that items stay in the order of their creation.
     """
-    was = ObjectId(old).binary
-    return ObjectId(was[:4] + hashlib.sha256(user_id.binary + was[:9]).digest()[:5] + was[9:])
+    binary = ObjectId(file_id).binary
+    return ObjectId(binary[:4] + hashlib.sha256(user_id.binary + binary[:9]).digest()[:5] + binary[9:])

@@ -1,4 +1,4 @@
-"""One import of a user at a time: whoever is at one says so every two seconds, and is waited for."""
+"""The lease of an import: one process at a time works on the imports of a user, and others wait for it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,87 +15,89 @@ from services.common.concurrency import retry_transaction
 
 T = TypeVar("T")
 
-BEAT_SECONDS = 2.0
-MAX_REST_SECONDS = 6.0
-"""How long nothing is said while a part is written: shorter than others wait before they take the import over."""
+RENEW_SECONDS = 2.0
+MAX_SILENCE_SECONDS = 6.0
+"""The lease is not renewed for so long while a part is written. It must be shorter than the lease."""
 
-FAREWELL_SECONDS = 1.0
-"""How long an import that ends by an error waits for the database to hear of it."""
+RELEASE_TIMEOUT_SECONDS = 1.0
+"""How long an import that ends by an error tries to release its lease."""
 
-LOOK_SECONDS = 0.2
-"""How often who waits looks whether it is their turn."""
+POLL_SECONDS = 0.2
+"""How often a waiting import checks whether the lease is free."""
 
 
 _writing: set[ObjectId] = set()
-"""The imports of which a part is being written in this process."""
+"""The imports of which this process is writing a part."""
 
 
-class ImportTakenOverError(Exception):
-    """Another has taken the import over, since nothing was heard for too long: nothing more may be written."""
+class LeaseLostError(Exception):
+    """The lease expired and another process has taken over the import, or the import was deleted."""
 
 
 @asynccontextmanager
-async def reading_in(user_id: ObjectId, *, format: ImportFormat, digest: str) -> AsyncIterator[Row]:  # noqa: A002
-    """The import of this file, in the hands of the caller: a new one, or one that was interrupted.
+async def lease_for_upload(
+    user_id: ObjectId,
+    *,
+    format: ImportFormat,  # noqa: A002 -- the name of the field
+    digest: str,
+) -> AsyncIterator[Row]:
+    """Wait for the lease, and yield the import of this file: a new one, or an interrupted one of the same file.
 
-    Waits while another import of the user is under way. What ends here by an error is interrupted.
+    If the block raises an error, the import is interrupted.
     """
 
     async def begin() -> Row | None:
         unfinished = await ImportBatch.find_unfinished(user_id, digest)
         if unfinished is not None:
-            return await _taken(unfinished, "under_way")
+            return await _acquire(unfinished, "under_way")
         return await add_import(ImportBatch.new(user_id, format=format, digest=digest))
 
-    def goes_on(held: Row) -> bool:
-        return bool(held["digest"] == digest and held["state"] == "under_way")
+    def is_same(leased: Row) -> bool:
+        return bool(leased["digest"] == digest and leased["state"] == "under_way")
 
-    async with _held(await _in_turn(user_id, begin, goes_on, "under_way"), "interrupted") as batch:
+    async with _keep_lease(await _wait_for_lease(user_id, begin, is_same, "under_way"), "interrupted") as batch:
         yield batch
 
 
 @asynccontextmanager
-async def going_on(user_id: ObjectId, import_id: ObjectId) -> AsyncIterator[Row]:
-    """This import that nobody waits for, in the hands of the caller once it is its turn.
+async def lease_background_import(user_id: ObjectId, import_id: ObjectId) -> AsyncIterator[Row]:
+    """Wait for the lease, and yield this background import.
 
-    Raises ImportTakenOverError when it is not to be read in any more, or another does it.
+    Raises LeaseLostError if the import has ended or another process works on it.
     """
 
     async def begin() -> Row | None:
-        found = await ImportBatch.find(user_id, import_id)
-        if found is None or "background" not in found:
-            raise ImportTakenOverError
-        return await _taken(found, "under_way")
+        batch = await ImportBatch.find(user_id, import_id)
+        if batch is None or "background" not in batch:
+            raise LeaseLostError
+        return await _acquire(batch, "under_way")
 
-    def goes_on(held: Row) -> bool:
-        return bool(held["_id"] == import_id and "background" in held)
+    def is_same(leased: Row) -> bool:
+        return bool(leased["_id"] == import_id and "background" in leased)
 
-    async with _held(await _in_turn(user_id, begin, goes_on, "under_way"), "interrupted") as batch:
+    async with _keep_lease(await _wait_for_lease(user_id, begin, is_same, "under_way"), "interrupted") as batch:
         yield batch
 
 
 @asynccontextmanager
-async def taking_back(user_id: ObjectId, import_id: ObjectId) -> AsyncIterator[Row]:
-    """This import of the user, in the hands of the caller. Waits like the other.
-
-    Raises ImportTakenOverError when there is none any more.
-    """
+async def lease_for_undo(user_id: ObjectId, import_id: ObjectId) -> AsyncIterator[Row]:
+    """Wait for the lease, and yield this import. Raises LeaseLostError if it does not exist any more."""
 
     async def begin() -> Row | None:
-        found = await ImportBatch.find(user_id, import_id)
-        if found is None:
-            raise ImportTakenOverError
-        return await _taken(found, "being_undone")
+        batch = await ImportBatch.find(user_id, import_id)
+        if batch is None:
+            raise LeaseLostError
+        return await _acquire(batch, "being_undone")
 
-    def goes_on(held: Row) -> bool:
-        return bool(held["_id"] == import_id)
+    def is_same(leased: Row) -> bool:
+        return bool(leased["_id"] == import_id)
 
-    async with _held(await _in_turn(user_id, begin, goes_on, "being_undone"), "being_undone") as batch:
+    async with _keep_lease(await _wait_for_lease(user_id, begin, is_same, "being_undone"), "being_undone") as batch:
         yield batch
 
 
 async def add_import(batch: ImportBatch) -> Row | None:
-    """Store a new import. Returns None if another import of the user holds the lease, or on a write conflict.
+    """Store a new import. Returns None if another import of the user has the lease, or on a write conflict.
 
     Raises InvalidTokenError if the account is being deleted: a deletion removes only what was stored before it began.
     """
@@ -111,17 +113,17 @@ async def add_import(batch: ImportBatch) -> Row | None:
         return None
 
 
-async def require_hold(kept: Awaitable[object]) -> None:
-    """Raises ImportTakenOverError when a change of the import has found it in other hands."""
-    if not await kept:
-        raise ImportTakenOverError
+async def require_lease(update: Awaitable[object]) -> None:
+    """Await an update of the import. Raises LeaseLostError if it did not match."""
+    if not await update:
+        raise LeaseLostError
 
 
-async def written_as_one(batch: Row, attempt: Callable[[], Awaitable[T | None]]) -> T:
-    """What a part of the import answers, once all that it writes is kept. Raises as settled_as_one does.
+async def write_part(batch: Row, attempt: Callable[[], Awaitable[T | None]]) -> T:
+    """Write a part of the import in one transaction, which also renews the lease. Raises like `retry_transaction`.
 
-    The part changes the import as well, and so says that somebody is at it. Nobody else says it meanwhile: that
-    would undo each try of a part that takes longer than the time between two beats.
+    Meanwhile the lease is not renewed in the background: that update would conflict with each attempt of a part
+    that takes longer than RENEW_SECONDS.
     """
     _writing.add(batch["_id"])
     try:
@@ -130,66 +132,66 @@ async def written_as_one(batch: Row, attempt: Callable[[], Awaitable[T | None]])
         _writing.discard(batch["_id"])
 
 
-async def _in_turn(
+async def _wait_for_lease(
     user_id: ObjectId,
     begin: Callable[[], Awaitable[Row | None]],
-    goes_on: Callable[[Row], bool],
+    is_same: Callable[[Row], bool],
     state: ImportState,
 ) -> Row:
-    """What `begin` answers, once nobody is at an import of the user; or the one that is to go on after a crash."""
-    while True:
-        held = await ImportBatch.find_held(user_id)
-        mine = None
-        if held is None:
-            mine = await begin()
-        elif not ImportBatch.is_held(held):
-            if goes_on(held):
-                mine = await _taken(held, state)
-            else:
-                await _leave(held)
-        if mine is not None:
-            return mine
-        await asyncio.sleep(LOOK_SECONDS)
+    """Return the import that `begin` leases once no import of the user is leased.
 
-
-async def _taken(batch: Row, state: ImportState) -> Row | None:
-    """The import in the hands of the caller.
-
-    A transaction of its own gives way to one that a process which was killed has left open.
+    If the lease of the same import has expired, take it over. If another import's lease has expired, remove it.
     """
-    return await ImportBatch.run_in_transaction(lambda: ImportBatch.take(batch, state))
+    while True:
+        leased = await ImportBatch.find_leased(user_id)
+        batch = None
+        if leased is None:
+            batch = await begin()
+        elif not ImportBatch.is_leased(leased):
+            if is_same(leased):
+                batch = await _acquire(leased, state)
+            else:
+                await _remove_expired(leased)
+        if batch is not None:
+            return batch
+        await asyncio.sleep(POLL_SECONDS)
 
 
-async def _leave(batch: Row) -> None:
-    """Makes an import nobody's of whose holder nothing has been heard for long."""
-    await ImportBatch.run_in_transaction(lambda: ImportBatch.interrupt(batch))
+async def _acquire(batch: Row, state: ImportState) -> Row | None:
+    # In a transaction, so that it fails, instead of waiting for one that a killed process has left open.
+    return await ImportBatch.run_in_transaction(lambda: ImportBatch.acquire_lease(batch, state))
+
+
+async def _remove_expired(batch: Row) -> None:
+    await ImportBatch.run_in_transaction(lambda: ImportBatch.remove_expired_lease(batch))
 
 
 @asynccontextmanager
-async def _held(batch: Row, left: ImportState) -> AsyncIterator[Row]:
-    beating = asyncio.create_task(_beat(batch))
+async def _keep_lease(batch: Row, state_after_error: ImportState) -> AsyncIterator[Row]:
+    """Renew the lease until the block ends. After an error or a cancellation, release it with this state."""
+    renewing = asyncio.create_task(_renew_periodically(batch))
     try:
         yield batch
-    except ImportTakenOverError:
+    except LeaseLostError:
         raise
     except (Exception, asyncio.CancelledError):
-        with suppress(Exception):  # when even that fails, the next try takes it over after a while
-            async with asyncio.timeout(FAREWELL_SECONDS):
-                await ImportBatch.let_go(batch, left)
+        with suppress(Exception):  # if this fails, the lease expires
+            async with asyncio.timeout(RELEASE_TIMEOUT_SECONDS):
+                await ImportBatch.release_lease(batch, state_after_error)
         raise
     finally:
-        beating.cancel()
+        renewing.cancel()
         with suppress(asyncio.CancelledError):
-            await beating
+            await renewing
 
 
-async def _beat(batch: Row) -> None:
-    rested = 0.0
+async def _renew_periodically(batch: Row) -> None:
+    silence = 0.0
     while True:
-        await asyncio.sleep(BEAT_SECONDS)
-        if batch["_id"] in _writing and rested < MAX_REST_SECONDS:
-            rested += BEAT_SECONDS
+        await asyncio.sleep(RENEW_SECONDS)
+        if batch["_id"] in _writing and silence < MAX_SILENCE_SECONDS:
+            silence += RENEW_SECONDS
             continue
-        rested = 0.0
-        with suppress(Exception):  # the next may come through; if none does, the import is taken over
-            await ImportBatch.keep_hold(batch)
+        silence = 0.0
+        with suppress(Exception):  # the next attempt may succeed; otherwise the lease expires
+            await ImportBatch.renew_lease(batch)

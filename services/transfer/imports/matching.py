@@ -1,4 +1,4 @@
-"""Which rows of a file are entries already that earlier imports have made: each of them for one row."""
+"""Matching the rows of a file with existing entries, so that no row is imported twice."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -8,115 +8,121 @@ from bson import ObjectId
 
 from services.transfer.import_formats.results import ImportedRow
 from services.transfer.imports.identity import (
-    OwnPart,
+    EntryPart,
     derived_id,
-    earlier_key,
     entry_id_of,
-    is_earlier,
-    own_part,
+    entry_part,
+    is_legacy_key,
+    legacy_key,
     row_key,
 )
 
-READ_IN_BEFORE = "was read in before: an earlier import has made an entry from an equal row"
-EXPORTED_FROM_HERE = "is an entry of this account: it has its entry_id"
-READ_IN_BY_ID = "was read in before: an earlier import has made an entry from this entry_id"
+IMPORTED_FROM_EQUAL_ROW = "duplicate: an earlier import created an entry from an equal row"
+IMPORTED_FROM_ENTRY_ID = "duplicate: an earlier import created an entry from this entry_id"
+HAS_ENTRY_ID = "duplicate: this account has an entry with this entry_id"
 
 
 @dataclass(slots=True)
-class KnownEntries:
-    """The entries of a user that are known again, by the id that each has here.
+class ExistingEntries:
+    """The entries of a user that rows of a file can match.
 
-    `made` holds the keys of those that imports have made, `own` of those that an earlier try of this
-    very import has written, and `ids` which of the entry ids of the file are those of entries here.
+    Attributes:
+        imported: The import keys of entries of earlier imports, by the id of the entry.
+        own: The same for entries that an earlier attempt of the current import has written.
+        ids: The entry ids of the file that are ids of existing entries.
     """
 
-    made: dict[ObjectId, str] = field(default_factory=dict)
+    imported: dict[ObjectId, str] = field(default_factory=dict)
     own: dict[ObjectId, str] = field(default_factory=dict)
     ids: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A row that makes no entry, and why not."""
+    """A row that is not imported, and the reason."""
 
     row: int
     reason: str
 
 
 @dataclass(slots=True)
-class Matched:
-    """The rows that are still to be written, each with its key, and those that are left out."""
+class MatchResult:
+    """The rows to write, each with its import key, and the rows that are left out."""
 
     rows: list[tuple[ImportedRow, str]] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
 
 
-def wanted_ids(user_id: ObjectId, rows: Iterable[ImportedRow]) -> dict[ObjectId, str]:
-    """The entry ids of the file, by the ids that such an entry can have here: its own, or one from an account file."""
-    named = {entry_id_of(row) for row in rows} - {None}
-    return {entry_id: name for name in named if name for entry_id in (ObjectId(name), derived_id(user_id, name))}
+def possible_entry_ids(user_id: ObjectId, rows: Iterable[ImportedRow]) -> dict[ObjectId, str]:
+    """Return the entry ids of the file by the ids that such entries can have in this account.
 
-
-def matched(user_id: ObjectId, rows: list[ImportedRow], known: KnownEntries) -> Matched:
-    """What of the file is to be written.
-
-    Of equal rows as many are left out as earlier imports have made entries from; within the file each
-    row is time of its own. A row of our own export goes by its entry id, see `_OwnParts`.
+    Those are the id itself, and the id that the import of an account file derives from it.
     """
-    made, own = Counter(known.made.values()), Counter(known.own.values())
-    found, rest = Matched(), []
+    ids = {entry_id for row in rows if (entry_id := entry_id_of(row)) is not None}
+    return {possible: entry_id for entry_id in ids for possible in (ObjectId(entry_id), derived_id(user_id, entry_id))}
+
+
+def match_rows(user_id: ObjectId, rows: list[ImportedRow], existing: ExistingEntries) -> MatchResult:
+    """Divide the rows into those to write and those to leave out.
+
+    Equal rows of one file are separate entries. As many of them are left out as earlier imports have created
+    entries from equal rows. A row of our own export is matched by its entry id: see `_EntryParts`.
+    """
+    imported, own = Counter(existing.imported.values()), Counter(existing.own.values())
+    result, rest = MatchResult(), []
     for row in rows:
         key = row_key(row)
-        if entry_id_of(row) in known.ids:
-            found.left_out.append(LeftOut(row.number, EXPORTED_FROM_HERE))
-        elif _taken(made, key):
-            found.left_out.append(LeftOut(row.number, READ_IN_BY_ID if own_part(key) else READ_IN_BEFORE))
-        elif not _taken(own, key):
+        if entry_id_of(row) in existing.ids:
+            result.left_out.append(LeftOut(row.number, HAS_ENTRY_ID))
+        elif _take(imported, key):
+            reason = IMPORTED_FROM_ENTRY_ID if entry_part(key) else IMPORTED_FROM_EQUAL_ROW
+            result.left_out.append(LeftOut(row.number, reason))
+        elif not _take(own, key):
             rest.append((row, key))
-    parts, has_earlier = _OwnParts(known, made), any(map(is_earlier, made))
+    parts, has_legacy_keys = _EntryParts(existing, imported), any(map(is_legacy_key, imported))
     for row, key in rest:
-        if has_earlier and _taken(made, earlier_key(user_id, row)):
-            found.left_out.append(LeftOut(row.number, READ_IN_BEFORE))
-        elif parts.has(key):
-            found.left_out.append(LeftOut(row.number, READ_IN_BY_ID))
+        if has_legacy_keys and _take(imported, legacy_key(user_id, row)):
+            result.left_out.append(LeftOut(row.number, IMPORTED_FROM_EQUAL_ROW))
+        elif parts.take(key):
+            result.left_out.append(LeftOut(row.number, IMPORTED_FROM_ENTRY_ID))
         else:
-            found.rows.append((row, key))
-    found.left_out.sort(key=lambda left: left.row)
-    return found
+            result.rows.append((row, key))
+    result.left_out.sort(key=lambda left_out: left_out.row)
+    return result
 
 
-def _taken(keys: Counter[str], key: str) -> bool:
-    """Whether there is an entry of this key left, which is taken then."""
+def _take(keys: Counter[str], key: str) -> bool:
+    """Count an entry of this key as matched. Return False if there is none left."""
     if keys[key] <= 0:
         return False
     keys[key] -= 1
     return True
 
 
-class _OwnParts:
-    """The entries that imports have made from exports of this service, and which of them no row was taken for.
+class _EntryParts:
+    """The entries that were imported from our own exports, and those of them that no row has matched yet.
 
-    A row is such an entry when it has the id of one, whatever else of it was changed since; unless it
-    begins where that ends, or the other way about: so do the parts of an entry that two exports have cut.
+    A row matches an entry with its entry id, even if its content differs. Exception: a row that begins where the
+    entry ends, or ends where it begins, is another part of an entry that exports with `cut` have divided.
     """
 
-    def __init__(self, known: KnownEntries, left: Counter[str]) -> None:
-        self._known: dict[str, list[OwnPart]] = {}
-        self._left: dict[str, list[OwnPart]] = {}
-        for key in set(known.made.values()):
-            if part := own_part(key):
-                self._known.setdefault(part.entry_id, []).append(part)
-                self._left.setdefault(part.entry_id, []).extend([part] * left[key])
+    def __init__(self, existing: ExistingEntries, unmatched: Counter[str]) -> None:
+        self._parts: dict[str, list[EntryPart]] = {}
+        self._unmatched: dict[str, list[EntryPart]] = {}
+        for key in set(existing.imported.values()):
+            if part := entry_part(key):
+                self._parts.setdefault(part.entry_id, []).append(part)
+                self._unmatched.setdefault(part.entry_id, []).extend([part] * unmatched[key])
 
-    def has(self, key: str) -> bool:
-        """Whether the row of this key is one of them, which is taken then."""
-        row = own_part(key)
-        if row is None or row.entry_id not in self._known:
+    def take(self, key: str) -> bool:
+        """Count the entry that the row of this key matches as matched. Return False if there is none."""
+        row = entry_part(key)
+        if row is None or row.entry_id not in self._parts:
             return False
-        left = self._left[row.entry_id]
-        same = next((part for part in left if row.overlaps(part)), None)
-        if same is None and not any(row.continues(part) for part in self._known[row.entry_id]):
-            same = next(iter(left), None)
-        if same is not None:
-            left.remove(same)
-        return same is not None
+        unmatched = self._unmatched[row.entry_id]
+        match = next((part for part in unmatched if row.overlaps(part)), None)
+        if match is None and not any(row.is_adjacent_to(part) for part in self._parts[row.entry_id]):
+            match = next(iter(unmatched), None)
+        if match is not None:
+            unmatched.remove(match)
+        return match is not None

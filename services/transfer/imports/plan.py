@@ -1,4 +1,4 @@
-"""What is to be written of a file, seen beside what a user has already: pure functions, without any database."""
+"""Planning an import: which rows to write, and into which tasks. Pure functions without a database."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -8,185 +8,190 @@ from bson import ObjectId
 from documents.tracking.tasks import MAX_ENTRIES
 from services.tracking.rules.capacity import MAX_TASK_BYTES
 from services.transfer.import_formats.results import ImportedRow
-from services.transfer.imports.matching import KnownEntries, LeftOut, matched
+from services.transfer.imports.matching import ExistingEntries, LeftOut, match_rows
 
-ROOM = MAX_ENTRIES - 1
-"""How many entries an import puts into a task: the last place is a timer's."""
+MAX_TASK_ENTRIES = MAX_ENTRIES - 1
+"""An import leaves room for a timer in each task."""
 
 MAX_ROWS_PER_BATCH = 1_000
 MAX_TASKS_PER_BATCH = 100
 MAX_BYTES_PER_BATCH = 4 * 1024 * 1024
-"""How much is written as one: few large parts, since each change of a task writes all of it, that take no second."""
+"""The limits of one transaction. Each update of a task writes the whole task, so a few large batches are fastest."""
 
-_BYTES = 400
-"""What an entry takes, but for its note."""
+_ENTRY_BYTES = 400
+"""The size of an entry without its note and tags, at most."""
 
 _MAX_TITLE_LENGTH = 200
 
 Name = tuple[str | None, str]
-"""What a file calls a task: the name of its project, and its title."""
+"""What identifies a task in a file: the name of its project, and its title."""
 
 
 @dataclass(slots=True)
-class Place:
-    """A task that entries are put into; `taken` counts the entries in it, `size` how many bytes they take.
+class TargetTask:
+    """A task that entries are written to.
 
-    `new` is the name of one that is still to be made. `found_as` is there of a task that is known by
-    its present project and title alone: it must have them still when the entries are written.
+    Attributes:
+        new_name: The name of a task that is to be created.
+        found_as: The project id and the title by which an existing task was found, unless it was found by its
+            imported name. It must still have them when the entries are written.
+        entry_count: The number of entries, including those that are planned.
+        size: The size of these entries in bytes.
     """
 
     task_id: ObjectId
-    new: Name | None = None
+    new_name: Name | None = None
     found_as: tuple[ObjectId | None, str] | None = None
-    taken: int = 0
+    entry_count: int = 0
     size: int = 0
 
     def has_room(self, size: int) -> bool:
-        """Whether one more entry of this size goes into it: the rest is for a timer."""
-        return self.taken < ROOM and self.size + size <= MAX_TASK_BYTES
+        """Return whether an entry of this size can be added."""
+        return self.entry_count < MAX_TASK_ENTRIES and self.size + size <= MAX_TASK_BYTES
 
     @property
-    def new_in(self) -> str | None:
-        """What the file calls the project that the task is to be made in, if there is one."""
-        return None if self.new is None else self.new[0]
+    def new_project(self) -> str | None:
+        """The name in the file of the project of a new task."""
+        return None if self.new_name is None else self.new_name[0]
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedEntry:
-    """A row of the file, and where it goes."""
+    """A row of the file and the task that it is written to."""
 
     row: ImportedRow
     key: str
-    place: Place
+    target: TargetTask
 
 
 @dataclass(slots=True)
-class Known:
-    """What a user has: projects and live tasks, and the entries that are known again.
+class Existing:
+    """A user's projects, live tasks and imported entries. If several have the same name, the oldest counts.
 
-    `projects` and `imported` are found by what the files of earlier imports called them, projects
-    then by their present names; `named` are tasks by their present project and title. Of several
-    the first made counts.
+    Attributes:
+        projects: By the name in the file of an earlier import, otherwise by their present name.
+        imported: Tasks by their name in the file of an earlier import.
+        named: Tasks by their present project and title.
     """
 
     projects: dict[str, ObjectId] = field(default_factory=dict)
-    imported: dict[Name, Place] = field(default_factory=dict)
-    named: dict[tuple[ObjectId | None, str], Place] = field(default_factory=dict)
-    entries: KnownEntries = field(default_factory=KnownEntries)
+    imported: dict[Name, TargetTask] = field(default_factory=dict)
+    named: dict[tuple[ObjectId | None, str], TargetTask] = field(default_factory=dict)
+    entries: ExistingEntries = field(default_factory=ExistingEntries)
 
 
 @dataclass(slots=True)
 class Plan:
-    """What is to be written, in this order, and what is left out since it is there already."""
+    """The entries to write, in this order, and the rows that are left out."""
 
     entries: list[PlannedEntry] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
 
-    def chunks(self) -> Iterator[list[PlannedEntry]]:
-        """The entries in parts that are each written as one."""
-        part: list[PlannedEntry] = []
+    def batches(self) -> Iterator[list[PlannedEntry]]:
+        """Yield the entries in batches, each for one transaction."""
+        batch: list[PlannedEntry] = []
         tasks: set[ObjectId] = set()
         size = 0
         for entry in self.entries:
-            tasks.add(entry.place.task_id)
+            tasks.add(entry.target.task_id)
             size += _size_of(entry.row)
-            is_full = len(part) == MAX_ROWS_PER_BATCH or len(tasks) > MAX_TASKS_PER_BATCH or size > MAX_BYTES_PER_BATCH
-            if part and is_full:
-                yield part
-                part, tasks, size = [], {entry.place.task_id}, _size_of(entry.row)
-            part.append(entry)
-        if part:
-            yield part
+            is_full = len(batch) == MAX_ROWS_PER_BATCH or len(tasks) > MAX_TASKS_PER_BATCH or size > MAX_BYTES_PER_BATCH
+            if batch and is_full:
+                yield batch
+                batch, tasks, size = [], {entry.target.task_id}, _size_of(entry.row)
+            batch.append(entry)
+        if batch:
+            yield batch
 
 
 @dataclass(slots=True)
-class Tally:
-    """What the entries that are planned will make."""
+class CreationCounter:
+    """Counts what planned entries would create, for a dry run."""
 
     projects: set[str] = field(default_factory=set)
     tasks: set[ObjectId] = field(default_factory=set)
     entries: int = 0
 
-    def add(self, planned: Iterable[PlannedEntry], known: Known) -> None:
-        """Counts these, too."""
+    def add(self, planned: Iterable[PlannedEntry], existing: Existing) -> None:
+        """Count these entries."""
         for entry in planned:
             self.entries += 1
-            if entry.place.new is not None:
-                self.tasks.add(entry.place.task_id)
-            if entry.place.new_in is not None and entry.place.new_in not in known.projects:
-                self.projects.add(entry.place.new_in)
+            if entry.target.new_name is not None:
+                self.tasks.add(entry.target.task_id)
+            if entry.target.new_project is not None and entry.target.new_project not in existing.projects:
+                self.projects.add(entry.target.new_project)
 
-    def made(self) -> dict[str, int]:
-        """How many of each."""
+    def counts(self) -> dict[str, int]:
+        """Return the numbers of projects, tasks and entries."""
         return {"projects": len(self.projects), "tasks": len(self.tasks), "entries": self.entries}
 
 
-def plan(user_id: ObjectId, rows: list[ImportedRow], known: Known, *, by_time: bool) -> Plan:
-    """What is to be written of these rows: by time where overlaps are minded, else task by task.
+def plan(user_id: ObjectId, rows: list[ImportedRow], existing: Existing, *, by_time: bool) -> Plan:
+    """Plan the import of these rows: by start time if overlaps are checked, otherwise task by task.
 
-    The places are taken in `known`, so it is good for one plan.
+    The targets in `existing` are changed, so use it for one plan.
     """
-    found, places = matched(user_id, rows, known.entries), _Places(known)
+    match, targets = match_rows(user_id, rows, existing.entries), _Targets(existing)
     entries = [
-        PlannedEntry(row, key, places.next_for((row.project, row.title), _size_of(row))) for row, key in found.rows
+        PlannedEntry(row, key, targets.next_for((row.project, row.title), _size_of(row))) for row, key in match.rows
     ]
     if by_time:
         entries.sort(key=lambda entry: (int(entry.row.started_at.timestamp()), entry.row.number))
     else:
-        entries = _task_by_task(entries)
-    return Plan(entries, found.left_out)
+        entries = _by_task(entries)
+    return Plan(entries, match.left_out)
 
 
-class _Places:
-    """Which task the next entry of a name goes into."""
+class _Targets:
+    """Finds the task for each entry. When a task is full, the next one has a number in its title."""
 
-    def __init__(self, known: Known) -> None:
-        self._known = known
+    def __init__(self, existing: Existing) -> None:
+        self._existing = existing
         self._numbers: dict[Name, int] = {}
 
-    def next_for(self, name: Name, size: int) -> Place:
-        """The task of the name that has room: the one there is, else the next by number."""
+    def next_for(self, name: Name, size: int) -> TargetTask:
+        """Return the task of this name for an entry of this size: the first that has room."""
         project, title = name
         while True:
             number = self._numbers.get(name, 1)
-            place = self._place((project, _numbered(title, number)))
-            if place.has_room(size):
-                place.taken += 1
-                place.size += size
-                return place
+            target = self._target((project, _numbered(title, number)))
+            if target.has_room(size):
+                target.entry_count += 1
+                target.size += size
+                return target
             self._numbers[name] = number + 1
 
-    def _place(self, name: Name) -> Place:
-        """The task that an import has made by this name, else the one that is called so, else a new one."""
-        place = self._known.imported.get(name) or self._named(name)
-        if place is None:
-            place = self._known.imported[name] = Place(ObjectId(), new=name)
-        return place
+    def _target(self, name: Name) -> TargetTask:
+        """Return the task with this imported name, otherwise with this present name, otherwise a new one."""
+        target = self._existing.imported.get(name) or self._named(name)
+        if target is None:
+            target = self._existing.imported[name] = TargetTask(ObjectId(), new_name=name)
+        return target
 
-    def _named(self, name: Name) -> Place | None:
+    def _named(self, name: Name) -> TargetTask | None:
         project, title = name
         if project is None:
-            return self._known.named.get((None, title))
-        if project not in self._known.projects:
+            return self._existing.named.get((None, title))
+        if project not in self._existing.projects:
             return None
-        return self._known.named.get((self._known.projects[project], title))
+        return self._existing.named.get((self._existing.projects[project], title))
 
 
 def _size_of(row: ImportedRow) -> int:
-    """How many bytes its entry takes at most."""
-    return _BYTES + len((row.note or "").encode()) + sum(len(tag.encode()) for tag in row.tags)
+    """Return the maximum size of the row's entry in bytes."""
+    return _ENTRY_BYTES + len((row.note or "").encode()) + sum(len(tag.encode()) for tag in row.tags)
 
 
 def _numbered(title: str, number: int) -> str:
-    """The title of a task in which a full one goes on."""
+    """Return the title of the task that continues a full one."""
     if number == 1:
         return title
     ending = f" ({number})"
     return title[: _MAX_TITLE_LENGTH - len(ending)].rstrip() + ending
 
 
-def _task_by_task(entries: list[PlannedEntry]) -> list[PlannedEntry]:
+def _by_task(entries: list[PlannedEntry]) -> list[PlannedEntry]:
     by_task: dict[ObjectId, list[PlannedEntry]] = {}
     for entry in entries:
-        by_task.setdefault(entry.place.task_id, []).append(entry)
-    return [entry for same in by_task.values() for entry in same]
+        by_task.setdefault(entry.target.task_id, []).append(entry)
+    return [entry for same_task in by_task.values() for entry in same_task]

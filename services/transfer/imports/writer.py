@@ -1,4 +1,4 @@
-"""Writing what was planned: a part of it at a time, each with its count in one transaction."""
+"""Writing a plan: one part after the other, each in a transaction that also updates the counters of the import."""
 
 import asyncio
 from dataclasses import dataclass
@@ -13,117 +13,130 @@ from documents.tracking.projects import Project
 from documents.tracking.queries.overlap import MAX_OVERLAPS
 from documents.tracking.tasks import Task
 from documents.transfer.import_batches import MAX_FINDINGS, ImportBatch
-from documents.transfer.import_queries import imported_project, imported_task
+from documents.transfer.import_queries import new_project_row, new_task_row
 from services.common.acting_user import ActingUser
 from services.common.intervals import seconds_between
 from services.tracking.rules.transaction_sizes import IMPORT_BATCH_BYTES, split_by_size
 from services.tracking.schemas.overlaps import OverlapRead
-from services.transfer.imports.lease import require_hold, written_as_one
-from services.transfer.imports.overlaps import Checked, Latest, checked
-from services.transfer.imports.plan import ROOM, Known, Place, PlannedEntry
+from services.transfer.imports.lease import require_lease, write_part
+from services.transfer.imports.overlaps import LatestRow, OverlapCheck, check_overlaps
+from services.transfer.imports.plan import MAX_TASK_ENTRIES, Existing, PlannedEntry, TargetTask
 
-MADE_AT_ONCE = 50
-"""After so many entries others get their turn."""
+ENTRIES_BETWEEN_YIELDS = 50
+"""Creating entries is CPU-bound: yield to the event loop after this many."""
 
-MAX_UNDOUBTED_LENGTH = timedelta(days=31)
-"""A longer entry is marked for review: nobody could write it by hand."""
+MAX_UNREVIEWED_LENGTH = timedelta(days=31)
+"""A longer entry is marked for review. It cannot be created by hand."""
 
-MAX_PLANS = 100
-"""How often an import is planned anew since others change what it goes by. What it has written stays."""
+MAX_PLAN_ATTEMPTS = 100
+"""How often an import is planned again because other requests changed the data. Parts that are written stay."""
 
 
-class PlanIsStaleError(Exception):
-    """What the plan goes by is no longer so: a task is full or gone, a name is taken, a project is being deleted."""
+class StalePlanError(Exception):
+    """The data has changed since the plan: a task is full or gone, a name is taken, or a project is being deleted."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
-    """What a transaction has kept."""
+class _PartResult:
+    """The result of a transaction, which is applied once it is committed."""
 
-    checked: Checked
+    check: OverlapCheck
     projects: dict[str, ObjectId]
 
 
-class Writing:
-    """The writing of one plan. Each part is kept as a whole, or the next try finds nothing of it."""
+class PlanWriter:
+    """Writes the parts of one plan."""
 
     def __init__(
-        self, user: ActingUser, batch: Row, known: Known, *, policy: OverlapPolicy, zone: str, latest: Latest | None
+        self,
+        user: ActingUser,
+        batch: Row,
+        existing: Existing,
+        *,
+        policy: OverlapPolicy,
+        zone: str,
+        latest: LatestRow | None,
     ) -> None:
         self._user = user
         self._batch = batch
-        self._projects = dict(known.projects)
+        self._projects = dict(existing.projects)
         self._policy = policy
         self._zone = zone
-        self._listed = batch["error_count"]
+        self._error_count = batch["error_count"]
         self.latest = latest
         self.overlaps: list[OverlapRead] = []
 
     async def write(self, planned: list[PlannedEntry]) -> None:
-        """Writes this part, as one or, where the tasks that are there already are large, in smaller parts.
+        """Write these entries, in several transactions if the existing tasks are large.
 
-        Raises PlanIsStaleError or ImportTakenOverError, and then nothing of it or of its last part is written.
+        Raises StalePlanError or LeaseLostError. The last transaction has written nothing then.
         """
-        standing = {entry.place.task_id for entry in planned if entry.place.new is None}
-        sizes = await Task.sizes_in_bytes(self._user.id, list(standing))
-        for part in split_by_size(planned, sizes, lambda entry: entry.place.task_id, max_bytes=IMPORT_BATCH_BYTES):
+        existing_tasks = {entry.target.task_id for entry in planned if entry.target.new_name is None}
+        sizes = await Task.sizes_in_bytes(self._user.id, list(existing_tasks))
+        for part in split_by_size(planned, sizes, lambda entry: entry.target.task_id, max_bytes=IMPORT_BATCH_BYTES):
             await self._write(part)
 
     async def _write(self, planned: list[PlannedEntry]) -> None:
-        done = await written_as_one(self._batch, lambda: self._attempt(planned))
-        self._projects = done.projects
-        self._listed += len(done.checked.errors)
-        self.overlaps += done.checked.overlaps[: MAX_OVERLAPS - len(self.overlaps)]
-        self.latest = done.checked.latest
-        for entry in done.checked.entries:
-            entry.place.new = None
+        result = await write_part(self._batch, lambda: self._attempt(planned))
+        self._projects = result.projects
+        self._error_count += len(result.check.errors)
+        self.overlaps += result.check.overlaps[: MAX_OVERLAPS - len(self.overlaps)]
+        self.latest = result.check.latest
+        for entry in result.check.entries:
+            entry.target.new_name = None
 
-    async def _attempt(self, planned: list[PlannedEntry]) -> _Done | None:
+    async def _attempt(self, planned: list[PlannedEntry]) -> _PartResult | None:
         if self._policy != "allow":
             await User.lock_timeline(self._user.id)
-        found = await checked(self._user, planned, self._policy, import_id=self._batch["_id"], latest=self.latest)
+        check = await check_overlaps(
+            self._user, planned, self._policy, import_id=self._batch["_id"], latest=self.latest
+        )
         by_task: dict[ObjectId, list[PlannedEntry]] = {}
-        for entry in found.entries:
-            by_task.setdefault(entry.place.task_id, []).append(entry)
+        for entry in check.entries:
+            by_task.setdefault(entry.target.task_id, []).append(entry)
         try:
-            standing = await self._standing({task_id: entries[0].place for task_id, entries in by_task.items()})
-            projects = await self._with_projects(found.entries)
-            rates = await self._rates(found.entries, standing)
-            made = await self._with_tasks(by_task, standing, projects, rates, found.doubtful)
-        except (DuplicateError, DocumentFullError) as taken:
-            raise PlanIsStaleError from taken
-        if made is None:
+            tasks = await self._existing_tasks({task_id: entries[0].target for task_id, entries in by_task.items()})
+            projects = await self._create_projects(check.entries)
+            rates = await self._hourly_rates(check.entries, tasks)
+            new_tasks = await self._write_tasks(by_task, tasks, projects, rates, check.overlapping)
+        except (DuplicateError, DocumentFullError) as error:
+            raise StalePlanError from error
+        if new_tasks is None:
             return None
-        created = {"projects": len(projects) - len(self._projects), "tasks": made, "entries": len(found.entries)}
-        errors = [{"row": error.row, "column": error.column, "message": error.message} for error in found.errors]
-        room = max(0, MAX_FINDINGS - self._listed)
-        await require_hold(ImportBatch.add_made(self._batch, created, errors, room=room, rows=len(planned)))
-        return _Done(found, projects)
-
-    async def _standing(self, places: dict[ObjectId, Place]) -> dict[ObjectId, Row]:
-        """The tasks that are there already. Raises PlanIsStaleError when one is not what was planned."""
-        wanted = {task_id: place for task_id, place in places.items() if place.new is None}
-        if not wanted:
-            return {}
-        mine: Row = {"user_id": self._user.id, "_id": {"$in": list(wanted)}, "deleted_at": None}
-        found = {
-            task["_id"]: task
-            for task in await Task.aggregate_rows([{"$match": mine}, {"$project": Task.read_projection}])
+        created = {
+            "projects": len(projects) - len(self._projects),
+            "tasks": new_tasks,
+            "entries": len(check.entries),
         }
-        for task_id, place in wanted.items():
-            task = found.get(task_id)
-            if task is None or place.found_as not in {None, (task["project_id"], task["title"])}:
-                raise PlanIsStaleError
-        return found
+        errors = [{"row": error.row, "column": error.column, "message": error.message} for error in check.errors]
+        max_errors = max(0, MAX_FINDINGS - self._error_count)
+        await require_lease(
+            ImportBatch.add_created(self._batch, created, errors, max_errors=max_errors, rows=len(planned))
+        )
+        return _PartResult(check, projects)
 
-    async def _with_projects(self, entries: list[PlannedEntry]) -> dict[str, ObjectId]:
-        """The ids of all projects by name, those of the tasks that are to be made among them, made if need be."""
+    async def _existing_tasks(self, targets: dict[ObjectId, TargetTask]) -> dict[ObjectId, Row]:
+        """Return the existing tasks by id. Raises StalePlanError if one has changed since the plan."""
+        existing = {task_id: target for task_id, target in targets.items() if target.new_name is None}
+        if not existing:
+            return {}
+        live: Row = {"user_id": self._user.id, "_id": {"$in": list(existing)}, "deleted_at": None}
+        rows = await Task.aggregate_rows([{"$match": live}, {"$project": Task.read_projection}])
+        tasks = {task["_id"]: task for task in rows}
+        for task_id, target in existing.items():
+            task = tasks.get(task_id)
+            if task is None or target.found_as not in {None, (task["project_id"], task["title"])}:
+                raise StalePlanError
+        return tasks
+
+    async def _create_projects(self, entries: list[PlannedEntry]) -> dict[str, ObjectId]:
+        """Create the projects that new tasks need. Return the ids of all projects by name."""
         clients: dict[str, str | None] = {}
         for entry in entries:
-            if entry.place.new_in is not None:
-                clients.setdefault(entry.place.new_in, entry.row.client)
+            if entry.target.new_project is not None:
+                clients.setdefault(entry.target.new_project, entry.row.client)
         new = [
-            imported_project(self._user.id, name, client, import_id=self._batch["_id"])
+            new_project_row(self._user.id, name, client, import_id=self._batch["_id"])
             for name, client in clients.items()
             if name not in self._projects
         ]
@@ -131,60 +144,60 @@ class Writing:
             await Project.add_all(new)
         return self._projects | {project["name"]: project["_id"] for project in new}
 
-    async def _rates(self, entries: list[PlannedEntry], standing: dict[ObjectId, Row]) -> dict[ObjectId, Row | None]:
-        """What an hour costs in each project that was there before, and gets time now."""
-        names = {entry.place.new_in for entry in entries}
+    async def _hourly_rates(
+        self, entries: list[PlannedEntry], tasks: dict[ObjectId, Row]
+    ) -> dict[ObjectId, Row | None]:
+        """Return the hourly rates of the existing projects that get entries."""
+        names = {entry.target.new_project for entry in entries}
         used = {project_id for name, project_id in self._projects.items() if name in names}
-        used |= {task["project_id"] for task in standing.values() if task["project_id"] is not None}
-        return {project_id: await self._rate_in(project_id) for project_id in sorted(used)}
+        used |= {task["project_id"] for task in tasks.values() if task["project_id"] is not None}
+        return {project_id: await self._hourly_rate(project_id) for project_id in sorted(used)}
 
-    async def _rate_in(self, project_id: ObjectId) -> Row | None:
-        # Changed as well, so that a deletion or a new rate comes before this or after it, and then sees it.
+    async def _hourly_rate(self, project_id: ObjectId) -> Row | None:
+        # This updates the project, so that a concurrent deletion or a new rate conflicts with this transaction.
         if not await Project.confirm_live(self._user.id, project_id):
-            raise PlanIsStaleError
+            raise StalePlanError
         project = await Project.find_live(self._user.id, project_id)
         if project is None:
-            raise PlanIsStaleError
+            raise StalePlanError
         rate: Row | None = project["hourly_rate"]
         return rate
 
-    async def _with_tasks(
+    async def _write_tasks(
         self,
         by_task: dict[ObjectId, list[PlannedEntry]],
-        standing: dict[ObjectId, Row],
+        tasks: dict[ObjectId, Row],
         projects: dict[str, ObjectId],
         rates: dict[ObjectId, Row | None],
-        doubtful: set[int],
+        overlapping: set[int],
     ) -> int | None:
-        """How many tasks were made, now that all entries are in theirs; None when one has moved on."""
+        """Create tasks, or add entries to them. Return the number of new tasks, or None on a version conflict."""
         new = []
         for task_id, planned in by_task.items():
-            task, place = standing.get(task_id), planned[0].place
-            project_id = _project_of(place, task, projects)
+            task, target = tasks.get(task_id), planned[0].target
+            project_id = _project_of(target, task, projects)
             billable = False if task is None else task["billable"]
             rate = None if project_id is None else rates.get(project_id)
             entries = []
             for entry in planned:
-                entries.append(self._entry(entry, billable, rate, entry.row.number in doubtful))
-                if len(entries) % MADE_AT_ONCE == 0:
+                entries.append(self._entry_row(entry, billable, rate, entry.row.number in overlapping))
+                if len(entries) % ENTRIES_BETWEEN_YIELDS == 0:
                     await asyncio.sleep(0)
-            if place.new is not None:
-                made = imported_task(
-                    self._user.id, task_id, place.new, project_id, entries, import_id=self._batch["_id"]
-                )
-                new.append(made)
-            elif task is None or task["entry_count"] + len(entries) > ROOM:
-                raise PlanIsStaleError
+            if target.new_name is not None:
+                name, import_id = target.new_name, self._batch["_id"]
+                new.append(new_task_row(self._user.id, task_id, name, project_id, entries, import_id=import_id))
+            elif task is None or task["entry_count"] + len(entries) > MAX_TASK_ENTRIES:
+                raise StalePlanError
             elif await Task.add_imported_entries(task, entries) is None:
                 return None
         if new:
             await Task.add_all(new)
         return len(new)
 
-    def _entry(self, planned: PlannedEntry, of_task: bool, rate: Row | None, doubtful: bool) -> Row:
+    def _entry_row(self, planned: PlannedEntry, task_billable: bool, project_rate: Row | None, overlaps: bool) -> Row:
         row = planned.row
-        billable = of_task if row.billable is None else row.billable
-        own = None if row.hourly_rate is None else {"amount": row.hourly_rate[0], "currency": row.hourly_rate[1]}
+        billable = task_billable if row.billable is None else row.billable
+        row_rate = None if row.hourly_rate is None else {"amount": row.hourly_rate[0], "currency": row.hourly_rate[1]}
         return TimeEntry.ended(
             ObjectId(),
             source="import",
@@ -195,16 +208,16 @@ class Writing:
             tags=list(row.tags),
             billable=billable,
             timezone=row.timezone or self._zone,
-            needs_review=doubtful or row.ended_at - row.started_at > MAX_UNDOUBTED_LENGTH,
-            hourly_rate=own or (rate if billable and row.takes_project_rate else None),
+            needs_review=overlaps or row.ended_at - row.started_at > MAX_UNREVIEWED_LENGTH,
+            hourly_rate=row_rate or (project_rate if billable and row.takes_project_rate else None),
             import_id=self._batch["_id"],
             import_key=planned.key,
         )
 
 
-def _project_of(place: Place, task: Row | None, projects: dict[str, ObjectId]) -> ObjectId | None:
-    """The project of a task that is there, or of one that is to be made."""
+def _project_of(target: TargetTask, task: Row | None, projects: dict[str, ObjectId]) -> ObjectId | None:
+    """Return the project of an existing task, or of a task that is to be created."""
     if task is not None:
         project_id: ObjectId | None = task["project_id"]
         return project_id
-    return None if place.new_in is None else projects[place.new_in]
+    return None if target.new_project is None else projects[target.new_project]

@@ -1,4 +1,4 @@
-"""What an export is asked for by."""
+"""The query parameters of exports."""
 
 from typing import Annotated
 
@@ -13,13 +13,13 @@ _DECIMALS = {".": ".", "point": ".", ",": ",", "comma": ","}
 
 def _delimiter(value: object) -> object:
     if not isinstance(value, str) or value not in _DELIMITERS:
-        raise ValueError("is none of comma (,), semicolon (;) and tab")
+        raise ValueError("must be comma (,), semicolon (;) or tab")
     return _DELIMITERS[value]
 
 
 def _decimal(value: object) -> object:
     if not isinstance(value, str) or value not in _DECIMALS:
-        raise ValueError("is neither point (.) nor comma (,)")
+        raise ValueError("must be point (.) or comma (,)")
     return _DECIMALS[value]
 
 
@@ -30,7 +30,7 @@ Decimals = Annotated[str, BeforeValidator(_decimal), WithJsonSchema({"type": "st
 
 
 class ExportQuery(RangeQuery):
-    """Which entries, and whether their parts outside of that time are left out."""
+    """The time range and the filters of an export."""
 
     cut: BooleanFlag = Field(
         default=False, description="true: clip entries to [from, to), so that the files of adjacent ranges add up."
@@ -38,7 +38,7 @@ class ExportQuery(RangeQuery):
 
 
 class CsvQuery(ExportQuery):
-    """Which entries, and what the program wants that reads them."""
+    """The same, and the CSV dialect."""
 
     bom: BooleanFlag = Field(default=False, description="Whether to begin with a byte order mark, for Excel.")
     delimiter: Delimiter = Field(default=",", description="comma, semicolon or tab, or the character itself.")

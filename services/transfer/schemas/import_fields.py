@@ -1,4 +1,4 @@
-"""The fields of the form of an import that say how its file is read."""
+"""Types of form fields that control how an uploaded file is read."""
 
 import re
 from datetime import time
@@ -17,7 +17,7 @@ _NAMED = ", ".join(API_NAMES.get(field, field) for field in FIELDS)
 
 
 def _columns(value: object) -> object:
-    """The header of each field. Raises ValueError for what is no such object."""
+    """Parse a JSON object that maps fields to headers. Raises ValueError."""
     if not isinstance(value, str):
         return value
     try:
@@ -25,14 +25,14 @@ def _columns(value: object) -> object:
     except ValueError:
         mapping = None
     if not isinstance(mapping, dict) or len(mapping) > _MAX_COLUMNS:
-        raise ValueError('is not a JSON object such as {"task": "Work description"}')
+        raise ValueError('must be a JSON object, for example {"task": "Work description"}')
     mapped: dict[str, str | None] = {}
     for name, header in mapping.items():
         field = FIELDS_BY_NAME.get(name)
         if field is None:
-            raise ValueError(f"has a field that there is not: {name[:50]!r}; there are {_NAMED}")
+            raise ValueError(f"has the unknown field {name[:50]!r}; the fields are {_NAMED}")
         if header is not None and not isinstance(header, str):
-            raise ValueError(f"has no header of a column for {name}")
+            raise ValueError(f"must have a string or null for {name}")
         if field in mapped:
             raise ValueError(f"has the field {name} twice")
         mapped[field] = header
@@ -41,13 +41,13 @@ def _columns(value: object) -> object:
 
 def _currency(value: str) -> str:
     if value.upper() not in MINOR_UNITS:
-        raise ValueError("is not the code of a currency (ISO 4217), such as EUR")
+        raise ValueError("must be an ISO 4217 currency code, for example EUR")
     return value.upper()
 
 
 def _time_of_day(value: object) -> object:
     if isinstance(value, str) and not _TIME_OF_DAY.fullmatch(value):
-        raise ValueError("is not a time of day, such as 09:00")
+        raise ValueError("must be a time of day, for example 09:00")
     return time.fromisoformat(value) if isinstance(value, str) else value
 
 

@@ -1,4 +1,4 @@
-"""Imports as requests send them and answers show them."""
+"""The request and response models of imports."""
 
 from datetime import time
 from typing import Annotated, Any, Literal, NotRequired
@@ -36,8 +36,8 @@ _READ_EXAMPLE: JsonDict = {
 }
 
 
-_INTERRUPTED = "It was interrupted: send the same file again, and it goes on where it was."
-_TOLD_BY_STATUS = {"waiting", "done", "failed"}
+_INTERRUPTED = "The import was interrupted. Send the same file again to continue it."
+_STATES_IN_STATUS = {"waiting", "done", "failed"}
 
 
 class ImportForm(BaseModel):
@@ -72,7 +72,7 @@ class ImportForm(BaseModel):
 
 
 class ImportQuery(OverlapQuery):
-    """What an upload may say in its address."""
+    """The query parameters of an upload."""
 
     wait: BooleanFlag = Field(default=True, description="The same as the form field.")
 
@@ -181,10 +181,10 @@ class ImportUndoResult(TypedDict):
 
 
 def read_import(batch: dict[str, Any], overlaps: list[OverlapRead] | None = None) -> ImportRead:
-    """The answer about a stored import."""
-    errors, more = batch["errors"], batch["error_count"] - len(batch["errors"])
+    """Return the response for a stored import."""
+    errors, unlisted = batch["errors"], batch["error_count"] - len(batch["errors"])
     counted = batch["created"]["entries"] + batch["duplicates"] + batch["skipped"] + batch["error_count"]
-    rows = batch.get("row_count", counted)  # earlier ones did not count them by themselves
+    rows = batch.get("row_count", counted)  # earlier versions did not store row_count
     read: ImportRead = {
         "id": str(batch["_id"]),
         "format": batch["format"],
@@ -192,7 +192,7 @@ def read_import(batch: dict[str, Any], overlaps: list[OverlapRead] | None = None
         "created": batch["created"],
         "duplicates": batch["duplicates"],
         "skipped": batch["skipped"],
-        "errors": [*errors, _more(more)] if more else errors,
+        "errors": [*errors, _unlisted(unlisted)] if unlisted else errors,
         "left_out": batch.get("left_out", []),
         "notices": batch["notices"],
         "ignored_columns": batch.get("ignored_columns", []),
@@ -205,19 +205,19 @@ def read_import(batch: dict[str, Any], overlaps: list[OverlapRead] | None = None
         read["failure"] = batch.get("failure", _INTERRUPTED)
     if overlaps is not None:
         read["overlaps"] = overlaps
-    if batch["state"] not in _TOLD_BY_STATUS:
+    if batch["state"] not in _STATES_IN_STATUS:
         read["state"] = batch["state"]
     return read
 
 
 def read_column(header: str, values: list[str]) -> ImportColumn:
-    """The answer about the column of a field."""
+    """Return the response for the column of a field."""
     return {"header": header, "values": values}
 
 
 def read_undone(import_id: ObjectId, removed: dict[str, int], left: dict[str, int]) -> ImportUndoResult:
-    """The answer about an import that was taken back."""
-    return {"id": str(import_id), "removed": _made(removed), "left": _made(left)}
+    """Return the response for an import that was undone."""
+    return {"id": str(import_id), "removed": _counts(removed), "left": _counts(left)}
 
 
 def _status(batch: dict[str, Any]) -> ImportStatus:
@@ -226,9 +226,9 @@ def _status(batch: dict[str, Any]) -> ImportStatus:
     return "failed" if batch["state"] in {"failed", "interrupted", "under_way"} else "done"
 
 
-def _made(counts: dict[str, int]) -> ImportCounts:
+def _counts(counts: dict[str, int]) -> ImportCounts:
     return {"projects": counts["projects"], "tasks": counts["tasks"], "entries": counts["entries"]}
 
 
-def _more(count: int) -> ImportRowMessage:
+def _unlisted(count: int) -> ImportRowMessage:
     return {"row": 0, "column": None, "message": f"{count:,} more rows are not listed"}

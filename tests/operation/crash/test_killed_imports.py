@@ -25,8 +25,8 @@ LINES = "".join(
 
 FIRST_PART = "documents.tracking.projects:Project:add_all"
 SECOND_PART = "documents.tracking.tasks:Task:add_imported_entries"
-COUNT = "documents.transfer.import_batches:ImportBatch:add_made"
-END = "documents.transfer.import_batches:ImportBatch:let_go"
+COUNT = "documents.transfer.import_batches:ImportBatch:add_created"
+END = "documents.transfer.import_batches:ImportBatch:release_lease"
 
 
 async def killed(alice: Client, address: str, lines: str) -> None:

@@ -169,16 +169,16 @@ class TestAPartThatTakesLong:
         monkeypatch.setattr(import_leases, "BEAT_SECONDS", 0.05)
         user_id, tries = alice.user["_id"], 0
 
-        async with import_leases.reading_in(user_id, format="csv", digest="of a file") as batch:
+        async with import_leases.lease_for_upload(user_id, format="csv", digest="of a file") as batch:
 
             async def attempt() -> bool:
                 nonlocal tries
                 tries += 1
                 assert await ImportBatch.find(user_id, batch["_id"])
                 await asyncio.sleep(0.5)  # ten times as long as the time between two beats
-                return await ImportBatch.add_made(batch, {"entries": 1}, [], room=0)
+                return await ImportBatch.add_created(batch, {"entries": 1}, [], max_errors=0)
 
-            assert await import_leases.written_as_one(batch, attempt)
+            assert await import_leases.write_part(batch, attempt)
         assert tries <= 2, "a beat that was under way at its begin may undo the first try, none the second"
 
 

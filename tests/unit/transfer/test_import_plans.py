@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.transfer.import_formats.results import ImportedRow
-from services.transfer.imports.identity import earlier_key, row_key
-from services.transfer.imports.matching import EXPORTED_FROM_HERE, KnownEntries, wanted_ids
+from services.transfer.imports.identity import legacy_key, row_key
+from services.transfer.imports.matching import HAS_ENTRY_ID, ExistingEntries, possible_entry_ids
 from services.transfer.imports.plan import (
     MAX_BYTES_PER_BATCH,
     MAX_ROWS_PER_BATCH,
+    MAX_TASK_ENTRIES,
     MAX_TASKS_PER_BATCH,
-    ROOM,
-    Known,
-    Place,
+    Existing,
     Plan,
+    TargetTask,
     plan,
 )
 
@@ -53,16 +53,16 @@ def keys_of(planned: Plan) -> list[str]:
     return [entry.key for entry in planned.entries]
 
 
-def known_with(*keys: str, own: tuple[str, ...] = ()) -> Known:
-    """Known entries with these keys; `own` are from an earlier attempt of the same import."""
-    entries = KnownEntries({ObjectId(): key for key in keys}, {ObjectId(): key for key in own})
-    return Known(entries=entries)
+def existing_with(*keys: str, own: tuple[str, ...] = ()) -> Existing:
+    """Existing entries with these keys; `own` are from an earlier attempt of the same import."""
+    entries = ExistingEntries({ObjectId(): key for key in keys}, {ObjectId(): key for key in own})
+    return Existing(entries=entries)
 
 
 class TestPlan:
     @given(rows=files(), by_time=...)
     def test_new_file_is_planned_completely(self, rows: list[ImportedRow], by_time: bool) -> None:
-        planned = plan(USER, rows, Known(), by_time=by_time)
+        planned = plan(USER, rows, Existing(), by_time=by_time)
         assert sorted(entry.row.number for entry in planned.entries) == [row.number for row in rows]
         assert planned.left_out == []
 
@@ -73,7 +73,7 @@ class TestPlan:
         known = map(row_key, rows)
         grown = [*rows, *more]
         again.shuffle(grown)
-        planned = plan(USER, grown, known_with(*known), by_time=by_time)
+        planned = plan(USER, grown, existing_with(*known), by_time=by_time)
         assert Counter(keys_of(planned)) == Counter(map(row_key, more))
         assert len(planned.left_out) == len(rows)
         assert Counter(entry.row.number for entry in planned.entries) + Counter(
@@ -85,9 +85,9 @@ class TestPlan:
         self, rows: list[ImportedRow], before: int, done: int, by_time: bool
     ) -> None:
         existing = [row_key(row) for row in rows[:before]]
-        whole = plan(USER, rows, known_with(*existing), by_time=by_time)
+        whole = plan(USER, rows, existing_with(*existing), by_time=by_time)
         written = keys_of(whole)[:done]
-        rest = plan(USER, rows, known_with(*existing, own=tuple(written)), by_time=by_time)
+        rest = plan(USER, rows, existing_with(*existing, own=tuple(written)), by_time=by_time)
         assert Counter([*written, *keys_of(rest)]) == Counter(keys_of(whole))
         assert rest.left_out == whole.left_out
 
@@ -104,26 +104,26 @@ class TestPlan:
         rows = [
             ImportedRow(number, start, start, str(number % titles), note=note) for number, start in enumerate(minutes)
         ]
-        planned = plan(USER, rows, Known(), by_time=True)
-        parts = list(planned.chunks())
+        planned = plan(USER, rows, Existing(), by_time=True)
+        parts = list(planned.batches())
         assert [entry for part in parts for entry in part] == planned.entries
         assert {len(part) for part in parts[:-1]} == {most}
 
     @given(counts=st.lists(st.integers(0, 2000), min_size=1, max_size=4), rows=st.integers(1, 40))
     def test_each_task_has_room_for_a_timer(self, counts: list[int], rows: int) -> None:
         titles = ["Mail", *(f"Mail ({number})" for number in range(2, len(counts) + 1))]
-        named: dict[tuple[ObjectId | None, str], Place] = {
-            (None, title): Place(ObjectId(), found_as=(None, title), taken=taken)
-            for title, taken in zip(titles, counts, strict=True)
+        named: dict[tuple[ObjectId | None, str], TargetTask] = {
+            (None, title): TargetTask(ObjectId(), found_as=(None, title), entry_count=count)
+            for title, count in zip(titles, counts, strict=True)
         }
-        before = {place.task_id: place.taken for place in named.values()}
+        before = {target.task_id: target.entry_count for target in named.values()}
         minutes = [MONDAY + timedelta(minutes=number) for number in range(rows)]
         file = [ImportedRow(1, start, start + timedelta(minutes=1), "Mail") for start in minutes]
-        planned = plan(USER, file, Known(named=named), by_time=False)
+        planned = plan(USER, file, Existing(named=named), by_time=False)
         assert len(planned.entries) == rows
         for entry in planned.entries:
-            assert entry.place.taken <= max(ROOM, before.get(entry.place.task_id, 0))
-            assert entry.place.new is None or len(entry.place.new[1]) <= 200
+            assert entry.target.entry_count <= max(MAX_TASK_ENTRIES, before.get(entry.target.task_id, 0))
+            assert entry.target.new_name is None or len(entry.target.new_name[1]) <= 200
 
 
 ROW = ImportedRow(1, MONDAY, MONDAY + timedelta(hours=1), "Mail", note="n", project="Website", tags=("a",))
@@ -132,7 +132,7 @@ EXPORTED = replace(ROW, entry_id="a" * 24)
 
 def left_out(rows: list[ImportedRow], *known: str) -> list[int]:
     """The numbers of the rows that are left out if imports created entries with these keys."""
-    return [left.row for left in plan(USER, rows, known_with(*known), by_time=False).left_out]
+    return [left.row for left in plan(USER, rows, existing_with(*known), by_time=False).left_out]
 
 
 def moved(row: ImportedRow, hours: float, length: float = 1) -> ImportedRow:
@@ -145,22 +145,22 @@ class TestEarlierImportKeys:
         """Databases contain such keys: this one was created by the earlier version."""
         row = ImportedRow(1, MONDAY, MONDAY + timedelta(hours=1), "Mail", project="Website", note="first draft")
         user = ObjectId("6920a3f1c2d4e5f607182930")
-        assert earlier_key(user, row) == "06e66d9f6211615855bb9457bbe15635"
+        assert legacy_key(user, row) == "06e66d9f6211615855bb9457bbe15635"
 
     def test_earlier_key_matches_one_of_several_rows(self) -> None:
         rows = [ROW, replace(ROW, number=2, tags=("b",)), replace(ROW, number=3)]
-        assert left_out(rows, earlier_key(USER, ROW)) == [1]
+        assert left_out(rows, legacy_key(USER, ROW)) == [1]
 
     def test_row_with_its_own_key_does_not_use_the_earlier_key(self) -> None:
         rows = [replace(ROW, number=1, tags=("b",)), replace(ROW, number=2)]
-        assert left_out(rows, earlier_key(USER, ROW), row_key(rows[1])) == [1, 2]
+        assert left_out(rows, legacy_key(USER, ROW), row_key(rows[1])) == [1, 2]
 
     def test_earlier_key_has_1000_characters_of_the_note(self) -> None:
         shortened = replace(ROW, note="x" * 1_000)
-        assert left_out([replace(ROW, note="x" * 1_001)], earlier_key(USER, shortened)) == [1]
+        assert left_out([replace(ROW, note="x" * 1_001)], legacy_key(USER, shortened)) == [1]
 
     def test_earlier_key_ignores_the_entry_id(self) -> None:
-        assert left_out([EXPORTED], earlier_key(USER, ROW)) == [1]
+        assert left_out([EXPORTED], legacy_key(USER, ROW)) == [1]
 
 
 class TestRowsOfOwnExport:
@@ -182,14 +182,14 @@ class TestRowsOfOwnExport:
         assert left_out([moved(EXPORTED, 0, 3)], row_key(first), row_key(second)) == [1]
 
     def test_row_of_an_existing_entry_is_left_out(self) -> None:
-        for entry_id in wanted_ids(USER, [EXPORTED]):
-            known = Known(entries=KnownEntries(ids={wanted_ids(USER, [EXPORTED])[entry_id]}))
+        for entry_id in possible_entry_ids(USER, [EXPORTED]):
+            known = Existing(entries=ExistingEntries(ids={possible_entry_ids(USER, [EXPORTED])[entry_id]}))
             (left,) = plan(USER, [EXPORTED], known, by_time=False).left_out
-            assert left.reason == EXPORTED_FROM_HERE
+            assert left.reason == HAS_ENTRY_ID
 
     def test_invalid_entry_id_is_ignored(self) -> None:
         assert row_key(replace(ROW, entry_id="7")) == row_key(ROW)
-        assert wanted_ids(USER, [replace(ROW, entry_id="7")]) == {}
+        assert possible_entry_ids(USER, [replace(ROW, entry_id="7")]) == {}
 
 
 class TestTaskSize:
@@ -201,8 +201,8 @@ class TestTaskSize:
             )
             for number in range(1, 1501)
         ]
-        planned = plan(USER, rows, Known(), by_time=False)
-        sizes = Counter(entry.place.task_id for entry in planned.entries)
+        planned = plan(USER, rows, Existing(), by_time=False)
+        sizes = Counter(entry.target.task_id for entry in planned.entries)
         assert len(planned.entries) == 1500
         assert len(sizes) == 2
         assert max(sizes.values()) * 15_000 < 16 * 1024 * 1024
