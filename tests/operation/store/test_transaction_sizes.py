@@ -166,7 +166,7 @@ class TestAPartThatTakesLong:
     async def test_is_not_undone_by_the_lease_of_its_import(
         self, alice: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(import_leases, "BEAT_SECONDS", 0.05)
+        monkeypatch.setattr(import_leases, "RENEW_SECONDS", 0.05)
         user_id, tries = alice.user["_id"], 0
 
         async with import_leases.lease_for_upload(user_id, format="csv", digest="of a file") as batch:
