@@ -154,45 +154,37 @@ def write_timewarrior(entries: list[SampleEntry]) -> bytes:
 
 def write_solidtime(entries: list[SampleEntry]) -> bytes:
     """Write the export archive of solidtime, in which entries refer to ids."""
-    names = [name for name in PROJECTS if name is not None]
-    clients = sorted({client for client in PROJECTS.values() if client is not None})
-    tasks = sorted({(entry.project, entry.title) for entry in entries if entry.project is not None})
-    tags = sorted({tag for entry in entries for tag in entry.tags})
+    project_ids = {name: f"p{number}" for number, name in enumerate(filter(None, PROJECTS))}
+    client_ids = {name: f"c{number}" for number, name in enumerate(sorted({*filter(None, PROJECTS.values())}))}
+    task_names = sorted({(entry.project, entry.title) for entry in entries if entry.project is not None})
+    task_ids = {name: f"t{number}" for number, name in enumerate(task_names)}
+    tag_ids = {tag: f"g{number}" for number, tag in enumerate(sorted({tag for entry in entries for tag in entry.tags}))}
     rows = []
     for number, entry in enumerate(entries):
-        client = PROJECTS[entry.project]
         times = [f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (entry.started_at, entry.ended_at)]
-        project_cells = ["", "", ""]
-        description = entry.title
+        description, project_cells = entry.title, ["", "", ""]
         if entry.project is not None:
-            task_id = f"t{tasks.index((entry.project, entry.title))}"
-            project_cells = [f"c{clients.index(client)}" if client else "", f"p{names.index(entry.project)}", task_id]
             description = entry.note or ""
+            client_id = client_ids.get(PROJECTS[entry.project] or "", "")
+            project_cells = [client_id, project_ids[entry.project], task_ids[entry.project, entry.title]]
         rate = "" if entry.rate is None else str(entry.rate[0])
-        tag_ids = json.dumps([f"g{tags.index(tag)}" for tag in sorted(entry.tags)])
         rate_cells = [rate, "true" if entry.billable else "false", "m1", "u1", "o1"]
-        rows.append([f"e{number}", description, *times, *rate_cells, *project_cells, tag_ids, "false"])
-    entry_names = "id,description,start,end,billable_rate,billable,member_id,user_id,organization_id,client_id,"
-    entry_names += "project_id,task_id,tags,is_imported"
-    clients_of = {name: PROJECTS[name] for name in names}
+        tags = json.dumps([tag_ids[tag] for tag in sorted(entry.tags)])
+        rows.append([f"e{number}", description, *times, *rate_cells, *project_cells, tags, "false"])
+    projects = [[id_, name, client_ids.get(PROJECTS[name] or "", "")] for name, id_ in project_ids.items()]
+    entry_header = "id,description,start,end,billable_rate,billable,member_id,user_id,organization_id,client_id,"
     return to_zip_file(
         {
             "organizations": ("id,name,currency", [["o1", "Ada Ltd", "EUR"]]),
             "members": ("id,user_id,name,email", [["m1", "u1", "Ada Byron", "ada@example.com"]]),
-            "clients": ("id,name", [[f"c{at}", name] for at, name in enumerate(clients)]),
-            "projects": (
-                "id,name,client_id",
-                [
-                    [f"p{at}", name, f"c{clients.index(client)}" if client else ""]
-                    for at, (name, client) in enumerate(clients_of.items())
-                ],
-            ),
+            "clients": ("id,name", [[id_, name] for name, id_ in client_ids.items()]),
+            "projects": ("id,name,client_id", projects),
             "tasks": (
                 "id,name,project_id",
-                [[f"t{at}", title, f"p{names.index(str(project))}"] for at, (project, title) in enumerate(tasks)],
+                [[id_, title, project_ids[name]] for (name, title), id_ in task_ids.items()],
             ),
-            "tags": ("id,name", [[f"g{at}", name] for at, name in enumerate(tags)]),
-            "time_entries": (entry_names, rows),
+            "tags": ("id,name", [[id_, name] for name, id_ in tag_ids.items()]),
+            "time_entries": (f"{entry_header}project_id,task_id,tags,is_imported", rows),
         }
     )
 
