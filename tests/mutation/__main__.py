@@ -1,7 +1,7 @@
-"""`make mutate`: puts small faults into services/ and documents/, and lists those that no test notices.
+"""`make mutate`: puts small faults into services/ and documents/, and lists those that no test detects.
 
-A sample of all faults, chosen by a seed that is printed. Nothing is written into the sources: each fault is tried in a
-child process, which puts it in the place of the code as it has been imported.
+A seed, which is printed, selects a sample of all faults. The source files do not change: each fault is applied to the
+imported code in a child process.
 """
 
 import argparse
@@ -26,16 +26,16 @@ import pytest
 
 from app.config import Settings
 from app.embedded.store import EmbeddedStore
-from tests.mutation.children import in_child, put_in, remember_functions
+from tests.mutation.children import apply_fault, in_child, remember_functions
 from tests.mutation.coverage_map import Map, Recorder
 from tests.mutation.mutants import Mutant, mutants
 
-KEPT = Path(".mutation")
-"""What each test file executes, kept until the file changes; remove it to find out all anew."""
+MAP_FOLDER = Path(".mutation")
+"""The lines that each test file executes, stored until the file changes. Remove the folder to compute all again."""
 EXPLAINED = Path(__file__).with_name("explained.toml")
-"""Faults that nobody can notice, each with the difference as it is printed, and why."""
+"""Faults that no test can detect, each with its difference as printed, and the reason."""
 PYTEST = ["-n0", "-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider"]
-LEFT_OUT = re.compile(
+EXCLUDED_TESTS = re.compile(
     # They start other processes, which contain no fault, or execute no code of the service.
     r"tests/(clients|fuzz|install|mutation|operation/crash)/|test_(architecture|compose|documentation|embedded_store"
     r"|hanging_store|outages|reverse_proxy|serve_command|slow_clients|unfit_databases|users_on_large_tasks|worker_store"
@@ -44,92 +44,92 @@ LEFT_OUT = re.compile(
     r"|test_(schemathesis|mixed_load|state_machine)"
 )
 SLOW_SECONDS = 15.0
-PATIENCE_SECONDS = 60.0
-"""For a child, beside four times what its tests took before: what takes longer hangs, and that is noticed."""
-UNNOTICED = {"survived", "not executed"}
+MIN_TIMEOUT_SECONDS = 60.0
+"""Added to four times the duration of the tests. A child that takes longer hangs, which counts as detected."""
+UNDETECTED = {"survived", "not executed"}
 
 
 def say(text: str) -> None:
-    """Prints it at once: a run takes long."""
+    """Print the text and flush it, because a run takes long."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
-class Witness:
-    """A pytest plugin that tells the first test that fails."""
+class FailureReporter:
+    """A pytest plugin that writes the ids of failed tests to a file descriptor."""
 
-    def __init__(self, tell: int) -> None:
-        self.tell = tell
+    def __init__(self, output: int) -> None:
+        self.output = output
 
     def pytest_runtest_logreport(self, report: pytest.TestReport | pytest.CollectReport) -> None:
         if report.failed:
-            os.write(self.tell, f"{report.nodeid}\n".encode())
+            os.write(self.output, f"{report.nodeid}\n".encode())
 
     pytest_collectreport = pytest_runtest_logreport
 
 
 def read_map() -> Map:
-    """Runs those test files that have changed, each in a child, and reads what all of them execute."""
-    KEPT.mkdir(exist_ok=True)
+    """Return the map of lines to tests. Runs each test file that has changed, in a child process."""
+    MAP_FOLDER.mkdir(exist_ok=True)
     known = Map()
     for file in sorted(Path("tests").rglob("test_*.py")):
-        if LEFT_OUT.search(file.as_posix()):
+        if EXCLUDED_TESTS.search(file.as_posix()):
             continue
         cases = [path for path in sorted(Path("tests/cases").iterdir()) if path.name in file.read_text()]
         content = b"".join(path.read_bytes() for path in (file, *cases))
-        kept = KEPT / f"{file.stem}-{hashlib.sha256(content).hexdigest()[:16]}.json"
-        if not kept.exists():
-            say(f"Which lines {file} executes")
-            in_child(lambda _, file=file, kept=kept: _record(file, kept), 1800)  # type: ignore[misc]
-        if kept.exists():
-            known.add(json.loads(kept.read_text()))
+        file_map = MAP_FOLDER / f"{file.stem}-{hashlib.sha256(content).hexdigest()[:16]}.json"
+        if not file_map.exists():
+            say(f"Recording which lines {file} executes")
+            in_child(lambda _, file=file, file_map=file_map: _record(file, file_map), 1800)  # type: ignore[misc]
+        if file_map.exists():
+            known.add(json.loads(file_map.read_text()))
     return known
 
 
-def _record(file: Path, kept: Path) -> int:
+def _record(file: Path, file_map: Path) -> int:
     recorder = Recorder()
     recorder.coverage.start()
     status = pytest.main([*PYTEST[:2], *PYTEST[3:], str(file)], plugins=[recorder])
     recorder.coverage.stop()
-    half = kept.with_suffix(".half")
-    half.write_text(json.dumps(recorder.found()))
-    half.rename(kept)
+    draft = file_map.with_suffix(".draft")
+    draft.write_text(json.dumps(recorder.result()))
+    draft.rename(file_map)
     return status
 
 
-def chosen(known: Map, tests: set[str], most: int, dice: random.Random) -> list[str]:
-    """The narrowest tests first, and then as many of chance."""
+def choose_tests(known: Map, tests: set[str], count: int, generator: random.Random) -> list[str]:
+    """Choose the tests that execute the fewest lines first, then random ones."""
     quick = sorted(test for test in tests if known.seconds[test] < SLOW_SECONDS) or sorted(tests)
     narrow = sorted(quick, key=lambda test: known.breadth[test])
-    first, rest = narrow[: most // 2], narrow[most // 2 :]
-    return first + dice.sample(rest, min(len(rest), most - len(first)))
+    first, rest = narrow[: count // 2], narrow[count // 2 :]
+    return first + generator.sample(rest, min(len(rest), count - len(first)))
 
 
-def trial(mutant: Mutant | None, tests: list[str], known: Map) -> tuple[str, str]:
-    """What becomes of a fault, and the test that noticed it."""
+def try_fault(mutant: Mutant | None, tests: list[str], known: Map) -> tuple[str, str]:
+    """Run the tests with the fault. Return the verdict, and the test that detected the fault."""
 
-    def work(tell: int) -> int:
+    def work(output: int) -> int:
         if mutant is not None:
-            put_in(mutant)
-        return int(pytest.main([*PYTEST, *tests], plugins=[Witness(tell)]))
+            apply_fault(mutant)
+        return int(pytest.main([*PYTEST, *tests], plugins=[FailureReporter(output)]))
 
     if not tests:
         return "not executed", ""
-    status, told = in_child(work, PATIENCE_SECONDS + 4 * sum(known.seconds[test] for test in tests))
-    if status == pytest.ExitCode.USAGE_ERROR and not told and (mutant is None or mutant.function):
-        raise RuntimeError(f"these tests are no longer there, so remove {KEPT}: {tests}")
-    return {None: "hung", 0: "survived"}.get(status, "killed"), told.strip()
+    status, failed = in_child(work, MIN_TIMEOUT_SECONDS + 4 * sum(known.seconds[test] for test in tests))
+    if status == pytest.ExitCode.USAGE_ERROR and not failed and (mutant is None or mutant.function):
+        raise RuntimeError(f"these tests do not exist any more: remove {MAP_FOLDER}: {tests}")
+    return {None: "hung", 0: "survived"}.get(status, "killed"), failed.strip()
 
 
 def difference(mutant: Mutant) -> str:
-    """The fault as a person reads it."""
+    """Return the difference of the source text, without context."""
     source = Path(mutant.file).read_text()
     changed = unified_diff(source.splitlines(), mutant.apply(source).splitlines(), n=0, lineterm="")
     return "\n".join(list(changed)[3:])
 
 
 def explanation(mutant: Mutant) -> str | None:
-    """Why it changes nothing, if that is known."""
+    """Return why the fault has no visible effect, if that is known."""
     for known in tomllib.loads(EXPLAINED.read_text())["fault"]:
         place = known["file"], known.get("function", mutant.function)
         if place == (mutant.file, mutant.function) and known["difference"].strip() == difference(mutant).strip():
@@ -139,7 +139,7 @@ def explanation(mutant: Mutant) -> str | None:
 
 @contextmanager
 def store() -> Iterator[None]:
-    """A store for all children."""
+    """Run a store for all child processes."""
     with TemporaryDirectory(prefix="task-timer-mutation-") as folder:
         settings = Settings(_env_file=None, embedded_data_dir=Path(folder) / "data")
         with EmbeddedStore(settings) as os.environ["TEST_DATABASE_URL"]:
@@ -148,41 +148,41 @@ def store() -> Iterator[None]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make mutate", description=__doc__)
-    parser.add_argument("paths", nargs="*", default=["services", "documents"], help="where to put faults")
+    parser.add_argument("paths", nargs="*", default=["services", "documents"], help="files and folders that get faults")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--count", type=int, default=200)
-    parser.add_argument("--most", type=int, default=150, help="how many tests try a fault")
-    parser.add_argument("--verbose", action="store_true", help="tell those too that are noticed")
-    asked = parser.parse_args()
+    parser.add_argument("--most", type=int, default=150, help="maximum number of tests per fault")
+    parser.add_argument("--verbose", action="store_true", help="also print detected faults")
+    options = parser.parse_args()
     if subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "*.py"], check=False).returncode:
-        parser.error("there are changes that are not committed: what would be measured is not what is kept")
-    dice, results = random.Random(asked.seed), Counter[str]()
+        parser.error("there are uncommitted changes: commit them first")
+    generator, results = random.Random(options.seed), Counter[str]()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with redirect_stdout(io.StringIO()):
-        pytest.main([*PYTEST, "--collect-only", "tests"])  # the children need not import anything again
+        pytest.main([*PYTEST, "--collect-only", "tests"])  # so that the children do not import everything again
     remember_functions()
     with ExitStack() as stack:
         stack.enter_context(store())
         known = read_map()
-        every = [mutant for path in _files(asked.paths) for mutant in mutants(str(path), path.read_text())]
-        sample = dice.sample(every, min(asked.count, len(every)))
-        say(f"{len(sample)} of {len(every)} faults, --seed {asked.seed}")
-        if trial(None, chosen(known, set(known.seconds), asked.most, dice), known)[0] != "survived":
-            parser.error("tests fail without any fault")
+        every = [mutant for path in _files(options.paths) for mutant in mutants(str(path), path.read_text())]
+        sample = generator.sample(every, min(options.count, len(every)))
+        say(f"{len(sample)} of {len(every)} faults, --seed {options.seed}")
+        if try_fault(None, choose_tests(known, set(known.seconds), options.most, generator), known)[0] != "survived":
+            parser.error("tests fail without a fault")
         for mutant in sample:
             tests = known.tests_of(mutant, Path(mutant.file).read_text())
-            verdict, told = trial(mutant, chosen(known, tests, asked.most // 5, dice), known)
-            if verdict == "survived":  # most are noticed by then
-                verdict, told = trial(mutant, chosen(known, tests, asked.most, dice), known)
-            because = explanation(mutant) if verdict in UNNOTICED else None
-            results["explained" if because else verdict] += 1
-            if verdict in UNNOTICED or asked.verbose:
-                say(f"\n{verdict}: {mutant.file}:{mutant.lines.start} {because or told}\n{difference(mutant)}")
-            if verdict == "hung":  # and so may the store
+            verdict, failed = try_fault(mutant, choose_tests(known, tests, options.most // 5, generator), known)
+            if verdict == "survived":  # most faults are detected by then
+                verdict, failed = try_fault(mutant, choose_tests(known, tests, options.most, generator), known)
+            reason = explanation(mutant) if verdict in UNDETECTED else None
+            results["explained" if reason else verdict] += 1
+            if verdict in UNDETECTED or options.verbose:
+                say(f"\n{verdict}: {mutant.file}:{mutant.lines.start} {reason or failed}\n{difference(mutant)}")
+            if verdict == "hung":  # the store may hang too
                 stack.close()
                 stack.enter_context(store())
-    say(f"\n--seed {asked.seed}: " + ", ".join(f"{count} {verdict}" for verdict, count in results.items()))
-    return int(sum(results[verdict] for verdict in UNNOTICED) > len(sample) // 20)
+    say(f"\n--seed {options.seed}: " + ", ".join(f"{count} {verdict}" for verdict, count in results.items()))
+    return int(sum(results[verdict] for verdict in UNDETECTED) > len(sample) // 20)
 
 
 def _files(paths: list[str]) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Work in child processes: what they do, how long they take and how they end does nothing to this one."""
+"""Run work in child processes, so that faults, hangs and crashes do not affect this process."""
 
 import gc
 import os
@@ -17,49 +17,49 @@ from types import CodeType, FunctionType, ModuleType
 from tests.mutation.mutants import Mutant
 
 BROKEN = 99
-"""How a child exits that could not do its work."""
+"""The exit code of a child whose work raised an exception."""
 
-OURS = {"app", "documents", "services", "routes", "tests"}
+PROJECT_PACKAGES = {"app", "documents", "services", "routes", "tests"}
 
 
-def in_child(work: Callable[[int], int], patience: float) -> tuple[int | None, str]:
-    """How a child process ended that does this work, None when it took too long, and what it told."""
+def in_child(work: Callable[[int], int], timeout: float) -> tuple[int | None, str]:
+    """Run the work in a child process. Return its exit code, or None after the timeout in seconds, and its output."""
     with TemporaryDirectory() as folder:
-        heard = Path(folder) / "told"
-        tell = os.open(heard, os.O_CREAT | os.O_WRONLY)
+        output_file = Path(folder) / "output"
+        output = os.open(output_file, os.O_CREAT | os.O_WRONLY)
         child = os.fork()
         if not child:
-            _work_alone(work, tell)
-        os.close(tell)
-        status = _wait(child, patience)
+            _run_child(work, output)
+        os.close(output)
+        status = _wait(child, timeout)
         if status == BROKEN:
-            raise RuntimeError(heard.read_text())
-        return status, heard.read_text()
+            raise RuntimeError(output_file.read_text())
+        return status, output_file.read_text()
 
 
-def _wait(child: int, patience: float) -> int | None:
-    deadline, ended, code = time.monotonic() + patience, 0, 0
+def _wait(child: int, timeout: float) -> int | None:
+    deadline, ended, code = time.monotonic() + timeout, 0, 0
     try:
         while not ended and time.monotonic() < deadline:
             ended, code = os.waitpid(child, os.WNOHANG)
             time.sleep(0.02)
-    finally:  # also when this process is told to end
+    finally:  # also if this process is terminated
         if not ended:
             os.killpg(child, signal.SIGKILL)
             os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(code) if ended else None
 
 
-def _work_alone(work: Callable[[int], int], tell: int) -> None:
+def _run_child(work: Callable[[int], int], output: int) -> None:
     status = BROKEN
     try:
         os.setsid()
         nothing = os.open(os.devnull, os.O_RDWR)
         for number in range(3):
             os.dup2(nothing, number)
-        status = work(tell)
-    except BaseException:  # noqa: BLE001 -- the parent tells it
-        os.write(tell, traceback.format_exc().encode())
+        status = work(output)
+    except BaseException:  # noqa: BLE001 -- the parent raises it
+        os.write(output, traceback.format_exc().encode())
     finally:
         os._exit(status)
 
@@ -68,7 +68,7 @@ _functions: list[FunctionType] = []
 
 
 def remember_functions() -> None:
-    """Finds all that has been imported; no child's garbage collector looks at it again."""
+    """Find all imported functions, and freeze them so that no garbage collector of a child visits them."""
     gc.unfreeze()  # the collector does not list what a service in this process has frozen
     gc.collect()
     _functions[:] = [one for one in gc.get_objects() if type(one) is FunctionType]
@@ -77,7 +77,7 @@ def remember_functions() -> None:
 
 @dataclass
 class Importer(MetaPathFinder, Loader):
-    """Imports one module with a fault in it."""
+    """Imports one module with a fault."""
 
     module: str
     code: CodeType
@@ -89,22 +89,23 @@ class Importer(MetaPathFinder, Loader):
         exec(self.code, module.__dict__)
 
 
-def put_in(mutant: Mutant) -> None:
-    """Puts the fault in the place of what this process has imported.
+def apply_fault(mutant: Mutant) -> None:
+    """Apply the fault to the imported code.
 
-    A function gets other code, whoever holds it. What runs at import is imported anew, and all of ours with it.
+    The code of a function is replaced. If the fault is in code that runs at import, all modules of the project are
+    imported again.
     """
     path = str(Path(mutant.file).resolve())
     code = compile(mutant.apply(Path(mutant.file).read_text()), path, "exec")
     faulty = next(_codes_named(code, mutant.function), None)
-    wanted = [
+    functions = [
         one for one in _functions if (one.__code__.co_filename, one.__code__.co_qualname) == (path, mutant.function)
     ]
-    if faulty and wanted and all(one.__code__.co_freevars == faulty.co_freevars for one in wanted):
-        for function in wanted:
+    if faulty and functions and all(one.__code__.co_freevars == faulty.co_freevars for one in functions):
+        for function in functions:
             function.__code__ = faulty
         return
-    for module in [name for name in sys.modules if name.split(".")[0] in OURS]:
+    for module in [name for name in sys.modules if name.split(".")[0] in PROJECT_PACKAGES]:
         del sys.modules[module]
     sys.meta_path.insert(0, Importer(mutant.file.removesuffix(".py").replace("/", "."), code))
 

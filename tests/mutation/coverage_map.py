@@ -1,4 +1,4 @@
-"""Which test executes which line, found out once: a folder that git ignores keeps it, a file for each test file."""
+"""Which tests execute which line. The result is stored in a folder that git ignores, one file per test file."""
 
 import ast
 import os
@@ -14,14 +14,14 @@ from coverage import Coverage
 
 from tests.mutation.mutants import Mutant, names_of
 
-LOOK_INTO_THE_DATABASE = ("tests/operation/store/test_documents.py", "tests/operation/store/test_validators.py")
-"""What documents are made of at import, such as indexes, is seen by these, and used where a service starts."""
+SCHEMA_TESTS = ("tests/operation/store/test_documents.py", "tests/operation/store/test_validators.py")
+"""The tests that check what documents define at import, for example indexes."""
 
 MAX_USERS = 60
 
 
 class Recorder:
-    """A pytest plugin: what each test that passes executes, and how long it takes."""
+    """A pytest plugin that records the lines and the duration of each test that passes."""
 
     def __init__(self) -> None:
         self.coverage = Coverage(data_file=None, config_file=False, source=["services", "documents", "routes"])
@@ -36,8 +36,8 @@ class Recorder:
         if report.when == "call" and report.passed:
             self.seconds[report.nodeid] = report.duration
 
-    def found(self) -> dict[str, Any]:
-        """The lines, and for each test its seconds and the places of its lines among them."""
+    def result(self) -> dict[str, Any]:
+        """Return the lines, and for each test its duration in seconds and the indexes of its lines."""
         lines: dict[str, int] = {}
         tests: dict[str, tuple[float, list[int]]] = {name: (seconds, []) for name, seconds in self.seconds.items()}
         data = self.coverage.get_data()
@@ -51,37 +51,37 @@ class Recorder:
 
 @dataclass
 class Map:
-    """The tests of each line and of each function; a line is known by its text, so it may move within its function."""
+    """The tests of each line and function. A line is identified by its text, so it may move within its function."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     breadth: dict[str, int] = field(default_factory=dict)
     of_line: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     of_function: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
-    def add(self, found: dict[str, Any]) -> None:
-        """Takes in what was found out about the tests of one file."""
-        for test, (seconds, places) in found["tests"].items():
+    def add(self, result: dict[str, Any]) -> None:
+        """Add the recorded result of one test file."""
+        for test, (seconds, places) in result["tests"].items():
             self.seconds[test], self.breadth[test] = seconds, len(places)
             for place in places:
-                line = found["lines"][place]
+                line = result["lines"][place]
                 self.of_line[line].add(test)
                 self.of_function[line.rpartition("|")[0]].add(test)
 
     def tests_of(self, mutant: Mutant, source: str) -> set[str]:
-        """The tests that execute the mutant's line; where it runs at import, those of all that uses its name."""
+        """Return the tests that execute the line of the fault, or use its name if it runs at import."""
         if mutant.function is None:
             users = {test for function in users_of(mutant.name) for test in self.of_function[function]}
             if not mutant.file.startswith("documents/"):
                 return users
             narrow = sorted(users, key=lambda test: self.breadth[test])[:MAX_USERS]
-            return {*narrow, *(test for test in self.seconds if test.startswith(LOOK_INTO_THE_DATABASE))}
+            return {*narrow, *(test for test in self.seconds if test.startswith(SCHEMA_TESTS))}
         named = names_of_lines(mutant.file, source)
         tests = {test for number in mutant.lines for test in self.of_line[named[number]]}
         return tests or self.of_function[f"{mutant.file}|{mutant.function}"]
 
 
 def names_of_lines(file: str, source: str) -> list[str]:
-    """A name for each line, from 1 on: its file, its function and its text."""
+    """Return an identifier for each line, from line 1: its file, function and text."""
     functions = [""] * (source.count("\n") + 2)
     for name, node in functions_of(ast.parse(source).body):
         functions[node.lineno : (node.end_lineno or 0) + 1] = [name] * ((node.end_lineno or 0) + 1 - node.lineno)
@@ -90,7 +90,7 @@ def names_of_lines(file: str, source: str) -> list[str]:
 
 
 def functions_of(body: list[ast.stmt], scope: str = "") -> Iterator[tuple[str, ast.stmt]]:
-    """The functions of a module and the methods of its classes, not what is inside of them."""
+    """Return the functions of a module and the methods of its classes, without nested functions."""
     for node in body:
         if isinstance(node, ast.ClassDef):
             yield from functions_of(node.body, f"{scope}{node.name}.")
@@ -99,7 +99,7 @@ def functions_of(body: list[ast.stmt], scope: str = "") -> Iterator[tuple[str, a
 
 
 def users_of(name: str) -> set[str]:
-    """The functions that mention a name of a module, or another name that is made of it."""
+    """Return the functions that use a module-level name, or another module-level name that is computed from it."""
     functions, known, names = set(), _mentions(), [name]
     for made in names:
         for unit, function, mentioned in known:

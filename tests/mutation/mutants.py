@@ -1,4 +1,4 @@
-"""Small faults of a source file. What no test can notice is left alone: docstrings, wording, logs and types."""
+"""Small faults of a source file. Docstrings, messages, log calls and types are not changed."""
 
 import ast
 import copy
@@ -19,10 +19,10 @@ WORDING = re.compile(r"detail|title|description|json_schema_extra|\w*EXAMPLE|log
 
 @dataclass(frozen=True)
 class Mutant:
-    """A file's text with `after` in the place of `before`.
+    """A fault: `before` is replaced by `after` in a file.
 
-    `lines` are those of the statement, `name` is what the module calls it, and `function` the one that it is a
-    part of: None where it runs at import.
+    `lines` are the lines of the statement, `name` is the module-level name that it belongs to, and `function` is its
+    function, or None if it runs at import.
     """
 
     file: str
@@ -34,13 +34,13 @@ class Mutant:
     after: str
 
     def apply(self, source: str) -> str:
-        """The file with the fault in it."""
+        """Return the source text with the fault."""
         begin, end = source.encode()[: self.offset], source.encode()[self.offset + len(self.before.encode()) :]
         return (begin + self.after.encode() + end).decode()
 
 
 def mutants(file: str, source: str) -> Iterator[Mutant]:
-    """All small faults of this file."""
+    """Return all small faults of the file."""
     starts = [0]
     for line in source.encode().splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
@@ -56,7 +56,7 @@ def mutants(file: str, source: str) -> Iterator[Mutant]:
 
 
 def names_of(unit: ast.stmt) -> list[str]:
-    """What a statement of a module defines."""
+    """Return the names that a module-level statement defines."""
     places = unit.targets if isinstance(unit, ast.Assign) else [getattr(unit, "target", unit)]
     return [getattr(place, "id", getattr(place, "name", "")) for place in places]
 
@@ -80,8 +80,8 @@ def _walk(node: ast.AST, statement: ast.stmt, scope: tuple[str, ...], function: 
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if field == "body":
                 inside, part_of = (*scope, name), function or ".".join((*scope, name))
             case _ if field in {"decorator_list", "bases", "keys"} or (field == "slice" and _is_constant(children)):
-                continue  # a wrong name there breaks everything
-            case _ if field in {"annotation", "returns"}:  # no type matters, but what is called in it limits a value
+                continue  # a wrong name there breaks the import
+            case _ if field in {"annotation", "returns"}:  # types have no effect, calls in them validate values
                 children = [call for child in children for call in ast.walk(child) if isinstance(call, ast.Call)]
         for child in children:
             yield from _walk(child, statement, inside, part_of)
@@ -106,8 +106,8 @@ def _is_wording(node: ast.AST) -> bool:
     return False
 
 
-def _faults(node: ast.AST) -> Iterator[tuple[Place, str]]:  # noqa: C901, PLR0912 -- a case for each kind of fault
-    """What can stand in the place of a node."""
+def _faults(node: ast.AST) -> Iterator[tuple[Place, str]]:  # noqa: C901, PLR0912 -- one case per kind
+    """Return the replacements of an expression or statement, with what each of them replaces."""
     match node:
         case ast.Compare(ops=[first, *rest]) if type(first) in OPPOSITES:
             yield node, _with(node, ops=[OPPOSITES[type(first)](), *rest])
@@ -130,13 +130,8 @@ def _faults(node: ast.AST) -> Iterator[tuple[Place, str]]:  # noqa: C901, PLR091
                 yield node, _with(node, keys=some, values=kept)
         case ast.List(elts=elements, ctx=ast.Load()) | ast.Set(elts=elements) if len(elements) > 1:
             yield from ((node, _with(node, elts=left)) for left in _without_one(elements))
-        case ast.Call(args=arguments, keywords=keywords):
-            for number, (one, other) in enumerate(pairwise(arguments)):
-                if ast.dump(one) != ast.dump(other) and not isinstance(other, ast.Starred):
-                    yield node, _with(node, args=[*arguments[:number], other, one, *arguments[number + 2 :]])
-            for number, keyword in enumerate(keywords):
-                if not _is_wording(keyword):
-                    yield node, _with(node, keywords=[*keywords[:number], *keywords[number + 1 :]])
+        case ast.Call():
+            yield from ((node, after) for after in _faults_of_call(node))
         case ast.Constant(value=bool(truth)):
             yield node, str(not truth)
         case ast.Constant(value=int(number)):
@@ -147,6 +142,16 @@ def _faults(node: ast.AST) -> Iterator[tuple[Place, str]]:  # noqa: C901, PLR091
             yield node, "pass"
         case ast.Assign(targets=[ast.Attribute() | ast.Subscript()]):
             yield node, "pass"
+
+
+def _faults_of_call(call: ast.Call) -> Iterator[str]:
+    """Swap two neighbouring arguments, or leave out a keyword argument."""
+    for number, (one, other) in enumerate(pairwise(call.args)):
+        if ast.dump(one) != ast.dump(other) and not isinstance(other, ast.Starred):
+            yield _with(call, args=[*call.args[:number], other, one, *call.args[number + 2 :]])
+    for number, keyword in enumerate(call.keywords):
+        if not _is_wording(keyword):
+            yield _with(call, keywords=[*call.keywords[:number], *call.keywords[number + 1 :]])
 
 
 def _with(node: ast.AST, **parts: object) -> str:

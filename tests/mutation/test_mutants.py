@@ -1,6 +1,7 @@
-"""The faults of `make mutate`: which ones there are, and that one is put in without a trace in this process."""
+"""The faults of `make mutate`: which exist, and that applying one does not change this process."""
 
 import time
+import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,16 +10,17 @@ import pytest
 from documents.tracking.queries import overlap as overlapping
 from services.common import intervals
 from services.tracking.rules import instants as spans
-from tests.mutation.children import in_child, put_in, remember_functions
+from tests.mutation.__main__ import EXPLAINED, difference
+from tests.mutation.children import apply_fault, in_child, remember_functions
 from tests.mutation.coverage_map import Map
 from tests.mutation.mutants import Mutant, mutants
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-"""A child of a process that has threads is what it wants here: it starts none of them."""
+"""The child does not use the threads of this process."""
 
 
 def faults(source: str) -> list[str]:
-    """The lines that there can be in the place of this one."""
+    """Return the source with each of its faults."""
     return [mutant.apply(source) for mutant in mutants("one.py", source)]
 
 
@@ -46,7 +48,7 @@ class TestFaults:
             ("class A:\n    b: Annotated[int, Field(ge=c)]", ["class A:\n    b: Annotated[int, Field()]"]),
         ],
     )
-    def test_are_small(self, source: str, expected: list[str]) -> None:
+    def test_source_has_these_faults(self, source: str, expected: list[str]) -> None:
         assert faults(source) == expected
 
     @pytest.mark.parametrize(
@@ -62,10 +64,10 @@ class TestFaults:
             "x = a['b']",
         ],
     )
-    def test_are_none_where_nobody_could_notice_or_everybody_would(self, source: str) -> None:
+    def test_source_has_no_fault(self, source: str) -> None:
         assert faults(source) == []
 
-    def test_leave_a_module_that_can_be_compiled(self) -> None:
+    def test_module_with_a_fault_can_be_compiled(self) -> None:
         path = Path(overlapping.__file__)
         found = list(mutants(str(path), path.read_text()))
         assert len(found) > 50
@@ -73,8 +75,24 @@ class TestFaults:
             compile(mutant.apply(path.read_text()), mutant.file, "exec")
 
 
+class TestExplainedFaults:
+    def test_exist(self) -> None:
+        """An explanation of a line that has changed since does not apply any more."""
+        for known in tomllib.loads(EXPLAINED.read_text())["fault"]:
+            expected, source = known["difference"].strip(), Path(known["file"]).read_text()
+            removed = {line[1:].strip() for line in expected.splitlines() if line.startswith("-")}
+            lines = [line.strip() for line in source.splitlines()]
+            candidates = [
+                mutant
+                for mutant in mutants(known["file"], source)
+                if removed.intersection(lines[mutant.lines.start - 1 : mutant.lines.stop - 1])
+                and known.get("function", mutant.function) == mutant.function
+            ]
+            assert expected in {difference(mutant).strip() for mutant in candidates}, known
+
+
 def fault(module: str, before: str, after: str) -> Mutant:
-    """The one fault of a module of ours that puts the one in the place of the other."""
+    """Return the fault of a module that replaces `before` by `after`."""
     found = mutants(module, Path(module).read_text())
     (mutant,) = [mutant for mutant in found if (mutant.before, mutant.after) == (before, after)]
     return mutant
@@ -85,31 +103,31 @@ def seconds_before_the_start() -> int:
     return intervals.seconds_between(now, now - timedelta(minutes=1))
 
 
-class TestAFaultInAChild:
-    def test_is_in_a_function_that_has_been_imported(self) -> None:
+class TestFaultInChild:
+    def test_fault_changes_an_imported_function(self) -> None:
         mutant = fault("services/common/intervals.py", "end - start", "start - end")
 
         def work(_: int) -> int:
             remember_functions()
-            put_in(mutant)
+            apply_fault(mutant)
             return seconds_before_the_start()
 
         assert in_child(work, 60) == (60, "")
         assert seconds_before_the_start() == 0
 
-    def test_is_in_a_constant_of_a_module(self) -> None:
+    def test_fault_changes_a_constant_of_a_module(self) -> None:
         mutant = fault("services/tracking/rules/instants.py", "60", "61")
 
         def work(_: int) -> int:
-            put_in(mutant)
-            from services.tracking.rules.instants import MAX_CLOCK_SKEW  # noqa: PLC0415 -- it is imported anew
+            apply_fault(mutant)
+            from services.tracking.rules.instants import MAX_CLOCK_SKEW  # noqa: PLC0415 -- imported again
 
             return int(MAX_CLOCK_SKEW.total_seconds())
 
         assert in_child(work, 60) == (61, "")
         assert spans.MAX_CLOCK_SKEW.total_seconds() == 60
 
-    def test_ends_with_the_child_when_it_hangs(self) -> None:
+    def test_hanging_child_is_killed(self) -> None:
         def work(_: int) -> int:
             time.sleep(60)
             return 0
@@ -118,7 +136,7 @@ class TestAFaultInAChild:
         assert in_child(work, 0.2) == (None, "")
         assert time.monotonic() - began < 30
 
-    def test_is_no_result_where_the_work_itself_is_wrong(self) -> None:
+    def test_exception_in_the_child_is_raised(self) -> None:
         def work(_: int) -> int:
             raise KeyError("lost")
 
@@ -126,7 +144,7 @@ class TestAFaultInAChild:
             in_child(work, 60)
 
 
-class TestTheTestsOfALine:
+class TestTestsOfALine:
     SOURCE = "def half(a):\n    return a // 2\n\n\ndef twice(a):\n    return a * 2\n"
 
     def known(self) -> Map:
@@ -139,16 +157,16 @@ class TestTheTestsOfALine:
         known.add({"lines": lines, "tests": {"t_half": (0.1, [0]), "t_both": (0.1, [0, 1]), "t_now": (0.1, [2])}})
         return known
 
-    def test_are_those_that_execute_it_wherever_it_has_moved_to(self) -> None:
+    def test_moved_line_has_the_same_tests(self) -> None:
         for source in (self.SOURCE, f"import os\n\n\n{self.SOURCE}"):
             found = {mutant.after: self.known().tests_of(mutant, source) for mutant in mutants("one.py", source)}
             assert found["a * 2"] == {"t_half", "t_both"}
             assert found["a // 2"] == {"t_both"}
 
-    def test_are_those_of_its_function_when_its_text_is_new(self) -> None:
+    def test_new_line_has_the_tests_of_its_function(self) -> None:
         (one, *_) = mutants("one.py", "def half(a):\n    return a // 2 - b\n")
         assert self.known().tests_of(one, "def half(a):\n    return a // 2 - b\n") == {"t_half", "t_both"}
 
-    def test_are_those_of_whoever_uses_what_is_made_at_import(self) -> None:
+    def test_constant_has_the_tests_of_the_functions_that_use_it(self) -> None:
         mutant = fault("services/tracking/rules/instants.py", "60", "61")
         assert self.known().tests_of(mutant, Path("services/tracking/rules/instants.py").read_text()) == {"t_now"}
