@@ -1,8 +1,7 @@
-"""The file that holds a whole account: a JSON object a line, as it is written and as it is read.
+"""The lines of an account file: how they are written and how they are read. Each line is a JSON object.
 
-First the account, then its projects, then each task with its entries right after it (the running
-one last), then the deleted entries that can still be restored, and at the end what was written of
-each: a file without its end has been cut short.
+The order is: the account, its projects, each task followed by its entries (the running one last), the deleted
+entries that can be restored, and the end line with the number of each. A file without an end line is truncated.
 """
 
 from datetime import datetime
@@ -42,17 +41,17 @@ from services.tracking.schemas.entries import read_entry
 from services.tracking.schemas.projects import HourlyRate, read_project
 
 NAMELESS = "(no name)"
-"""What stands for a title or a name of which nothing is left: an earlier version took control characters."""
+"""Replaces a title or a name that is empty without the control characters that earlier versions accepted."""
 
 SCHEMA_VERSION = 1
-"""One more when a line changes so that a reader of the one before would misread it."""
+"""To be increased when readers of the previous version would misread a line."""
 
 
 def _known_id(value: str) -> str:
     known = object_id(value)
     if known is None:
         raise ValueError("is not an id")
-    return str(known)  # one way to write it, so that ids can be compared
+    return str(known)  # in lower case, so that ids can be compared
 
 
 StoredId = Annotated[str, AfterValidator(_known_id)]
@@ -62,20 +61,20 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class Line(RequestModel):
-    """What every line says of itself."""
+    """The fields of every line."""
 
     schema_version: Literal[1]
 
 
 class PreferencesRead(RequestModel):
-    """What the user chose of the rules."""
+    """The user's preferences."""
 
     overlap_policy: OverlapPolicy
     timer_cap_hours: TimerCapHours
 
 
 class AccountLine(Line):
-    """Whose file it is: the first line."""
+    """The user: the first line."""
 
     type: Literal["account"]
     exported_at: Instant
@@ -100,18 +99,18 @@ class ProjectLine(Line):
     created_at: Instant
     updated_at: Instant
     import_name: ImportedText | None = None
-    """What an import knows the project again by; only an imported one has it."""
+    """Identifies an imported project in later imports."""
 
 
 class TaskImportName(RequestModel):
-    """What a file calls a task that an import has made."""
+    """The name of an imported task in its file."""
 
     project: ImportedText | None
     title: ImportedText
 
 
 class TaskLine(Line):
-    """A task, in the trash or not. What its entries add up to is not said: they say it."""
+    """A task, in the trash or not, without the totals of its entries."""
 
     type: Literal["task"]
     id: StoredId
@@ -129,11 +128,11 @@ class TaskLine(Line):
     completed_at: Instant | None
     deleted_at: Instant | None
     import_name: TaskImportName | None = None
-    """What an import knows the task again by; only an imported one has it."""
+    """Identifies an imported task in later imports."""
 
 
 class _AnEntry(Line):
-    """What is said of any entry."""
+    """The fields of every entry."""
 
     id: StoredId
     task_id: StoredId
@@ -148,11 +147,11 @@ class _AnEntry(Line):
     created_at: Instant
     updated_at: Instant
     import_key: ImportKey | None = None
-    """What an import knows the entry again by; only an imported one has it."""
+    """Identifies an imported entry in later imports."""
 
 
 class EntryLine(_AnEntry):
-    """An entry of the task before it. One that has no end still runs."""
+    """An entry of the preceding task. The running entry has no end."""
 
     type: Literal["entry"]
     ended_at: Instant | None
@@ -165,7 +164,7 @@ class EntryLine(_AnEntry):
 
 
 class DeletedEntryLine(_AnEntry):
-    """An entry that was deleted, or a timer that was discarded: it belongs to a task of the file."""
+    """A deleted entry or a discarded timer of a task in the file."""
 
     type: Literal["deleted_entry"]
     ended_at: Instant
@@ -179,7 +178,7 @@ class DeletedEntryLine(_AnEntry):
 
 
 class EndLine(Line):
-    """How many of each were written: the last line."""
+    """The number of lines of each type: the last line."""
 
     type: Literal["end"]
     projects: Count
@@ -193,16 +192,16 @@ AccountFileLine = Annotated[
 ]
 
 account_file_line: TypeAdapter[AccountFileLine] = TypeAdapter(AccountFileLine)
-"""Reads a line: `validate_json` answers one of the six, or raises pydantic's ValidationError."""
+"""Parses a line with `validate_json`."""
 
 
 def write_account(user: dict[str, Any], exported_at: datetime) -> dict[str, Any]:
-    """The line of a stored user: nothing in it lets anybody sign in."""
+    """Return the line of a stored user, without any credentials."""
     return {
         **_line("account"),
         "exported_at": rfc3339(exported_at),
         "email": user["email"],
-        "full_name": _line_of_today(user["full_name"]) or None,
+        "full_name": _to_valid_line(user["full_name"]) or None,
         "timezone": user["timezone"],
         "week_start": user["week_start"],
         "preferences": user["preferences"],
@@ -210,25 +209,25 @@ def write_account(user: dict[str, Any], exported_at: datetime) -> dict[str, Any]
 
 
 def write_project(project: dict[str, Any]) -> dict[str, Any]:
-    """The line of a stored project."""
+    """Return the line of a stored project."""
     texts = {
-        "name": _line_of_today(project["name"]) or NAMELESS,
-        "client_name": _line_of_today(project["client_name"]) or None,
+        "name": _to_valid_line(project["name"]) or NAMELESS,
+        "client_name": _to_valid_line(project["client_name"]) or None,
     }
     return {**_line("project"), **read_project(project), **texts, **_import_name(project)}
 
 
 def write_task(task: dict[str, Any]) -> dict[str, Any]:
-    """The line of a stored task, whose entries follow it."""
+    """Return the line of a stored task."""
     project_id = task["project_id"]
     return {
         **_line("task"),
         "id": str(task["_id"]),
         "project_id": None if project_id is None else str(project_id),
-        "title": _line_of_today(task["title"]) or NAMELESS,
-        "description": _lines_of_today(task["description"], MAX_DESCRIPTION_LENGTH),
+        "title": _to_valid_line(task["title"]) or NAMELESS,
+        "description": _to_valid_lines(task["description"], MAX_DESCRIPTION_LENGTH),
         "status": task["status"],
-        "tags": _tags_of_today(task["tags"]),
+        "tags": _to_valid_tags(task["tags"]),
         "priority": task["priority"],
         "due_at": _instant(task["due_at"]),
         "estimate_seconds": task["estimate_seconds"],
@@ -242,12 +241,12 @@ def write_task(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_entry(task_id: str, entry: dict[str, Any]) -> dict[str, Any]:
-    """The line of a stored entry, ended or running."""
+    """Return the line of a stored entry, ended or running."""
     return {**_line("entry"), **_entry(task_id, entry)}
 
 
 def write_deleted_entry(deleted: dict[str, Any]) -> dict[str, Any]:
-    """The line of an entry as deleted_entries keeps it."""
+    """Return the line of a stored deleted entry."""
     return {
         **_line("deleted_entry"),
         **_entry(str(deleted["task_id"]), deleted["entry"]),
@@ -256,7 +255,7 @@ def write_deleted_entry(deleted: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_end(*, projects: int, tasks: int, entries: int, deleted_entries: int) -> dict[str, Any]:
-    """The last line."""
+    """Return the last line."""
     return {
         **_line("end"),
         "projects": projects,
@@ -266,15 +265,15 @@ def write_end(*, projects: int, tasks: int, entries: int, deleted_entries: int) 
     }
 
 
-def _line_of_today(text: str | None) -> str:
+def _to_valid_line(text: str | None) -> str:
     return upgrade_line(text, MAX_TITLE_LENGTH) if text else ""
 
 
-def _lines_of_today(text: str | None, longest: int) -> str | None:
+def _to_valid_lines(text: str | None, longest: int) -> str | None:
     return upgrade_lines(text, longest) if text else text
 
 
-def _tags_of_today(tags: list[str]) -> list[str]:
+def _to_valid_tags(tags: list[str]) -> list[str]:
     found = (upgrade_line(tag, MAX_TAG_LENGTH) for tag in tags)
     return list(dict.fromkeys(truncate(nfc(tag.lower()), MAX_TAG_LENGTH) for tag in found if tag))
 
@@ -289,8 +288,8 @@ def _import_name(imported: dict[str, Any]) -> dict[str, Any]:
 
 def _entry(task_id: str, entry: dict[str, Any]) -> dict[str, Any]:
     read: dict[str, Any] = {**read_entry(task_id, entry)}
-    del read["duration_seconds"]  # the start and the end say it
-    read |= {"note": _lines_of_today(entry["note"], MAX_NOTE_LENGTH), "tags": _tags_of_today(entry["tags"])}
+    del read["duration_seconds"]  # it follows from the start and the end
+    read |= {"note": _to_valid_lines(entry["note"], MAX_NOTE_LENGTH), "tags": _to_valid_tags(entry["tags"])}
     key = entry.get("import_key")
     return read if key is None else {**read, "import_key": key if isinstance(key, str) else key.hex()}
 
