@@ -253,9 +253,9 @@ class _WorkerSupervisor(Multiprocess):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
     def keep_subprocess_alive(self) -> None:
-        """Replace the workers that have ended or do not answer."""
+        """Replace the workers that have ended or do not respond."""
         for worker in self.processes:
-            # While this process has that end of the pipe open too, a worker that ends during a ping is waited for.
+            # Close this process's copy of the worker's end. Otherwise a ping cannot detect that the worker has ended.
             worker.child_conn.close()
         super().keep_subprocess_alive()
 

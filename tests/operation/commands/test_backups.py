@@ -265,7 +265,7 @@ class TestRefusedRestore:
         changes: list[tuple[dict[str, bytes], str]] = [
             ({"tasks": bson.encode({**task, "title": "Write the bill!"})}, "was changed after it was created"),
             ({"tasks": b""}, "was changed after it was created"),
-            ({"manifest": json.dumps(newer).encode()}, "was created by a newer version"),
+            ({"manifest": json.dumps(newer).encode()}, "was created by a later version"),
             ({"manifest": b"{}"}, "is not a complete backup"),
         ]
         for members, reason in changes:
