@@ -52,17 +52,17 @@ class TimeWindows:
             self._low = high = high if self._was_ahead else min(low + length, self._ahead)
         return low, high
 
-    def adjust_length(self, *, found: int, wanted: int) -> bool:
-        """Set the length of the next window by the number of entries in the last one, `wanted` being the goal.
+    def adjust_length(self, *, entry_count: int, limit: int) -> bool:
+        """Set the length of the next window by the number of entries in the last one and the limit of the page.
 
         Returns whether the last window was empty and long.
         """
         if self._was_ahead:
             return False
         was_long = self._length >= LONG_WINDOW_LENGTH
-        growth = _GROWTH if found == 0 else min(_GROWTH, max(1, 2 * wanted // found))
+        growth = _GROWTH if entry_count == 0 else min(_GROWTH, max(1, 2 * limit // entry_count))
         self._length = min(self._length, timedelta.max / _GROWTH) * growth
-        return found == 0 and was_long
+        return entry_count == 0 and was_long
 
     def skip_to(self, edge: datetime | None) -> bool:
         """Skip the time up to `edge`, in which no entry starts, or all remaining time when `edge` is None.

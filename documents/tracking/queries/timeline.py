@@ -89,7 +89,7 @@ async def _find_ended(user_id: ObjectId, entry_filter: EntryFilter, order: Entry
         bounds = {"$gte": low} if low > entry_filter.since else order.start_bounds()
         batch = await _read_window(user_id, entry_filter, order, {**bounds, "$lt": high}, limit=limit - len(rows))
         rows += batch
-        if windows.adjust_length(found=len(batch), wanted=limit) and may_skip and not windows.is_exhausted:
+        if windows.adjust_length(entry_count=len(batch), limit=limit) and may_skip and not windows.is_exhausted:
             nearest = nearest_end if order.descending else nearest_start
             may_skip = windows.skip_to(await nearest(user_id, entry_filter, windows.edge))
     return rows

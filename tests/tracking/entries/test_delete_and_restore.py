@@ -22,20 +22,20 @@ class TestDeleteEntry:
         response = await alice.delete(at(goes))
         assert (response.status_code, response.content) == (204, b"")
         problem(await alice.get(at(goes)), 404, "entry_not_found")
-        found = await alice.read(task)
-        assert found["time_entries"] == [stays]
-        assert (found["tracked_seconds"], found["entry_count"], found["version"]) == (60, 1, 4)
-        (kept,) = [document async for document in database.deleted_entries.find()]
-        assert kept.keys() == {"_id", "user_id", "task_id", "entry", "deleted_at"}
-        assert (str(kept["_id"]), str(kept["task_id"])) == (goes["id"], task["id"])
-        assert (kept["entry"]["id"], kept["entry"]["duration_seconds"]) == (kept["_id"], 3600)
-        assert kept["user_id"] == alice.user["_id"]
+        stored = await alice.read(task)
+        assert stored["time_entries"] == [stays]
+        assert (stored["tracked_seconds"], stored["entry_count"], stored["version"]) == (60, 1, 4)
+        (deleted,) = [document async for document in database.deleted_entries.find()]
+        assert deleted.keys() == {"_id", "user_id", "task_id", "entry", "deleted_at"}
+        assert (str(deleted["_id"]), str(deleted["task_id"])) == (goes["id"], task["id"])
+        assert (deleted["entry"]["id"], deleted["entry"]["duration_seconds"]) == (deleted["_id"], 3600)
+        assert deleted["user_id"] == alice.user["_id"]
 
     async def test_delete_of_the_last_entry_resets_the_counters(self, alice: Client) -> None:
         task = await alice.make_task()
         await alice.delete(at(await alice.write(task)))
-        found = await alice.read(task)
-        assert (found["tracked_seconds"], found["entry_count"], found["time_entries"]) == (0, 0, [])
+        stored = await alice.read(task)
+        assert (stored["tracked_seconds"], stored["entry_count"], stored["time_entries"]) == (0, 0, [])
         problem(await alice.post("/timer/resume"), 404, "nothing_to_resume")
 
     async def test_twenty_concurrent_deletes_delete_once(self, alice: Client, database: Database) -> None:

@@ -47,15 +47,15 @@ async def insert(database: Database, client: Client, entries: list[Json], **fiel
 
 async def listed(client: Client, **parameters: Any) -> list[str]:
     """Return the ids of all entries, read page by page."""
-    found: list[str] = []
+    ids: list[str] = []
     while True:
         response = await client.get("/time-entries", params=parameters)
         assert response.status_code == 200, response.text
         page = response.json()
-        found += [item["id"] for item in page["items"]]
+        ids += [item["id"] for item in page["items"]]
         assert len(page["items"]) == parameters["limit"] or page["next_cursor"] is None
         if page["next_cursor"] is None:
-            return found
+            return ids
         parameters["cursor"] = page["next_cursor"]
 
 
@@ -104,7 +104,7 @@ class Years:
 
     def expected(self, since: datetime, until: datetime, **filters: Any) -> list[str]:
         """Return the ids of the entries that intersect the range, oldest start first."""
-        found = [
+        entries = [
             entry
             for task, entry in self.rows
             if entry["started_at"] < until
@@ -113,7 +113,7 @@ class Years:
             and filters.get("project_id") in {None, str(task["project_id"])}
             and filters.get("task_id") in {None, task["id"]}
         ]
-        return [str(entry["id"]) for entry in sorted(found, key=lambda entry: (entry["started_at"], entry["id"]))]
+        return [str(entry["id"]) for entry in sorted(entries, key=lambda entry: (entry["started_at"], entry["id"]))]
 
     def questions(self, project_id: ObjectId) -> Iterator[tuple[datetime, datetime, Json]]:
         """Yield ranges of all lengths, with or without a filter. Their bounds are often those of entries."""
@@ -139,11 +139,11 @@ class TestListOfAnyRange:
         await database.projects.insert_one(project)
         await years.write(database, alice, project["_id"])
         for since, until, filters in years.questions(project["_id"]):
-            asked = {"from": f"{since.isoformat()}Z", "to": f"{until.isoformat()}Z", **filters}
+            params = {"from": f"{since.isoformat()}Z", "to": f"{until.isoformat()}Z", **filters}
             expected = years.expected(since, until, **filters)
             limit = years.chance.choice((7, 40, 200))
-            assert await listed(alice, **asked, limit=limit, sort="started_at") == expected, asked
-            assert await listed(alice, **asked, limit=limit) == expected[::-1], asked
+            assert await listed(alice, **params, limit=limit, sort="started_at") == expected, params
+            assert await listed(alice, **params, limit=limit) == expected[::-1], params
 
     async def test_list_of_all_years_contains_the_running_entry_in_order(
         self, alice: Client, database: Database
@@ -166,10 +166,10 @@ class TestListOfAnyRange:
         late = ended_entry(at=datetime(2026, 1, 1))  # noqa: DTZ001
         await insert(database, alice, [long])
         await insert(database, alice, [late, ended_entry(at=datetime(1985, 1, 1))])  # noqa: DTZ001
-        asked = {"from": "2009-12-01", "to": "2026-11-01"}
+        params = {"from": "2009-12-01", "to": "2026-11-01"}
         for limit in (1, 50):
-            assert await listed(alice, **asked, limit=limit) == [str(late["id"]), str(long["id"])]
-            assert await listed(alice, **asked, limit=limit, sort="started_at") == [str(long["id"]), str(late["id"])]
+            assert await listed(alice, **params, limit=limit) == [str(late["id"]), str(long["id"])]
+            assert await listed(alice, **params, limit=limit, sort="started_at") == [str(long["id"]), str(late["id"])]
 
 
 class Counter(CommandListener):
@@ -200,16 +200,16 @@ class TestQueriesOfAllYears:
             yield counter
         client.close()  # once the documents are bound to the service's own client again, which works in the background
 
-    async def aggregations(self, client: Client, counter: Counter, *, descending: bool, **wanted: Any) -> list[int]:
+    async def aggregations(self, client: Client, counter: Counter, *, descending: bool, **filters: Any) -> list[int]:
         """Return the number of aggregations for each page of 50 entries."""
-        told, order = [], EntryOrder(descending=descending)
-        ever = EntryFilter(since=FIRST_INSTANT, until=LAST_INSTANT, **wanted)
+        counts, order = [], EntryOrder(descending=descending)
+        ever = EntryFilter(since=FIRST_INSTANT, until=LAST_INSTANT, **filters)
         while True:
             counter.aggregations = 0
             page = await find_entries(client.user["_id"], ever, order, limit=50, now=now())
-            told.append(counter.aggregations)
+            counts.append(counter.aggregations)
             if len(page) < 50:
-                return told
+                return counts
             last = page[-1]["entry"]
             order = replace(order, after=(last["started_at"], last["id"]))
 
@@ -223,8 +223,8 @@ class TestQueriesOfAllYears:
         await insert(database, alice, [*long_ago, *lately[::2]])
         await insert(database, alice, lately[1::2])
         await insert(database, alice, [ended_entry(at=LAST_INSTANT - timedelta(days=day)) for day in range(1, 20)])
-        told = await self.aggregations(alice, counter, descending=descending)
-        assert len(told) == 1 + 1039 // 50
-        assert max(told) <= 30
-        assert median(told) <= 3
+        counts = await self.aggregations(alice, counter, descending=descending)
+        assert len(counts) == 1 + 1039 // 50
+        assert max(counts) <= 30
+        assert median(counts) <= 3
         assert max(await self.aggregations(alice, counter, descending=descending, tags=("none",))) <= 40

@@ -51,17 +51,17 @@ class TestEntryPages:
             await insert_task(database, alice, *entries)
 
         async def the_first_half(sort: str) -> list[str]:
-            seen: list[str] = []
+            ids: list[str] = []
             async for page in list_pages(alice, **WEEK, sort=sort, limit=200):
-                seen += [item["id"] for item in page if item["note"] != "added"]
-                if len(seen) >= half:
+                ids += [item["id"] for item in page if item["note"] != "added"]
+                if len(ids) >= half:
                     break
                 await insert_task(database, alice, *(stored_entry(hour, note="added") for hour in (11, 12, 13)))
-            return seen[:half]
+            return ids[:half]
 
         # From both ends to the middle: what one way leaves out, the other has to show.
-        seen = await the_first_half("started_at") + (await the_first_half("-started_at"))[::-1]
-        assert seen == sorted(str(each["id"]) for entries in known for each in entries)
+        ids = await the_first_half("started_at") + (await the_first_half("-started_at"))[::-1]
+        assert ids == sorted(str(each["id"]) for entries in known for each in entries)
 
     async def test_cursor_of_another_list_is_refused(self, alice: Client, bob: Client, database: Database) -> None:
         for client in (alice, bob):
@@ -99,12 +99,12 @@ class TestConcurrentStop:
         first = (await alice.start(tasks[0]))["entry"]["id"]
         await alice.stop()
         tracking = asyncio.create_task(track(15))
-        seen: set[str] = set()
+        known_ids: set[str] = set()
         while not tracking.done():
-            found = await list_ids(alice)
-            assert len(found) == len(set(found))
-            assert seen <= set(found)
-            seen |= set(found)
+            ids = await list_ids(alice)
+            assert len(ids) == len(set(ids))
+            assert known_ids <= set(ids)
+            known_ids |= set(ids)
         await tracking
-        assert first in seen
+        assert first in known_ids
         assert len(await list_ids(alice)) == 16

@@ -16,9 +16,9 @@ WARN = {"overlap": "warn"}
 @pytest.fixture
 async def task(alice: Client) -> Json:
     """A task with an entry from 09:00 to 10:00."""
-    made = await alice.make_task(title="Nine to ten")
-    await alice.write(made)
-    return made
+    new = await alice.make_task(title="Nine to ten")
+    await alice.write(new)
+    return new
 
 
 async def nine_to_ten(client: Client, task: Json, seconds: int) -> Json:
@@ -86,7 +86,7 @@ class TestOverlapPolicy:
                 params=asks,
             )
             place = at(written.json())
-            answers = [
+            responses = [
                 written,
                 await alice.patch(place, json={}, params=asks),
                 await alice.patch(place, json={"note": "n"}, params=asks),
@@ -99,14 +99,14 @@ class TestOverlapPolicy:
                 await alice.patch("/timer", json={"note": "n"}, params=asks),
                 await alice.patch("/timer", json={"started_at": ago(seconds=1)}, params=asks),
             ]
-            for answer in answers:
-                assert answer.status_code in {200, 201}, answer.text
-                assert {key: value for key, value in answer.json().items() if key == "overlaps"} == listed
+            for response in responses:
+                assert response.status_code in {200, 201}, response.text
+                assert {key: value for key, value in response.json().items() if key == "overlaps"} == listed
             await alice.stop()
             for entry in (await alice.read(task))["time_entries"]:
                 await alice.delete(at(entry))
-                answer = await alice.post(f"/time-entries/{entry['id']}/restore", params=asks)
-                assert ("overlaps" in answer.json()) is (overlap == "warn")
+                response = await alice.post(f"/time-entries/{entry['id']}/restore", params=asks)
+                assert ("overlaps" in response.json()) is (overlap == "warn")
                 await alice.delete(at(entry))
 
 

@@ -1,4 +1,4 @@
-"""One entry into two, and from one task to another: not a second is lost, and none is in two places."""
+"""Splitting an entry in two, and moving one to another task."""
 
 import asyncio
 from collections import Counter
@@ -34,8 +34,8 @@ class TestSplitEntry:
         entry = await alice.write(task, note="n", tags=["t"], billable=True, timezone="Europe/Berlin")
         response = await split(alice, entry)
         assert (response.status_code, response.headers["etag"]) == (200, '"3"')
-        answer = response.json()
-        first, second = answer["first"], answer["second"]
+        parts = response.json()
+        first, second = parts["first"], parts["second"]
         now = {"updated_at": first["updated_at"]}
         assert first == {**entry, **now, "ended_at": clock("09:20"), "duration_seconds": 1200}
         assert second == {
@@ -47,15 +47,15 @@ class TestSplitEntry:
             "created_at": first["updated_at"],
         }
         assert second["id"] != first["id"]
-        found = await alice.read(task)
-        assert found["time_entries"] == [second, first]
-        assert (found["tracked_seconds"], found["entry_count"]) == (3600, 2)
+        stored = await alice.read(task)
+        assert stored["time_entries"] == [second, first]
+        assert (stored["tracked_seconds"], stored["entry_count"]) == (3600, 2)
         assert [(await alice.get(at(half))).json() for half in (first, second)] == [first, second]
 
     async def test_only_the_first_part_of_an_imported_entry_stays_imported(
         self, alice: Client, database: Database
     ) -> None:
-        made = await alice.read_in("2026-11-18 09:00,2026-11-18 10:00,Offer")
+        batch = await alice.read_in("2026-11-18 09:00,2026-11-18 10:00,Offer")
         (imported,) = (await alice.get("/time-entries", params={"from": clock("00:00"), "to": clock("23:00")})).json()[
             "items"
         ]
@@ -63,7 +63,7 @@ class TestSplitEntry:
         task = await database.tasks.find_one({})
         assert task is not None
         first, second = task["time_entries"]
-        assert (str(first["import_id"]), "import_key" in first) == (made["id"], True)
+        assert (str(first["import_id"]), "import_key" in first) == (batch["id"], True)
         assert not {"import_id", "import_key"} & second.keys()
 
     async def test_both_parts_keep_the_other_stored_fields(self, alice: Client, database: Database) -> None:
@@ -76,8 +76,8 @@ class TestSplitEntry:
 
     async def test_instant_with_any_offset_is_truncated_to_seconds(self, alice: Client) -> None:
         entry = await alice.write(await alice.make_task())
-        answer = (await split(alice, entry, at="2026-11-18T10:20:00.9+01:00")).json()
-        assert answer["first"]["ended_at"] == answer["second"]["started_at"] == clock("09:20")
+        parts = (await split(alice, entry, at="2026-11-18T10:20:00.9+01:00")).json()
+        assert parts["first"]["ended_at"] == parts["second"]["started_at"] == clock("09:20")
 
     @pytest.mark.parametrize(
         "instant",
@@ -91,9 +91,9 @@ class TestSplitEntry:
 
     async def test_parts_are_at_least_one_second_long(self, alice: Client) -> None:
         entry = await alice.write(await alice.make_task(), duration_seconds=2)
-        answer = (await split(alice, entry, at=clock("09:00:01"))).json()
-        assert [half["duration_seconds"] for half in answer.values()] == [1, 1]
-        assert pointers(await split(alice, answer["first"], at=clock("09:00:01"))) == {"#/at"}
+        parts = (await split(alice, entry, at=clock("09:00:01"))).json()
+        assert [half["duration_seconds"] for half in parts.values()] == [1, 1]
+        assert pointers(await split(alice, parts["first"], at=clock("09:00:01"))) == {"#/at"}
 
     async def test_concurrent_splits_at_one_instant_split_once(self, alice: Client) -> None:
         task = await alice.make_task()
@@ -110,9 +110,9 @@ class TestSplitEntry:
         for response in responses:
             if response not in done:
                 assert pointers(response) == {"#/at"}
-        found = await alice.read(task)
-        assert (found["tracked_seconds"], found["entry_count"]) == (3600, 1 + len(done))
-        parts = sorted(found["time_entries"], key=lambda part: str(part["started_at"]))
+        stored = await alice.read(task)
+        assert (stored["tracked_seconds"], stored["entry_count"]) == (3600, 1 + len(done))
+        parts = sorted(stored["time_entries"], key=lambda part: str(part["started_at"]))
         for earlier, later in pairwise(parts):
             assert earlier["ended_at"] == later["started_at"]
 
@@ -212,7 +212,7 @@ class TestConcurrentMoves:
         entry = await alice.write(task)
         responses = await asyncio.gather(*(move(alice, entry, target) for target in targets))
         assert Counter(response.status_code for response in responses) == {200: 1, 404: 7}
-        assert [found["entry_count"] async for found in database.tasks.find({"entry_count": {"$gt": 0}})] == [1]
+        assert [stored["entry_count"] async for stored in database.tasks.find({"entry_count": {"$gt": 0}})] == [1]
 
     async def test_entry_is_in_exactly_one_task_during_moves(self, alice: Client, database: Database) -> None:
         tasks = [await alice.make_task(title=title) for title in ("one", "other")]
@@ -236,8 +236,8 @@ class TestConcurrentMoves:
             ]
             while not over.is_set():
                 async with await database.client.start_session() as session, session.start_transaction():
-                    found = await database.tasks.aggregate(stages, session=session).to_list(None)
-                assert [row["places"] for row in found] == [1]
+                    stored = await database.tasks.aggregate(stages, session=session).to_list(None)
+                assert [row["places"] for row in stored] == [1]
                 looks += 1
             return looks
 
@@ -259,6 +259,6 @@ class TestConcurrentMoves:
             )
             assert {moved.status_code, changed.status_code} <= {200, 404}
             assert {moved.status_code, deleted.status_code} in ({200, 404}, {204, 404})
-            kept = await alice.post(f"/time-entries/{entry['id']}/restore")
-            assert (kept.json()["note"] == "changed") is (changed.status_code == 200)
+            restored = await alice.post(f"/time-entries/{entry['id']}/restore")
+            assert (restored.json()["note"] == "changed") is (changed.status_code == 200)
             await balance(database)

@@ -55,10 +55,10 @@ class TestCreateEntry:
         task = await alice.make_task()
         later = await alice.write(task, started_at=clock("12:00"), duration_seconds=60)
         first = await alice.write(task)
-        found = await alice.read(task)
-        assert (found["tracked_seconds"], found["entry_count"], found["version"]) == (3660, 2, 3)
-        assert found["time_entries"] == [later, first]
-        assert found["status"] == "pending"
+        stored = await alice.read(task)
+        assert (stored["tracked_seconds"], stored["entry_count"], stored["version"]) == (3660, 2, 3)
+        assert stored["time_entries"] == [later, first]
+        assert stored["status"] == "pending"
 
     async def test_all_fields_are_stored(self, alice: Client) -> None:
         task = await alice.make_task()
@@ -91,8 +91,8 @@ class TestCreateEntry:
         task = await alice.make_task()
         timer = await alice.start(task)
         await alice.write(task)
-        found = await alice.read(task)
-        assert (found["active"], found["entry_count"]) == (timer["entry"], 1)
+        stored = await alice.read(task)
+        assert (stored["active"], stored["entry_count"]) == (timer["entry"], 1)
         assert (await alice.stop(entry_id=timer["entry"]["id"]))["entry"]["id"] == timer["entry"]["id"]
 
     @pytest.mark.parametrize("task_id", ["nonsense", "0" * 24])
@@ -113,9 +113,9 @@ class TestCreateEntry:
     async def test_twenty_concurrent_entries_are_all_stored(self, alice: Client) -> None:
         task = await alice.make_task()
         written = await asyncio.gather(*(alice.write(task, duration_seconds=60) for _ in range(20)))
-        found = await alice.read(task)
-        assert {entry["id"] for entry in found["time_entries"]} == {entry["id"] for entry in written}
-        assert (found["tracked_seconds"], found["version"]) == (1200, 21)
+        stored = await alice.read(task)
+        assert {entry["id"] for entry in stored["time_entries"]} == {entry["id"] for entry in written}
+        assert (stored["tracked_seconds"], stored["version"]) == (1200, 21)
 
 
 class TestEntryInterval:
@@ -223,9 +223,9 @@ class TestUpdateEntry:
         changed = response.json()
         assert changed == {**entry, **shown, "updated_at": changed["updated_at"]}
         assert instant(changed["updated_at"]) > instant(entry["updated_at"])
-        found = await alice.read(task)
-        assert found["time_entries"] == [changed]
-        assert (found["tracked_seconds"], found["version"]) == (changed["duration_seconds"], 3)
+        stored = await alice.read(task)
+        assert stored["time_entries"] == [changed]
+        assert (stored["tracked_seconds"], stored["version"]) == (changed["duration_seconds"], 3)
 
     async def test_entries_stay_sorted_by_start(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
@@ -303,10 +303,10 @@ class TestUpdateEntry:
         ]
         responses = await asyncio.gather(*(alice.patch(at(entry), json=change) for change in changes))
         assert {response.status_code for response in responses} == {200}
-        found = (await alice.get(at(entry))).json()
+        stored = (await alice.get(at(entry))).json()
         for change in changes:
-            assert {**found, **change} == found
-        assert found["duration_seconds"] == 7200
+            assert {**stored, **change} == stored
+        assert stored["duration_seconds"] == 7200
 
     async def test_concurrent_update_and_stop_are_both_stored(self, alice: Client) -> None:
         task = await alice.make_task()
@@ -321,9 +321,9 @@ class TestUpdateEntry:
                 alice.patch(at(entry), json={"duration_seconds": 3600 + number}),
             )
             assert [response.status_code for response in (started, changed, stopped, grown)] == [201, 200, 200, 200]
-        found = await alice.read(task)
-        assert (found["entry_count"], found["tracked_seconds"]) == (9, 3607 + 8 * 60)
-        assert found["time_entries"][-1]["note"] == "7"
+        stored = await alice.read(task)
+        assert (stored["entry_count"], stored["tracked_seconds"]) == (9, 3607 + 8 * 60)
+        assert stored["time_entries"][-1]["note"] == "7"
 
 
 class TestRunningEntry:

@@ -108,8 +108,8 @@ class TestRerate:
         project, other = await alice.make_project(hourly_rate=RATE), await alice.make_project(name="Other")
         task = await alice.make_task(project_id=other["id"])
         await track_hour(alice, task, billable=True)
-        for gone in (ObjectId(task["id"]), ObjectId()):
-            assert await _rerate_task(alice.user["_id"], gone, ObjectId(project["id"])) == 0
+        for task_id in (ObjectId(task["id"]), ObjectId()):
+            assert await _rerate_task(alice.user["_id"], task_id, ObjectId(project["id"])) == 0
         assert await list_rates(alice, task) == [None]
 
     @pytest.mark.parametrize("sent", [{}, {"rerate": "false"}])

@@ -74,13 +74,13 @@ class TestDeleteProject:
             project = await alice.make_project(name=str(number))
             sent = {"title": "New", "project_id": project["id"]}
 
-            async def come(wait: int, sent: Json = sent) -> httpx.Response:
+            async def assign(wait: int, sent: Json = sent) -> httpx.Response:
                 await asyncio.sleep(wait / 1000)
                 if wait % 3:
                     return await alice.post("/tasks", json=sent)
                 return await alice.patch(f"/tasks/{task['id']}", json=sent)
 
-            responses = await gather(alice.delete(f"/projects/{project['id']}"), *(come(wait) for wait in range(12)))
+            responses = await gather(alice.delete(f"/projects/{project['id']}"), *(assign(wait) for wait in range(12)))
             assert count_statuses(responses).keys() <= {200, 201, 204, 422}
             for response in responses:
                 if response.status_code == 422:
@@ -102,8 +102,8 @@ class TestDeleteProject:
         (late,) = (await alice.list(project_id=interrupted["id"], sort="title", limit=1))["items"]
         user = ActingUser(alice.user["_id"], "UTC", "allow", timer_cap_hours=12, token_version=0, week_start=0)
         new = TaskCreate(title=late["title"], project_id=interrupted["id"])
-        made = await task_service.create_with_id(user, new, task_id=ObjectId(late["id"]), is_retry=True)
-        assert (made.body["id"], made.body["project_id"]) == (late["id"], None)
+        created = await task_service.create_with_id(user, new, task_id=ObjectId(late["id"]), is_retry=True)
+        assert (created.body["id"], created.body["project_id"]) == (late["id"], None)
         assert (await alice.read(late))["project_id"] is None
 
 
@@ -113,8 +113,8 @@ class TestTransactionDuringDeletion:
 
         async def work() -> bool:
             assert await Task.find_live(alice.user["_id"], ObjectId(other["id"])) is not None  # what was is seen on
-            gone = await asyncio.create_task(alice.delete(f"/projects/{project['id']}"), context=Context())
-            assert gone.status_code == 204
+            deletion = await asyncio.create_task(alice.delete(f"/projects/{project['id']}"), context=Context())
+            assert deletion.status_code == 204
             await assign_to_project(alice, project, other)
             return True
 

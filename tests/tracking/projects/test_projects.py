@@ -83,8 +83,8 @@ class TestCreateProject:
             "hourly_rate": {"amount": 10**12, "currency": "JPY"},
         }
         project = await alice.make_project(**sent)
-        kept = {**sent, "client_name": "Ada & Sons", "color": "#2f6fde"}
-        assert {**project, **kept} == project
+        expected = {**sent, "client_name": "Ada & Sons", "color": "#2f6fde"}
+        assert {**project, **expected} == project
         assert await get_project(alice, project) == project
 
     @pytest.mark.parametrize(("fields", "pointer"), BAD_FIELDS)
@@ -182,9 +182,9 @@ class TestUpdateProject:
         assert (await update_project(alice, project, {"name": "Website"}))["name"] == "Website"
 
     async def test_twenty_concurrent_renames_to_one_name_let_one_succeed(self, alice: Client) -> None:
-        made = [await alice.make_project(name=str(number)) for number in range(20)]
+        projects = [await alice.make_project(name=str(number)) for number in range(20)]
         responses = await gather(
-            *(alice.patch(f"/projects/{project['id']}", json={"name": "Website"}) for project in made)
+            *(alice.patch(f"/projects/{project['id']}", json={"name": "Website"}) for project in projects)
         )
         assert count_statuses(responses) == {200: 1, 409: 19}
         assert Counter(await list_names(alice))["Website"] == 1
@@ -237,17 +237,17 @@ class TestListProjects:
     async def test_pages_are_stable_while_projects_are_created_and_deleted(self, alice: Client) -> None:
         for number in range(20, 40):
             await alice.make_project(name=str(number))
-        seen: list[str] = []
+        names: list[str] = []
         cursor: dict[str, str] = {}
         while True:
             page = (await alice.get("/projects", params={"limit": "3", "archived": "false", **cursor})).json()
-            seen += [project["name"] for project in page["items"]]
-            await alice.make_project(name=f"1 {len(seen)}")
+            names += [project["name"] for project in page["items"]]
+            await alice.make_project(name=f"1 {len(names)}")
             await alice.delete(f"/projects/{page['items'][-1]['id']}")
             if page["next_cursor"] is None:
                 break
             cursor = {"cursor": page["next_cursor"]}
-        assert seen == [str(number) for number in range(20, 40)]
+        assert names == [str(number) for number in range(20, 40)]
 
     async def test_cursor_of_another_list_is_refused(self, alice: Client, bob: Client) -> None:
         for client in (alice, bob):

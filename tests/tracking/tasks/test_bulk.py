@@ -1,4 +1,4 @@
-"""Many changes of tasks in one request."""
+"""Bulk operations on tasks."""
 
 import asyncio
 from typing import Any
@@ -39,7 +39,7 @@ class TestBulk:
     @pytest.mark.parametrize("atomic", [False, True])
     async def test_operations_run_in_order(self, alice: Client, atomic: bool) -> None:
         old, other = await alice.make_task(title="Old"), await alice.make_task(title="Other")
-        made, changed, gone, again = await bulk(
+        created, changed, deleted, again = await bulk(
             alice,
             create(tags=["new"]),
             update(old, title="Older", priority=3),
@@ -47,10 +47,10 @@ class TestBulk:
             update(old, priority=None),
             atomic=atomic,
         )
-        assert made["status"] == 201
-        assert await alice.read(made["body"]) == {**made["body"], "time_entries": []}
+        assert created["status"] == 201
+        assert await alice.read(created["body"]) == {**created["body"], "time_entries": []}
         assert (changed["status"], changed["body"]["title"], changed["body"]["priority"]) == (200, "Older", 3)
-        assert gone == {"status": 204, "body": None}
+        assert deleted == {"status": 204, "body": None}
         assert (again["body"]["version"], again["body"]["priority"]) == (3, None)
         assert {task["title"] for task in (await alice.list())["items"]} == {"Write the offer", "Older"}
 
@@ -97,10 +97,10 @@ class TestSeparateOperations:
         assert [wrong["pointer"] for wrong in results[0]["problem"]["errors"]] == ["#/operations/0/body/title"]
         assert [wrong["pointer"] for wrong in results[4]["problem"]["errors"]] == ["#/operations/4/body/due_at"]
         alone = problem(await alice.patch(f"/tasks/{foreign['id']}", json={"title": "Mine"}), 404, "task_not_found")
-        told = results[1]["problem"]
-        assert told.keys() == alone.keys()
-        assert {**told, "instance": "", "request_id": ""} == {**alone, "instance": "", "request_id": ""}
-        assert told["instance"] == "/api/v1/tasks/bulk"
+        saved_count = results[1]["problem"]
+        assert saved_count.keys() == alone.keys()
+        assert {**saved_count, "instance": "", "request_id": ""} == {**alone, "instance": "", "request_id": ""}
+        assert saved_count["instance"] == "/api/v1/tasks/bulk"
         assert (await bob.read(foreign))["title"] == foreign["title"]
 
 
@@ -128,9 +128,9 @@ class TestAtomicBulk:
         async def look() -> set[str]:
             return {task["title"] for task in (await alice.list())["items"]}
 
-        seen = [look() for _ in range(10)]
+        reads = [look() for _ in range(10)]
         _, *looks = await asyncio.gather(
-            bulk(alice, *(update(task, title="New") for task in tasks), atomic=True), *seen
+            bulk(alice, *(update(task, title="New") for task in tasks), atomic=True), *reads
         )
         assert await look() == {"New"}
         for titles in looks:
@@ -141,9 +141,9 @@ class TestAtomicBulk:
         await asyncio.gather(
             *(bulk(alice, *(update(task, title=title) for task in tasks), atomic=True) for title in ("A", "B", "C"))
         )
-        found = [await alice.read(task) for task in tasks]
-        assert len({task["title"] for task in found}) == 1
-        assert {task["version"] for task in found} == {4}
+        stored = [await alice.read(task) for task in tasks]
+        assert len({task["title"] for task in stored}) == 1
+        assert {task["version"] for task in stored} == {4}
 
 
 class TestBulkRequest:
@@ -184,16 +184,16 @@ class TestBulkRetry:
         assert [{**result, "problem": None} for result in first] == [{**result, "problem": None} for result in again]
         assert len((await alice.list())["items"]) == 1
 
-    @pytest.mark.parametrize(("atomic", "told"), [(False, 0), (False, 1), (False, 2), (False, 3), (True, 3)])
+    @pytest.mark.parametrize(("atomic", "saved_count"), [(False, 0), (False, 1), (False, 2), (False, 3), (True, 3)])
     async def test_retry_of_an_interrupted_bulk_runs_the_rest(
-        self, alice: Client, database: Database, atomic: bool, told: int
+        self, alice: Client, database: Database, atomic: bool, saved_count: int
     ) -> None:
         task, other = await alice.make_task(), await alice.make_task()
         key = {"Idempotency-Key": "bulk-1"}
         operations = create(), update(other, priority=1), delete(task)
         first = await bulk(alice, *operations, atomic=atomic, headers=key)
-        if not atomic:  # an atomic one keeps its answer with the work
-            await _as_if_it_had_died_after(told, first, database)
+        if not atomic:  # an atomic bulk saves its response in its transaction
+            await _interrupt_after(saved_count, first, database)
         again = await bulk(alice, *operations, atomic=atomic, headers=key)
         assert [result["status"] for result in again] == [201, 200, 204]
         assert again[0]["body"]["id"] == first[0]["body"]["id"]
@@ -206,20 +206,20 @@ class TestBulkRetry:
         assert known["taken_at"] > known["created_at"]  # each saved operation renews it
 
     async def test_attempt_that_was_taken_over_stops(self, alice: Client, database: Database) -> None:
-        held = await IdempotencyKey.new(alice.user["_id"], key="bulk-1", fingerprint="of a request").add()
-        work = Attempt(held)
-        await database.idempotency_keys.update_one({"_id": held["_id"]}, {"$set": {"taken_at": NINE}})
+        key = await IdempotencyKey.new(alice.user["_id"], key="bulk-1", fingerprint="of a request").add()
+        attempt = Attempt(key)
+        await database.idempotency_keys.update_one({"_id": key["_id"]}, {"$set": {"taken_at": NINE}})
         with pytest.raises(IdempotencyInProgressError):
-            await work.save_part({"status": 204, "body": None})
+            await attempt.save_part({"status": 204, "body": None})
         with pytest.raises(IdempotencyInProgressError):
-            await work.save_response(Versioned({"results": []}, None))
+            await attempt.save_response(Versioned({"results": []}, None))
         known = await database.idempotency_keys.find_one({})
-        assert known == {**held, "taken_at": NINE}
+        assert known == {**key, "taken_at": NINE}
 
 
-async def _as_if_it_had_died_after(told: int, results: list[Json], database: Database) -> None:
-    """The work is done, and of its answer no more is kept than what so many operations were told."""
+async def _interrupt_after(saved_count: int, results: list[Json], database: Database) -> None:
+    """Change the stored key to that of a request that was interrupted after saving this number of results."""
     known = await database.idempotency_keys.find_one({})
     assert known is not None
-    left = {"answer": None, "done": results[:told], "taken_at": known["taken_at"].replace(year=2020)}
+    left = {"answer": None, "done": results[:saved_count], "taken_at": known["taken_at"].replace(year=2020)}
     await database.idempotency_keys.update_one({"_id": known["_id"]}, {"$set": left})

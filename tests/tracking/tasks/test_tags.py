@@ -1,4 +1,4 @@
-"""Tags: what there are, how often, and renaming one wherever it stands."""
+"""Listing and renaming tags."""
 
 import asyncio
 from typing import Any
@@ -13,7 +13,7 @@ from tests.support.http import Client, Json, parameters, pointers
 
 
 async def tags(client: Client, **sent: Any) -> list[tuple[str, int, int]]:
-    """The tags of a page, each with how many tasks and entries have it."""
+    """Return the tags of a page, each with its number of tasks and entries."""
     response = await client.get("/tags", params=sent)
     assert response.status_code == 200, response.text
     return [(tag["name"], tag["task_count"], tag["entry_count"]) for tag in response.json()["items"]]
@@ -27,7 +27,7 @@ async def rename(client: Client, old: str, new: str) -> Json:
 
 
 async def track(client: Client, task: Json, *names: str) -> Json:
-    """An entry with these tags that has ended."""
+    """Track an entry with these tags and return it."""
     await client.start(task, tags=list(names), started_at="2026-11-18T09:00:00Z")
     entry: Json = (await client.stop(ended_at="2026-11-18T10:00:00Z"))["entry"]
     return entry
@@ -91,8 +91,8 @@ class TestTag:
     async def test_tag_from_a_response_is_accepted_in_a_request(self, alice: Client) -> None:
         task = await alice.make_task(tags=["\u0130" * 25, " Offers "])
         for tag in task["tags"]:
-            found = await alice.list(tag=tag)
-            assert [item["id"] for item in found["items"]] == [task["id"]]
+            page = await alice.list(tag=tag)
+            assert [item["id"] for item in page["items"]] == [task["id"]]
 
     async def test_tag_that_is_too_long_in_lower_case_is_refused(self, alice: Client) -> None:
         response = await alice.post("/tasks", json={"title": "x", "tags": ["\u0130" * 26]})
@@ -143,8 +143,8 @@ class TestRenameTag:
         assert await alice.read(task) == after
 
     async def test_interrupted_rename_is_continued(self, alice: Client, database: Database) -> None:
-        made = [await alice.make_task(tags=["mail"]) for _ in range(3)]
-        done = {"_id": ObjectId(made[1]["id"])}
+        tasks = [await alice.make_task(tags=["mail"]) for _ in range(3)]
+        done = {"_id": ObjectId(tasks[1]["id"])}
         await database.tasks.update_one(done, {"$set": {"tags": ["e-mail"]}, "$inc": {"version": 1}})
         assert await rename(alice, "mail", "e-mail") == {"tasks": 2, "entries": 0}
         assert await tags(alice) == [("e-mail", 3, 0)]
@@ -191,26 +191,26 @@ class TestRenameTag:
 
 class TestConcurrentRenames:
     async def test_rename_with_concurrent_timers_loses_nothing(self, alice: Client, database: Database) -> None:
-        made = [await alice.make_task(title=str(number), tags=["a"]) for number in range(3)]
-        worker = asyncio.create_task(self.start_and_stop(alice, made))
+        tasks = [await alice.make_task(title=str(number), tags=["a"]) for number in range(3)]
+        worker = asyncio.create_task(self.start_and_stop(alice, tasks))
         await asyncio.gather(worker, self.go_on_renaming(alice, worker), self.go_on_renaming(alice, worker))
         for old, new in (("a", "b"), ("b", "c")):
             await rename(alice, old, new)
         assert await tags(alice) == [("c", 3, 24), ("kept", 0, 24)]
-        kept: list[str] = []
+        entry_ids: list[str] = []
         async for task in database.tasks.find():
             assert "active" not in task
             assert task["entry_count"] == len(task["time_entries"]) == 8
             assert task["tracked_seconds"] == 8 * 3600
             assert [entry["tags"] for entry in task["time_entries"]] == [["c", "kept"]] * 8
-            kept += [str(entry["id"]) for entry in task["time_entries"]]
-        assert sorted(kept) == sorted(worker.result())
+            entry_ids += [str(entry["id"]) for entry in task["time_entries"]]
+        assert sorted(entry_ids) == sorted(worker.result())
 
-    async def start_and_stop(self, alice: Client, made: list[Json]) -> list[str]:
-        """Twenty-four entries on these tasks, answered by their ids."""
+    async def start_and_stop(self, alice: Client, tasks: list[Json]) -> list[str]:
+        """Track 24 entries on these tasks and return their ids."""
         stopped = []
         for step in range(24):
-            await alice.start(made[step % 3], tags=["a", "kept"], started_at="2026-11-18T09:00:00Z")
+            await alice.start(tasks[step % 3], tags=["a", "kept"], started_at="2026-11-18T09:00:00Z")
             stopped.append((await alice.stop(ended_at="2026-11-18T10:00:00Z"))["entry"]["id"])
         return stopped
 
@@ -223,6 +223,6 @@ class TestConcurrentRenames:
         task = await alice.make_task(tags=["a"])
         await track(alice, task, "a")
         renamed = await asyncio.gather(*(rename(alice, "a", "b") for _ in range(20)))
-        assert sum(answer["tasks"] for answer in renamed) == 1
-        assert sum(answer["entries"] for answer in renamed) == 1
+        assert sum(result["tasks"] for result in renamed) == 1
+        assert sum(result["entries"] for result in renamed) == 1
         assert (await alice.read(task))["version"] == 4

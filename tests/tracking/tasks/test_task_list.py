@@ -142,12 +142,12 @@ class TestTaskPages:
         model = await database.tasks.find_one({}, {"_id": 0})
         assert model is not None
         await database.tasks.insert_many([{**model, "title": str(number)} for number in range(1, 500)])
-        seen: list[str] = []
+        collected: list[str] = []
         async for page in pages(alice, limit=50):
-            seen += [task["title"] for task in page]
+            collected += [task["title"] for task in page]
             await asyncio.gather(*(alice.make_task(title="inserted") for _ in range(5)))
-        assert len(seen) == 500
-        assert set(seen) == {str(number) for number in range(500)}
+        assert len(collected) == 500
+        assert set(collected) == {str(number) for number in range(500)}
 
     async def test_cursor_of_another_list_is_refused(self, alice: Client, bob: Client) -> None:
         for _ in range(3):

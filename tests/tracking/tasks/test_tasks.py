@@ -49,10 +49,10 @@ class TestCreateTask:
             "project_id": None,
         }
         task = await alice.make_task(**sent)
-        kept = {**sent, "tags": ["a", "b"], "due_at": "2026-11-30T16:00:00.123Z"}
-        assert {**task, **kept} == task
-        found = await alice.read(task)
-        assert found == {**task, "time_entries": []}
+        expected = {**sent, "tags": ["a", "b"], "due_at": "2026-11-30T16:00:00.123Z"}
+        assert {**task, **expected} == task
+        stored = await alice.read(task)
+        assert stored == {**task, "time_entries": []}
 
     async def test_completed_task_has_completed_at_now(self, alice: Client) -> None:
         task = await alice.make_task(status="completed")
@@ -167,8 +167,8 @@ class TestTaskVersions:
         for method, body in (("PATCH", {"title": "Third"}), ("PATCH", {"status": "completed"}), ("DELETE", None)):
             response = await alice.request(method, f"/tasks/{task['id']}", json=body, headers={"If-Match": '"1"'})
             problem(response, 412, "stale_version")
-        found = await alice.read(task)
-        assert (found["title"], found["status"], found["version"]) == ("Second", "pending", 2)
+        stored = await alice.read(task)
+        assert (stored["title"], stored["status"], stored["version"]) == ("Second", "pending", 2)
 
     async def test_several_if_match_headers_are_one_list(self, alice: Client) -> None:
         task = await alice.make_task()

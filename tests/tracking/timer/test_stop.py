@@ -30,11 +30,11 @@ class TestStopTimer:
         stopped = await alice.stop(ended_at="2026-11-18T10:00:00Z")
         await alice.start(task, started_at="2026-11-18T11:00:00Z")
         later = await alice.stop(ended_at="2026-11-18T11:15:00Z")
-        found = await alice.read(task)
-        assert found["active"] is None
-        assert found["time_entries"] == [later["entry"], stopped["entry"]]
-        assert (found["tracked_seconds"], found["entry_count"], found["version"]) == (4500, 2, 5)
-        assert found["status"] == "in_progress"
+        stored = await alice.read(task)
+        assert stored["active"] is None
+        assert stored["time_entries"] == [later["entry"], stopped["entry"]]
+        assert (stored["tracked_seconds"], stored["entry_count"], stored["version"]) == (4500, 2, 5)
+        assert stored["status"] == "in_progress"
 
     async def test_entries_stay_sorted_by_start(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
@@ -236,7 +236,7 @@ class TestUpdateTrackedTask:
         assert (await alice.get("/timer")).status_code == 204
         problem(await alice.post("/timer/stop", json={"entry_id": timer["entry"]["id"]}), 404, "entry_not_found")
         await alice.post(f"/tasks/{task['id']}/restore")
-        found = await alice.read(task)
-        assert found["entry_count"] == 1
-        assert found["tracked_seconds"] >= 300
-        assert (await alice.stop(entry_id=timer["entry"]["id"]))["entry"] == found["time_entries"][0]
+        stored = await alice.read(task)
+        assert stored["entry_count"] == 1
+        assert stored["tracked_seconds"] >= 300
+        assert (await alice.stop(entry_id=timer["entry"]["id"]))["entry"] == stored["time_entries"][0]

@@ -23,8 +23,8 @@ async def switch(client: Client, task: Json, **sent: Any) -> httpx.Response:
 async def switched(client: Client, task: Json, **sent: Any) -> Json:
     response = await switch(client, task, **sent)
     assert response.status_code == 200, response.text
-    answer: Json = response.json()
-    return answer
+    body: Json = response.json()
+    return body
 
 
 async def two_tasks(client: Client) -> tuple[Json, Json]:
@@ -52,31 +52,31 @@ class TestSwitchTimer:
         await alice.start(one, tags=["t"])
         entry = (await switched(alice, other))["started"]["entry"]
         assert (entry["billable"], entry["tags"], entry["source"]) == (True, [], "timer")
-        found = await alice.read(other)
-        assert (found["status"], found["completed_at"]) == ("in_progress", None)
+        stored = await alice.read(other)
+        assert (stored["status"], stored["completed_at"]) == ("in_progress", None)
 
     async def test_switch_without_a_running_timer_starts_one(self, alice: Client) -> None:
         task = await alice.make_task()
-        answer = await switched(alice, task, at=clock("09:00"))
-        assert answer["stopped"] is None
-        assert answer["started"]["entry"]["started_at"] == clock("09:00")
+        body = await switched(alice, task, at=clock("09:00"))
+        assert body["stopped"] is None
+        assert body["started"]["entry"]["started_at"] == clock("09:00")
 
     async def test_switch_to_the_running_task_changes_nothing(self, alice: Client) -> None:
         task = await alice.make_task()
         timer = await alice.start(task)
         for sent in ({}, {"note": "n"}, {"at": clock("09:00")}):
-            answer = await switched(alice, task, **sent)
-            assert (answer["stopped"], answer["started"]["entry"]) == (None, timer["entry"])
+            body = await switched(alice, task, **sent)
+            assert (body["stopped"], body["started"]["entry"]) == (None, timer["entry"])
         assert (await alice.read(task))["version"] == 2
 
     async def test_switch_at_any_instant_since_the_start_is_accepted(self, alice: Client) -> None:
         one, other = await two_tasks(alice)
         await alice.start(one, started_at=clock("09:00"))
-        answer = await switched(alice, other, at="2026-11-18T10:30:00.900+01:00")
-        assert (answer["stopped"]["entry"]["duration_seconds"], answer["stopped"]["tracked_seconds"]) == (1800, 1800)
-        assert answer["started"]["entry"]["started_at"] == clock("09:30")
-        answer = await switched(alice, one, at=clock("09:30"))
-        assert answer["stopped"]["entry"]["duration_seconds"] == 0
+        body = await switched(alice, other, at="2026-11-18T10:30:00.900+01:00")
+        assert (body["stopped"]["entry"]["duration_seconds"], body["stopped"]["tracked_seconds"]) == (1800, 1800)
+        assert body["started"]["entry"]["started_at"] == clock("09:30")
+        body = await switched(alice, one, at=clock("09:30"))
+        assert body["stopped"]["entry"]["duration_seconds"] == 0
         assert (await alice.read(other))["entry_count"] == 1
 
     async def test_switch_before_the_start_is_422_and_timer_keeps_running(self, alice: Client) -> None:
@@ -94,9 +94,9 @@ class TestSwitchTimer:
     async def test_instant_up_to_60_seconds_ahead_counts_as_now(self, alice: Client) -> None:
         one, other = await two_tasks(alice)
         await alice.start(one)
-        answer = await switched(alice, other, at=ago(seconds=-50))
-        instant = answer["started"]["entry"]["started_at"]
-        assert answer["stopped"]["entry"]["ended_at"] == instant
+        body = await switched(alice, other, at=ago(seconds=-50))
+        instant = body["started"]["entry"]["started_at"]
+        assert body["stopped"]["entry"]["ended_at"] == instant
         assert datetime.fromisoformat(instant) <= datetime.now(UTC)
 
     async def test_switch_to_a_missing_task_leaves_the_timer_running(self, alice: Client, bob: Client) -> None:
@@ -173,9 +173,9 @@ class TestConcurrentSwitches:
     async def test_switches_without_a_running_timer_start_one(self, alice: Client, database: Database) -> None:
         tasks = [await alice.make_task(title=str(number)) for number in range(5)]
         responses = await asyncio.gather(*(switch(alice, task) for task in tasks))
-        answers = [response.json() for response in responses]
+        bodies = [response.json() for response in responses]
         assert {response.status_code for response in responses} == {200}
-        assert [answer["stopped"] for answer in answers].count(None) == 1
+        assert [body["stopped"] for body in bodies].count(None) == 1
         assert await database.tasks.count_documents({"active": {"$exists": True}}) == 1
 
     async def test_switches_with_starts_stops_and_discards_lose_no_entry(
@@ -195,9 +195,9 @@ class TestConcurrentSwitches:
             for response in responses:
                 known |= set(ids_of(response))
         await alice.post("/timer/stop")
-        kept = {str(entry["id"]) async for task in database.tasks.find() for entry in task["time_entries"]}
+        stored_ids = {str(entry["id"]) async for task in database.tasks.find() for entry in task["time_entries"]}
         thrown_away = {str(deleted["_id"]) async for deleted in database.deleted_entries.find()}
-        assert known == kept | thrown_away
+        assert known == stored_ids | thrown_away
 
 
 def ids_of(response: httpx.Response) -> list[str]:
@@ -216,13 +216,13 @@ class TestDiscardTimer:
         response = await alice.delete("/timer")
         assert (response.status_code, response.content) == (204, b"")
         assert (await alice.get("/timer")).status_code == 204
-        found = await alice.read(task)
-        assert (found["active"], found["entry_count"], found["tracked_seconds"]) == (None, 0, 0)
-        assert (found["status"], found["version"]) == ("in_progress", 3)
+        stored = await alice.read(task)
+        assert (stored["active"], stored["entry_count"], stored["tracked_seconds"]) == (None, 0, 0)
+        assert (stored["status"], stored["version"]) == ("in_progress", 3)
         problem(await alice.get(at(timer["entry"])), 404, "entry_not_found")
-        (kept,) = [document async for document in database.deleted_entries.find()]
-        assert (str(kept["_id"]), str(kept["task_id"])) == (timer["entry"]["id"], task["id"])
-        assert 300 <= kept["entry"]["duration_seconds"] <= 360
+        (deleted,) = [document async for document in database.deleted_entries.find()]
+        assert (str(deleted["_id"]), str(deleted["task_id"])) == (timer["entry"]["id"], task["id"])
+        assert 300 <= deleted["entry"]["duration_seconds"] <= 360
 
     async def test_discard_without_a_running_timer_is_404(self, alice: Client, bob: Client) -> None:
         await bob.start(await bob.make_task())

@@ -35,11 +35,11 @@ class TestStartTimer:
     async def test_started_timer_is_shown_by_task_and_timer(self, alice: Client) -> None:
         task = await alice.make_task()
         timer = await alice.start(task)
-        found = await alice.read(task)
-        assert found["active"] == timer["entry"]
-        assert found["status"] == "in_progress"
-        assert found["time_entries"] == []
-        assert (found["tracked_seconds"], found["entry_count"], found["version"]) == (0, 0, 2)
+        stored = await alice.read(task)
+        assert stored["active"] == timer["entry"]
+        assert stored["status"] == "in_progress"
+        assert stored["time_entries"] == []
+        assert (stored["tracked_seconds"], stored["entry_count"], stored["version"]) == (0, 0, 2)
         response = await alice.get("/timer")
         assert response.json()["entry"] == timer["entry"]
         assert response.headers["etag"] == '"2"'
@@ -58,8 +58,8 @@ class TestStartTimer:
         task = await alice.make_task(status="completed")
         assert task["completed_at"]
         await alice.start(task)
-        found = await alice.read(task)
-        assert (found["status"], found["completed_at"]) == ("in_progress", None)
+        stored = await alice.read(task)
+        assert (stored["status"], stored["completed_at"]) == ("in_progress", None)
 
     async def test_start_in_the_past_is_accepted(self, alice: Client) -> None:
         timer = await alice.start(await alice.make_task(), started_at=ago(hours=1))

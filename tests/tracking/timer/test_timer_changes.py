@@ -1,3 +1,5 @@
+"""Updating and resuming the timer."""
+
 import asyncio
 
 import pytest
@@ -77,10 +79,10 @@ class TestUpdateTimer:
                 alice.patch("/timer", json={"started_at": "2026-11-18T08:00:00Z"}),
                 alice.post("/timer/stop", json={"ended_at": "2026-11-18T10:00:00Z"}),
             )
-            found = await alice.read(task)
+            stored = await alice.read(task)
             hours = 2 if corrected.status_code == 200 else 1
             assert corrected.status_code in {200, 404}
-            assert found["tracked_seconds"] == found["time_entries"][0]["duration_seconds"] == hours * 3600
+            assert stored["tracked_seconds"] == stored["time_entries"][0]["duration_seconds"] == hours * 3600
         assert await database.tasks.count_documents({"active": {"$exists": True}}) == 0
 
     async def test_concurrent_updates_lose_no_field(self, alice: Client) -> None:
@@ -163,6 +165,6 @@ class TestResumeTimer:
         again = await alice.post("/timer/resume", headers=key)
         assert (again.status_code, again.content) == (201, first.content)
         await forget_answers(database)
-        found = await alice.post("/timer/resume", headers=key)
-        assert (found.status_code, found.json()["entry"]["id"]) == (201, first.json()["entry"]["id"])
+        repeated = await alice.post("/timer/resume", headers=key)
+        assert (repeated.status_code, repeated.json()["entry"]["id"]) == (201, first.json()["entry"]["id"])
         assert (await alice.get("/timer")).status_code == 204

@@ -22,7 +22,7 @@ def walk(windows: TimeWindows, found: int = 0) -> list[tuple[datetime, datetime]
     taken = []
     while not windows.is_exhausted:
         taken.append(windows.take())
-        windows.adjust_length(found=found, wanted=50)
+        windows.adjust_length(entry_count=found, limit=50)
         assert len(taken) < 100_000
     return taken
 
@@ -44,7 +44,7 @@ class TestTheWindowsOfARange:
     def test_that_lie_ahead_are_one(self) -> None:
         back = TimeWindows(FIRST_YEAR, LAST_YEAR, ahead=AHEAD, descending=True)
         assert back.take() == (AHEAD, LAST_YEAR)
-        assert back.adjust_length(found=0, wanted=50) is False
+        assert back.adjust_length(entry_count=0, limit=50) is False
         assert back.take() == (AHEAD - FIRST_WINDOW_LENGTH, AHEAD)
         onwards = TimeWindows(AHEAD - timedelta(days=5), LAST_YEAR, ahead=AHEAD, descending=False)
         assert [onwards.take(), onwards.take()] == [(AHEAD - timedelta(days=5), AHEAD), (AHEAD, LAST_YEAR)]
@@ -61,7 +61,7 @@ class TestTheWindowsOfARange:
         for found in (0, 10, 40, 50, 200, 0):
             low, high = windows.take()
             lengths.append((high - low).days)
-            windows.adjust_length(found=found, wanted=50)
+            windows.adjust_length(entry_count=found, limit=50)
         assert lengths == [8, 32, 128, 256, 512, 512]
 
 
@@ -71,14 +71,14 @@ class TestSkipping:
         told = []
         for found in (0, 0, 0, 1):
             windows.take()
-            told.append(windows.adjust_length(found=found, wanted=50))
+            told.append(windows.adjust_length(entry_count=found, limit=50))
         assert told == [False, False, True, False]
 
     def test_goes_on_at_the_edge_with_short_windows(self) -> None:
         for descending, edge in ((True, datetime(1999, 1, 1)), (False, datetime(2010, 1, 1))):  # noqa: DTZ001
             windows = TimeWindows(FIRST_YEAR, NOW, ahead=AHEAD, descending=descending)
             windows.take()
-            windows.adjust_length(found=0, wanted=50)
+            windows.adjust_length(entry_count=0, limit=50)
             assert windows.skip_to(edge) is True
             assert windows.edge == edge
             low, high = windows.take()
@@ -87,7 +87,7 @@ class TestSkipping:
     def test_a_little_is_not_worth_the_query(self) -> None:
         windows = TimeWindows(FIRST_YEAR, NOW, ahead=AHEAD, descending=True)
         windows.take()
-        windows.adjust_length(found=0, wanted=50)
+        windows.adjust_length(entry_count=0, limit=50)
         assert windows.skip_to(windows.edge - 3 * FIRST_WINDOW_LENGTH) is False
         assert windows.skip_to(windows.edge) is False
 
