@@ -17,8 +17,8 @@ from tests.support.services import PATIENCE_SECONDS, dying, environment, process
 SERVE = ["-c", "from app.commands.cli import main; main()", "serve"]
 
 
-async def with_a_bit_of_everything(client: Client) -> Client:
-    """This user, with something in each collection."""
+async def create_all_documents(client: Client) -> Client:
+    """Create a document of the user in each collection, and return the client."""
     project = await client.make_project()
     task = await client.make_task(project_id=project["id"])
     entry = await client.write(task)
@@ -31,17 +31,17 @@ async def with_a_bit_of_everything(client: Client) -> Client:
     return client
 
 
-async def left_of(client: Client, database: Database) -> Json:
-    """How many documents of this user there are, in every collection that has any."""
+async def count_documents(client: Client, database: Database) -> Json:
+    """Return the number of the user's documents by collection, without empty collections."""
     user_id = client.user["_id"]
     names = set(await database.list_collection_names()) - {"account_deletions"}
-    found = {}
+    counts = {}
     for name in names:
         count = await database[name].count_documents({"user_id": user_id})
         count += await database[name].count_documents({"_id": user_id})
         if count:
-            found[name] = count
-    return found
+            counts[name] = count
+    return counts
 
 
 async def delete(client: Client, password: str = PASSWORD) -> int:
@@ -51,32 +51,32 @@ async def delete(client: Client, password: str = PASSWORD) -> int:
     return response.status_code
 
 
-async def nothing_is_left_of(client: Client, database: Database) -> None:
-    """Returns as soon as it is so."""
+async def wait_until_deleted(client: Client, database: Database) -> None:
+    """Wait until no document of the user is left."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while await left_of(client, database):  # noqa: ASYNC110 -- another process does it
+        while await count_documents(client, database):  # noqa: ASYNC110 -- another process deletes them
             await asyncio.sleep(0.05)
 
 
 @pytest.fixture
 async def carol(alice: Client) -> AsyncIterator[Client]:
-    """A user with a bit of everything. What is to be swept later is not waited for."""
-    yield await with_a_bit_of_everything(alice)
+    """A user with a document in each collection. Pending sweeps are cancelled afterwards."""
+    yield await create_all_documents(alice)
     for sweep in list(account_deletion_service._sweeps):
         sweep.cancel()
 
 
-class TestDeletingAnAccount:
-    async def test_leaves_nothing_of_it(self, carol: Client, bob: Client, database: Database) -> None:
-        await with_a_bit_of_everything(bob)
-        others = await left_of(bob, database)
+class TestDeleteAccount:
+    async def test_all_documents_of_the_user_are_deleted(self, carol: Client, bob: Client, database: Database) -> None:
+        await create_all_documents(bob)
+        others = await count_documents(bob, database)
         assert others.keys() >= {document.Settings.name for document in USER_DOCUMENTS} - {
             "import_batches",
             "import_files",
         }
         assert await delete(carol) == 204
-        assert await left_of(carol, database) == {}
-        assert await left_of(bob, database) == others
+        assert await count_documents(carol, database) == {}
+        assert await count_documents(bob, database) == others
         problem(await carol.get("/users/me"), 401, "invalid_token")
         problem(
             await carol.post("/auth/token", data={"username": "alice@example.com", "password": PASSWORD}),
@@ -84,28 +84,28 @@ class TestDeletingAnAccount:
             "invalid_credentials",
         )
 
-    async def test_needs_the_password(self, carol: Client, database: Database) -> None:
-        before = await left_of(carol, database)
+    async def test_wrong_or_missing_password_deletes_nothing(self, carol: Client, database: Database) -> None:
+        before = await count_documents(carol, database)
         assert await delete(carol, "something else") == 403
         assert pointers(await carol.request("DELETE", "/users/me", json={})) == {"#/password"}
-        assert await left_of(carol, database) == before
+        assert await count_documents(carol, database) == before
 
-    async def test_frees_the_address(self, carol: Client) -> None:
+    async def test_email_address_can_be_registered_again(self, carol: Client) -> None:
         await delete(carol)
         account = {"email": "alice@example.com", "password": PASSWORD}
         assert (await carol.post("/users", json=account)).status_code == 201
 
-    async def test_ten_times_at_once_is_done_once(self, carol: Client, database: Database) -> None:
-        answers = await asyncio.gather(
+    async def test_one_of_concurrent_deletions_succeeds(self, carol: Client, database: Database) -> None:
+        responses = await asyncio.gather(
             *(carol.request("DELETE", "/users/me", json={"password": PASSWORD}) for _ in range(10))
         )
-        assert [answer.status_code for answer in answers].count(204) == 1
-        assert {answer.status_code for answer in answers} <= {204, 401, 403}
-        assert await left_of(carol, database) == {}
+        assert [response.status_code for response in responses].count(204) == 1
+        assert {response.status_code for response in responses} <= {204, 401, 403}
+        assert await count_documents(carol, database) == {}
 
-    async def test_takes_along_what_is_written_meanwhile(self, carol: Client, database: Database) -> None:
+    async def test_documents_written_after_the_deletion_are_swept(self, carol: Client, database: Database) -> None:
         await delete(carol)
-        # As another process would that has known the user for up to ten seconds.
+        # Another process may still have the user cached for ten seconds.
         await database.idempotency_keys.insert_one(
             {
                 "_id": ObjectId(),
@@ -126,7 +126,7 @@ class TestDeletingAnAccount:
             {}, {"$set": {"created_at": carol.user["created_at"].replace(year=2020)}}
         )
         await account_deletion_service.finish()
-        assert await left_of(carol, database) == {}
+        assert await count_documents(carol, database) == {}
         assert await database.account_deletions.find_one({}) is None
 
 
@@ -139,8 +139,8 @@ class TestDeletingAnAccount:
         "documents.accounts.users:User:end_deletion",
     ],
 )
-class TestADeletionThatIsKilled:
-    async def test_is_finished_by_the_next_start(
+class TestKilledDeletion:
+    async def test_next_start_finishes_the_deletion(
         self, place: str, carol: Client, database: Database, settings: Settings, tmp_path: Path
     ) -> None:
         async with (
@@ -155,4 +155,4 @@ class TestADeletionThatIsKilled:
 
         log = tmp_path / "second.log"
         async with process_serving(SERVE, port=free_port(), log=log, **environment(settings)):
-            await nothing_is_left_of(carol, database)
+            await wait_until_deleted(carol, database)

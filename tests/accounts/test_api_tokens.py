@@ -22,29 +22,29 @@ def bearer(token: Json) -> dict[str, str]:
     return {"Authorization": f"Bearer {token['token']}"}
 
 
-class TestMakingAToken:
-    async def test_shows_its_secret_once(self, alice: Client, database: Database) -> None:
+class TestCreateToken:
+    async def test_secret_is_shown_once_and_only_its_hash_is_stored(self, alice: Client, database: Database) -> None:
         expires_at = "2999-01-01T00:00:00Z"
         response = await alice.post(
             "/auth/api-tokens",
             json={"name": " Status bar ", "scopes": ["read", "timer", "read"], "expires_at": expires_at},
         )
-        made = response.json()
+        created = response.json()
         assert response.status_code == 201
-        assert response.headers["location"] == f"{API}/auth/api-tokens/{made['id']}"
+        assert response.headers["location"] == f"{API}/auth/api-tokens/{created['id']}"
         assert response.headers["cache-control"] == "no-store"
-        secret = made.pop("token")
-        assert secret.startswith(made["prefix"])
-        assert made == {
-            "id": made["id"],
+        secret = created.pop("token")
+        assert secret.startswith(created["prefix"])
+        assert created == {
+            "id": created["id"],
             "name": "Status bar",
-            "prefix": made["prefix"],
+            "prefix": created["prefix"],
             "scopes": ["read", "timer"],
             "expires_at": expires_at,
             "last_used_at": None,
-            "created_at": made["created_at"],
+            "created_at": created["created_at"],
         }
-        assert (await alice.get("/auth/api-tokens")).json() == {"items": [made], "next_cursor": None}
+        assert (await alice.get("/auth/api-tokens")).json() == {"items": [created], "next_cursor": None}
         (stored,) = await database.api_tokens.find({}).to_list(None)
         assert stored["token_hash"] == hashlib.sha256(secret.encode()).hexdigest()
         assert secret not in str(stored)
@@ -63,16 +63,18 @@ class TestMakingAToken:
             ({"owner": "me"}, "#/owner"),
         ],
     )
-    async def test_that_cannot_be_is_422(self, alice: Client, database: Database, fields: Json, pointer: str) -> None:
+    async def test_invalid_field_is_422_with_its_pointer(
+        self, alice: Client, database: Database, fields: Json, pointer: str
+    ) -> None:
         body = {"name": "Status bar", "scopes": ["read"], **fields}
         assert pointers(await alice.post("/auth/api-tokens", json=body)) == {pointer}
         assert await database.api_tokens.find_one({}) is None
 
 
-class TestListingTokens:
-    async def test_goes_from_the_newest_to_the_oldest(self, alice: Client, bob: Client) -> None:
+class TestListTokens:
+    async def test_tokens_are_listed_newest_first(self, alice: Client, bob: Client) -> None:
         await make_token(bob, "read")
-        made = [await make_token(alice, "read", name=str(number)) for number in range(5)]
+        created = [await make_token(alice, "read", name=str(number)) for number in range(5)]
         names, cursor = [], None
         while True:
             parameters = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
@@ -81,11 +83,11 @@ class TestListingTokens:
             cursor = page["next_cursor"]
             if cursor is None:
                 break
-        assert names == [token["name"] for token in reversed(made)]
+        assert names == [token["name"] for token in reversed(created)]
 
 
-class TestAToken:
-    async def test_tells_when_it_was_used_at_most_once_a_minute(
+class TestUseToken:
+    async def test_last_used_at_is_written_at_most_once_a_minute(
         self, alice: Client, anonymous: Client, database: Database
     ) -> None:
         token = await make_token(alice, "read")
@@ -94,12 +96,12 @@ class TestAToken:
         assert listed["last_used_at"] is not None
         recently = datetime.now(UTC).replace(microsecond=0, tzinfo=None) - timedelta(seconds=50)
         await database.api_tokens.update_one({}, {"$set": {"last_used_at": recently}})
-        await alice.patch("/users/me", json={"full_name": "Alice"})  # so that the token is looked for again
+        await alice.patch("/users/me", json={"full_name": "Alice"})  # removes the token from the cache
         assert (await anonymous.get("/tasks", headers=bearer(token))).status_code == 200
         (stored,) = await database.api_tokens.find({}).to_list(None)
         assert stored["last_used_at"] == recently
 
-    async def test_that_is_revoked_is_refused_at_once(self, alice: Client, anonymous: Client) -> None:
+    async def test_revoked_token_is_refused_at_once(self, alice: Client, anonymous: Client) -> None:
         token = await make_token(alice, "read")
         assert (await anonymous.get("/tasks", headers=bearer(token))).status_code == 200
         response = await alice.delete(f"/auth/api-tokens/{token['id']}")
@@ -107,29 +109,29 @@ class TestAToken:
         problem(await anonymous.get("/tasks", headers=bearer(token)), 401, "invalid_token")
         problem(await alice.delete(f"/auth/api-tokens/{token['id']}"), 404, "token_not_found")
 
-    async def test_that_has_expired_is_refused(self, alice: Client, anonymous: Client, database: Database) -> None:
+    async def test_expired_token_is_refused(self, alice: Client, anonymous: Client, database: Database) -> None:
         token = await make_token(alice, "read", expires_at="2999-01-01T00:00:00Z")
         await database.api_tokens.update_one({}, {"$set": {"expires_at": datetime.now(UTC) - timedelta(seconds=1)}})
         problem(await anonymous.get("/tasks", headers=bearer(token)), 401, "token_expired")
 
-    async def test_of_another_is_not_found(self, alice: Client, bob: Client, anonymous: Client) -> None:
+    async def test_token_of_another_user_cannot_be_revoked(self, alice: Client, bob: Client, anonymous: Client) -> None:
         token = await make_token(alice, "read")
         problem(await bob.delete(f"/auth/api-tokens/{token['id']}"), 404, "token_not_found")
         assert (await anonymous.get("/tasks", headers=bearer(token))).status_code == 200
 
-    async def test_shows_its_user_alone(self, alice: Client, bob: Client, anonymous: Client) -> None:
+    async def test_token_reads_only_the_data_of_its_user(self, alice: Client, bob: Client, anonymous: Client) -> None:
         await alice.make_task(title="Hers")
         token = await make_token(bob, "read")
         assert (await anonymous.get("/tasks", headers=bearer(token))).json()["items"] == []
 
-    @pytest.mark.parametrize("sent", ["task_timer_api_", f"task_timer_api_{'0' * 64}", "task_timer_api_{$gt}"])
-    async def test_that_was_made_up_is_refused(self, anonymous: Client, sent: str) -> None:
-        response = await anonymous.get("/tasks", headers={"Authorization": f"Bearer {sent}"})
+    @pytest.mark.parametrize("token", ["task_timer_api_", f"task_timer_api_{'0' * 64}", "task_timer_api_{$gt}"])
+    async def test_unknown_token_is_refused(self, anonymous: Client, token: str) -> None:
+        response = await anonymous.get("/tasks", headers={"Authorization": f"Bearer {token}"})
         problem(response, 401, "invalid_token")
 
 
 class TestScopes:
-    async def test_never_let_a_token_make_tokens(self, alice: Client, anonymous: Client) -> None:
+    async def test_no_scope_allows_managing_tokens_or_the_password(self, alice: Client, anonymous: Client) -> None:
         token = await make_token(alice, *sorted(SCOPES))
         for method, path in (("POST", "/auth/api-tokens"), ("GET", "/auth/api-tokens"), ("POST", "/auth/password")):
             response = await anonymous.request(method, path, json={}, headers=bearer(token))

@@ -8,7 +8,7 @@ from tests.conftest import Database
 from tests.support.http import PASSWORD, Client, Json, parameters
 
 ADA = "ada@example.com"
-NEW = "a wholly new pass phrase"
+NEW = "a completely new pass phrase"
 
 
 @pytest.fixture
@@ -25,23 +25,23 @@ async def sign_in(client: Client, password: str = PASSWORD, email: str = ADA) ->
     return tokens
 
 
-async def trail(client: Client, **sent: Any) -> list[Json]:
-    """What happened to the account, the first thing first."""
-    response = await client.get("/users/me/audit", params=sent)
+async def audit_events(client: Client, **query: Any) -> list[Json]:
+    """Return the audit events of the user, oldest first."""
+    response = await client.get("/users/me/audit", params=query)
     assert response.status_code == 200, response.text
     items: list[Json] = response.json()["items"]
     return items[::-1]
 
 
 async def events(client: Client) -> list[str]:
-    return [item["event"] for item in await trail(client)]
+    return [item["event"] for item in await audit_events(client)]
 
 
-class TestTheTrail:
-    async def test_tells_who_did_what_when_and_from_where(self, ada: Client) -> None:
+class TestAuditTrail:
+    async def test_event_has_the_client_and_the_request(self, ada: Client) -> None:
         ada.headers.update({"User-Agent": "a program", "X-Request-ID": "me-1"})
         tokens = await sign_in(ada)
-        (_, signed_in) = await trail(ada)
+        (_, signed_in) = await audit_events(ada)
         assert signed_in == {
             "id": signed_in["id"],
             "event": "signed_in",
@@ -54,14 +54,14 @@ class TestTheTrail:
         await ada.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
         assert await events(ada) == ["signed_in", "signed_in", "token_refreshed"]
 
-    async def test_tells_of_a_sign_in_that_failed(self, ada: Client) -> None:
+    async def test_failed_sign_in_is_recorded(self, ada: Client) -> None:
         form = {"username": ADA, "password": "something else"}
         assert (await ada.post("/auth/token", data=form)).status_code == 401
         async with asyncio.timeout(10):
-            while await events(ada) != ["signed_in", "sign_in_failed"]:  # noqa: ASYNC110 -- nobody waits for its record
+            while await events(ada) != ["signed_in", "sign_in_failed"]:  # noqa: ASYNC110 -- it is recorded in the background
                 await asyncio.sleep(0.02)
 
-    async def test_tells_of_the_account(self, ada: Client) -> None:
+    async def test_changes_of_the_account_are_recorded(self, ada: Client) -> None:
         email = {"email": "countess@example.com", "current_password": PASSWORD}
         assert (await ada.patch("/users/me", json=email)).status_code == 200
         body = {"current_password": PASSWORD, "new_password": NEW}
@@ -73,35 +73,35 @@ class TestTheTrail:
             *("signed_in", "email_changed", "password_changed", "signed_in", "signed_out", "signed_in")
         ]
 
-    async def test_tells_of_api_tokens_and_of_nothing_secret(self, ada: Client) -> None:
+    async def test_api_tokens_are_recorded_without_secrets(self, ada: Client) -> None:
         token = (await ada.post("/auth/api-tokens", json={"name": "Status bar", "scopes": ["read"]})).json()
         await ada.delete(f"/auth/api-tokens/{token['id']}")
-        (_, made, revoked) = await trail(ada)
-        assert (made["event"], revoked["event"]) == ("api_token_created", "api_token_revoked")
-        assert made["detail"] == {"id": token["id"], "name": "Status bar", "scopes": ["read"]}
+        (_, created, revoked) = await audit_events(ada)
+        assert (created["event"], revoked["event"]) == ("api_token_created", "api_token_revoked")
+        assert created["detail"] == {"id": token["id"], "name": "Status bar", "scopes": ["read"]}
         assert revoked["detail"] == {"id": token["id"]}
 
-    async def test_tells_of_exports_and_imports(self, ada: Client) -> None:
+    async def test_exports_and_imports_are_recorded(self, ada: Client) -> None:
         batch = await ada.read_in("2026-11-02 09:00,2026-11-02 10:00,Mail")
         await ada.read_in("2026-11-02 09:00,2026-11-02 10:00,Mail", dry_run="true")
         await ada.get("/exports/time-entries.csv", params={"from": "2026-11-01", "to": "2026-12-01"})
         await ada.get("/exports/account.ndjson.gz")
-        (_, imported, exported, account) = await trail(ada)
+        (_, imported, exported, account) = await audit_events(ada)
         assert (imported["event"], exported["event"], account["event"]) == ("imported", "exported", "exported")
         assert imported["detail"] == {"id": batch["id"], "format": "csv", "projects": 0, "tasks": 1, "entries": 1}
         assert exported["detail"] == {"format": "csv", "from": "2026-11-01T00:00:00Z", "to": "2026-12-01T00:00:00Z"}
         assert account["detail"] == {"format": "account"}
 
-    async def test_is_kept_for_as_long_as_the_setting_says(self, ada: Client, database: Database) -> None:
+    async def test_retention_is_that_of_the_setting(self, ada: Client, database: Database) -> None:
         (event,) = await database.audit_events.find({}).to_list(None)
         assert event["expires_at"] - event["at"] == timedelta(days=365)
-        assert [item["id"] for item in await trail(ada)] == [str(event["_id"])]
+        assert [item["id"] for item in await audit_events(ada)] == [str(event["_id"])]
 
-    async def test_is_the_user_s_own(self, ada: Client, bob: Client) -> None:
-        assert len(await trail(ada)) == 1
-        assert await trail(bob) == []
+    async def test_events_of_other_users_are_not_listed(self, ada: Client, bob: Client) -> None:
+        assert len(await audit_events(ada)) == 1
+        assert await audit_events(bob) == []
 
-    async def test_is_read_in_pages(self, ada: Client) -> None:
+    async def test_events_are_paginated_newest_first(self, ada: Client) -> None:
         for _ in range(4):
             await sign_in(ada)
         seen, cursor = [], None

@@ -19,22 +19,22 @@ Limited = Callable[..., Awaitable[Client]]
 
 
 @pytest.fixture
-async def limited(settings: Settings, database: Database, empty_service: str) -> AsyncIterator[Limited]:  # noqa: ARG001 -- it is emptied
-    """A stranger's client of a service with limits: those that are given, all others as they are by default."""
+async def limited(settings: Settings, database: Database, empty_service: str) -> AsyncIterator[Limited]:  # noqa: ARG001 -- empties the database
+    """Create anonymous clients of a service with the given limits, and the default of all others."""
     async with AsyncExitStack() as stack:
 
         async def make(**limits: int) -> Client:
-            settings_there = settings.model_copy(update={"rate_limits_enabled": True, **limits})
-            address = await stack.enter_async_context(serving_beside(create_app(settings_there), database))
+            limited_settings = settings.model_copy(update={"rate_limits_enabled": True, **limits})
+            address = await stack.enter_async_context(serving_beside(create_app(limited_settings), database))
             return await stack.enter_async_context(Client(base_url=address + API, timeout=30))
 
         yield make
 
 
-def refused(response: httpx.Response, *, most: int, within: int) -> None:
+def assert_rate_limited(response: httpx.Response, *, limit: int, within: int) -> None:
     problem(response, 429, "rate_limited")
     assert 1 <= int(response.headers["retry-after"]) <= within
-    assert response.headers["ratelimit-limit"] == str(most)
+    assert response.headers["ratelimit-limit"] == str(limit)
     assert response.headers["ratelimit-remaining"] == "0"
     assert response.headers["ratelimit-reset"] == response.headers["retry-after"]
 
@@ -47,50 +47,50 @@ async def sign_in(client: Client, number: int = 0, password: str = PASSWORD) -> 
     return await client.post("/auth/token", data={"username": f"user{number}@example.com", "password": password})
 
 
-async def let_time_pass(database: Database) -> None:
-    """An hour goes by, as far as the counters can tell."""
+async def advance_one_hour(database: Database) -> None:
+    """Move all counters an hour into the past."""
     async for counter in database.rate_counters.find({}):
         then = counter["expires_at"] - timedelta(hours=1)
         await database.rate_counters.update_one({"_id": counter["_id"]}, {"$set": {"expires_at": then}})
 
 
-class TestSigningIn:
-    async def test_is_limited_by_the_address_of_the_account(self, limited: Limited, database: Database) -> None:
+class TestSignInLimit:
+    async def test_sign_ins_are_limited_by_email_address(self, limited: Limited, database: Database) -> None:
         client = await limited(sign_ins_per_minute_by_email=3)
         await register(client)
-        answers = [await sign_in(client, password="something else") for _ in range(3)]
-        assert [answer.status_code for answer in answers] == [401] * 3
-        refused(await sign_in(client), most=3, within=60)
-        refused(
+        responses = [await sign_in(client, password="something else") for _ in range(3)]
+        assert [response.status_code for response in responses] == [401] * 3
+        assert_rate_limited(await sign_in(client), limit=3, within=60)
+        assert_rate_limited(
             await client.post("/auth/token", data={"username": "USER0@example.com", "password": PASSWORD}),
-            most=3,
+            limit=3,
             within=60,
         )
         assert (await sign_in(client, 1)).status_code == 401
-        await let_time_pass(database)
+        await advance_one_hour(database)
         assert (await sign_in(client)).status_code == 200
 
-    async def test_lets_exactly_so_many_pass_of_any_number_at_once(self, limited: Limited) -> None:
+    async def test_concurrent_sign_ins_do_not_exceed_the_limit(self, limited: Limited) -> None:
         client = await limited(sign_ins_per_minute_by_email=3)
-        answers = await asyncio.gather(*(sign_in(client) for _ in range(20)))
-        assert Counter(answer.status_code for answer in answers) == {401: 3, 429: 17}
+        responses = await asyncio.gather(*(sign_in(client) for _ in range(20)))
+        assert Counter(response.status_code for response in responses) == {401: 3, 429: 17}
 
-    async def test_is_limited_by_where_it_comes_from(self, limited: Limited) -> None:
+    async def test_sign_ins_are_limited_by_client_address(self, limited: Limited) -> None:
         client = await limited(sign_ins_per_minute_by_address=3)
-        answers = [await sign_in(client, number) for number in range(3)]
-        assert [answer.status_code for answer in answers] == [401] * 3
-        refused(await sign_in(client, 3), most=3, within=60)
+        responses = [await sign_in(client, number) for number in range(3)]
+        assert [response.status_code for response in responses] == [401] * 3
+        assert_rate_limited(await sign_in(client, 3), limit=3, within=60)
 
-    async def test_counts_in_the_database_for_all_services(self, limited: Limited, database: Database) -> None:
+    async def test_limit_holds_across_services_on_one_database(self, limited: Limited, database: Database) -> None:
         client = await limited(sign_ins_per_minute_by_email=2)
         for _ in range(2):
             await sign_in(client)
         other = await limited(sign_ins_per_minute_by_email=2)
-        refused(await sign_in(other), most=2, within=60)
+        assert_rate_limited(await sign_in(other), limit=2, within=60)
         counters = await database.rate_counters.find({}).to_list(None)
         assert "user0" not in str(counters)
 
-    async def test_has_the_limits_of_the_settings(self) -> None:
+    async def test_default_limits_are_those_of_the_settings(self) -> None:
         fields = Settings.model_fields
         assert {name: fields[name].default for name in fields if "_per_" in name} == {
             "sign_ins_per_minute_by_email": 10,
@@ -101,74 +101,74 @@ class TestSigningIn:
         }
 
 
-class TestATimeThatBeginsForManyAtOnce:
-    async def test_has_room_for_exactly_so_many(self, empty_service: str, database: Database) -> None:
+class TestConcurrentFirstActions:
+    async def test_new_period_admits_exactly_the_limit(self, empty_service: str, database: Database) -> None:
         assert empty_service
 
         async def is_admitted(place: int) -> bool:
-            await asyncio.sleep(place / 1000)  # while one looks, another has begun
+            await asyncio.sleep(place / 1000)  # staggers the requests
             return await RateCounter.count_action("sign-in", "ada", limit=30, period=timedelta(minutes=1)) is None
 
         for _ in range(10):
             assert all(await asyncio.gather(*(is_admitted(place) for place in range(30))))
             assert not await is_admitted(0)
-            await let_time_pass(database)
+            await advance_one_hour(database)
 
 
-class TestRegistering:
-    async def test_is_limited_by_where_it_comes_from(self, limited: Limited) -> None:
+class TestRegistrationLimit:
+    async def test_registrations_are_limited_by_client_address(self, limited: Limited) -> None:
         client = await limited(registrations_per_hour_by_address=2)
-        answers = [await register(client, number) for number in range(2)]
-        assert [answer.status_code for answer in answers] == [201] * 2
-        refused(await register(client, 2), most=2, within=3600)
+        responses = [await register(client, number) for number in range(2)]
+        assert [response.status_code for response in responses] == [201] * 2
+        assert_rate_limited(await register(client, 2), limit=2, within=3600)
 
-    async def test_by_many_through_a_proxy_that_is_not_trusted_is_by_one(self, limited: Limited) -> None:
+    async def test_forwarded_header_of_an_untrusted_proxy_is_ignored(self, limited: Limited) -> None:
         client = await limited(registrations_per_hour_by_address=2)
         for number in range(3):
             client.headers["X-Forwarded-For"] = f"203.0.113.{number}"
-            answer = await register(client, number)
-        refused(answer, most=2, within=3600)
+            response = await register(client, number)
+        assert_rate_limited(response, limit=2, within=3600)
 
 
-class TestRefreshing:
-    async def test_is_limited_by_where_it_comes_from(self, limited: Limited) -> None:
+class TestRefreshLimit:
+    async def test_refreshes_are_limited_by_client_address(self, limited: Limited) -> None:
         client = await limited(refreshes_per_minute_by_address=2)
         for _ in range(2):
             problem(await client.post("/auth/refresh", json={"refresh_token": "x"}), 401, "invalid_token")
-        refused(await client.post("/auth/refresh", json={"refresh_token": "x"}), most=2, within=60)
+        assert_rate_limited(await client.post("/auth/refresh", json={"refresh_token": "x"}), limit=2, within=60)
 
 
-class TestRequests:
-    async def test_of_a_user_are_limited_whatever_they_ask(self, limited: Limited) -> None:
+class TestRequestLimit:
+    async def test_requests_are_limited_by_user(self, limited: Limited) -> None:
         client = await limited(requests_per_minute_by_user=5)
         headers: list[dict[str, Any]] = []
         for number in range(2):
             await register(client, number)
             token = (await sign_in(client, number)).json()["access_token"]
             headers.append({"Authorization": f"Bearer {token}"})
-        answers = [await client.get("/tasks", headers=headers[0]) for _ in range(5)]
-        assert [answer.status_code for answer in answers] == [200] * 5
-        refused(await client.get("/timer", headers=headers[0]), most=5, within=60)
+        responses = [await client.get("/tasks", headers=headers[0]) for _ in range(5)]
+        assert [response.status_code for response in responses] == [200] * 5
+        assert_rate_limited(await client.get("/timer", headers=headers[0]), limit=5, within=60)
         assert (await client.get("/timer", headers=headers[1])).status_code == 204
 
 
 @asynccontextmanager
-async def nothing_counted(database: Database) -> AsyncIterator[None]:
-    """The database takes no counter meanwhile."""
-    (found,) = await (await database.list_collections(filter={"name": "rate_counters"})).to_list()
-    await database.command("collMod", "rate_counters", validator={"$jsonSchema": {"required": ["nobody has it"]}})
+async def counters_refused(database: Database) -> AsyncIterator[None]:
+    """Make the database refuse every counter."""
+    (collection,) = await (await database.list_collections(filter={"name": "rate_counters"})).to_list()
+    await database.command("collMod", "rate_counters", validator={"$jsonSchema": {"required": ["missing_field"]}})
     try:
         yield
     finally:
-        await database.command("collMod", "rate_counters", validator=found["options"]["validator"])
+        await database.command("collMod", "rate_counters", validator=collection["options"]["validator"])
 
 
-class TestCountersThatCannotBeKept:
-    async def test_refuse_whoever_signs_in_and_let_others_read(
+class TestCounterFailure:
+    async def test_sign_in_and_registration_are_503_while_reads_continue(
         self, limited: Limited, alice: Client, database: Database
     ) -> None:
         client = await limited()
-        async with nothing_counted(database):
+        async with counters_refused(database):
             for response in (await sign_in(client), await register(client)):
                 problem(response, 503, "database_unavailable")
             tasks = await client.get("/tasks", headers={"Authorization": alice.headers["authorization"]})
@@ -177,8 +177,8 @@ class TestCountersThatCannotBeKept:
         assert (await sign_in(client)).status_code == 200
 
 
-class TestSwitchedOff:
-    async def test_nothing_is_limited(self, limited: Limited) -> None:
+class TestDisabled:
+    async def test_disabled_limits_refuse_nothing(self, limited: Limited) -> None:
         client = await limited(rate_limits_enabled=False, sign_ins_per_minute_by_email=1)
-        answers = [await sign_in(client) for _ in range(3)]
-        assert [answer.status_code for answer in answers] == [401] * 3
+        responses = [await sign_in(client) for _ in range(3)]
+        assert [response.status_code for response in responses] == [401] * 3

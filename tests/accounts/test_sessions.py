@@ -13,7 +13,7 @@ from tests.conftest import Database
 from tests.support.http import PASSWORD, Client, Json, pointers, problem
 
 ADA = "ada@example.com"
-NEW = "a wholly new pass phrase"
+NEW = "a completely new pass phrase"
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ async def refresh(client: Client, tokens: Json, **headers: str) -> httpx.Respons
 async def refreshed(client: Client, tokens: Json, **headers: str) -> Json:
     response = await refresh(client, tokens, **headers)
     assert response.status_code == 200, response.text
-    following: Json = response.json()
-    return following
+    successor: Json = response.json()
+    return successor
 
 
 def bearer(tokens: Json) -> dict[str, str]:
@@ -49,30 +49,28 @@ async def me(client: Client, tokens: Json) -> httpx.Response:
     return await client.get("/users/me", headers=bearer(tokens))
 
 
-async def long_ago(database: Database) -> None:
-    """Makes every rotation one of eleven seconds ago."""
+async def age_rotations(database: Database) -> None:
+    """Move every rotation eleven seconds into the past."""
     async for session in database.refresh_tokens.find({}):
         for rotation in session["rotated"]:
             rotation["rotated_at"] -= timedelta(seconds=11)
         await database.refresh_tokens.update_one({"_id": session["_id"]}, {"$set": {"rotated": session["rotated"]}})
 
 
-class TestStayingSignedIn:
-    async def test_a_refresh_answers_the_next_tokens_of_the_same_session(
-        self, anonymous: Client, signed_in: Json
-    ) -> None:
+class TestRefresh:
+    async def test_refresh_returns_the_next_tokens_of_the_session(self, anonymous: Client, signed_in: Json) -> None:
         response = await refresh(anonymous, signed_in)
-        following = response.json()
+        successor = response.json()
         assert response.headers["cache-control"] == "no-store"
-        assert following.keys() == {"access_token", "token_type", "expires_in", "refresh_token"}
-        assert following["refresh_token"] != signed_in["refresh_token"]
-        claims = [jwt.get_unverified_claims(tokens["access_token"]) for tokens in (signed_in, following)]
+        assert successor.keys() == {"access_token", "token_type", "expires_in", "refresh_token"}
+        assert successor["refresh_token"] != signed_in["refresh_token"]
+        claims = [jwt.get_unverified_claims(tokens["access_token"]) for tokens in (signed_in, successor)]
         assert claims[0]["sid"] == claims[1]["sid"]
         assert claims[0]["jti"] != claims[1]["jti"]
-        for tokens in (signed_in, following):
+        for tokens in (signed_in, successor):
             assert (await me(anonymous, tokens)).status_code == 200
 
-    async def test_goes_on_for_as_long_as_it_is_refreshed(self, anonymous: Client, signed_in: Json) -> None:
+    async def test_session_can_be_refreshed_any_number_of_times(self, anonymous: Client, signed_in: Json) -> None:
         tokens, seen = signed_in, {signed_in["refresh_token"]}
         for _ in range(15):
             tokens = await refreshed(anonymous, tokens)
@@ -80,19 +78,21 @@ class TestStayingSignedIn:
         assert len(seen) == 16
         assert (await me(anonymous, tokens)).status_code == 200
 
-    async def test_stores_no_token_but_its_hash(self, anonymous: Client, signed_in: Json, database: Database) -> None:
-        following = await refreshed(anonymous, signed_in)
+    async def test_only_the_hash_of_the_token_is_stored(
+        self, anonymous: Client, signed_in: Json, database: Database
+    ) -> None:
+        successor = await refreshed(anonymous, signed_in)
         (session,) = await database.refresh_tokens.find({}).to_list(None)
-        assert session["token_hash"] == hashlib.sha256(following["refresh_token"].encode()).hexdigest()
-        for tokens in (signed_in, following):
+        assert session["token_hash"] == hashlib.sha256(successor["refresh_token"].encode()).hexdigest()
+        for tokens in (signed_in, successor):
             assert tokens["refresh_token"].rpartition("_")[2] not in str(session)
 
-    async def test_ends_when_its_time_is_over(self, anonymous: Client, signed_in: Json, database: Database) -> None:
+    async def test_expired_session_is_refused(self, anonymous: Client, signed_in: Json, database: Database) -> None:
         past = datetime.now(UTC) - timedelta(seconds=1)
         await database.refresh_tokens.update_one({}, {"$set": {"expires_at": past}})
         problem(await refresh(anonymous, signed_in), 401, "invalid_token")
 
-    async def test_lasts_as_long_as_the_setting_says_from_each_refresh_on(
+    async def test_each_refresh_extends_the_session_by_the_configured_time(
         self, anonymous: Client, signed_in: Json, database: Database
     ) -> None:
         await refreshed(anonymous, signed_in)
@@ -100,8 +100,8 @@ class TestStayingSignedIn:
         assert session["expires_at"] - session["updated_at"] == timedelta(days=30)
 
 
-class TestARefreshTokenThatWasUsed:
-    async def test_is_answered_the_same_once_more_to_the_same_client(self, anonymous: Client, signed_in: Json) -> None:
+class TestReusedRefreshToken:
+    async def test_same_client_gets_the_same_tokens_again(self, anonymous: Client, signed_in: Json) -> None:
         first = await refreshed(anonymous, signed_in)
         again = await refreshed(anonymous, signed_in)
         assert again["refresh_token"] == first["refresh_token"]
@@ -109,48 +109,54 @@ class TestARefreshTokenThatWasUsed:
         assert (await refreshed(anonymous, signed_in))["refresh_token"] == first["refresh_token"]
         assert (await me(anonymous, third)).status_code == 200
 
-    async def test_by_twenty_at_once_of_one_client_is_one_rotation(self, anonymous: Client, signed_in: Json) -> None:
-        answers = await asyncio.gather(*(refreshed(anonymous, signed_in) for _ in range(20)))
-        assert len({answer["refresh_token"] for answer in answers}) == 1
-        await refreshed(anonymous, answers[0])
+    async def test_concurrent_refreshes_of_one_client_are_one_rotation(
+        self, anonymous: Client, signed_in: Json
+    ) -> None:
+        responses = await asyncio.gather(*(refreshed(anonymous, signed_in) for _ in range(20)))
+        assert len({response["refresh_token"] for response in responses}) == 1
+        await refreshed(anonymous, responses[0])
 
-    async def test_after_ten_seconds_ends_the_session(
+    async def test_reuse_after_ten_seconds_ends_the_session(
         self, anonymous: Client, signed_in: Json, database: Database
     ) -> None:
-        following = await refreshed(anonymous, signed_in)
-        await long_ago(database)
+        successor = await refreshed(anonymous, signed_in)
+        await age_rotations(database)
         problem(await refresh(anonymous, signed_in), 401, "invalid_token")
-        problem(await refresh(anonymous, following), 401, "invalid_token")
-        problem(await me(anonymous, following), 401, "invalid_token")
+        problem(await refresh(anonymous, successor), 401, "invalid_token")
+        problem(await me(anonymous, successor), 401, "invalid_token")
 
-    async def test_by_another_client_ends_the_session_at_once(self, anonymous: Client, signed_in: Json) -> None:
-        following = await refreshed(anonymous, signed_in)
+    async def test_reuse_by_another_client_ends_the_session(self, anonymous: Client, signed_in: Json) -> None:
+        successor = await refreshed(anonymous, signed_in)
         problem(await refresh(anonymous, signed_in, **{"User-Agent": "somebody else"}), 401, "invalid_token")
-        problem(await refresh(anonymous, following), 401, "invalid_token")
+        problem(await refresh(anonymous, successor), 401, "invalid_token")
 
-    async def test_ends_no_other_session(self, anonymous: Client, signed_in: Json, database: Database) -> None:
+    async def test_other_sessions_of_the_user_continue(
+        self, anonymous: Client, signed_in: Json, database: Database
+    ) -> None:
         other = await sign_in(anonymous)
         await refreshed(anonymous, signed_in)
-        await long_ago(database)
+        await age_rotations(database)
         problem(await refresh(anonymous, signed_in), 401, "invalid_token")
         assert (await me(anonymous, await refreshed(anonymous, other))).status_code == 200
 
-    async def test_beside_its_first_use_by_another_leaves_no_session(self, anonymous: Client, signed_in: Json) -> None:
-        answers = await asyncio.gather(
+    async def test_concurrent_refreshes_of_several_clients_end_the_session(
+        self, anonymous: Client, signed_in: Json
+    ) -> None:
+        responses = await asyncio.gather(
             *(refresh(anonymous, signed_in, **{"User-Agent": f"client {number}"}) for number in range(10))
         )
-        assert sorted(answer.status_code for answer in answers) == [200] + [401] * 9
-        (winner,) = [answer.json() for answer in answers if answer.status_code == 200]
+        assert sorted(response.status_code for response in responses) == [200] + [401] * 9
+        (winner,) = [response.json() for response in responses if response.status_code == 200]
         problem(await refresh(anonymous, winner), 401, "invalid_token")
 
 
-class TestWhatIsNoRefreshToken:
+class TestInvalidRefreshToken:
     @pytest.mark.parametrize(
-        "sent",
+        "token",
         ["", "x", "task_timer_refresh_", f"task_timer_refresh_{'0' * 24}_{'0' * 64}", "task_timer_refresh_\u0661"],
     )
-    async def test_is_refused(self, anonymous: Client, sent: str) -> None:
-        problem(await refresh(anonymous, {"refresh_token": sent}), 401, "invalid_token")
+    async def test_unknown_token_is_refused(self, anonymous: Client, token: str) -> None:
+        problem(await refresh(anonymous, {"refresh_token": token}), 401, "invalid_token")
 
     @pytest.mark.parametrize(
         ("body", "pointer"),
@@ -160,10 +166,10 @@ class TestWhatIsNoRefreshToken:
             ({"refresh_token": {"$gt": ""}}, "#/refresh_token"),
         ],
     )
-    async def test_of_another_kind_is_422(self, anonymous: Client, body: Any, pointer: str) -> None:
+    async def test_value_that_is_not_a_string_is_422(self, anonymous: Client, body: Any, pointer: str) -> None:
         assert pointers(await anonymous.post("/auth/refresh", json=body)) == {pointer}
 
-    async def test_is_an_access_token(self, anonymous: Client, signed_in: Json) -> None:
+    async def test_access_and_refresh_tokens_are_not_interchangeable(self, anonymous: Client, signed_in: Json) -> None:
         problem(await refresh(anonymous, {"refresh_token": signed_in["access_token"]}), 401, "invalid_token")
         problem(
             await anonymous.get("/users/me", headers={"Authorization": f"Bearer {signed_in['refresh_token']}"}),
@@ -172,32 +178,32 @@ class TestWhatIsNoRefreshToken:
         )
 
 
-class TestSigningOut:
-    async def test_ends_the_session_and_its_access_token(self, anonymous: Client, signed_in: Json) -> None:
+class TestSignOut:
+    async def test_tokens_of_the_session_are_refused(self, anonymous: Client, signed_in: Json) -> None:
         assert (await me(anonymous, signed_in)).status_code == 200
         response = await anonymous.post("/auth/logout", headers=bearer(signed_in))
         assert (response.status_code, response.content) == (204, b"")
         problem(await me(anonymous, signed_in), 401, "invalid_token")
         problem(await refresh(anonymous, signed_in), 401, "invalid_token")
 
-    async def test_ends_no_other_session(self, anonymous: Client, signed_in: Json) -> None:
+    async def test_other_sessions_of_the_user_continue(self, anonymous: Client, signed_in: Json) -> None:
         other = await sign_in(anonymous)
         await anonymous.post("/auth/logout", headers=bearer(signed_in))
         assert (await me(anonymous, other)).status_code == 200
         await refreshed(anonymous, other)
 
-    async def test_beside_a_refresh_leaves_no_session(self, anonymous: Client, signed_in: Json) -> None:
-        out, answer = await asyncio.gather(
+    async def test_concurrent_refresh_does_not_keep_the_session(self, anonymous: Client, signed_in: Json) -> None:
+        out, response = await asyncio.gather(
             anonymous.post("/auth/logout", headers=bearer(signed_in)), refresh(anonymous, signed_in)
         )
         assert out.status_code == 204
-        if answer.status_code == 200:
-            problem(await refresh(anonymous, answer.json()), 401, "invalid_token")
-            problem(await me(anonymous, answer.json()), 401, "invalid_token")
+        if response.status_code == 200:
+            problem(await refresh(anonymous, response.json()), 401, "invalid_token")
+            problem(await me(anonymous, response.json()), 401, "invalid_token")
 
 
-class TestChangingThePassword:
-    async def test_ends_all_sessions(self, anonymous: Client, signed_in: Json) -> None:
+class TestChangePassword:
+    async def test_all_sessions_end(self, anonymous: Client, signed_in: Json) -> None:
         other = await sign_in(anonymous)
         body = {"current_password": PASSWORD, "new_password": NEW}
         response = await anonymous.post("/auth/password", json=body, headers=bearer(signed_in))
@@ -212,14 +218,14 @@ class TestChangingThePassword:
         )
         assert (await me(anonymous, await sign_in(anonymous, NEW))).status_code == 200
 
-    async def test_needs_the_present_one(self, anonymous: Client, signed_in: Json) -> None:
+    async def test_wrong_current_password_is_refused(self, anonymous: Client, signed_in: Json) -> None:
         body = {"current_password": "something else", "new_password": NEW}
         problem(await anonymous.post("/auth/password", json=body, headers=bearer(signed_in)), 403, "wrong_password")
         assert (await me(anonymous, signed_in)).status_code == 200
         await sign_in(anonymous)
 
-    async def test_twice_at_once_is_done_once(self, anonymous: Client, signed_in: Json) -> None:
-        answers = await asyncio.gather(
+    async def test_one_of_concurrent_changes_succeeds(self, anonymous: Client, signed_in: Json) -> None:
+        responses = await asyncio.gather(
             *(
                 anonymous.post(
                     "/auth/password",
@@ -229,13 +235,13 @@ class TestChangingThePassword:
                 for number in range(4)
             )
         )
-        assert [answer.status_code for answer in answers].count(204) == 1
-        won = next(number for number, answer in enumerate(answers) if answer.status_code == 204)
+        assert [response.status_code for response in responses].count(204) == 1
+        won = next(number for number, response in enumerate(responses) if response.status_code == 204)
         await sign_in(anonymous, f"{NEW} {won}")
 
 
-class TestChangingTheAddress:
-    async def test_needs_the_password(self, anonymous: Client, signed_in: Json) -> None:
+class TestChangeEmail:
+    async def test_current_password_is_required(self, anonymous: Client, signed_in: Json) -> None:
         change = {"email": "Countess@Example.com"}
         response = await anonymous.patch("/users/me", json=change, headers=bearer(signed_in))
         assert pointers(response) == {"#/current_password"}
@@ -251,16 +257,16 @@ class TestChangingTheAddress:
         form["username"] = ADA
         problem(await anonymous.post("/auth/token", data=form), 401, "invalid_credentials")
 
-    async def test_to_one_that_is_taken_is_refused(self, anonymous: Client, signed_in: Json) -> None:
+    async def test_address_of_another_account_is_409(self, anonymous: Client, signed_in: Json) -> None:
         assert (await anonymous.post("/users", json={"email": "bob@example.com", "password": NEW})).status_code == 201
         change = {"email": "BOB@example.com", "current_password": PASSWORD}
         problem(await anonymous.patch("/users/me", json=change, headers=bearer(signed_in)), 409, "email_taken")
         assert (await me(anonymous, signed_in)).json()["email"] == ADA
 
 
-class TestAHashThatIsOutdated:
+class TestOutdatedHash:
     @pytest.mark.parametrize("less", [{"argon2__rounds": 1}, {"argon2__memory_cost": 8192}])
-    async def test_is_made_anew_by_a_sign_in_that_ends_no_session(
+    async def test_sign_in_replaces_a_weaker_hash_and_sessions_continue(
         self, anonymous: Client, signed_in: Json, database: Database, less: dict[str, int]
     ) -> None:
         weak = CryptContext(schemes=["argon2"], argon2__type="ID", **less).hash(PASSWORD)
@@ -274,17 +280,17 @@ class TestAHashThatIsOutdated:
         assert await database.users.find_one({}) == user
 
 
-class TestAPasswordThatIsEasilyGuessed:
+class TestWeakPassword:
     @pytest.mark.parametrize("new", ["password1", "QWERTYUIOP", ADA, " Ada@Example.com "])
-    async def test_is_refused_as_a_new_one(self, anonymous: Client, signed_in: Json, new: str) -> None:
+    async def test_weak_password_is_refused_as_new_password(self, anonymous: Client, signed_in: Json, new: str) -> None:
         body = {"current_password": PASSWORD, "new_password": new}
         response = await anonymous.post("/auth/password", json=body, headers=bearer(signed_in))
         assert pointers(response) == {"#/new_password"}
         assert (await me(anonymous, signed_in)).status_code == 200
 
 
-class TestASessionThatIsNone:
-    async def test_is_refused_though_the_token_is_signed(
+class TestUnknownSession:
+    async def test_signed_token_of_an_unknown_session_is_refused(
         self, anonymous: Client, signed_in: Json, database: Database
     ) -> None:
         sid = jwt.get_unverified_claims(signed_in["access_token"])["sid"]

@@ -11,7 +11,7 @@ from services.common.calendar_days import start_of_day
 from tests.support.http import LONG
 
 MAX_OFFSET = timedelta(hours=27)
-"""A day of the calendar begins somewhere within this before or after the same midnight of UTC."""
+"""The maximum distance between the start of a local day and the same midnight in UTC."""
 
 zones = st.sampled_from(sorted(available_timezones() - {"localtime", "Factory"}))
 days = st.dates(date(1970, 1, 1), date(9998, 12, 31))
@@ -19,14 +19,14 @@ days = st.dates(date(1970, 1, 1), date(9998, 12, 31))
 
 @cache
 def changes(zone: str) -> list[date]:
-    """The days, in UTC, in which the clocks of the zone are changed, up to where its rules repeat themselves."""
+    """Return the UTC days on which the offset of the zone changes, until its rules repeat."""
     noons = [datetime(1970, 1, 1, 12, tzinfo=UTC) + timedelta(days=number) for number in range(365 * 70)]
     offsets = [noon.astimezone(ZoneInfo(zone)).utcoffset() for noon in noons]
     return [noons[number].date() for number in range(1, len(noons)) if offsets[number] != offsets[number - 1]]
 
 
 def found_by_looking(day: date, zone: ZoneInfo) -> datetime:
-    """The first instant of the day or a later one, found by looking at a clock each minute, then each second."""
+    """Find the first instant of the day by checking the local time of each minute, then of each second."""
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
     instant = midnight - MAX_OFFSET
     while instant.astimezone(zone).date() < day:
@@ -37,23 +37,23 @@ def found_by_looking(day: date, zone: ZoneInfo) -> datetime:
     return instant
 
 
-class TestTheFirstInstantOfADay:
+class TestStartOfDay:
     @given(zones, days)
-    def test_is_the_one_that_looking_at_a_clock_finds(self, name: str, day: date) -> None:
+    def test_start_of_day_equals_a_search_by_local_time(self, name: str, day: date) -> None:
         zone = ZoneInfo(name)
         assert start_of_day(day, zone) == found_by_looking(day, zone)
 
     # The changes of a zone are looked up when it is first met, which takes most of the time.
     @examples(deadline=None, max_examples=100 if LONG else 30)
     @given(zones, st.data())
-    def test_is_so_around_a_change_of_the_clocks(self, name: str, data: st.DataObject) -> None:
+    def test_start_of_day_equals_a_search_near_offset_changes(self, name: str, data: st.DataObject) -> None:
         zone = ZoneInfo(name)
         changed = data.draw(st.sampled_from(changes(name) or [date(2026, 3, 29)]))
         day = changed + timedelta(days=data.draw(st.integers(-2, 2)))
         assert start_of_day(day, zone) == found_by_looking(day, zone)
 
     @given(zones, days.filter(lambda day: day < date(9998, 12, 31)))
-    def test_is_never_after_that_of_the_next_day(self, name: str, day: date) -> None:
+    def test_start_of_day_is_never_after_that_of_the_next_day(self, name: str, day: date) -> None:
         zone = ZoneInfo(name)
         assert start_of_day(day, zone) <= start_of_day(day + timedelta(days=1), zone)
 
@@ -74,7 +74,7 @@ class TestTheFirstInstantOfADay:
             ("Africa/Monrovia", "1972-01-07", "1972-01-07T00:44:30"),  # it began at 00:44:30
         ],
     )
-    def test_is_known_of_strange_days(self, zone: str, day: str, instant: str) -> None:
+    def test_start_of_day_of_unusual_days(self, zone: str, day: str, instant: str) -> None:
         found = start_of_day(date.fromisoformat(day), ZoneInfo(zone))
         assert found == datetime.fromisoformat(f"{instant}+00:00")
         assert found.tzinfo is UTC

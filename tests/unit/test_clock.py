@@ -11,24 +11,24 @@ EARLIEST, LATEST = datetime(1970, 1, 2), datetime(9998, 12, 30)  # noqa: DTZ001
 instants = st.datetimes(EARLIEST, LATEST, timezones=offsets)
 
 
-class TestNow:
-    def test_is_aware_and_in_milliseconds(self) -> None:
+class TestUtcNow:
+    def test_now_is_aware_and_has_milliseconds(self) -> None:
         now = utc_now()
         assert now.tzinfo is UTC
         assert now.microsecond % 1000 == 0
 
-    def test_goes_on(self) -> None:
+    def test_now_advances(self) -> None:
         assert utc_now() <= utc_now() <= datetime.now(UTC)
 
 
-class TestCutting:
+class TestTruncate:
     @given(instants)
-    def test_loses_less_than_a_unit_and_is_never_later(self, instant: datetime) -> None:
+    def test_truncation_removes_less_than_a_unit(self, instant: datetime) -> None:
         assert timedelta(0) <= instant - truncate_to_milliseconds(instant) < timedelta(milliseconds=1)
         assert timedelta(0) <= instant - truncate_to_seconds(instant) < timedelta(seconds=1)
 
     @given(instants)
-    def test_twice_is_once(self, instant: datetime) -> None:
+    def test_truncation_is_idempotent(self, instant: datetime) -> None:
         assert truncate_to_milliseconds(truncate_to_milliseconds(instant)) == truncate_to_milliseconds(instant)
         assert (
             truncate_to_seconds(truncate_to_milliseconds(instant))
@@ -37,37 +37,37 @@ class TestCutting:
         )
 
     @given(instants, instants)
-    def test_keeps_the_order(self, one: datetime, other: datetime) -> None:
+    def test_truncation_preserves_the_order(self, one: datetime, other: datetime) -> None:
         first, last = sorted((one, other))
         assert truncate_to_seconds(first.astimezone(UTC)) <= truncate_to_seconds(last.astimezone(UTC))
 
 
-class TestTheStoredForm:
+class TestStoredForm:
     @given(instants)
-    def test_is_the_same_instant(self, instant: datetime) -> None:
+    def test_stored_form_is_the_same_instant(self, instant: datetime) -> None:
         assert naive_utc(instant).tzinfo is None
         assert aware_utc(naive_utc(instant)) == instant
 
     @given(instants, offsets)
-    def test_does_not_depend_on_the_offset(self, instant: datetime, offset: timezone) -> None:
+    def test_stored_form_does_not_depend_on_the_offset(self, instant: datetime, offset: timezone) -> None:
         assert naive_utc(instant.astimezone(offset)) == naive_utc(instant)
 
 
-class TestTheWrittenForm:
+class TestRfc3339:
     @given(instants.map(truncate_to_milliseconds))
-    def test_is_read_as_the_same_instant(self, instant: datetime) -> None:
+    def test_text_parses_to_the_same_instant(self, instant: datetime) -> None:
         text = rfc3339(naive_utc(instant))
         assert text.endswith("Z")
         assert datetime.fromisoformat(text) == instant
 
     @given(instants.map(truncate_to_milliseconds))
-    def test_is_one_for_the_stored_and_the_aware_instant(self, instant: datetime) -> None:
+    def test_naive_and_aware_instants_have_the_same_text(self, instant: datetime) -> None:
         assert rfc3339(instant.astimezone(UTC)) == rfc3339(naive_utc(instant))
 
     @given(instants.map(truncate_to_milliseconds))
-    def test_has_three_digits_or_none(self, instant: datetime) -> None:
+    def test_fraction_has_three_digits_or_is_absent(self, instant: datetime) -> None:
         assert len(rfc3339(naive_utc(instant))) == (24 if instant.microsecond else 20)
 
-    def test_is_rfc_3339(self) -> None:
+    def test_text_is_rfc_3339(self) -> None:
         assert rfc3339(datetime(2026, 11, 18, 9, tzinfo=UTC)) == "2026-11-18T09:00:00Z"
         assert rfc3339(datetime(2026, 11, 18, 9, 0, 0, 50_000, tzinfo=UTC)) == "2026-11-18T09:00:00.050Z"

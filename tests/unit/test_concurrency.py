@@ -4,8 +4,8 @@ from app.errors import DatabaseUnavailableError
 from services.common.concurrency import retry_on_conflict
 
 
-class TestAChangeThatMeetsOthers:
-    async def test_is_tried_until_it_succeeds(self) -> None:
+class TestRetryOnConflict:
+    async def test_attempt_is_retried_until_it_succeeds(self) -> None:
         answers = iter([None, None, "done"])
 
         async def attempt() -> str | None:
@@ -13,7 +13,7 @@ class TestAChangeThatMeetsOthers:
 
         assert await retry_on_conflict(attempt) == "done"
 
-    async def test_is_given_up_after_a_while(self) -> None:
+    async def test_retries_end_after_the_time_limit(self) -> None:
         tries = 0
 
         async def attempt() -> None:
@@ -24,7 +24,7 @@ class TestAChangeThatMeetsOthers:
             await retry_on_conflict(attempt)
         assert tries > 1
 
-    async def test_ends_with_what_goes_wrong(self) -> None:
+    async def test_exception_of_an_attempt_is_raised(self) -> None:
         async def attempt() -> None:
             raise KeyError
 

@@ -25,26 +25,26 @@ values = st.one_of(
 positions = st.builds(Position, values | ids, ids | st.none())
 
 
-class TestACursor:
+class TestCursor:
     @given(positions, st.binary(max_size=64))
-    def test_leads_back_to_its_position(self, position: Position, scope: bytes) -> None:
+    def test_decoding_returns_the_encoded_position(self, position: Position, scope: bytes) -> None:
         found = decode_cursor(encode_cursor(position, scope=scope), scope=scope)
         assert found == position
         assert type(found.value) is type(position.value)
 
     @given(positions)
-    def test_can_stand_in_a_url_as_it_is(self, position: Position) -> None:
+    def test_cursor_needs_no_escaping_in_a_url(self, position: Position) -> None:
         cursor = encode_cursor(position, scope=SCOPE)
         assert set(cursor) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=")
 
     @given(positions, st.binary(max_size=64), st.binary(max_size=64))
-    def test_is_of_one_list_alone(self, position: Position, scope: bytes, other: bytes) -> None:
+    def test_cursor_of_another_list_is_refused(self, position: Position, scope: bytes, other: bytes) -> None:
         assume(scope != other)
         with pytest.raises(InvalidCursorError):
             decode_cursor(encode_cursor(position, scope=scope), scope=other)
 
     @given(positions, st.data())
-    def test_is_refused_when_it_was_changed(self, position: Position, data: st.DataObject) -> None:
+    def test_altered_cursor_is_refused(self, position: Position, data: st.DataObject) -> None:
         cursor = encode_cursor(position, scope=SCOPE)
         place = data.draw(st.integers(0, len(cursor)))
         put = data.draw(st.text(max_size=3))
@@ -54,18 +54,18 @@ class TestACursor:
             decode_cursor(changed, scope=SCOPE)
 
     @given(st.text() | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
-    def test_is_refused_when_it_was_made_up(self, cursor: str) -> None:
+    def test_arbitrary_text_is_refused(self, cursor: str) -> None:
         with pytest.raises(InvalidCursorError) as refused:
             decode_cursor(cursor, scope=SCOPE)
         (wrong,) = refused.value.errors
         assert wrong.parameter == "cursor"
 
     @pytest.mark.parametrize("title", ["x" * 200, "é" * 200, "🦉" * 200, "\x01" * 200, '"\\' * 100])
-    def test_of_the_longest_title_is_taken_by_the_next_request(self, title: str) -> None:
+    def test_cursor_of_the_longest_title_is_within_the_limit(self, title: str) -> None:
         cursor = encode_cursor(Position(title, ObjectId()), scope=SCOPE)
         assert TaskQuery(cursor=cursor).cursor == cursor
 
     @pytest.mark.parametrize("value", [True])
-    def test_keeps_other_plain_values(self, value: Any) -> None:
+    def test_plain_values_are_preserved(self, value: Any) -> None:
         position = Position(value, ObjectId())
         assert decode_cursor(encode_cursor(position, scope=SCOPE), scope=SCOPE) == position

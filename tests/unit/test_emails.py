@@ -1,4 +1,4 @@
-"""When two e-mail addresses are the same."""
+"""The keys by which e-mail addresses are compared."""
 
 import pytest
 

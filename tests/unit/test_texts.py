@@ -67,25 +67,25 @@ def taken(text: str) -> str | None:
         return None
 
 
-class TestOneLine:
+class TestNormalizeLine:
     @pytest.mark.parametrize("character", [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)])
-    def test_refuses_control_characters_and_line_breaks(self, character: str) -> None:
+    def test_control_characters_and_line_breaks_are_refused(self, character: str) -> None:
         with pytest.raises(ValueError, match=rf"U\+{ord(character):04X}"):
             normalize_line(f"a{character}b")
 
     @pytest.mark.parametrize("character", ["\x1b", "\x1c", "\x1f", "\0", "\x7f", "\x9b"])
-    def test_does_not_trim_control_characters(self, character: str) -> None:
+    def test_control_characters_are_not_trimmed(self, character: str) -> None:
         for text in (f"{character}a", f"a{character}"):
             with pytest.raises(ValueError, match="control character"):
                 normalize_line(text)
 
     @pytest.mark.parametrize("text", ["", " ", *UNSEEN])
-    def test_refuses_what_shows_nothing(self, text: str) -> None:
+    def test_invisible_text_is_refused(self, text: str) -> None:
         with pytest.raises(ValueError, match="no visible character"):
             normalize_line(text)
 
     @pytest.mark.parametrize("text", SEEN)
-    def test_keeps_what_shows_something(self, text: str) -> None:
+    def test_visible_text_is_accepted(self, text: str) -> None:
         assert normalize_line(f" {text}\n") == text
 
     @pytest.mark.parametrize(
@@ -101,18 +101,18 @@ class TestOneLine:
             "\u2066\u202aa\u2069\u202c",
         ],
     )
-    def test_refuses_what_would_turn_other_texts_around(self, text: str) -> None:
+    def test_unclosed_directional_characters_are_refused(self, text: str) -> None:
         with pytest.raises(ValueError, match="directional"):
             normalize_line(text)
 
     @pytest.mark.parametrize("text", ["\u202egnp.exe", "a\u202db\u202c", "\u2066\u202ea\u202c\u2069"])
-    def test_names_an_override(self, text: str) -> None:
+    def test_error_names_a_directional_override(self, text: str) -> None:
         with pytest.raises(ValueError, match="directional override"):
             normalize_line(text)
 
     @given(any_text)
     @examples(deadline=None)
-    def test_is_normal_trimmed_and_the_same_when_read_again(self, text: str) -> None:
+    def test_result_is_trimmed_nfc_and_stable(self, text: str) -> None:
         line = taken(text)
         if line is not None:
             assert line == normalize_line(line) == unicodedata.normalize("NFC", line) == line.strip()
@@ -123,29 +123,29 @@ class TestOneLine:
             assert truncate(line, 200) == line
 
 
-class TestLines:
+class TestNormalizeLines:
     @pytest.mark.parametrize("text", ["", " a ", "a\nb", "a\r\nb", "\ta", "a\u2028b", "\u200b"])
-    def test_are_kept(self, text: str) -> None:
+    def test_line_breaks_and_tabs_are_kept(self, text: str) -> None:
         assert normalize_lines(text) == text
 
-    def test_are_in_nfc(self) -> None:
+    def test_result_is_nfc(self) -> None:
         assert normalize_lines("Gru\u0308\u00dfe\n") == "Grüße\n"
 
     @pytest.mark.parametrize("text", ["a\rb", "a\x1bb", "a\x0bb", "a\x0cb", "a\0b", "a\x7fb", "a\x85b", "a\r"])
-    def test_hold_no_other_control_character(self, text: str) -> None:
+    def test_other_control_characters_are_refused(self, text: str) -> None:
         with pytest.raises(ValueError, match="control character"):
             normalize_lines(text)
 
     @pytest.mark.parametrize("text", ["a\n\u202eb", "\u202aa\nb\u202c"])
-    def test_do_not_turn_other_lines_around(self, text: str) -> None:
+    def test_unclosed_directional_characters_in_a_line_are_refused(self, text: str) -> None:
         with pytest.raises(ValueError, match="directional"):
             normalize_lines(text)
 
 
-class TestACellOfAFile:
+class TestFileCell:
     @given(any_text, st.integers(1, 20))
     @examples(deadline=None)
-    def test_is_what_a_request_may_send_too(self, text: str, longest: int) -> None:
+    def test_cell_is_valid_in_a_request(self, text: str, max_length: int) -> None:
         try:
             line, whole = cell_to_line(text), cell_to_lines(text)
         except ValueError as wrong:
@@ -155,31 +155,31 @@ class TestACellOfAFile:
         assert normalize_lines(whole) == whole
         if line:
             assert normalize_line(line) == line
-            shorter = truncate(line, longest)
-            assert len(shorter) <= longest
+            shorter = truncate(line, max_length)
+            assert len(shorter) <= max_length
             assert taken(shorter) in {shorter, None}
 
 
-class TestATextOfAnEarlierVersion:
+class TestUpgrade:
     @given(any_text | st.just("a" + "\u0301" * 50), st.integers(5, 300))
     @examples(deadline=None)
-    def test_becomes_one_of_today(self, text: str, longest: int) -> None:
-        line, whole = upgrade_line(text, longest), upgrade_lines(text, longest)
+    def test_upgraded_text_is_valid_today(self, text: str, max_length: int) -> None:
+        line, whole = upgrade_line(text, max_length), upgrade_lines(text, max_length)
         assert line == "" or taken(line) == line
         assert normalize_lines(whole) == whole
-        assert len(line) <= longest
-        if taken(text) is not None and len(text) <= longest:
+        assert len(line) <= max_length
+        if taken(text) is not None and len(text) <= max_length:
             assert line == taken(text)
 
-    def test_loses_no_more_than_what_is_not_taken(self) -> None:
+    def test_only_invalid_characters_are_removed(self) -> None:
         assert upgrade_line("\x1b[31mRed\nblue\u202e", 200) == "[31mRed blue"
         assert upgrade_lines("a\x1bb\rc\td\x85e", 200) == "ab\nc\td\ne"
         assert upgrade_line("\u200b\x07", 200) == ""
 
 
-class TestTheirLengths:
+class TestLengthLimits:
     @pytest.mark.parametrize("form", ["NFC", "NFD"])
-    def test_are_those_of_the_stored_form(self, form: Literal["NFC", "NFD"]) -> None:
+    def test_limits_apply_to_the_stored_form(self, form: Literal["NFC", "NFD"]) -> None:
         title, tag = TypeAdapter(Title).validate_python, TypeAdapter(Tag).validate_python
         assert title(unicodedata.normalize(form, "é" * 200)) == "é" * 200
         assert tag(unicodedata.normalize(form, "É" * 50)) == "é" * 50
@@ -187,38 +187,38 @@ class TestTheirLengths:
             with pytest.raises(ValidationError, match="has more than"):
                 read(unicodedata.normalize(form, text))
 
-    def test_stand_in_the_schema(self) -> None:
+    def test_limits_are_in_the_json_schema(self) -> None:
         assert TypeAdapter(Title).json_schema() == {"type": "string", "minLength": 1, "maxLength": 200}
         assert TypeAdapter(Note).json_schema() == {"type": "string", "maxLength": 5000}
 
 
-class TestTextsThatAreMadeToTakeLong:
+class TestExpensiveTexts:
     """To sort a million combining marks, or to try white space in every way, would take minutes."""
 
     MARKS = "a" + "\u0301\u0316" * 500_000
 
     @pytest.mark.parametrize("kind", [Title, Note, Description, Tag, Tags, FullName, Password, SearchText])
     @pytest.mark.parametrize("text", [MARKS, MARKS[:19_000], MARKS[:700]])
-    def test_are_refused_before_they_are_read(self, kind: Any, text: str) -> None:
+    def test_oversized_text_is_refused_before_normalization(self, kind: Any, text: str) -> None:
         with pytest.raises(ValidationError, match=r"combining marks in a row|has more than"):
             TypeAdapter(kind).validate_python([text] if kind is Tags else text)
 
     @pytest.mark.parametrize("cell", [" " * 100_000 + "a", "\t" * 100_000, "a " * 50_000 + "\n", "\u2067" * 100_000])
-    def test_of_a_file_take_no_longer_than_their_length(self, cell: str) -> None:
+    def test_cell_is_processed_in_linear_time(self, cell: str) -> None:
         assert len(cell_to_line(cell)) <= len(cell)
         with pytest.raises(ValueError, match="combining marks in a row"):
             cell_to_line(self.MARKS)
 
-    def test_are_not_those_of_any_language(self) -> None:
+    def test_text_with_few_marks_is_accepted(self) -> None:
         thai = "\u0e17\u0e35\u0e48" * 60
         assert normalize_line(thai) == thai
         assert normalize_line("a" + "\u0316" * MAX_MARKS) == "a" + "\u0316" * MAX_MARKS
 
-    def test_do_not_hide_behind_white_space(self) -> None:
+    def test_white_space_does_not_hide_an_oversized_text(self) -> None:
         assert TypeAdapter(Title).validate_python(" " * 5_000 + "x") == "x"
 
 
 class TestTags:
-    def test_that_look_alike_are_one(self) -> None:
+    def test_equal_looking_tags_are_equal(self) -> None:
         read = TypeAdapter(Tags).validate_python
         assert read(["Büro", "bu\u0308ro", " BU\u0308RO ", "\u212bngstrom", "ångstrom"]) == ["büro", "ångstrom"]

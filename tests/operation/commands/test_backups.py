@@ -17,7 +17,7 @@ from app.clock import naive_utc, utc_now
 from app.config import Settings
 from documents.maintenance.dump import _has_snapshot_reads, open_snapshot
 from documents.registry import DOCUMENTS
-from tests.accounts.test_account_deletion import with_a_bit_of_everything
+from tests.accounts.test_account_deletion import create_all_documents
 from tests.conftest import Database
 from tests.races.stored_time import balance
 from tests.support.http import PASSWORD, Client, Json, at, clock
@@ -80,8 +80,8 @@ class TestBackupAndRestore:
     async def test_restore_brings_back_all_documents(
         self, alice: Client, bob: Client, database: Database, empty_database: Database, shell: Shell
     ) -> None:
-        await with_a_bit_of_everything(alice)
-        await with_a_bit_of_everything(bob)
+        await create_all_documents(alice)
+        await create_all_documents(bob)
         before = await stored_in(database)
         count = sum(len(rows) for rows in before.values())
         assert await shell.run("backup", "all.zip", on=database) == (0, f"Wrote {count:,} documents to all.zip.\n", "")

@@ -45,26 +45,26 @@ def new_user(email: str = "Ada@example.com") -> User:
     )
 
 
-class TestAUser:
-    async def test_is_found_by_address_and_id(self) -> None:
+class TestUser:
+    async def test_user_is_found_by_email_key_and_id(self) -> None:
         row = await new_user().add()
         assert await User.find_by_email("ada@example.com") == row
         assert await User.find_by_id(row["_id"]) == row
         assert await User.find_by_email("Ada@example.com") is None
         assert await User.find_by_id(ObjectId()) is None
 
-    async def test_begins_with_the_defaults(self) -> None:
+    async def test_new_user_has_the_defaults(self) -> None:
         user = await new_user().add()
         assert user["preferences"] == {"overlap_policy": "allow", "timer_cap_hours": 12}
         assert (user["week_start"], user["is_active"], user["token_version"]) == (0, True, 0)
         assert user["created_at"] == user["updated_at"]
 
-    async def test_is_one_for_an_address(self) -> None:
+    async def test_second_user_with_the_email_key_is_refused(self) -> None:
         await new_user().add()
         with pytest.raises(DuplicateError):
             await new_user("ADA@example.com").add()
 
-    async def test_changes_only_what_is_named(self) -> None:
+    async def test_update_changes_only_the_given_fields(self) -> None:
         user = await new_user().add()
         changed = await User.update_fields(user["_id"], {"week_start": 6, "preferences.timer_cap_hours": 8})
         assert changed is not None
@@ -76,31 +76,31 @@ class TestAUser:
         }
         assert await User.update_fields(ObjectId(), {"week_start": 6}) is None
 
-    async def test_ends_its_sessions_with_a_change(self) -> None:
+    async def test_update_can_end_all_sessions(self) -> None:
         user = await new_user().add()
         changed = await User.update_fields_and_end_sessions(user["_id"], {"is_active": False})
         assert changed is not None
         assert (changed["is_active"], changed["token_version"]) == (False, 1)
 
-    async def test_reads_back_as_a_document(self) -> None:
+    async def test_row_validates_as_a_document(self) -> None:
         user = new_user()
         row = await user.add()
         assert User.model_validate(row) == user
 
 
-class TestATask:
-    async def test_is_stored_without_an_active_entry(self) -> None:
+class TestTask:
+    async def test_new_task_has_no_active_entry(self) -> None:
         row = await Task.new(ObjectId(), ObjectId(), FIELDS).add()
         assert "active" not in row
         assert await Task.collection().find_one({}) == row
         assert (row["version"], row["tracked_seconds"], row["entry_count"], row["time_entries"]) == (1, 0, 0, [])
 
     @pytest.mark.parametrize(("status", "completed"), [("pending", False), ("in_progress", False), ("completed", True)])
-    async def test_that_is_made_completed_says_when(self, status: str, completed: bool) -> None:
+    async def test_task_created_as_completed_has_completed_at(self, status: str, completed: bool) -> None:
         row = await Task.new(ObjectId(), ObjectId(), {**FIELDS, "status": status}).add()
         assert row["completed_at"] == (row["created_at"] if completed else None)
 
-    async def test_is_found_by_its_owner_alone(self) -> None:
+    async def test_task_is_found_by_its_owner_only(self) -> None:
         user_id = ObjectId()
         task_id = (await Task.new(user_id, ObjectId(), FIELDS).add())["_id"]
         found = await Task.find_live(user_id, task_id)
@@ -111,7 +111,7 @@ class TestATask:
         assert await Task.find_live_with_entries(ObjectId(), task_id) is None
         assert await Task.find_live(user_id, ObjectId()) is None
 
-    async def test_in_the_trash_is_found_only_when_asked_for(self) -> None:
+    async def test_task_in_the_trash_is_only_found_by_find_any(self) -> None:
         user_id = ObjectId()
         task = await Task.new(user_id, ObjectId(), FIELDS).add()
         trashed = await Task.update_at_version(task, {"deleted_at": datetime(2026, 1, 1)})  # noqa: DTZ001
@@ -121,7 +121,7 @@ class TestATask:
         assert await Task.find_any(user_id, task["_id"]) is not None
         assert await Task.update_fields(user_id, task["_id"], {"title": "x"}) is None
 
-    async def test_changes_only_what_is_named_and_counts_it(self) -> None:
+    async def test_update_changes_only_the_given_fields_and_the_version(self) -> None:
         user_id = ObjectId()
         task = await Task.new(user_id, ObjectId(), FIELDS).add()
         changed = await Task.update_fields(user_id, task["_id"], {"title": "Another"})
@@ -130,7 +130,7 @@ class TestATask:
         assert changed == {**task, "title": "Another", "version": 2, "updated_at": changed["updated_at"]}
         assert await Task.update_fields(ObjectId(), task["_id"], {"title": "Stolen"}) is None
 
-    async def test_changes_only_at_the_version_that_was_read(self) -> None:
+    async def test_update_is_refused_at_another_version(self) -> None:
         task = await Task.new(ObjectId(), ObjectId(), FIELDS).add()
         changed = await Task.update_at_version(task, {"title": "First"})
         assert changed is not None
@@ -138,16 +138,16 @@ class TestATask:
         assert await Task.update_at_version(task, {"title": "Second"}) is None
         assert await Task.update_at_version(changed, {"title": "Third"}) is not None
 
-    async def test_reads_back_as_a_document(self) -> None:
+    async def test_row_validates_as_a_document(self) -> None:
         task = Task.new(ObjectId(), ObjectId(), FIELDS)
         row = await task.add()
         assert Task.model_validate(row) == task
 
 
-class TestAnId:
+class TestObjectId:
     @pytest.mark.parametrize("text", ["", "x", "0" * 23, "0" * 25, "g" * 24, "é" * 12, "0" * 12, " " + "0" * 24])
-    def test_that_is_none_is_none(self, text: str) -> None:
+    def test_invalid_id_is_none(self, text: str) -> None:
         assert object_id(text) is None
 
-    def test_is_read(self) -> None:
+    def test_valid_id_is_parsed(self) -> None:
         assert object_id("6920A3f1c2d4e5f607182930") == ObjectId("6920a3f1c2d4e5f607182930")

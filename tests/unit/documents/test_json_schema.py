@@ -28,8 +28,8 @@ class Whole(BaseModel):
     left_out: date | None = Field(default=None, exclude=True)
 
 
-class TestASchema:
-    def test_says_of_each_field_what_the_model_says(self) -> None:
+class TestSchemaOf:
+    def test_schema_has_the_types_and_limits_of_the_model(self) -> None:
         part = {
             "bsonType": ["object"],
             "required": ["amount"],
@@ -57,13 +57,13 @@ class TestASchema:
         }
 
     @pytest.mark.parametrize("annotation", [date, int | str, set[int], Annotated[int, Field(gt=0)]])
-    def test_of_what_it_has_no_rule_for_is_none(self, annotation: Any) -> None:
+    def test_unsupported_type_is_a_type_error(self, annotation: Any) -> None:
         model = type("Odd", (BaseModel,), {"__annotations__": {"odd": annotation}})
         with pytest.raises(TypeError, match="no validator is known"):
             schema_of(model)
 
 
-SOUND: dict[str, Any] = {
+VALID: dict[str, Any] = {
     "id": ObjectId("6920a3f1c2d4e5f607182930"),
     "name": "abc",
     "kind": None,
@@ -76,15 +76,15 @@ SOUND: dict[str, Any] = {
 }
 
 
-class TestTheMistakes:
-    def test_of_what_the_database_takes_are_none(self) -> None:
-        whole = SOUND | {"gone": datetime(2026, 11, 18), "mark": "x"}  # noqa: DTZ001 -- as the driver decodes it
+class TestSchemaViolations:
+    def test_valid_document_has_no_violations(self) -> None:
+        whole = VALID | {"gone": datetime(2026, 11, 18), "mark": "x"}  # noqa: DTZ001 -- as the driver decodes it
         assert (
-            list(schema_violations(schema_of(Whole), SOUND)) == list(schema_violations(schema_of(Whole), whole)) == []
+            list(schema_violations(schema_of(Whole), VALID)) == list(schema_violations(schema_of(Whole), whole)) == []
         )
 
     @pytest.mark.parametrize(
-        ("fields", "at", "says"),
+        ("fields", "path", "message"),
         [
             ({"id": "6920"}, "id", "is of the type string, not objectId"),
             ({"name": ""}, "name", "has the length 0, less than 1"),
@@ -110,6 +110,6 @@ class TestTheMistakes:
             ({"left_out": None}, "'left_out'", "is not a known field"),
         ],
     )
-    def test_are_told_with_their_place(self, fields: dict[str, Any], at: str, says: str) -> None:
-        (violation,) = schema_violations(schema_of(Whole), SOUND | fields)
-        assert (violation.path, violation.message) == (at, says)
+    def test_violation_has_its_path_and_message(self, fields: dict[str, Any], path: str, message: str) -> None:
+        (violation,) = schema_violations(schema_of(Whole), VALID | fields)
+        assert (violation.path, violation.message) == (path, message)

@@ -27,9 +27,9 @@ def walk(windows: TimeWindows, found: int = 0) -> list[tuple[datetime, datetime]
     return taken
 
 
-class TestTheWindowsOfARange:
+class TestWindows:
     @given(ranges, st.booleans(), st.sampled_from([0, 1, 20, 50]))
-    def test_follow_on_one_another_from_end_to_end(self, whole: list[datetime], descending: bool, found: int) -> None:
+    def test_windows_cover_the_range_without_gaps(self, whole: list[datetime], descending: bool, found: int) -> None:
         since, until = whole
         taken = walk(TimeWindows(since, until, ahead=AHEAD, descending=descending), found)
         in_order = taken[::-1] if descending else taken
@@ -38,10 +38,10 @@ class TestTheWindowsOfARange:
         assert all(one[1] == other[0] for one, other in pairwise(in_order))
 
     @given(st.booleans())
-    def test_are_few_when_nothing_is_found_in_all_years(self, descending: bool) -> None:
+    def test_empty_range_of_all_years_needs_few_windows(self, descending: bool) -> None:
         assert len(walk(TimeWindows(FIRST_YEAR, LAST_YEAR, ahead=AHEAD, descending=descending))) <= 11
 
-    def test_that_lie_ahead_are_one(self) -> None:
+    def test_range_in_the_future_is_one_window(self) -> None:
         back = TimeWindows(FIRST_YEAR, LAST_YEAR, ahead=AHEAD, descending=True)
         assert back.take() == (AHEAD, LAST_YEAR)
         assert back.adjust_length(entry_count=0, limit=50) is False
@@ -50,12 +50,12 @@ class TestTheWindowsOfARange:
         assert [onwards.take(), onwards.take()] == [(AHEAD - timedelta(days=5), AHEAD), (AHEAD, LAST_YEAR)]
         assert onwards.is_exhausted
 
-    def test_of_a_list_without_a_range_are_one(self) -> None:
+    def test_unlimited_range_is_one_window(self) -> None:
         windows = TimeWindows(NOW - timedelta(days=31), NOW + timedelta(days=1), ahead=AHEAD, descending=True)
         assert windows.take() == (NOW - timedelta(days=31), NOW + timedelta(days=1))
         assert windows.is_exhausted
 
-    def test_grow_until_they_hold_what_is_wanted(self) -> None:
+    def test_windows_grow_until_they_contain_enough(self) -> None:
         windows = TimeWindows(FIRST_YEAR, NOW, ahead=AHEAD, descending=True)
         lengths = []
         for found in (0, 10, 40, 50, 200, 0):
@@ -65,8 +65,8 @@ class TestTheWindowsOfARange:
         assert lengths == [8, 32, 128, 256, 512, 512]
 
 
-class TestSkipping:
-    def test_is_worth_a_try_after_a_long_window_without_anything(self) -> None:
+class TestSkip:
+    def test_skip_is_tried_after_a_long_empty_window(self) -> None:
         windows = TimeWindows(FIRST_YEAR, NOW, ahead=AHEAD, descending=True)
         told = []
         for found in (0, 0, 0, 1):
@@ -74,7 +74,7 @@ class TestSkipping:
             told.append(windows.adjust_length(entry_count=found, limit=50))
         assert told == [False, False, True, False]
 
-    def test_goes_on_at_the_edge_with_short_windows(self) -> None:
+    def test_windows_are_short_after_a_skip(self) -> None:
         for descending, edge in ((True, datetime(1999, 1, 1)), (False, datetime(2010, 1, 1))):  # noqa: DTZ001
             windows = TimeWindows(FIRST_YEAR, NOW, ahead=AHEAD, descending=descending)
             windows.take()
@@ -84,20 +84,20 @@ class TestSkipping:
             low, high = windows.take()
             assert high - low == FIRST_WINDOW_LENGTH
 
-    def test_a_little_is_not_worth_the_query(self) -> None:
+    def test_short_distance_is_not_skipped(self) -> None:
         windows = TimeWindows(FIRST_YEAR, NOW, ahead=AHEAD, descending=True)
         windows.take()
         windows.adjust_length(entry_count=0, limit=50)
         assert windows.skip_to(windows.edge - 3 * FIRST_WINDOW_LENGTH) is False
         assert windows.skip_to(windows.edge) is False
 
-    def test_past_the_end_leaves_the_earliest_instant_into_which_entries_reach(self) -> None:
+    def test_skip_past_the_end_keeps_the_earliest_instant(self) -> None:
         windows = TimeWindows(datetime(2020, 1, 1), NOW, ahead=AHEAD, descending=True)  # noqa: DTZ001
         windows.skip_to(FIRST_YEAR)
         assert windows.take() == (datetime(2020, 1, 1), datetime(2020, 1, 1) + ONE_MILLISECOND)  # noqa: DTZ001
         assert windows.is_exhausted
 
-    def test_to_nothing_is_the_end(self) -> None:
+    def test_skip_without_further_entries_ends_the_windows(self) -> None:
         windows = TimeWindows(FIRST_YEAR, NOW, ahead=AHEAD, descending=False)
         assert windows.skip_to(None) is True
         assert windows.is_exhausted

@@ -1,4 +1,4 @@
-"""The cases of tests/cases/reports.yaml, each reckoned by hand."""
+"""The cases of tests/cases/reports.yaml, each computed by hand."""
 
 import re
 from datetime import date, datetime
@@ -13,22 +13,22 @@ from services.reporting.row_keys import TrackedEntry, TrackedTask
 from services.reporting.schemas import SummaryQuery
 from services.reporting.summary import Plan, ReportTotals, read_amounts, run_without_pauses
 
-# Every value is a text: 23:00:00 is a time of 23 hours here, not a number of YAML's.
+# BaseLoader reads every value as a string: 23:00:00 is not a base 60 number.
 from tests import paths
 
 CASES = yaml.load((paths.CASES / "reports.yaml").read_text(), Loader=yaml.BaseLoader)
 
 
 def second(text: str, zone: ZoneInfo) -> int:
-    """An instant, or a date of the zone, in seconds since 1970."""
-    moment = datetime.fromisoformat(text) if "T" in text else start_of_day(date.fromisoformat(text), zone)
-    return int(moment.timestamp())
+    """Return an instant, or the start of a local date, in seconds since 1970."""
+    instant = datetime.fromisoformat(text) if "T" in text else start_of_day(date.fromisoformat(text), zone)
+    return int(instant.timestamp())
 
 
 def tracked(line: str, zone: ZoneInfo) -> tuple[TrackedTask, TrackedEntry]:
-    """An entry as it stands in a case, and its task."""
-    start, end, *said = line.split()
-    words = dict(word.split("=") for word in said)
+    """Parse an entry of a case, and its task."""
+    start, end, *options = line.split()
+    words = dict(word.split("=") for word in options)
     rate = re.fullmatch(r"(\d+)([A-Z]{3})", words.get("rate", ""))
     name, project = words.get("task", "task"), words.get("project")
     task = TrackedTask(
@@ -50,17 +50,17 @@ def tracked(line: str, zone: ZoneInfo) -> tuple[TrackedTask, TrackedEntry]:
     return task, entry
 
 
-def said_of(row: Any, words: list[str]) -> list[str]:
-    """What the row says, of what is to be checked."""
+def listed_values(row: Any, words: list[str]) -> list[str]:
+    """Return the values of a row that the case lists."""
     names = {word.split("=")[0] for word in words}
-    said = [clock(row["seconds"])]
+    values = [clock(row["seconds"])]
     if "rounded" in names:
-        said.append(f"rounded={clock(row['rounded_seconds'])}")
+        values.append(f"rounded={clock(row['rounded_seconds'])}")
     if "entries" in names:
-        said.append(f"entries={row['entry_count']}")
+        values.append(f"entries={row['entry_count']}")
     if names - {"rounded", "entries", words[0]}:
-        said += [f"{amount['currency']}={amount['amount']}" for amount in row["amounts"]]
-    return said
+        values += [f"{amount['currency']}={amount['amount']}" for amount in row["amounts"]]
+    return values
 
 
 def clock(seconds: int) -> str:
@@ -68,7 +68,7 @@ def clock(seconds: int) -> str:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["case"] for case in CASES])
-def test_it_adds_up_to_what_was_reckoned_by_hand(case: Any) -> None:
+def test_report_equals_the_expected_rows(case: Any) -> None:
     zone = ZoneInfo(case["zone"])
     since, until = case["time"].split()
     query = SummaryQuery.model_validate({"from": "2026-01-01", "to": "2026-01-02", **case.get("ask", {})})
@@ -82,19 +82,23 @@ def test_it_adds_up_to_what_was_reckoned_by_hand(case: Any) -> None:
         scope=query.rounding_scope,
         fill=query.fill,
     )
-    sums = ReportTotals(plan)
+    totals = ReportTotals(plan)
     for line in case["entries"].splitlines():
         task, entry = tracked(line, zone)
-        run_without_pauses(sums.add(task, [entry]))
-    added, rows = run_without_pauses(sums.result())
-    wanted = [line.split() for line in case["rows"].splitlines()]
+        run_without_pauses(totals.add(task, [entry]))
+    grand_total, rows = run_without_pauses(totals.result())
+    expected = [line.split() for line in case["rows"].splitlines()]
     assert [
-        [str(row["key"] or "null"), *said_of(row, words)] for row, (_, *words) in zip(rows, wanted, strict=True)
-    ] == wanted
-    total = {"seconds": added.seconds, "rounded_seconds": added.rounded, "amounts": read_amounts(added)}
+        [str(row["key"] or "null"), *listed_values(row, words)] for row, (_, *words) in zip(rows, expected, strict=True)
+    ] == expected
+    total = {
+        "seconds": grand_total.seconds,
+        "rounded_seconds": grand_total.rounded,
+        "amounts": read_amounts(grand_total),
+    }
     if "total" in case:
         words = case["total"].split()
-        assert said_of(total, words) == words
+        assert listed_values(total, words) == words
     else:
-        assert added.seconds == sum(row["seconds"] for row in rows)
-        assert added.rounded == sum(row["rounded_seconds"] for row in rows)
+        assert grand_total.seconds == sum(row["seconds"] for row in rows)
+        assert grand_total.rounded == sum(row["rounded_seconds"] for row in rows)

@@ -1,4 +1,4 @@
-"""The totals of a report: the same whatever its rows are about, and what exact arithmetic makes of the entries."""
+"""The grand total of a report: independent of the grouping, and equal to exact arithmetic."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -18,61 +18,61 @@ from tests.unit.reporting.test_summary import (
     HOUR,
     TASKS,
     Tracked,
-    added_up,
-    entries_of_all_kinds,
-    plan_of,
+    compute,
+    make_plan,
+    mixed_entries,
     roundings,
     scopes,
 )
 
-PRICES = [(9550, "EUR"), (12345, "EUR"), (1, "EUR"), (7777, "USD"), (5000, "JPY"), (0, "JPY"), (0, None)]
+RATES = [(9550, "EUR"), (12345, "EUR"), (1, "EUR"), (7777, "USD"), (5000, "JPY"), (0, "JPY"), (0, None)]
 
 
 @st.composite
 def busy_weeks(draw: st.DrawFn) -> Tracked:
-    """Many entries of any length, most of them with a price, evenly mixed."""
-    chance = draw(st.randoms(use_true_random=True))
-    monday = plan_of("day").since - 24 * HOUR
-    made: Tracked = []
-    for _ in range(chance.randint(1, 40)):
-        begin = monday + chance.randrange(20 * 24 * HOUR)
-        amount, currency = chance.choice(PRICES)
-        length = chance.choice((0, 1, 900, chance.randrange(HOUR), chance.randrange(40 * HOUR)))
-        own_tags = chance.choice(((), ("mail",), ("mail", "slow")))
+    """Up to 40 entries of any length, most of them with a rate."""
+    randomness = draw(st.randoms(use_true_random=True))
+    monday = make_plan("day").since - 24 * HOUR
+    entries: Tracked = []
+    for _ in range(randomness.randint(1, 40)):
+        begin = monday + randomness.randrange(20 * 24 * HOUR)
+        amount, currency = randomness.choice(RATES)
+        length = randomness.choice((0, 1, 900, randomness.randrange(HOUR), randomness.randrange(40 * HOUR)))
+        own_tags = randomness.choice(((), ("mail",), ("mail", "slow")))
         entry = TrackedEntry(begin, begin + length, currency is not None, amount, currency, own_tags, "entry")
-        made.append((chance.choice(TASKS), entry))
-    return made
+        entries.append((randomness.choice(TASKS), entry))
+    return entries
 
 
-anything = st.one_of(entries_of_all_kinds(), busy_weeks())
+any_entries = st.one_of(mixed_entries(), busy_weeks())
 groupings = st.lists(st.sampled_from(ALL_GROUPS), min_size=1, max_size=2, unique=True)
 
 
-def by_exact_arithmetic(plan: Plan, tracked: Tracked) -> Total:
-    """The totals, computed from the entries alone: first the time that is rounded as one, then money, rounded once."""
-    together: dict[object, list[tuple[int, int, str | None]]] = defaultdict(list)
+def compute_exactly(plan: Plan, tracked: Tracked) -> Total:
+    """Compute the total from the entries: round the time of each rounding unit, then the amounts once."""
+    units: dict[object, list[tuple[int, int, str | None]]] = defaultdict(list)
     number = 0
     for _, entry in tracked:
         begin, end = max(entry.begin, plan.since), min(entry.end, plan.until)
         for day, seconds in seconds_by_day(plan, begin, end) if begin < end else ():
             number += 1
             unit = {"entry": number, "day": day, "total": None}[plan.scope]
-            together[unit].append((seconds, entry.amount, entry.currency))
-    total = billed_total = 0
+            units[unit].append((seconds, entry.amount, entry.currency))
+    total = rounded_total = 0
     money: dict[str, Fraction] = defaultdict(Fraction)
-    for parts in together.values():
+    for parts in units.values():
         tracked_seconds = sum(seconds for seconds, _, _ in parts)
-        billed = rounded_by_hand(tracked_seconds, plan.rounding)
+        rounded = round_exactly(tracked_seconds, plan.rounding)
         total += tracked_seconds
-        billed_total += billed
-        for seconds, price, currency in parts:
+        rounded_total += rounded
+        for seconds, rate, currency in parts:
             if currency is not None:
-                money[currency] += Fraction(price * seconds * billed, 3600 * tracked_seconds)
-    return Total(total, billed_total, {currency: round(amount) for currency, amount in money.items()})
+                money[currency] += Fraction(rate * seconds * rounded, 3600 * tracked_seconds)
+    return Total(total, rounded_total, {currency: round(amount) for currency, amount in money.items()})
 
 
 def seconds_by_day(plan: Plan, begin: int, end: int) -> Iterator[tuple[date, int]]:
-    """The seconds of [begin, end) on each day of a zone in which all days begin at midnight."""
+    """Yield the seconds of [begin, end) on each day, in a zone where all days begin at midnight."""
     while begin < end:
         day = datetime.fromtimestamp(begin, plan.zone).date()
         after = day + timedelta(days=1)
@@ -81,7 +81,7 @@ def seconds_by_day(plan: Plan, begin: int, end: int) -> Iterator[tuple[date, int
         begin = midnight
 
 
-def rounded_by_hand(seconds: int, rounding: Rounding | None) -> int:
+def round_exactly(seconds: int, rounding: Rounding | None) -> int:
     if rounding is None:
         return seconds
     rest = seconds % (rounding.minutes * 60)
@@ -91,47 +91,49 @@ def rounded_by_hand(seconds: int, rounding: Rounding | None) -> int:
     return above if rounding.mode == "up" or seconds - below >= above - seconds else below
 
 
-class TestTheTotalsOfAReport:
+class TestGrandTotal:
     @examples(max_examples=150, deadline=None)
-    @given(anything, groupings, roundings, scopes)
-    def test_are_those_of_exact_arithmetic_for_every_grouping(
+    @given(any_entries, groupings, roundings, scopes)
+    def test_total_equals_exact_arithmetic_for_every_grouping(
         self, tracked: Tracked, groups: list[GroupBy], rounding: Rounding | None, scope: Any
     ) -> None:
-        plan = plan_of(*groups, rounding=rounding, scope=scope)
-        added, _ = added_up(plan, tracked)
-        wanted = by_exact_arithmetic(plan, tracked)
-        assert added == Total(wanted.seconds, wanted.rounded, {**dict.fromkeys(added.amounts, 0), **wanted.amounts})
+        plan = make_plan(*groups, rounding=rounding, scope=scope)
+        total, _ = compute(plan, tracked)
+        expected = compute_exactly(plan, tracked)
+        assert total == Total(
+            expected.seconds, expected.rounded, {**dict.fromkeys(total.amounts, 0), **expected.amounts}
+        )
 
     @examples(max_examples=60, deadline=None)
-    @given(anything, roundings, scopes)
-    def test_are_equal_in_all_reports_of_the_same_entries(
+    @given(any_entries, roundings, scopes)
+    def test_total_is_equal_in_all_reports_of_the_same_entries(
         self, tracked: Tracked, rounding: Rounding | None, scope: Any
     ) -> None:
-        plans = [plan_of(group, rounding=rounding, scope=scope) for group in ALL_GROUPS]
-        plans += [plan_of(group, "tag", rounding=rounding, scope=scope) for group in ALL_GROUPS if group != "tag"]
-        first, *others = [added_up(plan, tracked)[0] for plan in plans]
+        plans = [make_plan(group, rounding=rounding, scope=scope) for group in ALL_GROUPS]
+        plans += [make_plan(group, "tag", rounding=rounding, scope=scope) for group in ALL_GROUPS if group != "tag"]
+        first, *others = [compute(plan, tracked)[0] for plan in plans]
         assert all(other == first for other in others)
 
     @examples(max_examples=60, deadline=None)
-    @given(anything, groupings, st.sampled_from(ALL_GROUPS), roundings, scopes)
-    def test_of_a_row_do_not_depend_on_the_rows_inside_it(
+    @given(any_entries, groupings, st.sampled_from(ALL_GROUPS), roundings, scopes)
+    def test_total_of_a_row_does_not_depend_on_its_subgroups(
         self, tracked: Tracked, groups: list[GroupBy], other: GroupBy, rounding: Rounding | None, scope: Any
     ) -> None:
         outer, *_ = groups
-        alone = added_up(plan_of(outer, rounding=rounding, scope=scope), tracked)[1]
+        alone = compute(make_plan(outer, rounding=rounding, scope=scope), tracked)[1]
         inside = other if other != outer else "status" if outer != "status" else "client"
-        for row in (rows := added_up(plan_of(outer, inside, rounding=rounding, scope=scope), tracked)[1]):
+        for row in (rows := compute(make_plan(outer, inside, rounding=rounding, scope=scope), tracked)[1]):
             del row["rows"]
         assert rows == alone
 
     @examples(max_examples=60, deadline=None)
-    @given(anything, st.sampled_from(ALL_GROUPS), roundings)
-    def test_differ_from_the_rows_by_their_rounding_alone(
+    @given(any_entries, st.sampled_from(ALL_GROUPS), roundings)
+    def test_total_differs_from_the_rows_only_by_their_rounding(
         self, tracked: Tracked, group: GroupBy, rounding: Rounding | None
     ) -> None:
         if group in {"tag", "hour"}:  # rows of tags overlap, hours are slices of their own
             return
-        added, rows = added_up(plan_of(group, rounding=rounding), tracked)
-        for currency, amount in added.amounts.items():
+        total, rows = compute(make_plan(group, rounding=rounding), tracked)
+        for currency, amount in total.amounts.items():
             shown = [each["amount"] for row in rows for each in row["amounts"] if each["currency"] == currency]
             assert 2 * abs(sum(shown) - amount) <= len(shown) + 1

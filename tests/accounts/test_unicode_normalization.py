@@ -1,4 +1,4 @@
-"""Addresses and passwords that look the same are the same, and accounts of earlier versions go on."""
+"""Unicode normalisation of e-mail addresses and passwords, and the migration of earlier versions."""
 
 import asyncio
 import unicodedata
@@ -28,20 +28,20 @@ async def sign_in(client: Client, email: str, password: str = PASSWORD) -> Any:
     return await client.post("/auth/token", data={"username": email, "password": password})
 
 
-async def stored_earlier(email: str, *, password: str = PASSWORD) -> Json:
-    """An account as it was stored before keys were folded and passwords prepared."""
+async def insert_older_account(email: str, *, password: str = PASSWORD) -> Json:
+    """Insert an account as stored by versions that did not case-fold keys or normalise passwords."""
     hashed = argon2.using(type="ID").hash(password)
     user = User.new(email=email, email_key=email.lower(), password_hash=hashed, full_name=None, timezone="UTC")
     return await user.add()
 
 
 async def key_of(database: Database, user: Json) -> str:
-    found = await database.users.find_one({"_id": user["_id"]})
-    assert found is not None
-    return str(found["email_key"])
+    stored = await database.users.find_one({"_id": user["_id"]})
+    assert stored is not None
+    return str(stored["email_key"])
 
 
-class TestAnAddressThatLooksLikeAnother:
+class TestLookAlikeAddress:
     @pytest.mark.parametrize(
         ("one", "other"),
         [
@@ -55,48 +55,50 @@ class TestAnAddressThatLooksLikeAnother:
             (PLAIN, "peter@\uff45xample.com"),
         ],
     )
-    async def test_makes_no_second_account(self, anonymous: Client, one: str, other: str) -> None:
+    async def test_look_alike_address_is_the_same_account(self, anonymous: Client, one: str, other: str) -> None:
         assert (await register(anonymous, one)).status_code == 201
         problem(await register(anonymous, other), 409, "email_taken")
         assert (await sign_in(anonymous, other)).status_code == 200
 
-    async def test_is_not_taken_by_a_change_of_address(self, anonymous: Client, alice: Client) -> None:
+    async def test_address_cannot_be_changed_to_a_look_alike(self, anonymous: Client, alice: Client) -> None:
         await register(anonymous, PLAIN)
         change = {"email": WIDE, "current_password": PASSWORD}
         problem(await alice.patch("/users/me", json=change), 409, "email_taken")
 
-    async def test_is_kept_as_it_was_typed(self, anonymous: Client) -> None:
+    async def test_address_is_stored_as_entered(self, anonymous: Client) -> None:
         assert (await register(anonymous, WIDE)).json()["email"] == WIDE
 
-    async def test_is_no_good_password(self, anonymous: Client) -> None:
+    async def test_look_alike_address_is_refused_as_password(self, anonymous: Client) -> None:
         assert pointers(await register(anonymous, PLAIN, WIDE.upper())) == {"#/password"}
 
 
-class TestAnAccountOfAnEarlierVersion:
-    async def test_signs_in_and_its_address_is_taken(self, anonymous: Client, alice: Client) -> None:
-        await stored_earlier(WIDE)
+class TestAccountOfEarlierVersion:
+    async def test_account_with_an_older_key_can_sign_in_and_owns_its_address(
+        self, anonymous: Client, alice: Client
+    ) -> None:
+        await insert_older_account(WIDE)
         assert (await sign_in(anonymous, WIDE)).status_code == 200
         problem(await register(anonymous, WIDE), 409, "email_taken")
         change = {"email": WIDE.upper(), "current_password": PASSWORD}
         problem(await alice.patch("/users/me", json=change), 409, "email_taken")
 
-    async def test_is_stored_under_the_key_of_today_when_the_service_starts(
+    async def test_service_start_migrates_the_email_keys(
         self, app: FastAPI, anonymous: Client, database: Database
     ) -> None:
-        users = [await stored_earlier(email) for email in (WIDE, "Jörg@example.com", "ada@example.com")]
+        users = [await insert_older_account(email) for email in (WIDE, "Jörg@example.com", "ada@example.com")]
         async with serving_beside(create_app(app.state.settings), database), asyncio.timeout(60):
-            while (await key_of(database, users[0])) != PLAIN:  # noqa: ASYNC110 -- it comes from another client
+            while (await key_of(database, users[0])) != PLAIN:  # noqa: ASYNC110 -- another client writes it
                 await asyncio.sleep(0.02)
         assert [await key_of(database, user) for user in users] == [email_key(user["email"]) for user in users]
         for email in (WIDE, PLAIN):
             assert (await sign_in(anonymous, email)).status_code == 200
         problem(await register(anonymous, PLAIN), 409, "email_taken")
 
-    async def test_keeps_its_key_where_another_account_has_the_one_of_today(
+    async def test_older_key_stays_when_another_account_has_the_current_one(
         self, anonymous: Client, database: Database
     ) -> None:
-        wide = await stored_earlier(WIDE, password="the one of the wide address")
-        plain = await stored_earlier(PLAIN, password="the one of the plain address")
+        wide = await insert_older_account(WIDE, password="the one of the wide address")
+        plain = await insert_older_account(PLAIN, password="the one of the plain address")
         for _ in range(2):
             await user_service.fold_email_keys()
         assert (await key_of(database, wide), await key_of(database, plain)) == (WIDE, PLAIN)
@@ -106,8 +108,8 @@ class TestAnAccountOfAnEarlierVersion:
         problem(await register(anonymous, WIDE), 409, "email_taken")
 
     @pytest.mark.parametrize("to", [PLAIN, WIDE.upper()])
-    async def test_may_change_to_another_form_of_its_own_address(self, anonymous: Client, to: str) -> None:
-        await stored_earlier(WIDE)
+    async def test_address_can_be_changed_to_another_form_of_itself(self, anonymous: Client, to: str) -> None:
+        await insert_older_account(WIDE)
         token = (await sign_in(anonymous, WIDE)).json()["access_token"]
         changed = await anonymous.patch(
             "/users/me",
@@ -116,9 +118,9 @@ class TestAnAccountOfAnEarlierVersion:
         )
         assert (changed.status_code, changed.json()["email"]) == (200, to)
 
-    async def test_that_is_deleted_is_left_alone(self, empty_service: str, database: Database) -> None:
+    async def test_account_being_deleted_is_not_migrated(self, empty_service: str, database: Database) -> None:
         assert empty_service
-        user = await stored_earlier(WIDE)
+        user = await insert_older_account(WIDE)
         assert await User.begin_deletion(user)
         await user_service.fold_email_keys()
         assert await key_of(database, user) == f"deleted {user['_id']}"
@@ -128,15 +130,15 @@ NFC, NFD = "K\u00e4se und Br\u00f6tchen", "Ka\u0308se und Bro\u0308tchen"
 ODD_SPACE = "K\u00e4se\u00a0und\u2003Br\u00f6tchen"
 
 
-class TestAPassword:
+class TestPasswordNormalization:
     @pytest.mark.parametrize("made", [NFC, NFD, ODD_SPACE])
-    @pytest.mark.parametrize("typed", [NFC, NFD, ODD_SPACE])
-    async def test_is_the_same_however_it_is_typed(self, anonymous: Client, made: str, typed: str) -> None:
+    @pytest.mark.parametrize("entered", [NFC, NFD, ODD_SPACE])
+    async def test_password_matches_in_every_unicode_form(self, anonymous: Client, made: str, entered: str) -> None:
         assert (await register(anonymous, PLAIN, made)).status_code == 201
-        assert (await sign_in(anonymous, PLAIN, typed)).status_code == 200
-        problem(await sign_in(anonymous, PLAIN, typed.replace("u", "o")), 401, "invalid_credentials")
+        assert (await sign_in(anonymous, PLAIN, entered)).status_code == 200
+        problem(await sign_in(anonymous, PLAIN, entered.replace("u", "o")), 401, "invalid_credentials")
 
-    async def test_is_checked_in_one_form_wherever_it_is_asked_for(self, anonymous: Client) -> None:
+    async def test_every_password_field_is_normalized(self, anonymous: Client) -> None:
         await register(anonymous, PLAIN, NFC)
         token = (await sign_in(anonymous, PLAIN, NFD)).json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
@@ -150,21 +152,21 @@ class TestAPassword:
         assert gone.status_code == 204
 
     @pytest.mark.parametrize("hashed", [NFD, ODD_SPACE, NFC])
-    async def test_of_an_earlier_version_signs_in_and_is_hashed_anew(
+    async def test_older_hash_of_another_form_matches_and_is_replaced(
         self, anonymous: Client, database: Database, hashed: str
     ) -> None:
-        user = await stored_earlier(PLAIN, password=hashed)
-        typed = [hashed] if hashed == ODD_SPACE else [NFC, NFD]
-        assert (await sign_in(anonymous, PLAIN, typed[0])).status_code == 200
-        found = await database.users.find_one({"_id": user["_id"]})
-        assert found is not None
-        assert (found["password_hash"] == user["password_hash"]) == (hashed == NFC)
-        assert argon2.verify(NFC, found["password_hash"])
+        user = await insert_older_account(PLAIN, password=hashed)
+        entered = [hashed] if hashed == ODD_SPACE else [NFC, NFD]
+        assert (await sign_in(anonymous, PLAIN, entered[0])).status_code == 200
+        stored = await database.users.find_one({"_id": user["_id"]})
+        assert stored is not None
+        assert (stored["password_hash"] == user["password_hash"]) == (hashed == NFC)
+        assert argon2.verify(NFC, stored["password_hash"])
         for again in (NFC, NFD, ODD_SPACE):
-            assert (await passwords.check(again, found["password_hash"])).is_match
-        assert not (await passwords.check(NFD, found["password_hash"])).is_outdated
+            assert (await passwords.check(again, stored["password_hash"])).is_match
+        assert not (await passwords.check(NFD, stored["password_hash"])).is_outdated
 
-    async def test_may_have_as_many_characters_in_either_form(self, anonymous: Client) -> None:
+    async def test_length_limit_applies_to_the_normalized_form(self, anonymous: Client) -> None:
         longest = "\u00e4" * 128
         assert (await register(anonymous, PLAIN, unicodedata.normalize("NFD", longest))).status_code == 201
         assert (await sign_in(anonymous, PLAIN, unicodedata.normalize("NFD", longest))).status_code == 200
