@@ -1,7 +1,7 @@
 """Generate clients from openapi.json, check their types, and run a session with each: python -m tests.clients.
 
-Everything is installed and generated in .clients, which git ignores. Installed packages are kept until
-their lock file changes.
+Everything is installed and generated in .clients, which git ignores. Packages are installed again when their lock file
+changes.
 """
 
 import hashlib
@@ -22,39 +22,39 @@ OLDEST_NODE = 18
 
 
 class ClientError(Exception):
-    """A client cannot be made, or does not work; the text says why."""
+    """A client cannot be generated, or does not work. The message says why."""
 
 
 def main() -> None:
-    """Exits with 1 and a sentence when a client cannot be made or does not work."""
+    """Generate and test the clients. Exits with 1 and a message if that fails."""
     try:
-        makers = [make_the_python_client, *([make_the_typescript_client] if node_is_there() else [])]
+        generators = [generate_python_client, *([generate_typescript_client] if has_node() else [])]
         with TemporaryDirectory(prefix="task-timer-clients-") as folder:
-            run_sessions(Path(folder), [make() for make in makers])
-    except ClientError as wrong:
-        sys.exit(f"clients: {wrong}")
+            run_sessions(Path(folder), [generate() for generate in generators])
+    except ClientError as error:
+        sys.exit(f"clients: {error}")
 
 
-def node_is_there() -> bool:
-    """Whether there is a node to run. In CI it must be there: ClientError."""
+def has_node() -> bool:
+    """Return whether Node.js is installed. Raises ClientError in CI if it is not."""
     node, npm = shutil.which("node"), shutil.which("npm")
-    if node and npm and int(said(node, "--version").removeprefix("v").split(".")[0]) >= OLDEST_NODE:
+    if node and npm and int(output_of(node, "--version").removeprefix("v").split(".")[0]) >= OLDEST_NODE:
         return True
     missing = f"the TypeScript client needs Node.js {OLDEST_NODE} or later, with npm"
     if os.environ.get("CI", "").lower() in {"1", "true"}:
-        raise ClientError(f"{missing}; in CI it is not skipped: install them")
+        raise ClientError(f"{missing}; install them, because CI does not skip it")
     print(f"clients: skipped: {missing}")  # noqa: T201 -- a command
     return False
 
 
-def make_the_python_client() -> list[str | Path]:
-    """Generates task_timer_client, and checks it and its session. Answers the command that runs the session."""
+def generate_python_client() -> list[str | Path]:
+    """Generate task_timer_client, and check it and its session. Return the command that runs the session."""
     generator = PYTHON / "generator"
-    if is_new(generator, HERE / "generator.txt"):
+    if clear_if_outdated(generator, HERE / "generator.txt"):
         run(sys.executable, "-m", "venv", generator)
         pip = (generator / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
         run(*pip, "--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", HERE / "generator.txt")
-        mark(generator, HERE / "generator.txt")
+        write_stamp(generator, HERE / "generator.txt")
     client = PYTHON / "task_timer_client"
     shutil.rmtree(client, ignore_errors=True)
     run(
@@ -67,31 +67,31 @@ def make_the_python_client() -> list[str | Path]:
     return [sys.executable, session]
 
 
-def make_the_typescript_client() -> list[str | Path]:
-    """Generates schema.d.ts, and compiles the session with it. Answers the command that runs the session."""
+def generate_typescript_client() -> list[str | Path]:
+    """Generate schema.d.ts, and compile the session with it. Return the command that runs the session."""
     TYPESCRIPT.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json", "tsconfig.json", "session.ts"):
         shutil.copy(HERE / name, TYPESCRIPT)
     modules = TYPESCRIPT / "node_modules"
-    if is_new(modules, HERE / "package-lock.json"):
+    if clear_if_outdated(modules, HERE / "package-lock.json"):
         run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", cwd=TYPESCRIPT)
-        mark(modules, HERE / "package-lock.json")
+        write_stamp(modules, HERE / "package-lock.json")
     run(modules / ".bin/openapi-typescript", DOCUMENT, "--output", TYPESCRIPT / "schema.d.ts", cwd=TYPESCRIPT)
     run(modules / ".bin/tsc", cwd=TYPESCRIPT)
     return ["node", TYPESCRIPT / "out/session.js"]
 
 
 def run_sessions(folder: Path, sessions: list[list[str | Path]]) -> None:
-    """Runs each session against a service of its own making."""
+    """Run each session on one service with a new database."""
     with running("serve", folder=folder, PORT=free_port(), EMBEDDED_DATA_DIR=folder / "data") as service:
         service.wait_until_ready()
         for session in sessions:
             run(*session, service.base_url)
-            print(f"clients: a session with {Path(session[-1]).name} went well")  # noqa: T201 -- a command
+            print(f"clients: a session with {Path(session[-1]).name} passed")  # noqa: T201 -- a command
 
 
-def is_new(folder: Path, lock: Path) -> bool:
-    """Whether what stands in the folder is not what the lock names; then it is gone."""
+def clear_if_outdated(folder: Path, lock: Path) -> bool:
+    """Return False if the folder contains the packages of the lock, else remove it and return True."""
     stamp = folder / ".lock"
     if stamp.is_file() and stamp.read_text() == _digest(lock):
         return False
@@ -99,20 +99,20 @@ def is_new(folder: Path, lock: Path) -> bool:
     return True
 
 
-def mark(folder: Path, lock: Path) -> None:
-    """Remembers that the folder holds what the lock names."""
+def write_stamp(folder: Path, lock: Path) -> None:
+    """Store that the folder contains the packages of the lock."""
     (folder / ".lock").write_text(_digest(lock))
 
 
 def run(*command: str | Path, cwd: Path = ROOT, **variables: str) -> None:
-    """Runs the command, and shows what it says only when it fails: ClientError."""
-    done = subprocess.run(command, cwd=cwd, env=os.environ | variables, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ClientError(f"{' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")
+    """Run the command without output. Raises ClientError, with the output, if it fails."""
+    result = subprocess.run(command, cwd=cwd, env=os.environ | variables, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise ClientError(f"{' '.join(map(str, command))} failed:\n{result.stdout}{result.stderr}")
 
 
-def said(*command: str) -> str:
-    """What the command says."""
+def output_of(*command: str) -> str:
+    """Run the command, and return its output."""
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 

@@ -1,6 +1,6 @@
 """A session with the generated Python client: python session.py BASE_URL. tests/clients/__main__.py runs it.
 
-Every answer is read through the generated types alone.
+Every response is read through the generated types.
 """
 
 import io
@@ -66,69 +66,69 @@ NINE = datetime(2026, 11, 18, 9, tzinfo=UTC)
 CSV = b"Start,End,Task\n2026-11-02 09:00,2026-11-02 10:00,Mail\n"
 
 
-def as_a(kind: type[T], answer: object) -> T:
-    """The answer, which must be of this kind."""
-    if not isinstance(answer, kind):
-        raise SystemExit(f"{kind.__name__} was expected, and this came: {answer!r}")
-    return answer
+def expect(kind: type[T], response: object) -> T:
+    """Return the response. Exits if it has another type."""
+    if not isinstance(response, kind):
+        raise SystemExit(f"expected {kind.__name__}, received {response!r}")
+    return response
 
 
-def signed_in(base_url: str) -> AuthenticatedClient:
-    """A client with a session of a new account."""
-    stranger = Client(base_url=base_url)
-    user = as_a(UserRead, register.sync(client=stranger, body=UserCreate(email=EMAIL, password=PASSWORD)))
+def client_of_new_user(base_url: str) -> AuthenticatedClient:
+    """Register a user, and return a client with a session."""
+    anonymous = Client(base_url=base_url)
+    user = expect(UserRead, register.sync(client=anonymous, body=UserCreate(email=EMAIL, password=PASSWORD)))
     assert (user.email, user.timezone, user.preferences.overlap_policy) == (EMAIL, "UTC", OverlapPolicy.ALLOW)
-    token = as_a(TokenRead, sign_in.sync(client=stranger, body=SignIn(username=EMAIL, password=PASSWORD)))
-    wrong = as_a(Problem, sign_in.sync(client=stranger, body=SignIn(username=EMAIL, password="wrong")))
+    token = expect(TokenRead, sign_in.sync(client=anonymous, body=SignIn(username=EMAIL, password=PASSWORD)))
+    wrong = expect(Problem, sign_in.sync(client=anonymous, body=SignIn(username=EMAIL, password="wrong")))
     assert (wrong.status, wrong.code) == (401, "invalid_credentials")
     return AuthenticatedClient(base_url=base_url, token=token.access_token)
 
 
-def with_an_api_token(client: AuthenticatedClient, base_url: str) -> AuthenticatedClient:
-    """A client with an API token of the user."""
+def client_with_api_token(client: AuthenticatedClient, base_url: str) -> AuthenticatedClient:
+    """Return a client with an API token of the user."""
     body = ApiTokenCreate(name="Session", scopes=list(Scope))
-    made = as_a(ApiTokenCreated, create_api_token.sync(client=client, body=body))
+    made = expect(ApiTokenCreated, create_api_token.sync(client=client, body=body))
     assert (made.expires_at, made.scopes) == (None, list(Scope))
     return AuthenticatedClient(base_url=base_url, token=made.token)
 
 
-def make_a_task(client: AuthenticatedClient) -> TaskRead:
+def create_project_and_task(client: AuthenticatedClient) -> TaskRead:
     rate = HourlyRate(amount=9000, currency="EUR")
-    project = as_a(
+    project = expect(
         ProjectRead,
         create_project.sync(client=client, body=ProjectCreate(name="Website", billable=True, hourly_rate=rate)),
     )
     made = create_task.sync_detailed(
         client=client, body=TaskCreate(title="Write the offer", project_id=project.id), idempotency_key="one"
     )
-    task = as_a(TaskRead, made.parsed)
+    task = expect(TaskRead, made.parsed)
     assert made.headers["location"].endswith(task.id)
     assert (task.status, task.billable, task.due_at, task.active) == (TaskStatus.PENDING, True, None, None)
     again = create_task.sync_detailed(
         client=client, body=TaskCreate(title="Write the offer", project_id=project.id), idempotency_key="one"
     )
-    assert as_a(TaskRead, again.parsed).id == task.id
+    assert expect(TaskRead, again.parsed).id == task.id
     assert again.headers["idempotency-replayed"] == "true"
     return task
 
 
-def track(client: AuthenticatedClient, task: TaskRead) -> None:
+def track_time(client: AuthenticatedClient, task: TaskRead) -> None:
     assert get_timer.sync_detailed(client=client).status_code == HTTPStatus.NO_CONTENT
-    started = as_a(TimerWriteResult, start_timer.sync(client=client, body=TimerStart(task_id=task.id, note="Draft")))
+    started = expect(TimerWriteResult, start_timer.sync(client=client, body=TimerStart(task_id=task.id, note="Draft")))
     assert started.entry.ended_at is None
-    assert as_a(TimerRead, get_timer.sync(client=client)).entry.id == started.entry.id
+    assert expect(TimerRead, get_timer.sync(client=client)).entry.id == started.entry.id
     body = TimerStop(entry_id=started.entry.id)
-    stopped = as_a(TimerStopResult, stop_timer.sync(client=client, body=body))
-    assert as_a(datetime, stopped.entry.ended_at).tzinfo is not None
-    assert as_a(TimerStopResult, stop_timer.sync(client=client, body=body)).entry == stopped.entry
-    assert as_a(TimerStopResult, stop_timer.sync(client=client, body=body)).entry.note == "Draft"
+    stopped = expect(TimerStopResult, stop_timer.sync(client=client, body=body))
+    assert expect(datetime, stopped.entry.ended_at).tzinfo is not None
+    assert expect(TimerStopResult, stop_timer.sync(client=client, body=body)).entry == stopped.entry
+    assert expect(TimerStopResult, stop_timer.sync(client=client, body=body)).entry.note == "Draft"
 
 
-def write_down(client: AuthenticatedClient, task: TaskRead) -> None:
+def create_entry(client: AuthenticatedClient, task: TaskRead) -> None:
     hour = EntryCreate(started_at=NINE, duration_seconds=3600)
-    written = as_a(EntryWriteResult, create_time_entry.sync(task.id, client=client, body=hour))
+    written = expect(EntryWriteResult, create_time_entry.sync(task.id, client=client, body=hour))
     assert (written.started_at, written.overlaps) == (NINE, UNSET)
-    refused = as_a(Problem, create_time_entry.sync(task.id, client=client, body=hour, overlap=OverlapPolicy.FORBID))
+    refused = expect(Problem, create_time_entry.sync(task.id, client=client, body=hour, overlap=OverlapPolicy.FORBID))
     assert (refused.status, refused.code) == (409, "overlap")
     assert not isinstance(refused.overlaps, Unset)
     assert [shared.entry_id for shared in refused.overlaps] == [written.id]
@@ -136,22 +136,22 @@ def write_down(client: AuthenticatedClient, task: TaskRead) -> None:
 
 def change(client: AuthenticatedClient, task: TaskRead) -> None:
     seen = get_task.sync_detailed(task.id, client=client)
-    assert len(as_a(TaskWithEntries, seen.parsed).time_entries) == 2
+    assert len(expect(TaskWithEntries, seen.parsed).time_entries) == 2
     version = seen.headers["etag"]
     assert get_task.sync_detailed(task.id, client=client, if_none_match=version).status_code == HTTPStatus.NOT_MODIFIED
     body = TaskUpdate(status=TaskStatus.COMPLETED, description=None)
-    changed = as_a(TaskRead, change_task.sync(task.id, client=client, body=body, if_match=version))
+    changed = expect(TaskRead, change_task.sync(task.id, client=client, body=body, if_match=version))
     assert changed.status is TaskStatus.COMPLETED
-    stale = as_a(Problem, change_task.sync(task.id, client=client, body=body, if_match=version))
+    stale = expect(Problem, change_task.sync(task.id, client=client, body=body, if_match=version))
     assert (stale.status, stale.code) == (412, "stale_version")
 
 
-def read_pages(client: AuthenticatedClient) -> list[EntryRead]:
-    """All entries, one a page."""
+def list_all_entries(client: AuthenticatedClient) -> list[EntryRead]:
+    """Return all entries, read in pages of one entry."""
     entries: list[EntryRead] = []
     cursor: str | Unset = UNSET
     while True:
-        page = as_a(EntryPage, list_time_entries.sync(client=client, limit=1, cursor=cursor))
+        page = expect(EntryPage, list_time_entries.sync(client=client, limit=1, cursor=cursor))
         entries += page.items
         if page.next_cursor is None:
             return entries
@@ -159,7 +159,7 @@ def read_pages(client: AuthenticatedClient) -> list[EntryRead]:
 
 
 def report(client: AuthenticatedClient) -> None:
-    summary = as_a(
+    summary = expect(
         SummaryRead,
         report_summary.sync(client=client, from_="2026-11-18", to="2026-11-19", group_by="task"),
     )
@@ -169,47 +169,47 @@ def report(client: AuthenticatedClient) -> None:
 
 def export(client: AuthenticatedClient) -> None:
     first, last = "2026-11-18", "2026-11-19"
-    lines = as_a(str, export_time_entries_as_csv.sync(client=client, from_=first, to=last)).splitlines()
+    lines = expect(str, export_time_entries_as_csv.sync(client=client, from_=first, to=last)).splitlines()
     assert len(lines) == 2
     assert "Write the offer" in lines[1]
-    calendar = as_a(str, export_time_entries_as_ics.sync(client=client, from_=first, to=last))
+    calendar = expect(str, export_time_entries_as_ics.sync(client=client, from_=first, to=last))
     assert calendar.startswith("BEGIN:VCALENDAR")
-    sheet = as_a(File, export_time_entries_as_xlsx.sync(client=client, from_=first, to=last))
+    sheet = expect(File, export_time_entries_as_xlsx.sync(client=client, from_=first, to=last))
     assert sheet.payload.read(2) == b"PK"
     account = export_account.sync_detailed(client=client)
     assert account.content.startswith(b"\x1f\x8b")
 
 
-def read_in(client: AuthenticatedClient) -> None:
+def import_csv(client: AuthenticatedClient) -> None:
     file = File(payload=io.BytesIO(CSV), file_name="time.csv", mime_type="text/csv")
     form = ImportForm(file=file, format_=ImportFormatOrAuto.AUTO, timezone="UTC")
-    made = as_a(ImportRead, import_file.sync(client=client, body=form))
+    made = expect(ImportRead, import_file.sync(client=client, body=form))
     assert (made.created.entries, made.errors, made.state) == (1, [], UNSET)
 
 
-def meet_errors(client: AuthenticatedClient) -> None:
-    missing = as_a(Problem, get_task.sync("0" * 24, client=client))
+def check_errors(client: AuthenticatedClient) -> None:
+    missing = expect(Problem, get_task.sync("0" * 24, client=client))
     assert (missing.status, missing.code, missing.errors) == (404, "task_not_found", UNSET)
-    wrong = as_a(Problem, create_task.sync(client=client, body=TaskCreate(title="")))
+    wrong = expect(Problem, create_task.sync(client=client, body=TaskCreate(title="")))
     assert (wrong.status, wrong.code) == (422, "invalid_request")
     assert not isinstance(wrong.errors, Unset)
     assert [where.pointer for where in wrong.errors] == ["#/title"]
 
 
 def main(base_url: str) -> None:
-    session = signed_in(base_url)
-    client = with_an_api_token(session, base_url)
-    task = make_a_task(client)
-    track(client, task)
-    write_down(client, task)
+    session = client_of_new_user(base_url)
+    client = client_with_api_token(session, base_url)
+    task = create_project_and_task(client)
+    track_time(client, task)
+    create_entry(client, task)
     change(client, task)
     report(client)
     export(client)
-    read_in(client)
-    assert len(read_pages(client)) == 3
-    page = as_a(TaskPage, list_tasks.sync(client=client, status=[TaskStatus.COMPLETED, TaskStatus.PENDING], tag=[]))
+    import_csv(client)
+    assert len(list_all_entries(client)) == 3
+    page = expect(TaskPage, list_tasks.sync(client=client, status=[TaskStatus.COMPLETED, TaskStatus.PENDING], tag=[]))
     assert [found.title for found in page.items] == ["Mail", "Write the offer"]
-    meet_errors(client)
+    check_errors(client)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 // A session with openapi-fetch and the generated types: node session.js BASE_URL. tests/clients/__main__.py runs it.
-// Every answer is read through the generated types alone.
+// Every response is read through the generated types.
 
 import assert from "node:assert/strict";
 

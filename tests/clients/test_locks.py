@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.__main__ import DOCUMENT, HERE, PYTHON, ROOT, TYPESCRIPT, main, node_is_there
+from tests.clients.__main__ import DOCUMENT, HERE, PYTHON, ROOT, TYPESCRIPT, has_node, main
 
 LOCK = HERE / "package-lock.json"
 
@@ -14,50 +14,52 @@ def without_node(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
 
-class TestWhereNodeIsMissing:
+class TestWithoutNode:
     @pytest.mark.usefixtures("without_node")
-    def test_the_typescript_client_is_left_out_and_that_is_said(
+    def test_typescript_client_is_skipped_with_a_message(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.delenv("CI", raising=False)
-        assert not node_is_there()
+        assert not has_node()
         assert "skipped: the TypeScript client needs Node.js" in capsys.readouterr().out
 
     @pytest.mark.usefixtures("without_node")
-    def test_the_command_fails_in_ci_and_says_why(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_command_fails_in_ci(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CI", "true")
-        with pytest.raises(SystemExit, match=r"needs Node\.js 18 or later, with npm; in CI it is not skipped"):
+        with pytest.raises(
+            SystemExit, match=r"needs Node\.js 18 or later, with npm; install them, because CI does not skip it"
+        ):
             main()
 
-    def test_an_old_one_is_as_good_as_none(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def test_old_version_counts_as_missing(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv("CI", raising=False)
         for name in ("node", "npm"):
             (tmp_path / name).write_text("#!/bin/sh\necho v16.20.2\n")
             (tmp_path / name).chmod(0o755)
         monkeypatch.setenv("PATH", str(tmp_path))
-        assert not node_is_there()
+        assert not has_node()
 
 
-class TestTheLocks:
-    def test_pin_each_package_by_its_hash(self) -> None:
+class TestLocks:
+    def test_each_package_is_pinned_with_a_hash(self) -> None:
         packages = json.loads(LOCK.read_text())["packages"]
-        asked = json.loads((HERE / "package.json").read_text())["devDependencies"]
-        assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in asked.values())
-        for name, version in asked.items():
+        required = json.loads((HERE / "package.json").read_text())["devDependencies"]
+        assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in required.values())
+        for name, version in required.items():
             assert packages[f"node_modules/{name}"]["version"] == version
         for name, package in packages.items():
             assert not name or package["integrity"].startswith("sha512-"), name
         pins = (HERE / "generator.txt").read_text().replace("\\\n", "").splitlines()
         assert all(re.search(r"==\S+ .*--hash=sha256:\w{64}", pin) for pin in pins)
 
-    def test_name_no_registry(self) -> None:
+    def test_no_package_index_is_named(self) -> None:
         packages = json.loads(LOCK.read_text())["packages"]
         assert [name for name, package in packages.items() if "resolved" in package] == []
         assert "://" not in (HERE / "generator.txt").read_text()
 
 
-class TestWhatIsGenerated:
-    def test_stands_outside_of_the_sources_and_is_ignored_by_git(self) -> None:
+class TestGeneratedFiles:
+    def test_generated_files_are_outside_of_the_sources_and_ignored_by_git(self) -> None:
         ignored = (ROOT / ".gitignore").read_text().splitlines()
         assert {folder.relative_to(ROOT).parts[0] + "/" for folder in (PYTHON, TYPESCRIPT)} <= set(ignored)
         assert DOCUMENT.is_file()

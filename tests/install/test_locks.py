@@ -1,4 +1,4 @@
-"""What is pinned: complete, with hashes, and with a wheel for each platform that the README names."""
+"""The lock files: complete, with hashes, and with wheels for each platform in the README."""
 
 import importlib.metadata
 import re
@@ -18,12 +18,12 @@ WHEELS = Path(__file__).with_name("wheels.txt")
 
 
 def _linux(machine: str) -> list[str]:
-    """The platform tags of glibc 2.28, which the README names, and of all older ones."""
+    """Return the platform tags of glibc 2.28, the version in the README, and of all older versions."""
     newer = [f"manylinux_2_{minor}_{machine}" for minor in range(28, 4, -1)]
     return [*newer, *(f"{old}_{machine}" for old in ("manylinux2014", "manylinux2010", "manylinux1"))]
 
 
-# What markers ask of each platform, and its tags.
+# The marker values of each platform, and its tags.
 PLATFORMS = {
     "Linux x86-64": ({"sys_platform": "linux", "platform_machine": "x86_64"}, _linux("x86_64")),
     "Linux arm64": ({"sys_platform": "linux", "platform_machine": "aarch64"}, _linux("aarch64")),
@@ -34,7 +34,7 @@ PYTHONS = [(3, 11), (3, 12), (3, 13)]
 
 
 def _pins(lock: Path) -> list[tuple[Requirement, set[str]]]:
-    """Each pinned requirement of a lock with its hashes."""
+    """Return each pinned requirement of a lock with its hashes."""
     entries = lock.read_text().replace("\\\n", " ").strip().splitlines()
     return [
         (Requirement(entry.split(" --hash=")[0]), set(re.findall(r"--hash=sha256:(\w+)", entry))) for entry in entries
@@ -58,38 +58,38 @@ def _applies(marker: Marker | None, environment: dict[str, str] | None = None) -
 
 
 def _installed_pins(*locks: Path) -> dict[str, Requirement]:
-    """What the locks install here, by name."""
+    """Return the requirements that the locks install on this platform, by name."""
     pins = [pin for lock in locks for pin, _ in _pins(lock) if _applies(pin.marker)]
     return {canonicalize_name(pin.name): pin for pin in pins}
 
 
-def _needs(pins: dict[str, Requirement]) -> Iterator[tuple[str, Requirement]]:
-    """What the installed distributions and their pinned extras require here."""
+def _requirements(pins: dict[str, Requirement]) -> Iterator[tuple[str, Requirement]]:
+    """Return what the installed packages and their pinned extras require on this platform."""
     for name, pin in pins.items():
         for requirement in map(Requirement, importlib.metadata.requires(name) or []):
             if any(_applies(requirement.marker, {"extra": extra}) for extra in ["", *pin.extras]):
                 yield name, requirement
 
 
-class TestTheLocks:
+class TestLocks:
     @pytest.mark.parametrize("lock", [RUN, DEV], ids=lambda lock: lock.name)
     def test_every_pin_has_one_exact_version_and_hashes(self, lock: Path) -> None:
         for pin, hashes in _pins(lock):
             assert [specifier.operator for specifier in pin.specifier] == ["=="], str(pin)
             assert hashes, str(pin)
 
-    def test_no_package_stands_in_both_locks(self) -> None:
+    def test_no_package_is_in_both_locks(self) -> None:
         names = [{canonicalize_name(pin.name) for pin, _ in _pins(lock)} for lock in (RUN, DEV)]
 
         assert names[0] & names[1] == set()
 
     @pytest.mark.parametrize("locks", [(RUN,), (RUN, DEV)], ids=["running", "development"])
-    def test_locks_hold_all_that_their_packages_require(self, locks: tuple[Path, ...]) -> None:
-        """So that pip has nothing to resolve: no release that comes later can break an install."""
+    def test_locks_contain_all_requirements_of_their_packages(self, locks: tuple[Path, ...]) -> None:
+        """Then pip resolves nothing, and no later release can break an installation."""
         pins = _installed_pins(*locks)
         missing = [
             f"{name} requires {need}"
-            for name, need in _needs(pins)
+            for name, need in _requirements(pins)
             if (pin := pins.get(canonicalize_name(need.name))) is None
             or not need.specifier.contains(next(iter(pin.specifier)).version, prereleases=True)
             or not need.extras <= pin.extras
@@ -97,7 +97,7 @@ class TestTheLocks:
 
         assert missing == []
 
-    def test_what_the_service_requires_is_in_the_lock_for_running(self) -> None:
+    def test_requirements_of_the_service_are_in_its_lock(self) -> None:
         pins = _installed_pins(RUN)
         needs = [Requirement(line) for line in importlib.metadata.requires("task-timer") or []]
         needs = [need for need in needs if _applies(need.marker, {"extra": "embedded"})]
@@ -106,9 +106,9 @@ class TestTheLocks:
         assert all(need.extras <= pins[canonicalize_name(need.name)].extras for need in needs)
 
 
-class TestTheCommandsThatInstall:
+class TestInstallCommands:
     def test_pip_never_resolves(self) -> None:
-        """It takes what a lock names (--no-deps), or wheels that a lock has fetched (--no-index)."""
+        """It installs the packages of a lock (--no-deps), or wheels that were downloaded from a lock (--no-index)."""
         texts = [(ROOT / name).read_text() for name in ("Makefile", "Dockerfile")]
         lines = [line for text in texts for line in text.replace("\\\n", " ").splitlines()]
         calls = [
@@ -118,7 +118,7 @@ class TestTheCommandsThatInstall:
         assert len(calls) >= 4
         assert [text for text in calls if "--no-deps" not in text and "--no-index" not in text] == []
 
-    def test_running_installs_nothing_that_only_tests_need(self) -> None:
+    def test_make_run_installs_no_development_packages(self) -> None:
         rule = (ROOT / "Makefile").read_text().split("$(RUN_STAMP): ")[1].split("\n\n")[0]
 
         assert "-r constraints.txt" in rule
@@ -129,13 +129,13 @@ class TestWheels:
     @pytest.fixture(scope="module")
     @staticmethod
     def wheels() -> dict[str, list[tuple[str, frozenset[Tag]]]]:
-        """By package and version: the hash and the tags of each wheel."""
-        found: dict[str, list[tuple[str, frozenset[Tag]]]] = {}
+        """The hash and the tags of each wheel, by package and version."""
+        wheels: dict[str, list[tuple[str, frozenset[Tag]]]] = {}
         for line in WHEELS.read_text().splitlines():
             digest, name = line.split()
             package, version, _, tags = parse_wheel_filename(name)
-            found.setdefault(f"{package}=={version}", []).append((digest, tags))
-        return found
+            wheels.setdefault(f"{package}=={version}", []).append((digest, tags))
+        return wheels
 
     @pytest.mark.parametrize("python", PYTHONS, ids=lambda python: f"{python[0]}.{python[1]}")
     @pytest.mark.parametrize("platform", PLATFORMS)
@@ -149,7 +149,7 @@ class TestWheels:
     ) -> None:
         environment, platforms = _environment(platform, python), PLATFORMS[platform][1]
         accepted = {*cpython_tags(python, platforms=platforms), *compatible_tags(python, "cp311", platforms)}
-        without = [
+        missing = [
             str(pin)
             for pin, hashes in _pins(lock)
             if _applies(pin.marker, environment)
@@ -159,8 +159,8 @@ class TestWheels:
             )
         ]
 
-        assert without == []
+        assert missing == []
 
     @pytest.mark.parametrize("platform", PLATFORMS)
-    def test_readme_names_the_platform(self, platform: str) -> None:
+    def test_platform_is_in_the_readme(self, platform: str) -> None:
         assert platform in (ROOT / "README.rst").read_text()
