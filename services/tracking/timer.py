@@ -86,7 +86,7 @@ class TimerService:
 
         Raises NoRunningTimerError, EntryNotFoundError, TaskNotFoundError, StaleVersionError,
         InTheFutureError for an end more than 60 seconds ahead, and ValidationError for an end before the
-        start. After an error the timer is still running.
+        start. No error stops the timer.
         """
         ended_at = clamp_to_now(stop.ended_at, pointer="#/ended_at")
         entry_id = require_entry_id(stop.entry_id) if stop.entry_id is not None else None
@@ -121,7 +121,7 @@ class TimerService:
         overlap: OverlapPolicy | None,
         if_match: VersionCondition | None,
     ) -> Versioned:
-        """Update the fields of the running timer that were sent. A timer that is stopped meanwhile is not updated.
+        """Update the fields of the running timer that were sent. An ended entry is never updated.
 
         Raises NoRunningTimerError, StaleVersionError, InTheFutureError for a start more than 60 seconds
         ahead, or OverlapError for one in the past.
@@ -235,7 +235,7 @@ class TimerService:
     async def _try_start_once(
         self, user: ActingUser, try_start: Callable[[], Awaitable[Versioned | None]], *, in_transaction: bool
     ) -> Versioned | None:
-        """Return the result of one try, or None to retry when the other timer has been stopped meanwhile."""
+        """Return the result of one try, or None to retry when the other timer has been stopped since."""
         try:
             return await (Task.run_in_transaction(try_start) if in_transaction else try_start())
         except DuplicateError:
