@@ -131,10 +131,12 @@ ODD_SPACE = "K\u00e4se\u00a0und\u2003Br\u00f6tchen"
 
 
 class TestPasswordNormalization:
-    @pytest.mark.parametrize("made", [NFC, NFD, ODD_SPACE])
+    @pytest.mark.parametrize("registered", [NFC, NFD, ODD_SPACE])
     @pytest.mark.parametrize("entered", [NFC, NFD, ODD_SPACE])
-    async def test_password_matches_in_every_unicode_form(self, anonymous: Client, made: str, entered: str) -> None:
-        assert (await register(anonymous, PLAIN, made)).status_code == 201
+    async def test_password_matches_in_every_unicode_form(
+        self, anonymous: Client, registered: str, entered: str
+    ) -> None:
+        assert (await register(anonymous, PLAIN, registered)).status_code == 201
         assert (await sign_in(anonymous, PLAIN, entered)).status_code == 200
         problem(await sign_in(anonymous, PLAIN, entered.replace("u", "o")), 401, "invalid_credentials")
 

@@ -75,6 +75,6 @@ class TestStartOfDay:
         ],
     )
     def test_start_of_day_of_unusual_days(self, zone: str, day: str, instant: str) -> None:
-        found = start_of_day(date.fromisoformat(day), ZoneInfo(zone))
-        assert found == datetime.fromisoformat(f"{instant}+00:00")
-        assert found.tzinfo is UTC
+        start = start_of_day(date.fromisoformat(day), ZoneInfo(zone))
+        assert start == datetime.fromisoformat(f"{instant}+00:00")
+        assert start.tzinfo is UTC

@@ -6,10 +6,10 @@ from services.common.concurrency import retry_on_conflict
 
 class TestRetryOnConflict:
     async def test_attempt_is_retried_until_it_succeeds(self) -> None:
-        answers = iter([None, None, "done"])
+        results = iter([None, None, "done"])
 
         async def attempt() -> str | None:
-            return next(answers)
+            return next(results)
 
         assert await retry_on_conflict(attempt) == "done"
 

@@ -28,9 +28,9 @@ positions = st.builds(Position, values | ids, ids | st.none())
 class TestCursor:
     @given(positions, st.binary(max_size=64))
     def test_decoding_returns_the_encoded_position(self, position: Position, scope: bytes) -> None:
-        found = decode_cursor(encode_cursor(position, scope=scope), scope=scope)
-        assert found == position
-        assert type(found.value) is type(position.value)
+        decoded = decode_cursor(encode_cursor(position, scope=scope), scope=scope)
+        assert decoded == position
+        assert type(decoded.value) is type(position.value)
 
     @given(positions)
     def test_cursor_needs_no_escaping_in_a_url(self, position: Position) -> None:

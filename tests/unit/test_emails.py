@@ -4,7 +4,7 @@ import pytest
 
 from services.common.values.emails import email_key, email_keys
 
-SAME = [
+EQUAL_ADDRESSES = [
     ("ada@example.com", " Ada@EXAMPLE.com "),
     ("peter@example.com", "\uff50eter@example.com"),
     ("peter@example.com", "\uff30eter@example.com"),
@@ -20,16 +20,16 @@ SAME = [
 ]
 
 
-@pytest.mark.parametrize(("one", "other"), SAME)
-def test_have_one_key_where_they_look_the_same(one: str, other: str) -> None:
+@pytest.mark.parametrize(("one", "other"), EQUAL_ADDRESSES)
+def test_equal_looking_addresses_have_the_same_key(one: str, other: str) -> None:
     assert email_key(one) == email_key(other) == email_key(email_key(other))
 
 
 @pytest.mark.parametrize(("one", "other"), [("ada@example.com", "ada@example.org"), ("\u0131da@x.org", "ida@x.org")])
-def test_have_two_keys_where_they_do_not(one: str, other: str) -> None:
+def test_different_addresses_have_different_keys(one: str, other: str) -> None:
     assert email_key(one) != email_key(other)
 
 
-def test_are_looked_for_under_the_exact_key_first() -> None:
+def test_lower_cased_key_comes_before_the_folded_one() -> None:
     assert email_keys("Ada@example.com") == ["ada@example.com"]
     assert email_keys("\uff30eter@example.com") == ["\uff50eter@example.com", "peter@example.com"]

@@ -149,8 +149,8 @@ class TestFileCell:
         try:
             line, whole = cell_to_line(text), cell_to_lines(text)
         except ValueError as wrong:
-            said = str(wrong)
-            assert "control character" in said
+            message = str(wrong)
+            assert "control character" in message
             return
         assert normalize_lines(whole) == whole
         if line:

@@ -6,7 +6,7 @@ import unicodedata
 import email_validator
 from email_validator import EmailNotValidError, validate_email
 
-# A self-hosted service may use domains such as .local or .test, which the validator refuses by default.
+# A self-hosted service may use domains like .local or .test, which the validator refuses by default.
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 _IGNORABLE = re.compile(

@@ -103,9 +103,9 @@ class TestTask:
     async def test_task_is_found_by_its_owner_only(self) -> None:
         user_id = ObjectId()
         task_id = (await Task.new(user_id, ObjectId(), FIELDS).add())["_id"]
-        found = await Task.find_live(user_id, task_id)
-        assert found is not None
-        assert "time_entries" not in found
+        task_row = await Task.find_live(user_id, task_id)
+        assert task_row is not None
+        assert "time_entries" not in task_row
         assert await Task.find_live(ObjectId(), task_id) is None
         assert await Task.find_any(ObjectId(), task_id) is None
         assert await Task.find_live_with_entries(ObjectId(), task_id) is None

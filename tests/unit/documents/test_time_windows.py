@@ -17,22 +17,24 @@ instants = st.datetimes(FIRST_YEAR, LAST_YEAR).map(lambda instant: instant.repla
 ranges = st.tuples(instants, instants).filter(lambda pair: pair[0] != pair[1]).map(sorted)
 
 
-def walk(windows: TimeWindows, found: int = 0) -> list[tuple[datetime, datetime]]:
-    """All windows, when so many things are found in each and fifty are wanted."""
-    taken = []
+def walk(windows: TimeWindows, entry_count: int = 0) -> list[tuple[datetime, datetime]]:
+    """Return all windows, when each contains `entry_count` entries and the limit is 50."""
+    actual = []
     while not windows.is_exhausted:
-        taken.append(windows.take())
-        windows.adjust_length(entry_count=found, limit=50)
-        assert len(taken) < 100_000
-    return taken
+        actual.append(windows.take())
+        windows.adjust_length(entry_count=entry_count, limit=50)
+        assert len(actual) < 100_000
+    return actual
 
 
 class TestWindows:
     @given(ranges, st.booleans(), st.sampled_from([0, 1, 20, 50]))
-    def test_windows_cover_the_range_without_gaps(self, whole: list[datetime], descending: bool, found: int) -> None:
+    def test_windows_cover_the_range_without_gaps(
+        self, whole: list[datetime], descending: bool, entry_count: int
+    ) -> None:
         since, until = whole
-        taken = walk(TimeWindows(since, until, ahead=AHEAD, descending=descending), found)
-        in_order = taken[::-1] if descending else taken
+        actual = walk(TimeWindows(since, until, ahead=AHEAD, descending=descending), entry_count)
+        in_order = actual[::-1] if descending else actual
         assert (in_order[0][0], in_order[-1][1]) == (since, until)
         assert all(low < high for low, high in in_order)
         assert all(one[1] == other[0] for one, other in pairwise(in_order))
@@ -58,21 +60,21 @@ class TestWindows:
     def test_windows_grow_until_they_contain_enough(self) -> None:
         windows = TimeWindows(FIRST_YEAR, NOW, ahead=AHEAD, descending=True)
         lengths = []
-        for found in (0, 10, 40, 50, 200, 0):
+        for entry_count in (0, 10, 40, 50, 200, 0):
             low, high = windows.take()
             lengths.append((high - low).days)
-            windows.adjust_length(entry_count=found, limit=50)
+            windows.adjust_length(entry_count=entry_count, limit=50)
         assert lengths == [8, 32, 128, 256, 512, 512]
 
 
 class TestSkip:
     def test_skip_is_tried_after_a_long_empty_window(self) -> None:
         windows = TimeWindows(FIRST_YEAR, NOW, ahead=AHEAD, descending=True)
-        told = []
-        for found in (0, 0, 0, 1):
+        results = []
+        for entry_count in (0, 0, 0, 1):
             windows.take()
-            told.append(windows.adjust_length(entry_count=found, limit=50))
-        assert told == [False, False, True, False]
+            results.append(windows.adjust_length(entry_count=entry_count, limit=50))
+        assert results == [False, False, True, False]
 
     def test_windows_are_short_after_a_skip(self) -> None:
         for descending, edge in ((True, datetime(1999, 1, 1)), (False, datetime(2010, 1, 1))):  # noqa: DTZ001
