@@ -73,7 +73,7 @@ lint: $(DEV_STAMP)
 clients: $(DEV_STAMP)
 	@$(BIN)/python -m tests.clients
 
-# The first run maps lines to the tests that execute them, which takes half an hour.
+# The first run maps lines to the tests that execute them, which takes about as long as three runs of the tests.
 mutate: $(DEV_STAMP)
 	@$(BIN)/python -m tests.mutation $(ARGS)
 

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -8,7 +9,8 @@ from bson import ObjectId
 
 from app.config import Settings
 from documents.registry import USER_DOCUMENTS
-from services.accounts.deletion import account_deletion_service
+from services.accounts.authentication import CACHE_SECONDS
+from services.accounts.deletion import SWEEP_DELAY, account_deletion_service
 from tests.conftest import Database
 from tests.support.http import API, PASSWORD, Client, Json, pointers, problem
 from tests.support.processes import free_port
@@ -102,6 +104,9 @@ class TestDeleteAccount:
         assert [response.status_code for response in responses].count(204) == 1
         assert {response.status_code for response in responses} <= {204, 401, 403}
         assert await count_documents(carol, database) == {}
+
+    def test_sweep_waits_until_no_process_has_the_user_cached(self) -> None:
+        assert timedelta(seconds=CACHE_SECONDS) < SWEEP_DELAY
 
     async def test_documents_written_after_the_deletion_are_swept(self, carol: Client, database: Database) -> None:
         await delete(carol)

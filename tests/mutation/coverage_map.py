@@ -100,28 +100,49 @@ def functions_of(body: list[ast.stmt], scope: str = "") -> Iterator[tuple[str, a
 
 def users_of(name: str) -> set[str]:
     """Return the functions that use a module-level name, or another module-level name that is computed from it."""
-    functions, known, names = set(), _mentions(), [name]
-    for made in names:
-        for unit, function, mentioned in known:
-            if made in mentioned and function:
-                functions.add(function)
-            elif made in mentioned:
-                names += set(unit) - set(names)
+    functions, names = set(), [name]
+    for used in names:
+        for statement in _statements():
+            if used not in statement.names:
+                continue
+            if statement.function:
+                functions.add(statement.function)
+            names += ({statement.function.rpartition("|")[2]} & _called_at_import() | statement.defined) - set(names)
     return functions
 
 
+@dataclass(frozen=True)
+class Statement:
+    """A module-level statement, or a function or method, and the names in it.
+
+    `defined` are the names that the statement defines, `called` those that it calls. `function` is empty if it is no
+    function.
+    """
+
+    names: set[str]
+    function: str = ""
+    defined: set[str] = field(default_factory=set)
+    called: set[str] = field(default_factory=set)
+
+
 @cache
-def _mentions() -> list[tuple[list[str], str, set[str]]]:
-    """What each statement of a module defines, or the function in it, and which names stand in it."""
-    found: list[tuple[list[str], str, set[str]]] = []
+def _statements() -> list[Statement]:
+    found: list[Statement] = []
     for folder in ("services", "documents", "routes"):
         for path in Path(folder).rglob("*.py"):
             for unit in ast.parse(path.read_text()).body:
-                functions = list(functions_of([unit]))
-                found += [([], f"{path}|{function}", _names(node)) for function, node in functions]
+                found += [Statement(_names(node), f"{path}|{function}") for function, node in functions_of([unit])]
                 if not isinstance(unit, ast.FunctionDef | ast.AsyncFunctionDef):
-                    found.append((names_of(unit), "", _names(unit)))
+                    calls = [] if isinstance(unit, ast.ClassDef) else ast.walk(unit)
+                    called = {getattr(part.func, "id", "") for part in calls if isinstance(part, ast.Call)}
+                    found.append(Statement(_names(unit), defined=set(names_of(unit)), called=called))
     return found
+
+
+@cache
+def _called_at_import() -> set[str]:
+    """Return the functions of whose results a module-level name is computed."""
+    return set().union(*(statement.called for statement in _statements())) - {""}
 
 
 def _names(node: ast.AST) -> set[str]:

@@ -170,3 +170,9 @@ class TestTestsOfALine:
     def test_constant_has_the_tests_of_the_functions_that_use_it(self) -> None:
         mutant = fault("services/tracking/rules/instants.py", "60", "61")
         assert self.known().tests_of(mutant, Path("services/tracking/rules/instants.py").read_text()) == {"t_now"}
+
+    def test_name_used_at_import_has_the_tests_of_the_functions_that_use_the_result(self) -> None:
+        known, place = Map(), "services/transfer/import_formats/values/currencies.py"
+        known.add({"lines": [f"{place}|parse_currency|return codes"], "tests": {"t_parse": (0.1, [0])}})
+        mutant = fault(place, '"₪"', repr("₪_"))
+        assert known.tests_of(mutant, Path(place).read_text()) == {"t_parse"}

@@ -42,3 +42,20 @@ class TestQueryParameters:
     )
     async def test_invalid_value_is_422(self, alice: Client, name: str, value: str) -> None:
         assert parameters(await alice.get("/tasks", params={name: value})) == {name}
+
+    @pytest.mark.parametrize(
+        ("path", "name", "value"),
+        [
+            ("/tasks", "tag", "a"),
+            ("/time-entries", "tag", "a"),
+            ("/reports/summary", "tag", "a"),
+            ("/reports/summary", "status", "pending"),
+        ],
+    )
+    async def test_at_most_20_values_of_a_filter_are_accepted(
+        self, alice: Client, path: str, name: str, value: str
+    ) -> None:
+        required = [("from", "2026-11-01"), ("to", "2026-12-01")] if path.startswith("/reports") else []
+        response = await alice.get(path, params=[*required, *[(name, value)] * 20])
+        assert response.status_code == 200, response.text
+        assert parameters(await alice.get(path, params=[*required, *[(name, value)] * 21])) == {name}

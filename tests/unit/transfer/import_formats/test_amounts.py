@@ -3,7 +3,52 @@
 import pytest
 
 from services.transfer.import_formats.results import RowMessage
+from services.transfer.import_formats.values.currencies import parse_currency
 from tests.support.import_reading import CLOCKIFY, file_notices, read, read_row
+
+
+class TestCurrencies:
+    @pytest.mark.parametrize(
+        ("currency", "texts"),
+        [
+            ("EUR", "€, euros"),
+            ("USD", "us$, usd$, u.s.$, $us, united states dollar, american dollar, american dollars, us dollars"),
+            ("GBP", "£, british pound, british pounds, british pound sterling, pounds sterling"),
+            ("CAD", "ca$, c$, can$, $ca, canadian dollars"),
+            ("AUD", "a$, au$, australian dollars"),
+            ("NZD", "nz$"),
+            ("HKD", "hk$"),
+            ("SGD", "s$, sg$"),
+            ("BRL", "r$"),
+            ("MXN", "mx$, mex$"),
+            ("CHF", "sfr, sfr., fr., chf., swiss francs, schweizer franken"),
+            ("CZK", "kč, kc, koruna česká, czech crown"),
+            ("PLN", "zł, zl, złoty, polish zloty, polish złoty"),
+            ("HUF", "ft"),
+            ("SEK", "skr"),
+            ("NOK", "nkr"),
+            ("DKK", "dkr"),
+            ("BGN", "лв, лв."),
+            ("RUB", "₽"),
+            ("UAH", "₴"),
+            ("INR", "₹, indian rupees"),
+            ("KRW", "₩"),
+            ("ILS", "₪"),
+            ("TRY", "₺"),
+            ("VND", "₫"),
+            ("THB", "฿"),
+            ("NGN", "₦"),
+            ("PHP", "₱"),
+            ("KZT", "₸"),
+            ("CRC", "₡"),
+            ("GEL", "₾"),
+            ("JPY", "japanese yen"),
+            ("CNY", "chinese yuan, renminbi, yuan"),
+        ],
+    )
+    def test_symbols_and_names_are_recognized(self, currency: str, texts: str) -> None:
+        for text in texts.split(", "):
+            assert parse_currency(text.upper()) == parse_currency(f" {text} ") == currency, text
 
 
 class TestAmounts:

@@ -31,6 +31,11 @@ class TestColumns:
         result = read(file, columns={"project": "task", "task": "project"})
         assert [summary(row)[2:5] for row in result.rows] == [("Site", None, "Draw")]
 
+    def test_mapped_application_column_keeps_its_field(self) -> None:
+        file = "timestamp,duration,app,title\n2024-01-05T09:00:00+00:00,12.5,Firefox,An example\n"
+        result = read(file, columns={"project": "app"})
+        assert [summary(row)[2:5] for row in result.rows] == [("An example", None, "Firefox")]
+
     @pytest.mark.parametrize(
         ("columns", "message"),
         [

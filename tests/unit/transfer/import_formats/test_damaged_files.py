@@ -39,13 +39,14 @@ class TestDamagedFiles:
             (b'start,hours\n1,2\n"3" ,4\n5,6\n', "in row 2"),
             (b'"start,hours\n1,2\n', "in the header"),
             (b"start,from,hours\n", "has two columns with the same meaning: start and from"),
+            (b"start,end,ended\n", "has two columns with the same meaning: end and ended"),
             (
                 b"end,hours\n",
                 "has no column for the start (for example start or started_at); the columns are end, hours",
             ),
             (b"start,note\n", "has no column for the end or the duration"),
         ],
-        ids=range(17),
+        ids=range(18),
     )
     def test_damaged_file_is_refused_with_the_reason(self, file: bytes, message: str) -> None:
         error = file_error(file, format="csv", date_order="ymd")
