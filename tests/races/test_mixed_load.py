@@ -8,7 +8,8 @@ import pytest
 
 from services.maintenance.doctor import examine
 from tests.conftest import Database
-from tests.races.mixed_load import WEIGHTS, Ledger, Stored, mix
+from tests.races.ledger import Ledger, Stored
+from tests.races.mixed_load import WEIGHTS, mix
 from tests.support.http import LONG, Client, ago
 
 HANDS = 16

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.paths import DOCS
-from tests.races.mixed_load import Ledger
+from tests.races.ledger import Ledger
 from tests.support.http import Json
 
 PAGE = DOCS / "reliability.rst"

@@ -16,7 +16,8 @@ from app.config import Settings
 from documents.registry import open_database_without_setup
 from services.maintenance.doctor import examine
 from tests.conftest import Database
-from tests.races.mixed_load import Ledger, Stored, mix
+from tests.races.ledger import Ledger, Stored
+from tests.races.mixed_load import mix
 from tests.support.http import API, PASSWORD, Client, Json
 from tests.support.processes import Program, eventually, free_port, gone, one_of, running
 from tests.support.services import bound_to_others

@@ -11,7 +11,7 @@ import pytest
 
 from app.config import Settings
 from tests.conftest import Database
-from tests.races.mixed_load import entries_in
+from tests.races.ledger import entries_in
 from tests.support.http import API, Client, Json, ago, problem
 from tests.support.services import dying
 
