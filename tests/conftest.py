@@ -208,7 +208,7 @@ async def password_hash(service: Served) -> str:
 @pytest.fixture
 async def make_user(empty_service: str, settings: Settings, password_hash: str) -> AsyncIterator[MakeUser]:
     """Makes a user straight in the database, and answers a client that is signed in."""
-    tokens, made = AccessTokens.of(settings), []
+    tokens, made = AccessTokens.from_settings(settings), []
 
     async def make(email: str, **fields: Any) -> Client:
         user = User.new(

@@ -72,7 +72,7 @@ class RefreshSecrets:
         self._key = hashlib.sha256(f"refresh tokens of {key}".encode()).digest()
 
     @classmethod
-    def of(cls, settings: Settings) -> "RefreshSecrets":
+    def from_settings(cls, settings: Settings) -> "RefreshSecrets":
         """Return the refresh tokens of a service with these settings."""
         return cls(secret_key(settings))
 

@@ -53,7 +53,7 @@ class AccessTokens:
         self._verified: TTLCache[str, Claims] = TTLCache(MAX_CACHED_TOKENS, CACHE_SECONDS)
 
     @classmethod
-    def of(cls, settings: Settings) -> "AccessTokens":
+    def from_settings(cls, settings: Settings) -> "AccessTokens":
         """Return the access tokens of a service with these settings."""
         return cls(
             key=secret_key(settings),

@@ -46,8 +46,8 @@ class TokenIssuer:
     def from_settings(cls, settings: Settings) -> "TokenIssuer":
         """Return the token issuer for these settings."""
         return cls(
-            AccessTokens.of(settings),
-            RefreshSecrets.of(settings),
+            AccessTokens.from_settings(settings),
+            RefreshSecrets.from_settings(settings),
             timedelta(days=settings.refresh_token_expire_days),
         )
 

@@ -137,12 +137,12 @@ def expired_token(settings: Settings, client: Client) -> str:
         issuer=settings.app_name,
         lifetime=timedelta(seconds=-1),
     )
-    return issue_like(past, AccessTokens.of(settings).verify(bearer_token(client)))
+    return issue_like(past, AccessTokens.from_settings(settings).verify(bearer_token(client)))
 
 
 def forged_tokens(settings: Settings, client: Client) -> list[str]:
     """Return a truncated token, one signed with another key, and an unknown API token."""
-    claims = AccessTokens.of(settings).verify(bearer_token(client))
+    claims = AccessTokens.from_settings(settings).verify(bearer_token(client))
     other = AccessTokens(key="x" * 32, algorithm="HS256", issuer=settings.app_name, lifetime=timedelta(days=1))
     return [bearer_token(client)[:-1], issue_like(other, claims), f"task_timer_api_{'0' * 64}"]
 

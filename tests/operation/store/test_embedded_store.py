@@ -1,4 +1,4 @@
-"""The embedded store: one server, in its own folder, which ends with the process that started it."""
+"""The embedded store: one server with its own data directory, which ends with the process that started it."""
 
 import os
 import signal
@@ -53,8 +53,8 @@ def program(path: Path, text: str) -> Path:
     return path
 
 
-def a_mongod(folder: Path, version: str) -> Path:
-    """A program that says it is a mongod of this version, and serves with what is at hand."""
+def create_mongod(folder: Path, version: str) -> Path:
+    """Create a program that claims to be a mongod of this version, and runs SecantusDB."""
     return program(
         folder / "mongod",
         f"""#!/bin/sh
@@ -72,7 +72,7 @@ exec {sys.executable} {Path(sys.executable).with_name("secantusd-py")} \\
 
 @pytest.fixture
 def holder(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
-    """Another process, which has the store on tmp_path/data running."""
+    """Another process that runs the store on tmp_path/data."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(tmp_path / "data")],
         env=clean_environment(),
@@ -90,26 +90,26 @@ def holder(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     process.wait()
 
 
-class TestAStoreThatRuns:
-    def test_answers_where_its_connection_string_says(self, tmp_path: Path) -> None:
+class TestRunningStore:
+    def test_store_responds_at_its_connection_string(self, tmp_path: Path) -> None:
         with EmbeddedStore(settings_for(tmp_path)) as url, MongoClient[dict[str, Any]](url) as client:
             assert url.startswith("mongodb://127.0.0.1:")
             assert client.admin.command("ping")["ok"] == 1
             assert client.admin.command("hello")["isWritablePrimary"]
 
-    def test_uses_the_port_that_was_asked_for(self, tmp_path: Path) -> None:
+    def test_configured_port_is_used(self, tmp_path: Path) -> None:
         port = free_port()
         with EmbeddedStore(settings_for(tmp_path, embedded_port=port)) as url:
             assert url == f"mongodb://127.0.0.1:{port}/?directConnection=true&retryWrites=false"
 
-    def test_keeps_its_files_from_everybody_else(self, tmp_path: Path) -> None:
+    def test_files_are_accessible_to_their_owner_only(self, tmp_path: Path) -> None:
         data = tmp_path / "data"
         with EmbeddedStore(settings_for(tmp_path)):
             assert mode(data) == 0o700
             assert mode(data / "secantus") == 0o700
             assert all(mode(file) == 0o600 for file in data.iterdir() if file.is_file())
 
-    def test_can_be_found_while_it_runs_and_no_longer(self, tmp_path: Path) -> None:
+    def test_endpoint_exists_while_the_store_is_running(self, tmp_path: Path) -> None:
         data = tmp_path / "data"
         assert running_endpoint(data) is None
         with EmbeddedStore(settings_for(tmp_path)) as url:
@@ -117,18 +117,18 @@ class TestAStoreThatRuns:
         assert running_endpoint(data) is None
         assert not (data / "endpoint").exists()
 
-    def test_keeps_what_was_written_for_the_next_start(self, tmp_path: Path) -> None:
+    def test_data_survives_a_restart(self, tmp_path: Path) -> None:
         for expected in (0, 1):
             with EmbeddedStore(settings_for(tmp_path)) as url, MongoClient[dict[str, Any]](url) as client:
-                assert client.kept.things.count_documents({}) == expected
-                client.kept.things.insert_one({})
+                assert client.test.things.count_documents({}) == expected
+                client.test.things.insert_one({})
 
-    def test_does_not_believe_an_endpoint_that_nobody_holds(self, tmp_path: Path) -> None:
+    def test_endpoint_without_a_lock_is_ignored(self, tmp_path: Path) -> None:
         with EmbeddedStore(settings_for(tmp_path / "one")) as url:
             (tmp_path / "endpoint").write_text(url)
             assert running_endpoint(tmp_path) is None
 
-    def test_ends_when_it_is_stopped_before_it_answers(self, tmp_path: Path) -> None:
+    def test_store_can_be_stopped_before_it_is_ready(self, tmp_path: Path) -> None:
         store = EmbeddedStore(settings_for(tmp_path))
         store.launch()
         store.stop()
@@ -137,61 +137,61 @@ class TestAStoreThatRuns:
         assert not _store_processes(tmp_path)
 
 
-class TestTheDatabaseOfACommand:
-    def test_is_the_one_that_the_settings_name(self, tmp_path: Path) -> None:
+class TestDatabaseUrl:
+    def test_configured_url_is_used(self, tmp_path: Path) -> None:
         with database_url(settings_for(tmp_path, database_url="mongodb://db.example.com")) as url:
             assert url == "mongodb://db.example.com"
         assert not (tmp_path / "data").exists()
 
-    def test_is_the_store_that_runs(self, tmp_path: Path) -> None:
+    def test_running_store_is_used(self, tmp_path: Path) -> None:
         settings = settings_for(tmp_path)
         with EmbeddedStore(settings) as running, database_url(settings) as url:
             assert url == running
 
-    def test_is_else_a_store_for_as_long_as_it_is_needed(self, tmp_path: Path) -> None:
+    def test_store_runs_as_long_as_the_context(self, tmp_path: Path) -> None:
         settings = settings_for(tmp_path)
         with database_url(settings) as url:
             assert running_endpoint(settings.embedded_data_dir) == url
         assert running_endpoint(settings.embedded_data_dir) is None
 
 
-class TestADataDirectoryThatIsInUse:
+class TestDataDirectoryInUse:
     @pytest.mark.usefixtures("holder")
-    def test_is_not_waited_for(self, tmp_path: Path) -> None:
-        began = time.monotonic()
+    def test_second_store_is_refused_at_once(self, tmp_path: Path) -> None:
+        started = time.monotonic()
         with pytest.raises(EmbeddedStoreError, match="Another copy of Task Timer is running on this data directory"):
             EmbeddedStore(settings_for(tmp_path)).__enter__()
-        assert time.monotonic() - began < LOCK_TIMEOUT_SECONDS
+        assert time.monotonic() - started < LOCK_TIMEOUT_SECONDS
 
-    def test_is_waited_for_when_its_holder_is_ending(self, tmp_path: Path) -> None:
+    def test_second_store_waits_for_one_that_is_shutting_down(self, tmp_path: Path) -> None:
         first, second = EmbeddedStore(settings_for(tmp_path)), EmbeddedStore(settings_for(tmp_path))
         with ThreadPoolExecutor() as threads:
             with first as url:
                 first.announce_end()
-                coming = threads.submit(second.__enter__)
+                future = threads.submit(second.__enter__)
                 with pytest.raises(TimeoutError):
-                    coming.result(timeout=3 * MIN_HELD_SECONDS)
-                assert responds_to_ping(_port(url), within=5), "the store works until it is told to end"
-            assert coming.result(timeout=60).startswith("mongodb://")
+                    future.result(timeout=3 * MIN_HELD_SECONDS)
+                assert responds_to_ping(_port(url), within=5), "the store works until it is stopped"
+            assert future.result(timeout=60).startswith("mongodb://")
             second.__exit__(None, None, None)
 
-    def test_is_used_by_a_command_once_the_store_that_starts_there_answers(self, tmp_path: Path) -> None:
+    def test_command_waits_for_a_store_that_is_starting(self, tmp_path: Path) -> None:
         store = EmbeddedStore(settings_for(tmp_path))
         store.launch()
         eventually((tmp_path / "data" / "secantus.keeper").exists)
         with ThreadPoolExecutor() as threads:
 
-            def used() -> str:
+            def command_url() -> str:
                 with database_url(settings_for(tmp_path)) as url:
                     return url
 
-            coming = threads.submit(used)
+            future = threads.submit(command_url)
             with store as url:
-                assert coming.result(timeout=60) == url
+                assert future.result(timeout=60) == url
 
 
-class TestTheEnvironmentOfTheStore:
-    def test_holds_no_secret(self, tmp_path: Path) -> None:
+class TestEnvironment:
+    def test_environment_of_the_store_contains_no_secret(self, tmp_path: Path) -> None:
         secrets = {"SECRET_KEY": "4d1c8e0f72b5a396", "CLOUD_TOKEN": "9b7e31d05fa2c846"}
         with running("serve", folder=tmp_path, PORT=free_port(), MONGOD_BINARY="/nowhere", **secrets) as service:
             service.wait_until_ready()
@@ -205,54 +205,56 @@ class TestTheEnvironmentOfTheStore:
                 assert not {name.upper() for name in Settings.model_fields} & environment.keys()
 
 
-class TestAStoreThatCannotStart:
-    def test_says_that_its_port_is_taken(self, tmp_path: Path) -> None:
+class TestStartErrors:
+    def test_used_port_is_reported(self, tmp_path: Path) -> None:
         with EmbeddedStore(settings_for(tmp_path / "one")) as url:
             port = int(url.split(":")[2].split("/")[0])
             with pytest.raises(EmbeddedStoreError, match=f"EMBEDDED_PORT {port} is used by another program"):
                 EmbeddedStore(settings_for(tmp_path / "two", embedded_port=port)).__enter__()
 
-    def test_says_what_the_server_said_last(self, tmp_path: Path) -> None:
-        broken = program(
+    def test_last_line_of_the_log_is_reported(self, tmp_path: Path) -> None:
+        failing_mongod = program(
             tmp_path / "mongod",
             "#!/bin/sh\n[ \"$1\" = --version ] && echo 'db version v8.0.4' || ! echo 'the disk is on fire'\n",
         )
         with pytest.raises(EmbeddedStoreError, match=r"mongod 8.*did not start: the disk is on fire"):
-            EmbeddedStore(settings_for(tmp_path, mongod_binary=broken)).__enter__()
+            EmbeddedStore(settings_for(tmp_path, mongod_binary=failing_mongod)).__enter__()
 
-    def test_says_that_the_folder_cannot_be_used(self, tmp_path: Path) -> None:
+    def test_unusable_data_directory_is_reported(self, tmp_path: Path) -> None:
         (tmp_path / "data").write_text("a file")
         with pytest.raises(EmbeddedStoreError, match="EMBEDDED_DATA_DIR cannot be used"):
             EmbeddedStore(settings_for(tmp_path)).__enter__()
 
-    def test_says_how_to_get_one(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_missing_store_is_reported_with_the_command_to_install_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
         with pytest.raises(EmbeddedStoreError, match=r"DATABASE_URL.*pip install 'task-timer\[embedded\]'"):
             EmbeddedStore(settings_for(tmp_path)).__enter__()
 
 
-class TestTheKindOfServer:
-    def test_is_a_mongod_where_there_is_one(self, tmp_path: Path) -> None:
-        with EmbeddedStore(settings_for(tmp_path, mongod_binary=a_mongod(tmp_path, "8.0.4"))):
+class TestStoreProgram:
+    def test_supported_mongod_is_used(self, tmp_path: Path) -> None:
+        with EmbeddedStore(settings_for(tmp_path, mongod_binary=create_mongod(tmp_path, "8.0.4"))):
             assert mode(tmp_path / "data" / "mongod") == 0o700
             assert not (tmp_path / "data" / "secantus").exists()
 
-    def test_is_not_a_mongod_that_is_too_old(self, tmp_path: Path) -> None:
-        with EmbeddedStore(settings_for(tmp_path, mongod_binary=a_mongod(tmp_path, "6.0.19"))):
+    def test_mongod_that_is_too_old_is_not_used(self, tmp_path: Path) -> None:
+        with EmbeddedStore(settings_for(tmp_path, mongod_binary=create_mongod(tmp_path, "6.0.19"))):
             assert (tmp_path / "data" / "secantus").is_dir()
             assert not (tmp_path / "data" / "mongod").exists()
 
     @pytest.mark.parametrize(("other", "version"), [("secantus", "8.0.4"), ("mongod", "6.0.19")])
-    def test_is_refused_when_the_data_is_of_the_other(self, tmp_path: Path, other: str, version: str) -> None:
+    def test_data_of_the_other_program_is_refused(self, tmp_path: Path, other: str, version: str) -> None:
         folder = tmp_path / "data" / other
         folder.mkdir(parents=True)
         (folder / "WiredTiger").touch()
         with pytest.raises(EmbeddedStoreError, match=f"The data is in {folder}"):
-            EmbeddedStore(settings_for(tmp_path, mongod_binary=a_mongod(tmp_path, version))).__enter__()
+            EmbeddedStore(settings_for(tmp_path, mongod_binary=create_mongod(tmp_path, version))).__enter__()
 
 
-class TestTheReplicaSetOfAMongod:
-    def test_is_begun_once(self) -> None:
+class TestReplicaSet:
+    def test_replica_set_is_initiated_once(self) -> None:
         sent = []
 
         def command(name: str, *value: object, **_options: object) -> dict[str, Any]:
@@ -265,7 +267,7 @@ class TestTheReplicaSetOfAMongod:
         members = [{"_id": 0, "host": "127.0.0.1:28101"}]
         assert sent[1:] == [("replSetInitiate", {"_id": REPLICA_SET, "members": members})]
 
-    def test_is_told_of_another_port_by_force(self) -> None:
+    def test_member_is_reconfigured_after_a_change_of_port(self) -> None:
         sent = []
 
         def command(name: str, *value: object, **options: object) -> dict[str, Any]:
@@ -276,7 +278,7 @@ class TestTheReplicaSetOfAMongod:
         changed = {"version": 4, "members": [{"_id": 0, "host": "127.0.0.1:28202"}]}
         assert sent[1:] == [("replSetReconfig", changed, {"force": True})]
 
-    def test_is_left_alone_on_the_same_port(self) -> None:
+    def test_configuration_is_unchanged_on_the_same_port(self) -> None:
         sent = []
 
         def command(name: str, *_value: object, **_options: object) -> dict[str, Any]:
@@ -287,17 +289,17 @@ class TestTheReplicaSetOfAMongod:
         assert sent == ["replSetGetConfig"]
 
 
-class TestAStoreThatIsKilled:
-    def test_is_started_again_on_the_same_port_with_its_data(self, tmp_path: Path) -> None:
+class TestKilledStore:
+    def test_killed_store_is_restarted_on_the_same_port_with_its_data(self, tmp_path: Path) -> None:
         with EmbeddedStore(settings_for(tmp_path)) as url, MongoClient[dict[str, Any]](url) as client:
-            client.kept.things.insert_one({"_id": 1})
+            client.test.things.insert_one({"_id": 1})
             server = one_of(_store_processes(tmp_path), "secantusd-py")
             server.kill()
             eventually(lambda: gone([server]))
             eventually(lambda: running_endpoint(tmp_path / "data"))
-            assert client.kept.things.find_one() == {"_id": 1}
+            assert client.test.things.find_one() == {"_id": 1}
 
-    def test_ends_with_its_supervisor_and_says_that_it_is_lost(self, tmp_path: Path) -> None:
+    def test_store_ends_with_its_supervisor_and_is_reported_lost(self, tmp_path: Path) -> None:
         losses: list[bool] = []
         store = EmbeddedStore(settings_for(tmp_path), on_loss=lambda: losses.append(True))
         with store:
@@ -308,14 +310,14 @@ class TestAStoreThatIsKilled:
         assert store.lost
 
 
-class TestAProcessThatIsKilled:
-    def test_leaves_no_store_running(self, holder: "subprocess.Popen[str]") -> None:
+class TestKilledProcess:
+    def test_killed_process_leaves_no_store_running(self, holder: "subprocess.Popen[str]") -> None:
         processes = family(holder.pid)
         assert len(processes) == 3
         os.kill(holder.pid, signal.SIGKILL)
         eventually(lambda: gone(processes))
 
-    def test_leaves_the_folder_free_for_the_next(self, holder: "subprocess.Popen[str]", tmp_path: Path) -> None:
+    def test_data_directory_is_free_after_a_kill(self, holder: "subprocess.Popen[str]", tmp_path: Path) -> None:
         os.kill(holder.pid, signal.SIGKILL)
         with ExitStack() as stack:
             url = stack.enter_context(EmbeddedStore(settings_for(tmp_path)))
@@ -327,6 +329,6 @@ def _port(url: str) -> int:
 
 
 def _store_processes(folder: Path) -> list[psutil.Process]:
-    """The supervisor and the server of the store below this folder, which this process started."""
+    """Return the processes of the store in this directory: the supervisor and the server."""
     children = psutil.Process().children(recursive=True)
     return [child for child in children if any(str(folder) in part for part in child.cmdline())]

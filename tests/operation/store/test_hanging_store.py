@@ -1,4 +1,4 @@
-"""A store that stops for good while its process lives is started again, with all that it has acknowledged."""
+"""A store that hangs is restarted, with every write that it has acknowledged."""
 
 import socket
 import threading
@@ -24,12 +24,12 @@ NO_MONGOD = {"MONGOD_BINARY": "/nowhere"}
 ACCOUNT = {"email": "ada@example.com", "password": PASSWORD}
 MEGABYTE = 1_000_000
 MAX_MEGABYTES = 100
-"""More than the whole of the cache, so that the transaction fills it whatever else is there."""
+"""More than the whole cache, so that the transaction fills it in any case."""
 
 
 @contextmanager
 def serving(folder: Path, **settings: Any) -> Iterator[tuple[Program, httpx.Client]]:
-    """A service with an embedded store that is soon found to hang, and a client who is signed in."""
+    """A service whose embedded store is restarted soon after it hangs, and a client that is signed in."""
     variables = {"EMBEDDED_PATIENCE_SECONDS": PATIENCE_SECONDS, "LOG_FORMAT": "json", **NO_MONGOD, **settings}
     with running("serve", folder=folder, PORT=free_port(), **variables) as service:
         service.wait_until_ready()
@@ -41,8 +41,8 @@ def serving(folder: Path, **settings: Any) -> Iterator[tuple[Program, httpx.Clie
 
 
 @contextmanager
-def a_full_cache(url: str) -> Iterator[None]:
-    """A transaction that changes one large document after the other, until the store stops, and is left open."""
+def full_cache(url: str) -> Iterator[None]:
+    """Update large documents in one transaction until the store hangs, and leave the transaction open."""
     with MongoClient[Json](url, socketTimeoutMS=1000) as client, client.start_session() as session:
         large = client.filling.large
         for number in range(MAX_MEGABYTES):
@@ -51,36 +51,36 @@ def a_full_cache(url: str) -> Iterator[None]:
         with suppress(NetworkTimeout):
             for number in range(MAX_MEGABYTES):
                 large.update_one({"_id": number}, {"$inc": {"changes": 1}}, session=session)
-            pytest.fail("the transaction has not filled the cache")
+            pytest.fail("the transaction did not fill the cache")
         yield
 
 
 @contextmanager
-def a_stopped_process(service: Program) -> Iterator[None]:
+def suspended_process(service: Program) -> Iterator[None]:
     one_of(service.family(), STORE).suspend()
     yield
 
 
-class TestAStoreThatHangs:
+class TestHangingStore:
     @pytest.mark.parametrize("how", ["its cache is full of an open transaction", "its process stands still"])
-    def test_is_started_again_and_has_all_that_was_acknowledged(self, tmp_path: Path, how: str) -> None:
+    def test_hanging_store_is_restarted_with_every_acknowledged_write(self, tmp_path: Path, how: str) -> None:
         with serving(tmp_path, EMBEDDED_CACHE="64M") as (service, client):
             task = client.post("/tasks", json={"title": "Before"}).json()
             assert client.post("/timer/start", json={"task_id": task["id"]}).status_code == 201
             hung, url = one_of(service.family(), STORE), running_endpoint(tmp_path / "data")
             assert url is not None
-            with a_stopped_process(service) if how == "its process stands still" else a_full_cache(url):
+            with suspended_process(service) if how == "its process stands still" else full_cache(url):
                 if how != "its process stands still":
-                    assert responds_to_ping(_port(url), within=5), "a ping is not enough to notice it"
+                    assert responds_to_ping(_port(url), within=5), "a ping does not detect that the store hangs"
                 acknowledged = _make_tasks_until(client, hung)
             assert client.get("/timer").json()["task_id"] == task["id"]
-            assert all(client.get(f"/tasks/{made}").status_code == 200 for made in [task["id"], *acknowledged])
+            assert all(client.get(f"/tasks/{created}").status_code == 200 for created in [task["id"], *acknowledged])
             assert client.post("/timer/stop").status_code == 200
-            told = [line for line in service.output.splitlines() if "was restarted" in line]
-            assert len(told) == 1
-            assert f"it had not completed a write for {PATIENCE_SECONDS} s" in told[0]
+            messages = [line for line in service.output.splitlines() if "was restarted" in line]
+            assert len(messages) == 1
+            assert f"it had not completed a write for {PATIENCE_SECONDS} s" in messages[0]
 
-    def test_is_told_from_one_that_is_busy(self, tmp_path: Path) -> None:
+    def test_busy_store_is_not_restarted(self, tmp_path: Path) -> None:
         with serving(tmp_path) as (service, client):
             store = one_of(service.family(), STORE)
             file = "Start,End,Task\n" + "".join(
@@ -102,26 +102,26 @@ class TestAStoreThatHangs:
 
 
 def _make_tasks_until(client: httpx.Client, hung: psutil.Process) -> list[str]:
-    """The ids of the tasks that were acknowledged from the hang on until the store has come back."""
-    made: list[str] = []
+    """Create tasks until the store is back, and return the ids of those that were acknowledged."""
+    created: list[str] = []
 
-    def come_back() -> bool:
+    def is_back() -> bool:
         answer = client.post("/tasks", json={"title": "Meanwhile"})
         assert answer.status_code in {201, 503}, answer.text
         if answer.status_code == 201:
-            made.append(answer.json()["id"])
+            created.append(answer.json()["id"])
         return gone([hung]) and answer.status_code == 201
 
-    eventually(come_back)
-    return made
+    eventually(is_back)
+    return created
 
 
 def _port(url: str) -> int:
     return int(url.split(":")[2].split("/", maxsplit=1)[0])
 
 
-class Silent:
-    """A server that takes connections and reads what comes, and answers as often as it is told to."""
+class StubStore:
+    """A server that accepts connections, and responds to each message if `answering` is set."""
 
     def __init__(self) -> None:
         self.answered = 0
@@ -151,53 +151,53 @@ class Silent:
 
 
 @pytest.fixture
-def silent() -> Iterator[Silent]:
-    server = Silent()
+def stub_store() -> Iterator[StubStore]:
+    server = StubStore()
     try:
         yield server
     finally:
         server.end()
 
 
-def _has_answer(probe: WriteProbe) -> bool:
+def _has_response(probe: WriteProbe) -> bool:
     probe.advance(0)
     return probe.connection is None
 
 
-def steps_until(probe: WriteProbe, come_true: Callable[[], bool], step: float = MAX_STEP_SECONDS) -> int:
-    """How many steps of this time the probe has advanced for."""
+def steps_until(probe: WriteProbe, condition: Callable[[], bool], step: float = MAX_STEP_SECONDS) -> int:
+    """Advance the probe in steps of this time until the condition is true, and return the number of steps."""
     for count in range(1000):
-        if come_true():
+        if condition():
             return count
         probe.advance(step)
-    raise AssertionError("never came true")
+    raise AssertionError("the condition was never true")
 
 
 class TestTheWriteProbe:
-    def test_is_one_write_after_the_other_while_they_are_answered(self, silent: Silent) -> None:
-        probe = WriteProbe(silent.port)
+    def test_next_write_is_sent_after_each_response(self, stub_store: StubStore) -> None:
+        probe = WriteProbe(stub_store.port)
         for number in range(1, 4):
             assert steps_until(probe, lambda: probe.connection is not None) == PROBE_INTERVAL_SECONDS / MAX_STEP_SECONDS
-            eventually(lambda number=number: silent.answered == number)  # type: ignore[misc]
-            eventually(lambda: _has_answer(probe))
+            eventually(lambda number=number: stub_store.answered == number)  # type: ignore[misc]
+            eventually(lambda: _has_response(probe))
             assert probe.unanswered_seconds == 0
 
-    def test_tells_how_long_a_write_has_had_no_answer(self, silent: Silent) -> None:
-        silent.answering = False
-        probe = WriteProbe(silent.port)
+    def test_time_without_a_response_is_measured(self, stub_store: StubStore) -> None:
+        stub_store.answering = False
+        probe = WriteProbe(stub_store.port)
         steps_until(probe, lambda: probe.connection is not None)
         assert steps_until(probe, lambda: probe.unanswered_seconds > 3) == 4
         probe.close()
 
-    def test_does_not_count_the_time_that_the_supervisor_itself_was_suspended(self, silent: Silent) -> None:
-        silent.answering = False
-        probe = WriteProbe(silent.port)
+    def test_time_in_which_the_supervisor_was_suspended_is_not_counted(self, stub_store: StubStore) -> None:
+        stub_store.answering = False
+        probe = WriteProbe(stub_store.port)
         steps_until(probe, lambda: probe.connection is not None, step=3600)
         probe.advance(3600)
         assert probe.unanswered_seconds == MAX_STEP_SECONDS
         probe.close()
 
-    def test_is_silent_where_nobody_listens(self) -> None:
+    def test_refused_connection_counts_as_no_response(self) -> None:
         probe = WriteProbe(free_port())
         steps_until(probe, lambda: probe.unanswered_seconds > 3)
         assert probe.connection is None
