@@ -24,7 +24,7 @@ from app.embedded.liveness import responds_to_ping
 from app.embedded.replica_set import REPLICA_SET, configure_replica_set
 from app.embedded.store import EmbeddedStore, database_url
 from app.embedded.supervisor import LOCK_TIMEOUT_SECONDS, MIN_HELD_SECONDS
-from tests.support.processes import clean_environment, eventually, family, free_port, gone, one_of, running
+from tests.support.processes import clean_environment, eventually, family, free_port, gone, one_of, running_executed
 
 HOLDER = """
 import sys
@@ -193,7 +193,9 @@ class TestDataDirectoryInUse:
 class TestEnvironment:
     def test_environment_of_the_store_contains_no_secret(self, tmp_path: Path) -> None:
         secrets = {"SECRET_KEY": "4d1c8e0f72b5a396", "CLOUD_TOKEN": "9b7e31d05fa2c846"}
-        with running("serve", folder=tmp_path, PORT=free_port(), MONGOD_BINARY="/nowhere", **secrets) as service:
+        variables = {"PORT": free_port(), "MONGOD_BINARY": "/nowhere", **secrets}
+        # A forked process would show the environment of its parent.
+        with running_executed("serve", folder=tmp_path, **variables) as service:
             service.wait_until_ready()
             own, *others = service.family()
             assert len(others) == 2
