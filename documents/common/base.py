@@ -72,7 +72,7 @@ class StoredDocument(Document):
 
         All reads and writes of documents in `work` are part of the transaction.
         """
-        client: Any = cls.collection().database.client  # motor's types take its attributes for collections
+        client: Any = cls.collection().database.client  # Motor's types declare every attribute as a collection
         return await transaction(client, work)
 
     async def add(self) -> Row:

@@ -61,7 +61,7 @@ async def open_snapshot() -> AsyncIterator[Snapshot]:
     MongoDB 5.0 and later read from a snapshot without a transaction (readConcern snapshot). On other servers the
     snapshot is one read-only transaction.
     """
-    client: Any = User.collection().database.client  # motor's types take its attributes for collections
+    client: Any = User.collection().database.client  # Motor's types declare every attribute as a collection
     has_history = await _has_snapshot_reads()
     async with await client.start_session(snapshot=has_history) as session:
         transaction = nullcontext() if has_history else session.start_transaction(read_concern=ReadConcern("snapshot"))

@@ -86,6 +86,6 @@ async def _find_index_errors(document: type[StoredDocument]) -> AsyncIterator[tu
 
 
 def _database() -> Database:
-    database: Any = Task.collection().database  # motor's types take its attributes for collections
+    database: Any = Task.collection().database  # Motor's types declare every attribute as a collection
     typed: Database = database
     return typed

@@ -20,7 +20,7 @@ Limited = Callable[..., Awaitable[Client]]
 
 @pytest.fixture
 async def limited(settings: Settings, database: Database, empty_service: str) -> AsyncIterator[Limited]:  # noqa: ARG001 -- empties the database
-    """Create anonymous clients of a service with the given limits, and the default of all others."""
+    """Create anonymous clients of a service with the given limits, and the defaults of all others."""
     async with AsyncExitStack() as stack:
 
         async def make(**limits: int) -> Client:

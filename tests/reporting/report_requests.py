@@ -1,4 +1,4 @@
-"""Requests of reports, and the stored tasks that they add up."""
+"""Requests of reports, and stored tasks for them."""
 
 from datetime import datetime
 from typing import Any, get_args

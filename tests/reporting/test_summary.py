@@ -161,7 +161,7 @@ class TestGrandTotal:
                 alice, **{"from": "2026-11-01", "to": "2026-12-01"}, group_by=group_by, rounding="up:15"
             )
             totals.append((summary["total_seconds"], summary["rounded_total_seconds"], summary["amounts"]))
-        # Twelve quarters of an hour at 30.8625; in rows of days they would be 370.32 together.
+        # Twelve quarters of an hour at 30.8625 are 370.35. The rounded amounts of the days would add up to 370.32.
         assert totals == [(sum(minutes) * 60, 12 * 900, [{"currency": "EUR", "amount": 37035}])] * len(groupings)
 
     @pytest.mark.parametrize(("scope", "rounded"), [("entry", 45), ("day", 30), ("total", 15)])

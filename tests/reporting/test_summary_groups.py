@@ -91,7 +91,7 @@ class TestGroups:
         summary = await get_summary(alice, group_by="tag", rounding="up:45", rounding_scope="total")
         assert summary["overlapping"] is True
         assert summary["total_seconds"] == 6 * 3600 < sum(row["seconds"] for row in summary["rows"])
-        assert summary["rounded_total_seconds"] == 6 * 3600  # 8 times 45 minutes: as one row
+        assert summary["rounded_total_seconds"] == 6 * 3600  # 8 times 45 minutes, rounded as one total
         assert summary["amounts"] == [{"currency": "EUR", "amount": 18000}, {"currency": "USD", "amount": 12000}]
 
     async def test_two_keys_give_nested_rows(self, alice: Client, tracked_week: dict[str, str]) -> None:

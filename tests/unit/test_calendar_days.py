@@ -43,7 +43,7 @@ class TestStartOfDay:
         zone = ZoneInfo(name)
         assert start_of_day(day, zone) == found_by_looking(day, zone)
 
-    # The changes of a zone are looked up when it is first met, which takes most of the time.
+    # Finding the offset changes of a zone takes most of the time.
     @examples(deadline=None, max_examples=100 if LONG else 30)
     @given(zones, st.data())
     def test_start_of_day_equals_a_search_near_offset_changes(self, name: str, data: st.DataObject) -> None:
@@ -62,16 +62,20 @@ class TestStartOfDay:
         [
             ("UTC", "2026-11-18", "2026-11-18T00:00:00"),
             ("Asia/Kathmandu", "2026-11-18", "2026-11-17T18:15:00"),
-            ("America/Sao_Paulo", "2018-11-04", "2018-11-04T03:00:00"),  # it began at 01:00
-            ("America/Asuncion", "2023-10-01", "2023-10-01T04:00:00"),  # so did this one
+            ("America/Sao_Paulo", "2018-11-04", "2018-11-04T03:00:00"),  # the day began at 01:00
+            ("America/Asuncion", "2023-10-01", "2023-10-01T04:00:00"),  # the day began at 01:00
             ("America/Toronto", "1970-04-26", "1970-04-26T05:00:00"),
-            ("America/Goose_Bay", "1987-10-25", "1987-10-25T03:00:00"),  # midnight came twice: at 00:01 it was 23:01
+            (
+                "America/Goose_Bay",
+                "1987-10-25",
+                "1987-10-25T03:00:00",
+            ),  # midnight occurred twice
             ("Pacific/Apia", "2011-12-29", "2011-12-29T10:00:00"),
-            ("Pacific/Apia", "2011-12-30", "2011-12-30T10:00:00"),  # this day was skipped
+            ("Pacific/Apia", "2011-12-30", "2011-12-30T10:00:00"),  # the date was skipped
             ("Pacific/Apia", "2011-12-31", "2011-12-30T10:00:00"),
-            ("Pacific/Kwajalein", "1993-08-21", "1993-08-21T12:00:00"),  # so was this one
+            ("Pacific/Kwajalein", "1993-08-21", "1993-08-21T12:00:00"),  # the date was skipped
             ("Pacific/Kwajalein", "1993-08-22", "1993-08-21T12:00:00"),
-            ("Africa/Monrovia", "1972-01-07", "1972-01-07T00:44:30"),  # it began at 00:44:30
+            ("Africa/Monrovia", "1972-01-07", "1972-01-07T00:44:30"),  # the day began at 00:44:30
         ],
     )
     def test_start_of_day_of_unusual_days(self, zone: str, day: str, instant: str) -> None:

@@ -1,4 +1,4 @@
-"""Which texts are taken, and in which form."""
+"""Validation and normalisation of texts."""
 
 import unicodedata
 from typing import Any, Literal
@@ -52,7 +52,7 @@ SEEN = [
     "\ue000",
     "\U0001fae9",
 ]
-"""The last two: of a private font, and of a Unicode version that Python may not know yet."""
+"""The last two are a private-use character and one of a Unicode version that Python may not know yet."""
 
 any_text = st.text(max_size=40) | st.text(
     st.sampled_from("aé\u0301\u200b\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\t\r\n\x1b\x85\u2028 "),
@@ -193,7 +193,7 @@ class TestLengthLimits:
 
 
 class TestExpensiveTexts:
-    """To sort a million combining marks, or to try white space in every way, would take minutes."""
+    """Sorting a million combining marks, or backtracking over white space, would take minutes."""
 
     MARKS = "a" + "\u0301\u0316" * 500_000
 

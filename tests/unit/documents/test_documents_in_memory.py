@@ -29,7 +29,7 @@ FIELDS: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 async def in_memory() -> AsyncIterator[None]:
-    """Binds the documents to a database in memory, and afterwards to what they were bound to before."""
+    """Bind the documents to an in-memory database, and restore the previous binding afterwards."""
     before = {document: document._document_settings for document in DOCUMENTS}
     try:
         await init_beanie(database=AsyncMongoMockClient().in_memory, document_models=list(DOCUMENTS))

@@ -1,4 +1,4 @@
-"""The windows that a long range is read in: pure arithmetic on instants."""
+"""The time windows in which a long range is read: pure arithmetic on instants."""
 
 from datetime import datetime, timedelta
 from itertools import pairwise

@@ -156,7 +156,7 @@ class TestHours:
         assert total.seconds == end - begin
         pieces = sorted((piece["from"], piece["to"]) for row in rows for piece in row["slices"])
         assert all(until == since for (_, until), (since, _) in pairwise(pieces))
-        # A new piece begins at a new day or another hour, and nowhere else.
+        # A slice begins only where the local day or hour changes.
         days = LocalDays(zone)
         hours = [(days.day_at(second).date, datetime.fromtimestamp(second, zone).hour) for second in range(begin, end)]
         assert len(pieces) == (1 + sum(one != other for one, other in pairwise(hours)) if begin < end else 1)
@@ -254,7 +254,7 @@ class TestLargeReport:
     def test_computation_pauses_regularly(self) -> None:
         totals = ReportTotals(make_plan("task", "day", since=0))
         year = TrackedEntry(0, 400 * 24 * HOUR)
-        # Each of the 400 days is put into three rows: everything, the task and the day.
+        # Each of the 400 days is added to three rows: the grand total, the task and the day.
         assert len(list(totals.add(TASKS[0], [year] * 5))) == 5 * 400 * 3 // 252
         for number in range(1000):
             run_without_pauses(totals.add(TrackedTask(str(number)), [TrackedEntry(0, 10)]))

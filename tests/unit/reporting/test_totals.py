@@ -131,7 +131,7 @@ class TestGrandTotal:
     def test_total_differs_from_the_rows_only_by_their_rounding(
         self, tracked: Tracked, group: GroupBy, rounding: Rounding | None
     ) -> None:
-        if group in {"tag", "hour"}:  # rows of tags overlap, hours are slices of their own
+        if group in {"tag", "hour"}:  # tags overlap, and hours split the slices
             return
         total, rows = compute(make_plan(group, rounding=rounding), tracked)
         for currency, amount in total.amounts.items():
