@@ -13,7 +13,7 @@ from services.maintenance.doctor import examine
 from tests.conftest import Database
 from tests.races.stored_time import balance
 from tests.support.http import Client, Json, ago, at, clock, pointers, problem
-from tests.transfer.test_imports import held, kept
+from tests.transfer.uploads import held, kept
 
 EXPORT = "/exports/account.ndjson.gz"
 ACCOUNT = {

@@ -20,7 +20,7 @@ from tests.operation.crash.test_killed_imports import LINES, LONG, PLACES, SECON
 from tests.races.stored_time import balance
 from tests.support.http import API, PASSWORD, Client, Json, problem
 from tests.support.services import dying
-from tests.transfer.test_imports import WEEK, kept, read_in, row, send
+from tests.transfer.uploads import WEEK, kept, read_in, row, send
 
 PATIENCE_SECONDS = 60.0
 

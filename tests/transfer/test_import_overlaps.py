@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import Database
 from tests.races.stored_time import balance
 from tests.support.http import Client, Json, problem
-from tests.transfer.test_imports import kept, read_in, row, send
+from tests.transfer.uploads import kept, read_in, row, send
 
 MORNING = row(2, "09:00", "10:00") + row(2, "09:30", "11:00", task="Mail") + row(2, "11:00", "12:00", task="Call")
 

@@ -21,7 +21,7 @@ from tests.conftest import Database
 from tests.operation.crash.test_killed_imports import LINES
 from tests.support.http import PASSWORD, Client, Json, at, problem
 from tests.transfer.test_background_imports import begin, holding
-from tests.transfer.test_imports import WEEK, read_in, row, send
+from tests.transfer.uploads import WEEK, read_in, row, send
 
 WAIT_SECONDS = 20.0
 

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import Database
 from tests.support.http import Client
 from tests.support.processes import COMMAND, clean_environment, outcome
-from tests.transfer.test_exports import BROKEN, NOVEMBER, many_entries
+from tests.transfer.exports.files import BROKEN, NOVEMBER, many_entries
 
 USER = ("--user", "alice@example.com")
 RANGE = ("--from", "2026-11-01", "--to", "2026-12-01")

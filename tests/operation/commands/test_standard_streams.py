@@ -21,7 +21,7 @@ from tests.conftest import Database
 from tests.support import forked
 from tests.support.http import Client
 from tests.support.processes import COMMAND, PATIENCE_SECONDS, clean_environment, named_pipe
-from tests.transfer.test_exports import many_entries
+from tests.transfer.exports.files import many_entries
 
 USER = ("--user", "alice@example.com")
 CSV = ("--format", "csv", *USER, "--from", "2026-11-01", "--to", "2026-12-01")

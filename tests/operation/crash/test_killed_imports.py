@@ -13,7 +13,7 @@ from tests.conftest import Database
 from tests.races.stored_time import balance
 from tests.support.http import API, Client
 from tests.support.services import dying
-from tests.transfer.test_imports import kept, read_in, row, send
+from tests.transfer.uploads import kept, read_in, row, send
 
 LONG = bool(os.environ.get("TEST_LONG"))
 """Each of these tests starts a service of its own: all of them run on request."""

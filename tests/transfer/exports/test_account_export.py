@@ -16,7 +16,7 @@ from services.transfer.schemas.account_file import account_file_line
 from tests.conftest import Database
 from tests.support.http import Client, Json, at, clock
 from tests.support.stored_documents import NINE, ended_entry, project_row, running_entry, task_row, tracked
-from tests.transfer.test_exports import BROKEN, many_entries
+from tests.transfer.exports.files import BROKEN, many_entries
 
 PATH = "/exports/account.ndjson.gz"
 END = {"type": "end", "schema_version": 1, "projects": 0, "tasks": 0, "entries": 0, "deleted_entries": 0}

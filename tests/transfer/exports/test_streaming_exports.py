@@ -1,0 +1,93 @@
+"""Exports are streamed: errors, disconnects and concurrent exports."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from bson import ObjectId
+
+from documents.tracking.tasks import Task
+from documents.transfer.export_queries import MAX_CONCURRENT_READS, read_batches
+from tests.conftest import Database
+from tests.support.http import Client, Json, problem
+from tests.support.stored_documents import task_row
+from tests.transfer.exports.files import (
+    BROKEN,
+    NOVEMBER,
+    many_entries,
+)
+
+
+async def open_cursors(database: Database) -> int:
+    status = await database.client.admin.command("serverStatus")
+    return int(status["metrics"]["cursor"]["open"]["total"])
+
+
+class TestAnExportThatIsCutShort:
+    @pytest.mark.parametrize("form", ["csv", "ndjson"])
+    async def test_does_not_look_whole(self, alice: Client, database: Database, form: str) -> None:
+        await many_entries(alice, database, **BROKEN)
+        async with alice.stream("GET", f"/exports/time-entries.{form}", params=NOVEMBER) as response:
+            assert response.status_code == 200
+            with pytest.raises(httpx.RemoteProtocolError):
+                await response.aread()
+        assert (await alice.get("/users/me")).status_code == 200
+
+    async def test_is_an_ordinary_error_where_it_is_known_before_the_first_byte(
+        self, alice: Client, database: Database
+    ) -> None:
+        await many_entries(alice, database, **BROKEN)
+        problem(await alice.get("/exports/time-entries.xlsx", params=NOVEMBER), 500, "internal_error")
+
+    async def test_by_its_client_leaves_no_query_behind(self, alice: Client, database: Database) -> None:
+        await many_entries(alice, database)
+        before = await open_cursors(database)
+        async with alice.stream("GET", "/exports/time-entries.ndjson", params=NOVEMBER) as response:
+            await anext(response.aiter_raw())  # what comes after it may lie in the sockets already
+        for _ in range(1200):
+            if await open_cursors(database) <= before:
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError("the cursor stays open")
+
+
+class _HeldCursor:
+    """A cursor of nothing, which it says when it is released."""
+
+    def __init__(self, *, held: bool = True) -> None:
+        self.asked, self.released = asyncio.Event(), asyncio.Event()
+        if not held:
+            self.released.set()
+
+    async def to_list(self, _length: int) -> list[Json]:
+        self.asked.set()
+        await self.released.wait()
+        return []
+
+    async def close(self) -> None:
+        """It holds nothing."""
+
+
+async def _all_of(batches: AsyncIterator[list[Any]]) -> list[Any]:
+    return [batch async for batch in batches]
+
+
+class TestReadingInBatches:
+    async def test_closes_the_cursor_when_nobody_reads_on(self, alice: Client, database: Database) -> None:
+        await database.tasks.insert_many([task_row(alice.user["_id"]) for _ in range(5)])
+        found: Any = Task.collection().find({"user_id": alice.user["_id"]}, batch_size=2)
+        batches = read_batches(alice.user["_id"], found, 2)
+        assert len(await anext(batches)) == 2
+        assert found.alive
+        await batches.aclose()
+        assert not found.alive
+
+    async def test_of_one_user_keeps_nobody_else_waiting(self) -> None:
+        alice, bob, held = ObjectId(), ObjectId(), _HeldCursor()
+        reading = [asyncio.create_task(_all_of(read_batches(alice, held, 1))) for _ in range(MAX_CONCURRENT_READS + 1)]
+        await asyncio.wait_for(held.asked.wait(), 5)
+        assert await asyncio.wait_for(_all_of(read_batches(bob, _HeldCursor(held=False), 1)), 5) == []
+        held.released.set()
+        assert await asyncio.gather(*reading) == [[]] * len(reading)
