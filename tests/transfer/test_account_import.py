@@ -1,4 +1,4 @@
-"""An account file read in: all that was in the account, as it was, and nothing twice."""
+"""Imports of account files: everything is restored as it was, and nothing is imported twice."""
 
 import gzip
 import json
@@ -13,7 +13,7 @@ from services.maintenance.doctor import examine
 from tests.conftest import Database
 from tests.races.stored_time import balance
 from tests.support.http import Client, Json, ago, at, clock, pointers, problem
-from tests.transfer.uploads import held, kept
+from tests.transfer.uploads import lease_to_another, stored_items
 
 EXPORT = "/exports/account.ndjson.gz"
 ACCOUNT = {
@@ -83,16 +83,16 @@ def packed(lines: list[Json]) -> bytes:
 
 
 async def send(client: Client, content: bytes, **fields: Any) -> httpx.Response:
-    """The answer to an upload of this file."""
+    """Upload this file. Return the response."""
     return await client.post("/imports", data={"format": "account", **fields}, files={"file": ("a.gz", content)})
 
 
 async def read_in(client: Client, content: bytes, **fields: Any) -> Json:
-    """The import of this file."""
+    """Import this file. Return the import."""
     response = await send(client, content, **fields)
     assert response.status_code in {200, 201}, response.text
-    made: Json = response.json()
-    return made
+    result: Json = response.json()
+    return result
 
 
 async def exported(client: Client) -> bytes:
@@ -102,7 +102,7 @@ async def exported(client: Client) -> bytes:
 
 
 def without_ids(content: bytes) -> list[Json]:
-    """What the file says, whoever's it is: things are told apart by their place in it."""
+    """Return the lines with ids replaced by line numbers, so that files of two accounts can be compared."""
     lines = [json.loads(line) for line in gzip.decompress(content).splitlines()]
     places = {line["id"]: number for number, line in enumerate(lines) if "id" in line}
     for line in lines:
@@ -112,8 +112,8 @@ def without_ids(content: bytes) -> list[Json]:
     return lines
 
 
-async def a_life(client: Client) -> None:
-    """An account in which there is something of everything."""
+async def create_account_data(client: Client) -> None:
+    """Create items of every kind."""
     rate = {"amount": 9550, "currency": "EUR"}
     await client.patch("/users/me", json={"full_name": "Alice", "timezone": "Europe/Berlin", "week_start": 6})
     project = await client.make_project(client_name="Ada", color="#2f6fde", billable=True, hourly_rate=rate)
@@ -134,46 +134,44 @@ async def a_life(client: Client) -> None:
     await client.start(task, started_at=ago(hours=1))
 
 
-class TestAnAccount:
-    async def test_is_the_same_after_its_export_and_import(
+class TestAccountImport:
+    async def test_imported_account_equals_the_exported_one(
         self, alice: Client, bob: Client, database: Database
     ) -> None:
-        await a_life(alice)
+        await create_account_data(alice)
         content = await exported(alice)
-        made = await read_in(bob, content)
-        assert made["created"] == {"projects": 2, "tasks": 4, "entries": 5}
-        assert (made["duplicates"], made["errors"]) == (0, [])
+        result = await read_in(bob, content)
+        assert result["created"] == {"projects": 2, "tasks": 4, "entries": 5}
+        assert (result["duplicates"], result["errors"]) == (0, [])
         assert without_ids(await exported(bob)) == without_ids(content)
         assert without_ids(await exported(alice)) == without_ids(content)
         await balance(database)
         assert not (await examine()).findings
 
-    async def test_that_comes_again_adds_nothing(self, alice: Client, bob: Client, database: Database) -> None:
-        await a_life(alice)
+    async def test_second_import_adds_nothing(self, alice: Client, bob: Client, database: Database) -> None:
+        await create_account_data(alice)
         content = await exported(alice)
         for client in (bob, alice):
             await read_in(client, content)
-            before = await kept(database)
+            before = await stored_items(database)
             again = await read_in(client, content)
             assert again["created"] == {"projects": 0, "tasks": 0, "entries": 0}
             assert again["duplicates"] == len(again["left_out"]) == 5
             lines = [json.loads(line) for line in gzip.decompress(content).splitlines()]
             assert {lines[left["row"] - 1]["type"] for left in again["left_out"]} == {"entry"}
             assert {left["reason"] for left in again["left_out"]} == {"duplicate: this account has this entry"}
-            assert await kept(database) == before
+            assert await stored_items(database) == before
 
-    async def test_is_as_before_once_the_import_is_taken_back(
-        self, alice: Client, bob: Client, database: Database
-    ) -> None:
-        await a_life(alice)
+    async def test_undo_restores_the_previous_account(self, alice: Client, bob: Client, database: Database) -> None:
+        await create_account_data(alice)
         await alice.stop()
-        content, before = await exported(alice), await kept(database)
-        made = await read_in(bob, content)
-        undone = (await bob.delete(f"/imports/{made['id']}")).json()
-        assert undone["removed"] == made["created"]
-        assert await kept(database) == before
+        content, before = await exported(alice), await stored_items(database)
+        result = await read_in(bob, content)
+        undone = (await bob.delete(f"/imports/{result['id']}")).json()
+        assert undone["removed"] == result["created"]
+        assert await stored_items(database) == before
 
-    async def test_brings_what_is_new_into_what_is_there(self, alice: Client, bob: Client) -> None:
+    async def test_new_items_are_added_to_existing_ones(self, alice: Client, bob: Client) -> None:
         project = await bob.make_project()
         await alice.make_project(client_name="Theirs")
         task = await alice.make_task(title="Offer", project_id=(await alice.get("/projects")).json()["items"][0]["id"])
@@ -181,40 +179,40 @@ class TestAnAccount:
         await alice.prefer(overlap_policy="forbid")
         await read_in(bob, await exported(alice))
         await alice.write(task, started_at=clock("11:00"))
-        made = await read_in(bob, await exported(alice))
-        assert (made["created"], made["duplicates"]) == ({"projects": 0, "tasks": 0, "entries": 1}, 1)
+        result = await read_in(bob, await exported(alice))
+        assert (result["created"], result["duplicates"]) == ({"projects": 0, "tasks": 0, "entries": 1}, 1)
         (there,) = (await bob.list())["items"]
         assert (there["project_id"], there["entry_count"]) == (project["id"], 2)
         assert (await bob.get("/users/me")).json()["preferences"]["overlap_policy"] == "allow"
 
-    async def test_leaves_out_its_timer_where_one_runs(self, alice: Client, bob: Client) -> None:
-        await a_life(alice)
+    async def test_timer_is_left_out_if_another_is_running(self, alice: Client, bob: Client) -> None:
+        await create_account_data(alice)
         await bob.start(await bob.make_task(title="Mine"))
-        made = await read_in(bob, await exported(alice))
-        assert made["created"]["entries"] == 4
-        assert [notice["message"] for notice in made["notices"]] == [
+        result = await read_in(bob, await exported(alice))
+        assert result["created"]["entries"] == 4
+        assert [notice["message"] for notice in result["notices"]] == [
             "the timer of 'Write the offer' was left out: another timer is running, or it has ended"
         ]
         assert (await bob.get("/timer")).json()["task_title"] == "Mine"
 
-    async def test_answers_the_same_for_a_dry_run(self, alice: Client, bob: Client, database: Database) -> None:
-        await a_life(alice)
-        content, before = await exported(alice), await kept(database)
+    async def test_dry_run_has_the_same_result(self, alice: Client, bob: Client, database: Database) -> None:
+        await create_account_data(alice)
+        content, before = await exported(alice), await stored_items(database)
         dry = await read_in(bob, content, dry_run="true")
-        assert (dry["id"], dry["dry_run"], await kept(database)) == (None, True, before)
-        made = await read_in(bob, content)
-        assert (dry["created"], dry["duplicates"]) == (made["created"], made["duplicates"])
+        assert (dry["id"], dry["dry_run"], await stored_items(database)) == (None, True, before)
+        result = await read_in(bob, content)
+        assert (dry["created"], dry["duplicates"]) == (result["created"], result["duplicates"])
 
-    async def test_that_was_interrupted_is_completed(self, bob: Client, database: Database) -> None:
-        made = await read_in(bob, packed(LINES))
-        await held(database, made, minutes=1)
+    async def test_interrupted_import_is_completed(self, bob: Client, database: Database) -> None:
+        result = await read_in(bob, packed(LINES))
+        await lease_to_another(database, result, minutes=1)
         await database.tasks.update_one({}, {"$set": {"time_entries": [], "entry_count": 0, "tracked_seconds": 0}})
         again = await read_in(bob, packed(LINES))
-        assert (again["id"], again["duplicates"]) == (made["id"], 0)
+        assert (again["id"], again["duplicates"]) == (result["id"], 0)
         (task,) = (await bob.list())["items"]
         assert task["entry_count"] == 1
 
-    async def test_keeps_its_profile(self, bob: Client) -> None:
+    async def test_empty_account_takes_the_profile(self, bob: Client) -> None:
         await read_in(bob, packed(LINES))
         me = (await bob.get("/users/me")).json()
         assert (me["timezone"], me["week_start"], me["email"]) == ("Europe/Berlin", 6, "bob@example.com")
@@ -268,31 +266,29 @@ DAMAGED = {
 }
 
 
-class TestAWrongFile:
+class TestInvalidAccountFile:
     @pytest.mark.parametrize("lines", WRONG.values(), ids=WRONG.keys())
-    async def test_is_refused_as_a_whole_with_its_line(
+    async def test_invalid_line_is_refused_with_its_number(
         self, lines: list[Json], bob: Client, database: Database
     ) -> None:
         response = await send(bob, packed(lines))
         assert pointers(response) == {"#/file"}
         assert response.json()["errors"][0]["detail"].startswith("line ")
-        assert await kept(database) == []
+        assert await stored_items(database) == []
         assert await database.import_batches.count_documents({}) == 0
 
     @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
-    async def test_is_refused_that_was_cut_short_or_changed(
-        self, content: bytes, bob: Client, database: Database
-    ) -> None:
+    async def test_damaged_file_is_refused(self, content: bytes, bob: Client, database: Database) -> None:
         assert pointers(await send(bob, content)) == {"#/file"}
-        assert await kept(database) == []
+        assert await stored_items(database) == []
 
-    async def test_is_refused_that_unpacks_to_too_much(self, bob: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_decompressed_size_is_limited(self, bob: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("services.transfer.account_file.reader.MAX_DECOMPRESSED_BYTES", 100_000)
         bomb = gzip.compress(b"".join([json.dumps(ACCOUNT).encode(), b"\n", b" " * 1_000_000]))
         assert len(bomb) < 2_000
         problem(await send(bob, bomb), 413, "body_too_large")
 
-    async def test_may_say_twice_what_was_moved_and_stopped_while_it_was_made(
+    async def test_entry_that_was_moved_during_the_export_is_imported_once(
         self, bob: Client, database: Database
     ) -> None:
         first, second = (changed(TASK, id=letter * 24, status="in_progress") for letter in "de")
@@ -305,25 +301,25 @@ class TestAWrongFile:
             *(deleted, changed(END, tasks=2, entries=4, deleted_entries=1)),
         ]
         dry = await read_in(bob, packed(lines), dry_run="true")
-        made = await read_in(bob, packed(lines))
-        assert made["created"] == dry["created"] == {"projects": 1, "tasks": 2, "entries": 2}
-        assert len(made["notices"]) == 1
+        result = await read_in(bob, packed(lines))
+        assert result["created"] == dry["created"] == {"projects": 1, "tasks": 2, "entries": 2}
+        assert len(result["notices"]) == 1
         assert (await bob.get("/timer")).json()["task_title"] == "Offer"
         await balance(database)
         assert not (await examine()).findings
 
-    async def test_has_an_entry_once_that_its_task_says_twice(self, bob: Client, database: Database) -> None:
-        made = await read_in(bob, packed([*LINES[:4], ENTRY, changed(END, entries=2)]))
-        assert made["created"]["entries"] == 1
+    async def test_entry_that_is_twice_in_its_task_is_imported_once(self, bob: Client, database: Database) -> None:
+        result = await read_in(bob, packed([*LINES[:4], ENTRY, changed(END, entries=2)]))
+        assert result["created"]["entries"] == 1
         await balance(database)
         assert not (await examine()).findings
 
-    async def test_may_write_ids_in_capitals(self, bob: Client) -> None:
+    async def test_ids_may_be_in_upper_case(self, bob: Client) -> None:
         lines = [ACCOUNT, PROJECT, changed(TASK, project_id="A" * 24), changed(ENTRY, task_id="B" * 24), END]
-        made = await read_in(bob, packed(lines))
-        assert made["created"] == {"projects": 1, "tasks": 1, "entries": 1}
+        result = await read_in(bob, packed(lines))
+        assert result["created"] == {"projects": 1, "tasks": 1, "entries": 1}
 
-    async def test_leaves_out_what_was_deleted_long_ago(self, bob: Client, database: Database) -> None:
+    async def test_expired_deleted_entry_is_left_out(self, bob: Client, database: Database) -> None:
         long_ago = rfc3339(utc_now() - timedelta(days=31))
         deleted = changed(ENTRY, type="deleted_entry", id="d" * 24, deleted_at=long_ago)
         await read_in(bob, packed([*LINES[:4], deleted, changed(END, deleted_entries=1)]))

@@ -6,10 +6,10 @@ import pytest
 
 from tests.conftest import Database
 from tests.support.http import Client, parameters, pointers, problem
-from tests.transfer.uploads import HEADER, WEEK, kept, read_in, row, send
+from tests.transfer.uploads import HEADER, WEEK, import_rows, row, stored_items, upload
 
 
-class TestTheForm:
+class TestForm:
     @pytest.mark.parametrize(
         ("fields", "at_fault"),
         [
@@ -36,17 +36,17 @@ class TestTheForm:
             ({"day_start": "24:00"}, "#/day_start"),
         ],
     )
-    async def test_is_told_what_is_wrong_with_it(
+    async def test_invalid_field_is_refused(
         self, fields: dict[str, Any], at_fault: str, alice: Client, database: Database
     ) -> None:
-        assert pointers(await send(alice, WEEK, **fields)) == {at_fault}
-        assert await kept(database) == []
+        assert pointers(await upload(alice, WEEK, **fields)) == {at_fault}
+        assert await stored_items(database) == []
 
-    async def test_is_told_how_long_a_field_may_be(self, alice: Client) -> None:
-        refused = problem(await send(alice, WEEK, timezone="x" * 9000), 422, "invalid_request")
+    async def test_error_has_the_maximum_size_of_a_field(self, alice: Client) -> None:
+        refused = problem(await upload(alice, WEEK, timezone="x" * 9000), 422, "invalid_request")
         assert "maximum size of 8KB" in refused["errors"][0]["detail"]
 
-    async def test_needs_one_file(self, alice: Client) -> None:
+    async def test_exactly_one_file_is_required(self, alice: Client) -> None:
         form = {"format": "csv", "timezone": "UTC"}
         file = ("time.csv", (HEADER + WEEK).encode(), "text/csv")
         assert pointers(await alice.post("/imports", data=form, files={"other": file})) == {"#/file"}
@@ -61,13 +61,13 @@ class TestTheForm:
     @pytest.mark.parametrize(
         "body", [b"", b"--x\r\n", b"nonsense", b"--x\r\nContent-Disposition: nonsense\r\n\r\n\r\n--x--"]
     )
-    async def test_that_is_none_is_refused(self, body: bytes, alice: Client) -> None:
+    async def test_malformed_form_is_refused(self, body: bytes, alice: Client) -> None:
         sent = {"Content-Type": "multipart/form-data; boundary=x"}
         assert pointers(await alice.post("/imports", content=body, headers=sent)) <= {"#", "#/file"}
         sent = {"Content-Type": "multipart/form-data"}
         assert pointers(await alice.post("/imports", content=body, headers=sent)) == {"#"}
 
-    async def test_that_was_cut_off_is_refused(self, alice: Client) -> None:
+    async def test_truncated_form_is_refused(self, alice: Client) -> None:
         request = alice.build_request(
             "POST", "/imports", data={"format": "csv", "timezone": "UTC"}, files={"file": ("a.csv", b"x" * 2_000_000)}
         )
@@ -75,26 +75,26 @@ class TestTheForm:
         sent = {"Content-Type": request.headers["content-type"]}
         assert pointers(await alice.post("/imports", content=whole[:-40], headers=sent)) == {"#/file"}
 
-    async def test_of_another_type_is_refused(self, alice: Client) -> None:
+    async def test_other_content_type_is_refused(self, alice: Client) -> None:
         for answer in (await alice.post("/imports", json={}), await alice.post("/imports", data={"format": "csv"})):
             problem(answer, 415, "unsupported_media_type")
 
-    async def test_takes_no_unknown_parameter(self, alice: Client) -> None:
+    async def test_unknown_query_parameter_is_refused(self, alice: Client) -> None:
         answer = await alice.post("/imports", params={"timezone": "UTC"}, files={"file": ("a.csv", b"")})
         assert parameters(answer) == {"timezone"}
 
-    async def test_up_to_20_mib_is_taken(self, alice: Client) -> None:
-        """The size of what is no form at all is looked at first."""
+    async def test_body_is_limited_to_20_mib(self, alice: Client) -> None:
+        """The size is checked before the form is parsed."""
         sent = {"Content-Type": "multipart/form-data; boundary=x"}
         problem(
             await alice.post("/imports", content=b"x" * (20 * 1024 * 1024 + 1), headers=sent), 413, "body_too_large"
         )
         problem(await alice.post("/tasks", content=b"x" * (1024 * 1024 + 1)), 413, "body_too_large")
         lines = "".join(row(2, "09:00", "10:00", note="x" * 1_000) for _ in range(1_100))
-        assert (await read_in(alice, lines))["created"]["entries"] == 1_100
+        assert (await import_rows(alice, lines))["created"]["entries"] == 1_100
 
 
-class TestAFileThatIsNone:
+class TestUnreadableFile:
     @pytest.mark.parametrize(
         "content",
         [
@@ -107,9 +107,9 @@ class TestAFileThatIsNone:
             b"\x1f\x8b" * 9,
         ],
     )
-    async def test_is_refused_at_its_place(self, content: bytes, alice: Client, database: Database) -> None:
+    async def test_is_refused_with_a_pointer(self, content: bytes, alice: Client, database: Database) -> None:
         form = {"format": "csv", "timezone": "UTC"}
         answer = await alice.post("/imports", data=form, files={"file": ("a.csv", content)})
         assert pointers(answer) <= {"#/file", "#/date_order"}
-        assert await kept(database) == []
+        assert await stored_items(database) == []
         assert await database.import_batches.count_documents({}) == 0

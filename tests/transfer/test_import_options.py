@@ -1,4 +1,4 @@
-"""How a file is read, as the form says: formats, users, currencies, columns, and what the answer tells of them."""
+"""Import options: formats, users, currencies, columns and the start of the day."""
 
 import json
 from typing import Any
@@ -19,7 +19,7 @@ from tests.support.import_reading import (
     TIMEWARRIOR_INTERVALS,
     to_zip,
 )
-from tests.transfer.test_background_imports import followed
+from tests.transfer.test_background_imports import wait_until_done
 
 TEAM = (
     "start,hours,task,user\n"
@@ -30,7 +30,7 @@ TEAM = (
 
 
 async def send(client: Client, file: str | bytes, **fields: Any) -> httpx.Response:
-    """The answer to this file."""
+    """Upload this file. Return the response."""
     form = {"format": "auto", "timezone": "Europe/Berlin", **fields}
     data = {name: value for name, value in form.items() if value is not None}
     content = file.encode() if isinstance(file, str) else file
@@ -40,12 +40,12 @@ async def send(client: Client, file: str | bytes, **fields: Any) -> httpx.Respon
 async def read_in(client: Client, file: str | bytes, **fields: Any) -> Json:
     response = await send(client, file, **fields)
     assert response.status_code == (200 if "dry_run" in fields else 201), response.text
-    made: Json = response.json()
-    return made
+    result: Json = response.json()
+    return result
 
 
 async def entries(client: Client) -> list[Json]:
-    """All that was tracked, the oldest first."""
+    """Return all entries, oldest first."""
     response = await client.get("/exports/time-entries.ndjson", params={"from": "2019-01-01", "to": "2027-01-01"})
     assert response.status_code == 200, response.text
     found: list[Json] = [json.loads(line) for line in response.text.splitlines()]
@@ -53,7 +53,7 @@ async def entries(client: Client) -> list[Json]:
 
 
 async def amounts(client: Client) -> list[Json]:
-    """What all of it costs."""
+    """Return the total amounts of all entries."""
     sent = {"from": "2019-01-01", "to": "2027-01-01", "group_by": "project"}
     found: list[Json] = (await client.get("/reports/summary", params=sent)).json()["amounts"]
     return found
@@ -70,24 +70,24 @@ OWN = (
 )
 
 
-class TestEveryRow:
-    async def test_of_our_own_file_is_time_of_its_own(self, alice: Client) -> None:
+class TestDistinctRows:
+    async def test_rows_with_different_entry_ids_are_separate_entries(self, alice: Client) -> None:
         assert (await read_in(alice, OWN, format="csv"))["created"]["entries"] == 3
         assert sum(entry["duration_seconds"] for entry in await entries(alice)) == 2_340
         again = await read_in(alice, OWN)
         assert (again["created"]["entries"], again["duplicates"]) == (0, 3)
 
     @pytest.mark.parametrize("format", ["clockify", "csv"])
-    async def test_that_differs_in_a_tag_alone_is_time_of_its_own(self, format: str, alice: Client) -> None:  # noqa: A002
+    async def test_rows_with_different_tags_are_separate_entries(self, format: str, alice: Client) -> None:  # noqa: A002
         header, row = CLOCKIFY.format("EUR").splitlines(keepends=True)
-        made = await read_in(
+        result = await read_in(
             alice, header + row.replace(",,Yes", ",a,Yes") + row.replace(",,Yes", ",b,Yes"), format=format
         )
-        assert (made["created"]["entries"], made["duplicates"]) == (2, 0)
+        assert (result["created"]["entries"], result["duplicates"]) == (2, 0)
         assert sorted(entry["tags"] for entry in await entries(alice)) == [["a"], ["b"]]
 
 
-class TestTheFormat:
+class TestFormatDetection:
     @pytest.mark.parametrize(
         ("file", "format", "seconds"),
         [
@@ -100,50 +100,48 @@ class TestTheFormat:
         ],
         ids=["toggl", "clockify", "harvest", "timewarrior", "solidtime", "csv"],
     )
-    async def test_is_found_out(self, file: str | bytes, format: str, seconds: int, alice: Client) -> None:  # noqa: A002
-        made = await read_in(alice, file)
-        assert made["format"] == format
+    async def test_format_is_detected(self, file: str | bytes, format: str, seconds: int, alice: Client) -> None:  # noqa: A002
+        result = await read_in(alice, file)
+        assert result["format"] == format
         assert sum(entry["duration_seconds"] for entry in await entries(alice)) == seconds
-        listed = (await alice.get(f"/imports/{made['id']}")).json()
-        assert (listed["format"], listed["ignored_columns"]) == (format, made["ignored_columns"])
+        listed = (await alice.get(f"/imports/{result['id']}")).json()
+        assert (listed["format"], listed["ignored_columns"]) == (format, result["ignored_columns"])
 
-    async def test_is_found_out_of_an_account(self, alice: Client, bob: Client) -> None:
+    async def test_account_file_is_detected(self, alice: Client, bob: Client) -> None:
         await alice.make_task(title="Mail")
         exported = (await alice.get("/exports/account.ndjson.gz")).content
-        made = await read_in(bob, exported, timezone=None)
-        assert (made["format"], made["created"]["tasks"], made["ignored_columns"]) == ("account", 1, [])
+        result = await read_in(bob, exported, timezone=None)
+        assert (result["format"], result["created"]["tasks"], result["ignored_columns"]) == ("account", 1, [])
 
-    async def test_that_has_instants_needs_no_time_zone(self, alice: Client) -> None:
+    async def test_file_with_instants_needs_no_time_zone(self, alice: Client) -> None:
         await alice.patch("/users/me", json={"timezone": "Asia/Tokyo"})
         await read_in(alice, json.dumps(TIMEWARRIOR_INTERVALS), timezone=None)
         assert {entry["timezone"] for entry in await entries(alice)} == {"Asia/Tokyo"}
         assert pointers(await send(alice, KIMAI, timezone=None)) == {"#/timezone"}
 
-    async def test_that_is_none_is_refused(self, alice: Client, database: Database) -> None:
+    async def test_unknown_format_is_refused(self, alice: Client, database: Database) -> None:
         for file in ('{"buckets": {}}', to_zip(other="x"), b"\x1f\x8b\x08"):
             assert pointers(await send(alice, file)) == {"#/file"}
         assert await database.import_batches.count_documents({}) == 0
 
 
-class TestAFileOfATeam:
-    async def test_is_taken_as_a_whole_and_names_its_people(self, alice: Client) -> None:
-        made = await read_in(alice, TEAM)
-        assert made["created"]["entries"] == 3
-        assert [notice["message"] for notice in made["notices"]] == [
+class TestTeamFile:
+    async def test_all_users_are_imported_with_a_notice(self, alice: Client) -> None:
+        result = await read_in(alice, TEAM)
+        assert result["created"]["entries"] == 3
+        assert [notice["message"] for notice in result["notices"]] == [
             "names 2 users; the rows of all were read: Bob (2), Ada (1)"
         ]
 
-    async def test_may_be_read_for_one_person(self, alice: Client) -> None:
-        made = await read_in(alice, TEAM, user="bob")
+    async def test_one_user_can_be_selected(self, alice: Client) -> None:
+        result = await read_in(alice, TEAM, user="bob")
         assert [entry["duration_seconds"] for entry in await entries(alice)] == [7_200, 10_800]
-        assert (made["errors"], made["skipped"]) == ([], 0)
-        assert made["notices"] == [
+        assert (result["errors"], result["skipped"]) == ([], 0)
+        assert result["notices"] == [
             {"row": 0, "column": "user", "message": "names 2 users; 1 row of 1 other user ignored: Ada (1)"}
         ]
 
-    async def test_goes_on_with_an_interrupted_import_only_as_it_was_asked_for(
-        self, alice: Client, database: Database
-    ) -> None:
+    async def test_interrupted_import_continues_only_for_the_same_user(self, alice: Client, database: Database) -> None:
         first = await read_in(alice, TEAM, user="bob")
         interrupted = {"$set": {"state": "interrupted"}}
         await database.import_batches.update_one({"_id": ObjectId(first["id"])}, interrupted)
@@ -163,10 +161,10 @@ class TestAFileOfATeam:
         ],
         ids=lambda other: next(iter(other)),
     )
-    async def test_begins_a_new_import_where_anything_else_is_asked_for(
+    async def test_other_options_begin_a_new_import(
         self, other: dict[str, str], alice: Client, database: Database
     ) -> None:
-        """Rows of one import are all read in one way, also where it was interrupted between them."""
+        """All rows of an import are read with the same options, also after an interruption."""
         first = await read_in(alice, TEAM)
         interrupted = {"$set": {"state": "interrupted"}}
         await database.import_batches.update_one({"_id": ObjectId(first["id"])}, interrupted)
@@ -178,35 +176,35 @@ class TestAFileOfATeam:
         assert response.json()["id"] != first["id"]
         assert (await read_in(alice, TEAM))["id"] == first["id"]
 
-    async def test_is_refused_where_the_person_is_not_in_it(self, alice: Client) -> None:
+    async def test_unknown_user_is_refused(self, alice: Client) -> None:
         assert pointers(await send(alice, TEAM, user="Eve")) == {"#/user"}
 
 
 class TestMoney:
-    async def test_that_nobody_can_read_is_not_replaced_by_a_rate_of_the_project(self, alice: Client) -> None:
+    async def test_unreadable_rate_is_not_replaced_by_the_project_rate(self, alice: Client) -> None:
         await alice.make_project(name="Site", hourly_rate={"amount": 9_999, "currency": "EUR"})
-        made = await read_in(alice, CLOCKIFY.format("$"))
+        result = await read_in(alice, CLOCKIFY.format("$"))
         (entry,) = await entries(alice)
         assert (entry["billable"], entry["hourly_rate"]) == (True, None)
-        assert {notice["column"] for notice in made["notices"]} == {"Billable Rate ($)", "Billable Amount ($)"}
+        assert {notice["column"] for notice in result["notices"]} == {"Billable Rate ($)", "Billable Amount ($)"}
 
-    async def test_that_is_not_said_is_what_the_project_says(self, alice: Client) -> None:
+    async def test_row_without_a_rate_takes_the_project_rate(self, alice: Client) -> None:
         await alice.make_project(name="Site", hourly_rate={"amount": 9_999, "currency": "EUR"})
         await read_in(alice, "start,hours,task,project,billable\n2026-11-02 09:00,1.0,x,Site,yes\n")
         (entry,) = await entries(alice)
         assert entry["hourly_rate"] == {"amount": 9_999, "currency": "EUR"}
 
-    async def test_is_of_the_currency_that_the_form_says(self, alice: Client) -> None:
+    async def test_currency_of_the_form_is_used(self, alice: Client) -> None:
         await read_in(alice, CLOCKIFY.format("$"), currency="usd")
         (entry,) = await entries(alice)
         assert entry["hourly_rate"] == {"amount": 2_625, "currency": "USD"}
 
-    async def test_whose_currency_is_said_later_adds_no_time(self, alice: Client) -> None:
+    async def test_import_with_a_currency_later_adds_nothing(self, alice: Client) -> None:
         await read_in(alice, CLOCKIFY.format("$"))
         again = await read_in(alice, CLOCKIFY.format("$"), currency="usd")
         assert (again["created"]["entries"], again["duplicates"]) == (0, 1)
 
-    async def test_of_a_row_stays_what_it_was(self, alice: Client) -> None:
+    async def test_amount_of_a_row_is_exact(self, alice: Client) -> None:
         await read_in(
             alice,
             "Date,Begin,End,Duration,Rate,Currency,Customer,Project,Activity,Billable\n"
@@ -218,7 +216,7 @@ class TestMoney:
 class TestColumns:
     file = "Begin,End,Was gemacht,Ort\n2026-11-02 09:00,2026-11-02 10:00,Draw,Berlin\n"
 
-    async def test_are_asked_for_mapped_and_shown(self, alice: Client) -> None:
+    async def test_missing_column_can_be_mapped(self, alice: Client) -> None:
         assert pointers(await send(alice, self.file)) == {"#/columns"}
         columns = json.dumps({"title": "Was gemacht"})
         rehearsed = await read_in(alice, self.file, columns=columns, dry_run="True")
@@ -228,28 +226,28 @@ class TestColumns:
             "task": {"header": "Was gemacht", "values": ["Draw"]},
         }
         assert rehearsed["ignored_columns"] == ["Ort"]
-        made = await read_in(alice, self.file, columns=columns)
-        assert (made["ignored_columns"], made["created"]["entries"]) == (["Ort"], 1)
-        assert "columns" not in made
+        result = await read_in(alice, self.file, columns=columns)
+        assert (result["ignored_columns"], result["created"]["entries"]) == (["Ort"], 1)
+        assert "columns" not in result
 
-    async def test_are_mapped_where_nobody_waits_too(self, alice: Client) -> None:
+    async def test_background_import_uses_the_mapping(self, alice: Client) -> None:
         form = {"columns": json.dumps({"task": "Was gemacht", "note": None}), "day_start": "07:15", "currency": "EUR"}
         response = await send(alice, self.file, wait="false", **form)
         assert response.status_code == 202, response.text
-        made = await followed(alice, response.json())
-        assert (made["status"], made["created"]["entries"], made["ignored_columns"]) == ("done", 1, ["Ort"])
+        result = await wait_until_done(alice, response.json())
+        assert (result["status"], result["created"]["entries"], result["ignored_columns"]) == ("done", 1, ["Ort"])
 
-    async def test_are_named_up_to_a_thousand(self, alice: Client) -> None:
+    async def test_at_most_1000_ignored_columns_are_listed(self, alice: Client) -> None:
         others = ",".join(f"c{number}{'x' * 300}" for number in range(1_200))
-        made = await read_in(alice, f"start,hours,task,{others}\n2026-11-02 09:00,1.0,x\n")
-        assert len(made["ignored_columns"]) == 1_000
-        assert max(map(len, made["ignored_columns"])) == 200
+        result = await read_in(alice, f"start,hours,task,{others}\n2026-11-02 09:00,1.0,x\n")
+        assert len(result["ignored_columns"]) == 1_000
+        assert max(map(len, result["ignored_columns"])) == 200
         (listed,) = (await alice.get("/imports")).json()["items"]
-        assert listed["ignored_columns"] == made["ignored_columns"][:10]
+        assert listed["ignored_columns"] == result["ignored_columns"][:10]
 
 
-class TestDaysWithoutTimes:
-    async def test_are_laid_from_the_hour_that_the_form_says(self, alice: Client) -> None:
+class TestRowsWithoutTimeOfDay:
+    async def test_first_entry_begins_at_day_start(self, alice: Client) -> None:
         await read_in(alice, "Date,Hours,Task\n2026-11-02,1.5,a\n2026-11-02,2,b\n", day_start="07:30")
         assert [(entry["started_at"], entry["duration_seconds"]) for entry in await entries(alice)] == [
             ("2026-11-02T06:30:00Z", 5_400),
@@ -258,8 +256,8 @@ class TestDaysWithoutTimes:
 
 
 class TestNotes:
-    async def test_of_five_thousand_characters_are_kept_and_longer_ones_refused(self, alice: Client) -> None:
+    async def test_note_of_more_than_5000_characters_is_an_error(self, alice: Client) -> None:
         rows = [f"2026-11-02 09:00,1.0,x,{'n' * length}" for length in (5_000, 5_001)]
-        made = await read_in(alice, "start,hours,task,note\n" + "\n".join(rows))
-        assert [(error["row"], error["column"]) for error in made["errors"]] == [(2, "note")]
+        result = await read_in(alice, "start,hours,task,note\n" + "\n".join(rows))
+        assert [(error["row"], error["column"]) for error in result["errors"]] == [(2, "note")]
         assert [len(entry["note"]) for entry in await entries(alice)] == [5_000]

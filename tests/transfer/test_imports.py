@@ -10,14 +10,14 @@ from tests.conftest import Database
 from tests.races.stored_time import balance
 from tests.support.http import API, Client, Json, at, clock, parameters, problem
 from tests.support.stored_documents import short_entries, tracked
-from tests.transfer.uploads import RATE, WEEK, kept, read_in, row, send
+from tests.transfer.uploads import RATE, WEEK, import_rows, row, stored_items, upload
 
 
-class TestAFile:
-    async def test_becomes_projects_tasks_and_entries(self, alice: Client, database: Database) -> None:
-        made = await read_in(alice, WEEK)
-        assert made["created"] == {"projects": 2, "tasks": 3, "entries": 4}
-        assert (made["duplicates"], made["skipped"], made["errors"]) == (0, 0, [])
+class TestImportFile:
+    async def test_creates_projects_tasks_and_entries(self, alice: Client, database: Database) -> None:
+        result = await import_rows(alice, WEEK)
+        assert result["created"] == {"projects": 2, "tasks": 3, "entries": 4}
+        assert (result["duplicates"], result["skipped"], result["errors"]) == (0, 0, [])
         projects = {project["name"]: project for project in (await alice.get("/projects")).json()["items"]}
         assert {name: project["client_name"] for name, project in projects.items()} == {
             "Website": "Ada Ltd",
@@ -33,50 +33,50 @@ class TestAFile:
         assert (first["billable"], second["billable"], first["needs_review"]) == (True, False, False)
         await balance(database)
 
-    async def test_is_kept_as_an_import(self, alice: Client) -> None:
-        response = await send(alice, WEEK)
-        made = response.json()
-        assert response.headers["location"] == f"{API}/imports/{made['id']}"
-        assert (await alice.get(f"/imports/{made['id']}")).json() == made
-        assert (await alice.get("/imports")).json() == {"items": [made], "next_cursor": None}
+    async def test_import_is_stored(self, alice: Client) -> None:
+        response = await upload(alice, WEEK)
+        result = response.json()
+        assert response.headers["location"] == f"{API}/imports/{result['id']}"
+        assert (await alice.get(f"/imports/{result['id']}")).json() == result
+        assert (await alice.get("/imports")).json() == {"items": [result], "next_cursor": None}
 
-    async def test_that_is_sent_again_adds_nothing(self, alice: Client, database: Database) -> None:
-        await read_in(alice, WEEK)
-        before = await kept(database)
-        again = await read_in(alice, WEEK)
+    async def test_same_file_adds_nothing(self, alice: Client, database: Database) -> None:
+        await import_rows(alice, WEEK)
+        before = await stored_items(database)
+        again = await import_rows(alice, WEEK)
         assert again["created"] == {"projects": 0, "tasks": 0, "entries": 0}
         assert again["duplicates"] == 4
-        assert await kept(database) == before
+        assert await stored_items(database) == before
 
-    async def test_that_has_grown_adds_what_is_new(self, alice: Client, database: Database) -> None:
-        await read_in(alice, WEEK)
-        grown = await read_in(alice, row(1, "20:00", "21:00") + WEEK + row(5, "09:00", "10:00", task="New"))
+    async def test_grown_file_adds_new_rows(self, alice: Client, database: Database) -> None:
+        await import_rows(alice, WEEK)
+        grown = await import_rows(alice, row(1, "20:00", "21:00") + WEEK + row(5, "09:00", "10:00", task="New"))
         assert (grown["created"], grown["duplicates"]) == ({"projects": 0, "tasks": 1, "entries": 2}, 4)
         assert [task["title"] for task in (await alice.list(sort="title"))["items"]] == ["Call", "Mail", "New", "Offer"]
         await balance(database)
 
-    async def test_keeps_equal_rows_apart(self, alice: Client, database: Database) -> None:
+    async def test_equal_rows_are_separate_entries(self, alice: Client, database: Database) -> None:
         once = row(2, "09:00", "10:00")
-        made = await read_in(alice, once * 3)
-        assert (made["created"]["entries"], made["duplicates"], made["left_out"]) == (3, 0, [])
-        again = await read_in(alice, once * 3)
+        result = await import_rows(alice, once * 3)
+        assert (result["created"]["entries"], result["duplicates"], result["left_out"]) == (3, 0, [])
+        again = await import_rows(alice, once * 3)
         assert (again["created"]["entries"], again["duplicates"]) == (0, 3)
-        grown = await read_in(alice, once * 5)
+        grown = await import_rows(alice, once * 5)
         assert (grown["created"]["entries"], grown["duplicates"]) == (2, 3)
-        assert (await read_in(alice, once))["duplicates"] == 1
+        assert (await import_rows(alice, once))["duplicates"] == 1
         await balance(database)
 
-    async def test_names_the_rows_that_it_leaves_out(self, alice: Client) -> None:
-        await read_in(alice, WEEK)
-        grown = await read_in(alice, row(1, "20:00", "21:00") + WEEK)
+    async def test_duplicates_are_listed_with_the_reason(self, alice: Client) -> None:
+        await import_rows(alice, WEEK)
+        grown = await import_rows(alice, row(1, "20:00", "21:00") + WEEK)
         reason = "duplicate: an earlier import created an entry from an equal row"
         assert grown["left_out"] == [{"row": number, "reason": reason} for number in range(2, 6)]
         assert (await alice.get(f"/imports/{grown['id']}")).json() == grown
 
-    async def test_names_a_thousand_of_them(self, alice: Client) -> None:
+    async def test_at_most_1000_duplicates_are_listed(self, alice: Client) -> None:
         lines = row(2, "09:00", "10:00") * 1_003
-        await read_in(alice, lines)
-        again = await read_in(alice, lines)
+        await import_rows(alice, lines)
+        again = await import_rows(alice, lines)
         assert (again["duplicates"], len(again["left_out"])) == (1_003, 1_000)
         assert [left["row"] for left in again["left_out"]] == [*range(1, 1_001)]
         (listed, _) = (await alice.get("/imports")).json()["items"]
@@ -85,223 +85,225 @@ class TestAFile:
     @pytest.mark.parametrize(
         "other", [{"note": "n"}, {"client": "Ada Ltd"}, {"tags": "a"}, {"billable": "yes"}, {"task": "Mail"}]
     )
-    async def test_keeps_rows_apart_that_differ_in_any_column(self, other: dict[str, str], alice: Client) -> None:
-        assert (await read_in(alice, row(2, "09:00", "10:00")))["created"]["entries"] == 1
+    async def test_row_that_differs_in_one_column_is_not_a_duplicate(
+        self, other: dict[str, str], alice: Client
+    ) -> None:
+        assert (await import_rows(alice, row(2, "09:00", "10:00")))["created"]["entries"] == 1
         lines = row(2, "09:00", "10:00", **other)
-        assert (await read_in(alice, lines))["created"]["entries"] == 1
-        assert (await read_in(alice, lines + row(2, "09:00", "10:00")))["duplicates"] == 2
+        assert (await import_rows(alice, lines))["created"]["entries"] == 1
+        assert (await import_rows(alice, lines + row(2, "09:00", "10:00")))["duplicates"] == 2
 
-    async def test_answers_the_same_for_a_dry_run_and_writes_nothing(self, alice: Client, database: Database) -> None:
+    async def test_dry_run_has_the_same_result_and_writes_nothing(self, alice: Client, database: Database) -> None:
         bad = row(6, "10:00", "09:00 nonsense")
-        response = await send(alice, WEEK + bad, dry_run="true")
+        response = await upload(alice, WEEK + bad, dry_run="true")
         assert response.status_code == 200, response.text
         assert "location" not in response.headers
-        assert await kept(database) == []
+        assert await stored_items(database) == []
         assert await database.import_batches.count_documents({}) == 0
-        dry, made = response.json(), await read_in(alice, WEEK + bad)
+        dry, result = response.json(), await import_rows(alice, WEEK + bad)
         assert dry.pop("columns")["task"] == {"header": "Task", "values": ["Offer", "Mail", "Offer"]}
         assert (dry.pop("id"), dry.pop("dry_run")) == (None, True)
-        assert dry | {"created_at": made["created_at"]} == {
-            name: value for name, value in made.items() if name not in {"id", "dry_run"}
+        assert dry | {"created_at": result["created_at"]} == {
+            name: value for name, value in result.items() if name not in {"id", "dry_run"}
         }
 
-    async def test_is_known_again_however_an_entry_was_changed_since(self, alice: Client) -> None:
-        await read_in(alice, row(2, "09:00", "10:00"))
+    async def test_row_of_a_changed_entry_is_a_duplicate(self, alice: Client) -> None:
+        await import_rows(alice, row(2, "09:00", "10:00"))
         (task,) = (await alice.list())["items"]
         (entry,) = (await alice.read(task))["time_entries"]
         await alice.patch(at(entry), json={"started_at": "2026-11-02T07:30:00Z"})
-        again = await read_in(alice, row(2, "09:00", "10:00") + row(2, "08:30", "10:00"))
+        again = await import_rows(alice, row(2, "09:00", "10:00") + row(2, "08:30", "10:00"))
         assert (again["created"]["entries"], again["duplicates"]) == (1, 1)
 
-    async def test_is_known_again_wherever_an_entry_was_moved(self, alice: Client) -> None:
-        await read_in(alice, row(2, "09:00", "10:00") * 2)
+    async def test_row_of_a_moved_entry_is_a_duplicate(self, alice: Client) -> None:
+        await import_rows(alice, row(2, "09:00", "10:00") * 2)
         (task,) = (await alice.list())["items"]
         (entry, other) = (await alice.read(task))["time_entries"]
         await alice.post(f"{at(entry)}/move", json={"task_id": (await alice.make_task(title="Other"))["id"]})
         await alice.post(f"{at(other)}/split", json={"at": "2026-11-02T08:30:00Z"})
-        again = await read_in(alice, row(2, "09:00", "10:00") * 3)
+        again = await import_rows(alice, row(2, "09:00", "10:00") * 3)
         assert (again["created"]["entries"], again["duplicates"]) == (1, 2)
 
     @pytest.mark.parametrize("gone", ["entry", "task"])
-    async def test_does_not_come_back_while_it_can_be_restored(self, gone: str, alice: Client) -> None:
-        await read_in(alice, row(2, "09:00", "10:00"))
+    async def test_row_of_a_deleted_entry_is_a_duplicate(self, gone: str, alice: Client) -> None:
+        await import_rows(alice, row(2, "09:00", "10:00"))
         (task,) = (await alice.list())["items"]
         (entry,) = (await alice.read(task))["time_entries"]
         await alice.delete(at(entry) if gone == "entry" else f"/tasks/{task['id']}")
-        again = await read_in(alice, row(2, "09:00", "10:00"))
+        again = await import_rows(alice, row(2, "09:00", "10:00"))
         assert (again["created"]["entries"], again["duplicates"]) == (0, 1)
 
-    async def test_is_not_what_was_written_by_hand(self, alice: Client) -> None:
+    async def test_row_equal_to_a_manual_entry_is_imported(self, alice: Client) -> None:
         task = await alice.make_task(title="Mail")
         await alice.write(task, started_at="2026-11-02T08:00:00Z", duration_seconds=3600)
-        made = await read_in(alice, row(2, "09:00", "10:00", task="Mail", project=""))
-        assert (made["created"], made["duplicates"]) == ({"projects": 0, "tasks": 0, "entries": 1}, 0)
+        result = await import_rows(alice, row(2, "09:00", "10:00", task="Mail", project=""))
+        assert (result["created"], result["duplicates"]) == ({"projects": 0, "tasks": 0, "entries": 1}, 0)
 
-    async def test_of_the_version_before_is_known_again(self, alice: Client, database: Database) -> None:
-        """Then an entry was known by its task, its note and its span, and had another key."""
-        await read_in(alice, row(2, "09:00", "10:00", note="first draft", tags="a"))
+    async def test_entry_of_an_earlier_version_is_recognized(self, alice: Client, database: Database) -> None:
+        """Earlier versions used a key of the task, the note and the times."""
+        await import_rows(alice, row(2, "09:00", "10:00", note="first draft", tags="a"))
         said = ("Website", "Offer", "first draft", "2026-11-02T08:00:00", "2026-11-02T09:00:00")
         key = hashlib.sha256(alice.user["_id"].binary + "\0".join(said).encode()).hexdigest()[:32]
         await database.tasks.update_one({}, {"$set": {"time_entries.0.import_key": key}, "$unset": {"import_name": ""}})
         lines = "".join(row(2, "09:00", "10:00", note="first draft", tags=tag) for tag in "ab")
-        again = await read_in(alice, lines)
+        again = await import_rows(alice, lines)
         assert (again["created"], again["duplicates"]) == ({"projects": 0, "tasks": 0, "entries": 1}, 1)
-        assert (await read_in(alice, lines))["duplicates"] == 2
+        assert (await import_rows(alice, lines))["duplicates"] == 2
 
 
-class TestNamesThatWereChanged:
+class TestRenamedItems:
     GROWN = (
         WEEK + row(5, "09:00", "10:00", task="New") + row(5, "10:00", "11:00") + row(5, "11:00", "12:00", "Mail", "")
     )
 
-    async def test_do_not_make_what_an_import_has_made_again(self, alice: Client, database: Database) -> None:
-        await read_in(alice, WEEK)
+    async def test_imported_names_find_renamed_items(self, alice: Client, database: Database) -> None:
+        await import_rows(alice, WEEK)
         (website,) = [one for one in (await alice.get("/projects")).json()["items"] if one["name"] == "Website"]
         await alice.patch(f"/projects/{website['id']}", json={"name": "Site"})
         tasks = {task["title"]: task for task in (await alice.list())["items"]}
         await alice.patch(f"/tasks/{tasks['Offer']['id']}", json={"title": "Proposal"})
         await alice.patch(f"/tasks/{tasks['Mail']['id']}", json={"title": "Post", "project_id": website["id"]})
-        grown = await read_in(alice, self.GROWN)
+        grown = await import_rows(alice, self.GROWN)
         assert (grown["created"], grown["duplicates"]) == ({"projects": 0, "tasks": 1, "entries": 3}, 4)
         found = {task["title"]: (task["project_id"], task["entry_count"]) for task in (await alice.list())["items"]}
         assert found.pop("Call")[1] == 1
         assert found == {"Proposal": (website["id"], 3), "Post": (website["id"], 2), "New": (website["id"], 1)}
         await balance(database)
 
-    async def test_are_not_taken_by_what_has_the_name_now(self, alice: Client) -> None:
-        await read_in(alice, WEEK)
+    async def test_imported_name_takes_precedence_over_the_present_name(self, alice: Client) -> None:
+        await import_rows(alice, WEEK)
         (website,) = [one for one in (await alice.get("/projects")).json()["items"] if one["name"] == "Website"]
         await alice.patch(f"/projects/{website['id']}", json={"name": "Site"})
         await alice.make_project(name="Website")
         (offer,) = [task for task in (await alice.list())["items"] if task["title"] == "Offer"]
         await alice.patch(f"/tasks/{offer['id']}", json={"title": "Proposal"})
         await alice.make_task(title="Offer", project_id=website["id"])
-        await read_in(alice, self.GROWN)
+        await import_rows(alice, self.GROWN)
         assert (await alice.read(offer))["entry_count"] == 3
 
-    async def test_lead_there_that_a_file_says_now(self, alice: Client) -> None:
-        await read_in(alice, row(2, "09:00", "10:00"))
+    async def test_present_names_find_renamed_items(self, alice: Client) -> None:
+        await import_rows(alice, row(2, "09:00", "10:00"))
         (project,) = (await alice.get("/projects")).json()["items"]
         await alice.patch(f"/projects/{project['id']}", json={"name": "Site"})
         (task,) = (await alice.list())["items"]
         await alice.patch(f"/tasks/{task['id']}", json={"title": "Proposal"})
-        made = await read_in(alice, row(3, "09:00", "10:00", task="Proposal", project="Site"))
-        assert made["created"] == {"projects": 0, "tasks": 0, "entries": 1}
+        result = await import_rows(alice, row(3, "09:00", "10:00", task="Proposal", project="Site"))
+        assert result["created"] == {"projects": 0, "tasks": 0, "entries": 1}
 
-    async def test_of_a_project_that_is_gone_are_made_again_where_they_are_needed(self, alice: Client) -> None:
-        await read_in(alice, row(2, "09:00", "10:00"))
+    async def test_deleted_project_is_created_again_for_new_tasks(self, alice: Client) -> None:
+        await import_rows(alice, row(2, "09:00", "10:00"))
         (project,) = (await alice.get("/projects")).json()["items"]
         await alice.delete(f"/projects/{project['id']}")
         lines = row(2, "09:00", "10:00") + row(3, "09:00", "10:00")
-        dry = (await send(alice, lines, dry_run="true")).json()
-        made = await read_in(alice, lines)
-        assert made["created"] == dry["created"] == {"projects": 0, "tasks": 0, "entries": 1}
-        made = await read_in(alice, lines + row(4, "09:00", "10:00", task="Mail"))
-        assert made["created"] == {"projects": 1, "tasks": 1, "entries": 1}
+        dry = (await upload(alice, lines, dry_run="true")).json()
+        result = await import_rows(alice, lines)
+        assert result["created"] == dry["created"] == {"projects": 0, "tasks": 0, "entries": 1}
+        result = await import_rows(alice, lines + row(4, "09:00", "10:00", task="Mail"))
+        assert result["created"] == {"projects": 1, "tasks": 1, "entries": 1}
 
-    async def test_go_along_to_another_account(self, alice: Client, bob: Client) -> None:
-        await read_in(alice, WEEK)
+    async def test_imported_names_are_in_the_account_file(self, alice: Client, bob: Client) -> None:
+        await import_rows(alice, WEEK)
         (offer,) = [task for task in (await alice.list())["items"] if task["title"] == "Offer"]
         await alice.patch(f"/tasks/{offer['id']}", json={"title": "Proposal"})
         content = (await alice.get("/exports/account.ndjson.gz")).content
         await bob.post("/imports", data={"format": "account"}, files={"file": ("a.gz", content)})
-        grown = await read_in(bob, self.GROWN)
+        grown = await import_rows(bob, self.GROWN)
         assert (grown["created"], grown["duplicates"]) == ({"projects": 0, "tasks": 1, "entries": 3}, 4)
 
 
 class TestTasksAndProjects:
-    async def test_that_are_there_are_used(self, alice: Client) -> None:
+    async def test_existing_items_are_used(self, alice: Client) -> None:
         project = await alice.make_project(name="Website", client_name="Mine", hourly_rate=RATE)
         await alice.patch(f"/projects/{project['id']}", json={"archived": True})
         task = await alice.make_task(title="Offer", project_id=project["id"], billable=True)
         await alice.make_task(title="Offer", project_id=project["id"])
-        made = await read_in(alice, row(2, "09:00", "10:00", client="Theirs"))
-        assert made["created"] == {"projects": 0, "tasks": 0, "entries": 1}
+        result = await import_rows(alice, row(2, "09:00", "10:00", client="Theirs"))
+        assert result["created"] == {"projects": 0, "tasks": 0, "entries": 1}
         (entry,) = (await alice.read(task))["time_entries"]
         assert (entry["billable"], entry["hourly_rate"]) == (True, RATE)
         assert (await alice.get(f"/projects/{project['id']}")).json()["client_name"] == "Mine"
 
-    async def test_a_full_task_goes_on_in_the_next(self, alice: Client, database: Database) -> None:
+    async def test_full_task_continues_in_a_numbered_task(self, alice: Client, database: Database) -> None:
         title = "x" * 200
         task = await alice.make_task(title=title)
         naive_utc = tracked(*short_entries(1998))
         await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": {**naive_utc, "status": "pending"}})
         lines = "".join(row(2, f"09:{minute:02}", f"09:{minute + 1:02}", task=title, project="") for minute in range(3))
-        made = await read_in(alice, lines)
-        assert made["created"] == {"projects": 0, "tasks": 1, "entries": 3}
+        result = await import_rows(alice, lines)
+        assert result["created"] == {"projects": 0, "tasks": 1, "entries": 3}
         counts = {found["title"]: found["entry_count"] for found in (await alice.list())["items"]}
         assert counts == {title: 1999, "x" * 196 + " (2)": 2}
-        assert (await read_in(alice, lines))["duplicates"] == 3
+        assert (await import_rows(alice, lines))["duplicates"] == 3
         await balance(database)
 
-    async def test_room_is_left_for_a_timer(self, alice: Client) -> None:
+    async def test_each_task_has_room_for_a_timer(self, alice: Client) -> None:
         plan_of = [f"{hour:02}:{minute:02}" for hour in range(24) for minute in range(60)]
         days = [(day, start) for day in (1, 2) for start in plan_of][:2000]
         lines = "".join(row(day, f"{start}:00", f"{start}:30", task="Long", project="") for day, start in days)
-        made = await read_in(alice, lines)
-        assert made["created"] == {"projects": 0, "tasks": 2, "entries": 2000}
+        result = await import_rows(alice, lines)
+        assert result["created"] == {"projects": 0, "tasks": 2, "entries": 2000}
         tasks = {task["title"]: task for task in (await alice.list())["items"]}
         assert {title: task["entry_count"] for title, task in tasks.items()} == {"Long": 1999, "Long (2)": 1}
         await alice.start(tasks["Long"])
         await alice.stop()
 
 
-class TestFilesOfSeveralPeople:
+class TestSeveralUsers:
     ADA = "Ada,2026-11-02 09:00,2026-11-02 10:00,Mail\n"
     BOB = "Bob,2026-11-02 09:00,2026-11-02 10:00,Mail\n"
 
-    async def read_in(self, client: Client, lines: str, **fields: str) -> Json:
+    async def import_rows(self, client: Client, lines: str, **fields: str) -> Json:
         content = ("User,Start,End,Task\n" + lines).encode()
         form = {"format": "csv", "timezone": "UTC", **fields}
         response = await client.post("/imports", data=form, files={"file": ("a.csv", content)})
         assert response.status_code == 201, response.text
-        made: Json = response.json()
-        return made
+        result: Json = response.json()
+        return result
 
-    async def test_keep_equal_hours_of_another(self, alice: Client) -> None:
-        assert (await self.read_in(alice, self.ADA + self.BOB))["created"]["entries"] == 2
-        assert (await self.read_in(alice, self.BOB + self.ADA))["duplicates"] == 2
+    async def test_equal_rows_of_two_users_are_separate_entries(self, alice: Client) -> None:
+        assert (await self.import_rows(alice, self.ADA + self.BOB))["created"]["entries"] == 2
+        assert (await self.import_rows(alice, self.BOB + self.ADA))["duplicates"] == 2
 
-    async def test_add_what_the_others_have_done(self, alice: Client) -> None:
-        assert (await self.read_in(alice, self.ADA + self.BOB, user="Ada"))["created"]["entries"] == 1
-        made = await self.read_in(alice, self.BOB + self.ADA + self.BOB)
-        assert (made["created"]["entries"], [left["row"] for left in made["left_out"]]) == (2, [2])
+    async def test_rows_of_other_users_can_be_added_later(self, alice: Client) -> None:
+        assert (await self.import_rows(alice, self.ADA + self.BOB, user="Ada"))["created"]["entries"] == 1
+        result = await self.import_rows(alice, self.BOB + self.ADA + self.BOB)
+        assert (result["created"]["entries"], [left["row"] for left in result["left_out"]]) == (2, [2])
 
 
-class TestWrongRows:
+class TestInvalidRows:
     BAD = row(2, "09:00", "nonsense") + row(3, "09:00", "10:00") + row(4, "12:00", "")
 
-    async def test_are_listed_and_the_others_go_in(self, alice: Client) -> None:
-        made = await read_in(alice, self.BAD)
-        assert made["created"]["entries"] == 1
-        assert [error["row"] for error in made["errors"]] == [1, 3]
-        assert {error["column"] for error in made["errors"]} == {"End"}
+    async def test_errors_are_listed_and_other_rows_are_imported(self, alice: Client) -> None:
+        result = await import_rows(alice, self.BAD)
+        assert result["created"]["entries"] == 1
+        assert [error["row"] for error in result["errors"]] == [1, 3]
+        assert {error["column"] for error in result["errors"]} == {"End"}
 
-    async def test_keep_a_strict_import_from_writing_anything(self, alice: Client, database: Database) -> None:
+    async def test_strict_import_writes_nothing(self, alice: Client, database: Database) -> None:
         for dry_run in ("true", "false"):
-            response = await send(alice, self.BAD, strict="true", dry_run=dry_run)
+            response = await upload(alice, self.BAD, strict="true", dry_run=dry_run)
             body = problem(response, 422, "invalid_request")
             assert {wrong["pointer"] for wrong in body["errors"]} == {"#/file"}
             assert [wrong["detail"].partition(":")[0] for wrong in body["errors"]] == [
                 "row 1, column End",
                 "row 3, column End",
             ]
-        assert await kept(database) == []
+        assert await stored_items(database) == []
         assert (await alice.get("/imports")).json()["items"] == []
-        assert (await read_in(alice, row(3, "09:00", "10:00"), strict="true"))["created"]["entries"] == 1
+        assert (await import_rows(alice, row(3, "09:00", "10:00"), strict="true"))["created"]["entries"] == 1
 
-    async def test_are_listed_up_to_a_thousand(self, alice: Client) -> None:
-        made = await read_in(alice, row(2, "09:00", "nonsense") * 1_003)
-        assert len(made["errors"]) == 1_001
-        assert made["errors"][-1] == {"row": 0, "column": None, "message": "3 more rows are not listed"}
-        assert (await alice.get(f"/imports/{made['id']}")).json() == made
+    async def test_at_most_1000_errors_are_listed(self, alice: Client) -> None:
+        result = await import_rows(alice, row(2, "09:00", "nonsense") * 1_003)
+        assert len(result["errors"]) == 1_001
+        assert result["errors"][-1] == {"row": 0, "column": None, "message": "3 more rows are not listed"}
+        assert (await alice.get(f"/imports/{result['id']}")).json() == result
         (listed,) = (await alice.get("/imports")).json()["items"]
         assert [error["row"] for error in listed["errors"]] == [*range(1, 11), 0]
 
 
-class TestTheList:
-    async def test_comes_in_pages_the_newest_first(self, alice: Client) -> None:
-        made = [await read_in(alice, row(day, "09:00", "10:00")) for day in range(2, 7)]
+class TestListImports:
+    async def test_pages_are_newest_first(self, alice: Client) -> None:
+        result = [await import_rows(alice, row(day, "09:00", "10:00")) for day in range(2, 7)]
         seen: list[str] = []
         cursor: Json = {}
         while True:
@@ -310,19 +312,19 @@ class TestTheList:
             if page["next_cursor"] is None:
                 break
             cursor = {"cursor": page["next_cursor"]}
-            made.append(await read_in(alice, row(8, "09:00", "10:00")))
-        assert seen == [one["id"] for one in reversed(made[:5])]
+            result.append(await import_rows(alice, row(8, "09:00", "10:00")))
+        assert seen == [one["id"] for one in reversed(result[:5])]
 
-    async def test_takes_only_its_own_cursor(self, alice: Client, bob: Client) -> None:
+    async def test_foreign_cursor_is_refused(self, alice: Client, bob: Client) -> None:
         for day in (2, 3):
-            await read_in(alice, row(day, "09:00", "10:00"))
+            await import_rows(alice, row(day, "09:00", "10:00"))
         cursor = (await alice.get("/imports", params={"limit": 1})).json()["next_cursor"]
         for client, wrong in ((bob, cursor), (alice, cursor[:-2]), (alice, "nonsense")):
             assert parameters(await client.get("/imports", params={"cursor": wrong})) == {"cursor"}
 
 
-class TestOurOwnExport:
-    async def test_adds_nothing_to_the_account_it_comes_from(self, alice: Client) -> None:
+class TestOwnExport:
+    async def test_importing_the_own_export_adds_nothing(self, alice: Client) -> None:
         project = await alice.make_project()
         for title, project_id in (("Offer", project["id"]), ("Mail", None)):
             task = await alice.make_task(title=title, project_id=project_id, tags=["a"])
@@ -331,14 +333,14 @@ class TestOurOwnExport:
         query = {"from": "2026-11-01", "to": "2026-12-01"}
         content = (await alice.get("/exports/time-entries.csv", params=query)).content
         form = {"format": "csv", "timezone": "UTC"}
-        made = (await alice.post("/imports", data=form, files={"file": ("a.csv", content)})).json()
-        assert (made["created"]["entries"], made["duplicates"], made["errors"]) == (0, 4, [])
+        result = (await alice.post("/imports", data=form, files={"file": ("a.csv", content)})).json()
+        assert (result["created"]["entries"], result["duplicates"], result["errors"]) == (0, 4, [])
 
 
-class TestTheDoctor:
-    async def test_finds_what_no_import_has_made(self, alice: Client, database: Database) -> None:
-        made = await read_in(alice, row(2, "09:00", "10:00"))
+class TestDoctor:
+    async def test_finds_entries_of_a_missing_import(self, alice: Client, database: Database) -> None:
+        result = await import_rows(alice, row(2, "09:00", "10:00"))
         assert not (await examine()).findings
         await database.import_batches.delete_one({})
         (finding,) = (await examine()).findings
-        assert finding.message == f"import_id {made['id']} is no import of its user"
+        assert finding.message == f"import_id {result['id']} is no import of its user"

@@ -20,8 +20,8 @@ from services.transfer.import_service import background_imports
 from tests.conftest import Database
 from tests.operation.crash.test_killed_imports import LINES
 from tests.support.http import PASSWORD, Client, Json, at, problem
-from tests.transfer.test_background_imports import begin, holding
-from tests.transfer.uploads import WEEK, read_in, row, send
+from tests.transfer.test_background_imports import begin, leased_by_another
+from tests.transfer.uploads import WEEK, import_rows, row, upload
 
 WAIT_SECONDS = 20.0
 
@@ -93,20 +93,20 @@ class TestDeleteAccountDuringImport:
         project = await alice.make_project(name="Website")
         mine = {"user_id": alice.user["_id"]}
         async with locked(database.projects, project["id"]):  # the import writes to it in each part
-            upload = asyncio.create_task(send(alice, LINES))
+            request = asyncio.create_task(upload(alice, LINES))
             await wait_until(exists(database.import_batches, **mine))
             deletion = delete_account(alice)
             await wait_until(is_gone(database.import_batches, **mine))
         assert (await deletion).status_code == 204
-        assert (await upload).status_code in {401, 503}
+        assert (await request).status_code in {401, 503}
         assert await stored_data(alice, database) == {}
 
     async def test_waiting_background_import_is_not_started(self, alice: Client, database: Database) -> None:
-        first = await read_in(alice, row(28, "09:00", "10:00"))
+        first = await import_rows(alice, row(28, "09:00", "10:00"))
         task = await alice.make_task(title="Mine")
         entry = await alice.write(task)
         await alice.delete(at(entry))
-        async with holding(database, first):
+        async with leased_by_another(database, first):
             await begin(alice, WEEK)
             async with locked(database.deleted_entries, entry["id"]):  # removed after projects and tasks
                 deletion = delete_account(alice)
@@ -117,8 +117,8 @@ class TestDeleteAccountDuringImport:
         assert await stored_data(alice, database) == {}
 
     async def test_waiting_undo_is_refused_with_404(self, alice: Client, database: Database) -> None:
-        first, second = [await read_in(alice, row(day, "09:00", "10:00")) for day in (2, 3)]
-        async with holding(database, second):
+        first, second = [await import_rows(alice, row(day, "09:00", "10:00")) for day in (2, 3)]
+        async with leased_by_another(database, second):
             undo = asyncio.create_task(alice.delete(f"/imports/{first['id']}"))
             await asyncio.sleep(0.1)  # it answers the same however far it has come
             for batch in (first, second):
@@ -132,5 +132,5 @@ class TestUploadAfterDeletion:
     @pytest.mark.parametrize("wait", ["true", "false"])
     async def test_is_refused_with_401(self, wait: str, alice: Client, database: Database) -> None:
         await mark_as_being_deleted(alice, database)
-        problem(await send(alice, WEEK, wait=wait), 401, "invalid_token")
+        problem(await upload(alice, WEEK, wait=wait), 401, "invalid_token")
         assert (await stored_data(alice, database)).keys() == {"refresh_tokens"}

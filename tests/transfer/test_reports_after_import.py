@@ -1,4 +1,4 @@
-"""What goes out comes in: whatever was tracked, an export read into a new account gives equal reports."""
+"""Reports are equal after importing an export into a new account."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ RATES = [None, {"amount": 8050, "currency": "EUR"}, {"amount": 12_001, "currency
 
 
 async def tracked_by_chance(client: Client, chance: random.Random) -> None:
-    """Projects, tasks and entries, over clock changes and the turn of the year, too."""
+    """Create random projects, tasks and entries, also at clock changes and at the turn of the year."""
     projects = [
         await client.make_project(name=name, client_name=chance.choice([None, "ACME", "Ünï"]), hourly_rate=rate)
         for name, rate in zip(("Website", '"Quoted", with = and ;', "Büro"), RATES, strict=True)
@@ -47,9 +47,9 @@ async def everything_of(client: Client, database: Database) -> list[Json]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-class TestWhatWasTracked:
+class TestReportsAfterImport:
     @pytest.mark.parametrize("form", ["csv", "account"])
-    async def test_gives_equal_reports_where_it_is_read_in(
+    async def test_imported_export_has_equal_reports(
         self, make_user: MakeUser, database: Database, seed: int, form: str
     ) -> None:
         alice, bob = await make_user("alice@example.com"), await make_user("bob@example.com")
@@ -62,9 +62,9 @@ class TestWhatWasTracked:
             data = {"format": form} | ({} if form == "account" else {"timezone": ZONE})
             response = await client.post("/imports", data=data, files={"file": ("export", exported.content)})
             assert response.status_code == 201, response.text
-            made: Json = response.json()
-            assert made["errors"] == []
-            return made
+            result: Json = response.json()
+            assert result["errors"] == []
+            return result
 
         before = await summary_reports(GROUPS, alice, IN_BERLIN)
         batch = await read_in(bob)

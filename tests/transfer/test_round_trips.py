@@ -1,4 +1,4 @@
-"""Files lose nothing: whatever was tracked, equal entries too, comes out of each format that is read as it went in."""
+"""Round trips: an import has exactly the entries that were exported, for every format that can be imported."""
 
 import csv
 import random
@@ -23,17 +23,17 @@ KEYS = (
 
 
 async def read_in(client: Client, content: bytes, form: str) -> Json:
-    """The import of this file, none of whose rows is wrong."""
+    """Import this file, which has no errors."""
     data = {"format": form} | ({} if form == "account" else {"timezone": "UTC"})
     response = await client.post("/imports", data=data, files={"file": ("export", content)})
     assert response.status_code == 201, response.text
-    made: Json = response.json()
-    assert made["errors"] == []
-    return made
+    result: Json = response.json()
+    assert result["errors"] == []
+    return result
 
 
 async def entries_of(client: Client) -> Counter[SampleEntry]:
-    """How often the account has each entry."""
+    """Return the entries of the account with their numbers."""
     projects = {project["id"]: project for project in (await client.get("/projects")).json()["items"]}
     tasks = {task["id"]: task for task in (await client.list(limit=200))["items"]}
     found: Counter[SampleEntry] = Counter()
@@ -69,8 +69,8 @@ FORMS = (*OWN, *PROGRAM_FORMATS)
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("seed", range(40 if LONG else 2))
-class TestWhatIsReadIn:
-    async def test_is_what_was_tracked_and_nothing_more(
+class TestRoundTrip:
+    async def test_import_of_an_export_has_the_same_entries(
         self, form: str, seed: int, alice: Client, bob: Client, database: Database
     ) -> None:
         tracked = carried(generate_entries(random.Random(f"{form} {seed}"), 40), form)
@@ -78,8 +78,8 @@ class TestWhatIsReadIn:
         assert await entries_of(alice) == Counter(tracked)
         content = await written(alice, tracked, form)
 
-        made = await read_in(bob, content, form)
-        assert (made["created"]["entries"], made["duplicates"]) == (len(tracked), 0)
+        result = await read_in(bob, content, form)
+        assert (result["created"]["entries"], result["duplicates"]) == (len(tracked), 0)
         assert await entries_of(bob) == Counter(tracked)
         assert await summary_reports(KEYS, bob, YEAR) == await summary_reports(KEYS, alice, YEAR)
 
@@ -88,8 +88,8 @@ class TestWhatIsReadIn:
         assert await entries_of(bob) == Counter(tracked)
         await balance(database)
 
-    async def test_is_all_there_when_the_file_has_grown(self, form: str, seed: int, alice: Client, bob: Client) -> None:
-        """What was read in of it before comes from a file of some of the entries, in any order."""
+    async def test_grown_file_completes_the_entries(self, form: str, seed: int, alice: Client, bob: Client) -> None:
+        """The first file has some of the entries, in any order."""
         chance = random.Random(f"grown {form} {seed}")
         tracked = carried(generate_entries(chance, 30), form)
         if form in OWN:
@@ -106,8 +106,8 @@ class TestWhatIsReadIn:
         else:
             part = await written(alice, some, form)
         assert (await read_in(bob, part, form))["created"]["entries"] == len(some)
-        made = await read_in(bob, whole, form)
-        assert (made["created"]["entries"], made["duplicates"]) == (len(tracked) - len(some), len(some))
+        result = await read_in(bob, whole, form)
+        assert (result["created"]["entries"], result["duplicates"]) == (len(tracked) - len(some), len(some))
         found, wanted = await entries_of(bob), Counter(tracked)
         if form in PROGRAM_FORMATS and not PROGRAM_FORMATS[form].has_time_of_day:
             found, wanted = at_day_start(found), at_day_start(wanted)
@@ -115,12 +115,12 @@ class TestWhatIsReadIn:
 
 
 def carried(entries: list[SampleEntry], form: str) -> list[SampleEntry]:
-    """What of the entries a file of this form can say: our own say everything."""
+    """Return the entries as a file of this format can contain them. Our own formats contain everything."""
     return entries if form in OWN else PROGRAM_FORMATS[form].reduce(entries)
 
 
 async def written(client: Client, tracked: list[SampleEntry], form: str) -> bytes:
-    """A file of these entries, which the account holds where the file is our own."""
+    """Return a file of these entries. For our own formats, the account must have them."""
     if form in PROGRAM_FORMATS:
         return PROGRAM_FORMATS[form].write(tracked)
     path = "/exports/account.ndjson.gz" if form == "account" else "/exports/time-entries.csv"
@@ -129,22 +129,22 @@ async def written(client: Client, tracked: list[SampleEntry], form: str) -> byte
     return response.content
 
 
-def test_every_format_that_is_read_is_tried() -> None:
+def test_every_format_is_covered() -> None:
     assert {*FORMS} == {*LAYOUTS, "account"}
 
 
-class TestOurOwnExport:
-    async def test_adds_nothing_where_it_comes_from(self, alice: Client) -> None:
+class TestOwnExport:
+    async def test_importing_the_own_export_adds_nothing(self, alice: Client) -> None:
         tracked = generate_entries(random.Random(0), 30)
         await read_in(alice, to_account_file(tracked), "account")
         content = (await alice.get("/exports/time-entries.csv", params=YEAR)).content
-        made = await read_in(alice, content, "csv")
-        assert (made["created"]["entries"], made["duplicates"]) == (0, len(tracked))
-        assert {left["reason"] for left in made["left_out"]} == {
+        result = await read_in(alice, content, "csv")
+        assert (result["created"]["entries"], result["duplicates"]) == (0, len(tracked))
+        assert {left["reason"] for left in result["left_out"]} == {
             "duplicate: this account has an entry with this entry_id"
         }
 
-    async def test_goes_by_entry_id_whatever_was_changed(self, alice: Client, bob: Client) -> None:
+    async def test_changed_entry_is_identified_by_its_id(self, alice: Client, bob: Client) -> None:
         task = await alice.make_task(title="Mail", tags=["a"])
         entry = await alice.write(task)
         before = (await alice.get("/exports/time-entries.csv", params=YEAR)).content
@@ -152,5 +152,5 @@ class TestOurOwnExport:
         await alice.patch(f"/tasks/{task['id']}/time-entries/{entry['id']}", json={"note": "n"})
         after = (await alice.get("/exports/time-entries.csv", params=YEAR)).content
         assert (await read_in(bob, before, "csv"))["created"]["entries"] == 1
-        made = await read_in(bob, after, "csv")
-        assert (made["created"], made["duplicates"]) == ({"projects": 0, "tasks": 0, "entries": 0}, 1)
+        result = await read_in(bob, after, "csv")
+        assert (result["created"], result["duplicates"]) == ({"projects": 0, "tasks": 0, "entries": 0}, 1)

@@ -14,7 +14,7 @@ HEADER = "Start,End,Project,Task,Description,Client,Tags,Billable\n"
 
 
 def row(day: int, start: str, end: str, task: str = "Offer", project: str = "Website", **more: str) -> str:
-    """A line of the file: some time of a day in November 2026."""
+    """Return a CSV line with a time range on a day in November 2026."""
     date = f"2026-11-{day:02}"
     cells = [f"{date} {start}", f"{date} {end}", project, task, *(more.get(name, "") for name in MORE)]
     return ",".join(cells) + "\n"
@@ -36,8 +36,8 @@ WEEK = "".join(
 RATE = {"amount": 9000, "currency": "EUR"}
 
 
-async def send(client: Client, lines: str, *, overlap: str | None = None, **fields: Any) -> httpx.Response:
-    """The answer to an upload of these lines."""
+async def upload(client: Client, lines: str, *, overlap: str | None = None, **fields: Any) -> httpx.Response:
+    """Upload these lines. Return the response."""
     form = {"format": "csv", "timezone": "Europe/Berlin", **fields}
     return await client.post(
         "/imports",
@@ -47,22 +47,22 @@ async def send(client: Client, lines: str, *, overlap: str | None = None, **fiel
     )
 
 
-async def read_in(client: Client, lines: str, **fields: Any) -> Json:
-    """The import of these lines."""
-    response = await send(client, lines, **fields)
+async def import_rows(client: Client, lines: str, **fields: Any) -> Json:
+    """Import these lines. Return the import."""
+    response = await upload(client, lines, **fields)
     assert response.status_code == 201, response.text
-    made: Json = response.json()
-    return made
+    result: Json = response.json()
+    return result
 
 
-async def kept(database: Database) -> list[Json]:
-    """All that is stored of projects, of tasks and of time."""
+async def stored_items(database: Database) -> list[Json]:
+    """Return all stored projects, tasks and deleted entries."""
     collections = (database.projects, database.tasks, database.deleted_entries)
     return [document for collection in collections for document in await collection.find().sort("_id").to_list(None)]
 
 
-async def held(database: Database, made: Json, **since: float) -> None:
-    """As if somebody were at this import who was heard of last so long ago."""
+async def lease_to_another(database: Database, result: Json, **since: float) -> None:
+    """Lease the import to another process, which has renewed the lease this long ago."""
     taken_at = naive_utc(utc_now() - timedelta(**since))
-    fields = {"state": "under_way", "holder": "somebody", "taken_at": taken_at, "finished_at": None}
-    await database.import_batches.update_one({"_id": ObjectId(made["id"])}, {"$set": fields})
+    fields = {"state": "under_way", "holder": "another process", "taken_at": taken_at, "finished_at": None}
+    await database.import_batches.update_one({"_id": ObjectId(result["id"])}, {"$set": fields})

@@ -1,4 +1,4 @@
-"""A service that is killed in the middle of an import: the same upload completes it, and nothing is there twice."""
+"""A service is killed during an import: the same upload completes it, and nothing is imported twice."""
 
 import os
 from datetime import timedelta
@@ -13,15 +13,15 @@ from tests.conftest import Database
 from tests.races.stored_time import balance
 from tests.support.http import API, Client
 from tests.support.services import dying
-from tests.transfer.uploads import kept, read_in, row, send
+from tests.transfer.uploads import import_rows, row, stored_items, upload
 
 LONG = bool(os.environ.get("TEST_LONG"))
-"""Each of these tests starts a service of its own: all of them run on request."""
+"""Each of these tests starts a service, so all of them run only on request."""
 
 LINES = "".join(
     row(day, f"{hour:02}:{minute:02}", "23:59") for day in range(2, 6) for hour in range(5) for minute in range(60)
 )
-"""1,200 rows of one task: they are written in two parts."""
+"""1,200 rows of one task, which are written in two transactions."""
 
 FIRST_PART = "documents.tracking.projects:Project:add_all"
 SECOND_PART = "documents.tracking.tasks:Task:add_imported_entries"
@@ -29,70 +29,70 @@ COUNT = "documents.transfer.import_batches:ImportBatch:add_created"
 END = "documents.transfer.import_batches:ImportBatch:release_lease"
 
 
-async def killed(alice: Client, address: str, lines: str) -> None:
-    """The service there dies of this upload."""
+async def upload_until_killed(alice: Client, address: str, lines: str) -> None:
+    """Upload these lines to a service that is killed by it."""
     async with Client(base_url=address + API, headers=alice.headers, timeout=30) as client:
         with pytest.raises(httpx.TransportError):
-            await send(client, lines)
+            await upload(client, lines)
 
 
-async def let_time_pass(database: Database) -> None:
-    """Whoever was at an import has not been heard of for a minute."""
+async def expire_lease(database: Database) -> None:
+    """Let the lease expire."""
     held = await database.import_batches.find_one({"holder": {"$exists": True}})
     assert held is not None
     then = held["taken_at"] - timedelta(minutes=1)
     await database.import_batches.update_one({"_id": held["_id"]}, {"$set": {"taken_at": then}})
 
 
-PLACES = [
+KILL_POINTS = [
     pytest.param(SECOND_PART, 1_000, id="in the second part"),
     pytest.param(FIRST_PART, 0, id="in the first part"),
     pytest.param(COUNT, 0, id="before the first part is counted"),
     pytest.param(END, 1_200, id="when all is written"),
 ]
-PLACES_OF_A_DELETION = [
+UNDO_KILL_POINTS = [
     "documents.tracking.projects:Project:end_deletion",
     "documents.tracking.tasks:Task:remove_imported_task",
     END,
 ]
 
 
-@pytest.mark.parametrize(("place", "written"), PLACES if LONG else PLACES[:1])
-class TestAnImportThatIsKilled:
+@pytest.mark.parametrize(("place", "written"), KILL_POINTS if LONG else KILL_POINTS[:1])
+class TestKilledImport:
     async def test_is_completed_by_the_same_upload(
         self, place: str, written: int, alice: Client, database: Database, settings: Settings, tmp_path: Path
     ) -> None:
         async with dying(settings, database, tmp_path, at=place) as address:
-            await killed(alice, address, LINES)
+            await upload_until_killed(alice, address, LINES)
         (begun,) = (await alice.get("/imports")).json()["items"]
         assert (begun["state"], begun["created"]["entries"]) == ("under_way", written)
         assert sum([task["entry_count"] async for task in database.tasks.find()]) == written
-        await let_time_pass(database)
-        made = await read_in(alice, LINES)
-        assert made["id"] == begun["id"]
-        assert (made["created"], made["duplicates"]) == ({"projects": 1, "tasks": 1, "entries": 1_200}, 0)
-        assert "state" not in made
-        assert (await read_in(alice, LINES))["duplicates"] == 1_200
+        await expire_lease(database)
+        result = await import_rows(alice, LINES)
+        assert result["id"] == begun["id"]
+        assert (result["created"], result["duplicates"]) == ({"projects": 1, "tasks": 1, "entries": 1_200}, 0)
+        assert "state" not in result
+        assert (await import_rows(alice, LINES))["duplicates"] == 1_200
         await balance(database)
         assert not (await examine()).findings
 
 
-class TestADeletionThatIsKilled:
-    @pytest.mark.parametrize("place", PLACES_OF_A_DELETION if LONG else PLACES_OF_A_DELETION[:1])
-    async def test_goes_on_when_it_is_asked_for_again(
+class TestKilledUndo:
+    @pytest.mark.parametrize("place", UNDO_KILL_POINTS if LONG else UNDO_KILL_POINTS[:1])
+    async def test_is_continued_by_the_next_request(
         self, place: str, alice: Client, database: Database, settings: Settings, tmp_path: Path
     ) -> None:
         lines = row(2, "09:00", "10:00") + row(3, "09:00", "10:00", task="Mail")
-        made = await read_in(alice, lines)
+        result = await import_rows(alice, lines)
         async with (
             dying(settings, database, tmp_path, at=place) as address,
             Client(base_url=address + API, headers=alice.headers, timeout=30) as client,
         ):
             with pytest.raises(httpx.TransportError):
-                await client.delete(f"/imports/{made['id']}")
-        assert (await alice.get(f"/imports/{made['id']}")).json()["state"] == "being_undone"
-        await let_time_pass(database)
-        undone = (await alice.delete(f"/imports/{made['id']}")).json()
+                await client.delete(f"/imports/{result['id']}")
+        assert (await alice.get(f"/imports/{result['id']}")).json()["state"] == "being_undone"
+        await expire_lease(database)
+        undone = (await alice.delete(f"/imports/{result['id']}")).json()
         assert undone["left"] == {"projects": 0, "tasks": 0, "entries": 0}
-        assert await kept(database) == []
+        assert await stored_items(database) == []
         assert not (await examine()).findings

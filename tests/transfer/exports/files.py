@@ -32,7 +32,7 @@ COLUMNS = (
 
 
 async def exported(client: Client, form: str, **query: Any) -> httpx.Response:
-    """The file of November, or of what is asked for."""
+    """Export November, or the range of the query."""
     response = await client.get(f"/exports/time-entries.{form}", params=NOVEMBER | query)
     assert response.status_code == 200, response.text
     assert response.headers["content-type"] == FORMATS[form]
@@ -40,31 +40,31 @@ async def exported(client: Client, form: str, **query: Any) -> httpx.Response:
 
 
 async def table(client: Client, **query: Any) -> list[Json]:
-    """The rows of the CSV file by the names of their columns."""
+    """Return the rows of the CSV file as dictionaries."""
     content = (await exported(client, "csv", **query)).content.decode()
     return list(csv.DictReader(StringIO(content, newline=""), strict=True))
 
 
 async def lines(client: Client, **query: Any) -> list[Json]:
-    """The objects of the file of JSON lines."""
+    """Return the objects of the JSON lines."""
     return [json.loads(line) for line in (await exported(client, "ndjson", **query)).content.splitlines()]
 
 
 async def sheet(client: Client, **query: Any) -> list[tuple[Any, ...]]:
-    """The cells of the worksheet, row by row."""
+    """Return the rows of the worksheet."""
     book = openpyxl.load_workbook(BytesIO((await exported(client, "xlsx", **query)).content))
     return list(book.worksheets[0].iter_rows(values_only=True))
 
 
 async def events(client: Client, **query: Any) -> list[Any]:
-    """The events of the calendar."""
+    """Return the events of the calendar."""
     content = (await exported(client, "ics", **query)).content
     assert all(len(line) <= 75 for line in content.split(b"\r\n"))
     return Calendar.from_ical(content).walk("VEVENT")
 
 
-async def a_day_of_work(client: Client) -> tuple[Json, Json, Json]:
-    """A project, a task of it, and an entry of an hour on it."""
+async def create_day_of_work(client: Client) -> tuple[Json, Json, Json]:
+    """Create a project, a task in it, and an entry of one hour."""
     project = await client.make_project(
         name="Site", client_name="Ada & Sons", hourly_rate={"amount": 9550, "currency": "EUR"}
     )
@@ -74,11 +74,11 @@ async def a_day_of_work(client: Client) -> tuple[Json, Json, Json]:
 
 
 BROKEN = {"tags": 7, "created_at": "never"}
-"""Of the last entry: what no format can write."""
+"""Fields of an entry that no format can write."""
 
 
 async def many_entries(client: Client, database: Database, **fields: Any) -> None:
-    """So many entries of this user, of so many bytes, that their file does not fit into what two sockets hold."""
+    """Store so many large entries that their file does not fit into the buffers of the sockets."""
     entries = [ended_entry(minutes=1, at=NINE + timedelta(minutes=n), note="🕑" * 1000) for n in range(1500)]
     entries[-1] |= fields
     row = task_row(client.user["_id"], **tracked(*entries))

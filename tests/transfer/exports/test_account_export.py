@@ -1,4 +1,4 @@
-"""A whole account as one file."""
+"""Exports of a whole account."""
 
 import gzip
 import json
@@ -23,7 +23,7 @@ END = {"type": "end", "schema_version": 1, "projects": 0, "tasks": 0, "entries":
 
 
 async def exported(client: Client) -> list[Json]:
-    """The lines of the file, each of which its reader can read."""
+    """Export the account. Return its lines, which the importer can parse."""
     response = await client.get(PATH)
     assert response.status_code == 200, response.text
     lines = gzip.decompress(response.content).splitlines()
@@ -36,8 +36,8 @@ def of_type(lines: list[Json], kind: str) -> list[Json]:
     return [line for line in lines if line["type"] == kind]
 
 
-class TestTheFile:
-    async def test_is_gzip_with_a_dated_name_that_nobody_keeps(self, alice: Client) -> None:
+class TestAccountFile:
+    async def test_response_is_an_attachment_with_a_date(self, alice: Client) -> None:
         response = await alice.get(PATH)
         today = utc_now().date().isoformat()
         assert response.headers["content-type"] == "application/gzip"
@@ -47,7 +47,7 @@ class TestTheFile:
         assert today[:7] in name
         assert response.headers["cache-control"] == "no-store"
 
-    async def test_of_an_empty_account_is_its_first_and_its_last_line(self, alice: Client) -> None:
+    async def test_empty_account_has_first_and_last_line_only(self, alice: Client) -> None:
         account, end = await exported(alice)
         assert end == END
         exported_at = account.pop("exported_at")
@@ -62,15 +62,15 @@ class TestTheFile:
             "preferences": {"overlap_policy": "allow", "timer_cap_hours": 12},
         }
 
-    async def test_tells_of_all_that_is_there(self, alice: Client) -> None:
+    async def test_contains_projects_tasks_and_entries(self, alice: Client) -> None:
         project = await alice.make_project(client_name="Ada", hourly_rate={"amount": 9550, "currency": "EUR"})
         task = await alice.make_task(project_id=project["id"], description="d", tags=["a"], priority=1, billable=True)
         second = await alice.write(task, started_at=clock("11:00"), note="n", tags=["b"], timezone="Europe/Berlin")
         first = await alice.write(task, started_at=clock("09:00"))
         timer = await alice.start(task)
         other = await alice.make_task(title="Other")
-        gone = await alice.write(other)
-        await alice.delete(at(gone))
+        deleted = await alice.write(other)
+        await alice.delete(at(deleted))
         await alice.delete(f"/tasks/{other['id']}")
 
         account, *lines, end = await exported(alice)
@@ -88,15 +88,15 @@ class TestTheFile:
             del entry["duration_seconds"]
             assert line == {"type": "entry", "schema_version": 1, **entry}
         assert (lines[5]["id"], lines[5]["deleted_at"] is None) == (other["id"], False)
-        assert (lines[6]["id"], lines[6]["task_id"]) == (gone["id"], other["id"])
-        assert lines[6]["deleted_at"] >= gone["created_at"]
+        assert (lines[6]["id"], lines[6]["task_id"]) == (deleted["id"], other["id"])
+        assert lines[6]["deleted_at"] >= deleted["created_at"]
 
-    async def test_holds_nothing_that_lets_anybody_in(self, alice: Client) -> None:
+    async def test_contains_no_credentials(self, alice: Client) -> None:
         content = gzip.decompress((await alice.get(PATH)).content).decode()
         for secret in ("argon2", "password", "token", "email_key"):
             assert secret not in content
 
-    async def test_leaves_out_what_is_gone_for_good(self, alice: Client, database: Database) -> None:
+    async def test_expired_and_deleted_items_are_left_out(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         await alice.delete(at(await alice.write(task)))
         long_ago = naive_utc(utc_now()) - RETENTION - timedelta(seconds=1)
@@ -104,7 +104,7 @@ class TestTheFile:
         await database.projects.insert_one(project_row(alice.user["_id"], deleted_at=NINE))
         assert (await exported(alice))[-1] == {**END, "tasks": 1}
 
-    async def test_refers_to_nothing_that_is_not_in_it(self, alice: Client, database: Database) -> None:
+    async def test_references_to_missing_items_are_removed(self, alice: Client, database: Database) -> None:
         user_id = alice.user["_id"]
         project = project_row(user_id, deleted_at=NINE)
         await database.projects.insert_one(project)
@@ -116,7 +116,7 @@ class TestTheFile:
         assert (task["type"], task["project_id"]) == ("task", None)
         assert end == {**END, "tasks": 1}
 
-    async def test_holds_ones_own_alone(self, alice: Client, bob: Client) -> None:
+    async def test_contains_only_data_of_the_user(self, alice: Client, bob: Client) -> None:
         await alice.make_project()
         await alice.delete(at(await alice.write(await alice.make_task())))
         mine = await bob.make_task()
@@ -124,15 +124,13 @@ class TestTheFile:
         assert lines[-1] == {**END, "tasks": 1}
         assert [line["id"] for line in of_type(lines, "task")] == [mine["id"]]
 
-    async def test_keeps_tasks_beside_their_entries_however_many_there_are(
-        self, alice: Client, database: Database
-    ) -> None:
+    async def test_entries_follow_their_task_in_large_accounts(self, alice: Client, database: Database) -> None:
         sizes = [0, 700, 0, 1, 499, 1, 600, *([0] * 120), 3]
         rows: list[dict[str, Any]] = []
         for number, size in enumerate(sizes):
             entries = [ended_entry(minutes=1, at=NINE + timedelta(minutes=minute)) for minute in range(size)]
-            made = {"created_at": NINE + timedelta(seconds=number)}
-            rows.append(task_row(alice.user["_id"], **made, **(tracked(*entries) if entries else {})))
+            result = {"created_at": NINE + timedelta(seconds=number)}
+            rows.append(task_row(alice.user["_id"], **result, **(tracked(*entries) if entries else {})))
         rows[3]["active"] = running_entry()
         await database.tasks.insert_many(reversed(rows))
         expected = []
@@ -143,7 +141,7 @@ class TestTheFile:
         assert [line["id"] for line in lines] == expected
         assert end == {**END, "tasks": len(rows), "entries": sum(sizes) + 1}
 
-    async def test_that_is_cut_short_does_not_look_whole(self, alice: Client, database: Database) -> None:
+    async def test_error_during_the_export_aborts_the_connection(self, alice: Client, database: Database) -> None:
         before = [task_row(alice.user["_id"], description=token_hex(10_000)) for _ in range(10)]
         await database.tasks.insert_many(before)
         await many_entries(alice, database, **BROKEN)

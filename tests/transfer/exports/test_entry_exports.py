@@ -16,7 +16,7 @@ from tests.support.stored_documents import ended_entry, short_entries, task_row,
 from tests.transfer.exports.files import (
     FORMATS,
     NOVEMBER,
-    a_day_of_work,
+    create_day_of_work,
     events,
     exported,
     lines,
@@ -45,12 +45,12 @@ WRONG: list[tuple[Json, set[str]]] = [
     ({"delimiter": ""}, {"delimiter"}),
     ({"decimal": ";"}, {"decimal"}),
 ]
-"""What is changed of a good query, None for what is left out, and the parameters that are then wrong."""
+"""Changes of a valid query (None removes a parameter), and the parameters that are invalid then."""
 
 
-class TestAnyFormat:
+class TestEachFormat:
     @pytest.mark.parametrize("form", FORMATS)
-    async def test_is_a_file_with_a_dated_name_that_nobody_keeps(self, alice: Client, form: str) -> None:
+    async def test_response_is_an_attachment_with_dates(self, alice: Client, form: str) -> None:
         response = await exported(alice, form)
         name = f'attachment; filename="task-timer-2026-11-01--2026-12-01.{form}"'
         assert response.headers["content-disposition"] == name
@@ -58,23 +58,23 @@ class TestAnyFormat:
         assert response.headers["transfer-encoding"] == "chunked"
 
     @pytest.mark.parametrize("form", FORMATS)
-    async def test_answers_head_without_the_file(self, alice: Client, form: str) -> None:
-        await a_day_of_work(alice)
+    async def test_head_has_the_same_headers_and_no_body(self, alice: Client, form: str) -> None:
+        await create_day_of_work(alice)
         head = await alice.head(f"/exports/time-entries.{form}", params=NOVEMBER)
         whole = await exported(alice, form)
         assert (head.status_code, head.content) == (200, b"")
         for name in ("content-type", "content-disposition", "cache-control"):
             assert head.headers[name] == whole.headers[name]
 
-    async def test_refuses_what_it_cannot_know(self, alice: Client) -> None:
+    async def test_invalid_parameters_are_refused(self, alice: Client) -> None:
         for form in FORMATS:
             for changes, wrong in WRONG:
                 asked = {name: value for name, value in {**NOVEMBER, **changes}.items() if value is not None}
                 refused = parameters(await alice.get(f"/exports/time-entries.{form}", params=asked))
                 assert refused == (wrong if form == "csv" or "bom" not in changes else {"bom"}), (form, changes)
 
-    async def test_shows_only_ones_own(self, alice: Client, bob: Client) -> None:
-        project, task, _ = await a_day_of_work(alice)
+    async def test_contains_only_entries_of_the_user(self, alice: Client, bob: Client) -> None:
+        project, task, _ = await create_day_of_work(alice)
         for query in ({}, {"task_id": task["id"]}, {"project_id": project["id"]}, {"tag": "sales"}):
             assert await lines(bob, **query) == []
             assert await table(bob, **query) == []
@@ -82,8 +82,8 @@ class TestAnyFormat:
             assert len(await sheet(bob, **query)) == 2
 
 
-class TestWhichEntries:
-    async def test_are_whole_and_the_oldest_first(self, alice: Client) -> None:
+class TestExportedEntries:
+    async def test_entries_are_whole_and_sorted_by_start(self, alice: Client) -> None:
         task, other = await alice.make_task(), await alice.make_task(title="Other")
         for on, start in ((task, "11:00"), (other, "09:00"), (task, "10:00"), (task, "08:00"), (other, "12:00")):
             await alice.write(on, started_at=clock(start))
@@ -92,7 +92,7 @@ class TestWhichEntries:
             (clock(start), 3600) for start in ("09:00", "10:00", "11:00")
         ]
 
-    async def test_are_those_of_the_days_of_a_zone(self, alice: Client) -> None:
+    async def test_days_are_in_the_time_zone(self, alice: Client) -> None:
         entry = await alice.write(await alice.make_task(), started_at="2026-10-31T23:30:00Z", duration_seconds=60)
         october = {"from": "2026-10-01", "to": "2026-11-01"}
         assert [line["id"] for line in await lines(alice, **october)] == [entry["id"]]
@@ -100,8 +100,8 @@ class TestWhichEntries:
         await alice.patch("/users/me", json={"timezone": "Europe/Berlin"})
         assert await lines(alice, **october) == []
 
-    async def test_are_narrowed_by_the_filters(self, alice: Client) -> None:
-        project, task, entry = await a_day_of_work(alice)
+    async def test_filters_are_applied(self, alice: Client) -> None:
+        project, task, entry = await create_day_of_work(alice)
         other = await alice.make_task(title="Other", status="completed")
         bare = await alice.write(other, started_at=clock("12:00"), tags=["deep"])
         for query, expected in (
@@ -119,15 +119,15 @@ class TestWhichEntries:
             assert [line["id"] for line in await lines(alice, **query)] == [each["id"] for each in expected], query
         assert task["status"] == "pending"
 
-    async def test_are_not_those_in_the_trash(self, alice: Client) -> None:
-        _, task, _ = await a_day_of_work(alice)
+    async def test_trash_is_left_out(self, alice: Client) -> None:
+        _, task, _ = await create_day_of_work(alice)
         await alice.delete(f"/tasks/{task['id']}")
         assert await lines(alice) == []
         await alice.post(f"/tasks/{task['id']}/restore")
         assert len(await lines(alice)) == 1
 
     @pytest.mark.parametrize("form", FORMATS)
-    async def test_are_more_than_are_read_at_once(self, alice: Client, database: Database, form: str) -> None:
+    async def test_entries_of_several_batches_are_complete(self, alice: Client, database: Database, form: str) -> None:
         entries = short_entries(1201)
         rows = [task_row(alice.user["_id"], **tracked(*entries[number::2])) for number in range(2)]
         await database.tasks.insert_many(rows)
@@ -146,17 +146,17 @@ class TestWhichEntries:
         assert found == expected
 
 
-class TestWhatIsCut:
+class TestCut:
     OCTOBER: ClassVar = {"from": "2026-10-01", "to": "2026-11-01"}
 
-    async def over_midnight(self, client: Client) -> Json:
-        """An entry of five hours, two of them in October."""
+    async def entry_over_midnight(self, client: Client) -> Json:
+        """Create an entry of five hours, two of them in October."""
         return await client.write(
             await client.make_task(), started_at="2026-10-31T22:00:00Z", duration_seconds=18_000, note="late"
         )
 
-    async def test_adds_up_over_two_files(self, alice: Client) -> None:
-        entry = await self.over_midnight(alice)
+    async def test_adjacent_files_add_up(self, alice: Client) -> None:
+        entry = await self.entry_over_midnight(alice)
         whole = [await lines(alice, **span) for span in (self.OCTOBER, {})]
         assert [[found["duration_seconds"] for found in file] for file in whole] == [[18_000], [18_000]]
         (october,), (november,) = [await lines(alice, **span, cut="true") for span in (self.OCTOBER, {})]
@@ -165,26 +165,26 @@ class TestWhatIsCut:
         assert (november["started_at"], november["ended_at"]) == ("2026-11-01T00:00:00Z", "2026-11-01T03:00:00Z")
         assert (october["duration_seconds"], november["duration_seconds"]) == (7_200, 10_800)
 
-    async def test_is_cut_in_every_format(self, alice: Client) -> None:
-        await self.over_midnight(alice)
+    async def test_entries_are_cut_in_every_format(self, alice: Client) -> None:
+        await self.entry_over_midnight(alice)
         (row,) = await table(alice, cut="true")
         assert (row["duration_seconds"], row["duration_hours"]) == ("10800", "3.0000")
         assert (await sheet(alice, cut="true"))[1][9] == timedelta(hours=3)
         (event,) = await events(alice, cut="true")
         assert event.decoded("dtend") - event.decoded("dtstart") == timedelta(hours=3)
 
-    async def test_is_another_event_in_each_file(self, alice: Client) -> None:
-        await self.over_midnight(alice)
+    async def test_parts_of_an_entry_have_different_uids(self, alice: Client) -> None:
+        await self.entry_over_midnight(alice)
         uids = [str((await events(alice, **span, cut="true"))[0]["uid"]) for span in (self.OCTOBER, {})]
         assert len(set(uids)) == 2
 
-    async def test_leaves_whole_what_is_within(self, alice: Client, database: Database) -> None:
-        await a_day_of_work(alice)
+    async def test_entries_inside_the_range_are_unchanged(self, alice: Client, database: Database) -> None:
+        await create_day_of_work(alice)
         nothing = ended_entry(minutes=0)
         await database.tasks.insert_one(task_row(alice.user["_id"], **tracked(nothing)))
         assert await lines(alice, cut="true") == await lines(alice)
 
-    async def test_is_a_running_timer_too(self, alice: Client) -> None:
+    async def test_running_timer_is_cut(self, alice: Client) -> None:
         now = datetime.now(UTC).replace(microsecond=0)
         before, since, until, later = ((now + timedelta(minutes=n)).isoformat() for n in (-120, -60, -30, 60))
         await alice.start(await alice.make_task(), started_at=before)
@@ -197,8 +197,8 @@ class TestWhatIsCut:
         assert (instant(past["ended_at"]), past["duration_seconds"]) == (instant(until), 1_800)
 
 
-class TestTheRunningTimer:
-    async def test_is_left_out_unless_it_is_asked_for(self, alice: Client) -> None:
+class TestRunningTimer:
+    async def test_is_included_only_on_request(self, alice: Client) -> None:
         task = await alice.make_task()
         timer = await alice.start(task, started_at=ago(hours=1))
         around = {"from": ago(days=1), "to": ago(days=-1)}
@@ -214,7 +214,7 @@ class TestTheRunningTimer:
             "client_name": None,
         }
 
-    async def test_has_no_end_and_lasts_until_now(self, alice: Client) -> None:
+    async def test_has_no_end_and_its_present_duration(self, alice: Client) -> None:
         await alice.start(await alice.make_task(), started_at=ago(hours=1))
         around = {"from": ago(days=1), "to": ago(days=-1), "include_running": "true"}
         (row,) = await table(alice, **around)
@@ -226,7 +226,7 @@ class TestTheRunningTimer:
         (event,) = await events(alice, **around)
         assert timedelta(hours=1) <= event.decoded("dtend") - event.decoded("dtstart") < timedelta(hours=2)
 
-    async def test_stands_in_its_place_and_meets_the_filters(self, alice: Client) -> None:
+    async def test_is_sorted_and_filtered_like_other_entries(self, alice: Client) -> None:
         task = await alice.make_task()
         first = await alice.write(task, started_at=ago(hours=3), duration_seconds=60)
         later = await alice.write(task, started_at=ago(hours=1), duration_seconds=60)
@@ -237,7 +237,7 @@ class TestTheRunningTimer:
         assert [line["id"] for line in await lines(alice, **around, tag="deep")] == [timer["entry"]["id"]]
         assert await lines(alice, **around, tag="other") == []
 
-    async def test_is_there_once_when_it_is_stopped_meanwhile(self, alice: Client) -> None:
+    async def test_is_exported_once_when_stopped_during_the_export(self, alice: Client) -> None:
         task = await alice.make_task()
         around = {"from": ago(days=1), "to": ago(days=-1), "include_running": "true"}
         for number in range(1, 9):

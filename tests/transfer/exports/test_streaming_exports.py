@@ -25,9 +25,9 @@ async def open_cursors(database: Database) -> int:
     return int(status["metrics"]["cursor"]["open"]["total"])
 
 
-class TestAnExportThatIsCutShort:
+class TestInterruptedExport:
     @pytest.mark.parametrize("form", ["csv", "ndjson"])
-    async def test_does_not_look_whole(self, alice: Client, database: Database, form: str) -> None:
+    async def test_error_aborts_the_connection(self, alice: Client, database: Database, form: str) -> None:
         await many_entries(alice, database, **BROKEN)
         async with alice.stream("GET", f"/exports/time-entries.{form}", params=NOVEMBER) as response:
             assert response.status_code == 200
@@ -35,13 +35,11 @@ class TestAnExportThatIsCutShort:
                 await response.aread()
         assert (await alice.get("/users/me")).status_code == 200
 
-    async def test_is_an_ordinary_error_where_it_is_known_before_the_first_byte(
-        self, alice: Client, database: Database
-    ) -> None:
+    async def test_error_before_the_first_byte_is_answered_with_500(self, alice: Client, database: Database) -> None:
         await many_entries(alice, database, **BROKEN)
         problem(await alice.get("/exports/time-entries.xlsx", params=NOVEMBER), 500, "internal_error")
 
-    async def test_by_its_client_leaves_no_query_behind(self, alice: Client, database: Database) -> None:
+    async def test_disconnect_of_the_client_closes_the_cursor(self, alice: Client, database: Database) -> None:
         await many_entries(alice, database)
         before = await open_cursors(database)
         async with alice.stream("GET", "/exports/time-entries.ndjson", params=NOVEMBER) as response:
@@ -54,7 +52,7 @@ class TestAnExportThatIsCutShort:
 
 
 class _HeldCursor:
-    """A cursor of nothing, which it says when it is released."""
+    """An empty cursor that answers when it is released."""
 
     def __init__(self, *, held: bool = True) -> None:
         self.asked, self.released = asyncio.Event(), asyncio.Event()
@@ -67,15 +65,15 @@ class _HeldCursor:
         return []
 
     async def close(self) -> None:
-        """It holds nothing."""
+        """Do nothing."""
 
 
 async def _all_of(batches: AsyncIterator[list[Any]]) -> list[Any]:
     return [batch async for batch in batches]
 
 
-class TestReadingInBatches:
-    async def test_closes_the_cursor_when_nobody_reads_on(self, alice: Client, database: Database) -> None:
+class TestReadBatches:
+    async def test_cursor_is_closed_with_the_generator(self, alice: Client, database: Database) -> None:
         await database.tasks.insert_many([task_row(alice.user["_id"]) for _ in range(5)])
         found: Any = Task.collection().find({"user_id": alice.user["_id"]}, batch_size=2)
         batches = read_batches(alice.user["_id"], found, 2)
@@ -84,7 +82,7 @@ class TestReadingInBatches:
         await batches.aclose()
         assert not found.alive
 
-    async def test_of_one_user_keeps_nobody_else_waiting(self) -> None:
+    async def test_exports_of_one_user_do_not_block_others(self) -> None:
         alice, bob, held = ObjectId(), ObjectId(), _HeldCursor()
         reading = [asyncio.create_task(_all_of(read_batches(alice, held, 1))) for _ in range(MAX_CONCURRENT_READS + 1)]
         await asyncio.wait_for(held.asked.wait(), 5)

@@ -19,15 +19,15 @@ from tests.support.http import Client, clock
 from tests.support.stored_documents import NINE, ended_entry, task_row, tracked
 from tests.transfer.exports.files import (
     NOVEMBER,
-    a_day_of_work,
+    create_day_of_work,
     exported,
     sheet,
 )
 
 
 class TestXlsx:
-    async def test_has_real_dates_and_durations(self, alice: Client) -> None:
-        _, task, entry = await a_day_of_work(alice)
+    async def test_cells_are_dates_durations_and_numbers(self, alice: Client) -> None:
+        _, task, entry = await create_day_of_work(alice)
         names, row, _ = await sheet(alice, timezone="America/New_York")
         assert dict(zip(names, row, strict=True)) == {
             "project": "Site",
@@ -51,20 +51,20 @@ class TestXlsx:
         }
         assert names[-2:] == ("entry_id", "task_id")
 
-    async def test_adds_up(self, alice: Client) -> None:
+    async def test_last_row_has_the_total(self, alice: Client) -> None:
         task = await alice.make_task()
         for start in ("09:00", "10:00"):
             await alice.write(task, started_at=clock(start), duration_seconds=45_000)
         content = BytesIO((await exported(alice, "xlsx")).content)
         formulas = openpyxl.load_workbook(content).worksheets[0]
         assert [cell.value for cell in formulas[4]][9:11] == ["=SUM(J2:J3)", "=SUM(K2:K3)"]
-        reckoned = openpyxl.load_workbook(content, data_only=True).worksheets[0]
-        total = [cell.value for cell in reckoned[4]]
+        computed = openpyxl.load_workbook(content, data_only=True).worksheets[0]
+        total = [cell.value for cell in computed[4]]
         assert (total[0], total[9:11]) == ("Total", [timedelta(hours=25), 25])
         assert formulas["J4"].number_format == "[h]:mm:ss"
         assert (formulas.freeze_panes, formulas.auto_filter.ref) == ("A2", "A1:R3")
 
-    async def test_adds_up_what_each_currency_comes_to(self, alice: Client) -> None:
+    async def test_each_currency_has_a_total(self, alice: Client) -> None:
         for amount, currency in ((8_549, "EUR"), (10_001, "JPY")):
             project = await alice.make_project(name=currency, hourly_rate={"amount": amount, "currency": currency})
             task = await alice.make_task(title=currency, project_id=project["id"], billable=True)
@@ -77,8 +77,8 @@ class TestXlsx:
             '=ROUND(SUMIF(N2:N9,"EUR",M2:M9),2)',
             '=ROUND(SUMIF(N2:N9,"JPY",M2:M9),0)',
         ]
-        reckoned = openpyxl.load_workbook(content, data_only=True).worksheets[0]
-        totals = {reckoned[f"N{row}"].value: reckoned[f"M{row}"].value for row in (10, 11)}
+        computed = openpyxl.load_workbook(content, data_only=True).worksheets[0]
+        totals = {computed[f"N{row}"].value: computed[f"M{row}"].value for row in (10, 11)}
         assert totals == {"EUR": round(85.49 * 3 * 2_701 / 3_600, 2), "JPY": round(10_001 * 3 * 2_701 / 3_600)}
         report = (await alice.get("/reports/summary", params={**NOVEMBER, "group_by": "day"})).json()
         assert {sum_["currency"]: sum_["amount"] for sum_ in report["amounts"]} == {
@@ -87,9 +87,7 @@ class TestXlsx:
         }
 
     @pytest.mark.parametrize("seed", range(3))
-    async def test_adds_up_to_the_amounts_of_a_report_by_whatever_rows(
-        self, alice: Client, database: Database, seed: int
-    ) -> None:
+    async def test_totals_equal_the_amounts_of_reports(self, alice: Client, database: Database, seed: int) -> None:
         chance = random.Random(seed)
         for number in range(chance.randint(2, 6)):
             entries = [
@@ -115,15 +113,15 @@ class TestXlsx:
             assert shown.keys() <= totals.keys()
             assert {currency: shown.get(currency, 0) / minor[currency] for currency in totals} == totals, group_by
 
-    async def test_has_no_amount_for_what_is_not_billable(self, alice: Client, database: Database) -> None:
+    async def test_entry_that_is_not_billable_has_no_amount(self, alice: Client, database: Database) -> None:
         rate = {"amount": 9_550, "currency": "EUR"}
         entry = ended_entry(minutes=60, billable=False, hourly_rate=rate)
         await database.tasks.insert_one(task_row(alice.user["_id"], **tracked(entry)))
         content = BytesIO((await exported(alice, "xlsx")).content)
-        reckoned = openpyxl.load_workbook(content, data_only=True).worksheets[0]
-        assert [reckoned[cell].value for cell in ("L2", "M2", "M3", "N3")] == [95.5, 0, 0, "EUR"]
+        computed = openpyxl.load_workbook(content, data_only=True).worksheets[0]
+        assert [computed[cell].value for cell in ("L2", "M2", "M3", "N3")] == [95.5, 0, 0, "EUR"]
 
-    async def test_prints_on_pages_as_wide_as_the_paper(self, alice: Client) -> None:
+    async def test_pages_fit_the_width_of_the_paper(self, alice: Client) -> None:
         page = openpyxl.load_workbook(BytesIO((await exported(alice, "xlsx")).content)).worksheets[0]
         fitted = page.sheet_properties.pageSetUpPr
         assert fitted is not None
@@ -131,12 +129,12 @@ class TestXlsx:
         assert (page.page_setup.fitToWidth or 1, page.page_setup.fitToHeight) == (1, 0)
         assert page.print_title_rows == "$1:$1"
 
-    async def test_breaks_lines_by_line_feeds_alone(self, alice: Client) -> None:
+    async def test_line_breaks_are_line_feeds(self, alice: Client) -> None:
         await alice.write(await alice.make_task(), note="one\r\ntwo\nthree")
         _, row, _ = await sheet(alice)
         assert row[3] == "one\ntwo\nthree"
 
-    async def test_has_no_formula_but_its_own(self, alice: Client, database: Database) -> None:
+    async def test_texts_are_never_formulas(self, alice: Client, database: Database) -> None:
         bad = ["=1+1", "+1", "-1", "@SUM(A1)", "http://example.com", "{=1}", "0012", "_x0041_"]
         for text in bad:
             await alice.write(await alice.make_task(title="x"), note=text)
@@ -148,13 +146,13 @@ class TestXlsx:
         assert not any(cell.hyperlink for cell in cells)
         assert [cell.value for cell in cells][:7] == bad[:7]
 
-    async def test_of_no_entry_has_a_total_of_nothing(self, alice: Client) -> None:
+    async def test_empty_export_has_a_total(self, alice: Client) -> None:
         _, total = await sheet(alice)
         assert (total[0], total[9]) == ("Total", "=SUM(0)")
 
 
-class TestAWorksheet:
-    def test_says_that_there_is_no_room_before_it_is_too_late(self, tmp_path: Path) -> None:
+class TestEntrySheet:
+    def test_too_many_entries_are_refused_before_anything_is_sent(self, tmp_path: Path) -> None:
         row = {**task_row(ObjectId()), "entry": ended_entry()}
         sheet = EntrySheet(tmp_path, ExportContext(ZoneInfo("UTC"), NINE, {}), max_entries=2)
         sheet.add([row, row])
