@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 from fastapi import FastAPI
-from motor.motor_asyncio import AsyncIOMotorCollection, AsyncIOMotorDatabase
+from motor.motor_asyncio import AsyncIOMotorDatabase
 from pydantic import SecretStr
 from pymongo import DeleteOne
 from xdist.scheduler import WorkStealingScheduling
@@ -180,7 +180,7 @@ async def empty_service(service: Served, database: Database) -> str:
     """Where the service answers, with nothing in it."""
     await service.rest()
     await _prepare_again(database)
-    await asyncio.gather(*(empty(database[document.get_collection_name()]) for document in DOCUMENTS))
+    await empty(database)
     return service.base_url
 
 
@@ -191,11 +191,22 @@ async def _prepare_again(database: Database) -> None:
         _prepared.append(_store.replaced)
 
 
-async def empty(collection: AsyncIOMotorCollection[Json]) -> None:
-    """Takes out one document after the other: the embedded store hangs when many at once meet a transaction."""
+async def empty(database: Database) -> None:
+    """Delete all documents, one by one: the embedded store hangs when a delete of many meets a transaction.
+
+    One query finds those of all collections, most of which are empty.
+    """
+    first, *others = (document.get_collection_name() for document in DOCUMENTS)
+    union = [{"$unionWith": {"coll": name, "pipeline": [_id_in(name)]}} for name in others]
+    ids: dict[str, list[DeleteOne]] = {}
     with without_deadline():
-        if rows := await collection.find({}, {"_id": 1}).to_list():
-            await collection.bulk_write([DeleteOne(row) for row in rows], ordered=False)
+        async for row in database[first].aggregate([_id_in(first), *union]):
+            ids.setdefault(row["collection"], []).append(DeleteOne({"_id": row["_id"]}))
+        await asyncio.gather(*(database[name].bulk_write(deletes, ordered=False) for name, deletes in ids.items()))
+
+
+def _id_in(collection: str) -> Json:
+    return {"$project": {"collection": {"$literal": collection}}}
 
 
 @pytest.fixture(scope="session")
