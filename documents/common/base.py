@@ -33,7 +33,7 @@ class DocumentFullError(ConflictError):
     """The document would exceed the limit of 16 MB. Only tasks can grow that large."""
 
     code = "task_full"
-    detail = "The task has reached its maximum size. Continue in a new task."
+    detail = "The task has reached its maximum size. Use a new task."
 
 
 def object_id(text: str) -> ObjectId | None:
