@@ -1,0 +1,190 @@
+"""The expected fields, types and indexes of the stored documents, and functions that read them."""
+
+from datetime import datetime
+from typing import Any
+
+from bson import Int64, ObjectId
+
+from documents.tracking.view import TIME_ENTRIES_VIEW
+from tests.conftest import Database
+from tests.support.http import Json
+
+TYPES = {
+    ObjectId: "objectId",
+    str: "string",
+    int: "int",
+    Int64: "long",
+    bool: "bool",
+    float: "double",
+    datetime: "date",
+    list: "array",
+    dict: "object",
+    type(None): "null",
+}
+
+
+NEW_TASK = {
+    "_id": "objectId",
+    "user_id": "objectId",
+    "project_id": "null",
+    "title": "string",
+    "description": "null",
+    "status": "string",
+    "tags": "array",
+    "priority": "null",
+    "due_at": "null",
+    "estimate_seconds": "null",
+    "billable": "bool",
+    "time_entries": "array",
+    "tracked_seconds": "int",
+    "entry_count": "int",
+    "first_started_at": "null",
+    "last_ended_at": "null",
+    "version": "int",
+    "created_at": "date",
+    "updated_at": "date",
+    "completed_at": "null",
+    "deleted_at": "null",
+}
+
+
+RUNNING_ENTRY = {
+    "id": "objectId",
+    "started_at": "date",
+    "ended_at": "null",
+    "duration_seconds": "null",
+    "note": "string",
+    "tags": "array",
+    "billable": "bool",
+    "source": "string",
+    "timezone": "string",
+    "needs_review": "bool",
+    "hourly_rate": "null",
+    "created_at": "date",
+    "updated_at": "date",
+}
+
+
+ENDED_ENTRY = RUNNING_ENTRY | {"ended_at": "date", "duration_seconds": "int"}
+
+
+USER = {
+    "_id": "objectId",
+    "email": "string",
+    "email_key": "string",
+    "password_hash": "string",
+    "full_name": "null",
+    "timezone": "string",
+    "week_start": "int",
+    "preferences": "object",
+    "is_active": "bool",
+    "token_version": "int",
+    "timeline_version": "int",
+    "created_at": "date",
+    "updated_at": "date",
+}
+
+
+PROJECT = {
+    "_id": "objectId",
+    "user_id": "objectId",
+    "name": "string",
+    "client_name": "null",
+    "color": "null",
+    "billable": "bool",
+    "hourly_rate": "null",
+    "archived_at": "null",
+    "created_at": "date",
+    "updated_at": "date",
+    "deleted_at": "null",
+    "tasks_version": "int",
+}
+
+
+TASK_INDEXES: dict[str, Any] = {
+    "_id_": {"key": [("_id", 1)]},
+    "one_running_timer_per_user": {
+        "key": [("user_id", 1)],
+        "unique": True,
+        "partialFilterExpression": {"active": {"$type": "object"}},
+    },
+    "by_created_at": {"key": [("user_id", 1), ("created_at", 1), ("_id", 1)]},
+    "by_updated_at": {"key": [("user_id", 1), ("updated_at", 1), ("_id", 1)]},
+    "by_due_at": {"key": [("user_id", 1), ("due_at", 1), ("_id", 1)]},
+    "by_title": {"key": [("user_id", 1), ("title", 1), ("_id", 1)]},
+    "by_project_id": {"key": [("user_id", 1), ("project_id", 1), ("_id", 1)]},
+    "by_tracked_seconds": {"key": [("user_id", 1), ("tracked_seconds", 1), ("_id", 1)]},
+    "by_last_ended_at": {"key": [("user_id", 1), ("last_ended_at", -1)]},
+    "by_first_started_at": {"key": [("user_id", 1), ("first_started_at", 1), ("last_ended_at", 1)]},
+}
+
+
+PROJECT_INDEXES: dict[str, Any] = {
+    "_id_": {"key": [("_id", 1)]},
+    "one_project_per_name": {"key": [("user_id", 1), ("deleted_at", 1), ("name", 1)], "unique": True},
+    "being_deleted": {
+        "key": [("deleted_at", 1)],
+        "partialFilterExpression": {"deleted_at": {"$type": "date"}},
+    },
+}
+
+
+USER_INDEXES: dict[str, Any] = {
+    "_id_": {"key": [("_id", 1)]},
+    "one_account_per_email": {"key": [("email_key", 1)], "unique": True},
+    "being_deleted": {"key": [("deleted_at", 1)], "partialFilterExpression": {"deleted_at": {"$type": "date"}}},
+}
+
+
+EXPIRING: dict[str, Any] = {
+    "_id_": {"key": [("_id", 1)]},
+    "kept_until_it_expires": {"key": [("expires_at", 1)], "expireAfterSeconds": 0},
+}
+
+
+OTHER_INDEXES: dict[str, dict[str, Any]] = {
+    "refresh_tokens": {**EXPIRING, "by_user": {"key": [("user_id", 1)]}},
+    "api_tokens": {
+        **EXPIRING,
+        "one_token_per_hash": {"key": [("token_hash", 1)], "unique": True},
+        "by_user": {"key": [("user_id", 1), ("_id", -1)]},
+    },
+    "audit_events": {**EXPIRING, "by_user": {"key": [("user_id", 1), ("_id", -1)]}},
+    "rate_counters": EXPIRING,
+    "idempotency_keys": {
+        "_id_": {"key": [("_id", 1)]},
+        "one_request_per_key": {"key": [("user_id", 1), ("key", 1)], "unique": True},
+        "kept_24_hours": {"key": [("created_at", 1)], "expireAfterSeconds": 24 * 60 * 60},
+    },
+    "deleted_entries": {
+        "_id_": {"key": [("_id", 1)]},
+        "kept_30_days": {"key": [("deleted_at", 1)], "expireAfterSeconds": 30 * 24 * 60 * 60},
+        "by_user": {"key": [("user_id", 1), ("_id", 1)]},
+    },
+}
+
+
+def bson_types(document: Json) -> dict[str, str]:
+    """Return the BSON type of each field, as a mongo shell names it."""
+    return {field: TYPES[type(value)] for field, value in document.items()}
+
+
+async def find_task(database: Database, task: Json) -> Json:
+    found = await database.tasks.find_one({"_id": ObjectId(task["id"])})
+    assert found is not None
+    return found
+
+
+async def read_indexes(database: Database, collection: str) -> dict[str, Any]:
+    found = await database[collection].index_information()
+    return {
+        name: {key: value for key, value in index.items() if key not in {"v", "ns"}} for name, index in found.items()
+    }
+
+
+async def read_view_options(database: Database) -> Json:
+    standing = await database.command("listCollections", filter={"name": TIME_ENTRIES_VIEW})
+    (found,) = standing["cursor"]["firstBatch"]
+    assert found["type"] == "view"
+    options: Json = found["options"]
+    return options
