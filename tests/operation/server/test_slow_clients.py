@@ -1,4 +1,4 @@
-"""Clients that are slow, silent or endless, over raw sockets: they are let go in time, and others are served."""
+"""Clients that are slow, silent or send without end, over raw sockets: they are disconnected, and others are served."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from tests.support.processes import PATIENCE_SECONDS, Program, eventually, free_
 from tests.support.services import environment
 
 BOUND_SECONDS = 3
-"""What the service under test waits for a head, and for what comes after a silence."""
+"""REQUEST_HEAD_SECONDS and CLIENT_SILENCE_SECONDS of the service."""
 
 IDLE = 10_000 if LONG else 2_000
 ROOM = 20
@@ -36,7 +36,7 @@ A_WHOLE_CHUNK = POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\nu\r\n"
 
 @dataclass(frozen=True)
 class Answer:
-    """What came over a connection until it ended: the last answer of it."""
+    """The last response on a connection, which the service has closed."""
 
     raw: bytes
 
@@ -68,17 +68,17 @@ class Wire:
         await self.writer.drain()
 
     async def head(self) -> bytes:
-        """The head of the next answer."""
+        """Read the status line and headers of the next response."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await self.reader.readuntil(b"\r\n\r\n")
 
     async def rest(self) -> Answer:
-        """Whatever still comes until the service ends the connection, which it must."""
+        """Read until the service closes the connection, which it must do."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             return Answer(await self.reader.read())
 
     async def drip(self, piece: bytes, *, every: float) -> None:
-        """Sends that piece again and again, until the service has ended the connection."""
+        """Send the piece repeatedly until the service has closed the connection."""
         while not self.reader.at_eof():
             await asyncio.sleep(every)
             await self.send(piece)
@@ -95,7 +95,7 @@ async def connected(service: Program) -> AsyncIterator[Wire]:
 
 
 async def answer_to(service: Program, *parts: bytes) -> Answer:
-    """What the service answers to these bytes and then silence, until it ends the connection."""
+    """Send these bytes and nothing else, and return the response after the service has closed the connection."""
     async with connected(service) as wire:
         for part in parts:
             await wire.send(part)
@@ -110,7 +110,7 @@ async def others_are_served(service: Program) -> None:
 
 @pytest.fixture(scope="module")
 def service(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    """A service of its own process that has little patience."""
+    """A service with short timeouts, in its own process."""
     bounds = {"REQUEST_HEAD_SECONDS": BOUND_SECONDS, "CLIENT_SILENCE_SECONDS": BOUND_SECONDS}
     folder = tmp_path_factory.mktemp("service")
     with running("serve", folder=folder, **{**environment(settings), **bounds, "PORT": free_port()}) as service:
@@ -118,7 +118,7 @@ def service(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield service
 
 
-class TestAClientThatKeepsTheServiceWaiting:
+class TestSilentClient:
     LATE = (
         b"G",
         HEAD,
@@ -131,14 +131,14 @@ class TestAClientThatKeepsTheServiceWaiting:
         POST + b"Expect: 100-continue\r\nContent-Length: 9\r\n\r\n",
     )
 
-    async def test_is_told_so_and_let_go(self, service: Program) -> None:
+    async def test_incomplete_request_is_answered_with_408(self, service: Program) -> None:
         others = asyncio.create_task(others_are_served(service))
         answers = await asyncio.gather(*(answer_to(service, sent) for sent in self.LATE))
         await others
         for sent, answer in zip(self.LATE, answers, strict=True):
             assert (answer.status, answer.problem["code"]) == (408, "request_timeout"), sent
 
-    async def test_is_let_go_without_a_word_when_it_has_said_nothing_more(self, service: Program) -> None:
+    async def test_idle_connection_is_closed_without_a_response(self, service: Program) -> None:
         never, *after_an_answer = await asyncio.gather(
             answer_to(service), answer_to(service, WHOLE), answer_to(service, WHOLE + HEAD)
         )
@@ -147,7 +147,7 @@ class TestAClientThatKeepsTheServiceWaiting:
             assert answer.status == 200
             assert answer.raw.endswith(b'{"status":"healthy"}')
 
-    async def test_is_let_go_although_it_sends_a_byte_now_and_then(self, service: Program) -> None:
+    async def test_client_that_sends_single_bytes_is_disconnected(self, service: Program) -> None:
         async def drip(first: bytes, piece: bytes) -> Answer:
             async with connected(service) as wire:
                 await wire.send(first)
@@ -162,8 +162,8 @@ class TestAClientThatKeepsTheServiceWaiting:
             assert answer.problem["code"] == "request_timeout"
 
 
-class TestAClientThatIsSlow:
-    async def test_may_take_its_time_for_a_body(self, service: Program) -> None:
+class TestSlowClient:
+    async def test_slow_body_is_accepted(self, service: Program) -> None:
         body = b"username=nobody%40example.com&password=" + b"x" * 40
         async with connected(service) as wire:
             await wire.send(POST + b"Content-Length: %d\r\n\r\n" % len(body))
@@ -172,7 +172,7 @@ class TestAClientThatIsSlow:
                 await asyncio.sleep(BOUND_SECONDS / 10)  # longer than the bound in all
             assert (await wire.head()).startswith(b"HTTP/1.1 401 ")
 
-    async def test_may_take_its_time_between_requests_within_the_bound(self, service: Program) -> None:
+    async def test_pause_between_requests_is_accepted(self, service: Program) -> None:
         async with connected(service) as wire:
             for _ in range(4):
                 await wire.send(HEAD)
@@ -182,7 +182,7 @@ class TestAClientThatIsSlow:
                 await wire.reader.readexactly(len(b'{"status":"healthy"}'))
 
 
-class TestAHeadWithoutEnd:
+class TestLargeHead:
     SIZE = Settings.model_fields["max_head_bytes"].default
 
     @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ class TestAHeadWithoutEnd:
             (POST + b"Transfer-Encoding: chunked\r\n\r\n1;", b"a"),
         ],
     )
-    async def test_is_refused(self, service: Program, first: bytes, piece: bytes) -> None:
+    async def test_endless_head_is_answered_with_431(self, service: Program, first: bytes, piece: bytes) -> None:
         without_end = piece * (4096 // len(piece))
         async with connected(service) as wire:
             await wire.send(first)
@@ -211,18 +211,18 @@ class TestAHeadWithoutEnd:
         assert (answer.status, answer.problem["code"]) == (431, "head_too_large")
         await others_are_served(service)
 
-    async def test_is_one_that_is_over_the_limit(self, service: Program) -> None:
+    async def test_head_over_the_limit_is_answered_with_431(self, service: Program) -> None:
         for size, status in ((self.SIZE - 200, 200), (self.SIZE + 1, 431)):
             head = HEAD + b"X-Long: " + b"a" * size + b"\r\nConnection: close\r\n\r\n"
             assert (await answer_to(service, head)).status == status
 
-    async def test_is_one_with_more_headers_than_anybody_sends(self, service: Program) -> None:
+    async def test_too_many_headers_are_answered_with_431(self, service: Program) -> None:
         for number, status in ((MAX_HEADERS - 2, 200), (MAX_HEADERS + 1, 431)):
             head = HEAD + b"X-Many: a\r\n" * number + b"Connection: close\r\n\r\n"
             assert (await answer_to(service, head)).status == status
 
 
-class TestWhatIsNoHttp:
+class TestMalformedRequest:
     @pytest.mark.parametrize(
         "sent",
         [
@@ -235,19 +235,19 @@ class TestWhatIsNoHttp:
             POST + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n",
         ],
     )
-    async def test_is_refused_as_a_problem(self, service: Program, sent: bytes) -> None:
+    async def test_malformed_request_is_answered_with_a_problem(self, service: Program, sent: bytes) -> None:
         answer = await answer_to(service, sent)
         assert (answer.status, answer.problem["code"]) == (400, "malformed_request")
 
-    async def test_leaves_the_request_before_it_its_answer(self, service: Program) -> None:
+    async def test_earlier_request_is_answered_first(self, service: Program) -> None:
         answer = await answer_to(service, b"GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n" + b"nonsense\r\n\r\n")
         assert answer.status == 200
         assert answer.raw.count(b"HTTP/1.1 ") == 1
         assert answer.raw.endswith(b'{"status":"healthy"}')
 
 
-class TestAnAnswerThatIsNotTaken:
-    async def test_is_broken_off_when_nothing_of_it_is_taken_any_more(self, service: Program) -> None:
+class TestUnreadResponse:
+    async def test_connection_is_aborted_if_the_client_stops_reading(self, service: Program) -> None:
         address = urlsplit(service.base_url)
         small = socket.socket()
         small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -270,7 +270,7 @@ class TestAnAnswerThatIsNotTaken:
 
 @contextmanager
 def few_files() -> Iterator[None]:
-    """A low limit of open files, as many systems give it, for what is started meanwhile."""
+    """Set a low limit of open files, as many systems have it, for processes that are started in the block."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(FEW_FILES, soft), hard))
     try:
@@ -279,8 +279,8 @@ def few_files() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-class TestThousandsOfIdleConnections:
-    async def test_keep_nobody_from_being_served(self, settings: Settings, tmp_path: Path) -> None:
+class TestIdleConnections:
+    async def test_idle_connections_do_not_prevent_service(self, settings: Settings, tmp_path: Path) -> None:
         raise_open_file_limit(Settings(_env_file=None, max_connections=IDLE + 1_000))  # for this side of them
         bounds = {"REQUEST_HEAD_SECONDS": 600, "MAX_CONNECTIONS": IDLE + ROOM}
         with ExitStack() as stack:

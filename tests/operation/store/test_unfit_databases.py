@@ -1,4 +1,4 @@
-"""A start against a database that cannot serve us ends in one sentence: what is missing, and what the server said."""
+"""A database that cannot be used is reported in one sentence: what is missing, and the message of the server."""
 
 import socket
 import subprocess
@@ -31,16 +31,16 @@ PASSWORD = "a-word-that-nobody-reads"
 NO_RIGHTS = "does not grant its user enough privileges: the user needs the roles readWrite"
 
 
-def told(url: str) -> str:
-    """What a start says of the database at this address."""
-    with pytest.raises(UnsuitableDatabaseError) as unfit:
+def message_for(url: str) -> str:
+    """Return the message about the database at this address."""
+    with pytest.raises(UnsuitableDatabaseError) as raised:
         require_database(Settings(_env_file=None, database_url=SecretStr(url)))
-    said = str(unfit.value)
-    assert PASSWORD not in said
-    assert said.startswith("The database that DATABASE_URL names ")
-    assert said.endswith(".")
-    assert "\n" not in said
-    return said
+    message = str(raised.value)
+    assert PASSWORD not in message
+    assert message.startswith("The database that DATABASE_URL names ")
+    assert message.endswith(".")
+    assert "\n" not in message
+    return message
 
 
 def refuses(command: str, code: int, words: str, when: Callable[[Json], bool] = bool) -> Answer:
@@ -56,7 +56,7 @@ def greeting(**changes: Any) -> Answer:
     return lambda name, _: hello if name.lower() in {"hello", "ismaster"} else None
 
 
-class TestADatabaseThatCannotServe:
+class TestUnsuitableDatabase:
     @pytest.mark.parametrize(
         ("answer", "sentence"),
         [
@@ -88,18 +88,18 @@ class TestADatabaseThatCannotServe:
             (refuses("ping", 211, "something else"), "cannot be used by Task Timer (something else)."),
         ],
     )
-    def test_is_told_by_what_it_lacks(self, answer: Answer, sentence: str) -> None:
+    def test_missing_feature_is_reported(self, answer: Answer, sentence: str) -> None:
         with stub_server(answer) as url:
-            assert told(url).startswith(f"The database that DATABASE_URL names {sentence}")
+            assert message_for(url).startswith(f"The database that DATABASE_URL names {sentence}")
 
-    def test_is_told_apart_from_one_that_can(self) -> None:
+    def test_suitable_database_is_accepted(self) -> None:
         with stub_server(refuses("collMod", 26, "ns does not exist")) as url:
             require_database(Settings(_env_file=None, database_url=SecretStr(url)))
 
 
 @contextmanager
-def a_store(folder: Path, *options: str) -> Iterator[int]:
-    """The port of a bare embedded store with these options."""
+def bare_store(folder: Path, *options: str) -> Iterator[int]:
+    """Run SecantusDB with these options and yield its port."""
     port, config = free_port(), folder / "empty.toml"
     config.touch()
     program = Path(sys.executable).with_name("secantusd-py")
@@ -128,46 +128,46 @@ def _listens(port: int) -> bool:
 
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of a store that only lets users in."""
+    """The port of a store with access control."""
     folder = tmp_path_factory.mktemp("locked")
-    with a_store(folder) as port, MongoClient[Json](f"mongodb://127.0.0.1:{port}/?directConnection=true") as client:
+    with bare_store(folder) as port, MongoClient[Json](f"mongodb://127.0.0.1:{port}/?directConnection=true") as client:
         for name, role in (("reader", "read"), ("writer", "readWrite")):
             client.admin.command("createUser", name, pwd=PASSWORD, roles=[{"role": role, "db": "task_timer_db"}])
-    with a_store(folder, "--auth") as port:
+    with bare_store(folder, "--auth") as port:
         yield port
 
 
-class TestAStoreWithUsers:
-    def test_refuses_a_wrong_password(self, locked: int) -> None:
-        said = told(f"mongodb://writer:{PASSWORD}x@127.0.0.1:{locked}/?directConnection=true")
-        assert "names rejects the user name or password (authentication failed)." in said
+class TestAccessControl:
+    def test_wrong_password_is_reported(self, locked: int) -> None:
+        message = message_for(f"mongodb://writer:{PASSWORD}x@127.0.0.1:{locked}/?directConnection=true")
+        assert "names rejects the user name or password (authentication failed)." in message
 
     @pytest.mark.parametrize("user", ["", f"reader:{PASSWORD}@"])
-    def test_refuses_who_may_not_write(self, locked: int, user: str) -> None:
-        said = told(f"mongodb://{user}127.0.0.1:{locked}/?directConnection=true")
-        assert f"names {NO_RIGHTS} and dbAdmin on task_timer_db (" in said
+    def test_user_who_may_not_write_is_reported(self, locked: int, user: str) -> None:
+        message = message_for(f"mongodb://{user}127.0.0.1:{locked}/?directConnection=true")
+        assert f"names {NO_RIGHTS} and dbAdmin on task_timer_db (" in message
 
-    def test_serves_who_may(self, locked: int) -> None:
+    def test_user_who_may_write_is_accepted(self, locked: int) -> None:
         url = f"mongodb://writer:{PASSWORD}@127.0.0.1:{locked}/?directConnection=true"
         require_database(Settings(_env_file=None, database_url=SecretStr(url)))
 
-    def test_is_told_by_the_command_in_one_line(self, locked: int, tmp_path: Path) -> None:
+    def test_command_prints_one_sentence(self, locked: int, tmp_path: Path) -> None:
         url = f"mongodb://writer:{PASSWORD}x@127.0.0.1:{locked}/?directConnection=true"
-        said = outcome("serve", folder=tmp_path, PORT=free_port(), DATABASE_URL=url)
-        assert said.returncode == 1
-        assert said.stderr.splitlines() == [
+        result = outcome("serve", folder=tmp_path, PORT=free_port(), DATABASE_URL=url)
+        assert result.returncode == 1
+        assert result.stderr.splitlines() == [
             "The database that DATABASE_URL names rejects the user name or password (authentication failed)."
         ]
 
 
-class TestAStandaloneStore:
-    def test_is_refused(self, tmp_path: Path) -> None:
-        with a_store(tmp_path, "--standalone") as port:
-            assert "names is a standalone server, without transactions" in told(f"mongodb://127.0.0.1:{port}/")
+class TestStandaloneServer:
+    def test_standalone_server_is_reported(self, tmp_path: Path) -> None:
+        with bare_store(tmp_path, "--standalone") as port:
+            assert "names is a standalone server, without transactions" in message_for(f"mongodb://127.0.0.1:{port}/")
 
 
 def _certificate(folder: Path) -> tuple[str, str]:
-    """The files of a certificate for this machine, and of its key."""
+    """Create a certificate for this machine, and return the files of the certificate and of its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
@@ -185,21 +185,21 @@ def _certificate(folder: Path) -> tuple[str, str]:
 
 
 class TestTLS:
-    def test_that_the_server_expects_is_told(self, tmp_path: Path) -> None:
+    def test_server_that_expects_tls_is_reported(self, tmp_path: Path) -> None:
         chain, key = _certificate(tmp_path)
-        with a_store(tmp_path, "--tls-cert-file", chain, "--tls-key-file", key) as port:
-            said = told(f"mongodb://127.0.0.1:{port}/?directConnection=true")
-            assert "names does not answer: it expects TLS, so add tls=true to DATABASE_URL" in said
-            said = told(f"mongodb://127.0.0.1:{port}/?directConnection=true&tls=true")
-            assert "names does not answer: the TLS handshake failed (127.0.0.1:" in said
+        with bare_store(tmp_path, "--tls-cert-file", chain, "--tls-key-file", key) as port:
+            message = message_for(f"mongodb://127.0.0.1:{port}/?directConnection=true")
+            assert "names does not answer: it expects TLS, so add tls=true to DATABASE_URL" in message
+            message = message_for(f"mongodb://127.0.0.1:{port}/?directConnection=true&tls=true")
+            assert "names does not answer: the TLS handshake failed (127.0.0.1:" in message
 
-    def test_that_the_server_does_not_speak_is_told(self) -> None:
+    def test_server_without_tls_is_reported(self) -> None:
         with stub_server(lambda *_: None) as url:
-            said = told(f"{url}&tls=true")
-        assert "names does not answer: the TLS handshake failed (SSL handshake failed: 127.0.0.1:" in said
+            message = message_for(f"{url}&tls=true")
+        assert "names does not answer: the TLS handshake failed (SSL handshake failed: 127.0.0.1:" in message
 
 
-class TestAWriteConflict:
+class TestWriteConflict:
     @pytest.mark.parametrize(
         "conflict",
         [
@@ -210,11 +210,11 @@ class TestAWriteConflict:
         ],
     )
     @pytest.mark.parametrize("many", [True, False])
-    async def test_means_that_nothing_was_kept(self, conflict: Json, many: bool) -> None:
+    async def test_write_conflict_makes_the_transaction_return_none(self, conflict: Json, many: bool) -> None:
         assert await self._of_an_insert(conflict, many=many) is None
 
     @pytest.mark.parametrize("many", [True, False])
-    async def test_is_told_from_other_refusals(self, many: bool) -> None:
+    async def test_other_errors_are_raised(self, many: bool) -> None:
         with pytest.raises(OperationFailure):
             await self._of_an_insert(refusal(121, "Document failed validation"), many=many)
 
