@@ -9,18 +9,20 @@ from itertools import groupby
 import pytest
 
 LONG_ONES = (
+    "tests/operation/commands/test_serve_command.py",
+    "tests/operation/store/test_worker_store.py",
     "tests/operation/crash/test_kills.py",
     "tests/operation/crash/test_shutdown.py",
     "tests/races/test_users_on_large_tasks.py",
     "tests/operation/store/test_hanging_store.py",
-    "tests/operation/commands/test_serve_command.py",
     "tests/operation/server/test_workers.py",
     "tests/races/test_mixed_load.py",
+    "tests/operation/commands/test_backups.py",
+    "tests/operation/commands/test_standard_streams.py",
     "tests/races/test_state_machine.py",
     "tests/contract/openapi/test_schemathesis.py",
     "tests/operation/store/test_outages.py",
     "tests/operation/store/test_unfit_databases.py",
-    "tests/operation/store/test_worker_store.py",
     "tests/operation/server/test_reverse_proxy.py",
     "tests/operation/server/test_slow_clients.py",
     "tests/operation/crash/test_exact_kills.py",
