@@ -124,16 +124,16 @@ class ImportService:
         Calling it again continues after an interruption, and removes what has become removable since.
         Raises ImportNotFoundError or ImportRunningError.
         """
-        parsed_id = require_import_id(import_id)
+        batch_id = require_import_id(import_id)
         while True:
             try:
-                _require_not_running(_require_found(await ImportBatch.find(user.id, parsed_id)))
-                async with lease_for_undo(user.id, parsed_id) as batch:
+                _require_not_running(_require_found(await ImportBatch.find(user.id, batch_id)))
+                async with lease_for_undo(user.id, batch_id) as batch:
                     undo = ImportUndo(batch)
                     await undo.run()
                     left = await undo.count_left()
                     await require_lease(ImportBatch.release_lease(batch, "undone"))
-                    return read_undone(parsed_id, undo.removed, left)
+                    return read_undone(batch_id, undo.removed, left)
             except LeaseLostError:
                 continue
 

@@ -142,8 +142,8 @@ class TestImportFile:
     async def test_entry_of_an_earlier_version_is_recognized(self, alice: Client, database: Database) -> None:
         """Earlier versions used a key of the task, the note and the times."""
         await import_rows(alice, row(2, "09:00", "10:00", note="first draft", tags="a"))
-        said = ("Website", "Offer", "first draft", "2026-11-02T08:00:00", "2026-11-02T09:00:00")
-        key = hashlib.sha256(alice.user["_id"].binary + "\0".join(said).encode()).hexdigest()[:32]
+        fields = ("Website", "Offer", "first draft", "2026-11-02T08:00:00", "2026-11-02T09:00:00")
+        key = hashlib.sha256(alice.user["_id"].binary + "\0".join(fields).encode()).hexdigest()[:32]
         await database.tasks.update_one({}, {"$set": {"time_entries.0.import_key": key}, "$unset": {"import_name": ""}})
         lines = "".join(row(2, "09:00", "10:00", note="first draft", tags=tag) for tag in "ab")
         again = await import_rows(alice, lines)

@@ -173,7 +173,7 @@ class ImportPage(TypedDict):
     )
 )
 class ImportUndoResult(TypedDict):
-    """The numbers of removed items, and of items kept because they were changed."""
+    """The numbers of removed items, and of items that stay because they were changed."""
 
     id: Id
     removed: ImportCounts

@@ -82,8 +82,8 @@ class TestAccountFile:
         assert lines[0] == {"type": "project", "schema_version": 1, **project}
         counted = {"tracked_seconds", "entry_count", "active", "version", "time_entries"}
         shown = await alice.read(task)
-        said = {name: value for name, value in shown.items() if name not in counted}
-        assert lines[1] == {"type": "task", "schema_version": 1, **said}
+        fields = {name: value for name, value in shown.items() if name not in counted}
+        assert lines[1] == {"type": "task", "schema_version": 1, **fields}
         for line, entry in zip(lines[2:5], (first, second, timer["entry"]), strict=True):
             del entry["duration_seconds"]
             assert line == {"type": "entry", "schema_version": 1, **entry}
@@ -110,8 +110,8 @@ class TestAccountFile:
         await database.projects.insert_one(project)
         await database.tasks.insert_one(task_row(user_id, project_id=project["_id"]))
         entry = ended_entry()
-        kept = {"_id": entry["id"], "user_id": user_id, "task_id": ObjectId(), "entry": entry}
-        await database.deleted_entries.insert_one({**kept, "deleted_at": naive_utc(utc_now())})
+        deleted = {"_id": entry["id"], "user_id": user_id, "task_id": ObjectId(), "entry": entry}
+        await database.deleted_entries.insert_one({**deleted, "deleted_at": naive_utc(utc_now())})
         _, task, end = await exported(alice)
         assert (task["type"], task["project_id"]) == ("task", None)
         assert end == {**END, "tasks": 1}
