@@ -14,7 +14,11 @@ from coverage import Coverage
 
 from tests.mutation.mutants import Mutant, names_of
 
-SCHEMA_TESTS = ("tests/operation/store/test_documents.py", "tests/operation/store/test_validators.py")
+SCHEMA_TESTS = (
+    "tests/operation/store/test_documents.py",
+    "tests/operation/store/test_time_entries_view.py",
+    "tests/operation/store/test_validators.py",
+)
 """The tests that check what documents define at import, for example indexes."""
 
 MAX_USERS = 60
