@@ -1,7 +1,7 @@
-"""`task-timer` in a process that is forked from one which has imported the application already.
+"""Run `task-timer` in a process that is forked from a server which has already imported the application.
 
-To import it takes longer than most commands do. Everything else is as in a process that was executed: its arguments,
-environment, folder, standard streams and signals are its own, and it ends by itself.
+Importing it takes longer than most commands. The process has its own arguments, environment, working directory,
+standard streams and signals. `processes.outcome_executed` and `running_executed` start the installed script instead.
 """
 
 import multiprocessing
@@ -21,11 +21,11 @@ FORK_SERVER = multiprocessing.get_context("forkserver")
 FORK_SERVER.set_forkserver_preload(["tests.support.preloaded", "tests.support.forked"])
 
 _lock = threading.Lock()
-"""Held while processes are started or asked for their exit codes: an exit code can be read only once."""
+"""Held while a process is started or polled, because an exit code can be read only once."""
 
 
 class _Descriptor:
-    """A file descriptor that a process gets from the one that starts it."""
+    """A file descriptor that is passed to the forked process."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -40,7 +40,7 @@ def _received(descriptor: Any) -> int:
 
 
 class ForkedProcess:
-    """A `task-timer` process with these arguments, which can be waited for and sent signals like one of subprocess."""
+    """A `task-timer` process with the interface of `subprocess.Popen` that the tests need."""
 
     def __init__(
         self,
@@ -50,24 +50,24 @@ class ForkedProcess:
         env: Mapping[str, str],
         streams: tuple[int, int, int],
     ) -> None:
-        """`streams` are the descriptors of its standard input, output and error."""
-        given = tuple(_Descriptor(number) for number in streams)
+        """Start it. `streams` are the file descriptors of its standard input, output and error."""
+        descriptors = tuple(_Descriptor(number) for number in streams)
         self.returncode: int | None = None
         with _lock:
-            self._process = FORK_SERVER.Process(target=_command, args=(arguments, cwd, dict(env), given))
+            self._process = FORK_SERVER.Process(target=_command, args=(arguments, cwd, dict(env), descriptors))
             self._process.start()
         assert self._process.pid is not None
         self.pid: int = self._process.pid
 
     def poll(self) -> int | None:
-        """The exit code, if it has ended."""
+        """Return the exit code, or None while it runs."""
         if self.returncode is None:
             with _lock:
                 self.returncode = self._process.exitcode
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit code, once it has ended. Raises TimeoutError."""
+        """Wait until it has ended and return the exit code. Raises TimeoutError."""
         if self.poll() is None:
             connection.wait([self._process.sentinel], timeout)
         code = self.poll()
@@ -76,7 +76,7 @@ class ForkedProcess:
         return code
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Send it a signal, unless it has ended."""
+        """Send a signal, unless it has ended."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
@@ -86,9 +86,9 @@ class ForkedProcess:
 
 
 def run(
-    arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], given: bytes, timeout: float
+    arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], content: bytes, timeout: float
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run `task-timer` between pipes, with `given` on its standard input, and return its exit code and output."""
+    """Run `task-timer` between pipes, with `content` on its standard input, and return its exit code and output."""
     with ExitStack() as files, ThreadPoolExecutor(2) as readers:
         (in_read, in_write), (out_read, out_write), (err_read, err_write) = os.pipe(), os.pipe(), os.pipe()
         stdin = files.enter_context(os.fdopen(in_write, "wb", buffering=0))
@@ -101,28 +101,28 @@ def run(
         reading = [readers.submit(output.read) for output in outputs]
         try:
             with suppress(BrokenPipeError):
-                stdin.write(given)
+                stdin.write(content)
             stdin.close()
             code = process.wait(timeout)
         finally:
             process.kill()
-        stdout, stderr = (content.result() for content in reading)
+        stdout, stderr = (output.result() for output in reading)
     return subprocess.CompletedProcess(arguments, code, stdout, stderr)
 
 
 def _command(
     arguments: Sequence[str], folder: Path, environment: Mapping[str, str], streams: tuple[int, int, int]
 ) -> None:
-    """Be a `task-timer` process."""
-    become(folder, environment, streams)
+    """Run the command in the forked process."""
+    _set_up(folder, environment, streams)
     sys.argv = ["task-timer", *arguments]
     from app.commands.cli import main  # noqa: PLC0415 - imported by the fork server already
 
     main()
 
 
-def become(folder: Path, environment: Mapping[str, str], streams: tuple[int, int, int]) -> None:
-    """Take over the folder, the environment and the standard streams that a process was started with."""
+def _set_up(folder: Path, environment: Mapping[str, str], streams: tuple[int, int, int]) -> None:
+    """Set the working directory, the environment and the standard streams of this process."""
     for standard, number in enumerate(streams):
         os.dup2(number, standard)
         os.close(number)

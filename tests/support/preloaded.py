@@ -1,6 +1,6 @@
-"""All that a `task-timer` process imports, for the process that others are forked from.
+"""Imported by the fork server: everything that a `task-timer` process imports.
 
-Without rich while structlog is imported, as in a process that serves: its tracebacks are plain text then.
+structlog is imported without rich, as in a serving process, so that tracebacks in the log are plain text.
 """
 
 import sys

@@ -184,7 +184,7 @@ def outcome_of_input(
 ) -> subprocess.CompletedProcess[str]:
     """Run `task-timer` like `outcome`, with this content on its standard input."""
     env = clean_environment(**{**CHEAP_HASHES, **variables})
-    ended = forked.run(arguments, cwd=folder, env=env, given=content.encode(), timeout=PATIENCE_SECONDS)
+    ended = forked.run(arguments, cwd=folder, env=env, content=content.encode(), timeout=PATIENCE_SECONDS)
     return subprocess.CompletedProcess(ended.args, ended.returncode, ended.stdout.decode(), ended.stderr.decode())
 
 

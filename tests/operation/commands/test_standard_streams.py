@@ -51,12 +51,12 @@ class Shell:
     ) -> tuple[int, bytes, str]:
         """Return the exit code, standard output and standard error.
 
-        It is executed where it gets a file descriptor of the test's, else forked.
+        It is forked, but executed if it inherits a file descriptor.
         """
         env = clean_environment(DATABASE_URL=self.url, DATABASE_NAME=on or self.database)
         if stdout == subprocess.PIPE and not pass_fds:
             ended = await asyncio.to_thread(
-                forked.run, arguments, cwd=self.folder, env=env, given=given, timeout=PATIENCE_SECONDS
+                forked.run, arguments, cwd=self.folder, env=env, content=given, timeout=PATIENCE_SECONDS
             )
         else:
             ended = await asyncio.to_thread(
