@@ -1,16 +1,18 @@
 """No transaction writes more than the store bears: what may be split is split, what must be one is refused."""
 
 import asyncio
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from bson import ObjectId
+from bson import BSON, ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
 from documents.tracking.tasks import Task
 from documents.transfer.import_batches import ImportBatch
+from documents.transfer.import_queries import find_tasks
 from services.tracking.rules.capacity import MAX_TASK_BYTES as MAX_BYTES_OF_A_TASK
 from services.tracking.rules.capacity import MAX_UPDATED_TASK_BYTES
 from services.tracking.rules.transaction_sizes import MAX_TRANSACTION_BYTES, split_by_size
@@ -18,6 +20,7 @@ from services.transfer.imports import lease as import_leases
 from tests.conftest import Database
 from tests.support.http import Client, Json, at, problem
 from tests.support.large_tasks import NOTE, many_entries
+from tests.support.stored_documents import NINE, ended_entry, task_row, tracked
 
 
 async def make_large(
@@ -202,3 +205,13 @@ class TestTheParts:
 
     def test_are_one_where_nothing_is_large(self) -> None:
         assert list(split_by_size([1, 2, 1], {1: 5, 2: 5}, lambda item: item, max_bytes=10)) == [[1, 2, 1]]
+
+
+class TestFindTasksOfAnImport:
+    async def test_only_tasks_with_many_entries_are_measured(self, alice: Client, database: Database) -> None:
+        entries = [ended_entry(at=NINE + timedelta(hours=number)) for number in range(21)]
+        small = task_row(alice.user["_id"], **tracked(*entries[:20]))
+        large = task_row(alice.user["_id"], **tracked(*entries))
+        await database.tasks.insert_many([small, large])
+        sizes = {task["_id"]: task["bytes"] for task in await find_tasks(alice.user["_id"])}
+        assert sizes == {small["_id"]: 0, large["_id"]: len(BSON.encode(large))}
