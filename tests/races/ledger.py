@@ -14,6 +14,7 @@ import httpx
 from bson import ObjectId
 
 from app.clock import rfc3339
+from services.common.concurrency import TOO_MANY_CONFLICTS
 from tests.support.http import Json, instant, problem
 
 REFUSALS = {404, 409, 422}
@@ -134,7 +135,7 @@ class Ledger:
         self.answers[answer.status_code] += 1
         if answer.status_code == 503:
             told = problem(answer, 503, "database_unavailable")["detail"]
-            assert self.store_may_be_away or "Too many changes" in told, answer.text
+            assert self.store_may_be_away or told == TOO_MANY_CONFLICTS, answer.text
             self._leave_open(sent)
             return
         if answer.is_error:
