@@ -17,7 +17,7 @@ from app.clock import rfc3339
 from services.common.concurrency import TOO_MANY_CONFLICTS
 from tests.support.http import Json, instant, problem
 
-REFUSALS = {404, 409, 422}
+REJECTION_STATUSES = {404, 409, 422}
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class TaskState:
     version: int
     title: str
     status: str
-    trashed: bool
+    is_deleted: bool
 
     @classmethod
     def of(cls, task: Json) -> "TaskState":
-        return cls(task["version"], task["title"], task["status"], trashed=task.get("deleted_at") is not None)
+        return cls(task["version"], task["title"], task["status"], is_deleted=task.get("deleted_at") is not None)
 
 
 @dataclass
@@ -66,19 +66,19 @@ class Stored:
     def of(cls, tasks: Iterable[Json], deleted: Iterable[Json]) -> "Stored":
         """Collect all entries. Each must be stored once: in a task, running or ended, or among the deleted entries."""
         tasks, deleted = list(tasks), list(deleted)
-        rows = [(gone["task_id"], gone["entry"]) for gone in deleted]
+        rows = [(row["task_id"], row["entry"]) for row in deleted]
         for task in tasks:
             entries = [*task["time_entries"], *([task["active"]] if "active" in task else [])]
             rows += [(task["_id"], entry) for entry in entries]
-        found = {str(entry["id"]): EntryState.of(_to_response_values(task_id, entry)) for task_id, entry in rows}
-        assert len(found) == len(rows), "an entry is stored twice"
-        known = {str(task["_id"]): TaskState.of(task) for task in tasks}
-        return cls(known, found, {str(gone["entry"]["id"]) for gone in deleted})
+        states = {str(entry["id"]): EntryState.of(_to_response_values(task_id, entry)) for task_id, entry in rows}
+        assert len(states) == len(rows), "an entry is stored twice"
+        task_states = {str(task["_id"]): TaskState.of(task) for task in tasks}
+        return cls(task_states, states, {str(row["entry"]["id"]) for row in deleted})
 
 
 def _to_response_values(task_id: ObjectId, entry: Json) -> Json:
-    told = {name: rfc3339(value) if isinstance(value, datetime) else value for name, value in entry.items()}
-    return {**told, "task_id": str(task_id)}
+    values = {name: rfc3339(value) if isinstance(value, datetime) else value for name, value in entry.items()}
+    return {**values, "task_id": str(task_id)}
 
 
 @dataclass(frozen=True)
@@ -99,176 +99,188 @@ class SentRequest:
 class Ledger:
     """The contents of all responses, the requests without a response, and the counts of statuses."""
 
-    told: dict[str, set[EntryState]] = field(default_factory=dict)
+    entries: dict[str, set[EntryState]] = field(default_factory=dict)
+    """All states of each entry in responses."""
     tasks: dict[str, dict[int, TaskState | None]] = field(default_factory=dict)
-    """By version; of some versions it was told that there are, and no more."""
-    gone: dict[str, bool] = field(default_factory=dict)
-    """Whether an entry was deleted or restored last, where no two requests about it crossed."""
+    """The versions of each task. The state is None where a response contained only the version."""
+    deleted: dict[str, bool] = field(default_factory=dict)
+    """Whether each entry is deleted. Entries whose last requests were concurrent are missing."""
     unanswered: list[SentRequest] = field(default_factory=list)
-    answers: Counter[int] = field(default_factory=Counter)
-    done: Counter[str] = field(default_factory=Counter)
-    tried: int = 0
-    refused: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
+    succeeded: Counter[str] = field(default_factory=Counter)
+    sent: int = 0
+    rejected: int = 0
     broken: int = 0
-    store_may_be_away: bool = False
-    """Then 503 says so, too."""
+    allows_unavailable: bool = False
+    """Whether the database may be unavailable, so that a response of 503 is expected."""
     lost: list[str] = field(default_factory=list)
-    done_in_part: list[str] = field(default_factory=list)
-    _under_way: Counter[str] = field(default_factory=Counter)
-    _crossed: set[str] = field(default_factory=set)
+    partial: list[str] = field(default_factory=list)
+    _in_progress: Counter[str] = field(default_factory=Counter)
+    _concurrent: set[str] = field(default_factory=set)
 
-    def send(self, sent: SentRequest) -> None:
-        """Remembers that a request is under way."""
-        self.tried += 1
-        if sent.entry_id is not None:
-            self._under_way[sent.entry_id] += 1
-            if self._under_way[sent.entry_id] > 1:
-                self._crossed.add(sent.entry_id)
+    def record_request(self, request: SentRequest) -> None:
+        """Record that a request is in progress."""
+        self.sent += 1
+        if request.entry_id is not None:
+            self._in_progress[request.entry_id] += 1
+            if self._in_progress[request.entry_id] > 1:
+                self._concurrent.add(request.entry_id)
 
-    def miss(self, sent: SentRequest) -> None:
-        """Remembers that no answer came."""
+    def record_broken_connection(self, request: SentRequest) -> None:
+        """Record that a request has no response."""
         self.broken += 1
-        self._leave_open(sent)
+        self._record_unknown_outcome(request)
 
-    def keep(self, sent: SentRequest, answer: httpx.Response) -> None:
-        """Remembers an answer. One of 503 may have been given before or after the work."""
-        self.answers[answer.status_code] += 1
-        if answer.status_code == 503:
-            told = problem(answer, 503, "database_unavailable")["detail"]
-            assert self.store_may_be_away or told == TOO_MANY_CONFLICTS, answer.text
-            self._leave_open(sent)
+    def record_response(self, request: SentRequest, response: httpx.Response) -> None:
+        """Record a response. With status 503, the request may have been done or not."""
+        self.statuses[response.status_code] += 1
+        if response.status_code == 503:
+            detail = problem(response, 503, "database_unavailable")["detail"]
+            assert self.allows_unavailable or detail == TOO_MANY_CONFLICTS, response.text
+            self._record_unknown_outcome(request)
             return
-        if answer.is_error:
-            assert answer.status_code in REFUSALS, (sent, answer.text)
-            self.refused += 1
+        if response.is_error:
+            assert response.status_code in REJECTION_STATUSES, (request, response.text)
+            self.rejected += 1
         else:
-            self.done[sent.kind] += 1
-            self.believe(answer)
-        self._arrive(sent, done=not answer.is_error)
+            self.succeeded[request.kind] += 1
+            self.add(response)
+        self._record_known_outcome(request, succeeded=not response.is_error)
 
-    def believe(self, answer: httpx.Response) -> None:
-        body = answer.json() if answer.content else {}
+    def add(self, response: httpx.Response) -> None:
+        """Add the task and the entries in a response."""
+        body = response.json() if response.content else {}
         for entry in entries_in(body):
-            self.told.setdefault(entry["id"], set()).add(EntryState.of(entry))
+            self.entries.setdefault(entry["id"], set()).add(EntryState.of(entry))
         if "title" in body:
             self.tasks.setdefault(body["id"], {})[body["version"]] = TaskState.of(body)
-        elif "task_id" in body and "etag" in answer.headers:
+        elif "task_id" in body and "etag" in response.headers:
             versions = self.tasks.setdefault(body["task_id"], {})
-            versions.setdefault(int(answer.headers["etag"].strip('"')), None)
+            versions.setdefault(int(response.headers["etag"].strip('"')), None)
 
-    def _leave_open(self, sent: SentRequest) -> None:
-        self.unanswered.append(sent)
-        if sent.entry_id is not None:
-            self._crossed.add(sent.entry_id)  # until the next look nobody knows where it stands
-            self.gone.pop(sent.entry_id, None)
+    def _record_unknown_outcome(self, request: SentRequest) -> None:
+        self.unanswered.append(request)
+        if request.entry_id is not None:
+            self._concurrent.add(request.entry_id)  # until the next comparison, the entry may be deleted or not
+            self.deleted.pop(request.entry_id, None)
 
-    def _arrive(self, sent: SentRequest, *, done: bool) -> None:
-        if sent.entry_id is None:
+    def _record_known_outcome(self, request: SentRequest, *, succeeded: bool) -> None:
+        if request.entry_id is None:
             return
-        self._under_way[sent.entry_id] -= 1
-        if sent.entry_id in self._crossed:
-            self.gone.pop(sent.entry_id, None)
-            if not self._under_way[sent.entry_id]:
-                self._crossed.discard(sent.entry_id)
-        elif done and sent.kind in {"delete", "restore"}:
-            self.gone[sent.entry_id] = sent.kind == "delete"
+        self._in_progress[request.entry_id] -= 1
+        if request.entry_id in self._concurrent:
+            self.deleted.pop(request.entry_id, None)
+            if not self._in_progress[request.entry_id]:
+                self._concurrent.discard(request.entry_id)
+        elif succeeded and request.kind in {"delete", "restore"}:
+            self.deleted[request.entry_id] = request.kind == "delete"
 
     def compare(self, stored: Stored) -> None:
-        """Fails unless what is stored is what was told, but for what came to no answer."""
-        self.lost += [f"entry {entry_id} is lost" for entry_id in self.told.keys() - stored.entries.keys()]
+        """Check that all acknowledged writes are stored, and that all other requests were done completely or not."""
+        self.lost += [f"entry {entry_id} is lost" for entry_id in self.entries.keys() - stored.entries.keys()]
         self.lost += [f"task {task_id} is lost" for task_id in self.tasks.keys() - stored.tasks.keys()]
-        for entry_id, found in stored.entries.items():
-            if entry_id in self.told:
-                with self._counting(self.lost):
-                    self._compare_known(entry_id, found, stored.entries)
+        for entry_id, entry in stored.entries.items():
+            if entry_id in self.entries:
+                with self._collect_failures(self.lost):
+                    self._compare_known_entry(entry_id, entry, stored.entries)
             else:
-                with self._counting(self.done_in_part):
-                    self._compare_unknown(entry_id, found)
-        for entry_id, gone in self.gone.items():
-            with self._counting(self.lost):
-                assert (entry_id in stored.deleted) == gone, (entry_id, "is not where it was told to be")
+                with self._collect_failures(self.partial):
+                    self._compare_unknown_entry(entry_id, entry)
+        for entry_id, is_deleted in self.deleted.items():
+            with self._collect_failures(self.lost):
+                assert (entry_id in stored.deleted) == is_deleted, (entry_id, "was deleted or restored wrongly")
         for task_id, task in stored.tasks.items():
-            with self._counting(self.lost):
+            with self._collect_failures(self.lost):
                 self._compare_task(task, self.tasks.get(task_id, {}))
-        assert self.lost == [], "what was acknowledged is not there as it was told last"
-        assert self.done_in_part == [], "what came to no answer was done, but not as a whole"
-        self._believe_stored(stored)
+        assert self.lost == [], "acknowledged writes are lost"
+        assert self.partial == [], "requests without a response were done in part"
+        self._reset_to(stored)
 
     @contextmanager
-    def _counting(self, wrong: list[str]) -> Iterator[None]:
-        """What fails inside is counted, and the next is looked at."""
+    def _collect_failures(self, failures: list[str]) -> Iterator[None]:
+        """Add an assertion error to the list, so that the comparison continues."""
         try:
             yield
         except AssertionError as failure:
-            wrong.append(str(failure))
+            failures.append(str(failure))
 
-    def _believe_stored(self, stored: Stored) -> None:
-        self.told = {entry_id: {found} for entry_id, found in stored.entries.items()}
+    def _reset_to(self, stored: Stored) -> None:
+        self.entries = {entry_id: {entry} for entry_id, entry in stored.entries.items()}
         self.tasks = {task_id: {task.version: task} for task_id, task in stored.tasks.items()}
-        ended = {entry_id for entry_id, found in stored.entries.items() if found.ended_at is not None}
-        self.gone = {entry_id: entry_id in stored.deleted for entry_id in ended}  # a timer is discarded by no name
+        ended = {entry_id for entry_id, entry in stored.entries.items() if entry.ended_at is not None}
+        self.deleted = {entry_id: entry_id in stored.deleted for entry_id in ended}  # DELETE /timer names no entry
         self.unanswered = []
-        self._under_way.clear()
-        self._crossed.clear()
+        self._in_progress.clear()
+        self._concurrent.clear()
 
-    def _compare_task(self, found: TaskState, told: dict[int, TaskState | None]) -> None:
-        """It is no older than any answer about it, and has the title that it was given last."""
-        assert found.version >= max(told, default=0), (found, told, "a change that was acknowledged is lost")
-        assert told.get(found.version) in {None, found}, (found, told)
-        whole = [task for task in told.values() if task is not None]
-        titles = {sent.body["title"] for sent in self.unanswered if sent.kind in {"make", "rename"}}
-        if whole:
-            titles.add(max(whole, key=lambda task: task.version).title)
-        assert found.title in titles, (found, told, titles)
+    def _compare_task(self, task: TaskState, versions: dict[int, TaskState | None]) -> None:
+        """Check that the task is at least as new as in all responses, and that its title is the last one."""
+        assert task.version >= max(versions, default=0), (task, versions, "an acknowledged change is lost")
+        assert versions.get(task.version) in {None, task}, (task, versions)
+        complete = [state for state in versions.values() if state is not None]
+        titles = {
+            request.body["title"] for request in self.unanswered if request.kind in {"create_task", "rename_task"}
+        }
+        if complete:
+            titles.add(max(complete, key=lambda state: state.version).title)
+        assert task.title in titles, (task, versions, titles)
 
-    def _compare_known(self, entry_id: str, found: EntryState, stored: dict[str, EntryState]) -> None:
-        newest = max(told.changed_at for told in self.told[entry_id])
-        last = {told for told in self.told[entry_id] if told.changed_at == newest}
-        touching = [sent for sent in self.unanswered if sent.entry_id == entry_id]
-        if len(touching) == 1 and touching[0].kind == "split":
-            self._compare_split(touching[0], entry_id, found, next(iter(last)), stored)
-        elif found not in last:
-            running = [told for told in last if told.ended_at is None]
-            place = (entry_id, found, last, touching)
-            assert touching or running, place
-            if len(touching) == 1 and not running:
-                (sent,) = touching
-                assert sent.kind == "patch", place
-                assert {**sent.body, "started_at": found.started_at, "ended_at": found.ended_at} == sent.body, place
-                assert found.note == sent.note, place
-            if running and not touching:  # completing, trashing and discarding end it without showing it
-                assert found.started_at in {told.started_at for told in running}, place
-                assert found.note in {told.note for told in running} | {sent.note for sent in self.unanswered}, place
+    def _compare_known_entry(self, entry_id: str, entry: EntryState, stored: dict[str, EntryState]) -> None:
+        newest = max(state.changed_at for state in self.entries[entry_id])
+        last = {state for state in self.entries[entry_id] if state.changed_at == newest}
+        requests = [request for request in self.unanswered if request.entry_id == entry_id]
+        if len(requests) == 1 and requests[0].kind == "split":
+            self._compare_split(requests[0], entry_id, entry, next(iter(last)), stored)
+        elif entry not in last:
+            running = [state for state in last if state.ended_at is None]
+            details = (entry_id, entry, last, requests)
+            assert requests or running, details
+            if len(requests) == 1 and not running:
+                (request,) = requests
+                assert request.kind == "patch", details
+                times = {"started_at": entry.started_at, "ended_at": entry.ended_at}
+                assert {**request.body, **times} == request.body, details
+                assert entry.note == request.note, details
+            if running and not requests:  # the responses to completing, deleting and discarding have no entry
+                assert entry.started_at in {state.started_at for state in running}, details
+                notes = {state.note for state in running} | {request.note for request in self.unanswered}
+                assert entry.note in notes, details
 
     def _compare_split(
-        self, sent: SentRequest, first_id: str, found: EntryState, last: EntryState, stored: dict[str, EntryState]
+        self,
+        request: SentRequest,
+        first_id: str,
+        first: EntryState,
+        last: EntryState,
+        stored: dict[str, EntryState],
     ) -> None:
-        """Both halves stand there, or the whole does."""
+        """Check that the entry was split completely or not at all."""
         seconds = [
             other
             for other_id, other in stored.items()
-            if other_id not in self.told and (other.started_at, other.note) == (sent.body["at"], last.note)
+            if other_id not in self.entries and (other.started_at, other.note) == (request.body["at"], last.note)
         ]
-        # What ran when it was told of last has ended since, when it was completed or trashed.
+        # An entry that was running in its last response may have ended since, when its task was completed or deleted.
         if seconds:
-            assert (found.started_at, found.ended_at) == (last.started_at, sent.body["at"])
-            assert len(seconds) == 1, (first_id, "is doubled in part")
+            assert (first.started_at, first.ended_at) == (last.started_at, request.body["at"])
+            assert len(seconds) == 1, (first_id, "has several second halves")
             assert last.ended_at in {None, seconds[0].ended_at}, (first_id, "has lost a part of its second half")
         else:
-            assert last.ended_at in {None, found.ended_at}, (first_id, "has lost its second half")
+            assert last.ended_at in {None, first.ended_at}, (first_id, "has lost its second half")
 
-    def _compare_unknown(self, entry_id: str, found: EntryState) -> None:
-        """Nobody was told of it: then it is what some request without an answer has made, and whole."""
-        makers = [sent for sent in self.unanswered if sent.kind in {"create", "start", "switch", "resume", "split"}]
-        assert any(self._may_have_made(sent, found) for sent in makers), (entry_id, found, makers)
+    def _compare_unknown_entry(self, entry_id: str, entry: EntryState) -> None:
+        """Check that a request without a response can have created the entry, completely."""
+        creating = {"create", "start", "switch", "resume", "split"}
+        requests = [request for request in self.unanswered if request.kind in creating]
+        assert any(self._may_have_created(request, entry) for request in requests), (entry_id, entry, requests)
 
-    def _may_have_made(self, sent: SentRequest, found: EntryState) -> bool:
-        if sent.kind == "create":
-            span = (sent.body["started_at"], sent.body["ended_at"])
-            return sent.note == found.note and span == (found.started_at, found.ended_at)
-        if sent.kind == "split":
-            return bool(sent.body["at"] == found.started_at)
-        return sent.kind == "resume" or sent.note == found.note
+    def _may_have_created(self, request: SentRequest, entry: EntryState) -> bool:
+        if request.kind == "create":
+            time_range = (request.body["started_at"], request.body["ended_at"])
+            return request.note == entry.note and time_range == (entry.started_at, entry.ended_at)
+        if request.kind == "split":
+            return bool(request.body["at"] == entry.started_at)
+        return request.kind == "resume" or request.note == entry.note
 
 
 def entries_in(body: object) -> Iterator[Json]:

@@ -1,6 +1,6 @@
-"""By chance: any sequence of requests of two users does what a model in plain Python says, after each step.
+"""Random sequences of requests of two users: after each step, the responses and the stored data match a model.
 
-`make test` runs the same sequences each time, `make test-long` ten times as many, and others each time.
+`make test` runs the same sequences each time. `make test-long` runs more than ten times as many, chosen at random.
 """
 
 import asyncio
@@ -12,14 +12,14 @@ from typing import TypeVar
 import httpx
 from bson import ObjectId
 from hypothesis import HealthCheck, Phase
-from hypothesis import settings as examples
+from hypothesis import settings as hypothesis_settings
 from hypothesis.stateful import initialize, run_state_machine_as_test
 
 from services.maintenance.doctor import examine
 from tests.conftest import Database, MakeUser
 from tests.races.state_machine.entry_rules import EntryRules
 from tests.races.state_machine.machine import Service
-from tests.races.state_machine.model import Owner, whole
+from tests.races.state_machine.model import Owner, truncate_to_seconds
 from tests.races.state_machine.task_rules import TaskRules
 from tests.races.state_machine.timer_rules import TimerRules
 from tests.support.http import API, LONG, Json
@@ -31,12 +31,12 @@ OPERATIONS = {
     *("start", "stop", "switch", "resume", "correct", "discard"),
     *("create an entry", "change an entry", "delete an entry", "restore an entry", "split an entry", "move an entry"),
 }
-"""What has succeeded at least once in as many sequences as the long mode has."""
+"""The operations that must each succeed at least once in the long mode."""
 
 T = TypeVar("T")
 
 
-EXAMPLES = examples(
+SETTINGS = hypothesis_settings(
     max_examples=SEQUENCES,
     stateful_step_count=STEPS,
     deadline=None,
@@ -52,8 +52,8 @@ class Timekeeping(TaskRules, TimerRules, EntryRules):
     """Two users, with a model of each."""
 
     @initialize()
-    def begin(self) -> None:
-        self.base = whole(datetime.now(UTC)) - timedelta(days=4)
+    def create_users(self) -> None:
+        self.base = truncate_to_seconds(datetime.now(UTC)) - timedelta(days=4)
         self.owners = [Owner(), Owner()]
         self.clients = [
             httpx.Client(
@@ -64,51 +64,55 @@ class Timekeeping(TaskRules, TimerRules, EntryRules):
             )
             for _ in self.owners
         ]
-        self.last = 0
-        self.seen: dict[str, int] = {}
-        for who in (0, 1):
+        self.user = 0
+        self.compared_versions: dict[str, int] = {}
+        for user in (0, 1):
             for title in ("One", "Two"):
-                self.make_task(who=who, body={"title": title})
-            for half_hours in ([4, 5], [0, 1], [2, 3, 4], [1, 2]):  # back to back, which never overlaps
+                self.make_task(user=user, body={"title": title})
+            for half_hours in ([4, 5], [0, 1], [2, 3, 4], [1, 2]):  # adjacent ranges do not overlap
                 start, length = timedelta(minutes=30 * half_hours[0]), 1800 * (half_hours[-1] - half_hours[0])
-                self.create_entry(who=who, pick=0, start=start, end=length, body={}, policy="forbid", match=None)
+                self.create_entry(user=user, pick=0, start=start, end=length, body={}, policy="forbid", if_match=None)
 
     def teardown(self) -> None:
-        for who, client in enumerate(getattr(self, "clients", [])):
-            self.seen, self.last = {}, who
-            self.is_as_the_model_says()
+        for user, client in enumerate(getattr(self, "clients", [])):
+            self.compared_versions, self.user = {}, user
+            self.matches_the_model()
             client.close()
 
 
-async def test_any_sequence_of_requests_does_what_the_model_says(
+async def test_responses_and_stored_data_match_the_model(
     make_user: MakeUser, empty_service: str, database: Database
 ) -> None:
-    loop, made = asyncio.get_running_loop(), 0
+    loop, user_count = asyncio.get_running_loop(), 0
 
-    def here(work: Awaitable[T]) -> T:
-        async def waited() -> T:
-            return await work
+    def run_in_loop(awaitable: Awaitable[T]) -> T:
+        async def awaited() -> T:
+            return await awaitable
 
-        return asyncio.run_coroutine_threadsafe(waited(), loop).result()
+        return asyncio.run_coroutine_threadsafe(awaited(), loop).result()
 
     def make_token() -> str:
-        nonlocal made
-        made += 1
-        return str(here(make_user(f"user{made}@example.com")).headers["Authorization"])
+        nonlocal user_count
+        user_count += 1
+        return str(run_in_loop(make_user(f"user{user_count}@example.com")).headers["Authorization"])
 
     async def stored_entry(entry_id: str) -> Json:
-        wanted = ObjectId(entry_id)
-        gone = await database.deleted_entries.find_one({"_id": wanted})
-        task = await database.tasks.find_one({"time_entries": {"$elemMatch": {"id": wanted}}})
-        entries = [gone["entry"]] if gone else [one for one in (task or {})["time_entries"] if one["id"] == wanted]
+        object_id = ObjectId(entry_id)
+        deleted = await database.deleted_entries.find_one({"_id": object_id})
+        task = await database.tasks.find_one({"time_entries": {"$elemMatch": {"id": object_id}}})
+        entries = (
+            [deleted["entry"]]
+            if deleted
+            else [entry for entry in (task or {})["time_entries"] if entry["id"] == object_id]
+        )
         (entry,) = entries
-        found: Json = entry
-        return found
+        stored: Json = entry
+        return stored
 
     Timekeeping.service = Service(
-        empty_service + API, make_token, lambda entry_id: here(stored_entry(entry_id)), Counter()
+        empty_service + API, make_token, lambda entry_id: run_in_loop(stored_entry(entry_id)), Counter()
     )
-    await asyncio.to_thread(run_state_machine_as_test, Timekeeping, settings=EXAMPLES)
+    await asyncio.to_thread(run_state_machine_as_test, Timekeeping, settings=SETTINGS)
     steps = Timekeeping.service.steps
     assert steps.total() >= SEQUENCES * STEPS
     assert not LONG or steps.keys() >= OPERATIONS

@@ -37,16 +37,16 @@ LINES = {
 
 def figures(ledger: Ledger, kills: Counter[str]) -> dict[str, int]:
     """Return the figures of one service and its clients."""
-    acknowledged, refused = ledger.done.total(), ledger.refused
+    acknowledged, refused = ledger.succeeded.total(), ledger.rejected
     return {
         "rounds": kills.total(),
         **{f"kills of {kind}": count for kind, count in kills.items()},
-        "tried": ledger.tried,
+        "tried": ledger.sent,
         "refused": refused,
         "acknowledged": acknowledged,
         "lost": len(ledger.lost),
-        "unanswered": ledger.tried - refused - acknowledged,
-        "done in part": len(ledger.done_in_part),
+        "unanswered": ledger.sent - refused - acknowledged,
+        "done in part": len(ledger.partial),
     }
 
 

@@ -17,7 +17,7 @@ from documents.registry import open_database_without_setup
 from services.maintenance.doctor import examine
 from tests.conftest import Database
 from tests.races.ledger import Ledger, Stored
-from tests.races.mixed_load import mix
+from tests.races.mixed_load import run_mixed_load
 from tests.support.http import API, PASSWORD, Client, Json
 from tests.support.processes import Program, eventually, free_port, gone, one_of, running
 from tests.support.services import bound_to_others
@@ -74,7 +74,7 @@ class Siege:
         self._bearer = "Bearer " + (await client.post("/auth/token", data=form)).json()["access_token"]
         for number in range(4):
             made = await client.post("/tasks", json={"title": str(number)}, headers={"Authorization": self._bearer})
-            self.ledger.believe(made)
+            self.ledger.add(made)
         self._tasks = list(self.ledger.tasks)
 
     async def load(self, clients: list[Client], end: Callable[[], object], *, rest: bool = True) -> None:
@@ -82,7 +82,7 @@ class Siege:
 
         Then each waits for the answer that it is still to get, and rests, or goes on until its connection breaks.
         """
-        last = self.ledger.done.total() + self._chance.randint(15, 80)
+        last = self.ledger.succeeded.total() + self._chance.randint(15, 80)
         delay = self._chance.uniform(0, MAX_DELAY_SECONDS)
         loop, ended, armed = asyncio.get_running_loop(), asyncio.Event(), False
 
@@ -90,21 +90,23 @@ class Siege:
             end()
             ended.set()
 
-        def go_on() -> bool:
+        def should_continue() -> bool:
             nonlocal armed
-            if not armed and self.ledger.done.total() >= last:
+            if not armed and self.ledger.succeeded.total() >= last:
                 armed = True
                 loop.call_later(delay, end_it)
             return not (rest and ended.is_set())
 
         seed = f"{self._seed}, {self.kills.total()}"
-        await mix(clients, self._tasks, self.ledger, seed=seed, hands=CLIENTS, steps=10_000, go_on=go_on)
+        await run_mixed_load(
+            clients, self._tasks, self.ledger, seed=seed, senders=CLIENTS, steps=10_000, should_continue=should_continue
+        )
         assert ended.is_set(), "the service was gone before it was killed"
 
     async def round(self, kind: str) -> None:
         """Load, a kill in the middle of it, and everything up again."""
         victims = self._victims(kind)
-        self.ledger.store_may_be_away = kind != "service" or self._workers > 1
+        self.ledger.allows_unavailable = kind != "service" or self._workers > 1
         async with self.clients() as clients:
             broken = self.ledger.broken
             await self.load(clients, lambda: kill(victims))

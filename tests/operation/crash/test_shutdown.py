@@ -95,7 +95,7 @@ class TestSigtermUnderLoad:
 class TestSigtermWhileARequestIsSlow:
     async def test_lets_nobody_in_and_waits_for_the_answer(self, siege: Siege, database: Database) -> None:
         async with siege.clients() as clients:
-            task_id, known = next(iter(siege.ledger.tasks)), len(siege.ledger.told)
+            task_id, known = next(iter(siege.ledger.tasks)), len(siege.ledger.entries)
             body = {"started_at": ago(hours=2), "duration_seconds": 60}
             slow = await SlowRequest.begin(clients[0], f"/tasks/{task_id}/time-entries", body)
             siege.service.send(signal.SIGTERM)
@@ -103,9 +103,9 @@ class TestSigtermWhileARequestIsSlow:
             assert eventually(lambda: refuses_connections(siege.port))
             answer = await slow.end()
         assert answer.status_code == 201, answer.text
-        siege.ledger.believe(answer)
+        siege.ledger.add(answer)
         assert siege.service.exit_code() == 0, siege.service.output
         assert time.monotonic() - told_at < MAX_END_SECONDS
         siege.start()
         await siege.compare(database)
-        assert len(siege.ledger.told) == known + 1
+        assert len(siege.ledger.entries) == known + 1

@@ -10,14 +10,14 @@ import httpx
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from tests.races.state_machine import model
-from tests.races.state_machine.model import Entry, Owner, Refusals, Task, whole
-from tests.races.state_machine.strategies import LATER, NO_SUCH, SOMEBODY_ELSES, SOON
+from tests.races.state_machine.model import Entry, ExpectedErrors, Owner, Task, truncate_to_seconds
+from tests.races.state_machine.strategies import FOREIGN, LATER, SOON, UNKNOWN
 from tests.support.http import Json
 
 
 @dataclass
 class Service:
-    """What the sequences run against, from the thread that they run in; and what they have asked so far."""
+    """The service under test, and the number of requests by operation and outcome."""
 
     base_url: str
     make_token: Callable[[], str]
@@ -32,99 +32,100 @@ class Machine(RuleBasedStateMachine):
     base: datetime
     owners: list[Owner]
     clients: list[httpx.Client]
-    last: int
-    seen: dict[str, int]
+    user: int
+    compared_versions: dict[str, int]
 
-    def ask(
+    def send(
         self,
-        what: str,
+        operation: str,
         request: tuple[str, str],
         body: Json | None = None,
         *,
         policy: str | None = None,
-        match: tuple[str | None, Task | None] = (None, None),
-        refused: Refusals,
-        or_not: bool = False,
+        if_match: tuple[str | None, Task | None] = (None, None),
+        expected_errors: ExpectedErrors,
+        is_noop: bool = False,
     ) -> httpx.Response | None:
-        """The answer to a request that is to succeed, or None to one that is refused, rightly.
+        """Send a request. Returns the response, or None if it is one of the expected errors.
 
-        Where nothing would change and the version is a stale one, it may be refused or not.
+        The service may accept or reject a stale version when the request would change nothing (`is_noop`).
         """
-        sent, task = match
+        sent, task = if_match
         version = task.version if task and sent == "right" else 0
-        answer = self.clients[self.last].request(
+        response = self.clients[self.user].request(
             *request,
             params={"overlap": policy} if policy else None,
             headers={"If-Match": f'"{version}"'} if sent else None,
             json=body,
         )
         if sent == "stale" and task:
-            refused = refused | {model.STALE}
-        if answer.is_error:
-            problem = answer.json()
-            assert (answer.status_code, problem["code"]) in refused, (request, body, refused, problem)
-            self.service.steps[f"{what}: {problem['code']}"] += 1
+            expected_errors = expected_errors | {model.STALE}
+        if response.is_error:
+            problem = response.json()
+            assert (response.status_code, problem["code"]) in expected_errors, (request, body, expected_errors, problem)
+            self.service.steps[f"{operation}: {problem['code']}"] += 1
             if problem["code"] == "overlap":
                 self.conflicts = problem["overlaps"]
             return None
-        assert not refused or (or_not and refused == {model.STALE}), (request, body, refused, answer.text)
-        self.service.steps[what] += 1
-        return answer
+        details = (request, body, expected_errors, response.text)
+        assert not expected_errors or (is_noop and expected_errors == {model.STALE}), details
+        self.service.steps[operation] += 1
+        return response
 
-    def instant(self, drawn: Any) -> str:
+    def to_text(self, drawn: Any) -> str:
         if isinstance(drawn, timedelta):
             return (self.base + drawn).isoformat()
         ahead = {SOON: timedelta(seconds=30), LATER: timedelta(hours=1)}[drawn]
         return (datetime.now(UTC) + ahead).isoformat()
 
-    def settled(self, drawn: Any, answered: str, began: datetime) -> datetime:
-        """The instant that the service made of what was sent: the same, or now where that was meant."""
-        instant = datetime.fromisoformat(answered)
+    def resolve_instant(self, drawn: Any, response_value: str, began: datetime) -> datetime:
+        """Return the instant in the response: the drawn one, or the current time if none was sent."""
+        instant = datetime.fromisoformat(response_value)
         if isinstance(drawn, timedelta):
-            assert instant == whole(self.base + drawn)
+            assert instant == truncate_to_seconds(self.base + drawn)
         else:
-            assert whole(began) <= instant <= datetime.now(UTC)
+            assert truncate_to_seconds(began) <= instant <= datetime.now(UTC)
         return instant
 
-    def timed(self, drawn: Json) -> Json:
-        """A body with its instants said."""
-        return {name: self.instant(value) if isinstance(value, timedelta) else value for name, value in drawn.items()}
+    def with_instants(self, drawn: Json) -> Json:
+        """Return the body with each offset as a timestamp."""
+        return {name: self.to_text(value) if isinstance(value, timedelta) else value for name, value in drawn.items()}
 
-    def pick_task(self, who: int, pick: int) -> str:
-        """One of the user's tasks, in the trash or not; at times one of the other user's, or none."""
-        if pick == NO_SUCH:
+    def pick_task(self, user: int, pick: int) -> str:
+        """Return the id of a task of the user, deleted or not, of the other user, or of no task."""
+        if pick == UNKNOWN:
             return "nothing"
-        tasks = [*self.owners[1 - who if pick == SOMEBODY_ELSES else who].tasks]
+        tasks = [*self.owners[1 - user if pick == FOREIGN else user].tasks]
         return tasks[pick % len(tasks)]
 
-    def pick_entry(self, who: int, pick: int) -> tuple[str, str]:
-        """An entry, deleted or not, and the task that it is or was in; at times the other user's, or none."""
-        owner = self.owners[1 - who if pick == SOMEBODY_ELSES else who]
+    def pick_entry(self, user: int, pick: int) -> tuple[str, str]:
+        """Return the ids of an entry and of its task. Deleted, foreign and unknown entries are drawn too."""
+        owner = self.owners[1 - user if pick == FOREIGN else user]
         entries = owner.entry_ids()
-        if pick == NO_SUCH or not entries:
+        if pick == UNKNOWN or not entries:
             return "nothing", "nothing"
         entry_id = entries[pick % len(entries)]
-        return entry_id, owner.home(entry_id) or "nothing"
+        return entry_id, owner.task_id_of(entry_id) or "nothing"
 
-    def same_overlaps(self, body: Json, policy: str, expected: set[tuple[str, str, int]]) -> None:
+    def assert_overlaps(self, body: Json, policy: str, expected: set[tuple[str, str, int]]) -> None:
         listed = {(one["task_id"], one["entry_id"], one["overlap_seconds"]) for one in body.get("overlaps", [])}
         assert listed == (expected if policy == "warn" else set())
         assert policy != "warn" or "overlaps" in body
 
-    def end_unseen(self, who: int, task: Task) -> None:
-        """The timer has ended just now; the answer does not say when."""
+    def end_timer(self, user: int, task: Task) -> None:
+        """End the timer in the model. The response does not contain the end, so it is read from the database."""
         assert task.active is not None
         ended_at = self.service.stored_entry(task.active.id)["ended_at"].replace(tzinfo=UTC)
-        assert self.began <= ended_at <= datetime.now(UTC) or ended_at == task.active.started_at
-        self.owners[who].end(task, ended_at, self.owners[who].policy)
+        assert self.step_began <= ended_at <= datetime.now(UTC) or ended_at == task.active.started_at
+        self.owners[user].end(task, ended_at, self.owners[user].policy)
 
     @property
-    def began(self) -> datetime:
-        """Shortly before this step: no step takes longer."""
+    def step_began(self) -> datetime:
+        """An instant before this step: no step takes longer than a minute."""
         return datetime.now(UTC) - timedelta(seconds=60)
 
-    def begun(self, task: Task, body: Json, entry: Json, started_at: datetime) -> None:
-        """A timer runs on the task now."""
+    def start_timer(self, task: Task, body: Json, entry: Json, started_at: datetime) -> None:
+        """Start a timer on the task in the model."""
         billable = bool(body.get("billable", task.fields["billable"]))
         task.active = Entry(
             entry["id"], started_at, None, body.get("note"), body.get("tags", []), billable, source="timer"
@@ -132,35 +133,37 @@ class Machine(RuleBasedStateMachine):
         task.fields["status"] = "in_progress"
         task.version += 1
 
-    def shows(self, answer: httpx.Response, task: Task, shown: Json, entry: Entry | None) -> None:
-        """This part of the answer is this entry, with the version of its task."""
+    def assert_entry(self, response: httpx.Response, task: Task, response_entry: Json, entry: Entry | None) -> None:
+        """Check that the response contains the entry and the version of its task."""
         assert entry is not None
-        assert {**shown, **entry.shown(task.id)} == shown
-        assert answer.headers["etag"] == f'"{task.version}"'
+        assert {**response_entry, **entry.to_response(task.id)} == response_entry
+        assert response.headers["etag"] == f'"{task.version}"'
 
-    def to_be_stopped(self, owner: Owner, body: Json) -> tuple[Task | None, Entry | None, Refusals]:
-        """The task of the timer or entry that is meant, the entry if it has ended before, or why there is none."""
+    def find_entry_to_stop(self, owner: Owner, body: Json) -> tuple[Task | None, Entry | None, ExpectedErrors]:
+        """Return the task to stop, its entry if that has already ended, and the expected errors."""
         running, entry_id = owner.running(), body.get("entry_id")
         if entry_id is None:
             return running, None, set() if running else {model.NO_TIMER}
         if running and running.active and running.active.id == entry_id:
             return running, None, set()
-        holder = owner.holder(entry_id)
-        if holder and not holder.in_the_trash:
+        holder = owner.task_of_ended_entry(entry_id)
+        if holder and not holder.is_deleted:
             return holder, holder.entries[entry_id], set()
         return None, None, {model.NO_ENTRY, *({model.NO_TASK} if "task_id" in body else ())}
 
-    def written(self, entry: Entry, body: Json) -> None:
-        """What was sent of the entry, but for its end, stands in it."""
+    def apply_fields(self, entry: Entry, body: Json) -> None:
+        """Update the entry of the model, except its end, with the fields of the request."""
         for name in ("note", "tags", "billable", "needs_review"):
             if name in body:
                 setattr(entry, name, body[name])
         if "started_at" in body:
-            entry.started_at = whole(self.base + body["started_at"])
+            entry.started_at = truncate_to_seconds(self.base + body["started_at"])
 
     def span(self, body: Json, entry: Entry | None = None) -> tuple[datetime, datetime]:
-        """The time of an entry once these fields are written."""
-        sent = {name: whole(self.base + body[name]) for name in ("started_at", "ended_at") if name in body}
+        """Return the start and end of an entry after an update with these fields."""
+        sent = {
+            name: truncate_to_seconds(self.base + body[name]) for name in ("started_at", "ended_at") if name in body
+        }
         if entry is not None:
             sent = {"started_at": entry.started_at, "ended_at": entry.ended_at or self.base, **sent}
         start = sent["started_at"]
@@ -168,49 +171,51 @@ class Machine(RuleBasedStateMachine):
             return start, start + timedelta(seconds=body["duration_seconds"])
         return start, sent["ended_at"]
 
-    def found(self, who: int, entry_id: str, task_id: str) -> tuple[Task | None, Entry | None, Refusals]:
-        """The task and its ended entry that may be changed, or why they may not."""
-        task = self.owners[who].task(task_id)
+    def find_ended_entry(
+        self, user: int, entry_id: str, task_id: str
+    ) -> tuple[Task | None, Entry | None, ExpectedErrors]:
+        """Return the task and its ended entry, or the expected errors."""
+        task = self.owners[user].task(task_id)
         if task is None:
             return None, None, {model.NO_TASK, *({model.NO_ENTRY} if entry_id == "nothing" else ())}
         if task.active and task.active.id == entry_id:
-            return task, None, {model.RUNS}
+            return task, None, {model.TIMER_RUNNING}
         if entry_id not in task.entries:
             return None, None, {model.NO_ENTRY}
         return task, task.entries[entry_id], set()
 
     @invariant()
-    def is_as_the_model_says(self) -> None:
-        owner, client = self.owners[self.last], self.clients[self.last]
-        for in_the_trash in (False, True):
-            expected = [task for task in owner.tasks.values() if task.in_the_trash == in_the_trash]
-            if in_the_trash and not expected:
-                continue  # what is there wrongly would be missing among the others
-            listed = client.get("/tasks", params={"deleted": str(in_the_trash).lower(), "limit": 200}).json()["items"]
+    def matches_the_model(self) -> None:
+        owner, client = self.owners[self.user], self.clients[self.user]
+        for is_deleted in (False, True):
+            expected = [task for task in owner.tasks.values() if task.is_deleted == is_deleted]
+            if is_deleted and not expected:
+                continue  # a task in the wrong list is missing in the other one
+            listed = client.get("/tasks", params={"deleted": str(is_deleted).lower(), "limit": 200}).json()["items"]
             assert {task["id"] for task in listed} == {task.id for task in expected}
             for task in listed:
                 known = owner.tasks[task["id"]]
-                self.same_task(task, known)
-                if not in_the_trash and self.seen.get(known.id) != known.version:
-                    self.same_entries(client.get(f"/tasks/{known.id}").json(), known)
-                    self.seen[known.id] = known.version
+                self.assert_task(task, known)
+                if not is_deleted and self.compared_versions.get(known.id) != known.version:
+                    self.assert_entries(client.get(f"/tasks/{known.id}").json(), known)
+                    self.compared_versions[known.id] = known.version
         timer, running = client.get("/timer"), owner.running()
         assert timer.status_code == (200 if running else 204)
         if running:
             assert timer.json()["task_id"] == running.id
-            self.shows(timer, running, timer.json()["entry"], running.active)
+            self.assert_entry(timer, running, timer.json()["entry"], running.active)
 
-    def same_task(self, task: Json, known: Task) -> None:
-        expected = known.shown()
+    def assert_task(self, task: Json, known: Task) -> None:
+        expected = known.to_response()
         active = expected.pop("active")
         assert {**task, **expected} == task
         assert (task["active"] is None) == (active is None)
         assert active is None or {**task["active"], **active} == task["active"]
         assert (task["completed_at"] is not None) == (known.fields["status"] == "completed")
-        assert (task["deleted_at"] is not None) == known.in_the_trash
+        assert (task["deleted_at"] is not None) == known.is_deleted
 
-    def same_entries(self, task: Json, known: Task) -> None:
-        expected = [entry.shown(known.id) for entry in known.newest_first()]
-        shown = [{name: entry[name] for name in expected[0]} for entry in task["time_entries"] if expected]
-        assert shown == expected
+    def assert_entries(self, task: Json, known: Task) -> None:
+        expected = [entry.to_response(known.id) for entry in known.newest_first()]
+        listed = [{name: entry[name] for name in expected[0]} for entry in task["time_entries"] if expected]
+        assert listed == expected
         assert len(task["time_entries"]) == len(expected)
