@@ -1,4 +1,4 @@
-"""A service that is killed at one exact place: inside of the work, or between the work and its stored answer."""
+"""A service is killed in the middle of a request, or before it stores the response for an idempotency key."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -12,16 +12,16 @@ import pytest
 from app.config import Settings
 from tests.conftest import Database
 from tests.races.ledger import entries_in
-from tests.support.http import API, Client, Json, ago, problem
+from tests.support.http import API, Client, Json, ago, at, problem
 from tests.support.services import dying
 
 KEY = {"Idempotency-Key": "7d2f3a90-offer"}
-BEFORE_THE_ANSWER_IS_KEPT = "documents.common.idempotency_keys:IdempotencyKey:save_response"
+BEFORE_RESPONSE_IS_STORED = "documents.common.idempotency_keys:IdempotencyKey:save_response"
 
 
 @dataclass
 class Request:
-    """One request, and what the user has done until then."""
+    """A request to send."""
 
     path: str
     body: Json | None = None
@@ -35,8 +35,8 @@ class Request:
 Prepare = Callable[[Client], Awaitable[Request]]
 
 
-async def written(alice: Client, **fields: Any) -> Json:
-    """An entry of two hours in a new task."""
+async def create_entry(alice: Client, **fields: Any) -> Json:
+    """Create an entry of two hours in a new task."""
     task = await alice.make_task()
     body = {"started_at": ago(hours=9), "duration_seconds": 7200, **fields}
     response = await alice.post(f"/tasks/{task['id']}/time-entries", json=body)
@@ -45,20 +45,16 @@ async def written(alice: Client, **fields: Any) -> Json:
     return entry
 
 
-def at(entry: Json) -> str:
-    return f"/tasks/{entry['task_id']}/time-entries/{entry['id']}"
-
-
-async def making_a_task(alice: Client) -> Request:
+async def task_creation(alice: Client) -> Request:
     return Request("/tasks", {"title": f"Task of {alice.user['email']}"})
 
 
-async def making_tasks(alice: Client) -> Request:
+async def task_creations(alice: Client) -> Request:
     operations = [{"op": "create", "body": {"title": f"{alice.user['email']} {number}"}} for number in range(3)]
     return Request("/tasks/bulk", {"operations": operations, "atomic": False})
 
 
-async def changing_tasks_as_one(alice: Client) -> Request:
+async def atomic_bulk(alice: Client) -> Request:
     task = await alice.make_task()
     operations: list[Json] = [
         {"op": "create", "body": {"title": "New"}},
@@ -67,154 +63,154 @@ async def changing_tasks_as_one(alice: Client) -> Request:
     return Request("/tasks/bulk", {"operations": operations, "atomic": True})
 
 
-async def making_a_project(alice: Client) -> Request:
+async def project_creation(alice: Client) -> Request:
     return Request("/projects", {"name": f"Project of {alice.user['email']}"})
 
 
-async def bringing_back_a_task(alice: Client) -> Request:
+async def task_restoration(alice: Client) -> Request:
     task = await alice.make_task()
     assert (await alice.delete(f"/tasks/{task['id']}")).status_code == 204
     return Request(f"/tasks/{task['id']}/restore")
 
 
-async def creating(alice: Client) -> Request:
+async def entry_creation(alice: Client) -> Request:
     task = await alice.make_task()
     return Request(f"/tasks/{task['id']}/time-entries", {"started_at": ago(hours=2), "duration_seconds": 3600})
 
 
-async def starting(alice: Client) -> Request:
+async def timer_start(alice: Client) -> Request:
     return Request("/timer/start", {"task_id": (await alice.make_task())["id"], "note": "once"})
 
 
-async def starting_back_dated(alice: Client) -> Request:
-    request = await starting(alice)
+async def timer_start_in_the_past(alice: Client) -> Request:
+    request = await timer_start(alice)
     return Request(request.path, {**(request.body or {}), "started_at": ago(hours=1)}, parameters={"overlap": "forbid"})
 
 
-async def stopping(alice: Client) -> Request:
+async def timer_stop(alice: Client) -> Request:
     await alice.start(await alice.make_task(), started_at=ago(hours=1))
     return Request("/timer/stop")
 
 
-async def switching(alice: Client) -> Request:
+async def timer_switch(alice: Client) -> Request:
     await alice.start(await alice.make_task(), started_at=ago(hours=1))
     return Request("/timer/switch", {"task_id": (await alice.make_task(title="Next"))["id"]})
 
 
-async def switching_from_nothing(alice: Client) -> Request:
+async def timer_switch_without_timer(alice: Client) -> Request:
     return Request("/timer/switch", {"task_id": (await alice.make_task())["id"]})
 
 
-async def resuming(alice: Client) -> Request:
-    await written(alice, note="again")
+async def timer_resume(alice: Client) -> Request:
+    await create_entry(alice, note="again")
     return Request("/timer/resume")
 
 
-async def splitting(alice: Client) -> Request:
-    return Request(at(await written(alice)) + "/split", {"at": ago(hours=8)})
+async def entry_split(alice: Client) -> Request:
+    return Request(at(await create_entry(alice)) + "/split", {"at": ago(hours=8)})
 
 
-async def moving(alice: Client) -> Request:
-    entry = await written(alice)
+async def entry_move(alice: Client) -> Request:
+    entry = await create_entry(alice)
     return Request(at(entry) + "/move", {"task_id": (await alice.make_task(title="Other"))["id"]})
 
 
-async def deleting(alice: Client) -> Request:
-    return Request(at(await written(alice)), method="DELETE")
+async def entry_deletion(alice: Client) -> Request:
+    return Request(at(await create_entry(alice)), method="DELETE")
 
 
-async def restoring(alice: Client) -> Request:
-    entry = await written(alice)
+async def entry_restoration(alice: Client) -> Request:
+    entry = await create_entry(alice)
     assert (await alice.delete(at(entry))).status_code == 204
     return Request(f"/time-entries/{entry['id']}/restore")
 
 
-async def discarding(alice: Client) -> Request:
+async def timer_discard(alice: Client) -> Request:
     await alice.start(await alice.make_task(), started_at=ago(hours=1))
     return Request("/timer", method="DELETE")
 
 
-async def kept(database: Database) -> list[Json]:
-    """All that is stored of tasks, of time and of projects."""
+async def stored_rows(database: Database) -> list[Json]:
+    """Return all stored tasks, deleted entries and projects."""
     collections = (database.tasks, database.deleted_entries, database.projects)
     return [row for collection in collections for row in await collection.find().sort("_id").to_list(None)]
 
 
-async def killed_by(request: Request, alice: Client, address: str, **headers: str) -> None:
-    """The service there dies of this request."""
-    async with Client(base_url=address + API, headers=alice.headers, timeout=30) as client:
+async def send_fatal_request(request: Request, alice: Client, base_url: str, **headers: str) -> None:
+    """Send a request that kills the service at this address."""
+    async with Client(base_url=base_url + API, headers=alice.headers, timeout=30) as client:
         with pytest.raises(httpx.TransportError):
             await request.send(client, **headers)
 
 
-async def let_time_pass(database: Database) -> None:
-    """Whoever was at the request with the key has not been heard of for a minute."""
-    known = await database.idempotency_keys.find_one({})
-    assert known is not None
-    assert known["answer"] is None
-    then = known["taken_at"] - timedelta(minutes=1)
-    await database.idempotency_keys.update_one({"_id": known["_id"]}, {"$set": {"taken_at": then}})
+async def expire_idempotency_lock(database: Database) -> None:
+    """Let the lock of the idempotency key expire."""
+    key = await database.idempotency_keys.find_one({})
+    assert key is not None
+    assert key["answer"] is None
+    taken_at = key["taken_at"] - timedelta(minutes=1)
+    await database.idempotency_keys.update_one({"_id": key["_id"]}, {"$set": {"taken_at": taken_at}})
 
 
 @pytest.mark.parametrize(
     "prepare",
     [
-        making_a_task,
-        making_tasks,
-        making_a_project,
-        bringing_back_a_task,
-        creating,
-        starting,
-        starting_back_dated,
-        stopping,
-        switching,
-        switching_from_nothing,
-        splitting,
-        moving,
-        resuming,
-        restoring,
+        task_creation,
+        task_creations,
+        project_creation,
+        task_restoration,
+        entry_creation,
+        timer_start,
+        timer_start_in_the_past,
+        timer_stop,
+        timer_switch,
+        timer_switch_without_timer,
+        entry_split,
+        entry_move,
+        timer_resume,
+        entry_restoration,
     ],
 )
-class TestAKillBetweenTheWorkAndItsAnswer:
-    async def test_leaves_work_that_the_retry_finds_done(
+class TestKillBeforeTheResponseIsStored:
+    async def test_retry_finds_the_completed_request(
         self, prepare: Prepare, alice: Client, database: Database, settings: Settings, tmp_path: Path
     ) -> None:
         request = await prepare(alice)
-        before = await kept(database)
-        async with dying(settings, database, tmp_path, at=BEFORE_THE_ANSWER_IS_KEPT) as address:
-            await killed_by(request, alice, address, **KEY)
-        done = await kept(database)
-        assert done != before
+        before = await stored_rows(database)
+        async with dying(settings, database, tmp_path, at=BEFORE_RESPONSE_IS_STORED) as base_url:
+            await send_fatal_request(request, alice, base_url, **KEY)
+        after = await stored_rows(database)
+        assert after != before
         problem(await request.send(alice, **KEY), 409, "idempotency_in_progress")
 
-        await let_time_pass(database)
-        answer = await request.send(alice, **KEY)
-        assert answer.is_success, answer.text
-        assert "idempotency-replayed" not in answer.headers
-        assert await kept(database) == done
-        for entry in entries_in(answer.json()):
+        await expire_idempotency_lock(database)
+        response = await request.send(alice, **KEY)
+        assert response.is_success, response.text
+        assert "idempotency-replayed" not in response.headers
+        assert await stored_rows(database) == after
+        for entry in entries_in(response.json()):
             assert (await alice.get(at(entry))).json() == entry
 
-        again = await request.send(alice, **KEY)
-        assert again.headers["idempotency-replayed"] == "true"
-        assert (again.status_code, again.content) == (answer.status_code, answer.content)
+        replay = await request.send(alice, **KEY)
+        assert replay.headers["idempotency-replayed"] == "true"
+        assert (replay.status_code, replay.content) == (response.status_code, response.content)
         for header in ("etag", "location"):
-            assert again.headers.get(header) == answer.headers.get(header)
-        assert await kept(database) == done
+            assert replay.headers.get(header) == response.headers.get(header)
+        assert await stored_rows(database) == after
 
 
-class TestARetryOfASplit:
-    async def test_tells_both_halves_although_the_first_is_deleted_by_then(
+class TestRetryOfASplit:
+    async def test_response_contains_both_entries_after_the_first_was_deleted(
         self, alice: Client, database: Database, settings: Settings, tmp_path: Path
     ) -> None:
-        request = await splitting(alice)
-        async with dying(settings, database, tmp_path, at=BEFORE_THE_ANSWER_IS_KEPT) as address:
-            await killed_by(request, alice, address, **KEY)
+        request = await entry_split(alice)
+        async with dying(settings, database, tmp_path, at=BEFORE_RESPONSE_IS_STORED) as base_url:
+            await send_fatal_request(request, alice, base_url, **KEY)
         assert (await alice.delete(request.path.removesuffix("/split"))).status_code == 204
-        await let_time_pass(database)
-        answer = await request.send(alice, **KEY)
-        assert answer.status_code == 200, answer.text
-        first, second = answer.json()["first"], answer.json()["second"]
+        await expire_idempotency_lock(database)
+        response = await request.send(alice, **KEY)
+        assert response.status_code == 200, response.text
+        first, second = response.json()["first"], response.json()["second"]
         assert request.path == f"{at(first)}/split"
         assert (first["ended_at"], first["duration_seconds"] + second["duration_seconds"]) == (
             second["started_at"],
@@ -224,66 +220,66 @@ class TestARetryOfASplit:
         assert (await alice.get(at(second))).json() == second
 
 
-class TestAKillAfterTheFirstOfThreeOperations:
-    async def test_leaves_the_other_two_to_the_retry(
+class TestKillInABulk:
+    async def test_retry_does_only_the_remaining_operations(
         self, alice: Client, database: Database, settings: Settings, tmp_path: Path
     ) -> None:
-        request = await making_tasks(alice)
-        place = "documents.common.idempotency_keys:IdempotencyKey:save_part"
-        async with dying(settings, database, tmp_path, at=place) as address:
-            await killed_by(request, alice, address, **KEY)
+        request = await task_creations(alice)
+        kill_point = "documents.common.idempotency_keys:IdempotencyKey:save_part"
+        async with dying(settings, database, tmp_path, at=kill_point) as base_url:
+            await send_fatal_request(request, alice, base_url, **KEY)
         assert await database.tasks.count_documents({}) == 1
-        await let_time_pass(database)
-        answer = await request.send(alice, **KEY)
-        made = {result["body"]["id"] for result in answer.json()["results"]}
-        assert {str(task["_id"]) async for task in database.tasks.find()} == made
-        assert len(made) == 3
+        await expire_idempotency_lock(database)
+        response = await request.send(alice, **KEY)
+        created_ids = {result["body"]["id"] for result in response.json()["results"]}
+        assert {str(task["_id"]) async for task in database.tasks.find()} == created_ids
+        assert len(created_ids) == 3
 
 
 COMMIT = "motor.motor_asyncio:AsyncIOMotorClientSession:commit_transaction"
-"""Where all has been written, and nothing of it is kept yet."""
+"""All writes are done, and none is committed yet."""
 
-MIDDLE = [
-    pytest.param(switching, "documents.tracking.tasks:Task:start_timer", id="a switch"),
-    pytest.param(switching, COMMIT, id="a whole switch"),
-    pytest.param(moving, "documents.tracking.tasks:Task:remove_entry", id="a move"),
-    pytest.param(moving, COMMIT, id="a whole move"),
-    pytest.param(deleting, COMMIT, id="a deletion"),
-    pytest.param(restoring, "documents.tracking.deleted_entries:DeletedEntry:remove", id="a restoration"),
-    pytest.param(restoring, COMMIT, id="a whole restoration"),
-    pytest.param(changing_tasks_as_one, "documents.tracking.tasks:Task:update_fields", id="an atomic bulk"),
-    pytest.param(discarding, COMMIT, id="a discard"),
+KILL_POINTS = [
+    pytest.param(timer_switch, "documents.tracking.tasks:Task:start_timer", id="a switch"),
+    pytest.param(timer_switch, COMMIT, id="a whole switch"),
+    pytest.param(entry_move, "documents.tracking.tasks:Task:remove_entry", id="a move"),
+    pytest.param(entry_move, COMMIT, id="a whole move"),
+    pytest.param(entry_deletion, COMMIT, id="a deletion"),
+    pytest.param(entry_restoration, "documents.tracking.deleted_entries:DeletedEntry:remove", id="a restoration"),
+    pytest.param(entry_restoration, COMMIT, id="a whole restoration"),
+    pytest.param(atomic_bulk, "documents.tracking.tasks:Task:update_fields", id="an atomic bulk"),
+    pytest.param(timer_discard, COMMIT, id="a discard"),
 ]
 
 
-@pytest.mark.parametrize(("prepare", "place"), MIDDLE)
-class TestAKillInTheMiddle:
-    async def test_leaves_the_old_state(
-        self, prepare: Prepare, place: str, alice: Client, database: Database, settings: Settings, tmp_path: Path
+@pytest.mark.parametrize(("prepare", "kill_point"), KILL_POINTS)
+class TestKillInTheMiddleOfARequest:
+    async def test_nothing_is_changed(
+        self, prepare: Prepare, kill_point: str, alice: Client, database: Database, settings: Settings, tmp_path: Path
     ) -> None:
         request = await prepare(alice)
-        before = await kept(database)
-        async with dying(settings, database, tmp_path, at=place) as address:
-            await killed_by(request, alice, address)
-        assert await kept(database) == before
-        answer = await request.send(alice)
-        assert answer.is_success, answer.text
-        assert await kept(database) != before
+        before = await stored_rows(database)
+        async with dying(settings, database, tmp_path, at=kill_point) as base_url:
+            await send_fatal_request(request, alice, base_url)
+        assert await stored_rows(database) == before
+        response = await request.send(alice)
+        assert response.is_success, response.text
+        assert await stored_rows(database) != before
 
-    async def test_is_made_good_once_by_the_retry_with_the_same_key(
-        self, prepare: Prepare, place: str, alice: Client, database: Database, settings: Settings, tmp_path: Path
+    async def test_retry_with_the_same_key_is_done_once(
+        self, prepare: Prepare, kill_point: str, alice: Client, database: Database, settings: Settings, tmp_path: Path
     ) -> None:
         request = await prepare(alice)
         if request.method != "POST":
             return  # a second deletion finds nothing to delete
-        before = await kept(database)
-        async with dying(settings, database, tmp_path, at=place) as address:
-            await killed_by(request, alice, address, **KEY)
-        assert await kept(database) == before
-        await let_time_pass(database)
-        answer = await request.send(alice, **KEY)
-        assert answer.is_success, answer.text
-        done = await kept(database)
-        assert done != before
-        assert (await request.send(alice, **KEY)).content == answer.content
-        assert await kept(database) == done
+        before = await stored_rows(database)
+        async with dying(settings, database, tmp_path, at=kill_point) as base_url:
+            await send_fatal_request(request, alice, base_url, **KEY)
+        assert await stored_rows(database) == before
+        await expire_idempotency_lock(database)
+        response = await request.send(alice, **KEY)
+        assert response.is_success, response.text
+        after = await stored_rows(database)
+        assert after != before
+        assert (await request.send(alice, **KEY)).content == response.content
+        assert await stored_rows(database) == after

@@ -14,14 +14,14 @@ import pytest
 
 from tests.conftest import Database
 from tests.operation.crash.figures import PROPERTY, figures
-from tests.operation.crash.siege import Siege
+from tests.operation.crash.scenario import CrashScenario
 from tests.support.http import LONG
 
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", "20" if LONG else "5"))
 SEEDS = ["first", "second", "third"]
-"""Each is a service of one worker. The seed "fourth" is one of two workers."""
+"""The seeds of services with one worker. The service of the seed "fourth" has two."""
 
-SIEGES = (
+SCENARIOS = (
     [("first", 1, 3), ("fourth", 2, 2)]
     if ROUNDS < 8
     else [*((seed, 1, ROUNDS // 4) for seed in SEEDS), ("fourth", 2, ROUNDS // 4)]
@@ -39,8 +39,8 @@ def kinds(seed: str, workers: int, rounds: int) -> list[str]:
     return order
 
 
-@pytest.mark.parametrize(("seed", "workers", "rounds"), SIEGES)
-class TestKillsInTheMiddleOfAMix:
+@pytest.mark.parametrize(("seed", "workers", "rounds"), SCENARIOS)
+class TestKillsDuringALoad:
     async def test_kills_lose_no_acknowledged_write_and_leave_none_half_done(
         self,
         tmp_path: Path,
@@ -51,10 +51,10 @@ class TestKillsInTheMiddleOfAMix:
         record_property: Callable[[str, object], None],
     ) -> None:
         with ExitStack() as stack:
-            siege = Siege(tmp_path, seed, workers=workers, stack=stack)
+            scenario = CrashScenario(tmp_path, seed, workers=workers, stack=stack)
             try:
                 for kind in kinds(seed, workers, rounds):
-                    await siege.round(kind)
-                    await siege.compare(database)
+                    await scenario.run_round(kind)
+                    await scenario.compare(database)
             finally:
-                record_property(PROPERTY, figures(siege.ledger, siege.kills))
+                record_property(PROPERTY, figures(scenario.ledger, scenario.kills))

@@ -1,4 +1,4 @@
-"""SIGTERM under load: what is under way is answered, nothing else is begun, and nothing is lost."""
+"""SIGTERM during a load: requests in progress are completed, no other is accepted, and no write is lost."""
 
 import asyncio
 import json
@@ -12,27 +12,29 @@ import httpx
 import pytest
 
 from tests.conftest import Database
-from tests.operation.crash.siege import Siege
+from tests.operation.crash.scenario import CrashScenario
 from tests.support.http import Client, Json, ago
 from tests.support.processes import eventually
 
-ASKING = {"Content-Type": "application/json", "Expect": "100-continue"}
-MAX_END_SECONDS = 10
-"""What is promised of SIGTERM; how soon it ends where nothing hangs is much less."""
+EXPECT_HEADERS = {"Content-Type": "application/json", "Expect": "100-continue"}
+MAX_SHUTDOWN_SECONDS = 10
+"""The documented limit. A shutdown usually takes much less."""
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one worker", "two workers"])
-def shared_siege(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Siege]:
+def shared_scenario(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[CrashScenario]:
     with ExitStack() as stack:
-        yield Siege(tmp_path_factory.mktemp("siege"), "ending", workers=request.param, stack=stack)
+        yield CrashScenario(tmp_path_factory.mktemp("service"), "ending", workers=request.param, stack=stack)
 
 
 @pytest.fixture
-def siege(shared_siege: Siege) -> Siege:
-    """The service and its clients, running: a test that failed may have ended it."""
-    if shared_siege.service.process.poll() is not None:
-        shared_siege.start()
-    return shared_siege
+def scenario(shared_scenario: CrashScenario) -> CrashScenario:
+    """A running service with its clients. It is started again if a failed test has ended it."""
+    if shared_scenario.service.process.poll() is not None:
+        shared_scenario.start()
+    return shared_scenario
 
 
 def refuses_connections(port: int) -> bool:
@@ -42,7 +44,7 @@ def refuses_connections(port: int) -> bool:
 
 
 class SlowRequest:
-    """A POST that the service has begun to answer: it has asked for the body, and waits for it."""
+    """A POST whose body is sent later: the service has responded with 100 Continue and waits for the body."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes) -> None:
         self._reader = reader
@@ -52,15 +54,15 @@ class SlowRequest:
     @classmethod
     async def begin(cls, client: Client, path: str, body: Json) -> "SlowRequest":
         content = json.dumps(body).encode()
-        request = client.build_request("POST", path, content=content, headers=ASKING)
+        request = client.build_request("POST", path, content=content, headers=EXPECT_HEADERS)
         reader, writer = await asyncio.open_connection(request.url.host, request.url.port)
         lines = [f"POST {request.url.path} HTTP/1.1", *(f"{name}: {value}" for name, value in request.headers.items())]
         writer.write("\r\n".join([*lines, "", ""]).encode())
         assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         return cls(reader, writer, content)
 
-    async def end(self) -> httpx.Response:
-        """The answer, after which the connection is closed."""
+    async def send_body(self) -> httpx.Response:
+        """Send the body, and return the response. The service closes the connection afterwards."""
         self._writer.write(self._body)
         head, _, content = (await self._reader.read()).partition(b"\r\n\r\n")
         self._writer.close()
@@ -71,41 +73,45 @@ class SlowRequest:
         return httpx.Response(int(status.split()[1]), headers=headers, content=content)
 
 
-class TestSigtermUnderLoad:
-    async def test_answers_what_has_begun_and_begins_nothing_more(self, siege: Siege, database: Database) -> None:
-        service, told_at = siege.service, 0.0
+class TestSigtermDuringALoad:
+    async def test_started_requests_are_completed_and_no_others(
+        self, scenario: CrashScenario, database: Database
+    ) -> None:
+        service, signalled_at = scenario.service, 0.0
 
-        def tell() -> None:
-            nonlocal told_at
-            told_at = time.monotonic()
+        def send_sigterm() -> None:
+            nonlocal signalled_at
+            signalled_at = time.monotonic()
             service.send(signal.SIGTERM)
 
-        async with siege.clients() as clients:
-            await siege.load(clients, tell, rest=False)
+        async with scenario.clients() as clients:
+            await scenario.load(clients, send_sigterm, stop_sending=False)
             assert service.exit_code() == 0, service.output
-        assert time.monotonic() - told_at < MAX_END_SECONDS
+        assert time.monotonic() - signalled_at < MAX_SHUTDOWN_SECONDS
         assert service.left_nothing_running()
-        assert siege.ledger.broken
-        # Each client went on until its connection was closed. What it had sent by then was not read by anybody.
-        siege.ledger.unanswered.clear()
-        siege.start()
-        await siege.compare(database)
+        assert scenario.ledger.broken
+        # Each client sent requests until its connection was closed. The service has not read the last ones.
+        scenario.ledger.unanswered.clear()
+        scenario.start()
+        await scenario.compare(database)
 
 
-class TestSigtermWhileARequestIsSlow:
-    async def test_lets_nobody_in_and_waits_for_the_answer(self, siege: Siege, database: Database) -> None:
-        async with siege.clients() as clients:
-            task_id, known = next(iter(siege.ledger.tasks)), len(siege.ledger.entries)
+class TestSigtermDuringASlowRequest:
+    async def test_request_is_completed_and_new_connections_are_refused(
+        self, scenario: CrashScenario, database: Database
+    ) -> None:
+        async with scenario.clients() as clients:
+            task_id, entry_count = next(iter(scenario.ledger.tasks)), len(scenario.ledger.entries)
             body = {"started_at": ago(hours=2), "duration_seconds": 60}
-            slow = await SlowRequest.begin(clients[0], f"/tasks/{task_id}/time-entries", body)
-            siege.service.send(signal.SIGTERM)
-            told_at = time.monotonic()
-            assert eventually(lambda: refuses_connections(siege.port))
-            answer = await slow.end()
-        assert answer.status_code == 201, answer.text
-        siege.ledger.add(answer)
-        assert siege.service.exit_code() == 0, siege.service.output
-        assert time.monotonic() - told_at < MAX_END_SECONDS
-        siege.start()
-        await siege.compare(database)
-        assert len(siege.ledger.entries) == known + 1
+            slow_request = await SlowRequest.begin(clients[0], f"/tasks/{task_id}/time-entries", body)
+            scenario.service.send(signal.SIGTERM)
+            signalled_at = time.monotonic()
+            assert eventually(lambda: refuses_connections(scenario.port))
+            response = await slow_request.send_body()
+        assert response.status_code == 201, response.text
+        scenario.ledger.add(response)
+        assert scenario.service.exit_code() == 0, scenario.service.output
+        assert time.monotonic() - signalled_at < MAX_SHUTDOWN_SECONDS
+        scenario.start()
+        await scenario.compare(database)
+        assert len(scenario.ledger.entries) == entry_count + 1

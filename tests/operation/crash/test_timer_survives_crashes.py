@@ -1,4 +1,4 @@
-"""A timer runs on, whatever of the service and its store is killed."""
+"""A running timer survives a kill of the service, of its store, or of both."""
 
 import signal
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.support.processes import Program, eventually, free_port, one_of, runn
 
 
 class Tracker:
-    """Somebody who tracks time on a service that may die."""
+    """A client that tracks time on a service that may be killed."""
 
     def __init__(self, service: Program) -> None:
         self.http = httpx.Client(base_url=service.base_url + API, timeout=30)
@@ -51,9 +51,9 @@ def serving(folder: Path) -> Iterator[tuple[Program, Tracker]]:
         tracker.http.close()
 
 
-class TestATimerThatRuns:
+class TestRunningTimer:
     @pytest.mark.parametrize("killed", ["service", "store first", "all at once"])
-    def test_still_runs_and_stops_after_a_kill_and_a_restart(self, tmp_path: Path, killed: str) -> None:
+    def test_timer_runs_and_stops_after_a_kill_and_a_restart(self, tmp_path: Path, killed: str) -> None:
         with serving(tmp_path) as (service, tracker):
             tracker.register()
             tracker.sign_in()
@@ -77,7 +77,7 @@ class TestATimerThatRuns:
             task = tracker.http.get(f"/tasks/{timer['task_id']}").json()
             assert task["time_entries"] == [stopped["entry"]]
 
-    def test_runs_on_while_the_store_dies_under_the_service(self, tmp_path: Path) -> None:
+    def test_timer_runs_after_a_kill_of_the_store(self, tmp_path: Path) -> None:
         with serving(tmp_path) as (service, tracker):
             tracker.register()
             tracker.sign_in()

@@ -1,4 +1,4 @@
-"""A service with its store, eight clients at it who remember what they were told, and what kills it."""
+"""Rounds of a mixed load of eight clients, in each of which processes of the service or its store are killed."""
 
 import asyncio
 import random
@@ -26,12 +26,12 @@ CLIENTS = 8
 STORE = "secantusd-py"
 MAX_DELAY_SECONDS = 0.03
 SECRET_KEY = "0c9a7d51e48b4f6f8a3d62b15e97c04d"
-KEPT = {"RATE_LIMITS_ENABLED": "false", "ACCESS_TOKEN_EXPIRE_MINUTES": 1440}
+SERVICE_SETTINGS = {"RATE_LIMITS_ENABLED": "false", "ACCESS_TOKEN_EXPIRE_MINUTES": 1440}
 ACCOUNT = {"email": "ada@example.com", "password": PASSWORD}
 
 
-class Siege:
-    """Rounds of load and kills, all on the same data and by the same eight clients."""
+class CrashScenario:
+    """A service whose processes are killed during a load, and the record of its responses to eight clients."""
 
     def __init__(self, folder: Path, seed: str, *, workers: int, stack: ExitStack) -> None:
         self.ledger = Ledger()
@@ -41,27 +41,27 @@ class Siege:
         self._seed = seed
         self._workers = workers
         self._stack = stack
-        self._chance = random.Random(seed)
+        self._random = random.Random(seed)
         self.port = free_port()
         self._tasks: list[str] = []
-        self._bearer = ""
+        self._authorization = ""
         self.start()
 
     def start(self) -> None:
-        """Starts the service, on the data that is there."""
-        settings = {"PORT": self.port, "WORKERS": self._workers, "SECRET_KEY": SECRET_KEY, **KEPT}
+        """Start the service on the existing data."""
+        settings = {"PORT": self.port, "WORKERS": self._workers, "SECRET_KEY": SECRET_KEY, **SERVICE_SETTINGS}
         self._stack.close()
         self.service = self._stack.enter_context(running("serve", folder=self._folder, **settings))
         self.service.wait_until_ready()
 
     @asynccontextmanager
     async def clients(self) -> AsyncIterator[list[Client]]:
-        """Eight clients of one user, a connection each."""
+        """Eight clients of one user, each with its own connection."""
         clients = [Client(base_url=self.service.base_url + API, timeout=30) for _ in range(CLIENTS)]
-        if not self._bearer:
+        if not self._authorization:
             await self._register(clients[0])
         for client in clients:
-            client.headers["Authorization"] = self._bearer
+            client.headers["Authorization"] = self._authorization
         try:
             yield clients
         finally:
@@ -71,46 +71,48 @@ class Siege:
     async def _register(self, client: Client) -> None:
         assert (await client.post("/users", json=ACCOUNT)).status_code == 201
         form = {"username": ACCOUNT["email"], "password": PASSWORD}
-        self._bearer = "Bearer " + (await client.post("/auth/token", data=form)).json()["access_token"]
+        self._authorization = "Bearer " + (await client.post("/auth/token", data=form)).json()["access_token"]
         for number in range(4):
-            made = await client.post("/tasks", json={"title": str(number)}, headers={"Authorization": self._bearer})
-            self.ledger.add(made)
+            response = await client.post(
+                "/tasks", json={"title": str(number)}, headers={"Authorization": self._authorization}
+            )
+            self.ledger.add(response)
         self._tasks = list(self.ledger.tasks)
 
-    async def load(self, clients: list[Client], end: Callable[[], object], *, rest: bool = True) -> None:
-        """The clients do what they do, until `end` is called a moment after a number of answers that chance has chosen.
+    async def load(self, clients: list[Client], interrupt: Callable[[], object], *, stop_sending: bool = True) -> None:
+        """Run the mixed load, and call `interrupt` shortly after a random number of successful responses.
 
-        Then each waits for the answer that it is still to get, and rests, or goes on until its connection breaks.
+        Then each client waits for its last response, or continues until its connection breaks (`stop_sending=False`).
         """
-        last = self.ledger.succeeded.total() + self._chance.randint(15, 80)
-        delay = self._chance.uniform(0, MAX_DELAY_SECONDS)
-        loop, ended, armed = asyncio.get_running_loop(), asyncio.Event(), False
+        last = self.ledger.succeeded.total() + self._random.randint(15, 80)
+        delay = self._random.uniform(0, MAX_DELAY_SECONDS)
+        loop, interrupted, is_scheduled = asyncio.get_running_loop(), asyncio.Event(), False
 
-        def end_it() -> None:
-            end()
-            ended.set()
+        def interrupt_now() -> None:
+            interrupt()
+            interrupted.set()
 
         def should_continue() -> bool:
-            nonlocal armed
-            if not armed and self.ledger.succeeded.total() >= last:
-                armed = True
-                loop.call_later(delay, end_it)
-            return not (rest and ended.is_set())
+            nonlocal is_scheduled
+            if not is_scheduled and self.ledger.succeeded.total() >= last:
+                is_scheduled = True
+                loop.call_later(delay, interrupt_now)
+            return not (stop_sending and interrupted.is_set())
 
         seed = f"{self._seed}, {self.kills.total()}"
         await run_mixed_load(
             clients, self._tasks, self.ledger, seed=seed, senders=CLIENTS, steps=10_000, should_continue=should_continue
         )
-        assert ended.is_set(), "the service was gone before it was killed"
+        assert interrupted.is_set(), "the service ended before the interruption"
 
-    async def round(self, kind: str) -> None:
-        """Load, a kill in the middle of it, and everything up again."""
+    async def run_round(self, kind: str) -> None:
+        """Run the load, kill processes of this kind during it, and restart the service if necessary."""
         victims = self._victims(kind)
         self.ledger.allows_unavailable = kind != "service" or self._workers > 1
         async with self.clients() as clients:
             broken = self.ledger.broken
             await self.load(clients, lambda: kill(victims))
-            assert kind != "store" or self.ledger.broken == broken, "a service without its store still answers"
+            assert kind != "store" or self.ledger.broken == broken, "a service without its store did not respond"
         self.kills[kind] += 1
         assert eventually(lambda: gone(victims))
         if kind in {"service", "both"}:
@@ -118,27 +120,31 @@ class Siege:
             assert self.service.left_nothing_running()
             self.start()
         elif kind == "worker":
-            self._give_up_transactions()
-            assert eventually(lambda: len(self._serving()) == self._workers)
+            self._abort_transactions()
+            assert eventually(lambda: len(self._worker_processes()) == self._workers)
         self.service.wait_until_ready()
 
     def _victims(self, kind: str) -> list[psutil.Process]:
         family = self.service.family()
         if kind == "worker":
-            return [self._chance.choice(self._serving())]
+            return [self._random.choice(self._worker_processes())]
         return {"service": family[:1], "store": [one_of(family, STORE)], "both": family}[kind]
 
-    def _serving(self) -> list[psutil.Process]:
-        """The processes that serve, where there are several."""
+    def _worker_processes(self) -> list[psutil.Process]:
+        """Return the worker processes of a service with several workers."""
         return [process for process in self.service.family() if "spawn_main" in " ".join(command(process))]
 
-    def _give_up_transactions(self) -> None:
-        """Those of a worker that was killed: a database gives them up after a minute, here it is told at once."""
+    def _abort_transactions(self) -> None:
+        """Abort the transactions of a killed worker at once. The database itself would abort them after a minute."""
         with MongoClient[Json](self.endpoint()) as client:
             client.admin.command("killAllSessions", [])
 
     async def compare(self, database: Database) -> None:
-        """Nothing is wrong by itself, nor with what was told. `database` is what the documents are bound to later."""
+        """Check the stored data: no inconsistency, and no difference from the responses.
+
+        Args:
+            database: The database to which the documents are bound again afterwards.
+        """
         url = self.endpoint()
         settings = Settings(_env_file=None, database_url=SecretStr(url), secret_key=SecretStr(SECRET_KEY))
         async with bound_to_others(database), open_database_without_setup(settings):
@@ -153,7 +159,7 @@ class Siege:
 
 def kill(processes: list[psutil.Process]) -> None:
     for process in processes:
-        with suppress(psutil.NoSuchProcess):  # it may have ended with the one before it
+        with suppress(psutil.NoSuchProcess):  # it may have ended together with another process
             process.kill()
 
 
