@@ -12,7 +12,7 @@ from services.common import intervals
 from services.tracking.rules import instants as spans
 from tests.mutation.__main__ import EXPLAINED, difference
 from tests.mutation.children import apply_fault, in_child, remember_functions
-from tests.mutation.coverage_map import Map
+from tests.mutation.coverage_map import SCHEMA_TESTS, Map
 from tests.mutation.mutants import Mutant, mutants
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -176,3 +176,7 @@ class TestTestsOfALine:
         known.add({"lines": [f"{place}|parse_currency|return codes"], "tests": {"t_parse": (0.1, [0])}})
         mutant = fault(place, '"₪"', repr("₪_"))
         assert known.tests_of(mutant, Path(place).read_text()) == {"t_parse"}
+
+    def test_schema_tests_exist(self) -> None:
+        for file in SCHEMA_TESTS:
+            assert Path(file).exists(), file
