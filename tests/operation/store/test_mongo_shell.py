@@ -1,4 +1,4 @@
-"""The examples of docs/mongo-shell.rst, run by the driver and, where it is installed, by mongosh itself."""
+"""The examples of docs/mongo-shell.rst, run by the driver, and by mongosh where it is installed."""
 
 import json
 import re
@@ -26,7 +26,7 @@ Rows = list[Json]
 
 
 def examples() -> dict[str, str]:
-    """The code of each section of the page, by its title."""
+    """Return the code of each section of the page, by the title of the section."""
     page = docutils.core.publish_doctree(PAGE.read_text())
     sections = page.findall(docutils.nodes.section)
     return {
@@ -38,30 +38,30 @@ def examples() -> dict[str, str]:
 
 
 def pipeline(code: str, user_id: ObjectId) -> Rows:
-    """The pipeline of an example as the driver takes it."""
-    found = AGGREGATION.fullmatch(code)
-    assert found, code
-    text = re.sub(r"([{,]\s*)([$\w]+):", r'\1"\2":', found[1])
+    """Return the pipeline of an example in the format of the driver."""
+    match = AGGREGATION.fullmatch(code)
+    assert match, code
+    text = re.sub(r"([{,]\s*)([$\w]+):", r'\1"\2":', match[1])
     text = re.sub(r'ISODate\(("[^"]*")\)', r'{"$date": \1}', text)
     stages: Rows = json_util.loads(re.sub(r": ada\b", f': {{"$oid": "{user_id}"}}', text))
     return stages
 
 
-def by_mongosh(executable: str, settings: Settings, codes: list[str]) -> list[Rows]:
-    """What mongosh prints of each example, with `ada` from the example that the page begins with."""
+def run_in_mongosh(executable: str, settings: Settings, codes: list[str]) -> list[Rows]:
+    """Return the rows that mongosh prints for each example. The first example of the page defines `ada`."""
     assert settings.database_url is not None
     scripts = [examples()["The view"].replace("ada@example.com", "alice@example.com")]
     scripts += [f"print(EJSON.stringify({code}.toArray(), {{relaxed: true}}))" for code in codes]
     url = settings.database_url.get_secret_value().replace("/?", f"/{settings.database_name}?")
-    done = subprocess.run(
+    process = subprocess.run(
         [executable, url, "--quiet", "--norc", "--eval", ";".join(scripts)],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+    assert process.returncode == 0, process.stdout + process.stderr
+    return [json.loads(line) for line in process.stdout.splitlines() if line.startswith("[")]
 
 
 def at(text: str, minutes: int, **fields: Any) -> Json:
@@ -70,7 +70,7 @@ def at(text: str, minutes: int, **fields: Any) -> Json:
 
 @pytest.fixture
 async def tracked_time(alice: Client, bob: Client, database: Database) -> None:
-    """Some time of Alice's in November, and some of Bob's."""
+    """Time entries of Alice and Bob in November."""
     user_id = alice.user["_id"]
     site = project_row(user_id, name="Site", client_name="Ada & Sons")
     own = project_row(user_id, name="Own")
@@ -98,7 +98,7 @@ EXPECTED: dict[str, Rows] = {
         {"tag": "running", "hours": 0},
     ],
     "Hours per client": [{"client": "Ada & Sons", "hours": 2.5}, {"client": None, "hours": 0.5}],
-    # 23:30 of Sunday in UTC is Monday in Berlin.
+    # Sunday 23:30 in UTC is Monday in Berlin.
     "Hours per week": [
         {"week": "2026-11-16", "hours": 2.5, "entries": 3},
         {"week": "2026-11-23", "hours": 0.5, "entries": 2},
@@ -106,9 +106,9 @@ EXPECTED: dict[str, Rows] = {
 }
 
 
-class TestThePageOfTheMongoShell:
+class TestMongoShellPage:
     @pytest.mark.usefixtures("tracked_time")
-    async def test_examples_show_the_hours_that_were_tracked(
+    async def test_examples_return_the_tracked_hours(
         self, alice: Client, database: Database, settings: Settings
     ) -> None:
         codes = {title: code for title, code in examples().items() if title in EXPECTED}
@@ -117,12 +117,12 @@ class TestThePageOfTheMongoShell:
             stages = pipeline(code, alice.user["_id"])
             assert await database[TIME_ENTRIES_VIEW].aggregate(stages).to_list(None) == EXPECTED[title]
         if executable := shutil.which("mongosh"):
-            assert by_mongosh(executable, settings, list(codes.values())) == list(EXPECTED.values())
+            assert run_in_mongosh(executable, settings, list(codes.values())) == list(EXPECTED.values())
 
-    async def test_names_every_field_that_the_view_adds(self, alice: Client, database: Database) -> None:
+    async def test_every_additional_field_of_the_view_is_documented(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         entry = (await alice.start(task))["entry"]
         row = await database[TIME_ENTRIES_VIEW].find_one({})
         assert row is not None
-        told = set(re.findall(r"^``(\w+)``  ", PAGE.read_text(), re.MULTILINE))
-        assert told == row.keys() - (entry.keys() - {"task_id"})
+        documented = set(re.findall(r"^``(\w+)``  ", PAGE.read_text(), re.MULTILINE))
+        assert documented == row.keys() - (entry.keys() - {"task_id"})

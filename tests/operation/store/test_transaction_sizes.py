@@ -1,4 +1,4 @@
-"""No transaction writes more than the store bears: what may be split is split, what must be one is refused."""
+"""The size of transactions is limited: imports are split, and atomic requests that are too large are rejected."""
 
 import asyncio
 from datetime import timedelta
@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from documents.tracking.tasks import Task
 from documents.transfer.import_batches import ImportBatch
 from documents.transfer.import_queries import find_tasks
-from services.tracking.rules.capacity import MAX_TASK_BYTES as MAX_BYTES_OF_A_TASK
-from services.tracking.rules.capacity import MAX_UPDATED_TASK_BYTES
+from services.tracking.rules.capacity import MAX_TASK_BYTES, MAX_UPDATED_TASK_BYTES
 from services.tracking.rules.transaction_sizes import MAX_TRANSACTION_BYTES, split_by_size
 from services.transfer.imports import lease as import_leases
 from tests.conftest import Database
@@ -23,57 +22,59 @@ from tests.support.large_tasks import NOTE, many_entries
 from tests.support.stored_documents import NINE, ended_entry, task_row, tracked
 
 
-async def make_large(
+async def create_large_task(
     client: Client, database: Database, megabytes: float, *, title: str = "Large", note: str = NOTE
 ) -> Json:
-    """A task of the client whose entries take so many megabytes."""
+    """Create a task whose entries have this size in megabytes."""
     task = await client.make_task(title=title)
     await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": many_entries(megabytes, note)})
     return task
 
 
-async def size_of(database: Database, task: Json) -> int:
+async def task_bytes(database: Database, task: Json) -> int:
     user_id = (await database.tasks.find_one({"_id": ObjectId(task["id"])}, {"user_id": 1}))["user_id"]  # type: ignore[index]
     return (await Task.sizes_in_bytes(user_id, [ObjectId(task["id"])]))[ObjectId(task["id"])]
 
 
-def renamed(tasks: list[Json], title: str, times: int = 1) -> Json:
+def rename_operations(tasks: list[Json], title: str, times: int = 1) -> Json:
     update = [{"op": "update", "task_id": task["id"], "body": {"title": title}} for task in tasks]
     return {"operations": update * times, "atomic": True}
 
 
-class TestABulkOfLargeTasks:
-    async def test_is_refused_as_one_and_done_one_by_one(self, alice: Client, database: Database) -> None:
-        task = await make_large(alice, database, 2)
-        times = MAX_TRANSACTION_BYTES // await size_of(database, task)
-        done = await alice.post("/tasks/bulk", json=renamed([task], "Allowed", times))
-        assert done.status_code == 200
-        one_more = renamed([task], "Refused", times + 1)
-        refused = problem(await alice.post("/tasks/bulk", json=one_more), 422, "bulk_too_large")
-        assert "the maximum is 16 MB" in refused["detail"]
+class TestBulkOfLargeTasks:
+    async def test_atomic_bulk_is_rejected_and_a_non_atomic_one_is_done(
+        self, alice: Client, database: Database
+    ) -> None:
+        task = await create_large_task(alice, database, 2)
+        times = MAX_TRANSACTION_BYTES // await task_bytes(database, task)
+        accepted = await alice.post("/tasks/bulk", json=rename_operations([task], "Allowed", times))
+        assert accepted.status_code == 200
+        one_more = rename_operations([task], "Refused", times + 1)
+        error = problem(await alice.post("/tasks/bulk", json=one_more), 422, "bulk_too_large")
+        assert "the maximum is 16 MB" in error["detail"]
         assert (await alice.read(task))["title"] == "Allowed"
-        apart = await alice.post("/tasks/bulk", json={**one_more, "atomic": False})
-        assert [result["status"] for result in apart.json()["results"]] == [200] * (times + 1)
+        response = await alice.post("/tasks/bulk", json={**one_more, "atomic": False})
+        assert [result["status"] for result in response.json()["results"]] == [200] * (times + 1)
         assert (await alice.read(task))["title"] == "Refused"
 
-    async def test_counts_no_task_of_others(self, alice: Client, bob: Client, database: Database) -> None:
-        theirs = await make_large(bob, database, 2)
-        times = MAX_TRANSACTION_BYTES // await size_of(database, theirs) + 1
-        answer = await alice.post("/tasks/bulk", json=renamed([theirs], "Mine", times))
-        assert problem(answer, 404, "task_not_found")["failed_index"] == 0
+    async def test_tasks_of_other_users_are_not_counted(self, alice: Client, bob: Client, database: Database) -> None:
+        other_task = await create_large_task(bob, database, 2)
+        times = MAX_TRANSACTION_BYTES // await task_bytes(database, other_task) + 1
+        response = await alice.post("/tasks/bulk", json=rename_operations([other_task], "Mine", times))
+        assert problem(response, 404, "task_not_found")["failed_index"] == 0
 
 
 LONG_NOTE = "€" * 4500
 
 
-class TestATaskThatIsAsLargeAsATaskMayBe:
+class TestFullTask:
     @pytest.fixture
     async def task(self, alice: Client, database: Database) -> Json:
-        task = await make_large(alice, database, 16, note=LONG_NOTE)
-        assert MAX_BYTES_OF_A_TASK < await size_of(database, task) < MAX_UPDATED_TASK_BYTES
+        task = await create_large_task(alice, database, 16, note=LONG_NOTE)
+        assert MAX_TASK_BYTES < await task_bytes(database, task) < MAX_UPDATED_TASK_BYTES
         return task
 
-    async def test_takes_no_more_time(self, alice: Client, task: Json) -> None:
+    async def test_new_entries_are_rejected(self, alice: Client, task: Json) -> None:
         other = await alice.make_task()
         entry = await alice.write(other)
         body = {"started_at": "2026-11-18T12:00:00Z", "duration_seconds": 60}
@@ -86,37 +87,37 @@ class TestATaskThatIsAsLargeAsATaskMayBe:
             problem(await alice.post(path, json=sent), 409, "task_full")
         assert (await alice.read(other))["entry_count"] == 1
 
-    async def test_stops_its_timer_all_the_same(self, alice: Client, database: Database) -> None:
+    async def test_timer_can_be_stopped(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         await alice.start(task, note=LONG_NOTE)
         await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": many_entries(16.2, LONG_NOTE)})
         stopped = await alice.stop()
         assert stopped["entry"]["note"] == LONG_NOTE
 
-    async def test_lets_its_entries_say_less_but_no_more(self, alice: Client, database: Database, task: Json) -> None:
+    async def test_notes_can_be_shortened_but_not_extended(self, alice: Client, database: Database, task: Json) -> None:
         newest = (await alice.read(task))["time_entries"][0]
         shorter = await alice.patch(at(newest), json={"note": None})
         assert shorter.status_code == 200, shorter.text
         await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": many_entries(16.6, LONG_NOTE)})
-        assert await size_of(database, task) > MAX_UPDATED_TASK_BYTES
+        assert await task_bytes(database, task) > MAX_UPDATED_TASK_BYTES
         newest = (await alice.read(task))["time_entries"][0]
         problem(await alice.patch(at(newest), json={"note": LONG_NOTE + "!"}), 409, "task_full")
 
-    async def test_is_refused_what_a_document_does_not_hold(
+    async def test_update_that_exceeds_the_document_size_is_rejected(
         self, alice: Client, database: Database, task: Json
     ) -> None:
-        filled = "d" * (16_777_000 - await size_of(database, task))
-        await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": {"description": filled}})
-        answer = await alice.patch(f"/tasks/{task['id']}", json={"description": None})
-        assert answer.status_code == 200, answer.text
-        await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": {"description": filled}})
+        description = "d" * (16_777_000 - await task_bytes(database, task))
+        await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": {"description": description}})
+        response = await alice.patch(f"/tasks/{task['id']}", json={"description": None})
+        assert response.status_code == 200, response.text
+        await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": {"description": description}})
         longer = {"title": "€" * 200}
         problem(await alice.patch(f"/tasks/{task['id']}", json=longer), 409, "task_full")
 
 
-class TestAnImportIntoLargeTasks:
-    async def test_is_written_in_parts_that_are_each_small(self, alice: Client, database: Database) -> None:
-        tasks = [await make_large(alice, database, 2.5, title=f"Large {number}") for number in range(3)]
+class TestImportIntoLargeTasks:
+    async def test_each_transaction_is_small(self, alice: Client, database: Database) -> None:
+        tasks = [await create_large_task(alice, database, 2.5, title=f"Large {number}") for number in range(3)]
         entries = (await alice.read(tasks[0]))["entry_count"]
         lines = [
             f"2026-11-{day:02} {9 + number:02}:00,2026-11-{day:02} {9 + number:02}:30,Large {number}"
@@ -124,15 +125,15 @@ class TestAnImportIntoLargeTasks:
             for day in (3, 4)
         ]
         async with database.import_batches.watch() as changes:
-            made = await alice.read_in(*lines)
+            result = await alice.read_in(*lines)
             written = await _entries_written_at_once(changes)
-        assert made["created"] == {"projects": 0, "tasks": 0, "entries": 6}
+        assert result["created"] == {"projects": 0, "tasks": 0, "entries": 6}
         assert written == [2] * 3
         assert {(await alice.read(task))["entry_count"] for task in tasks} == {entries + 2}
 
 
 async def _entries_written_at_once(changes: Any) -> list[int]:
-    """How many entries each transaction of an import has written."""
+    """Return the number of entries that each transaction of an import has written."""
     counts = [0]
     while (change := await changes.try_next()) is not None:
         fields = change.get("fullDocument") or change["updateDescription"]["updatedFields"]
@@ -142,68 +143,70 @@ async def _entries_written_at_once(changes: Any) -> list[int]:
     return [after - before for before, after in pairwise(counts)]
 
 
-class TestAnImportIntoATaskThatIsAsLargeAsATaskMayBe:
-    async def test_goes_on_in_the_next_one(self, alice: Client, database: Database) -> None:
-        full = await make_large(alice, database, 16, title="Offer", note=LONG_NOTE)
+class TestImportIntoAFullTask:
+    async def test_entries_are_added_to_a_new_task(self, alice: Client, database: Database) -> None:
+        full = await create_large_task(alice, database, 16, title="Offer", note=LONG_NOTE)
         count = (await alice.read(full))["entry_count"]
-        made = await alice.read_in("2026-11-03 09:00,2026-11-03 09:30,Offer")
-        assert made["created"] == {"projects": 0, "tasks": 1, "entries": 1}
+        result = await alice.read_in("2026-11-03 09:00,2026-11-03 09:30,Offer")
+        assert result["created"] == {"projects": 0, "tasks": 1, "entries": 1}
         tasks = {task["title"]: task["entry_count"] for task in (await alice.list())["items"]}
         assert tasks == {"Offer": count, "Offer (2)": 1}
 
 
-class TestAnImportIntoALargeTask:
-    async def test_changes_it_once_however_many_rows_there_are(self, alice: Client, database: Database) -> None:
-        """Each change writes all of the task: a change a row takes minutes."""
-        large = await make_large(alice, database, 6, title="Offer", note=LONG_NOTE)
+class TestImportOfManyRowsIntoALargeTask:
+    async def test_task_is_written_once(self, alice: Client, database: Database) -> None:
+        """Each update writes the whole task: one update per row would take minutes."""
+        large = await create_large_task(alice, database, 6, title="Offer", note=LONG_NOTE)
         before = await alice.read(large)
         rows = [f"2026-11-03 09:{minute:02},2026-11-03 09:{minute:02},Offer" for minute in range(30)]
-        made = await alice.read_in(*rows)
-        assert made["created"] == {"projects": 0, "tasks": 0, "entries": 30}
+        result = await alice.read_in(*rows)
+        assert result["created"] == {"projects": 0, "tasks": 0, "entries": 30}
         after = await alice.read(large)
         assert after["entry_count"] == before["entry_count"] + 30
         assert after["version"] == before["version"] + 1
 
 
-class TestAPartThatTakesLong:
-    async def test_is_not_undone_by_the_lease_of_its_import(
+class TestSlowPart:
+    async def test_part_does_not_conflict_with_the_renewal_of_the_lease(
         self, alice: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(import_leases, "RENEW_SECONDS", 0.05)
-        user_id, tries = alice.user["_id"], 0
+        user_id, attempts = alice.user["_id"], 0
 
         async with import_leases.lease_for_upload(user_id, format="csv", digest="of a file") as batch:
 
             async def attempt() -> bool:
-                nonlocal tries
-                tries += 1
+                nonlocal attempts
+                attempts += 1
                 assert await ImportBatch.find(user_id, batch["_id"])
-                await asyncio.sleep(0.5)  # ten times as long as the time between two beats
+                await asyncio.sleep(0.5)  # ten times the interval between two renewals
                 return await ImportBatch.add_created(batch, {"entries": 1}, [], max_errors=0)
 
             assert await import_leases.write_part(batch, attempt)
-        assert tries <= 2, "a beat that was under way at its begin may undo the first try, none the second"
+        assert attempts <= 2, "only the first attempt may conflict with a renewal that was in progress at its start"
 
 
-class TestTheParts:
+class TestSplitBySize:
     @given(
         st.lists(st.integers(0, 5), max_size=30),
         st.dictionaries(st.integers(0, 5), st.integers(0, 20)),
         st.integers(1, 30),
     )
-    def test_are_all_items_in_order_and_small(self, items: list[int], sizes: dict[int, int], most: int) -> None:
-        parts = list(split_by_size(items, sizes, lambda item: item, max_bytes=most))
+    def test_parts_contain_all_items_in_order_and_are_small(
+        self, items: list[int], sizes: dict[int, int], max_bytes: int
+    ) -> None:
+        parts = list(split_by_size(items, sizes, lambda item: item, max_bytes=max_bytes))
         assert [item for part in parts for item in part] == items
         assert all(parts)
         for part in parts:
             documents = {document for document in part if sizes.get(document)}
-            assert len(documents) <= 1 or sum(sizes[document] for document in documents) <= most
+            assert len(documents) <= 1 or sum(sizes[document] for document in documents) <= max_bytes
         for part, following in pairwise(parts):
             written = sum(sizes.get(document, 0) for document in {*part, following[0]})
             assert following[0] not in part
-            assert written > most, "a part ends only before a document that is too much"
+            assert written > max_bytes, "a part ends only before a document that would exceed the limit"
 
-    def test_are_one_where_nothing_is_large(self) -> None:
+    def test_small_items_are_in_one_part(self) -> None:
         assert list(split_by_size([1, 2, 1], {1: 5, 2: 5}, lambda item: item, max_bytes=10)) == [[1, 2, 1]]
 
 

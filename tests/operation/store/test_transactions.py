@@ -1,4 +1,4 @@
-"""A transaction, as the database is told of it."""
+"""The commands that a transaction sends to the database."""
 
 from collections.abc import AsyncIterator
 
@@ -11,8 +11,8 @@ from tests.conftest import Database
 from tests.support.http import Json
 
 
-class Heard(monitoring.CommandListener):
-    """The commands that a client has sent."""
+class CommandRecorder(monitoring.CommandListener):
+    """Records the commands that a client sends."""
 
     def __init__(self) -> None:
         self.commands: list[Json] = []
@@ -31,52 +31,52 @@ class Heard(monitoring.CommandListener):
 
 
 @pytest.fixture
-def heard() -> Heard:
-    return Heard()
+def recorder() -> CommandRecorder:
+    return CommandRecorder()
 
 
 @pytest.fixture(autouse=True)
-async def _emptied(database: Database) -> AsyncIterator[None]:
+async def _drop_collection(database: Database) -> AsyncIterator[None]:
     yield
     await database.drop_collection("transactions_tried")
 
 
-async def insert_two(client: AsyncIOMotorClient[Json], database: Database, *, answer: bool | None) -> bool | None:
+async def insert_two(client: AsyncIOMotorClient[Json], database: Database, *, result: bool | None) -> bool | None:
     async def work() -> bool | None:
         for _ in range(2):
             await client[database.name].transactions_tried.insert_one({}, session=current_session())
-        return answer
+        return result
 
     return await transaction(client, work)
 
 
-class TestATransaction:
-    async def test_reads_of_one_instant_and_is_kept_by_most(
-        self, database: Database, database_url: str, heard: Heard
+class TestTransaction:
+    async def test_transaction_uses_snapshot_reads_and_majority_writes(
+        self, database: Database, database_url: str, recorder: CommandRecorder
     ) -> None:
-        client: AsyncIOMotorClient[Json] = AsyncIOMotorClient(database_url, event_listeners=[heard])
-        assert await insert_two(client, database, answer=True) is True
-        first, second = heard.of("insert")
+        client: AsyncIOMotorClient[Json] = AsyncIOMotorClient(database_url, event_listeners=[recorder])
+        assert await insert_two(client, database, result=True) is True
+        first, second = recorder.of("insert")
         assert (first["startTransaction"], first["readConcern"]["level"]) == (True, "snapshot")
         assert "startTransaction" not in second
         assert first["txnNumber"] == second["txnNumber"]
-        (commit,) = heard.of("commitTransaction")
+        (commit,) = recorder.of("commitTransaction")
         assert commit["writeConcern"]["w"] == "majority"
         assert await database.transactions_tried.count_documents({}) == 2
         client.close()
 
-    async def test_that_answers_nothing_keeps_nothing(
-        self, database: Database, database_url: str, heard: Heard
+    async def test_transaction_without_a_result_is_aborted(
+        self, database: Database, database_url: str, recorder: CommandRecorder
     ) -> None:
-        client: AsyncIOMotorClient[Json] = AsyncIOMotorClient(database_url, event_listeners=[heard])
-        assert await insert_two(client, database, answer=None) is None
-        assert heard.of("abortTransaction")
-        assert not heard.of("commitTransaction")
+        client: AsyncIOMotorClient[Json] = AsyncIOMotorClient(database_url, event_listeners=[recorder])
+        assert await insert_two(client, database, result=None) is None
+        assert recorder.of("abortTransaction")
+        assert not recorder.of("commitTransaction")
         assert await database.transactions_tried.count_documents({}) == 0
         assert current_session() is None
         client.close()
 
-    async def test_that_has_moved_on_answers_nothing(self, database: Database) -> None:
+    async def test_write_conflict_returns_none(self, database: Database) -> None:
         async def work() -> bool:
             raise WriteConflictError
 

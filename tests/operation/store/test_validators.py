@@ -1,4 +1,4 @@
-"""What the database itself refuses, whoever writes: a slip in a mongo shell, or a fault of our own."""
+"""The validators of the collections: the database rejects invalid documents of any client."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,27 +19,27 @@ from tests.support.http import Client, Json, problem
 from tests.support.services import bound_to_others
 from tests.support.stored_documents import NINE, ended_entry, running_entry, task_row, tracked
 
-REFUSED = 121
+DOCUMENT_VALIDATION_FAILURE = 121
 
 
-async def refuse(database: Database, condition: Json, update: Any, *, collection: str = "tasks") -> None:
-    """The update is refused, and nothing has changed."""
+async def assert_rejected(database: Database, condition: Json, update: Any, *, collection: str = "tasks") -> None:
+    """Check that the update is rejected and the document is unchanged."""
     before = await database[collection].find_one(condition)
     assert before is not None
-    with pytest.raises(WriteError) as refused:
+    with pytest.raises(WriteError) as error:
         await database[collection].update_one(condition, update)
-    assert refused.value.code == REFUSED
+    assert error.value.code == DOCUMENT_VALIDATION_FAILURE
     assert await database[collection].find_one(condition) == before
 
 
 @pytest.mark.usefixtures("empty_service")
-class TestASlipInAMongoShell:
+class TestInvalidWrites:
     @pytest.mark.parametrize(
         "update",
         [
             {"$set": {"status": "done"}},
             {"$set": {"status": None}},
-            {"$set": {"titel": "a field that there is not"}},
+            {"$set": {"titel": "an unknown field"}},
             {"$unset": {"title": ""}},
             {"$rename": {"title": "name"}},
             {"$set": {"title": None}},
@@ -76,12 +76,12 @@ class TestASlipInAMongoShell:
         ],
         ids=str,
     )
-    async def test_on_a_task_is_refused(self, database: Database, update: Any) -> None:
+    async def test_invalid_update_of_a_task_is_rejected(self, database: Database, update: Any) -> None:
         task = task_row(ObjectId(), **tracked(ended_entry()))
         await database.tasks.insert_one(task)
-        await refuse(database, {"_id": task["_id"]}, update)
+        await assert_rejected(database, {"_id": task["_id"]}, update)
 
-    async def test_in_its_entries_is_refused(self, database: Database) -> None:
+    async def test_invalid_update_of_entries_is_rejected(self, database: Database) -> None:
         task = task_row(ObjectId(), **tracked(ended_entry()))
         await database.tasks.insert_one(task)
         too_many = [ended_entry() for _ in range(2000)]
@@ -90,7 +90,7 @@ class TestASlipInAMongoShell:
             {"$push": {"time_entries": running_entry()}},
             {"$push": {"time_entries": {"$each": too_many}}},
         ):
-            await refuse(database, {"_id": task["_id"]}, update)
+            await assert_rejected(database, {"_id": task["_id"]}, update)
 
     @pytest.mark.parametrize(
         "update",
@@ -106,10 +106,10 @@ class TestASlipInAMongoShell:
         ],
         ids=str,
     )
-    async def test_on_a_user_is_refused(self, alice: Client, database: Database, update: Json) -> None:
-        await refuse(database, {"_id": alice.user["_id"]}, update, collection="users")
+    async def test_invalid_update_of_a_user_is_rejected(self, alice: Client, database: Database, update: Json) -> None:
+        await assert_rejected(database, {"_id": alice.user["_id"]}, update, collection="users")
 
-    async def test_is_refused_in_a_transaction(self, database: Database) -> None:
+    async def test_invalid_update_in_a_transaction_is_rejected(self, database: Database) -> None:
         task = task_row(ObjectId())
         await database.tasks.insert_one(task)
         async with await database.client.start_session() as session:
@@ -119,7 +119,7 @@ class TestASlipInAMongoShell:
                 await database.tasks.update_one({"_id": task["_id"]}, {"$set": {"version": -1}}, session=session)
         assert await database.tasks.find({}).to_list(None) == [task]
 
-    async def test_in_a_new_document_is_refused(self, database: Database) -> None:
+    async def test_invalid_new_document_is_rejected(self, database: Database) -> None:
         for collection in ("tasks", "users"):
             with pytest.raises(WriteError):
                 await database[collection].insert_one({"title": "Write the offer"})
@@ -127,61 +127,65 @@ class TestASlipInAMongoShell:
             await database.tasks.insert_one(task_row(ObjectId(), active=None))
         assert await database.tasks.count_documents({}) == 0
 
-    async def test_is_told_with_what_is_wrong(self, database: Database) -> None:
-        with pytest.raises(OperationFailure) as refused:
+    async def test_error_names_the_missing_field(self, database: Database) -> None:
+        with pytest.raises(OperationFailure) as error:
             await database.tasks.insert_one({"title": "Write the offer"})
-        assert refused.value.details is not None
-        assert "tracked_seconds" in str(refused.value.details["errInfo"])
+        assert error.value.details is not None
+        assert "tracked_seconds" in str(error.value.details["errInfo"])
 
-    async def test_a_change_that_is_sound_is_none(self, database: Database) -> None:
+    async def test_valid_update_is_accepted(self, database: Database) -> None:
         task = task_row(ObjectId(), active=running_entry(hourly_rate={"amount": 9550, "currency": "EUR"}))
         await database.tasks.insert_one(task)
-        sound = {
+        valid_changes = {
             "title": "Read the news",
             "tracked_seconds": Int64(2**40),
             "priority": 4,
             "tags": ["a"],
             "due_at": NINE,
         }
-        await database.tasks.update_one({"_id": task["_id"]}, {"$set": sound, "$push": {"time_entries": ended_entry()}})
+        await database.tasks.update_one(
+            {"_id": task["_id"]}, {"$set": valid_changes, "$push": {"time_entries": ended_entry()}}
+        )
         await database.tasks.update_one({"_id": task["_id"]}, {"$set": {"priority": None}, "$unset": {"active": ""}})
-        found = await database.tasks.find_one({"_id": task["_id"]})
-        assert found is not None
-        assert (found["title"], found["tracked_seconds"], found["priority"]) == ("Read the news", 2**40, None)
+        stored = await database.tasks.find_one({"_id": task["_id"]})
+        assert stored is not None
+        assert (stored["title"], stored["tracked_seconds"], stored["priority"]) == ("Read the news", 2**40, None)
 
 
 @asynccontextmanager
-async def stricter(database: Database, **properties: Json) -> AsyncIterator[None]:
-    """The tasks are held to these rules too, as if the service did not know its own."""
+async def stricter_validator(database: Database, **properties: Json) -> AsyncIterator[None]:
+    """Add these rules to the validator of tasks, so that a valid request of the service is rejected."""
     schema = validators().schemas["tasks"]
-    more = {**schema, "properties": {**schema["properties"], **properties}}
-    await database.command("collMod", "tasks", validator={"$jsonSchema": more})
+    stricter_schema = {**schema, "properties": {**schema["properties"], **properties}}
+    await database.command("collMod", "tasks", validator={"$jsonSchema": stricter_schema})
     try:
         yield
     finally:
         await database.command("collMod", "tasks", validator={"$jsonSchema": schema})
 
 
-class TestAFaultOfOurOwn:
-    async def test_is_a_plain_500_and_nothing_is_stored(self, alice: Client, database: Database) -> None:
-        async with stricter(database, title={"maxLength": 3}):
-            told = problem(await alice.post("/tasks", json={"title": "Write"}), 500, "internal_error")
-        assert "validation" not in told["detail"]
+class TestInternalErrors:
+    async def test_rejected_write_is_answered_with_500_and_nothing_is_stored(
+        self, alice: Client, database: Database
+    ) -> None:
+        async with stricter_validator(database, title={"maxLength": 3}):
+            body = problem(await alice.post("/tasks", json={"title": "Write"}), 500, "internal_error")
+        assert "validation" not in body["detail"]
         assert await database.tasks.count_documents({}) == 0
 
-    async def test_leaves_the_timer_running(self, alice: Client, database: Database) -> None:
+    async def test_timer_is_running_after_a_rejected_stop(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         timer = await alice.start(task)
         before = await database.tasks.find_one({})
-        async with stricter(database, time_entries={"maxItems": 0}):
+        async with stricter_validator(database, time_entries={"maxItems": 0}):
             problem(await alice.post("/timer/stop"), 500, "internal_error")
         assert await database.tasks.find_one({}) == before
         assert (await alice.stop())["entry"]["id"] == timer["entry"]["id"]
 
 
 @pytest.fixture
-async def fresh(database: Database, settings: Settings) -> AsyncIterator[Database]:
-    """A database that is not there yet."""
+async def new_database(database: Database, settings: Settings) -> AsyncIterator[Database]:
+    """A database that does not exist yet."""
     name = f"{settings.database_name}_validated"
     async with bound_to_others(database):
         await database.client.drop_database(name)
@@ -190,9 +194,9 @@ async def fresh(database: Database, settings: Settings) -> AsyncIterator[Databas
 
 
 @pytest.fixture
-def other(fresh: Database, settings: Settings) -> Settings:
-    """The settings of a service on that database."""
-    return settings.model_copy(update={"database_name": fresh.name})
+def new_settings(new_database: Database, settings: Settings) -> Settings:
+    """The settings of a service on the new database."""
+    return settings.model_copy(update={"database_name": new_database.name})
 
 
 async def start_up(settings: Settings) -> None:
@@ -200,18 +204,20 @@ async def start_up(settings: Settings) -> None:
         pass
 
 
-async def standing(database: Database) -> dict[str, Json]:
-    """The $jsonSchema that each collection is held to."""
-    listed = await database.command("listCollections", filter={"type": "collection"})
+async def stored_schemas(database: Database) -> dict[str, Json]:
+    """Return the $jsonSchema of the validator of each collection."""
+    response = await database.command("listCollections", filter={"type": "collection"})
     validated = {
-        found["name"]: found["options"] for found in listed["cursor"]["firstBatch"] if "validator" in found["options"]
+        stored["name"]: stored["options"]
+        for stored in response["cursor"]["firstBatch"]
+        if "validator" in stored["options"]
     }
     for options in validated.values():
         assert (options["validationLevel"], options["validationAction"]) == ("strict", "error")
     return {name: options["validator"]["$jsonSchema"] for name, options in validated.items()}
 
 
-async def recorded(database: Database) -> Json:
+async def version_record(database: Database) -> Json:
     record = await database[SCHEMA_VERSIONS].find_one({"_id": VALIDATORS_ID})
     assert record is not None
     return record
@@ -221,68 +227,76 @@ LATER: Json = {"version": SCHEMA_VERSION + 1, "schemas": {"tasks": {"bsonType": 
 EARLIER: Json = {"version": SCHEMA_VERSION - 1, "schemas": {"tasks": {"bsonType": ["object"], "maxProperties": 1}}}
 
 
-class TestStartingUp:
-    async def test_holds_every_collection_to_its_documents(self, fresh: Database, other: Settings) -> None:
-        await start_up(other)
-        assert await standing(fresh) == validators().schemas
-        assert (await standing(fresh)).keys() == {document.get_collection_name() for document in DOCUMENTS}
-        assert await recorded(fresh) == {
+class TestStart:
+    async def test_every_collection_gets_its_validator(self, new_database: Database, new_settings: Settings) -> None:
+        await start_up(new_settings)
+        assert await stored_schemas(new_database) == validators().schemas
+        assert (await stored_schemas(new_database)).keys() == {document.get_collection_name() for document in DOCUMENTS}
+        assert await version_record(new_database) == {
             "_id": "validators",
             "version": SCHEMA_VERSION,
             "schemas": validators().schemas,
         }
 
-    async def test_takes_over_a_database_that_has_none(self, fresh: Database, other: Settings) -> None:
-        whole, broken = task_row(ObjectId(), **tracked(ended_entry())), {"_id": ObjectId(), "title": "of long ago"}
-        await fresh.tasks.insert_many([whole, broken])
-        await start_up(other)
-        assert await standing(fresh) == validators().schemas
-        assert await fresh.tasks.find({}).sort("_id", 1).to_list(None) == [whole, broken]
-        await refuse(fresh, {"_id": whole["_id"]}, {"$set": {"version": 0}})
+    async def test_validators_are_added_to_an_existing_database(
+        self, new_database: Database, new_settings: Settings
+    ) -> None:
+        valid, invalid = task_row(ObjectId(), **tracked(ended_entry())), {"_id": ObjectId(), "title": "invalid"}
+        await new_database.tasks.insert_many([valid, invalid])
+        await start_up(new_settings)
+        assert await stored_schemas(new_database) == validators().schemas
+        assert await new_database.tasks.find({}).sort("_id", 1).to_list(None) == [valid, invalid]
+        await assert_rejected(new_database, {"_id": valid["_id"]}, {"$set": {"version": 0}})
 
-    async def test_may_happen_many_times_at_once(self, fresh: Database, other: Settings) -> None:
-        await asyncio.gather(*(start_up(other) for _ in range(8)))
-        assert await standing(fresh) == validators().schemas
+    async def test_concurrent_starts_succeed(self, new_database: Database, new_settings: Settings) -> None:
+        await asyncio.gather(*(start_up(new_settings) for _ in range(8)))
+        assert await stored_schemas(new_database) == validators().schemas
 
-    async def test_puts_back_a_validator_that_was_taken_away(self, fresh: Database, other: Settings) -> None:
-        await start_up(other)
-        await fresh.command("collMod", "tasks", validator={})
-        await fresh.command("collMod", "users", validationAction="warn")
-        await start_up(other)
-        assert await standing(fresh) == validators().schemas
+    async def test_changed_validator_is_restored(self, new_database: Database, new_settings: Settings) -> None:
+        await start_up(new_settings)
+        await new_database.command("collMod", "tasks", validator={})
+        await new_database.command("collMod", "users", validationAction="warn")
+        await start_up(new_settings)
+        assert await stored_schemas(new_database) == validators().schemas
 
-    async def test_puts_its_own_in_the_place_of_earlier_ones(self, fresh: Database, other: Settings) -> None:
-        await fresh.create_collection("tasks", validator={"$jsonSchema": EARLIER["schemas"]["tasks"]})
-        await fresh[SCHEMA_VERSIONS].insert_one({"_id": "validators", **EARLIER})
-        await start_up(other)
-        assert await standing(fresh) == validators().schemas
-        assert (await recorded(fresh))["version"] == SCHEMA_VERSION
+    async def test_validators_of_an_earlier_version_are_replaced(
+        self, new_database: Database, new_settings: Settings
+    ) -> None:
+        await new_database.create_collection("tasks", validator={"$jsonSchema": EARLIER["schemas"]["tasks"]})
+        await new_database[SCHEMA_VERSIONS].insert_one({"_id": "validators", **EARLIER})
+        await start_up(new_settings)
+        assert await stored_schemas(new_database) == validators().schemas
+        assert (await version_record(new_database))["version"] == SCHEMA_VERSION
 
-    async def test_never_takes_later_ones_back(self, fresh: Database, other: Settings) -> None:
-        await start_up(other)
-        await fresh[SCHEMA_VERSIONS].update_one({"_id": VALIDATORS_ID}, {"$set": LATER})
+    async def test_validators_of_a_later_version_are_left_unchanged(
+        self, new_database: Database, new_settings: Settings
+    ) -> None:
+        await start_up(new_settings)
+        await new_database[SCHEMA_VERSIONS].update_one({"_id": VALIDATORS_ID}, {"$set": LATER})
         for _ in range(2):
-            await start_up(other)
-            assert (await standing(fresh))["tasks"] == LATER["schemas"]["tasks"]
-        assert await recorded(fresh) == {"_id": "validators", **LATER}
+            await start_up(new_settings)
+            assert (await stored_schemas(new_database))["tasks"] == LATER["schemas"]["tasks"]
+        assert await version_record(new_database) == {"_id": "validators", **LATER}
 
-    async def test_beside_a_later_service_leaves_the_later_ones(self, fresh: Database, other: Settings) -> None:
+    async def test_concurrent_start_of_a_later_version_wins(
+        self, new_database: Database, new_settings: Settings
+    ) -> None:
         for _ in range(5):
-            await fresh.client.drop_database(fresh.name)
-            await start_up(other)
+            await new_database.client.drop_database(new_database.name)
+            await start_up(new_settings)
 
             async def start_later() -> None:
-                await fresh[SCHEMA_VERSIONS].update_one({"_id": VALIDATORS_ID}, {"$set": LATER})
-                await start_up(other)
+                await new_database[SCHEMA_VERSIONS].update_one({"_id": VALIDATORS_ID}, {"$set": LATER})
+                await start_up(new_settings)
 
-            await asyncio.gather(start_up(other), start_later(), start_up(other))
-            assert (await standing(fresh))["tasks"] == LATER["schemas"]["tasks"]
+            await asyncio.gather(start_up(new_settings), start_later(), start_up(new_settings))
+            assert (await stored_schemas(new_database))["tasks"] == LATER["schemas"]["tasks"]
 
 
-class TestARelease:
+class TestReleases:
     RELEASED: ClassVar[dict[int, Json]] = {}
-    """The validators of each version of them that was released, so that none is changed without a new number."""
+    """The validators of each released version. A change needs a new version."""
 
-    def test_has_a_version_of_its_own_for_its_validators(self) -> None:
+    def test_changed_validators_have_a_new_version(self) -> None:
         assert max(self.RELEASED, default=0) <= SCHEMA_VERSION
         assert self.RELEASED.get(SCHEMA_VERSION, validators().schemas) == validators().schemas

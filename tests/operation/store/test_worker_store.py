@@ -1,4 +1,4 @@
-"""The suite goes on when its database dies or hangs: the one test that met it fails, the next one passes."""
+"""The test suite continues when its database is killed or hangs: only the current test fails."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.paths import ROOT
 from tests.support.processes import clean_environment
 
-BEGINNING = """
+MODULE_START = """
 import asyncio
 import time
 import psutil
@@ -22,45 +22,45 @@ def process(script):
 async def test_begins(alice: Client) -> None:
     await alice.make_task()
 """
-A_DEED_AND_THE_NEXT = """
+FAULT_AND_NEXT_TEST = """
 {mark}
 async def test_{name}(alice: Client) -> None:
     await alice.make_task()
-    {deed}
+    {fault}
     assert (await alice.get("/tasks")).status_code == 503
 
 async def test_after_{name}(alice: Client) -> None:
     await alice.start(await alice.make_task())
 """
-DEEDS = {
+FAULTS = {
     "death_of_the_store": 'process("secantusd-py").kill(); assert 0',
     "death_of_its_supervisor": 'process("app.embedded.supervisor").kill(); assert 0',
     "hanging_store": 'process("secantusd-py").suspend()',
-    "waiting_for_ever": "await asyncio.sleep(3600)",
-    "blocking_for_ever": "time.sleep(3600)",
+    "waiting_forever": "await asyncio.sleep(3600)",
+    "blocking_forever": "time.sleep(3600)",
 }
-FAILING = DEEDS.keys() - {"hanging_store"}
+FAILING = FAULTS.keys() - {"hanging_store"}
 
 
-def test_only_the_test_that_meets_it_fails(tmp_path: Path) -> None:
+def test_only_the_test_with_the_fault_fails(tmp_path: Path) -> None:
     file = tmp_path / "test_inner.py"
     tests = [
-        A_DEED_AND_THE_NEXT.format(
-            name=name, deed=deed, mark="@pytest.mark.time_limit(2, 1)" if name.endswith("_for_ever") else ""
+        FAULT_AND_NEXT_TEST.format(
+            name=name, fault=fault, mark="@pytest.mark.time_limit(2, 1)" if name.endswith("_forever") else ""
         )
-        for name, deed in DEEDS.items()
+        for name, fault in FAULTS.items()
     ]
-    file.write_text(BEGINNING + "".join(tests))
+    file.write_text(MODULE_START + "".join(tests))
     command = [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
     options = ["-p", "tests.conftest", "-p", "no:randomly", "-p", "no:cacheprovider", "-n", "0", "-v", str(file)]
     environment = clean_environment(PYTHONPATH=ROOT, MONGOD_BINARY="/nowhere", EMBEDDED_PATIENCE_SECONDS=5)
     environment.pop("TEST_DATABASE_URL", None)
-    ran = subprocess.run(
+    process = subprocess.run(
         [*command, *options], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200, check=False
     )
-    results = dict(re.findall(r"::test_(\w+) (PASSED|FAILED|ERROR)", ran.stdout))
+    results = dict(re.findall(r"::test_(\w+) (PASSED|FAILED|ERROR)", process.stdout))
     assert results == {
         "begins": "PASSED",
-        **{name: "FAILED" if name in FAILING else "PASSED" for name in DEEDS},
-        **{f"after_{name}": "PASSED" for name in DEEDS},
-    }, ran.stdout
+        **{name: "FAILED" if name in FAILING else "PASSED" for name in FAULTS},
+        **{f"after_{name}": "PASSED" for name in FAULTS},
+    }, process.stdout
