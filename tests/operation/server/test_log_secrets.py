@@ -1,4 +1,4 @@
-"""The whole log of a service, and all that it prints, after a day's work: no secret, and nothing that was sent."""
+"""The log and the output of a service contain no secret and no content of a request."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -28,155 +28,157 @@ TagService.rename = crash
 os.dup2(2, 1)
 main()
 """
-"""`task-timer`, which crashes when a tag is renamed, and prints all that it prints into its log."""
+"""`task-timer` with an internal error in the request that renames a tag. Its standard output goes to the log too."""
 
 EMAIL = "hidden-address@example.com"
-PASSWORD, WRONG, NEXT = "hidden-password", "hidden-mistake", "hidden-password-2"
+PASSWORD, WRONG_PASSWORD, NEW_PASSWORD = "hidden-password", "hidden-mistake", "hidden-password-2"
 
 
 @asynccontextmanager
 async def logging_service(settings: Settings, log: Path, log_format: str) -> AsyncIterator[Client]:
-    """A client of a service that runs as a process and says all that it has to say."""
-    told = {**environment(settings), "LOG_LEVEL": "DEBUG", "LOG_FORMAT": log_format}
+    """A client of a service process with the log level DEBUG."""
+    variables = {**environment(settings), "LOG_LEVEL": "DEBUG", "LOG_FORMAT": log_format}
     async with (
-        process_serving(["-c", CRASHING_COMMAND, "serve"], port=free_port(), log=log, **told) as address,
+        process_serving(["-c", CRASHING_COMMAND, "serve"], port=free_port(), log=log, **variables) as address,
         Client(base_url=address + API, timeout=30) as client,
     ):
         yield client
 
 
-class Day:
-    """What somebody does in a day, all of it called hidden, and the secrets that were told meanwhile."""
+class Session:
+    """Sends many kinds of requests. All their values contain "hidden". Collects the secrets in the responses."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
-        self.answers: list[httpx.Response] = []
+        self.responses: list[httpx.Response] = []
         self.secrets: set[str] = set()
 
-    async def ask(self, status: int, method: str, path: str, **sent: Any) -> Any:
-        """The answer, which is of this status."""
+    async def send(self, status: int, method: str, path: str, **sent: Any) -> Any:
+        """Send a request, check the status, and return the JSON body of the response, if any."""
         response = await self.client.request(method, path, **sent)
         assert response.status_code == status, (method, path, response.text)
-        self.answers.append(response)
+        self.responses.append(response)
         return response.json() if response.headers.get("content-type") == "application/json" else None
 
     async def sign_in(self, password: str) -> None:
-        told = await self.ask(200, "POST", "/auth/token", data={"username": EMAIL, "password": password})
-        self._carry(told)
+        tokens = await self.send(200, "POST", "/auth/token", data={"username": EMAIL, "password": password})
+        self._use_tokens(tokens)
 
-    def _carry(self, told: Any) -> None:
-        self.secrets |= {told["access_token"], told["access_token"].rpartition(".")[2], told["refresh_token"]}
-        self.client.headers["Authorization"] = f"Bearer {told['access_token']}"
-        self.refresh_token = told["refresh_token"]
+    def _use_tokens(self, tokens: Any) -> None:
+        self.secrets |= {tokens["access_token"], tokens["access_token"].rpartition(".")[2], tokens["refresh_token"]}
+        self.client.headers["Authorization"] = f"Bearer {tokens['access_token']}"
+        self.refresh_token = tokens["refresh_token"]
 
-    async def account(self) -> ObjectId:
-        """Signs in, fails to, refreshes, changes the password; the id of the user."""
-        user = await self.ask(
+    async def use_account(self) -> ObjectId:
+        """Register, sign in, refresh the tokens and change the password. Returns the id of the user."""
+        user = await self.send(
             201, "POST", "/users", json={"email": EMAIL, "password": PASSWORD, "full_name": "hidden name"}
         )
-        await self.ask(409, "POST", "/users", json={"email": EMAIL, "password": PASSWORD})
-        await self.ask(401, "POST", "/auth/token", data={"username": EMAIL, "password": WRONG})
+        await self.send(409, "POST", "/users", json={"email": EMAIL, "password": PASSWORD})
+        await self.send(401, "POST", "/auth/token", data={"username": EMAIL, "password": WRONG_PASSWORD})
         await self.sign_in(PASSWORD)
-        self._carry(await self.ask(200, "POST", "/auth/refresh", json={"refresh_token": self.refresh_token}))
-        await self.ask(403, "PATCH", "/users/me", json={"email": f"new-{EMAIL}", "current_password": WRONG})
-        await self.ask(204, "POST", "/auth/password", json={"current_password": PASSWORD, "new_password": NEXT})
-        await self.ask(401, "GET", "/tasks")
-        await self.ask(401, "POST", "/auth/refresh", json={"refresh_token": self.refresh_token})
-        await self.sign_in(NEXT)
+        self._use_tokens(await self.send(200, "POST", "/auth/refresh", json={"refresh_token": self.refresh_token}))
+        await self.send(403, "PATCH", "/users/me", json={"email": f"new-{EMAIL}", "current_password": WRONG_PASSWORD})
+        await self.send(
+            204, "POST", "/auth/password", json={"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+        )
+        await self.send(401, "GET", "/tasks")
+        await self.send(401, "POST", "/auth/refresh", json={"refresh_token": self.refresh_token})
+        await self.sign_in(NEW_PASSWORD)
         return ObjectId(user["id"])
 
-    async def program(self) -> None:
-        """Mints an API token, and uses it where it is good and where it is not."""
-        made = await self.ask(201, "POST", "/auth/api-tokens", json={"name": "hidden program", "scopes": ["read"]})
-        self.secrets.add(made["token"])
-        headers = {"Authorization": f"Bearer {made['token']}"}
-        await self.ask(200, "GET", "/tasks", headers=headers)
-        await self.ask(403, "POST", "/tasks", headers=headers, json={"title": "hidden title"})
-        await self.ask(401, "GET", "/tasks", headers={"Authorization": "Bearer hidden-bearer"})
+    async def use_api_token(self) -> None:
+        """Create an API token, and use it for requests in and out of its scopes."""
+        token = await self.send(201, "POST", "/auth/api-tokens", json={"name": "hidden program", "scopes": ["read"]})
+        self.secrets.add(token["token"])
+        headers = {"Authorization": f"Bearer {token['token']}"}
+        await self.send(200, "GET", "/tasks", headers=headers)
+        await self.send(403, "POST", "/tasks", headers=headers, json={"title": "hidden title"})
+        await self.send(401, "GET", "/tasks", headers={"Authorization": "Bearer hidden-bearer"})
 
-    async def work(self) -> None:
-        """Tracks time, imports, exports, searches."""
-        said = {"title": "hidden title", "description": "hidden description", "tags": ["hidden tag"]}
-        task = await self.ask(201, "POST", "/tasks", json=said, headers={"Idempotency-Key": "hidden-key"})
-        await self.ask(201, "POST", "/projects", json={"name": "hidden project", "client_name": "hidden client"})
-        await self.ask(201, "POST", "/timer/start", json={"task_id": task["id"], "note": "hidden note"})
-        await self.ask(200, "POST", "/timer/stop")
+    async def track_time(self) -> None:
+        """Track time, import, export and search."""
+        body = {"title": "hidden title", "description": "hidden description", "tags": ["hidden tag"]}
+        task = await self.send(201, "POST", "/tasks", json=body, headers={"Idempotency-Key": "hidden-key"})
+        await self.send(201, "POST", "/projects", json={"name": "hidden project", "client_name": "hidden client"})
+        await self.send(201, "POST", "/timer/start", json={"task_id": task["id"], "note": "hidden note"})
+        await self.send(200, "POST", "/timer/stop")
         rows = b"Start,End,Task\n2026-11-02 09:00,2026-11-02 10:00,hidden row\nhidden start,2026-11-02 10:00,x"
         form = {"format": "csv", "timezone": "UTC"}
-        await self.ask(201, "POST", "/imports", data=form, files={"file": ("hidden-file.csv", rows)})
-        await self.ask(422, "POST", "/imports", data=form, files={"file": ("hidden-file.csv", b"hidden header\nx")})
+        await self.send(201, "POST", "/imports", data=form, files={"file": ("hidden-file.csv", rows)})
+        await self.send(422, "POST", "/imports", data=form, files={"file": ("hidden-file.csv", b"hidden header\nx")})
         time = {"from": "2026-01-01", "to": "9998-01-01"}
-        for form_of_export in ("time-entries.csv", "time-entries.xlsx", "time-entries.ndjson", "time-entries.ics"):
-            await self.ask(200, "GET", f"/exports/{form_of_export}", params=time)
-        await self.ask(200, "GET", "/exports/account.ndjson.gz")
-        await self.ask(200, "GET", "/tasks", params={"q": "hidden search"})
+        for name in ("time-entries.csv", "time-entries.xlsx", "time-entries.ndjson", "time-entries.ics"):
+            await self.send(200, "GET", f"/exports/{name}", params=time)
+        await self.send(200, "GET", "/exports/account.ndjson.gz")
+        await self.send(200, "GET", "/tasks", params={"q": "hidden search"})
 
-    async def mistakes(self) -> None:
-        """Sends what cannot be read, and what makes the service crash."""
+    async def send_invalid_requests(self) -> None:
+        """Send invalid requests, and one that causes an internal error."""
         json = {"Content-Type": "application/json"}
-        await self.ask(422, "POST", "/tasks", json={"title": 7, "hidden-field": "hidden value"})
-        await self.ask(422, "POST", "/tasks", content=b'{"title": hidden-broken', headers=json)
-        await self.ask(415, "POST", "/tasks", content=b"hidden", headers={"Content-Type": "text/hidden"})
-        await self.ask(422, "POST", "/imports", content=b"hidden", headers={"Content-Type": "multipart/form-data"})
-        await self.ask(422, "GET", "/tasks", params={"cursor": "hidden-cursor", "hidden": "hidden"})
-        await self.ask(422, "PATCH", f"/tasks/{'0' * 24}", json={}, headers={"If-Match": "hidden-version"})
-        await self.ask(404, "GET", "/hidden-path")
-        await self.ask(404, "GET", "/tasks/hidden-id")
-        await self.ask(500, "POST", "/tags/rename", json={"from": "hidden tag", "to": "hidden"})
+        await self.send(422, "POST", "/tasks", json={"title": 7, "hidden-field": "hidden value"})
+        await self.send(422, "POST", "/tasks", content=b'{"title": hidden-broken', headers=json)
+        await self.send(415, "POST", "/tasks", content=b"hidden", headers={"Content-Type": "text/hidden"})
+        await self.send(422, "POST", "/imports", content=b"hidden", headers={"Content-Type": "multipart/form-data"})
+        await self.send(422, "GET", "/tasks", params={"cursor": "hidden-cursor", "hidden": "hidden"})
+        await self.send(422, "PATCH", f"/tasks/{'0' * 24}", json={}, headers={"If-Match": "hidden-version"})
+        await self.send(404, "GET", "/hidden-path")
+        await self.send(404, "GET", "/tasks/hidden-id")
+        await self.send(500, "POST", "/tags/rename", json={"from": "hidden tag", "to": "hidden"})
 
 
 async def hashes(database: Database, user_id: ObjectId) -> set[str]:
-    """Every hash that is stored of this user's secrets."""
-    found: set[str] = set()
+    """Return all stored hashes of secrets of the user."""
+    stored_hashes: set[str] = set()
     for collection in ("users", "refresh_tokens", "api_tokens"):
         async for row in database[collection].find({"$or": [{"_id": user_id}, {"user_id": user_id}]}):
-            found |= {str(value) for name, value in row.items() if "hash" in name and value}
-    return found
+            stored_hashes |= {str(value) for name, value in row.items() if "hash" in name and value}
+    return stored_hashes
 
 
-def tell_nothing_of_the_inside(answers: list[httpx.Response]) -> None:
-    """Fails when an answer tells what the service is made of, or what made it crash."""
-    problem(answers[-1], 500, "internal_error")
-    for answer in answers:
-        told = str((answer.headers.raw, answer.content))
+def assert_no_internals(responses: list[httpx.Response]) -> None:
+    """Check that no response reveals the implementation or the cause of the internal error."""
+    problem(responses[-1], 500, "internal_error")
+    for response in responses:
+        content = str((response.headers.raw, response.content))
         for word in ("Traceback", "RuntimeError", "the cause", "uvicorn", "site-packages", ".py", "127.0.0.1"):
-            assert word not in told, (word, answer.request.url)
-        assert not {"server", "x-powered-by", "set-cookie"} & answer.headers.keys()
+            assert word not in content, (word, response.request.url)
+        assert not {"server", "x-powered-by", "set-cookie"} & response.headers.keys()
 
 
-class TestTheLogOfADay:
+class TestLog:
     @pytest.mark.parametrize("log_format", ["json", "console"])
-    async def test_holds_no_secret_and_nothing_that_was_sent(
+    async def test_log_contains_no_secrets_and_no_content_of_requests(
         self, settings: Settings, empty_service: str, database: Database, tmp_path: Path, log_format: str
     ) -> None:
         assert empty_service
         log = tmp_path / "log"
         async with logging_service(settings, log, log_format) as client:
-            day = Day(client)
-            user_id = await day.account()
-            await day.program()
-            await day.work()
-            await day.mistakes()
-        tell_nothing_of_the_inside(day.answers)
+            session = Session(client)
+            user_id = await session.use_account()
+            await session.use_api_token()
+            await session.track_time()
+            await session.send_invalid_requests()
+        assert_no_internals(session.responses)
         assert settings.secret_key is not None
-        secrets = day.secrets | await hashes(database, user_id) | {settings.secret_key.get_secret_value()}
-        secrets |= {hashlib.sha256(secret.encode()).hexdigest() for secret in day.secrets}
+        secrets = session.secrets | await hashes(database, user_id) | {settings.secret_key.get_secret_value()}
+        secrets |= {hashlib.sha256(secret.encode()).hexdigest() for secret in session.secrets}
         assert len(secrets) > 15
         text = log.read_text(encoding="utf-8")
         assert [word for word in (*secrets, "hidden", "example.com") if word in text] == []
         assert "Traceback" in text
         assert "builtins.RuntimeError" in text
-        assert text.count("milliseconds") >= len(day.answers)
-        assert ("Docs   http" if log_format == "console" else '"docs":"http') in text, "the start is there too"
+        assert text.count("milliseconds") >= len(session.responses)
+        assert ("Docs   http" if log_format == "console" else '"docs":"http') in text, "the log begins with the start"
 
 
-class TestTheAddressOfTheDatabase:
-    def test_is_never_told_with_its_password(self, tmp_path: Path) -> None:
+class TestDatabaseUrl:
+    def test_output_contains_no_password_of_the_database(self, tmp_path: Path) -> None:
         url = f"mongodb://someone:hidden-password@127.0.0.1:{free_port()}/?serverSelectionTimeoutMS=500&replicaSet=x"
-        told = {"DATABASE_URL": url, "LOG_LEVEL": "DEBUG", "DEBUG": "true"}
+        variables = {"DATABASE_URL": url, "LOG_LEVEL": "DEBUG", "DEBUG": "true"}
         for command in ("serve", "doctor", "export", "import") if LONG else ("serve",):
-            said = outcome(command, folder=tmp_path, PORT=free_port(), SECRET_KEY="h1dd3n" * 8, **told)
-            assert said.returncode != 0
-            assert said.stdout + said.stderr
-            assert "hidden" not in said.stdout + said.stderr, command
-            assert "h1dd3n" not in said.stdout + said.stderr, command
+            result = outcome(command, folder=tmp_path, PORT=free_port(), SECRET_KEY="h1dd3n" * 8, **variables)
+            assert result.returncode != 0
+            assert result.stdout + result.stderr
+            assert "hidden" not in result.stdout + result.stderr, command
+            assert "h1dd3n" not in result.stdout + result.stderr, command

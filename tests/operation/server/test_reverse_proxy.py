@@ -1,6 +1,6 @@
-"""The service behind nginx at a sub-path, configured as docs/operating.rst shows it.
+"""The service behind nginx at a path prefix, with the configuration in docs/operating.rst.
 
-The prefix is kept or taken off by the proxy: both are tried.
+Each test runs with a proxy that keeps the prefix and with one that removes it.
 """
 
 import os
@@ -27,7 +27,7 @@ from tests.support.services import serving_beside
 
 ROOT = "/tt"
 PAGE = DOCS / "operating.rst"
-REST_OF_THE_CONFIGURATION = """
+NGINX_CONFIGURATION = """
 daemon off;
 master_process off;
 pid {folder}/nginx.pid;
@@ -45,16 +45,16 @@ http {{
 """
 
 
-def nginx() -> str:
-    """The binary. Fails, and says what is to be done, when there is none."""
+def nginx_binary() -> str:
+    """Return the path of nginx. Fail with an instruction if it is not installed."""
     places = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
-    found = shutil.which("nginx", path=places)
-    assert found is not None, "nginx is needed for this test and was not found: apt-get install nginx"
-    return found
+    binary = shutil.which("nginx", path=places)
+    assert binary is not None, "nginx is needed for this test and was not found: apt-get install nginx"
+    return binary
 
 
-def example(*, port: int, upstream: str, keeps_prefix: bool) -> str:
-    """The server of the docs, on another port, before this service."""
+def documented_server(*, port: int, upstream: str, keeps_prefix: bool) -> str:
+    """Return the documented server block, with another port and upstream."""
     block = re.search(r"\.\. code-block:: nginx\n\n((?: {4}.*\n|\n)+)", PAGE.read_text())
     assert block is not None
     server, end = block[1], "" if keeps_prefix else "/"
@@ -64,15 +64,15 @@ def example(*, port: int, upstream: str, keeps_prefix: bool) -> str:
 
 
 @contextmanager
-def proxying(upstream: str, folder: Path, *, keeps_prefix: bool) -> Iterator[str]:
-    """The address of an nginx with the configuration of the docs before this service."""
+def run_proxy(upstream: str, folder: Path, *, keeps_prefix: bool) -> Iterator[str]:
+    """Run nginx in front of the service, and yield its origin."""
     port, configuration = free_port(), folder / "nginx.conf"
-    server = example(port=port, upstream=upstream, keeps_prefix=keeps_prefix)
-    configuration.write_text(REST_OF_THE_CONFIGURATION.format(folder=folder, server=server))
+    server = documented_server(port=port, upstream=upstream, keeps_prefix=keeps_prefix)
+    configuration.write_text(NGINX_CONFIGURATION.format(folder=folder, server=server))
     log = folder / "error.log"
-    process = subprocess.Popen([nginx(), "-p", str(folder), "-c", str(configuration), "-e", str(log)])
+    process = subprocess.Popen([nginx_binary(), "-p", str(folder), "-c", str(configuration), "-e", str(log)])
 
-    def answers() -> bool:
+    def is_reachable() -> bool:
         assert process.poll() is None, log.read_text()
         try:
             return bool(httpx.get(f"http://127.0.0.1:{port}/", verify=False, trust_env=False))
@@ -82,70 +82,70 @@ def proxying(upstream: str, folder: Path, *, keeps_prefix: bool) -> Iterator[str
             return True
 
     try:
-        eventually(lambda: answers() or (folder / "nginx.pid").exists())
+        eventually(lambda: is_reachable() or (folder / "nginx.pid").exists())
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(30)
 
 
-@pytest.fixture(params=[True, False], ids=["prefix-kept", "prefix-taken-off"])
+@pytest.fixture(params=[True, False], ids=["prefix-kept", "prefix-removed"])
 async def proxy(
     request: pytest.FixtureRequest, settings: Settings, database: Database, empty_service: str, tmp_path: Path
 ) -> AsyncIterator["Proxy"]:
-    """A proxy before a service with ROOT_PATH."""
+    """A proxy in front of a service with ROOT_PATH."""
     assert empty_service
     app = create_app(settings.model_copy(update={"root_path": ROOT}))
     async with serving_beside(app, database) as direct:
-        with proxying(direct, tmp_path, keeps_prefix=request.param) as origin:
+        with run_proxy(direct, tmp_path, keeps_prefix=request.param) as origin:
             yield Proxy(origin, direct)
 
 
 class Proxy:
-    """Where a proxy answers, and the service itself."""
+    """The origins of a proxy and of the service behind it."""
 
     def __init__(self, origin: str, direct: str) -> None:
         self.origin = origin
         self.direct = direct
 
     def client(self, like: Client | None = None) -> Client:
-        """A client of the API as the proxy serves it, signed in as another one is."""
+        """Return a client of the API behind the proxy, with the credentials of another client."""
         headers = {} if like is None else {"Authorization": like.headers["authorization"]}
         return Client(base_url=self.origin + ROOT + API, headers=headers, timeout=30)
 
 
-class Addresses(HTMLParser):
-    """What a page loads."""
+class ResourceUrls(HTMLParser):
+    """The URLs of the scripts, style sheets and documents that a page loads."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.found = re.findall(r"\burl: '([^']+)'", page)
+        self.urls = re.findall(r"\burl: '([^']+)'", page)
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found += [value for name, value in attrs if value and (tag, name) in {("script", "src"), ("link", "href")}]
+        self.urls += [value for name, value in attrs if value and (tag, name) in {("script", "src"), ("link", "href")}]
 
 
-class TestTheDocsPage:
-    async def test_loads_all_that_it_needs(self, proxy: Proxy) -> None:
+class TestDocsPage:
+    async def test_all_resources_of_the_page_are_served(self, proxy: Proxy) -> None:
         async with proxy.client() as client:
             page = await client.get(f"{proxy.origin}{ROOT}/docs")
             assert page.status_code == 200
-            needed = Addresses(page.text).found
-            assert len(needed) == 4
-            for address in needed:
-                answer = await client.get(page.url.join(address))
-                assert (answer.status_code, len(answer.content) > 100) == (200, True), address
+            urls = ResourceUrls(page.text).urls
+            assert len(urls) == 4
+            for url in urls:
+                response = await client.get(page.url.join(url))
+                assert (response.status_code, len(response.content) > 100) == (200, True), url
 
-    async def test_is_where_the_config_says(self, proxy: Proxy) -> None:
+    async def test_docs_url_of_the_config_is_served(self, proxy: Proxy) -> None:
         async with proxy.client() as client:
             config = (await client.get("/config")).json()
             assert config["docs_url"] == f"{ROOT}/docs"
             assert (await client.get(proxy.origin + config["docs_url"])).status_code == 200
 
 
-class TestTheDocument:
-    async def test_names_where_the_api_is_and_where_to_sign_in(self, proxy: Proxy) -> None:
+class TestOpenApi:
+    async def test_server_and_token_urls_can_be_used(self, proxy: Proxy) -> None:
         async with proxy.client() as client:
             address = httpx.URL(f"{proxy.origin}{ROOT}/openapi.json")
             document = (await client.get(address)).json()
@@ -161,40 +161,40 @@ class TestTheDocument:
             assert me.json()["email"] == "new@example.com"
 
 
-class TestALocation:
-    async def test_can_be_followed(self, proxy: Proxy, alice: Client) -> None:
+class TestLocation:
+    async def test_location_can_be_followed(self, proxy: Proxy, alice: Client) -> None:
         async with proxy.client(alice) as client:
             task = await client.post("/tasks", json={"title": "x"})
             entry = {"started_at": clock("09:00"), "duration_seconds": 60}
             file = {"file": ("x.csv", b"Start,End,Task\n2026-11-02 09:00,2026-11-02 10:00,Mail")}
-            made = [
+            created = [
                 task,
                 await client.post("/projects", json={"name": "x"}),
                 await client.post(f"/tasks/{task.json()['id']}/time-entries", json=entry),
                 await client.post("/imports", data={"format": "csv", "timezone": "UTC"}, files=file),
             ]
-            for answer in made:
-                location = answer.headers["location"]
+            for response in created:
+                location = response.headers["location"]
                 assert location.startswith(f"{ROOT}{API}/")
-                found = await client.get(answer.url.join(location))
-                assert (found.status_code, found.json()["id"]) == (200, answer.json()["id"])
+                target = await client.get(response.url.join(location))
+                assert (target.status_code, target.json()["id"]) == (200, response.json()["id"])
             token = await client.post("/auth/api-tokens", json={"name": "x", "scopes": ["read"]})
-            gone = await client.delete(token.url.join(token.headers["location"]))
-            assert gone.status_code == 204
+            deleted = await client.delete(token.url.join(token.headers["location"]))
+            assert deleted.status_code == 204
             body = {"email": "new@example.com", "password": PASSWORD}
             user = await client.post("/users", json=body)
             assert (await client.get(user.url.join(user.headers["location"]))).status_code == 200
 
-    async def test_is_the_same_for_whoever_asks_the_service_itself(self, proxy: Proxy, alice: Client) -> None:
+    async def test_location_is_the_same_without_the_proxy(self, proxy: Proxy, alice: Client) -> None:
         async with Client(base_url=proxy.direct, headers=alice.headers) as client:
             for prefix in ("", ROOT):
-                answer = await client.post(f"{prefix}{API}/tasks", json={"title": "x"})
-                assert answer.headers["location"] == f"{ROOT}{API}/tasks/{answer.json()['id']}"
-                assert (await client.get(answer.headers["location"])).status_code == 200
+                response = await client.post(f"{prefix}{API}/tasks", json={"title": "x"})
+                assert response.headers["location"] == f"{ROOT}{API}/tasks/{response.json()['id']}"
+                assert (await client.get(response.headers["location"])).status_code == 200
 
 
-class TestARequest:
-    async def test_that_fails_is_told_its_own_address(self, proxy: Proxy, alice: Client) -> None:
+class TestRequests:
+    async def test_errors_contain_the_path_with_the_prefix(self, proxy: Proxy, alice: Client) -> None:
         async with proxy.client(alice) as client:
             problem(await client.get("/nothing"), 404, "not_found")
             problem(await client.get("/tasks/x"), 404, "task_not_found")
@@ -204,26 +204,26 @@ class TestARequest:
             outside = await client.get(f"{proxy.origin}/tt-else{API}/tasks")
             assert (outside.status_code, outside.headers["content-type"]) == (404, "text/html")
 
-    async def test_may_have_as_large_a_body_as_elsewhere(self, proxy: Proxy, alice: Client, settings: Settings) -> None:
+    async def test_body_limits_are_those_of_the_service(self, proxy: Proxy, alice: Client, settings: Settings) -> None:
         row = b"2026-11-02 09:00,2026-11-02 10:00,Mail\n"
         content = b"Start,End,Task\n" + row * (settings.max_body_bytes // len(row) + 1)
         form = {"format": "csv", "timezone": "UTC", "dry_run": "true"}
         async with proxy.client(alice) as client:
-            read = await client.post("/imports", data=form, files={"file": ("x.csv", content)})
-            assert read.status_code == 200
+            imported = await client.post("/imports", data=form, files={"file": ("x.csv", content)})
+            assert imported.status_code == 200
             large = {"title": "x", "description": "x" * settings.max_body_bytes}
             problem(await client.post("/tasks", json=large), 413, "body_too_large")
 
-    async def test_is_the_same_request_whichever_way_it_comes(self, proxy: Proxy, alice: Client) -> None:
+    async def test_retry_on_another_path_is_replayed(self, proxy: Proxy, alice: Client) -> None:
         sent: dict[str, Any] = {"json": {"title": "x"}, "headers": {"Idempotency-Key": "once"}}
         async with proxy.client(alice) as client:
-            ways = (f"{proxy.origin}{ROOT}", proxy.direct, proxy.direct + ROOT)
-            answers = [await client.post(f"{way}{API}/tasks", **sent) for way in ways]
-        assert [answer.status_code for answer in answers] == [201] * 3
-        assert len({answer.json()["id"] for answer in answers}) == 1
-        assert {urlsplit(answer.headers["location"]).path for answer in answers[:1]}
+            base_urls = (f"{proxy.origin}{ROOT}", proxy.direct, proxy.direct + ROOT)
+            responses = [await client.post(f"{base_url}{API}/tasks", **sent) for base_url in base_urls]
+        assert [response.status_code for response in responses] == [201] * 3
+        assert len({response.json()["id"] for response in responses}) == 1
+        assert {urlsplit(response.headers["location"]).path for response in responses[:1]}
 
-    async def test_is_answered_at_health_too(self, proxy: Proxy) -> None:
+    async def test_health_is_served_with_and_without_the_prefix(self, proxy: Proxy) -> None:
         async with proxy.client() as client:
             for path in ("/health", "/health/live", "/health/ready"):
                 assert (await client.get(f"{proxy.origin}{ROOT}{path}")).status_code == 200

@@ -1,4 +1,4 @@
-"""Two workers, one database: the promises are kept by the database, so they hold across processes too."""
+"""Two workers with one database: the guarantees also hold across processes."""
 
 import asyncio
 from collections import Counter
@@ -24,7 +24,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
 
 @asynccontextmanager
 async def clients_of(service: Program, name: str) -> AsyncIterator[list[Client]]:
-    """Clients of one user. A connection belongs to a worker, so several clients reach both."""
+    """Several clients of one user, with a connection each, so that both workers receive requests."""
     clients = [Client(base_url=service.base_url + API, timeout=30) for _ in range(CLIENTS)]
     account = {"email": f"{name}@example.com", "password": PASSWORD}
     assert (await clients[0].post("/users", json=account)).status_code == 201
@@ -38,7 +38,7 @@ async def clients_of(service: Program, name: str) -> AsyncIterator[list[Client]]
 
 
 class TestTwoWorkers:
-    async def test_start_one_timer_of_fifty_and_end_it_once(self, service: Program) -> None:
+    async def test_fifty_starts_start_one_timer_and_twenty_stops_end_it_once(self, service: Program) -> None:
         async with clients_of(service, "starting") as clients:
             tasks = [await clients[0].make_task(title=str(number)) for number in range(50)]
             starts = await asyncio.gather(
@@ -63,7 +63,7 @@ class TestTwoWorkers:
             task = await clients[0].read({"id": timer["task_id"]})
             assert (task["entry_count"], len(task["time_entries"])) == (1, 1)
 
-    async def test_store_one_of_twenty_writes_of_an_hour_where_overlaps_are_forbidden(self, service: Program) -> None:
+    async def test_one_of_twenty_overlapping_entries_is_created(self, service: Program) -> None:
         hour = {"started_at": clock("09:00"), "ended_at": clock("10:00")}
         async with clients_of(service, "writing") as clients:
             tasks = [await clients[0].make_task(title=str(number)) for number in range(20)]
@@ -83,28 +83,28 @@ class TestTwoWorkers:
                     assert (overlap["entry_id"], overlap["overlap_seconds"]) == (stored["id"], 3600)
 
 
-async def all_refuse(clients: list[Client]) -> bool:
-    """Whether each worker answers 401."""
-    answers = await asyncio.gather(*(client.get("/tasks") for client in clients))
-    return {answer.status_code for answer in answers} == {401}
+async def are_all_rejected(clients: list[Client]) -> bool:
+    """Return whether the responses to all clients have the status 401."""
+    responses = await asyncio.gather(*(client.get("/tasks") for client in clients))
+    return {response.status_code for response in responses} == {401}
 
 
-async def void_at_once_and_soon_elsewhere(service: Program, name: str, path: str, body: dict[str, str]) -> None:
-    """A user ends a session by this request: the worker that answered knows at once, the other in ten seconds."""
+async def assert_tokens_are_revoked(service: Program, name: str, path: str, body: dict[str, str]) -> None:
+    """Check that the request revokes the tokens at once in the worker that handles it, and soon in the other worker."""
     async with clients_of(service, name) as clients:
         for client in clients:
             assert (await client.get("/tasks")).status_code == 200
         assert (await clients[0].post(path, json=body)).status_code == 204
         problem(await clients[0].get("/tasks"), 401, "invalid_token")
         async with asyncio.timeout(15):
-            while not await all_refuse(clients):  # noqa: ASYNC110 -- another process has ten seconds to hear of it
+            while not await are_all_rejected(clients):  # noqa: ASYNC110 -- the other process checks every ten seconds
                 await asyncio.sleep(0.2)
 
 
-class TestTokensOfTwoWorkers:
-    async def test_are_void_at_once_where_they_were_ended_and_soon_elsewhere(self, service: Program) -> None:
-        changed = {"current_password": PASSWORD, "new_password": "a wholly new pass phrase"}
+class TestRevokedTokens:
+    async def test_both_workers_reject_revoked_tokens(self, service: Program) -> None:
+        passwords = {"current_password": PASSWORD, "new_password": "a wholly new pass phrase"}
         await asyncio.gather(
-            void_at_once_and_soon_elsewhere(service, "leaving", "/auth/logout", {}),
-            void_at_once_and_soon_elsewhere(service, "changing", "/auth/password", changed),
+            assert_tokens_are_revoked(service, "leaving", "/auth/logout", {}),
+            assert_tokens_are_revoked(service, "changing", "/auth/password", passwords),
         )
