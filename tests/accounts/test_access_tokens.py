@@ -13,7 +13,7 @@ from services.accounts.users import user_service
 from tests.accounts.account_requests import sign_in
 from tests.conftest import Database, MakeUser
 from tests.support.http import API, Client, Json, problem
-from tests.support.services import serving_beside
+from tests.support.services import serving_another
 
 HS256 = {"alg": "HS256", "typ": "JWT"}
 
@@ -214,7 +214,7 @@ class TestAccessToken:
         self, settings: Settings, database: Database, claims: Json, key: str
     ) -> None:
         strong = create_app(settings.model_copy(update={"algorithm": "HS512"}))
-        async with serving_beside(strong, database) as address, Client(base_url=address + API) as client:
+        async with serving_another(strong, database) as address, Client(base_url=address + API) as client:
             await assert_refused(client, sign(HS256, claims, key))
             token = sign({"alg": "HS512"}, claims, key, "sha512")
             bearer = {"Authorization": f"Bearer {token}"}

@@ -14,7 +14,7 @@ from services.accounts.deletion import SWEEP_DELAY, account_deletion_service
 from tests.conftest import Database
 from tests.support.http import API, PASSWORD, Client, Json, pointers, problem
 from tests.support.processes import free_port
-from tests.support.services import PATIENCE_SECONDS, dying, environment, process_serving
+from tests.support.services import PATIENCE_SECONDS, environment, process_serving, serving_until_killed
 
 SERVE = ["-c", "from app.commands.cli import main; main()", "serve"]
 
@@ -149,7 +149,7 @@ class TestKilledDeletion:
         self, place: str, carol: Client, database: Database, settings: Settings, tmp_path: Path
     ) -> None:
         async with (
-            dying(settings, database, tmp_path, at=place) as address,
+            serving_until_killed(settings, database, tmp_path, at=place) as address,
             Client(base_url=address + API, headers=carol.headers, timeout=30) as client,
         ):
             with pytest.raises(httpx.TransportError):

@@ -82,8 +82,8 @@ class TestAuditTrail:
         assert revoked["detail"] == {"id": token["id"]}
 
     async def test_exports_and_imports_are_recorded(self, ada: Client) -> None:
-        batch = await ada.read_in("2026-11-02 09:00,2026-11-02 10:00,Mail")
-        await ada.read_in("2026-11-02 09:00,2026-11-02 10:00,Mail", dry_run="true")
+        batch = await ada.import_csv("2026-11-02 09:00,2026-11-02 10:00,Mail")
+        await ada.import_csv("2026-11-02 09:00,2026-11-02 10:00,Mail", dry_run="true")
         await ada.get("/exports/time-entries.csv", params={"from": "2026-11-01", "to": "2026-12-01"})
         await ada.get("/exports/account.ndjson.gz")
         (_, imported, exported, account) = await audit_events(ada)

@@ -13,7 +13,7 @@ from app.main import create_app
 from documents.accounts.rate_counters import RateCounter
 from tests.conftest import Database
 from tests.support.http import API, PASSWORD, Client, problem
-from tests.support.services import serving_beside
+from tests.support.services import serving_another
 
 Limited = Callable[..., Awaitable[Client]]
 
@@ -25,7 +25,7 @@ async def limited(settings: Settings, database: Database, empty_service: str) ->
 
         async def make(**limits: int) -> Client:
             limited_settings = settings.model_copy(update={"rate_limits_enabled": True, **limits})
-            address = await stack.enter_async_context(serving_beside(create_app(limited_settings), database))
+            address = await stack.enter_async_context(serving_another(create_app(limited_settings), database))
             return await stack.enter_async_context(Client(base_url=address + API, timeout=30))
 
         yield make

@@ -8,7 +8,7 @@ from app.main import create_app
 from tests.accounts.account_requests import ADA, register, sign_in
 from tests.conftest import Database
 from tests.support.http import API, PASSWORD, Client, Json, pointers, problem
-from tests.support.services import serving_beside
+from tests.support.services import serving_another
 
 
 class TestRegister:
@@ -136,7 +136,7 @@ class TestRegister:
         self, anonymous: Client, settings: Settings, database: Database
     ) -> None:
         closed = create_app(settings.model_copy(update={"registration_open": False}))
-        async with serving_beside(closed, database) as address, Client(base_url=address + API) as stranger:
+        async with serving_another(closed, database) as address, Client(base_url=address + API) as stranger:
             problem(await register(stranger), 403, "registration_closed")
         assert await database.users.find_one({}) is None
         assert (await register(anonymous)).status_code == 201

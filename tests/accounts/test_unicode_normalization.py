@@ -15,7 +15,7 @@ from services.accounts.users import user_service
 from services.common.values.emails import email_key
 from tests.conftest import Database
 from tests.support.http import PASSWORD, Client, Json, pointers, problem
-from tests.support.services import serving_beside
+from tests.support.services import serving_another
 
 WIDE, PLAIN = "\uff50eter@example.com", "peter@example.com"
 
@@ -86,7 +86,7 @@ class TestAccountOfEarlierVersion:
         self, app: FastAPI, anonymous: Client, database: Database
     ) -> None:
         users = [await insert_older_account(email) for email in (WIDE, "Jörg@example.com", "ada@example.com")]
-        async with serving_beside(create_app(app.state.settings), database), asyncio.timeout(60):
+        async with serving_another(create_app(app.state.settings), database), asyncio.timeout(60):
             while (await key_of(database, users[0])) != PLAIN:  # noqa: ASYNC110 -- another client writes it
                 await asyncio.sleep(0.02)
         assert [await key_of(database, user) for user in users] == [email_key(user["email"]) for user in users]

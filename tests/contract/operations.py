@@ -125,7 +125,7 @@ async def create_one_of_each(client: Client, word: str) -> Json:
     deleted = await client.write(task, note=word, started_at=clock("15:00"))
     await client.delete(f"/tasks/{task['id']}/time-entries/{deleted['id']}")
     await client.delete(f"/tasks/{(await client.make_task(**fields))['id']}")
-    batch = await client.read_in(f"2026-11-02 09:00,2026-11-02 10:00,{word}", f"{word},2026-11-02 10:00,{word}")
+    batch = await client.import_csv(f"2026-11-02 09:00,2026-11-02 10:00,{word}", f"{word},2026-11-02 10:00,{word}")
     token = (await client.post("/auth/api-tokens", json={"name": word, "scopes": ["read"]})).json()
     email = client.user["email"]
     return {

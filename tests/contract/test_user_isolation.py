@@ -57,10 +57,10 @@ class TestResourcesOfAnotherUser:
 
     async def test_import_is_independent_of_imports_of_another_user(self, alice: Client, bob: Client) -> None:
         line = "2026-11-02 09:00,2026-11-02 10:00,Canary"
-        await alice.read_in(line)
+        await alice.import_csv(line)
         (task,) = (await alice.list())["items"]
         assert (await bob.get("/imports")).json()["items"] == []
-        assert (await bob.read_in(line))["created"] == {"projects": 0, "tasks": 1, "entries": 1}
+        assert (await bob.import_csv(line))["created"] == {"projects": 0, "tasks": 1, "entries": 1}
         assert (await alice.list())["items"] == [task]
 
     async def test_reports_contain_only_time_of_the_user(self, alice: Client, bob: Client) -> None:

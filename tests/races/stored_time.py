@@ -4,7 +4,7 @@ from tests.conftest import Database
 from tests.support.http import Json
 
 
-async def balance(database: Database) -> None:
+async def assert_stored_time_is_consistent(database: Database) -> None:
     """Check that the counters of each task match its entries, and that each entry is stored once."""
     places: list[object] = []
     async for task in database.tasks.find():

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from tests.conftest import Database
 from tests.support.http import Client, Json, ago, problem
-from tests.support.stored_documents import forget_answers
+from tests.support.stored_documents import remove_stored_responses
 
 KEY = {"Idempotency-Key": "7d2f3a90-offer"}
 BODY = {"title": "Write the offer"}
@@ -94,7 +94,7 @@ class TestRetryAfterALostResponse:
         entry = (await alice.post(path, json=body, headers=KEY)).json()
         await alice.post(f"{path}/{entry['id']}/move", json={"task_id": other["id"]})
         await alice.delete(f"/tasks/{other['id']}")
-        await forget_answers(database)
+        await remove_stored_responses(database)
         replay = await alice.post(path, json=body, headers=KEY)
         assert (replay.status_code, replay.json()["id"]) == (201, entry["id"])
         assert replay.json()["task_id"] == other["id"]

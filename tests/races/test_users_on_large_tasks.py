@@ -17,7 +17,7 @@ from pymongo import MongoClient
 from app.embedded.endpoint_file import running_endpoint
 from tests.support.http import API, LONG, PASSWORD, Client, Json
 from tests.support.large_tasks import NOTE, many_entries
-from tests.support.processes import free_port, outcome, running
+from tests.support.processes import free_port, run_command, running
 
 USERS, SECONDS, MEGABYTES = (12, 600, 2.4) if LONG else (4, 2, 1.0)
 TASKS_PER_USER = 3
@@ -138,7 +138,7 @@ async def test_no_entry_is_lost_and_the_store_keeps_running(tmp_path: Path) -> N
         acknowledged = {entry for user in users for entry in user.acknowledged_ids}
         assert acknowledged <= stored.keys(), responses
         assert set(stored.values()) == {1}, responses
-        doctor = await asyncio.to_thread(outcome, "doctor", folder=tmp_path, **settings)
+        doctor = await asyncio.to_thread(run_command, "doctor", folder=tmp_path, **settings)
         assert doctor.returncode == 0, doctor.stdout + doctor.stderr
         unavailable = sum(count for request, count in responses.items() if request.endswith(" 503"))
         counts = dict(sorted(responses.items()))

@@ -1,7 +1,7 @@
 """Run `task-timer` in a process that is forked from a server which has already imported the application.
 
 Importing it takes longer than most commands. The process has its own arguments, environment, working directory,
-standard streams and signals. `processes.outcome_executed` and `running_executed` start the installed script instead.
+standard streams and signals. `processes.run_executable` and `running_executed` start the installed script instead.
 """
 
 import multiprocessing

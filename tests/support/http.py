@@ -71,7 +71,7 @@ class Client(httpx.AsyncClient):
         entry: Json = response.json()
         return entry
 
-    async def read_in(self, *lines: str, **sent: Any) -> Json:
+    async def import_csv(self, *lines: str, **sent: Any) -> Json:
         """The import of a CSV file of these lines: start, end, task."""
         content = "\n".join(("Start,End,Task", *lines))
         response = await self.post(
@@ -83,12 +83,12 @@ class Client(httpx.AsyncClient):
         made: Json = response.json()
         return made
 
-    async def prefer(self, **preferences: Any) -> None:
+    async def set_preferences(self, **preferences: Any) -> None:
         """Changes these preferences of the user."""
         response = await self.patch("/users/me", json={"preferences": preferences})
         assert response.status_code == 200, response.text
 
-    async def insist(self, method: str, path: str, **sent: Any) -> httpx.Response:
+    async def request_until_available(self, method: str, path: str, **sent: Any) -> httpx.Response:
         """The answer of a service that may be too busy at first: 503 says that nothing was done, so ask again."""
         while True:
             response = await self.request(method, path, **sent)

@@ -55,13 +55,13 @@ def clean_environment(**variables: object) -> dict[str, str]:
     return kept | {name: str(value) for name, value in variables.items()}
 
 
-def family(pid: int) -> list[psutil.Process]:
+def process_tree(pid: int) -> list[psutil.Process]:
     """A process and all that came of it."""
     process = psutil.Process(pid)
     return [process, *process.children(recursive=True)]
 
 
-def one_of(processes: list[psutil.Process], script: str) -> psutil.Process:
+def find_process(processes: list[psutil.Process], script: str) -> psutil.Process:
     """The process that runs this script or module, whatever else its command line names."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):  # one that was there a moment ago
@@ -70,7 +70,7 @@ def one_of(processes: list[psutil.Process], script: str) -> psutil.Process:
     raise AssertionError(f"no process runs {script}")
 
 
-def gone(processes: list[psutil.Process]) -> bool:
+def have_ended(processes: list[psutil.Process]) -> bool:
     return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
 
 
@@ -137,9 +137,9 @@ class Program:
     def output(self) -> str:
         return self._output.read_text()
 
-    def family(self) -> list[psutil.Process]:
+    def process_tree(self) -> list[psutil.Process]:
         """It and all its descendants."""
-        found = family(self.process.pid)
+        found = process_tree(self.process.pid)
         self._seen |= {process.pid: process for process in found}
         return found
 
@@ -152,7 +152,7 @@ class Program:
 
     def wait_until_ready(self) -> None:
         eventually(lambda: (answer := self.get("/health/ready")) and answer.status_code == 200)
-        self.family()
+        self.process_tree()
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -161,11 +161,11 @@ class Program:
         return self.process.wait(PATIENCE_SECONDS)
 
     def left_nothing_running(self) -> bool:
-        return bool(eventually(lambda: gone(list(self._seen.values()))))
+        return bool(eventually(lambda: have_ended(list(self._seen.values()))))
 
     def clean_up(self) -> None:
         if self.process.poll() is None:
-            self.family()
+            self.process_tree()
         for process in self._seen.values():
             if process.is_running():
                 process.kill()
@@ -174,22 +174,22 @@ class Program:
         self.process.wait()
 
 
-def outcome(*arguments: str, folder: Path, **variables: object) -> subprocess.CompletedProcess[str]:
+def run_command(*arguments: str, folder: Path, **variables: object) -> subprocess.CompletedProcess[str]:
     """Run `task-timer` with these arguments and settings, forked, and return its exit code and output."""
-    return outcome_of_input("", *arguments, folder=folder, **variables)
+    return run_command_with_input("", *arguments, folder=folder, **variables)
 
 
-def outcome_of_input(
+def run_command_with_input(
     content: str, *arguments: str, folder: Path, **variables: object
 ) -> subprocess.CompletedProcess[str]:
-    """Run `task-timer` like `outcome`, with this content on its standard input."""
+    """Run `task-timer` like `run_command`, with this content on its standard input."""
     env = clean_environment(**{**CHEAP_HASHES, **variables})
     ended = forked.run(arguments, cwd=folder, env=env, content=content.encode(), timeout=PATIENCE_SECONDS)
     return subprocess.CompletedProcess(ended.args, ended.returncode, ended.stdout.decode(), ended.stderr.decode())
 
 
-def outcome_executed(*arguments: str, folder: Path, **variables: object) -> subprocess.CompletedProcess[str]:
-    """Run `task-timer` like `outcome`, but executed as a shell does it."""
+def run_executable(*arguments: str, folder: Path, **variables: object) -> subprocess.CompletedProcess[str]:
+    """Run `task-timer` like `run_command`, but executed as a shell does it."""
     return subprocess.run(
         [str(COMMAND), *arguments],
         cwd=folder,

@@ -27,7 +27,7 @@ PATIENCE_SECONDS = 30
 
 
 @asynccontextmanager
-async def bound_to_others(database: Database) -> AsyncIterator[None]:
+async def restoring_documents(database: Database) -> AsyncIterator[None]:
     """The documents may be bound to another database meanwhile; afterwards they are bound to this one again."""
     try:
         yield
@@ -36,9 +36,9 @@ async def bound_to_others(database: Database) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def serving_beside(app: FastAPI, database: Database) -> AsyncIterator[str]:
+async def serving_another(app: FastAPI, database: Database) -> AsyncIterator[str]:
     """The address of another service in this process; the documents are bound to its client meanwhile."""
-    async with bound_to_others(database), serving(app) as served:
+    async with restoring_documents(database), serving(app) as served:
         yield served.base_url
 
 
@@ -85,7 +85,7 @@ async def process_serving(command: Sequence[str], *, port: int, log: Path, **set
 
 
 @asynccontextmanager
-async def dying(settings: Settings, database: Database, folder: Path, *, at: str) -> AsyncIterator[str]:
+async def serving_until_killed(settings: Settings, database: Database, folder: Path, *, at: str) -> AsyncIterator[str]:
     """The address of a service on the same database that is killed by itself where it calls `at`.
 
     A database gives up the transaction of a client that is gone after a minute; here it is told at once.

@@ -98,7 +98,7 @@ def short_entries(count: int) -> list[Json]:
     return [ended_entry(minutes=1, at=NINE - timedelta(minutes=count - number)) for number in range(count)]
 
 
-async def forget_answers(database: Database) -> None:
+async def remove_stored_responses(database: Database) -> None:
     """As if the service had died after the work of each request with a key, before it kept the answer."""
     long_ago = {"answer": None, "taken_at": NINE.replace(year=2020)}
     async for known in database.idempotency_keys.find():

@@ -11,7 +11,7 @@ import pytest
 from app.clock import rfc3339, utc_now
 from services.maintenance.doctor import examine
 from tests.conftest import Database
-from tests.races.stored_time import balance
+from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import Client, Json, ago, at, clock, pointers, problem
 from tests.transfer.uploads import lease_to_another, stored_items
 
@@ -87,7 +87,7 @@ async def send(client: Client, content: bytes, **fields: Any) -> httpx.Response:
     return await client.post("/imports", data={"format": "account", **fields}, files={"file": ("a.gz", content)})
 
 
-async def read_in(client: Client, content: bytes, **fields: Any) -> Json:
+async def import_file(client: Client, content: bytes, **fields: Any) -> Json:
     """Import this file. Return the import."""
     response = await send(client, content, **fields)
     assert response.status_code in {200, 201}, response.text
@@ -130,7 +130,7 @@ async def create_account_data(client: Client) -> None:
     await client.write(other, started_at=clock("07:00"))
     await client.delete(at(await client.write(other)))
     await client.delete(f"/tasks/{other['id']}")
-    await client.read_in("2026-11-02 09:00,2026-11-02 10:00,Canary")
+    await client.import_csv("2026-11-02 09:00,2026-11-02 10:00,Canary")
     await client.start(task, started_at=ago(hours=1))
 
 
@@ -140,21 +140,21 @@ class TestAccountImport:
     ) -> None:
         await create_account_data(alice)
         content = await exported(alice)
-        result = await read_in(bob, content)
+        result = await import_file(bob, content)
         assert result["created"] == {"projects": 2, "tasks": 4, "entries": 5}
         assert (result["duplicates"], result["errors"]) == (0, [])
         assert without_ids(await exported(bob)) == without_ids(content)
         assert without_ids(await exported(alice)) == without_ids(content)
-        await balance(database)
+        await assert_stored_time_is_consistent(database)
         assert not (await examine()).findings
 
     async def test_second_import_adds_nothing(self, alice: Client, bob: Client, database: Database) -> None:
         await create_account_data(alice)
         content = await exported(alice)
         for client in (bob, alice):
-            await read_in(client, content)
+            await import_file(client, content)
             before = await stored_items(database)
-            again = await read_in(client, content)
+            again = await import_file(client, content)
             assert again["created"] == {"projects": 0, "tasks": 0, "entries": 0}
             assert again["duplicates"] == len(again["left_out"]) == 5
             lines = [json.loads(line) for line in gzip.decompress(content).splitlines()]
@@ -166,7 +166,7 @@ class TestAccountImport:
         await create_account_data(alice)
         await alice.stop()
         content, before = await exported(alice), await stored_items(database)
-        result = await read_in(bob, content)
+        result = await import_file(bob, content)
         undone = (await bob.delete(f"/imports/{result['id']}")).json()
         assert undone["removed"] == result["created"]
         assert await stored_items(database) == before
@@ -176,10 +176,10 @@ class TestAccountImport:
         await alice.make_project(client_name="Theirs")
         task = await alice.make_task(title="Offer", project_id=(await alice.get("/projects")).json()["items"][0]["id"])
         await alice.write(task)
-        await alice.prefer(overlap_policy="forbid")
-        await read_in(bob, await exported(alice))
+        await alice.set_preferences(overlap_policy="forbid")
+        await import_file(bob, await exported(alice))
         await alice.write(task, started_at=clock("11:00"))
-        result = await read_in(bob, await exported(alice))
+        result = await import_file(bob, await exported(alice))
         assert (result["created"], result["duplicates"]) == ({"projects": 0, "tasks": 0, "entries": 1}, 1)
         (there,) = (await bob.list())["items"]
         assert (there["project_id"], there["entry_count"]) == (project["id"], 2)
@@ -188,7 +188,7 @@ class TestAccountImport:
     async def test_timer_is_left_out_if_another_is_running(self, alice: Client, bob: Client) -> None:
         await create_account_data(alice)
         await bob.start(await bob.make_task(title="Mine"))
-        result = await read_in(bob, await exported(alice))
+        result = await import_file(bob, await exported(alice))
         assert result["created"]["entries"] == 4
         assert [notice["message"] for notice in result["notices"]] == [
             "the timer of 'Write the offer' was left out: another timer is running, or it has ended"
@@ -198,22 +198,22 @@ class TestAccountImport:
     async def test_dry_run_has_the_same_result(self, alice: Client, bob: Client, database: Database) -> None:
         await create_account_data(alice)
         content, before = await exported(alice), await stored_items(database)
-        dry = await read_in(bob, content, dry_run="true")
+        dry = await import_file(bob, content, dry_run="true")
         assert (dry["id"], dry["dry_run"], await stored_items(database)) == (None, True, before)
-        result = await read_in(bob, content)
+        result = await import_file(bob, content)
         assert (dry["created"], dry["duplicates"]) == (result["created"], result["duplicates"])
 
     async def test_interrupted_import_is_completed(self, bob: Client, database: Database) -> None:
-        result = await read_in(bob, packed(LINES))
+        result = await import_file(bob, packed(LINES))
         await lease_to_another(database, result, minutes=1)
         await database.tasks.update_one({}, {"$set": {"time_entries": [], "entry_count": 0, "tracked_seconds": 0}})
-        again = await read_in(bob, packed(LINES))
+        again = await import_file(bob, packed(LINES))
         assert (again["id"], again["duplicates"]) == (result["id"], 0)
         (task,) = (await bob.list())["items"]
         assert task["entry_count"] == 1
 
     async def test_empty_account_takes_the_profile(self, bob: Client) -> None:
-        await read_in(bob, packed(LINES))
+        await import_file(bob, packed(LINES))
         me = (await bob.get("/users/me")).json()
         assert (me["timezone"], me["week_start"], me["email"]) == ("Europe/Berlin", 6, "bob@example.com")
         assert me["preferences"] == ACCOUNT["preferences"]
@@ -300,27 +300,27 @@ class TestInvalidAccountFile:
             changed(ENTRY, id="1" * 24, task_id=second["id"], ended_at=None),
             *(deleted, changed(END, tasks=2, entries=4, deleted_entries=1)),
         ]
-        dry = await read_in(bob, packed(lines), dry_run="true")
-        result = await read_in(bob, packed(lines))
+        dry = await import_file(bob, packed(lines), dry_run="true")
+        result = await import_file(bob, packed(lines))
         assert result["created"] == dry["created"] == {"projects": 1, "tasks": 2, "entries": 2}
         assert len(result["notices"]) == 1
         assert (await bob.get("/timer")).json()["task_title"] == "Offer"
-        await balance(database)
+        await assert_stored_time_is_consistent(database)
         assert not (await examine()).findings
 
     async def test_entry_that_is_twice_in_its_task_is_imported_once(self, bob: Client, database: Database) -> None:
-        result = await read_in(bob, packed([*LINES[:4], ENTRY, changed(END, entries=2)]))
+        result = await import_file(bob, packed([*LINES[:4], ENTRY, changed(END, entries=2)]))
         assert result["created"]["entries"] == 1
-        await balance(database)
+        await assert_stored_time_is_consistent(database)
         assert not (await examine()).findings
 
     async def test_ids_may_be_in_upper_case(self, bob: Client) -> None:
         lines = [ACCOUNT, PROJECT, changed(TASK, project_id="A" * 24), changed(ENTRY, task_id="B" * 24), END]
-        result = await read_in(bob, packed(lines))
+        result = await import_file(bob, packed(lines))
         assert result["created"] == {"projects": 1, "tasks": 1, "entries": 1}
 
     async def test_expired_deleted_entry_is_left_out(self, bob: Client, database: Database) -> None:
         long_ago = rfc3339(utc_now() - timedelta(days=31))
         deleted = changed(ENTRY, type="deleted_entry", id="d" * 24, deleted_at=long_ago)
-        await read_in(bob, packed([*LINES[:4], deleted, changed(END, deleted_entries=1)]))
+        await import_file(bob, packed([*LINES[:4], deleted, changed(END, deleted_entries=1)]))
         assert await database.deleted_entries.count_documents({}) == 0

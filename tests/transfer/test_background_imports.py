@@ -17,9 +17,9 @@ from services.transfer.import_service import background_imports
 from services.transfer.imports.background import MAX_ATTEMPTS
 from tests.conftest import Database
 from tests.operation.crash.test_killed_imports import KILL_POINTS, LINES, LONG, SECOND_PART
-from tests.races.stored_time import balance
+from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import API, PASSWORD, Client, Json, problem
-from tests.support.services import dying
+from tests.support.services import serving_until_killed
 from tests.transfer.uploads import WEEK, import_rows, row, stored_items, upload
 
 PATIENCE_SECONDS = 60.0
@@ -72,7 +72,7 @@ class TestBackgroundImport:
         waited = await import_rows(bob, WEEK)
         assert done | {name: waited[name] for name in ("id", "created_at")} == waited
         await require_nothing_stored(database, done)
-        await balance(database)
+        await assert_stored_time_is_consistent(database)
         events = (await alice.get("/users/me/audit")).json()["items"]
         assert [event["detail"]["id"] for event in events if event["event"] == "imported"] == [done["id"]]
 
@@ -98,7 +98,7 @@ class TestBackgroundImport:
         done = [await wait_until_done(alice, one) for one in begun]
         assert sorted(one["created"]["entries"] for one in done) == [0, 0, 0, 4]
         assert sum([task["entry_count"] async for task in database.tasks.find()]) == 4
-        await balance(database)
+        await assert_stored_time_is_consistent(database)
 
     async def test_account_file_can_be_imported_in_the_background(self, alice: Client, bob: Client) -> None:
         await import_rows(alice, WEEK)
@@ -174,7 +174,7 @@ async def start_abandoned(alice: Client, database: Database, lines: str, **field
 async def start_until_killed(alice: Client, database: Database, settings: Settings, folder: Path, *, at: str) -> Json:
     """Start a background import in a service that is killed at this call."""
     async with (
-        dying(settings, database, folder, at=at) as address,
+        serving_until_killed(settings, database, folder, at=at) as address,
         Client(base_url=address + API, headers=alice.headers, timeout=30) as client,
     ):
         begun = await begin(client, LINES)
@@ -241,5 +241,5 @@ class TestAbandonedImport:
         assert (done["status"], done["rows_done"], done["duplicates"]) == ("done", 1_200, 0)
         assert done["created"] == {"projects": 1, "tasks": 1, "entries": 1_200}
         await require_nothing_stored(database, done)
-        await balance(database)
+        await assert_stored_time_is_consistent(database)
         assert not (await examine()).findings

@@ -7,7 +7,7 @@ from bson import ObjectId
 from documents.common.base import DuplicateError
 from documents.transfer.import_batches import ImportBatch
 from tests.conftest import Database
-from tests.races.stored_time import balance
+from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import Client, problem
 from tests.transfer.uploads import WEEK, import_rows, lease_to_another, row, stored_items, upload
 
@@ -17,12 +17,12 @@ class TestConcurrentUploads:
         result = await asyncio.gather(*(import_rows(alice, WEEK) for _ in range(4)))
         assert sorted((one["created"]["entries"], one["duplicates"]) for one in result) == [(0, 4)] * 3 + [(4, 0)]
         assert await database.import_batches.count_documents({"holder": {"$exists": True}}) == 0
-        await balance(database)
+        await assert_stored_time_is_consistent(database)
 
     async def test_shared_project_and_task_are_created_once(self, alice: Client, database: Database) -> None:
         await asyncio.gather(*(import_rows(alice, row(day, "09:00", "10:00")) for day in range(1, 5)))
         assert await database.projects.count_documents({}) == await database.tasks.count_documents({}) == 1
-        await balance(database)
+        await assert_stored_time_is_consistent(database)
 
     async def test_users_do_not_wait_for_each_other(self, alice: Client, bob: Client) -> None:
         result = await asyncio.gather(*(import_rows(client, WEEK) for client in (alice, bob)))
@@ -33,7 +33,7 @@ class TestConcurrentUploads:
         again, undone = await asyncio.gather(import_rows(alice, WEEK), alice.delete(f"/imports/{result['id']}"))
         assert undone.json()["removed"]["entries"] == 4
         assert again["created"]["entries"] in {0, 4}
-        await balance(database)
+        await assert_stored_time_is_consistent(database)
 
     async def test_concurrent_changes_are_not_lost(self, alice: Client, database: Database) -> None:
         project = await alice.make_project(name="Website")
@@ -46,7 +46,7 @@ class TestConcurrentUploads:
         result, renamed, _ = await asyncio.gather(upload(alice, lines), renaming, asyncio.gather(*changes))
         assert (result.status_code, renamed.status_code) == (201, 200)
         assert sum([found["entry_count"] async for found in database.tasks.find()]) == 38
-        await balance(database)
+        await assert_stored_time_is_consistent(database)
 
 
 class TestImportLease:
@@ -74,7 +74,7 @@ class TestImportLease:
         await database.import_batches.update_one({}, {"$unset": {"holder": ""}, "$set": {"state": "done"}})
         assert (await request)["created"]["entries"] == 1
         assert (await alice.delete(f"/imports/{result['id']}")).json()["removed"]["entries"] == 1
-        await balance(database)
+        await assert_stored_time_is_consistent(database)
 
     async def test_expired_lease_does_not_block_another_file(self, alice: Client, database: Database) -> None:
         lines = row(2, "09:00", "10:00")

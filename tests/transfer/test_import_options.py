@@ -37,7 +37,7 @@ async def send(client: Client, file: str | bytes, **fields: Any) -> httpx.Respon
     return await client.post("/imports", data=data, files={"file": ("time", content)})
 
 
-async def read_in(client: Client, file: str | bytes, **fields: Any) -> Json:
+async def import_file(client: Client, file: str | bytes, **fields: Any) -> Json:
     response = await send(client, file, **fields)
     assert response.status_code == (200 if "dry_run" in fields else 201), response.text
     result: Json = response.json()
@@ -72,15 +72,15 @@ OWN = (
 
 class TestDistinctRows:
     async def test_rows_with_different_entry_ids_are_separate_entries(self, alice: Client) -> None:
-        assert (await read_in(alice, OWN, format="csv"))["created"]["entries"] == 3
+        assert (await import_file(alice, OWN, format="csv"))["created"]["entries"] == 3
         assert sum(entry["duration_seconds"] for entry in await entries(alice)) == 2_340
-        again = await read_in(alice, OWN)
+        again = await import_file(alice, OWN)
         assert (again["created"]["entries"], again["duplicates"]) == (0, 3)
 
     @pytest.mark.parametrize("format", ["clockify", "csv"])
     async def test_rows_with_different_tags_are_separate_entries(self, format: str, alice: Client) -> None:  # noqa: A002
         header, row = CLOCKIFY.format("EUR").splitlines(keepends=True)
-        result = await read_in(
+        result = await import_file(
             alice, header + row.replace(",,Yes", ",a,Yes") + row.replace(",,Yes", ",b,Yes"), format=format
         )
         assert (result["created"]["entries"], result["duplicates"]) == (2, 0)
@@ -101,7 +101,7 @@ class TestFormatDetection:
         ids=["toggl", "clockify", "harvest", "timewarrior", "solidtime", "csv"],
     )
     async def test_format_is_detected(self, file: str | bytes, format: str, seconds: int, alice: Client) -> None:  # noqa: A002
-        result = await read_in(alice, file)
+        result = await import_file(alice, file)
         assert result["format"] == format
         assert sum(entry["duration_seconds"] for entry in await entries(alice)) == seconds
         listed = (await alice.get(f"/imports/{result['id']}")).json()
@@ -110,12 +110,12 @@ class TestFormatDetection:
     async def test_account_file_is_detected(self, alice: Client, bob: Client) -> None:
         await alice.make_task(title="Mail")
         exported = (await alice.get("/exports/account.ndjson.gz")).content
-        result = await read_in(bob, exported, timezone=None)
+        result = await import_file(bob, exported, timezone=None)
         assert (result["format"], result["created"]["tasks"], result["ignored_columns"]) == ("account", 1, [])
 
     async def test_file_with_instants_needs_no_time_zone(self, alice: Client) -> None:
         await alice.patch("/users/me", json={"timezone": "Asia/Tokyo"})
-        await read_in(alice, json.dumps(TIMEWARRIOR_INTERVALS), timezone=None)
+        await import_file(alice, json.dumps(TIMEWARRIOR_INTERVALS), timezone=None)
         assert {entry["timezone"] for entry in await entries(alice)} == {"Asia/Tokyo"}
         assert pointers(await send(alice, KIMAI, timezone=None)) == {"#/timezone"}
 
@@ -127,14 +127,14 @@ class TestFormatDetection:
 
 class TestTeamFile:
     async def test_all_users_are_imported_with_a_notice(self, alice: Client) -> None:
-        result = await read_in(alice, TEAM)
+        result = await import_file(alice, TEAM)
         assert result["created"]["entries"] == 3
         assert [notice["message"] for notice in result["notices"]] == [
             "names 2 users; the rows of all were read: Bob (2), Ada (1)"
         ]
 
     async def test_one_user_can_be_selected(self, alice: Client) -> None:
-        result = await read_in(alice, TEAM, user="bob")
+        result = await import_file(alice, TEAM, user="bob")
         assert [entry["duration_seconds"] for entry in await entries(alice)] == [7_200, 10_800]
         assert (result["errors"], result["skipped"]) == ([], 0)
         assert result["notices"] == [
@@ -142,11 +142,11 @@ class TestTeamFile:
         ]
 
     async def test_interrupted_import_continues_only_for_the_same_user(self, alice: Client, database: Database) -> None:
-        first = await read_in(alice, TEAM, user="bob")
+        first = await import_file(alice, TEAM, user="bob")
         interrupted = {"$set": {"state": "interrupted"}}
         await database.import_batches.update_one({"_id": ObjectId(first["id"])}, interrupted)
-        assert (await read_in(alice, TEAM, user="ada"))["id"] != first["id"]
-        assert (await read_in(alice, TEAM, user="bob"))["id"] == first["id"]
+        assert (await import_file(alice, TEAM, user="ada"))["id"] != first["id"]
+        assert (await import_file(alice, TEAM, user="bob"))["id"] == first["id"]
 
     @pytest.mark.parametrize(
         "other",
@@ -165,7 +165,7 @@ class TestTeamFile:
         self, other: dict[str, str], alice: Client, database: Database
     ) -> None:
         """All rows of an import are read with the same options, also after an interruption."""
-        first = await read_in(alice, TEAM)
+        first = await import_file(alice, TEAM)
         interrupted = {"$set": {"state": "interrupted"}}
         await database.import_batches.update_one({"_id": ObjectId(first["id"])}, interrupted)
         fields = dict(other)
@@ -174,7 +174,7 @@ class TestTeamFile:
         response = await alice.post("/imports", params=params, data=data, files={"file": ("time", TEAM)})
         assert response.status_code == 201, response.text
         assert response.json()["id"] != first["id"]
-        assert (await read_in(alice, TEAM))["id"] == first["id"]
+        assert (await import_file(alice, TEAM))["id"] == first["id"]
 
     async def test_unknown_user_is_refused(self, alice: Client) -> None:
         assert pointers(await send(alice, TEAM, user="Eve")) == {"#/user"}
@@ -183,29 +183,29 @@ class TestTeamFile:
 class TestMoney:
     async def test_unreadable_rate_is_not_replaced_by_the_project_rate(self, alice: Client) -> None:
         await alice.make_project(name="Site", hourly_rate={"amount": 9_999, "currency": "EUR"})
-        result = await read_in(alice, CLOCKIFY.format("$"))
+        result = await import_file(alice, CLOCKIFY.format("$"))
         (entry,) = await entries(alice)
         assert (entry["billable"], entry["hourly_rate"]) == (True, None)
         assert {notice["column"] for notice in result["notices"]} == {"Billable Rate ($)", "Billable Amount ($)"}
 
     async def test_row_without_a_rate_takes_the_project_rate(self, alice: Client) -> None:
         await alice.make_project(name="Site", hourly_rate={"amount": 9_999, "currency": "EUR"})
-        await read_in(alice, "start,hours,task,project,billable\n2026-11-02 09:00,1.0,x,Site,yes\n")
+        await import_file(alice, "start,hours,task,project,billable\n2026-11-02 09:00,1.0,x,Site,yes\n")
         (entry,) = await entries(alice)
         assert entry["hourly_rate"] == {"amount": 9_999, "currency": "EUR"}
 
     async def test_currency_of_the_form_is_used(self, alice: Client) -> None:
-        await read_in(alice, CLOCKIFY.format("$"), currency="usd")
+        await import_file(alice, CLOCKIFY.format("$"), currency="usd")
         (entry,) = await entries(alice)
         assert entry["hourly_rate"] == {"amount": 2_625, "currency": "USD"}
 
     async def test_import_with_a_currency_later_adds_nothing(self, alice: Client) -> None:
-        await read_in(alice, CLOCKIFY.format("$"))
-        again = await read_in(alice, CLOCKIFY.format("$"), currency="usd")
+        await import_file(alice, CLOCKIFY.format("$"))
+        again = await import_file(alice, CLOCKIFY.format("$"), currency="usd")
         assert (again["created"]["entries"], again["duplicates"]) == (0, 1)
 
     async def test_amount_of_a_row_is_exact(self, alice: Client) -> None:
-        await read_in(
+        await import_file(
             alice,
             "Date,Begin,End,Duration,Rate,Currency,Customer,Project,Activity,Billable\n"
             "2019-04-25,09:00,13:00,4:00,400.00,EUR,Acme,Site,Design,yes\n",
@@ -219,14 +219,14 @@ class TestColumns:
     async def test_missing_column_can_be_mapped(self, alice: Client) -> None:
         assert pointers(await send(alice, self.file)) == {"#/columns"}
         columns = json.dumps({"title": "Was gemacht"})
-        rehearsed = await read_in(alice, self.file, columns=columns, dry_run="True")
+        rehearsed = await import_file(alice, self.file, columns=columns, dry_run="True")
         assert rehearsed["columns"] == {
             "start": {"header": "Begin", "values": ["2026-11-02 09:00"]},
             "end": {"header": "End", "values": ["2026-11-02 10:00"]},
             "task": {"header": "Was gemacht", "values": ["Draw"]},
         }
         assert rehearsed["ignored_columns"] == ["Ort"]
-        result = await read_in(alice, self.file, columns=columns)
+        result = await import_file(alice, self.file, columns=columns)
         assert (result["ignored_columns"], result["created"]["entries"]) == (["Ort"], 1)
         assert "columns" not in result
 
@@ -239,7 +239,7 @@ class TestColumns:
 
     async def test_at_most_1000_ignored_columns_are_listed(self, alice: Client) -> None:
         others = ",".join(f"c{number}{'x' * 300}" for number in range(1_200))
-        result = await read_in(alice, f"start,hours,task,{others}\n2026-11-02 09:00,1.0,x\n")
+        result = await import_file(alice, f"start,hours,task,{others}\n2026-11-02 09:00,1.0,x\n")
         assert len(result["ignored_columns"]) == 1_000
         assert max(map(len, result["ignored_columns"])) == 200
         (listed,) = (await alice.get("/imports")).json()["items"]
@@ -248,7 +248,7 @@ class TestColumns:
 
 class TestRowsWithoutTimeOfDay:
     async def test_first_entry_begins_at_day_start(self, alice: Client) -> None:
-        await read_in(alice, "Date,Hours,Task\n2026-11-02,1.5,a\n2026-11-02,2,b\n", day_start="07:30")
+        await import_file(alice, "Date,Hours,Task\n2026-11-02,1.5,a\n2026-11-02,2,b\n", day_start="07:30")
         assert [(entry["started_at"], entry["duration_seconds"]) for entry in await entries(alice)] == [
             ("2026-11-02T06:30:00Z", 5_400),
             ("2026-11-02T08:00:00Z", 7_200),
@@ -258,6 +258,6 @@ class TestRowsWithoutTimeOfDay:
 class TestNotes:
     async def test_note_of_more_than_5000_characters_is_an_error(self, alice: Client) -> None:
         rows = [f"2026-11-02 09:00,1.0,x,{'n' * length}" for length in (5_000, 5_001)]
-        result = await read_in(alice, "start,hours,task,note\n" + "\n".join(rows))
+        result = await import_file(alice, "start,hours,task,note\n" + "\n".join(rows))
         assert [(error["row"], error["column"]) for error in result["errors"]] == [(2, "note")]
         assert [len(entry["note"]) for entry in await entries(alice)] == [5_000]

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from tests.conftest import Database
-from tests.races.stored_time import balance
+from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import Client, Json, problem
 from tests.transfer.uploads import import_rows, row, stored_items, upload
 
@@ -38,11 +38,11 @@ class TestForbid:
         assert result["created"] == {"projects": 1, "tasks": 2, "entries": 2}
         assert result["errors"] == [{"row": 2, "column": None, "message": "overlaps row 1 of the file"}]
         assert result["duplicates"] == 0
-        await balance(database)
+        await assert_stored_time_is_consistent(database)
 
     async def test_row_that_overlaps_an_entry_is_an_error(self, alice: Client) -> None:
         await create_hour(alice, "09:30")
-        await alice.prefer(overlap_policy="forbid")
+        await alice.set_preferences(overlap_policy="forbid")
         result = await import_rows(alice, MORNING)
         says = "overlaps an existing entry from 2026-11-02T09:30:00Z to 2026-11-02T10:30:00Z"
         assert result["errors"] == [{"row": row, "column": None, "message": says} for row in (2, 3)]
@@ -77,7 +77,7 @@ class TestForbid:
         tasks = [await alice.make_task(title=str(number)) for number in range(6)]
         lines = "".join(row(2, f"{hour:02}:00", f"{hour:02}:50") for hour in range(8, 20))
         writes = [
-            alice.insist(
+            alice.request_until_available(
                 "POST",
                 f"/tasks/{task['id']}/time-entries",
                 json={"started_at": f"2026-11-02T{number + 8:02}:20:00Z", "duration_seconds": 3600},
@@ -90,7 +90,7 @@ class TestForbid:
         entries = [entry async for task in database.tasks.find() for entry in task["time_entries"]]
         entries.sort(key=lambda entry: entry["started_at"])
         assert all(before["ended_at"] <= after["started_at"] for before, after in pairwise(entries))
-        await balance(database)
+        await assert_stored_time_is_consistent(database)
 
 
 class TestWarn:
@@ -135,9 +135,11 @@ class TestStrictImport:
         task = await alice.make_task(title="Mine")
         lines = "".join(row(2, f"{hour:02}:00", f"{hour:02}:50") for hour in range(8, 20))
         span = {"started_at": "2026-11-02T15:20:00Z", "duration_seconds": 600}
-        writing = alice.insist("POST", f"/tasks/{task['id']}/time-entries", json=span, params={"overlap": "forbid"})
+        writing = alice.request_until_available(
+            "POST", f"/tasks/{task['id']}/time-entries", json=span, params={"overlap": "forbid"}
+        )
         sent, written = await asyncio.gather(upload(alice, lines, overlap="forbid", strict="true"), writing)
         assert sorted((sent.status_code, written.status_code)) in ([201, 409], [201, 422])
         count = sum([found["entry_count"] async for found in database.tasks.find()])
         assert count == (12 if sent.status_code == 201 else 1)
-        await balance(database)
+        await assert_stored_time_is_consistent(database)

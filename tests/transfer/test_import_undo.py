@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conftest import Database
-from tests.races.stored_time import balance
+from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import Client, Json, at, problem
 from tests.transfer.uploads import WEEK, import_rows, row, stored_items
 
@@ -24,7 +24,7 @@ class TestUndoImport:
         assert [without_version(document) for document in await stored_items(database)] == [
             without_version(document) for document in before
         ]
-        await balance(database)
+        await assert_stored_time_is_consistent(database)
         read = (await alice.get(f"/imports/{result['id']}")).json()
         assert read == {**result, "state": "undone"}
 
@@ -52,7 +52,7 @@ class TestUndoImport:
         assert undone["left"] == {"projects": 1, "tasks": 1, "entries": 1}
         (left,) = (await alice.list())["items"]
         assert (left["title"], left["entry_count"]) == ("Call", 1)
-        await balance(database)
+        await assert_stored_time_is_consistent(database)
 
     async def test_moved_entry_stays(self, alice: Client) -> None:
         result = await import_rows(alice, row(2, "09:00", "10:00"))

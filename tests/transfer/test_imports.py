@@ -7,7 +7,7 @@ from bson import ObjectId
 
 from services.maintenance.doctor import examine
 from tests.conftest import Database
-from tests.races.stored_time import balance
+from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import API, Client, Json, at, clock, parameters, problem
 from tests.support.stored_documents import short_entries, tracked
 from tests.transfer.uploads import RATE, WEEK, import_rows, row, stored_items, upload
@@ -31,7 +31,7 @@ class TestImportFile:
         assert (first["started_at"], first["duration_seconds"]) == ("2026-11-02T08:00:00Z", 5400)
         assert (first["source"], first["timezone"], first["note"]) == ("import", "Europe/Berlin", "first draft")
         assert (first["billable"], second["billable"], first["needs_review"]) == (True, False, False)
-        await balance(database)
+        await assert_stored_time_is_consistent(database)
 
     async def test_import_is_stored(self, alice: Client) -> None:
         response = await upload(alice, WEEK)
@@ -53,7 +53,7 @@ class TestImportFile:
         grown = await import_rows(alice, row(1, "20:00", "21:00") + WEEK + row(5, "09:00", "10:00", task="New"))
         assert (grown["created"], grown["duplicates"]) == ({"projects": 0, "tasks": 1, "entries": 2}, 4)
         assert [task["title"] for task in (await alice.list(sort="title"))["items"]] == ["Call", "Mail", "New", "Offer"]
-        await balance(database)
+        await assert_stored_time_is_consistent(database)
 
     async def test_equal_rows_are_separate_entries(self, alice: Client, database: Database) -> None:
         once = row(2, "09:00", "10:00")
@@ -64,7 +64,7 @@ class TestImportFile:
         grown = await import_rows(alice, once * 5)
         assert (grown["created"]["entries"], grown["duplicates"]) == (2, 3)
         assert (await import_rows(alice, once))["duplicates"] == 1
-        await balance(database)
+        await assert_stored_time_is_consistent(database)
 
     async def test_duplicates_are_listed_with_the_reason(self, alice: Client) -> None:
         await import_rows(alice, WEEK)
@@ -168,7 +168,7 @@ class TestRenamedItems:
         found = {task["title"]: (task["project_id"], task["entry_count"]) for task in (await alice.list())["items"]}
         assert found.pop("Call")[1] == 1
         assert found == {"Proposal": (website["id"], 3), "Post": (website["id"], 2), "New": (website["id"], 1)}
-        await balance(database)
+        await assert_stored_time_is_consistent(database)
 
     async def test_imported_name_takes_precedence_over_the_present_name(self, alice: Client) -> None:
         await import_rows(alice, WEEK)
@@ -234,7 +234,7 @@ class TestTasksAndProjects:
         counts = {found["title"]: found["entry_count"] for found in (await alice.list())["items"]}
         assert counts == {title: 1999, "x" * 196 + " (2)": 2}
         assert (await import_rows(alice, lines))["duplicates"] == 3
-        await balance(database)
+        await assert_stored_time_is_consistent(database)
 
     async def test_each_task_has_room_for_a_timer(self, alice: Client) -> None:
         plan_of = [f"{hour:02}:{minute:02}" for hour in range(24) for minute in range(60)]

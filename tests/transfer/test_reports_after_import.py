@@ -58,7 +58,7 @@ class TestReportsAfterImport:
         exported = await alice.get(path, params={} if form == "account" else IN_BERLIN)
         assert exported.status_code == 200
 
-        async def read_in(client: Client) -> Json:
+        async def import_file(client: Client) -> Json:
             data = {"format": form} | ({} if form == "account" else {"timezone": ZONE})
             response = await client.post("/imports", data=data, files={"file": ("export", exported.content)})
             assert response.status_code == 201, response.text
@@ -67,12 +67,12 @@ class TestReportsAfterImport:
             return result
 
         before = await summary_reports(GROUPS, alice, IN_BERLIN)
-        batch = await read_in(bob)
+        batch = await import_file(bob)
         assert batch["created"]["entries"] == 20
         assert await summary_reports(GROUPS, bob, IN_BERLIN) == before
 
         for client in (bob, alice):  # again, and where it came from
-            assert (await read_in(client))["created"]["entries"] == 0
+            assert (await import_file(client))["created"]["entries"] == 0
         assert await summary_reports(GROUPS, bob, IN_BERLIN) == before
 
         assert (await bob.delete(f"/imports/{batch['id']}")).status_code == 200

@@ -10,7 +10,7 @@ import pytest
 
 from services.transfer.import_formats.programs.registry import LAYOUTS
 from tests.conftest import Database
-from tests.races.stored_time import balance
+from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import LONG, Client, Json
 from tests.support.program_files import PROGRAM_FORMATS, at_day_start, to_csv_file
 from tests.support.random_entries import PROJECTS, SampleEntry, generate_entries, summary_reports, to_account_file
@@ -22,7 +22,7 @@ KEYS = (
 )
 
 
-async def read_in(client: Client, content: bytes, form: str) -> Json:
+async def import_file(client: Client, content: bytes, form: str) -> Json:
     """Import this file, which has no errors."""
     data = {"format": form} | ({} if form == "account" else {"timezone": "UTC"})
     response = await client.post("/imports", data=data, files={"file": ("export", content)})
@@ -74,26 +74,26 @@ class TestRoundTrip:
         self, form: str, seed: int, alice: Client, bob: Client, database: Database
     ) -> None:
         tracked = carried(generate_entries(random.Random(f"{form} {seed}"), 40), form)
-        await read_in(alice, to_account_file(tracked), "account")
+        await import_file(alice, to_account_file(tracked), "account")
         assert await entries_of(alice) == Counter(tracked)
         content = await written(alice, tracked, form)
 
-        result = await read_in(bob, content, form)
+        result = await import_file(bob, content, form)
         assert (result["created"]["entries"], result["duplicates"]) == (len(tracked), 0)
         assert await entries_of(bob) == Counter(tracked)
         assert await summary_reports(KEYS, bob, YEAR) == await summary_reports(KEYS, alice, YEAR)
 
-        again = await read_in(bob, content, form)
+        again = await import_file(bob, content, form)
         assert (again["created"], again["duplicates"]) == ({"projects": 0, "tasks": 0, "entries": 0}, len(tracked))
         assert await entries_of(bob) == Counter(tracked)
-        await balance(database)
+        await assert_stored_time_is_consistent(database)
 
     async def test_grown_file_completes_the_entries(self, form: str, seed: int, alice: Client, bob: Client) -> None:
         """The first file has some of the entries, in any order."""
         chance = random.Random(f"grown {form} {seed}")
         tracked = carried(generate_entries(chance, 30), form)
         if form in OWN:
-            await read_in(alice, to_account_file(tracked), "account")
+            await import_file(alice, to_account_file(tracked), "account")
         whole = await written(alice, tracked, form)
         some = chance.sample(tracked, 15)
         if form == "csv":
@@ -105,8 +105,8 @@ class TestRoundTrip:
             some = tracked
         else:
             part = await written(alice, some, form)
-        assert (await read_in(bob, part, form))["created"]["entries"] == len(some)
-        result = await read_in(bob, whole, form)
+        assert (await import_file(bob, part, form))["created"]["entries"] == len(some)
+        result = await import_file(bob, whole, form)
         assert (result["created"]["entries"], result["duplicates"]) == (len(tracked) - len(some), len(some))
         found, wanted = await entries_of(bob), Counter(tracked)
         if form in PROGRAM_FORMATS and not PROGRAM_FORMATS[form].has_time_of_day:
@@ -136,9 +136,9 @@ def test_every_format_is_covered() -> None:
 class TestOwnExport:
     async def test_importing_the_own_export_adds_nothing(self, alice: Client) -> None:
         tracked = generate_entries(random.Random(0), 30)
-        await read_in(alice, to_account_file(tracked), "account")
+        await import_file(alice, to_account_file(tracked), "account")
         content = (await alice.get("/exports/time-entries.csv", params=YEAR)).content
-        result = await read_in(alice, content, "csv")
+        result = await import_file(alice, content, "csv")
         assert (result["created"]["entries"], result["duplicates"]) == (0, len(tracked))
         assert {left["reason"] for left in result["left_out"]} == {
             "duplicate: this account has an entry with this entry_id"
@@ -151,6 +151,6 @@ class TestOwnExport:
         await alice.patch(f"/tasks/{task['id']}", json={"title": "Post", "tags": []})
         await alice.patch(f"/tasks/{task['id']}/time-entries/{entry['id']}", json={"note": "n"})
         after = (await alice.get("/exports/time-entries.csv", params=YEAR)).content
-        assert (await read_in(bob, before, "csv"))["created"]["entries"] == 1
-        result = await read_in(bob, after, "csv")
+        assert (await import_file(bob, before, "csv"))["created"]["entries"] == 1
+        result = await import_file(bob, after, "csv")
         assert (result["created"], result["duplicates"]) == ({"projects": 0, "tasks": 0, "entries": 0}, 1)

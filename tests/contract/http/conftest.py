@@ -10,7 +10,7 @@ from app.config import Settings
 from app.main import create_app
 from tests.conftest import Database
 from tests.support.http import Client
-from tests.support.services import serving_beside
+from tests.support.services import serving_another
 
 
 def crashing_app(settings: Settings) -> FastAPI:
@@ -36,5 +36,5 @@ def crashing_app(settings: Settings) -> FastAPI:
 async def crashing_client(settings: Settings, database: Database, alice: Client) -> AsyncIterator[Client]:
     """A client of a service with such routes, which allows the origin https://app.example."""
     app = crashing_app(settings.model_copy(update={"cors_origins": ("https://app.example",)}))
-    async with serving_beside(app, database) as address, Client(base_url=address, headers=alice.headers) as client:
+    async with serving_another(app, database) as address, Client(base_url=address, headers=alice.headers) as client:
         yield client

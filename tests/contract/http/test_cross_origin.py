@@ -11,7 +11,7 @@ from app.main import create_app
 from tests.conftest import Database
 from tests.contract.operations import operations
 from tests.support.http import API, Client, Json, problem
-from tests.support.services import serving_beside
+from tests.support.services import serving_another
 
 ORIGIN = "https://page.example"
 SAFELISTED = {
@@ -45,7 +45,7 @@ async def page_client(settings: Settings, database: Database, alice: Client) -> 
     """A signed-in client that sends the Origin header ORIGIN, at a service that allows it."""
     app = create_app(settings.model_copy(update={"cors_origins": (ORIGIN,)}))
     headers = {"Authorization": alice.headers["authorization"], "Origin": ORIGIN}
-    async with serving_beside(app, database) as address, Client(base_url=address, headers=headers) as client:
+    async with serving_another(app, database) as address, Client(base_url=address, headers=headers) as client:
         yield client
 
 
@@ -125,7 +125,7 @@ class TestResponse:
         limits = {"cors_origins": (ORIGIN,), "rate_limits_enabled": True, "requests_per_minute_by_user": 1}
         app = create_app(settings.model_copy(update=limits))
         headers = {"Authorization": alice.headers["authorization"], "Origin": ORIGIN}
-        async with serving_beside(app, database) as address, Client(base_url=address + API, headers=headers) as client:
+        async with serving_another(app, database) as address, Client(base_url=address + API, headers=headers) as client:
             responses = [await client.get("/timer") for _ in range(2)]
         problem(responses[1], 429, "rate_limited")
         exposed = {name.strip().lower() for name in responses[1].headers["access-control-expose-headers"].split(",")}

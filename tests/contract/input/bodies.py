@@ -34,7 +34,7 @@ class Resources:
         """Create the resources for the user of the client."""
         resources, task = cls(), await client.make_task()
         entry, project = await client.write(task), await client.make_project()
-        batch = await client.read_in("2026-11-02 09:00,2026-11-02 10:00,Mail")
+        batch = await client.import_csv("2026-11-02 09:00,2026-11-02 10:00,Mail")
         token = (await client.post("/auth/api-tokens", json={"name": "x", "scopes": ["read"]})).json()
         timer = await client.start(await client.make_task(title="Other"))
         resources.ids = {

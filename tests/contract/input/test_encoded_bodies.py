@@ -135,7 +135,7 @@ class TestBooleans:
 
     @pytest.mark.parametrize(("value", "task_count"), [("True", 0), ("FALSE", 1), ("False", 1)])
     async def test_case_does_not_change_the_meaning_in_a_form(self, alice: Client, value: str, task_count: int) -> None:
-        await alice.read_in("2026-11-02 09:00,2026-11-02 10:00,Mail", dry_run=value, strict="True")
+        await alice.import_csv("2026-11-02 09:00,2026-11-02 10:00,Mail", dry_run=value, strict="True")
         assert len((await alice.list())["items"]) == task_count
 
     async def test_form_field_is_true_or_false_in_any_case(self, app: FastAPI, alice: Client) -> None:

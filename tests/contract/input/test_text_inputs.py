@@ -40,7 +40,7 @@ class TestNormalization:
         operations = [{"op": "create", "body": {"title": TYPED}}]
         await alice.post("/tasks/bulk", json={"operations": [*operations]})
         await alice.post("/tags/rename", json={"from": "x", "to": f"{TYPED.strip()} 2"})
-        await alice.read_in(f'2026-11-02 09:00,2026-11-02 10:00,"{TYPED}"')
+        await alice.import_csv(f'2026-11-02 09:00,2026-11-02 10:00,"{TYPED}"')
         body = {"email": "new@example.com", "password": "correct horse battery", "full_name": TYPED}
         assert (await anonymous.post("/users", json=body)).status_code == 201
         names = ("users", "projects", "tasks", "api_tokens")
@@ -84,7 +84,7 @@ class TestRefusedTexts:
     @pytest.mark.parametrize("wrong", ["a\x1bb", "a\x07b", "a\x7fb"])
     async def test_import_reports_the_row(self, alice: Client, wrong: str) -> None:
         hours = [f"2026-11-02 0{hour}:00,2026-11-02 0{hour}:30" for hour in (1, 2)]
-        batch = await alice.read_in(f"{hours[0]},{wrong}", f"{hours[1]},fine")
+        batch = await alice.import_csv(f"{hours[0]},{wrong}", f"{hours[1]},fine")
         assert (batch["created"]["entries"], [error["row"] for error in batch["errors"]]) == (1, [1])
         assert batch["errors"][0]["column"] == "Task"
         assert [task["title"] for task in (await alice.list())["items"]] == ["fine"]

@@ -44,9 +44,9 @@ async def send_project_requests(client: Client) -> None:
 
 async def send_import_requests(client: Client) -> None:
     line = "2026-11-02 09:00,2026-11-02 10:00,Mail"
-    await client.read_in(line, dry_run="true")
-    batch = await client.read_in(line, "nonsense,2026-11-02 11:00,Mail")
-    running = await client.read_in("2026-11-02 11:00,2026-11-02 12:00,Mail", wait="false")
+    await client.import_csv(line, dry_run="true")
+    batch = await client.import_csv(line, "nonsense,2026-11-02 11:00,Mail")
+    running = await client.import_csv("2026-11-02 11:00,2026-11-02 12:00,Mail", wait="false")
     while (await client.get(f"{API}/imports/{running['id']}")).json()["status"] == "running":
         continue
     await client.get(f"{API}/imports", params={"limit": 1})

@@ -21,7 +21,7 @@ from services.tracking.schemas.tasks import TaskRead, TaskUpdate
 from services.tracking.tasks import TaskNotFoundError, task_service
 from tests.conftest import Database
 from tests.support.http import API, Client, parameters, pointers, problem
-from tests.support.services import serving_beside
+from tests.support.services import serving_another
 
 MAX_LINES = 12
 NAMES = {
@@ -62,7 +62,7 @@ def extended_app(settings: Settings) -> FastAPI:
 @pytest.fixture
 async def client(extended_app: FastAPI, database: Database, alice: Client) -> AsyncIterator[Client]:
     async with (
-        serving_beside(extended_app, database) as address,
+        serving_another(extended_app, database) as address,
         Client(base_url=address + API, headers=alice.headers) as client,
     ):
         yield client

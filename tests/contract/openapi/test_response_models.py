@@ -88,7 +88,7 @@ class TestResponseModels:
         assert_exact_model(TagRenameResult, renamed.content)
 
     async def test_imports_match_their_models(self, alice: Client) -> None:
-        batch = await alice.read_in("2026-11-02 09:00,2026-11-02 10:00,Mail")
+        batch = await alice.import_csv("2026-11-02 09:00,2026-11-02 10:00,Mail")
         assert_exact_model(ImportRead, json.dumps(batch).encode())
         assert_exact_model(ImportPage, (await alice.get("/imports")).content)
         assert_exact_model(ImportUndoResult, (await alice.delete(f"/imports/{batch['id']}")).content)

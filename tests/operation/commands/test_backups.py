@@ -19,9 +19,9 @@ from documents.maintenance.dump import _has_snapshot_reads, open_snapshot
 from documents.registry import DOCUMENTS
 from tests.accounts.test_account_deletion import create_all_documents
 from tests.conftest import Database
-from tests.races.stored_time import balance
+from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import PASSWORD, Client, Json, at, clock
-from tests.support.processes import named_pipe, outcome
+from tests.support.processes import named_pipe, run_command
 from tests.support.stored_documents import ended_entry
 
 
@@ -36,7 +36,7 @@ class Shell:
     async def run(self, *arguments: str, on: Database) -> tuple[int, str, str]:
         """Return the exit code, standard output and standard error."""
         variables = {"DATABASE_URL": self.url, "DATABASE_NAME": on.name}
-        result = await asyncio.to_thread(outcome, *arguments, folder=self.folder, **variables)
+        result = await asyncio.to_thread(run_command, *arguments, folder=self.folder, **variables)
         return result.returncode, result.stdout, result.stderr
 
 
@@ -140,17 +140,19 @@ class Mover:
         await asyncio.gather(*(self._move(entry_id, self.tasks[number % 4]["id"]) for entry_id in self.places))
 
     async def _move(self, entry_id: str, task_id: str) -> None:
-        restored = await self.client.insist("POST", f"/time-entries/{entry_id}/restore")
+        restored = await self.client.request_until_available("POST", f"/time-entries/{entry_id}/restore")
         if restored.status_code == 201:
             return
         if task_id not in self.places[entry_id]:
-            moved = await self.client.insist("POST", f"{self.places[entry_id]}/move", json={"task_id": task_id})
+            moved = await self.client.request_until_available(
+                "POST", f"{self.places[entry_id]}/move", json={"task_id": task_id}
+            )
             assert moved.status_code == 200, moved.text
             self.places[entry_id] = at(moved.json())
         await self._delete(entry_id)
 
     async def _delete(self, entry_id: str) -> None:
-        assert (await self.client.insist("DELETE", self.places[entry_id])).status_code == 204
+        assert (await self.client.request_until_available("DELETE", self.places[entry_id])).status_code == 204
 
 
 def deleted_entries(client: Client, count: int) -> list[Json]:
@@ -200,7 +202,7 @@ class TestBackupOfDatabaseInUse:
         assert (await shell.run("restore", "all.zip", on=empty_database))[0] == 0
         assert await stored_in(database) != before, "the entries were not moved during the backup"
         assert await stored_in(empty_database) == before
-        await balance(empty_database)
+        await assert_stored_time_is_consistent(empty_database)
 
 
 class TestSnapshot:

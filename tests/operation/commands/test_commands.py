@@ -14,7 +14,14 @@ from app.config import Settings
 from tests.conftest import Database, MakeUser
 from tests.paths import DOCS
 from tests.support.http import Client
-from tests.support.processes import COMMAND, PATIENCE_SECONDS, clean_environment, eventually, outcome, outcome_executed
+from tests.support.processes import (
+    COMMAND,
+    PATIENCE_SECONDS,
+    clean_environment,
+    eventually,
+    run_command,
+    run_executable,
+)
 from tests.support.services import environment
 
 EXPORT = ("export", "x.csv", "--format", "csv", "--user", "a@example.com", "--from", "2026-11-01", "--to", "2026-12-01")
@@ -54,7 +61,7 @@ def error_sentence(result: subprocess.CompletedProcess[str]) -> str:
 
 class TestVersion:
     def test_version_is_printed(self, tmp_path: Path) -> None:
-        result = outcome("--version", folder=tmp_path, PORT="wrong")
+        result = run_command("--version", folder=tmp_path, PORT="wrong")
         assert (result.returncode, result.stdout, result.stderr) == (0, f"task-timer {version('task-timer')}\n", "")
 
 
@@ -71,7 +78,7 @@ class TestUserList:
             {"_id": user.user["_id"]}, {"$set": {"email_key": "deleted", "deleted_at": user.user["created_at"]}}
         )
         await make_user("ada@example.com")
-        result = await asyncio.to_thread(outcome, "user", "list", folder=tmp_path, **environment(settings))
+        result = await asyncio.to_thread(run_command, "user", "list", folder=tmp_path, **environment(settings))
         day = f"{user.user['created_at']:%Y-%m-%d}"
         assert (result.returncode, result.stderr) == (0, "")
         assert result.stdout.splitlines() == [
@@ -83,8 +90,8 @@ class TestUserList:
     async def test_disabled_account_is_marked(self, alice: Client, settings: Settings, tmp_path: Path) -> None:
         assert alice.user
         variables = environment(settings)
-        await asyncio.to_thread(outcome, "user", "disable", "alice@example.com", folder=tmp_path, **variables)
-        result = await asyncio.to_thread(outcome, "user", "list", folder=tmp_path, **variables)
+        await asyncio.to_thread(run_command, "user", "disable", "alice@example.com", folder=tmp_path, **variables)
+        result = await asyncio.to_thread(run_command, "user", "list", folder=tmp_path, **variables)
         assert result.stdout.startswith("alice@example.com\tdisabled\t")
 
 
@@ -98,7 +105,7 @@ class TestErrors:
         self, tmp_path: Path, arguments: tuple[str, ...], url: str
     ) -> None:
         (tmp_path / "x.csv").write_text("Start,End,Task\n")
-        result = outcome_executed(*arguments, folder=tmp_path, DATABASE_URL=url)
+        result = run_executable(*arguments, folder=tmp_path, DATABASE_URL=url)
         assert "s3cret" not in error_sentence(result)
         assert sorted(path.name for path in tmp_path.iterdir()) == ["x.csv"]
 
@@ -107,14 +114,14 @@ class TestErrors:
         [({"PORT": "x"}, "PORT: "), ({"SECRET_KEY_FILE": "none"}, "SECRET_KEY_FILE none cannot be read: No such file")],
     )
     def test_invalid_setting_is_reported(self, tmp_path: Path, variables: dict[str, str], sentence: str) -> None:
-        result = outcome("doctor", folder=tmp_path, **variables)
+        result = run_command("doctor", folder=tmp_path, **variables)
         assert result.returncode == 1
         assert result.stderr.startswith(sentence)
         assert result.stderr.count("\n") == 1
 
     def test_env_file_that_is_not_text_is_reported(self, tmp_path: Path) -> None:
         (tmp_path / ".env").write_bytes(b"PORT=\xff\n")
-        result = outcome("doctor", folder=tmp_path)
+        result = run_command("doctor", folder=tmp_path)
         assert error_sentence(result) == "The file .env cannot be read: it is not UTF-8 text."
 
     @pytest.mark.parametrize(
@@ -122,7 +129,7 @@ class TestErrors:
         [("nothing",), ("doctor", "--nothing"), ("export", "x", "--format", "y")],
     )
     def test_wrong_usage_exits_with_2(self, tmp_path: Path, arguments: tuple[str, ...]) -> None:
-        result = outcome(*arguments, folder=tmp_path)
+        result = run_command(*arguments, folder=tmp_path)
         assert (result.returncode, result.stdout) == (2, "")
         assert result.stderr.startswith("Usage: task-timer")
         assert "Traceback" not in result.stderr

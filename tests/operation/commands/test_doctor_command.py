@@ -8,7 +8,7 @@ from pymongo import MongoClient
 
 from tests.conftest import Database
 from tests.support.http import Client, Json
-from tests.support.processes import free_port, outcome, running
+from tests.support.processes import free_port, run_command, running
 
 
 class TestDoctorCommand:
@@ -22,7 +22,7 @@ class TestDoctorCommand:
         variables: dict[str, Any] = {"DATABASE_URL": database_url, "DATABASE_NAME": database.name}
 
         async def doctor(*arguments: str) -> tuple[int, str, str]:
-            result = await asyncio.to_thread(outcome, "doctor", *arguments, folder=tmp_path, **variables)
+            result = await asyncio.to_thread(run_command, "doctor", *arguments, folder=tmp_path, **variables)
             return result.returncode, result.stdout, result.stderr
 
         assert await doctor() == (0, "1 task and 1 entry checked, no inconsistency found.\n", "")
@@ -38,7 +38,9 @@ class TestDoctorCommand:
         assert await doctor("--repair") == (0, "1 task and 1 entry checked, no inconsistency found.\n", "")
 
     def test_missing_database_is_not_created(self, tmp_path: Path, database_url: str) -> None:
-        result = outcome("doctor", folder=tmp_path, DATABASE_URL=database_url, DATABASE_NAME="task_timer_test_never")
+        result = run_command(
+            "doctor", folder=tmp_path, DATABASE_URL=database_url, DATABASE_NAME="task_timer_test_never"
+        )
         assert (result.returncode, result.stdout) == (0, "0 tasks and 0 entries checked, no inconsistency found.\n")
         with MongoClient[Json](database_url) as client:
             assert "task_timer_test_never" not in client.list_database_names()
@@ -49,7 +51,7 @@ class TestDoctorCommand:
         assert alice.user
         await database.schema_versions.update_one({}, {"$inc": {"version": 1}})
         result = await asyncio.to_thread(
-            outcome, "doctor", folder=tmp_path, DATABASE_URL=database_url, DATABASE_NAME=database.name
+            run_command, "doctor", folder=tmp_path, DATABASE_URL=database_url, DATABASE_NAME=database.name
         )
         await database.schema_versions.update_one({}, {"$inc": {"version": -1}})
         assert (result.returncode, result.stdout) == (1, "")
@@ -58,12 +60,12 @@ class TestDoctorCommand:
     def test_doctor_works_while_the_service_is_running_or_stopped(self, tmp_path: Path) -> None:
         with running("serve", folder=tmp_path, PORT=free_port()) as service:
             service.wait_until_ready()
-            while_running = outcome("doctor", folder=tmp_path)
+            while_running = run_command("doctor", folder=tmp_path)
         assert (while_running.returncode, while_running.stdout) == (
             0,
             "0 tasks and 0 entries checked, no inconsistency found.\n",
         )
-        while_stopped = outcome("doctor", folder=tmp_path)
+        while_stopped = run_command("doctor", folder=tmp_path)
         assert (while_stopped.returncode, while_stopped.stdout) == (
             0,
             "0 tasks and 0 entries checked, no inconsistency found.\n",
@@ -71,5 +73,5 @@ class TestDoctorCommand:
 
     def test_unreachable_database_is_reported(self, tmp_path: Path) -> None:
         unreachable = f"mongodb://127.0.0.1:{free_port()}/?directConnection=true"
-        result = outcome("doctor", folder=tmp_path, DATABASE_URL=unreachable)
+        result = run_command("doctor", folder=tmp_path, DATABASE_URL=unreachable)
         assert (result.returncode, result.stderr) == (1, "The database does not answer.\n")

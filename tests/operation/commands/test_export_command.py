@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import Database
 from tests.support.http import Client
-from tests.support.processes import COMMAND, clean_environment, outcome
+from tests.support.processes import COMMAND, clean_environment, run_command
 from tests.transfer.exports.files import BROKEN, NOVEMBER, many_entries
 
 USER = ("--user", "alice@example.com")
@@ -28,7 +28,7 @@ class Shell:
 
     async def export(self, *arguments: str) -> tuple[int, str, str]:
         """Return the exit code, standard output and standard error."""
-        result = await asyncio.to_thread(outcome, "export", *arguments, folder=self.folder, **self.variables)
+        result = await asyncio.to_thread(run_command, "export", *arguments, folder=self.folder, **self.variables)
         return result.returncode, result.stdout, result.stderr
 
     def files(self) -> list[str]:

@@ -8,7 +8,7 @@ from app.commands.import_ import error_lines, summary_lines
 from app.errors import FieldError, ServiceError, ValidationError
 from tests.conftest import Database
 from tests.support.http import Client
-from tests.support.processes import outcome
+from tests.support.processes import run_command
 
 LINES = "Start,End,Task\n2026-11-02 09:00,2026-11-02 10:00,Mail\n2026-11-02 09:00,nonsense,Mail\n"
 
@@ -23,7 +23,7 @@ class TestImport:
 
         async def run(*arguments: str) -> tuple[int, str, str]:
             result = await asyncio.to_thread(
-                outcome, "import", "time.csv", *options, *arguments, folder=tmp_path, **variables
+                run_command, "import", "time.csv", *options, *arguments, folder=tmp_path, **variables
             )
             return result.returncode, result.stdout, result.stderr
 

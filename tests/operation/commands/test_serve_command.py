@@ -14,11 +14,11 @@ from tests.support.processes import (
     Program,
     clean_environment,
     eventually,
+    find_process,
     free_port,
-    gone,
-    one_of,
-    outcome,
-    outcome_executed,
+    have_ended,
+    run_command,
+    run_executable,
     running,
     running_executed,
 )
@@ -57,7 +57,7 @@ class TestServe:
             assert "task-timer shell" in service.output
             assert "hidden-word" not in service.output
             assert "mongodb://" not in service.output
-            assert len(service.family()) == 1
+            assert len(service.process_tree()) == 1
 
     @pytest.mark.parametrize("workers", [1, 2])
     @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
@@ -93,7 +93,7 @@ class TestServe:
     def test_signal_ends_the_service_before_the_store_is_ready(self, tmp_path: Path) -> None:
         with running("serve", folder=tmp_path, PORT=free_port(), **NO_MONGOD) as service:
             eventually((tmp_path / "data" / "secantus.lock").exists)
-            service.family()
+            service.process_tree()
             service.send(signal.SIGTERM)
             assert service.exit_code() == 0, service.output
             assert service.left_nothing_running()
@@ -101,15 +101,15 @@ class TestServe:
     def test_service_survives_the_death_of_the_store(self, tmp_path: Path) -> None:
         with running("serve", folder=tmp_path, PORT=free_port(), **NO_MONGOD) as service:
             service.wait_until_ready()
-            server = one_of(service.family(), "secantusd-py")
+            server = find_process(service.process_tree(), "secantusd-py")
             server.kill()
-            eventually(lambda: gone([server]))
+            eventually(lambda: have_ended([server]))
             service.wait_until_ready()
 
     def test_service_exits_with_1_if_the_store_cannot_be_restarted(self, tmp_path: Path) -> None:
         with running("serve", folder=tmp_path, PORT=free_port(), **NO_MONGOD) as service:
             service.wait_until_ready()
-            one_of(service.family(), "app.embedded.supervisor").kill()
+            find_process(service.process_tree(), "app.embedded.supervisor").kill()
             assert service.exit_code() == 1
             assert "The embedded store ended" in service.output
             assert service.left_nothing_running()
@@ -119,20 +119,20 @@ class TestServeErrors:
     def test_used_port_is_reported(self, tmp_path: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as other:
             port = other.getsockname()[1]
-            result = outcome("serve", folder=tmp_path, PORT=port, **NO_MONGOD)
+            result = run_command("serve", folder=tmp_path, PORT=port, **NO_MONGOD)
         assert result.returncode == 1
         assert one_sentence(result.stderr).startswith(f"Task Timer cannot listen on 127.0.0.1, port {port}")
         assert not (tmp_path / "data").exists()
 
     def test_unavailable_host_is_reported(self, tmp_path: Path) -> None:
-        result = outcome("serve", folder=tmp_path, HOST="192.0.2.1", PORT=free_port(), **NO_MONGOD)
+        result = run_command("serve", folder=tmp_path, HOST="192.0.2.1", PORT=free_port(), **NO_MONGOD)
         assert result.returncode == 1
         assert one_sentence(result.stderr).startswith("Task Timer cannot listen on 192.0.2.1")
 
     def test_second_copy_on_the_same_data_is_refused(self, serving: Program, folder: Path) -> None:
         port = serving.base_url.rpartition(":")[2]
         for second_port in (port, free_port()):
-            result = outcome("serve", folder=folder, PORT=second_port, **NO_MONGOD)
+            result = run_command("serve", folder=folder, PORT=second_port, **NO_MONGOD)
             assert result.returncode == 1
             assert one_sentence(result.stderr).startswith(
                 "Another copy of Task Timer is running on this data directory"
@@ -141,7 +141,7 @@ class TestServeErrors:
 
     @pytest.mark.parametrize("address", ["mongodb://u:secret@127.0.0.1:1/", "mongodb://u:secret@x:999999/", "secret"])
     def test_unreachable_database_is_reported_without_its_password(self, tmp_path: Path, address: str) -> None:
-        result = outcome("serve", folder=tmp_path, PORT=free_port(), DATABASE_URL=address)
+        result = run_command("serve", folder=tmp_path, PORT=free_port(), DATABASE_URL=address)
         assert result.returncode == 1
         assert one_sentence(result.stderr).startswith("The database that DATABASE_URL names does not answer")
         assert "secret" not in result.stderr + result.stdout
@@ -158,7 +158,7 @@ class TestServeErrors:
     def test_invalid_setting_is_reported_without_its_value(
         self, tmp_path: Path, variables: dict[str, str], sentence: str
     ) -> None:
-        result = outcome("serve", folder=tmp_path, **variables)
+        result = run_command("serve", folder=tmp_path, **variables)
         assert result.returncode == 1
         assert one_sentence(result.stderr).startswith(sentence)
         assert "correct-horse" not in result.stderr
@@ -168,13 +168,13 @@ class TestShell:
     def test_mongosh_is_started_and_its_exit_code_is_returned(self, tmp_path: Path) -> None:
         program(tmp_path / "mongosh", '#!/bin/sh\necho "opened $*"\nexit 7\n')
         variables = {"DATABASE_URL": "mongodb://u:p@db.example.com", **path_with(tmp_path)}
-        result = outcome_executed("shell", folder=tmp_path, **variables)
+        result = run_executable("shell", folder=tmp_path, **variables)
         assert result.returncode == 7
         assert result.stdout == "opened mongodb://u:p@db.example.com/task_timer_db?authSource=admin\n"
 
     def test_store_is_started_if_no_service_is_running(self, tmp_path: Path) -> None:
         program(tmp_path / "mongosh", '#!/bin/sh\necho "$*"; cat data/endpoint\n')
-        result = outcome("shell", folder=tmp_path, **path_with(tmp_path), **NO_MONGOD)
+        result = run_command("shell", folder=tmp_path, **path_with(tmp_path), **NO_MONGOD)
         assert result.returncode == 0
         opened, endpoint = result.stdout.splitlines()
         assert opened == shell_address(endpoint, "task_timer_db") + " --quiet"
@@ -183,19 +183,19 @@ class TestShell:
     @pytest.mark.usefixtures("serving")
     def test_missing_mongosh_is_reported_with_the_address_of_the_database(self, folder: Path) -> None:
         url = running_endpoint(folder / "data")
-        result = outcome("shell", folder=folder, PATH="/nowhere")
+        result = run_command("shell", folder=folder, PATH="/nowhere")
         assert result.returncode == 1
         assert "npm install -g mongosh" in result.stderr
         assert url is not None
         assert shell_address(url, "task_timer_db") in result.stderr
 
     def test_missing_mongosh_without_a_service_is_reported(self, tmp_path: Path) -> None:
-        result = outcome("shell", folder=tmp_path, PATH="/nowhere")
+        result = run_command("shell", folder=tmp_path, PATH="/nowhere")
         assert result.returncode == 1
         assert "No service is running" in result.stderr
 
     def test_password_of_the_database_is_never_printed(self, tmp_path: Path) -> None:
-        result = outcome("shell", folder=tmp_path, PATH="/nowhere", DATABASE_URL="mongodb://u:p4ss@db.example.com")
+        result = run_command("shell", folder=tmp_path, PATH="/nowhere", DATABASE_URL="mongodb://u:p4ss@db.example.com")
         assert result.returncode == 1
         assert "p4ss" not in result.stdout + result.stderr
 

@@ -10,7 +10,7 @@ import pytest
 from pymongo import MongoClient
 
 from tests.support.http import API, Json
-from tests.support.processes import free_port, outcome, outcome_of_input, running
+from tests.support.processes import free_port, run_command, run_command_with_input, running
 
 SECRET_KEY = "f4b1c0d2e3a5968778695a4b3c2d1e0f"
 
@@ -32,7 +32,7 @@ class Shell:
         self.variables = variables
 
     def user(self, *arguments: str, password: str = "") -> subprocess.CompletedProcess[str]:
-        return outcome_of_input(password, "user", *arguments, folder=self.folder, **self.variables)
+        return run_command_with_input(password, "user", *arguments, folder=self.folder, **self.variables)
 
 
 def sign_in(base_url: str, email: str, password: str) -> httpx.Response:
@@ -109,5 +109,5 @@ class TestAccounts:
 
     def test_unreachable_database_is_reported(self, tmp_path: Path) -> None:
         away = f"mongodb://127.0.0.1:{free_port()}/?directConnection=true"
-        result = outcome("user", "disable", "ada@example.com", folder=tmp_path, DATABASE_URL=away)
+        result = run_command("user", "disable", "ada@example.com", folder=tmp_path, DATABASE_URL=away)
         assert (result.returncode, result.stderr) == (1, "The database does not answer.\n")

@@ -19,8 +19,8 @@ from tests.conftest import Database
 from tests.races.ledger import Ledger, Stored
 from tests.races.mixed_load import run_mixed_load
 from tests.support.http import API, PASSWORD, Client, Json
-from tests.support.processes import Program, eventually, free_port, gone, one_of, running
-from tests.support.services import bound_to_others
+from tests.support.processes import Program, eventually, find_process, free_port, have_ended, running
+from tests.support.services import restoring_documents
 
 CLIENTS = 8
 STORE = "secantusd-py"
@@ -114,7 +114,7 @@ class CrashScenario:
             await self.load(clients, lambda: kill(victims))
             assert kind != "store" or self.ledger.broken == broken, "a service without its store did not respond"
         self.kills[kind] += 1
-        assert eventually(lambda: gone(victims))
+        assert eventually(lambda: have_ended(victims))
         if kind in {"service", "both"}:
             assert self.service.exit_code() == -signal.SIGKILL
             assert self.service.left_nothing_running()
@@ -125,14 +125,14 @@ class CrashScenario:
         self.service.wait_until_ready()
 
     def _victims(self, kind: str) -> list[psutil.Process]:
-        family = self.service.family()
+        family = self.service.process_tree()
         if kind == "worker":
             return [self._random.choice(self._worker_processes())]
-        return {"service": family[:1], "store": [one_of(family, STORE)], "both": family}[kind]
+        return {"service": family[:1], "store": [find_process(family, STORE)], "both": family}[kind]
 
     def _worker_processes(self) -> list[psutil.Process]:
         """Return the worker processes of a service with several workers."""
-        return [process for process in self.service.family() if "spawn_main" in " ".join(command(process))]
+        return [process for process in self.service.process_tree() if "spawn_main" in " ".join(command(process))]
 
     def _abort_transactions(self) -> None:
         """Abort the transactions of a killed worker at once. The database itself would abort them after a minute."""
@@ -147,7 +147,7 @@ class CrashScenario:
         """
         url = self.endpoint()
         settings = Settings(_env_file=None, database_url=SecretStr(url), secret_key=SecretStr(SECRET_KEY))
-        async with bound_to_others(database), open_database_without_setup(settings):
+        async with restoring_documents(database), open_database_without_setup(settings):
             assert (await examine()).findings == []
         with MongoClient[Json](url) as client:
             store = client[settings.database_name]

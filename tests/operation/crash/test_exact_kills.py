@@ -13,7 +13,7 @@ from app.config import Settings
 from tests.conftest import Database
 from tests.races.ledger import entries_in
 from tests.support.http import API, Client, Json, ago, at, problem
-from tests.support.services import dying
+from tests.support.services import serving_until_killed
 
 KEY = {"Idempotency-Key": "7d2f3a90-offer"}
 BEFORE_RESPONSE_IS_STORED = "documents.common.idempotency_keys:IdempotencyKey:save_response"
@@ -177,7 +177,7 @@ class TestKillBeforeTheResponseIsStored:
     ) -> None:
         request = await prepare(alice)
         before = await stored_rows(database)
-        async with dying(settings, database, tmp_path, at=BEFORE_RESPONSE_IS_STORED) as base_url:
+        async with serving_until_killed(settings, database, tmp_path, at=BEFORE_RESPONSE_IS_STORED) as base_url:
             await send_fatal_request(request, alice, base_url, **KEY)
         after = await stored_rows(database)
         assert after != before
@@ -204,7 +204,7 @@ class TestRetryOfASplit:
         self, alice: Client, database: Database, settings: Settings, tmp_path: Path
     ) -> None:
         request = await entry_split(alice)
-        async with dying(settings, database, tmp_path, at=BEFORE_RESPONSE_IS_STORED) as base_url:
+        async with serving_until_killed(settings, database, tmp_path, at=BEFORE_RESPONSE_IS_STORED) as base_url:
             await send_fatal_request(request, alice, base_url, **KEY)
         assert (await alice.delete(request.path.removesuffix("/split"))).status_code == 204
         await expire_idempotency_lock(database)
@@ -226,7 +226,7 @@ class TestKillInABulk:
     ) -> None:
         request = await task_creations(alice)
         kill_point = "documents.common.idempotency_keys:IdempotencyKey:save_part"
-        async with dying(settings, database, tmp_path, at=kill_point) as base_url:
+        async with serving_until_killed(settings, database, tmp_path, at=kill_point) as base_url:
             await send_fatal_request(request, alice, base_url, **KEY)
         assert await database.tasks.count_documents({}) == 1
         await expire_idempotency_lock(database)
@@ -259,7 +259,7 @@ class TestKillInTheMiddleOfARequest:
     ) -> None:
         request = await prepare(alice)
         before = await stored_rows(database)
-        async with dying(settings, database, tmp_path, at=kill_point) as base_url:
+        async with serving_until_killed(settings, database, tmp_path, at=kill_point) as base_url:
             await send_fatal_request(request, alice, base_url)
         assert await stored_rows(database) == before
         response = await request.send(alice)
@@ -273,7 +273,7 @@ class TestKillInTheMiddleOfARequest:
         if request.method != "POST":
             return  # a second deletion finds nothing to delete
         before = await stored_rows(database)
-        async with dying(settings, database, tmp_path, at=kill_point) as base_url:
+        async with serving_until_killed(settings, database, tmp_path, at=kill_point) as base_url:
             await send_fatal_request(request, alice, base_url, **KEY)
         assert await stored_rows(database) == before
         await expire_idempotency_lock(database)

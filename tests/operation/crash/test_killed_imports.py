@@ -10,9 +10,9 @@ import pytest
 from app.config import Settings
 from services.maintenance.doctor import examine
 from tests.conftest import Database
-from tests.races.stored_time import balance
+from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import API, Client
-from tests.support.services import dying
+from tests.support.services import serving_until_killed
 from tests.transfer.uploads import import_rows, row, stored_items, upload
 
 LONG = bool(os.environ.get("TEST_LONG"))
@@ -62,7 +62,7 @@ class TestKilledImport:
     async def test_is_completed_by_the_same_upload(
         self, place: str, written: int, alice: Client, database: Database, settings: Settings, tmp_path: Path
     ) -> None:
-        async with dying(settings, database, tmp_path, at=place) as address:
+        async with serving_until_killed(settings, database, tmp_path, at=place) as address:
             await upload_until_killed(alice, address, LINES)
         (begun,) = (await alice.get("/imports")).json()["items"]
         assert (begun["state"], begun["created"]["entries"]) == ("under_way", written)
@@ -73,7 +73,7 @@ class TestKilledImport:
         assert (result["created"], result["duplicates"]) == ({"projects": 1, "tasks": 1, "entries": 1_200}, 0)
         assert "state" not in result
         assert (await import_rows(alice, LINES))["duplicates"] == 1_200
-        await balance(database)
+        await assert_stored_time_is_consistent(database)
         assert not (await examine()).findings
 
 
@@ -85,7 +85,7 @@ class TestKilledUndo:
         lines = row(2, "09:00", "10:00") + row(3, "09:00", "10:00", task="Mail")
         result = await import_rows(alice, lines)
         async with (
-            dying(settings, database, tmp_path, at=place) as address,
+            serving_until_killed(settings, database, tmp_path, at=place) as address,
             Client(base_url=address + API, headers=alice.headers, timeout=30) as client,
         ):
             with pytest.raises(httpx.TransportError):

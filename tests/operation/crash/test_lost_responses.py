@@ -17,8 +17,8 @@ from services.maintenance.doctor import examine
 from tests.conftest import Database
 from tests.operation.crash.scenario import ACCOUNT, STORE, command
 from tests.support.http import API, Client, Json, ago, problem
-from tests.support.processes import family, free_port, one_of
-from tests.support.services import serving_beside
+from tests.support.processes import find_process, free_port, process_tree
+from tests.support.services import serving_another
 
 LOOPBACK = "127.0.0.1"
 CHUNK = 65_536
@@ -77,7 +77,9 @@ class Relay:
 
     def _kill_store(self) -> None:
         self.kills += 1
-        one_of([process for process in family(os.getpid()) if self._belongs_to_store(process)], STORE).kill()
+        find_process(
+            [process for process in process_tree(os.getpid()) if self._belongs_to_store(process)], STORE
+        ).kill()
 
     def _belongs_to_store(self, process: psutil.Process) -> bool:
         return str(self._store_port) in command(process)
@@ -93,7 +95,7 @@ async def client_with_relay(
         app = create_app(settings.model_copy(update={"database_url": SecretStr(relay.url)}))
         async with (
             relay.serving(),
-            serving_beside(app, database) as address,
+            serving_another(app, database) as address,
             Client(base_url=address + API, timeout=30) as client,
         ):
             assert (await client.post("/users", json=ACCOUNT)).status_code == 201

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.support.http import API, PASSWORD, Json
-from tests.support.processes import Program, eventually, free_port, one_of, running
+from tests.support.processes import Program, eventually, find_process, free_port, running
 
 
 class Tracker:
@@ -59,9 +59,9 @@ class TestRunningTimer:
             tracker.sign_in()
             timer = tracker.start()
             if killed == "store first":
-                one_of(service.family(), "secantusd-py").kill()
+                find_process(service.process_tree(), "secantusd-py").kill()
             if killed == "all at once":
-                for process in service.family():
+                for process in service.process_tree():
                     process.kill()
             else:
                 service.send(signal.SIGKILL)
@@ -82,7 +82,7 @@ class TestRunningTimer:
             tracker.register()
             tracker.sign_in()
             timer = tracker.start()
-            one_of(service.family(), "secantusd-py").kill()
+            find_process(service.process_tree(), "secantusd-py").kill()
             eventually(lambda: tracker.timer().status_code == 200)
             assert tracker.timer().json()["entry"] == timer["entry"]
             assert tracker.http.post("/timer/stop").status_code == 200

@@ -59,7 +59,7 @@ class TestJsonLog:
             }
             self.assert_requests_are_logged(service)
             self.assert_refused_connection_is_logged(service, port)
-            pids = {process.pid for process in service.family()}
+            pids = {process.pid for process in service.process_tree()}
             assert {line["worker_pid"] for line in log_lines(service)} <= pids
             assert all({"time", "level", "event", "worker_pid"} <= line.keys() for line in log_lines(service))
 

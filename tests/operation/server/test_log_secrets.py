@@ -13,7 +13,7 @@ from bson import ObjectId
 from app.config import Settings
 from tests.conftest import Database
 from tests.support.http import API, LONG, Client, problem
-from tests.support.processes import free_port, outcome
+from tests.support.processes import free_port, run_command
 from tests.support.services import environment, process_serving
 
 CRASHING_COMMAND = """
@@ -177,7 +177,7 @@ class TestDatabaseUrl:
         url = f"mongodb://someone:hidden-password@127.0.0.1:{free_port()}/?serverSelectionTimeoutMS=500&replicaSet=x"
         variables = {"DATABASE_URL": url, "LOG_LEVEL": "DEBUG", "DEBUG": "true"}
         for command in ("serve", "doctor", "export", "import") if LONG else ("serve",):
-            result = outcome(command, folder=tmp_path, PORT=free_port(), SECRET_KEY="h1dd3n" * 8, **variables)
+            result = run_command(command, folder=tmp_path, PORT=free_port(), SECRET_KEY="h1dd3n" * 8, **variables)
             assert result.returncode != 0
             assert result.stdout + result.stderr
             assert "hidden" not in result.stdout + result.stderr, command

@@ -23,7 +23,7 @@ from tests.conftest import Database
 from tests.paths import DOCS
 from tests.support.http import API, PASSWORD, Client, clock, problem
 from tests.support.processes import eventually, free_port
-from tests.support.services import serving_beside
+from tests.support.services import serving_another
 
 ROOT = "/tt"
 PAGE = DOCS / "operating.rst"
@@ -96,7 +96,7 @@ async def proxy(
     """A proxy in front of a service with ROOT_PATH."""
     assert empty_service
     app = create_app(settings.model_copy(update={"root_path": ROOT}))
-    async with serving_beside(app, database) as direct:
+    async with serving_another(app, database) as direct:
         with run_proxy(direct, tmp_path, keeps_prefix=request.param) as origin:
             yield Proxy(origin, direct)
 

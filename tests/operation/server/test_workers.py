@@ -69,7 +69,7 @@ class TestTwoWorkers:
             tasks = [await clients[0].make_task(title=str(number)) for number in range(20)]
             responses = await asyncio.gather(
                 *(
-                    clients[number % CLIENTS].insist(
+                    clients[number % CLIENTS].request_until_available(
                         "POST", f"/tasks/{task['id']}/time-entries", json=hour, params={"overlap": "forbid"}
                     )
                     for number, task in enumerate(tasks)

@@ -31,7 +31,7 @@ from tests.operation.store.document_shapes import (
     read_view_options,
 )
 from tests.support.http import PASSWORD, Client
-from tests.support.services import bound_to_others
+from tests.support.services import restoring_documents
 from tests.support.stored_documents import running_entry, task_row
 
 RECORD = time_entries_view().record_id
@@ -168,7 +168,7 @@ class TestIndexes:
 async def fresh(database: Database, settings: Settings) -> AsyncIterator[Settings]:
     """Return the settings of a service whose database does not exist yet."""
     name = f"{settings.database_name}_fresh"
-    async with bound_to_others(database):
+    async with restoring_documents(database):
         await database.client.drop_database(name)
         yield settings.model_copy(update={"database_name": name})
         await database.client.drop_database(name)

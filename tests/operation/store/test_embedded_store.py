@@ -24,7 +24,15 @@ from app.embedded.liveness import responds_to_ping
 from app.embedded.replica_set import REPLICA_SET, configure_replica_set
 from app.embedded.store import EmbeddedStore, database_url
 from app.embedded.supervisor import LOCK_TIMEOUT_SECONDS, MIN_HELD_SECONDS
-from tests.support.processes import clean_environment, eventually, family, free_port, gone, one_of, running_executed
+from tests.support.processes import (
+    clean_environment,
+    eventually,
+    find_process,
+    free_port,
+    have_ended,
+    process_tree,
+    running_executed,
+)
 
 HOLDER = """
 import sys
@@ -197,7 +205,7 @@ class TestEnvironment:
         # A forked process would show the environment of its parent.
         with running_executed("serve", folder=tmp_path, **variables) as service:
             service.wait_until_ready()
-            own, *others = service.family()
+            own, *others = service.process_tree()
             assert len(others) == 2
             assert set(secrets.values()) <= set(own.environ().values())
             for process in others:
@@ -295,9 +303,9 @@ class TestKilledStore:
     def test_killed_store_is_restarted_on_the_same_port_with_its_data(self, tmp_path: Path) -> None:
         with EmbeddedStore(settings_for(tmp_path)) as url, MongoClient[dict[str, Any]](url) as client:
             client.test.things.insert_one({"_id": 1})
-            server = one_of(_store_processes(tmp_path), "secantusd-py")
+            server = find_process(_store_processes(tmp_path), "secantusd-py")
             server.kill()
-            eventually(lambda: gone([server]))
+            eventually(lambda: have_ended([server]))
             eventually(lambda: running_endpoint(tmp_path / "data"))
             assert client.test.things.find_one() == {"_id": 1}
 
@@ -306,18 +314,18 @@ class TestKilledStore:
         store = EmbeddedStore(settings_for(tmp_path), on_loss=lambda: losses.append(True))
         with store:
             processes = _store_processes(tmp_path)
-            one_of(processes, "app.embedded.supervisor").kill()
+            find_process(processes, "app.embedded.supervisor").kill()
             eventually(lambda: losses)
-            eventually(lambda: gone(processes))
+            eventually(lambda: have_ended(processes))
         assert store.lost
 
 
 class TestKilledProcess:
     def test_killed_process_leaves_no_store_running(self, holder: "subprocess.Popen[str]") -> None:
-        processes = family(holder.pid)
+        processes = process_tree(holder.pid)
         assert len(processes) == 3
         os.kill(holder.pid, signal.SIGKILL)
-        eventually(lambda: gone(processes))
+        eventually(lambda: have_ended(processes))
 
     def test_data_directory_is_free_after_a_kill(self, holder: "subprocess.Popen[str]", tmp_path: Path) -> None:
         os.kill(holder.pid, signal.SIGKILL)

@@ -16,7 +16,7 @@ from pymongo.errors import NetworkTimeout
 from app.embedded.endpoint_file import running_endpoint
 from app.embedded.liveness import MAX_STEP_SECONDS, PROBE_INTERVAL_SECONDS, WriteProbe, responds_to_ping
 from tests.support.http import API, PASSWORD, Json
-from tests.support.processes import Program, eventually, free_port, gone, one_of, running
+from tests.support.processes import Program, eventually, find_process, free_port, have_ended, running
 
 PATIENCE_SECONDS = 3
 STORE = "secantusd-py"
@@ -57,7 +57,7 @@ def full_cache(url: str) -> Iterator[None]:
 
 @contextmanager
 def suspended_process(service: Program) -> Iterator[None]:
-    one_of(service.family(), STORE).suspend()
+    find_process(service.process_tree(), STORE).suspend()
     yield
 
 
@@ -67,7 +67,7 @@ class TestHangingStore:
         with serving(tmp_path, EMBEDDED_CACHE="64M") as (service, client):
             task = client.post("/tasks", json={"title": "Before"}).json()
             assert client.post("/timer/start", json={"task_id": task["id"]}).status_code == 201
-            hung, url = one_of(service.family(), STORE), running_endpoint(tmp_path / "data")
+            hung, url = find_process(service.process_tree(), STORE), running_endpoint(tmp_path / "data")
             assert url is not None
             with suspended_process(service) if how == "its process stands still" else full_cache(url):
                 if how != "its process stands still":
@@ -82,7 +82,7 @@ class TestHangingStore:
 
     def test_busy_store_is_not_restarted(self, tmp_path: Path) -> None:
         with serving(tmp_path) as (service, client):
-            store = one_of(service.family(), STORE)
+            store = find_process(service.process_tree(), STORE)
             file = "Start,End,Task\n" + "".join(
                 f"2026-11-{day:02} {hour:02}:{minute:02},2026-11-{day:02} {hour:02}:{minute + 1:02},Offer {day % 3}\n"
                 for day in range(1, 29)
@@ -110,7 +110,7 @@ def _make_tasks_until(client: httpx.Client, hung: psutil.Process) -> list[str]:
         assert answer.status_code in {201, 503}, answer.text
         if answer.status_code == 201:
             created.append(answer.json()["id"])
-        return gone([hung]) and answer.status_code == 201
+        return have_ended([hung]) and answer.status_code == 201
 
     eventually(is_back)
     return created

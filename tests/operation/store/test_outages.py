@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from app.config import Settings
 from app.embedded.store import EmbeddedStore
 from tests.support.http import API, Client, Json, problem
-from tests.support.processes import Program, family, free_port, one_of, running
+from tests.support.processes import Program, find_process, free_port, process_tree, running
 
 # Neither is that of the document's examples, which change passwords and delete accounts.
 ACCOUNT = {"email": "grace@example.com", "password": "a staple for the horse"}
@@ -63,7 +63,7 @@ class Store:
     def hanging(self) -> Iterator[None]:
         """Suspend the store until the block ends."""
         assert self._running._supervisor is not None
-        process = one_of(family(self._running._supervisor.pid), "secantusd-py")
+        process = find_process(process_tree(self._running._supervisor.pid), "secantusd-py")
         process.suspend()
         try:
             yield
@@ -95,7 +95,7 @@ async def signed_in(service: Program) -> AsyncIterator[Client]:
     limits = httpx.Limits(max_connections=None)
     async with Client(base_url=service.base_url + API, timeout=60, limits=limits) as client:
         form = {"username": ACCOUNT["email"], "password": ACCOUNT["password"]}
-        token = (await client.insist("POST", "/auth/token", data=form)).json()["access_token"]
+        token = (await client.request_until_available("POST", "/auth/token", data=form)).json()["access_token"]
         client.headers["Authorization"] = f"Bearer {token}"
         yield client
 
@@ -164,9 +164,9 @@ async def assert_recovered(service: Program, title: str) -> None:
     """Assert that the service works again without a restart, with its data."""
     await asyncio.to_thread(service.wait_until_ready)
     async with signed_in(service) as client:
-        tasks = (await client.insist("GET", "/tasks", params={"q": title})).json()["items"]
+        tasks = (await client.request_until_available("GET", "/tasks", params={"q": title})).json()["items"]
         assert [task["title"] for task in tasks] == [title]
-        created = await client.insist("POST", "/tasks", json={"title": "Afterwards"})
+        created = await client.request_until_available("POST", "/tasks", json={"title": "Afterwards"})
         assert created.status_code == 201
     assert service.process.poll() is None
 

@@ -125,7 +125,7 @@ class TestImportIntoLargeTasks:
             for day in (3, 4)
         ]
         async with database.import_batches.watch() as changes:
-            result = await alice.read_in(*lines)
+            result = await alice.import_csv(*lines)
             written = await _entries_written_at_once(changes)
         assert result["created"] == {"projects": 0, "tasks": 0, "entries": 6}
         assert written == [2] * 3
@@ -147,7 +147,7 @@ class TestImportIntoAFullTask:
     async def test_entries_are_added_to_a_new_task(self, alice: Client, database: Database) -> None:
         full = await create_large_task(alice, database, 16, title="Offer", note=LONG_NOTE)
         count = (await alice.read(full))["entry_count"]
-        result = await alice.read_in("2026-11-03 09:00,2026-11-03 09:30,Offer")
+        result = await alice.import_csv("2026-11-03 09:00,2026-11-03 09:30,Offer")
         assert result["created"] == {"projects": 0, "tasks": 1, "entries": 1}
         tasks = {task["title"]: task["entry_count"] for task in (await alice.list())["items"]}
         assert tasks == {"Offer": count, "Offer (2)": 1}
@@ -159,7 +159,7 @@ class TestImportOfManyRowsIntoALargeTask:
         large = await create_large_task(alice, database, 6, title="Offer", note=LONG_NOTE)
         before = await alice.read(large)
         rows = [f"2026-11-03 09:{minute:02},2026-11-03 09:{minute:02},Offer" for minute in range(30)]
-        result = await alice.read_in(*rows)
+        result = await alice.import_csv(*rows)
         assert result["created"] == {"projects": 0, "tasks": 0, "entries": 30}
         after = await alice.read(large)
         assert after["entry_count"] == before["entry_count"] + 30

@@ -24,7 +24,7 @@ from app.database.requirements import UnsuitableDatabaseError, require_database
 from app.embedded.liveness import responds_to_ping
 from documents.common.transactions import transaction
 from tests.support.http import Json
-from tests.support.processes import clean_environment, eventually, free_port, outcome
+from tests.support.processes import clean_environment, eventually, free_port, run_command
 from tests.support.stub_server import HELLO, Answer, refusal, stub_server
 
 PASSWORD = "a-word-that-nobody-reads"
@@ -153,7 +153,7 @@ class TestAccessControl:
 
     def test_command_prints_one_sentence(self, locked: int, tmp_path: Path) -> None:
         url = f"mongodb://writer:{PASSWORD}x@127.0.0.1:{locked}/?directConnection=true"
-        result = outcome("serve", folder=tmp_path, PORT=free_port(), DATABASE_URL=url)
+        result = run_command("serve", folder=tmp_path, PORT=free_port(), DATABASE_URL=url)
         assert result.returncode == 1
         assert result.stderr.splitlines() == [
             "The database that DATABASE_URL names rejects the user name or password (authentication failed)."

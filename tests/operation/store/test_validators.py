@@ -16,7 +16,7 @@ from documents.common.json_schema import SCHEMA_VERSION
 from documents.registry import DOCUMENTS, open_database, validators
 from tests.conftest import Database
 from tests.support.http import Client, Json, problem
-from tests.support.services import bound_to_others
+from tests.support.services import restoring_documents
 from tests.support.stored_documents import NINE, ended_entry, running_entry, task_row, tracked
 
 DOCUMENT_VALIDATION_FAILURE = 121
@@ -187,7 +187,7 @@ class TestInternalErrors:
 async def new_database(database: Database, settings: Settings) -> AsyncIterator[Database]:
     """A database that does not exist yet."""
     name = f"{settings.database_name}_validated"
-    async with bound_to_others(database):
+    async with restoring_documents(database):
         await database.client.drop_database(name)
         yield database.client[name]
         await database.client.drop_database(name)

@@ -13,11 +13,11 @@ import asyncio
 import time
 import psutil
 import pytest
-from tests.support.processes import one_of
+from tests.support.processes import find_process
 from tests.support.http import Client
 
 def process(script):
-    return one_of(psutil.Process().children(recursive=True), script)
+    return find_process(psutil.Process().children(recursive=True), script)
 
 async def test_begins(alice: Client) -> None:
     await alice.make_task()

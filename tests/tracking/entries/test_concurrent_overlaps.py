@@ -17,7 +17,7 @@ HALF_PAST = {"started_at": clock("09:30"), "duration_seconds": 3600}
 class TestConcurrentOverlaps:
     @pytest.fixture(autouse=True)
     async def _forbidding(self, alice: Client) -> None:
-        await alice.prefer(overlap_policy="forbid")
+        await alice.set_preferences(overlap_policy="forbid")
         await asyncio.gather(*(alice.get("/tasks") for _ in range(20)))
 
     def outcome(self, responses: list[httpx.Response], good: int) -> None:
@@ -31,7 +31,12 @@ class TestConcurrentOverlaps:
         task = await alice.make_task()
         address = f"/tasks/{task['id']}/time-entries"
         self.outcome(
-            list(await asyncio.gather(*(alice.insist("POST", address, json=HALF_PAST) for _ in range(20)))), 201
+            list(
+                await asyncio.gather(
+                    *(alice.request_until_available("POST", address, json=HALF_PAST) for _ in range(20))
+                )
+            ),
+            201,
         )
         assert (await alice.read(task))["entry_count"] == 1
         user = await database.users.find_one({"_id": alice.user["_id"]})
@@ -41,7 +46,10 @@ class TestConcurrentOverlaps:
     async def test_twenty_writes_on_twenty_tasks_store_one(self, alice: Client, database: Database) -> None:
         tasks = [await alice.make_task(title=str(number)) for number in range(20)]
         responses = await asyncio.gather(
-            *(alice.insist("POST", f"/tasks/{task['id']}/time-entries", json=HALF_PAST) for task in tasks)
+            *(
+                alice.request_until_available("POST", f"/tasks/{task['id']}/time-entries", json=HALF_PAST)
+                for task in tasks
+            )
         )
         self.outcome(list(responses), 201)
         assert await database.tasks.count_documents({"entry_count": 1}) == 1
@@ -52,7 +60,7 @@ class TestConcurrentOverlaps:
             task = await alice.make_task(title=str(number))
             day = f"2026-10-{number + 1:02}T"
             entry = await alice.write(task, started_at=f"{day}09:00:00Z", duration_seconds=60)
-            requests.append(alice.insist("PATCH", at(entry), json=HALF_PAST))
+            requests.append(alice.request_until_available("PATCH", at(entry), json=HALF_PAST))
         self.outcome(list(await asyncio.gather(*requests)), 200)
         hour = {"time_entries": {"$elemMatch": {"duration_seconds": 3600}}}
         assert await database.tasks.count_documents(hour) == 1
@@ -68,10 +76,15 @@ class TestConcurrentOverlaps:
             deleted = await alice.write(tasks[1], **HALF_PAST)
             await alice.delete(at(deleted))
             responses = await asyncio.gather(
-                alice.insist("PATCH", at(changed), json=HALF_PAST),
-                alice.insist("POST", f"/time-entries/{deleted['id']}/restore"),
-                alice.insist("POST", "/timer/start", json={"task_id": tasks[2]["id"], "started_at": clock("09:45")}),
-                *(alice.insist("POST", f"/tasks/{task['id']}/time-entries", json=HALF_PAST) for task in tasks),
+                alice.request_until_available("PATCH", at(changed), json=HALF_PAST),
+                alice.request_until_available("POST", f"/time-entries/{deleted['id']}/restore"),
+                alice.request_until_available(
+                    "POST", "/timer/start", json={"task_id": tasks[2]["id"], "started_at": clock("09:45")}
+                ),
+                *(
+                    alice.request_until_available("POST", f"/tasks/{task['id']}/time-entries", json=HALF_PAST)
+                    for task in tasks
+                ),
             )
             good = [response for response in responses if response.status_code in {200, 201}]
             assert len(good) == 1, [response.text for response in responses]

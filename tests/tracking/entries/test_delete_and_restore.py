@@ -9,7 +9,7 @@ import pytest
 from app.clock import naive_utc, utc_now
 from tests.conftest import Database
 from tests.support.http import Client, Json, at, clock, problem
-from tests.support.stored_documents import forget_answers
+from tests.support.stored_documents import remove_stored_responses
 from tests.tracking.entries.requests import insert_task_with_entries
 
 pytestmark = pytest.mark.usefixtures("consistent_counters")
@@ -41,7 +41,7 @@ class TestDeleteEntry:
     async def test_twenty_concurrent_deletes_delete_once(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         entry = await alice.write(task)
-        responses = await asyncio.gather(*(alice.insist("DELETE", at(entry)) for _ in range(20)))
+        responses = await asyncio.gather(*(alice.request_until_available("DELETE", at(entry)) for _ in range(20)))
         assert Counter(response.status_code for response in responses) == {204: 1, 404: 19}
         assert await database.deleted_entries.count_documents({}) == 1
         assert (await alice.read(task))["version"] == 3
@@ -51,7 +51,8 @@ class TestDeleteEntry:
         for _ in range(8):
             entry = await alice.write(task)
             changed, deleted = await asyncio.gather(
-                alice.insist("PATCH", at(entry), json={"note": "changed"}), alice.insist("DELETE", at(entry))
+                alice.request_until_available("PATCH", at(entry), json={"note": "changed"}),
+                alice.request_until_available("DELETE", at(entry)),
             )
             assert (changed.status_code in {200, 404}, deleted.status_code) == (True, 204)
             back = (await alice.post(f"/time-entries/{entry['id']}/restore")).json()
@@ -84,7 +85,7 @@ class TestRestoreEntry:
         entry = await alice.write(task)
         assert (await alice.post(self.back(entry))).json() == entry
         await alice.delete(at(entry))
-        responses = await asyncio.gather(*(alice.insist("POST", self.back(entry)) for _ in range(10)))
+        responses = await asyncio.gather(*(alice.request_until_available("POST", self.back(entry)) for _ in range(10)))
         assert {response.status_code for response in responses} == {200}
         assert (await alice.read(task))["version"] == 4
         stale = await alice.post(self.back(entry), headers={"If-Match": '"3"'})
@@ -144,7 +145,7 @@ class TestRestoreEntry:
         await alice.delete(at(entry))
         sent = {"If-Match": '"3"', "Idempotency-Key": "back"}
         first = await alice.post(self.back(entry), headers=sent)
-        await forget_answers(database)
+        await remove_stored_responses(database)
         again = await alice.post(self.back(entry), headers=sent)
         assert (again.status_code, again.content) == (200, first.content)
         assert again.headers["etag"] == first.headers["etag"] == '"4"'

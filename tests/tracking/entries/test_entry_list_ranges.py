@@ -25,7 +25,7 @@ from documents.tracking.queries.entry_filter import EntryFilter
 from documents.tracking.queries.timeline import EntryOrder, find_entries
 from tests.conftest import Database
 from tests.support.http import LONG, Client, Json
-from tests.support.services import bound_to_others
+from tests.support.services import restoring_documents
 from tests.support.stored_documents import ended_entry, project_row, task_row, tracked
 
 EVER = {"from": "1970-01-01", "to": "9998-12-31T23:59:59Z"}
@@ -195,7 +195,7 @@ class TestQueriesOfAllYears:
         counter, url = Counter(), settings.database_url
         assert url is not None
         client: Any = AsyncIOMotorClient(url.get_secret_value(), event_listeners=[counter])
-        async with bound_to_others(database):
+        async with restoring_documents(database):
             await bind(client[settings.database_name], DOCUMENTS)
             yield counter
         client.close()  # once the documents are bound to the service's own client again, which works in the background

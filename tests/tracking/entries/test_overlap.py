@@ -40,14 +40,14 @@ class TestOverlapPolicy:
 
     async def test_preference_of_the_user_applies(self, alice: Client, task: Json) -> None:
         other, overlap = await alice.make_task(), await nine_to_ten(alice, task, 1800)
-        await alice.prefer(overlap_policy="forbid")
+        await alice.set_preferences(overlap_policy="forbid")
         refused = await alice.post(f"/tasks/{other['id']}/time-entries", json=HALF_PAST)
         assert problem(refused, 409, "overlap")["overlaps"] == [overlap]
-        await alice.prefer(overlap_policy="warn")
+        await alice.set_preferences(overlap_policy="warn")
         assert (await alice.write(other, **HALF_PAST))["overlaps"] == [overlap]
 
     async def test_request_overrides_the_preference(self, alice: Client, task: Json) -> None:
-        await alice.prefer(overlap_policy="forbid")
+        await alice.set_preferences(overlap_policy="forbid")
         address = f"/tasks/{task['id']}/time-entries"
         for overlap, status in (("forbid", 409), ("warn", 201), ("allow", 201)):
             response = await alice.post(address, json=HALF_PAST, params={"overlap": overlap})
@@ -262,7 +262,7 @@ class TestOverlapChecks:
         assert [row["overlap_seconds"] for row in warned.json()["overlaps"]] == [2700]
 
     async def test_start_now_is_not_checked(self, alice: Client) -> None:
-        await alice.prefer(overlap_policy="forbid")
+        await alice.set_preferences(overlap_policy="forbid")
         task = await alice.make_task()
         planned = {"started_at": ago(hours=1), "ended_at": ago(hours=-1)}
         await alice.write(task, **planned)
@@ -340,13 +340,13 @@ class TestReviewOfStops:
         assert not await tracking("09:15", "09:45")
 
     async def test_stop_of_zero_seconds_is_not_marked(self, alice: Client, task: Json) -> None:
-        await alice.prefer(overlap_policy="forbid")
+        await alice.set_preferences(overlap_policy="forbid")
         body = {"task_id": task["id"], "started_at": clock("09:30")}
         await alice.post("/timer/start", json=body, params={"overlap": "allow"})
         assert (await alice.stop(ended_at=clock("09:30")))["entry"]["needs_review"] is False
 
     async def test_stop_by_completing_or_deleting_the_task_is_marked(self, alice: Client, task: Json) -> None:
-        await alice.prefer(overlap_policy="warn")
+        await alice.set_preferences(overlap_policy="warn")
         other = await alice.make_task()
         body = {"task_id": other["id"], "started_at": clock("09:30")}
         assert (await alice.post("/timer/start", json=body)).status_code == 201

@@ -10,7 +10,7 @@ import pytest
 from bson import ObjectId
 
 from tests.conftest import Database
-from tests.races.stored_time import balance
+from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import Client, Json, at, clock, pointers, problem
 from tests.support.stored_documents import short_entries, task_row, tracked
 
@@ -21,11 +21,13 @@ pytestmark = pytest.mark.usefixtures("consistent_counters")
 
 
 async def split(client: Client, entry: Json, **sent: Any) -> httpx.Response:
-    return await client.insist("POST", f"{at(entry)}/split", json={**MIDDLE, **sent})
+    return await client.request_until_available("POST", f"{at(entry)}/split", json={**MIDDLE, **sent})
 
 
 async def move(client: Client, entry: Json, task: Json, **headers: str) -> httpx.Response:
-    return await client.insist("POST", f"{at(entry)}/move", json={"task_id": task["id"]}, headers=headers)
+    return await client.request_until_available(
+        "POST", f"{at(entry)}/move", json={"task_id": task["id"]}, headers=headers
+    )
 
 
 class TestSplitEntry:
@@ -55,7 +57,7 @@ class TestSplitEntry:
     async def test_only_the_first_part_of_an_imported_entry_stays_imported(
         self, alice: Client, database: Database
     ) -> None:
-        batch = await alice.read_in("2026-11-18 09:00,2026-11-18 10:00,Offer")
+        batch = await alice.import_csv("2026-11-18 09:00,2026-11-18 10:00,Offer")
         (imported,) = (await alice.get("/time-entries", params={"from": clock("00:00"), "to": clock("23:00")})).json()[
             "items"
         ]
@@ -254,11 +256,11 @@ class TestConcurrentMoves:
             entry = await alice.write(task)
             moved, changed, deleted = await asyncio.gather(
                 move(alice, entry, other),
-                alice.insist("PATCH", at(entry), json={"note": "changed"}),
-                alice.insist("DELETE", at(entry)),
+                alice.request_until_available("PATCH", at(entry), json={"note": "changed"}),
+                alice.request_until_available("DELETE", at(entry)),
             )
             assert {moved.status_code, changed.status_code} <= {200, 404}
             assert {moved.status_code, deleted.status_code} in ({200, 404}, {204, 404})
             restored = await alice.post(f"/time-entries/{entry['id']}/restore")
             assert (restored.json()["note"] == "changed") is (changed.status_code == 200)
-            await balance(database)
+            await assert_stored_time_is_consistent(database)

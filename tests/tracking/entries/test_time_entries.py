@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from tests.conftest import Database, MakeUser
-from tests.races.stored_time import balance
+from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import Client, Json, ago, at, clock, instant, pointers, problem
 from tests.tracking.entries.requests import entries_path, insert_task_with_entries
 
@@ -231,9 +231,9 @@ class TestUpdateEntry:
         task = await alice.make_task()
         first, second, third = [await alice.write(task, started_at=clock(f"{hour}:00")) for hour in (10, 12, 14)]
         await alice.patch(at(second), json={"started_at": clock("16:00"), "duration_seconds": 60})
-        await balance(database)
+        await assert_stored_time_is_consistent(database)
         await alice.patch(at(third), json={"started_at": clock("08:00"), "duration_seconds": 30_000})
-        await balance(database)
+        await assert_stored_time_is_consistent(database)
         shown = (await alice.read(task))["time_entries"]
         assert [entry["id"] for entry in shown] == [second["id"], first["id"], third["id"]]
 
@@ -345,7 +345,7 @@ class TestRunningEntry:
 class TestReview:
     async def test_review_mark_is_cleared_by_an_update(self, make_user: MakeUser) -> None:
         carol = await make_user("carol@example.com")
-        await carol.prefer(timer_cap_hours=1)
+        await carol.set_preferences(timer_cap_hours=1)
         await carol.start(await carol.make_task(), started_at=clock("09:00"))
         entry = (await carol.stop(ended_at=clock("11:00")))["entry"]
         assert entry["needs_review"] is True

@@ -18,7 +18,7 @@ from services.tracking.schemas.tasks import TaskCreate, TaskUpdate
 from services.tracking.tasks import task_service
 from tests.conftest import Database
 from tests.support.http import Client, Json, pointers, problem
-from tests.support.services import PATIENCE_SECONDS, serving_beside
+from tests.support.services import PATIENCE_SECONDS, serving_another
 from tests.tracking.projects.requests import RATE, count_statuses, gather, list_names, track_hour
 
 
@@ -203,5 +203,5 @@ class TestInterruptedDeletion:
 
     @pytest.mark.usefixtures("interrupted")
     async def test_start_of_the_service_completes_it(self, app: FastAPI, database: Database) -> None:
-        async with serving_beside(create_app(app.state.settings), database):
+        async with serving_another(create_app(app.state.settings), database):
             assert await wait_until(lambda: is_deletion_complete(database))

@@ -4,7 +4,7 @@ import pytest
 
 from tests.conftest import Database
 from tests.support.http import Client, Json, instant, pointers, problem
-from tests.support.stored_documents import forget_answers
+from tests.support.stored_documents import remove_stored_responses
 
 NEW_TASK: Json = {
     "title": "Write the offer",
@@ -252,7 +252,7 @@ class TestTrash:
         await alice.delete(f"/tasks/{task['id']}")
         sent = {"If-Match": '"2"', "Idempotency-Key": "out"}
         first = await alice.post(f"/tasks/{task['id']}/restore", headers=sent)
-        await forget_answers(database)
+        await remove_stored_responses(database)
         again = await alice.post(f"/tasks/{task['id']}/restore", headers=sent)
         assert (again.status_code, again.content) == (200, first.content)
         assert again.headers["etag"] == first.headers["etag"] == '"3"'

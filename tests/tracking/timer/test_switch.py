@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("consistent_counters")
 
 
 async def switch(client: Client, task: Json, **sent: Any) -> httpx.Response:
-    return await client.insist("POST", "/timer/switch", json={"task_id": task["id"], **sent})
+    return await client.request_until_available("POST", "/timer/switch", json={"task_id": task["id"], **sent})
 
 
 async def switched(client: Client, task: Json, **sent: Any) -> Json:
@@ -189,7 +189,7 @@ class TestConcurrentSwitches:
                 alice.post("/timer/start", json={"task_id": tasks[(number + 1) % 3]["id"]}),
                 switch(alice, tasks[(number + 2) % 3]),
                 alice.post("/timer/stop"),
-                alice.insist("DELETE", "/timer"),
+                alice.request_until_available("DELETE", "/timer"),
             )
             assert {response.status_code for response in responses} <= {200, 201, 204, 404, 409}
             for response in responses:
@@ -252,7 +252,7 @@ class TestDiscardTimer:
 
     async def test_twenty_concurrent_discards_discard_once(self, alice: Client, database: Database) -> None:
         await alice.start(await alice.make_task())
-        responses = await asyncio.gather(*(alice.insist("DELETE", "/timer") for _ in range(20)))
+        responses = await asyncio.gather(*(alice.request_until_available("DELETE", "/timer") for _ in range(20)))
         assert Counter(response.status_code for response in responses) == {204: 1, 404: 19}
         assert await database.deleted_entries.count_documents({}) == 1
 
@@ -260,7 +260,9 @@ class TestDiscardTimer:
         task = await alice.make_task()
         for _ in range(8):
             await alice.start(task)
-            stopped, discarded = await asyncio.gather(alice.post("/timer/stop"), alice.insist("DELETE", "/timer"))
+            stopped, discarded = await asyncio.gather(
+                alice.post("/timer/stop"), alice.request_until_available("DELETE", "/timer")
+            )
             assert (stopped.status_code, discarded.status_code) in {(200, 404), (404, 204)}
         count = (await alice.read(task))["entry_count"]
         assert count + await database.deleted_entries.count_documents({}) == 8

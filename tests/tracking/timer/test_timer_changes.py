@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import Database
 from tests.support.http import Client, Json, ago, at, pointers, problem
-from tests.support.stored_documents import forget_answers
+from tests.support.stored_documents import remove_stored_responses
 
 
 class TestUpdateTimer:
@@ -164,7 +164,7 @@ class TestResumeTimer:
         assert (await alice.delete(at(entry))).status_code == 204
         again = await alice.post("/timer/resume", headers=key)
         assert (again.status_code, again.content) == (201, first.content)
-        await forget_answers(database)
+        await remove_stored_responses(database)
         repeated = await alice.post("/timer/resume", headers=key)
         assert (repeated.status_code, repeated.json()["entry"]["id"]) == (201, first.json()["entry"]["id"])
         assert (await alice.get("/timer")).status_code == 204
