@@ -70,6 +70,13 @@ def find_process(processes: list[psutil.Process], script: str) -> psutil.Process
     raise AssertionError(f"no process runs {script}")
 
 
+def command_line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:  # it has ended, and may be a zombie
+        return []
+
+
 def have_ended(processes: list[psutil.Process]) -> bool:
     return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
 
@@ -142,6 +149,10 @@ class Program:
         found = process_tree(self.process.pid)
         self._seen |= {process.pid: process for process in found}
         return found
+
+    def workers(self) -> list[psutil.Process]:
+        """The worker processes of a service with several workers."""
+        return [process for process in self.process_tree() if "spawn_main" in " ".join(command_line(process))]
 
     def get(self, path: str) -> httpx.Response | None:
         try:

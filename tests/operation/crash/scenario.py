@@ -121,18 +121,14 @@ class CrashScenario:
             self.start()
         elif kind == "worker":
             self._abort_transactions()
-            assert eventually(lambda: len(self._worker_processes()) == self._workers)
+            assert eventually(lambda: len(self.service.workers()) == self._workers)
         self.service.wait_until_ready()
 
     def _victims(self, kind: str) -> list[psutil.Process]:
         family = self.service.process_tree()
         if kind == "worker":
-            return [self._random.choice(self._worker_processes())]
+            return [self._random.choice(self.service.workers())]
         return {"service": family[:1], "store": [find_process(family, STORE)], "both": family}[kind]
-
-    def _worker_processes(self) -> list[psutil.Process]:
-        """Return the worker processes of a service with several workers."""
-        return [process for process in self.service.process_tree() if "spawn_main" in " ".join(command(process))]
 
     def _abort_transactions(self) -> None:
         """Abort the transactions of a killed worker at once. The database itself would abort them after a minute."""
@@ -161,10 +157,3 @@ def kill(processes: list[psutil.Process]) -> None:
     for process in processes:
         with suppress(psutil.NoSuchProcess):  # it may have ended together with another process
             process.kill()
-
-
-def command(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.NoSuchProcess:
-        return []

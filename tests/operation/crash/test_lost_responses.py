@@ -15,9 +15,9 @@ from app.embedded.store import EmbeddedStore
 from app.main import create_app
 from services.maintenance.doctor import examine
 from tests.conftest import Database
-from tests.operation.crash.scenario import ACCOUNT, STORE, command
+from tests.operation.crash.scenario import ACCOUNT, STORE
 from tests.support.http import API, Client, Json, ago, problem
-from tests.support.processes import find_process, free_port, process_tree
+from tests.support.processes import command_line, find_process, free_port, process_tree
 from tests.support.services import serving_another
 
 LOOPBACK = "127.0.0.1"
@@ -82,7 +82,7 @@ class Relay:
         ).kill()
 
     def _belongs_to_store(self, process: psutil.Process) -> bool:
-        return str(self._store_port) in command(process)
+        return str(self._store_port) in command_line(process)
 
 
 @asynccontextmanager

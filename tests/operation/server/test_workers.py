@@ -1,14 +1,16 @@
 """Two workers with one database: the guarantees also hold across processes."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
 
+from app.commands.serve import WORKER_SILENCE_SECONDS
 from tests.support.http import API, PASSWORD, Client, clock, problem
-from tests.support.processes import Program, free_port, running
+from tests.support.processes import Program, eventually, free_port, running
 
 CLIENTS = 10
 
@@ -108,3 +110,15 @@ class TestRevokedTokens:
             assert_tokens_are_revoked(service, "leaving", "/auth/logout", {}),
             assert_tokens_are_revoked(service, "changing", "/auth/password", passwords),
         )
+
+
+class TestSupervisor:
+    def test_worker_killed_during_a_health_check_is_replaced_at_once(self, service: Program) -> None:
+        """A suspended worker does not answer the check, which waits up to 30 seconds. Its death ends the wait."""
+        killed = service.workers()[0]
+        killed.suspend()
+        time.sleep(2)  # the supervisor checks twice a second, so it is waiting for this worker now
+        killed.kill()
+        killed_at = time.monotonic()
+        eventually(lambda: len(service.workers()) == 2)
+        assert time.monotonic() - killed_at < WORKER_SILENCE_SECONDS / 2
