@@ -118,6 +118,7 @@ class TestAmounts:
             ("0:45:00", "64.12", 8_550),
             ("0:45:00", "64.13", 8_550),
             ("0:10:00", "14.25", 8_550),
+            ("1:00:00", "0.01", 1),
         ],
     )
     def test_rate_is_computed_from_the_amount(self, duration: str, amount: str, rate: int) -> None:
@@ -141,6 +142,16 @@ class TestAmounts:
                 "is 99.00, which is not 1,800 seconds at 26.25 per hour: the hourly rate was used",
             )
         ]
+
+    def test_amount_of_non_billable_time_gives_a_notice(self) -> None:
+        header = "Description,Email,Billable,Start date,Start time,Duration,Amount (EUR)\n"
+        result = read(f"{header}x,ada@example.com,No,2026-11-18,09:00:00,1:00:00,5.00\n")
+        assert [(row.billable, row.hourly_rate) for row in result.rows] == [(False, None)]
+        assert file_notices(result) == ["Amount (EUR) has an amount in 1 row of non-billable time: it was ignored"]
+
+    def test_rate_takes_the_currency_of_the_amount_column(self) -> None:
+        file = CLOCKIFY.replace("Billable Rate ({0})", "Billable Rate").format("EUR")
+        assert read_row(file, format="clockify").hourly_rate == (2_625, "EUR")
 
     def test_row_with_a_rate_is_billable_by_default(self) -> None:
         result = read(

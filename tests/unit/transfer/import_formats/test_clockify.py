@@ -11,6 +11,7 @@ from tests.support.import_reading import (
     MAIL_ENTRY,
     TIMES_IN_REPEATED_HOUR,
     TIMES_OVER_MIDNIGHT,
+    duration_seconds,
     read,
     read_times,
     start_and_end,
@@ -20,6 +21,12 @@ from tests.support.import_reading import (
 
 
 class TestClockify:
+    def test_duration_in_seconds_and_email_are_read(self) -> None:
+        header = "Description,Email,Start Date,Start Time,Duration (h),Duration (seconds)\n"
+        result = read(f"{header}x,ada@example.com,2026-11-18,09:00,0:30,1815\n", format="clockify")
+        assert [duration_seconds(row) for row in result.rows] == [1_815]
+        assert [row.user for row in result.rows] == ["ada@example.com"]
+
     @pytest.mark.parametrize("sample", sorted(SAMPLES.glob("clockify-*.csv")), ids=lambda path: path.name)
     def test_each_sample_gives_the_same_entries(self, sample: Path) -> None:
         result = read(sample.read_bytes(), format="clockify")

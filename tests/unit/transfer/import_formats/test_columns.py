@@ -15,6 +15,19 @@ class TestColumns:
         assert error.pointer == "#/columns"
         assert "the columns are Was gemacht, Ort" in error.detail
 
+    @pytest.mark.parametrize(
+        "words",
+        [
+            "id, key, uuid, guid, status, state, source, type, kind, color, colour, exported, locked",
+            "approved, invoiced, employee, week, month, year, weekday, day, created, updated, number",
+        ],
+    )
+    def test_headers_that_do_not_describe_the_work_are_ignored(self, words: str) -> None:
+        for word in words.split(", "):
+            for header in (f"{word} of work", f"work {word}"):
+                result = read(f"start,hours,{header}\n2024-03-04 09:00,1.0,x\n", format="csv")
+                assert result.ignored_columns == [header]
+
     def test_mapping_is_applied(self) -> None:
         result = read(self.file, columns={"task": "was GEMACHT ", "project": "Ort"})
         assert [summary(row)[2:5] for row in result.rows] == [("Draw", None, "Berlin")]

@@ -139,6 +139,9 @@ class TestTimewarrior:
     def test_invalid_intervals_are_errors_with_their_number(self) -> None:
         assert [error.row for error in read("[1, null, {}]").errors] == [1, 2, 3]
 
+    def test_object_is_refused(self) -> None:
+        assert file_error("{}", format="timewarrior").pointer == "#/file"
+
     @pytest.mark.parametrize("file", ["[1,", '["\\ud800"]', "{}", "[" * 10_000])
     def test_invalid_json_is_refused(self, file: str) -> None:
         assert file_error(file).pointer == "#/file"
@@ -248,6 +251,7 @@ class TestFormatDetection:
         [
             ("User,Email,Project,Description,Start date,Start time,Duration\n", "toggl"),
             ("Description,Duration,Member,Email,Start date,Start time,Stop date,Stop time\n", "toggl"),
+            ("Start date,Start time,Stop date,Stop time,Duration\n", "toggl"),
             (CLOCKIFY, "clockify"),
             ("Project,Description,Task,User,Group,Email,Start Date,Start Time,End Date,End Time\n", "clockify"),
             (HARVEST, "harvest"),
