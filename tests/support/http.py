@@ -1,4 +1,4 @@
-"""What the tests share: the service under test, its clients, and the one reading of an error."""
+"""The service under test, its clients, and helpers for requests and responses."""
 
 import asyncio
 import os
@@ -20,50 +20,50 @@ API = "/api/v1"
 PASSWORD = "correct horse battery"
 
 LONG = bool(os.environ.get("TEST_LONG"))
-"""Whether there is time: make test-long."""
+"""Whether the long tests run (make test-long)."""
 
 Json = dict[str, Any]
 
 
 class Client(httpx.AsyncClient):
-    """A client of the API, with the shortest way to the things that tests do most."""
+    """A client of the API, with methods for the most frequent requests."""
 
     user: Json
 
     def __init__(self, **settings: Any) -> None:
-        # Nothing is encrypted here, and to read the machine's certificates takes longer than most tests.
+        # The tests use no TLS, and loading the certificates takes longer than most tests.
         super().__init__(**settings, verify=False, trust_env=False)
 
     async def make_task(self, **fields: Any) -> Json:
-        """A new task."""
+        """Create a task."""
         response = await self.post("/tasks", json={"title": "Write the offer", **fields})
         assert response.status_code == 201, response.text
         task: Json = response.json()
         return task
 
     async def make_project(self, **fields: Any) -> Json:
-        """A new project."""
+        """Create a project."""
         response = await self.post("/projects", json={"name": "Website", **fields})
         assert response.status_code == 201, response.text
         project: Json = response.json()
         return project
 
     async def start(self, task: Json, **fields: Any) -> Json:
-        """The timer, just started on this task."""
+        """Start the timer on this task, and return it."""
         response = await self.post("/timer/start", json={"task_id": task["id"], **fields})
         assert response.status_code == 201, response.text
         timer: Json = response.json()
         return timer
 
     async def stop(self, **fields: Any) -> Json:
-        """The answer to a stop that succeeds."""
+        """Stop the timer, and return the body of the response."""
         response = await self.post("/timer/stop", json=fields)
         assert response.status_code == 200, response.text
         stopped: Json = response.json()
         return stopped
 
     async def write(self, task: Json, **fields: Any) -> Json:
-        """The entry that has just been written down on this task: an hour from nine o'clock on, but for the fields."""
+        """Create an entry of this task. Default: one hour from 09:00."""
         hour = {} if fields.keys() & {"ended_at", "duration_seconds"} else {"duration_seconds": 3600}
         body = {"started_at": clock("09:00"), **hour, **fields}
         response = await self.post(f"/tasks/{task['id']}/time-entries", json=body)
@@ -72,7 +72,7 @@ class Client(httpx.AsyncClient):
         return entry
 
     async def import_csv(self, *lines: str, **sent: Any) -> Json:
-        """The import of a CSV file of these lines: start, end, task."""
+        """Import a CSV file. Each line has the columns start, end and task."""
         content = "\n".join(("Start,End,Task", *lines))
         response = await self.post(
             "/imports",
@@ -80,16 +80,16 @@ class Client(httpx.AsyncClient):
             files={"file": ("time.csv", content.encode(), "text/csv")},
         )
         assert response.status_code in {200, 201, 202}, response.text
-        made: Json = response.json()
-        return made
+        result: Json = response.json()
+        return result
 
     async def set_preferences(self, **preferences: Any) -> None:
-        """Changes these preferences of the user."""
+        """Change these preferences of the user."""
         response = await self.patch("/users/me", json={"preferences": preferences})
         assert response.status_code == 200, response.text
 
     async def request_until_available(self, method: str, path: str, **sent: Any) -> httpx.Response:
-        """The answer of a service that may be too busy at first: 503 says that nothing was done, so ask again."""
+        """Send a request, and repeat it while the response is 503."""
         while True:
             response = await self.request(method, path, **sent)
             if response.status_code != 503:
@@ -98,14 +98,14 @@ class Client(httpx.AsyncClient):
             await asyncio.sleep(int(response.headers["retry-after"]))
 
     async def read(self, task: Json) -> Json:
-        """The task as it is now."""
+        """Return the task with its entries."""
         response = await self.get(f"/tasks/{task['id']}")
         assert response.status_code == 200, response.text
-        found: Json = response.json()
-        return found
+        stored: Json = response.json()
+        return stored
 
     async def list(self, **parameters: Any) -> Json:
-        """A page of tasks."""
+        """Return a page of tasks."""
         response = await self.get("/tasks", params=parameters)
         assert response.status_code == 200, response.text
         page: Json = response.json()
@@ -113,7 +113,7 @@ class Client(httpx.AsyncClient):
 
 
 def problem(response: httpx.Response, status: int, code: str) -> Json:
-    """The problem that this answer is: the one place that knows the shape of an error."""
+    """Check that the response is an error (RFC 9457) with this status and code, and return its body."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     body: Json = response.json()
@@ -130,52 +130,52 @@ def problem(response: httpx.Response, status: int, code: str) -> Json:
 
 
 def pointers(response: httpx.Response, code: str = "invalid_request") -> set[str]:
-    """Where a body is wrong, of an answer that is 422."""
-    return {wrong["pointer"] for wrong in problem(response, 422, code)["errors"]}
+    """Return the JSON pointers of the errors in a response with status 422."""
+    return {error["pointer"] for error in problem(response, 422, code)["errors"]}
 
 
 def parameters(response: httpx.Response) -> set[str]:
-    """Which query parameters are wrong, of an answer that is 422."""
-    return {wrong["parameter"] for wrong in problem(response, 422, "invalid_request")["errors"]}
+    """Return the invalid query parameters in a response with status 422."""
+    return {error["parameter"] for error in problem(response, 422, "invalid_request")["errors"]}
 
 
 def at(entry: Json) -> str:
-    """The address of an entry, as any answer about it tells it."""
+    """Return the path of an entry."""
     return f"/tasks/{entry['task_id']}/time-entries/{entry['id']}"
 
 
 def clock(time: str) -> str:
-    """The instant of this time of the one day that the tests track."""
+    """Return the timestamp of this time (HH:MM or HH:MM:SS) on 18 November 2026 in UTC."""
     return f"2026-11-18T{time}{':00' * (2 - time.count(':'))}Z"
 
 
 def ago(**length: float) -> str:
-    """The instant this long before now, or after it for a negative length."""
+    """Return the timestamp of this timedelta before the current time."""
     return (datetime.now(UTC) - timedelta(**length)).isoformat()
 
 
 def instant(text: str) -> datetime:
-    """An instant of an answer; as texts they do not compare, since whole seconds have no fraction."""
+    """Parse a timestamp. Timestamps cannot be compared as text, since only some have a fraction."""
     return datetime.fromisoformat(text)
 
 
 @dataclass(frozen=True)
 class Served:
-    """A service that answers over HTTP from this event loop."""
+    """A running service in this event loop."""
 
     base_url: str
     server: uvicorn.Server
 
     async def rest(self) -> None:
-        """Waits until no request is under way: a test that failed may have left some behind."""
-        if under_way := set(self.server.server_state.tasks):
-            await asyncio.wait(under_way)
+        """Wait until no request is in progress. A failed test may have left some."""
+        if tasks := set(self.server.server_state.tasks):
+            await asyncio.wait(tasks)
 
 
 @asynccontextmanager
 async def serving(app: FastAPI) -> AsyncIterator[Served]:
-    """The service, served over HTTP from this event loop."""
-    # With the protocol named, asyncio sends small parts of an answer at once: else each waits 40 ms for the other side.
+    """Serve the application over HTTP in this event loop."""
+    # asyncio sets TCP_NODELAY only if the protocol is given. Otherwise each small write can take 40 ms.
     listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(

@@ -1,4 +1,4 @@
-"""Tasks with as many entries as people gather in years."""
+"""Tasks with as many entries as a user creates in years."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,22 +8,22 @@ from documents.transfer.import_queries import entry_fields
 from tests.support.http import Json
 
 NOTE = "n" * 1000
-_BESIDE_THE_NOTE = 400
-_BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
+_BYTES_WITHOUT_NOTE = 400
+_FIRST_START = datetime(2026, 1, 5, tzinfo=UTC)
 
 
 def many_entries(megabytes: float, note: str = NOTE) -> Json:
-    """The fields of a task whose ended entries take about so many megabytes, a minute each."""
-    each = len(note.encode()) + _BESIDE_THE_NOTE
-    return entry_fields([_entry(number, note) for number in range(int(megabytes * 1_000_000 / each))])
+    """Return the fields of a task whose ended entries, of one minute each, have about this size in megabytes."""
+    entry_bytes = len(note.encode()) + _BYTES_WITHOUT_NOTE
+    return entry_fields([_entry(number, note) for number in range(int(megabytes * 1_000_000 / entry_bytes))])
 
 
 def _entry(number: int, note: str) -> Json:
-    began = _BEGIN + timedelta(minutes=number)
+    started_at = _FIRST_START + timedelta(minutes=number)
     return {
         "id": ObjectId(),
-        "started_at": began,
-        "ended_at": began + timedelta(seconds=60),
+        "started_at": started_at,
+        "ended_at": started_at + timedelta(seconds=60),
         "duration_seconds": 60,
         "note": note,
         "tags": [],
@@ -32,6 +32,6 @@ def _entry(number: int, note: str) -> Json:
         "timezone": "UTC",
         "needs_review": False,
         "hourly_rate": None,
-        "created_at": began,
-        "updated_at": began,
+        "created_at": started_at,
+        "updated_at": started_at,
     }

@@ -1,4 +1,4 @@
-"""Processes that a test starts, waits for and looks at. Whatever happens, none outlives its test."""
+"""Processes that a test starts, waits for and inspects. All of them end with the test."""
 
 import os
 import random
@@ -29,18 +29,18 @@ T = TypeVar("T")
 
 
 def eventually(look: Callable[[], T | None]) -> T:
-    """The first truth that looking again and again finds."""
+    """Call `look` until its result is true, and return the result."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         found = look()
         if found:
             return found
         time.sleep(0.05)
-    raise AssertionError(f"never came true: {look}")
+    raise AssertionError(f"timeout: {look}")
 
 
 def free_port() -> int:
-    """A port of those that no system gives to clients and no store takes: it is still free a moment later."""
+    """Return a free port outside the ranges that systems assign to clients and that the store uses."""
     while True:
         port = random.SystemRandom().choice(PORTS)
         with socket.socket() as probe, suppress(OSError):
@@ -49,22 +49,22 @@ def free_port() -> int:
 
 
 def clean_environment(**variables: object) -> dict[str, str]:
-    """This process' environment without any of our settings, and then these."""
-    ours = {name.upper() for name in Settings.model_fields}
-    kept = {name: value for name, value in os.environ.items() if name.upper() not in ours}
-    return kept | {name: str(value) for name, value in variables.items()}
+    """Return the environment without settings of the service, and with these variables."""
+    setting_names = {name.upper() for name in Settings.model_fields}
+    others = {name: value for name, value in os.environ.items() if name.upper() not in setting_names}
+    return others | {name: str(value) for name, value in variables.items()}
 
 
 def process_tree(pid: int) -> list[psutil.Process]:
-    """A process and all that came of it."""
+    """Return a process and all its descendants."""
     process = psutil.Process(pid)
     return [process, *process.children(recursive=True)]
 
 
 def find_process(processes: list[psutil.Process], script: str) -> psutil.Process:
-    """The process that runs this script or module, whatever else its command line names."""
+    """Return the process that runs this script or module."""
     for process in processes:
-        with suppress(psutil.NoSuchProcess):  # one that was there a moment ago
+        with suppress(psutil.NoSuchProcess):  # the process has just ended
             if script in [Path(part).name for part in process.cmdline()[1:4]]:
                 return process
     raise AssertionError(f"no process runs {script}")
@@ -118,21 +118,22 @@ def _cleaned_up(program: "Program") -> Iterator["Program"]:
 
 @contextmanager
 def named_pipe(path: Path) -> Iterator[tuple[BinaryIO, Callable[[], None]]]:
-    """The end to read of a pipe of this name, and what ends it, for when its writer has ended.
+    """Create a named pipe, and yield its read end and a function that closes its write end.
 
-    So a writer that never comes, or has put something else in the place of the pipe, keeps no reader waiting.
+    Call the function when the writer has ended. Then a reader gets the end of the file even if the writer never opened
+    the pipe.
     """
     os.mkfifo(path)
     read_end = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with ExitStack() as held:
-        held.callback(os.close, os.open(path, os.O_WRONLY))
+    with ExitStack() as resources:
+        resources.callback(os.close, os.open(path, os.O_WRONLY))
         os.set_blocking(read_end, True)
         with os.fdopen(read_end, "rb", buffering=0) as file:
-            yield cast("BinaryIO", file), held.close
+            yield cast("BinaryIO", file), resources.close
 
 
 class Program:
-    """A `task-timer` that runs, or ran."""
+    """A running or ended `task-timer` process."""
 
     def __init__(self, process: subprocess.Popen[bytes] | forked.ForkedProcess, output: Path, port: object) -> None:
         self.process = process
@@ -145,7 +146,7 @@ class Program:
         return self._output.read_text()
 
     def process_tree(self) -> list[psutil.Process]:
-        """It and all its descendants."""
+        """Return the process and all its descendants."""
         found = process_tree(self.process.pid)
         self._seen |= {process.pid: process for process in found}
         return found

@@ -1,4 +1,4 @@
-"""Services beside the one under test: with other settings, on another store, or in a process of their own."""
+"""Additional services: with other settings, with another store, or in another process."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ PATIENCE_SECONDS = 30
 
 @asynccontextmanager
 async def restoring_documents(database: Database) -> AsyncIterator[None]:
-    """The documents may be bound to another database meanwhile; afterwards they are bound to this one again."""
+    """Bind the documents to this database again after the block, which may bind them to another one."""
     try:
         yield
     finally:
@@ -37,13 +37,13 @@ async def restoring_documents(database: Database) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def serving_another(app: FastAPI, database: Database) -> AsyncIterator[str]:
-    """The address of another service in this process; the documents are bound to its client meanwhile."""
+    """Serve another application in this process, and yield its URL. The documents are bound to its client meanwhile."""
     async with restoring_documents(database), serving(app) as served:
         yield served.base_url
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The settings of the service under test, for a process."""
+    """Return the settings of the service under test as environment variables."""
     assert settings.database_url is not None
     assert settings.secret_key is not None
     return {
@@ -63,19 +63,19 @@ def environment(settings: Settings) -> dict[str, str]:
 
 @asynccontextmanager
 async def process_serving(command: Sequence[str], *, port: int, log: Path, **settings: str) -> AsyncIterator[str]:
-    """The address of a service that runs as a process with these settings, its standard error in `log`."""
+    """Run a service as a process, and yield its URL. Its standard error is written to `log`."""
     base_url = f"http://127.0.0.1:{port}"
     with log.open("wb") as stderr:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *command,
             env={**os.environ, **settings, "PORT": str(port)},
-            cwd=log.parent,  # no .env there
+            cwd=log.parent,  # without a .env file
             stdout=asyncio.subprocess.DEVNULL,
             stderr=stderr,
         )
     try:
-        await _answers(base_url, lambda: process.returncode is None)
+        await _wait_until_reachable(base_url, lambda: process.returncode is None)
         yield base_url
     finally:
         if process.returncode is None:
@@ -86,9 +86,12 @@ async def process_serving(command: Sequence[str], *, port: int, log: Path, **set
 
 @asynccontextmanager
 async def serving_until_killed(settings: Settings, database: Database, folder: Path, *, at: str) -> AsyncIterator[str]:
-    """The address of a service on the same database that is killed by itself where it calls `at`.
+    """Run a service on the same database, and yield its URL. It kills itself when it calls `at`.
 
-    A database gives up the transaction of a client that is gone after a minute; here it is told at once.
+    Afterwards the transactions of the process are aborted. The database itself would abort them after a minute.
+
+    Args:
+        at: A static or class method, as "module:class:method".
     """
     place, owner, name = at.split(":")
     assert hasattr(getattr(import_module(place), owner), name)
@@ -96,29 +99,29 @@ async def serving_until_killed(settings: Settings, database: Database, folder: P
     process = FORK_SERVER.Process(target=_serve_until, args=(at, log, {**environment(settings), "PORT": str(port)}))
     process.start()
     try:
-        await _answers(f"http://127.0.0.1:{port}", process.is_alive)
+        await _wait_until_reachable(f"http://127.0.0.1:{port}", process.is_alive)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         await asyncio.to_thread(process.join, PATIENCE_SECONDS)
         process.close()
-    left = [bytes.fromhex(line.split()[1]) for line in log.read_text().splitlines() if line.startswith("in ")]
-    await database.client.admin.command("killSessions", [{"id": Binary(session, UUID_SUBTYPE)} for session in left])
+    sessions = [bytes.fromhex(line.split()[1]) for line in log.read_text().splitlines() if line.startswith("in ")]
+    await database.client.admin.command("killSessions", [{"id": Binary(session, UUID_SUBTYPE)} for session in sessions])
 
 
 def _serve_until(at: str, log: Path, variables: dict[str, str]) -> None:
-    """Serves in a process of its own, which has imported everything before, and kills it where it calls `at`."""
-    os.chdir(log.parent)  # no .env there
+    """Serve in a forked process, and kill it when it calls `at`."""
+    os.chdir(log.parent)  # without a .env file
     os.environ.update(variables)
     with log.open("wb") as stderr:
         os.dup2(stderr.fileno(), 2)
     place, owner, name = at.split(":")
-    setattr(getattr(import_module(place), owner), name, staticmethod(_die))
+    setattr(getattr(import_module(place), owner), name, staticmethod(_kill_process))
     sys.argv = ["task-timer", "serve"]
     main()
 
 
-async def _die(*_arguments: object, **_more: object) -> None:
+async def _kill_process(*_arguments: object, **_keywords: object) -> None:
     session = current_session()
     if session is not None:
         identity: Json = session.session_id  # type: ignore[assignment]
@@ -127,7 +130,7 @@ async def _die(*_arguments: object, **_more: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def _answers(base_url: str, is_alive: Callable[[], bool]) -> None:
+async def _wait_until_reachable(base_url: str, is_alive: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS), httpx.AsyncClient(verify=False, trust_env=False) as client:
         while True:
             assert is_alive(), "the service did not start"

@@ -1,4 +1,4 @@
-"""Documents as they are stored, for tests that write past the service."""
+"""Stored documents, for tests that write to the database directly."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ NINE = datetime(2026, 11, 18, 9)  # noqa: DTZ001 -- as the driver decodes it
 
 
 def task_row(user_id: ObjectId, **fields: Any) -> Json:
-    """A task of this user, whole and sound but for these fields."""
+    """Return a valid task of this user, with these fields changed."""
     return {
         "_id": ObjectId(),
         "user_id": user_id,
@@ -39,7 +39,7 @@ def task_row(user_id: ObjectId, **fields: Any) -> Json:
 
 
 def running_entry(**fields: Any) -> Json:
-    """An entry that runs since nine o'clock, whole and sound but for these fields."""
+    """Return a valid running entry that started at 09:00, with these fields changed."""
     return {
         "id": ObjectId(),
         "started_at": NINE,
@@ -58,13 +58,13 @@ def running_entry(**fields: Any) -> Json:
 
 
 def ended_entry(*, minutes: int = 30, at: datetime = NINE, **fields: Any) -> Json:
-    """An entry that has ended after so many minutes, whole and sound but for these fields."""
+    """Return a valid ended entry of this length, with these fields changed."""
     ended = {"started_at": at, "ended_at": at + timedelta(minutes=minutes), "duration_seconds": minutes * 60}
     return running_entry() | ended | fields
 
 
 def tracked(*entries: Json) -> Json:
-    """The fields of a task that has these ended entries."""
+    """Return the fields of a task with these ended entries."""
     return {
         "status": "in_progress",
         "time_entries": list(entries),
@@ -76,7 +76,7 @@ def tracked(*entries: Json) -> Json:
 
 
 def project_row(user_id: ObjectId, **fields: Any) -> Json:
-    """A project of this user, whole and sound but for these fields."""
+    """Return a valid project of this user, with these fields changed."""
     return {
         "_id": ObjectId(),
         "user_id": user_id,
@@ -94,12 +94,12 @@ def project_row(user_id: ObjectId, **fields: Any) -> Json:
 
 
 def short_entries(count: int) -> list[Json]:
-    """So many entries of a minute each, one after the other, the last of which ends at nine o'clock."""
+    """Return adjacent entries of one minute each, the last of which ends at 09:00."""
     return [ended_entry(minutes=1, at=NINE - timedelta(minutes=count - number)) for number in range(count)]
 
 
 async def remove_stored_responses(database: Database) -> None:
-    """As if the service had died after the work of each request with a key, before it kept the answer."""
+    """Remove all stored responses, as if the service had been killed before it stored them."""
     long_ago = {"answer": None, "taken_at": NINE.replace(year=2020)}
-    async for known in database.idempotency_keys.find():
-        await database.idempotency_keys.update_one({"_id": known["_id"]}, {"$set": long_ago})
+    async for key in database.idempotency_keys.find():
+        await database.idempotency_keys.update_one({"_id": key["_id"]}, {"$set": long_ago})

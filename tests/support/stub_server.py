@@ -1,4 +1,4 @@
-"""A server that speaks MongoDB's wire protocol and answers as a test says: for servers that are not to be had."""
+"""A stub server with the MongoDB wire protocol, for servers that are not available in the tests."""
 
 import socket
 import struct
@@ -12,7 +12,7 @@ from app.embedded.liveness import read_exactly
 from tests.support.http import Json
 
 Answer = Callable[[str, Json], Json | None]
-"""What the server answers to a command of this name, or None for what a sound one would say."""
+"""Returns the response to a command by its name and body, or None for the default response."""
 
 HELLO: Json = {
     "isWritablePrimary": True,
@@ -28,7 +28,7 @@ HELLO: Json = {
     "ok": 1,
 }
 _OP_REPLY, _OP_QUERY, _OP_MSG = 1, 2004, 2013
-_SOUND: Json = {
+_DEFAULT_RESPONSES: Json = {
     "buildInfo": {"version": "8.0.4", "ok": 1},
     "find": {"cursor": {"id": 0, "ns": "stub.any", "firstBatch": []}, "ok": 1},
     "update": {"n": 1, "nModified": 1, "ok": 1},
@@ -36,13 +36,13 @@ _SOUND: Json = {
 
 
 def refusal(code: int, words: str, *labels: str) -> Json:
-    """The answer of a server that does not do what it was asked to."""
+    """Return an error response."""
     return {"ok": 0, "code": code, "errmsg": words, "errorLabels": list(labels)}
 
 
 @contextmanager
 def stub_server(answer: Answer) -> Iterator[str]:
-    """The address of a server that answers so, and soundly where that says nothing."""
+    """Run a server with these responses, and yield its URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as connections:
         accepting = threading.Thread(target=_accept, args=(listener, connections, answer))
         accepting.start()
@@ -72,8 +72,8 @@ def _serve(connection: socket.socket, answer: Answer) -> None:
                 return
             command = _command(kind, read_exactly(connection, size - 16))
             name = next(iter(command))
-            reply = answer(name, command) or _sound(name)
-            connection.sendall(_message(kind, number, reply))
+            response = answer(name, command) or _default_response(name)
+            connection.sendall(_message(kind, number, response))
 
 
 def _command(kind: int, body: bytes) -> Json:
@@ -84,15 +84,15 @@ def _command(kind: int, body: bytes) -> Json:
     return bson.decode(body[5 : 5 + size])
 
 
-def _sound(name: str) -> Json:
+def _default_response(name: str) -> Json:
     if name.lower() in {"hello", "ismaster"}:
         return HELLO
-    found: Json = _SOUND.get(name, {"ok": 1})
-    return found
+    response: Json = _DEFAULT_RESPONSES.get(name, {"ok": 1})
+    return response
 
 
-def _message(kind: int, number: int, reply: Json) -> bytes:
-    document = bson.encode(reply)
+def _message(kind: int, number: int, response: Json) -> bytes:
+    document = bson.encode(response)
     if kind == _OP_QUERY:
         body = struct.pack("<iqii", 0, 0, 0, 1) + document
         return struct.pack("<iiii", 16 + len(body), 0, number, _OP_REPLY) + body

@@ -1,4 +1,4 @@
-"""The database server of a test worker: the embedded store, and another one when it is gone or hangs."""
+"""The database server of a test worker: the embedded store, which is replaced when it is lost or hangs."""
 
 import os
 import time
@@ -11,22 +11,22 @@ from app.embedded.liveness import accepts_write
 from app.embedded.store import EmbeddedStore
 
 ANSWER_SECONDS = 2.0
-"""How long a sound store may take for a small write on a busy machine, before anybody looks twice."""
+"""The maximum duration of a small write to a working store on a busy machine."""
 
 PATIENCE_SECONDS = 60.0
-"""How long its supervisor may take to restart it: it needs 20 s to be certain that the store hangs."""
+"""The maximum duration of a restart by the supervisor, which needs 20 s to detect that the store hangs."""
 
 
 class WorkerStore:
     """One server for all tests of a worker, always at the same address.
 
-    Only the test that meets a dead or hanging store fails. Before the next one it is there again: its
-    supervisor restarts it, or else an empty one takes its place.
+    If the store is lost or hangs, only the current test fails. Before the next test, the supervisor restarts the store,
+    or an empty store replaces it.
     """
 
     def __init__(self, url: str | None = os.environ.get("TEST_DATABASE_URL")) -> None:
         self.replaced = 0
-        """How often an empty store took the place of one that was lost."""
+        """The number of lost stores that were replaced by an empty one."""
 
         self._given = url
         self._port = 0
@@ -35,14 +35,14 @@ class WorkerStore:
 
     @property
     def url(self) -> str:
-        """Where it answers: TEST_DATABASE_URL, or the embedded store, started now if it was not needed before."""
+        """TEST_DATABASE_URL, or the URL of the embedded store, which is started at the first use."""
         if self._given is None:
             self._given = self._start()
             self._port = urlsplit(self._given).port or 0
         return self._given
 
     def be_there(self) -> None:
-        """Return once the store works, if it was started here."""
+        """Wait until the store works, if it was started here."""
         if self._store is None or accepts_write(self._port, within=ANSWER_SECONDS):
             return
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -55,7 +55,7 @@ class WorkerStore:
         self.replaced += 1
 
     def end(self) -> None:
-        """End it, if it was started here."""
+        """Stop the store, if it was started here."""
         if self._store is not None and self._folder is not None:
             self._store.__exit__(None, None, None)
             self._folder.cleanup()

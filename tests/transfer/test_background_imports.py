@@ -16,9 +16,9 @@ from services.maintenance.doctor import examine
 from services.transfer.import_service import background_imports
 from services.transfer.imports.background import MAX_ATTEMPTS
 from tests.conftest import Database
-from tests.operation.crash.test_killed_imports import KILL_POINTS, LINES, LONG, SECOND_PART
+from tests.operation.crash.test_killed_imports import KILL_POINTS, LINES, SECOND_PART
 from tests.races.stored_time import assert_stored_time_is_consistent
-from tests.support.http import API, PASSWORD, Client, Json, problem
+from tests.support.http import API, LONG, PASSWORD, Client, Json, problem
 from tests.support.services import serving_until_killed
 from tests.transfer.uploads import WEEK, import_rows, row, stored_items, upload
 

@@ -1,6 +1,5 @@
 """A service is killed during an import: the same upload completes it, and nothing is imported twice."""
 
-import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,12 +10,9 @@ from app.config import Settings
 from services.maintenance.doctor import examine
 from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
-from tests.support.http import API, Client
+from tests.support.http import API, LONG, Client
 from tests.support.services import serving_until_killed
 from tests.transfer.uploads import import_rows, row, stored_items, upload
-
-LONG = bool(os.environ.get("TEST_LONG"))
-"""Each of these tests starts a service, so all of them run only on request."""
 
 LINES = "".join(
     row(day, f"{hour:02}:{minute:02}", "23:59") for day in range(2, 6) for hour in range(5) for minute in range(60)
@@ -38,10 +34,10 @@ async def upload_until_killed(alice: Client, address: str, lines: str) -> None:
 
 async def expire_lease(database: Database) -> None:
     """Let the lease expire."""
-    held = await database.import_batches.find_one({"holder": {"$exists": True}})
-    assert held is not None
-    then = held["taken_at"] - timedelta(minutes=1)
-    await database.import_batches.update_one({"_id": held["_id"]}, {"$set": {"taken_at": then}})
+    batch = await database.import_batches.find_one({"holder": {"$exists": True}})
+    assert batch is not None
+    taken_at = batch["taken_at"] - timedelta(minutes=1)
+    await database.import_batches.update_one({"_id": batch["_id"]}, {"$set": {"taken_at": taken_at}})
 
 
 KILL_POINTS = [
@@ -50,6 +46,8 @@ KILL_POINTS = [
     pytest.param(COUNT, 0, id="before the first part is counted"),
     pytest.param(END, 1_200, id="when all is written"),
 ]
+"""Each test starts a service, so only the long mode uses all points."""
+
 UNDO_KILL_POINTS = [
     "documents.tracking.projects:Project:end_deletion",
     "documents.tracking.tasks:Task:remove_imported_task",
@@ -64,12 +62,12 @@ class TestKilledImport:
     ) -> None:
         async with serving_until_killed(settings, database, tmp_path, at=place) as address:
             await upload_until_killed(alice, address, LINES)
-        (begun,) = (await alice.get("/imports")).json()["items"]
-        assert (begun["state"], begun["created"]["entries"]) == ("under_way", written)
+        (interrupted,) = (await alice.get("/imports")).json()["items"]
+        assert (interrupted["state"], interrupted["created"]["entries"]) == ("under_way", written)
         assert sum([task["entry_count"] async for task in database.tasks.find()]) == written
         await expire_lease(database)
         result = await import_rows(alice, LINES)
-        assert result["id"] == begun["id"]
+        assert result["id"] == interrupted["id"]
         assert (result["created"], result["duplicates"]) == ({"projects": 1, "tasks": 1, "entries": 1_200}, 0)
         assert "state" not in result
         assert (await import_rows(alice, LINES))["duplicates"] == 1_200

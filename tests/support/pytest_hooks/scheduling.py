@@ -1,14 +1,14 @@
-"""In which order the tests run when several workers share them: the long ones first, dealt out evenly.
+"""The order of the tests with several workers: the long ones first, distributed evenly.
 
-A worker that has nothing left takes over half of what another has still to do, so only a long test at the end
-makes the others wait for it.
+An idle worker takes over half of the remaining tests of another one. So a long test delays the end of a run only if it
+is one of the last.
 """
 
 from itertools import groupby
 
 import pytest
 
-LONG_ONES = (
+LONG_FILES = (
     "tests/operation/commands/test_serve_command.py",
     "tests/operation/store/test_worker_store.py",
     "tests/operation/crash/test_kills.py",
@@ -34,18 +34,18 @@ LONG_ONES = (
 
 
 def workers_for(cores: int) -> int:
-    """More than one worker a core: many a test waits for a process to start or to end."""
+    """Return the number of workers: more than one per core, since many tests wait for processes."""
     return cores + (cores + 1) // 2
 
 
 def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
-    """The tests in as many equal parts one after the other, each of which begins with its share of the long ones.
+    """Order the tests in one part of equal size per worker. Each part begins with its share of the long files.
 
-    The tests of one file stay together, since they share what is started for them.
+    The tests of a file stay together, since they share fixtures.
     """
-    long_ones = [item for item in items if _rank(item) < len(LONG_ONES)]
-    rest = [item for item in items if _rank(item) == len(LONG_ONES)]
-    files = [list(tests) for _, tests in groupby(sorted(long_ones, key=_rank), key=_rank)]
+    long_tests = [item for item in items if _rank(item) < len(LONG_FILES)]
+    rest = [item for item in items if _rank(item) == len(LONG_FILES)]
+    files = [list(tests) for _, tests in groupby(sorted(long_tests, key=_rank), key=_rank)]
     ordered: list[pytest.Item] = []
     for worker in range(workers):
         ordered += [item for tests in files[worker::workers] for item in tests]
@@ -57,4 +57,4 @@ def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
 
 def _rank(item: pytest.Item) -> int:
     file = item.nodeid.partition("::")[0]
-    return LONG_ONES.index(file) if file in LONG_ONES else len(LONG_ONES)
+    return LONG_FILES.index(file) if file in LONG_FILES else len(LONG_FILES)

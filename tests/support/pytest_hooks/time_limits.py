@@ -1,4 +1,4 @@
-"""No test takes for ever: one that takes too long fails, and the next one begins."""
+"""Time limits: a test that takes too long fails, and the next one begins."""
 
 import asyncio
 import functools
@@ -13,35 +13,35 @@ import pytest
 from tests.support.http import LONG
 
 SECONDS = 3600 if LONG else 240
-"""How long a test may take: many times as long as any does on a busy machine."""
+"""The default limit: many times the duration of any test on a busy machine."""
 
 MARKER = "time_limit(seconds, grace=10): how long this test may take, fixtures included, and then to end"
 GRACE_SECONDS = 10
-"""How long a coroutine that was cancelled may take to clean up, unless the marker has another number of seconds."""
+"""The default time for a cancelled coroutine to clean up."""
 
-_AFTER_THAT = 5
-"""A test that ignores its end is told again after so many seconds."""
+_REPEAT_SECONDS = 5
+"""The interval in which a test that ignores the interruption is interrupted again."""
 
 
 def limit_of(item: pytest.Item) -> float:
-    """How long this test may take, in seconds."""
+    """Return the time limit of the test in seconds."""
     marker = item.get_closest_marker("time_limit")
     return float(marker.args[0]) if marker else SECONDS
 
 
 def grace_of(item: pytest.Item) -> float:
-    """How long this test may take to end when it has reached its limit, in seconds."""
+    """Return the time in seconds that the test has to clean up after its limit."""
     marker = item.get_closest_marker("time_limit")
     return float(marker.args[1]) if marker and marker.args[1:] else GRACE_SECONDS
 
 
 def limit(item: pytest.Item) -> None:
-    """Have the test's own coroutine end in time, if it is one: other tasks of its loop go on."""
+    """Cancel the coroutine of an asynchronous test at its time limit. Other tasks of its event loop continue."""
     if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
-        item.obj = _ends_within(limit_of(item), item.obj)
+        item.obj = _with_time_limit(limit_of(item), item.obj)
 
 
-def _ends_within(seconds: float, test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+def _with_time_limit(seconds: float, test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
     @functools.wraps(test)
     async def limited(*arguments: object, **fixtures: object) -> None:
         try:
@@ -57,15 +57,15 @@ def _ends_within(seconds: float, test: Callable[..., Awaitable[None]]) -> Callab
 
 @contextmanager
 def interrupted_after(seconds: float) -> Iterator[None]:
-    """Whatever runs in the block is interrupted after this time: what waits outside of the event loop as well."""
+    """Interrupt the block after this time, also if it does not run in the event loop."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         pytest.fail(f"took longer than {seconds:g} s, and was interrupted")
 
-    before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, seconds, _AFTER_THAT)
+    previous_handler = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds, _REPEAT_SECONDS)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGALRM, previous_handler)
