@@ -30,6 +30,7 @@ class TestDamagedFiles:
             ("start,hours\nGröße und Maß,1\n".encode() + b"\xff", "is not text in UTF-8, UTF-16 or Windows-1252"),
             ("start,hours\n".encode("utf-16") + b"x", "is not text in UTF-8, UTF-16 or Windows-1252"),
             ("start,hours\n".encode("utf-32"), "is text in UTF-32"),
+            ("\ufeffstart,hours\n".encode("utf-32-be"), "is text in UTF-32"),
             (b"PK\x03\x04xl/workbook.xml", "is a workbook or an archive"),
             (b"start,hours\n2026-11-18 09:00\0,1.0\n", "contains a NUL character"),
             (b"start,hours\n" + b"x" * 1_000_001, "has a line of more than 1,000,000 characters"),
@@ -46,7 +47,7 @@ class TestDamagedFiles:
             ),
             (b"start,note\n", "has no column for the end or the duration"),
         ],
-        ids=range(18),
+        ids=range(19),
     )
     def test_damaged_file_is_refused_with_the_reason(self, file: bytes, message: str) -> None:
         error = file_error(file, format="csv", date_order="ymd")
