@@ -48,7 +48,7 @@ async def use_most_requests(client: Client, database: Database) -> None:
     await client.delete(f"/tasks/{(await client.make_task())['id']}")
 
 
-def named(value: Json | str) -> str:
+def test_case_id(value: Json | str) -> str:
     """Return the id of a test case: the message of the doctor."""
     return value if isinstance(value, str) else ""
 
@@ -77,10 +77,10 @@ class TestConsistentDatabase:
                 await alice.delete(f"/tasks/{task['id']}/time-entries/{entry['id']}")
                 await alice.post(f"/time-entries/{entry['id']}/restore")
 
-        going = asyncio.create_task(move_and_return())
-        while not going.done():
+        moving = asyncio.create_task(move_and_return())
+        while not moving.done():
             assert await findings() == []
-        await going
+        await moving
 
     async def test_concurrent_writes_cause_no_findings(self, alice: Client, bob: Client, database: Database) -> None:
         async def work(client: Client) -> None:
@@ -99,12 +99,12 @@ class TestConsistentDatabase:
                     {"_id": ObjectId(here["id"])}, {"$set": {"project_id": project["_id"]}, "$inc": {"version": 1}}
                 )
 
-        working = asyncio.gather(*(work(client) for client in (alice, alice, bob)))
-        looks = 0
-        while not working.done() or looks == 0:
+        writes = asyncio.gather(*(work(client) for client in (alice, alice, bob)))
+        runs = 0
+        while not writes.done() or runs == 0:
             assert await findings() == []
-            looks += 1
-        await working
+            runs += 1
+        await writes
         assert await findings() == []
 
 
@@ -163,7 +163,7 @@ NOT_REPAIRABLE: list[tuple[Json, str]] = [
 
 
 class TestTasks:
-    @pytest.mark.parametrize(("fields", "message"), [*BROKEN, *NOT_REPAIRABLE], ids=named)
+    @pytest.mark.parametrize(("fields", "message"), [*BROKEN, *NOT_REPAIRABLE], ids=test_case_id)
     async def test_inconsistent_task_is_found(
         self, alice: Client, database: Database, fields: Json, message: str
     ) -> None:
@@ -179,9 +179,9 @@ class TestTasks:
 
     async def test_task_without_a_user_is_found(self, database: Database, alice: Client) -> None:
         assert alice.user
-        nobody = ObjectId()
-        about = await store(database, task_row(nobody))
-        assert await findings() == [f"{about}its user {nobody} does not exist"]
+        unknown_user_id = ObjectId()
+        about = await store(database, task_row(unknown_user_id))
+        assert await findings() == [f"{about}its user {unknown_user_id} does not exist"]
 
     async def test_task_in_the_project_of_another_user_is_found(
         self, alice: Client, bob: Client, database: Database
@@ -201,10 +201,10 @@ class TestTasks:
 
     async def test_entry_that_is_also_deleted_is_found(self, alice: Client, database: Database) -> None:
         await use_most_requests(alice, database)
-        kept = await database.deleted_entries.find_one({})
-        assert kept is not None
-        about = await store(database, task_row(alice.user["_id"], **tracked(kept["entry"])))
-        assert await findings() == [f"{about}its entry {kept['_id']} is in deleted_entries too"]
+        deleted = await database.deleted_entries.find_one({})
+        assert deleted is not None
+        about = await store(database, task_row(alice.user["_id"], **tracked(deleted["entry"])))
+        assert await findings() == [f"{about}its entry {deleted['_id']} is in deleted_entries too"]
 
     async def test_entry_twice_in_a_task_is_found(self, alice: Client, database: Database) -> None:
         entry = ended_entry()
@@ -216,14 +216,14 @@ class TestTasks:
 async def unindexed(database: Database, empty_service: str) -> AsyncIterator[None]:
     """Tasks without the index that allows one running timer per user."""
     assert empty_service
-    kept = (await database.tasks.index_information())[ONE_RUNNING_TIMER]
+    index = (await database.tasks.index_information())[ONE_RUNNING_TIMER]
     await database.tasks.drop_index(ONE_RUNNING_TIMER)
     yield
     await database.tasks.delete_many({})
     if ONE_RUNNING_TIMER in await database.tasks.index_information():
         await database.tasks.drop_index(ONE_RUNNING_TIMER)
     await database.tasks.create_index(
-        kept["key"], name=ONE_RUNNING_TIMER, unique=True, partialFilterExpression=kept["partialFilterExpression"]
+        index["key"], name=ONE_RUNNING_TIMER, unique=True, partialFilterExpression=index["partialFilterExpression"]
     )
 
 
@@ -287,7 +287,7 @@ class TestOtherDocuments:
 
 
 class TestRepair:
-    @pytest.mark.parametrize(("fields", "message"), BROKEN, ids=named)
+    @pytest.mark.parametrize(("fields", "message"), BROKEN, ids=test_case_id)
     async def test_counters_are_repaired_from_the_entries(
         self, alice: Client, database: Database, fields: Json, message: str
     ) -> None:
@@ -310,7 +310,7 @@ class TestRepair:
         assert (await alice.read(task))["project_id"] is None
         assert await findings() == []
 
-    @pytest.mark.parametrize(("fields", "message"), NOT_REPAIRABLE, ids=named)
+    @pytest.mark.parametrize(("fields", "message"), NOT_REPAIRABLE, ids=test_case_id)
     async def test_other_inconsistencies_are_left_unchanged(
         self, alice: Client, database: Database, fields: Json, message: str
     ) -> None:

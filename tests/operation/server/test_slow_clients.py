@@ -20,22 +20,22 @@ from tests.support.http import API, LONG, Json
 from tests.support.processes import PATIENCE_SECONDS, Program, eventually, free_port, running
 from tests.support.services import environment
 
-BOUND_SECONDS = 3
+TIMEOUT_SECONDS = 3
 """REQUEST_HEAD_SECONDS and CLIENT_SILENCE_SECONDS of the service."""
 
-IDLE = 10_000 if LONG else 2_000
-ROOM = 20
-FEW_FILES = 512
+IDLE_CONNECTIONS = 10_000 if LONG else 2_000
+SPARE_CONNECTIONS = 20
+LOW_OPEN_FILE_LIMIT = 512
 HEAD = b"GET /health HTTP/1.1\r\nHost: x\r\n"
-WHOLE = HEAD + b"\r\n"
+COMPLETE_REQUEST = HEAD + b"\r\n"
 POST = b"POST /api/v1/auth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-HALF_A_BODY = POST + b"Content-Length: 100\r\n\r\nusername="
-HALF_A_CHUNK = POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nuse"
-A_WHOLE_CHUNK = POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\nu\r\n"
+PARTIAL_BODY = POST + b"Content-Length: 100\r\n\r\nusername="
+PARTIAL_CHUNK = POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nuse"
+COMPLETE_CHUNK = POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\nu\r\n"
 
 
 @dataclass(frozen=True)
-class Answer:
+class RawResponse:
     """The last response on a connection, which the service has closed."""
 
     raw: bytes
@@ -50,13 +50,13 @@ class Answer:
         assert b"content-type: application/problem+json" in head.lower()
         assert b"connection: close" in head.lower()
         assert b"x-content-type-options: nosniff" in head.lower()
-        told: Json = json.loads(body)
-        assert told["status"] == self.status
-        assert told["request_id"].encode() in head
-        return told
+        problem: Json = json.loads(body)
+        assert problem["status"] == self.status
+        assert problem["request_id"].encode() in head
+        return problem
 
 
-class Wire:
+class RawConnection:
     """A raw connection to the service."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -72,12 +72,12 @@ class Wire:
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await self.reader.readuntil(b"\r\n\r\n")
 
-    async def rest(self) -> Answer:
+    async def read_to_end(self) -> RawResponse:
         """Read until the service closes the connection, which it must do."""
         async with asyncio.timeout(PATIENCE_SECONDS):
-            return Answer(await self.reader.read())
+            return RawResponse(await self.reader.read())
 
-    async def drip(self, piece: bytes, *, every: float) -> None:
+    async def send_repeatedly(self, piece: bytes, *, every: float) -> None:
         """Send the piece repeatedly until the service has closed the connection."""
         while not self.reader.at_eof():
             await asyncio.sleep(every)
@@ -85,24 +85,24 @@ class Wire:
 
 
 @asynccontextmanager
-async def connected(service: Program) -> AsyncIterator[Wire]:
+async def connected(service: Program) -> AsyncIterator[RawConnection]:
     address = urlsplit(service.base_url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     try:
-        yield Wire(reader, writer)
+        yield RawConnection(reader, writer)
     finally:
         writer.transport.abort()
 
 
-async def answer_to(service: Program, *parts: bytes) -> Answer:
+async def response_to(service: Program, *parts: bytes) -> RawResponse:
     """Send these bytes and nothing else, and return the response after the service has closed the connection."""
-    async with connected(service) as wire:
+    async with connected(service) as connection:
         for part in parts:
-            await wire.send(part)
-        return await wire.rest()
+            await connection.send(part)
+        return await connection.read_to_end()
 
 
-async def others_are_served(service: Program) -> None:
+async def assert_others_are_served(service: Program) -> None:
     async with httpx.AsyncClient(base_url=service.base_url, timeout=PATIENCE_SECONDS) as other:
         for path, status in (("/health/live", 200), ("/health/ready", 200), (f"{API}/tasks", 401)):
             assert (await other.get(path)).status_code == status
@@ -111,75 +111,77 @@ async def others_are_served(service: Program) -> None:
 @pytest.fixture(scope="module")
 def service(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     """A service with short timeouts, in its own process."""
-    bounds = {"REQUEST_HEAD_SECONDS": BOUND_SECONDS, "CLIENT_SILENCE_SECONDS": BOUND_SECONDS}
+    limits = {"REQUEST_HEAD_SECONDS": TIMEOUT_SECONDS, "CLIENT_SILENCE_SECONDS": TIMEOUT_SECONDS}
     folder = tmp_path_factory.mktemp("service")
-    with running("serve", folder=folder, **{**environment(settings), **bounds, "PORT": free_port()}) as service:
+    with running("serve", folder=folder, **{**environment(settings), **limits, "PORT": free_port()}) as service:
         service.wait_until_ready()
         yield service
 
 
 class TestSilentClient:
-    LATE = (
+    INCOMPLETE_REQUESTS = (
         b"G",
         HEAD,
         HEAD + b"X-Long: ",
         b"\r\n\r\n",
-        HALF_A_BODY,
-        HALF_A_CHUNK,
-        A_WHOLE_CHUNK,
-        A_WHOLE_CHUNK + b"0\r\nX-Trailer: ",
+        PARTIAL_BODY,
+        PARTIAL_CHUNK,
+        COMPLETE_CHUNK,
+        COMPLETE_CHUNK + b"0\r\nX-Trailer: ",
         POST + b"Expect: 100-continue\r\nContent-Length: 9\r\n\r\n",
     )
 
     async def test_incomplete_request_is_answered_with_408(self, service: Program) -> None:
-        others = asyncio.create_task(others_are_served(service))
-        answers = await asyncio.gather(*(answer_to(service, sent) for sent in self.LATE))
+        others = asyncio.create_task(assert_others_are_served(service))
+        responses = await asyncio.gather(*(response_to(service, sent) for sent in self.INCOMPLETE_REQUESTS))
         await others
-        for sent, answer in zip(self.LATE, answers, strict=True):
-            assert (answer.status, answer.problem["code"]) == (408, "request_timeout"), sent
+        for sent, response in zip(self.INCOMPLETE_REQUESTS, responses, strict=True):
+            assert (response.status, response.problem["code"]) == (408, "request_timeout"), sent
 
     async def test_idle_connection_is_closed_without_a_response(self, service: Program) -> None:
-        never, *after_an_answer = await asyncio.gather(
-            answer_to(service), answer_to(service, WHOLE), answer_to(service, WHOLE + HEAD)
+        never, *after_a_response = await asyncio.gather(
+            response_to(service), response_to(service, COMPLETE_REQUEST), response_to(service, COMPLETE_REQUEST + HEAD)
         )
         assert never.raw == b""
-        for answer in after_an_answer:
-            assert answer.status == 200
-            assert answer.raw.endswith(b'{"status":"healthy"}')
+        for response in after_a_response:
+            assert response.status == 200
+            assert response.raw.endswith(b'{"status":"healthy"}')
 
     async def test_client_that_sends_single_bytes_is_disconnected(self, service: Program) -> None:
-        async def drip(first: bytes, piece: bytes) -> Answer:
-            async with connected(service) as wire:
-                await wire.send(first)
-                dripping = asyncio.create_task(wire.drip(piece, every=BOUND_SECONDS / 20))
+        async def send_slowly(first: bytes, piece: bytes) -> RawResponse:
+            async with connected(service) as connection:
+                await connection.send(first)
+                sending = asyncio.create_task(connection.send_repeatedly(piece, every=TIMEOUT_SECONDS / 20))
                 try:
-                    return await wire.rest()
+                    return await connection.read_to_end()
                 finally:
-                    dripping.cancel()
-                    await asyncio.wait({dripping})
+                    sending.cancel()
+                    await asyncio.wait({sending})
 
-        for answer in await asyncio.gather(drip(HEAD, b"X: y\r\n"), drip(HEAD + b"X: ", b"y"), drip(b"", b"\r\n")):
-            assert answer.problem["code"] == "request_timeout"
+        for response in await asyncio.gather(
+            send_slowly(HEAD, b"X: y\r\n"), send_slowly(HEAD + b"X: ", b"y"), send_slowly(b"", b"\r\n")
+        ):
+            assert response.problem["code"] == "request_timeout"
 
 
 class TestSlowClient:
     async def test_slow_body_is_accepted(self, service: Program) -> None:
         body = b"username=nobody%40example.com&password=" + b"x" * 40
-        async with connected(service) as wire:
-            await wire.send(POST + b"Content-Length: %d\r\n\r\n" % len(body))
+        async with connected(service) as connection:
+            await connection.send(POST + b"Content-Length: %d\r\n\r\n" % len(body))
             for place in range(0, len(body), 5):
-                await wire.send(body[place : place + 5])
-                await asyncio.sleep(BOUND_SECONDS / 10)  # longer than the bound in all
-            assert (await wire.head()).startswith(b"HTTP/1.1 401 ")
+                await connection.send(body[place : place + 5])
+                await asyncio.sleep(TIMEOUT_SECONDS / 10)  # in total longer than the timeout
+            assert (await connection.head()).startswith(b"HTTP/1.1 401 ")
 
     async def test_pause_between_requests_is_accepted(self, service: Program) -> None:
-        async with connected(service) as wire:
+        async with connected(service) as connection:
             for _ in range(4):
-                await wire.send(HEAD)
-                await asyncio.sleep(BOUND_SECONDS / 10)
-                await wire.send(b"\r\n")
-                assert (await wire.head()).startswith(b"HTTP/1.1 200 ")
-                await wire.reader.readexactly(len(b'{"status":"healthy"}'))
+                await connection.send(HEAD)
+                await asyncio.sleep(TIMEOUT_SECONDS / 10)
+                await connection.send(b"\r\n")
+                assert (await connection.head()).startswith(b"HTTP/1.1 200 ")
+                await connection.reader.readexactly(len(b'{"status":"healthy"}'))
 
 
 class TestLargeHead:
@@ -193,33 +195,33 @@ class TestLargeHead:
             (HEAD + b"X-Long: ", b"a"),
             (HEAD, b"X-Many: a\r\n"),
             (b"", b"\r\n"),
-            (A_WHOLE_CHUNK + b"0\r\n", b"X-Trailer: a\r\n"),
-            (A_WHOLE_CHUNK + b"0\r\nX-Trailer: ", b"a"),
+            (COMPLETE_CHUNK + b"0\r\n", b"X-Trailer: a\r\n"),
+            (COMPLETE_CHUNK + b"0\r\nX-Trailer: ", b"a"),
             (POST + b"Transfer-Encoding: chunked\r\n\r\n1;", b"a"),
         ],
     )
     async def test_endless_head_is_answered_with_431(self, service: Program, first: bytes, piece: bytes) -> None:
         without_end = piece * (4096 // len(piece))
-        async with connected(service) as wire:
-            await wire.send(first)
-            sending = asyncio.create_task(wire.drip(without_end, every=0))
+        async with connected(service) as connection:
+            await connection.send(first)
+            sending = asyncio.create_task(connection.send_repeatedly(without_end, every=0))
             try:
-                answer = await wire.rest()
+                response = await connection.read_to_end()
             finally:
                 sending.cancel()
                 await asyncio.wait({sending})
-        assert (answer.status, answer.problem["code"]) == (431, "head_too_large")
-        await others_are_served(service)
+        assert (response.status, response.problem["code"]) == (431, "head_too_large")
+        await assert_others_are_served(service)
 
     async def test_head_over_the_limit_is_answered_with_431(self, service: Program) -> None:
         for size, status in ((self.SIZE - 200, 200), (self.SIZE + 1, 431)):
             head = HEAD + b"X-Long: " + b"a" * size + b"\r\nConnection: close\r\n\r\n"
-            assert (await answer_to(service, head)).status == status
+            assert (await response_to(service, head)).status == status
 
     async def test_too_many_headers_are_answered_with_431(self, service: Program) -> None:
         for number, status in ((MAX_HEADERS - 2, 200), (MAX_HEADERS + 1, 431)):
             head = HEAD + b"X-Many: a\r\n" * number + b"Connection: close\r\n\r\n"
-            assert (await answer_to(service, head)).status == status
+            assert (await response_to(service, head)).status == status
 
 
 class TestMalformedRequest:
@@ -236,14 +238,14 @@ class TestMalformedRequest:
         ],
     )
     async def test_malformed_request_is_answered_with_a_problem(self, service: Program, sent: bytes) -> None:
-        answer = await answer_to(service, sent)
-        assert (answer.status, answer.problem["code"]) == (400, "malformed_request")
+        response = await response_to(service, sent)
+        assert (response.status, response.problem["code"]) == (400, "malformed_request")
 
     async def test_earlier_request_is_answered_first(self, service: Program) -> None:
-        answer = await answer_to(service, b"GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n" + b"nonsense\r\n\r\n")
-        assert answer.status == 200
-        assert answer.raw.count(b"HTTP/1.1 ") == 1
-        assert answer.raw.endswith(b'{"status":"healthy"}')
+        response = await response_to(service, b"GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n" + b"nonsense\r\n\r\n")
+        assert response.status == 200
+        assert response.raw.count(b"HTTP/1.1 ") == 1
+        assert response.raw.endswith(b'{"status":"healthy"}')
 
 
 class TestUnreadResponse:
@@ -255,24 +257,24 @@ class TestUnreadResponse:
         await asyncio.get_running_loop().sock_connect(small, (address.hostname, address.port))
         reader, writer = await asyncio.open_connection(sock=small, limit=1)
         try:
-            wire = Wire(reader, writer)
+            connection = RawConnection(reader, writer)
             requests = 40
-            await wire.send(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * requests)
-            taken = await reader.readexactly(1)
+            await connection.send(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * requests)
+            received = await reader.readexactly(1)
             await asyncio.to_thread(eventually, lambda: "answer_not_taken" in service.output)
             with suppress(ConnectionResetError):
-                taken += (await wire.rest()).raw
-            assert 0 < taken.count(b"HTTP/1.1 200 ") < requests
+                received += (await connection.read_to_end()).raw
+            assert 0 < received.count(b"HTTP/1.1 200 ") < requests
         finally:
             writer.transport.abort()
-        await others_are_served(service)
+        await assert_others_are_served(service)
 
 
 @contextmanager
-def few_files() -> Iterator[None]:
+def low_open_file_limit() -> Iterator[None]:
     """Set a low limit of open files, as many systems have it, for processes that are started in the block."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(FEW_FILES, soft), hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(LOW_OPEN_FILE_LIMIT, soft), hard))
     try:
         yield
     finally:
@@ -281,20 +283,21 @@ def few_files() -> Iterator[None]:
 
 class TestIdleConnections:
     async def test_idle_connections_do_not_prevent_service(self, settings: Settings, tmp_path: Path) -> None:
-        raise_open_file_limit(Settings(_env_file=None, max_connections=IDLE + 1_000))  # for this side of them
-        bounds = {"REQUEST_HEAD_SECONDS": 600, "MAX_CONNECTIONS": IDLE + ROOM}
+        # This process holds the client side of the connections.
+        raise_open_file_limit(Settings(_env_file=None, max_connections=IDLE_CONNECTIONS + 1_000))
+        limits = {"REQUEST_HEAD_SECONDS": 600, "MAX_CONNECTIONS": IDLE_CONNECTIONS + SPARE_CONNECTIONS}
         with ExitStack() as stack:
-            with few_files():
-                variables = {**environment(settings), **bounds, "PORT": free_port()}
+            with low_open_file_limit():
+                variables = {**environment(settings), **limits, "PORT": free_port()}
                 service = stack.enter_context(running("serve", folder=tmp_path, **variables))
             service.wait_until_ready()
-            idle = [await idle_connection(service, stack) for _ in range(IDLE)]
-            await others_are_served(service)
-            for place in (0, IDLE // 2, IDLE - 1):
+            idle = [await idle_connection(service, stack) for _ in range(IDLE_CONNECTIONS)]
+            await assert_others_are_served(service)
+            for place in (0, IDLE_CONNECTIONS // 2, IDLE_CONNECTIONS - 1):
                 await self.is_still_answered(idle[place])
 
-            idle += [await idle_connection(service, stack) for _ in range(ROOM)]
-            refused = await answer_to(service)
+            idle += [await idle_connection(service, stack) for _ in range(SPARE_CONNECTIONS)]
+            refused = await response_to(service)
             assert (refused.status, refused.problem["code"]) == (503, "too_many_connections")
             assert b"retry-after: " in refused.raw.lower()
             await self.is_still_answered(idle[0])
@@ -302,15 +305,15 @@ class TestIdleConnections:
             for connection in idle:
                 connection.close()
             service.wait_until_ready()
-            await others_are_served(service)
+            await assert_others_are_served(service)
 
     async def is_still_answered(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await loop.sock_sendall(connection, WHOLE)
-            came = b""
-            while not came.endswith(b'{"status":"healthy"}'):
-                came += await loop.sock_recv(connection, 4096)
+            await loop.sock_sendall(connection, COMPLETE_REQUEST)
+            received = b""
+            while not received.endswith(b'{"status":"healthy"}'):
+                received += await loop.sock_recv(connection, 4096)
 
 
 async def idle_connection(service: Program, stack: ExitStack) -> socket.socket:

@@ -173,7 +173,7 @@ def steps_until(probe: WriteProbe, condition: Callable[[], bool], step: float = 
     raise AssertionError("the condition was never true")
 
 
-class TestTheWriteProbe:
+class TestWriteProbe:
     def test_next_write_is_sent_after_each_response(self, stub_store: StubStore) -> None:
         probe = WriteProbe(stub_store.port)
         for number in range(1, 4):

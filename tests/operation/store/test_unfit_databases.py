@@ -225,7 +225,7 @@ class TestWriteConflict:
             async def work() -> str:
                 things = client.any.things
                 await (things.insert_many([{}, {}]) if many else things.insert_one({}))
-                return "kept"
+                return "committed"
 
             try:
                 return await transaction(client, work)
