@@ -48,7 +48,7 @@ async def use_most_requests(client: Client, database: Database) -> None:
     await client.delete(f"/tasks/{(await client.make_task())['id']}")
 
 
-def test_case_id(value: Json | str) -> str:
+def case_id(value: Json | str) -> str:
     """Return the id of a test case: the message of the doctor."""
     return value if isinstance(value, str) else ""
 
@@ -163,7 +163,7 @@ NOT_REPAIRABLE: list[tuple[Json, str]] = [
 
 
 class TestTasks:
-    @pytest.mark.parametrize(("fields", "message"), [*BROKEN, *NOT_REPAIRABLE], ids=test_case_id)
+    @pytest.mark.parametrize(("fields", "message"), [*BROKEN, *NOT_REPAIRABLE], ids=case_id)
     async def test_inconsistent_task_is_found(
         self, alice: Client, database: Database, fields: Json, message: str
     ) -> None:
@@ -287,7 +287,7 @@ class TestOtherDocuments:
 
 
 class TestRepair:
-    @pytest.mark.parametrize(("fields", "message"), BROKEN, ids=test_case_id)
+    @pytest.mark.parametrize(("fields", "message"), BROKEN, ids=case_id)
     async def test_counters_are_repaired_from_the_entries(
         self, alice: Client, database: Database, fields: Json, message: str
     ) -> None:
@@ -310,7 +310,7 @@ class TestRepair:
         assert (await alice.read(task))["project_id"] is None
         assert await findings() == []
 
-    @pytest.mark.parametrize(("fields", "message"), NOT_REPAIRABLE, ids=test_case_id)
+    @pytest.mark.parametrize(("fields", "message"), NOT_REPAIRABLE, ids=case_id)
     async def test_other_inconsistencies_are_left_unchanged(
         self, alice: Client, database: Database, fields: Json, message: str
     ) -> None:
