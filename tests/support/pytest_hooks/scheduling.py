@@ -34,8 +34,8 @@ LONG_FILES = (
 
 
 def workers_for(cores: int) -> int:
-    """Return the number of workers: more than one per core, since many tests wait for processes."""
-    return cores + (cores + 1) // 2
+    """Return the number of workers: two per core, since many tests wait for processes."""
+    return 2 * cores
 
 
 def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
