@@ -9,6 +9,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from app.errors import DatabaseUnavailableError
+from services.common.acting_user import acting_user
+from services.common.idempotency import Attempt, RequestKey, run_once
+from services.common.values.versions import Versioned
 from tests.conftest import Database
 from tests.support.http import Client, Json, ago, problem
 from tests.support.stored_documents import remove_stored_responses
@@ -211,6 +215,23 @@ class TestClientErrors:
         problem(await alice.post("/timer/stop", json=body, headers=KEY), 422, "invalid_request")
         assert (await alice.patch("/timer", json={"started_at": ago(hours=3)})).status_code == 200
         assert (await alice.post("/timer/stop", json=body, headers=KEY)).status_code == 200
+
+
+class TestFailedAttempt:
+    @pytest.mark.parametrize("error", [RuntimeError("a bug"), DatabaseUnavailableError()], ids=["crash", "503"])
+    async def test_retry_can_follow_at_once(self, alice: Client, error: Exception) -> None:
+        """The lock of an attempt that failed is released: a retry is not answered with 409 idempotency_in_progress."""
+        user, key = acting_user(alice.user), RequestKey("7d2f3a90-offer", "fingerprint")
+
+        async def fail(_attempt: Attempt) -> Versioned:
+            raise error
+
+        async def succeed(attempt: Attempt) -> Versioned:
+            return Versioned({"is_retry": attempt.is_retry}, version=1)
+
+        with pytest.raises(type(error)):
+            await run_once(user, key, fail)
+        assert (await run_once(user, key, succeed)).body == {"is_retry": True}
 
 
 class TestKeyExpiry:
