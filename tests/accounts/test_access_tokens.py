@@ -9,6 +9,7 @@ from jose import jwt
 
 from app.config import Settings
 from app.main import create_app
+from services.accounts.authentication import authentication_service
 from services.accounts.users import user_service
 from tests.accounts.account_requests import sign_in
 from tests.conftest import Database, MakeUser
@@ -219,3 +220,15 @@ class TestAccessToken:
             token = sign({"alg": "HS512"}, claims, key, "sha512")
             bearer = {"Authorization": f"Bearer {token}"}
             assert (await client.get("/users/me", headers=bearer)).status_code == 200
+
+
+class TestCachedUser:
+    async def test_second_request_reads_neither_the_user_nor_the_session(
+        self, alice: Client, database: Database
+    ) -> None:
+        """A change by another process is seen when the cached user expires, after ten seconds."""
+        assert (await alice.get("/tasks")).status_code == 200
+        await database.refresh_tokens.delete_one({"user_id": alice.user["_id"]})
+        assert (await alice.get("/tasks")).status_code == 200
+        authentication_service.invalidate(alice.user["_id"])
+        problem(await alice.get("/tasks"), 401, "invalid_token")
