@@ -21,6 +21,9 @@ SCHEMA_TESTS = (
 )
 """The tests that check what documents define at import, for example indexes."""
 
+OPENAPI_TEST = "tests/contract/openapi/test_document.py::TestDocument::test_committed_document_is_up_to_date"
+"""It checks what services define at import for the OpenAPI document, for example the format of a field."""
+
 MAX_USERS = 60
 
 
@@ -76,7 +79,7 @@ class Map:
         if mutant.function is None:
             users = {test for function in users_of(mutant.name) for test in self.of_function[function]}
             if not mutant.file.startswith("documents/"):
-                return users
+                return users | ({OPENAPI_TEST} & self.seconds.keys())
             narrow = sorted(users, key=lambda test: self.breadth[test])[:MAX_USERS]
             return {*narrow, *(test for test in self.seconds if test.startswith(SCHEMA_TESTS))}
         named = names_of_lines(mutant.file, source)

@@ -12,7 +12,7 @@ from services.common import intervals
 from services.tracking.rules import instants as spans
 from tests.mutation.__main__ import EXPLAINED, difference
 from tests.mutation.children import apply_fault, in_child, remember_functions
-from tests.mutation.coverage_map import SCHEMA_TESTS, Map
+from tests.mutation.coverage_map import OPENAPI_TEST, SCHEMA_TESTS, Map
 from tests.mutation.mutants import Mutant, mutants
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -176,6 +176,19 @@ class TestTestsOfALine:
         known.add({"lines": [f"{place}|parse_currency|return codes"], "tests": {"t_parse": (0.1, [0])}})
         mutant = fault(place, '"₪"', repr("₪_"))
         assert known.tests_of(mutant, Path(place).read_text()) == {"t_parse"}
+
+    def test_constant_of_a_service_has_the_openapi_test_too(self) -> None:
+        known = self.known()
+        known.add({"lines": [], "tests": {OPENAPI_TEST: (0.1, [])}})
+        mutant = fault("services/tracking/rules/instants.py", "60", "61")
+        source = Path("services/tracking/rules/instants.py").read_text()
+        assert known.tests_of(mutant, source) == {"t_now", OPENAPI_TEST}
+
+    def test_openapi_test_exists(self) -> None:
+        file, group, name = OPENAPI_TEST.split("::")
+        module = Path(file).read_text()
+        assert f"class {group}:" in module
+        assert f"def {name}(" in module
 
     def test_schema_tests_exist(self) -> None:
         for file in SCHEMA_TESTS:
