@@ -13,7 +13,7 @@ MAX_EXCERPT_LENGTH = 40
 NO_DESCRIPTION = "(no description)"
 _STRING = r"(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
 _PYTHON_STRING = re.compile(_STRING)
-_PYTHON_LIST = re.compile(rf"\[\s*(?:{_STRING}\s*(?:,\s*{_STRING}\s*)*,?)?\s*\]")
+_PYTHON_LIST = re.compile(rf"\[\s*(?:{_STRING}\s*(?:,\s*{_STRING}\s*)*(?:,\s*)?)?\]")
 _ESCAPED = re.compile(r"\\(.)")
 _HASHTAG = re.compile(r"#[^#\s]+")
 
@@ -82,8 +82,6 @@ def _split_tags(text: str, *, is_own: bool) -> list[str]:
 
 def parse_tag_list(text: str) -> list[str] | None:
     """Parse a list of strings in JSON or Python syntax. Returns None if it is not one."""
-    if not (text.startswith("[") and text.endswith("]")):
-        return None
     with suppress(ValueError, RecursionError):
         value = json.loads(text)
         return value if isinstance(value, list) and all(isinstance(tag, str) for tag in value) else None

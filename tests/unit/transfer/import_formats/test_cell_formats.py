@@ -1,9 +1,12 @@
 """The formats of durations, times, tags and booleans in a cell."""
 
+import time
+
 import pytest
 
 from app.clock import rfc3339
 from services.transfer.import_formats.results import RowMessage
+from services.transfer.import_formats.values.texts import parse_tag_list
 from tests.support.import_reading import duration_seconds, read, read_row
 
 
@@ -75,6 +78,12 @@ class TestCellFormats:
     def test_tag_formats_are_parsed(self, text: str, tags: tuple[str, ...]) -> None:
         cell = text.replace('"', '""')
         assert read_row(f'start,hours,task,tags\n2024-03-04 09:00,1.0,x,"{cell}"\n').tags == tags
+
+    @pytest.mark.parametrize("text", ["['a'{}x]", "['a',{}x]", "[{}x]"])
+    def test_invalid_list_of_tags_is_parsed_in_linear_time(self, text: str) -> None:
+        begun = time.thread_time()
+        assert parse_tag_list(text.format(" " * 90_000)) is None
+        assert time.thread_time() - begun < 2
 
     @pytest.mark.parametrize(
         ("word", "is_billable"),
