@@ -128,7 +128,10 @@ class TestUsers:
 
 
 class TestBreaks:
-    @pytest.mark.parametrize("column", ["type,Break", "Type,pause", "break,yes", "Pause,JA"])
+    @pytest.mark.parametrize(
+        "column",
+        ["type,Break", "Type,pause", "type,Pausa", "break,yes", "break,True", "Pause,JA", "Pause,oui", "pausa,Sí"],
+    )
     def test_break_rows_are_skipped_with_a_notice(self, column: str) -> None:
         header, break_value = column.split(",")
         text = (

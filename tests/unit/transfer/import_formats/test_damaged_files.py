@@ -28,6 +28,7 @@ class TestDamagedFiles:
             (b"\n\r\n  \n", "is empty"),
             (b"start,hours\n\x81\x8d,1\n", "is not text in UTF-8, UTF-16 or Windows-1252"),
             ("start,hours\nGröße und Maß,1\n".encode() + b"\xff", "is not text in UTF-8, UTF-16 or Windows-1252"),
+            (b"start,task\nM\xfcller\x01,Design\n", "is not text in UTF-8, UTF-16 or Windows-1252"),
             ("start,hours\n".encode("utf-16") + b"x", "is not text in UTF-8, UTF-16 or Windows-1252"),
             ("start,hours\n".encode("utf-32"), "is text in UTF-32"),
             ("\ufeffstart,hours\n".encode("utf-32-be"), "is text in UTF-32"),
@@ -47,7 +48,7 @@ class TestDamagedFiles:
             ),
             (b"start,note\n", "has no column for the end or the duration"),
         ],
-        ids=range(19),
+        ids=range(20),
     )
     def test_damaged_file_is_refused_with_the_reason(self, file: bytes, message: str) -> None:
         error = file_error(file, format="csv", date_order="ymd")

@@ -169,3 +169,10 @@ class TestDurations:
         assert parse_duration(f"{seconds}", 1).seconds == seconds
         rounded = parse_duration(f"{seconds / 3600:.2f}", 3600)
         assert abs(rounded.seconds - seconds) < rounded.precision
+
+    def test_duration_has_at_most_40_characters(self) -> None:
+        longest = "000001.000000000 hours, 000001.0 minutes"
+        assert len(longest) == 40
+        assert parse_duration(longest, None).seconds == 3_660
+        with pytest.raises(ValueError, match="is not a duration"):
+            parse_duration(longest.replace(", 0", ", 00"), None)

@@ -76,6 +76,10 @@ class TestKimai:
         assert [duration_seconds(row) for row in result.rows] == [worked]
         assert len(result.notices) == 1
 
+    def test_rounding_is_not_a_break(self) -> None:
+        result = read("Date,From,To,Duration,Activity\n2024-03-04,09:00,10:00,0:59:30,x\n", format="csv")
+        assert ([duration_seconds(row) for row in result.rows], result.notices) == ([3_570], [])
+
 
 class TestHarvest:
     def test_entries_of_a_day_follow_one_another(self) -> None:

@@ -50,7 +50,10 @@ class TestSolidtime:
         assert message in file_error(file).detail
 
     def test_too_large_archive_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("services.transfer.import_formats.programs.solidtime.MAX_BYTES", 100)
+        limit = "services.transfer.import_formats.programs.solidtime.MAX_BYTES"
+        monkeypatch.setattr(limit, len(SOLIDTIME_ENTRIES))
+        assert len(read(to_zip(time_entries=SOLIDTIME_ENTRIES)).rows) == 2
+        monkeypatch.setattr(limit, len(SOLIDTIME_ENTRIES) - 1)
         assert "unpacks to more than" in file_error(to_zip(time_entries=SOLIDTIME_ENTRIES)).detail
 
     def test_entry_table_alone_gives_notices_about_ids(self) -> None:
