@@ -9,7 +9,7 @@ from bson import Int64, ObjectId
 from pymongo import ASCENDING
 
 from app.database.view import ensure_view
-from documents.tracking.tasks import ONE_RUNNING_TIMER
+from documents.tracking.tasks import ONE_RUNNING_TIMER, RUNNING
 from documents.tracking.view import time_entries_view
 from services.maintenance.doctor import examine
 from tests.conftest import Database
@@ -237,6 +237,18 @@ class TestCollections:
         assert missing.startswith(f"tasks index {ONE_RUNNING_TIMER}: is missing")
         assert "its timer runs, and so does that of " in twice
         await database.tasks.create_index([("user_id", ASCENDING)], name=ONE_RUNNING_TIMER)
+        assert (await findings())[0].startswith(f"tasks index {ONE_RUNNING_TIMER}: has other keys or options")
+
+    @pytest.mark.usefixtures("unindexed")
+    async def test_index_with_a_collation_is_found(self, database: Database) -> None:
+        """A collation compares ids and strings in another order than the queries expect."""
+        await database.tasks.create_index(
+            [("user_id", ASCENDING)],
+            name=ONE_RUNNING_TIMER,
+            unique=True,
+            partialFilterExpression=RUNNING,
+            collation={"locale": "en"},
+        )
         assert (await findings())[0].startswith(f"tasks index {ONE_RUNNING_TIMER}: has other keys or options")
 
     async def test_missing_validator_is_found(self, alice: Client, database: Database) -> None:
