@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 from bson import ObjectId
 
 from app.config import Settings
@@ -104,9 +105,11 @@ class TestBackgroundImport:
         await import_rows(alice, WEEK)
         content = (await alice.get("/exports/account.ndjson.gz")).content
         form = {"format": "account", "wait": "false"}
-        begun = (await bob.post("/imports", data=form, files={"file": ("a.gz", content)})).json()
-        assert (begun["status"], begun["rows"]) == ("running", 4)
-        done = await wait_until_done(bob, begun)
+        with structlog.testing.capture_logs() as logs:
+            begun = (await bob.post("/imports", data=form, files={"file": ("a.gz", content)})).json()
+            assert (begun["status"], begun["rows"]) == ("running", 4)
+            done = await wait_until_done(bob, begun)
+        assert "import_interrupted" not in [line["event"] for line in logs]
         assert (done["status"], done["created"]) == ("done", {"projects": 2, "tasks": 3, "entries": 4})
 
     async def test_waiting_import_cannot_be_deleted(self, alice: Client, database: Database) -> None:

@@ -1,11 +1,31 @@
 """Undoing an import removes what it created and nobody has changed."""
 
-import pytest
+from collections.abc import Awaitable, Callable
 
+import pytest
+from bson import ObjectId
+
+from documents.common.base import Row
+from services.transfer.imports.lease import lease_for_undo
+from services.transfer.imports.undo import ImportUndo
 from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import Client, Json, at, problem
 from tests.transfer.uploads import WEEK, import_rows, row, stored_items
+
+
+class UndoWithConcurrentTask(ImportUndo):
+    """Another client adds a task to a project between the check for tasks and the deletion of the project."""
+
+    def __init__(self, batch: Row, add_task: Callable[[str], Awaitable[object]]) -> None:
+        super().__init__(batch)
+        self._add_task = add_task
+
+    async def _has_tasks(self, project: Row) -> bool:
+        has_tasks = await super()._has_tasks(project)
+        if not has_tasks:
+            await self._add_task(str(project["_id"]))
+        return has_tasks
 
 
 class TestUndoImport:
@@ -90,6 +110,15 @@ class TestUndoImport:
         await alice.make_task(title="Mine", project_id=projects["Website"]["id"])
         undone = (await alice.delete(f"/imports/{result['id']}")).json()
         assert undone["left"] == {"projects": 2, "tasks": 0, "entries": 0}
+
+    async def test_project_that_gets_a_task_meanwhile_stays(self, alice: Client) -> None:
+        result = await import_rows(alice, row(2, "09:00", "10:00"))
+        async with lease_for_undo(alice.user["_id"], ObjectId(result["id"])) as batch:
+            undo = UndoWithConcurrentTask(batch, lambda project_id: alice.make_task(project_id=project_id))
+            await undo.run()
+        assert undo.removed == {"projects": 0, "tasks": 1, "entries": 1}
+        (project,) = (await alice.get("/projects")).json()["items"]
+        assert [task["project_id"] for task in (await alice.list())["items"]] == [project["id"]]
 
     async def test_entries_of_another_import_stay(self, alice: Client, database: Database) -> None:
         first = await import_rows(alice, row(2, "09:00", "10:00"))

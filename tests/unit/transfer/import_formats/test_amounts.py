@@ -160,6 +160,13 @@ class TestAmounts:
         assert [row.billable for row in result.rows] == [True, None]
         assert file_notices(result) == ["hourly rate makes 1 row billable: the file does not say whether they are"]
 
+    def test_content_depends_on_the_price(self) -> None:
+        prices = ["60,EUR", "60.00,EUR", "61,EUR", "60,USD", ","]
+        lines = "".join(f"2024-03-04 09:00,1.0,x,no,{price}\n" for price in prices)
+        rows = read(f"start,hours,task,billable,hourly rate,currency\n{lines}").rows
+        first, *others = (row.content() for row in rows)
+        assert [content == first for content in others] == [True, False, False, False]
+
     def test_ambiguous_rate_column_gives_a_notice(self) -> None:
         result = read("start,hours,task,billable,rate,currency\n2024-03-04 09:00,1.0,x,yes,60,EUR\n")
         assert file_notices(result) == ["rate was read as an hourly rate"]
