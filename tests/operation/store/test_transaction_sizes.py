@@ -1,7 +1,7 @@
 """The size of transactions is limited: imports are split, and atomic requests that are too large are rejected."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -184,6 +184,30 @@ class TestSlowPart:
 
             assert await import_leases.write_part(batch, attempt)
         assert attempts <= 2, "only the first attempt may conflict with a renewal that was in progress at its start"
+
+    async def test_lease_is_renewed_after_the_maximum_silence(
+        self, alice: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(import_leases, "RENEW_SECONDS", 1.0)
+        monkeypatch.setattr(import_leases, "MAX_SILENCE_SECONDS", 1.0)
+        user_id, end_of_part = alice.user["_id"], asyncio.Event()
+
+        async with import_leases.lease_for_upload(user_id, format="csv", digest="of a file") as batch:
+
+            async def read_renewal() -> datetime:
+                stored = await ImportBatch.find(user_id, batch["_id"])
+                assert stored is not None
+                renewed_at: datetime = stored["taken_at"]
+                return renewed_at
+
+            begun_at = renewed_at = await read_renewal()
+            part = asyncio.create_task(import_leases.write_part(batch, end_of_part.wait))
+            while renewed_at == begun_at:
+                await asyncio.sleep(0.1)
+                renewed_at = await read_renewal()
+            end_of_part.set()
+            await part
+        assert timedelta(seconds=1.5) < renewed_at - begun_at < timedelta(seconds=3)
 
 
 class TestSplitBySize:
