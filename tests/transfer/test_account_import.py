@@ -162,6 +162,15 @@ class TestAccountImport:
             assert {left["reason"] for left in again["left_out"]} == {"duplicate: this account has this entry"}
             assert await stored_items(database) == before
 
+    async def test_second_import_adds_nothing_to_a_renamed_project(self, alice: Client, bob: Client) -> None:
+        await alice.make_project(name="Website")
+        content = await exported(alice)
+        await import_file(bob, content)
+        (project,) = (await bob.get("/projects")).json()["items"]
+        await bob.patch(f"/projects/{project['id']}", json={"name": "Site"})
+        assert (await import_file(bob, content))["created"]["projects"] == 0
+        assert [item["name"] for item in (await bob.get("/projects")).json()["items"]] == ["Site"]
+
     async def test_undo_restores_the_previous_account(self, alice: Client, bob: Client, database: Database) -> None:
         await create_account_data(alice)
         await alice.stop()
