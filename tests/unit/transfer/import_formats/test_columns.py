@@ -127,6 +127,13 @@ class TestUsers:
         assert error.detail == "is not a user in the file; the users are Bob (2), Ada (1)"
 
 
+class TestApplications:
+    @pytest.mark.parametrize(("header", "title"), [("title", "Editor"), ("task", "Draw")])
+    def test_application_is_the_task_only_if_there_is_a_window_title(self, header: str, title: str) -> None:
+        (row,) = read(f"start,hours,{header},app\n2026-11-18 09:00,1.0,Draw,Editor\n", format="csv").rows
+        assert row.title == title
+
+
 class TestBreaks:
     @pytest.mark.parametrize(
         "column",

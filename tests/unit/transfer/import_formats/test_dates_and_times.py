@@ -170,6 +170,13 @@ class TestDurations:
         rounded = parse_duration(f"{seconds / 3600:.2f}", 3600)
         assert abs(rounded.seconds - seconds) < rounded.precision
 
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [("1h 30m", Duration(5_400, 60)), ("90.5 min", Duration(5_430, 1)), ("1h 30m 0s", Duration(5_400, 1))],
+    )
+    def test_precision_is_that_of_the_smallest_unit(self, text: str, expected: Duration) -> None:
+        assert parse_duration(text, None) == expected
+
     def test_duration_has_at_most_40_characters(self) -> None:
         longest = "000001.000000000 hours, 000001.0 minutes"
         assert len(longest) == 40

@@ -7,6 +7,7 @@ from io import BytesIO
 import pytest
 
 from app.clock import rfc3339
+from services.transfer.import_formats.programs import timewarrior
 from services.transfer.import_formats.programs.detection import detect_format
 from tests.support.import_reading import (
     CLOCKIFY,
@@ -150,6 +151,12 @@ class TestTimewarrior:
     def test_invalid_json_is_refused(self, file: str) -> None:
         assert file_error(file).pointer == "#/file"
 
+    def test_too_many_intervals_are_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(timewarrior, "MAX_ROWS", len(TIMEWARRIOR_INTERVALS) - 1)
+        assert "intervals: split it" in file_error(json.dumps(TIMEWARRIOR_INTERVALS)).detail
+        monkeypatch.setattr(timewarrior, "MAX_ROWS", len(TIMEWARRIOR_INTERVALS))
+        assert len(read(json.dumps(TIMEWARRIOR_INTERVALS)).rows) == 2
+
     def test_nul_character_is_refused(self) -> None:
         assert "NUL" in file_error('[{"start": "20231001T103000Z", "annotation": "\\u0000"}]').detail
 
@@ -258,7 +265,12 @@ class TestFormatDetection:
             ("Start date,Start time,Stop date,Stop time,Duration\n", "toggl"),
             (CLOCKIFY, "clockify"),
             ("Project,Description,Task,User,Group,Email,Start Date,Start Time,End Date,End Time\n", "clockify"),
+            ("Start Date,Description,Task,User,Group,Email\n", "csv"),
             (HARVEST, "harvest"),
+            ("Date,Client,Project,Task,Hours,Notes\n", "harvest"),
+            ("Date,Client,Project,Task,Hours,First Name\n", "harvest"),
+            ("Date,Client,Project,Task,Hours,Billable Rate\n", "harvest"),
+            ("Date,Client,Project,Task,Hours\n", "csv"),
             ("start,end,task\n", "csv"),
             (KIMAI, "csv"),
             ("\ufeff [ ]", "timewarrior"),
