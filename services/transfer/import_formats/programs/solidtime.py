@@ -73,7 +73,6 @@ class SolidtimeArchive:
             self.notices = [RowMessage(0, None, message)]
 
     def _unpack(self, file: BinaryIO) -> dict[str, bytes]:
-        file.seek(0)
         try:
             with zipfile.ZipFile(file) as archive:
                 names = {name.rpartition("/")[2]: name for name in reversed(archive.namelist())}

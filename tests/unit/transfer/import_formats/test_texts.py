@@ -68,6 +68,7 @@ class TestTexts:
         row = self.row(task="'=1+1", note="'\ttab", project="'@home", tags="'-x, 'y")
         assert (row.title, row.note, row.project, row.tags) == ("=1+1", "\ttab", "@home", ("-x", "'y"))
         assert self.row(task="'tis").title == "'tis"
+        assert self.row(task="'_=1").title == "'_=1"
         assert self.row(task="''=1+1").title == "'=1+1"
 
     @pytest.mark.parametrize("column", ["task", "description", "note", "project", "client", "tags"])
