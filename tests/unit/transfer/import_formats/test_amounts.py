@@ -171,7 +171,7 @@ class TestAmounts:
         result = read("start,hours,task,billable,rate,currency\n2024-03-04 09:00,1.0,x,yes,60,EUR\n")
         assert file_notices(result) == ["rate was read as an hourly rate"]
 
-    @pytest.mark.parametrize("header", ["client,task", "customer,task", "client,activity"])
+    @pytest.mark.parametrize("header", ["client,task", "customer,task"])
     def test_rate_column_is_an_hourly_rate_without_the_headers_of_kimai(self, header: str) -> None:
-        row = read_row(f"start,hours,{header},billable,rate,currency\n2024-03-04 09:00,2.0,a,x,yes,60,EUR\n")
-        assert row.hourly_rate == (6_000, "EUR")
+        result = read(f"start,hours,{header},billable,rate,currency\n2024-03-04 09:00,2.0,a,x,yes,60,EUR\n")
+        assert [row.hourly_rate for row in result.rows] == [(6_000, "EUR")]
