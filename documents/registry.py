@@ -37,8 +37,14 @@ DOCUMENTS: tuple[type[StoredDocument], ...] = (
     RateCounter,
     AuditEvent,
 )
-USER_DOCUMENTS = tuple(document for document in DOCUMENTS if "user_id" in document.model_fields)
-"""The documents that belong to a user."""
+USER_DOCUMENTS = tuple(
+    sorted(
+        (document for document in DOCUMENTS if "user_id" in document.model_fields),
+        key=lambda document: document is not ImportBatch,
+    )
+)
+"""The documents that belong to a user, in the order in which an account deletion removes them. Imports come first:
+each transaction of an import updates its ImportBatch, so once that is gone none can commit."""
 
 
 def validators() -> Validators:

@@ -9,9 +9,7 @@ from bson import ObjectId
 from app.clock import aware_utc, utc_now
 from documents.accounts.deletions import AccountDeletion
 from documents.accounts.users import User
-from documents.common.base import StoredDocument
 from documents.registry import USER_DOCUMENTS
-from documents.transfer.import_batches import ImportBatch
 from services.accounts.authentication import CACHE_SECONDS, authentication_service
 from services.accounts.users import WrongPasswordError, user_service
 from services.common.acting_user import ActingUser
@@ -65,9 +63,7 @@ class AccountDeletionService:
 
     @staticmethod
     async def _delete_documents(user_id: ObjectId) -> None:
-        # Imports first: each transaction of an import updates its ImportBatch, so once that is gone none can commit.
-        documents: tuple[type[StoredDocument], ...] = (ImportBatch, *USER_DOCUMENTS)
-        for document in documents:
+        for document in USER_DOCUMENTS:
             while ids := await document.find_ids(user_id):
                 for document_id in ids:
                     await document.delete_by_id(user_id, document_id)
