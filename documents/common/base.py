@@ -44,6 +44,14 @@ def object_id(text: str) -> ObjectId | None:
         return None
 
 
+def require_object_id(text: str, error: type[Exception]) -> ObjectId:
+    """Parse an id that a client sent. Raises `error` when the text is not an id."""
+    parsed = object_id(text)
+    if parsed is None:
+        raise error
+    return parsed
+
+
 class StoredDocument(Document):
     """A document that is changed by named, filtered, atomic updates only.
 

@@ -6,7 +6,7 @@ from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
 from app.errors import ConflictError, FieldError, NotFoundError, ValidationError
-from documents.common.base import DuplicateError, Row, object_id
+from documents.common.base import DuplicateError, Row, object_id, require_object_id
 from documents.tracking.projects import Project
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
@@ -44,10 +44,7 @@ class ProjectNameTakenError(ConflictError):
 
 def require_project_id(text: str) -> ObjectId:
     """Parse the id of a project. Raises ProjectNotFoundError when the text is not an id."""
-    project_id = object_id(text)
-    if project_id is None:
-        raise ProjectNotFoundError
-    return project_id
+    return require_object_id(text, ProjectNotFoundError)
 
 
 def require_project(project: Row | None) -> Row:

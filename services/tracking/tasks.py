@@ -6,7 +6,7 @@ from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
 from app.errors import NotFoundError
-from documents.common.base import Row, object_id
+from documents.common.base import Row, require_object_id
 from documents.tracking.projects import Project
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
@@ -38,10 +38,7 @@ class TaskNotFoundError(NotFoundError):
 
 def require_task_id(text: str) -> ObjectId:
     """Parse the id of a task. Raises TaskNotFoundError when the text is not an id."""
-    task_id = object_id(text)
-    if task_id is None:
-        raise TaskNotFoundError
-    return task_id
+    return require_object_id(text, TaskNotFoundError)
 
 
 def require_task(task: Row | None) -> Row:

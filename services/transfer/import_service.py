@@ -6,7 +6,7 @@ from bson import ObjectId
 
 from app.errors import ConflictError, NotFoundError
 from documents.accounts.users import OverlapPolicy
-from documents.common.base import Row, object_id
+from documents.common.base import Row, require_object_id
 from documents.transfer.import_batches import ImportBatch
 from services.accounts.audit import audit_service
 from services.common.acting_user import ActingUser
@@ -50,10 +50,7 @@ class ImportRunningError(ConflictError):
 
 def require_import_id(text: str) -> ObjectId:
     """Parse the id of an import. Raises ImportNotFoundError if it is not a valid id."""
-    import_id = object_id(text)
-    if import_id is None:
-        raise ImportNotFoundError
-    return import_id
+    return require_object_id(text, ImportNotFoundError)
 
 
 class ImportService:

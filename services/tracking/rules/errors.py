@@ -3,7 +3,7 @@
 from bson import ObjectId
 
 from app.errors import NotFoundError
-from documents.common.base import object_id
+from documents.common.base import require_object_id
 
 
 class EntryNotFoundError(NotFoundError):
@@ -15,7 +15,4 @@ class EntryNotFoundError(NotFoundError):
 
 def require_entry_id(text: str) -> ObjectId:
     """Parse the id of an entry. Raises EntryNotFoundError when the text is not an id."""
-    entry_id = object_id(text)
-    if entry_id is None:
-        raise EntryNotFoundError
-    return entry_id
+    return require_object_id(text, EntryNotFoundError)
