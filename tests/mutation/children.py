@@ -30,6 +30,7 @@ def in_child(work: Callable[[int], int], timeout: float) -> tuple[int | None, st
         child = os.fork()
         if not child:
             _run_child(work, output)
+        os.setpgid(child, child)  # also here, because the child may not have run yet when its group is killed
         os.close(output)
         status = _wait(child, timeout)
         if status == BROKEN:
@@ -53,7 +54,7 @@ def _wait(child: int, timeout: float) -> int | None:
 def _run_child(work: Callable[[int], int], output: int) -> None:
     status = BROKEN
     try:
-        os.setsid()
+        os.setpgid(0, 0)
         nothing = os.open(os.devnull, os.O_RDWR)
         for number in range(3):
             os.dup2(nothing, number)
