@@ -111,7 +111,12 @@ def try_fault(mutant: Mutant | None, tests: list[str], known: Map) -> tuple[str,
     def work(output: int) -> int:
         if mutant is not None:
             apply_fault(mutant)
-        return int(pytest.main([*PYTEST, *tests], plugins=[FailureReporter(output)]))
+        try:
+            return int(pytest.main([*PYTEST, *tests], plugins=[FailureReporter(output)]))
+        except Exception:
+            if mutant is None:
+                raise
+            return int(pytest.ExitCode.INTERNAL_ERROR)  # pytest raises an error if the fault leaves a file open
 
     if not tests:
         return "not executed", ""
