@@ -17,6 +17,7 @@ from documents.common.base import StoredDocument
 from documents.common.idempotency_keys import IdempotencyKey
 from documents.common.json_schema import SCHEMA_VERSION, schema_of
 from documents.tracking.deleted_entries import DeletedEntry
+from documents.tracking.pages import TaskPage
 from documents.tracking.projects import Project
 from documents.tracking.tasks import Task
 from documents.tracking.view import time_entries_view
@@ -27,6 +28,7 @@ DOCUMENTS: tuple[type[StoredDocument], ...] = (
     User,
     Project,
     Task,
+    TaskPage,
     DeletedEntry,
     IdempotencyKey,
     ImportBatch,

@@ -28,6 +28,23 @@ def push_entries(task: Row, entries: list[Row]) -> Row:
     }
 
 
+def changed_counters(old: Row, new: list[Row], bounds: Row | None) -> Row:
+    """Return the $set stage that updates the counters of a task whose hot entry `old` was replaced by `new`.
+
+    `bounds` are the first start and the last end. Without them, they are those of the hot entries.
+    """
+    seconds = sum(entry["duration_seconds"] for entry in new) - old["duration_seconds"]
+    return {
+        "tracked_seconds": {"$add": ["$tracked_seconds", seconds]},
+        "entry_count": {"$add": ["$entry_count", len(new) - 1]},
+        "first_started_at": {"$min": _entry_values("started_at")},
+        "last_ended_at": {"$max": _entry_values("ended_at")},
+        "version": {"$add": ["$version", 1]},
+        "updated_at": {"$literal": naive_utc(utc_now())},
+        **({field: {"$literal": bound} for field, bound in bounds.items()} if bounds else {}),
+    }
+
+
 def recomputed_counters(**more: Any) -> Row:
     """Return the $set stage that recomputes the counters from the entries and increments the version.
 

@@ -14,16 +14,13 @@ from documents.common.base import Row, StoredDocument
 from documents.tracking.entries import EndedEntry, RunningEntry
 from documents.tracking.task_updates import (
     ENTRY_SORT,
-    import_version_update,
     push_entries,
-    recomputed_counters,
-    unmodified_import,
 )
 
 TaskStatus = TypeAliasType("TaskStatus", Literal["pending", "in_progress", "completed"])
 
-MAX_ENTRIES = 2000
-"""Keeps most tasks well below the 16 MB limit of a document. services/tracking/rules/capacity.py handles long notes."""
+MAX_HOT_ENTRIES = 2000
+"""The maximum of entries inside a task. It keeps the document well below the limit of 16 MB."""
 
 NEWEST_ENTRIES = 100
 """How many ended entries the response of a single task contains."""
@@ -37,7 +34,7 @@ ALL_ENTRIES: Row = {
 }
 """An aggregation expression: the ended entries of a task, followed by the running one if there is one."""
 
-_IMPORT_FIELDS = ("import_id", "import_version", "import_name")
+_OPTIONAL_FIELDS = ("pages", "paged_until", "active", "import_id", "import_version", "import_name")
 
 SORT_KEYS = ("created_at", "updated_at", "due_at", "title", "project_id", "tracked_seconds")
 
@@ -52,9 +49,13 @@ class ImportName(BaseModel):
 class Task(StoredDocument):
     """A task with its embedded time entries.
 
-    `time_entries` holds the ended entries, sorted by start. `active` holds the running entry; the field
-    exists only while a timer runs, because a unique index applies across documents and not inside an
-    array. The counters change in the same update as the entries.
+    `time_entries` holds the newest ended entries, the hot ones, sorted by start. Older ones are in pages, whose ids
+    are in `pages`: see documents/tracking/pages.py. `paged_until` is an instant after which no entry of a page ends;
+    without it, that instant is unknown. `active` holds the running entry; the field exists only while a timer runs,
+    because a unique index applies across documents and not inside an array.
+
+    `tracked_seconds`, `entry_count`, `first_started_at` and `last_ended_at` are those of all ended entries, hot and
+    paged. They change in the same update as the entries.
 
     A task that was created by an import has three more fields. `import_id` is the import. `import_name` is
     the name by which later imports recognize the task, even after it was renamed. `import_version` is the
@@ -71,10 +72,12 @@ class Task(StoredDocument):
     due_at: datetime | None
     estimate_seconds: Annotated[int, Field(ge=0)] | None
     billable: bool
-    time_entries: Annotated[list[EndedEntry], Field(max_length=MAX_ENTRIES)]
+    time_entries: Annotated[list[EndedEntry], Field(max_length=MAX_HOT_ENTRIES)]
+    pages: list[PydanticObjectId] | None = None
+    paged_until: datetime | None = None
     active: RunningEntry | None = None
     tracked_seconds: Annotated[int, Field(ge=0)]
-    entry_count: Annotated[int, Field(ge=0, le=MAX_ENTRIES)]
+    entry_count: Annotated[int, Field(ge=0)]
     first_started_at: datetime | None
     last_ended_at: datetime | None
     version: Annotated[int, Field(ge=1)]
@@ -86,7 +89,11 @@ class Task(StoredDocument):
     import_version: Annotated[int, Field(ge=1)] | None = None
     import_name: ImportName | None = None
 
-    read_projection: ClassVar[Row] = {"time_entries": 0}
+    hot_entries: ClassVar[int] = 200
+    """How many hot entries make a page due. Tests lower it."""
+
+    paged_at_once: ClassVar[int] = 100
+    """How many of the oldest hot entries then move to a page. Tests lower it."""
 
     class Settings:
         """The collection and its indexes: the unique running timer, each sort key, and two for time ranges."""
@@ -131,14 +138,17 @@ class Task(StoredDocument):
         )
 
     def as_row(self) -> Row:
-        """Return the row to store. `active` and the import fields are absent where they are None."""
+        """Return the row to store. Optional fields are absent where they are None."""
         row = super().as_row()
-        absent = {name for name in ("active", *_IMPORT_FIELDS) if row[name] is None}
+        absent = {name for name in _OPTIONAL_FIELDS if row[name] is None}
         return {name: value for name, value in row.items() if name not in absent}
 
     @classmethod
     async def find_live(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
-        """Return the user's task without its ended entries, or None when it is missing or in the trash."""
+        """Return the user's task without its ended entries, or None when it is missing or in the trash.
+
+        `hot_count` is the number of its hot entries.
+        """
         return await cls._find_one({"_id": task_id, "user_id": user_id, "deleted_at": None}, cls.read_projection)
 
     @classmethod
@@ -183,42 +193,69 @@ class Task(StoredDocument):
         return await cls._find_one({"user_id": user_id, **RUNNING}, cls.read_projection, hint=ONE_RUNNING_TIMER)
 
     @classmethod
-    async def find_with_ended_entry(
-        cls, user_id: ObjectId, entry_id: ObjectId, *, task_id: ObjectId | None
-    ) -> Row | None:
-        """Return the live task that contains this ended entry, with only that entry.
+    async def find_by_hot_entry(cls, user_id: ObjectId, entry_id: ObjectId, condition: Row | None = None) -> Row | None:
+        """Return the task with this hot entry, and of its entries only that one, or None.
 
-        Without `task_id` it scans the user's tasks, the most recently tracked first.
+        Without a condition on `_id` it scans the user's tasks, the most recently tracked first.
         """
         one_entry = _one_entry(entry_id)
-        condition: Row = {"user_id": user_id, "deleted_at": None, **one_entry}
-        if task_id is not None:
-            condition["_id"] = task_id
-        projection = {"title": 1, "tracked_seconds": 1, "version": 1, **one_entry}
-        return await cls._find_one(condition, projection, sort=[("last_ended_at", DESCENDING)])
+        return await cls._find_one(
+            {"user_id": user_id, **(condition or {}), **one_entry},
+            {**cls.read_projection, "pages": 1, **one_entry},
+            sort=[("last_ended_at", DESCENDING)],
+        )
 
     @classmethod
-    async def find_by_ended_entry(cls, user_id: ObjectId, entry_id: ObjectId) -> Row | None:
-        """Return the task that contains this ended entry, in the trash or not, with only that entry."""
-        one_entry = _one_entry(entry_id)
-        return await cls._find_one({"user_id": user_id, **one_entry}, {**_ALL_BUT_ENTRIES, **one_entry})
+    async def find_listing(
+        cls, user_id: ObjectId, task_id: ObjectId, page_id: ObjectId, condition: Row | None = None
+    ) -> Row | None:
+        """Return the task if it lists this page, without its entries, or None."""
+        return await cls._find_one(
+            {"_id": task_id, "user_id": user_id, "pages": page_id, **(condition or {})},
+            {**cls.read_projection, "pages": 1},
+        )
 
     @classmethod
     async def find_with_entry(cls, user_id: ObjectId, task_id: ObjectId, entry_id: ObjectId) -> Row | None:
-        """Return the user's live task with this ended entry only, or with an empty list when it has no such entry."""
-        projection = {**_ALL_BUT_ENTRIES, **_one_entry(entry_id)}
+        """Return the user's live task with this hot entry only, or with an empty list when it has no such entry."""
+        projection = {**cls.read_projection, "pages": 1, **_one_entry(entry_id)}
         task = await cls._find_one({"_id": task_id, "user_id": user_id, "deleted_at": None}, projection)
         return None if task is None else {"time_entries": [], **task}
 
     @classmethod
     async def find_last_tracked(cls, user_id: ObjectId) -> Row | None:
-        """Return the live task whose entry ended last, with only that entry."""
+        """Return the live task whose entry ended last, with only that entry if it is hot."""
         condition = {"user_id": user_id, "deleted_at": None, "last_ended_at": {"$type": "date"}}
-        last = await cls._find_one(condition, {"last_ended_at": 1}, sort=[("last_ended_at", DESCENDING)])
-        if last is None:
-            return None
-        last_entry = {"time_entries": {"$elemMatch": {"ended_at": last["last_ended_at"]}}}
-        return await cls._find_one({"_id": last["_id"], "user_id": user_id}, last_entry)
+        while last := await cls._find_one(condition, {"last_ended_at": 1}, sort=[("last_ended_at", DESCENDING)]):
+            last_entry = {"time_entries": {"$elemMatch": {"ended_at": last["last_ended_at"]}}}
+            projection = {**cls.read_projection, "pages": 1, **last_entry}
+            if task := await cls._find_one({**last, "user_id": user_id}, projection):
+                return task
+        return None
+
+    @classmethod
+    async def find_hot_entries(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
+        """Return all hot entries of the task, with what is needed to move some to a page."""
+        fields = ("user_id", "deleted_at", "version", "import_version", "pages", "paged_until", "time_entries")
+        return await cls._find_one({"_id": task_id, "user_id": user_id}, dict.fromkeys(fields, 1))
+
+    @classmethod
+    async def find_hot_bounds(cls, task: Row, *, without: ObjectId) -> tuple[datetime | None, datetime | None]:
+        """Return the first start and the last end of the hot entries other than `without`."""
+        others = {"$filter": {"input": "$time_entries", "cond": {"$ne": ["$$this.id", without]}}}
+        bounds = {
+            "first": {"$min": {"$map": {"input": others, "in": "$$this.started_at"}}},
+            "last": {"$max": {"$map": {"input": others, "in": "$$this.ended_at"}}},
+        }
+        by_id: Row = {"$match": {"_id": task["_id"], "user_id": task["user_id"]}}
+        rows = await cls.aggregate_rows([by_id, {"$project": bounds}])
+        return (rows[0]["first"], rows[0]["last"]) if rows else (None, None)
+
+    @classmethod
+    async def is_unchanged(cls, task: Row) -> bool:
+        """Return whether the task still has the version that was read."""
+        identity = {field: task[field] for field in ("_id", "user_id", "version")}
+        return await cls._find_one(identity, {"_id": 1}) is not None
 
     @classmethod
     async def find_recently_tracked(cls, user_id: ObjectId, *, limit: int) -> list[Row]:
@@ -252,7 +289,7 @@ class Task(StoredDocument):
     @classmethod
     async def update_at_version(cls, task: Row, fields: Row) -> Row | None:
         """Set these fields if the task is unchanged. Return the task, or None when its version differs."""
-        return await cls._update_version(task, {"$set": fields})
+        return await cls.change_at_version(task, {"$set": fields})
 
     @classmethod
     async def start_timer(cls, task: Row, entry: Row) -> Row | None:
@@ -260,14 +297,14 @@ class Task(StoredDocument):
 
         Raises DuplicateError when another timer of the user is running: the unique index refuses it.
         """
-        return await cls._update_version(
+        return await cls.change_at_version(
             task, {"$set": {"active": entry, "status": "in_progress", "completed_at": None}}
         )
 
     @classmethod
     async def update_timer(cls, task: Row, entry: Row) -> Row | None:
         """Replace the running entry with `entry`, which has the same id. Return None when the version differs."""
-        return await cls._update_version(task, {"$set": {"active": entry}}, {"active.id": entry["id"]})
+        return await cls.change_at_version(task, {"$set": {"active": entry}}, {"active.id": entry["id"]})
 
     @classmethod
     async def stop_timer(cls, task: Row, entry: Row, fields: Row) -> Row | None:
@@ -276,7 +313,7 @@ class Task(StoredDocument):
         Returns None when the version differs, so that a concurrent update of the timer is not lost.
         """
         pushed = push_entries(task, [entry])
-        return await cls._update_version(
+        return await cls.change_at_version(
             task,
             {**pushed, "$set": {**fields, **pushed["$set"]}, "$unset": {"active": ""}},
             {"active.id": entry["id"]},
@@ -285,81 +322,52 @@ class Task(StoredDocument):
     @classmethod
     async def discard_timer(cls, task: Row) -> Row | None:
         """Remove the running entry. Return the task, or None when its version differs."""
-        return await cls._update_version(task, {"$unset": {"active": ""}}, {"active.id": task["active"]["id"]})
+        return await cls.change_at_version(task, {"$unset": {"active": ""}}, {"active.id": task["active"]["id"]})
 
     @classmethod
     async def add_entry(cls, task: Row, entry: Row) -> Row | None:
         """Add an ended entry. Return the task, or None when its version differs."""
-        return await cls._update_version(task, push_entries(task, [entry]))
+        return await cls.change_at_version(task, push_entries(task, [entry]))
 
     @classmethod
-    async def add_imported_entries(cls, task: Row, entries: list[Row]) -> Row | None:
-        """Add ended entries of an import. Return the task, or None when its version differs.
-
-        A task that only imports have written still counts as unedited afterwards.
-        """
-        pushed = push_entries(task, entries)
-        return await cls._update_version(task, {**pushed, "$set": {**pushed["$set"], **import_version_update(task)}})
-
-    @classmethod
-    async def remove_imported_entries(cls, task: Row, import_id: ObjectId, before: datetime) -> bool:
-        """Remove the ended entries of this import that were not edited. Return False when the version differs."""
-        others = {"$filter": {"input": "$time_entries", "cond": {"$not": [unmodified_import(import_id, before)]}}}
-        return await cls._update_one(
-            _version_filter(task),
-            [{"$set": {"time_entries": others}}, {"$set": recomputed_counters(**import_version_update(task))}],
+    async def replace_hot_entry(cls, task: Row, old_id: ObjectId, new: list[Row], counters: Row) -> bool:
+        """Replace one hot entry with `new`, and set the counters. Return False when the version differs."""
+        others = {"$filter": {"input": "$time_entries", "cond": {"$ne": ["$$this.id", {"$literal": old_id}]}}}
+        entries = {"$concatArrays": [others, {"$literal": new}]}
+        in_order = {"$sortArray": {"input": entries, "sortBy": ENTRY_SORT}}
+        return await cls.run_stages(
+            task, [{"$set": {"time_entries": in_order}}, {"$set": counters}], _one_entry(old_id)
         )
 
     @classmethod
-    async def remove_imported_task(cls, task: Row) -> bool:
-        """Delete an imported task that has no entries and was not edited. Return whether it was deleted."""
-        empty = {"entry_count": 0, "import_version": task["version"], "active": {"$exists": False}}
-        return await cls._delete_one({**_version_filter(task), **empty})
+    async def run_stages(cls, task: Row, stages: list[Row], condition: Row | None = None) -> bool:
+        """Update the task with aggregation stages. Return False when its version differs.
+
+        The stages must increment the version.
+        """
+        return await cls._update_one({**version_filter(task), **(condition or {})}, stages)
 
     @classmethod
-    async def replace_entry(cls, task: Row, entry: Row) -> bool:
-        """Replace the ended entry that has the same id. Return False when the version of the task differs."""
-        return await cls._replace_entries(task, entry["id"], [entry])
-
-    @classmethod
-    async def split_entry(cls, task: Row, first: Row, second: Row) -> bool:
-        """Replace the entry that has the id of `first` with two entries. Return False when the version differs."""
-        return await cls._replace_entries(task, first["id"], [first, second])
-
-    @classmethod
-    async def remove_entry(cls, task: Row, entry_id: ObjectId) -> bool:
-        """Remove an ended entry. Return False when the version of the task differs."""
-        return await cls._replace_entries(task, entry_id, [])
+    async def delete_at_version(cls, task: Row, condition: Row) -> bool:
+        """Delete the task if it is unchanged and meets the condition. Return whether it was deleted."""
+        return await cls._delete_one({**version_filter(task), **condition})
 
     @classmethod
     async def find_page(
         cls, user_id: ObjectId, condition: Row, then: Row, *, sort: list[tuple[str, int]], limit: int
     ) -> list[Row]:
-        """Return at most `limit` of the user's tasks, without their ended entries.
+        """Return at most `limit` of the user's tasks, without their ended entries and pages.
 
         `condition` can use an index. `then` is a second stage and may contain $or (portable form: decision 10).
         """
         stages: list[Row] = [{"$match": {"user_id": user_id, **condition}}]
         if then:
             stages.append({"$match": then})
-        stages += [{"$sort": dict(sort)}, {"$limit": limit}, {"$project": cls.read_projection}]
+        stages += [{"$sort": dict(sort)}, {"$limit": limit}, {"$project": _WITHOUT_ENTRIES}]
         return await cls.aggregate_rows(stages)
 
     @classmethod
-    async def _replace_entries(cls, task: Row, old_id: ObjectId, new: list[Row]) -> bool:
-        """Replace one ended entry with `new` and recompute the counters. Return False when the version differs."""
-        others = {"$filter": {"input": "$time_entries", "cond": {"$ne": ["$$this.id", {"$literal": old_id}]}}}
-        entries = {"$concatArrays": [others, {"$literal": new}]}
-        return await cls._update_one(
-            {**_version_filter(task), **_one_entry(old_id)},
-            [
-                {"$set": {"time_entries": {"$sortArray": {"input": entries, "sortBy": ENTRY_SORT}}}},
-                {"$set": recomputed_counters()},
-            ],
-        )
-
-    @classmethod
-    async def _update_version(cls, task: Row, update: Row, condition: Row | None = None) -> Row | None:
+    async def change_at_version(cls, task: Row, update: Row, condition: Row | None = None) -> Row | None:
         """Update the task if its version is still the one that was read; return None when it is not.
 
         Returns the updated task, computed from the update instead of a second read.
@@ -367,7 +375,7 @@ class Task(StoredDocument):
         changes = {**update.get("$set", {}), "updated_at": naive_utc(utc_now())}
         increments = {**update.get("$inc", {}), "version": 1}
         is_updated = await cls._update_one(
-            {**_version_filter(task), **(condition or {})}, {**update, "$set": changes, "$inc": increments}
+            {**version_filter(task), **(condition or {})}, {**update, "$set": changes, "$inc": increments}
         )
         if not is_updated:
             return None
@@ -376,7 +384,10 @@ class Task(StoredDocument):
         return {field: value for field, value in {**task, **changes, **counters}.items() if field not in unset}
 
 
-_ALL_BUT_ENTRIES: Row = {field: 1 for field in Task.model_fields if field not in {"id", "time_entries"}}
+_WITHOUT_ENTRIES: Row = dict.fromkeys(Task.model_fields.keys() - {"id", "time_entries", "pages"}, 1)
+"""A projection to all fields but the entries and the ids of the pages."""
+
+Task.read_projection = {**_WITHOUT_ENTRIES, "hot_count": {"$size": "$time_entries"}}
 
 
 def _one_entry(entry_id: ObjectId) -> Row:
@@ -384,6 +395,6 @@ def _one_entry(entry_id: ObjectId) -> Row:
     return {"time_entries": {"$elemMatch": {"id": entry_id}}}
 
 
-def _version_filter(task: Row) -> Row:
+def version_filter(task: Row) -> Row:
     """Return the filter of the task at the version that was read."""
     return {field: task[field] for field in ("_id", "user_id", "deleted_at", "version")}

@@ -10,7 +10,7 @@ from services.common.acting_user import ActingUser
 from services.common.concurrency import retry_transaction
 from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.values.versions import VersionCondition, Versioned, require_version
-from services.tracking.rules.capacity import require_timer_capacity
+from services.tracking.rules.capacity import EntryRoom
 from services.tracking.rules.earlier_attempts import find_created_earlier, find_entry_anywhere
 from services.tracking.rules.instants import clamp_to_now, require_end_after_start
 from services.tracking.schemas.timer import TimerStart, TimerStopResult, TimerSwitch, read_stopped, read_timer
@@ -37,7 +37,7 @@ class SwitchService:
         StaleVersionError, InTheFutureError for an instant more than 60 seconds ahead, and ValidationError
         for an instant before the start of the running timer.
         """
-        task_id = require_task_id(to.task_id)
+        task_id, room = require_task_id(to.task_id), EntryRoom()
         clamp_to_now(to.at, pointer="#/at")  # reports an invalid instant before any other error
 
         async def run_attempt(attempt: Attempt) -> Versioned:
@@ -49,7 +49,7 @@ class SwitchService:
                 require_version(if_match, (running or target)["version"])
                 if "active" in target:
                     return _response(None, target)
-                await require_timer_capacity(target)
+                await room.require_for_timer(target)
                 # Computed in each try: a timer that was stopped since the last try must not overlap this one.
                 at = clamp_to_now(to.at, pointer="#/at")
                 if running is None:
@@ -58,7 +58,7 @@ class SwitchService:
                 entry = await build_ended_entry(user, running, ended_at=at, overlap=overlap)
                 return await self._stop_and_start(user, attempt, to, running, entry, target)
 
-            return await retry_transaction(try_switch)
+            return await room.run(lambda: retry_transaction(try_switch))
 
         return await run_once(user, request_key, run_attempt)
 

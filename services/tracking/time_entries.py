@@ -10,6 +10,14 @@ from documents.accounts.users import OverlapPolicy
 from documents.common.base import Row
 from documents.tracking.deleted_entries import DeletedEntry
 from documents.tracking.entries import TimeEntry
+from documents.tracking.stored_entries import (
+    StoredEntry,
+    find_anywhere,
+    find_in_task,
+    remove_entry,
+    replace_entry,
+    split_entry,
+)
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
 from services.common.concurrency import retry_transaction
@@ -18,7 +26,7 @@ from services.common.intervals import Interval
 from services.common.values.fields import PageQuery
 from services.common.values.versions import VersionCondition, Versioned, require_version
 from services.tracking.entry_list import list_entries, list_task_entries
-from services.tracking.rules.capacity import require_entry_capacity, require_update_capacity
+from services.tracking.rules.capacity import EntryRoom, require_update_capacity
 from services.tracking.rules.earlier_attempts import find_created_earlier, find_entry_anywhere
 from services.tracking.rules.errors import EntryNotFoundError, require_entry_id
 from services.tracking.rules.instants import entry_interval, new_entry_interval, split_interval, updated_interval
@@ -59,9 +67,9 @@ class TimeEntryService:
         Raises TaskNotFoundError or EntryNotFoundError.
         """
         parsed_id = require_entry_id(entry_id)
-        task = require_task(await Task.find_with_entry(user.id, require_task_id(task_id), parsed_id))
-        entry = _running_entry(task, parsed_id) or _require_ended_entry(task)
-        return _response(task, entry)
+        found, stored = await find_in_task(user.id, require_task_id(task_id), parsed_id)
+        task = require_task(found)
+        return _response(task, _running_entry(task, parsed_id) or _require_stored(stored).entry)
 
     async def create(
         self,
@@ -78,7 +86,7 @@ class TimeEntryService:
         Raises TaskNotFoundError, TaskFullError, OverlapError, StaleVersionError, ValidationError or InTheFutureError.
         """
         parsed_id, interval = require_task_id(task_id), new_entry_interval(new)
-        policy = effective_policy(user, overlap)
+        policy, room = effective_policy(user, overlap), EntryRoom()
 
         async def run_attempt(attempt: Attempt) -> Versioned:
             entry_id = attempt.new_id()
@@ -89,13 +97,13 @@ class TimeEntryService:
                     return _response(*earlier, created=True)
                 task = require_task(await Task.find_live(user.id, parsed_id))
                 require_version(if_match, task["version"])
-                await require_entry_capacity(task)
+                await room.require_for_entry(task)
                 overlaps = await check_overlaps(user, policy, interval)
                 entry = await _build_manual_entry(user, task, entry_id, new, interval)
                 updated = await Task.add_entry(task, entry)
                 return None if updated is None else _response(updated, entry, overlaps, created=True)
 
-            return await run_with_policy(policy, try_create)
+            return await room.run(lambda: run_with_policy(policy, try_create))
 
         return await run_once(user, request_key, run_attempt)
 
@@ -117,14 +125,16 @@ class TimeEntryService:
         fields, policy = change.model_dump(exclude_unset=True), effective_policy(user, overlap)
 
         async def try_update() -> Versioned | None:
-            task, entry = await _find_ended_entry(user, task_id, entry_id, if_match)
+            stored = await _find_ended_entry(user, task_id, entry_id, if_match)
+            task, entry = stored.task, stored.entry
             if not fields:
                 return _response(task, entry, no_overlaps(policy))
             interval = updated_interval(entry, fields)
             overlaps = await self._check_update(user, policy, entry, interval)
             updated = {**entry, **await _changes(user, task, entry, fields, interval)}
-            await require_update_capacity(task, entry, updated)
-            is_replaced = await Task.replace_entry(task, updated)
+            if stored.page_id is None:
+                await require_update_capacity(task, entry, updated)
+            is_replaced = await replace_entry(stored, updated)
             return _response(_next_version(task), updated, overlaps) if is_replaced else None
 
         return await run_with_policy(policy, try_update)
@@ -136,10 +146,10 @@ class TimeEntryService:
         """
 
         async def try_delete() -> bool | None:
-            task, entry = await _find_ended_entry(user, task_id, entry_id, if_match)
-            if not await Task.remove_entry(task, entry["id"]):
+            stored = await _find_ended_entry(user, task_id, entry_id, if_match)
+            if not await remove_entry(stored):
                 return None
-            await DeletedEntry.store(task, entry)
+            await DeletedEntry.store(stored.task, stored.entry)
             return True
 
         await retry_transaction(try_delete)
@@ -157,7 +167,7 @@ class TimeEntryService:
 
         Raises EntryNotFoundError, TaskNotFoundError, TaskFullError, OverlapError or StaleVersionError.
         """
-        parsed_id, policy = require_entry_id(entry_id), effective_policy(user, overlap)
+        parsed_id, policy, room = require_entry_id(entry_id), effective_policy(user, overlap), EntryRoom()
 
         async def try_restore(attempt: Attempt) -> Versioned | None:
             deleted = await DeletedEntry.find_restorable(user.id, parsed_id)
@@ -166,7 +176,7 @@ class TimeEntryService:
                 return await self._find_undeleted(user, parsed_id, policy, None if attempt.is_retry else if_match)
             task = require_task(await Task.find_live(user.id, deleted["task_id"]))
             require_version(if_match, task["version"])
-            await require_entry_capacity(task)
+            await room.require_for_entry(task)
             entry = {**deleted["entry"], "updated_at": naive_utc(utc_now())}
             overlaps = await check_overlaps(user, policy, entry_interval(entry))
             updated = await Task.add_entry(task, entry)
@@ -174,7 +184,10 @@ class TimeEntryService:
                 return None
             return _response(updated, entry, overlaps)
 
-        return await run_once(user, request_key, lambda attempt: retry_transaction(lambda: try_restore(attempt)))
+        async def run_attempt(attempt: Attempt) -> Versioned:
+            return await room.run(lambda: retry_transaction(lambda: try_restore(attempt)))
+
+        return await run_once(user, request_key, run_attempt)
 
     async def split(
         self,
@@ -192,7 +205,7 @@ class TimeEntryService:
         Raises TaskNotFoundError, EntryNotFoundError, TimerRunningError, TaskFullError, OverlapError,
         StaleVersionError, or ValidationError for an instant that is not strictly inside.
         """
-        policy = effective_policy(user, overlap)
+        policy, room = effective_policy(user, overlap), EntryRoom()
 
         async def run_attempt(attempt: Attempt) -> Versioned:
             second_id = attempt.new_id()
@@ -201,14 +214,15 @@ class TimeEntryService:
                 earlier = await find_created_earlier(user, attempt)
                 if earlier is not None:
                     return await self._find_split(user, entry_id, *earlier)
-                task, entry = await _find_ended_entry(user, task_id, entry_id, if_match)
+                stored = await _find_ended_entry(user, task_id, entry_id, if_match)
+                task, entry = stored.task, stored.entry
                 first, second = _split(entry, split, second_id)
-                await require_entry_capacity(task)
+                await room.require_for_entry(task)
                 overlaps = await check_overlaps(user, policy, entry_interval(entry), exclude_id=entry["id"])
-                is_split = await Task.split_entry(task, first, second)
+                is_split = await split_entry(stored, first, second)
                 return _split_response(_next_version(task), first, second, overlaps) if is_split else None
 
-            return await run_with_policy(policy, try_split)
+            return await room.run(lambda: run_with_policy(policy, try_split))
 
         return await run_once(user, request_key, run_attempt)
 
@@ -228,25 +242,27 @@ class TimeEntryService:
         Raises TaskNotFoundError, EntryNotFoundError, TimerRunningError, TaskFullError, OverlapError
         or StaleVersionError.
         """
-        target_id, policy = require_task_id(move.task_id), effective_policy(user, overlap)
+        target_id, policy, room = require_task_id(move.task_id), effective_policy(user, overlap), EntryRoom()
 
         async def run_attempt(attempt: Attempt) -> Versioned:
             async def try_move() -> Versioned | None:
-                target = require_task(await Task.find_with_entry(user.id, target_id, require_entry_id(entry_id)))
-                if attempt.is_retry and target["time_entries"]:
-                    return _response(target, target["time_entries"][0])
-                task, entry = await _find_ended_entry(user, task_id, entry_id, if_match)
-                if task["_id"] == target_id:
-                    return _response(task, entry, no_overlaps(policy))
-                await require_entry_capacity(target)
-                overlaps = await check_overlaps(user, policy, entry_interval(entry), exclude_id=entry["id"])
-                moved = {**entry, "updated_at": naive_utc(utc_now())}
+                found, moved_earlier = await find_in_task(user.id, target_id, require_entry_id(entry_id))
+                target = require_task(found)
+                if attempt.is_retry and moved_earlier is not None:
+                    return _response(target, moved_earlier.entry)
+                stored = await _find_ended_entry(user, task_id, entry_id, if_match)
+                if stored.task["_id"] == target_id:
+                    return _response(target, stored.entry, no_overlaps(policy))
+                await room.require_for_entry(target)
+                interval = entry_interval(stored.entry)
+                overlaps = await check_overlaps(user, policy, interval, exclude_id=stored.entry["id"])
+                moved = {**stored.entry, "updated_at": naive_utc(utc_now())}
                 updated = await Task.add_entry(target, moved)
-                if updated is None or not await Task.remove_entry(task, entry["id"]):
+                if updated is None or not await remove_entry(stored):
                     return None
                 return _response(updated, moved, overlaps)
 
-            return await retry_transaction(try_move)
+            return await room.run(lambda: retry_transaction(try_move))
 
         return await run_once(user, request_key, run_attempt)
 
@@ -262,11 +278,9 @@ class TimeEntryService:
         self, user: ActingUser, entry_id: ObjectId, policy: OverlapPolicy, if_match: VersionCondition | None
     ) -> Versioned:
         """Return an entry that is not deleted. Raises EntryNotFoundError or StaleVersionError."""
-        task = await Task.find_with_ended_entry(user.id, entry_id, task_id=None)
-        if task is None:
-            raise EntryNotFoundError
-        require_version(if_match, task["version"])
-        return _response(task, task["time_entries"][0], no_overlaps(policy))
+        stored = _require_stored(await find_anywhere(user.id, entry_id))
+        require_version(if_match, stored.task["version"])
+        return _response(stored.task, stored.entry, no_overlaps(policy))
 
     async def _find_split(self, user: ActingUser, first_id: str, task: Row, second: Row) -> Versioned:
         """Return the response of a split that an earlier attempt of this request completed."""
@@ -281,25 +295,25 @@ def _running_entry(task: Row, entry_id: ObjectId) -> Row | None:
     return active if active is not None and active["id"] == entry_id else None
 
 
-def _require_ended_entry(task: Row) -> Row:
-    """Return the only ended entry of a task from Task.find_with_entry. Raises EntryNotFoundError without one."""
-    if not task["time_entries"]:
+def _require_stored(stored: StoredEntry | None) -> StoredEntry:
+    """Return the entry. Raises EntryNotFoundError when it is None."""
+    if stored is None:
         raise EntryNotFoundError
-    entry: Row = task["time_entries"][0]
-    return entry
+    return stored
 
 
 async def _find_ended_entry(
     user: ActingUser, task_id: str, entry_id: str, if_match: VersionCondition | None
-) -> tuple[Row, Row]:
-    """Return (task, entry) for an update of the entry. Raises TimerRunningError when the entry is running."""
+) -> StoredEntry:
+    """Return the entry for an update of it. Raises TimerRunningError when it is running."""
     parsed_task_id, parsed_id = require_task_id(task_id), require_entry_id(entry_id)
-    task = require_task(await Task.find_with_entry(user.id, parsed_task_id, parsed_id))
+    found, stored = await find_in_task(user.id, parsed_task_id, parsed_id)
+    task = require_task(found)
     if _running_entry(task, parsed_id):
         raise TimerRunningError
-    entry = _require_ended_entry(task)
+    entry = _require_stored(stored)
     require_version(if_match, task["version"])
-    return task, entry
+    return entry
 
 
 async def _build_manual_entry(

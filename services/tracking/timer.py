@@ -11,13 +11,14 @@ from documents.accounts.users import OverlapPolicy
 from documents.common.base import DuplicateError, Row
 from documents.tracking.deleted_entries import DeletedEntry
 from documents.tracking.entries import TimeEntry
+from documents.tracking.stored_entries import find_anywhere, find_last_tracked
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
 from services.common.concurrency import retry_on_conflict, retry_transaction
 from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.intervals import Interval
 from services.common.values.versions import VersionCondition, Versioned, require_version
-from services.tracking.rules.capacity import require_timer_capacity
+from services.tracking.rules.capacity import EntryRoom
 from services.tracking.rules.earlier_attempts import find_created_earlier
 from services.tracking.rules.errors import EntryNotFoundError, require_entry_id
 from services.tracking.rules.instants import clamp_to_now, require_end_after_start
@@ -197,6 +198,7 @@ class TimerService:
         clamp_to_now(new.started_at, pointer="#/started_at")  # reports an invalid instant before any other error
         policy = effective_policy(user, overlap)
         is_checked = new.started_at is not None and policy != "allow"
+        room = EntryRoom()
 
         async def try_start() -> Versioned | None:
             earlier = await _find_started(user, attempt)
@@ -206,14 +208,17 @@ class TimerService:
             require_version(if_match, task["version"])
             if "active" in task:
                 return _timer_response(task, no_overlaps(policy))
-            await require_timer_capacity(task)
+            await room.require_for_timer(task)
             # Computed in each try: a timer that was stopped since the last try must not overlap this one.
             started_at = clamp_to_now(new.started_at, pointer="#/started_at")
             overlaps = await self._check_past_start(user, policy, started_at) if is_checked else no_overlaps(policy)
             started = await Task.start_timer(task, new_timer_entry(user, task, entry_id, new, started_at))
             return None if started is None else _timer_response(started, overlaps, created=True)
 
-        return await retry_on_conflict(lambda: self._try_start_once(user, try_start, in_transaction=is_checked))
+        async def start() -> Versioned:
+            return await retry_on_conflict(lambda: self._try_start_once(user, try_start, in_transaction=is_checked))
+
+        return await room.run(start)
 
     async def _require_running(
         self, user: ActingUser, entry_id: ObjectId | None, if_match: VersionCondition | None
@@ -255,23 +260,23 @@ class TimerService:
         ended_id = entry_id or target_id
         if ended_id is None and task_id is not None:
             require_task(await Task.find_live(user.id, task_id))
-        task = None if ended_id is None else await Task.find_with_ended_entry(user.id, ended_id, task_id=task_id)
-        if task is None and ended_id is not None and task_id is not None:
-            task = await Task.find_with_ended_entry(user.id, ended_id, task_id=None)
-        if task is None:
+        stored = None if ended_id is None else await find_anywhere(user.id, ended_id, task_id=task_id)
+        if stored is None and ended_id is not None and task_id is not None:
+            stored = await find_anywhere(user.id, ended_id)
+        if stored is None:
             if entry_id is not None:
                 raise EntryNotFoundError
             raise NoRunningTimerError(None if task_id is None else "No timer is running on this task.")
-        return _stopped_response(task, task["time_entries"][0])
+        return _stopped_response(stored.task, stored.entry)
 
 
 async def _last_tracked(user: ActingUser) -> TimerStart:
     """Return the start of a timer like the entry that ended last. Raises NothingToResumeError."""
-    task = await Task.find_last_tracked(user.id)
-    if task is None or not task.get("time_entries"):
+    stored = await find_last_tracked(user.id)
+    if stored is None:
         raise NothingToResumeError
-    (last,) = task["time_entries"]
-    return TimerStart(task_id=str(task["_id"]), note=last["note"], tags=last["tags"], billable=last["billable"])
+    last = stored.entry
+    return TimerStart(task_id=str(stored.task["_id"]), note=last["note"], tags=last["tags"], billable=last["billable"])
 
 
 async def _find_started(user: ActingUser, attempt: Attempt) -> Versioned | None:

@@ -1,8 +1,16 @@
-"""The limits of a task's size. The last entry is reserved for a timer, so that a stop is never refused."""
+"""Room for new entries in a task. The last hot entry is reserved for a timer, so that a stop is never refused."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from bson import ObjectId
 
 from app.errors import ConflictError
 from documents.common.base import DocumentFullError, Row
-from documents.tracking.tasks import MAX_ENTRIES, Task
+from documents.tracking.page_turns import turn_page
+from documents.tracking.tasks import MAX_HOT_ENTRIES, Task
+
+T = TypeVar("T")
 
 MAX_TASK_BYTES = 15 * 1024 * 1024
 """A larger task accepts no new entries. The limit of a document is 16 MB; the rest is for other changes."""
@@ -15,37 +23,64 @@ MAX_ENTRY_BYTES = 24 * 1024
 
 
 class TaskFullError(ConflictError):
-    """The task has reached the maximum number or size of its entries."""
+    """The task has reached the maximum number or size of its hot entries. Pages normally prevent that."""
 
     code = DocumentFullError.code
-    detail = f"The task has the maximum of {MAX_ENTRIES:,} time entries. Use a new task."
+    detail = f"The task has {MAX_HOT_ENTRIES:,} time entries that are not in pages yet. Use a new task."
 
 
-async def require_timer_capacity(task: Row) -> None:
-    """Raise TaskFullError when the task has no space for another entry."""
-    if task["entry_count"] >= MAX_ENTRIES:
-        raise TaskFullError
-    await _require_bytes(task, MAX_TASK_BYTES)
+class PageDueError(Exception):
+    """The hot entries of a task must be reduced before another one is added."""
+
+    def __init__(self, task: Row) -> None:
+        super().__init__()
+        self.user_id: ObjectId = task["user_id"]
+        self.task_id: ObjectId = task["_id"]
 
 
-async def require_entry_capacity(task: Row) -> None:
-    """Raise TaskFullError when the task has no space for an entry besides the one reserved for a timer."""
-    if task["entry_count"] >= MAX_ENTRIES - 1:
-        raise TaskFullError(
-            f"The task has {task['entry_count']:,} time entries, and the last one is reserved for a timer. "
-            "Use a new task."
-        )
-    await _require_bytes(task, MAX_TASK_BYTES)
+class EntryRoom:
+    """Makes room for the entries that a request adds. It turns at most one page of each task.
+
+    A page is turned outside of the transaction of the request, which is then run again. A task with many hot
+    entries from an earlier version is therefore reduced in steps, one with each request.
+    """
+
+    def __init__(self) -> None:
+        self._turned: set[ObjectId] = set()
+
+    async def run(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Run `attempt` and return its result. Turn the page that it requires, and run it again."""
+        while True:
+            try:
+                return await attempt()
+            except PageDueError as due:
+                if await turn_page(due.user_id, due.task_id):
+                    self._turned.add(due.task_id)
+
+    async def require_for_timer(self, task: Row) -> None:
+        """Require room for the entry of a timer. Raises PageDueError or TaskFullError."""
+        await self._require(task, MAX_HOT_ENTRIES)
+
+    async def require_for_entry(self, task: Row) -> None:
+        """Require room for an entry besides the one reserved for a timer. Raises PageDueError or TaskFullError."""
+        await self._require(task, MAX_HOT_ENTRIES - 1)
+
+    async def _require(self, task: Row, max_entries: int) -> None:
+        if task["hot_count"] >= Task.hot_entries and task["_id"] not in self._turned:
+            raise PageDueError(task)
+        if task["hot_count"] >= max_entries:
+            raise TaskFullError
+        await _require_bytes(task, MAX_TASK_BYTES)
 
 
 async def require_update_capacity(task: Row, entry: Row, changed: Row) -> None:
-    """Raise TaskFullError when the entry would grow in a task that has reached its maximum size."""
+    """Raise TaskFullError when a hot entry would grow in a task that has reached its maximum size."""
     if len(changed["note"] or "") > len(entry["note"] or "") or len(changed["tags"]) > len(entry["tags"]):
         await _require_bytes(task, MAX_UPDATED_TASK_BYTES)
 
 
 async def _require_bytes(task: Row, max_bytes: int) -> None:
-    if task["entry_count"] * MAX_ENTRY_BYTES < max_bytes:
+    if task["hot_count"] * MAX_ENTRY_BYTES < max_bytes:
         return  # too few entries to exceed the limit: saves a query
     sizes = await Task.sizes_in_bytes(task["user_id"], [task["_id"]])
     if sizes.get(task["_id"], 0) > max_bytes:

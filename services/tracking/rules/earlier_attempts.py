@@ -4,6 +4,7 @@ from bson import ObjectId
 
 from documents.common.base import Row
 from documents.tracking.deleted_entries import DeletedEntry
+from documents.tracking.stored_entries import find_anywhere
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
 from services.common.idempotency import Attempt
@@ -19,9 +20,9 @@ async def find_entry_anywhere(user: ActingUser, entry_id: ObjectId) -> tuple[Row
     running = await Task.find_running(user.id)
     if running is not None and running["active"]["id"] == entry_id:
         return running, running["active"]
-    task = await Task.find_by_ended_entry(user.id, entry_id)
-    if task is not None:
-        return task, task["time_entries"][0]
+    stored = await find_anywhere(user.id, entry_id, in_trash=True)
+    if stored is not None:
+        return stored.task, stored.entry
     deleted = await DeletedEntry.find_restorable(user.id, entry_id)
     task = await Task.find_any(user.id, deleted["task_id"]) if deleted else None
     return None if task is None or deleted is None else (task, deleted["entry"])

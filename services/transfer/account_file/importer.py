@@ -15,6 +15,7 @@ from documents.tracking.deleted_entries import RETENTION, DeletedEntry
 from documents.tracking.projects import Project
 from documents.tracking.tasks import Task
 from documents.transfer.import_batches import MAX_FINDINGS, ImportBatch
+from documents.transfer.imported_tasks import add_imported_entries
 from services.accounts.authentication import authentication_service
 from services.common.acting_user import ActingUser
 from services.common.concurrency import TOO_MANY_CONFLICTS
@@ -308,7 +309,7 @@ class _AccountWriter:
             planned.notice = f"the task {task['title']!r} is full: {len(planned.entries)} entries were left out"
             planned.entries = []
             return True
-        return await Task.add_imported_entries(task, planned.entries) is not None
+        return await add_imported_entries(task, planned.entries) is not None
 
     async def _add_created(self, created: dict[str, int], *, rows: int = 0) -> None:
         await require_lease(ImportBatch.add_created(self._batch, created, [], max_errors=0, rows=rows))

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 from bson import ObjectId
 
-from documents.tracking.tasks import MAX_ENTRIES
+from documents.tracking.tasks import MAX_HOT_ENTRIES
 from services.tracking.rules.capacity import MAX_TASK_BYTES
 from services.transfer.import_formats.results import ImportedRow
 from services.transfer.imports.matching import ExistingEntries, LeftOut, match_rows
 
-MAX_TASK_ENTRIES = MAX_ENTRIES - 1
+MAX_TASK_ENTRIES = MAX_HOT_ENTRIES - 1
 """An import leaves room for a timer in each task."""
 
 MAX_ROWS_PER_BATCH = 1_000

@@ -13,6 +13,7 @@ from documents.transfer.import_queries import (
     find_created_deleted_entries,
     find_tasks_to_undo,
 )
+from documents.transfer.imported_tasks import remove_imported_entries, remove_imported_task
 from services.tracking.projects import project_service
 from services.transfer.imports.lease import require_lease, write_part
 
@@ -60,7 +61,7 @@ class ImportUndo:
             task = await Task.find_any(self._user_id, task_id)
             if task is None:
                 return 0
-            if not await Task.remove_imported_entries(task, self._import_id, self.batch["created_at"]):
+            if not await remove_imported_entries(task, self._import_id, self.batch["created_at"]):
                 return None
             await self._renew_lease()
             after = await Task.find_any(self._user_id, task_id)
@@ -70,7 +71,7 @@ class ImportUndo:
 
     async def _remove_tasks(self, tasks: list[Row]) -> int:
         async def attempt() -> int | None:
-            removed = sum([await Task.remove_imported_task(task) for task in tasks])
+            removed = sum([await remove_imported_task(task) for task in tasks])
             await self._renew_lease()
             return removed
 

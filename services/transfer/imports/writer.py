@@ -14,6 +14,7 @@ from documents.tracking.queries.overlap import MAX_OVERLAPS
 from documents.tracking.tasks import Task
 from documents.transfer.import_batches import MAX_FINDINGS, ImportBatch
 from documents.transfer.import_queries import new_project_row, new_task_row
+from documents.transfer.imported_tasks import add_imported_entries
 from services.common.acting_user import ActingUser
 from services.common.intervals import seconds_between
 from services.tracking.rules.transaction_sizes import IMPORT_BATCH_BYTES, split_by_size
@@ -188,7 +189,7 @@ class PlanWriter:
                 new.append(new_task_row(self._user.id, task_id, name, project_id, entries, import_id=import_id))
             elif task is None or task["entry_count"] + len(entries) > MAX_TASK_ENTRIES:
                 raise StalePlanError
-            elif await Task.add_imported_entries(task, entries) is None:
+            elif await add_imported_entries(task, entries) is None:
                 return None
         if new:
             await Task.add_all(new)
