@@ -75,6 +75,31 @@ def tracked(*entries: Json) -> Json:
     }
 
 
+def page_row(task: Json, *entries: Json, **fields: Any) -> Json:
+    """Return a valid page of this task with these ended entries, and with these fields changed. It is not listed."""
+    totals = tracked(*entries)
+    return {
+        "_id": ObjectId(),
+        "user_id": task["user_id"],
+        "task_id": task["_id"],
+        "entries": totals["time_entries"],
+        **{name: totals[name] for name in ("tracked_seconds", "entry_count", "first_started_at", "last_ended_at")},
+        "import_ids": sorted({entry["import_id"] for entry in entries if "import_id" in entry}),
+        "version": 1,
+        "created_at": NINE,
+        "updated_at": NINE,
+    } | fields
+
+
+def paged_task(user_id: ObjectId, *parts: list[Json], **fields: Any) -> tuple[Json, list[Json]]:
+    """Return a valid task and its pages. The last list of ended entries is hot, the others are one page each."""
+    *paged, hot = parts
+    task = task_row(user_id, **tracked(*(entry for part in parts for entry in part)) | {"time_entries": hot})
+    pages = [page_row(task, *entries) for entries in paged]
+    listed = {"pages": [page["_id"] for page in pages], "paged_until": max(page["last_ended_at"] for page in pages)}
+    return task | listed | fields, pages
+
+
 def project_row(user_id: ObjectId, **fields: Any) -> Json:
     """Return a valid project of this user, with these fields changed."""
     return {

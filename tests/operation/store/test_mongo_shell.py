@@ -17,7 +17,7 @@ from documents.tracking.view import TIME_ENTRIES_VIEW
 from tests.conftest import Database
 from tests.paths import DOCS
 from tests.support.http import Client, Json
-from tests.support.stored_documents import ended_entry, project_row, running_entry, task_row, tracked
+from tests.support.stored_documents import ended_entry, paged_task, project_row, running_entry, task_row, tracked
 
 PAGE = DOCS / "mongo-shell.rst"
 AGGREGATION = re.compile(rf"db\.{TIME_ENTRIES_VIEW}\.aggregate\((.*)\)", re.DOTALL)
@@ -70,18 +70,22 @@ def at(text: str, minutes: int, **fields: Any) -> Json:
 
 @pytest.fixture
 async def tracked_time(alice: Client, bob: Client, database: Database) -> None:
-    """Time entries of Alice and Bob in November."""
+    """Time entries of Alice and Bob in November. Alice's task of the project Site has two pages."""
     user_id = alice.user["_id"]
     site = project_row(user_id, name="Site", client_name="Ada & Sons")
     own = project_row(user_id, name="Own")
     await database.projects.insert_many([site, own])
+    paged, pages = paged_task(
+        user_id,
+        [at("15 23:30", 60, tags=["late", "web"])],
+        [at("16 09:00", 30)],
+        [at("16 09:30", 60)],
+        tags=["web"],
+        project_id=site["_id"],
+    )
+    await database.task_pages.insert_many(pages)
     rows = [
-        task_row(
-            user_id,
-            tags=["web"],
-            project_id=site["_id"],
-            **tracked(at("15 23:30", 60, tags=["late", "web"]), at("16 09:00", 90)),
-        ),
+        paged,
         task_row(user_id, project_id=own["_id"], **tracked(at("23 09:00", 20, tags=["late"]))),
         task_row(user_id, **tracked(at("24 09:00", 10))) | {"active": running_entry(tags=["running"])},
         task_row(user_id, deleted_at=datetime(2026, 11, 18), **tracked(at("24 09:00", 10))),  # noqa: DTZ001
@@ -100,7 +104,7 @@ EXPECTED: dict[str, Rows] = {
     "Hours per client": [{"client": "Ada & Sons", "hours": 2.5}, {"client": None, "hours": 0.5}],
     # Sunday 23:30 in UTC is Monday in Berlin.
     "Hours per week": [
-        {"week": "2026-11-16", "hours": 2.5, "entries": 3},
+        {"week": "2026-11-16", "hours": 2.5, "entries": 4},
         {"week": "2026-11-23", "hours": 0.5, "entries": 2},
     ],
 }
