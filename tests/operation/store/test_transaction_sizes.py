@@ -19,6 +19,7 @@ from services.transfer.imports import lease as import_leases
 from tests.conftest import Database
 from tests.support.http import Client, Json, at, problem
 from tests.support.large_tasks import NOTE, many_entries
+from tests.support.pages.stored_tasks import read_task
 from tests.support.stored_documents import NINE, ended_entry, task_row, tracked
 
 
@@ -74,7 +75,16 @@ class TestFullTask:
         assert MAX_TASK_BYTES < await task_bytes(database, task) < MAX_UPDATED_TASK_BYTES
         return task
 
-    async def test_new_entries_are_rejected(self, alice: Client, task: Json) -> None:
+    async def test_page_turn_makes_room_for_a_new_entry(self, alice: Client, database: Database, task: Json) -> None:
+        await alice.write(task)
+        (page,) = (await read_task(database, task)).pages
+        assert page["entry_count"] == 100
+        assert await task_bytes(database, task) < MAX_TASK_BYTES
+
+    async def test_new_entries_are_rejected_if_a_page_turn_leaves_the_task_too_large(
+        self, alice: Client, task: Json, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Task, "paged_at_once", 1)
         other = await alice.make_task()
         entry = await alice.write(other)
         body = {"started_at": "2026-11-18T12:00:00Z", "duration_seconds": 60}

@@ -10,7 +10,6 @@ from app.clock import naive_utc, utc_now
 from tests.conftest import Database
 from tests.support.http import Client, Json, at, clock, problem
 from tests.support.stored_documents import remove_stored_responses
-from tests.tracking.entries.requests import insert_task_with_entries
 
 pytestmark = pytest.mark.usefixtures("consistent_counters")
 
@@ -113,14 +112,6 @@ class TestRestoreEntry:
         problem(await alice.post(self.back(entry)), 404, "task_not_found")
         await alice.post(f"/tasks/{task['id']}/restore")
         assert (await alice.post(self.back(entry))).status_code == 200
-
-    async def test_restore_into_a_full_task_is_refused(self, alice: Client, database: Database) -> None:
-        task = await insert_task_with_entries(alice, database, 1999)
-        (entry, *_) = (await alice.read(task))["time_entries"]
-        await alice.delete(at(entry))
-        await alice.write(task)
-        problem(await alice.post(self.back(entry)), 409, "task_full")
-        assert await database.deleted_entries.count_documents({}) == 1
 
     async def test_restore_by_another_user_is_404(self, alice: Client, bob: Client) -> None:
         entry = await alice.write(await alice.make_task())

@@ -12,7 +12,6 @@ from bson import ObjectId
 from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import Client, Json, at, clock, pointers, problem
-from tests.support.stored_documents import short_entries, task_row, tracked
 
 MIDDLE: Json = {"at": clock("09:20")}
 
@@ -185,15 +184,6 @@ class TestMoveEntry:
         problem(await move(bob, entry, his), 404, "task_not_found")
         problem(await move(bob, {**entry, "task_id": his["id"]}, his), 404, "entry_not_found")
         assert (await alice.read(task))["time_entries"] == [entry]
-
-    async def test_move_to_a_full_task_is_refused(self, alice: Client, database: Database) -> None:
-        row = task_row(alice.user["_id"], **tracked(*short_entries(1998)))
-        await database.tasks.insert_one(row)
-        full, task = {"id": str(row["_id"])}, await alice.make_task()
-        first, second = await alice.write(task), await alice.write(task)
-        assert (await move(alice, first, full)).status_code == 200
-        problem(await move(alice, second, full), 409, "task_full")
-        assert (await alice.read(task))["time_entries"] == [second]
 
     async def test_if_match_is_the_version_of_the_source_task(self, alice: Client) -> None:
         task, other = await alice.make_task(), await alice.make_task(title="Other")

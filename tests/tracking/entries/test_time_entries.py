@@ -1,14 +1,13 @@
 """Creating and updating manual time entries."""
 
 import asyncio
-from collections import Counter
 
 import pytest
 
 from tests.conftest import Database, MakeUser
 from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import Client, Json, ago, at, clock, instant, pointers, problem
-from tests.tracking.entries.requests import entries_path, insert_task_with_entries
+from tests.tracking.entries.requests import entries_path
 
 pytestmark = pytest.mark.usefixtures("consistent_counters")
 HOUR: Json = {"started_at": clock("09:00"), "ended_at": clock("10:00")}
@@ -166,27 +165,6 @@ class TestEntryInterval:
             entries_path(task), json={"started_at": "1969-12-31T23:59:59Z", "duration_seconds": 1}
         )
         assert pointers(response) == {"#/started_at"}
-
-
-class TestLastEntryOfTask:
-    async def test_last_entry_is_reserved_for_a_timer(self, alice: Client, database: Database) -> None:
-        task = await insert_task_with_entries(alice, database, 1998)
-        entry = await alice.write(task)
-        problem(await alice.post(entries_path(task), json=HOUR), 409, "task_full")
-        problem(await alice.post(f"{at(entry)}/split", json={"at": clock("09:30")}), 409, "task_full")
-        assert (await alice.patch(at(entry), json={"note": "still to be changed"})).status_code == 200
-        await alice.start(task)
-        stopped = await alice.stop()
-        assert (await alice.read(task))["entry_count"] == 2000
-        problem(await alice.post("/timer/start", json={"task_id": task["id"]}), 409, "task_full")
-        problem(await alice.post("/timer/resume"), 409, "task_full")
-        assert (await alice.delete(at(stopped["entry"]))).status_code == 204
-        problem(await alice.post(f"/time-entries/{stopped['entry']['id']}/restore"), 409, "task_full")
-
-    async def test_concurrent_writes_leave_the_last_entry_free(self, alice: Client, database: Database) -> None:
-        task = await insert_task_with_entries(alice, database, 1998)
-        responses = await asyncio.gather(*(alice.post(entries_path(task), json=HOUR) for _ in range(5)))
-        assert Counter(response.status_code for response in responses) == {201: 1, 409: 4}
 
 
 class TestUpdateEntry:

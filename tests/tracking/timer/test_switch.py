@@ -11,7 +11,6 @@ import pytest
 
 from tests.conftest import Database
 from tests.support.http import Client, Json, ago, at, clock, pointers, problem
-from tests.support.stored_documents import short_entries, task_row, tracked
 
 pytestmark = pytest.mark.usefixtures("consistent_counters")
 
@@ -106,20 +105,6 @@ class TestSwitchTimer:
         for target in ({"id": "nonsense"}, {"id": "0" * 24}, other, await bob.make_task()):
             problem(await switch(alice, target), 404, "task_not_found")
         assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
-
-    async def test_switch_to_a_full_task_leaves_the_timer_running(self, alice: Client, database: Database) -> None:
-        timer = await alice.start(await alice.make_task())
-        row = task_row(alice.user["_id"], **tracked(*short_entries(2000)))
-        await database.tasks.insert_one(row)
-        problem(await switch(alice, {"id": str(row["_id"])}), 409, "task_full")
-        assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
-
-    async def test_switch_may_use_the_last_entry_of_the_source_task(self, alice: Client, database: Database) -> None:
-        row = task_row(alice.user["_id"], **tracked(*short_entries(1999)))
-        await database.tasks.insert_one(row)
-        await alice.start({"id": str(row["_id"])})
-        await switched(alice, await alice.make_task())
-        assert (await alice.read({"id": str(row["_id"])}))["entry_count"] == 2000
 
     async def test_entry_over_the_cap_is_marked_for_review(self, alice: Client) -> None:
         one, other = await two_tasks(alice)

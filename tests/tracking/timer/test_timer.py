@@ -105,18 +105,6 @@ class TestStartTimer:
     async def test_start_on_a_missing_task_is_404(self, alice: Client, task_id: str) -> None:
         problem(await alice.post("/timer/start", json={"task_id": task_id}), 404, "task_not_found")
 
-    async def test_start_on_a_full_task_is_refused(self, alice: Client, database: Database) -> None:
-        task = await alice.make_task()
-        await database.tasks.update_one({"title": task["title"]}, {"$set": {"entry_count": 2000}})
-        problem(await alice.post("/timer/start", json={"task_id": task["id"]}), 409, "task_full")
-
-    async def test_timer_may_use_the_last_entry_of_a_task(self, alice: Client, database: Database) -> None:
-        task = await alice.make_task()
-        await database.tasks.update_one({"title": task["title"]}, {"$set": {"entry_count": 1999}})
-        await alice.start(task)
-        await alice.stop()
-        assert (await alice.read(task))["entry_count"] == 2000
-
     async def test_stale_if_match_starts_no_timer(self, alice: Client) -> None:
         task = await alice.make_task()
         response = await alice.post("/timer/start", json={"task_id": task["id"]}, headers={"If-Match": '"7"'})

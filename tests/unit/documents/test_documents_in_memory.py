@@ -1,5 +1,4 @@
 from collections.abc import AsyncIterator
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -99,36 +98,6 @@ class TestTask:
     async def test_task_created_as_completed_has_completed_at(self, status: str, completed: bool) -> None:
         row = await Task.new(ObjectId(), ObjectId(), {**FIELDS, "status": status}).add()
         assert row["completed_at"] == (row["created_at"] if completed else None)
-
-    async def test_task_is_found_by_its_owner_only(self) -> None:
-        user_id = ObjectId()
-        task_id = (await Task.new(user_id, ObjectId(), FIELDS).add())["_id"]
-        task_row = await Task.find_live(user_id, task_id)
-        assert task_row is not None
-        assert "time_entries" not in task_row
-        assert await Task.find_live(ObjectId(), task_id) is None
-        assert await Task.find_any(ObjectId(), task_id) is None
-        assert await Task.find_live_with_entries(ObjectId(), task_id) is None
-        assert await Task.find_live(user_id, ObjectId()) is None
-
-    async def test_task_in_the_trash_is_only_found_by_find_any(self) -> None:
-        user_id = ObjectId()
-        task = await Task.new(user_id, ObjectId(), FIELDS).add()
-        trashed = await Task.update_at_version(task, {"deleted_at": datetime(2026, 1, 1)})  # noqa: DTZ001
-        assert trashed is not None
-        assert await Task.find_live(user_id, task["_id"]) is None
-        assert await Task.find_live_with_entries(user_id, task["_id"]) is None
-        assert await Task.find_any(user_id, task["_id"]) is not None
-        assert await Task.update_fields(user_id, task["_id"], {"title": "x"}) is None
-
-    async def test_update_changes_only_the_given_fields_and_the_version(self) -> None:
-        user_id = ObjectId()
-        task = await Task.new(user_id, ObjectId(), FIELDS).add()
-        changed = await Task.update_fields(user_id, task["_id"], {"title": "Another"})
-        assert changed is not None
-        del task["time_entries"]
-        assert changed == {**task, "title": "Another", "version": 2, "updated_at": changed["updated_at"]}
-        assert await Task.update_fields(ObjectId(), task["_id"], {"title": "Stolen"}) is None
 
     async def test_update_is_refused_at_another_version(self) -> None:
         task = await Task.new(ObjectId(), ObjectId(), FIELDS).add()
