@@ -106,7 +106,7 @@ async def remove_entry(stored: StoredEntry) -> bool:
 
 async def _is_certain(task: Row) -> bool:
     """Return whether an entry that was not found in the pages of this task does not exist in it."""
-    return current_session() is not None or await Task.is_unchanged(task)
+    return current_session() is not None or await Task.are_unchanged([task])
 
 
 async def _change(stored: StoredEntry, in_place: list[Row], hot: list[Row]) -> bool:

@@ -145,10 +145,7 @@ class Task(StoredDocument):
 
     @classmethod
     async def find_live(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
-        """Return the user's task without its ended entries, or None when it is missing or in the trash.
-
-        `hot_count` is the number of its hot entries.
-        """
+        """Return the user's task without its ended entries but with `hot_count`, or None when it is in the trash."""
         return await cls._find_one({"_id": task_id, "user_id": user_id, "deleted_at": None}, cls.read_projection)
 
     @classmethod
@@ -158,10 +155,9 @@ class Task(StoredDocument):
 
     @classmethod
     async def find_live_with_entries(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
-        """Return the user's task with its newest ended entries, oldest first, or None when it is in the trash."""
-        return await cls._find_one(
-            {"_id": task_id, "user_id": user_id, "deleted_at": None}, {"time_entries": {"$slice": -NEWEST_ENTRIES}}
-        )
+        """Return the user's task with its newest hot entries, oldest first, or None when it is in the trash."""
+        condition = {"_id": task_id, "user_id": user_id, "deleted_at": None}
+        return await cls._find_one(condition, {"time_entries": {"$slice": -NEWEST_ENTRIES}})
 
     @classmethod
     async def find_any_with_entries(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
@@ -252,10 +248,12 @@ class Task(StoredDocument):
         return (rows[0]["first"], rows[0]["last"]) if rows else (None, None)
 
     @classmethod
-    async def is_unchanged(cls, task: Row) -> bool:
-        """Return whether the task still has the version that was read."""
-        identity = {field: task[field] for field in ("_id", "user_id", "version")}
-        return await cls._find_one(identity, {"_id": 1}) is not None
+    async def are_unchanged(cls, tasks: list[Row]) -> bool:
+        """Return whether these tasks of one user still have the versions that were read."""
+        versions = {task["_id"]: task["version"] for task in tasks}
+        by_id: Row = {"$match": {"_id": {"$in": [*versions]}, "user_id": tasks[0]["user_id"]}}
+        rows = await cls.aggregate_rows([by_id, {"$project": {"version": 1}}])
+        return {task["_id"]: task["version"] for task in rows} == versions
 
     @classmethod
     async def find_recently_tracked(cls, user_id: ObjectId, *, limit: int) -> list[Row]:

@@ -9,8 +9,10 @@ from app.database.deadlines import without_deadline
 from documents.common.base import Row, StoredDocument
 from documents.common.transactions import current_session
 from documents.tracking.deleted_entries import DeletedEntry
+from documents.tracking.pages import TaskPage
 from documents.tracking.projects import Project
-from documents.tracking.queries.overlap import overlapping_entries_stages
+from documents.tracking.queries.overlap import overlapping_entry_rows
+from documents.tracking.queries.paged_rows import paged_tasks_stages, read_unchanged
 from documents.tracking.task_updates import unmodified_import
 from documents.tracking.tasks import Task
 from documents.transfer.task_batches import split_by_entry_count
@@ -72,11 +74,16 @@ async def stream_deleted_entries(user_id: ObjectId) -> AsyncIterator[list[Row]]:
 async def find_entries_in_range(user_id: ObjectId, since: datetime, until: datetime) -> list[Row]:
     """Return the ended entries that overlap [since, until), by start, each with its task_id and import_id."""
     fields = {name: f"$entry.{name}" for name in ("id", "started_at", "ended_at", "import_id")}
-    stages = [
-        *overlapping_entries_stages(user_id, since, until),
-        {"$project": {"_id": 0, "task_id": "$_id", **fields}},
-    ]
-    rows = [row async for row in _stream(Task, stages)]
+    query = overlapping_entry_rows(user_id, since, until, [{"$project": {"_id": 0, "task_id": "$_id", **fields}}])
+
+    async def read() -> tuple[list[Row], list[Row]]:
+        tasks = [row async for row in _stream(Task, [*query.tasks, *paged_tasks_stages(since)])]
+        rows = [row async for row in _stream(Task, [*query.tasks, *query.hot_stages()])]
+        if tasks:
+            rows += [row async for row in _stream(TaskPage, query.paged_stages(tasks))]
+        return rows, tasks
+
+    rows = await read_unchanged(read)
     return sorted(rows, key=lambda entry: (entry["started_at"], entry["id"]))
 
 

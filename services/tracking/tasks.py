@@ -8,6 +8,7 @@ from app.clock import naive_utc, utc_now
 from app.errors import NotFoundError
 from documents.common.base import Row, require_object_id
 from documents.tracking.projects import Project
+from documents.tracking.queries.timeline import find_with_newest_entries
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
 from services.common.concurrency import retry_on_conflict
@@ -87,7 +88,7 @@ class TaskService:
 
     async def get(self, user: ActingUser, *, task_id: str) -> Versioned:
         """Return the task with its newest entries. Raises TaskNotFoundError."""
-        task = require_task(await Task.find_live_with_entries(user.id, require_task_id(task_id)))
+        task = require_task(await find_with_newest_entries(user.id, require_task_id(task_id)))
         return Versioned(read_task_with_entries(task), task["version"])
 
     async def update(

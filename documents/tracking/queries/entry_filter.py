@@ -9,6 +9,7 @@ from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
 from documents.common.base import Row
+from documents.tracking.queries.paged_rows import OLD_RANGE_AGE, EntryRows
 from documents.tracking.tasks import RUNNING, TaskStatus
 
 _MIN_INSTANT = naive_utc(datetime(1, 1, 1, tzinfo=UTC))
@@ -16,9 +17,6 @@ _MAX_INSTANT = naive_utc(datetime(9999, 12, 31, tzinfo=UTC))
 
 ONE_MILLISECOND = timedelta(milliseconds=1)
 """The precision of stored instants: [instant, instant + ONE_MILLISECOND) contains exactly one."""
-
-_OLD_RANGE_AGE = timedelta(days=400)
-"""For a range that ended longer ago, `first_started_at` is assumed to be the more selective bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,12 +81,12 @@ class EntryFilter:
         return {"$lt": self.until, **bounds}
 
 
-def ended_entries_stages(
-    user_id: ObjectId, entry_filter: EntryFilter, task_fields: Row, **bounds: datetime
-) -> list[Row]:
-    """Return the stages that find the user's tasks in the range, with `task_fields` and the ended `entries` in it.
+def ended_entry_rows(
+    user_id: ObjectId, entry_filter: EntryFilter, task_fields: Row, then: list[Row], **bounds: datetime
+) -> EntryRows:
+    """Return the query for the ended entries in the range. `bounds` limit their starts further.
 
-    `bounds` limit the starts further. The stages do not apply EntryFilter.entry_conditions.
+    `then` must apply EntryFilter.entry_conditions.
     """
     starts: dict[str, Any] = entry_filter.start_bounds(**bounds)
     before = min(
@@ -97,22 +95,38 @@ def ended_entries_stages(
         if operator != "$gte"
     )
     since = max(entry_filter.since, starts.get("$gte", entry_filter.since))
-    return [
-        *tasks_in_range_stages(user_id, entry_filter, since, before),
-        {"$project": {**task_fields, "entries": _entries_in_range(entry_filter.since, starts)}},
-    ]
+    return EntryRows(
+        user_id=user_id,
+        tasks=tasks_in_range_stages(user_id, entry_filter, since, before),
+        select=lambda array: _entries_in_range(array, entry_filter.since, starts),
+        since=since,
+        before=before,
+        task_fields=task_fields,
+        then=then,
+    )
 
 
-def _entries_in_range(since: datetime, starts: Row) -> Row:
-    """Return an aggregation expression: the ended entries with these starts that reach past `since`.
+def ended_entries_stages(
+    user_id: ObjectId, entry_filter: EntryFilter, task_fields: Row, **bounds: datetime
+) -> list[Row]:
+    """Return the stages that find the user's tasks in the range, with `task_fields` and their hot `entries` in it.
+
+    `bounds` limit the starts further. The stages do not apply EntryFilter.entry_conditions.
+    """
+    query = ended_entry_rows(user_id, entry_filter, task_fields, [], **bounds)
+    return [*query.tasks, {"$project": {**task_fields, "entries": query.select("$time_entries")}}]
+
+
+def _entries_in_range(array: str, since: datetime, starts: Row) -> Row:
+    """Return an aggregation expression: the entries of the array with these starts that reach past `since`.
 
     All entries are filtered by the cheap conditions first, the rest by the exact one (portable form: decision 10).
     """
     conditions: list[Row] = [{operator: ["$$this.started_at", bound]} for operator, bound in starts.items()]
     if starts.get("$gte", _MIN_INSTANT) >= since:
-        return {"$filter": {"input": "$time_entries", "cond": {"$and": conditions}}}
+        return {"$filter": {"input": array, "cond": {"$and": conditions}}}
     conditions.append({"$gte": ["$$this.ended_at", since]})
-    candidates = {"$filter": {"input": "$time_entries", "cond": {"$and": conditions}}}
+    candidates = {"$filter": {"input": array, "cond": {"$and": conditions}}}
     exact = {"$or": [{"$gt": ["$$this.ended_at", since]}, {"$gte": ["$$this.started_at", since]}]}
     return {"$filter": {"input": candidates, "cond": exact}}
 
@@ -123,7 +137,7 @@ def tasks_in_range_stages(user_id: ObjectId, entry_filter: EntryFilter, since: d
     The first stage has only the more selective bound, and no hint (portable form: decision 10).
     """
     both: Row = {"last_ended_at": {"$gte": since}, "first_started_at": {"$lt": before}}
-    bound = "first_started_at" if before < naive_utc(utc_now()) - _OLD_RANGE_AGE else "last_ended_at"
+    bound = "first_started_at" if before < naive_utc(utc_now()) - OLD_RANGE_AGE else "last_ended_at"
     selective: Row = {bound: both[bound]}
     if entry_filter.task_id is not None:
         selective = {"_id": entry_filter.task_id}

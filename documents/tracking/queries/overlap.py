@@ -5,7 +5,7 @@ from datetime import datetime
 from bson import ObjectId
 
 from documents.common.base import Row
-from documents.tracking.tasks import Task
+from documents.tracking.queries.paged_rows import EntryRows, find_rows
 
 MAX_OVERLAPS = 100
 
@@ -17,52 +17,43 @@ async def find_overlapping(
 
     Each row has a `task_id` and an `entry`. Tasks in the trash and the entry `exclude_id` are left out.
     """
-    return await Task.aggregate_rows(
-        [
-            *overlapping_entries_stages(user_id, started_at, ended_at, {"$ne": ["$$this.id", exclude_id]}),
-            {"$sort": {"entry.started_at": 1, "entry.id": 1}},
-            {"$limit": MAX_OVERLAPS},
-            {"$project": {"_id": 0, "task_id": "$_id", "entry": 1}},
-        ]
-    )
+    then: list[Row] = [
+        {"$sort": {"entry.started_at": 1, "entry.id": 1}},
+        {"$limit": MAX_OVERLAPS},
+        {"$project": {"_id": 0, "task_id": "$_id", "entry": 1}},
+    ]
+    not_excluded = {"$ne": ["$$this.id", exclude_id]}
+    rows = await find_rows(overlapping_entry_rows(user_id, started_at, ended_at, then, not_excluded))
+    return sorted(rows, key=lambda row: (row["entry"]["started_at"], row["entry"]["id"]))[:MAX_OVERLAPS]
 
 
 async def has_overlap(user_id: ObjectId, started_at: datetime, ended_at: datetime) -> bool:
     """Return whether any ended entry of a live task overlaps [started_at, ended_at)."""
-    overlaps = {
-        "started_at": {"$lt": ended_at},
-        "ended_at": {"$gt": started_at},
-        "duration_seconds": {"$gt": 0},
-    }
-    rows = await Task.aggregate_rows(
-        [
-            *_tasks_in_range_stages(user_id, started_at, ended_at),
-            {"$match": {"time_entries": {"$elemMatch": overlaps}}},
-            {"$limit": 1},
-            {"$project": {"_id": 1}},
-        ]
-    )
-    return bool(rows)
+    then: list[Row] = [{"$limit": 1}, {"$project": {"_id": 1}}]
+    return bool(await find_rows(overlapping_entry_rows(user_id, started_at, ended_at, then)))
 
 
-def overlapping_entries_stages(
-    user_id: ObjectId, started_at: datetime, ended_at: datetime, *conditions: Row
-) -> list[Row]:
-    """Return the stages that find each ended `entry` that overlaps [started_at, ended_at), with the _id of its task.
+def overlapping_entry_rows(
+    user_id: ObjectId, started_at: datetime, ended_at: datetime, then: list[Row], *conditions: Row
+) -> EntryRows:
+    """Return the query for the ended entries of live tasks that overlap [started_at, ended_at).
 
-    Only live tasks are searched. `conditions` are further expressions on the entry `$$this`.
+    `conditions` are further expressions on the entry `$$this`. `then` are the stages on the rows.
     """
     overlaps = [
         {"$lt": ["$$this.started_at", ended_at]},
         {"$gt": ["$$this.ended_at", started_at]},
         {"$gt": ["$$this.duration_seconds", 0]},
+        *conditions,
     ]
-    entries = {"$filter": {"input": "$time_entries", "cond": {"$and": [*overlaps, *conditions]}}}
-    return [
-        *_tasks_in_range_stages(user_id, started_at, ended_at),
-        {"$project": {"entry": entries}},
-        {"$unwind": "$entry"},
-    ]
+    return EntryRows(
+        user_id=user_id,
+        tasks=_tasks_in_range_stages(user_id, started_at, ended_at),
+        select=lambda array: {"$filter": {"input": array, "cond": {"$and": overlaps}}},
+        since=started_at,
+        before=ended_at,
+        then=then,
+    )
 
 
 def _tasks_in_range_stages(user_id: ObjectId, started_at: datetime, ended_at: datetime) -> list[Row]:

@@ -20,6 +20,7 @@ async def nearest_end(user_id: ObjectId, entry_filter: EntryFilter, edge: dateti
     """Return an instant at or before `edge` such that no ended entry of the tasks starts between it and `edge`.
 
     Returns None when no entry in the range starts before `edge`. EntryFilter.entry_conditions do not apply.
+    A task with pages that extends over `edge` is not searched: the instant is `edge` then.
     """
     of_ended_tasks = await _first_value(user_id, entry_filter, "last_ended_at", entry_filter.since, edge, DESCENDING)
     of_open_tasks = await _start_in_tasks_at(user_id, entry_filter, edge, {"$lt": ["$$this.started_at", edge]}, "$max")
@@ -31,6 +32,7 @@ async def nearest_start(user_id: ObjectId, entry_filter: EntryFilter, edge: date
     """Return an instant at or after `edge` such that no ended entry of the tasks starts between `edge` and it.
 
     Returns None when no entry in the range starts at `edge` or later. EntryFilter.entry_conditions do not apply.
+    A task with pages that extends over `edge` is not searched: the instant is `edge` then.
     """
     of_later_tasks = await _first_value(user_id, entry_filter, "first_started_at", edge, entry_filter.until, ASCENDING)
     of_open_tasks = await _start_in_tasks_at(user_id, entry_filter, edge, {"$gte": ["$$this.started_at", edge]}, "$min")
@@ -68,13 +70,18 @@ async def _first_value(
 async def _start_in_tasks_at(
     user_id: ObjectId, entry_filter: EntryFilter, edge: datetime, condition: Row, accumulator: str
 ) -> datetime | None:
-    """Return the $min or $max of the entry starts that meet `condition`, in the tasks that extend over `edge`."""
+    """Return the $min or $max of the entry starts that meet `condition`, in the tasks that extend over `edge`.
+
+    With a task that has pages, it is `edge`.
+    """
     entries = {"$filter": {"input": "$time_entries", "cond": condition}}
     starts = {"$map": {"input": entries, "in": "$$this.started_at"}}
+    has_pages = {"$gt": [{"$size": {"$ifNull": ["$pages", []]}}, 0]}
+    start = {"$cond": [has_pages, {"$literal": edge}, {accumulator: starts}]}
     rows = await Task.aggregate_rows(
         [
             *tasks_in_range_stages(user_id, entry_filter, edge, edge),
-            {"$project": {"start": {accumulator: starts}}},
+            {"$project": {"start": start}},
             {"$group": {"_id": None, "instant": {accumulator: "$start"}}},
         ]
     )

@@ -10,12 +10,13 @@ from documents.common.base import Row
 from documents.tracking.queries.entry_filter import (
     ONE_MILLISECOND,
     EntryFilter,
-    ended_entries_stages,
+    ended_entry_rows,
     running_entry_stages,
 )
+from documents.tracking.queries.paged_rows import EntryRows, find_hot_rows, find_rows, read_unchanged
 from documents.tracking.queries.time_bounds import nearest_end, nearest_start
 from documents.tracking.queries.time_windows import TimeWindows
-from documents.tracking.tasks import ONE_RUNNING_TIMER, Task
+from documents.tracking.tasks import NEWEST_ENTRIES, ONE_RUNNING_TIMER, Task
 
 _TASK_FIELDS: Row = {"title": 1, "tags": 1}
 
@@ -74,14 +75,39 @@ async def find_entries(
     return sorted(rows_by_id.values(), key=_sort_key, reverse=order.descending)[:limit]
 
 
+async def find_with_newest_entries(user_id: ObjectId, task_id: ObjectId) -> Row | None:
+    """Return the user's live task with its newest NEWEST_ENTRIES ended entries, oldest first, or None."""
+
+    async def read() -> tuple[Row | None, list[Row]]:
+        task = await Task.find_live_with_entries(user_id, task_id)
+        if task is None or _has_newest_entries(task):
+            return task, []
+        rows = await _find_ended(user_id, EntryFilter(task_id=task_id), EntryOrder(), limit=NEWEST_ENTRIES)
+        return {**task, "time_entries": [row["entry"] for row in reversed(rows)]}, [task]
+
+    return await read_unchanged(read)
+
+
+def _has_newest_entries(task: Row) -> bool:
+    """Return whether no entry of a page can be among the newest entries of the task."""
+    if not task.get("pages"):
+        return True
+    hot, until = task["time_entries"], task.get("paged_until")
+    return len(hot) == NEWEST_ENTRIES and until is not None and bool(hot[0]["started_at"] >= until)
+
+
 async def _find_ended(user_id: ObjectId, entry_filter: EntryFilter, order: EntryOrder, *, limit: int) -> list[Row]:
-    """Return at most `limit` ended entries in order. Entries of many tasks are read in time windows."""
+    """Return at most `limit` ended entries in order. Entries of pages and of many tasks are read in time windows."""
     since, until = order.start_range(entry_filter)
-    if entry_filter.task_id is not None or until <= entry_filter.since:
+    if until <= entry_filter.since:
         return await _read_window(user_id, entry_filter, order, order.start_bounds(), limit=limit)
+    if entry_filter.task_id is not None:
+        rows, paged_tasks = await find_hot_rows(_window(user_id, entry_filter, order, order.start_bounds(), limit))
+        if not paged_tasks:
+            return rows
     ahead = naive_utc(utc_now()) + _MAX_USUAL_FUTURE
     windows = TimeWindows(since, until, ahead=ahead, descending=order.descending)
-    rows: list[Row] = []
+    rows = []
     may_skip = True
     while len(rows) < limit and not windows.is_exhausted:
         low, high = windows.take()
@@ -98,14 +124,14 @@ async def _find_ended(user_id: ObjectId, entry_filter: EntryFilter, order: Entry
 async def _read_window(
     user_id: ObjectId, entry_filter: EntryFilter, order: EntryOrder, starts: dict[str, datetime], *, limit: int
 ) -> list[Row]:
-    return await Task.aggregate_rows(
-        [
-            *ended_entries_stages(user_id, entry_filter, _TASK_FIELDS, **starts),
-            {"$unwind": "$entries"},
-            {"$project": {**_TASK_FIELDS, "entry": "$entries"}},
-            *_page_stages(entry_filter, order, limit),
-        ]
-    )
+    rows = await find_rows(_window(user_id, entry_filter, order, starts, limit))
+    return sorted(rows, key=_sort_key, reverse=order.descending)[:limit]
+
+
+def _window(
+    user_id: ObjectId, entry_filter: EntryFilter, order: EntryOrder, starts: dict[str, datetime], limit: int
+) -> EntryRows:
+    return ended_entry_rows(user_id, entry_filter, _TASK_FIELDS, _page_stages(entry_filter, order, limit), **starts)
 
 
 def _page_stages(entry_filter: EntryFilter, order: EntryOrder, limit: int) -> list[Row]:

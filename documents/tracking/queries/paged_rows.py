@@ -1,0 +1,133 @@
+"""Rows of ended entries: the hot entries of tasks, and the entries of their pages.
+
+The tasks are read first and the pages that they list after. A page that is replaced in between can still be read, so
+turning a page loses nothing and repeats nothing. If a task has changed otherwise, all is read again in a transaction.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from bson import ObjectId
+
+from app.clock import naive_utc, utc_now
+from documents.common.base import Row
+from documents.common.transactions import current_session
+from documents.tracking.pages import TaskPage
+from documents.tracking.tasks import Task
+
+T = TypeVar("T")
+
+OLD_RANGE_AGE = timedelta(days=400)
+"""For a range that ended longer ago, the first start is assumed to be more selective than the last end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryRows:
+    """A query for rows of an `entry` with the _id and `task_fields` of its task.
+
+    `tasks` are the stages that find the tasks. `select` returns the expression of the wanted entries of an array of
+    entries. They end at `since` or later and start before `before`. `then` are stages that filter, sort and limit the
+    rows; they can use the task fields.
+    """
+
+    user_id: ObjectId
+    tasks: list[Row]
+    select: Callable[[str], Row]
+    since: datetime
+    before: datetime
+    task_fields: Row = field(default_factory=dict)
+    then: list[Row] = field(default_factory=list)
+
+    def hot_stages(self) -> list[Row]:
+        """Return the stages that find the rows of hot entries, after `tasks`."""
+        return [
+            {"$project": {**self.task_fields, "entries": self.select("$time_entries")}},
+            {"$unwind": "$entries"},
+            {"$project": {**self.task_fields, "entry": "$entries"}},
+            *self.then,
+        ]
+
+    def paged_stages(self, tasks: list[Row]) -> list[Row]:
+        """Return the stages that find the rows of paged entries, from the pages that these tasks list."""
+        stages: list[Row] = [
+            *pages_in_range_stages(self.user_id, tasks, self.since, self.before),
+            {"$project": {"task_id": 1, "entries": self.select("$entries")}},
+            {"$match": {"entries": {"$ne": []}}},
+        ]
+        if self.task_fields:
+            stages += [task_lookup_stage(self.task_fields), {"$unwind": "$task"}]
+        fields = {name: f"$task.{name}" for name in self.task_fields}
+        return [
+            *stages,
+            {"$unwind": "$entries"},
+            {"$project": {**fields, "_id": "$task_id", "entry": "$entries"}},
+            *self.then,
+        ]
+
+
+async def find_rows(query: EntryRows) -> list[Row]:
+    """Return the rows of hot entries and of paged entries, each in the order of the query."""
+
+    async def read() -> tuple[list[Row], list[Row]]:
+        hot, tasks = await find_hot_rows(query)
+        return hot + (await TaskPage.aggregate_rows(query.paged_stages(tasks)) if tasks else []), tasks
+
+    return await read_unchanged(read)
+
+
+async def find_hot_rows(query: EntryRows) -> tuple[list[Row], list[Row]]:
+    """Return the rows of hot entries, and the tasks with pages that can be in the range, with their `pages`."""
+    facets = {"hot": query.hot_stages(), "tasks": paged_tasks_stages(query.since)}
+    rows = await Task.aggregate_rows([*query.tasks, {"$facet": facets}])
+    return rows[0]["hot"], rows[0]["tasks"]
+
+
+async def read_unchanged(read: Callable[[], Awaitable[tuple[T, list[Row]]]]) -> T:
+    """Return the result of `read`, which also returns the paged tasks that it has read.
+
+    If one of them has changed before `read` ended, it is called again in a transaction, which reads a snapshot.
+    """
+    result, tasks = await read()
+    if not tasks or current_session() is not None or await Task.are_unchanged(tasks):
+        return result
+    while (snapshot := await Task.run_in_transaction(read)) is None:
+        pass  # a transaction that only reads is aborted by a failover at most
+    return snapshot[0]
+
+
+def paged_tasks_stages(since: datetime) -> list[Row]:
+    """Return the stages that keep tasks with pages that can end at `since` or later, with `pages` and `version`."""
+    return [
+        {"$match": {"pages.0": {"$exists": True}}},
+        {"$match": {"$or": [{"paged_until": {"$gte": since}}, {"paged_until": {"$exists": False}}]}},
+        {"$project": {"pages": 1, "version": 1, "user_id": 1}},
+    ]
+
+
+def pages_in_range_stages(user_id: ObjectId, tasks: list[Row], since: datetime, before: datetime) -> list[Row]:
+    """Return the stages that find the pages that these tasks list and that can have entries in a range.
+
+    They have a last end at `since` or later and a first start before `before`. The first stage has one selective
+    bound only (portable form: decision 10).
+    """
+    selective: Row = {"last_ended_at": {"$gte": since}}
+    if len(tasks) == 1 and before < naive_utc(utc_now()) - OLD_RANGE_AGE:
+        selective = {"task_id": tasks[0]["_id"], "first_started_at": {"$lt": before}}
+    listed = [page_id for task in tasks for page_id in task["pages"]]
+    both: Row = {"last_ended_at": {"$gte": since}, "first_started_at": {"$lt": before}}
+    return [{"$match": {"user_id": user_id, **selective}}, {"$match": {"_id": {"$in": listed}, **both}}]
+
+
+def task_lookup_stage(task_fields: Row) -> Row:
+    """Return the stage that adds the task of a page, with these fields, as the array `task`."""
+    return {
+        "$lookup": {
+            "from": Task.Settings.name,
+            "localField": "task_id",
+            "foreignField": "_id",
+            "pipeline": [{"$project": task_fields}],
+            "as": "task",
+        }
+    }
