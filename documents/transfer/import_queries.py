@@ -20,7 +20,7 @@ from documents.transfer.task_batches import split_by_entry_count
 ROWS_PER_BATCH = 1_000
 """Decoding more rows at once would block the event loop."""
 
-_MIN_ENTRIES_TO_MEASURE = 20
+PAGES_PER_BATCH = 2
 
 _IDENTITY_FIELDS = ("id", "import_id", "import_key")
 """The fields that identify an imported entry."""
@@ -34,14 +34,9 @@ async def find_projects(user_id: ObjectId) -> list[Row]:
 
 
 async def find_tasks(user_id: ObjectId) -> list[Row]:
-    """Return the user's tasks without their entries, including the trash, oldest first.
-
-    `bytes` is the size of the document, or 0 if it has few entries.
-    """
+    """Return the user's tasks without their entries, including the trash, oldest first."""
     identity = ("project_id", "title", "import_id", "import_name")
     projection = _include(*identity, "entry_count", "deleted_at", "created_at", "version")
-    has_many = {"$gt": ["$entry_count", _MIN_ENTRIES_TO_MEASURE]}
-    projection["$project"]["bytes"] = {"$cond": [has_many, {"$bsonSize": "$$ROOT"}, 0]}
     return _by_creation([row async for row in _stream(Task, [{"$match": {"user_id": user_id}}, projection])])
 
 
@@ -50,12 +45,27 @@ def _by_creation(rows: list[Row]) -> list[Row]:
 
 
 async def stream_entries(user_id: ObjectId, tasks: list[Row]) -> AsyncIterator[list[Row]]:
-    """Yield the ended entries of these tasks in batches, each entry with its task_id."""
-    projection = {f"time_entries.{name}": 1 for name in _IDENTITY_FIELDS}
+    """Yield the ended entries of these tasks in batches, hot and paged, each entry with its task_id."""
+    page_ids: list[ObjectId] = []
     for ids in split_by_entry_count(tasks, ROWS_PER_BATCH):
-        with without_deadline():
-            rows = await Task.collection().find({"_id": {"$in": ids}, "user_id": user_id}, projection).to_list(None)
+        rows = await _find_identities(Task, user_id, ids, "time_entries")
+        page_ids += [page_id for task in rows for page_id in task.get("pages") or ()]
         yield [{**entry, "task_id": task["_id"]} for task in rows for entry in task.get("time_entries", ())]
+    for first in range(0, len(page_ids), PAGES_PER_BATCH):
+        pages = await _find_identities(TaskPage, user_id, page_ids[first : first + PAGES_PER_BATCH], "entries")
+        yield [{**entry, "task_id": page["task_id"]} for page in pages for entry in page["entries"]]
+
+
+async def _find_identities(
+    document: type[StoredDocument], user_id: ObjectId, ids: list[ObjectId], entries: str
+) -> list[Row]:
+    """Return the documents with these ids, and of the entries in the field `entries` what identifies them."""
+    projection = {"task_id": 1, "pages": 1, **{f"{entries}.{name}": 1 for name in _IDENTITY_FIELDS}}
+    with without_deadline():
+        cursor = document.collection().find(
+            {"_id": {"$in": ids}, "user_id": user_id}, projection, session=current_session()
+        )
+        return await cursor.to_list(None)
 
 
 async def stream_deleted_entries(user_id: ObjectId) -> AsyncIterator[list[Row]]:
@@ -69,6 +79,18 @@ async def stream_deleted_entries(user_id: ObjectId) -> AsyncIterator[list[Row]]:
             yield batch
             batch = []
     yield batch
+
+
+async def find_targets(user_id: ObjectId, task_ids: list[ObjectId], *, in_trash: bool = False) -> list[Row]:
+    """Return those of these tasks that exist, with `pages`, `hot_count`, and the size of the task in `bytes`.
+
+    Tasks in the trash are returned only with `in_trash`.
+    """
+    live: Row = {"user_id": user_id, "_id": {"$in": task_ids}}
+    if not in_trash:
+        live["deleted_at"] = None
+    projection = {**Task.read_projection, "pages": 1, "bytes": {"$bsonSize": "$$ROOT"}}
+    return await Task.aggregate_rows([{"$match": live}, {"$project": projection}])
 
 
 async def find_entries_in_range(user_id: ObjectId, since: datetime, until: datetime) -> list[Row]:
@@ -147,13 +169,13 @@ def new_task_row(
     task_id: ObjectId,
     name: tuple[str | None, str],
     project_id: ObjectId | None,
-    entries: list[Row],
+    entry_fields: Row,
     *,
     import_id: ObjectId,
 ) -> Row:
-    """Return a task that an import creates, as it is stored, with its first entries.
+    """Return a task that an import creates, as it is stored.
 
-    `name` is the name of its project and its title.
+    `name` is the name of its project and its title. `entry_fields` are the fields that depend on its entries.
     """
     project, title = name
     fields: Row = {
@@ -169,19 +191,8 @@ def new_task_row(
     }
     return {
         **Task.new(user_id, task_id, fields).as_row(),
-        **entry_fields(entries),
+        **entry_fields,
         "import_id": import_id,
         "import_version": 1,
         "import_name": {"project": project, "title": title},
-    }
-
-
-def entry_fields(entries: list[Row]) -> Row:
-    """Return the fields of a task that depend on its ended entries."""
-    return {
-        "time_entries": sorted(entries, key=lambda entry: (entry["started_at"], entry["id"])),
-        "tracked_seconds": sum(entry["duration_seconds"] for entry in entries),
-        "entry_count": len(entries),
-        "first_started_at": min((entry["started_at"] for entry in entries), default=None),
-        "last_ended_at": max((entry["ended_at"] for entry in entries), default=None),
     }

@@ -5,22 +5,8 @@ from datetime import datetime
 from bson import ObjectId
 
 from documents.common.base import Row
-from documents.tracking.task_updates import (
-    import_version_update,
-    push_entries,
-    recomputed_counters,
-    unmodified_import,
-)
+from documents.tracking.task_updates import import_version_update, recomputed_counters, unmodified_import
 from documents.tracking.tasks import Task
-
-
-async def add_imported_entries(task: Row, entries: list[Row]) -> Row | None:
-    """Add ended entries of an import. Return the task, or None when its version differs.
-
-    A task that only imports have written still counts as unedited afterwards.
-    """
-    pushed = push_entries(task, entries)
-    return await Task.change_at_version(task, {**pushed, "$set": {**pushed["$set"], **import_version_update(task)}})
 
 
 async def remove_imported_entries(task: Row, import_id: ObjectId, before: datetime) -> bool:

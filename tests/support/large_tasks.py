@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from bson import ObjectId
 
-from documents.transfer.import_queries import entry_fields
+from documents.transfer.imported_pages import entry_fields
 from tests.support.http import Json
 
 NOTE = "n" * 1000

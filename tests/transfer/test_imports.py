@@ -3,13 +3,11 @@
 import hashlib
 
 import pytest
-from bson import ObjectId
 
 from services.maintenance.doctor import examine
 from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import API, Client, Json, at, clock, parameters, problem
-from tests.support.stored_documents import short_entries, tracked
 from tests.transfer.uploads import RATE, WEEK, import_rows, row, stored_items, upload
 
 
@@ -222,30 +220,6 @@ class TestTasksAndProjects:
         (entry,) = (await alice.read(task))["time_entries"]
         assert (entry["billable"], entry["hourly_rate"]) == (True, RATE)
         assert (await alice.get(f"/projects/{project['id']}")).json()["client_name"] == "Mine"
-
-    async def test_full_task_continues_in_a_numbered_task(self, alice: Client, database: Database) -> None:
-        title = "x" * 200
-        task = await alice.make_task(title=title)
-        naive_utc = tracked(*short_entries(1998))
-        await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": {**naive_utc, "status": "pending"}})
-        lines = "".join(row(2, f"09:{minute:02}", f"09:{minute + 1:02}", task=title, project="") for minute in range(3))
-        result = await import_rows(alice, lines)
-        assert result["created"] == {"projects": 0, "tasks": 1, "entries": 3}
-        counts = {found["title"]: found["entry_count"] for found in (await alice.list())["items"]}
-        assert counts == {title: 1999, "x" * 196 + " (2)": 2}
-        assert (await import_rows(alice, lines))["duplicates"] == 3
-        await assert_stored_time_is_consistent(database)
-
-    async def test_each_task_has_room_for_a_timer(self, alice: Client) -> None:
-        plan_of = [f"{hour:02}:{minute:02}" for hour in range(24) for minute in range(60)]
-        days = [(day, start) for day in (1, 2) for start in plan_of][:2000]
-        lines = "".join(row(day, f"{start}:00", f"{start}:30", task="Long", project="") for day, start in days)
-        result = await import_rows(alice, lines)
-        assert result["created"] == {"projects": 0, "tasks": 2, "entries": 2000}
-        tasks = {task["title"]: task for task in (await alice.list())["items"]}
-        assert {title: task["entry_count"] for title, task in tasks.items()} == {"Long": 1999, "Long (2)": 1}
-        await alice.start(tasks["Long"])
-        await alice.stop()
 
 
 class TestSeveralUsers:

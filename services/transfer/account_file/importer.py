@@ -15,7 +15,8 @@ from documents.tracking.deleted_entries import RETENTION, DeletedEntry
 from documents.tracking.projects import Project
 from documents.tracking.tasks import Task
 from documents.transfer.import_batches import MAX_FINDINGS, ImportBatch
-from documents.transfer.imported_tasks import add_imported_entries
+from documents.transfer.import_queries import find_targets
+from documents.transfer.imported_pages import add_imported_entries
 from services.accounts.authentication import authentication_service
 from services.common.acting_user import ActingUser
 from services.common.concurrency import TOO_MANY_CONFLICTS
@@ -26,7 +27,6 @@ from services.transfer.account_file.reader import AccountFile, TaskPart, iterate
 from services.transfer.account_file.rows import deleted_row, entry_row, project_row, task_row
 from services.transfer.imports.lease import require_lease, write_part
 from services.transfer.imports.parsed_file import DryRun, ParsedFile, Progress, WriteResult
-from services.transfer.imports.plan import MAX_TASK_ENTRIES
 from services.transfer.imports.writer import MAX_PLAN_ATTEMPTS, StalePlanError
 from services.transfer.schemas.account_file import DeletedEntryLine
 from services.transfer.schemas.imports import read_import
@@ -301,14 +301,11 @@ class _AccountWriter:
         return planned_parts
 
     async def _add_to_task(self, planned: _Planned) -> bool:
-        """Add the entries to an existing task, or leave them out if it is full. Return False on a version conflict."""
-        task = await Task.find_any(self._user_id, planned.task_id)
-        if task is None:
+        """Add the entries to an existing task. Return False on a version conflict."""
+        tasks = await find_targets(self._user_id, [planned.task_id], in_trash=True)
+        if not tasks:
             raise StalePlanError
-        if task["entry_count"] + len(planned.entries) > MAX_TASK_ENTRIES:
-            planned.notice = f"the task {task['title']!r} is full: {len(planned.entries)} entries were left out"
-            planned.entries = []
-            return True
+        (task,) = tasks
         return await add_imported_entries(task, planned.entries) is not None
 
     async def _add_created(self, created: dict[str, int], *, rows: int = 0) -> None:

@@ -7,7 +7,7 @@ from bson import ObjectId
 
 from app.clock import naive_utc
 from documents.common.base import Row
-from documents.transfer.import_queries import entry_fields
+from documents.transfer.imported_pages import entry_fields
 from services.common.intervals import seconds_between
 from services.transfer.schemas.account_file import DeletedEntryLine, EntryLine, ProjectLine, TaskLine
 

@@ -6,8 +6,11 @@ from bson import ObjectId
 
 from documents.common.base import Row
 from documents.transfer.import_queries import find_projects, find_tasks, stream_deleted_entries, stream_entries
+from services.common.concurrency import retry_transaction
 from services.transfer.imports.matching import ExistingEntries
 from services.transfer.imports.plan import Existing, TargetTask
+
+MAX_READ_ROUNDS = 5
 
 Visit = Callable[[list[Row]], None]
 """Called with a batch of entries."""
@@ -59,7 +62,7 @@ def _add_projects(existing: Existing, projects: list[Row]) -> None:
 
 def _add_task(existing: Existing, task: Row) -> None:
     found_as = (task["project_id"], task["title"])
-    target = TargetTask(task["_id"], found_as=found_as, entry_count=task["entry_count"], size=task["bytes"])
+    target = TargetTask(task["_id"], found_as=found_as)
     if "import_name" in task:
         target.found_as = None
         existing.imported.setdefault((task["import_name"]["project"], task["import_name"]["title"]), target)
@@ -70,17 +73,33 @@ async def visit_entries(user_id: ObjectId, visit: Visit) -> list[Row]:
     """Call `visit` with all entries of the user, and return the user's tasks without entries.
 
     An entry may be moved to a task that was read before, or be restored. That changes the version of the task, so
-    tasks of another version are read again until no version changes.
+    tasks of another version are read again until no version changes. If the user's tasks change all the time, the
+    last of these rounds is one transaction, in which nothing changes.
     """
-    seen: dict[ObjectId, int] | None = None
-    while True:
-        tasks = {task["_id"]: task for task in await find_tasks(user_id)}
-        versions = {task_id: task["version"] for task_id, task in tasks.items()}
-        if seen == versions:
-            return list(tasks.values())
-        changed = [task for task_id, task in tasks.items() if (seen or {}).get(task_id) != task["version"]]
+    seen: dict[ObjectId, int] = {}
+    for _ in range(MAX_READ_ROUNDS):
+        tasks, versions = await _visit_changed(user_id, visit, seen)
+        if versions == seen:
+            return tasks
+        seen = versions
+
+    async def read_snapshot() -> list[Row]:
+        tasks, _ = await _visit_changed(user_id, visit, seen)
+        return tasks
+
+    return await retry_transaction(read_snapshot)
+
+
+async def _visit_changed(
+    user_id: ObjectId, visit: Visit, seen: dict[ObjectId, int]
+) -> tuple[list[Row], dict[ObjectId, int]]:
+    """Visit the entries of the tasks whose versions differ from those in `seen`. Return all tasks and versions."""
+    tasks = await find_tasks(user_id)
+    versions = {task["_id"]: task["version"] for task in tasks}
+    changed = [task for task in tasks if seen.get(task["_id"]) != task["version"]]
+    if changed or not seen:
         async for entries in stream_entries(user_id, changed):
             visit(entries)
         async for entries in stream_deleted_entries(user_id):
             visit(entries)
-        seen = versions
+    return tasks, versions

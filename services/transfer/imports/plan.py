@@ -5,23 +5,14 @@ from dataclasses import dataclass, field
 
 from bson import ObjectId
 
-from documents.tracking.tasks import MAX_HOT_ENTRIES
-from services.tracking.rules.capacity import MAX_TASK_BYTES
+from documents.transfer.imported_pages import text_bytes
 from services.transfer.import_formats.results import ImportedRow
 from services.transfer.imports.matching import ExistingEntries, LeftOut, match_rows
-
-MAX_TASK_ENTRIES = MAX_HOT_ENTRIES - 1
-"""An import leaves room for a timer in each task."""
 
 MAX_ROWS_PER_BATCH = 1_000
 MAX_TASKS_PER_BATCH = 100
 MAX_BYTES_PER_BATCH = 4 * 1024 * 1024
 """The limits of one transaction. Each update of a task writes the whole task, so a few large batches are fastest."""
-
-_ENTRY_BYTES = 400
-"""The size of an entry without its note and tags, at most."""
-
-_MAX_TITLE_LENGTH = 200
 
 Name = tuple[str | None, str]
 """What identifies a task in a file: the name of its project, and its title."""
@@ -35,19 +26,13 @@ class TargetTask:
         new_name: The name of a task that is to be created.
         found_as: The project id and the title by which an existing task was found, unless it was found by its
             imported name. It must still have them when the entries are written.
-        entry_count: The number of entries, including those that are planned.
-        size: The size of these entries in bytes.
+        planned: The number of planned entries that are not written yet.
     """
 
     task_id: ObjectId
     new_name: Name | None = None
     found_as: tuple[ObjectId | None, str] | None = None
-    entry_count: int = 0
-    size: int = 0
-
-    def has_room(self, size: int) -> bool:
-        """Return whether an entry of this size can be added."""
-        return self.entry_count < MAX_TASK_ENTRIES and self.size + size <= MAX_TASK_BYTES
+    planned: int = 0
 
     @property
     def new_project(self) -> str | None:
@@ -127,45 +112,28 @@ class CreationCounter:
 
 
 def plan(user_id: ObjectId, rows: list[ImportedRow], existing: Existing, *, by_time: bool) -> Plan:
-    """Plan the import of these rows: by start time if overlaps are checked, otherwise task by task.
+    """Plan the import of these rows: by start if overlaps are checked, otherwise task by task, and by start in each.
 
     The targets in `existing` are changed, so use it for one plan.
     """
     match, targets = match_rows(user_id, rows, existing.entries), _Targets(existing)
-    entries = [
-        PlannedEntry(row, key, targets.next_for((row.project, row.title), _size_of(row))) for row, key in match.rows
-    ]
-    if by_time:
-        entries.sort(key=lambda entry: (int(entry.row.started_at.timestamp()), entry.row.number))
-    else:
-        entries = _by_task(entries)
+    entries = [PlannedEntry(row, key, targets.target_for((row.project, row.title))) for row, key in match.rows]
+    entries = _by_time(entries) if by_time else _by_task(entries)
     return Plan(entries, match.left_out)
 
 
 class _Targets:
-    """Finds the task for each entry. When a task is full, the next one has a number in its title."""
+    """Finds the task for each entry."""
 
     def __init__(self, existing: Existing) -> None:
         self._existing = existing
-        self._numbers: dict[Name, int] = {}
 
-    def next_for(self, name: Name, size: int) -> TargetTask:
-        """Return the task of this name for an entry of this size: the first that has room."""
-        project, title = name
-        while True:
-            number = self._numbers.get(name, 1)
-            target = self._target((project, _numbered(title, number)))
-            if target.has_room(size):
-                target.entry_count += 1
-                target.size += size
-                return target
-            self._numbers[name] = number + 1
-
-    def _target(self, name: Name) -> TargetTask:
+    def target_for(self, name: Name) -> TargetTask:
         """Return the task with this imported name, otherwise with this present name, otherwise a new one."""
         target = self._existing.imported.get(name) or self._named(name)
         if target is None:
             target = self._existing.imported[name] = TargetTask(ObjectId(), new_name=name)
+        target.planned += 1
         return target
 
     def _named(self, name: Name) -> TargetTask | None:
@@ -179,19 +147,15 @@ class _Targets:
 
 def _size_of(row: ImportedRow) -> int:
     """Return the maximum size of the row's entry in bytes."""
-    return _ENTRY_BYTES + len((row.note or "").encode()) + sum(len(tag.encode()) for tag in row.tags)
-
-
-def _numbered(title: str, number: int) -> str:
-    """Return the title of the task that continues a full one."""
-    if number == 1:
-        return title
-    ending = f" ({number})"
-    return title[: _MAX_TITLE_LENGTH - len(ending)].rstrip() + ending
+    return text_bytes(row.note, row.tags)
 
 
 def _by_task(entries: list[PlannedEntry]) -> list[PlannedEntry]:
     by_task: dict[ObjectId, list[PlannedEntry]] = {}
     for entry in entries:
         by_task.setdefault(entry.target.task_id, []).append(entry)
-    return [entry for same_task in by_task.values() for entry in same_task]
+    return [entry for same_task in by_task.values() for entry in _by_time(same_task)]
+
+
+def _by_time(entries: list[PlannedEntry]) -> list[PlannedEntry]:
+    return sorted(entries, key=lambda entry: (int(entry.row.started_at.timestamp()), entry.row.number))

@@ -1,6 +1,7 @@
 """Writing a plan: one part after the other, each in a transaction that also updates the counters of the import."""
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -9,19 +10,21 @@ from bson import ObjectId
 from documents.accounts.users import OverlapPolicy, User
 from documents.common.base import DocumentFullError, DuplicateError, Row
 from documents.tracking.entries import TimeEntry
+from documents.tracking.page_turns import turn_page
+from documents.tracking.pages import TaskPage
 from documents.tracking.projects import Project
 from documents.tracking.queries.overlap import MAX_OVERLAPS
 from documents.tracking.tasks import Task
 from documents.transfer.import_batches import MAX_FINDINGS, ImportBatch
-from documents.transfer.import_queries import new_project_row, new_task_row
-from documents.transfer.imported_tasks import add_imported_entries
+from documents.transfer.import_queries import find_targets, new_project_row, new_task_row
+from documents.transfer.imported_pages import add_imported_entries, place_in_new_task
 from services.common.acting_user import ActingUser
 from services.common.intervals import seconds_between
 from services.tracking.rules.transaction_sizes import IMPORT_BATCH_BYTES, split_by_size
 from services.tracking.schemas.overlaps import OverlapRead
 from services.transfer.imports.lease import require_lease, write_part
 from services.transfer.imports.overlaps import LatestRow, OverlapCheck, check_overlaps
-from services.transfer.imports.plan import MAX_TASK_ENTRIES, Existing, PlannedEntry, TargetTask
+from services.transfer.imports.plan import Existing, PlannedEntry, TargetTask
 
 ENTRIES_BETWEEN_YIELDS = 50
 """Creating entries is CPU-bound: yield to the event loop after this many."""
@@ -34,7 +37,7 @@ MAX_PLAN_ATTEMPTS = 100
 
 
 class StalePlanError(Exception):
-    """The data has changed since the plan: a task is full or gone, a name is taken, or a project is being deleted."""
+    """The data has changed since the plan: a task is gone, a name is taken, or a project is being deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,25 @@ class _PartResult:
 
     check: OverlapCheck
     projects: dict[str, ObjectId]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What a transaction needs to write its entries.
+
+    Attributes:
+        tasks: The existing tasks by id.
+        projects: The projects by name, including new ones.
+        rates: The hourly rates of existing projects.
+        overlapping: The numbers of the rows that overlap other time.
+        last: The tasks to which the plan adds no more entries after these.
+    """
+
+    tasks: dict[ObjectId, Row]
+    projects: dict[str, ObjectId]
+    rates: dict[ObjectId, Row | None]
+    overlapping: set[int]
+    last: set[ObjectId]
 
 
 class PlanWriter:
@@ -73,9 +95,19 @@ class PlanWriter:
         Raises StalePlanError or LeaseLostError. The last transaction has written nothing then.
         """
         existing_tasks = {entry.target.task_id for entry in planned if entry.target.new_name is None}
-        sizes = await Task.sizes_in_bytes(self._user.id, list(existing_tasks))
+        sizes = await self._make_room(list(existing_tasks))
         for part in split_by_size(planned, sizes, lambda entry: entry.target.task_id, max_bytes=IMPORT_BATCH_BYTES):
             await self._write(part)
+
+    async def _make_room(self, task_ids: list[ObjectId]) -> dict[ObjectId, int]:
+        """Turn a page of each task with many hot entries. Return the sizes of the tasks before that, in bytes."""
+        if not task_ids:
+            return {}
+        tasks = await find_targets(self._user.id, task_ids)
+        for task in tasks:
+            if task["hot_count"] >= Task.hot_entries:
+                await turn_page(self._user.id, task["_id"])
+        return {task["_id"]: task["bytes"] for task in tasks}
 
     async def _write(self, planned: list[PlannedEntry]) -> None:
         result = await write_part(self._batch, lambda: self._attempt(planned))
@@ -85,6 +117,8 @@ class PlanWriter:
         self.latest = result.check.latest
         for entry in result.check.entries:
             entry.target.new_name = None
+        for entry in planned:
+            entry.target.planned -= 1
 
     async def _attempt(self, planned: list[PlannedEntry]) -> _PartResult | None:
         if self._policy != "allow":
@@ -99,7 +133,8 @@ class PlanWriter:
             tasks = await self._existing_tasks({task_id: entries[0].target for task_id, entries in by_task.items()})
             projects = await self._create_projects(check.entries)
             rates = await self._hourly_rates(check.entries, tasks)
-            new_tasks = await self._write_tasks(by_task, tasks, projects, rates, check.overlapping)
+            part = _Part(tasks, projects, rates, check.overlapping, _last_tasks(planned))
+            new_tasks = await self._write_tasks(by_task, part)
         except (DuplicateError, DocumentFullError) as error:
             raise StalePlanError from error
         if new_tasks is None:
@@ -121,9 +156,7 @@ class PlanWriter:
         existing = {task_id: target for task_id, target in targets.items() if target.new_name is None}
         if not existing:
             return {}
-        live: Row = {"user_id": self._user.id, "_id": {"$in": list(existing)}, "deleted_at": None}
-        rows = await Task.aggregate_rows([{"$match": live}, {"$project": Task.read_projection}])
-        tasks = {task["_id"]: task for task in rows}
+        tasks = {task["_id"]: task for task in await find_targets(self._user.id, list(existing))}
         for task_id, target in existing.items():
             task = tasks.get(task_id)
             if task is None or target.found_as not in {None, (task["project_id"], task["title"])}:
@@ -164,36 +197,41 @@ class PlanWriter:
         rate: Row | None = project["hourly_rate"]
         return rate
 
-    async def _write_tasks(
-        self,
-        by_task: dict[ObjectId, list[PlannedEntry]],
-        tasks: dict[ObjectId, Row],
-        projects: dict[str, ObjectId],
-        rates: dict[ObjectId, Row | None],
-        overlapping: set[int],
-    ) -> int | None:
+    async def _write_tasks(self, by_task: dict[ObjectId, list[PlannedEntry]], part: _Part) -> int | None:
         """Create tasks, or add entries to them. Return the number of new tasks, or None on a version conflict."""
-        new = []
+        new: list[Row] = []
+        new_task_pages: list[Row] = []
         for task_id, planned in by_task.items():
-            task, target = tasks.get(task_id), planned[0].target
-            project_id = _project_of(target, task, projects)
-            billable = False if task is None else task["billable"]
-            rate = None if project_id is None else rates.get(project_id)
-            entries = []
-            for entry in planned:
-                entries.append(self._entry_row(entry, billable, rate, entry.row.number in overlapping))
-                if len(entries) % ENTRIES_BETWEEN_YIELDS == 0:
-                    await asyncio.sleep(0)
+            task, target, is_last = part.tasks.get(task_id), planned[0].target, task_id in part.last
+            project_id = _project_of(target, task, part.projects)
+            entries = await self._entry_rows(planned, task, project_id, part)
             if target.new_name is not None:
+                pages, fields = place_in_new_task(self._user.id, task_id, entries, is_last=is_last)
                 name, import_id = target.new_name, self._batch["_id"]
-                new.append(new_task_row(self._user.id, task_id, name, project_id, entries, import_id=import_id))
-            elif task is None or task["entry_count"] + len(entries) > MAX_TASK_ENTRIES:
+                new.append(new_task_row(self._user.id, task_id, name, project_id, fields, import_id=import_id))
+                new_task_pages += pages
+            elif task is None:
                 raise StalePlanError
-            elif await add_imported_entries(task, entries) is None:
+            elif await add_imported_entries(task, entries, is_last=is_last) is None:
                 return None
+        if new_task_pages:
+            await TaskPage.add_all(new_task_pages)
         if new:
             await Task.add_all(new)
         return len(new)
+
+    async def _entry_rows(
+        self, planned: list[PlannedEntry], task: Row | None, project_id: ObjectId | None, part: _Part
+    ) -> list[Row]:
+        """Return the entries to write to one task."""
+        billable = False if task is None else task["billable"]
+        rate = None if project_id is None else part.rates.get(project_id)
+        entries = []
+        for entry in planned:
+            entries.append(self._entry_row(entry, billable, rate, entry.row.number in part.overlapping))
+            if len(entries) % ENTRIES_BETWEEN_YIELDS == 0:
+                await asyncio.sleep(0)
+        return entries
 
     def _entry_row(self, planned: PlannedEntry, task_billable: bool, project_rate: Row | None, overlaps: bool) -> Row:
         row = planned.row
@@ -214,6 +252,13 @@ class PlanWriter:
             import_id=self._batch["_id"],
             import_key=planned.key,
         )
+
+
+def _last_tasks(planned: list[PlannedEntry]) -> set[ObjectId]:
+    """Return the tasks of which these are the last planned entries."""
+    counts = Counter(entry.target.task_id for entry in planned)
+    targets = {entry.target.task_id: entry.target for entry in planned}
+    return {task_id for task_id, count in counts.items() if targets[task_id].planned <= count}
 
 
 def _project_of(target: TargetTask, task: Row | None, projects: dict[str, ObjectId]) -> ObjectId | None:

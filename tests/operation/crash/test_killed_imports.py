@@ -20,7 +20,7 @@ LINES = "".join(
 """1,200 rows of one task, which are written in two transactions."""
 
 FIRST_PART = "documents.tracking.projects:Project:add_all"
-SECOND_PART = "documents.tracking.tasks:Task:add_imported_entries"
+SECOND_PART = "documents.tracking.tasks:Task:change_at_version"
 COUNT = "documents.transfer.import_batches:ImportBatch:add_created"
 END = "documents.transfer.import_batches:ImportBatch:release_lease"
 

@@ -6,21 +6,20 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from bson import BSON, ObjectId
+from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
 from documents.tracking.tasks import Task
 from documents.transfer.import_batches import ImportBatch
-from documents.transfer.import_queries import find_tasks
 from services.tracking.rules.capacity import MAX_TASK_BYTES, MAX_UPDATED_TASK_BYTES
 from services.tracking.rules.transaction_sizes import MAX_TRANSACTION_BYTES, split_by_size
 from services.transfer.imports import lease as import_leases
 from tests.conftest import Database
+from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import Client, Json, at, problem
 from tests.support.large_tasks import NOTE, many_entries
 from tests.support.pages.stored_tasks import read_task
-from tests.support.stored_documents import NINE, ended_entry, task_row, tracked
 
 
 async def create_large_task(
@@ -153,18 +152,19 @@ async def _entries_written_at_once(changes: Any) -> list[int]:
     return [after - before for before, after in pairwise(counts)]
 
 
-class TestImportIntoAFullTask:
-    async def test_entries_are_added_to_a_new_task(self, alice: Client, database: Database) -> None:
+class TestImportIntoATaskOfMaximumSize:
+    async def test_entries_are_added_after_older_ones_moved_to_a_page(self, alice: Client, database: Database) -> None:
         full = await create_large_task(alice, database, 16, title="Offer", note=LONG_NOTE)
         count = (await alice.read(full))["entry_count"]
         result = await alice.import_csv("2026-11-03 09:00,2026-11-03 09:30,Offer")
-        assert result["created"] == {"projects": 0, "tasks": 1, "entries": 1}
-        tasks = {task["title"]: task["entry_count"] for task in (await alice.list())["items"]}
-        assert tasks == {"Offer": count, "Offer (2)": 1}
+        assert result["created"] == {"projects": 0, "tasks": 0, "entries": 1}
+        assert (await alice.read(full))["entry_count"] == count + 1
+        assert await task_bytes(database, full) < MAX_TASK_BYTES
+        await assert_stored_time_is_consistent(database)
 
 
 class TestImportOfManyRowsIntoALargeTask:
-    async def test_task_is_written_once(self, alice: Client, database: Database) -> None:
+    async def test_task_is_written_twice(self, alice: Client, database: Database) -> None:
         """Each update writes the whole task: one update per row would take minutes."""
         large = await create_large_task(alice, database, 6, title="Offer", note=LONG_NOTE)
         before = await alice.read(large)
@@ -173,7 +173,7 @@ class TestImportOfManyRowsIntoALargeTask:
         assert result["created"] == {"projects": 0, "tasks": 0, "entries": 30}
         after = await alice.read(large)
         assert after["entry_count"] == before["entry_count"] + 30
-        assert after["version"] == before["version"] + 1
+        assert after["version"] == before["version"] + 2, "once for the page, once for the entries"
 
 
 class TestSlowPart:
@@ -242,13 +242,3 @@ class TestSplitBySize:
 
     def test_small_items_are_in_one_part(self) -> None:
         assert list(split_by_size([1, 2, 1], {1: 5, 2: 5}, lambda item: item, max_bytes=10)) == [[1, 2, 1]]
-
-
-class TestFindTasksOfAnImport:
-    async def test_only_tasks_with_many_entries_are_measured(self, alice: Client, database: Database) -> None:
-        entries = [ended_entry(at=NINE + timedelta(hours=number)) for number in range(21)]
-        small = task_row(alice.user["_id"], **tracked(*entries[:20]))
-        large = task_row(alice.user["_id"], **tracked(*entries))
-        await database.tasks.insert_many([small, large])
-        sizes = {task["_id"]: task["bytes"] for task in await find_tasks(alice.user["_id"])}
-        assert sizes == {small["_id"]: 0, large["_id"]: len(BSON.encode(large))}

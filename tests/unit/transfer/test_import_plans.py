@@ -16,11 +16,9 @@ from services.transfer.imports.matching import HAS_ENTRY_ID, ExistingEntries, po
 from services.transfer.imports.plan import (
     MAX_BYTES_PER_BATCH,
     MAX_ROWS_PER_BATCH,
-    MAX_TASK_ENTRIES,
     MAX_TASKS_PER_BATCH,
     Existing,
     Plan,
-    TargetTask,
     plan,
 )
 
@@ -109,21 +107,18 @@ class TestPlan:
         assert [entry for part in parts for entry in part] == planned.entries
         assert {len(part) for part in parts[:-1]} == {most}
 
-    @given(counts=st.lists(st.integers(0, 2000), min_size=1, max_size=4), rows=st.integers(1, 40))
-    def test_each_task_has_room_for_a_timer(self, counts: list[int], rows: int) -> None:
-        titles = ["Mail", *(f"Mail ({number})" for number in range(2, len(counts) + 1))]
-        named: dict[tuple[ObjectId | None, str], TargetTask] = {
-            (None, title): TargetTask(ObjectId(), found_as=(None, title), entry_count=count)
-            for title, count in zip(titles, counts, strict=True)
-        }
-        before = {target.task_id: target.entry_count for target in named.values()}
-        minutes = [MONDAY + timedelta(minutes=number) for number in range(rows)]
-        file = [ImportedRow(1, start, start + timedelta(minutes=1), "Mail") for start in minutes]
-        planned = plan(USER, file, Existing(named=named), by_time=False)
-        assert len(planned.entries) == rows
+    @given(rows=files(), by_time=...)
+    def test_rows_of_one_name_go_to_one_task_in_order_of_their_start(
+        self, rows: list[ImportedRow], by_time: bool
+    ) -> None:
+        planned = plan(USER, rows, Existing(), by_time=by_time)
+        tasks: dict[ObjectId, list[ImportedRow]] = {}
         for entry in planned.entries:
-            assert entry.target.entry_count <= max(MAX_TASK_ENTRIES, before.get(entry.target.task_id, 0))
-            assert entry.target.new_name is None or len(entry.target.new_name[1]) <= 200
+            tasks.setdefault(entry.target.task_id, []).append(entry.row)
+        for same_task in tasks.values():
+            assert len({(row.project, row.title) for row in same_task}) == 1
+            assert same_task == sorted(same_task, key=lambda row: (row.started_at, row.number))
+        assert len(tasks) == len({(row.project, row.title) for row in rows})
 
 
 ROW = ImportedRow(1, MONDAY, MONDAY + timedelta(hours=1), "Mail", note="n", project="Website", tags=("a",))
@@ -190,19 +185,3 @@ class TestRowsOfOwnExport:
     def test_invalid_entry_id_is_ignored(self) -> None:
         assert row_key(replace(ROW, entry_id="7")) == row_key(ROW)
         assert possible_entry_ids(USER, [replace(ROW, entry_id="7")]) == {}
-
-
-class TestTaskSize:
-    def test_entries_continue_in_another_task_below_the_document_limit(self) -> None:
-        note = "€" * 5000
-        rows = [
-            ImportedRow(
-                number, MONDAY + timedelta(hours=number), MONDAY + timedelta(hours=number + 1), "Offer", note=note
-            )
-            for number in range(1, 1501)
-        ]
-        planned = plan(USER, rows, Existing(), by_time=False)
-        sizes = Counter(entry.target.task_id for entry in planned.entries)
-        assert len(planned.entries) == 1500
-        assert len(sizes) == 2
-        assert max(sizes.values()) * 15_000 < 16 * 1024 * 1024
