@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from app.config import Settings
 from app.database.client import Client, close, connect, ping
+from app.database.min_writer import require_min_writer
 from app.database.setup import Validators, bind, initialise
 from app.database.view import Database
 from documents.accounts.api_tokens import ApiToken
@@ -15,7 +16,7 @@ from documents.accounts.refresh_tokens import RefreshToken
 from documents.accounts.users import User
 from documents.common.base import StoredDocument
 from documents.common.idempotency_keys import IdempotencyKey
-from documents.common.json_schema import SCHEMA_VERSION, schema_of
+from documents.common.json_schema import MIN_WRITER, SCHEMA_VERSION, schema_of
 from documents.tracking.deleted_entries import DeletedEntry
 from documents.tracking.pages import TaskPage
 from documents.tracking.projects import Project
@@ -51,17 +52,25 @@ each transaction of an import updates its ImportBatch, so once that is gone none
 
 def validators() -> Validators:
     """Return the $jsonSchema validators of all collections."""
-    return Validators(SCHEMA_VERSION, {document.Settings.name: schema_of(document) for document in DOCUMENTS})
+    schemas = {document.Settings.name: schema_of(document) for document in DOCUMENTS}
+    return Validators(SCHEMA_VERSION, MIN_WRITER, schemas)
 
 
 async def prepare(database: Database) -> None:
-    """Bind the document classes to the database, and create its validators, indexes and view."""
+    """Bind the document classes to the database, and create its validators, indexes and view.
+
+    Raises LaterVersionError, and changes nothing, if only a later version may use the database.
+    """
+    await require_min_writer(database, SCHEMA_VERSION)
     await initialise(database, DOCUMENTS, validators(), time_entries_view())
 
 
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[Client]:
-    """Connect to the database, prepare it, and yield the client. Raises PyMongoError when it does not respond."""
+    """Connect to the database, prepare it, and yield the client.
+
+    Raises PyMongoError when it does not respond, and LaterVersionError when only a later version may use it.
+    """
     client = connect(settings)
     try:
         await ping(client)
@@ -73,10 +82,11 @@ async def open_database(settings: Settings) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def open_database_without_setup(settings: Settings) -> AsyncIterator[None]:
-    """Connect to the database without changing it. Raises PyMongoError when it does not respond."""
+    """Connect to the database without changing it. Raises PyMongoError or LaterVersionError as open_database does."""
     client = connect(settings)
     try:
         await ping(client)
+        await require_min_writer(client[settings.database_name], SCHEMA_VERSION)
         await bind(client[settings.database_name], DOCUMENTS)
         yield
     finally:

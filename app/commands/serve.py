@@ -52,7 +52,7 @@ def serve(settings: Settings) -> int:
     """Serve until SIGINT or SIGTERM, and return the exit code.
 
     The workers and the embedded store end with this process, however it ends. Raises CannotListenError,
-    EmbeddedStoreError and UnsuitableDatabaseError.
+    EmbeddedStoreError, UnsuitableDatabaseError and LaterVersionError.
     """
     if settings.log_format == "json":
         _configure_logging(settings)  # from the first line on, also for the worker supervisor
@@ -61,6 +61,7 @@ def serve(settings: Settings) -> int:
     with _listen(settings, shutdown) as listener:
         if settings.database_url is not None:
             _require_database(settings)
+            _version_check()(settings)
             _announce(settings)
             return _run(settings, listener, shutdown)
         return _serve_with_store(settings, listener, shutdown)
@@ -143,12 +144,14 @@ def _serve_with_store(settings: Settings, listener: socket.socket, shutdown: _Sh
     shutdown.announce = store.announce_end
     shutdown.use(store.stop)
     store.launch()
+    require_supported_version = _version_check()  # imported while the store is starting
     if settings.workers == 1:
-        _import_application()  # while the store is starting
+        _import_application()
     try:
         with store as url:
-            _announce(settings, url)
             connected = settings.model_copy(update={"database_url": SecretStr(url)})
+            require_supported_version(connected)
+            _announce(settings, url)
             code = _run(connected, listener, shutdown)
     except EmbeddedStoreError:
         if shutdown.is_requested and not store.lost:
@@ -160,10 +163,19 @@ def _serve_with_store(settings: Settings, listener: socket.socket, shutdown: _Sh
 
 
 def _require_database(settings: Settings) -> None:
-    # Imported here, because without DATABASE_URL this process does not need the driver.
+    # Imported here, so that the command line starts without the driver.
     from app.database.requirements import require_database  # noqa: PLC0415
 
     require_database(settings)
+
+
+def _version_check() -> Callable[[Settings], None]:
+    """Return a function that raises LaterVersionError if only a later version may use the database."""
+    # Imported here, so that the embedded store can start first.
+    from app.database.requirements import require_supported_version  # noqa: PLC0415
+    from documents.common.json_schema import SCHEMA_VERSION  # noqa: PLC0415
+
+    return partial(require_supported_version, schema_version=SCHEMA_VERSION)
 
 
 def _announce(settings: Settings, store_url: str | None = None) -> None:

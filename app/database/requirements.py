@@ -17,6 +17,7 @@ from pymongo.uri_parser import parse_uri
 
 from app.config import Settings
 from app.database.client import OPERATION_TIMEOUT_MS
+from app.database.min_writer import require_min_writer_blocking
 from app.database.view import SCHEMA_VERSIONS
 from app.errors import CommandError
 
@@ -66,6 +67,16 @@ def require_database(settings: Settings) -> None:
     except PyMongoError as error:
         details = _without_secrets(server_message(error), url)
         raise UnsuitableDatabaseError("cannot be used by Task Timer", details) from None
+
+
+def require_supported_version(settings: Settings, schema_version: int) -> None:
+    """Return if a service with this schema version may use the database. Raises LaterVersionError otherwise.
+
+    A database that does not respond is not reported here: the application reports it when it starts.
+    """
+    url = settings.database_url.get_secret_value() if settings.database_url else ""
+    with suppress(PyMongoError), _connect(url) as client:
+        require_min_writer_blocking(client, settings.database_name, schema_version)
 
 
 def server_message(error: PyMongoError) -> str:

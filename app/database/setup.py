@@ -18,9 +18,13 @@ VALIDATION_OPTIONS = {"validationLevel": "strict", "validationAction": "error"}
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """The $jsonSchema of each collection by its name, and their common version. The highest version is installed."""
+    """The $jsonSchema of each collection by its name, and their common version. The highest version is installed.
+
+    `min_writer` is the lowest version of a service that may use the database from now on.
+    """
 
     version: int
+    min_writer: int
     schemas: dict[str, dict[str, Any]]
 
 
@@ -62,11 +66,13 @@ async def _ensure_validators(database: Database, validators: Validators) -> None
 
 
 async def _record(database: Database, validators: Validators) -> None:
-    """Store the validators in schema_versions, unless the stored version is higher."""
+    """Store the validators in schema_versions, unless the stored version is higher. Never lower `min_writer`."""
     values = {"version": validators.version, "schemas": validators.schemas}
+    min_writer = {"min_writer": validators.min_writer}
     try:
-        await database[SCHEMA_VERSIONS].insert_one({"_id": VALIDATORS_ID, **values})
+        await database[SCHEMA_VERSIONS].insert_one({"_id": VALIDATORS_ID, **values, **min_writer})
     except DuplicateKeyError:
+        await database[SCHEMA_VERSIONS].update_one({"_id": VALIDATORS_ID}, {"$max": min_writer})
         not_newer = {"_id": VALIDATORS_ID, "version": {"$lte": validators.version}}
         await database[SCHEMA_VERSIONS].update_one(not_newer, {"$set": values})
 

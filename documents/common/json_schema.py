@@ -20,6 +20,13 @@ from documents.common.base import Row
 SCHEMA_VERSION = 3
 """Increase it with every release that changes a stored field. An older release does not replace newer validators."""
 
+MIN_WRITER = 3
+"""The lowest SCHEMA_VERSION of a service that may use a database after this one: see app/database/min_writer.py.
+
+Set it to SCHEMA_VERSION with a release that stores data where an earlier one does not read it. Version 3 stores entries
+in task_pages.
+"""
+
 _BSON_TYPES: dict[type, list[str]] = {
     ObjectId: ["objectId"],
     str: ["string"],

@@ -12,7 +12,7 @@ from pymongo.errors import OperationFailure, WriteError
 from app.config import Settings
 from app.database.setup import VALIDATORS_ID
 from app.database.view import SCHEMA_VERSIONS
-from documents.common.json_schema import SCHEMA_VERSION
+from documents.common.json_schema import MIN_WRITER, SCHEMA_VERSION
 from documents.registry import DOCUMENTS, open_database, validators
 from tests.conftest import Database
 from tests.support.http import Client, Json, problem
@@ -235,6 +235,7 @@ class TestStart:
         assert await version_record(new_database) == {
             "_id": "validators",
             "version": SCHEMA_VERSION,
+            "min_writer": MIN_WRITER,
             "schemas": validators().schemas,
         }
 
@@ -276,7 +277,7 @@ class TestStart:
         for _ in range(2):
             await start_up(new_settings)
             assert (await stored_schemas(new_database))["tasks"] == LATER["schemas"]["tasks"]
-        assert await version_record(new_database) == {"_id": "validators", **LATER}
+        assert await version_record(new_database) == {"_id": "validators", "min_writer": MIN_WRITER, **LATER}
 
     async def test_concurrent_start_of_a_later_version_wins(
         self, new_database: Database, new_settings: Settings
