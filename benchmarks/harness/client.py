@@ -55,7 +55,7 @@ class Call:
 
 
 class Connection:
-    """A keep-alive connection. Any response other than 2xx raises BenchmarkError."""
+    """A keep-alive connection. `send` raises BenchmarkError for any response other than 2xx."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -77,15 +77,19 @@ class Connection:
 
     async def send(self, call: Call) -> None:
         """Send the request and read the complete response."""
+        status, body = await self.exchange(call)
+        if not 200 <= status < 300:
+            raise BenchmarkError(f"{call.method} {call.path}: {status} {body[:500].decode()}")
+
+    async def exchange(self, call: Call) -> tuple[int, bytes]:
+        """Send the request, and return the status and the body of the response, whatever the status is."""
         self._writer.write(call.encoded())
         try:
             head = await self._reader.readuntil(b"\r\n\r\n")
             body = await self._reader.readexactly(_content_length(head))
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise BenchmarkError(f"{call.method} {call.path}: the connection ended") from error
-        status = int(head[9:12])
-        if not 200 <= status < 300:
-            raise BenchmarkError(f"{call.method} {call.path}: {status} {body[:500].decode()}")
+        return int(head[9:12]), body
 
 
 def _content_length(head: bytes) -> int:

@@ -11,10 +11,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
 from app.config import Settings
+from app.embedded import supervisor
 from app.embedded.store import EmbeddedStore
 from benchmarks.harness.client import HOST, BenchmarkError
 
@@ -71,6 +73,13 @@ class Service:
     def log_tail(self) -> str:
         """Return the end of its output."""
         return self.log.read_text(errors="replace")[-2000:]
+
+
+def running_store(url: str, folder: Path) -> Service:
+    """Return the processes of the embedded store that this process has started: its supervisor and the store."""
+    children = psutil.Process().children()
+    (process,) = (child for child in children if supervisor.__name__ in child.cmdline())
+    return Service("store", urlsplit(url).port or 0, process, folder)
 
 
 def _wait_until_healthy(service: Service) -> None:

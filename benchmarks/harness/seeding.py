@@ -28,7 +28,7 @@ REPORTED_TASKS = 2_000
 REPORTED_ENTRIES = 10
 PASSWORD = "a long enough pass phrase"
 SIGN_IN_SECONDS = 30
-TOKEN_SECONDS = 30 * 60
+TOKEN_SECONDS = 2 * 60 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,8 @@ class Accounts:
     timed: tuple[Account, ...]
 
 
-def _entry(started_at: datetime, at: datetime) -> Document:
+def ended_entry(started_at: datetime, at: datetime) -> Document:
+    """Return an entry of 25 minutes that was stored `at` this instant. Both are naive UTC."""
     return {
         "id": ObjectId(),
         "started_at": started_at,
@@ -67,9 +68,10 @@ def _entry(started_at: datetime, at: datetime) -> Document:
     }
 
 
-def _task(user_id: ObjectId, number: int, at: datetime, count: int = ENTRIES) -> Document:
+def task_row(user_id: ObjectId, number: int, at: datetime, count: int = ENTRIES) -> Document:
+    """Return a task with `count` hourly entries, the first of them `number` + 1 days before `at` (naive UTC)."""
     first = at.replace(microsecond=0) - timedelta(days=number + 1)
-    entries = [_entry(first + timedelta(hours=hour), at) for hour in range(count)]
+    entries = [ended_entry(first + timedelta(hours=hour), at) for hour in range(count)]
     return {
         "_id": ObjectId(),
         "user_id": user_id,
@@ -98,7 +100,7 @@ def _task(user_id: ObjectId, number: int, at: datetime, count: int = ENTRIES) ->
 def with_tasks(database: Database[Document], account: Account, count: int, *, entries: int = ENTRIES) -> Account:
     """Insert `count` tasks with `entries` entries each, and return the account with their ids."""
     at = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
-    tasks = [_task(account.user_id, number, at, entries) for number in range(count)]
+    tasks = [task_row(account.user_id, number, at, entries) for number in range(count)]
     database["tasks"].insert_many(tasks)
     return Account(account.user_id, account.token, tuple(task["_id"] for task in tasks))
 
@@ -106,8 +108,8 @@ def with_tasks(database: Database[Document], account: Account, count: int, *, en
 def with_history(database: Database[Document], account: Account, older: int) -> None:
     """Insert one week of entries, the same for every account, and `older` entries that ended weeks before it."""
     at = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
-    week = [_task(account.user_id, number, at) for number in range(DAYS)]
-    history = [_task(account.user_id, OLD_DAYS + number, at, OLD_ENTRIES) for number in range(older // OLD_ENTRIES)]
+    week = [task_row(account.user_id, number, at) for number in range(DAYS)]
+    history = [task_row(account.user_id, OLD_DAYS + number, at, OLD_ENTRIES) for number in range(older // OLD_ENTRIES)]
     for task in (*history, *week):
         database["tasks"].insert_one(task)
 
@@ -118,13 +120,13 @@ def with_years(database: Database[Document], account: Account, count: int) -> No
     for number in range(count // ENTRIES_IN_YEARS):
         places = range(number * ENTRIES_IN_YEARS, (number + 1) * ENTRIES_IN_YEARS)
         starts = [now - YEARS + (YEARS - timedelta(hours=1)) * place / count for place in places]
-        entries = [_entry(start.replace(microsecond=0), now) for start in starts]
+        entries = [ended_entry(start.replace(microsecond=0), now) for start in starts]
         changed = {
             "time_entries": entries,
             "first_started_at": entries[0]["started_at"],
             "last_ended_at": entries[-1]["ended_at"],
         }
-        database["tasks"].insert_one({**_task(account.user_id, number, now, ENTRIES_IN_YEARS), **changed})
+        database["tasks"].insert_one({**task_row(account.user_id, number, now, ENTRIES_IN_YEARS), **changed})
 
 
 def with_reported_time(database: Database[Document], account: Account, since: datetime, days: int) -> None:
@@ -134,8 +136,8 @@ def with_reported_time(database: Database[Document], account: Account, since: da
     """
     for number in range(REPORTED_TASKS):
         first = since + timedelta(minutes=number * (days - REPORTED_ENTRIES) * 1440 // REPORTED_TASKS)
-        entries = [_entry(first + timedelta(days=day), since) for day in range(REPORTED_ENTRIES)]
-        task = _task(account.user_id, number, since, REPORTED_ENTRIES)
+        entries = [ended_entry(first + timedelta(days=day), since) for day in range(REPORTED_ENTRIES)]
+        task = task_row(account.user_id, number, since, REPORTED_ENTRIES)
         changed = {
             "time_entries": entries,
             "first_started_at": entries[0]["started_at"],
