@@ -1,6 +1,7 @@
 """The database client: connect, ping, close."""
 
 import asyncio
+import re
 from typing import Any
 
 import pymongo
@@ -16,13 +17,21 @@ DATABASE_ERRORS = (PyMongoError, DatabaseUnavailableError)
 """What an operation raises when the database is unavailable or refuses it."""
 
 OPERATION_TIMEOUT_MS = 5000
-"""How long an operation may take before the request is answered with 503."""
+"""How long an operation may take before the request is answered with 503. DATABASE_URL may name a shorter time."""
 
 PING_TIMEOUT_SECONDS = 2.0
 """How long a readiness probe waits for the database."""
 
 CLOSE_TIMEOUT_SECONDS = 0.5
 """How long closing the client waits for the database."""
+
+_TIMEOUT_IN_URL = re.compile(r"[?&]timeoutMS=(\d+)", re.IGNORECASE)
+
+
+def operation_timeout_ms(url: str) -> int:
+    """Return how long an operation may take, in milliseconds: the option timeoutMS of the address, if it is shorter."""
+    option = _TIMEOUT_IN_URL.search(url)
+    return min(int(option[1]) or OPERATION_TIMEOUT_MS, OPERATION_TIMEOUT_MS) if option else OPERATION_TIMEOUT_MS
 
 
 def connect(settings: Settings) -> Client:
@@ -32,13 +41,15 @@ def connect(settings: Settings) -> Client:
     """
     if settings.database_url is None:
         raise RuntimeError("there is no database to connect to: DATABASE_URL is not set")
+    url = settings.database_url.get_secret_value()
+    timeout_ms = operation_timeout_ms(url)
     return AsyncIOMotorClient(
-        settings.database_url.get_secret_value(),
+        url,
         appname="task-timer",
         maxPoolSize=settings.db_pool_size,
-        serverSelectionTimeoutMS=OPERATION_TIMEOUT_MS,
+        serverSelectionTimeoutMS=timeout_ms,
         connectTimeoutMS=OPERATION_TIMEOUT_MS,
-        timeoutMS=OPERATION_TIMEOUT_MS,
+        timeoutMS=timeout_ms,
         tz_aware=False,
         retryReads=True,  # writes are retried by default; the URL of the embedded store disables it
         w="majority",

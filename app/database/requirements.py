@@ -16,7 +16,7 @@ from pymongo.errors import (
 from pymongo.uri_parser import parse_uri
 
 from app.config import Settings
-from app.database.client import OPERATION_TIMEOUT_MS
+from app.database.client import OPERATION_TIMEOUT_MS, operation_timeout_ms
 from app.database.min_writer import require_min_writer_blocking
 from app.database.view import SCHEMA_VERSIONS
 from app.errors import CommandError
@@ -88,7 +88,7 @@ def server_message(error: PyMongoError) -> str:
 
 
 def _connect(url: str) -> MongoClient[dict[str, Any]]:
-    return MongoClient(url, serverSelectionTimeoutMS=OPERATION_TIMEOUT_MS, timeoutMS=OPERATION_TIMEOUT_MS)
+    return MongoClient(url, serverSelectionTimeoutMS=OPERATION_TIMEOUT_MS, timeoutMS=operation_timeout_ms(url))
 
 
 def _require_all(client: MongoClient[dict[str, Any]], database: Database) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 LOOPBACK = "127.0.0.1"
 
-PROBE_INTERVAL_SECONDS = 5.0
-"""How long the supervisor waits after a completed write before it sends the next one."""
+MAX_PROBE_INTERVAL_SECONDS = 5.0
+"""The longest time between a completed write and the next one."""
 
 PROBE_DATABASE = "task_timer_keeper"
 
@@ -29,14 +29,18 @@ class WriteProbe:
     for space in the cache and blocks the threads that could free some.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, patience: float) -> None:
+        """`patience` is the time in seconds after which a store that completes no write is restarted."""
+        self.interval = min(MAX_PROBE_INTERVAL_SECONDS, patience / 4)
+        """The time in seconds between a completed write and the next one."""
+
         self.unanswered_seconds = 0.0
         """How long the current write has had no response."""
 
         self.connection: socket.socket | None = None
         self._port = port
         self._count = 0
-        self._next_in = PROBE_INTERVAL_SECONDS
+        self._next_in = self.interval
 
     def advance(self, elapsed: float) -> None:
         """Read the response to the current write, or send the next write when it is due.
@@ -85,7 +89,7 @@ class WriteProbe:
         # An error response counts too: the store is alive, and a restart would not help.
         self.close()
         self.unanswered_seconds = 0.0
-        self._next_in = PROBE_INTERVAL_SECONDS
+        self._next_in = self.interval
 
     def _fail(self) -> None:
         self.close()

@@ -169,7 +169,7 @@ class Supervisor:
 
     def _watch(self) -> str:
         """Wait until the store has ended, and return why. Kill it if it no longer completes writes."""
-        probe = WriteProbe(self._port)
+        probe = WriteProbe(self._port, patience=self._patience)
         last_check = time.monotonic()
         while not self._ending and self._store is not None and self._store.poll() is None:
             self._wait(MAX_STEP_SECONDS, probe.connection)

@@ -36,7 +36,7 @@ ON_A_DATABASE = [
 ]
 """Examples of the commands that use the database."""
 
-UNREACHABLE = "mongodb://u:s3cret@127.0.0.1:1"
+UNREACHABLE = "mongodb://u:s3cret@127.0.0.1:1/?timeoutMS=500"
 
 CRASHING = """
 from app.commands.cli import main

@@ -72,6 +72,6 @@ class TestDoctorCommand:
         )
 
     def test_unreachable_database_is_reported(self, tmp_path: Path) -> None:
-        unreachable = f"mongodb://127.0.0.1:{free_port()}/?directConnection=true"
+        unreachable = f"mongodb://127.0.0.1:{free_port()}/?directConnection=true&timeoutMS=500"
         result = run_command("doctor", folder=tmp_path, DATABASE_URL=unreachable)
         assert (result.returncode, result.stderr) == (1, "The database does not answer.\n")

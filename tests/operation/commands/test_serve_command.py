@@ -139,7 +139,9 @@ class TestServeErrors:
             )
         serving.wait_until_ready()
 
-    @pytest.mark.parametrize("address", ["mongodb://u:secret@127.0.0.1:1/", "mongodb://u:secret@x:999999/", "secret"])
+    @pytest.mark.parametrize(
+        "address", ["mongodb://u:secret@127.0.0.1:1/?timeoutMS=500", "mongodb://u:secret@x:999999/", "secret"]
+    )
     def test_unreachable_database_is_reported_without_its_password(self, tmp_path: Path, address: str) -> None:
         result = run_command("serve", folder=tmp_path, PORT=free_port(), DATABASE_URL=address)
         assert result.returncode == 1

@@ -108,6 +108,6 @@ class TestAccounts:
         assert (second.returncode, second.stderr) == (1, "An account with this e-mail address already exists.\n")
 
     def test_unreachable_database_is_reported(self, tmp_path: Path) -> None:
-        away = f"mongodb://127.0.0.1:{free_port()}/?directConnection=true"
+        away = f"mongodb://127.0.0.1:{free_port()}/?directConnection=true&timeoutMS=500"
         result = run_command("user", "disable", "ada@example.com", folder=tmp_path, DATABASE_URL=away)
         assert (result.returncode, result.stderr) == (1, "The database does not answer.\n")

@@ -174,7 +174,7 @@ class TestLog:
 
 class TestDatabaseUrl:
     def test_output_contains_no_password_of_the_database(self, tmp_path: Path) -> None:
-        url = f"mongodb://someone:hidden-password@127.0.0.1:{free_port()}/?serverSelectionTimeoutMS=500&replicaSet=x"
+        url = f"mongodb://someone:hidden-password@127.0.0.1:{free_port()}/?timeoutMS=500&replicaSet=x"
         variables = {"DATABASE_URL": url, "LOG_LEVEL": "DEBUG", "DEBUG": "true"}
         for command in ("serve", "doctor", "export", "import") if LONG else ("serve",):
             result = run_command(command, folder=tmp_path, PORT=free_port(), SECRET_KEY="h1dd3n" * 8, **variables)

@@ -14,7 +14,7 @@ from pymongo import MongoClient
 from pymongo.errors import NetworkTimeout
 
 from app.embedded.endpoint_file import running_endpoint
-from app.embedded.liveness import MAX_STEP_SECONDS, PROBE_INTERVAL_SECONDS, WriteProbe, responds_to_ping
+from app.embedded.liveness import MAX_PROBE_INTERVAL_SECONDS, MAX_STEP_SECONDS, WriteProbe, responds_to_ping
 from tests.support.http import API, PASSWORD, Json
 from tests.support.processes import Program, eventually, find_process, free_port, have_ended, running
 
@@ -175,29 +175,35 @@ def steps_until(probe: WriteProbe, condition: Callable[[], bool], step: float = 
 
 class TestWriteProbe:
     def test_next_write_is_sent_after_each_response(self, stub_store: StubStore) -> None:
-        probe = WriteProbe(stub_store.port)
+        probe = WriteProbe(stub_store.port, patience=20)
         for number in range(1, 4):
-            assert steps_until(probe, lambda: probe.connection is not None) == PROBE_INTERVAL_SECONDS / MAX_STEP_SECONDS
+            steps = steps_until(probe, lambda: probe.connection is not None)
+            assert steps == MAX_PROBE_INTERVAL_SECONDS / MAX_STEP_SECONDS
             eventually(lambda number=number: stub_store.answered == number)  # type: ignore[misc]
             eventually(lambda: _has_response(probe))
             assert probe.unanswered_seconds == 0
 
+    def test_writes_are_more_frequent_if_the_patience_is_short(self, stub_store: StubStore) -> None:
+        probe = WriteProbe(stub_store.port, patience=8)
+        assert steps_until(probe, lambda: probe.connection is not None) == 2
+        probe.close()
+
     def test_time_without_a_response_is_measured(self, stub_store: StubStore) -> None:
         stub_store.answering = False
-        probe = WriteProbe(stub_store.port)
+        probe = WriteProbe(stub_store.port, patience=20)
         steps_until(probe, lambda: probe.connection is not None)
         assert steps_until(probe, lambda: probe.unanswered_seconds > 3) == 4
         probe.close()
 
     def test_time_in_which_the_supervisor_was_suspended_is_not_counted(self, stub_store: StubStore) -> None:
         stub_store.answering = False
-        probe = WriteProbe(stub_store.port)
+        probe = WriteProbe(stub_store.port, patience=20)
         steps_until(probe, lambda: probe.connection is not None, step=3600)
         probe.advance(3600)
         assert probe.unanswered_seconds == MAX_STEP_SECONDS
         probe.close()
 
     def test_refused_connection_counts_as_no_response(self) -> None:
-        probe = WriteProbe(free_port())
+        probe = WriteProbe(free_port(), patience=20)
         steps_until(probe, lambda: probe.unanswered_seconds > 3)
         assert probe.connection is None

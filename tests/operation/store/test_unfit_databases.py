@@ -28,6 +28,9 @@ from tests.support.processes import clean_environment, eventually, free_port, ru
 from tests.support.stub_server import HELLO, Answer, refusal, stub_server
 
 PASSWORD = "a-word-that-nobody-reads"
+HANDSHAKE_MS = 2000
+"""How long the driver tries a TLS handshake."""
+
 NO_RIGHTS = "does not grant its user enough privileges: the user needs the roles readWrite"
 
 
@@ -188,14 +191,15 @@ class TestTLS:
     def test_server_that_expects_tls_is_reported(self, tmp_path: Path) -> None:
         chain, key = _certificate(tmp_path)
         with bare_store(tmp_path, "--tls-cert-file", chain, "--tls-key-file", key) as port:
-            message = message_for(f"mongodb://127.0.0.1:{port}/?directConnection=true")
+            url = f"mongodb://127.0.0.1:{port}/?directConnection=true&timeoutMS={HANDSHAKE_MS}"
+            message = message_for(url)
             assert "names does not answer: it expects TLS, so add tls=true to DATABASE_URL" in message
-            message = message_for(f"mongodb://127.0.0.1:{port}/?directConnection=true&tls=true")
+            message = message_for(f"{url}&tls=true")
             assert "names does not answer: the TLS handshake failed (127.0.0.1:" in message
 
     def test_server_without_tls_is_reported(self) -> None:
         with stub_server(lambda *_: None) as url:
-            message = message_for(f"{url}&tls=true")
+            message = message_for(f"{url}&tls=true&timeoutMS={HANDSHAKE_MS}")
         assert "names does not answer: the TLS handshake failed (SSL handshake failed: 127.0.0.1:" in message
 
 
