@@ -1,25 +1,55 @@
 """Queries for reports: the tasks in a time range, with only the fields of their entries that are needed."""
 
 from collections.abc import AsyncGenerator, Iterator
-from typing import Any
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 import bson
 from bson import ObjectId
-from bson.codec_options import CodecOptions
-from bson.raw_bson import RawBSONDocument
 
-from app.database.deadlines import with_deadline
 from documents.common.base import Row
+from documents.common.transactions import current_session
+from documents.reporting.entry_queries import EntryQueries, Undecoded
 from documents.tracking.projects import Project
-from documents.tracking.queries.entry_filter import EntryFilter, ended_entries_stages
-from documents.tracking.tasks import Task
+from documents.tracking.queries.entry_filter import EntryFilter
+from documents.tracking.queries.paged_rows import find_pages_in_range, read_unchanged
 
 TASK_BATCH_SIZE = 100
-"""Tasks per query. The largest of them have 2,000 entries each."""
+"""Tasks per query. The largest of them have 2,000 hot entries each."""
 
-ID_BATCH_SIZE = 1000
+PAGE_BATCH_SIZE = 20
+"""Pages per query. They have at most 500 entries each."""
 
-_UNDECODED = CodecOptions(document_class=RawBSONDocument)
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _PagedTask:
+    """A task with its hot entries as they were read. `task` has no entries. `pages` are those in the range."""
+
+    task: Row
+    hot: Undecoded
+    pages: list[Row] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Group:
+    """Tasks and the undecoded entries of their pages."""
+
+    tasks: list[_PagedTask]
+    pages: list[Undecoded] = field(default_factory=list)
+
+    def decoded(self) -> Iterator[Row]:
+        """Yield each task with its hot entries, and with those of each page."""
+        for paged in self.tasks:
+            hot = bson.decode(paged.hot.raw)
+            if hot["entries"]:
+                yield hot
+        tasks = {paged.task["_id"]: paged.task for paged in self.tasks}
+        for undecoded in self.pages:
+            page = bson.decode(undecoded.raw)
+            yield {**tasks[page["task_id"]], "entries": page["entries"]}
 
 
 async def read_ended_entries(
@@ -32,35 +62,82 @@ async def read_ended_entries(
 ) -> AsyncGenerator[Row, None]:
     """Yield the user's live tasks in the range with `task_fields`, and their ended `entries` with `entry_fields`.
 
-    Each entry also has `begin` and `end`, in milliseconds since 1970, which decode faster than datetimes. The
-    entry with `exclude_id` is left out.
+    A task with pages is yielded several times: with its hot entries, and with those of each page. Each entry also has
+    `begin` and `end`, in milliseconds since 1970, which decode faster than datetimes. The entry with `exclude_id` is
+    left out.
 
-    The first query finds the ids of the tasks; the others read a batch of tasks each, so that no single query
-    takes long (portable form: decision 10). A task is decoded when it is yielded, because decoding many tasks at
-    once would block the event loop.
+    The first query finds the ids of the tasks; the others read a batch of tasks or pages each, so that no single
+    query takes long (portable form: decision 10). A task is decoded when it is yielded, because decoding many tasks
+    at once would block the event loop.
     """
-    tags = ("tags",) if entry_filter.tags else ()
-    projection = dict.fromkeys((*task_fields, *tags), 1)
-    by_task, in_range, with_entries = ended_entries_stages(user_id, entry_filter, projection)
-    conditions = [{"$ne": ["$$this.id", exclude_id]}, *entry_filter.entry_expressions()]
-    entries = {"$filter": {"input": "$entries", "cond": {"$and": conditions}}}
-    fields: Row = {field: f"$$this.{field}" for field in entry_fields}
-    fields |= {"begin": {"$toLong": "$$this.started_at"}, "end": {"$toLong": "$$this.ended_at"}}
-    stages: list[Row] = [
-        in_range,
-        with_entries,
-        {"$project": {**projection, "entries": {"$map": {"input": entries, "in": fields}}}},
-        {"$match": {"entries": {"$ne": []}}},
-    ]
-    ids = await Task.aggregate_rows([by_task, in_range, {"$project": {"_id": 1}}], batchSize=ID_BATCH_SIZE)
-    collection: Any = Task.collection().with_options(codec_options=_UNDECODED)
-    for batch in _batches([task["_id"] for task in ids], TASK_BATCH_SIZE):
-        by_id = {"$match": {"_id": {"$in": batch}, "user_id": user_id}}
-        for task in await with_deadline(collection.aggregate([by_id, *stages]).to_list(None)):
-            yield bson.decode(task.raw)
+    queries = EntryQueries(user_id, entry_filter, exclude_id, task_fields, entry_fields)
+    for batch in _batches(await queries.find_task_ids(), TASK_BATCH_SIZE):
+        paged: list[_PagedTask] = []
+        for hot in await queries.read_tasks(batch):
+            task = bson.decode(hot.raw)
+            if task["pages"]:
+                paged.append(_paged_task(task, hot, user_id))
+            else:
+                yield task
+        if paged:
+            await _find_pages(queries, paged)
+        for group in _groups(paged):
+            for row in (await read_unchanged(partial(_read_group, queries, group))).decoded():
+                yield row
 
 
-def _batches(ids: list[ObjectId], size: int) -> Iterator[list[ObjectId]]:
+def _paged_task(task: Row, hot: Undecoded, user_id: ObjectId) -> _PagedTask:
+    return _PagedTask({**task, "user_id": user_id, "entries": []}, hot)
+
+
+async def _find_pages(queries: EntryQueries, tasks: list[_PagedTask]) -> None:
+    """Find the pages of the tasks in the range."""
+    since, until = queries.entry_filter.since, queries.entry_filter.until
+    by_id = {paged.task["_id"]: paged for paged in tasks}
+    for page in await find_pages_in_range(queries.user_id, [paged.task for paged in tasks], since, until):
+        by_id[page["task_id"]].pages.append(page)
+
+
+def _groups(tasks: list[_PagedTask]) -> Iterator[_Group]:
+    """Yield the tasks in groups with at most PAGE_BATCH_SIZE pages. A task with more pages is a group by itself."""
+    group: list[_PagedTask] = []
+    size = 0
+    for paged in tasks:
+        if group and size + len(paged.pages) > PAGE_BATCH_SIZE:
+            yield _Group(group)
+            group, size = [], 0
+        group.append(paged)
+        size += len(paged.pages)
+    if group:
+        yield _Group(group)
+
+
+async def _read_group(queries: EntryQueries, group: _Group) -> tuple[_Group, list[Row]]:
+    """Return the group with the entries of its pages, and the tasks that must not have changed meanwhile.
+
+    In a transaction the tasks are read again. Those that have left the range are left out.
+    """
+    if current_session() is not None:
+        rows = await queries.read_tasks([paged.task["_id"] for paged in group.tasks])
+        group = _Group([_paged_task(bson.decode(hot.raw), hot, queries.user_id) for hot in rows])
+        await _find_pages(queries, group.tasks)
+    group.pages = await _read_pages(queries, group)
+    return group, [paged.task for paged in group.tasks if paged.pages]
+
+
+async def _read_pages(queries: EntryQueries, group: _Group) -> list[Undecoded]:
+    """Return the pages of these tasks with their entries."""
+    tasks = [paged.task for paged in group.tasks]
+    pages = [page for paged in group.tasks for page in paged.pages]
+    undecoded: list[Undecoded] = []
+    for is_inside in (True, False):
+        selected = [page["_id"] for page in pages if queries.is_inside(page) is is_inside]
+        for batch in _batches(selected, PAGE_BATCH_SIZE):
+            undecoded += await queries.read_pages(tasks, batch, is_inside=is_inside)
+    return undecoded
+
+
+def _batches(ids: list[T], size: int) -> Iterator[list[T]]:
     return (ids[place : place + size] for place in range(0, len(ids), size))
 
 

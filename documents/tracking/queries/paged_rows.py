@@ -6,7 +6,7 @@ turning a page loses nothing and repeats nothing. If a task has changed otherwis
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from bson import ObjectId
@@ -20,7 +20,11 @@ from documents.tracking.tasks import Task
 T = TypeVar("T")
 
 OLD_RANGE_AGE = timedelta(days=400)
-"""For a range that ended longer ago, the first start is assumed to be more selective than the last end."""
+"""For a range of tasks that ended longer ago, or a range of pages that began longer ago, the first start is assumed to
+be more selective than the last end."""
+
+_PAGE_FIELDS: Row = {"task_id": 1, "first_started_at": 1, "last_ended_at": 1, "version": 1}
+_MAX_INSTANT = naive_utc(datetime(9999, 12, 31, tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +110,28 @@ def paged_tasks_stages(since: datetime) -> list[Row]:
     ]
 
 
+def pages_after(since: datetime) -> Row:
+    """Return an aggregation expression: the page ids of a task, or [] if its pages cannot end at `since` or later."""
+    may_reach = {"$gte": [{"$ifNull": ["$paged_until", _MAX_INSTANT]}, since]}
+    return {"$cond": [may_reach, {"$ifNull": ["$pages", []]}, []]}
+
+
+async def find_pages_in_range(user_id: ObjectId, tasks: list[Row], since: datetime, before: datetime) -> list[Row]:
+    """Return the pages that these tasks list and that can have entries in a range, by first start.
+
+    They are without their entries. For an old range there is one query for each task, so that none takes long.
+    """
+    pages: list[Row] = []
+    for group in [[task] for task in tasks] if _is_old(since) else [tasks]:
+        stages = pages_in_range_stages(user_id, group, since, before)
+        pages += await TaskPage.aggregate_rows([*stages, {"$project": _PAGE_FIELDS}])
+    return sorted(pages, key=lambda page: (page["first_started_at"], page["_id"]))
+
+
+def _is_old(since: datetime) -> bool:
+    return since < naive_utc(utc_now()) - OLD_RANGE_AGE
+
+
 def pages_in_range_stages(user_id: ObjectId, tasks: list[Row], since: datetime, before: datetime) -> list[Row]:
     """Return the stages that find the pages that these tasks list and that can have entries in a range.
 
@@ -113,7 +139,7 @@ def pages_in_range_stages(user_id: ObjectId, tasks: list[Row], since: datetime, 
     bound only (portable form: decision 10).
     """
     selective: Row = {"last_ended_at": {"$gte": since}}
-    if len(tasks) == 1 and before < naive_utc(utc_now()) - OLD_RANGE_AGE:
+    if len(tasks) == 1 and _is_old(since):
         selective = {"task_id": tasks[0]["_id"], "first_started_at": {"$lt": before}}
     listed = [page_id for task in tasks for page_id in task["pages"]]
     both: Row = {"last_ended_at": {"$gte": since}, "first_started_at": {"$lt": before}}

@@ -1,0 +1,69 @@
+"""Runs something at an exact place between two queries of a reader."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from motor.motor_asyncio import AsyncIOMotorCollection
+
+Action = Callable[[], Awaitable[object]]
+
+
+class Interleaving:
+    """Counts the aggregations by collection, and runs an action before one of them is sent.
+
+    It replaces the method of the driver, so that the service itself is unchanged.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.counts: dict[str, int] = {}
+        self._actions: dict[tuple[str, int | None], Action] = {}
+        original: Callable[..., Any] = AsyncIOMotorCollection.aggregate
+
+        def aggregate(collection: Any, *args: Any, **options: Any) -> Any:
+            self.counts[collection.name] = number = self.counts.get(collection.name, 0) + 1
+            cursor = original(collection, *args, **options)
+            for key in ((collection.name, number), (collection.name, None)):
+                if key in self._actions:
+                    return _DelayedCursor(cursor, self, key)
+            return cursor
+
+        monkeypatch.setattr(AsyncIOMotorCollection, "aggregate", aggregate)
+
+    def run_before(self, collection: str, number: int, action: Action) -> None:
+        """Run the action before the aggregation of this collection with this number, counted from now on from 1."""
+        self.counts.clear()
+        self._actions = {(collection, number): action}
+
+    def run_before_each(self, collection: str, action: Action) -> None:
+        """Run the action before each aggregation of this collection that is not one of the action's own."""
+        self.counts.clear()
+        self._actions = {(collection, None): action}
+
+    async def run(self, key: tuple[str, int | None]) -> None:
+        """Run the action, whose own aggregations run no action."""
+        action = self._actions.pop(key, None)
+        if action is None:
+            return
+        await action()
+        if key[1] is None:
+            self._actions[key] = action
+
+
+class _DelayedCursor:
+    """A cursor that runs an action before its first batch."""
+
+    def __init__(self, cursor: Any, interleaving: Interleaving, key: tuple[str, int | None]) -> None:
+        self._cursor = cursor
+        self._interleaving = interleaving
+        self._key = key
+        self._is_started = False
+
+    async def to_list(self, length: int | None) -> Any:
+        if not self._is_started:
+            self._is_started = True
+            await self._interleaving.run(self._key)
+        return await self._cursor.to_list(length)
+
+    async def close(self) -> None:
+        await self._cursor.close()
