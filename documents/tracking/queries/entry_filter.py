@@ -12,7 +12,9 @@ from documents.common.base import Row
 from documents.tracking.queries.paged_rows import OLD_RANGE_AGE, EntryRows
 from documents.tracking.tasks import RUNNING, TaskStatus
 
-_MIN_INSTANT = naive_utc(datetime(1, 1, 1, tzinfo=UTC))
+_MIN_INSTANT = naive_utc(datetime(1, 1, 2, tzinfo=UTC))
+"""Not the first instant of Python's dates, so that a query can have a bound before it."""
+
 _MAX_INSTANT = naive_utc(datetime(9999, 12, 31, tzinfo=UTC))
 
 ONE_MILLISECOND = timedelta(milliseconds=1)
