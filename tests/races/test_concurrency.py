@@ -13,9 +13,13 @@ from tests.support.http import Client, Json, problem
 
 
 @pytest.fixture(autouse=True)
-async def _open_connections(alice: Client, bob: Client) -> None:
-    """Open the connections of the clients and to the database before the requests that must be concurrent."""
-    await asyncio.gather(*(client.get("/tasks") for client in (alice, bob) for _ in range(50)))
+async def _open_connections(alice: Client) -> None:
+    """Open the connections of the client and to the database before the requests that must be concurrent."""
+    await open_connections(alice, 20)
+
+
+async def open_connections(client: Client, count: int) -> None:
+    await asyncio.gather(*(client.get("/tasks") for _ in range(count)))
 
 
 async def gather(*requests: Any) -> list[httpx.Response]:
@@ -29,6 +33,7 @@ def statuses(responses: list[httpx.Response]) -> Counter[int]:
 class TestConcurrentStarts:
     async def test_fifty_starts_on_fifty_tasks_start_one_timer(self, alice: Client, database: Database) -> None:
         tasks = [await alice.make_task(title=str(number)) for number in range(50)]
+        await open_connections(alice, 50)
         responses = await gather(*(alice.post("/timer/start", json={"task_id": task["id"]}) for task in tasks))
         assert statuses(responses) == {201: 1, 409: 49}
         (started,) = [response.json() for response in responses if response.status_code == 201]
@@ -41,6 +46,7 @@ class TestConcurrentStarts:
     async def test_fifty_starts_on_one_task_start_one_timer(self, alice: Client) -> None:
         task = await alice.make_task()
         body = {"task_id": task["id"]}
+        await open_connections(alice, 50)
         responses = await gather(*(alice.post("/timer/start", json=body) for _ in range(50)))
         assert statuses(responses) == {201: 1, 200: 49}
         assert len({response.json()["entry"]["id"] for response in responses}) == 1
@@ -48,6 +54,7 @@ class TestConcurrentStarts:
 
     async def test_starts_of_two_users_start_one_timer_each(self, alice: Client, bob: Client) -> None:
         tasks = [(client, await client.make_task()) for client in (alice, bob) for _ in range(10)]
+        await open_connections(bob, 10)
         responses = await gather(*(client.post("/timer/start", json={"task_id": task["id"]}) for client, task in tasks))
         assert statuses(responses[:10]) == {201: 1, 409: 9}
         assert statuses(responses[10:]) == {201: 1, 409: 9}

@@ -13,7 +13,7 @@ from tests.races.mixed_load import WEIGHTS, run_mixed_load
 from tests.support.http import LONG, Client, ago
 
 SENDERS = 16
-STEPS = 125 if LONG else 50
+STEPS = 125 if LONG else 30
 
 
 class TestMixedLoad:

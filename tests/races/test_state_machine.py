@@ -24,7 +24,7 @@ from tests.races.state_machine.task_rules import TaskRules
 from tests.races.state_machine.timer_rules import TimerRules
 from tests.support.http import API, LONG, Json
 
-SEQUENCES, STEPS = (200, 30) if LONG else (14, 30)
+SEQUENCES, STEPS = (200, 30) if LONG else (9, 30)
 
 OPERATIONS = {
     *("make a task", "change a task", "trash a task", "restore a task", "prefer"),

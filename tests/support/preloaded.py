@@ -3,12 +3,16 @@
 structlog is imported without rich, as in a serving process, so that tracebacks in the log are plain text.
 """
 
+import gc
 import sys
 
 sys.modules["rich"] = None  # type: ignore[assignment]
 import app.main  # noqa: E402
 
 del sys.modules["rich"]
+import uvicorn.lifespan.on  # noqa: E402, F401
+import uvloop  # noqa: E402, F401
+
 import app.commands.accounts  # noqa: E402
 import app.commands.backup  # noqa: E402
 import app.commands.cli  # noqa: E402
@@ -16,4 +20,8 @@ import app.commands.doctor  # noqa: E402
 import app.commands.export  # noqa: E402
 import app.commands.import_  # noqa: E402
 import app.commands.progress  # noqa: E402
-import app.database.requirements  # noqa: E402, F401
+import app.database.requirements  # noqa: E402
+import app.http.connections  # noqa: E402, F401
+
+gc.collect()
+gc.freeze()  # so that no garbage collector of a forked process visits these objects

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from tests.conftest import Database
 from tests.contract.operations import REQUESTS, create_one_of_each, fill_placeholders, operations, stored_documents
-from tests.support.http import API, Client, Json, problem
+from tests.support.http import API, LONG, Client, Json, problem
 
 JSON = {"Content-Type": "application/json"}
 
@@ -111,20 +111,26 @@ def booleans(app: FastAPI) -> list[tuple[str, str, str]]:
     ]
 
 
+VALID_BOOLEANS = ("true", "FALSE", "True", "false", "TRUE", "False")
+INVALID_BOOLEANS = ("1", "0", "yes", "", "t", " true")
+
+
 class TestBooleans:
     async def test_query_parameter_is_true_or_false_in_any_case(self, app: FastAPI, alice: Client) -> None:
         names = await create_one_of_each(alice, "word")
         flags = booleans(app)
         assert len(flags) >= 15
         methods = {operation.id: operation.method for operation in operations(app)}
-        for operation_id, path, name in flags:
+        for number, (operation_id, path, name) in enumerate(flags):
+            # The long mode sends all values to each operation, the usual one two of them in turn.
+            some = slice(None) if LONG else slice(number % 3 * 2, number % 3 * 2 + 2)
             sent: Json = fill_placeholders(REQUESTS.get(operation_id, {}), names)
             statuses = {}
-            for value in ("true", "True", "TRUE", "false", "False", "FALSE", "1", "0", "yes", "", "t", " true"):
+            for value in VALID_BOOLEANS[some] + INVALID_BOOLEANS[some]:
                 arguments: Any = {**sent, "params": {**sent.get("params", {}), name: value}}
                 address = alice.base_url.join(path.format_map(names))
                 statuses[value] = (await alice.request(methods[operation_id], address, **arguments)).status_code
-            valid = {statuses.pop(value) for value in ("true", "True", "TRUE", "false", "False", "FALSE")}
+            valid = {statuses.pop(value) for value in VALID_BOOLEANS[some]}
             assert valid <= {200, 201, 202}, (operation_id, name)
             assert set(statuses.values()) == {422}, (operation_id, name)
 
