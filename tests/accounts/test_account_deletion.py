@@ -15,11 +15,12 @@ from tests.conftest import Database
 from tests.support.http import API, PASSWORD, Client, Json, pointers, problem
 from tests.support.processes import free_port
 from tests.support.services import PATIENCE_SECONDS, environment, process_serving, serving_until_killed
+from tests.support.stored_documents import ended_entry, page_row, paged_task, task_row
 
 SERVE = ["-c", "from app.commands.cli import main; main()", "serve"]
 
 
-async def create_all_documents(client: Client) -> Client:
+async def create_all_documents(client: Client, database: Database) -> Client:
     """Create a document of the user in each collection, and return the client."""
     project = await client.make_project()
     task = await client.make_task(project_id=project["id"])
@@ -30,6 +31,9 @@ async def create_all_documents(client: Client) -> Client:
     await client.post("/tasks", json={"title": "With a key"}, headers={"Idempotency-Key": "k"})
     await client.post("/auth/api-tokens", json={"name": "Status bar", "scopes": ["read"]})
     await client.start(task)
+    paged, pages = paged_task(client.user["_id"], [ended_entry()], [ended_entry()])
+    await database.tasks.insert_one(paged)
+    await database.task_pages.insert_many(pages)
     return client
 
 
@@ -61,16 +65,16 @@ async def wait_until_deleted(client: Client, database: Database) -> None:
 
 
 @pytest.fixture
-async def carol(alice: Client) -> AsyncIterator[Client]:
+async def carol(alice: Client, database: Database) -> AsyncIterator[Client]:
     """A user with a document in each collection. Pending sweeps are cancelled afterwards."""
-    yield await create_all_documents(alice)
+    yield await create_all_documents(alice, database)
     for sweep in list(account_deletion_service._sweeps):
         sweep.cancel()
 
 
 class TestDeleteAccount:
     async def test_all_documents_of_the_user_are_deleted(self, carol: Client, bob: Client, database: Database) -> None:
-        await create_all_documents(bob)
+        await create_all_documents(bob, database)
         others = await count_documents(bob, database)
         assert others.keys() >= {document.Settings.name for document in USER_DOCUMENTS} - {
             "import_batches",
@@ -125,6 +129,8 @@ class TestDeleteAccount:
                 "created_at": carol.user["created_at"],
             }
         )
+        # A request that turns a page inserts it before it updates the task.
+        await database.task_pages.insert_one(page_row(task_row(carol.user["_id"]), ended_entry()))
         (deletion,) = await database.account_deletions.find({}).to_list(None)
         assert deletion["_id"] == carol.user["_id"]
         await database.account_deletions.update_one(
@@ -140,6 +146,7 @@ class TestDeleteAccount:
     [
         "documents.accounts.deletions:AccountDeletion:begin",
         "documents.tracking.tasks:Task:delete_by_id",
+        "documents.tracking.pages:TaskPage:delete_by_id",
         "documents.accounts.refresh_tokens:RefreshToken:find_ids",
         "documents.accounts.users:User:end_deletion",
     ],

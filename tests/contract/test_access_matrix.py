@@ -34,6 +34,7 @@ from tests.contract.operations import (
 )
 from tests.paths import CASES
 from tests.support.http import PASSWORD, Client, Json, problem
+from tests.support.stored_documents import ended_entry, paged_task
 
 TABLE = yaml.safe_load((CASES / "access.yaml").read_text())
 ROWS: dict[str, Json] = {name: dict(zip(TABLE["columns"], cells, strict=True)) for name, cells in TABLE["rows"].items()}
@@ -203,7 +204,7 @@ def documents_of_user(stored: dict[str, list[Json]], user_id: ObjectId) -> dict[
 
 
 @pytest.fixture
-async def canary(make_user: MakeUser) -> tuple[Client, Json]:
+async def canary(make_user: MakeUser, database: Database) -> tuple[Client, Json]:
     """A user whose resources are all named CANARY, with the values of the placeholders."""
     client = await make_user(f"{CANARY}@example.com", full_name=CANARY)
     client.headers["User-Agent"] = CANARY
@@ -214,6 +215,10 @@ async def canary(make_user: MakeUser) -> tuple[Client, Json]:
     await client.delete("/timer")
     await client.start({"id": names["task_id"]}, note=CANARY, tags=[CANARY])
     await client.get("/exports/account.ndjson.gz")
+    entries = [ended_entry(note=CANARY, tags=[CANARY]) for _ in range(2)]
+    paged, pages = paged_task(client.user["_id"], entries[:1], entries[1:], title=CANARY)
+    await database.tasks.insert_one(paged)
+    await database.task_pages.insert_many(pages)
     return client, names
 
 

@@ -2,7 +2,9 @@
 
 import pytest
 
+from tests.conftest import Database
 from tests.support.http import Client, pointers, problem
+from tests.support.stored_documents import ended_entry, paged_task
 
 
 class TestResourcesOfAnotherUser:
@@ -34,6 +36,28 @@ class TestResourcesOfAnotherUser:
         for entry in ((await alice.start(task))["entry"], (await alice.stop())["entry"]):
             problem(await bob.get(f"/tasks/{task['id']}/time-entries/{entry['id']}"), 404, "task_not_found")
             problem(await bob.get(f"/tasks/{bobs_task['id']}/time-entries/{entry['id']}"), 404, "entry_not_found")
+
+    async def test_entry_in_a_page_of_another_user_is_not_found_on_any_task(
+        self, alice: Client, bob: Client, database: Database
+    ) -> None:
+        entry = ended_entry(note="canary 7f3a")
+        row, pages = paged_task(alice.user["_id"], [entry], [])
+        await database.tasks.insert_one(row)
+        await database.task_pages.insert_many(pages)
+        entry_id, bobs_task = entry["id"], await bob.make_task()
+        for task_id, code in ((row["_id"], "task_not_found"), (bobs_task["id"], "entry_not_found")):
+            at = f"/tasks/{task_id}/time-entries/{entry_id}"
+            for method, path, body in (
+                ("GET", at, None),
+                ("PATCH", at, {"note": "mine"}),
+                ("DELETE", at, None),
+                ("POST", f"{at}/split", {"at": "2026-11-18T09:10:00Z"}),
+                ("POST", f"{at}/move", {"task_id": bobs_task["id"]}),
+            ):
+                problem(await bob.request(method, path, json=body), 404, code)
+        assert (await bob.get("/time-entries")).json()["items"] == []
+        assert await database.task_pages.find({}).to_list(None) == pages
+        assert (await alice.get(f"/tasks/{row['_id']}/time-entries/{entry_id}")).json()["note"] == "canary 7f3a"
 
     async def test_project_of_another_user_is_not_found(self, alice: Client, bob: Client) -> None:
         project = await alice.make_project(client_name="canary 7f3a")

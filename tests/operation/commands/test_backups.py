@@ -60,6 +60,18 @@ def rewrite_members(file: Path, **members: bytes) -> None:
             archive.writestr(name, members.get(name.partition(".")[0], content))
 
 
+def make_earlier_backup(file: Path) -> None:
+    """Change the backup into one of the schema version before task_pages."""
+    with zipfile.ZipFile(file) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist() if name != "task_pages.bson"}
+    manifest = json.loads(contents["manifest.json"])
+    manifest["schema_version"] = 2
+    del manifest["collections"]["task_pages"]
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in {**contents, "manifest.json": json.dumps(manifest)}.items():
+            archive.writestr(name, content)
+
+
 def damaged(file: Path) -> dict[str, bytes]:
     """Return damaged versions of the file, each with a file name."""
     whole = file.read_bytes()
@@ -80,8 +92,8 @@ class TestBackupAndRestore:
     async def test_restore_brings_back_all_documents(
         self, alice: Client, bob: Client, database: Database, empty_database: Database, shell: Shell
     ) -> None:
-        await create_all_documents(alice)
-        await create_all_documents(bob)
+        await create_all_documents(alice, database)
+        await create_all_documents(bob, database)
         before = await stored_in(database)
         count = sum(len(rows) for rows in before.values())
         assert await shell.run("backup", "all.zip", on=database) == (0, f"Wrote {count:,} documents to all.zip.\n", "")
@@ -96,6 +108,17 @@ class TestBackupAndRestore:
         assert indexes.keys() == (await database.tasks.index_information()).keys()
         code, output, _ = await shell.run("doctor", on=empty_database)
         assert (code, output.endswith("no inconsistency found.\n")) == (0, True)
+
+    async def test_backup_without_pages_is_restored(
+        self, alice: Client, database: Database, empty_database: Database, shell: Shell
+    ) -> None:
+        """A backup of an earlier version has no collection of pages."""
+        await alice.write(await alice.make_task())
+        assert (await shell.run("backup", "all.zip", on=database))[0] == 0
+        make_earlier_backup(shell.folder / "all.zip")
+        assert (await shell.run("restore", "all.zip", on=empty_database))[0] == 0
+        assert await stored_in(empty_database) == await stored_in(database)
+        assert (await shell.run("doctor", on=empty_database))[0] == 0
 
     async def test_manifest_describes_the_collections(self, alice: Client, database: Database, shell: Shell) -> None:
         await alice.make_task()

@@ -68,6 +68,22 @@ RUNNING_ENTRY = {
 ENDED_ENTRY = RUNNING_ENTRY | {"ended_at": "date", "duration_seconds": "int"}
 
 
+PAGE = {
+    "_id": "objectId",
+    "user_id": "objectId",
+    "task_id": "objectId",
+    "entries": "array",
+    "tracked_seconds": "int",
+    "entry_count": "int",
+    "first_started_at": "date",
+    "last_ended_at": "date",
+    "import_ids": "array",
+    "version": "int",
+    "created_at": "date",
+    "updated_at": "date",
+}
+
+
 USER = {
     "_id": "objectId",
     "email": "string",
@@ -143,6 +159,14 @@ EXPIRING: dict[str, Any] = {
 
 
 OTHER_INDEXES: dict[str, dict[str, Any]] = {
+    "task_pages": {
+        "_id_": {"key": [("_id", 1)]},
+        "by_last_ended_at": {"key": [("user_id", 1), ("last_ended_at", 1), ("first_started_at", 1)]},
+        "by_task_id": {"key": [("user_id", 1), ("task_id", 1), ("first_started_at", 1)]},
+        "by_entry_id": {"key": [("user_id", 1), ("entries.id", 1)]},
+        "by_import_id": {"key": [("user_id", 1), ("import_ids", 1)]},
+        "replaced_expire": {"key": [("replaced_at", 1)], "expireAfterSeconds": 60 * 60},
+    },
     "refresh_tokens": {**EXPIRING, "by_user": {"key": [("user_id", 1)]}},
     "api_tokens": {
         **EXPIRING,

@@ -13,12 +13,14 @@ from pymongo.errors import OperationFailure
 from app.config import Settings
 from app.database.view import SCHEMA_VERSIONS
 from documents.registry import open_database
+from documents.tracking.tasks import Task
 from documents.tracking.view import TIME_ENTRIES_PIPELINE, TIME_ENTRIES_VIEW, VIEW_VERSION, time_entries_view
 from tests.conftest import Database
 from tests.operation.store.document_shapes import (
     ENDED_ENTRY,
     NEW_TASK,
     OTHER_INDEXES,
+    PAGE,
     PROJECT,
     PROJECT_INDEXES,
     RUNNING_ENTRY,
@@ -95,6 +97,30 @@ class TestStoredTask:
         for entry in entries:
             assert (entry["ended_at"] - entry["started_at"]).total_seconds() == entry["duration_seconds"]
             assert entry["started_at"].microsecond == entry["ended_at"].microsecond == 0
+
+
+class TestStoredPage:
+    async def test_fields_and_types_are_exact(
+        self, alice: Client, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Task, "hot_entries", 2)
+        monkeypatch.setattr(Task, "paged_at_once", 1)
+        task = await alice.make_task()
+        for hour in (9, 10, 11, 12):
+            await alice.write(task, started_at=f"2026-11-18T{hour:02}:00:00Z", note="n")
+        stored = await find_task(database, task)
+        listed, replaced = await database.task_pages.find({}).sort("entry_count", -1).to_list(None)
+        assert stored["pages"] == [listed["_id"]]
+        assert bson_types(stored) == NEW_TASK | {
+            "pages": "array",
+            "paged_until": "date",
+            "first_started_at": "date",
+            "last_ended_at": "date",
+        }
+        assert bson_types(listed) == PAGE
+        assert bson_types(replaced) == PAGE | {"replaced_at": "date"}
+        assert (listed["user_id"], str(listed["task_id"])) == (alice.user["_id"], task["id"])
+        assert [bson_types(entry) for entry in listed["entries"]] == [ENDED_ENTRY, ENDED_ENTRY]
 
 
 class TestStoredUser:
