@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+from bson import ObjectId
 from bson.codec_options import CodecOptions, DatetimeConversion
 
 from app.database.setup import VALIDATION_OPTIONS, VALIDATORS_ID
@@ -10,6 +11,7 @@ from app.database.view import SCHEMA_VERSIONS, Database, collection_options
 from documents.common.base import Row, StoredDocument
 from documents.common.transactions import current_session
 from documents.registry import DOCUMENTS, validators
+from documents.tracking.pages import TaskPage
 from documents.tracking.tasks import Task
 from documents.tracking.view import time_entries_view
 
@@ -34,6 +36,20 @@ async def iterate_rows(document: type[StoredDocument], query_filter: Row | None 
     while rows := await cursor.to_list(BATCH_SIZE):
         for row in rows:
             yield row
+
+
+async def iterate_page_headers() -> AsyncIterator[Row]:
+    """Yield all pages of tasks, without their entries."""
+    fields = ("user_id", "created_at", "replaced_at")
+    cursor = TaskPage.collection().with_options(codec_options=_LENIENT).find({}, dict.fromkeys(fields, 1))
+    while rows := await cursor.to_list(BATCH_SIZE):
+        for row in rows:
+            yield row
+
+
+async def is_listed(page_id: ObjectId) -> bool:
+    """Return whether any task of any user lists this page. It reads all tasks, because no index contains the pages."""
+    return await Task.collection().find_one({"pages": page_id}, {"_id": 1}) is not None
 
 
 async def iterate_owner_ids(document: type[StoredDocument]) -> AsyncIterator[Any]:

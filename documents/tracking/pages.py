@@ -137,6 +137,12 @@ class TaskPage(StoredDocument):
         return await cls._update_one(_version_filter(page), {"$set": contents, "$inc": {"version": 1}})
 
     @classmethod
+    async def update_at_version(cls, page: Row, fields: Row) -> bool:
+        """Set these fields, which depend on the entries. Return False when the version differs."""
+        changes = {**fields, "updated_at": naive_utc(utc_now())}
+        return await cls._update_one(_version_filter(page), {"$set": changes, "$inc": {"version": 1}})
+
+    @classmethod
     async def mark_replaced(cls, page: Row) -> bool:
         """Let a page expire that no task lists any more. Return False when its version differs."""
         return await cls._update_one(_version_filter(page), {"$set": {"replaced_at": naive_utc(utc_now())}})

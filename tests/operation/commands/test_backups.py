@@ -68,7 +68,7 @@ def make_earlier_backup(file: Path) -> None:
     manifest["schema_version"] = 2
     del manifest["collections"]["task_pages"]
     with zipfile.ZipFile(file, "w") as archive:
-        for name, content in {**contents, "manifest.json": json.dumps(manifest)}.items():
+        for name, content in {**contents, "manifest.json": json.dumps(manifest).encode()}.items():
             archive.writestr(name, content)
 
 
