@@ -27,6 +27,7 @@ from documents.registry import DOCUMENTS, prepare
 from services.common.values.emails import email_key
 from tests.operation.crash import figures
 from tests.support.http import API, PASSWORD, Client, Json, Served, serving
+from tests.support.pages.entry_storage import PAGE_ENTRIES, Pager, lower_thresholds
 from tests.support.pytest_hooks import scheduling, time_limits
 from tests.support.worker_store import WorkerStore
 
@@ -257,3 +258,15 @@ async def anonymous(empty_service: str) -> AsyncIterator[Client]:
     """Somebody without a token."""
     async with Client(base_url=empty_service + API, timeout=30) as client:
         yield client
+
+
+@pytest.fixture(params=["hot", "paged"])
+def entry_storage(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, database: Database, service: Served
+) -> str:
+    """Run the test twice: with all entries in their tasks, and with most of them in pages."""
+    storage: str = request.param
+    if storage == "paged":
+        lower_thresholds(monkeypatch, hot_entries=6, paged_at_once=2, page_entries=PAGE_ENTRIES)
+        Pager(database, service).observe_clients(monkeypatch)
+    return storage

@@ -9,7 +9,11 @@ import httpx
 import pytest
 
 from tests.conftest import Database
+from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import Client, Json, problem
+from tests.support.pages.stored_tasks import read_tasks
+
+pytestmark = pytest.mark.usefixtures("entry_storage")
 
 
 @pytest.fixture(autouse=True)
@@ -98,10 +102,10 @@ class TestConcurrentStops:
                 alice.post("/timer/stop"),
                 alice.patch(path, json={"status": "pending"}),
             )
-        async for stored in database.tasks.find():
-            assert "active" not in stored
-            assert stored["entry_count"] == len(stored["time_entries"]) == 1
-            assert stored["tracked_seconds"] == stored["time_entries"][0]["duration_seconds"]
+        for stored in await read_tasks(database):
+            (entry,) = stored.entries
+            assert "active" not in stored.row
+            assert (stored.row["entry_count"], stored.row["tracked_seconds"]) == (1, entry["duration_seconds"])
 
 
 class TestConcurrentUpdates:
@@ -192,20 +196,10 @@ class TestMixedLoadOnAFewTasks:
     async def test_no_second_is_lost_or_counted_twice(self, alice: Client, database: Database) -> None:
         stopped = await self.run_mixed_load(alice)
         await alice.post("/timer/stop")
-        stored_entries: list[Json] = []
-        async for stored in database.tasks.find():
-            assert "active" not in stored
-            assert stored["entry_count"] == len(stored["time_entries"])
-            assert stored["tracked_seconds"] == sum(entry["duration_seconds"] for entry in stored["time_entries"])
-            starts = [entry["started_at"] for entry in stored["time_entries"]]
-            assert starts == sorted(starts)
-            assert stored["first_started_at"] == min(starts, default=None)
-            ends = [entry["ended_at"] for entry in stored["time_entries"]]
-            assert stored["last_ended_at"] == max(ends, default=None)
-            stored_entries += stored["time_entries"]
-        ids = [str(entry["id"]) for entry in stored_entries]
-        assert len(ids) == len(set(ids))
-        assert stopped <= set(ids)
+        await assert_stored_time_is_consistent(database)
+        tasks = await read_tasks(database)
+        assert not any("active" in task.row for task in tasks)
+        assert stopped <= {str(entry["id"]) for task in tasks for entry in task.entries}
 
     async def run_mixed_load(self, alice: Client) -> set[str]:
         """Send concurrent requests about three tasks. Returns the ids of the entries in responses to a stop."""

@@ -38,6 +38,7 @@ async def count_tasks(database: Database) -> int:
     return await database.tasks.count_documents({})
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestRepeatedRequest:
     async def test_repeated_creation_of_a_task_gets_the_same_response(self, alice: Client, database: Database) -> None:
         first = await alice.post("/tasks", json=BODY, headers=KEY)
@@ -91,6 +92,7 @@ class TestRepeatedRequest:
         assert {**replay, "request_id": None} == {**first, "request_id": None}
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestRetryAfterALostResponse:
     async def test_moved_entry_in_a_deleted_task_is_returned(self, alice: Client, database: Database) -> None:
         task, other = await alice.make_task(), await alice.make_task()
@@ -151,6 +153,7 @@ class TestKeyFormat:
         assert (await alice.post("/tasks", json=BODY, headers={"Idempotency-Key": key})).status_code == 201
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestConcurrentRequestsWithTheSameKey:
     async def test_twenty_creations_create_one_task(self, alice: Client, database: Database) -> None:
         responses = await asyncio.gather(*(alice.post("/tasks", json=BODY, headers=KEY) for _ in range(20)))

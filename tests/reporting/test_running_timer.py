@@ -1,6 +1,7 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
 from bson import ObjectId
 
 from documents.reporting.entry_reader import read_ended_entries
@@ -11,6 +12,7 @@ from tests.reporting.report_requests import (
 from tests.support.http import Client, ago, instant
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestRunningTimer:
     async def test_running_seconds_are_separate_unless_include_running_is_set(self, alice: Client) -> None:
         task = await alice.make_task(title="Now", tags=["now"])

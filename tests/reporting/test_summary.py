@@ -18,6 +18,7 @@ from tests.support.http import Client, Json
 from tests.support.stored_documents import running_entry, task_row, tracked
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestSummary:
     async def test_summary_without_entries_is_empty(self, alice: Client) -> None:
         assert await get_summary(alice) == {
@@ -147,6 +148,7 @@ class TestTaskBatches:
         assert [row["key"] for row in summary["rows"]] == [key for _, key in expected]
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestGrandTotal:
     async def test_grand_total_is_the_same_for_every_grouping(self, alice: Client, database: Database) -> None:
         rate: Json = {"billable": True, "hourly_rate": {"amount": 12345, "currency": "EUR"}}

@@ -13,6 +13,8 @@ from tests.reporting.report_requests import (
 )
 from tests.support.http import Client, Json, parameters
 
+pytestmark = pytest.mark.usefixtures("entry_storage")
+
 
 class TestGroups:
     @pytest.fixture

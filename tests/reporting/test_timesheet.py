@@ -1,9 +1,13 @@
 from datetime import UTC, datetime
 
+import pytest
+
 from tests.conftest import Database
 from tests.reporting.report_requests import get_timesheet, insert_project, insert_task, november_entry
 from tests.support.http import Client
 from tests.support.stored_documents import ended_entry
+
+pytestmark = pytest.mark.usefixtures("entry_storage")
 
 
 class TestTimesheet:

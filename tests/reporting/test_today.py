@@ -1,10 +1,14 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from tests.conftest import Database
 from tests.reporting.report_requests import get_today, insert_task, november_entry
 from tests.support.http import Client, instant
 from tests.support.stored_documents import ended_entry
+
+pytestmark = pytest.mark.usefixtures("entry_storage")
 
 
 class TestToday:

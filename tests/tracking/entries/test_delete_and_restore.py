@@ -11,7 +11,7 @@ from tests.conftest import Database
 from tests.support.http import Client, Json, at, clock, problem
 from tests.support.stored_documents import remove_stored_responses
 
-pytestmark = pytest.mark.usefixtures("consistent_counters")
+pytestmark = pytest.mark.usefixtures("consistent_counters", "entry_storage")
 
 
 class TestDeleteEntry:

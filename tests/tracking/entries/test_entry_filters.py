@@ -7,6 +7,8 @@ from tests.conftest import Database
 from tests.support.http import Client, parameters
 from tests.tracking.entries.entry_lists import WEEK, insert_task, list_notes, stored_entry
 
+pytestmark = pytest.mark.usefixtures("entry_storage")
+
 
 class TestEntryFilters:
     async def prepare(self, client: Client, database: Database) -> tuple[str, str, ObjectId]:

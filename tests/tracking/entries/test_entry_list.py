@@ -18,6 +18,8 @@ from tests.tracking.entries.entry_lists import (
     stored_entry,
 )
 
+pytestmark = pytest.mark.usefixtures("entry_storage")
+
 
 class TestGetEntry:
     async def test_entry_equals_the_one_of_the_timer(self, alice: Client) -> None:

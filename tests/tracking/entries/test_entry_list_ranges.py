@@ -130,6 +130,7 @@ class Years:
         yield FIRST_INSTANT, LAST_INSTANT, {"tag": "rare"}
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestListOfAnyRange:
     @pytest.mark.parametrize("seed", range(12 if LONG else 2))
     async def test_list_contains_each_entry_of_the_range_once_in_order(

@@ -11,6 +11,8 @@ from tests.support.http import LONG, Client, ago, parameters
 from tests.support.stored_documents import ended_entry
 from tests.tracking.entries.entry_lists import WEEK, insert_task, list_ids, list_pages, stored_entry
 
+pytestmark = pytest.mark.usefixtures("entry_storage")
+
 
 class TestEntryPages:
     @pytest.mark.parametrize("sort", ["started_at", "-started_at"])

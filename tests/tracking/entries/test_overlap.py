@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.http import Client, Json, ago, at, clock, parameters, problem
 
-pytestmark = pytest.mark.usefixtures("consistent_counters")
+pytestmark = pytest.mark.usefixtures("consistent_counters", "entry_storage")
 HALF_PAST = {"started_at": clock("09:30"), "duration_seconds": 3600}
 FORBID = {"overlap": "forbid"}
 WARN = {"overlap": "warn"}

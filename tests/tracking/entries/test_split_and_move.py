@@ -12,11 +12,39 @@ from bson import ObjectId
 from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import Client, Json, at, clock, pointers, problem
+from tests.support.pages.stored_tasks import read_entries
+
+ALL_PLACES: list[Json] = [
+    {"$lookup": {"from": "task_pages", "localField": "_id", "foreignField": "task_id", "as": "stored_pages"}},
+    {
+        "$project": {
+            "entries": {
+                "$concatArrays": [
+                    "$time_entries",
+                    {
+                        "$reduce": {
+                            "input": {
+                                "$filter": {
+                                    "input": "$stored_pages",
+                                    "cond": {"$in": ["$$this._id", {"$ifNull": ["$pages", []]}]},
+                                }
+                            },
+                            "initialValue": [],
+                            "in": {"$concatArrays": ["$$value", "$$this.entries"]},
+                        }
+                    },
+                ]
+            }
+        }
+    },
+    {"$unwind": "$entries"},
+]
+"""The stages that find all entries of tasks, hot and paged."""
 
 MIDDLE: Json = {"at": clock("09:20")}
 
 
-pytestmark = pytest.mark.usefixtures("consistent_counters")
+pytestmark = pytest.mark.usefixtures("consistent_counters", "entry_storage")
 
 
 async def split(client: Client, entry: Json, **sent: Any) -> httpx.Response:
@@ -61,9 +89,7 @@ class TestSplitEntry:
             "items"
         ]
         assert (await split(alice, imported)).status_code == 200
-        task = await database.tasks.find_one({})
-        assert task is not None
-        first, second = task["time_entries"]
+        first, second = await read_entries(database)
         assert (str(first["import_id"]), "import_key" in first) == (batch["id"], True)
         assert not {"import_id", "import_key"} & second.keys()
 
@@ -222,8 +248,8 @@ class TestConcurrentMoves:
             # One aggregation sees both tasks in one document: in two reads the entry could slip by.
             stages: list[Json] = [
                 {"$match": {"user_id": alice.user["_id"]}},
-                {"$unwind": "$time_entries"},
-                {"$match": {"time_entries.id": ObjectId(entry["id"])}},
+                *ALL_PLACES,
+                {"$match": {"entries.id": ObjectId(entry["id"])}},
                 {"$group": {"_id": None, "places": {"$sum": 1}}},
             ]
             while not over.is_set():

@@ -7,6 +7,7 @@ import pytest
 from tests.conftest import Database, MakeUser
 from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import Client, Json, ago, at, clock, instant, pointers, problem
+from tests.support.pages.stored_tasks import read_entries
 from tests.tracking.entries.requests import entries_path
 
 pytestmark = pytest.mark.usefixtures("consistent_counters")
@@ -167,6 +168,7 @@ class TestEntryInterval:
         assert pointers(response) == {"#/started_at"}
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestUpdateEntry:
     @pytest.mark.parametrize(
         ("change", "shown"),
@@ -304,6 +306,7 @@ class TestUpdateEntry:
         assert stored["time_entries"][-1]["note"] == "7"
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestRunningEntry:
     async def test_running_entry_is_not_updated_deleted_split_or_moved(self, alice: Client) -> None:
         task, other = await alice.make_task(), await alice.make_task(title="Other")
@@ -320,6 +323,7 @@ class TestRunningEntry:
         assert (await alice.read(task))["version"] == 2
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestReview:
     async def test_review_mark_is_cleared_by_an_update(self, make_user: MakeUser) -> None:
         carol = await make_user("carol@example.com")
@@ -335,6 +339,5 @@ class TestReview:
     async def test_review_mark_can_be_set(self, alice: Client, database: Database) -> None:
         entry = await alice.write(await alice.make_task())
         assert (await alice.patch(at(entry), json={"needs_review": True})).json()["needs_review"] is True
-        stored_task = await database.tasks.find_one({})
-        assert stored_task is not None
-        assert stored_task["time_entries"][0]["needs_review"] is True
+        (stored,) = await read_entries(database)
+        assert stored["needs_review"] is True

@@ -22,6 +22,7 @@ from tests.support.services import PATIENCE_SECONDS, serving_another
 from tests.tracking.projects.requests import RATE, count_statuses, gather, list_names, track_hour
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestDeleteProject:
     async def test_tasks_keep_their_time_without_the_project(self, alice: Client) -> None:
         project = await alice.make_project(billable=True, hourly_rate=RATE)

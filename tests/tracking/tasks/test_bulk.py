@@ -81,6 +81,7 @@ class TestBulk:
         assert (await alice.read(task))["time_entries"][0]["needs_review"] is marked
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestSeparateOperations:
     async def test_results_equal_those_of_single_requests(self, alice: Client, bob: Client) -> None:
         task, foreign = await alice.make_task(), await bob.make_task()
@@ -104,6 +105,7 @@ class TestSeparateOperations:
         assert (await bob.read(foreign))["title"] == foreign["title"]
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestAtomicBulk:
     async def test_failure_undoes_all_and_has_its_index(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()

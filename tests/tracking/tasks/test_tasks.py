@@ -112,6 +112,7 @@ class TestCreateTask:
         )
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestUpdateTask:
     async def test_update_keeps_fields_that_are_not_sent(self, alice: Client) -> None:
         task = await alice.make_task(description="Kept", priority=3, tags=["kept"])
@@ -204,6 +205,7 @@ class TestTaskVersions:
         assert response.status_code == 200
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestTrash:
     async def test_trashed_task_is_only_listed_in_the_trash(self, alice: Client) -> None:
         task = await alice.make_task()

@@ -5,7 +5,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.conftest import Database, MakeUser
-from tests.support.http import Client, ago, instant, pointers, problem
+from tests.support.http import Client, Json, ago, instant, pointers, problem
+from tests.support.pages.stored_tasks import read_task
+
+pytestmark = pytest.mark.usefixtures("entry_storage")
+
+
+def sorted_entries(entries: list[Json]) -> list[Json]:
+    return sorted(entries, key=lambda entry: (entry["started_at"], entry["id"]))
 
 
 class TestStopTimer:
@@ -43,10 +50,11 @@ class TestStopTimer:
             await alice.stop(ended_at=f"2026-11-18T{hour:02}:30:00Z")
         found = await alice.read(task)
         assert [entry["started_at"][11:13] for entry in found["time_entries"]] == ["15", "12", "09"]
-        stored = await database.tasks.find_one({"title": task["title"]})
-        assert stored is not None
-        assert [entry["started_at"].hour for entry in stored["time_entries"]] == [9, 12, 15]
-        assert (stored["first_started_at"].hour, stored["last_ended_at"].hour) == (9, 15)
+        stored = await read_task(database, task)
+        assert sorted(entry["started_at"].hour for entry in stored.entries) == [9, 12, 15]
+        assert all(page["entries"] == sorted_entries(page["entries"]) for page in stored.pages)
+        assert stored.hot == sorted_entries(stored.hot)
+        assert (stored.row["first_started_at"].hour, stored.row["last_ended_at"].hour) == (9, 15)
 
     async def test_stop_without_a_body_succeeds(self, alice: Client) -> None:
         await alice.start(await alice.make_task())

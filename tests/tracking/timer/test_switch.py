@@ -11,8 +11,9 @@ import pytest
 
 from tests.conftest import Database
 from tests.support.http import Client, Json, ago, at, clock, pointers, problem
+from tests.support.pages.stored_tasks import read_entries
 
-pytestmark = pytest.mark.usefixtures("consistent_counters")
+pytestmark = pytest.mark.usefixtures("consistent_counters", "entry_storage")
 
 
 async def switch(client: Client, task: Json, **sent: Any) -> httpx.Response:
@@ -148,7 +149,7 @@ class TestConcurrentSwitches:
         assert Counter(response.status_code for response in responses) == {200: 20}
         timer = (await alice.get("/timer")).json()
         assert await database.tasks.count_documents({"active": {"$exists": True}}) == 1
-        chain = [entry async for task in database.tasks.find() for entry in task["time_entries"]]
+        chain = await read_entries(database)
         answered = [response.json()["stopped"] for response in responses if response.json()["stopped"]]
         assert {str(entry["id"]) for entry in chain} == {stopped["entry"]["id"] for stopped in answered}
         spans = sorted((entry["started_at"], entry["ended_at"]) for entry in chain)
@@ -180,7 +181,7 @@ class TestConcurrentSwitches:
             for response in responses:
                 known |= set(ids_of(response))
         await alice.post("/timer/stop")
-        stored_ids = {str(entry["id"]) async for task in database.tasks.find() for entry in task["time_entries"]}
+        stored_ids = {str(entry["id"]) for entry in await read_entries(database)}
         thrown_away = {str(deleted["_id"]) async for deleted in database.deleted_entries.find()}
         assert known == stored_ids | thrown_away
 

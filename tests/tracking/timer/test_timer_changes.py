@@ -95,6 +95,7 @@ class TestUpdateTimer:
         assert timer["elapsed_seconds"] >= 7200
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestResumeTimer:
     async def test_resume_starts_the_last_tracked_task_with_its_fields(self, alice: Client) -> None:
         first, second = await alice.make_task(title="first"), await alice.make_task(title="second")
