@@ -1,14 +1,17 @@
 """Measure the cost of an import: `python -m benchmarks.importing`.
 
-A file of 100,000 rows is uploaded, and then uploaded again. With --beside the import runs in the background, and its
-progress is polled. CPU time and memory are those of the service process. Meanwhile /health/live is requested
-repeatedly, to measure how long the event loop delays other requests.
+A file of 100,000 rows is uploaded, and then uploaded again; then the first import is undone. With --beside the import
+runs in the background, and its progress is polled. With --tasks 1 all rows are of one task. CPU time and memory are
+those of the service process, "store CPU" is that of the store. Meanwhile /health/live is requested repeatedly, to
+measure how long the event loop delays other requests.
 """
 
 import argparse
 import asyncio
 import secrets
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
@@ -36,11 +39,12 @@ PROGRESS_POLL_SECONDS = 0.5
 
 @dataclass(slots=True)
 class Cost:
-    """The cost of an upload: seconds, MiB, and the waiting times of other requests in seconds."""
+    """The cost of an upload or its undo: seconds, MiB, and the waiting times of other requests in seconds."""
 
     name: str
     rows: int
     cpu: float = 0.0
+    store_cpu: float = 0.0
     time: float = 0.0
     mib: float = 0.0
     peak: float = 0.0
@@ -49,30 +53,43 @@ class Cost:
     def row(self) -> str:
         """Return the line of the table."""
         return (
-            f"{self.name:<14}{self.rows / self.cpu:>14,.0f}{self.time:>12.1f}{self.cpu:>12.1f}"
+            f"{self.name:<14}{self.rows / self.cpu:>14,.0f}{self.time:>12.1f}{self.cpu:>12.1f}{self.store_cpu:>12.1f}"
             f"{self.mib:>12.0f}{self.peak:>12.0f}"
             f"{format_waits(self.waits or [0.0])}"
         )
 
 
-def file_of(rows: int) -> bytes:
+def file_of(rows: int, tasks: int) -> bytes:
     """Return a CSV file with consecutive entries in the tasks of all projects."""
     lines = ["Start,End,Project,Task,Description,Billable"]
     for number in range(rows):
-        start, task = FIRST + STEP * number, number % TASKS
+        start, task = FIRST + STEP * number, number % tasks
         when = f"{start:%Y-%m-%d %H:%M},{start + STEP:%Y-%m-%d %H:%M}"
         lines.append(f"{when},Project {task % PROJECTS},Task {task},Row {number},yes")
     return "\n".join(lines).encode()
 
 
-async def upload(service: Service, token: str, content: bytes, cost: Cost, params: dict[str, str]) -> None:
-    """Upload the file, wait until the import is done, and poll the service meanwhile."""
+@asynccontextmanager
+async def measuring(service: Service, token: str, cost: Cost) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client of the service, measure the cost of the block, and poll the service meanwhile."""
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(base_url=f"http://{HOST}:{service.port}", headers=headers, timeout=None) as client:
         await client.get("/health/live")
-        idle, cpu, time = service.resident_mib(), service.cpu_seconds(), perf_counter()
+        idle, time = service.resident_mib(), perf_counter()
+        cpu, store_cpu = service.cpu_seconds(), service.store_cpu_seconds()
         cost.waits = []
         polls = [asyncio.create_task(poll_health(client, cost)), asyncio.create_task(poll_memory(service, idle, cost))]
+        yield client
+        cost.time, cost.cpu = perf_counter() - time, service.cpu_seconds() - cpu
+        cost.store_cpu = service.store_cpu_seconds() - store_cpu
+        for poll in polls:
+            poll.cancel()
+        await asyncio.gather(*polls, return_exceptions=True)
+
+
+async def upload(service: Service, token: str, content: bytes, cost: Cost, params: dict[str, str]) -> str:
+    """Upload the file and wait until the import is done. Return its id."""
+    async with measuring(service, token, cost) as client:
         response = await client.post(
             f"{API}/imports",
             data={"format": "csv", "timezone": "UTC"},
@@ -81,10 +98,20 @@ async def upload(service: Service, token: str, content: bytes, cost: Cost, param
         )
         if response.is_success:
             response = await wait_until_done(client, response)
-        cost.time, cost.cpu = perf_counter() - time, service.cpu_seconds() - cpu
-        for poll in polls:
-            poll.cancel()
-        await asyncio.gather(*polls, return_exceptions=True)
+    require_success(cost, response)
+    import_id: str = response.json()["id"]
+    return import_id
+
+
+async def undo(service: Service, token: str, import_id: str, cost: Cost) -> None:
+    """Undo the import."""
+    async with measuring(service, token, cost) as client:
+        response = await client.delete(f"{API}/imports/{import_id}")
+    require_success(cost, response)
+
+
+def require_success(cost: Cost, response: httpx.Response) -> None:
+    """Print the response. Raises BenchmarkError if it is an error."""
     if not response.is_success:
         raise BenchmarkError(f"{response.status_code} {response.text[:500]}")
     print(cost.name, response.text[:200], file=sys.stderr)
@@ -136,18 +163,20 @@ async def poll_memory(service: Service, idle: float, cost: Cost) -> None:
         await asyncio.sleep(MEMORY_POLL_SECONDS)
 
 
-async def measure(service: Service, token: str, rows: int, params: dict[str, str]) -> list[Cost]:
-    """Return the costs of the first and the second upload."""
-    content = await asyncio.to_thread(file_of, rows)
+async def measure(service: Service, token: str, rows: int, tasks: int, params: dict[str, str]) -> list[Cost]:
+    """Return the costs of the first and the second upload, and of the undo of the first."""
+    content = await asyncio.to_thread(file_of, rows, tasks)
     idle = await waits_when_idle(service)
-    costs = [Cost("the first time", rows), Cost("again", rows)]
     print(f"idle: {format_waits(idle)}", file=sys.stderr)
-    for cost in costs:
-        await upload(service, token, content, cost, params)
+    costs = [Cost("the first time", rows), Cost("again", rows), Cost("undo", rows)]
+    first, again, last = costs
+    import_id = await upload(service, token, content, first, params)
+    await upload(service, token, content, again, params)
+    await undo(service, token, import_id, last)
     return costs
 
 
-def run(rows: int, params: dict[str, str]) -> None:
+def run(rows: int, tasks: int, params: dict[str, str]) -> None:
     """Start the store and the service, measure, and print the table."""
     secret, port = secrets.token_hex(32), free_port()
     with store() as (url, folder):
@@ -155,8 +184,8 @@ def run(rows: int, params: dict[str, str]) -> None:
         with running(SERVICE, COMMANDS[SERVICE], settings, port, folder) as service:
             with MongoClient[seeding.Document](url) as client:
                 account = seeding.insert_accounts(client[settings["DATABASE_NAME"]], secret)[0]
-            costs = asyncio.run(measure(service, account.token, rows, params))
-    names = ("seconds", "CPU s", "MiB", "peak MiB", "p99 ms", "longest ms")
+            costs = asyncio.run(measure(service, account.token, rows, tasks, params))
+    names = ("seconds", "CPU s", "store CPU s", "MiB", "peak MiB", "p99 ms", "longest ms")
     print(f"\n{'':<14}{'rows/s of CPU':>14}" + "".join(f"{name:>12}" for name in names))
     for cost in costs:
         print(cost.row())
@@ -166,11 +195,12 @@ def main() -> int:
     """Parse the arguments, measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--tasks", type=int, default=TASKS)
     parser.add_argument("--overlap", default="allow")
     parser.add_argument("--beside", action="store_true", help="import in the background, and poll the progress")
     options = parser.parse_args()
     params = {"overlap": options.overlap, "wait": "false" if options.beside else "true"}
-    return exit_code(lambda: run(options.rows, params))
+    return exit_code(lambda: run(options.rows, options.tasks, params))
 
 
 if __name__ == "__main__":

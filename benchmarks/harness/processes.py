@@ -66,6 +66,11 @@ class Service:
         """Return the user and system time of the processes so far."""
         return sum(_cpu_of(process) for process in self._tree())
 
+    def store_cpu_seconds(self) -> float:
+        """Return the user and system time of the other processes that this one has started: of the store."""
+        others = set(psutil.Process().children(recursive=True)) - set(self._tree())
+        return sum(_cpu_of(process) for process in others)
+
     def resident_mib(self) -> float:
         """Return the resident memory of the largest process, which is the worker."""
         return max(float(process.memory_info().rss) / MEBIBYTE for process in self._tree())

@@ -9,6 +9,7 @@ from bson.errors import InvalidId
 from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo.errors import BulkWriteError, DuplicateKeyError, WriteError
 
+from app.clock import naive_utc, utc_now
 from app.database.deadlines import with_deadline
 from app.errors import ConflictError
 from documents.common.transactions import current_session, transaction
@@ -136,6 +137,16 @@ class StoredDocument(Document):
     async def delete_by_id(cls, user_id: ObjectId, document_id: ObjectId) -> bool:
         """Delete one of the user's documents permanently. Return whether it existed."""
         return await cls._delete_one({"_id": document_id, "user_id": user_id})
+
+    @classmethod
+    async def lock_by_id(cls, user_id: ObjectId, document_id: ObjectId) -> bool:
+        """Let other updates of the document wait for the current transaction. Return whether it exists.
+
+        A transaction that reads much before it updates the document would otherwise conflict with each of them.
+        """
+        return await cls._update_one(
+            {"_id": document_id, "user_id": user_id}, {"$set": {"updated_at": naive_utc(utc_now())}}
+        )
 
     @classmethod
     async def _delete_one(cls, query_filter: Row) -> bool:

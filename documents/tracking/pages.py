@@ -87,6 +87,11 @@ class TaskPage(StoredDocument):
         return await cls._find_one({"_id": page_id, "user_id": user_id})
 
     @classmethod
+    async def find_by_page_ids(cls, user_id: ObjectId, page_ids: list[ObjectId]) -> list[Row]:
+        """Return the pages with these ids and all their entries, whether a task lists them or not."""
+        return await cls.aggregate_rows([{"$match": {"_id": {"$in": page_ids}, "user_id": user_id}}])
+
+    @classmethod
     async def find_with_entry(cls, user_id: ObjectId, entry_id: ObjectId) -> list[Row]:
         """Return the pages that contain this entry, listed or not, each with its task_id and only that entry."""
         condition = {"user_id": user_id, "entries.id": entry_id}

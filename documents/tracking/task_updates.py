@@ -1,10 +1,5 @@
 """Parts of task updates that change entries. Each one updates the counters of the task as well."""
 
-from datetime import datetime
-from typing import Any
-
-from bson import ObjectId
-
 from app.clock import naive_utc, utc_now
 from documents.common.base import Row
 
@@ -45,35 +40,9 @@ def changed_counters(old: Row, new: list[Row], bounds: Row | None) -> Row:
     }
 
 
-def recomputed_counters(**more: Any) -> Row:
-    """Return the $set stage that recomputes the counters from the entries and increments the version.
-
-    `more` are further fields to set.
-    """
-    return {
-        "tracked_seconds": {"$sum": _entry_values("duration_seconds")},
-        "entry_count": {"$size": "$time_entries"},
-        "first_started_at": {"$min": _entry_values("started_at")},
-        "last_ended_at": {"$max": _entry_values("ended_at")},
-        "version": {"$add": ["$version", 1]},
-        "updated_at": {"$literal": naive_utc(utc_now())},
-        **more,
-    }
-
-
 def import_version_update(task: Row) -> Row:
     """Return the fields by which an imported task that was not edited still counts as unedited after this update."""
     return {"import_version": task["version"] + 1} if task.get("import_version") == task["version"] else {}
-
-
-def unmodified_import(import_id: ObjectId, before: datetime) -> Row:
-    """Return an aggregation expression: whether `$$this` entry is of this import and was not edited since.
-
-    An entry is unedited when its last update was its creation, or lies `before` the import began.
-    """
-    is_as_created = {"$eq": ["$$this.updated_at", "$$this.created_at"]}
-    unchanged = {"$or": [is_as_created, {"$lt": ["$$this.updated_at", before]}]}
-    return {"$and": [{"$eq": ["$$this.import_id", import_id]}, unchanged]}
 
 
 def _entry_values(field: str) -> Row:

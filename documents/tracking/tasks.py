@@ -231,9 +231,10 @@ class Task(StoredDocument):
 
     @classmethod
     async def find_hot_entries(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
-        """Return all hot entries of the task, with what is needed to move some to a page."""
-        fields = ("user_id", "deleted_at", "version", "import_version", "pages", "paged_until", "time_entries")
-        return await cls._find_one({"_id": task_id, "user_id": user_id}, dict.fromkeys(fields, 1))
+        """Return the task with all its hot entries and the ids of its pages, in the trash or not."""
+        return await cls._find_one(
+            {"_id": task_id, "user_id": user_id}, {**cls.read_projection, "pages": 1, "time_entries": 1}
+        )
 
     @classmethod
     async def find_hot_bounds(cls, task: Row, *, without: ObjectId) -> tuple[datetime | None, datetime | None]:

@@ -13,7 +13,6 @@ from documents.tracking.pages import TaskPage
 from documents.tracking.projects import Project
 from documents.tracking.queries.overlap import overlapping_entry_rows
 from documents.tracking.queries.paged_rows import paged_tasks_stages, read_unchanged
-from documents.tracking.task_updates import unmodified_import
 from documents.tracking.tasks import Task
 from documents.transfer.task_batches import split_by_entry_count
 
@@ -109,23 +108,49 @@ async def find_entries_in_range(user_id: ObjectId, since: datetime, until: datet
     return sorted(rows, key=lambda entry: (entry["started_at"], entry["id"]))
 
 
-async def find_tasks_to_undo(user_id: ObjectId, import_id: ObjectId, before: datetime) -> list[ObjectId]:
-    """Return the ids of tasks, including the trash, with an entry that this import created and nobody has modified."""
-    unmodified = {"$filter": {"input": "$time_entries", "cond": unmodified_import(import_id, before)}}
+async def find_tasks_with_hot_entries(user_id: ObjectId, import_id: ObjectId) -> list[ObjectId]:
+    """Return the ids of the tasks, including the trash, with hot entries of this import."""
     stages: list[Row] = [
         {"$match": {"user_id": user_id}},
         {"$match": {"time_entries": {"$elemMatch": {"import_id": import_id}}}},
-        {"$project": {"count": {"$size": unmodified}}},
-        {"$match": {"count": {"$gt": 0}}},
+        {"$project": {"_id": 1}},
     ]
     return [row["_id"] async for row in _stream(Task, stages)]
 
 
+async def find_pages_of_import(user_id: ObjectId, import_id: ObjectId) -> list[Row]:
+    """Return the _id, task_id and version of the pages with entries of this import, listed or not, oldest first."""
+    stages: list[Row] = [
+        {"$match": {"user_id": user_id, "import_ids": import_id}},
+        {"$project": {"task_id": 1, "version": 1, "first_started_at": 1}},
+    ]
+    return sorted([row async for row in _stream(TaskPage, stages)], key=lambda page: page["first_started_at"])
+
+
+async def find_page_bounds(task: Row, page_ids: list[ObjectId]) -> list[tuple[datetime, datetime]]:
+    """Return the first start and the last end of each of these pages of the task."""
+    stages: list[Row] = [
+        {"$match": {"user_id": task["user_id"], "task_id": task["_id"]}},
+        {"$match": {"_id": {"$in": page_ids}}},
+        {"$project": {"first_started_at": 1, "last_ended_at": 1}},
+    ]
+    return [(page["first_started_at"], page["last_ended_at"]) async for page in _stream(TaskPage, stages)]
+
+
 async def count_entries(user_id: ObjectId, import_id: ObjectId) -> int:
-    """Return how many entries of this import the user's tasks contain."""
-    created = {"$filter": {"input": "$time_entries", "cond": {"$eq": ["$$this.import_id", import_id]}}}
-    stages: list[Row] = [{"$match": {"user_id": user_id}}, {"$project": {"count": {"$size": created}}}]
-    return sum([row["count"] async for row in _stream(Task, stages)])
+    """Return how many entries of this import the user's tasks contain, hot and paged."""
+    of_import = {"$eq": ["$$this.import_id", import_id]}
+    hot = {"$size": {"$filter": {"input": "$time_entries", "cond": of_import}}}
+    paged = {"$size": {"$filter": {"input": "$entries", "cond": of_import}}}
+    stages: list[Row] = [{"$match": {"user_id": user_id}}, {"$project": {"count": hot, "pages": 1}}]
+    tasks = [row async for row in _stream(Task, stages)]
+    listed = {page_id for task in tasks for page_id in task.get("pages") or ()}
+    count: int = sum(task["count"] for task in tasks)
+    if not listed:
+        return count
+    stages = [{"$match": {"user_id": user_id, "import_ids": import_id}}, {"$project": {"count": paged}}]
+    counts: list[int] = [page["count"] async for page in _stream(TaskPage, stages) if page["_id"] in listed]
+    return count + sum(counts)
 
 
 async def find_created_by(document: type[StoredDocument], user_id: ObjectId, import_id: ObjectId) -> list[Row]:

@@ -1,9 +1,12 @@
 """Undoing an import: removing what it created and nobody has changed since."""
 
+from collections.abc import Awaitable, Callable
+
 from bson import ObjectId
 
 from documents.common.base import DuplicateError, Row
 from documents.tracking.deleted_entries import DeletedEntry
+from documents.tracking.pages import TaskPage
 from documents.tracking.projects import Project
 from documents.tracking.tasks import Task
 from documents.transfer.import_batches import ImportBatch
@@ -11,13 +14,20 @@ from documents.transfer.import_queries import (
     count_entries,
     find_created_by,
     find_created_deleted_entries,
-    find_tasks_to_undo,
+    find_pages_of_import,
+    find_tasks_with_hot_entries,
 )
-from documents.transfer.imported_tasks import remove_imported_entries, remove_imported_task
+from documents.transfer.imported_tasks import ImportedEntries, Removal, remove_imported_task
 from services.tracking.projects import project_service
 from services.transfer.imports.lease import require_lease, write_part
 
 TASKS_PER_TRANSACTION = 100
+
+PAGES_PER_TRANSACTION = 40
+"""A transaction reads at most this number of pages, so that it is short."""
+
+MAX_PAGE_ROUNDS = 10
+"""How often pages of the import are searched for. The limit ends it when other requests keep turning pages."""
 
 
 class ImportUndo:
@@ -36,8 +46,9 @@ class ImportUndo:
     async def run(self) -> None:
         """Remove entries, then tasks without entries, then projects without tasks. Raises LeaseLostError."""
         created_at = self.batch["created_at"]
-        for task_id in await find_tasks_to_undo(self._user_id, self._import_id, created_at):
-            self.removed["entries"] += await self._remove_entries(task_id)
+        for task_id in await find_tasks_with_hot_entries(self._user_id, self._import_id):
+            await self._remove_entries(task_id, [])
+        await self._remove_paged_entries()
         tasks = await find_created_by(Task, self._user_id, self._import_id)
         for first in range(0, len(tasks), TASKS_PER_TRANSACTION):
             self.removed["tasks"] += await self._remove_tasks(tasks[first : first + TASKS_PER_TRANSACTION])
@@ -54,20 +65,51 @@ class ImportUndo:
             "entries": await count_entries(self._user_id, self._import_id),
         }
 
-    async def _remove_entries(self, task_id: ObjectId) -> int:
-        """Remove the unmodified entries of a task in one transaction. Return their number."""
+    async def _remove_paged_entries(self) -> None:
+        """Remove the unmodified entries in pages. A page that is turned meanwhile is found in the next round."""
+        examined: set[tuple[ObjectId, int]] = set()
+        for _ in range(MAX_PAGE_ROUNDS):
+            pages = await find_pages_of_import(self._user_id, self._import_id)
+            by_task: dict[ObjectId, list[ObjectId]] = {}
+            for page in pages:
+                if (page["_id"], page["version"]) not in examined:
+                    by_task.setdefault(page["task_id"], []).append(page["_id"])
+            if not by_task:
+                return
+            examined.update((page["_id"], page["version"]) for page in pages)
+            for task_id, page_ids in by_task.items():
+                for first in range(0, len(page_ids), PAGES_PER_TRANSACTION):
+                    await self._remove_entries(task_id, page_ids[first : first + PAGES_PER_TRANSACTION])
 
-        async def attempt() -> int | None:
-            task = await Task.find_any(self._user_id, task_id)
-            if task is None:
-                return 0
-            if not await remove_imported_entries(task, self._import_id, self.batch["created_at"]):
-                return None
-            await self._renew_lease()
-            after = await Task.find_any(self._user_id, task_id)
-            return None if after is None else task["entry_count"] - after["entry_count"]
+    async def _remove_entries(self, task_id: ObjectId, page_ids: list[ObjectId]) -> None:
+        """Remove the unmodified entries of a task that are hot or in these pages, in as few transactions as possible.
 
-        return await write_part(self.batch, attempt)
+        Pages without entries are deleted once the task does not list them any more.
+        """
+        while True:
+            removal = await write_part(self.batch, self._removal_attempt(task_id, page_ids))
+            self.removed["entries"] += removal.entries
+            for page in removal.dropped:
+                await TaskPage.delete_by_id(self._user_id, page["_id"])
+            if not removal.rest:
+                return
+            page_ids = removal.rest
+
+    def _removal_attempt(self, task_id: ObjectId, page_ids: list[ObjectId]) -> Callable[[], Awaitable[Removal | None]]:
+        imported = ImportedEntries(self._user_id, self._import_id, self.batch["created_at"])
+        must_lock = False
+
+        async def attempt() -> Removal | None:
+            nonlocal must_lock
+            if must_lock:
+                await Task.lock_by_id(self._user_id, task_id)
+            must_lock = True
+            removal = await imported.remove_from_task(task_id, page_ids)
+            if removal is not None:
+                await self._renew_lease()
+            return removal
+
+        return attempt
 
     async def _remove_tasks(self, tasks: list[Row]) -> int:
         async def attempt() -> int | None:
