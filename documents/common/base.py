@@ -1,11 +1,13 @@
 """The base class of all documents, with its typed helpers for reads and for filtered, atomic updates."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 from beanie import Document, PydanticObjectId
 from bson import ObjectId
+from bson.codec_options import CodecOptions
 from bson.errors import InvalidId
+from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo.errors import BulkWriteError, DuplicateKeyError, WriteError
 
@@ -21,6 +23,7 @@ Collection = AsyncIOMotorCollection[Row]
 
 T = TypeVar("T")
 
+_UNDECODED = CodecOptions(document_class=RawBSONDocument)
 _DUPLICATE_KEY = 11000
 _TOO_LARGE_CODES = {10334, 17419, 17420}
 _ID_BATCH_SIZE = 1000
@@ -118,6 +121,13 @@ class StoredDocument(Document):
         """Return the results of an aggregation pipeline. Its first stage must filter by owner."""
         cursor = cls.collection().aggregate(stages, session=current_session(), **options)
         return await with_deadline(cursor.to_list(None))
+
+    @classmethod
+    async def aggregate_undecoded(cls, stages: list[Row], **options: Any) -> list[RawBSONDocument]:
+        """Return the results of an aggregation pipeline as BSON, which takes less memory and no time to decode."""
+        collection: Any = cls.collection().with_options(codec_options=_UNDECODED)
+        rows = await with_deadline(collection.aggregate(stages, session=current_session(), **options).to_list(None))
+        return cast("list[RawBSONDocument]", rows)
 
     @classmethod
     async def find_newest(cls, user_id: ObjectId, *, after: ObjectId | None, limit: int) -> list[Row]:

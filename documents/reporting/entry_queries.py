@@ -1,25 +1,18 @@
 """The queries of the entries of a report. Their results are undecoded."""
 
 from dataclasses import dataclass
-from typing import Any, cast
 
 from bson import ObjectId
-from bson.codec_options import CodecOptions
-from bson.raw_bson import RawBSONDocument as Undecoded
+from bson.raw_bson import RawBSONDocument
 
-from app.database.deadlines import with_deadline
 from documents.common.base import Row
-from documents.common.transactions import current_session
 from documents.tracking.pages import TaskPage
 from documents.tracking.queries.entry_filter import EntryFilter, ended_entry_rows
 from documents.tracking.queries.paged_rows import EntryRows, pages_after
 from documents.tracking.tasks import Task
 
-__all__ = ["EntryQueries", "Undecoded"]
-
 ID_BATCH_SIZE = 1000
 
-_UNDECODED = CodecOptions(document_class=Undecoded)
 _NOT_EMPTY: Row = {"$ne": []}
 
 
@@ -43,7 +36,7 @@ class EntryQueries:
         stages: list[Row] = [*self.range.tasks, {"$project": {"_id": 1}}]
         return [task["_id"] for task in await Task.aggregate_rows(stages, batchSize=ID_BATCH_SIZE)]
 
-    async def read_tasks(self, task_ids: list[ObjectId]) -> list[Undecoded]:
+    async def read_tasks(self, task_ids: list[ObjectId]) -> list[RawBSONDocument]:
         """Return the tasks that have hot `entries` or `pages` in the range."""
         tags = ("tags",) if self.entry_filter.tags else ()
         fields: Row = dict.fromkeys((*self.task_fields, *tags, "version"), 1)
@@ -56,9 +49,9 @@ class EntryQueries:
             {"$project": {**fields, "pages": 1, "entries": self._projected_entries()}},
             {"$match": {"$or": [{"entries": _NOT_EMPTY}, {"pages": _NOT_EMPTY}]}},
         ]
-        return await _aggregate(Task, stages)
+        return await Task.aggregate_undecoded(stages)
 
-    async def read_pages(self, tasks: list[Row], page_ids: list[ObjectId], *, is_inside: bool) -> list[Undecoded]:
+    async def read_pages(self, tasks: list[Row], page_ids: list[ObjectId], *, is_inside: bool) -> list[RawBSONDocument]:
         """Return the pages that have `entries` in the range, each with its task_id.
 
         `tasks` are their tasks. With `is_inside`, the time of the entries is not compared.
@@ -73,7 +66,7 @@ class EntryQueries:
             {"$project": {"task_id": 1, "entries": self._projected_entries()}},
             {"$match": {"entries": _NOT_EMPTY}},
         ]
-        return await _aggregate(TaskPage, stages)
+        return await TaskPage.aggregate_undecoded(stages)
 
     def is_inside(self, page: Row) -> bool:
         """Return whether all entries of the page are in the range."""
@@ -89,9 +82,3 @@ class EntryQueries:
         fields: Row = {field: f"$$this.{field}" for field in self.entry_fields}
         fields |= {"begin": {"$toLong": "$$this.started_at"}, "end": {"$toLong": "$$this.ended_at"}}
         return {"$map": {"input": filtered if conditions else "$entries", "in": fields}}
-
-
-async def _aggregate(document: type[Task | TaskPage], stages: list[Row]) -> list[Undecoded]:
-    collection: Any = document.collection().with_options(codec_options=_UNDECODED)
-    rows = await with_deadline(collection.aggregate(stages, session=current_session()).to_list(None))
-    return cast("list[Undecoded]", rows)

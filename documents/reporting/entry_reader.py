@@ -7,10 +7,11 @@ from typing import TypeVar
 
 import bson
 from bson import ObjectId
+from bson.raw_bson import RawBSONDocument
 
 from documents.common.base import Row
 from documents.common.transactions import current_session
-from documents.reporting.entry_queries import EntryQueries, Undecoded
+from documents.reporting.entry_queries import EntryQueries
 from documents.tracking.projects import Project
 from documents.tracking.queries.entry_filter import EntryFilter
 from documents.tracking.queries.paged_rows import find_pages_in_range, read_unchanged
@@ -29,7 +30,7 @@ class _PagedTask:
     """A task with its hot entries as they were read. `task` has no entries. `pages` are those in the range."""
 
     task: Row
-    hot: Undecoded
+    hot: RawBSONDocument
     pages: list[Row] = field(default_factory=list)
 
 
@@ -38,7 +39,7 @@ class _Group:
     """Tasks and the undecoded entries of their pages."""
 
     tasks: list[_PagedTask]
-    pages: list[Undecoded] = field(default_factory=list)
+    pages: list[RawBSONDocument] = field(default_factory=list)
 
     def decoded(self) -> Iterator[Row]:
         """Yield each task with its hot entries, and with those of each page."""
@@ -86,7 +87,7 @@ async def read_ended_entries(
                 yield row
 
 
-def _paged_task(task: Row, hot: Undecoded, user_id: ObjectId) -> _PagedTask:
+def _paged_task(task: Row, hot: RawBSONDocument, user_id: ObjectId) -> _PagedTask:
     return _PagedTask({**task, "user_id": user_id, "entries": []}, hot)
 
 
@@ -125,11 +126,11 @@ async def _read_group(queries: EntryQueries, group: _Group) -> tuple[_Group, lis
     return group, [paged.task for paged in group.tasks if paged.pages]
 
 
-async def _read_pages(queries: EntryQueries, group: _Group) -> list[Undecoded]:
+async def _read_pages(queries: EntryQueries, group: _Group) -> list[RawBSONDocument]:
     """Return the pages of these tasks with their entries."""
     tasks = [paged.task for paged in group.tasks]
     pages = [page for paged in group.tasks for page in paged.pages]
-    undecoded: list[Undecoded] = []
+    undecoded: list[RawBSONDocument] = []
     for is_inside in (True, False):
         selected = [page["_id"] for page in pages if queries.is_inside(page) is is_inside]
         for batch in _batches(selected, PAGE_BATCH_SIZE):

@@ -1,12 +1,11 @@
-"""Queries of exports: they stream all data of a user, or all entries of a time range, in batches.
+"""Queries of exports: they stream all data of a user in batches.
 
 An export has no deadline for the whole. Batches are small, because decoding one blocks the event loop.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from datetime import datetime
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -17,8 +16,6 @@ from app.database.deadlines import without_deadline
 from documents.common.base import Row
 from documents.tracking.deleted_entries import RETENTION, DeletedEntry
 from documents.tracking.projects import Project
-from documents.tracking.queries.entry_filter import EntryFilter, ended_entries_stages
-from documents.tracking.queries.timeline import find_running_entry
 from documents.tracking.tasks import Task
 from documents.transfer.task_batches import split_by_entry_count
 
@@ -35,34 +32,6 @@ _user_locks: WeakValueDictionary[ObjectId, asyncio.Lock] = WeakValueDictionary()
 """One lock per exporting user: many exports of one user do not delay those of others."""
 
 Batches = AsyncGenerator[list[Row], None]
-
-_TASK_FIELDS: Row = {"title": 1, "tags": 1, "status": 1, "project_id": 1}
-
-
-async def stream_entries(user_id: ObjectId, entry_filter: EntryFilter, *, now: datetime, running: bool) -> Batches:
-    """Yield the entries of the user's live tasks, oldest start first. The last batch may be empty.
-
-    Each row has its `entry` and the _id, title, tags, status and project_id of its task. With `running`, the
-    running entry is included as it was at the beginning. `now` is naive UTC.
-    """
-    timer = await find_running_entry(user_id, entry_filter, now=now) if running else None
-    timer_id, pending = (None, []) if timer is None else (timer["entry"]["id"], [timer])
-    stages = [
-        *ended_entries_stages(user_id, entry_filter, _TASK_FIELDS),
-        {"$unwind": "$entries"},
-        {"$project": {**_TASK_FIELDS, "entry": "$entries"}},
-        *({"$match": condition} for condition in entry_filter.entry_conditions()),
-        {"$sort": {"entry.started_at": 1, "entry.id": 1}},
-    ]
-    cursor = Task.collection().aggregate(stages, batchSize=ENTRIES_PER_BATCH, allowDiskUse=True)
-    async with aclosing(read_batches(user_id, cursor, ENTRIES_PER_BATCH)) as batches:
-        async for batch in batches:
-            # The timer may have been stopped since it was read: then it is among the ended entries, too.
-            rows = [row for row in batch if row["entry"]["id"] != timer_id] if timer_id else batch
-            if pending and _sort_key(batch[-1]) > _sort_key(pending[0]):
-                rows, pending = sorted([*rows, *pending], key=_sort_key), []
-            yield rows
-    yield pending
 
 
 async def stream_projects(user_id: ObjectId) -> Batches:
@@ -101,10 +70,9 @@ async def stream_deleted_entries(user_id: ObjectId) -> Batches:
 
 async def read_batches(user_id: ObjectId, cursor: Any, batch_size: int) -> Batches:
     """Yield the rows of a cursor in batches. The cursor is closed at the end, also after an error or an abort."""
-    user_lock = _user_locks.setdefault(user_id, asyncio.Lock())
     try:
         while True:
-            async with user_lock, _read_slots:
+            async with read_slot(user_id):
                 with without_deadline():
                     rows = await cursor.to_list(batch_size)
             if not rows:
@@ -114,5 +82,8 @@ async def read_batches(user_id: ObjectId, cursor: Any, batch_size: int) -> Batch
         await cursor.close()
 
 
-def _sort_key(row: Row) -> tuple[datetime, ObjectId]:
-    return row["entry"]["started_at"], row["entry"]["id"]
+@asynccontextmanager
+async def read_slot(user_id: ObjectId) -> AsyncIterator[None]:
+    """Wait until this user has no other read of an export in progress, and all users together have few."""
+    async with _user_locks.setdefault(user_id, asyncio.Lock()), _read_slots:
+        yield

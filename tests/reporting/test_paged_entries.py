@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 import pytest
 
@@ -15,8 +14,9 @@ from documents.tracking.tasks import Task
 from tests.conftest import Database
 from tests.reporting.report_requests import EURO, GROUPS, get_summary, get_timesheet, get_today, november_entry
 from tests.support.http import Client, Json, at
+from tests.support.pages.inserting import insert_hot, insert_paged
 from tests.support.pages.interleaving import Interleaving
-from tests.support.stored_documents import ended_entry, page_row, paged_task, project_row, task_row, tracked
+from tests.support.stored_documents import ended_entry, page_row, project_row
 
 
 @pytest.fixture
@@ -38,20 +38,6 @@ def entries_of_two_weeks() -> list[Json]:
     ]
     bounds = [november_entry(f"{day} 00:00", 0) for day in (16, 23)]
     return sorted([*entries, *bounds], key=lambda entry: (entry["started_at"], entry["id"]))
-
-
-async def insert_paged(database: Database, client: Client, *parts: list[Json], **fields: Any) -> Json:
-    """Insert a task with these pages and, as the last part, these hot entries."""
-    task, pages = paged_task(client.user["_id"], *parts, **fields)
-    await database.task_pages.insert_many(pages)
-    await database.tasks.insert_one(task)
-    return task
-
-
-async def insert_hot(database: Database, client: Client, entries: list[Json], **fields: Any) -> Json:
-    task = task_row(client.user["_id"], **{**tracked(*entries), **fields})
-    await database.tasks.insert_one(task)
-    return task
 
 
 def without_ids(summary: Json) -> Json:

@@ -108,17 +108,6 @@ def ended_entry_rows(
     )
 
 
-def ended_entries_stages(
-    user_id: ObjectId, entry_filter: EntryFilter, task_fields: Row, **bounds: datetime
-) -> list[Row]:
-    """Return the stages that find the user's tasks in the range, with `task_fields` and their hot `entries` in it.
-
-    `bounds` limit the starts further. The stages do not apply EntryFilter.entry_conditions.
-    """
-    query = ended_entry_rows(user_id, entry_filter, task_fields, [], **bounds)
-    return [*query.tasks, {"$project": {**task_fields, "entries": query.select("$time_entries")}}]
-
-
 def _entries_in_range(array: str, since: datetime, starts: Row) -> Row:
     """Return an aggregation expression: the entries of the array with these starts that reach past `since`.
 

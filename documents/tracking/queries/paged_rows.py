@@ -124,7 +124,9 @@ async def find_pages_in_range(user_id: ObjectId, tasks: list[Row], since: dateti
     pages: list[Row] = []
     for group in [[task] for task in tasks] if _is_old(since) else [tasks]:
         stages = pages_in_range_stages(user_id, group, since, before)
-        pages += await TaskPage.aggregate_rows([*stages, {"$project": _PAGE_FIELDS}])
+        task_ids = {task["_id"] for task in group}
+        rows = await TaskPage.aggregate_rows([*stages, {"$project": _PAGE_FIELDS}])
+        pages += [page for page in rows if page["task_id"] in task_ids]
     return sorted(pages, key=lambda page: (page["first_started_at"], page["_id"]))
 
 
