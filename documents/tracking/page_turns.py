@@ -16,13 +16,14 @@ MAX_PAGE_BYTES = 4 * 1024 * 1024
 """A page is not extended beyond this size, because each extension writes the whole page."""
 
 
-async def turn_page(user_id: ObjectId, task_id: ObjectId) -> bool:
+async def turn_page(user_id: ObjectId, task_id: ObjectId, *, version: int | None = None) -> bool:
     """Move the oldest hot entries of a task to a page. Return False when that is not due or the task has changed.
 
-    They extend the newest page if it has room: a new page with the entries of both replaces it.
+    They extend the newest page if it has room: a new page with the entries of both replaces it. With `version`, the
+    task must have that version.
     """
     task = await Task.find_hot_entries(user_id, task_id)
-    if task is None or len(task["time_entries"]) < Task.hot_entries:
+    if task is None or len(task["time_entries"]) < Task.hot_entries or version not in {None, task["version"]}:
         return False
     moved = task["time_entries"][: Task.paged_at_once]
     newest = await _extensible_page(task, moved)

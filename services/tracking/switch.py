@@ -46,7 +46,7 @@ class SwitchService:
                 if earlier is not None:
                     return earlier
                 running, target = await Task.find_running(user.id), require_task(await Task.find_live(user.id, task_id))
-                require_version(if_match, (running or target)["version"])
+                require_version(if_match, room.checked_version(running or target))
                 if "active" in target:
                     return _response(None, target)
                 await room.require_for_timer(target)

@@ -96,7 +96,7 @@ class TimeEntryService:
                 if earlier is not None:
                     return _response(*earlier, created=True)
                 task = require_task(await Task.find_live(user.id, parsed_id))
-                require_version(if_match, task["version"])
+                require_version(if_match, room.checked_version(task))
                 await room.require_for_entry(task)
                 overlaps = await check_overlaps(user, policy, interval)
                 entry = await _build_manual_entry(user, task, entry_id, new, interval)
@@ -175,7 +175,7 @@ class TimeEntryService:
                 # An earlier attempt may have restored the entry and so changed the version of the task.
                 return await self._find_undeleted(user, parsed_id, policy, None if attempt.is_retry else if_match)
             task = require_task(await Task.find_live(user.id, deleted["task_id"]))
-            require_version(if_match, task["version"])
+            require_version(if_match, room.checked_version(task))
             await room.require_for_entry(task)
             entry = {**deleted["entry"], "updated_at": naive_utc(utc_now())}
             overlaps = await check_overlaps(user, policy, entry_interval(entry))
@@ -214,7 +214,7 @@ class TimeEntryService:
                 earlier = await find_created_earlier(user, attempt)
                 if earlier is not None:
                     return await self._find_split(user, entry_id, *earlier)
-                stored = await _find_ended_entry(user, task_id, entry_id, if_match)
+                stored = await _find_ended_entry(user, task_id, entry_id, if_match, room)
                 task, entry = stored.task, stored.entry
                 first, second = _split(entry, split, second_id)
                 await room.require_for_entry(task)
@@ -303,7 +303,11 @@ def _require_stored(stored: StoredEntry | None) -> StoredEntry:
 
 
 async def _find_ended_entry(
-    user: ActingUser, task_id: str, entry_id: str, if_match: VersionCondition | None
+    user: ActingUser,
+    task_id: str,
+    entry_id: str,
+    if_match: VersionCondition | None,
+    room: EntryRoom | None = None,
 ) -> StoredEntry:
     """Return the entry for an update of it. Raises TimerRunningError when it is running."""
     parsed_task_id, parsed_id = require_task_id(task_id), require_entry_id(entry_id)
@@ -312,7 +316,7 @@ async def _find_ended_entry(
     if _running_entry(task, parsed_id):
         raise TimerRunningError
     entry = _require_stored(stored)
-    require_version(if_match, task["version"])
+    require_version(if_match, room.checked_version(task) if room is not None else task["version"])
     return entry
 
 

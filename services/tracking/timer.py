@@ -205,7 +205,7 @@ class TimerService:
             if earlier is not None:
                 return earlier
             task = require_task(await Task.find_live(user.id, task_id))
-            require_version(if_match, task["version"])
+            require_version(if_match, room.checked_version(task))
             if "active" in task:
                 return _timer_response(task, no_overlaps(policy))
             await room.require_for_timer(task)

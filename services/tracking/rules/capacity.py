@@ -36,6 +36,7 @@ class PageDueError(Exception):
         super().__init__()
         self.user_id: ObjectId = task["user_id"]
         self.task_id: ObjectId = task["_id"]
+        self.version: int = task["version"]
 
 
 class EntryRoom:
@@ -46,7 +47,7 @@ class EntryRoom:
     """
 
     def __init__(self) -> None:
-        self._turned: set[ObjectId] = set()
+        self._versions_before: dict[ObjectId, int] = {}
 
     async def run(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Run `attempt` and return its result. Turn the page that it requires, and run it again."""
@@ -54,8 +55,13 @@ class EntryRoom:
             try:
                 return await attempt()
             except PageDueError as due:
-                if await turn_page(due.user_id, due.task_id):
-                    self._turned.add(due.task_id)
+                if await turn_page(due.user_id, due.task_id, version=due.version):
+                    self._versions_before[due.task_id] = due.version
+
+    def checked_version(self, task: Row) -> int:
+        """Return the version that If-Match applies to. The page that this request has turned does not count."""
+        before = self._versions_before.get(task["_id"])
+        return before if before is not None and task["version"] == before + 1 else int(task["version"])
 
     async def require_for_timer(self, task: Row) -> None:
         """Require room for the entry of a timer. Raises PageDueError or TaskFullError."""
@@ -66,7 +72,7 @@ class EntryRoom:
         await self._require(task, MAX_HOT_ENTRIES - 1)
 
     async def _require(self, task: Row, max_entries: int) -> None:
-        if task["hot_count"] >= Task.hot_entries and task["_id"] not in self._turned:
+        if task["hot_count"] >= Task.hot_entries and task["_id"] not in self._versions_before:
             raise PageDueError(task)
         if task["hot_count"] >= max_entries:
             raise TaskFullError

@@ -30,6 +30,10 @@ async def switch(client: Client, task: Json) -> httpx.Response:
     return await client.post("/timer/switch", json={"task_id": task["id"]})
 
 
+async def switch_without_timer(client: Client, task: Json) -> httpx.Response:
+    return await client.post("/timer/switch", json={"task_id": task["id"]})
+
+
 async def resume(client: Client, _task: Json) -> httpx.Response:
     return await client.post("/timer/resume")
 
@@ -127,6 +131,17 @@ class TestTurnPage:
         response = await alice.post(entries_path(task), json=HOUR, headers={"If-Match": '"7"'})
         problem(response, 412, "stale_version")
         assert (await read_task(database, task)).sizes == ([], 200)
+
+    @pytest.mark.parametrize("send", [start, switch_without_timer, create, restore, split])
+    async def test_if_match_is_the_version_before_the_page_was_turned(
+        self, alice: Client, database: Database, send: Send
+    ) -> None:
+        task = await insert_task_with_entries(alice, database, 201 if send is restore else 200)
+        await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": {"version": 7}})
+        alice.headers["If-Match"] = '"7", "8"' if send is restore else '"7"'  # the deletion before has the version 7
+        response = await send(alice, task)
+        assert response.is_success, response.text
+        assert len((await read_task(database, task)).pages) == 1
 
     async def test_version_increases_once_for_the_page_and_once_for_the_entry(
         self, alice: Client, database: Database
