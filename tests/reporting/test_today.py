@@ -5,7 +5,7 @@ import pytest
 
 from tests.conftest import Database
 from tests.reporting.report_requests import get_today, insert_task, november_entry
-from tests.support.http import Client, instant
+from tests.support.http import Client, ago, instant
 from tests.support.stored_documents import ended_entry
 
 pytestmark = pytest.mark.usefixtures("entry_storage")
@@ -43,6 +43,14 @@ class TestToday:
             "tracked_seconds": 0,
             "last_tracked_at": body["server_time"],
         }
+
+    async def test_running_timer_is_part_of_the_totals(self, alice: Client) -> None:
+        await alice.start(await alice.make_task(), started_at=ago(days=9))
+        body = await get_today(alice)
+        now = instant(body["server_time"])
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        assert body["today_seconds"] == int((now - midnight).total_seconds())
+        assert body["week_seconds"] == body["today_seconds"] + now.weekday() * 86_400
 
     async def test_recent_tasks_are_the_five_tracked_last(self, alice: Client, database: Database) -> None:
         ids = [await insert_task(database, alice, november_entry(f"{day} 09:00")) for day in range(10, 17)]

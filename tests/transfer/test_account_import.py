@@ -13,7 +13,7 @@ from services.maintenance.doctor import examine
 from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import Client, Json, ago, at, clock, pointers, problem
-from tests.transfer.uploads import lease_to_another, stored_items
+from tests.transfer.uploads import import_rows, lease_to_another, row, stored_items
 
 EXPORT = "/exports/account.ndjson.gz"
 ACCOUNT = {
@@ -170,6 +170,14 @@ class TestAccountImport:
         await bob.patch(f"/projects/{project['id']}", json={"name": "Site"})
         assert (await import_file(bob, content))["created"]["projects"] == 0
         assert [item["name"] for item in (await bob.get("/projects")).json()["items"]] == ["Site"]
+
+    async def test_renamed_project_receives_the_rows_of_its_earlier_name(self, alice: Client, bob: Client) -> None:
+        await import_rows(alice, row(2, "09:00", "10:00", project="Website"))
+        (project,) = (await alice.get("/projects")).json()["items"]
+        await alice.patch(f"/projects/{project['id']}", json={"name": "Site"})
+        await import_file(bob, await exported(alice))
+        result = await import_rows(bob, row(3, "09:00", "10:00", project="Website", task="Mail"))
+        assert result["created"] == {"projects": 0, "tasks": 1, "entries": 1}
 
     async def test_undo_restores_the_previous_account(self, alice: Client, bob: Client, database: Database) -> None:
         await create_account_data(alice)

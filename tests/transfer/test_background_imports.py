@@ -15,7 +15,6 @@ from documents.transfer.import_files import ImportFile
 from services.accounts.deletion import account_deletion_service
 from services.maintenance.doctor import examine
 from services.transfer.import_service import background_imports
-from services.transfer.imports.background import MAX_ATTEMPTS
 from tests.conftest import Database
 from tests.operation.crash.test_killed_imports import KILL_POINTS, LINES, SECOND_PART
 from tests.races.stored_time import assert_stored_time_is_consistent
@@ -224,7 +223,7 @@ class TestAbandonedImport:
         self, alice: Client, database: Database, settings: Settings, tmp_path: Path
     ) -> None:
         begun = await start_until_killed(alice, database, settings, tmp_path, at=SECOND_PART)
-        await database.import_batches.update_one({}, {"$set": {"background.tries": MAX_ATTEMPTS}})
+        await database.import_batches.update_one({}, {"$set": {"background.tries": 10}})
         await expire_lease(database)
         done = await wait_until_done(alice, begun)
         assert (done["status"], done["created"]["entries"]) == ("failed", 0)

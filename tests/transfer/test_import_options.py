@@ -237,6 +237,14 @@ class TestColumns:
         result = await wait_until_done(alice, response.json())
         assert (result["status"], result["created"]["entries"], result["ignored_columns"]) == ("done", 1, ["Ort"])
 
+    @pytest.mark.parametrize(
+        ("field", "value"), [("duration_seconds", "5400"), ("duration_minutes", "90"), ("duration_hours", "1.5")]
+    )
+    async def test_duration_column_can_be_named(self, field: str, value: str, alice: Client) -> None:
+        file = f"start,spent,task\n2026-11-02 09:00,{value},Mail\n"
+        await import_file(alice, file, columns=json.dumps({field: "spent"}))
+        assert [entry["duration_seconds"] for entry in await entries(alice)] == [5_400]
+
     async def test_at_most_1000_ignored_columns_are_listed(self, alice: Client) -> None:
         others = ",".join(f"c{number}{'x' * 300}" for number in range(1_200))
         result = await import_file(alice, f"start,hours,task,{others}\n2026-11-02 09:00,1.0,x\n")

@@ -109,6 +109,12 @@ class TestWarn:
         ]
         assert await reviewed(alice) == {"Mine": False, "Offer": False, "Mail": True, "Call": True}
 
+    async def test_dry_run_lists_the_same_overlaps(self, alice: Client) -> None:
+        await create_hour(alice, "10:30")
+        dry = (await upload(alice, MORNING, overlap="warn", dry_run="true")).json()
+        result = await import_rows(alice, MORNING, overlap="warn")
+        assert dry["overlaps"] == result["overlaps"] != []
+
     async def test_at_most_100_overlaps_are_listed(self, alice: Client) -> None:
         await import_rows(alice, "".join(row(2, "09:00", "17:00", note=f"{number}") for number in range(150)))
         result = await import_rows(

@@ -12,6 +12,12 @@ from tests.transfer.uploads import RATE, WEEK, import_rows, row, stored_items, u
 
 
 class TestImportFile:
+    async def test_import_whose_plan_is_always_outdated_is_answered_with_503(
+        self, alice: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("services.transfer.imports.entry_file.MAX_PLAN_ATTEMPTS", 0)
+        problem(await upload(alice, WEEK), 503, "database_unavailable")
+
     async def test_creates_projects_tasks_and_entries(self, alice: Client, database: Database) -> None:
         result = await import_rows(alice, WEEK)
         assert result["created"] == {"projects": 2, "tasks": 3, "entries": 4}
@@ -252,6 +258,12 @@ class TestInvalidRows:
         assert result["created"]["entries"] == 1
         assert [error["row"] for error in result["errors"]] == [1, 3]
         assert {error["column"] for error in result["errors"]} == {"End"}
+
+    async def test_strict_import_lists_the_first_100_errors(self, alice: Client) -> None:
+        response = await upload(alice, row(2, "09:00", "nonsense") * 101, strict="true")
+        errors = problem(response, 422, "invalid_request")["errors"]
+        assert len(errors) == 100
+        assert errors[-1]["detail"].startswith("row 100, ")
 
     async def test_strict_import_writes_nothing(self, alice: Client, database: Database) -> None:
         for dry_run in ("true", "false"):

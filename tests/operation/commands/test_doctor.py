@@ -322,6 +322,13 @@ class TestRepair:
         assert (await alice.read(task))["project_id"] is None
         assert await findings() == []
 
+    async def test_existing_project_is_kept(self, alice: Client, database: Database) -> None:
+        task = await alice.make_task(project_id=(await alice.make_project())["id"])
+        await database.tasks.update_one({}, {"$set": {"tracked_seconds": 7}})
+        await examine(repair=True)
+        repaired = await alice.read(task)
+        assert (repaired["project_id"], repaired["tracked_seconds"]) == (task["project_id"], 0)
+
     @pytest.mark.parametrize(("fields", "message"), NOT_REPAIRABLE, ids=case_id)
     async def test_other_inconsistencies_are_left_unchanged(
         self, alice: Client, database: Database, fields: Json, message: str

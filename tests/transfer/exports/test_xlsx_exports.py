@@ -129,6 +129,11 @@ class TestXlsx:
         assert (page.page_setup.fitToWidth or 1, page.page_setup.fitToHeight) == (1, 0)
         assert page.print_title_rows == "$1:$1"
 
+    async def test_columns_have_the_widths_of_their_contents(self, alice: Client) -> None:
+        page = openpyxl.load_workbook(BytesIO((await exported(alice, "xlsx")).content)).worksheets[0]
+        widths = {letter: int(page.column_dimensions[letter].width) for letter in ("A", "C", "D", "F", "Q")}
+        assert widths == {"A": 20, "C": 32, "D": 40, "F": 8, "Q": 26}
+
     async def test_line_breaks_are_line_feeds(self, alice: Client) -> None:
         await alice.write(await alice.make_task(), note="one\r\ntwo\nthree")
         _, row, _ = await sheet(alice)

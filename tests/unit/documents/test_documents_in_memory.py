@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -80,6 +81,15 @@ class TestUser:
         changed = await User.update_fields_and_end_sessions(user["_id"], {"is_active": False})
         assert changed is not None
         assert (changed["is_active"], changed["token_version"]) == (False, 1)
+
+    async def test_beginning_of_a_deletion_is_an_update(self) -> None:
+        user = await new_user().add()
+        await User.collection().update_one({}, {"$set": {"updated_at": user["updated_at"] - timedelta(days=1)}})
+        assert await User.begin_deletion(user)
+        deleted = await User.collection().find_one({})
+        assert deleted is not None
+        assert deleted["deleted_at"] == deleted["updated_at"] >= user["updated_at"]
+        assert not await User.begin_deletion(user)
 
     async def test_row_validates_as_a_document(self) -> None:
         user = new_user()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from app.errors import ValidationError
 from services.common.calendar_days import LocalDays
 from services.common.rounding import Rounding
-from services.reporting.row_keys import TIME_KEYS, GroupBy, TrackedEntry, TrackedTask
+from services.reporting.row_keys import TIME_KEYS, GroupBy, TrackedEntry, TrackedTask, row_label
 from services.reporting.schemas import SummaryRow
 from services.reporting.summary import MAX_SLICES, Plan, ReportTotals, Total, run_without_pauses
 from tests.unit.test_calendar_days import changes
@@ -278,6 +278,11 @@ class TestLargeReport:
         with pytest.raises(ValidationError) as refused:
             run_without_pauses(totals.add(TASKS[2], [entry]))
         assert [wrong.parameter for wrong in refused.value.errors] == ["group_by"]
+
+
+class TestRowLabel:
+    def test_project_that_was_deleted_meanwhile_is_named_by_its_id(self) -> None:
+        assert row_label("project", "6b09ff28", TrackedTask("1", project_id="6b09ff28")) == "6b09ff28"
 
 
 class TestLocalDays:

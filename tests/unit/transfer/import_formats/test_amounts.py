@@ -84,6 +84,11 @@ class TestAmounts:
         ]
         assert read_row(CLOCKIFY.format(text), currency="CAD").hourly_rate == (2_625, "CAD")
 
+    def test_header_with_another_word_than_a_currency_is_no_rate(self) -> None:
+        result = read("start,hours,task,billable,hourly rate due\n2024-03-04 09:00,1.0,x,yes,60\n", currency="EUR")
+        assert result.ignored_columns == ["hourly rate due"]
+        assert [row.hourly_rate for row in result.rows] == [None]
+
     def test_file_currency_overrides_the_default(self) -> None:
         assert read_row(CLOCKIFY.format("EUR"), currency="CAD").hourly_rate == (2_625, "EUR")
 

@@ -4,7 +4,7 @@ import pytest
 
 from services.transfer.import_formats.results import RowMessage
 from services.transfer.import_formats.tables.fields import ColumnMapping
-from tests.support.import_reading import duration_seconds, file_error, file_notices, read, summary
+from tests.support.import_reading import duration_seconds, file_error, file_notices, read, read_row, summary
 
 
 class TestColumns:
@@ -27,6 +27,10 @@ class TestColumns:
             for header in (f"{word} of work", f"work {word}"):
                 result = read(f"start,hours,{header}\n2024-03-04 09:00,1.0,x\n", format="csv")
                 assert result.ignored_columns == [header]
+
+    def test_start_can_be_the_last_column(self) -> None:
+        row = read_row("task,hours,start\nMail,1.0,2024-03-04 09:00\n")
+        assert (row.title, duration_seconds(row)) == ("Mail", 3600)
 
     def test_mapping_is_applied(self) -> None:
         result = read(self.file, columns={"task": "was GEMACHT ", "project": "Ort"})
@@ -120,6 +124,16 @@ class TestUsers:
         result = read(self.file, user=user)
         assert ([row.title for row in result.rows], result.errors) == (["a"], [])
         assert file_notices(result) == ["user names 2 users; 2 rows of 1 other user ignored: Bob (2)"]
+
+    def test_user_is_selected_by_first_and_last_name(self) -> None:
+        file = "start,hours,task,first name,last name\n" + "".join(
+            f"2024-03-04 09:00,1.0,{name},Ada,{name}\n" for name in ("Byron", "Lovelace")
+        )
+        assert [row.title for row in read(file, user="ada lovelace").rows] == ["Lovelace"]
+
+    def test_first_254_characters_of_a_name_are_compared(self) -> None:
+        file = f"start,hours,task,user\n2024-03-04 09:00,1.0,a,{'a' * 255}\n2024-03-04 09:00,1.0,b,Bob\n"
+        assert [row.title for row in read(file, user="a" * 254).rows] == ["a"]
 
     def test_unknown_user_is_refused(self) -> None:
         error = file_error(self.file, user="Eve")

@@ -34,6 +34,9 @@ class TestDamagedFiles:
             ("\ufeffstart,hours\n".encode("utf-32-be"), "is text in UTF-32"),
             (b"PK\x03\x04xl/workbook.xml", "is a workbook or an archive"),
             (b"start,hours\n2026-11-18 09:00\0,1.0\n", "contains a NUL character"),
+            # UTF-16 is detected if more than a quarter of the bytes are zero.
+            ("xЖ".encode("utf-16-le") * 64, "contains a NUL character"),
+            ("xЖ".encode("utf-16-be") * 64, "contains a NUL character"),
             (b"start,hours\n" + b"x" * 1_000_001, "has a line of more than 1,000,000 characters"),
             (b"start,hours\n" + b"x" * 999_000, "cannot be split into cells at line 2, in row 1"),
             (b"start,hours\n" + b"x" * 100_001 + b",1.0\n", "has a cell of more than 100,000 characters"),
@@ -48,7 +51,7 @@ class TestDamagedFiles:
             ),
             (b"start,note\n", "has no column for the end or the duration"),
         ],
-        ids=range(20),
+        ids=range(22),
     )
     def test_damaged_file_is_refused_with_the_reason(self, file: bytes, message: str) -> None:
         error = file_error(file, format="csv", date_order="ymd")

@@ -8,9 +8,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.errors import FieldError
+from services.common.intervals import Interval
 from services.transfer.import_formats.results import RowMessage
 from services.transfer.import_formats.values.dates import DateOrder
 from services.transfer.import_formats.values.durations import Duration, parse_duration
+from services.transfer.import_formats.values.time_ranges import resolve_time_range
 from tests.support.import_reading import file_error, property_test, read, read_error, read_times, to_csv
 
 orders: st.SearchStrategy[DateOrder] = st.sampled_from(["dmy", "mdy", "ymd"])
@@ -157,6 +159,14 @@ class TestLocalTimes:
         (row,) = read(to_csv(["start", "end", "seconds"], [*local, str(seconds)]), zone=zone).rows
         assert (row.ended_at - row.started_at).total_seconds() == seconds
         assert abs(row.started_at - start) <= timedelta(hours=1)  # a repeated hour is ambiguous
+
+
+class TestBreaks:
+    def test_break_resolves_a_repeated_start(self) -> None:
+        starts = [datetime(2026, 10, 25, hour, 30, tzinfo=UTC) for hour in (0, 1)]
+        end, three_hours = datetime(2026, 10, 25, 4, 30, tzinfo=UTC), Duration(3 * 3600, 1)
+        resolved = resolve_time_range(starts, [end], three_hours, has_seconds=True, break_seconds=3600)
+        assert resolved == Interval(starts[0], end - timedelta(hours=1))
 
 
 class TestDurations:
