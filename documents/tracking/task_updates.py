@@ -6,10 +6,17 @@ from documents.common.base import Row
 ENTRY_SORT: Row = {"started_at": 1, "id": 1}
 """The order in which the ended entries of a task are stored."""
 
+_AT_THE_END: Row = {"$position": 2**31 - 1}
+
 
 def push_entries(task: Row, entries: list[Row]) -> Row:
-    """Return the update that adds ended entries to a task and to its counters."""
+    """Return the update that adds ended entries to a task and to its counters.
+
+    The entries are sorted unless the only new one starts after all others have ended.
+    """
     first, last = task["first_started_at"], task["last_ended_at"]
+    is_newest = len(entries) == 1 and (last is None or entries[0]["started_at"] > last)
+    order = _AT_THE_END if is_newest else {"$sort": ENTRY_SORT}
     return {
         "$set": {
             "first_started_at": min([entry["started_at"] for entry in entries] + ([first] if first else [])),
@@ -19,7 +26,7 @@ def push_entries(task: Row, entries: list[Row]) -> Row:
             "tracked_seconds": sum(entry["duration_seconds"] for entry in entries),
             "entry_count": len(entries),
         },
-        "$push": {"time_entries": {"$each": entries, "$sort": ENTRY_SORT}},
+        "$push": {"time_entries": {"$each": entries, **order}},
     }
 
 

@@ -12,10 +12,7 @@ from typing_extensions import TypeAliasType
 from app.clock import naive_utc, utc_now
 from documents.common.base import Row, StoredDocument
 from documents.tracking.entries import EndedEntry, RunningEntry
-from documents.tracking.task_updates import (
-    ENTRY_SORT,
-    push_entries,
-)
+from documents.tracking.task_updates import ENTRY_SORT, push_entries
 
 TaskStatus = TypeAliasType("TaskStatus", Literal["pending", "in_progress", "completed"])
 
@@ -26,8 +23,9 @@ NEWEST_ENTRIES = 100
 """How many ended entries the response of a single task contains."""
 
 ONE_RUNNING_TIMER = "one_running_timer_per_user"
-RUNNING: Row = {"active": {"$type": "object"}}
-"""The filter of tasks with a running timer."""
+HAS_ACTIVE: Row = {"active": {"$type": "object"}}
+RUNNING: Row = {"active.id": {"$gt": ObjectId("0" * 24)}}
+"""The filter of tasks with a running timer, for queries. HAS_ACTIVE is the one of the unique index (decision 10)."""
 
 ALL_ENTRIES: Row = {
     "$concatArrays": ["$time_entries", {"$cond": [{"$eq": [{"$type": "$active"}, "object"]}, ["$active"], []]}]
@@ -96,7 +94,7 @@ class Task(StoredDocument):
     """How many of the oldest hot entries then move to a page. Tests lower it."""
 
     class Settings:
-        """The collection and its indexes: the unique running timer, each sort key, and two for time ranges."""
+        """The collection and its indexes: two for the running timer, each sort key, and two for time ranges."""
 
         name = "tasks"
         indexes: ClassVar = [
@@ -104,6 +102,11 @@ class Task(StoredDocument):
                 [("user_id", ASCENDING)],
                 name=ONE_RUNNING_TIMER,
                 unique=True,
+                partialFilterExpression=HAS_ACTIVE,
+            ),
+            IndexModel(
+                [("user_id", ASCENDING), ("active.id", ASCENDING)],
+                name="by_running_entry",
                 partialFilterExpression=RUNNING,
             ),
             *(
@@ -182,11 +185,8 @@ class Task(StoredDocument):
 
     @classmethod
     async def find_running(cls, user_id: ObjectId) -> Row | None:
-        """Return the task with the user's running timer, without its ended entries, or None.
-
-        The hint: portable form, decision 10.
-        """
-        return await cls._find_one({"user_id": user_id, **RUNNING}, cls.read_projection, hint=ONE_RUNNING_TIMER)
+        """Return the task with the user's running timer, without its ended entries, or None."""
+        return await cls._find_one({"user_id": user_id, **RUNNING}, cls.read_projection)
 
     @classmethod
     async def find_by_hot_entry(cls, user_id: ObjectId, entry_id: ObjectId, condition: Row | None = None) -> Row | None:

@@ -143,8 +143,8 @@ def running_entry_stages(
 ) -> list[Row]:
     """Return the stages that find the user's running `entry` with `task_fields`, if it intersects the range.
 
-    It counts as [started_at, now); `now` is a stored instant. Run the stages with the hint
-    ONE_RUNNING_TIMER. They do not apply EntryFilter.entry_conditions.
+    It counts as [started_at, now); `now` is a stored instant. The stages do not apply
+    EntryFilter.entry_conditions.
     """
     starts: dict[str, Any] = entry_filter.start_bounds(**bounds)
     if now <= entry_filter.since:

@@ -16,7 +16,7 @@ from documents.tracking.queries.entry_filter import (
 from documents.tracking.queries.paged_rows import EntryRows, find_hot_rows, find_rows, read_unchanged
 from documents.tracking.queries.time_bounds import nearest_end, nearest_start
 from documents.tracking.queries.time_windows import TimeWindows
-from documents.tracking.tasks import NEWEST_ENTRIES, ONE_RUNNING_TIMER, Task
+from documents.tracking.tasks import NEWEST_ENTRIES, Task
 
 _TASK_FIELDS: Row = {"title": 1, "tags": 1}
 
@@ -55,7 +55,7 @@ async def find_running_entry(user_id: ObjectId, entry_filter: EntryFilter, *, no
     task_fields = {**_TASK_FIELDS, "status": 1, "project_id": 1}
     stages = running_entry_stages(user_id, entry_filter, task_fields, now=now)
     conditions = [{"$match": condition} for condition in entry_filter.entry_conditions()]
-    rows = await Task.aggregate_rows(stages + conditions, hint=ONE_RUNNING_TIMER)
+    rows = await Task.aggregate_rows(stages + conditions)
     return rows[0] if rows else None
 
 
@@ -69,7 +69,7 @@ async def find_entries(
     """
     page_stages = _page_stages(entry_filter, order, limit)
     running_stages = running_entry_stages(user_id, entry_filter, _TASK_FIELDS, now=now, **order.start_bounds())
-    running = await Task.aggregate_rows(running_stages + page_stages, hint=ONE_RUNNING_TIMER)
+    running = await Task.aggregate_rows(running_stages + page_stages)
     ended = await _find_ended(user_id, entry_filter, order, limit=limit)
     rows_by_id = {row["entry"]["id"]: row for row in (*running, *ended)}
     return sorted(rows_by_id.values(), key=_sort_key, reverse=order.descending)[:limit]

@@ -9,7 +9,7 @@ from bson import Int64, ObjectId
 from pymongo import ASCENDING
 
 from app.database.view import ensure_view
-from documents.tracking.tasks import ONE_RUNNING_TIMER, RUNNING
+from documents.tracking.tasks import HAS_ACTIVE, ONE_RUNNING_TIMER
 from documents.tracking.view import time_entries_view
 from services.maintenance.doctor import examine
 from tests.conftest import Database
@@ -246,7 +246,7 @@ class TestCollections:
             [("user_id", ASCENDING)],
             name=ONE_RUNNING_TIMER,
             unique=True,
-            partialFilterExpression=RUNNING,
+            partialFilterExpression=HAS_ACTIVE,
             collation={"locale": "en"},
         )
         assert (await findings())[0].startswith(f"tasks index {ONE_RUNNING_TIMER}: has other keys or options")

@@ -124,6 +124,10 @@ TASK_INDEXES: dict[str, Any] = {
         "unique": True,
         "partialFilterExpression": {"active": {"$type": "object"}},
     },
+    "by_running_entry": {
+        "key": [("user_id", 1), ("active.id", 1)],
+        "partialFilterExpression": {"active.id": {"$gt": ObjectId("0" * 24)}},
+    },
     "by_created_at": {"key": [("user_id", 1), ("created_at", 1), ("_id", 1)]},
     "by_updated_at": {"key": [("user_id", 1), ("updated_at", 1), ("_id", 1)]},
     "by_due_at": {"key": [("user_id", 1), ("due_at", 1), ("_id", 1)]},
