@@ -1,0 +1,86 @@
+"""Errors of the database. A stub server reports those that the embedded store does not report."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import structlog
+from bson import ObjectId
+from pydantic import SecretStr
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from app.config import Settings
+from app.database.client import connect
+from app.database.setup import bind
+from documents.common.base import DocumentFullError, _is_duplicate
+from documents.registry import DOCUMENTS
+from documents.tracking.tasks import Task
+from services.transfer.import_service import parse_file
+from services.transfer.imports.background import BackgroundImports
+from tests.conftest import Database
+from tests.support.http import Json
+from tests.support.services import restoring_documents
+from tests.support.stored_documents import task_row
+from tests.support.stub_server import Answer, refusal, stub_server
+
+PATIENCE_SECONDS = 60.0
+
+
+@asynccontextmanager
+async def bound_to_stub(database: Database, answer: Answer) -> AsyncIterator[None]:
+    """Bind the documents to a stub server with these responses, and to this database again afterwards."""
+    with stub_server(answer) as url:
+        client = connect(Settings(_env_file=None, database_url=SecretStr(url)))
+        try:
+            async with restoring_documents(database):
+                await bind(client.any, DOCUMENTS)
+                yield
+        finally:
+            client.close()
+
+
+class TestTooLargeDocument:
+    @pytest.mark.parametrize("code", [10334, 17419, 17420])
+    async def test_task_is_full(self, database: Database, code: int) -> None:
+        answer: Json = {"ok": 1, "n": 0, "writeErrors": [{"index": 0, "code": code, "errmsg": "it would be too large"}]}
+        async with bound_to_stub(database, lambda name, _: answer if name == "update" else None):
+            with pytest.raises(DocumentFullError):
+                await Task.update_at_version(task_row(ObjectId()), {"title": "x"})
+
+
+class TestPollForBackgroundImports:
+    async def test_outage_is_logged_once(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("services.transfer.imports.background.POLL_SECONDS", 0.01)
+        polls = 0
+
+        def refuse(name: str, _: Json) -> Json | None:
+            nonlocal polls
+            polls += name == "aggregate"
+            return refusal(11601, "interrupted") if name == "aggregate" else None
+
+        async with bound_to_stub(database, refuse):
+            with structlog.testing.capture_logs() as logs:
+                async with BackgroundImports(parse_file).running(), asyncio.timeout(PATIENCE_SECONDS):
+                    while polls < 5:  # noqa: ASYNC110 -- the stub server runs in another thread
+                        await asyncio.sleep(0.01)
+        count = [line["event"] for line in logs].count("unread_imports")
+        assert count in {1, 2}, "the service under test polls as well"
+
+
+class TestDuplicateKeyDetection:
+    @pytest.mark.parametrize(
+        ("refused", "is_duplicate"),
+        [
+            (DuplicateKeyError("E11000", 11000, {"code": 11000}), True),
+            (BulkWriteError({"writeErrors": [{"code": 11000}]}), True),
+            (BulkWriteError({"writeErrors": [{"code": 121}, {"code": 11000}]}), True),
+            (BulkWriteError({"writeErrors": [{"code": 121}]}), False),
+            (BulkWriteError({"writeErrors": []}), False),
+            (BulkWriteError({}), False),
+        ],
+    )
+    def test_error_code_11000_is_a_duplicate_key(
+        self, refused: DuplicateKeyError | BulkWriteError, is_duplicate: bool
+    ) -> None:
+        assert _is_duplicate(refused) is is_duplicate
