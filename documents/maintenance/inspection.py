@@ -40,7 +40,7 @@ async def iterate_rows(document: type[StoredDocument], query_filter: Row | None 
 
 async def iterate_page_headers() -> AsyncIterator[Row]:
     """Yield all pages of tasks, without their entries."""
-    fields = ("user_id", "created_at", "replaced_at")
+    fields = ("user_id", "task_id", "created_at", "replaced_at")
     cursor = TaskPage.collection().with_options(codec_options=_LENIENT).find({}, dict.fromkeys(fields, 1))
     while rows := await cursor.to_list(BATCH_SIZE):
         for row in rows:

@@ -6,10 +6,12 @@ from typing import Any
 
 from bson import ObjectId
 
+from app.clock import naive_utc, utc_now
 from documents.common.base import Row
 from documents.common.json_schema import format_value
 from documents.maintenance.inspection import is_listed, iterate_page_headers, iterate_rows
 from documents.tracking.pages import REPLACED_RETENTION, TaskPage
+from documents.tracking.tasks import Task
 from services.maintenance.findings import CheckResult, Inconsistency, inconsistencies_of
 from services.maintenance.references import References
 from services.tracking.rules.invariants import (
@@ -23,6 +25,9 @@ from services.tracking.rules.invariants import (
 
 PAGES_PER_QUERY = 10
 """Their entries are in memory at the same time: up to 5,000."""
+
+TURN_TIME = timedelta(minutes=1)
+"""The update of a task and the mark of the page that was replaced in it are certainly closer together."""
 
 UNLISTED_GRACE = timedelta(hours=1)
 """A younger page may belong to a change in progress. This is added to the time after which a replaced page expires."""
@@ -72,8 +77,9 @@ async def iterate_listed_pages(task: Row) -> AsyncIterator[tuple[ObjectId, Row |
 async def find_unlisted_pages(listed: set[ObjectId], before: datetime) -> AsyncIterator[tuple[Any, Inconsistency]]:
     """Yield the pages that are not among the listed ones and expired `before`, each with the id of its user."""
     async for page in iterate_page_headers():
-        is_old = _since(page) < before - UNLISTED_GRACE
-        if page["_id"] not in listed and is_old and not await is_listed(page["_id"]):
+        if page["_id"] in listed or _since(page) >= before - UNLISTED_GRACE or await _may_be_replaced_now(page):
+            continue
+        if not await is_listed(page["_id"]):
             message = f"is listed by no task, and was created at {format_value(page.get('created_at'))}"
             yield page["user_id"], Inconsistency("task_pages", page["_id"], message, is_repairable=True)
 
@@ -84,6 +90,15 @@ def _since(page: Row) -> datetime:
     if isinstance(replaced_at, datetime):
         return replaced_at + REPLACED_RETENTION
     return created_at if isinstance(created_at, datetime) else datetime.min  # noqa: DTZ901 - naive, as it is stored
+
+
+async def _may_be_replaced_now(page: Row) -> bool:
+    """Return whether another page may have just replaced this one, which is marked only after that."""
+    if page.get("replaced_at") is not None:
+        return False
+    recently = naive_utc(utc_now()) - TURN_TIME
+    condition = {"_id": page.get("task_id"), "user_id": page.get("user_id"), "updated_at": {"$gt": recently}}
+    return bool([task async for task in iterate_rows(Task, condition)])
 
 
 def _with_page(totals: Row | None, task: Row, page: Row, findings: RowFindings) -> Row | None:

@@ -289,6 +289,17 @@ class TestUnlistedPages:
         assert await findings(repair=True) == []
         assert await database.task_pages.count_documents({}) == 1
 
+    async def test_page_that_may_have_just_been_replaced_is_left_unchanged(
+        self, alice: Client, database: Database
+    ) -> None:
+        """The task lists the new page first. Then the old page is marked."""
+        row, _ = await store_paged_task(alice, database)
+        await database.task_pages.insert_one(page_row(row, ended_entry(), **aged(created=9999)))
+        await alice.patch(f"/tasks/{row['_id']}", json={"title": "Changed"})
+        assert await findings(repair=True) == []
+        await database.tasks.update_one({}, {"$set": {"updated_at": naive_utc(utc_now()) - timedelta(minutes=2)}})
+        assert len(await findings(repair=True)) == 1
+
     async def test_page_of_a_user_who_does_not_exist_is_found(self, alice: Client, database: Database) -> None:
         assert alice.user
         page = page_row(task_row(ObjectId()), ended_entry())

@@ -10,10 +10,14 @@ import httpx
 import pytest
 
 from app.config import Settings
+from services.maintenance.doctor import examine
 from tests.conftest import Database
 from tests.races.ledger import entries_in
+from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import API, Client, Json, ago, at, problem
+from tests.support.pages.stored_tasks import read_tasks
 from tests.support.services import serving_until_killed
+from tests.support.stored_documents import paged_task, short_entries
 
 KEY = {"Idempotency-Key": "7d2f3a90-offer"}
 BEFORE_RESPONSE_IS_STORED = "documents.common.idempotency_keys:IdempotencyKey:save_response"
@@ -236,13 +240,60 @@ class TestKillInABulk:
         assert len(created_ids) == 3
 
 
+BEFORE_PAGE_IS_LISTED = "documents.tracking.tasks:Task:change_at_version"
+AFTER_PAGE_IS_LISTED = "documents.tracking.pages:TaskPage:mark_replaced"
+
+
+class TestKillDuringAPageTurn:
+    async def create_paged_task(self, alice: Client, database: Database) -> tuple[Json, Request]:
+        """Store a task with a page of 100 entries and 200 hot ones. Return it with a request that turns a page."""
+        entries = short_entries(300)
+        row, pages = paged_task(alice.user["_id"], entries[:100], entries[100:])
+        await database.task_pages.insert_many(pages)
+        await database.tasks.insert_one(row)
+        body = {"started_at": "2026-11-18T09:00:00Z", "duration_seconds": 60}
+        return row, Request(f"/tasks/{row['_id']}/time-entries", body)
+
+    @pytest.mark.parametrize(
+        ("kill_point", "hot", "listed"), [(BEFORE_PAGE_IS_LISTED, 200, 100), (AFTER_PAGE_IS_LISTED, 100, 200)]
+    )
+    async def test_no_entry_is_lost_and_the_doctor_removes_the_unlisted_page(
+        self,
+        kill_point: str,
+        hot: int,
+        listed: int,
+        alice: Client,
+        database: Database,
+        settings: Settings,
+        tmp_path: Path,
+    ) -> None:
+        row, request = await self.create_paged_task(alice, database)
+        async with serving_until_killed(settings, database, tmp_path, at=kill_point) as base_url:
+            await send_fatal_request(request, alice, base_url)
+        (stored,) = await read_tasks(database)
+        assert stored.sizes == ([listed], hot)
+        assert await database.task_pages.count_documents({}) == 2
+        assert not (await examine(repair=True)).findings
+        await assert_stored_time_is_consistent(database)
+        assert (await request.send(alice)).status_code == 201
+
+        long_ago = {"created_at": row["created_at"].replace(year=2020)}
+        async for page in database.task_pages.find({"replaced_at": {"$exists": False}}):
+            await database.task_pages.update_one({"_id": page["_id"]}, {"$set": long_ago})
+        await database.tasks.update_one({}, {"$set": {"updated_at": row["updated_at"]}})
+        assert [finding.repaired for finding in (await examine(repair=True)).findings] == [True]
+        (stored,) = await read_tasks(database)
+        assert stored.row["entry_count"] == len(stored.entries) == 301
+        assert not (await examine()).findings
+
+
 COMMIT = "motor.motor_asyncio:AsyncIOMotorClientSession:commit_transaction"
 """All writes are done, and none is committed yet."""
 
 KILL_POINTS = [
     pytest.param(timer_switch, "documents.tracking.tasks:Task:start_timer", id="a switch"),
     pytest.param(timer_switch, COMMIT, id="a whole switch"),
-    pytest.param(entry_move, "documents.tracking.tasks:Task:remove_entry", id="a move"),
+    pytest.param(entry_move, "documents.tracking.tasks:Task:replace_hot_entry", id="a move"),
     pytest.param(entry_move, COMMIT, id="a whole move"),
     pytest.param(entry_deletion, COMMIT, id="a deletion"),
     pytest.param(entry_restoration, "documents.tracking.deleted_entries:DeletedEntry:remove", id="a restoration"),

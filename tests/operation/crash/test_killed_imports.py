@@ -50,7 +50,7 @@ KILL_POINTS = [
 
 UNDO_KILL_POINTS = [
     "documents.tracking.projects:Project:end_deletion",
-    "documents.tracking.tasks:Task:remove_imported_task",
+    "documents.tracking.tasks:Task:delete_at_version",
     END,
 ]
 
