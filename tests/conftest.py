@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from fastapi import FastAPI
 from motor.motor_asyncio import AsyncIOMotorDatabase
 from pydantic import SecretStr
 from pymongo import DeleteOne
+from pymongo.errors import AutoReconnect
 from xdist.scheduler import WorkStealingScheduling
 
 from app.config import Settings
@@ -180,9 +182,20 @@ def address(service: Served) -> str:
 async def empty_service(service: Served, database: Database) -> str:
     """Where the service answers, with nothing in it."""
     await service.rest()
+    await _reconnect(database)
     await _prepare_again(database)
     await empty(database)
     return service.base_url
+
+
+async def _reconnect(database: Database) -> None:
+    """Drop the connections of this client and of the service to a store that was restarted since.
+
+    The first write on each would fail. Reads are retried.
+    """
+    with suppress(AutoReconnect):
+        await database.command("ping")
+    await User.find_by_id(ObjectId())
 
 
 async def _prepare_again(database: Database) -> None:

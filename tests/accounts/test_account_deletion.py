@@ -13,11 +13,9 @@ from services.accounts.authentication import CACHE_SECONDS
 from services.accounts.deletion import SWEEP_DELAY, account_deletion_service
 from tests.conftest import Database
 from tests.support.http import API, PASSWORD, Client, Json, pointers, problem
-from tests.support.processes import free_port
-from tests.support.services import PATIENCE_SECONDS, environment, process_serving, serving_until_killed
+from tests.support.processes import free_port, running
+from tests.support.services import PATIENCE_SECONDS, environment, serving_until_killed
 from tests.support.stored_documents import ended_entry, page_row, paged_task, task_row
-
-SERVE = ["-c", "from app.commands.cli import main; main()", "serve"]
 
 
 async def create_all_documents(client: Client, database: Database) -> Client:
@@ -165,6 +163,6 @@ class TestKilledDeletion:
         assert user is not None
         assert not user["is_active"]
 
-        log = tmp_path / "second.log"
-        async with process_serving(SERVE, port=free_port(), log=log, **environment(settings)):
+        with running("serve", folder=tmp_path, **{**environment(settings), "PORT": free_port()}) as service:
+            await asyncio.to_thread(service.wait_until_ready)
             await wait_until_deleted(carol, database)

@@ -57,7 +57,7 @@ class TestAuditTrail:
     async def test_failed_sign_in_is_recorded(self, ada: Client) -> None:
         form = {"username": ADA, "password": "something else"}
         assert (await ada.post("/auth/token", data=form)).status_code == 401
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await events(ada) != ["signed_in", "sign_in_failed"]:  # noqa: ASYNC110 -- it is recorded in the background
                 await asyncio.sleep(0.02)
 

@@ -23,7 +23,7 @@ from tests.support.forked import FORK_SERVER
 from tests.support.http import Json, serving
 from tests.support.processes import free_port
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ from tests.support.http import PASSWORD, Client, Json, at, problem
 from tests.transfer.test_background_imports import begin, leased_by_another
 from tests.transfer.uploads import WEEK, import_rows, row, upload
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
 
 Condition = Callable[[], Awaitable[bool]]
 

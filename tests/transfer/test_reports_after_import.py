@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.conftest import Database, MakeUser
-from tests.support.http import Client, Json
+from tests.support.http import LONG, Client, Json
 from tests.support.random_entries import summary_reports
 
 YEAR = {"from": "2025-12-30", "to": "2027-01-03"}
@@ -46,7 +46,7 @@ async def everything_of(client: Client, database: Database) -> list[Json]:
     return [row for name in ("tasks", "projects") for row in await database[name].find(mine).to_list(None)]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(3 if LONG else 1))
 class TestReportsAfterImport:
     @pytest.mark.parametrize("form", ["csv", "account"])
     async def test_imported_export_has_equal_reports(

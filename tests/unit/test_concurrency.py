@@ -13,7 +13,8 @@ class TestRetryOnConflict:
 
         assert await retry_on_conflict(attempt) == "done"
 
-    async def test_retries_end_after_the_time_limit(self) -> None:
+    async def test_retries_end_after_the_time_limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("services.common.concurrency.CONTENTION_SECONDS", 0.5)
         tries = 0
 
         async def attempt() -> None:

@@ -52,16 +52,23 @@ def calls_of_argon2() -> Iterator[list[str]]:
         threading.setprofile(None)
 
 
+def cheap_passwords() -> Passwords:
+    """Return passwords with the lowest cost that the settings allow."""
+    passwords = Passwords()
+    passwords.configure(memory_kib=19_456, rounds=2)
+    return passwords
+
+
 class TestPasswords:
     async def test_only_the_right_password_matches_a_hash(self) -> None:
-        passwords = Passwords()
+        passwords = cheap_passwords()
         hashed = await passwords.hash("correct horse")
         assert await passwords.matches("correct horse", hashed)
         for wrong in ("correct horsE", "correct horse ", "", "correct horse\0", "c" * 4096):
             assert not await passwords.matches(wrong, hashed)
 
     async def test_hash_is_argon2id_with_a_salt(self) -> None:
-        passwords = Passwords()
+        passwords = cheap_passwords()
         first, second = await passwords.hash("same"), await passwords.hash("same")
         assert first != second
         assert first.startswith("$argon2id$v=19$")
@@ -79,12 +86,12 @@ class TestPasswords:
             assert (await passwords.check("correct horse", cheap)) == PasswordCheck(is_match=True, is_outdated=True)
 
     async def test_no_password_matches_without_a_hash(self) -> None:
-        passwords = Passwords()
+        passwords = cheap_passwords()
         assert not await passwords.matches("", None)
         assert not await passwords.matches("anything", None)
 
     async def test_check_without_a_hash_takes_the_same_work(self) -> None:
-        passwords = Passwords()
+        passwords = cheap_passwords()
         with calls_of_argon2() as calls:
             await passwords.prepare()
             hashed = await passwords.hash("correct horse")
@@ -98,7 +105,7 @@ class TestPasswords:
         assert passwords._dummy_hash.split("$")[1:4] == hashed.split("$")[1:4]
 
     async def test_check_without_a_hash_takes_as_many_steps_for_every_unicode_form(self) -> None:
-        passwords = Passwords()
+        passwords = cheap_passwords()
         with calls_of_argon2() as calls:
             await passwords.prepare()
             hashed = await passwords.hash("correct horse")
@@ -121,7 +128,7 @@ class TestPasswords:
         assert len(forms) == 1 or not typed.isascii()
 
     async def test_hashing_runs_in_a_few_threads_outside_the_event_loop(self) -> None:
-        passwords = Passwords()
+        passwords = cheap_passwords()
         await asyncio.gather(*(passwords.hash(str(number)) for number in range(6)))
         threads = {thread.name for thread in passwords._threads._threads}
         assert 1 <= len(threads) <= MAX_CONCURRENT_HASHES

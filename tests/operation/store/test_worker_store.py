@@ -46,7 +46,7 @@ def test_only_the_test_with_the_fault_fails(tmp_path: Path) -> None:
     file = tmp_path / "test_inner.py"
     tests = [
         FAULT_AND_NEXT_TEST.format(
-            name=name, fault=fault, mark="@pytest.mark.time_limit(2, 1)" if name.endswith("_forever") else ""
+            name=name, fault=fault, mark="@pytest.mark.time_limit(4, 1)" if name.endswith("_forever") else ""
         )
         for name, fault in FAULTS.items()
     ]
