@@ -58,16 +58,22 @@ async def _retry_one_at_a_time(attempt: Callable[[], Awaitable[T | None]]) -> T:
 
 
 async def retry_transaction(attempt: Callable[[], Awaitable[T | None]]) -> T:
-    """Run `attempt` in a transaction, and retry it as `retry_on_conflict` does.
+    """Run `attempt` in a transaction, and retry it as `retry_on_any_conflict` does."""
+    # any document class: the transaction spans all
+    return await retry_on_any_conflict(lambda: IdempotencyKey.run_in_transaction(attempt))
 
-    A refusal by a unique index counts as a conflict: another transaction inserted the document first. The
-    embedded store also reports two transactions that change the same document in this way.
+
+async def retry_on_any_conflict(attempt: Callable[[], Awaitable[T | None]]) -> T:
+    """Call `attempt` as `retry_on_conflict` does. A refusal by a unique index counts as a conflict too.
+
+    It means that another request inserted the document first. The embedded store also reports two transactions that
+    change the same document in this way.
     """
 
-    async def in_transaction() -> T | None:
+    async def attempt_once() -> T | None:
         try:
-            return await IdempotencyKey.run_in_transaction(attempt)  # any document class: the transaction spans all
+            return await attempt()
         except DuplicateError:
             return None
 
-    return await retry_on_conflict(in_transaction)
+    return await retry_on_conflict(attempt_once)

@@ -1,4 +1,7 @@
-"""Switching the timer: one transaction stops one timer and starts another at the same instant."""
+"""Switching the timer: one transaction stops one timer and starts another at the same instant.
+
+The tasks are read before the transaction, which keeps it short. Both updates require the versions that were read.
+"""
 
 from datetime import datetime
 
@@ -7,7 +10,7 @@ from documents.accounts.users import OverlapPolicy
 from documents.common.base import Row
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
-from services.common.concurrency import retry_transaction
+from services.common.concurrency import retry_on_any_conflict
 from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.values.versions import VersionCondition, Versioned, require_version
 from services.tracking.rules.capacity import EntryRoom
@@ -58,19 +61,22 @@ class SwitchService:
                 entry = await build_ended_entry(user, running, ended_at=at, overlap=overlap)
                 return await self._stop_and_start(user, attempt, to, running, entry, target)
 
-            return await room.run(lambda: retry_transaction(try_switch))
+            return await room.run(lambda: retry_on_any_conflict(try_switch))
 
         return await run_once(user, request_key, run_attempt)
 
     async def _stop_and_start(
         self, user: ActingUser, attempt: Attempt, to: TimerSwitch, running: Row, entry: Row, target: Row
     ) -> Versioned | None:
-        await attempt.save_subject(entry["id"])
-        source = await Task.stop_timer(running, entry, {})
-        if source is None:
-            return None
-        stopped = read_stopped(source, entry, utc_now())
-        return await self._start(user, attempt, to, target, aware_utc(entry["ended_at"]), stopped)
+        async def stop_and_start() -> Versioned | None:
+            await attempt.save_subject(entry["id"])
+            source = await Task.stop_timer(running, entry, {})
+            if source is None:
+                return None
+            stopped = read_stopped(source, entry, utc_now())
+            return await self._start(user, attempt, to, target, aware_utc(entry["ended_at"]), stopped)
+
+        return await Task.run_in_transaction(stop_and_start)
 
     async def _start(
         self,

@@ -5,7 +5,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from bson import ObjectId
 from pymongo import MongoClient
+from pymongo.synchronous.database import Database
 
 from app.embedded.endpoint_file import running_endpoint
 from tests.support.http import API, LONG, PASSWORD, Client, Json
@@ -117,6 +118,17 @@ async def _new_user(stack: AsyncExitStack, base_url: str, tasks: MongoClient[Jso
     return User(client, tasks_of_user, f"{SEED} {number}")
 
 
+def stored_entry_ids(database: Database[Json]) -> Iterator[str]:
+    """Yield the ids of all ended entries: those in tasks, and those in the pages that tasks list."""
+    tasks = list(database.tasks.find({}, {"time_entries.id": 1, "pages": 1}))
+    listed = {page_id for task in tasks for page_id in task.get("pages", ())}
+    for page in database.task_pages.find({}, {"entries.id": 1}):
+        if page["_id"] in listed:
+            yield from (str(entry["id"]) for entry in page["entries"])
+    for task in tasks:
+        yield from (str(entry["id"]) for entry in task["time_entries"])
+
+
 @pytest.mark.time_limit(SECONDS + 600)
 async def test_no_entry_is_lost_and_the_store_keeps_running(tmp_path: Path) -> None:
     settings = {"MONGOD_BINARY": "/nowhere", "RATE_LIMITS_ENABLED": "false", "ACCESS_TOKEN_EXPIRE_MINUTES": 1440}
@@ -131,8 +143,7 @@ async def test_no_entry_is_lost_and_the_store_keeps_running(tmp_path: Path) -> N
                 await asyncio.gather(*(send_request() for send_request in requests))  # the same request of each user
             until = time.monotonic() + SECONDS
             await asyncio.gather(*(user.work(until) for user in users))
-            rows = store.task_timer_db.tasks.find({}, {"time_entries.id": 1})
-            stored = Counter(str(entry["id"]) for task in rows for entry in task["time_entries"])
+            stored = Counter(stored_entry_ids(store.task_timer_db))
         responses = sum((user.response_counts for user in users), Counter())
         assert "was restarted" not in service.output, responses
         acknowledged = {entry for user in users for entry in user.acknowledged_ids}
