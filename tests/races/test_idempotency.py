@@ -14,7 +14,7 @@ from services.common.acting_user import acting_user
 from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.values.versions import Versioned
 from tests.conftest import Database
-from tests.support.http import Client, Json, ago, problem
+from tests.support.http import Client, Json, ago, at, problem
 from tests.support.stored_documents import remove_stored_responses
 
 KEY = {"Idempotency-Key": "7d2f3a90-offer"}
@@ -105,6 +105,14 @@ class TestRetryAfterALostResponse:
         assert (replay.status_code, replay.json()["id"]) == (201, entry["id"])
         assert replay.json()["task_id"] == other["id"]
         assert (await alice.read(task))["entry_count"] == 0
+
+    async def test_split_entry_is_returned(self, alice: Client, database: Database) -> None:
+        entry = await alice.write(await alice.make_task(), started_at=ago(hours=9), duration_seconds=7200)
+        body = {"at": ago(hours=8)}
+        first = await alice.post(f"{at(entry)}/split", json=body, headers=KEY)
+        await remove_stored_responses(database)
+        replay = await alice.post(f"{at(entry)}/split", json=body, headers=KEY)
+        assert (replay.status_code, replay.json()) == (200, first.json())
 
 
 class TestReusedKey:

@@ -1,6 +1,7 @@
 """Undoing an import removes what it created and nobody has changed."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 import pytest
 from bson import ObjectId
@@ -73,6 +74,13 @@ class TestUndoImport:
         (left,) = (await alice.list())["items"]
         assert (left["title"], left["entry_count"]) == ("Call", 1)
         await assert_stored_time_is_consistent(database)
+
+    async def test_project_whose_removal_was_interrupted_is_removed(self, alice: Client, database: Database) -> None:
+        result = await import_rows(alice, row(2, "09:00", "10:00"))
+        await database.projects.update_one({}, {"$set": {"deleted_at": datetime.now(UTC)}})
+        undone = (await alice.delete(f"/imports/{result['id']}")).json()
+        assert undone["removed"] == {"projects": 1, "tasks": 1, "entries": 1}
+        assert await database.projects.count_documents({}) == 0
 
     async def test_moved_entry_stays(self, alice: Client) -> None:
         result = await import_rows(alice, row(2, "09:00", "10:00"))

@@ -259,6 +259,11 @@ class TestInvalidRows:
         assert [error["row"] for error in result["errors"]] == [1, 3]
         assert {error["column"] for error in result["errors"]} == {"End"}
 
+    async def test_rows_of_an_import_by_an_earlier_version_are_counted(self, alice: Client, database: Database) -> None:
+        result = await import_rows(alice, row(2, "09:00", "10:00") * 2 + row(2, "09:00", "nonsense"))
+        await database.import_batches.update_one({}, {"$unset": {"row_count": ""}})
+        assert (await alice.get(f"/imports/{result['id']}")).json()["rows"] == result["rows"] == 3
+
     async def test_strict_import_lists_the_first_100_errors(self, alice: Client) -> None:
         response = await upload(alice, row(2, "09:00", "nonsense") * 101, strict="true")
         errors = problem(response, 422, "invalid_request")["errors"]

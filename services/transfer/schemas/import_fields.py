@@ -70,7 +70,7 @@ ColumnsField = Annotated[
         }
     ),
 ]
-CurrencyField = Annotated[str, AfterValidator(_currency), WithJsonSchema({"type": "string", "examples": ["EUR"]})]
+CurrencyField = Annotated[str, AfterValidator(_currency), WithJsonSchema({"type": "string"})]
 TimeOfDay = Annotated[
     time,
     BeforeValidator(_time_of_day),

@@ -16,13 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 from pymongo import MongoClient
-from pymongo.errors import OperationFailure
 
 from app.config import Settings
-from app.database.client import connect
 from app.database.requirements import UnsuitableDatabaseError, require_database
 from app.embedded.liveness import responds_to_ping
-from documents.common.transactions import transaction
 from tests.support.http import Json
 from tests.support.processes import clean_environment, eventually, free_port, run_command
 from tests.support.stub_server import HELLO, Answer, refusal, stub_server
@@ -201,37 +198,3 @@ class TestTLS:
         with stub_server(lambda *_: None) as url:
             message = message_for(f"{url}&tls=true&timeoutMS={HANDSHAKE_MS}")
         assert "names does not answer: the TLS handshake failed (SSL handshake failed: 127.0.0.1:" in message
-
-
-class TestWriteConflict:
-    @pytest.mark.parametrize(
-        "conflict",
-        [
-            refusal(112, "WriteConflict"),
-            refusal(16777220, "could not serialize access"),
-            refusal(251, "NoSuchTransaction", "TransientTransactionError"),
-            {"ok": 1, "n": 0, "writeErrors": [{"index": 0, "code": 112, "errmsg": "WriteConflict"}]},
-        ],
-    )
-    @pytest.mark.parametrize("many", [True, False])
-    async def test_write_conflict_makes_the_transaction_return_none(self, conflict: Json, many: bool) -> None:
-        assert await self._of_an_insert(conflict, many=many) is None
-
-    @pytest.mark.parametrize("many", [True, False])
-    async def test_other_errors_are_raised(self, many: bool) -> None:
-        with pytest.raises(OperationFailure):
-            await self._of_an_insert(refusal(121, "Document failed validation"), many=many)
-
-    async def _of_an_insert(self, answer: Json, *, many: bool) -> str | None:
-        with stub_server(lambda name, _: answer if name == "insert" else None) as url:
-            client = connect(Settings(_env_file=None, database_url=SecretStr(url)))
-
-            async def work() -> str:
-                things = client.any.things
-                await (things.insert_many([{}, {}]) if many else things.insert_one({}))
-                return "committed"
-
-            try:
-                return await transaction(client, work)
-            finally:
-                client.close()

@@ -8,12 +8,14 @@ import pytest
 import structlog
 from bson import ObjectId
 from pydantic import SecretStr
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure
 
 from app.config import Settings
 from app.database.client import connect
 from app.database.setup import bind
+from app.errors import DatabaseUnavailableError
 from documents.common.base import DocumentFullError, _is_duplicate
+from documents.common.transactions import current_session, transaction
 from documents.registry import DOCUMENTS
 from documents.tracking.tasks import Task
 from services.transfer.import_service import parse_file
@@ -84,3 +86,53 @@ class TestDuplicateKeyDetection:
         self, refused: DuplicateKeyError | BulkWriteError, is_duplicate: bool
     ) -> None:
         assert _is_duplicate(refused) is is_duplicate
+
+
+class TestWriteConflict:
+    @pytest.mark.parametrize(
+        "conflict",
+        [
+            refusal(112, "WriteConflict"),
+            refusal(16777220, "could not serialize access"),
+            refusal(251, "NoSuchTransaction", "TransientTransactionError"),
+            {"ok": 1, "n": 0, "writeErrors": [{"index": 0, "code": 112, "errmsg": "WriteConflict"}]},
+        ],
+    )
+    @pytest.mark.parametrize("many", [True, False])
+    async def test_write_conflict_makes_the_transaction_return_none(self, conflict: Json, many: bool) -> None:
+        assert await self._of_an_insert(conflict, many=many) is None
+
+    @pytest.mark.parametrize("many", [True, False])
+    async def test_other_errors_are_raised(self, many: bool) -> None:
+        with pytest.raises(OperationFailure):
+            await self._of_an_insert(refusal(121, "Document failed validation"), many=many)
+
+    async def _of_an_insert(self, answer: Json, *, many: bool) -> str | None:
+        with stub_server(lambda name, _: answer if name == "insert" else None) as url:
+            client = connect(Settings(_env_file=None, database_url=SecretStr(url)))
+
+            async def work() -> str:
+                things = client.any.things
+                await (things.insert_many([{}, {}]) if many else things.insert_one({}))
+                return "committed"
+
+            try:
+                return await transaction(client, work)
+            finally:
+                client.close()
+
+
+class TestUnknownOutcomeOfACommit:
+    async def test_transaction_is_not_retried(self) -> None:
+        """A restarted store does not know the transaction, whether it was committed or not."""
+        unknown = refusal(251, "no such transaction")
+        with stub_server(lambda name, _: unknown if name == "commitTransaction" else None) as url:
+            client = connect(Settings(_env_file=None, database_url=SecretStr(url)))
+
+            async def work() -> str:
+                await client.any.things.insert_one({}, session=current_session())
+                return "committed"
+
+            with pytest.raises(DatabaseUnavailableError):
+                await transaction(client, work)
+            client.close()

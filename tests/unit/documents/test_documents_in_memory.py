@@ -7,6 +7,7 @@ from beanie import init_beanie
 from bson import ObjectId
 from mongomock_motor import AsyncMongoMockClient
 
+from documents.accounts.refresh_tokens import RefreshToken
 from documents.accounts.users import User
 from documents.common.base import DuplicateError, object_id
 from documents.registry import DOCUMENTS
@@ -95,6 +96,14 @@ class TestUser:
         user = new_user()
         row = await user.add()
         assert User.model_validate(row) == user
+
+
+class TestRefreshToken:
+    async def test_revoked_session_is_not_rotated(self) -> None:
+        day = timedelta(days=1)
+        row = await RefreshToken.new(ObjectId(), ObjectId(), token_hash="a", token_version=0, lifetime=day).add()
+        await RefreshToken.revoke(row["_id"], row["user_id"])
+        assert not await RefreshToken.rotate(row, "b", lifetime=day, address="", user_agent="")
 
 
 class TestTask:

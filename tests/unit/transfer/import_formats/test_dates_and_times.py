@@ -168,6 +168,13 @@ class TestBreaks:
         resolved = resolve_time_range(starts, [end], three_hours, has_seconds=True, break_seconds=3600)
         assert resolved == Interval(starts[0], end - timedelta(hours=1))
 
+    @pytest.mark.parametrize(("seconds", "notices"), [(1, 0), (2, 1)])
+    def test_break_of_one_second_gives_no_notice(self, seconds: int, notices: int) -> None:
+        row = f"2024-03-04 09:00:00,2024-03-04 10:00:00,0:00:0{seconds},x"
+        result = read(f"start,end,break,task\n{row}\n")
+        assert len(result.notices) == notices
+        assert [(row.ended_at - row.started_at).seconds for row in result.rows] == [3600 - seconds]
+
 
 class TestDurations:
     @property_test

@@ -83,6 +83,10 @@ class TestKimai:
 
 
 class TestHarvest:
+    def test_tags_are_read(self) -> None:
+        header, first, *_ = HARVEST.splitlines()
+        assert read_row(f"{header},Tags\n{first},web\n").tags == ("web",)
+
     def test_entries_of_a_day_follow_one_another(self) -> None:
         result = read(HARVEST)
         assert not result.errors

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.transfer.import_formats.results import ImportedRow, ReadResult, RowMessage
-from tests.support.import_reading import DESIGN_ENTRY, read, to_csv, utc
+from tests.support.import_reading import DESIGN_ENTRY, read, read_row, to_csv, utc
 
 START = "2026-11-18 09:00"
 
@@ -59,6 +59,10 @@ class TestTexts:
     def test_tags_are_lower_case_and_unique(self) -> None:
         assert self.row(tags="Web,  web , ,Größe").tags == ("web", "größe")
         assert not self.rows(tags="Web,  web , ,Größe").notices
+
+    def test_semicolons_separate_tags_although_the_file_has_task_ids(self) -> None:
+        row = read_row("start,hours,task,task id,tags\n2026-11-18 09:00,1.0,x,7,a;b\n")
+        assert row.tags == ("a", "b")
 
     def test_quoted_tag_can_contain_a_comma(self) -> None:
         assert self.row(tags='"a, b", "say ""hi""", c').tags == ("a, b", 'say "hi"', "c")
