@@ -18,7 +18,7 @@ from tests.support.stored_documents import NINE, ended_entry, page_row, paged_ta
 
 EARLIER = NINE - timedelta(hours=3)
 NOON = NINE + timedelta(hours=3)
-NEVER_IMPORTED = ObjectId()
+NEVER_IMPORTED = ObjectId("6920a3f1c2d4e5f607182930")
 
 
 async def store_paged_task(
