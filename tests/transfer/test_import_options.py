@@ -70,12 +70,26 @@ OWN = (
 )
 
 
+def own_parts(*times: tuple[str, str]) -> str:
+    """Return our own export of an entry that was divided into parts with these times."""
+    header, row = OWN.splitlines(keepends=True)[:2]
+    return header + "".join(
+        row.replace("10:00:00", f"{start}:00").replace("10:13:00", f"{end}:00").replace("780,0.2167", ",")
+        for start, end in times
+    )
+
+
 class TestDistinctRows:
     async def test_rows_with_different_entry_ids_are_separate_entries(self, alice: Client) -> None:
         assert (await import_file(alice, OWN, format="csv"))["created"]["entries"] == 3
         assert sum(entry["duration_seconds"] for entry in await entries(alice)) == 2_340
         again = await import_file(alice, OWN)
         assert (again["created"]["entries"], again["duplicates"]) == (0, 3)
+
+    async def test_row_matches_the_part_of_a_divided_entry_that_it_overlaps(self, alice: Client) -> None:
+        await import_file(alice, own_parts(("09:00", "10:00"), ("14:00", "15:00")), format="csv")
+        again = await import_file(alice, own_parts(("14:10", "14:50"), ("09:30", "14:00")), format="csv")
+        assert (again["created"]["entries"], again["duplicates"]) == (0, 2)
 
     @pytest.mark.parametrize("format", ["clockify", "csv"])
     async def test_rows_with_different_tags_are_separate_entries(self, format: str, alice: Client) -> None:  # noqa: A002

@@ -1,6 +1,7 @@
 """The size of transactions is limited: imports are split, and atomic requests that are too large are rejected."""
 
 import asyncio
+import math
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -51,7 +52,8 @@ class TestBulkOfLargeTasks:
         assert accepted.status_code == 200
         one_more = rename_operations([task], "Refused", times + 1)
         error = problem(await alice.post("/tasks/bulk", json=one_more), 422, "bulk_too_large")
-        assert "the maximum is 16 MB" in error["detail"]
+        megabytes = math.ceil(await task_bytes(database, task) * (times + 1) / 2**20)
+        assert f"would write {megabytes} MB; the maximum is 16 MB" in error["detail"]
         assert (await alice.read(task))["title"] == "Allowed"
         response = await alice.post("/tasks/bulk", json={**one_more, "atomic": False})
         assert [result["status"] for result in response.json()["results"]] == [200] * (times + 1)

@@ -12,6 +12,13 @@ from tests.support.import_reading import DESIGN_ENTRY, read, read_row, to_csv, u
 START = "2026-11-18 09:00"
 
 
+YES = "y, t, billable, on, x, ✓, ✔, ja, wahr, abrechenbar, oui, vrai, facturable, sí, si, verdadero"
+NO = (
+    "n, f, non-billable, not billable, nonbillable, off, nein, falsch, nicht abrechenbar, non, faux, non facturable, "
+    "falso, no facturable"
+)
+
+
 class TestTexts:
     def row(self, **cells: str) -> ImportedRow:
         (row,) = self.rows(**cells).rows
@@ -111,7 +118,11 @@ class TestTexts:
 
     @pytest.mark.parametrize(
         ("word", "billable"),
-        [("Yes", True), ("TRUE", True), ("1", True), ("no", False), ("false", False), ("0", False), ("", None)],
+        [
+            *((word, True) for word in ("Yes", "TRUE", "1", *YES.split(", "))),
+            *((word, False) for word in ("No", "FALSE", "0", *NO.split(", "))),
+            ("", None),
+        ],
     )
     def test_billable_is_parsed(self, word: str, billable: bool | None) -> None:
         assert self.row(billable=word).billable is billable
