@@ -8,6 +8,7 @@ import pytest
 from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import Client, Json, problem
+from tests.transfer.test_background_imports import leased_by_another
 from tests.transfer.uploads import import_rows, row, stored_items, upload
 
 MORNING = row(2, "09:00", "10:00") + row(2, "09:30", "11:00", task="Mail") + row(2, "11:00", "12:00", task="Call")
@@ -134,6 +135,19 @@ class TestLongRow:
 
 
 class TestStrictImport:
+    async def test_is_undone_when_an_entry_is_created_while_it_waits_for_another_import(
+        self, alice: Client, database: Database
+    ) -> None:
+        """If the entry is created before the dry run, that finds the error. The result is the same."""
+        other = await import_rows(alice, row(28, "09:00", "10:00"))
+        lines = row(2, "09:00", "10:00", task="Mail") + row(3, "09:00", "10:00", task="Call")
+        async with leased_by_another(database, other):
+            sending = asyncio.create_task(upload(alice, lines, overlap="forbid", strict="true"))
+            await asyncio.sleep(0.5)
+            await create_hour(alice, "08:30")
+        problem(await sending, 422, "invalid_request")
+        assert sorted(task["title"] for task in (await alice.list())["items"]) == ["Mine", "Offer"]
+
     async def test_is_undone_when_an_entry_is_created_after_the_dry_run(
         self, alice: Client, database: Database
     ) -> None:
