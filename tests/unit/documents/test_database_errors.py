@@ -18,6 +18,7 @@ from documents.common.base import DocumentFullError, _is_duplicate
 from documents.common.transactions import current_session, transaction
 from documents.registry import DOCUMENTS
 from documents.tracking.tasks import Task
+from services.accounts.audit import audit_service
 from services.transfer.import_service import parse_file
 from services.transfer.imports.background import BackgroundImports
 from tests.conftest import Database
@@ -68,6 +69,18 @@ class TestPollForBackgroundImports:
                         await asyncio.sleep(0.01)
         count = [line["event"] for line in logs].count("unread_imports")
         assert count in {1, 2}, "the service under test polls as well"
+
+
+class TestAuditTrail:
+    async def test_event_that_cannot_be_recorded_is_logged(self, database: Database) -> None:
+        interrupted = refusal(11601, "interrupted")
+        async with bound_to_stub(database, lambda name, _: interrupted if name == "insert" else None):
+            with structlog.testing.capture_logs() as logs:
+                audit_service.record_in_background(ObjectId(), "sign_in_failed")
+                await asyncio.gather(*audit_service._background_tasks)
+        assert [line for line in logs if line["event"] == "unrecorded_event"] == [
+            {"event": "unrecorded_event", "log_level": "warning", "audit_event": "sign_in_failed"}
+        ]
 
 
 class TestDuplicateKeyDetection:
