@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from difflib import unified_diff
+from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -44,6 +45,8 @@ EXCLUDED_TESTS = re.compile(
     r"|test_(schemathesis|mixed_load|state_machine)"
 )
 SLOW_SECONDS = 15.0
+QUICK_SECONDS = 30.0
+"""The total time of the quickest tests, which are tried in any case: one of several hundred may detect the fault."""
 MIN_TIMEOUT_SECONDS = 60.0
 """Added to four times the duration of the tests. A child that takes longer hangs, which counts as detected."""
 UNDETECTED = {"survived", "not executed"}
@@ -103,6 +106,13 @@ def choose_tests(known: Map, tests: set[str], count: int, generator: random.Rand
     narrow = sorted(quick, key=lambda test: known.breadth[test])
     first, rest = narrow[: count // 2], narrow[count // 2 :]
     return first + generator.sample(rest, min(len(rest), count - len(first)))
+
+
+def quickest(known: Map, tests: set[str], seconds: float) -> list[str]:
+    """Return the quickest tests, as many as take this time together."""
+    ordered = sorted(tests, key=lambda test: known.seconds[test])
+    totals = accumulate(known.seconds[test] for test in ordered)
+    return [test for test, total in zip(ordered, totals, strict=True) if total <= seconds]
 
 
 def try_fault(mutant: Mutant | None, tests: list[str], known: Map) -> tuple[str, str]:
@@ -178,7 +188,8 @@ def main() -> int:
             tests = known.tests_of(mutant, Path(mutant.file).read_text())
             verdict, failed = try_fault(mutant, choose_tests(known, tests, options.most // 5, generator), known)
             if verdict == "survived":  # most faults are detected by then
-                verdict, failed = try_fault(mutant, choose_tests(known, tests, options.most, generator), known)
+                chosen = choose_tests(known, tests, options.most, generator) + quickest(known, tests, QUICK_SECONDS)
+                verdict, failed = try_fault(mutant, list(dict.fromkeys(chosen)), known)
             reason = explanation(mutant) if verdict in UNDETECTED else None
             results["explained" if reason else verdict] += 1
             if verdict in UNDETECTED or options.verbose:

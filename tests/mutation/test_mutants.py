@@ -10,7 +10,7 @@ import pytest
 from documents.tracking.queries import overlap as overlapping
 from services.common import intervals
 from services.tracking.rules import instants as spans
-from tests.mutation.__main__ import EXPLAINED, difference
+from tests.mutation.__main__ import EXPLAINED, difference, quickest
 from tests.mutation.children import apply_fault, in_child, remember_functions
 from tests.mutation.coverage_map import OPENAPI_TEST, SCHEMA_TESTS, Map
 from tests.mutation.mutants import Mutant, mutants
@@ -142,6 +142,13 @@ class TestFaultInChild:
 
         with pytest.raises(RuntimeError, match="KeyError: 'lost'"):
             in_child(work, 60)
+
+
+class TestChoiceOfTests:
+    def test_quickest_tests_are_those_that_take_the_given_time_together(self) -> None:
+        known = Map(seconds={"a": 2.0, "b": 0.5, "c": 1.0, "d": 0.25})
+        assert quickest(known, {"a", "b", "c"}, 1.5) == ["b", "c"]
+        assert quickest(known, {"a"}, 1.5) == []
 
 
 class TestTestsOfALine:
