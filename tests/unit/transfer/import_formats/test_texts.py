@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.transfer.import_formats.results import ImportedRow, ReadResult, RowMessage
-from tests.support.import_reading import DESIGN_ENTRY, read, read_row, to_csv, utc
+from tests.support.import_reading import DESIGN_ENTRY, read, read_error, read_row, to_csv, utc
 
 START = "2026-11-18 09:00"
 
@@ -56,6 +56,10 @@ class TestTexts:
         result = self.rows(task="Design", description="é" * 5_001)
         assert result.rows == []
         assert result.errors == [RowMessage(1, "description", "gives a note of 5,001 characters; the maximum is 5,000")]
+
+    def test_too_long_title_without_another_text_is_an_error_of_its_column(self) -> None:
+        error = read_error(f"start,hours,task\n2026-11-18 09:00,1.0,{'x' * 5_001}\n")
+        assert error == RowMessage(1, "task", "gives a note of 5,001 characters; the maximum is 5,000")
 
     def test_long_names_are_truncated_with_a_notice(self) -> None:
         result = self.rows(project="p" * 201, client="c" * 201)
