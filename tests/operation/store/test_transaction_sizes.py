@@ -105,7 +105,9 @@ class TestFullTask:
         stopped = await alice.stop()
         assert stopped["entry"]["note"] == LONG_NOTE
 
-    async def test_notes_can_be_shortened_but_not_extended(self, alice: Client, database: Database, task: Json) -> None:
+    async def test_notes_can_be_shortened_but_notes_and_tags_not_extended(
+        self, alice: Client, database: Database, task: Json
+    ) -> None:
         newest = (await alice.read(task))["time_entries"][0]
         shorter = await alice.patch(at(newest), json={"note": None})
         assert shorter.status_code == 200, shorter.text
@@ -113,6 +115,7 @@ class TestFullTask:
         assert await task_bytes(database, task) > MAX_UPDATED_TASK_BYTES
         newest = (await alice.read(task))["time_entries"][0]
         problem(await alice.patch(at(newest), json={"note": LONG_NOTE + "!"}), 409, "task_full")
+        problem(await alice.patch(at(newest), json={"tags": [*newest["tags"], "another"]}), 409, "task_full")
 
     async def test_update_that_exceeds_the_document_size_is_rejected(
         self, alice: Client, database: Database, task: Json
