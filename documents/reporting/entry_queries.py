@@ -51,15 +51,15 @@ class EntryQueries:
         ]
         return await Task.aggregate_undecoded(stages)
 
-    async def read_pages(self, tasks: list[Row], page_ids: list[ObjectId], *, is_inside: bool) -> list[RawBSONDocument]:
+    async def read_pages(self, tasks: list[Row], page_ids: list[ObjectId], *, inside: bool) -> list[RawBSONDocument]:
         """Return the pages that have `entries` in the range, each with its task_id.
 
-        `tasks` are their tasks. With `is_inside`, the time of the entries is not compared.
+        `tasks` are their tasks. With `inside`, the time of the entries is not compared.
         """
         tags = set(self.entry_filter.tags)
         tagged = [task["_id"] for task in tasks if tags and tags.intersection(task["tags"])]
         task_tags = {"$cond": [{"$in": ["$task_id", tagged]}, {"$literal": list(tags)}, []]}
-        entries = "$entries" if is_inside else self.range.select("$entries")
+        entries = "$entries" if inside else self.range.select("$entries")
         stages: list[Row] = [
             {"$match": {"_id": {"$in": page_ids}, "user_id": self.user_id}},
             {"$project": {"task_id": 1, "tags": task_tags, "entries": entries}},
@@ -67,11 +67,6 @@ class EntryQueries:
             {"$match": {"entries": _NOT_EMPTY}},
         ]
         return await TaskPage.aggregate_undecoded(stages)
-
-    def is_inside(self, page: Row) -> bool:
-        """Return whether all entries of the page are in the range."""
-        begins: bool = page["first_started_at"] >= self.entry_filter.since
-        return begins and page["last_ended_at"] < self.entry_filter.until
 
     def _projected_entries(self) -> Row:
         """Return an aggregation expression: the `entries` that meet the filter, with the fields that are needed."""

@@ -14,7 +14,7 @@ from documents.common.transactions import current_session
 from documents.reporting.entry_queries import EntryQueries
 from documents.tracking.projects import Project
 from documents.tracking.queries.entry_filter import EntryFilter
-from documents.tracking.queries.paged_rows import find_pages_in_range, read_unchanged
+from documents.tracking.queries.paged_rows import find_pages_in_range, is_inside, read_unchanged
 
 TASK_BATCH_SIZE = 100
 """Tasks per query. The largest of them have 2,000 hot entries each."""
@@ -128,13 +128,14 @@ async def _read_group(queries: EntryQueries, group: _Group) -> tuple[_Group, lis
 
 async def _read_pages(queries: EntryQueries, group: _Group) -> list[RawBSONDocument]:
     """Return the pages of these tasks with their entries."""
+    since, until = queries.entry_filter.since, queries.entry_filter.until
     tasks = [paged.task for paged in group.tasks]
     pages = [page for paged in group.tasks for page in paged.pages]
     undecoded: list[RawBSONDocument] = []
-    for is_inside in (True, False):
-        selected = [page["_id"] for page in pages if queries.is_inside(page) is is_inside]
+    for inside in (True, False):
+        selected = [page["_id"] for page in pages if is_inside(page, since, until) is inside]
         for batch in _batches(selected, PAGE_BATCH_SIZE):
-            undecoded += await queries.read_pages(tasks, batch, is_inside=is_inside)
+            undecoded += await queries.read_pages(tasks, batch, inside=inside)
     return undecoded
 
 

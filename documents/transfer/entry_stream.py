@@ -17,9 +17,9 @@ from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
 
 from documents.common.base import Row
-from documents.tracking.pages import MAX_PAGE_ENTRIES, TaskPage
+from documents.tracking.pages import TaskPage
 from documents.tracking.queries.entry_filter import EntryFilter, ended_entry_rows
-from documents.tracking.queries.paged_rows import find_pages_in_range, pages_after, read_unchanged
+from documents.tracking.queries.paged_rows import find_pages_in_range, is_inside, pages_after, read_unchanged
 from documents.tracking.queries.timeline import find_running_entry
 from documents.tracking.tasks import Task
 from documents.transfer.export_queries import ENTRIES_PER_BATCH, Batches, read_batches, read_slot
@@ -38,7 +38,8 @@ async def stream_entries(user_id: ObjectId, entry_filter: EntryFilter, *, now: d
     """Yield the entries of the user's live tasks, oldest start first. The last batch may be empty.
 
     Each row has its `entry` and the _id, title, tags, status and project_id of its task. With `running`, the
-    running entry is included as it was at the beginning. `now` is naive UTC. Raises MissingPageError.
+    running entry is included as it was at the beginning. `now` is naive UTC. EntryFilter.text does not apply.
+    Raises MissingPageError.
     """
     timer = await find_running_entry(user_id, entry_filter, now=now) if running else None
     timer_id, pending = (None, []) if timer is None else (timer["entry"]["id"], [timer])
@@ -86,7 +87,7 @@ def _hot_stages(user_id: ObjectId, entry_filter: EntryFilter) -> list[Row]:
     """Return the stages that find the rows of hot entries in order.
 
     The first rows are markers: one for each task with pages in the range, with the `pages` and the `version` of the
-    task instead of an entry.
+    task instead of an entry. They have no start, so they sort first.
     """
     query = ended_entry_rows(user_id, entry_filter, {}, [])
     pages = pages_after(query.since)
@@ -96,30 +97,29 @@ def _hot_stages(user_id: ObjectId, entry_filter: EntryFilter) -> list[Row]:
         {"$project": {**_TASK_FIELDS, "entries": {"$concatArrays": [marker, query.select("$time_entries")]}}},
         {"$unwind": "$entries"},
         {"$project": {**_TASK_FIELDS, "entry": "$entries"}},
-        *_filter_and_sort(entry_filter),
+        *(
+            {"$match": {"$or": [{"entry.version": {"$exists": True}}, each]}}
+            for each in entry_filter.entry_conditions()
+        ),
+        {"$sort": {"entry.started_at": 1, "entry.id": 1}},
     ]
 
 
-def _page_stages(page: "_Page") -> list[Row]:
-    """Return the stages that find the entries of a page in order. The first row is a marker with its `version`."""
-    query = ended_entry_rows(page.task.user_id, page.task.entry_filter, {}, [])
-    task_fields = {name: {"$literal": page.task.fields[name]} for name in ("title", "tags")}
-    entries = {"$concatArrays": [[{"version": "$version"}], query.select("$entries")]}
-    return [
-        {"$match": {"_id": page.row["_id"], "user_id": page.task.user_id}},
-        {"$project": {**task_fields, "entries": entries}},
-        {"$unwind": "$entries"},
-        {"$project": {"title": 1, "tags": 1, "entry": "$entries"}},
-        *_filter_and_sort(page.task.entry_filter),
-        {"$project": {"_id": 0, "entry": 1}},
-    ]
-
-
-def _filter_and_sort(entry_filter: EntryFilter) -> list[Row]:
-    """Return the last stages of rows of an `entry`. Markers meet every filter, and sort first without a start."""
-    is_marker: Row = {"entry.version": {"$exists": True}}
-    conditions = [{"$match": {"$or": [is_marker, condition]}} for condition in entry_filter.entry_conditions()]
-    return [*conditions, {"$sort": {"entry.started_at": 1, "entry.id": 1}}]
+async def _read_entries(page: "_Page") -> RawBSONDocument | None:
+    """Return the `entries` of a page that meet the filter, with its `version`, or None if it does not exist."""
+    task, entry_filter = page.task, page.task.entry_filter
+    query = ended_entry_rows(task.user_id, entry_filter, {}, [])
+    conditions = entry_filter.entry_expressions()
+    stages: list[Row] = [{"$match": {"_id": page.row["_id"], "user_id": task.user_id}}]
+    if conditions or not is_inside(page.row, query.since, query.before):  # a projection takes longer than the read
+        tags = {"$literal": task.fields["tags"]}
+        meet_filter = {"$filter": {"input": "$entries", "cond": {"$and": conditions}}}
+        stages += [
+            {"$project": {"version": 1, "tags": tags, "entries": query.select("$entries")}},
+            {"$project": {"version": 1, "entries": meet_filter if conditions else 1}},
+        ]
+    pages = await TaskPage.aggregate_undecoded(stages)
+    return pages[0] if pages else None
 
 
 def _is_marker(row: Row) -> bool:
@@ -158,13 +158,16 @@ class _Rows:
 
 @dataclass(slots=True)
 class _TaskRead:
-    """A task with its remaining hot rows, its pages, and the undecoded rows of some of them."""
+    """A task with its remaining hot rows, its pages in the range, and some of these with their entries.
+
+    `listed` are the ids of all its pages.
+    """
 
     task: _PagedTask
     hot: list[Row]
     listed: list[ObjectId]
     pages: list[Row]
-    page_rows: dict[ObjectId, list[RawBSONDocument]]
+    with_entries: dict[ObjectId, RawBSONDocument | None]
 
 
 class _Merge:
@@ -235,20 +238,20 @@ class _Merge:
         last = self._last
         self._advance(_Rows((row for row in rows if last is None or _sort_key(row) > last), task))
 
-    def _add_page_rows(self, task: _PagedTask, undecoded: list[RawBSONDocument]) -> None:
-        """Add rows of a page. They are decoded when they are taken, because many pages can be open at once."""
-        self._add_rows(task, ({**task.fields, **bson.decode(row.raw)} for row in undecoded))
+    def _add_entries(self, task: _PagedTask, page: RawBSONDocument) -> None:
+        """Add the entries of a page. They are decoded when they are taken, because many pages can be open at once."""
+        self._add_rows(task, ({**task.fields, "entry": bson.decode(entry.raw)} for entry in page["entries"]))
 
     async def _read_page(self, page: _Page) -> None:
         """Add the rows of a page, or read its task again if the page has changed or is missing."""
         async with read_slot(self._user_id):
-            undecoded = await TaskPage.aggregate_undecoded(_page_stages(page), batchSize=MAX_PAGE_ENTRIES + 1)
-        if undecoded and bson.decode(undecoded[0].raw)["entry"]["version"] == page.row["version"]:
-            self._add_page_rows(page.task, undecoded[1:])
+            with_entries = await _read_entries(page)
+        if with_entries is not None and with_entries["version"] == page.row["version"]:
+            self._add_entries(page.task, with_entries)
             return
         page.task.is_outdated = True
         listed = await self._read_task(page.task.fields["_id"], reached=page.row["first_started_at"])
-        if not undecoded and page.row["_id"] in listed:
+        if with_entries is None and page.row["_id"] in listed:
             raise MissingPageError(f"page {page.row['_id']}")
 
     async def _read_task(self, task_id: ObjectId, *, reached: datetime | None = None) -> list[ObjectId]:
@@ -263,9 +266,11 @@ class _Merge:
         if task_read is None:
             return []
         self._add_rows(task_read.task, task_read.hot)
-        for rows in task_read.page_rows.values():
-            self._add_page_rows(task_read.task, rows[1:])
-        self._add_pages(task_read.task, [page for page in task_read.pages if page["_id"] not in task_read.page_rows])
+        for page in task_read.with_entries.values():
+            if page is not None:
+                self._add_entries(task_read.task, page)
+        unread = [page for page in task_read.pages if page["_id"] not in task_read.with_entries]
+        self._add_pages(task_read.task, unread)
         return task_read.listed
 
 
@@ -281,12 +286,12 @@ async def _read_whole_task(
         return _TaskRead(task, rows, [], [], {}), []
     version = _version_of(rows[0], user_id)
     pages = await find_pages_in_range(user_id, [version], entry_filter.since, entry_filter.until)
-    page_rows = {
-        page["_id"]: await TaskPage.aggregate_undecoded(_page_stages(_Page(task, page)))
+    with_entries = {
+        page["_id"]: await _read_entries(_Page(task, page))
         for page in pages
         if reached is not None and page["first_started_at"] <= reached
     }
-    return _TaskRead(task, rows[1:], version["pages"], pages, page_rows), [version]
+    return _TaskRead(task, rows[1:], version["pages"], pages, with_entries), [version]
 
 
 def _paged_task(row: Row, user_id: ObjectId, entry_filter: EntryFilter) -> _PagedTask:

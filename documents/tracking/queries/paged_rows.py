@@ -130,6 +130,12 @@ async def find_pages_in_range(user_id: ObjectId, tasks: list[Row], since: dateti
     return sorted(pages, key=lambda page: (page["first_started_at"], page["_id"]))
 
 
+def is_inside(page: Row, since: datetime, before: datetime) -> bool:
+    """Return whether all entries of the page start and end in [since, before)."""
+    begins: bool = page["first_started_at"] >= since
+    return begins and page["last_ended_at"] < before
+
+
 def _is_old(since: datetime) -> bool:
     return since < naive_utc(utc_now()) - OLD_RANGE_AGE
 
