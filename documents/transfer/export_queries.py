@@ -16,8 +16,6 @@ from app.database.deadlines import without_deadline
 from documents.common.base import Row
 from documents.tracking.deleted_entries import RETENTION, DeletedEntry
 from documents.tracking.projects import Project
-from documents.tracking.tasks import Task
-from documents.transfer.task_batches import split_by_entry_count
 
 ENTRIES_PER_BATCH = 500
 ROWS_PER_BATCH = 100
@@ -41,19 +39,6 @@ async def stream_projects(user_id: ObjectId) -> Batches:
     async with aclosing(read_batches(user_id, cursor, ROWS_PER_BATCH)) as batches:
         async for batch in batches:
             yield batch
-
-
-async def stream_tasks(user_id: ObjectId) -> Batches:
-    """Yield the user's tasks with their entries, including the trash, oldest first. A batch has few entries."""
-    order = [("created_at", 1), ("_id", 1)]
-    cursor = Task.collection().find({"user_id": user_id}, {"entry_count": 1}, batch_size=ROWS_PER_BATCH).sort(order)
-    async with aclosing(read_batches(user_id, cursor, ROWS_PER_BATCH)) as batches:
-        async for batch in batches:
-            for ids in split_by_entry_count(batch, ENTRIES_PER_BATCH):
-                with_entries = Task.collection().find({"_id": {"$in": ids}, "user_id": user_id})
-                async with aclosing(read_batches(user_id, with_entries, ROWS_PER_BATCH)) as parts:
-                    tasks = {task["_id"]: task async for part in parts for task in part}
-                yield [tasks[task_id] for task_id in ids if task_id in tasks]
 
 
 async def stream_deleted_entries(user_id: ObjectId) -> Batches:

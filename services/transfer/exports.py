@@ -12,7 +12,8 @@ from app.clock import naive_utc, rfc3339, truncate_to_seconds, utc_now
 from app.errors import AuthenticationError
 from documents.accounts.users import User
 from documents.transfer.entry_stream import stream_entries
-from documents.transfer.export_queries import stream_deleted_entries, stream_projects, stream_tasks
+from documents.transfer.export_queries import stream_deleted_entries, stream_projects
+from documents.transfer.task_export import stream_tasks
 from services.accounts.audit import audit_service
 from services.common.acting_user import ActingUser
 from services.tracking.rules.ranges import TimeRange, build_entry_filter, parse_time_range

@@ -77,7 +77,13 @@ class _LineWriter:
         return unique
 
     def task_lines(self, task: Row) -> Iterator[Row]:
-        """Yield the task and its entries. The task has no project if its project is being deleted."""
+        """Yield the task and its entries, or more entries of the same task: see stream_tasks.
+
+        The task has no project if its project is being deleted.
+        """
+        if "entries" in task:
+            yield from (write_entry(str(task["task_id"]), entry) for entry in task["entries"])
+            return
         self._tasks.add(task["_id"])
         yield write_task(task if task["project_id"] in self._projects else {**task, "project_id": None})
         task_id = str(task["_id"])
