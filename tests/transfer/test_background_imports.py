@@ -11,6 +11,7 @@ import structlog
 from bson import ObjectId
 
 from app.config import Settings
+from documents.transfer.import_batches import ImportBatch
 from documents.transfer.import_files import ImportFile
 from services.accounts.deletion import account_deletion_service
 from services.maintenance.doctor import examine
@@ -211,6 +212,13 @@ class TestAbandonedImport:
         assert (done["status"], done["format"], done["created"]["entries"]) == ("done", "csv", 4)
         assert "first draft" in [task["title"] for task in (await alice.list())["items"]]
         await require_nothing_stored(database, done)
+
+    async def test_next_import_of_a_user_is_their_own(self, alice: Client, bob: Client, database: Database) -> None:
+        await start_abandoned(bob, database, WEEK)
+        begun = await start_abandoned(alice, database, WEEK)
+        batch = await ImportBatch.find_next_background(alice.user["_id"])
+        assert batch is not None
+        assert str(batch["_id"]) == begun["id"]
 
     async def test_fails_if_its_file_is_missing(self, alice: Client, database: Database) -> None:
         begun = await start_abandoned(alice, database, WEEK)
