@@ -1,12 +1,16 @@
 """Rows of a CSV file, one a day, and manual entries that are added to their task meanwhile."""
 
-from tests.support.http import Client, Json
+from tests.support.http import LONG, Client, Json
 from tests.transfer.uploads import row
 
 
 def rows_of(days: range, task: str = "Offer") -> str:
     """Return one row on each of these days of November 2026."""
     return "".join(row(day, "09:00", "10:00", task=task, project="") for day in days)
+
+
+WRITERS = 20 if LONG else 6
+"""The number of clients that write entries at once."""
 
 
 async def write_entries(client: Client, task: Json, minute: int) -> None:

@@ -12,7 +12,7 @@ from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import Client, Json, at
 from tests.support.pages.stored_tasks import PagedTask, read_tasks
-from tests.transfer.pages.rows import rows_of, write_entries
+from tests.transfer.pages.rows import WRITERS, rows_of, write_entries
 from tests.transfer.uploads import import_rows, stored_items
 
 pytestmark = pytest.mark.usefixtures("small_pages")
@@ -158,12 +158,12 @@ class TestConcurrentChanges:
     async def test_undo_while_pages_are_turned(self, alice: Client, database: Database) -> None:
         result = await import_rows(alice, rows_of(range(1, 25)))
         (task,) = (await alice.list())["items"]
-        writers = asyncio.gather(*(write_entries(alice, task, minute) for minute in range(20)))
+        writers = asyncio.gather(*(write_entries(alice, task, minute) for minute in range(WRITERS)))
         while (await alice.delete(f"/imports/{result['id']}")).status_code == 503:
             pass  # as the response says: try again
         await writers
         stored = await only_task(database)
-        assert stored.row["entry_count"] == 100
+        assert stored.row["entry_count"] == 5 * WRITERS
         assert {entry["source"] for entry in stored.entries} == {"manual"}
         await assert_stored_time_is_consistent(database)
 
