@@ -21,6 +21,7 @@ from documents.tracking.tasks import Task
 
 USERS = 12
 TASKS = 2
+SECOND_TASK_ENTRIES = 2_000
 WARM_UP_SECONDS = 3
 MIN_RATE = 60
 
@@ -43,14 +44,14 @@ class Traffic:
 def insert_users(
     database: Database[seeding.Document], accounts: list[seeding.Account], entries: int
 ) -> list[seeding.Account]:
-    """Insert two tasks for each of twelve users. They differ in how soon a page is due."""
+    """Insert two tasks for each of twelve users, the first with so many entries. A page is due sooner or later."""
     users = []
     for number, account in enumerate(accounts[:USERS]):
-        print(f"inserting {TASKS * entries:,} entries for user {number + 1} of {USERS}", file=sys.stderr, flush=True)
+        print(f"inserting {entries:,} entries for user {number + 1} of {USERS}", file=sys.stderr, flush=True)
         tasks = []
-        for task in range(TASKS):
+        for task, size in enumerate((entries, SECOND_TASK_ENTRIES)):
             hot = MIN_HOT_ENTRIES + Task.paged_at_once * (TASKS * number + task) // (TASKS * USERS)
-            tasks.append(insert_task(database, account.user_id, task, entries, hot).task["_id"])
+            tasks.append(insert_task(database, account.user_id, task, size, hot).task["_id"])
         users.append(seeding.Account(account.user_id, account.token, tuple(tasks)))
     return users
 
