@@ -56,24 +56,32 @@ class TaskState:
 
 @dataclass
 class Stored:
-    """All tasks and entries in the database."""
+    """All tasks and entries in the database, and the number of pages that the tasks list."""
 
     tasks: dict[str, TaskState]
     entries: dict[str, EntryState]
     deleted: set[str]
+    pages: int
 
     @classmethod
-    def of(cls, tasks: Iterable[Json], deleted: Iterable[Json]) -> "Stored":
-        """Collect all entries. Each must be stored once: in a task, running or ended, or among the deleted entries."""
+    def of(cls, tasks: Iterable[Json], pages: Iterable[Json], deleted: Iterable[Json]) -> "Stored":
+        """Collect all entries.
+
+        Each must be stored once: in a task, running or ended, in a page that a task lists, or among the deleted
+        entries.
+        """
         tasks, deleted = list(tasks), list(deleted)
         rows = [(row["task_id"], row["entry"]) for row in deleted]
+        page_entries = {page["_id"]: page["entries"] for page in pages}
         for task in tasks:
-            entries = [*task["time_entries"], *([task["active"]] if "active" in task else [])]
+            paged = [entry for page_id in task.get("pages") or [] for entry in page_entries[page_id]]
+            entries = [*paged, *task["time_entries"], *([task["active"]] if "active" in task else [])]
             rows += [(task["_id"], entry) for entry in entries]
         states = {str(entry["id"]): EntryState.of(_to_response_values(task_id, entry)) for task_id, entry in rows}
         assert len(states) == len(rows), "an entry is stored twice"
         task_states = {str(task["_id"]): TaskState.of(task) for task in tasks}
-        return cls(task_states, states, {str(row["entry"]["id"]) for row in deleted})
+        pages_listed = sum(len(task.get("pages") or []) for task in tasks)
+        return cls(task_states, states, {str(row["entry"]["id"]) for row in deleted}, pages_listed)
 
 
 def _to_response_values(task_id: ObjectId, entry: Json) -> Json:

@@ -11,6 +11,7 @@ from tests.conftest import Database
 from tests.races.ledger import Ledger, Stored
 from tests.races.mixed_load import WEIGHTS, run_mixed_load
 from tests.support.http import LONG, Client, ago
+from tests.support.pages.entry_storage import lower_thresholds
 
 SENDERS = 16
 STEPS = 125 if LONG else 30
@@ -18,8 +19,14 @@ STEPS = 125 if LONG else 30
 
 class TestMixedLoad:
     async def test_every_acknowledged_second_is_stored_exactly_once(
-        self, alice: Client, database: Database, record_property: Callable[[str, object], None]
+        self,
+        alice: Client,
+        database: Database,
+        record_property: Callable[[str, object], None],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        """Tasks turn pages all the time: one is due at four hot entries, and two entries move."""
+        lower_thresholds(monkeypatch, hot_entries=4, paged_at_once=2, page_entries=5)
         ledger = Ledger()
         for number in range(4):
             ledger.add(await alice.post("/tasks", json={"title": str(number)}))
@@ -28,8 +35,10 @@ class TestMixedLoad:
         record_property("answers", dict(ledger.statuses))
         assert ledger.statuses.total() == SENDERS * STEPS
         assert ledger.succeeded.keys() == WEIGHTS.keys()
-        tasks_stored, deleted = await database.tasks.find().to_list(), await database.deleted_entries.find().to_list()
-        ledger.compare(Stored.of(tasks_stored, deleted))
+        collections = (database.tasks, database.task_pages, database.deleted_entries)
+        stored = Stored.of(*[await collection.find().to_list() for collection in collections])
+        assert stored.pages > 0
+        ledger.compare(stored)
         assert (await examine()).findings == []
 
 

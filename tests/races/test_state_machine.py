@@ -7,15 +7,18 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
+import pytest
 from bson import ObjectId
 from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 from hypothesis.stateful import initialize, run_state_machine_as_test
 
+from documents.tracking import page_turns
 from services.maintenance.doctor import examine
+from services.tracking.rules import capacity
 from tests.conftest import Database, MakeUser
 from tests.races.state_machine.entry_rules import EntryRules
 from tests.races.state_machine.machine import Service
@@ -23,6 +26,8 @@ from tests.races.state_machine.model import Owner, truncate_to_seconds
 from tests.races.state_machine.task_rules import TaskRules
 from tests.races.state_machine.timer_rules import TimerRules
 from tests.support.http import API, LONG, Json
+from tests.support.pages.entry_storage import lower_thresholds
+from tests.support.pages.stored_tasks import read_entries
 
 SEQUENCES, STEPS = (200, 30) if LONG else (9, 30)
 
@@ -80,9 +85,32 @@ class Timekeeping(TaskRules, TimerRules, EntryRules):
             client.close()
 
 
+def count_page_turns(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Return a counter of the pages that are turned from now on, by the id of the task."""
+    turns: Counter[str] = Counter()
+
+    async def turn_page(user_id: ObjectId, task_id: ObjectId, **options: Any) -> bool:
+        is_turned = await page_turns.turn_page(user_id, task_id, **options)
+        turns[str(task_id)] += is_turned
+        return is_turned
+
+    monkeypatch.setattr(capacity, "turn_page", turn_page)
+    return turns
+
+
+async def find_entry(database: Database, entry_id: str) -> Json:
+    """Return the ended entry with this id: hot, in a page, or deleted."""
+    deleted = [row["entry"] async for row in database.deleted_entries.find()]
+    entries: list[Json] = [*deleted, *(await read_entries(database))]
+    (entry,) = [entry for entry in entries if str(entry["id"]) == entry_id]
+    return entry
+
+
 async def test_responses_and_stored_data_match_the_model(
-    make_user: MakeUser, empty_service: str, database: Database
+    make_user: MakeUser, empty_service: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The model knows nothing of pages. A task with four hot entries turns one when another entry is added."""
+    lower_thresholds(monkeypatch, hot_entries=4, paged_at_once=2, page_entries=5)
     loop, user_count = asyncio.get_running_loop(), 0
 
     def run_in_loop(awaitable: Awaitable[T]) -> T:
@@ -96,24 +124,19 @@ async def test_responses_and_stored_data_match_the_model(
         user_count += 1
         return str(run_in_loop(make_user(f"user{user_count}@example.com")).headers["Authorization"])
 
-    async def stored_entry(entry_id: str) -> Json:
-        object_id = ObjectId(entry_id)
-        deleted = await database.deleted_entries.find_one({"_id": object_id})
-        task = await database.tasks.find_one({"time_entries": {"$elemMatch": {"id": object_id}}})
-        entries = (
-            [deleted["entry"]]
-            if deleted
-            else [entry for entry in (task or {})["time_entries"] if entry["id"] == object_id]
-        )
-        (entry,) = entries
-        stored: Json = entry
-        return stored
+    turned, taken = count_page_turns(monkeypatch), Counter[str]()
+
+    def take_page_turns() -> dict[str, int]:
+        turns = turned - taken
+        taken.update(turns)
+        return turns
 
     Timekeeping.service = Service(
-        empty_service + API, make_token, lambda entry_id: run_in_loop(stored_entry(entry_id)), Counter()
+        empty_service + API, make_token, lambda entry_id: run_in_loop(find_entry(database, entry_id)), take_page_turns
     )
     await asyncio.to_thread(run_state_machine_as_test, Timekeeping, settings=SETTINGS)
     steps = Timekeeping.service.steps
     assert steps.total() >= SEQUENCES * STEPS
+    assert turned.total() > 0, "no page was turned"
     assert not LONG or steps.keys() >= OPERATIONS
     assert (await examine()).findings == []

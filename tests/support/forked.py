@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from importlib import import_module
 from multiprocessing import connection, reduction
 from pathlib import Path
 from typing import Any
@@ -49,12 +50,18 @@ class ForkedProcess:
         cwd: Path,
         env: Mapping[str, str],
         streams: tuple[int, int, int],
+        main_module: str | None = None,
     ) -> None:
-        """Start it. `streams` are the file descriptors of its standard input, output and error."""
+        """Start it. `streams` are the file descriptors of its standard input, output and error.
+
+        `main_module` has a function `prepare` that is called first. Worker processes import the module.
+        """
         descriptors = tuple(_Descriptor(number) for number in streams)
         self.returncode: int | None = None
         with _lock:
-            self._process = FORK_SERVER.Process(target=_command, args=(arguments, cwd, dict(env), descriptors))
+            self._process = FORK_SERVER.Process(
+                target=_command, args=(arguments, cwd, dict(env), descriptors, main_module)
+            )
             self._process.start()
         assert self._process.pid is not None
         self.pid: int = self._process.pid
@@ -111,14 +118,26 @@ def run(
 
 
 def _command(
-    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], streams: tuple[int, int, int]
+    arguments: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    streams: tuple[int, int, int],
+    main_module: str | None,
 ) -> None:
     """Run the command in the forked process."""
     _set_up(folder, environment, streams)
+    if main_module is not None:
+        _set_main_module(main_module)
     sys.argv = ["task-timer", *arguments]
     from app.commands.cli import main  # noqa: PLC0415 - imported by the fork server already
 
     main()
+
+
+def _set_main_module(name: str) -> None:
+    """Make a module the main one of this process, which a spawned process imports too, and call its `prepare`."""
+    module = sys.modules["__main__"] = import_module(name)
+    module.prepare()
 
 
 def _set_up(folder: Path, environment: Mapping[str, str], streams: tuple[int, int, int]) -> None:

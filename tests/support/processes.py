@@ -90,10 +90,19 @@ def _is_running(process: psutil.Process) -> bool:
 @contextmanager
 def running(*arguments: str, folder: Path, **variables: object) -> Iterator["Program"]:
     """Run `task-timer` with these arguments and settings in this folder, forked, while the block runs."""
+    with running_prepared(None, *arguments, folder=folder, **variables) as program:
+        yield program
+
+
+@contextmanager
+def running_prepared(
+    main_module: str | None, /, *arguments: str, folder: Path, **variables: object
+) -> Iterator["Program"]:
+    """Run `task-timer` like `running`, in a process that `main_module` prepares: see `forked.ForkedProcess`."""
     with (folder / "output.txt").open("w") as output, Path(os.devnull).open() as nothing:
         streams = (nothing.fileno(), output.fileno(), output.fileno())
         env = clean_environment(**{**CHEAP_HASHES, **variables})
-        process = forked.ForkedProcess(arguments, cwd=folder, env=env, streams=streams)
+        process = forked.ForkedProcess(arguments, cwd=folder, env=env, streams=streams, main_module=main_module)
     with _cleaned_up(Program(process, folder / "output.txt", variables.get("PORT"))) as program:
         yield program
 

@@ -19,23 +19,28 @@ from tests.conftest import Database
 from tests.races.ledger import Ledger, Stored
 from tests.races.mixed_load import run_mixed_load
 from tests.support.http import API, PASSWORD, Client, Json
-from tests.support.processes import Program, eventually, find_process, free_port, have_ended, running
+from tests.support.processes import Program, eventually, find_process, free_port, have_ended, running_prepared
 from tests.support.services import restoring_documents
 
 CLIENTS = 8
 STORE = "secantusd-py"
 MAX_DELAY_SECONDS = 0.03
+MAIN_MODULE = "tests.support.pages.low_thresholds"
 SECRET_KEY = "0c9a7d51e48b4f6f8a3d62b15e97c04d"
 SERVICE_SETTINGS = {"RATE_LIMITS_ENABLED": "false", "ACCESS_TOKEN_EXPIRE_MINUTES": 1440}
 ACCOUNT = {"email": "ada@example.com", "password": PASSWORD}
 
 
 class CrashScenario:
-    """A service whose processes are killed during a load, and the record of its responses to eight clients."""
+    """A service whose processes are killed during a load, and the record of its responses to eight clients.
+
+    The service turns pages all the time. `pages` is their number at the last comparison.
+    """
 
     def __init__(self, folder: Path, seed: str, *, workers: int, stack: ExitStack) -> None:
         self.ledger = Ledger()
         self.kills: Counter[str] = Counter()
+        self.pages = 0
         self.service: Program
         self._folder = folder
         self._seed = seed
@@ -51,7 +56,9 @@ class CrashScenario:
         """Start the service on the existing data."""
         settings = {"PORT": self.port, "WORKERS": self._workers, "SECRET_KEY": SECRET_KEY, **SERVICE_SETTINGS}
         self._stack.close()
-        self.service = self._stack.enter_context(running("serve", folder=self._folder, **settings))
+        self.service = self._stack.enter_context(
+            running_prepared(MAIN_MODULE, "serve", folder=self._folder, **settings)
+        )
         self.service.wait_until_ready()
 
     @asynccontextmanager
@@ -147,7 +154,9 @@ class CrashScenario:
             assert (await examine()).findings == []
         with MongoClient[Json](url) as client:
             store = client[settings.database_name]
-            self.ledger.compare(Stored.of(store.tasks.find(), store.deleted_entries.find()))
+            stored = Stored.of(store.tasks.find(), store.task_pages.find(), store.deleted_entries.find())
+            self.ledger.compare(stored)
+            self.pages = stored.pages
 
     def endpoint(self) -> str:
         return (self._folder / "data" / "endpoint").read_text().strip()

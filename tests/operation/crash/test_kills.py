@@ -56,5 +56,6 @@ class TestKillsDuringALoad:
                 for kind in kinds(seed, workers, rounds):
                     await scenario.run_round(kind)
                     await scenario.compare(database)
+                assert scenario.pages > 0
             finally:
                 record_property(PROPERTY, figures(scenario.ledger, scenario.kills))

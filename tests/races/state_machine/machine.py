@@ -22,6 +22,8 @@ class Service:
     base_url: str
     make_token: Callable[[], str]
     stored_entry: Callable[[str], Json]
+    take_page_turns: Callable[[], dict[str, int]]
+    """Returns how many pages of each task were turned since the last call."""
     steps: Counter[str] = field(default_factory=Counter)
 
 
@@ -58,6 +60,7 @@ class Machine(RuleBasedStateMachine):
             headers={"If-Match": f'"{version}"'} if sent else None,
             json=body,
         )
+        self.count_page_turns()
         if sent == "stale" and task:
             expected_errors = expected_errors | {model.STALE}
         if response.is_error:
@@ -71,6 +74,13 @@ class Machine(RuleBasedStateMachine):
         assert not expected_errors or (is_noop and expected_errors == {model.STALE}), details
         self.service.steps[operation] += 1
         return response
+
+    def count_page_turns(self) -> None:
+        """Increment the versions of the tasks whose pages were turned. The model does not know of pages otherwise."""
+        for task_id, turns in self.service.take_page_turns().items():
+            for owner in self.owners:
+                if task_id in owner.tasks:
+                    owner.tasks[task_id].version += turns
 
     def to_text(self, drawn: Any) -> str:
         if isinstance(drawn, timedelta):
