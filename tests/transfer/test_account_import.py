@@ -134,6 +134,7 @@ async def create_account_data(client: Client) -> None:
     await client.start(task, started_at=ago(hours=1))
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestAccountImport:
     async def test_imported_account_equals_the_exported_one(
         self, alice: Client, bob: Client, database: Database
@@ -148,6 +149,7 @@ class TestAccountImport:
         await assert_stored_time_is_consistent(database)
         assert not (await examine()).findings
 
+    @pytest.mark.parametrize("entry_storage", ["hot"], indirect=True)  # compares stored documents
     async def test_second_import_adds_nothing(self, alice: Client, bob: Client, database: Database) -> None:
         await create_account_data(alice)
         content = await exported(alice)

@@ -62,6 +62,7 @@ async def require_nothing_stored(database: Database, result: Json) -> None:
     assert await database.import_files.count_documents({}) == 0
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestBackgroundImport:
     async def test_progress_can_be_followed_until_it_is_done(
         self, alice: Client, bob: Client, database: Database

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from bson import ObjectId
 
 from documents.common.base import DuplicateError
@@ -10,6 +11,8 @@ from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import Client, problem
 from tests.transfer.uploads import WEEK, import_rows, lease_to_another, row, stored_items, upload
+
+pytestmark = pytest.mark.usefixtures("entry_storage")
 
 
 class TestConcurrentUploads:

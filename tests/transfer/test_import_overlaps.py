@@ -11,6 +11,8 @@ from tests.support.http import Client, Json, problem
 from tests.transfer.test_background_imports import leased_by_another
 from tests.transfer.uploads import import_rows, row, stored_items, upload
 
+pytestmark = pytest.mark.usefixtures("entry_storage")
+
 MORNING = row(2, "09:00", "10:00") + row(2, "09:30", "11:00", task="Mail") + row(2, "11:00", "12:00", task="Call")
 
 

@@ -29,7 +29,9 @@ class UndoWithConcurrentTask(ImportUndo):
         return has_tasks
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestUndoImport:
+    @pytest.mark.parametrize("entry_storage", ["hot"], indirect=True)  # compares stored documents
     async def test_restores_the_previous_data(self, alice: Client, bob: Client, database: Database) -> None:
         await import_rows(bob, WEEK)
         task = await alice.make_task(title="Mail")

@@ -11,6 +11,7 @@ from tests.support.http import API, Client, Json, at, clock, parameters, problem
 from tests.transfer.uploads import RATE, WEEK, import_rows, row, stored_items, upload
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestImportFile:
     async def test_import_whose_plan_is_always_outdated_is_answered_with_503(
         self, alice: Client, monkeypatch: pytest.MonkeyPatch
@@ -44,6 +45,7 @@ class TestImportFile:
         assert (await alice.get(f"/imports/{result['id']}")).json() == result
         assert (await alice.get("/imports")).json() == {"items": [result], "next_cursor": None}
 
+    @pytest.mark.parametrize("entry_storage", ["hot"], indirect=True)  # compares stored documents
     async def test_same_file_adds_nothing(self, alice: Client, database: Database) -> None:
         await import_rows(alice, WEEK)
         before = await stored_items(database)
@@ -155,6 +157,7 @@ class TestImportFile:
         assert (await import_rows(alice, lines))["duplicates"] == 2
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestRenamedItems:
     GROWN = (
         WEEK + row(5, "09:00", "10:00", task="New") + row(5, "10:00", "11:00") + row(5, "11:00", "12:00", "Mail", "")
@@ -215,6 +218,7 @@ class TestRenamedItems:
         assert (grown["created"], grown["duplicates"]) == ({"projects": 0, "tasks": 1, "entries": 3}, 4)
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestTasksAndProjects:
     async def test_existing_items_are_used(self, alice: Client) -> None:
         project = await alice.make_project(name="Website", client_name="Mine", hourly_rate=RATE)
@@ -314,6 +318,7 @@ class TestListImports:
             assert parameters(await client.get("/imports", params={"cursor": wrong})) == {"cursor"}
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestOwnExport:
     async def test_importing_the_own_export_adds_nothing(self, alice: Client) -> None:
         project = await alice.make_project()
@@ -328,6 +333,7 @@ class TestOwnExport:
         assert (result["created"]["entries"], result["duplicates"], result["errors"]) == (0, 4, [])
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestDoctor:
     async def test_finds_entries_of_a_missing_import(self, alice: Client, database: Database) -> None:
         result = await import_rows(alice, row(2, "09:00", "10:00"))

@@ -9,6 +9,8 @@ from tests.conftest import Database, MakeUser
 from tests.support.http import LONG, Client, Json
 from tests.support.random_entries import summary_reports
 
+pytestmark = pytest.mark.usefixtures("entry_storage")
+
 YEAR = {"from": "2025-12-30", "to": "2027-01-03"}
 GROUPS = ("day", "week", "month", "weekday", "project", "client", "task", "tag", "billable", "project,task", "tag,day")
 ZONE = "Europe/Berlin"

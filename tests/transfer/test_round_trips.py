@@ -15,6 +15,8 @@ from tests.support.http import LONG, Client, Json
 from tests.support.program_files import PROGRAM_FORMATS, at_day_start, to_csv_file
 from tests.support.random_entries import PROJECTS, SampleEntry, generate_entries, summary_reports, to_account_file
 
+pytestmark = pytest.mark.usefixtures("entry_storage")
+
 YEAR = {"from": "2025-12-30", "to": "2027-01-03", "timezone": "Europe/Berlin"}
 KEYS = (
     *("hour", "day", "week", "month", "quarter", "year", "weekday"),

@@ -18,6 +18,8 @@ from tests.support.http import Client, Json, at, clock
 from tests.support.stored_documents import NINE, ended_entry, project_row, running_entry, task_row, tracked
 from tests.transfer.exports.files import BROKEN, many_entries
 
+pytestmark = pytest.mark.usefixtures("entry_storage")
+
 PATH = "/exports/account.ndjson.gz"
 END = {"type": "end", "schema_version": 1, "projects": 0, "tasks": 0, "entries": 0, "deleted_entries": 0}
 
@@ -141,6 +143,7 @@ class TestAccountFile:
         assert [line["id"] for line in lines] == expected
         assert end == {**END, "tasks": len(rows), "entries": sum(sizes) + 1}
 
+    @pytest.mark.parametrize("entry_storage", ["hot"], indirect=True)  # the broken task cannot be changed
     async def test_error_during_the_export_aborts_the_connection(self, alice: Client, database: Database) -> None:
         before = [task_row(alice.user["_id"], description=token_hex(10_000)) for _ in range(10)]
         await database.tasks.insert_many(before)

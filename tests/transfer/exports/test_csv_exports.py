@@ -13,6 +13,7 @@ from tests.support.stored_documents import NINE, ended_entry, project_row, task_
 from tests.transfer.exports.files import COLUMNS, create_day_of_work, exported, table
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestCsv:
     async def test_row_has_all_fields_of_the_entry(self, alice: Client) -> None:
         _, task, entry = await create_day_of_work(alice)

@@ -48,6 +48,7 @@ WRONG: list[tuple[Json, set[str]]] = [
 """Changes of a valid query (None removes a parameter), and the parameters that are invalid then."""
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestEachFormat:
     @pytest.mark.parametrize("form", FORMATS)
     async def test_response_is_an_attachment_with_dates(self, alice: Client, form: str) -> None:
@@ -82,6 +83,7 @@ class TestEachFormat:
             assert len(await sheet(bob, **query)) == 2
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestExportedEntries:
     async def test_entries_are_whole_and_sorted_by_start(self, alice: Client) -> None:
         task, other = await alice.make_task(), await alice.make_task(title="Other")
@@ -146,6 +148,7 @@ class TestExportedEntries:
         assert found == expected
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestCut:
     OCTOBER: ClassVar = {"from": "2026-10-01", "to": "2026-11-01"}
 

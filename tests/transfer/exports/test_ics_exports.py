@@ -2,12 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from icalendar import Calendar
 
 from tests.conftest import Database
 from tests.support.http import Client
 from tests.support.stored_documents import NINE, ended_entry, task_row, tracked
 from tests.transfer.exports.files import create_day_of_work, events, exported
+
+pytestmark = pytest.mark.usefixtures("entry_storage")
 
 
 class TestIcs:

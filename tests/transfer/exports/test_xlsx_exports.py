@@ -25,6 +25,7 @@ from tests.transfer.exports.files import (
 )
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestXlsx:
     async def test_cells_are_dates_durations_and_numbers(self, alice: Client) -> None:
         _, task, entry = await create_day_of_work(alice)
