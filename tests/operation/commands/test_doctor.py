@@ -8,7 +8,9 @@ import pytest
 from bson import Int64, ObjectId
 from pymongo import ASCENDING
 
-from app.database.view import ensure_view
+from app.database.setup import VALIDATORS_ID
+from app.database.view import SCHEMA_VERSIONS, ensure_view
+from documents.maintenance.inspection import has_newer_schema
 from documents.tracking.tasks import HAS_ACTIVE, ONE_RUNNING_TIMER
 from documents.tracking.view import time_entries_view
 from services.maintenance.doctor import examine
@@ -260,6 +262,16 @@ class TestCollections:
         finally:
             await database.command("collMod", "tasks", validator=validator)
         assert await findings() == []
+
+    @pytest.mark.parametrize("record", [VALIDATORS_ID, time_entries_view().record_id])
+    async def test_newer_schema_is_found(self, alice: Client, database: Database, record: str) -> None:
+        assert alice.user
+        assert not await has_newer_schema()
+        await database[SCHEMA_VERSIONS].update_one({"_id": record}, {"$inc": {"version": 1}})
+        try:
+            assert await has_newer_schema()
+        finally:
+            await database[SCHEMA_VERSIONS].update_one({"_id": record}, {"$inc": {"version": -1}})
 
     async def test_missing_view_is_found(self, alice: Client, database: Database) -> None:
         assert alice.user

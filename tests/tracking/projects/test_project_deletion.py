@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from app.main import create_app
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
+from services.tracking.projects import project_service
 from services.tracking.schemas.tasks import TaskCreate, TaskUpdate
 from services.tracking.tasks import task_service
 from tests.conftest import Database
@@ -88,6 +89,11 @@ class TestDeleteProject:
                     assert pointers(response) == {"#/project_id"}
             assert await database.tasks.count_documents({"project_id": {"$ne": None}}) == 0
         assert await database.projects.count_documents({}) == 0
+
+    async def test_other_projects_keep_their_tasks_when_deletions_are_finished(self, alice: Client) -> None:
+        task = await alice.make_task(project_id=(await alice.make_project())["id"])
+        await project_service.finish_deletions()
+        assert (await alice.read(task))["project_id"] == task["project_id"]
 
     async def test_task_assigned_during_the_deletion_leaves_the_project(self, alice: Client, interrupted: Json) -> None:
         fields = {"project_id": ObjectId(interrupted["id"])}
