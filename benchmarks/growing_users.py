@@ -15,6 +15,7 @@ from benchmarks.harness import seeding
 from benchmarks.harness.client import BenchmarkError, Call, Connection
 from benchmarks.harness.growing_tasks import MIN_HOT_ENTRIES, insert_task
 from benchmarks.harness.meter import Meter
+from benchmarks.harness.processes import Service
 from benchmarks.harness.tables import Table
 from benchmarks.load import API
 from documents.tracking.tasks import Task
@@ -23,6 +24,10 @@ USERS = 12
 TASKS = 2
 SECOND_TASK_ENTRIES = 2_000
 WARM_UP_SECONDS = 3
+MAX_IDLE_WAIT_SECONDS = 60
+IDLE_CPU_SECONDS = 0.05
+"""The CPU time of an idle store in a second, at most."""
+
 MIN_RATE = 60
 
 
@@ -57,7 +62,11 @@ def insert_users(
 
 
 async def run_users(meter: Meter, users: list[seeding.Account], entries: int, seconds: float) -> Traffic:
-    """Let all users track time for this long, and return what was measured after a short warm-up."""
+    """Let all users track time for this long, and return what was measured after a short warm-up.
+
+    The store first completes the work that inserting the tasks has caused.
+    """
+    await _wait_until_idle(meter.store)
     async with AsyncExitStack() as stack:
         connections = [await stack.enter_async_context(Connection(meter.service.port)) for _ in users]
         await _track_time(connections, users, WARM_UP_SECONDS)
@@ -78,6 +87,16 @@ async def run_users(meter: Meter, users: list[seeding.Account], entries: int, se
         quantiles(waits, n=100, method="inclusive")[98] * 1000,
         max(waits) * 1000,
     )
+
+
+async def _wait_until_idle(process: Service) -> None:
+    deadline = time.monotonic() + MAX_IDLE_WAIT_SECONDS
+    busy = process.cpu_seconds()
+    while time.monotonic() < deadline:
+        await asyncio.sleep(1)
+        before, busy = busy, process.cpu_seconds()
+        if busy - before < IDLE_CPU_SECONDS:
+            return
 
 
 async def _track_time(
@@ -120,12 +139,16 @@ def _calls(user: seeding.Account) -> list[Call]:
 def traffic_table(traffic: Traffic) -> Table:
     """Return the table of what twelve users do at the same time."""
     rows = (
-        ("requests per second", f"{traffic.rate:.0f}", f"at least {MIN_RATE}"),
-        ("responses with status 503", f"{traffic.refused}", "0"),
-        ("CPU of the service, ms per request", f"{traffic.service_ms:.2f}", ""),
-        ("CPU of the store, ms per request", f"{traffic.store_ms:.2f}", ""),
-        ("response time, median in ms", f"{traffic.median_ms:.0f}", ""),
-        ("response time, p99 in ms", f"{traffic.p99_ms:.0f}", ""),
-        ("longest response time in ms", f"{traffic.longest_ms:.0f}", ""),
+        ("requests per second", f"{traffic.rate:.0f}", f"at least {MIN_RATE}", _verdict(traffic.rate >= MIN_RATE)),
+        ("responses with status 503", f"{traffic.refused}", "0", _verdict(traffic.refused == 0)),
+        ("CPU of the service, ms per request", f"{traffic.service_ms:.2f}", "", ""),
+        ("CPU of the store, ms per request", f"{traffic.store_ms:.2f}", "", ""),
+        ("response time, median in ms", f"{traffic.median_ms:.0f}", "", ""),
+        ("response time, p99 in ms", f"{traffic.p99_ms:.0f}", "", ""),
+        ("longest response time in ms", f"{traffic.longest_ms:.0f}", "", ""),
     )
-    return Table((f"{USERS} users, tasks of {traffic.entries:,} entries", "figure", "target"), rows)
+    return Table((f"{USERS} users, tasks of {traffic.entries:,} entries", "figure", "target", "met"), rows)
+
+
+def _verdict(is_met: bool) -> str:
+    return "yes" if is_met else "not yet"
