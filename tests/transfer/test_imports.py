@@ -13,6 +13,13 @@ from tests.transfer.uploads import RATE, WEEK, import_rows, row, stored_items, u
 
 @pytest.mark.usefixtures("entry_storage")
 class TestImportFile:
+    async def test_all_batches_are_written_by_one_plan(self, alice: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The first batch of 1,000 rows creates the task, and the second one finds it."""
+        monkeypatch.setattr("services.transfer.imports.entry_file.MAX_PLAN_ATTEMPTS", 1)
+        times = [f"{number // 60:02}:{number % 60:02}" for number in range(1_001)]
+        result = await import_rows(alice, "".join(row(2, time, time) for time in times))
+        assert result["created"] == {"projects": 1, "tasks": 1, "entries": 1_001}
+
     async def test_import_whose_plan_is_always_outdated_is_answered_with_503(
         self, alice: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
