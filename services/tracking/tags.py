@@ -8,7 +8,12 @@ from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
 from documents.common.base import Row
-from documents.tracking.tags import count_entries_by_tag, count_tasks_by_tag, find_task_ids_with_tag
+from documents.tracking.tags import (
+    count_entries_by_tag,
+    count_tasks_by_tag,
+    find_pages_with_tag,
+    find_task_ids_with_tag,
+)
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
 from services.common.concurrency import retry_on_conflict
@@ -16,6 +21,7 @@ from services.common.cursors import Position, cursor_scope, decode_cursor, page_
 from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.values.fields import PageQuery
 from services.common.values.versions import Versioned
+from services.tracking.rules.paged_changes import ChangeEntry, change_page
 from services.tracking.schemas.tags import TagPage, TagRead, TagRename, TagRenameResult
 
 MAX_RENAME_ROUNDS = 5
@@ -43,7 +49,8 @@ class TagService:
         """Rename a tag in all tasks, the trash included, and in their ended and running entries.
 
         Returns the number of changed tasks and entries. Each task is updated at the version that was read,
-        so that no concurrent change is lost. A retry continues where the rename was interrupted.
+        so that no concurrent change is lost: once for its hot entries, and once for each page with the tag.
+        A retry continues where the rename was interrupted.
         """
 
         async def run_attempt(_: Attempt) -> Versioned:
@@ -56,11 +63,15 @@ class TagService:
         spellings = _TagRenaming.of(rename).spellings
         for _ in range(MAX_RENAME_ROUNDS if spellings else 0):
             task_ids = await find_task_ids_with_tag(user.id, spellings)
-            if not task_ids:
-                break
             for task_id in task_ids:
                 task_count, entry_count = await _rename_in_task(user.id, task_id, rename)
                 tasks, entries = tasks + task_count, entries + entry_count
+            # The pages are searched after the hot entries, because an entry may move to a page, but not back.
+            pages = await find_pages_with_tag(user.id, spellings)
+            for page in pages:
+                entries += await _rename_in_page(user.id, page, rename)
+            if not task_ids and not pages:
+                break
         return {"tasks": tasks, "entries": entries}
 
 
@@ -85,7 +96,7 @@ class _TagRenaming:
 
 
 async def _rename_in_task(user_id: ObjectId, task_id: ObjectId, rename: TagRename) -> tuple[int, int]:
-    """Rename the tag in one task. Return 1 or 0 for the task's own tags, and the number of changed entries."""
+    """Rename the tag in one task. Return 1 or 0 for the task's own tags, and the number of changed hot entries."""
 
     async def try_rename() -> tuple[int, int] | None:
         task = await Task.find_any_with_entries(user_id, task_id)
@@ -98,6 +109,16 @@ async def _rename_in_task(user_id: ObjectId, task_id: ObjectId, rename: TagRenam
         return int("tags" in fields), sum(new is not old for old, new in ended) + int("active" in fields)
 
     return await retry_on_conflict(try_rename)
+
+
+async def _rename_in_page(user_id: ObjectId, page: Row, rename: TagRename) -> int:
+    """Rename the tag in the entries of a page. Return the number of changed entries."""
+    renaming = _TagRenaming.of(rename)
+
+    async def find_change(_task: Row) -> ChangeEntry:
+        return lambda entry: _renamed_entry(entry, renaming)
+
+    return await change_page(user_id, page["task_id"], page["_id"], find_change)
 
 
 def _renamed_fields(task: Row, rename: _TagRenaming) -> Row:

@@ -7,6 +7,7 @@ from documents.common.base import Row
 from documents.tracking.projects import Project
 from documents.tracking.tasks import Task
 from services.common.concurrency import retry_on_conflict
+from services.tracking.rules.paged_changes import ChangeEntry, change_paged_entries
 
 
 async def hourly_rate_for(user_id: ObjectId, project_id: ObjectId | None, billable: bool) -> Row | None:
@@ -20,19 +21,24 @@ async def hourly_rate_for(user_id: ObjectId, project_id: ObjectId | None, billab
 async def rerate_project(user_id: ObjectId, project_id: ObjectId) -> int:
     """Apply the project's current rate to the ended billable entries of its tasks; return how many changed.
 
-    Tasks in the trash are included. Each task is updated atomically. The operation is idempotent.
+    Tasks in the trash are included. The hot entries of a task are updated atomically, and so is each of its pages.
+    The operation is idempotent.
     """
     task_ids = await Task.find_ids_in_project(user_id, project_id)
     return sum([await _rerate_task(user_id, task_id, project_id) for task_id in task_ids])
 
 
 async def _rerate_task(user_id: ObjectId, task_id: ObjectId, project_id: ObjectId) -> int:
+    has_pages = False
+
     async def try_rerate() -> int | None:
+        nonlocal has_pages
         # The task is read before the rate: a rate that changes later is applied by its own request.
         task = await Task.find_any_with_entries(user_id, task_id)
         project = await Project.find_live(user_id, project_id)
         if task is None or project is None or task["project_id"] != project_id:
             return 0
+        has_pages = bool(task.get("pages"))
         entries = [_with_rate(entry, project["hourly_rate"]) for entry in task["time_entries"]]
         count = sum(new is not old for new, old in zip(entries, task["time_entries"], strict=True))
         if count == 0 and "active" not in task:
@@ -40,7 +46,14 @@ async def _rerate_task(user_id: ObjectId, task_id: ObjectId, project_id: ObjectI
         # A concurrent stop may have read the old rate. The new version makes it retry.
         return None if await Task.update_at_version(task, {"time_entries": entries}) is None else count
 
-    return await retry_on_conflict(try_rerate)
+    async def find_change(task: Row) -> ChangeEntry | None:
+        project = await Project.find_live(user_id, project_id)
+        if project is None or task["project_id"] != project_id:
+            return None
+        return lambda entry: _with_rate(entry, project["hourly_rate"])
+
+    count = await retry_on_conflict(try_rerate)
+    return count + (await change_paged_entries(user_id, task_id, find_change) if has_pages else 0)
 
 
 def _with_rate(entry: Row, rate: Row | None) -> Row:

@@ -22,6 +22,7 @@ from tests.tracking.projects.requests import (
 )
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestHourlyRateOfEntry:
     async def test_entry_gets_the_rate_of_the_project_when_it_ends(self, alice: Client) -> None:
         project = await alice.make_project(billable=True, hourly_rate=RATE)
@@ -71,6 +72,7 @@ class TestHourlyRateOfEntry:
         assert await list_rates(alice, task) == [RATE]
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestRerate:
     async def test_rerate_applies_the_rate_to_ended_billable_entries(self, alice: Client) -> None:
         project = await alice.make_project(billable=True, hourly_rate=RATE)

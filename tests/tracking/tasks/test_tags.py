@@ -33,6 +33,7 @@ async def track(client: Client, task: Json, *names: str) -> Json:
     return entry
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestListTags:
     async def test_tags_have_the_number_of_tasks_and_entries(self, alice: Client) -> None:
         assert await tags(alice) == []
@@ -87,6 +88,7 @@ class TestListTags:
         assert parameters(await alice.get("/tags", params=sent)) == set(sent)
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestTag:
     async def test_tag_from_a_response_is_accepted_in_a_request(self, alice: Client) -> None:
         task = await alice.make_task(tags=["\u0130" * 25, " Offers "])
@@ -99,6 +101,7 @@ class TestTag:
         assert pointers(response) == {"#/tags/0"}
 
 
+@pytest.mark.usefixtures("entry_storage")
 class TestRenameTag:
     async def test_rename_changes_all_tasks_and_entries(self, alice: Client) -> None:
         task = await alice.make_task(tags=["mail", "work"])
