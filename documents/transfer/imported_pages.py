@@ -81,7 +81,7 @@ def _split(entries: list[Row]) -> Iterator[list[Row]]:
         yield page
 
 
-def _new_pages(user_id: ObjectId, task_id: ObjectId, placement: Placement) -> list[Row]:
+def new_pages(user_id: ObjectId, task_id: ObjectId, placement: Placement) -> list[Row]:
     """Return the new pages as they are stored."""
     return [TaskPage.new_row(user_id, task_id, entries) for entries in placement.pages]
 
@@ -108,7 +108,7 @@ def place_in_new_task(
 ) -> tuple[list[Row], Row]:
     """Return the pages of a new task, as they are stored, and its fields that depend on its ended entries."""
     placement = place_entries(entries, is_last=is_last)
-    pages = _new_pages(user_id, task_id, placement)
+    pages = new_pages(user_id, task_id, placement)
     return pages, entry_fields(placement.hot, pages)
 
 
@@ -119,7 +119,7 @@ async def add_imported_entries(task: Row, entries: list[Row], *, is_last: bool =
     as unedited afterwards. Call it in a transaction.
     """
     placement = place_entries(entries, hot_count=task["hot_count"], task_bytes=task["bytes"], is_last=is_last)
-    pages = _new_pages(task["user_id"], task["_id"], placement)
+    pages = new_pages(task["user_id"], task["_id"], placement)
     if pages:
         await TaskPage.add_all(pages)
     update = push_entries(task, entries)

@@ -11,6 +11,7 @@ from pydantic import ValidationError as PydanticError
 
 from app.errors import BodyTooLargeError, FieldError, ValidationError
 from app.validation_errors import error_message
+from documents.transfer.imported_pages import text_bytes
 from services.tracking.rules.invariants import check_task
 from services.transfer.account_file.rows import entry_row, task_row
 from services.transfer.schemas.account_file import (
@@ -27,17 +28,41 @@ from services.transfer.schemas.account_file import (
 MAX_DECOMPRESSED_BYTES = 256 * 1024 * 1024
 MAX_LINE_LENGTH = 1024 * 1024
 
+MAX_PART_ENTRIES = 500
+MAX_PART_BYTES = 4 * 1024 * 1024
+"""The entries of a task that are validated or written at once."""
+
 _GZIP = b"\x1f\x8b"
 _DUMMY_ID = ObjectId("0" * 24)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TaskPart:
-    """A task with its entries, which follow it in the file. `line` is the number of the task's line."""
+    """A task with its entries, which follow it in the file, or with some of them.
+
+    Attributes:
+        line: The number of the line before the entries.
+        is_first: Whether these are the first entries of the task.
+        is_last: Whether no entries of the task follow in another part.
+        size: The maximum size of the entries in bytes.
+    """
 
     task: TaskLine
     entries: list[EntryLine]
     line: int = 0
+    is_first: bool = True
+    is_last: bool = True
+    size: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next entry begins another part."""
+        return len(self.entries) >= MAX_PART_ENTRIES or self.size >= MAX_PART_BYTES
+
+    def add(self, entry: EntryLine) -> None:
+        """Add an entry."""
+        self.entries.append(entry)
+        self.size += text_bytes(entry.note, entry.tags)
 
 
 @dataclass(slots=True)
@@ -68,11 +93,18 @@ def read_account(file: BinaryIO) -> AccountFile:
 
 
 def iterate_parts(file: BinaryIO) -> Iterator[TaskPart | DeletedEntryLine]:
-    """Yield the tasks with their entries, then the deleted entries. The file must have been validated."""
+    """Yield the tasks with their entries, then the deleted entries. The file must have been validated.
+
+    A task with many entries is in several parts.
+    """
     part: TaskPart | None = None
     for number, line in _lines(file):
         if isinstance(line, EntryLine) and part is not None:
-            part.entries.append(line)
+            if part.is_full:
+                part.is_last = False
+                yield part
+                part = TaskPart(part.task, [], number - 1, is_first=False)
+            part.add(line)
             continue
         if part is not None:
             yield part
@@ -128,7 +160,8 @@ class _Validator:
     Attributes:
         projects: By name.
         new_ids: The ids of the projects.
-        part: The task whose entries are being read.
+        part: The task whose entries are being read, with those that are not validated yet.
+        has_timer: Whether a running entry of this task was read.
     """
 
     account: AccountLine | None = None
@@ -140,6 +173,7 @@ class _Validator:
     entries: int = 0
     deleted: int = 0
     part: TaskPart | None = None
+    has_timer: bool = False
 
     def add(self, line: AccountFileLine) -> None:
         """Validate the next line."""
@@ -183,7 +217,7 @@ class _Validator:
             if line.project_id is not None and line.project_id not in self.new_ids:
                 raise ValueError("project_id: is not the id of a project in the file")
             self.tasks.add(line.id)
-            self.part = TaskPart(line, [])
+            self.part, self.has_timer = TaskPart(line, []), False
         else:
             self._check_deleted_entry(line)
             self.deleted += 1
@@ -191,9 +225,14 @@ class _Validator:
     def _add_entry(self, line: EntryLine) -> None:
         if self.part is None or self.part.task.id != line.task_id:
             raise ValueError("does not follow its task")
-        if line.ended_at is None and any(entry.ended_at is None for entry in self.part.entries):
+        if line.ended_at is None and self.has_timer:
             raise ValueError("is a second running entry of its task")
-        self.part.entries.append(line)
+        self.has_timer = self.has_timer or line.ended_at is None
+        if self.part.is_full:
+            task = self.part.task
+            self._end_part()
+            self.part = TaskPart(task, [])
+        self.part.add(line)
         self.entries += 1
 
     def _check_deleted_entry(self, line: DeletedEntryLine) -> None:
@@ -203,7 +242,7 @@ class _Validator:
             raise ValueError("started_at and ended_at: are not whole seconds")
 
     def _end_part(self) -> None:
-        """Validate the task that ends before this line."""
+        """Validate the task, or the entries of it, that end before this line."""
         part, self.part = self.part, None
         if part is None:
             return

@@ -1,6 +1,6 @@
 """Converting the lines of an account file to documents. Pure functions without a database."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from bson import ObjectId
@@ -42,8 +42,12 @@ def task_row(
     new_id: NewId,
     import_id: ObjectId,
     projects: dict[str, ObjectId],
+    pages: Sequence[Row] = (),
 ) -> Row:
-    """Return the task as it is stored, with these entries. An entry without an end is the running timer."""
+    """Return the task as it is stored, with these hot entries and these pages.
+
+    An entry without an end is the running timer.
+    """
     running = [entry for entry in entries if entry["ended_at"] is None]
     return {
         "_id": new_id(line.id),
@@ -57,7 +61,7 @@ def task_row(
         "due_at": _to_naive(line.due_at),
         "estimate_seconds": line.estimate_seconds,
         "billable": line.billable,
-        **entry_fields([entry for entry in entries if entry["ended_at"] is not None]),
+        **entry_fields([entry for entry in entries if entry["ended_at"] is not None], pages),
         **({"active": running[0]} if running else {}),
         "version": 1,
         "created_at": naive_utc(line.created_at),

@@ -3,16 +3,21 @@
 import asyncio
 import gzip
 from datetime import timedelta
+from unittest.mock import ANY
 
+import httpx
 import orjson
 import pytest
 from bson import ObjectId
 
 from documents.tracking.pages import TaskPage
+from documents.tracking.tasks import Task
 from documents.transfer import task_export
+from services.transfer.account_file import importer, reader
 from tests.conftest import Database
+from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import Client, Json
-from tests.support.pages.stored_tasks import read_entries
+from tests.support.pages.stored_tasks import read_entries, read_tasks
 from tests.support.stored_documents import NINE, ended_entry, running_entry, task_row, tracked
 from tests.transfer.pages.rows import write_entries
 
@@ -92,3 +97,96 @@ class TestExport:
             assert known | before <= set(ids)
         await writers
         assert len(entry_lines(await export_lines(alice))) == 34
+
+
+class TestRoundTrip:
+    @pytest.fixture(autouse=True)
+    def _small_parts(self, monkeypatch: pytest.MonkeyPatch, part_entries: int) -> None:
+        monkeypatch.setattr(reader, "MAX_PART_ENTRIES", part_entries)
+        monkeypatch.setattr(importer, "MAX_ENTRIES_PER_BATCH", part_entries)
+
+    @pytest.mark.parametrize("part_entries", [1, 3, 5, 500])
+    async def test_lines_are_the_same_after_an_import(self, alice: Client, bob: Client, database: Database) -> None:
+        pages = [list(range(5)), [3, 8, 9, 14], [10, 11, 12]]
+        await insert_paged_task(alice, database, *pages, hot=[7, 20, 21], active=running_entry())
+        await insert_paged_task(alice, database, [1], hot=[], title="Trash", deleted_at=NINE)
+        await alice.make_task(title="Other")
+        content = (await alice.get(PATH)).content
+        result = await import_account(bob, content)
+        assert result["created"] == {"projects": 0, "tasks": 3, "entries": 17}
+        assert (result["rows"], result["rows_done"], result["notices"]) == (17, 17, [])
+        lines = await export_lines(bob)
+        assert [without_ids(line) for line in lines[1:]] == [
+            without_ids(line) for line in (await export_lines(alice))[1:]
+        ]
+        await assert_stored_time_is_consistent(database)
+        again = await import_account(bob, content)
+        assert (again["created"], again["duplicates"]) == ({"projects": 0, "tasks": 0, "entries": 0}, 17)
+        assert await export_lines(bob) == [{**lines[0], "exported_at": ANY}, *lines[1:]]
+
+    @pytest.mark.parametrize("part_entries", [2, 500])
+    async def test_large_task_is_divided_into_pages(self, alice: Client, bob: Client, database: Database) -> None:
+        await insert_paged_task(alice, database, list(range(17)), hot=list(range(17, 23)))
+        await import_account(bob, (await alice.get(PATH)).content)
+        (task,) = [task for task in await read_tasks(database) if task.row["user_id"] == bob.user["_id"]]
+        pages, hot = task.sizes
+        assert max(pages) <= TaskPage.capacity
+        assert (sum(pages) + hot, hot <= Task.hot_entries) == (23, True)
+        assert task.row["version"] == task.row["import_version"] == 1
+
+    @pytest.mark.parametrize("part_entries", [2, 500])
+    async def test_missing_entries_are_added_to_an_existing_task(
+        self, alice: Client, bob: Client, database: Database
+    ) -> None:
+        await insert_paged_task(alice, database, [1, 2, 3], hot=[4])
+        content = (await alice.get(PATH)).content
+        await import_account(bob, content)
+        (mine,) = await database.tasks.find({"user_id": alice.user["_id"]}).to_list(None)
+        for hour in range(5, 20):
+            await alice.write({"id": str(mine["_id"])}, started_at=f"2026-11-01T{hour:02}:00:00Z")
+        result = await import_account(bob, (await alice.get(PATH)).content)
+        assert (result["created"], result["duplicates"]) == ({"projects": 0, "tasks": 0, "entries": 15}, 4)
+        await assert_stored_time_is_consistent(database)
+        assert len(entry_lines(await export_lines(bob))) == 19
+
+    @pytest.mark.parametrize("part_entries", [2, 500])
+    async def test_timer_is_left_out_if_another_one_is_running(
+        self, alice: Client, bob: Client, database: Database
+    ) -> None:
+        await insert_paged_task(alice, database, [1, 2, 3], hot=[4], active=running_entry())
+        await bob.start(await bob.make_task())
+        lines = await export_lines(alice)
+        lines.insert(2, lines.pop(-2))  # the running entry first: in another part than the last one
+        dry, result = [
+            await import_account(bob, b"".join(orjson.dumps(line) + b"\n" for line in lines), dry_run=dry_run)
+            for dry_run in ("true", "false")
+        ]
+        assert dry["created"] == result["created"] == {"projects": 0, "tasks": 1, "entries": 4}
+        assert len(result["notices"]) == 1
+        await assert_stored_time_is_consistent(database)
+
+    @pytest.mark.parametrize("part_entries", [2])
+    async def test_invalid_entry_in_a_later_part_is_found(self, alice: Client, bob: Client, database: Database) -> None:
+        await insert_paged_task(alice, database, [1, 2, 3], hot=[4], active=running_entry())
+        lines = await export_lines(alice)
+        lines.insert(3, {**lines[-2], "id": str(ObjectId())})
+        lines[-1]["entries"] += 1
+        response = await upload_account(bob, b"".join(orjson.dumps(line) + b"\n" for line in lines))
+        assert "line 8: is a second running entry of its task" in response.text
+        assert await database.task_pages.count_documents({"user_id": bob.user["_id"]}) == 0
+
+
+async def upload_account(client: Client, content: bytes, **fields: str) -> httpx.Response:
+    return await client.post("/imports", data={"format": "account", **fields}, files={"file": ("a.gz", content)})
+
+
+async def import_account(client: Client, content: bytes, **fields: str) -> Json:
+    """Import this account file and return the import."""
+    response = await upload_account(client, content, **fields)
+    assert response.is_success, response.text
+    result: Json = response.json()
+    return result
+
+
+def without_ids(line: Json) -> Json:
+    return {name: value for name, value in line.items() if name not in {"id", "task_id"}}
