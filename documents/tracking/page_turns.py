@@ -30,12 +30,20 @@ async def turn_page(user_id: ObjectId, task_id: ObjectId, *, version: int | None
     page = TaskPage.new_row(user_id, task_id, [*(newest["entries"] if newest else ()), *moved])
     await TaskPage.add_all([page])
     update = _turn_update(task, moved, page["_id"], replaces_newest=newest is not None)
-    if await Task.change_at_version(task, update) is None:
+    if await Task.change_at_version(task, update) is None and not await _is_listed(page):
         await TaskPage.delete_by_id(user_id, page["_id"])
         return False
     if newest is not None:
         await TaskPage.mark_replaced(newest)
     return True
+
+
+async def _is_listed(page: Row) -> bool:
+    """Return whether the task lists the page although its update was reported to have changed nothing.
+
+    A server that applies a repeated command twice reports that of an update that it has made.
+    """
+    return await Task.find_listing(page["user_id"], page["task_id"], page["_id"]) is not None
 
 
 async def _extensible_page(task: Row, moved: list[Row]) -> Row | None:

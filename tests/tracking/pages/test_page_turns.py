@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
 from bson import ObjectId
+from motor.motor_asyncio import AsyncIOMotorCollection
 
 from documents.tracking.pages import TaskPage
 from documents.tracking.tasks import Task
@@ -213,6 +215,27 @@ class TestNextPage:
         ended_at = NINE + timedelta(hours=1)
         seconds = int((ended_at - oldest["started_at"]).total_seconds())
         return [{**oldest, "ended_at": ended_at, "duration_seconds": seconds}, *others]
+
+
+class TestRepeatedCommand:
+    async def test_page_stays_when_the_server_executes_the_turn_twice(
+        self, alice: Client, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of two executions, the second one changes nothing, and the client only learns that."""
+        original: Any = AsyncIOMotorCollection.update_one
+
+        async def update_twice(collection: Any, query: Json, update: Any, **options: Any) -> Any:
+            if "$push" in update and "pages" in update["$push"]:
+                await original(collection, query, update, **options)
+            return await original(collection, query, update, **options)
+
+        task = await insert_task_with_entries(alice, database, 200)
+        before = await read_task(database, task)
+        monkeypatch.setattr(AsyncIOMotorCollection, "update_one", update_twice)
+        assert (await create(alice, task)).status_code == 201
+        after = await read_task(database, task)
+        assert after.sizes == ([100], 101)
+        assert set(oldest_ids(before, 200)) <= {entry["id"] for entry in after.entries}
 
 
 class TestLargeTaskOfAnEarlierVersion:
