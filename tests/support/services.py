@@ -4,12 +4,15 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import httpx
+import pytest
+import structlog
 from beanie import init_beanie
 from bson.binary import UUID_SUBTYPE, Binary
 from fastapi import FastAPI
@@ -24,6 +27,17 @@ from tests.support.http import Json, serving
 from tests.support.processes import free_port
 
 PATIENCE_SECONDS = 120
+
+
+@contextmanager
+def captured_logs(module: ModuleType) -> Iterator[list[Json]]:
+    """Yield the log lines of a module instead of writing them.
+
+    Its logger is replaced, because one that was used before writes with the configuration of that time.
+    """
+    with pytest.MonkeyPatch.context() as patch, structlog.testing.capture_logs() as lines:
+        patch.setattr(module, "log", structlog.get_logger())
+        yield lines  # type: ignore[misc]  # structlog declares each line as a mutable mapping
 
 
 @asynccontextmanager

@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx
 import pytest
-import structlog
 from bson import ObjectId
 
 from app.config import Settings
@@ -16,11 +15,12 @@ from documents.transfer.import_files import ImportFile
 from services.accounts.deletion import account_deletion_service
 from services.maintenance.doctor import examine
 from services.transfer.import_service import background_imports
+from services.transfer.imports import background
 from tests.conftest import Database
 from tests.operation.crash.test_killed_imports import KILL_POINTS, LINES, SECOND_PART
 from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import API, LONG, PASSWORD, Client, Json, problem
-from tests.support.services import serving_until_killed
+from tests.support.services import captured_logs, serving_until_killed
 from tests.transfer.uploads import WEEK, import_rows, row, stored_items, upload
 
 PATIENCE_SECONDS = 60.0
@@ -106,7 +106,7 @@ class TestBackgroundImport:
         await import_rows(alice, WEEK)
         content = (await alice.get("/exports/account.ndjson.gz")).content
         form = {"format": "account", "wait": "false"}
-        with structlog.testing.capture_logs() as logs:
+        with captured_logs(background) as logs:
             begun = (await bob.post("/imports", data=form, files={"file": ("a.gz", content)})).json()
             assert (begun["status"], begun["rows"]) == ("running", 4)
             done = await wait_until_done(bob, begun)

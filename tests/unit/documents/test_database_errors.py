@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-import structlog
 from bson import ObjectId
 from pydantic import SecretStr
 from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure
@@ -18,12 +17,14 @@ from documents.common.base import DocumentFullError, _is_duplicate
 from documents.common.transactions import current_session, transaction
 from documents.registry import DOCUMENTS
 from documents.tracking.tasks import Task
+from services.accounts import audit
 from services.accounts.audit import audit_service
 from services.transfer.import_service import parse_file
+from services.transfer.imports import background
 from services.transfer.imports.background import BackgroundImports
 from tests.conftest import Database
 from tests.support.http import Json
-from tests.support.services import restoring_documents
+from tests.support.services import captured_logs, restoring_documents
 from tests.support.stored_documents import task_row
 from tests.support.stub_server import Answer, refusal, stub_server
 
@@ -63,7 +64,7 @@ class TestPollForBackgroundImports:
             return refusal(11601, "interrupted") if name == "aggregate" else None
 
         async with bound_to_stub(database, refuse):
-            with structlog.testing.capture_logs() as logs:
+            with captured_logs(background) as logs:
                 async with BackgroundImports(parse_file).running(), asyncio.timeout(PATIENCE_SECONDS):
                     while polls < 5:  # noqa: ASYNC110 -- the stub server runs in another thread
                         await asyncio.sleep(0.01)
@@ -75,7 +76,7 @@ class TestAuditTrail:
     async def test_event_that_cannot_be_recorded_is_logged(self, database: Database) -> None:
         interrupted = refusal(11601, "interrupted")
         async with bound_to_stub(database, lambda name, _: interrupted if name == "insert" else None):
-            with structlog.testing.capture_logs() as logs:
+            with captured_logs(audit) as logs:
                 audit_service.record_in_background(ObjectId(), "sign_in_failed")
                 await asyncio.gather(*audit_service._background_tasks)
         assert [line for line in logs if line["event"] == "unrecorded_event"] == [
