@@ -10,10 +10,10 @@ from documents.reporting.entry_reader import read_ended_entries
 from documents.tracking.page_turns import turn_page
 from documents.tracking.pages import TaskPage
 from documents.tracking.queries.entry_filter import EntryFilter
-from documents.tracking.tasks import Task
 from tests.conftest import Database
 from tests.reporting.report_requests import EURO, GROUPS, get_summary, get_timesheet, get_today, november_entry
 from tests.support.http import Client, Json, at
+from tests.support.pages.entry_storage import lower_thresholds
 from tests.support.pages.inserting import insert_hot, insert_paged
 from tests.support.pages.interleaving import Interleaving
 from tests.support.stored_documents import ended_entry, page_row, project_row
@@ -208,9 +208,7 @@ async def split_entry(client: Client, task: Json, *, minute: int) -> None:
 class TestChangesDuringReport:
     @pytest.fixture(autouse=True)
     def _lower_thresholds(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(Task, "hot_entries", 4)
-        monkeypatch.setattr(Task, "paged_at_once", 2)
-        monkeypatch.setattr(TaskPage, "capacity", 4)
+        lower_thresholds(monkeypatch, hot_entries=4, paged_at_once=2, page_entries=4)
 
     @pytest.fixture
     async def task(self, alice: Client, database: Database) -> Json:

@@ -10,6 +10,19 @@ from tests.support.http import Json
 
 NINE = datetime(2026, 11, 18, 9)  # noqa: DTZ001 -- as the driver decodes it
 
+TASK_FIELDS: Json = {
+    "title": "Write the offer",
+    "description": None,
+    "status": "pending",
+    "tags": ["sales"],
+    "project_id": None,
+    "priority": None,
+    "due_at": None,
+    "estimate_seconds": None,
+    "billable": False,
+}
+"""The fields of a new task."""
+
 
 def task_row(user_id: ObjectId, **fields: Any) -> Json:
     """Return a valid task of this user, with these fields changed."""

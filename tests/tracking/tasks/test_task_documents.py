@@ -1,32 +1,20 @@
 """Reads and updates of stored tasks. mongomock does not support their projection."""
 
 from datetime import datetime
-from typing import Any
 
 import pytest
 from bson import ObjectId
 
 from documents.tracking.tasks import Task
+from tests.support.stored_documents import TASK_FIELDS
 
 pytestmark = pytest.mark.usefixtures("empty_service")
-
-FIELDS: dict[str, Any] = {
-    "title": "Write the offer",
-    "description": None,
-    "status": "pending",
-    "tags": ["sales"],
-    "project_id": None,
-    "priority": None,
-    "due_at": None,
-    "estimate_seconds": None,
-    "billable": False,
-}
 
 
 class TestTask:
     async def test_task_is_found_by_its_owner_only(self) -> None:
         user_id = ObjectId()
-        task_id = (await Task.new(user_id, ObjectId(), FIELDS).add())["_id"]
+        task_id = (await Task.new(user_id, ObjectId(), TASK_FIELDS).add())["_id"]
         task_row = await Task.find_live(user_id, task_id)
         assert task_row is not None
         assert "time_entries" not in task_row
@@ -37,7 +25,7 @@ class TestTask:
 
     async def test_task_in_the_trash_is_only_found_by_find_any(self) -> None:
         user_id = ObjectId()
-        task = await Task.new(user_id, ObjectId(), FIELDS).add()
+        task = await Task.new(user_id, ObjectId(), TASK_FIELDS).add()
         trashed = await Task.update_at_version(task, {"deleted_at": datetime(2026, 1, 1)})  # noqa: DTZ001
         assert trashed is not None
         assert await Task.find_live(user_id, task["_id"]) is None
@@ -47,7 +35,7 @@ class TestTask:
 
     async def test_update_changes_only_the_given_fields_and_the_version(self) -> None:
         user_id = ObjectId()
-        task = await Task.new(user_id, ObjectId(), FIELDS).add()
+        task = await Task.new(user_id, ObjectId(), TASK_FIELDS).add()
         changed = await Task.update_fields(user_id, task["_id"], {"title": "Another"})
         assert changed is not None
         del task["time_entries"]

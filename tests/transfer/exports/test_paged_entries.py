@@ -13,6 +13,7 @@ from documents.tracking.tasks import Task
 from documents.transfer import entry_stream
 from tests.conftest import Database
 from tests.support.http import Client, Json, at, problem
+from tests.support.pages.entry_storage import lower_thresholds
 from tests.support.pages.inserting import insert_hot, insert_paged
 from tests.support.pages.interleaving import Interleaving
 from tests.support.stored_documents import NINE, ended_entry, page_row, project_row, short_entries
@@ -150,9 +151,7 @@ class TestChangesDuringExport:
 
     @pytest.fixture(autouse=True)
     def _lower_thresholds(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(Task, "hot_entries", 4)
-        monkeypatch.setattr(Task, "paged_at_once", 2)
-        monkeypatch.setattr(TaskPage, "capacity", 4)
+        lower_thresholds(monkeypatch, hot_entries=4, paged_at_once=2, page_entries=4)
 
     @pytest.fixture
     async def task(self, alice: Client, database: Database) -> Json:

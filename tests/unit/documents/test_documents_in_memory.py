@@ -1,6 +1,5 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from beanie import init_beanie
@@ -12,20 +11,9 @@ from documents.accounts.users import User
 from documents.common.base import DuplicateError, object_id
 from documents.registry import DOCUMENTS
 from documents.tracking.tasks import Task
+from tests.support.stored_documents import TASK_FIELDS
 
 # mongomock has no partial indexes: a user has one task here, and promises are proved on a real server.
-
-FIELDS: dict[str, Any] = {
-    "title": "Write the offer",
-    "description": None,
-    "status": "pending",
-    "tags": ["sales"],
-    "project_id": None,
-    "priority": None,
-    "due_at": None,
-    "estimate_seconds": None,
-    "billable": False,
-}
 
 
 @pytest.fixture(autouse=True)
@@ -108,18 +96,18 @@ class TestRefreshToken:
 
 class TestTask:
     async def test_new_task_has_no_active_entry(self) -> None:
-        row = await Task.new(ObjectId(), ObjectId(), FIELDS).add()
+        row = await Task.new(ObjectId(), ObjectId(), TASK_FIELDS).add()
         assert "active" not in row
         assert await Task.collection().find_one({}) == row
         assert (row["version"], row["tracked_seconds"], row["entry_count"], row["time_entries"]) == (1, 0, 0, [])
 
     @pytest.mark.parametrize(("status", "completed"), [("pending", False), ("in_progress", False), ("completed", True)])
     async def test_task_created_as_completed_has_completed_at(self, status: str, completed: bool) -> None:
-        row = await Task.new(ObjectId(), ObjectId(), {**FIELDS, "status": status}).add()
+        row = await Task.new(ObjectId(), ObjectId(), {**TASK_FIELDS, "status": status}).add()
         assert row["completed_at"] == (row["created_at"] if completed else None)
 
     async def test_update_is_refused_at_another_version(self) -> None:
-        task = await Task.new(ObjectId(), ObjectId(), FIELDS).add()
+        task = await Task.new(ObjectId(), ObjectId(), TASK_FIELDS).add()
         changed = await Task.update_at_version(task, {"title": "First"})
         assert changed is not None
         assert await Task.collection().find_one({}) == changed
@@ -127,7 +115,7 @@ class TestTask:
         assert await Task.update_at_version(changed, {"title": "Third"}) is not None
 
     async def test_row_validates_as_a_document(self) -> None:
-        task = Task.new(ObjectId(), ObjectId(), FIELDS)
+        task = Task.new(ObjectId(), ObjectId(), TASK_FIELDS)
         row = await task.add()
         assert Task.model_validate(row) == task
 
