@@ -82,6 +82,11 @@ class TimeEntry(BaseModel):
         return without_absent(entry.model_dump())
 
 
+def entry_order(entry: Row) -> tuple[datetime, ObjectId]:
+    """Return the sort key of an entry: its start, then its id. For queries it is ENTRY_SORT."""
+    return entry["started_at"], entry["id"]
+
+
 def without_absent(entry: Row) -> Row:
     """Return the entry as it is stored: an entry that was not imported has no import fields, not null ones."""
     absent = {name for name in ("import_id", "import_key") if entry[name] is None}

@@ -15,7 +15,7 @@ from pymongo import ASCENDING, IndexModel
 
 from app.clock import naive_utc, utc_now
 from documents.common.base import Row, StoredDocument
-from documents.tracking.entries import EndedEntry
+from documents.tracking.entries import EndedEntry, entry_order
 
 MAX_PAGE_ENTRIES = 500
 
@@ -138,8 +138,7 @@ class TaskPage(StoredDocument):
     @classmethod
     async def set_entries(cls, page: Row, entries: list[Row]) -> bool:
         """Replace the entries of the page. Return False when its version differs."""
-        contents = {**page_contents(entries), "updated_at": naive_utc(utc_now())}
-        return await cls._update_one(_version_filter(page), {"$set": contents, "$inc": {"version": 1}})
+        return await cls.update_at_version(page, page_contents(entries))
 
     @classmethod
     async def update_at_version(cls, page: Row, fields: Row) -> bool:
@@ -155,7 +154,7 @@ class TaskPage(StoredDocument):
 
 def page_contents(entries: Iterable[Row]) -> Row:
     """Return the fields of a page that depend on its entries."""
-    in_order = sorted(entries, key=lambda entry: (entry["started_at"], entry["id"]))
+    in_order = sorted(entries, key=entry_order)
     return {
         "entries": in_order,
         "tracked_seconds": sum(entry["duration_seconds"] for entry in in_order),

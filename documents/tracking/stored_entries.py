@@ -136,13 +136,13 @@ async def _change(stored: StoredEntry, in_place: list[Row], hot: list[Row]) -> b
 def _page_change_update(stored: StoredEntry, in_place: list[Row], hot: list[Row], bounds: Row) -> Row:
     """Return the update of a task in whose page the entry was replaced by `in_place`."""
     task, old = stored.task, stored.entry
-    update = push_entries(task, hot) if hot else {"$set": {}}
     until = task.get("paged_until")
     if until is not None and in_place:
         bounds = {**bounds, "paged_until": max(until, *(entry["ended_at"] for entry in in_place))}
     seconds = sum(entry["duration_seconds"] for entry in (*in_place, *hot)) - old["duration_seconds"]
     count = len(in_place) + len(hot) - 1
-    return {**update, "$set": {**update["$set"], **bounds}, "$inc": {"tracked_seconds": seconds, "entry_count": count}}
+    push = {"$push": push_entries(task, hot)["$push"]} if hot else {}
+    return {**push, "$set": bounds, "$inc": {"tracked_seconds": seconds, "entry_count": count}}
 
 
 async def _bounds_after(stored: StoredEntry, new: list[Row], others: list[Row]) -> Row:

@@ -17,6 +17,7 @@ from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
 
 from documents.common.base import Row
+from documents.tracking.entries import entry_order
 from documents.tracking.pages import TaskPage
 from documents.tracking.queries.entry_filter import EntryFilter, ended_entry_rows
 from documents.tracking.queries.paged_rows import find_pages_in_range, is_inside, pages_after, read_unchanged
@@ -304,4 +305,4 @@ def _version_of(marker: Row, user_id: ObjectId) -> Row:
 
 
 def _sort_key(row: Row) -> SortKey:
-    return row["entry"]["started_at"], row["entry"]["id"]
+    return entry_order(row["entry"])

@@ -9,6 +9,7 @@ from app.database.deadlines import without_deadline
 from documents.common.base import Row, StoredDocument
 from documents.common.transactions import current_session
 from documents.tracking.deleted_entries import DeletedEntry
+from documents.tracking.entries import entry_order
 from documents.tracking.pages import TaskPage
 from documents.tracking.projects import Project
 from documents.tracking.queries.overlap import overlapping_entry_rows
@@ -105,7 +106,7 @@ async def find_entries_in_range(user_id: ObjectId, since: datetime, until: datet
         return rows, tasks
 
     rows = await read_unchanged(read)
-    return sorted(rows, key=lambda entry: (entry["started_at"], entry["id"]))
+    return sorted(rows, key=entry_order)
 
 
 async def find_tasks_with_hot_entries(user_id: ObjectId, import_id: ObjectId) -> list[ObjectId]:

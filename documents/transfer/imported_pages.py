@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bson import ObjectId
 
 from documents.common.base import Row
+from documents.tracking.entries import entry_order
 from documents.tracking.page_turns import MAX_PAGE_BYTES
 from documents.tracking.pages import TaskPage
 from documents.tracking.task_updates import import_version_update, push_entries
@@ -50,7 +51,7 @@ def place_entries(entries: list[Row], *, hot_count: int = 0, task_bytes: int = 0
         task_bytes: The size of the task.
         is_last: Whether the import adds no more entries to the task after these. Otherwise they need not be hot.
     """
-    in_order = sorted(entries, key=lambda entry: (entry["started_at"], entry["id"]))
+    in_order = sorted(entries, key=entry_order)
     room = Task.hot_entries - hot_count
     max_hot = len(in_order)
     if max_hot > max(room, Task.paged_at_once):
@@ -91,7 +92,7 @@ def entry_fields(hot: list[Row], pages: Sequence[Row] = ()) -> Row:
     starts = [entry["started_at"] for entry in hot] + [page["first_started_at"] for page in pages]
     ends = [entry["ended_at"] for entry in hot] + [page["last_ended_at"] for page in pages]
     fields = {
-        "time_entries": sorted(hot, key=lambda entry: (entry["started_at"], entry["id"])),
+        "time_entries": sorted(hot, key=entry_order),
         "tracked_seconds": sum(row["duration_seconds"] for row in hot) + sum(page["tracked_seconds"] for page in pages),
         "entry_count": len(hot) + sum(page["entry_count"] for page in pages),
         "first_started_at": min(starts, default=None),

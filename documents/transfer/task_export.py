@@ -11,6 +11,7 @@ from bson import ObjectId
 
 from documents.common.base import Row
 from documents.common.transactions import current_session
+from documents.tracking.entries import entry_order
 from documents.tracking.pages import TaskPage
 from documents.tracking.queries.paged_rows import read_unchanged
 from documents.tracking.tasks import Task
@@ -112,10 +113,10 @@ class _PageFile:
         more than MAX_ENTRIES_IN_ORDER are in pages whose time ranges overlap.
         """
         pages = sorted(self._pages)
-        waiting = sorted(entries, key=_sort_key)
+        waiting = sorted(entries, key=entry_order)
         for number, (_, position, size) in enumerate(pages, 1):
             self._file.seek(position)
-            waiting = sorted([*waiting, *bson.decode(self._file.read(size))["entries"]], key=_sort_key)
+            waiting = sorted([*waiting, *bson.decode(self._file.read(size))["entries"]], key=entry_order)
             next_start = pages[number][0] if number < len(pages) else datetime.max  # noqa: DTZ901 -- naive UTC
             ready = sum(entry["started_at"] < next_start for entry in waiting)
             ready = max(ready, len(waiting) - MAX_ENTRIES_IN_ORDER)
@@ -127,7 +128,3 @@ class _PageFile:
 def _split(entries: list[Row]) -> Iterator[list[Row]]:
     for first in range(0, len(entries), ENTRIES_PER_BATCH):
         yield entries[first : first + ENTRIES_PER_BATCH]
-
-
-def _sort_key(entry: Row) -> tuple[datetime, ObjectId]:
-    return entry["started_at"], entry["id"]

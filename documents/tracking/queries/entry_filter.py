@@ -9,13 +9,12 @@ from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
 from documents.common.base import Row
-from documents.tracking.queries.paged_rows import OLD_RANGE_AGE, EntryRows
+from documents.tracking.queries.paged_rows import MAX_INSTANT, OLD_RANGE_AGE, EntryRows
 from documents.tracking.tasks import RUNNING, TaskStatus
 
 _MIN_INSTANT = naive_utc(datetime(1, 1, 2, tzinfo=UTC))
 """Not the first instant of Python's dates, so that a query can have a bound before it."""
 
-_MAX_INSTANT = naive_utc(datetime(9999, 12, 31, tzinfo=UTC))
 
 ONE_MILLISECOND = timedelta(milliseconds=1)
 """The precision of stored instants: [instant, instant + ONE_MILLISECOND) contains exactly one."""
@@ -31,7 +30,7 @@ class EntryFilter:
     """
 
     since: datetime = _MIN_INSTANT
-    until: datetime = _MAX_INSTANT
+    until: datetime = MAX_INSTANT
     task_id: ObjectId | None = None
     project_id: ObjectId | str | None = None
     statuses: tuple[TaskStatus, ...] = ()

@@ -5,6 +5,7 @@ from datetime import datetime
 from bson import ObjectId
 
 from documents.common.base import Row
+from documents.tracking.entries import entry_order
 from documents.tracking.queries.paged_rows import EntryRows, find_rows
 
 MAX_OVERLAPS = 100
@@ -24,7 +25,7 @@ async def find_overlapping(
     ]
     not_excluded = {"$ne": ["$$this.id", exclude_id]}
     rows = await find_rows(overlapping_entry_rows(user_id, started_at, ended_at, then, not_excluded))
-    return sorted(rows, key=lambda row: (row["entry"]["started_at"], row["entry"]["id"]))[:MAX_OVERLAPS]
+    return sorted(rows, key=lambda row: entry_order(row["entry"]))[:MAX_OVERLAPS]
 
 
 async def has_overlap(user_id: ObjectId, started_at: datetime, ended_at: datetime) -> bool:

@@ -24,7 +24,7 @@ OLD_RANGE_AGE = timedelta(days=400)
 be more selective than the last end."""
 
 _PAGE_FIELDS: Row = {"task_id": 1, "first_started_at": 1, "last_ended_at": 1, "version": 1}
-_MAX_INSTANT = naive_utc(datetime(9999, 12, 31, tzinfo=UTC))
+MAX_INSTANT = naive_utc(datetime(9999, 12, 31, tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,14 +105,14 @@ def paged_tasks_stages(since: datetime) -> list[Row]:
     """Return the stages that keep tasks with pages that can end at `since` or later, with `pages` and `version`."""
     return [
         {"$match": {"pages.0": {"$exists": True}}},
-        {"$match": {"$or": [{"paged_until": {"$gte": since}}, {"paged_until": {"$exists": False}}]}},
-        {"$project": {"pages": 1, "version": 1, "user_id": 1}},
+        {"$project": {"pages": pages_after(since), "version": 1, "user_id": 1}},
+        {"$match": {"pages": {"$ne": []}}},
     ]
 
 
 def pages_after(since: datetime) -> Row:
     """Return an aggregation expression: the page ids of a task, or [] if its pages cannot end at `since` or later."""
-    may_reach = {"$gte": [{"$ifNull": ["$paged_until", _MAX_INSTANT]}, since]}
+    may_reach = {"$gte": [{"$ifNull": ["$paged_until", MAX_INSTANT]}, since]}
     return {"$cond": [may_reach, {"$ifNull": ["$pages", []]}, []]}
 
 

@@ -7,6 +7,7 @@ from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
 from documents.common.base import Row
+from documents.tracking.entries import entry_order
 from documents.tracking.queries.entry_filter import (
     ONE_MILLISECOND,
     EntryFilter,
@@ -152,4 +153,4 @@ def _page_stages(entry_filter: EntryFilter, order: EntryOrder, limit: int) -> li
 
 
 def _sort_key(row: Row) -> tuple[datetime, ObjectId]:
-    return row["entry"]["started_at"], row["entry"]["id"]
+    return entry_order(row["entry"])

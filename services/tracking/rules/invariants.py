@@ -8,6 +8,7 @@ from bson import ObjectId
 
 from documents.common.base import Row
 from documents.common.json_schema import format_value, schema_of, schema_violations
+from documents.tracking.entries import entry_order
 from documents.tracking.pages import TaskPage
 from documents.tracking.tasks import Task
 from services.common.intervals import seconds_between
@@ -136,7 +137,7 @@ def _running_inconsistencies(task: Row, running: Row) -> Iterator[str]:
 
 def _entries_inconsistencies(name: str, entries: list[Row]) -> Iterator[str]:
     """Check the ended entries in the field with this name."""
-    if entries != sorted(entries, key=lambda entry: (entry["started_at"], entry["id"])):
+    if entries != sorted(entries, key=entry_order):
         yield f"{name} are not sorted by started_at and id"
     for number, entry in enumerate(entries):
         yield from (f"{name}.{number} {text}" for text in _entry_inconsistencies(entry))

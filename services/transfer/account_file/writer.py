@@ -7,7 +7,6 @@ from bson import ObjectId
 from app.clock import naive_utc, utc_now
 from documents.common.base import DuplicateError, Row
 from documents.tracking.deleted_entries import RETENTION, DeletedEntry
-from documents.tracking.page_turns import turn_page
 from documents.tracking.pages import TaskPage
 from documents.tracking.projects import Project
 from documents.tracking.tasks import Task
@@ -19,7 +18,7 @@ from services.transfer.account_file.existing import ExistingAccount
 from services.transfer.account_file.reader import AccountFile, TaskPart
 from services.transfer.account_file.rows import deleted_row, entry_row, project_row, task_row
 from services.transfer.imports.lease import require_lease, write_part
-from services.transfer.imports.writer import StalePlanError
+from services.transfer.imports.writer import StalePlanError, make_room
 from services.transfer.schemas.account_file import DeletedEntryLine
 
 MAX_PROJECTS_PER_BATCH = 500
@@ -129,20 +128,11 @@ class AccountWriter:
         await self._write_parts(rest)
 
     async def _write_parts(self, parts: list[Part]) -> None:
-        sizes = await self._make_room({self._task_id(part) for part in parts} & self._existing.tasks)
+        existing_tasks = {self._task_id(part) for part in parts} & self._existing.tasks
+        sizes = await make_room(self._user_id, existing_tasks, in_trash=True)
         for some in split_by_size(parts, sizes, self._task_id, max_bytes=IMPORT_BATCH_BYTES):
             for planned in await write_part(self._batch, lambda some=some: self._attempt(some)):  # type: ignore[misc]
                 self.record(planned)
-
-    async def _make_room(self, task_ids: set[ObjectId]) -> dict[ObjectId, int]:
-        """Turn a page of each task with many hot entries. Return the sizes of the tasks before that, in bytes."""
-        if not task_ids:
-            return {}
-        tasks = await find_targets(self._user_id, list(task_ids), in_trash=True)
-        for task in tasks:
-            if task["hot_count"] >= Task.hot_entries:
-                await turn_page(self._user_id, task["_id"])
-        return {task["_id"]: task["bytes"] for task in tasks}
 
     async def _write_pages(self, part: TaskPart) -> None:
         """Write pages with entries of a new task, before the task itself."""

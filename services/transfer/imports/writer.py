@@ -67,6 +67,20 @@ class _Part:
     last: set[ObjectId]
 
 
+async def make_room(user_id: ObjectId, task_ids: set[ObjectId], *, in_trash: bool = False) -> dict[ObjectId, int]:
+    """Turn a page of each task with many hot entries. Return the sizes of the tasks before that, in bytes.
+
+    Tasks in the trash are included only with `in_trash`.
+    """
+    if not task_ids:
+        return {}
+    tasks = await find_targets(user_id, list(task_ids), in_trash=in_trash)
+    for task in tasks:
+        if task["hot_count"] >= Task.hot_entries:
+            await turn_page(user_id, task["_id"])
+    return {task["_id"]: task["bytes"] for task in tasks}
+
+
 class PlanWriter:
     """Writes the parts of one plan."""
 
@@ -95,19 +109,9 @@ class PlanWriter:
         Raises StalePlanError or LeaseLostError. The last transaction has written nothing then.
         """
         existing_tasks = {entry.target.task_id for entry in planned if entry.target.new_name is None}
-        sizes = await self._make_room(list(existing_tasks))
+        sizes = await make_room(self._user.id, existing_tasks)
         for part in split_by_size(planned, sizes, lambda entry: entry.target.task_id, max_bytes=IMPORT_BATCH_BYTES):
             await self._write(part)
-
-    async def _make_room(self, task_ids: list[ObjectId]) -> dict[ObjectId, int]:
-        """Turn a page of each task with many hot entries. Return the sizes of the tasks before that, in bytes."""
-        if not task_ids:
-            return {}
-        tasks = await find_targets(self._user.id, task_ids)
-        for task in tasks:
-            if task["hot_count"] >= Task.hot_entries:
-                await turn_page(self._user.id, task["_id"])
-        return {task["_id"]: task["bytes"] for task in tasks}
 
     async def _write(self, planned: list[PlannedEntry]) -> None:
         result = await write_part(self._batch, lambda: self._attempt(planned))
