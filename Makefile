@@ -128,9 +128,9 @@ lock: $(DEV_STAMP)
 		$$(sed -n 's/^\([A-Za-z0-9._-]*\)\(\[.*\]\)\{0,1\}==.*/--no-emit-package \1/p' constraints.txt) \
 		--output-file constraints-dev.txt
 	@$(COMPILE) --group build --group dev --constraints constraints.txt --constraints constraints-dev.txt \
-		--format pylock.toml --output-file .pylock.toml
-	@$(BIN)/python -m tests.install.wheel_names .pylock.toml > tests/install/wheels.txt
-	@rm .pylock.toml
+		--format pylock.toml --output-file pylock.wheels.toml
+	@$(BIN)/python -m tests.install.wheel_names pylock.wheels.toml > tests/install/wheels.txt
+	@rm pylock.wheels.toml
 
 clean:
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis \
