@@ -103,6 +103,9 @@ class Settings(BaseSettings):
     requests_per_minute_by_user: int = Field(default=1200, ge=1)
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
 
+    webhooks_allow_http: bool = False
+    webhooks_allow_private: bool = False
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     log_format: Literal["console", "json"] = "console"
 
