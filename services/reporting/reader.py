@@ -50,6 +50,8 @@ class RequiredFields:
             entry_fields += ["billable", "hourly_rate"]
         if totals.plan.explain:
             entry_fields.append("id")
+        if totals.plan.include_notes:
+            entry_fields.append("note")
         return cls(tuple(task_fields), tuple(entry_fields), bool(groups & _PROJECT_GROUPS))
 
 
@@ -144,6 +146,7 @@ def to_tracked_entry(entry: Row) -> TrackedEntry:
         rate["currency"] if rate else None,
         entry.get("tags", ()),
         entry.get("id"),
+        entry.get("note"),
     )
 
 
@@ -151,7 +154,7 @@ def to_running_entry(entry: Row, now: datetime) -> TrackedEntry:
     """Return the running entry as one that ends now. It has no rate yet."""
     begin = _seconds(entry["started_at"])
     end = max(begin, _seconds(naive_utc(now)))
-    return TrackedEntry(begin, end, entry["billable"], tags=entry["tags"], id=entry["id"])
+    return TrackedEntry(begin, end, entry["billable"], tags=entry["tags"], id=entry["id"], note=entry["note"])
 
 
 def _seconds(instant: datetime) -> int:

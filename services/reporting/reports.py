@@ -35,6 +35,12 @@ from services.reporting.summary import Plan, ReportTotals, read_amounts
 from services.tracking.rules.ranges import TimeRange, build_entry_filter, parse_time_range
 from services.tracking.schemas.timer import read_timer
 
+Notes = dict[str, str]
+"""The notes of entries by the id of the entry. An entry without a note has an empty one."""
+
+NotesByDay = list[list[str]]
+"""For each day of a timesheet, the notes of one task."""
+
 RECENT_TASKS = 5
 _WEEK = timedelta(days=7)
 
@@ -44,8 +50,15 @@ class ReportService:
 
     async def summary(self, user: ActingUser, *, query: SummaryQuery) -> SummaryRead:
         """Return tracked time by group. Raises ValidationError for an empty time range or too many rows."""
+        report, _ = await self.summary_with_notes(user, query=query, include_notes=False)
+        return report
+
+    async def summary_with_notes(
+        self, user: ActingUser, *, query: SummaryQuery, include_notes: bool
+    ) -> tuple[SummaryRead, Notes]:
+        """Return a summary, and the notes of the entries whose slices it lists. Raises as `summary` does."""
         time_range = _in_whole_seconds(parse_time_range(user, query))
-        totals = ReportTotals(_plan(user, query, time_range))
+        totals = ReportTotals(_plan(user, query, time_range, include_notes=include_notes))
         running_seconds = await add_entries(
             user.id,
             totals,
@@ -55,7 +68,7 @@ class ReportService:
             money=True,
         )
         total, rows = await run_with_pauses(totals.result())
-        return {
+        report: SummaryRead = {
             "from": rfc3339(time_range.since),
             "to": rfc3339(time_range.until),
             "timezone": time_range.zone.key,
@@ -70,26 +83,40 @@ class ReportService:
             "amounts": read_amounts(total),
             "rows": rows,
         }
+        return report, totals.notes
 
     async def timesheet(self, user: ActingUser, *, query: TimesheetQuery) -> TimesheetRead:
         """Return a week as a grid of tasks and days."""
+        report, _ = await self.timesheet_with_notes(user, query=query, include_notes=False)
+        return report
+
+    async def timesheet_with_notes(
+        self, user: ActingUser, *, query: TimesheetQuery, include_notes: bool
+    ) -> tuple[TimesheetRead, list[NotesByDay]]:
+        """Return a timesheet, and for each of its rows the different notes of each day.
+
+        With notes it raises ValidationError for too many slices of entries.
+        """
         now, days = utc_now(), LocalDays(ZoneInfo(query.timezone or user.timezone))
         week_start = _week_start(user, query.week_start)
         first = first_of_week(query.date or days.day_at(int(now.timestamp())).date, week_start)
-        totals = _week_totals(days, first, ("task", "day"))
+        totals = _week_totals(days, first, ("task", "day"), include_notes=include_notes)
         entry_filter = build_entry_filter(query, _time_range(totals.plan))
         await add_entries(user.id, totals, entry_filter, now=now, include_running=query.include_running, money=False)
         total, rows = await run_with_pauses(totals.result())
         dates = [(first + timedelta(days=number)).isoformat() for number in range(_WEEK.days)]
-        grid = [_timesheet_row(totals, row, dates) for row in rows]
-        return {
+        pairs = [(_timesheet_row(totals, row, dates), _notes_by_day(totals, row, dates)) for row in rows]
+        pairs.sort(key=lambda pair: (pair[0]["title"], pair[0]["task_id"]))
+        grid = [row for row, _ in pairs]
+        report: TimesheetRead = {
             "timezone": totals.plan.zone.key,
             "week_start": week_start,
             "days": dates,
-            "rows": sorted(grid, key=lambda row: (row["title"], row["task_id"])),
+            "rows": grid,
             "day_totals": [sum(row["seconds"][number] for row in grid) for number in range(len(dates))],
             "total": total.seconds,
         }
+        return report, [notes for _, notes in pairs]
 
     async def today(self, user: ActingUser, *, query: TodayQuery) -> TodayRead:
         """Return what a status bar shows: the totals of today and this week, the running timer and recent tasks."""
@@ -134,7 +161,7 @@ def _in_whole_seconds(time_range: TimeRange) -> TimeRange:
     return truncated
 
 
-def _plan(user: ActingUser, query: SummaryQuery, time_range: TimeRange) -> Plan:
+def _plan(user: ActingUser, query: SummaryQuery, time_range: TimeRange, *, include_notes: bool) -> Plan:
     return Plan(
         since=int(time_range.since.timestamp()),
         until=int(time_range.until.timestamp()),
@@ -145,6 +172,7 @@ def _plan(user: ActingUser, query: SummaryQuery, time_range: TimeRange) -> Plan:
         scope=query.rounding_scope,
         fill=query.fill,
         explain=query.explain,
+        include_notes=include_notes,
     )
 
 
@@ -152,10 +180,19 @@ def _week_start(user: ActingUser, parameter: int | None) -> int:
     return user.week_start if parameter is None else parameter
 
 
-def _week_totals(days: LocalDays, first: date, groups: tuple[GroupBy, ...]) -> ReportTotals:
+def _week_totals(
+    days: LocalDays, first: date, groups: tuple[GroupBy, ...], *, include_notes: bool = False
+) -> ReportTotals:
     """Return empty totals for the week that begins on this day."""
-    since, until = days.day(first).begin, days.day(first + _WEEK).begin
-    return ReportTotals(Plan(since=since, until=until, zone=days.zone, groups=groups), days)
+    plan = Plan(
+        since=days.day(first).begin,
+        until=days.day(first + _WEEK).begin,
+        zone=days.zone,
+        groups=groups,
+        explain=include_notes,
+        include_notes=include_notes,
+    )
+    return ReportTotals(plan, days)
 
 
 def _time_range(plan: Plan) -> TimeRange:
@@ -172,6 +209,17 @@ def _timesheet_row(totals: ReportTotals, row: SummaryRow, dates: list[str]) -> T
         "seconds": [by_day.get(day, 0) for day in dates],
         "total": row["seconds"],
     }
+
+
+def _notes_by_day(totals: ReportTotals, row: SummaryRow, dates: list[str]) -> NotesByDay:
+    """Return the different notes of the task of this row on each day, in the order of their entries."""
+    if not totals.plan.include_notes:
+        return []
+    by_day = {
+        subgroup["key"]: dict.fromkeys(totals.notes[part["entry_id"]] for part in subgroup["slices"])
+        for subgroup in row["rows"]
+    }
+    return [[note for note in by_day.get(day, ()) if note] for day in dates]
 
 
 def _recent_tasks(running: Row | None, recent: list[Row], now: datetime) -> list[RecentTask]:

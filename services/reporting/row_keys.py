@@ -65,6 +65,7 @@ class TrackedEntry(NamedTuple):
     currency: str | None = None
     tags: Sequence[str] = ()
     id: object = None
+    note: str | None = None
 
 
 KeyFunction = Callable[[TrackedTask, TrackedEntry, date, int], Sequence[Key]]

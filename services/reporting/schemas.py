@@ -19,10 +19,9 @@ _MAX_GROUPS = 2
 _MAX_MINUTES = 1440
 
 
-def _groups(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    groups = tuple(value.split(","))
+def _groups(value: object) -> tuple[str, ...]:
+    """Parse the value of a query parameter, or of a JSON member, which may not be text."""
+    groups = tuple(value.split(",")) if isinstance(value, str) else ("",)
     if any(group not in _GROUPS for group in groups):
         raise ValueError(f"is not one of {', '.join(_GROUPS)}, or two of them separated by a comma")
     if len(groups) > _MAX_GROUPS:
@@ -32,10 +31,8 @@ def _groups(value: object) -> object:
     return groups
 
 
-def _rounding(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    mode, _, minutes = value.partition(":")
+def _rounding(value: object) -> Rounding:
+    mode, _, minutes = value.partition(":") if isinstance(value, str) else ("", "", "")
     is_number = minutes.isascii() and minutes.isdigit() and len(minutes) <= len(str(_MAX_MINUTES))
     if mode not in _MODES or not is_number or not 1 <= int(minutes) <= _MAX_MINUTES:
         raise ValueError(f"is not up, nearest or down, a colon, and 1 to {_MAX_MINUTES} minutes (example: up:15)")

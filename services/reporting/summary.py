@@ -42,7 +42,10 @@ PausableWork = Generator[None, None, T]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The parameters of a report. The range [since, until) is in whole seconds since 1970."""
+    """The parameters of a report. The range [since, until) is in whole seconds since 1970.
+
+    `include_notes` needs `explain`.
+    """
 
     since: int
     until: int
@@ -53,6 +56,7 @@ class Plan:
     scope: RoundingScope = "entry"
     fill: bool = False
     explain: bool = False
+    include_notes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +117,13 @@ class _Row:
 class ReportTotals:
     """Adds up entries, task by task. Memory grows with the number of rows, not of entries.
 
-    `tasks` are the tasks of the rows, by id, when a report is grouped by task.
+    `tasks` are the tasks of the rows, by id, when a report is grouped by task. `notes` are the notes of the entries
+    whose slices are listed, by the id of the entry, if the plan includes them.
     """
 
     def __init__(self, plan: Plan, days: LocalDays | None = None) -> None:
         self.plan = plan
+        self.notes: dict[str, str] = {}
         self.days = days or LocalDays(plan.zone)
         self.tasks: dict[str, TrackedTask] = {}
         self._hours = LocalHours(self.days)
@@ -177,6 +183,8 @@ class ReportTotals:
         if level == len(self._keys):
             if self.plan.explain:
                 self._list_slice(row, (part.begin, part.end, task.id, str(entry.id)))
+                if self.plan.include_notes:
+                    self.notes[str(entry.id)] = entry.note or ""
             return
         by_hour = self.plan.groups[level] == "hour"
         for piece in self._split_at_hours(part) if by_hour else (part,):
