@@ -24,6 +24,8 @@ from documents.tracking.tasks import Task
 from documents.tracking.view import time_entries_view
 from documents.transfer.import_batches import ImportBatch
 from documents.transfer.import_files import ImportFile
+from documents.webhooks.deliveries import Delivery
+from documents.webhooks.webhooks import Webhook
 
 DOCUMENTS: tuple[type[StoredDocument], ...] = (
     User,
@@ -36,6 +38,8 @@ DOCUMENTS: tuple[type[StoredDocument], ...] = (
     ImportFile,
     RefreshToken,
     ApiToken,
+    Webhook,
+    Delivery,
     AccountDeletion,
     RateCounter,
     AuditEvent,
@@ -47,7 +51,8 @@ USER_DOCUMENTS = tuple(
     )
 )
 """The documents that belong to a user, in the order in which an account deletion removes them. Imports come first:
-each transaction of an import updates its ImportBatch, so once that is gone none can commit."""
+each transaction of an import updates its ImportBatch, so once that is gone none can commit. Webhooks precede their
+deliveries, so that no process creates more of them."""
 
 
 def validators() -> Validators:

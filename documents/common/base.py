@@ -110,6 +110,15 @@ class StoredDocument(Document):
             raise DuplicateError from error
 
     @classmethod
+    async def add_missing(cls, rows: list[Row]) -> None:
+        """Insert new documents in one command, except those that violate a unique index."""
+        try:
+            await with_deadline(cls.collection().insert_many(rows, ordered=False, session=current_session()))
+        except BulkWriteError as error:
+            if any(each["code"] != _DUPLICATE_KEY for each in error.details["writeErrors"]):
+                raise
+
+    @classmethod
     async def _find_one(cls, query_filter: Row, projection: Row | None = None, **options: Any) -> Row | None:
         """Return the row that matches the filter, or None."""
         return await with_deadline(

@@ -16,6 +16,7 @@ from tests.support.http import API, PASSWORD, Client, Json, pointers, problem
 from tests.support.processes import free_port, running
 from tests.support.services import PATIENCE_SECONDS, environment, serving_until_killed
 from tests.support.stored_documents import ended_entry, page_row, paged_task, task_row
+from tests.webhooks.rows import delivery_row, webhook_row
 
 
 async def create_all_documents(client: Client, database: Database) -> Client:
@@ -32,6 +33,9 @@ async def create_all_documents(client: Client, database: Database) -> Client:
     paged, pages = paged_task(client.user["_id"], [ended_entry()], [ended_entry()])
     await database.tasks.insert_one(paged)
     await database.task_pages.insert_many(pages)
+    webhook = webhook_row(client.user["_id"])
+    await database.webhooks.insert_one(webhook)
+    await database.webhook_deliveries.insert_one(delivery_row(webhook))
     return client
 
 

@@ -177,6 +177,29 @@ OTHER_INDEXES: dict[str, dict[str, Any]] = {
         "one_token_per_hash": {"key": [("token_hash", 1)], "unique": True},
         "by_user": {"key": [("user_id", 1), ("_id", -1)]},
     },
+    "webhooks": {
+        "_id_": {"key": [("_id", 1)]},
+        "one_webhook_per_slot": {"key": [("user_id", 1), ("slot", 1)], "unique": True},
+        "by_active": {"key": [("active", 1), ("user_id", 1)]},
+    },
+    "webhook_deliveries": {
+        "_id_": {"key": [("_id", 1)]},
+        "one_delivery_per_change": {
+            "key": [("webhook_id", 1), ("change_id", 1)],
+            "unique": True,
+            "partialFilterExpression": {"change_id": {"$type": "objectId"}},
+        },
+        "by_webhook_id": {"key": [("user_id", 1), ("webhook_id", 1), ("_id", -1)]},
+        "by_next_attempt_at": {
+            "key": [("next_attempt_at", 1)],
+            "partialFilterExpression": {"next_attempt_at": {"$gt": datetime(1970, 1, 1)}},  # noqa: DTZ001 -- as the driver decodes it
+        },
+        "pending_by_webhook_id": {
+            "key": [("webhook_id", 1), ("next_attempt_at", 1)],
+            "partialFilterExpression": {"next_attempt_at": {"$gt": datetime(1970, 1, 1)}},  # noqa: DTZ001 -- as the driver decodes it
+        },
+        "kept_30_days": {"key": [("created_at", 1)], "expireAfterSeconds": 30 * 24 * 60 * 60},
+    },
     "audit_events": {**EXPIRING, "by_user": {"key": [("user_id", 1), ("_id", -1)]}},
     "rate_counters": EXPIRING,
     "idempotency_keys": {
