@@ -1,0 +1,59 @@
+"""The secrets with which webhooks are signed. Signing needs the secret itself, so it is stored encrypted.
+
+The key is derived from SECRET_KEY, so neither the database nor a backup of it reveals a secret.
+"""
+
+import base64
+import secrets
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from app.config import Settings
+from app.security.secret_key import secret_key
+
+SECRET_PREFIX = "whsec_"  # noqa: S105 -- not a secret
+SECRET_BYTES = 32
+
+_KEY_BYTES = 32
+_NONCE_BYTES = 12
+_PURPOSE = b"task-timer: secrets of webhooks, version 1"
+
+
+class UnreadableSecretError(Exception):
+    """The secret was encrypted with another key: SECRET_KEY has changed since."""
+
+
+def new_webhook_secret() -> str:
+    """Return a new random secret in the form of Standard Webhooks 1.0."""
+    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+
+
+class WebhookSecrets:
+    """Encrypts secrets for storage with AES-256-GCM, and decrypts them.
+
+    `owner` is the id of the webhook. A secret that was copied to another webhook cannot be decrypted there.
+    """
+
+    def __init__(self, key: str) -> None:
+        derived = HKDF(SHA256(), _KEY_BYTES, salt=None, info=_PURPOSE).derive(key.encode())
+        self._cipher = AESGCM(derived)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "WebhookSecrets":
+        """Return the secrets of a service with these settings."""
+        return cls(secret_key(settings))
+
+    def encrypt(self, secret: str, *, owner: bytes) -> bytes:
+        """Return the stored form of a secret: a random nonce, and the ciphertext with its tag."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, secret.encode(), owner)
+
+    def decrypt(self, stored: bytes, *, owner: bytes) -> str:
+        """Return the secret. Raises UnreadableSecretError."""
+        try:
+            return self._cipher.decrypt(stored[:_NONCE_BYTES], stored[_NONCE_BYTES:], owner).decode()
+        except (InvalidTag, ValueError) as error:
+            raise UnreadableSecretError from error
