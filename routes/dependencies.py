@@ -63,6 +63,18 @@ async def get_client(request: Request) -> Client:
     return client
 
 
+async def admit_public_read(request: Request) -> None:
+    """Count a request with a secret in its path against the limit of its address. Raises RateLimitError."""
+    limiter: RateLimiter = request.state.limiter
+    limiter.admit_public_read()
+
+
+async def get_api_url(request: Request) -> str:
+    """Return the URL of the API, as the client of this request reaches it, without a slash at the end."""
+    settings: Settings = request.state.settings
+    return str(request.base_url).rstrip("/") + settings.api_prefix
+
+
 class Authenticator(OAuth2PasswordBearer):
     """The user of the bearer token: the access token of a session, or an API token with one of these scopes.
 
@@ -176,5 +188,8 @@ NoBody = OptionalJsonBody[EmptyBody]
 
 ServiceSettings = Annotated[Settings, Depends(get_service_settings)]
 Limiter = Annotated[RateLimiter, Depends(get_limiter)]
+PublicRead = Annotated[None, Depends(admit_public_read)]
+"""The first parameter of a route with a secret in its path instead of a token."""
+ApiUrl = Annotated[str, Depends(get_api_url)]
 Tokens = Annotated[TokenIssuer, Depends(get_tokens)]
 DatabaseClient = Annotated[Client, Depends(get_client)]

@@ -21,6 +21,7 @@ from app.errors import (
 )
 from app.http.json import json_response
 from app.http.root_path import own_path
+from app.security.bearer_secrets import mask_path_secrets
 from app.validation_errors import PATH_SAFE_CHARACTERS
 
 PROBLEM = "application/problem+json"
@@ -37,9 +38,10 @@ def problem(request: Request, error: ServiceError) -> Response:
 
 
 def request_members(request: Request) -> dict[str, str]:
-    """Return the members of a problem that identify its request."""
+    """Return the members of a problem that identify its request, without the secrets in its path."""
+    path = mask_path_secrets(request.scope["path"])
     return {
-        "instance": "/" + quote(request.scope["path"].lstrip("/"), safe=PATH_SAFE_CHARACTERS),
+        "instance": "/" + quote(path.lstrip("/"), safe=PATH_SAFE_CHARACTERS),
         "request_id": request.scope.get("request_id", ""),
     }
 

@@ -161,10 +161,10 @@ def _content_description(response: dict[str, Any], schemas: dict[str, Any]) -> s
 
 
 def _describe_path(operation: Operation) -> None:
-    """Describe the path parameters: each is the id of the resource after which it is named."""
+    """Describe the path parameters: each is a secret, or the id of the resource after which it is named."""
     for parameter in operation.get("parameters", ()):
         resource = parameter["name"].removesuffix("_id").replace("_", " ")
-        parameter["description"] = f"The id of the {resource}."
+        parameter["description"] = "The secret of the URL." if resource == "secret" else f"The id of the {resource}."
         del parameter["schema"]["title"]
 
 

@@ -1,4 +1,7 @@
-"""The secrets that clients store: refresh tokens and API tokens. The database contains only their SHA-256."""
+"""The secrets that clients store: refresh tokens, API tokens and secrets in URLs.
+
+The database contains only their SHA-256.
+"""
 
 import hashlib
 import hmac
@@ -14,6 +17,11 @@ API_PREFIX = "task_timer_api_"
 API_TOKEN_PREFIX_LENGTH = len(API_PREFIX) + 6
 """How many characters of an API token are stored, so that its owner can recognise it."""
 
+_MASK = "***"
+"""What stands for a secret in an error response. It is valid in the path of a URI (RFC 3986 section 3.3)."""
+
+_PATH_SECRET = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_POSSIBLE_PATH_SECRET = re.compile(r"[0-9a-f]{32,}", re.ASCII | re.IGNORECASE)
 _REFRESH_TOKEN = re.compile(rf"{REFRESH_PREFIX}([0-9a-f]{{24}})_([0-9a-f]{{64}})", re.ASCII)
 
 
@@ -30,6 +38,24 @@ def new_api_token() -> str:
 def is_api_token(bearer: str) -> bool:
     """Return whether a bearer token has the form of an API token."""
     return bearer.startswith(API_PREFIX)
+
+
+def new_path_secret() -> str:
+    """Return a new random secret for a public URL: 64 hexadecimal digits.
+
+    It has no other characters, because programs that find links in a text leave out punctuation at the end.
+    """
+    return secrets.token_hex(32)
+
+
+def is_path_secret(text: str) -> bool:
+    """Return whether a part of a path has the form of a secret."""
+    return _PATH_SECRET.fullmatch(text) is not None
+
+
+def mask_path_secrets(path: str) -> str:
+    """Return the path without secrets, without parts of a secret, and without secrets in capitals."""
+    return _POSSIBLE_PATH_SECRET.sub(_MASK, path)
 
 
 @dataclass(frozen=True, slots=True)

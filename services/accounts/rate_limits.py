@@ -1,8 +1,9 @@
-"""Rate limits for sign-in, registration, token refresh and requests."""
+"""Rate limits for sign-in, registration, token refresh, the requests of a user, and requests without a token."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
+from typing import Generic, TypeVar
 
 from bson import ObjectId
 from cachetools import TTLCache
@@ -15,7 +16,9 @@ from documents.accounts.rate_counters import RateCounter
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-MAX_COUNTED_USERS = 100_000
+MAX_COUNTERS = 100_000
+
+Subject = TypeVar("Subject")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,29 @@ class Limit:
     period: timedelta
 
 
+class _WorkerLimit(Generic[Subject]):
+    """The maximum number of requests of a subject in a minute, counted in the memory of this process."""
+
+    def __init__(self, maximum: int) -> None:
+        self._maximum = maximum
+        self._counters: TTLCache[Subject, list[float]] = TTLCache(MAX_COUNTERS, MINUTE.total_seconds())
+
+    def admit(self, subject: Subject) -> None:
+        """Count a request. Raises RateLimitError."""
+        counter = self._counters.get(subject)
+        if counter is None:
+            self._counters[subject] = [1, monotonic()]
+            return
+        counter[0] += 1
+        if counter[0] > self._maximum:
+            remaining = MINUTE - timedelta(seconds=monotonic() - counter[1])
+            raise _rate_limit_error(self._maximum, remaining)
+
+
 class RateLimiter:
     """The rate limits of the service.
 
-    The limits of sign-in, registration and refresh hold across all workers, that of a user's requests per worker.
+    The limits of sign-in, registration and refresh hold across all workers, the others per worker.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -39,8 +61,8 @@ class RateLimiter:
         self._sign_in_by_address = Limit("sign-in by address", settings.sign_ins_per_minute_by_address, MINUTE)
         self._registration = Limit("registration by address", settings.registrations_per_hour_by_address, HOUR)
         self._refresh = Limit("refresh by address", settings.refreshes_per_minute_by_address, MINUTE)
-        self._requests = settings.requests_per_minute_by_user
-        self._counters: TTLCache[ObjectId, list[float]] = TTLCache(MAX_COUNTED_USERS, MINUTE.total_seconds())
+        self._requests = _WorkerLimit[ObjectId](settings.requests_per_minute_by_user)
+        self._public_reads = _WorkerLimit[str](settings.public_reads_per_minute_by_address)
 
     async def admit_sign_in(self, *, email: str) -> None:
         """Count a sign-in. Raises RateLimitError, or DatabaseUnavailableError when the database fails."""
@@ -56,17 +78,14 @@ class RateLimiter:
         await self._admit(self._refresh, current_request().address)
 
     def admit_request(self, user_id: ObjectId) -> None:
-        """Count a request of an authenticated user in the memory of this process. Raises RateLimitError."""
-        if not self._enabled:
-            return
-        counter = self._counters.get(user_id)
-        if counter is None:
-            self._counters[user_id] = [1, monotonic()]
-            return
-        counter[0] += 1
-        if counter[0] > self._requests:
-            remaining = MINUTE - timedelta(seconds=monotonic() - counter[1])
-            raise _rate_limit_error(self._requests, remaining)
+        """Count a request of an authenticated user. Raises RateLimitError."""
+        if self._enabled:
+            self._requests.admit(user_id)
+
+    def admit_public_read(self) -> None:
+        """Count a request with a secret instead of a token, by its address. Raises RateLimitError."""
+        if self._enabled:
+            self._public_reads.admit(current_request().address)
 
     async def _admit(self, limit: Limit, subject: str) -> None:
         if not self._enabled:

@@ -98,6 +98,7 @@ class TestSignInLimit:
             "registrations_per_hour_by_address": 20,
             "refreshes_per_minute_by_address": 30,
             "requests_per_minute_by_user": 1200,
+            "public_reads_per_minute_by_address": 120,
         }
 
 

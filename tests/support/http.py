@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.commands.serve import CONNECTION
+from app.security.bearer_secrets import mask_path_secrets
 
 API = "/api/v1"
 PASSWORD = "correct horse battery"
@@ -120,7 +121,7 @@ def problem(response: httpx.Response, status: int, code: str) -> Json:
     assert {"type", "title", "status", "detail", "instance", "code", "request_id"} <= body.keys()
     assert body["type"] == "about:blank"
     assert (body["status"], body["code"]) == (status, code)
-    assert body["instance"] == urlsplit(str(response.request.url)).path
+    assert body["instance"] == mask_path_secrets(urlsplit(str(response.request.url)).path)
     assert body["request_id"] == response.headers["x-request-id"]
     if status == 401:
         assert response.headers["www-authenticate"].startswith("Bearer ")

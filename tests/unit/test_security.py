@@ -17,6 +17,7 @@ from jose import jwt
 from pydantic import SecretStr
 
 from app.config import Settings
+from app.security.bearer_secrets import is_path_secret, mask_path_secrets, new_path_secret
 from app.security.password_normalization import normalize_password, password_forms
 from app.security.passwords import MAX_CONCURRENT_HASHES, PasswordCheck, Passwords
 from app.security.secret_key import secret_key
@@ -164,6 +165,27 @@ class TestSecretKey:
             secret_key(Settings(_env_file=None, secret_key=None, embedded_data_dir=tmp_path / name)) for name in "ab"
         }
         assert len(keys) == 2
+
+
+class TestPathSecrets:
+    def test_secrets_are_different_and_have_256_random_bits(self) -> None:
+        secrets = {new_path_secret() for _ in range(100)}
+        assert len(secrets) == 100
+        assert all(is_path_secret(secret) and len(bytes.fromhex(secret)) == 32 for secret in secrets)
+
+    @pytest.mark.parametrize("text", ["", "0" * 63, "0" * 65, "A" * 64, "g" * 64, f"{'0' * 64}\n", "\u0660" * 64])
+    def test_other_texts_are_no_secrets(self, text: str) -> None:
+        assert not is_path_secret(text)
+
+    def test_secrets_and_parts_of_secrets_are_masked(self) -> None:
+        secret = new_path_secret()
+        for hidden in (secret, secret.upper(), secret[:-1], secret * 2, secret[:32]):
+            assert mask_path_secrets(f"/api/v1/calendar/{hidden}.ics") == "/api/v1/calendar/***.ics"
+            assert mask_path_secrets(f"/api/v1/shared/{hidden}/x") == "/api/v1/shared/***/x"
+
+    def test_ids_are_not_masked(self) -> None:
+        path = f"/api/v1/tasks/{SESSION}/time-entries/{SESSION}"
+        assert mask_path_secrets(path) == path
 
 
 class TestAccessTokens:

@@ -39,6 +39,13 @@ class TestPaths:
         assert (body["code"], body["request_id"]) == ("not_found", response.headers["x-request-id"])
         assert response.headers["content-type"] == "application/problem+json"
 
+    async def test_error_does_not_repeat_a_secret_in_the_path(self, root: Client) -> None:
+        secret = "5d1e3f49680c7a2b" * 4
+        for path in (f"/calendar/{secret}", f"/{secret}/x", f"/shared/{secret.upper()}", f"/x/{secret[:-1]}.ics"):
+            response = await root.get(API + path)
+            assert problem(response, 404, "not_found")["instance"].count("***") == 1
+            assert secret[:20] not in str((response.headers, response.text)).lower()
+
     async def test_405_allows_every_method_of_the_path(self, root: Client, app: FastAPI) -> None:
         paths = {path: {method.upper() for method in operations} for path, operations in app.openapi()["paths"].items()}
         assert len(paths) >= 12
