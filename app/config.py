@@ -101,6 +101,8 @@ class Settings(BaseSettings):
     refreshes_per_minute_by_address: int = Field(default=30, ge=1)
     public_reads_per_minute_by_address: int = Field(default=120, ge=1)
     audit_keep_days: int = Field(default=365, ge=1, le=3650)
+    changes_enabled: bool = True
+    changes_keep_days: int = Field(default=30, ge=1, le=3650)
     requests_per_minute_by_user: int = Field(default=1200, ge=1)
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
 

@@ -17,6 +17,10 @@ from documents.accounts.users import User
 from documents.common.base import StoredDocument
 from documents.common.idempotency_keys import IdempotencyKey
 from documents.common.json_schema import MIN_WRITER, SCHEMA_VERSION, schema_of
+from documents.common.leases import Lease
+from documents.common.outbox import enable_changes
+from documents.feed.changes import Change
+from documents.feed.feed_states import FeedState
 from documents.tracking.deleted_entries import DeletedEntry
 from documents.tracking.pages import TaskPage
 from documents.tracking.projects import Project
@@ -43,6 +47,9 @@ DOCUMENTS: tuple[type[StoredDocument], ...] = (
     AccountDeletion,
     RateCounter,
     AuditEvent,
+    Change,
+    FeedState,
+    Lease,
 )
 USER_DOCUMENTS = tuple(
     sorted(
@@ -76,6 +83,7 @@ async def open_database(settings: Settings) -> AsyncIterator[Client]:
 
     Raises PyMongoError when it does not respond, and LaterVersionError when only a later version may use it.
     """
+    enable_changes(settings.changes_enabled)
     client = connect(settings)
     try:
         await ping(client)
@@ -88,6 +96,7 @@ async def open_database(settings: Settings) -> AsyncIterator[Client]:
 @asynccontextmanager
 async def open_database_without_setup(settings: Settings) -> AsyncIterator[None]:
     """Connect to the database without changing it. Raises PyMongoError or LaterVersionError as open_database does."""
+    enable_changes(settings.changes_enabled)
     client = connect(settings)
     try:
         await ping(client)

@@ -11,7 +11,8 @@ from typing_extensions import TypeAliasType
 
 from app.clock import naive_utc, utc_now
 from app.database.deadlines import with_deadline
-from documents.common.base import Row, StoredDocument
+from documents.common.base import Row
+from documents.common.outbox import BY_OUTBOX_SINCE, DescribeChanges, OutboxDocument, describe, with_outbox
 
 OverlapPolicy = TypeAliasType("OverlapPolicy", Literal["allow", "warn", "forbid"])
 
@@ -25,11 +26,14 @@ class Preferences(BaseModel):
 
 _BATCH_SIZE = 500
 
+_UNCHANGED_FIELDS = ("_id", "updated_at", "email", "full_name", "timezone", "week_start", "preferences")
+"""The filter of an update has all of them: two updates within a millisecond have the same `updated_at`."""
+
 BEING_DELETED: Row = {"deleted_at": {"$type": "date"}}
 """The filter for accounts whose deletion has begun and is not finished."""
 
 
-class User(StoredDocument):
+class User(OutboxDocument):
     """A user. `email` is stored as it was entered; `email_key` is its normalised form, which is unique.
 
     `deleted_at` is present only while the account is being deleted.
@@ -50,12 +54,13 @@ class User(StoredDocument):
     deleted_at: datetime | None = None
 
     class Settings:
-        """The collection and its indexes: a unique index on the e-mail key, and one to find unfinished deletions."""
+        """The collection and its indexes: the unique e-mail key, unfinished deletions, and the outbox."""
 
         name = "users"
         indexes: ClassVar = [
             IndexModel([("email_key", ASCENDING)], name="one_account_per_email", unique=True),
             IndexModel([("deleted_at", ASCENDING)], name="being_deleted", partialFilterExpression=BEING_DELETED),
+            BY_OUTBOX_SINCE,
         ]
 
     @classmethod
@@ -118,9 +123,18 @@ class User(StoredDocument):
                 yield row
 
     @classmethod
-    async def update_fields(cls, user_id: ObjectId, fields: Row) -> Row | None:
-        """Set the given fields, and no others. Dotted names set single preferences."""
-        return await cls._update_and_read({"_id": user_id}, {"$set": {**fields, "updated_at": naive_utc(utc_now())}})
+    async def update_if_unchanged(cls, user: Row, fields: Row, changes: DescribeChanges) -> Row | None:
+        """Set these fields of the profile. Return the user, or None when the profile has changed since it was read.
+
+        Raises DuplicateError when another account has the e-mail address.
+        """
+        values: Row = {**fields, "updated_at": naive_utc(utc_now())}
+        updated = {**user, **values}
+        is_updated = await cls._update_one(
+            {field: user[field] for field in _UNCHANGED_FIELDS},
+            with_outbox({"$set": values}, describe(updated, changes)),
+        )
+        return updated if is_updated else None
 
     @classmethod
     async def update_fields_and_end_sessions(cls, user_id: ObjectId, fields: Row) -> Row | None:

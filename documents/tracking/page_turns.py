@@ -8,6 +8,7 @@ import bson
 from bson import ObjectId
 
 from documents.common.base import Row
+from documents.common.outbox import no_changes
 from documents.tracking.pages import TaskPage
 from documents.tracking.task_updates import import_version_update
 from documents.tracking.tasks import Task
@@ -30,7 +31,7 @@ async def turn_page(user_id: ObjectId, task_id: ObjectId, *, version: int | None
     page = TaskPage.new_row(user_id, task_id, [*(newest["entries"] if newest else ()), *moved])
     await TaskPage.add_all([page])
     update = _turn_update(task, moved, page["_id"], replaces_newest=newest is not None)
-    if await Task.change_at_version(task, update) is None and not await _is_listed(page):
+    if await Task.change_at_version(task, update, no_changes) is None and not await _is_listed(page):
         await TaskPage.delete_by_id(user_id, page["_id"])
         return False
     if newest is not None:

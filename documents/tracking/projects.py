@@ -9,15 +9,28 @@ from pydantic import Field
 from pymongo import ASCENDING, IndexModel
 
 from app.clock import naive_utc, utc_now
-from documents.common.base import Row, StoredDocument
+from documents.common.base import Row
+from documents.common.outbox import (
+    BY_OUTBOX_SINCE,
+    DescribeChanges,
+    OutboxDocument,
+    describe,
+    with_outbox,
+)
 from documents.common.transactions import current_session
 from documents.tracking.entries import HourlyRate
+
+_UNCHANGED_FIELDS = (
+    *("_id", "user_id", "deleted_at", "updated_at"),
+    *("name", "client_name", "color", "billable", "hourly_rate", "archived_at"),
+)
+"""The filter of an update has all of them: two updates within a millisecond have the same `updated_at`."""
 
 BEING_DELETED: Row = {"deleted_at": {"$type": "date"}}
 """The filter of projects whose deletion has begun: no request finds them, but tasks may still refer to them."""
 
 
-class Project(StoredDocument):
+class Project(OutboxDocument):
     """A project. Its deletion takes several steps. The first step sets `deleted_at` and hides the project.
 
     A project that was created by an import has `import_id`, and `import_name`, its name in the file.
@@ -51,6 +64,7 @@ class Project(StoredDocument):
                 unique=True,
             ),
             IndexModel([("deleted_at", ASCENDING)], name="being_deleted", partialFilterExpression=BEING_DELETED),
+            BY_OUTBOX_SINCE,
         ]
 
     @classmethod
@@ -99,29 +113,34 @@ class Project(StoredDocument):
         return await cls.aggregate_rows([{"$match": match}, {"$sort": {"name": 1}}, {"$limit": limit}])
 
     @classmethod
-    async def update_fields(cls, user_id: ObjectId, project_id: ObjectId, fields: Row, *, condition: Row) -> Row | None:
-        """Set these fields. Return None when no such project exists or it no longer meets `condition`.
+    async def update_if_unchanged(cls, project: Row, fields: Row, changes: DescribeChanges) -> Row | None:
+        """Set these fields. Return the project, or None when it was changed or deleted since it was read.
 
-        Dotted names set parts of the hourly rate. Raises DuplicateError when another project has the name.
+        Raises DuplicateError when another project has the name.
         """
-        return await cls._update_and_read(
-            {"_id": project_id, "user_id": user_id, "deleted_at": None, **condition},
-            {"$set": {**fields, "updated_at": naive_utc(utc_now())}},
+        values: Row = {**fields, "updated_at": naive_utc(utc_now())}
+        updated = {**project, **values}
+        is_updated = await cls._update_one(
+            {field: project[field] for field in _UNCHANGED_FIELDS},
+            with_outbox({"$set": values}, describe(updated, changes)),
         )
+        return updated if is_updated else None
 
     @classmethod
-    async def begin_deletion(cls, user_id: ObjectId, project_id: ObjectId) -> bool:
+    async def begin_deletion(cls, user_id: ObjectId, project_id: ObjectId, changes: DescribeChanges) -> bool:
         """Begin the deletion of a project, or find one that was interrupted. Return False when it does not exist."""
-        now = naive_utc(utc_now())
         owned: Row = {"_id": project_id, "user_id": user_id}
-        is_begun = await cls._update_one(
-            {**owned, "deleted_at": None}, {"$set": {"deleted_at": now, "updated_at": now}}
-        )
+        now = naive_utc(utc_now())
+        update = with_outbox({"$set": {"deleted_at": now, "updated_at": now}}, describe(owned, changes))
+        is_begun = await cls._update_one({**owned, "deleted_at": None}, update)
         return is_begun or await cls._find_one(owned, {"_id": 1}) is not None
 
     @classmethod
     async def begin_deletion_if_unchanged(cls, project: Row) -> bool:
-        """Begin the deletion of a project. Return False when it was updated since it was read."""
+        """Begin the deletion of a project. Return False when it was updated since it was read.
+
+        It records no change, because the undo of the import does.
+        """
         unchanged: Row = {field: project[field] for field in ("_id", "user_id", "updated_at")}
         return await cls._update_one({**unchanged, "deleted_at": None}, {"$set": {"deleted_at": naive_utc(utc_now())}})
 
@@ -133,7 +152,10 @@ class Project(StoredDocument):
 
     @classmethod
     async def end_deletion(cls, user_id: ObjectId, project_id: ObjectId) -> None:
-        """Delete a project whose deletion has begun. No task may refer to it any more."""
+        """Delete a project whose deletion has begun. No task may refer to it any more.
+
+        Call it in a transaction, after moving the outbox.
+        """
         await cls._delete_one({"_id": project_id, "user_id": user_id, **BEING_DELETED})
 
     @classmethod

@@ -10,6 +10,7 @@ from datetime import datetime
 from bson import ObjectId
 
 from documents.common.base import Row
+from documents.common.outbox import DescribeChanges
 from documents.common.transactions import current_session
 from documents.tracking.pages import TaskPage
 from documents.tracking.task_updates import changed_counters, push_entries
@@ -89,19 +90,19 @@ async def find_last_tracked(user_id: ObjectId) -> StoredEntry | None:
             return None
 
 
-async def replace_entry(stored: StoredEntry, entry: Row) -> bool:
+async def replace_entry(stored: StoredEntry, entry: Row, changes: DescribeChanges) -> bool:
     """Replace the entry by one with the same id. Return False when its task has changed since."""
-    return await _change(stored, [entry], [])
+    return await _change(stored, [entry], [], changes)
 
 
-async def split_entry(stored: StoredEntry, first: Row, second: Row) -> bool:
+async def split_entry(stored: StoredEntry, first: Row, second: Row, changes: DescribeChanges) -> bool:
     """Replace the entry by `first`, which has its id, and add `second`. Return False when the task has changed."""
-    return await _change(stored, [first], [second])
+    return await _change(stored, [first], [second], changes)
 
 
-async def remove_entry(stored: StoredEntry) -> bool:
+async def remove_entry(stored: StoredEntry, changes: DescribeChanges) -> bool:
     """Remove the entry. Return False when its task has changed since."""
-    return await _change(stored, [], [])
+    return await _change(stored, [], [], changes)
 
 
 async def _is_certain(task: Row) -> bool:
@@ -109,12 +110,12 @@ async def _is_certain(task: Row) -> bool:
     return current_session() is not None or await Task.are_unchanged([task])
 
 
-async def _change(stored: StoredEntry, in_place: list[Row], hot: list[Row]) -> bool:
+async def _change(stored: StoredEntry, in_place: list[Row], hot: list[Row], changes: DescribeChanges) -> bool:
     """Replace the entry by `in_place` where it is stored, and add `hot` to the hot entries of its task."""
     task, old, new, page_id = stored.task, stored.entry, [*in_place, *hot], stored.page_id
     if page_id is None:
         bounds = await _bounds_after(stored, new, []) if task.get("pages") else None
-        return await Task.replace_hot_entry(task, old["id"], new, changed_counters(old, new, bounds))
+        return await Task.replace_hot_entry(task, old["id"], new, changed_counters(old, new, bounds), changes)
 
     async def change_page() -> bool | None:
         page = await TaskPage.find_by_page_id(task["user_id"], page_id)
@@ -125,7 +126,7 @@ async def _change(stored: StoredEntry, in_place: list[Row], hot: list[Row]) -> b
         update = _page_change_update(stored, in_place, hot, await _bounds_after(stored, new, others))
         if not entries:
             update["$pull"] = {"pages": page["_id"]}
-        if await Task.change_at_version(task, update) is None:
+        if await Task.change_at_version(task, update, changes) is None:
             return None
         changed = await TaskPage.set_entries(page, entries) if entries else await TaskPage.mark_replaced(page)
         return changed or None

@@ -10,7 +10,16 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from typing_extensions import TypeAliasType
 
 from app.clock import naive_utc, utc_now
-from documents.common.base import Row, StoredDocument
+from documents.common.base import Row
+from documents.common.outbox import (
+    BY_OUTBOX_SINCE,
+    OUTBOX_FIELDS,
+    DescribeChanges,
+    OutboxDocument,
+    describe,
+    outbox_stage,
+    with_outbox,
+)
 from documents.tracking.entries import EndedEntry, RunningEntry
 from documents.tracking.task_updates import ENTRY_SORT, push_entries
 
@@ -44,7 +53,7 @@ class ImportName(BaseModel):
     title: str
 
 
-class Task(StoredDocument):
+class Task(OutboxDocument):
     """A task with its embedded time entries.
 
     `time_entries` holds the newest ended entries, the hot ones, sorted by start. Older ones are in pages, whose ids
@@ -94,7 +103,7 @@ class Task(StoredDocument):
     """How many of the oldest hot entries then move to a page. Tests lower it."""
 
     class Settings:
-        """The collection and its indexes: two for the running timer, each sort key, and two for time ranges."""
+        """The collection and its indexes: two for the running timer, each sort key, two for time ranges, the outbox."""
 
         name = "tasks"
         indexes: ClassVar = [
@@ -118,6 +127,7 @@ class Task(StoredDocument):
                 [("user_id", ASCENDING), ("first_started_at", ASCENDING), ("last_ended_at", ASCENDING)],
                 name="by_first_started_at",
             ),
+            BY_OUTBOX_SINCE,
         ]
 
     @classmethod
@@ -270,43 +280,29 @@ class Task(StoredDocument):
         )
 
     @classmethod
-    async def update_fields(cls, user_id: ObjectId, task_id: ObjectId, fields: Row) -> Row | None:
-        """Set these fields regardless of the version. Return the task, or None when no such live task exists."""
-        return await cls._update_and_read(
-            {"_id": task_id, "user_id": user_id, "deleted_at": None},
-            {"$set": {**fields, "updated_at": naive_utc(utc_now())}, "$inc": {"version": 1}},
-        )
-
-    @classmethod
-    async def remove_from_project(cls, user_id: ObjectId, task_id: ObjectId, project_id: ObjectId) -> Row | None:
-        """Remove the task from this project, in the trash or not. Return None when it is not in the project."""
-        return await cls._update_and_read(
-            {"_id": task_id, "user_id": user_id, "project_id": project_id},
-            {"$set": {"project_id": None, "updated_at": naive_utc(utc_now())}, "$inc": {"version": 1}},
-        )
-
-    @classmethod
-    async def update_at_version(cls, task: Row, fields: Row) -> Row | None:
+    async def update_at_version(
+        cls, task: Row, fields: Row, changes: DescribeChanges, condition: Row | None = None
+    ) -> Row | None:
         """Set these fields if the task is unchanged. Return the task, or None when its version differs."""
-        return await cls.change_at_version(task, {"$set": fields})
+        return await cls.change_at_version(task, {"$set": fields}, changes, condition)
 
     @classmethod
-    async def start_timer(cls, task: Row, entry: Row) -> Row | None:
+    async def start_timer(cls, task: Row, entry: Row, changes: DescribeChanges) -> Row | None:
         """Start a timer if the task is unchanged. Return the task, or None when its version differs.
 
         Raises DuplicateError when another timer of the user is running: the unique index refuses it.
         """
         return await cls.change_at_version(
-            task, {"$set": {"active": entry, "status": "in_progress", "completed_at": None}}
+            task, {"$set": {"active": entry, "status": "in_progress", "completed_at": None}}, changes
         )
 
     @classmethod
-    async def update_timer(cls, task: Row, entry: Row) -> Row | None:
+    async def update_timer(cls, task: Row, entry: Row, changes: DescribeChanges) -> Row | None:
         """Replace the running entry with `entry`, which has the same id. Return None when the version differs."""
-        return await cls.change_at_version(task, {"$set": {"active": entry}}, {"active.id": entry["id"]})
+        return await cls.change_at_version(task, {"$set": {"active": entry}}, changes, {"active.id": entry["id"]})
 
     @classmethod
-    async def stop_timer(cls, task: Row, entry: Row, fields: Row) -> Row | None:
+    async def stop_timer(cls, task: Row, entry: Row, fields: Row, changes: DescribeChanges) -> Row | None:
         """Move the running entry to the ended ones, as `entry`, and set `fields` in the same update.
 
         Returns None when the version differs, so that a concurrent update of the timer is not lost.
@@ -315,36 +311,32 @@ class Task(StoredDocument):
         return await cls.change_at_version(
             task,
             {**pushed, "$set": {**fields, **pushed["$set"]}, "$unset": {"active": ""}},
+            changes,
             {"active.id": entry["id"]},
         )
 
     @classmethod
-    async def discard_timer(cls, task: Row) -> Row | None:
+    async def discard_timer(cls, task: Row, changes: DescribeChanges) -> Row | None:
         """Remove the running entry. Return the task, or None when its version differs."""
-        return await cls.change_at_version(task, {"$unset": {"active": ""}}, {"active.id": task["active"]["id"]})
+        update: Row = {"$unset": {"active": ""}}
+        return await cls.change_at_version(task, update, changes, {"active.id": task["active"]["id"]})
 
     @classmethod
-    async def add_entry(cls, task: Row, entry: Row) -> Row | None:
+    async def add_entry(cls, task: Row, entry: Row, changes: DescribeChanges) -> Row | None:
         """Add an ended entry. Return the task, or None when its version differs."""
-        return await cls.change_at_version(task, push_entries(task, [entry]))
+        return await cls.change_at_version(task, push_entries(task, [entry]), changes)
 
     @classmethod
-    async def replace_hot_entry(cls, task: Row, old_id: ObjectId, new: list[Row], counters: Row) -> bool:
+    async def replace_hot_entry(
+        cls, task: Row, old_id: ObjectId, new: list[Row], counters: Row, changes: DescribeChanges
+    ) -> bool:
         """Replace one hot entry with `new`, and set the counters. Return False when the version differs."""
         others = {"$filter": {"input": "$time_entries", "cond": {"$ne": ["$$this.id", {"$literal": old_id}]}}}
         entries = {"$concatArrays": [others, {"$literal": new}]}
         in_order = {"$sortArray": {"input": entries, "sortBy": ENTRY_SORT}}
-        return await cls.run_stages(
-            task, [{"$set": {"time_entries": in_order}}, {"$set": counters}], _one_entry(old_id)
-        )
-
-    @classmethod
-    async def run_stages(cls, task: Row, stages: list[Row], condition: Row | None = None) -> bool:
-        """Update the task with aggregation stages. Return False when its version differs.
-
-        The stages must increment the version.
-        """
-        return await cls._update_one({**version_filter(task), **(condition or {})}, stages)
+        items = describe({**task, "version": task["version"] + 1}, changes)
+        stages = [{"$set": {"time_entries": in_order}}, {"$set": counters}, *outbox_stage(items)]
+        return await cls._update_one({**version_filter(task), **_one_entry(old_id)}, stages)
 
     @classmethod
     async def delete_at_version(cls, task: Row, condition: Row) -> bool:
@@ -366,25 +358,25 @@ class Task(StoredDocument):
         return await cls.aggregate_rows(stages)
 
     @classmethod
-    async def change_at_version(cls, task: Row, update: Row, condition: Row | None = None) -> Row | None:
+    async def change_at_version(
+        cls, task: Row, update: Row, changes: DescribeChanges, condition: Row | None = None
+    ) -> Row | None:
         """Update the task if its version is still the one that was read; return None when it is not.
 
         Returns the updated task, computed from the update instead of a second read.
         """
-        changes = {**update.get("$set", {}), "updated_at": naive_utc(utc_now())}
+        fields = {**update.get("$set", {}), "updated_at": naive_utc(utc_now())}
         increments = {**update.get("$inc", {}), "version": 1}
-        is_updated = await cls._update_one(
-            {**version_filter(task), **(condition or {})}, {**update, "$set": changes, "$inc": increments}
-        )
-        if not is_updated:
-            return None
         unset = update.get("$unset", {})
         counters = {field: task[field] + amount for field, amount in increments.items()}
-        return {field: value for field, value in {**task, **changes, **counters}.items() if field not in unset}
+        updated = {name: value for name, value in {**task, **fields, **counters}.items() if name not in unset}
+        command = with_outbox({**update, "$set": fields, "$inc": increments}, describe(updated, changes))
+        is_updated = await cls._update_one({**version_filter(task), **(condition or {})}, command)
+        return updated if is_updated else None
 
 
-_WITHOUT_ENTRIES: Row = dict.fromkeys(Task.model_fields.keys() - {"id", "time_entries", "pages"}, 1)
-"""A projection to all fields but the entries and the ids of the pages."""
+_WITHOUT_ENTRIES: Row = dict.fromkeys(Task.model_fields.keys() - {"id", "time_entries", "pages"} - OUTBOX_FIELDS, 1)
+"""A projection to all fields but the entries, the ids of the pages and the outbox."""
 
 Task.read_projection = {**_WITHOUT_ENTRIES, "hot_count": {"$size": "$time_entries"}}
 

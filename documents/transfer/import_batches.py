@@ -12,7 +12,8 @@ from typing_extensions import TypeAliasType
 
 from app.clock import naive_utc, utc_now
 from documents.accounts.users import OverlapPolicy
-from documents.common.base import DuplicateError, Row, StoredDocument
+from documents.common.base import DuplicateError, Row
+from documents.common.outbox import BY_OUTBOX_SINCE, DescribeChanges, OutboxDocument, describe, no_changes, with_outbox
 
 LEASE_DURATION = timedelta(seconds=10)
 """Another process may take over an import whose lease has not been renewed for this long."""
@@ -75,7 +76,7 @@ class Background(BaseModel):
     tries: Count = 0
 
 
-class ImportBatch(StoredDocument):
+class ImportBatch(OutboxDocument):
     """One imported file.
 
     `created` is updated in the same transaction that creates what it counts.
@@ -113,7 +114,7 @@ class ImportBatch(StoredDocument):
     """The headers of the columns that were not used."""
 
     class Settings:
-        """The collection and its indexes: one lease per user, the list, the same file, background imports."""
+        """The collection and its indexes: one lease per user, the list, the same file, background, outbox."""
 
         name = "import_batches"
         indexes: ClassVar = [
@@ -130,6 +131,7 @@ class ImportBatch(StoredDocument):
                 name=BACKGROUND_INDEX,
                 partialFilterExpression=BACKGROUND,
             ),
+            BY_OUTBOX_SINCE,
         ]
 
     @classmethod
@@ -289,11 +291,19 @@ class ImportBatch(StoredDocument):
         return await cls._update_one(_lease_filter(batch), update)
 
     @classmethod
-    async def release_lease(cls, batch: Row, state: ImportState, **fields: Any) -> Row | None:
+    async def release_lease(
+        cls, batch: Row, state: ImportState, changes: DescribeChanges = no_changes, **fields: Any
+    ) -> Row | None:
         """Set the final state and fields, and release the lease. Return the import, or None if the lease is lost."""
-        update: Row = {"state": state, "finished_at": naive_utc(utc_now()) if state in _FINAL_STATES else None}
+        batch_fields: Row = {"state": state, "finished_at": naive_utc(utc_now()) if state in _FINAL_STATES else None}
         removed = {"holder": ""} if state == "interrupted" else {"holder": "", "background": ""}
-        return await cls._update_and_read(_lease_filter(batch), {"$set": {**update, **fields}, "$unset": removed})
+        update: Row = {"$set": {**batch_fields, **fields}, "$unset": removed}
+        stored = await cls._find_one({"_id": batch["_id"], "user_id": batch["user_id"]})
+        if stored is None:
+            return None
+        updated = {name: value for name, value in {**stored, **update["$set"]}.items() if name not in removed}
+        is_updated = await cls._update_one(_lease_filter(batch), with_outbox(update, describe(updated, changes)))
+        return updated if is_updated else None
 
 
 def _lease_filter(batch: Row) -> Row:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bson import ObjectId
 
 from documents.common.base import Row
+from documents.common.outbox import no_changes
 from documents.tracking.entries import entry_order
 from documents.tracking.page_turns import MAX_PAGE_BYTES
 from documents.tracking.pages import TaskPage
@@ -131,7 +132,7 @@ async def add_imported_entries(task: Row, entries: list[Row], *, is_last: bool =
     if pages:
         push["pages"] = {"$each": [page["_id"] for page in pages]}
         update["$set"] |= _paged_until(task, pages)
-    return await Task.change_at_version(task, {**update, "$push": push})
+    return await Task.change_at_version(task, {**update, "$push": push}, no_changes)
 
 
 def _paged_until(task: Row, pages: list[Row]) -> Row:

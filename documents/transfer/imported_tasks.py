@@ -6,6 +6,7 @@ from datetime import datetime
 from bson import ObjectId
 
 from documents.common.base import Row
+from documents.common.outbox import no_changes
 from documents.tracking.pages import TaskPage
 from documents.tracking.task_updates import import_version_update
 from documents.tracking.tasks import Task
@@ -61,7 +62,7 @@ class ImportedEntries:
         if not gone.entries:
             return Removal(rest=rest)
         update = await _removal_update(task, hot, changes, gone)
-        if await Task.change_at_version(task, update) is None:
+        if await Task.change_at_version(task, update, no_changes) is None:
             return None
         for page, entries in changes.rewritten:
             if not await TaskPage.set_entries(page, entries):

@@ -8,12 +8,14 @@ from app.errors import ConflictError, FieldError, NotFoundError, PermissionDenie
 from app.security.passwords import passwords
 from documents.accounts.users import User
 from documents.common.base import DuplicateError, Row
+from documents.common.outbox import outbox_item
 from services.accounts.audit import audit_service
 from services.accounts.authentication import authentication_service
 from services.accounts.password_rules import require_strong_password
 from services.accounts.rate_limits import RateLimiter
 from services.accounts.schemas.users import PasswordChange, UserCreate, UserRead, UserUpdate, read_user
 from services.common.acting_user import ActingUser, acting_user
+from services.common.concurrency import retry_on_conflict
 from services.common.values.emails import email_key, email_keys
 
 
@@ -136,20 +138,30 @@ class UserService:
             fields["email_key"] = email_key(fields["email"])
         if "email" in fields or password is not None:
             await self._require_password_for_email(user, password)
-        preferences = fields.pop("preferences", {})
-        fields |= {f"preferences.{key}": value for key, value in preferences.items()}
         if not fields:
             return await self.get_profile(user)
         if "email" in fields:
             await self._require_unused_email(fields["email"], user)
         try:
-            updated = self._read_or_raise(await User.update_fields(user.id, fields))
+            updated = read_user(await self.set_profile_fields(user, fields))
         except DuplicateError as error:
             raise EmailTakenError from error
         authentication_service.invalidate(user.id)
         if "email" in fields:
             await audit_service.record(user.id, "email_changed")
         return updated
+
+    async def set_profile_fields(self, user: ActingUser, fields: Row) -> Row:
+        """Set these stored fields, and return the user. Preferences are merged key by key. Raises UserNotFoundError."""
+
+        async def try_update() -> Row | None:
+            stored = await User.find_by_id(user.id)
+            if stored is None:
+                raise UserNotFoundError
+            preferences = {**stored["preferences"], **fields.get("preferences", {})}
+            return await User.update_if_unchanged(stored, {**fields, "preferences": preferences}, _user_updated)
+
+        return await retry_on_conflict(try_update)
 
     async def _require_password_for_email(self, user: ActingUser, password: str | None) -> None:
         if password is None:
@@ -197,6 +209,10 @@ class UserService:
         if user is None:
             raise UserNotFoundError
         return read_user(user)
+
+
+def _user_updated(user: Row) -> list[Row]:
+    return [outbox_item("user.updated", read_user(user))]
 
 
 def _state(user: Row) -> AccountState:

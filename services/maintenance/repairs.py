@@ -8,6 +8,7 @@ from documents.tracking.projects import Project
 from documents.tracking.tasks import Task
 from services.common.concurrency import retry_on_conflict
 from services.maintenance.page_checks import read_page_totals
+from services.tracking.rules.changes import task_updated
 from services.tracking.rules.invariants import check_page, check_task
 
 
@@ -31,7 +32,7 @@ async def _repair_task(user_id: Any, task_id: Any) -> bool | None:
         fields = dict(findings.counters)
         if project_id and not [row async for row in iterate_rows(Project, {"_id": project_id, **by_owner})]:
             fields["project_id"] = None
-        if fields and await Task.update_at_version(task, fields) is None:
+        if fields and await Task.update_at_version(task, fields, task_updated) is None:
             return None
     return True
 

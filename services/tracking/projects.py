@@ -6,14 +6,17 @@ from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
 from app.errors import ConflictError, FieldError, NotFoundError, ValidationError
+from documents.accounts.users import User
 from documents.common.base import DuplicateError, Row, object_id, require_object_id
 from documents.tracking.projects import Project
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
-from services.common.concurrency import retry_on_conflict
+from services.common.concurrency import retry_on_conflict, retry_transaction
 from services.common.cursors import Position, cursor_scope, decode_cursor, page_of
 from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.values.versions import Versioned
+from services.tracking.rules.changes import project_changed, project_deleted
+from services.tracking.rules.project_membership import remove_from_project
 from services.tracking.rules.rates import rerate_project
 from services.tracking.schemas.projects import (
     ProjectCreate,
@@ -74,7 +77,8 @@ class ProjectService:
             if existing is not None:
                 return Versioned(read_project(existing), None, created=True)
             try:
-                project = await Project.new(user.id, attempt.new_id(), new.model_dump()).add()
+                new_project = Project.new(user.id, attempt.new_id(), new.model_dump())
+                project = await new_project.add_with_changes(project_changed("project.created"))
             except DuplicateError as error:
                 raise ProjectNameTakenError from error
             return Versioned(read_project(project), None, created=True)
@@ -109,11 +113,11 @@ class ProjectService:
 
         async def try_update() -> Row | None:
             project = require_project(await Project.find_live(user.id, parsed_id))
-            changes, condition = _changes(project, fields)
-            if not changes:
+            values = _new_values(project, fields)
+            if not values:
                 return project
             try:
-                return await Project.update_fields(user.id, parsed_id, changes, condition=condition)
+                return await Project.update_if_unchanged(project, values, project_changed("project.updated"))
             except DuplicateError as error:
                 raise ProjectNameTakenError from error
 
@@ -130,7 +134,7 @@ class ProjectService:
         it, or when the service starts.
         """
         parsed_id = require_project_id(project_id)
-        if not await Project.begin_deletion(user.id, parsed_id):
+        if not await Project.begin_deletion(user.id, parsed_id, project_deleted):
             raise ProjectNotFoundError
         await self.finish_deletion(user.id, parsed_id)
 
@@ -143,25 +147,28 @@ class ProjectService:
         """Complete the deletion of a project that has begun."""
         while tasks := await Task.find_ids_in_project(user_id, project_id):
             for task_id in tasks:
-                await Task.remove_from_project(user_id, task_id, project_id)
-        await Project.end_deletion(user_id, project_id)
+                await remove_from_project(user_id, task_id, project_id)
+
+        async def end_deletion() -> bool:
+            await Project.move_outbox(user_id, project_id, User)
+            await Project.end_deletion(user_id, project_id)
+            return True
+
+        await retry_transaction(end_deletion)
 
 
-def _changes(project: Row, fields: dict[str, Any]) -> tuple[Row, Row]:
-    """Return the fields to set, and the condition under which they may be set."""
-    changes, condition = dict(fields), {}
-    if "archived" in changes:
-        archived = changes.pop("archived")
-        condition["archived_at"] = project["archived_at"]
+def _new_values(project: Row, fields: dict[str, Any]) -> Row:
+    """Return the stored fields to set. The hourly rate is merged with the current one."""
+    values = dict(fields)
+    if "archived" in values:
+        archived = values.pop("archived")
         if archived != bool(project["archived_at"]):  # an archived project keeps its archived_at
-            changes["archived_at"] = naive_utc(utc_now()) if archived else None
-    rate = changes.get("hourly_rate")
+            values["archived_at"] = naive_utc(utc_now()) if archived else None
+    rate = values.get("hourly_rate")
     if rate is not None and rate.keys() != _RATE_KEYS:
         _require_existing_rate(project, rate)
-        del changes["hourly_rate"]
-        changes |= {f"hourly_rate.{part}": value for part, value in rate.items()}
-        condition["hourly_rate"] = {"$type": "object"}
-    return changes, condition
+        values["hourly_rate"] = {**project["hourly_rate"], **rate}
+    return values
 
 
 def _require_existing_rate(project: Row, rate: Row) -> None:

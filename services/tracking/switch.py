@@ -14,6 +14,7 @@ from services.common.concurrency import retry_on_any_conflict
 from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.values.versions import VersionCondition, Versioned, require_version
 from services.tracking.rules.capacity import EntryRoom
+from services.tracking.rules.changes import timer_started, timer_stopped
 from services.tracking.rules.earlier_attempts import find_created_earlier, find_entry_anywhere
 from services.tracking.rules.instants import clamp_to_now, require_end_after_start
 from services.tracking.schemas.timer import TimerStart, TimerStopResult, TimerSwitch, read_stopped, read_timer
@@ -70,7 +71,7 @@ class SwitchService:
     ) -> Versioned | None:
         async def stop_and_start() -> Versioned | None:
             await attempt.save_subject(entry["id"])
-            source = await Task.stop_timer(running, entry, {})
+            source = await Task.stop_timer(running, entry, {}, timer_stopped(entry))
             if source is None:
                 return None
             stopped = read_stopped(source, entry, utc_now())
@@ -89,7 +90,7 @@ class SwitchService:
     ) -> Versioned | None:
         new = TimerStart(task_id=to.task_id, note=to.note)
         entry = new_timer_entry(user, target, attempt.new_id(), new, at)
-        started = await Task.start_timer(target, entry)
+        started = await Task.start_timer(target, entry, timer_started)
         return None if started is None else _response(stopped, started)
 
     async def _find_switched(self, user: ActingUser, attempt: Attempt) -> Versioned | None:

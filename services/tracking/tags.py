@@ -8,6 +8,7 @@ from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
 from documents.common.base import Row
+from documents.common.outbox import no_changes
 from documents.tracking.tags import (
     count_entries_by_tag,
     count_tasks_by_tag,
@@ -103,7 +104,7 @@ async def _rename_in_task(user_id: ObjectId, task_id: ObjectId, rename: TagRenam
         if task is None:
             return 0, 0
         fields = _renamed_fields(task, _TagRenaming.of(rename))
-        if fields and await Task.update_at_version(task, fields) is None:
+        if fields and await Task.update_at_version(task, fields, no_changes) is None:
             return None
         ended = zip(task["time_entries"], fields.get("time_entries", ()), strict=False)
         return int("tags" in fields), sum(new is not old for old, new in ended) + int("active" in fields)

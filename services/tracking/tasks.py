@@ -7,6 +7,7 @@ from bson import ObjectId
 from app.clock import naive_utc, utc_now
 from app.errors import NotFoundError
 from documents.common.base import Row, require_object_id
+from documents.common.outbox import DescribeChanges
 from documents.tracking.projects import Project
 from documents.tracking.queries.timeline import find_with_newest_entries
 from documents.tracking.tasks import Task
@@ -15,6 +16,8 @@ from services.common.concurrency import retry_on_conflict
 from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.values.versions import VersionCondition, Versioned, require_version
 from services.tracking.projects import require_referenced_project
+from services.tracking.rules.changes import both, task_created, task_restored, task_trashed, task_updated, timer_stopped
+from services.tracking.rules.project_membership import remove_from_project
 from services.tracking.schemas.tasks import (
     TaskCreate,
     TaskPage,
@@ -78,7 +81,8 @@ class TaskService:
             fields["project_id"] = project["_id"]
             if "billable" not in new.model_fields_set:
                 fields["billable"] = project["billable"]
-        task = await self._leave_deleted_project(await Task.new(user.id, task_id, fields).add(), fields)
+        created = await Task.new(user.id, task_id, fields).add_with_changes(task_created)
+        task = await self._leave_deleted_project(created, fields)
         return Versioned(read_task(task), task["version"], created=True)
 
     async def list_tasks(self, user: ActingUser, *, query: TaskQuery) -> TaskPage:
@@ -108,18 +112,14 @@ class TaskService:
         if change.project_id is not None:
             require_task(await Task.find_live(user.id, parsed_id))
             fields["project_id"] = (await require_referenced_project(user, change.project_id))["_id"]
-        if fields and if_match is None and "status" not in fields:
-            # These fields do not depend on the stored task, so that no read and no version is needed.
-            task = require_task(await Task.update_fields(user.id, parsed_id, fields))
-        else:
-            task = await self._update_at_version(user, parsed_id, fields, if_match)
+        task = await self._update_at_version(user, parsed_id, fields, if_match, task_updated)
         task = await self._leave_deleted_project(task, fields)
         return Versioned(read_task(task), task["version"])
 
     async def trash(self, user: ActingUser, *, task_id: str, if_match: VersionCondition | None) -> None:
         """Move the task to the trash and stop its timer. Raises TaskNotFoundError or StaleVersionError."""
         fields = {"deleted_at": naive_utc(utc_now())}
-        await self._update_at_version(user, require_task_id(task_id), fields, if_match)
+        await self._update_at_version(user, require_task_id(task_id), fields, if_match, task_trashed)
 
     async def is_in_trash(self, user: ActingUser, *, task_id: str) -> bool:
         """Return whether the user has this task in the trash."""
@@ -140,13 +140,20 @@ class TaskService:
             # An earlier attempt may have restored the task and so changed its version.
             if task["deleted_at"] or not attempt.is_retry:
                 require_version(if_match, task["version"])
-            restored = await Task.update_at_version(task, {"deleted_at": None}) if task["deleted_at"] else task
+            restored: Row | None = task
+            if task["deleted_at"]:
+                restored = await Task.update_at_version(task, {"deleted_at": None}, task_restored)
             return None if restored is None else Versioned(read_task(restored), restored["version"])
 
         return await run_once(user, request_key, lambda attempt: retry_on_conflict(lambda: try_restore(attempt)))
 
     async def _update_at_version(
-        self, user: ActingUser, task_id: ObjectId, fields: Row, if_match: VersionCondition | None
+        self,
+        user: ActingUser,
+        task_id: ObjectId,
+        fields: Row,
+        if_match: VersionCondition | None,
+        task_changes: DescribeChanges,
     ) -> Row:
         """Update the version that was read, and retry after a concurrent change."""
 
@@ -155,12 +162,12 @@ class TaskService:
             require_version(if_match, task["version"])
             if not fields:
                 return task
-            changes = {**fields, **_completion(task, fields)}
+            values = {**fields, **_completion(task, fields)}
             if "active" in task and _stops_timer(fields):
                 # The entry is built from the updated task, because the same request may change its project.
-                entry = await build_ended_entry(user, {**task, **changes}, ended_at=utc_now())
-                return await Task.stop_timer(task, entry, changes)
-            return await Task.update_at_version(task, changes)
+                entry = await build_ended_entry(user, {**task, **values}, ended_at=utc_now())
+                return await Task.stop_timer(task, entry, values, both(timer_stopped(entry), task_changes))
+            return await Task.update_at_version(task, values, task_changes)
 
         return await retry_on_conflict(try_update)
 
@@ -174,8 +181,8 @@ class TaskService:
         project_id = written.get("project_id")
         if project_id is None or await Project.confirm_live(task["user_id"], project_id):
             return task
-        updated = await Task.remove_from_project(task["user_id"], task["_id"], project_id)
-        return updated or require_task(await Task.find_any(task["user_id"], task["_id"]))
+        updated = await remove_from_project(task["user_id"], task["_id"], project_id)
+        return require_task(updated)
 
 
 def _stops_timer(fields: Row) -> bool:

@@ -8,6 +8,7 @@ from app.clock import naive_utc, utc_now
 from app.errors import ConflictError
 from documents.accounts.users import OverlapPolicy
 from documents.common.base import Row
+from documents.common.outbox import no_changes
 from documents.tracking.deleted_entries import DeletedEntry
 from documents.tracking.entries import TimeEntry
 from documents.tracking.stored_entries import (
@@ -27,6 +28,7 @@ from services.common.values.fields import PageQuery
 from services.common.values.versions import VersionCondition, Versioned, require_version
 from services.tracking.entry_list import list_entries, list_task_entries
 from services.tracking.rules.capacity import EntryRoom, require_update_capacity
+from services.tracking.rules.changes import entry_changed, entry_deleted, entry_split
 from services.tracking.rules.earlier_attempts import find_created_earlier, find_entry_anywhere
 from services.tracking.rules.errors import EntryNotFoundError, require_entry_id
 from services.tracking.rules.instants import entry_interval, new_entry_interval, split_interval, updated_interval
@@ -100,7 +102,7 @@ class TimeEntryService:
                 await room.require_for_entry(task)
                 overlaps = await check_overlaps(user, policy, interval)
                 entry = await _build_manual_entry(user, task, entry_id, new, interval)
-                updated = await Task.add_entry(task, entry)
+                updated = await Task.add_entry(task, entry, entry_changed("entry.created", entry))
                 return None if updated is None else _response(updated, entry, overlaps, created=True)
 
             return await room.run(lambda: run_with_policy(policy, try_create))
@@ -134,7 +136,7 @@ class TimeEntryService:
             updated = {**entry, **await _changes(user, task, entry, fields, interval)}
             if stored.page_id is None:
                 await require_update_capacity(task, entry, updated)
-            is_replaced = await replace_entry(stored, updated)
+            is_replaced = await replace_entry(stored, updated, entry_changed("entry.updated", updated))
             return _response(_next_version(task), updated, overlaps) if is_replaced else None
 
         return await run_with_policy(policy, try_update)
@@ -147,7 +149,7 @@ class TimeEntryService:
 
         async def try_delete() -> bool | None:
             stored = await _find_ended_entry(user, task_id, entry_id, if_match)
-            if not await remove_entry(stored):
+            if not await remove_entry(stored, entry_deleted(stored.entry["id"])):
                 return None
             await DeletedEntry.store(stored.task, stored.entry)
             return True
@@ -179,7 +181,7 @@ class TimeEntryService:
             await room.require_for_entry(task)
             entry = {**deleted["entry"], "updated_at": naive_utc(utc_now())}
             overlaps = await check_overlaps(user, policy, entry_interval(entry))
-            updated = await Task.add_entry(task, entry)
+            updated = await Task.add_entry(task, entry, entry_changed("entry.restored", entry))
             if updated is None or not await DeletedEntry.remove(deleted):
                 return None
             return _response(updated, entry, overlaps)
@@ -219,7 +221,7 @@ class TimeEntryService:
                 first, second = _split(entry, split, second_id)
                 await room.require_for_entry(task)
                 overlaps = await check_overlaps(user, policy, entry_interval(entry), exclude_id=entry["id"])
-                is_split = await split_entry(stored, first, second)
+                is_split = await split_entry(stored, first, second, entry_split(first, second))
                 return _split_response(_next_version(task), first, second, overlaps) if is_split else None
 
             return await room.run(lambda: run_with_policy(policy, try_split))
@@ -257,8 +259,8 @@ class TimeEntryService:
                 interval = entry_interval(stored.entry)
                 overlaps = await check_overlaps(user, policy, interval, exclude_id=stored.entry["id"])
                 moved = {**stored.entry, "updated_at": naive_utc(utc_now())}
-                updated = await Task.add_entry(target, moved)
-                if updated is None or not await remove_entry(stored):
+                updated = await Task.add_entry(target, moved, entry_changed("entry.moved", moved))
+                if updated is None or not await remove_entry(stored, no_changes):
                     return None
                 return _response(updated, moved, overlaps)
 

@@ -19,6 +19,7 @@ from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.intervals import Interval
 from services.common.values.versions import VersionCondition, Versioned, require_version
 from services.tracking.rules.capacity import EntryRoom
+from services.tracking.rules.changes import timer_corrected, timer_discarded, timer_started, timer_stopped
 from services.tracking.rules.earlier_attempts import find_created_earlier
 from services.tracking.rules.errors import EntryNotFoundError, require_entry_id
 from services.tracking.rules.instants import clamp_to_now, require_end_after_start
@@ -107,7 +108,7 @@ class TimerService:
                 require_end_after_start(task["active"], stop.ended_at, pointer="#/ended_at")
                 entry = await build_ended_entry(user, task, ended_at=ended_at, overlap=overlap)
                 await attempt.save_subject(entry["id"])
-                stopped = await Task.stop_timer(task, entry, {})
+                stopped = await Task.stop_timer(task, entry, {}, timer_stopped(entry))
                 return None if stopped is None else _stopped_response(stopped, entry)
 
             return await retry_on_conflict(try_stop)
@@ -144,7 +145,7 @@ class TimerService:
             overlaps = no_overlaps(policy)
             if is_checked:
                 overlaps = await check_overlaps(user, policy, interval, exclude_id=entry_id)
-            updated = await Task.update_timer(task, entry)
+            updated = await Task.update_timer(task, entry, timer_corrected)
             return None if updated is None else _timer_response(updated, overlaps)
 
         return await run_with_policy(policy if is_checked else "allow", try_update)
@@ -160,7 +161,7 @@ class TimerService:
             nonlocal entry_id
             task = await self._require_running(user, entry_id, if_match)
             entry_id = task["active"]["id"]
-            updated = await Task.discard_timer(task)
+            updated = await Task.discard_timer(task, timer_discarded(entry_id))
             if updated is not None:
                 await DeletedEntry.store(task, await build_ended_entry(user, task, ended_at=utc_now()))
             return updated
@@ -212,7 +213,8 @@ class TimerService:
             # Computed in each try: a timer that was stopped since the last try must not overlap this one.
             started_at = clamp_to_now(new.started_at, pointer="#/started_at")
             overlaps = await self._check_past_start(user, policy, started_at) if is_checked else no_overlaps(policy)
-            started = await Task.start_timer(task, new_timer_entry(user, task, entry_id, new, started_at))
+            entry = new_timer_entry(user, task, entry_id, new, started_at)
+            started = await Task.start_timer(task, entry, timer_started)
             return None if started is None else _timer_response(started, overlaps, created=True)
 
         async def start() -> Versioned:

@@ -17,11 +17,13 @@ from services.tracking.rules.overlap import effective_policy
 from services.transfer.account_file.importer import parse_account_file
 from services.transfer.import_formats.programs.detection import DetectedFormat, detect_format
 from services.transfer.imports.background import BackgroundImports
+from services.transfer.imports.changes import import_undone
 from services.transfer.imports.entry_file import parse_entry_file
 from services.transfer.imports.lease import LeaseLostError, lease_for_undo, lease_for_upload, require_lease
 from services.transfer.imports.parsed_file import ParsedFile, Progress, no_progress, require_no_errors, write_import
 from services.transfer.imports.undo import ImportUndo
 from services.transfer.schemas.imports import (
+    MAX_MESSAGES_IN_LIST,
     ImportForm,
     ImportPage,
     ImportRead,
@@ -29,9 +31,6 @@ from services.transfer.schemas.imports import (
     read_import,
     read_undone,
 )
-
-MAX_MESSAGES_IN_LIST = 10
-"""How many errors, notices and other items a list shows of each import."""
 
 
 class ImportNotFoundError(NotFoundError):
@@ -129,7 +128,7 @@ class ImportService:
                     undo = ImportUndo(batch)
                     await undo.run()
                     left = await undo.count_left()
-                    await require_lease(ImportBatch.release_lease(batch, "undone"))
+                    await require_lease(ImportBatch.release_lease(batch, "undone", import_undone))
                     return read_undone(batch_id, undo.removed, left)
             except LeaseLostError:
                 continue

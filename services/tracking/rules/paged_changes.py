@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from bson import ObjectId
 
 from documents.common.base import Row
+from documents.common.outbox import no_changes
 from documents.tracking.pages import TaskPage
 from documents.tracking.tasks import Task
 from services.common.concurrency import retry_transaction
@@ -52,7 +53,7 @@ async def change_page(
         count = sum(new is not old for new, old in zip(entries, page["entries"], strict=True))
         if count == 0:
             return 0
-        if await Task.update_at_version(task, {}) is None:
+        if await Task.update_at_version(task, {}, no_changes) is None:
             return None
         return count if await TaskPage.update_at_version(page, {"entries": entries}) else None
 

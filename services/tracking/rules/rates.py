@@ -4,6 +4,7 @@ from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
 from documents.common.base import Row
+from documents.common.outbox import no_changes
 from documents.tracking.projects import Project
 from documents.tracking.tasks import Task
 from services.common.concurrency import retry_on_conflict
@@ -44,7 +45,7 @@ async def _rerate_task(user_id: ObjectId, task_id: ObjectId, project_id: ObjectI
         if count == 0 and "active" not in task:
             return 0
         # A concurrent stop may have read the old rate. The new version makes it retry.
-        return None if await Task.update_at_version(task, {"time_entries": entries}) is None else count
+        return None if await Task.update_at_version(task, {"time_entries": entries}, no_changes) is None else count
 
     async def find_change(task: Row) -> ChangeEntry | None:
         project = await Project.find_live(user_id, project_id)

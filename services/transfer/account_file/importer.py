@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import BinaryIO
 
 from app.errors import DatabaseUnavailableError
-from documents.accounts.users import User
 from documents.common.base import Row
 from documents.tracking.tasks import Task
 from documents.transfer.import_batches import ImportBatch
 from services.accounts.authentication import authentication_service
+from services.accounts.users import user_service
 from services.common.acting_user import ActingUser
 from services.common.concurrency import TOO_MANY_CONFLICTS
 from services.common.offload import run_in_thread
@@ -96,9 +96,8 @@ async def _dry_run(user: ActingUser, file: BinaryIO, read: AccountFile, digest: 
 
 async def _update_profile(user: ActingUser, read: AccountFile) -> None:
     account = read.account
-    preferences = {f"preferences.{name}": value for name, value in account.preferences.model_dump().items()}
     fields = {"full_name": account.full_name, "timezone": account.timezone, "week_start": account.week_start}
-    await User.update_fields(user.id, {**fields, **preferences})
+    await user_service.set_profile_fields(user, {**fields, "preferences": account.preferences.model_dump()})
     authentication_service.invalidate(user.id)
 
 

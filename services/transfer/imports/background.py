@@ -23,6 +23,7 @@ from services.common.acting_user import ActingUser, acting_user
 from services.common.concurrency import retry_on_conflict
 from services.common.offload import run_in_thread
 from services.transfer.import_formats.results import RowMessage
+from services.transfer.imports.changes import import_finished
 from services.transfer.imports.lease import LeaseLostError, add_import, lease_background_import, require_lease
 from services.transfer.imports.parsed_file import ParsedFile, row_errors, undo_written, write_import
 from services.transfer.schemas.imports import ImportForm, ImportRead, read_import
@@ -173,5 +174,5 @@ async def _fail(batch: Row, reason: str, errors: list[RowMessage] | None = None)
     fields: Row = {"failure": reason}
     if errors is not None:
         fields |= {"errors": [asdict(error) for error in errors[:MAX_FINDINGS]], "error_count": len(errors)}
-    await require_lease(ImportBatch.release_lease(batch, "failed", **fields))
+    await require_lease(ImportBatch.release_lease(batch, "failed", import_finished, **fields))
     await ImportFile.delete_parts(batch["user_id"], batch["_id"])

@@ -9,6 +9,7 @@ from documents.common.base import Row
 from documents.transfer.import_batches import ImportBatch, ImportFormat
 from services.tracking.schemas.overlaps import OverlapRead
 from services.transfer.import_formats.results import RowMessage
+from services.transfer.imports.changes import import_finished
 from services.transfer.imports.lease import LeaseLostError, require_lease
 from services.transfer.imports.undo import ImportUndo
 from services.transfer.schemas.imports import ImportRead, read_import
@@ -69,7 +70,7 @@ async def write_import(parsed: ParsedFile, batch: Row, *, strict: bool) -> Impor
     written = await parsed.write(batch)
     if strict:
         await _undo_if_errors(batch)
-    finished = await ImportBatch.release_lease(batch, "done", **written.fields)
+    finished = await ImportBatch.release_lease(batch, "done", import_finished, **written.fields)
     if finished is None:
         raise LeaseLostError
     return read_import(finished, written.overlaps)

@@ -36,6 +36,9 @@ _READ_EXAMPLE: JsonDict = {
 }
 
 
+MAX_MESSAGES_IN_LIST = 10
+"""How many errors, notices and other items a list shows of each import."""
+
 _INTERRUPTED = "The import was interrupted. Send the same file again to continue it."
 _STATES_IN_STATUS = {"waiting", "done", "failed"}
 

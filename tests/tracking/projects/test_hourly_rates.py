@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from bson import ObjectId
 
+from documents.common.outbox import no_changes
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
 from services.tracking.rules.rates import _rerate_task
@@ -156,7 +157,7 @@ class TestRerate:
         assert (await update_project(alice, project, {"hourly_rate": HIGHER_RATE}, rerate="true"))[
             "rerated_entries"
         ] == 0
-        assert await Task.stop_timer(running, entry, {}) is None
+        assert await Task.stop_timer(running, entry, {}, no_changes) is None
         assert (await alice.stop())["entry"]["hourly_rate"] == HIGHER_RATE
 
     async def test_concurrent_rerates_end_with_the_rate_of_the_project(self, alice: Client) -> None:

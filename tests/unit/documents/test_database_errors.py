@@ -14,6 +14,7 @@ from app.database.client import connect
 from app.database.setup import bind
 from app.errors import DatabaseUnavailableError
 from documents.common.base import DocumentFullError, _is_duplicate
+from documents.common.outbox import no_changes
 from documents.common.transactions import current_session, transaction
 from documents.registry import DOCUMENTS
 from documents.tracking.tasks import Task
@@ -50,7 +51,7 @@ class TestTooLargeDocument:
         answer: Json = {"ok": 1, "n": 0, "writeErrors": [{"index": 0, "code": code, "errmsg": "it would be too large"}]}
         async with bound_to_stub(database, lambda name, _: answer if name == "update" else None):
             with pytest.raises(DocumentFullError):
-                await Task.update_at_version(task_row(ObjectId()), {"title": "x"})
+                await Task.update_at_version(task_row(ObjectId()), {"title": "x"}, no_changes)
 
 
 class TestPollForBackgroundImports:

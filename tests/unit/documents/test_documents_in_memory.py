@@ -9,6 +9,7 @@ from mongomock_motor import AsyncMongoMockClient
 from documents.accounts.refresh_tokens import RefreshToken
 from documents.accounts.users import User
 from documents.common.base import DuplicateError, object_id
+from documents.common.outbox import no_changes
 from documents.registry import DOCUMENTS
 from documents.tracking.tasks import Task
 from tests.support.stored_documents import TASK_FIELDS
@@ -108,11 +109,11 @@ class TestTask:
 
     async def test_update_is_refused_at_another_version(self) -> None:
         task = await Task.new(ObjectId(), ObjectId(), TASK_FIELDS).add()
-        changed = await Task.update_at_version(task, {"title": "First"})
+        changed = await Task.update_at_version(task, {"title": "First"}, no_changes)
         assert changed is not None
         assert await Task.collection().find_one({}) == changed
-        assert await Task.update_at_version(task, {"title": "Second"}) is None
-        assert await Task.update_at_version(changed, {"title": "Third"}) is not None
+        assert await Task.update_at_version(task, {"title": "Second"}, no_changes) is None
+        assert await Task.update_at_version(changed, {"title": "Third"}, no_changes) is not None
 
     async def test_row_validates_as_a_document(self) -> None:
         task = Task.new(ObjectId(), ObjectId(), TASK_FIELDS)
