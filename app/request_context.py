@@ -44,6 +44,12 @@ def current_request() -> RequestContext:
     )
 
 
+def current_request_id() -> str | None:
+    """Return the id of the current request, or None for the work of a command or a background task."""
+    current = _current.get()
+    return None if current is None else current[0].get("request_id")
+
+
 @contextmanager
 def request_context(scope: _Scope, audit_retention: timedelta) -> Iterator[None]:
     """Make this the current request in the block, and in the tasks that are started in it."""

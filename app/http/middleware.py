@@ -83,6 +83,9 @@ class CurrentRequest:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
+        if scope["type"] != "http":  # the lifespan, in which background work starts
+            await self.app(scope, receive, send)
+            return
         with request_context(scope, self.audit_retention):
             await self.app(scope, receive, send)
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from pymongo import ASCENDING, IndexModel
 
 from app.clock import naive_utc, utc_now
-from app.request_context import current_request
+from app.request_context import current_request_id
 from documents.common.base import Row, StoredDocument
 from documents.common.change_types import ChangeType
 
@@ -81,7 +81,7 @@ def outbox_item(
         "project_id": project_id,
         "import_id": import_id,
         "version": version,
-        "request_id": current_request().request_id or None,
+        "request_id": current_request_id(),
         "data": data,
     }
 

@@ -138,6 +138,8 @@ class UserService:
             fields["email_key"] = email_key(fields["email"])
         if "email" in fields or password is not None:
             await self._require_password_for_email(user, password)
+        if not fields.get("preferences", True):
+            del fields["preferences"]
         if not fields:
             return await self.get_profile(user)
         if "email" in fields:

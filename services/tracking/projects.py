@@ -168,7 +168,7 @@ def _new_values(project: Row, fields: dict[str, Any]) -> Row:
     if rate is not None and rate.keys() != _RATE_KEYS:
         _require_existing_rate(project, rate)
         values["hourly_rate"] = {**project["hourly_rate"], **rate}
-    return values
+    return {name: value for name, value in values.items() if rate != {} or name != "hourly_rate"}
 
 
 def _require_existing_rate(project: Row, rate: Row) -> None:

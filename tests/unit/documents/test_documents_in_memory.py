@@ -56,15 +56,16 @@ class TestUser:
 
     async def test_update_changes_only_the_given_fields(self) -> None:
         user = await new_user().add()
-        changed = await User.update_fields(user["_id"], {"week_start": 6, "preferences.timer_cap_hours": 8})
+        preferences = {"overlap_policy": "allow", "timer_cap_hours": 8}
+        changed = await User.update_if_unchanged(user, {"week_start": 6, "preferences": preferences}, no_changes)
         assert changed is not None
         assert changed == {
             **user,
             "week_start": 6,
-            "preferences": {"overlap_policy": "allow", "timer_cap_hours": 8},
+            "preferences": preferences,
             "updated_at": changed["updated_at"],
         }
-        assert await User.update_fields(ObjectId(), {"week_start": 6}) is None
+        assert await User.update_if_unchanged(user, {"week_start": 5}, no_changes) is None
 
     async def test_update_can_end_all_sessions(self) -> None:
         user = await new_user().add()
