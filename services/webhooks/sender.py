@@ -80,7 +80,9 @@ class WebhookSender:
         exchange = _Exchange(message.body.encode(), headers)
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                await exchange.run(await self._policy.find_destination(url), await self._tls_context())
+                destination = await self._policy.find_destination(url)
+                tls = await self._tls_context() if destination.url.scheme == "https" else None
+                await exchange.run(destination, tls)
         except TimeoutError:
             error = f"The receiver did not respond within {SEND_SECONDS:.0f} seconds."
         except UndeliverableError as refusal:
@@ -134,7 +136,7 @@ class _Exchange:
         self.response: httpcore.Response | None = None
         """The response, as soon as its status and headers have been received."""
 
-    async def run(self, destination: Destination, tls: ssl.SSLContext) -> None:
+    async def run(self, destination: Destination, tls: ssl.SSLContext | None) -> None:
         """Send the request to one of the addresses, and receive the response."""
         url = httpcore.URL(
             scheme=destination.url.scheme,

@@ -79,9 +79,9 @@ def endless(head: bytes, part: bytes, *, pause_seconds: float = 0) -> Reply:
     return reply
 
 
-async def hang(writer: asyncio.StreamWriter) -> None:
+async def hang(_writer: asyncio.StreamWriter) -> None:
     """Do not reply."""
-    await writer.wait_closed()
+    await asyncio.Event().wait()
 
 
 async def close(writer: asyncio.StreamWriter) -> None:
