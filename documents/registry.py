@@ -21,6 +21,7 @@ from documents.common.leases import Lease
 from documents.common.outbox import enable_changes
 from documents.feed.changes import Change
 from documents.feed.feed_states import FeedState
+from documents.sharing.shares import Share
 from documents.tracking.deleted_entries import DeletedEntry
 from documents.tracking.pages import TaskPage
 from documents.tracking.projects import Project
@@ -50,6 +51,7 @@ DOCUMENTS: tuple[type[StoredDocument], ...] = (
     Change,
     FeedState,
     Lease,
+    Share,
 )
 USER_DOCUMENTS = tuple(
     sorted(

@@ -1,5 +1,6 @@
 """The responses of the routes, and their descriptions for the OpenAPI document."""
 
+import hashlib
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,9 @@ from services.transfer.schemas.imports import ImportRead
 
 Responses = dict[int | str, dict[str, Any]]
 """The `responses` of a route, by status."""
+
+PUBLIC_CACHE_CONTROL = "private, max-age=300"
+"""For what is read with a secret instead of a token: a client may reuse it for five minutes."""
 
 NOT_MODIFIED: Responses = {304: {"description": "If-None-Match names this version"}}
 
@@ -42,6 +46,17 @@ def versioned_response(
     if location is not None:
         headers["Location"] = f"{location}/{result.body['id']}"
     return json_response(result.body, status=201 if result.created else 200, headers=headers)
+
+
+def public_response(
+    contents: bytes, *, if_none_match: VersionCondition | None, media_type: str = "application/json"
+) -> Response:
+    """Return contents that were read with a secret instead of a token: 304 if If-None-Match names their hash."""
+    version = hashlib.sha256(contents).hexdigest()[:32]
+    headers = {"ETag": f'"{version}"', "Cache-Control": PUBLIC_CACHE_CONTROL}
+    if if_none_match is not None and if_none_match.matches(version):
+        return Response(status_code=304, headers=headers)
+    return Response(contents, headers=headers, media_type=media_type)
 
 
 def import_response(result: ImportRead, *, location: str) -> Response:

@@ -10,7 +10,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "examples": ['attachment; filename="time-entries.csv"']},
     },
     "ETag": {
-        "description": "Strong validator: the version of the task, for If-Match and If-None-Match.",
+        "description": "Strong validator (If-Match, If-None-Match): the version of the task, or a hash of the report.",
         "schema": {"type": "string", "examples": ['"3"']},
     },
     "Idempotency-Replayed": {

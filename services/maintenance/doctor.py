@@ -12,6 +12,7 @@ from documents.common.base import Row, StoredDocument
 from documents.common.json_schema import format_value, schema_of, schema_violations
 from documents.maintenance.inspection import find_structure_errors, iterate_owner_ids, iterate_rows
 from documents.registry import DOCUMENTS
+from documents.sharing.shares import Share
 from documents.tracking.deleted_entries import DeletedEntry
 from documents.tracking.pages import TaskPage
 from documents.tracking.tasks import Task
@@ -20,6 +21,7 @@ from services.maintenance.findings import Finding
 from services.maintenance.page_checks import find_unlisted_pages
 from services.maintenance.repairs import repair
 from services.maintenance.task_checks import check_tasks
+from services.sharing.schemas.shares import is_valid_report
 
 
 @dataclass(slots=True)
@@ -109,3 +111,5 @@ def _inconsistencies(document: type[StoredDocument], row: Row) -> Iterator[str]:
         yield "email_key is not that of its email"
     if document is DeletedEntry and row["entry"]["id"] != row["_id"]:
         yield f"entry.id is {row['entry']['id']}, not the id of the document"
+    if document is Share and not is_valid_report(row["report"]):
+        yield "report is not a valid query, so nobody can read it"

@@ -48,7 +48,7 @@ class ReportCache:
         result = self._results.get(key)
         if result is not None:
             return result.report
-        lock = self._locks.get(user_id) or self._locks.setdefault(user_id, asyncio.Lock())
+        lock = self._locks.setdefault(user_id, asyncio.Lock())
         async with lock:
             result = self._results.get(key)  # another request may have stored it meanwhile
             if result is None:

@@ -19,6 +19,7 @@ NOT_FOUND = {
     "project_id": "project_not_found",
     "import_id": "import_not_found",
     "token_id": "token_not_found",
+    "share_id": "share_not_found",
 }
 """The error code of an unknown id in a path."""
 
@@ -32,6 +33,7 @@ REQUESTS: dict[str, Json] = {
     "refresh_session": {"json": {"refresh_token": "{refresh_token}"}},
     "change_me": {"json": {"full_name": "{word}"}},
     "create_api_token": {"json": {"name": "{word}", "scopes": ["read"]}},
+    "create_share": {"json": {"name": "{word}", "report": {"type": "timesheet", "date": "2026-11-18"}}},
     "list_tasks": {"params": {"project_id": "{project_id}", "tag": "{word}", "q": "{word}"}},
     "create_task": {"json": {"title": "{word}", "project_id": "{project_id}"}},
     "change_tasks": {
@@ -75,7 +77,11 @@ class Operation:
     @property
     def path_ids(self) -> list[str]:
         """The names of the ids in the path."""
-        return re.findall(r"\{(\w+)\}", self.path)
+        return re.findall(r"\{(\w+_id)\}", self.path)
+
+    def path_with(self, names: Json) -> str:
+        """Return the path with its placeholders replaced. {secret} has a value for each operation."""
+        return self.path.format_map({**names, "secret": names.get(f"secret of {self.id}", "unknown")})
 
 
 def scope_of(security: list[Json]) -> str:
@@ -127,6 +133,7 @@ async def create_one_of_each(client: Client, word: str) -> Json:
     await client.delete(f"/tasks/{(await client.make_task(**fields))['id']}")
     batch = await client.import_csv(f"2026-11-02 09:00,2026-11-02 10:00,{word}", f"{word},2026-11-02 10:00,{word}")
     token = (await client.post("/auth/api-tokens", json={"name": word, "scopes": ["read"]})).json()
+    share = (await client.post("/shares", json={"name": word, "report": {"type": "timesheet", "tag": [word]}})).json()
     email = client.user["email"]
     return {
         "task_id": task["id"],
@@ -135,6 +142,8 @@ async def create_one_of_each(client: Client, word: str) -> Json:
         "project_id": project["id"],
         "import_id": batch["id"],
         "token_id": token["id"],
+        "share_id": share["id"],
+        "secret of read_shared_report": share["url"].rpartition("/")[2],
         "email": email,
         "new_email": f"new-{email}",
         "word": word,

@@ -95,7 +95,7 @@ def row_of(operation: Operation) -> Json:
 
 async def send_request(client: Client, operation: Operation, names: Json, sent: Json, **headers: str) -> httpx.Response:
     """Send the request with its placeholders replaced by these values."""
-    path = client.base_url.join(operation.path.format_map(names))
+    path = client.base_url.join(operation.path_with(names))
     return await client.request(operation.method, path, headers=headers, **fill_placeholders(sent, names))
 
 
@@ -288,7 +288,7 @@ class TestAccessMatrix:
                     sent = {**INVALID_REQUEST, "headers": dict(INVALID_REQUEST["headers"])}
                     if token is not None:
                         sent["headers"]["Authorization"] = f"Bearer {token}"
-                    path = client.base_url.join(operation.path.format_map(names))
+                    path = client.base_url.join(operation.path_with(names))
                     assert_status(await client.request(operation.method, path, **sent), operation, column)
         after = await stored_documents(database)
         assert {**after, "api_tokens": []} == {**before, "api_tokens": []}  # last_used_at changes

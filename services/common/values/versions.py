@@ -27,7 +27,7 @@ class VersionCondition:
     versions: frozenset[str]
     any: bool = False
 
-    def matches(self, version: int) -> bool:
+    def matches(self, version: int | str) -> bool:
         """Return whether the condition lists the version."""
         return self.any or str(version) in self.versions
 

@@ -1,5 +1,6 @@
 """The request and response models of shares."""
 
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -11,6 +12,7 @@ from pydantic import (
     field_serializer,
     with_config,
 )
+from pydantic import ValidationError as PydanticError
 from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
@@ -53,6 +55,10 @@ class SharedSummaryQuery(SummaryQuery):
 
     type: Literal["summary"]
 
+    @field_serializer("from_", "to")
+    def _serialize_moment(self, moment: datetime | date) -> str:
+        return rfc3339(moment) if isinstance(moment, datetime) else moment.isoformat()
+
     @field_serializer("group_by")
     def _serialize_groups(self, groups: tuple[GroupBy, ...]) -> str:
         return ",".join(groups)
@@ -86,9 +92,9 @@ class _ReportType(BaseModel):
     type: Literal["summary", "timesheet"]
 
 
-def _validate_report(value: object, _validate_union: ValidatorFunctionWrapHandler) -> SharedQuery:
+def _validate_report(value: Any, _validate_union: ValidatorFunctionWrapHandler) -> SharedQuery:
     """Validate the query by its type. In the errors of pydantic's own unions, the type is a part of the location."""
-    return _QUERIES[_ReportType.model_validate(value).type].model_validate(value)
+    return query_of(value)
 
 
 class ShareCreate(RequestModel):
@@ -139,8 +145,17 @@ def stored_report(query: SharedQuery) -> dict[str, Any]:
 
 
 def query_of(report: dict[str, Any]) -> SharedQuery:
-    """Return the query of a stored report."""
-    return _QUERIES[report["type"]].model_validate(report)
+    """Return the query of a stored report. Raises pydantic's error for a report that another program has stored."""
+    return _QUERIES[_ReportType.model_validate(report).type].model_validate(report)
+
+
+def is_valid_report(report: dict[str, Any]) -> bool:
+    """Return whether a stored report is a valid query."""
+    try:
+        query_of(report)
+    except PydanticError:
+        return False
+    return True
 
 
 def read_share(share: dict[str, Any]) -> ShareRead:

@@ -27,6 +27,7 @@ LISTS: list[tuple[str, str, type[BaseModel], dict[str, str]]] = [
     ("/tags", "tags", PageQuery, {}),
     ("/auth/api-tokens", "API tokens", PageQuery, {}),
     ("/users/me/audit", "audit", PageQuery, {}),
+    ("/shares", "shares", PageQuery, {}),
 ]
 LATER = ObjectId("f" * 24)
 POSITIONS = [

@@ -61,6 +61,10 @@ INVALID_VALUES: dict[str, list[str]] = {
     "secret": [*quoted("x" * 501), *NOT_STRINGS],
     "short name": [*NOT_TITLES, *longer_than(100), *NOT_STRINGS],
     "scopes": ["[]", '["everything"]', "[1]", '"read"', "{}", "1"],
+    "report": [
+        *('"summary"', "1", "true", "[]", "{}", '{"type": "today"}', '{"type": {"$gt": ""}}'),
+        '{"type": "timesheet", "date": "18.11.2026"}',
+    ],
     "status": [*quoted("", "done", "Pending"), *NOT_STRINGS],
     "color": [*quoted("", "red", "#fff", "#12345g", "#1234567", "#123456\n"), NUL, *NOT_STRINGS],
     "password": [*quoted("", "seven77", "x" * 129, "o\u0308" * 7, "a new\tone", "a new one\x1b"), NUL, *NOT_STRINGS],
@@ -118,6 +122,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "refresh_session": {"refresh_token": "secret"},
     "change_password": {"current_password": "secret", "new_password": "password"},
     "create_api_token": {"name": "short name", "scopes": "scopes", "expires_at": "instant"},
+    "create_share": {"name": "short name", "report": "report", "include_notes": "flag", "expires_at": "instant"},
     "delete_me": {"password": "secret"},
     "change_me": {
         "email": "e-mail",

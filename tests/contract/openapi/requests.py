@@ -77,6 +77,24 @@ async def send_report_requests(client: Client) -> None:
     await client.stop()
 
 
+async def send_share_requests(client: Client) -> None:
+    summary = {"type": "summary", "from": "2026-11-18", "to": "2026-11-18T01:00:00Z", "group_by": "project,task"}
+    urls = []
+    for report in (summary, {"type": "timesheet", "date": "2026-11-18"}):
+        body = {"name": "November", "report": report, "include_notes": True, "expires_at": "2999-01-01T00:00:00Z"}
+        share = (await client.post(f"{API}/shares", json=body)).json()
+        urls.append(share["url"])
+    await client.get(f"{API}/shares", params={"limit": 1})
+    for url in (*urls, f"{API}/shared/unknown"):
+        response = await client.get(url)
+        await client.get(url, headers={"If-None-Match": response.headers.get("etag", "*")})
+    await client.patch(f"{API}/users/me", json={"timezone": "America/Lima"})
+    await client.get(urls[0])  # the range of its report is empty in this time zone
+    await client.patch(f"{API}/users/me", json={"timezone": "UTC"})
+    for _ in range(2):
+        await client.delete(f"{API}/shares/{share['id']}")
+
+
 async def send_export_requests(client: Client) -> None:
     november = {"from": "2026-11-01", "to": "2026-12-01"}
     for form in FORMATS:

@@ -92,6 +92,7 @@ class TestOperations:
             "register",
             "sign_in",
             "refresh_session",
+            "read_shared_report",
         }
         for _, _, operation in operations(document):
             assert bool(operation["security"]) <= ("401" in operation["responses"])

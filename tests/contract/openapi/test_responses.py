@@ -16,6 +16,8 @@ TESTED_ELSEWHERE = {
     ("rename_tag", "409"),
     ("stop_timer", "409"),
     ("switch_timer", "409"),
+    # test_shares.py: the maximum number of shares.
+    ("create_share", "409"),
     # test_background_imports.py: the import is running.
     ("take_back_import", "409"),
 }
@@ -36,6 +38,7 @@ class TestResponses:
             await requests.send_project_requests(client)
             await requests.send_tag_requests(client)
             await requests.send_report_requests(client)
+            await requests.send_share_requests(client)
             await requests.send_export_requests(client)
             await requests.send_import_requests(client)
             await checker.provoke_common_errors(client)
