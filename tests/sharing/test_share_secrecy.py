@@ -1,5 +1,6 @@
 """A share shows its report and nothing else of the account, in which each text is a different word."""
 
+import gzip
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -110,3 +111,20 @@ class TestCanaries:
             text = (await read(anonymous, await share(account, report))).text
             instants = set(re.findall(r"\d{4}-\d\d-\d\dT[\d:.]+Z", text))
             assert instants <= {"2026-11-16T00:00:00Z", "2026-11-23T00:00:00Z"}
+
+
+class TestElsewhere:
+    async def test_account_export_has_no_shares(self, account: Client) -> None:
+        await share(account, name=word("sharename"))
+        file = await account.get("/exports/account.ndjson.gz")
+        contents = gzip.decompress(file.content).decode()
+        assert word("title") in contents
+        for hidden in ("sharename", "othershare"):
+            assert word(hidden) not in contents
+
+    async def test_responses_tell_browsers_not_to_pass_on_the_url(self, account: Client, anonymous: Client) -> None:
+        created = await share(account)
+        unchanged = {"If-None-Match": "*"}
+        for response in (await read(anonymous, created), await read(anonymous, created, headers=unchanged)):
+            assert response.headers["referrer-policy"] == "no-referrer"
+            assert "location" not in response.headers

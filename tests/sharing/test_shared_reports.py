@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
+from services.reporting import summary as totals
 from tests.conftest import Database, MakeUser
-from tests.sharing.share_requests import SUMMARY, TIMESHEET, read, read_report, secret_of, share
-from tests.support.http import PASSWORD, Client, Json, clock, parameters, problem
+from tests.sharing.share_requests import SUMMARY, TIMESHEET, post_share, read, read_report, secret_of, share
+from tests.support.http import PASSWORD, Client, Json, clock, parameters, pointers, problem
 
 EUR_60 = {"amount": 6000, "currency": "EUR"}
 
@@ -288,6 +289,32 @@ class TestCaching:
 
 
 class TestUnavailableReport:
+    async def test_report_that_is_no_query_is_409(self, alice: Client, anonymous: Client, database: Database) -> None:
+        created = await share(alice)
+        await database.shares.update_one({}, {"$set": {"report": {"type": "summary", "from": "soon"}}})
+        problem(await read(anonymous, created), 409, "shared_report_unavailable")
+
+    async def test_report_that_has_become_too_large_is_409(
+        self, alice: Client, anonymous: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await track(alice)
+        created = await share(alice, {**SUMMARY, "group_by": "day,task"})
+        monkeypatch.setattr(totals, "MAX_ROWS", 3)
+        problem(await read(anonymous, created), 409, "shared_report_unavailable")
+
+    async def test_report_that_is_too_large_cannot_be_shared(
+        self, alice: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await track(alice)
+        monkeypatch.setattr(totals, "MAX_ROWS", 3)
+        assert pointers(await post_share(alice, {**SUMMARY, "group_by": "day,task"})) == {"#/report/group_by"}
+        assert pointers(await post_share(alice, TIMESHEET)) == {"#/report"}
+        monkeypatch.undo()
+        monkeypatch.setattr(totals, "MAX_SLICES", 2)
+        assert pointers(await post_share(alice, {**SUMMARY, "explain": True})) == {"#/report/explain"}
+        for report in (SUMMARY, TIMESHEET):
+            assert pointers(await post_share(alice, report, include_notes=True)) == {"#/include_notes"}
+
     async def test_range_that_a_new_time_zone_made_empty_is_409(self, alice: Client, anonymous: Client) -> None:
         created = await share(alice, {"type": "summary", "from": "2026-11-18", "to": "2026-11-18T01:00:00Z"})
         assert (await read(anonymous, created)).status_code == 200

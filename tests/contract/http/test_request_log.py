@@ -10,6 +10,8 @@ from tests.support.processes import free_port
 from tests.support.services import environment, process_serving
 
 JSON = {"Content-Type": "application/json"}
+SECRET = "5d1e3f49680c7a2b" * 4
+SECRETS = ("secret-", PASSWORD, "wrong-password", "carol@example.com", SECRET[:32])
 
 
 EVENT_KEYS = {
@@ -35,6 +37,8 @@ async def send_requests(client: Client) -> str:
     await client.post("/tasks", content=b'{"title": secret-broken', headers={**bearer, **JSON})
     await client.get("/users/me", headers={"Authorization": "Bearer secret-token"})
     await client.get("/secret-path")
+    for path in ("/shared/secret-of-a-share", f"/shared/{SECRET}", f"/shared/{SECRET}.json"):
+        await client.get(path)
     return token
 
 
@@ -51,7 +55,7 @@ class TestRequestLog:
         ):
             token = await send_requests(client)
         text = log.read_text(encoding="utf-8")
-        for secret in ("secret-", PASSWORD, "wrong-password", token, token.split(".")[2], "carol@example.com"):
+        for secret in (*SECRETS, token, token.split(".")[2]):
             assert secret not in text
         requests = [
             line for line in log_events(log) if line["event"] == "request" and line["request_id"] == "this-test"
@@ -70,4 +74,5 @@ class TestRequestLog:
             ("POST", f"{API}/tasks", 422, user_id),
             ("GET", f"{API}/users/me", 401, None),
             ("GET", None, 404, None),
+            *(("GET", f"{API}/shared/{{secret}}", 404, None) for _ in range(3)),
         ]

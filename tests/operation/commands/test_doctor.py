@@ -55,6 +55,16 @@ def case_id(value: Json | str) -> str:
     return value if isinstance(value, str) else ""
 
 
+class TestShares:
+    @pytest.mark.parametrize("report", [{}, {"type": "today"}, {"type": "timesheet", "date": "soon"}])
+    async def test_report_that_is_no_query_is_found(self, alice: Client, database: Database, report: Json) -> None:
+        await alice.post("/shares", json={"name": "This week", "report": {"type": "timesheet"}})
+        assert await findings() == []
+        await database.shares.update_one({}, {"$set": {"report": report}})
+        (stored,) = await database.shares.find({}).to_list(None)
+        assert await findings() == [f"shares {stored['_id']}: report is not a valid query, so nobody can read it"]
+
+
 class TestConsistentDatabase:
     async def test_used_database_has_no_findings(self, alice: Client, bob: Client, database: Database) -> None:
         for client in (alice, bob):

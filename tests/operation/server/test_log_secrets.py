@@ -96,6 +96,23 @@ class Session:
         await self.send(403, "POST", "/tasks", headers=headers, json={"title": "hidden title"})
         await self.send(401, "GET", "/tasks", headers={"Authorization": "Bearer hidden-bearer"})
 
+    async def share_report(self) -> None:
+        """Share a report, and read it with its secret, with a wrong one, and with a parameter that it does not take."""
+        body = {"name": "hidden share", "report": {"type": "timesheet", "tag": ["hidden tag"]}}
+        share = await self.send(201, "POST", "/shares", json=body)
+        secret = share["url"].rpartition("/")[2]
+        self.secrets |= {secret, secret[:32], secret.upper()}
+        path = f"/shared/{secret}"
+        await self.send(200, "GET", path)
+        await self.send(200, "GET", path, headers={"Referer": share["url"], "User-Agent": share["url"]})
+        await self.send(422, "GET", path, params={"hidden": secret})
+        await self.send(405, "DELETE", path)
+        await self.send(404, "GET", f"{path}/more")
+        await self.send(404, "GET", path.upper())
+        await self.send(404, "GET", f"/shared/{secret[:-1]}")
+        await self.send(204, "DELETE", f"/shares/{share['id']}")
+        await self.send(404, "GET", path)
+
     async def track_time(self) -> None:
         """Track time, import, export and search."""
         body = {"title": "hidden title", "description": "hidden description", "tags": ["hidden tag"]}
@@ -130,7 +147,7 @@ class Session:
 async def hashes(database: Database, user_id: ObjectId) -> set[str]:
     """Return all stored hashes of secrets of the user."""
     stored_hashes: set[str] = set()
-    for collection in ("users", "refresh_tokens", "api_tokens"):
+    for collection in ("users", "refresh_tokens", "api_tokens", "shares"):
         async for row in database[collection].find({"$or": [{"_id": user_id}, {"user_id": user_id}]}):
             stored_hashes |= {str(value) for name, value in row.items() if "hash" in name and value}
     return stored_hashes
@@ -140,7 +157,8 @@ def assert_no_internals(responses: list[httpx.Response]) -> None:
     """Check that no response reveals the implementation or the cause of the internal error."""
     problem(responses[-1], 500, "internal_error")
     for response in responses:
-        content = str((response.headers.raw, response.content))
+        origin = str(response.request.url.copy_with(raw_path=b"")).rstrip("/")
+        content = str((response.headers.raw, response.content)).replace(origin, "")  # in the URL of a share
         for word in ("Traceback", "RuntimeError", "the cause", "uvicorn", "site-packages", ".py", "127.0.0.1"):
             assert word not in content, (word, response.request.url)
         assert not {"server", "x-powered-by", "set-cookie"} & response.headers.keys()
@@ -157,6 +175,7 @@ class TestLog:
             session = Session(client)
             user_id = await session.use_account()
             await session.use_api_token()
+            await session.share_report()
             await session.track_time()
             await session.send_invalid_requests()
         assert_no_internals(session.responses)

@@ -184,6 +184,10 @@ class TestLocation:
             body = {"email": "new@example.com", "password": PASSWORD}
             user = await client.post("/users", json=body)
             assert (await client.get(user.url.join(user.headers["location"]))).status_code == 200
+            share = await client.post("/shares", json={"name": "x", "report": {"type": "timesheet"}})
+            url = share.json()["url"]
+            assert url.startswith(f"{proxy.origin}{ROOT}{API}/shared/")
+            assert (await client.get(url, headers={"Authorization": ""})).status_code == 200
 
     async def test_location_is_the_same_without_the_proxy(self, proxy: Proxy, alice: Client) -> None:
         async with Client(base_url=proxy.direct, headers=alice.headers) as client:
