@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+from coverage import Coverage
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
@@ -213,6 +214,16 @@ class TestEnvironment:
                 assert environment["PATH"]
                 assert not set(secrets.values()) & set(environment.values())
                 assert not {name.upper() for name in Settings.model_fields} & environment.keys()
+
+    def test_test_coverage_traces_the_supervisor_and_not_the_store(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        variable = "COVERAGE_PROCESS_CONFIG"
+        monkeypatch.setenv(variable, Coverage(data_file=str(tmp_path / "coverage")).config.serialize())
+        with EmbeddedStore(settings_for(tmp_path)):
+            processes = _store_processes(tmp_path)
+            assert variable in find_process(processes, "app.embedded.supervisor").environ()
+            assert variable not in find_process(processes, "secantusd-py").environ()
 
 
 class TestStartErrors:
