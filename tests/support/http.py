@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ PASSWORD = "correct horse battery"
 
 LONG = bool(os.environ.get("TEST_LONG"))
 """Whether the long tests run (make test-long)."""
+
+# httpcore imports sniffio several times a request. Python searches all folders each time if it is not installed, unless
+# it is marked as missing.
+sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 
 Json = dict[str, Any]
 
