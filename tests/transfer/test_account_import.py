@@ -307,6 +307,14 @@ class TestInvalidAccountFile:
         assert len(bomb) < 2_000
         problem(await send(bob, bomb), 413, "body_too_large")
 
+    async def test_file_of_the_maximum_size_is_imported(self, bob: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        content = packed([ACCOUNT, changed(END, projects=0, tasks=0, entries=0, deleted_entries=0)])
+        size = len(gzip.decompress(content))
+        monkeypatch.setattr("services.transfer.account_file.reader.MAX_DECOMPRESSED_BYTES", size)
+        assert (await send(bob, content)).status_code == 201
+        monkeypatch.setattr("services.transfer.account_file.reader.MAX_DECOMPRESSED_BYTES", size - 1)
+        problem(await send(bob, content), 413, "body_too_large")
+
     async def test_entry_that_was_moved_during_the_export_is_imported_once(
         self, bob: Client, database: Database
     ) -> None:

@@ -97,6 +97,11 @@ class TestForbid:
 
 
 class TestWarn:
+    async def test_long_row_overlaps_rows_after_a_short_one(self, alice: Client) -> None:
+        lines = row(2, "09:00", "12:00") + row(2, "09:30", "10:00", task="Mail") + row(2, "11:00", "11:30", task="Call")
+        await import_rows(alice, lines, overlap="warn")
+        assert await reviewed(alice) == {"Offer": False, "Mail": True, "Call": True}
+
     async def test_rows_are_imported_and_marked_for_review(self, alice: Client) -> None:
         mine = await create_hour(alice, "10:30")
         result = await import_rows(alice, MORNING, overlap="warn")

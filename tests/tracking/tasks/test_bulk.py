@@ -207,6 +207,15 @@ class TestBulkRetry:
         assert known is not None
         assert known["taken_at"] > known["created_at"]  # each saved operation renews it
 
+    async def test_results_are_saved_in_order(self, alice: Client, database: Database) -> None:
+        attempt = Attempt(await IdempotencyKey.new(alice.user["_id"], key="bulk-1", fingerprint="of a request").add())
+        parts: list[Json] = [{"status": 204, "body": None}, {"status": 201, "body": {}}]
+        for part in parts:
+            await attempt.save_part(part)
+        known = await database.idempotency_keys.find_one({})
+        assert known is not None
+        assert known["done"] == parts
+
     async def test_attempt_that_was_taken_over_stops(self, alice: Client, database: Database) -> None:
         key = await IdempotencyKey.new(alice.user["_id"], key="bulk-1", fingerprint="of a request").add()
         attempt = Attempt(key)

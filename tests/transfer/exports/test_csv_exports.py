@@ -45,6 +45,11 @@ class TestCsv:
         assert begin in row["tags"]
         assert not any(cell[:1] in {"=", "+", "-", "@", "\t", "\r"} for cell in row.values())
 
+    async def test_texts_that_are_no_formulas_are_unchanged(self, alice: Client) -> None:
+        await alice.write(await alice.make_task(title="_=1"), note="'_=1")
+        (row,) = await table(alice)
+        assert (row["task"], row["note"]) == ("_=1", "'_=1")
+
     async def test_special_characters_are_quoted(self, alice: Client) -> None:
         note = "He said \"no\",\r\nthen\nnothing; 🕑 é\u2028 'x' end "
         task = await alice.make_task(title="Grüße, 世界", tags=["a, b", 'c"d', "e;f", "g"])

@@ -28,6 +28,11 @@ class TestSolidtime:
         )
         assert summary(second) == ("2024-03-05T09:23:52Z", 0, "(no description)", None, "Inner", ())
 
+    def test_rate_in_an_unknown_currency_is_left_out(self) -> None:
+        organizations = SOLIDTIME_TABLES["organizations"].replace("EUR", "XBT")
+        result = read(to_zip(time_entries=SOLIDTIME_ENTRIES, **{**SOLIDTIME_TABLES, "organizations": organizations}))
+        assert (len(result.rows), result.rows[0].hourly_rate, result.errors) == (2, None, [])
+
     def test_ids_without_a_name_give_a_notice(self) -> None:
         result = read(to_zip(time_entries=SOLIDTIME_ENTRIES, organizations=SOLIDTIME_TABLES["organizations"]))
         assert len(result.rows) == 2
