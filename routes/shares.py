@@ -37,7 +37,7 @@ async def list_shares(user: SessionUser, query: Page) -> Response:
     responses={**problem_responses(TooManySharesError), **header_responses(201, "Location")},
 )
 async def create_share(request: Request, user: SessionUser, api_url: ApiUrl, new: JsonBody[ShareCreate]) -> Response:
-    """Anybody with the `url` can read the report until the share expires or is deleted. It is shown only here."""
+    """Anybody with the `url` can read the report until the share expires or is revoked. It is shown only here."""
     share = await share_service.create(user, new=new, api_url=api_url)
     headers = {"Location": f"{request.url.path}/{share['id']}", "Cache-Control": "no-store"}
     return json_response(share, status=201, headers=headers)
@@ -45,14 +45,14 @@ async def create_share(request: Request, user: SessionUser, api_url: ApiUrl, new
 
 @router.delete(
     "/{share_id}",
-    operation_id="delete_share",
-    summary="Delete a share",
+    operation_id="revoke_share",
+    summary="Revoke a share",
     status_code=204,
     responses=problem_responses(ShareNotFoundError),
 )
-async def delete_share(user: SessionUser, share_id: str) -> Response:
-    """Takes effect at once."""
-    await share_service.delete(user, share_id=share_id)
+async def revoke_share(user: SessionUser, share_id: str) -> Response:
+    """The URL is 404 at once, in all workers."""
+    await share_service.revoke(user, share_id=share_id)
     return no_content()
 
 

@@ -36,7 +36,7 @@ MAX_SHARES = 50
 
 
 class ShareNotFoundError(NotFoundError):
-    """The share does not exist, has expired, or belongs to another user."""
+    """The share does not exist, was revoked, has expired, or belongs to another user."""
 
     code = "share_not_found"
     detail = "The share does not exist."
@@ -46,7 +46,7 @@ class TooManySharesError(ConflictError):
     """The user has as many shares as are allowed."""
 
     code = "too_many_shares"
-    detail = f"There are {MAX_SHARES} shares already: delete one first."
+    detail = f"There are {MAX_SHARES} shares already: revoke one first."
 
 
 class SharedReportUnavailableError(ConflictError):
@@ -89,7 +89,7 @@ class ShareService:
         shares, next_cursor = await newest_first_page(Share, user.id, query, list_name="shares")
         return {"items": [read_share(share) for share in shares], "next_cursor": next_cursor}
 
-    async def delete(self, user: ActingUser, *, share_id: str) -> None:
+    async def revoke(self, user: ActingUser, *, share_id: str) -> None:
         """Delete the share, so that its report cannot be read any more. Raises ShareNotFoundError."""
         parsed_id = require_object_id(share_id, ShareNotFoundError)
         if not await Share.delete_by_id(user.id, parsed_id):

@@ -218,6 +218,18 @@ class TestReportsPage:
         assert output.count('"total_seconds":6900') == 6
 
 
+class TestIntegrationsPage:
+    def test_examples_run(self, tmp_path: Path) -> None:
+        output = output_of(shell_examples(ROOT / "docs" / "integrations.rst"), tmp_path)
+        for part in (
+            '{"name":"November","owner_name":"Grace Hopper","report":{"type":"summary","from":"2026-10-31T23:00:00Z",',
+            '"rows":[{"key":"1","label":"Write the offer","seconds":5400,',
+            '"notes":[[],[],["First draft"],[],[],[],[]]',
+            '"code":"share_not_found"',
+        ):
+            assert part in output
+
+
 class TestExportsPage:
     def test_examples_run(self, tmp_path: Path) -> None:
         output = output_of(shell_examples(ROOT / "docs" / "exports-and-imports.rst"), tmp_path)
