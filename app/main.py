@@ -46,8 +46,10 @@ from services.accounts.rate_limits import RateLimiter
 from services.accounts.sessions import TokenIssuer
 from services.accounts.users import user_service
 from services.tracking.projects import project_service
+from services.tracking.rules.pending_changes import record_pending_changes
 from services.tracking.schemas.problems import Problem
 from services.transfer.import_service import background_imports
+from services.transfer.imports.lease import remove_expired_leases
 
 GC_THRESHOLD = 50_000
 """Allocations between two garbage collections. Reference counting already frees what a request allocates."""
@@ -152,6 +154,8 @@ async def _finish_interrupted_work() -> None:
     """Finish the deletions that an earlier process has begun, and convert data that an earlier version has stored."""
     await user_service.fold_email_keys()
     await project_service.finish_deletions()
+    await record_pending_changes()
+    await remove_expired_leases()
     await account_deletion_service.finish()
 
 

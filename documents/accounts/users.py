@@ -1,6 +1,6 @@
 """Users: their credentials, settings and preferences."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -12,7 +12,14 @@ from typing_extensions import TypeAliasType
 from app.clock import naive_utc, utc_now
 from app.database.deadlines import with_deadline
 from documents.common.base import Row
-from documents.common.outbox import BY_OUTBOX_SINCE, DescribeChanges, OutboxDocument, describe, with_outbox
+from documents.common.outbox import (
+    BY_OUTBOX_SINCE,
+    DescribeChanges,
+    OutboxDocument,
+    OutboxItem,
+    describe,
+    with_outbox,
+)
 
 OverlapPolicy = TypeAliasType("OverlapPolicy", Literal["allow", "warn", "forbid"])
 
@@ -37,6 +44,9 @@ class User(OutboxDocument):
     """A user. `email` is stored as it was entered; `email_key` is its normalised form, which is unique.
 
     `deleted_at` is present only while the account is being deleted.
+
+    `pending_changes` are changes that a request makes in several steps and records at its end. It is absent when
+    there are none. After a crash, the next start of the service records them.
     """
 
     email: str
@@ -52,6 +62,7 @@ class User(OutboxDocument):
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None = None
+    pending_changes: list[OutboxItem] | None = None
 
     class Settings:
         """The collection and its indexes: the unique e-mail key, unfinished deletions, and the outbox."""
@@ -84,11 +95,10 @@ class User(OutboxDocument):
         )
 
     def as_row(self) -> Row:
-        """Return the user as stored, without `deleted_at` unless the account is being deleted."""
+        """Return the user as stored. Optional fields are absent where they are None."""
         row = super().as_row()
-        if row["deleted_at"] is None:
-            del row["deleted_at"]
-        return row
+        absent = {name for name in ("deleted_at", "pending_changes") if row[name] is None}
+        return {name: value for name, value in row.items() if name not in absent}
 
     @classmethod
     async def find_by_email(cls, *email_keys: str) -> Row | None:
@@ -135,6 +145,32 @@ class User(OutboxDocument):
             with_outbox({"$set": values}, describe(updated, changes)),
         )
         return updated if is_updated else None
+
+    @classmethod
+    async def add_pending_change(cls, user_id: ObjectId, item: Row) -> None:
+        """Store a change that is recorded later."""
+        await cls._update_one({"_id": user_id}, {"$push": {"pending_changes": item}})
+
+    @classmethod
+    async def end_pending_change(cls, user_id: ObjectId, item_id: ObjectId, items: Sequence[Row]) -> bool:
+        """Remove a pending change, and add these items to the outbox. Return False when it is removed already."""
+        pending: Row = {"_id": user_id, "pending_changes.id": item_id}
+        only_one: Row = {**pending, "pending_changes": {"$size": 1}}
+        if await cls._update_one(only_one, with_outbox({"$unset": {"pending_changes": ""}}, items)):
+            return True
+        return await cls._update_one(pending, with_outbox({"$pull": {"pending_changes": {"id": item_id}}}, items))
+
+    @classmethod
+    async def add_to_outbox(cls, user_id: ObjectId, item: Row) -> None:
+        """Add an item to the outbox, unless it is there already because the driver repeats the write."""
+        await cls._update_one({"_id": user_id, "outbox.id": {"$ne": item["id"]}}, with_outbox({}, [item]))
+
+    @classmethod
+    async def find_with_pending_changes(cls) -> list[Row]:
+        """Return the id and the pending changes of each user, of all, who has some."""
+        return await cls.aggregate_rows(
+            [{"$match": {"pending_changes.0": {"$exists": True}}}, {"$project": {"pending_changes": 1}}]
+        )
 
     @classmethod
     async def update_fields_and_end_sessions(cls, user_id: ObjectId, fields: Row) -> Row | None:

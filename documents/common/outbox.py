@@ -56,6 +56,11 @@ def enable_changes(enabled: bool) -> None:
     _Recording.is_enabled = enabled
 
 
+def are_changes_recorded() -> bool:
+    """Return whether this process records changes."""
+    return _Recording.is_enabled
+
+
 def no_changes(_document: Row) -> Sequence[Row]:
     """Return no items: the update changes nothing that the feed shows."""
     return ()

@@ -127,6 +127,13 @@ class Project(OutboxDocument):
         return updated if is_updated else None
 
     @classmethod
+    async def record_if_unchanged(cls, project: Row, changes: DescribeChanges) -> bool:
+        """Add changes to the outbox of the project. Return False when it was changed or deleted since it was read."""
+        unchanged: Row = {field: project[field] for field in _UNCHANGED_FIELDS}
+        items = describe(project, changes)
+        return not items or await cls._update_one(unchanged, with_outbox({}, items))
+
+    @classmethod
     async def begin_deletion(cls, user_id: ObjectId, project_id: ObjectId, changes: DescribeChanges) -> bool:
         """Begin the deletion of a project, or find one that was interrupted. Return False when it does not exist."""
         owned: Row = {"_id": project_id, "user_id": user_id}

@@ -189,6 +189,11 @@ class ImportBatch(OutboxDocument):
         return await cls._find_one({"user_id": user_id, **LEASED}, hint="one_import_at_a_time")
 
     @classmethod
+    async def find_all_leased(cls) -> list[Row]:
+        """Return the imports of all users that have a lease, which may have expired."""
+        return await cls.aggregate_rows([{"$match": LEASED}], hint="one_import_at_a_time")
+
+    @classmethod
     async def find_unfinished(cls, user_id: ObjectId, digest: str) -> Row | None:
         """Return an interrupted import of the same file with the same options."""
         return await cls._find_one({"user_id": user_id, "digest": digest, "state": "interrupted"})
@@ -254,10 +259,12 @@ class ImportBatch(OutboxDocument):
             return None
 
     @classmethod
-    async def remove_expired_lease(cls, batch: Row) -> bool:
+    async def remove_expired_lease(cls, batch: Row, changes: DescribeChanges) -> bool:
         """Remove a lease that has expired. An import that was in progress is interrupted then."""
         state: ImportState = "interrupted" if batch["state"] == "under_way" else batch["state"]
-        return await cls._update_one(_unchanged_filter(batch), {"$set": {"state": state}, "$unset": {"holder": ""}})
+        update: Row = {"$set": {"state": state}, "$unset": {"holder": ""}}
+        updated = {name: value for name, value in {**batch, "state": state}.items() if name != "holder"}
+        return await cls._update_one(_unchanged_filter(batch), with_outbox(update, describe(updated, changes)))
 
     @classmethod
     async def renew_lease(cls, batch: Row) -> bool:

@@ -15,8 +15,8 @@ from services.common.concurrency import retry_on_conflict, retry_transaction
 from services.common.cursors import Position, cursor_scope, decode_cursor, page_of
 from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.values.versions import Versioned
+from services.tracking.project_membership import remove_from_project
 from services.tracking.rules.changes import project_changed, project_deleted
-from services.tracking.rules.project_membership import remove_from_project
 from services.tracking.rules.rates import rerate_project
 from services.tracking.schemas.projects import (
     ProjectCreate,

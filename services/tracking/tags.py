@@ -8,7 +8,8 @@ from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
 from documents.common.base import Row
-from documents.common.outbox import no_changes
+from documents.common.outbox import DescribeChanges
+from documents.tracking.queries.entry_counts import count_uses_of_tag
 from documents.tracking.tags import (
     count_entries_by_tag,
     count_tasks_by_tag,
@@ -22,7 +23,15 @@ from services.common.cursors import Position, cursor_scope, decode_cursor, page_
 from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.values.fields import PageQuery
 from services.common.values.versions import Versioned
+from services.tracking.rules.changes import (
+    MAX_ENTRY_CHANGES,
+    describe_entries,
+    tag_renamed,
+    task_updated,
+    timer_corrected,
+)
 from services.tracking.rules.paged_changes import ChangeEntry, change_page
+from services.tracking.rules.pending_changes import recorded_at_the_end
 from services.tracking.schemas.tags import TagPage, TagRead, TagRename, TagRenameResult
 
 MAX_RENAME_ROUNDS = 5
@@ -60,25 +69,24 @@ class TagService:
         return await run_once(user, request_key, run_attempt)
 
     async def _rename(self, user: ActingUser, rename: TagRename) -> TagRenameResult:
-        tasks = entries = 0
-        spellings = _TagRenaming.of(rename).spellings
-        for _ in range(MAX_RENAME_ROUNDS if spellings else 0):
-            task_ids = await find_task_ids_with_tag(user.id, spellings)
-            for task_id in task_ids:
-                task_count, entry_count = await _rename_in_task(user.id, task_id, rename)
-                tasks, entries = tasks + task_count, entries + entry_count
-            # The pages are searched after the hot entries, because an entry may move to a page, but not back.
-            pages = await find_pages_with_tag(user.id, spellings)
-            for page in pages:
-                entries += await _rename_in_page(user.id, page, rename)
-            if not task_ids and not pages:
-                break
-        return {"tasks": tasks, "entries": entries}
+        result: TagRenameResult = {"tasks": 0, "entries": 0}
+        renaming = _TagRenaming.of(rename)
+        tasks, entries = await count_uses_of_tag(user.id, renaming.spellings) if renaming.spellings else (0, 0)
+        if tasks == entries == 0:
+            return result
+        renaming.count = entries
+        async with recorded_at_the_end(user.id, tag_renamed(rename.old, rename.new, tasks, entries)) as pending:
+            result = await _rename_everywhere(user.id, renaming)
+            # Entries that are not described one by one must not seem to be: their number stays above the maximum.
+            least = entries if entries > MAX_ENTRY_CHANGES else 0
+            pending.item["data"] |= {**result, "entries": max(result["entries"], least)}
+            pending.is_needed = result != {"tasks": 0, "entries": 0}
+        return result
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _TagRenaming:
-    """The spellings of the old tag, and the new tag.
+    """The spellings of the old tag, the new tag, and the number of entries with the old one before the rename.
 
     An earlier version stored tags without Unicode normalization. A rename finds both forms, and renaming a tag
     to itself normalizes it.
@@ -86,6 +94,7 @@ class _TagRenaming:
 
     spellings: frozenset[str]
     new: str
+    count: int = 0
 
     @classmethod
     def of(cls, rename: TagRename) -> Self:
@@ -96,30 +105,59 @@ class _TagRenaming:
         return not self.spellings.isdisjoint(tags)
 
 
-async def _rename_in_task(user_id: ObjectId, task_id: ObjectId, rename: TagRename) -> tuple[int, int]:
+async def _rename_everywhere(user_id: ObjectId, renaming: _TagRenaming) -> TagRenameResult:
+    tasks = entries = 0
+    for _ in range(MAX_RENAME_ROUNDS):
+        task_ids = await find_task_ids_with_tag(user_id, renaming.spellings)
+        for task_id in task_ids:
+            task_count, entry_count = await _rename_in_task(user_id, task_id, renaming)
+            tasks, entries = tasks + task_count, entries + entry_count
+        # The pages are searched after the hot entries, because an entry may move to a page, but not back.
+        pages = await find_pages_with_tag(user_id, renaming.spellings)
+        for page in pages:
+            entries += await _rename_in_page(user_id, page, renaming)
+        if not task_ids and not pages:
+            break
+    return {"tasks": tasks, "entries": entries}
+
+
+async def _rename_in_task(user_id: ObjectId, task_id: ObjectId, renaming: _TagRenaming) -> tuple[int, int]:
     """Rename the tag in one task. Return 1 or 0 for the task's own tags, and the number of changed hot entries."""
 
     async def try_rename() -> tuple[int, int] | None:
         task = await Task.find_any_with_entries(user_id, task_id)
         if task is None:
             return 0, 0
-        fields = _renamed_fields(task, _TagRenaming.of(rename))
-        if fields and await Task.update_at_version(task, fields, no_changes) is None:
-            return None
+        fields = _renamed_fields(task, renaming)
         ended = zip(task["time_entries"], fields.get("time_entries", ()), strict=False)
-        return int("tags" in fields), sum(new is not old for old, new in ended) + int("active" in fields)
+        changed = [new for old, new in ended if new is not old]
+        changes = _changes_of_task(fields, changed, renaming)
+        if fields and await Task.update_at_version(task, fields, changes) is None:
+            return None
+        return int("tags" in fields), len(changed) + int("active" in fields)
 
     return await retry_on_conflict(try_rename)
 
 
-async def _rename_in_page(user_id: ObjectId, page: Row, rename: TagRename) -> int:
+def _changes_of_task(fields: Row, entries: list[Row], renaming: _TagRenaming) -> DescribeChanges:
+    """Describe the update of a task that sets these fields and changes these ended entries."""
+
+    def describe(task: Row) -> list[Row]:
+        items = [*task_updated(task)] if "tags" in fields else []
+        if "active" in fields and renaming.count <= MAX_ENTRY_CHANGES:
+            items += timer_corrected(task)
+        return [*items, *describe_entries(renaming.count)(entries)(task)]
+
+    return describe
+
+
+async def _rename_in_page(user_id: ObjectId, page: Row, renaming: _TagRenaming) -> int:
     """Rename the tag in the entries of a page. Return the number of changed entries."""
-    renaming = _TagRenaming.of(rename)
 
     async def find_change(_task: Row) -> ChangeEntry:
         return lambda entry: _renamed_entry(entry, renaming)
 
-    return await change_page(user_id, page["task_id"], page["_id"], find_change)
+    return await change_page(user_id, page["task_id"], page["_id"], find_change, describe_entries(renaming.count))
 
 
 def _renamed_fields(task: Row, rename: _TagRenaming) -> Row:

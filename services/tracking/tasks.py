@@ -15,9 +15,9 @@ from services.common.acting_user import ActingUser
 from services.common.concurrency import retry_on_conflict
 from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.values.versions import VersionCondition, Versioned, require_version
+from services.tracking.project_membership import remove_from_project
 from services.tracking.projects import require_referenced_project
 from services.tracking.rules.changes import both, task_created, task_restored, task_trashed, task_updated, timer_stopped
-from services.tracking.rules.project_membership import remove_from_project
 from services.tracking.schemas.tasks import (
     TaskCreate,
     TaskPage,

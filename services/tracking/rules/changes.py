@@ -1,20 +1,23 @@
 """The changes of tasks, entries and the timer for the feed: each function describes those of one update."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bson import ObjectId
 
 from app.clock import utc_now
 from documents.common.base import Row
 from documents.common.change_types import ChangeType
-from documents.common.outbox import DescribeChanges, outbox_item
+from documents.common.outbox import DescribeChanges, no_changes, outbox_item
 from services.tracking.schemas.entries import read_entry
 from services.tracking.schemas.projects import read_project
 from services.tracking.schemas.tasks import read_task
 from services.tracking.schemas.timer import read_timer
 
 MAX_ENTRY_CHANGES = 100
-"""A request that changes more entries at once causes one change for all of them."""
+"""A rename of a tag, or a rerate, that changes more entries causes one change for all of them."""
+
+DescribeEntries = Callable[[Sequence[Row]], DescribeChanges]
+"""Describes the update of a task that changes these ended entries."""
 
 
 def task_changed(type: ChangeType) -> DescribeChanges:  # noqa: A002 -- the name of the field
@@ -60,6 +63,13 @@ def entries_changed(type: ChangeType, entries: Sequence[Row]) -> DescribeChanges
     ]
 
 
+def describe_entries(count: int) -> DescribeEntries:
+    """Return how a request describes the entries that it changes, given their number: each of them, or none."""
+    if count > MAX_ENTRY_CHANGES:
+        return lambda _: no_changes
+    return lambda entries: entries_changed("entry.updated", entries)
+
+
 def entry_split(first: Row, second: Row) -> DescribeChanges:
     """Describe the split of an entry. The first part has its id."""
 
@@ -84,6 +94,16 @@ def project_changed(type: ChangeType) -> DescribeChanges:  # noqa: A002 -- the n
 def project_deleted(project: Row) -> Sequence[Row]:
     """Describe the deletion of a project."""
     return [outbox_item("project.deleted", None, project_id=project["_id"])]
+
+
+def tag_renamed(old: str, new: str, tasks: int, entries: int) -> Row:
+    """Return the change of a rename, with the numbers of tasks and entries that had the tag."""
+    return outbox_item("tag.renamed", {"from": old, "to": new, "tasks": tasks, "entries": entries})
+
+
+def project_rerated(project_id: ObjectId, entries: int) -> Row:
+    """Return the change of a rerate, with the number of entries. The rest of its data is added when it is recorded."""
+    return outbox_item("project.updated", {"rerated_entries": entries}, project_id=project_id)
 
 
 def both(first: DescribeChanges, second: DescribeChanges) -> DescribeChanges:

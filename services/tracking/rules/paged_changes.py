@@ -5,17 +5,20 @@ from collections.abc import Awaitable, Callable
 from bson import ObjectId
 
 from documents.common.base import Row
-from documents.common.outbox import no_changes
 from documents.tracking.pages import TaskPage
 from documents.tracking.tasks import Task
 from services.common.concurrency import retry_transaction
+from services.tracking.rules.changes import DescribeEntries
 
 ChangeEntry = Callable[[Row], Row]
 """Returns the changed entry, or the same object if nothing changes."""
 
 
 async def change_paged_entries(
-    user_id: ObjectId, task_id: ObjectId, find_change: Callable[[Row], Awaitable[ChangeEntry | None]]
+    user_id: ObjectId,
+    task_id: ObjectId,
+    find_change: Callable[[Row], Awaitable[ChangeEntry | None]],
+    describe: DescribeEntries,
 ) -> int:
     """Change the entries in all pages of a task. Return the number of changed entries.
 
@@ -25,7 +28,7 @@ async def change_paged_entries(
     changed, done = 0, set[ObjectId]()
     while due := [page_id for page_id in await _page_ids(user_id, task_id) if page_id not in done]:
         for page_id in due:
-            changed += await change_page(user_id, task_id, page_id, find_change)
+            changed += await change_page(user_id, task_id, page_id, find_change, describe)
         done.update(due)
     return changed
 
@@ -35,6 +38,7 @@ async def change_page(
     task_id: ObjectId,
     page_id: ObjectId,
     find_change: Callable[[Row], Awaitable[ChangeEntry | None]],
+    describe: DescribeEntries,
 ) -> int:
     """Change the entries of one page. Return their number, or 0 if the task does not list the page any more."""
     must_lock = False
@@ -50,12 +54,12 @@ async def change_page(
         if task is None or page is None or change is None:
             return 0
         entries = [change(entry) for entry in page["entries"]]
-        count = sum(new is not old for new, old in zip(entries, page["entries"], strict=True))
-        if count == 0:
+        changed = [new for new, old in zip(entries, page["entries"], strict=True) if new is not old]
+        if not changed:
             return 0
-        if await Task.update_at_version(task, {}, no_changes) is None:
+        if await Task.update_at_version(task, {}, describe(changed)) is None:
             return None
-        return count if await TaskPage.update_at_version(page, {"entries": entries}) else None
+        return len(changed) if await TaskPage.update_at_version(page, {"entries": entries}) else None
 
     return await retry_transaction(attempt)
 

@@ -6,9 +6,12 @@ from app.clock import naive_utc, utc_now
 from documents.common.base import Row
 from documents.common.outbox import no_changes
 from documents.tracking.projects import Project
+from documents.tracking.queries.entry_counts import count_entries_with_other_rate
 from documents.tracking.tasks import Task
 from services.common.concurrency import retry_on_conflict
+from services.tracking.rules.changes import MAX_ENTRY_CHANGES, DescribeEntries, describe_entries, project_rerated
 from services.tracking.rules.paged_changes import ChangeEntry, change_paged_entries
+from services.tracking.rules.pending_changes import recorded_at_the_end
 
 
 async def hourly_rate_for(user_id: ObjectId, project_id: ObjectId | None, billable: bool) -> Row | None:
@@ -23,13 +26,26 @@ async def rerate_project(user_id: ObjectId, project_id: ObjectId) -> int:
     """Apply the project's current rate to the ended billable entries of its tasks; return how many changed.
 
     Tasks in the trash are included. The hot entries of a task are updated atomically, and so is each of its pages.
-    The operation is idempotent.
+    The operation is idempotent. If it changes many entries, the project's outbox gets one change for all of them.
     """
+    project = await Project.find_live(user_id, project_id)
+    if project is None:
+        return 0
+    count = await count_entries_with_other_rate(user_id, project_id, project["hourly_rate"])
+    if count <= MAX_ENTRY_CHANGES:
+        return await _rerate_tasks(user_id, project_id, describe_entries(count))
+    async with recorded_at_the_end(user_id, project_rerated(project_id, count)) as pending:
+        changed = await _rerate_tasks(user_id, project_id, describe_entries(count))
+        pending.item["data"] = {"rerated_entries": max(count, changed)}
+    return changed
+
+
+async def _rerate_tasks(user_id: ObjectId, project_id: ObjectId, describe: DescribeEntries) -> int:
     task_ids = await Task.find_ids_in_project(user_id, project_id)
-    return sum([await _rerate_task(user_id, task_id, project_id) for task_id in task_ids])
+    return sum([await _rerate_task(user_id, task_id, project_id, describe) for task_id in task_ids])
 
 
-async def _rerate_task(user_id: ObjectId, task_id: ObjectId, project_id: ObjectId) -> int:
+async def _rerate_task(user_id: ObjectId, task_id: ObjectId, project_id: ObjectId, describe: DescribeEntries) -> int:
     has_pages = False
 
     async def try_rerate() -> int | None:
@@ -41,11 +57,13 @@ async def _rerate_task(user_id: ObjectId, task_id: ObjectId, project_id: ObjectI
             return 0
         has_pages = bool(task.get("pages"))
         entries = [_with_rate(entry, project["hourly_rate"]) for entry in task["time_entries"]]
-        count = sum(new is not old for new, old in zip(entries, task["time_entries"], strict=True))
-        if count == 0 and "active" not in task:
+        changed = [new for new, old in zip(entries, task["time_entries"], strict=True) if new is not old]
+        if not changed and "active" not in task:
             return 0
         # A concurrent stop may have read the old rate. The new version makes it retry.
-        return None if await Task.update_at_version(task, {"time_entries": entries}, no_changes) is None else count
+        changes = describe(changed) if changed else no_changes
+        updated = await Task.update_at_version(task, {"time_entries": entries}, changes)
+        return None if updated is None else len(changed)
 
     async def find_change(task: Row) -> ChangeEntry | None:
         project = await Project.find_live(user_id, project_id)
@@ -54,7 +72,7 @@ async def _rerate_task(user_id: ObjectId, task_id: ObjectId, project_id: ObjectI
         return lambda entry: _with_rate(entry, project["hourly_rate"])
 
     count = await retry_on_conflict(try_rerate)
-    return count + (await change_paged_entries(user_id, task_id, find_change) if has_pages else 0)
+    return count + (await change_paged_entries(user_id, task_id, find_change, describe) if has_pages else 0)
 
 
 def _with_rate(entry: Row, rate: Row | None) -> Row:

@@ -20,6 +20,16 @@ def import_undone(batch: Row) -> Sequence[Row]:
     return [_of_import("import.undone", batch)]
 
 
+def import_interrupted(batch: Row) -> Sequence[Row]:
+    """Describe the end of an attempt to import a file, or to undo an import. It may have written a part.
+
+    A background import is continued without another request, so its interruption is no change.
+    """
+    if "background" in batch:
+        return ()
+    return import_undone(batch) if batch["state"] == "being_undone" else import_finished(batch)
+
+
 def _of_import(type: ChangeType, batch: Row) -> Row:  # noqa: A002 -- the name of the field
     """Return the item with the import as the list of imports shows it: with a limited number of messages."""
     shown = {**batch, **{name: batch[name][:MAX_MESSAGES_IN_LIST] for name in _MESSAGES if name in batch}}

@@ -7,11 +7,13 @@ from typing import TypeVar
 
 from bson import ObjectId
 
+from app.clock import aware_utc, utc_now
 from app.security.tokens import InvalidTokenError
 from documents.accounts.users import User
 from documents.common.base import DuplicateError, Row
-from documents.transfer.import_batches import ImportBatch, ImportFormat, ImportState
+from documents.transfer.import_batches import LEASE_DURATION, ImportBatch, ImportFormat, ImportState
 from services.common.concurrency import retry_transaction
+from services.transfer.imports.changes import import_interrupted
 
 T = TypeVar("T")
 
@@ -96,6 +98,17 @@ async def lease_for_undo(user_id: ObjectId, import_id: ObjectId) -> AsyncIterato
         yield batch
 
 
+async def remove_expired_leases() -> None:
+    """Wait until the leases that exist now have expired or were renewed. Remove those that have expired.
+
+    A crash has left them. The changes of these imports are recorded then.
+    """
+    for leased in await ImportBatch.find_all_leased():
+        expires_at = aware_utc(leased["taken_at"]) + LEASE_DURATION
+        await asyncio.sleep(max(0.0, (expires_at - utc_now()).total_seconds()))
+        await _remove_expired(leased)  # only if it was not renewed
+
+
 async def add_import(batch: ImportBatch) -> Row | None:
     """Store a new import. Returns None if another import of the user has the lease, or on a write conflict.
 
@@ -163,7 +176,7 @@ async def _acquire(batch: Row, state: ImportState) -> Row | None:
 
 
 async def _remove_expired(batch: Row) -> None:
-    await ImportBatch.run_in_transaction(lambda: ImportBatch.remove_expired_lease(batch))
+    await ImportBatch.run_in_transaction(lambda: ImportBatch.remove_expired_lease(batch, import_interrupted))
 
 
 @asynccontextmanager
@@ -177,7 +190,7 @@ async def _keep_lease(batch: Row, state_after_error: ImportState) -> AsyncIterat
     except (Exception, asyncio.CancelledError):
         with suppress(Exception):  # if this fails, the lease expires
             async with asyncio.timeout(RELEASE_TIMEOUT_SECONDS):
-                await ImportBatch.release_lease(batch, state_after_error)
+                await ImportBatch.release_lease(batch, state_after_error, import_interrupted)
         raise
     finally:
         renewing.cancel()

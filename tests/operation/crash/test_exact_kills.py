@@ -298,7 +298,7 @@ KILL_POINTS = [
     pytest.param(entry_deletion, COMMIT, id="a deletion"),
     pytest.param(entry_restoration, "documents.tracking.deleted_entries:DeletedEntry:remove", id="a restoration"),
     pytest.param(entry_restoration, COMMIT, id="a whole restoration"),
-    pytest.param(atomic_bulk, "documents.tracking.tasks:Task:update_fields", id="an atomic bulk"),
+    pytest.param(atomic_bulk, "documents.tracking.tasks:Task:update_at_version", id="an atomic bulk"),
     pytest.param(timer_discard, COMMIT, id="a discard"),
 ]
 

@@ -8,6 +8,7 @@ from bson import ObjectId
 from documents.common.outbox import no_changes
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
+from services.tracking.rules.changes import describe_entries
 from services.tracking.rules.rates import _rerate_task
 from services.tracking.stop import build_ended_entry
 from tests.support.http import Client, Json, parameters
@@ -112,7 +113,7 @@ class TestRerate:
         task = await alice.make_task(project_id=other["id"])
         await track_hour(alice, task, billable=True)
         for task_id in (ObjectId(task["id"]), ObjectId()):
-            assert await _rerate_task(alice.user["_id"], task_id, ObjectId(project["id"])) == 0
+            assert await _rerate_task(alice.user["_id"], task_id, ObjectId(project["id"]), describe_entries(0)) == 0
         assert await list_rates(alice, task) == [None]
 
     @pytest.mark.parametrize("sent", [{}, {"rerate": "false"}])

@@ -7,7 +7,7 @@ import pytest
 from bson import ObjectId
 
 from services.tracking.schemas.tags import TagRename
-from services.tracking.tags import _rename_in_task
+from services.tracking.tags import _rename_in_task, _TagRenaming
 from tests.conftest import Database
 from tests.support.http import Client, Json, parameters, pointers
 
@@ -153,8 +153,8 @@ class TestRenameTag:
         assert await tags(alice) == [("e-mail", 3, 0)]
 
     async def test_rename_in_a_deleted_task_counts_nothing(self, alice: Client) -> None:
-        renamed = TagRename.model_validate({"from": "mail", "to": "e-mail"})
-        assert await _rename_in_task(alice.user["_id"], ObjectId(), renamed) == (0, 0)
+        renaming = _TagRenaming.of(TagRename.model_validate({"from": "mail", "to": "e-mail"}))
+        assert await _rename_in_task(alice.user["_id"], ObjectId(), renaming) == (0, 0)
 
     async def test_rename_to_the_same_name_changes_nothing(self, alice: Client) -> None:
         task = await alice.make_task(tags=["mail"])

@@ -1,0 +1,29 @@
+"""The changes of a user's data, whether the relay has copied them to the feed or not."""
+
+from heapq import merge
+
+from bson import ObjectId
+
+from tests.conftest import Database
+from tests.support.http import Json
+
+OUTBOXES = ("tasks", "projects", "users", "import_batches")
+"""The collections whose documents have outboxes."""
+
+
+async def read_recorded_changes(database: Database, user_id: ObjectId) -> list[Json]:
+    """Return the changes of the user in the order of the feed.
+
+    The outboxes are read first, so that a change that the relay copies meanwhile is read twice and not missed.
+    """
+    outboxes: list[list[Json]] = []
+    for name in OUTBOXES:
+        query = {"_id" if name == "users" else "user_id": user_id, "outbox.0": {"$exists": True}}
+        outboxes += [document["outbox"] async for document in database[name].find(query, {"outbox": 1})]
+    changes = [
+        {**change, "id": change["_id"]} for change in await database.changes.find({"user_id": user_id}).to_list(None)
+    ]
+    changes.sort(key=lambda change: change["seq"])
+    relayed = {change["id"] for change in changes}
+    waiting = merge(*outboxes, key=lambda item: (item["occurred_at"], item["id"]))
+    return changes + [item for item in waiting if item["id"] not in relayed]
