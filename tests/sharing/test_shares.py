@@ -139,6 +139,16 @@ class TestCreateShare:
         assert (revoked["event"], revoked["detail"]) == ("share_revoked", {"id": created["id"]})
 
 
+class TestAccountBeingDeleted:
+    async def test_report_cannot_be_shared(self, alice: Client, database: Database) -> None:
+        """A process that has the user cached still accepts their token."""
+        assert (await alice.get("/shares")).status_code == 200
+        being_deleted = {"is_active": False, "deleted_at": datetime.now(UTC)}
+        await database.users.update_one({"_id": alice.user["_id"]}, {"$set": being_deleted})
+        problem(await post_share(alice), 401, "invalid_token")
+        assert await database.shares.find_one({}) is None
+
+
 class TestMaximum:
     async def test_concurrent_requests_do_not_exceed_the_maximum(self, alice: Client, bob: Client) -> None:
         for _ in range(MAX_SHARES - 2):
