@@ -52,9 +52,9 @@ class ReportCache:
         async with lock:
             result = self._results.get(key)  # another request may have stored it meanwhile
             if result is None:
-                begun = self._timer()
+                started = self._timer()
                 report = await compute()
-                result = _Result(report, (self._timer() - begun) * LIFETIME_FACTOR)
+                result = _Result(report, (self._timer() - started) * LIFETIME_FACTOR)
                 if self._results.getsizeof(result) <= self._results.maxsize:
                     self._results[key] = result
             return result.report

@@ -125,7 +125,7 @@ async def _require_valid(user: ActingUser, new: ShareCreate) -> None:
 
 
 def _pointer(new: ShareCreate, parameter: str | None) -> str:
-    """Return the location of a parameter in the body. Notes are the reason for slices that were not asked for."""
+    """Return the location of a parameter in the body. Without `explain`, the notes are the reason for slices."""
     if parameter == "explain" and "explain" not in new.report.model_fields_set:
         return "#/include_notes"
     if parameter == "group_by" and new.report.type == "timesheet":  # it has too many rows, and no such parameter

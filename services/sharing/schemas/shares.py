@@ -49,7 +49,7 @@ ShareName = Annotated[str, Text(normalize_line, 100, min_length=1)]
 
 
 class SharedSummaryQuery(SummaryQuery):
-    """The query parameters of GET /reports/summary."""
+    """The query parameters of GET /reports/summary. `tag` and `status` are lists."""
 
     model_config = ConfigDict(strict=True, json_schema_extra={"examples": [_REPORT_EXAMPLE]})
 
