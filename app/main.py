@@ -27,6 +27,7 @@ from documents.registry import open_database
 from routes import (
     api_tokens,
     auth,
+    calendar_feeds,
     config,
     exports,
     health,
@@ -91,6 +92,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         users.registration,
         auth.router,
         api_tokens.router,
+        calendar_feeds.router,
+        calendar_feeds.public,
     ):
         app.include_router(router, prefix=settings.api_prefix)
     install_openapi(app, root_path=settings.root_path, prefix=settings.api_prefix, problem=Problem)

@@ -21,6 +21,7 @@ from documents.common.leases import Lease
 from documents.common.outbox import enable_changes
 from documents.feed.changes import Change
 from documents.feed.feed_states import FeedState
+from documents.sharing.calendar_feeds import CalendarFeed
 from documents.sharing.shares import Share
 from documents.tracking.deleted_entries import DeletedEntry
 from documents.tracking.pages import TaskPage
@@ -43,6 +44,7 @@ DOCUMENTS: tuple[type[StoredDocument], ...] = (
     ImportFile,
     RefreshToken,
     ApiToken,
+    CalendarFeed,
     Webhook,
     Delivery,
     AccountDeletion,

@@ -12,6 +12,7 @@ from app.http.problems import request_members
 from app.http.streaming import StreamedResponse
 from app.openapi.response_headers import header_references
 from services.common.values.versions import VersionCondition, Versioned
+from services.sharing.calendar_feeds import CalendarFile
 from services.transfer.exports import ExportFile
 from services.transfer.schemas.imports import ImportRead
 
@@ -75,6 +76,19 @@ def file_response(file: ExportFile) -> Response:
         "Cache-Control": "no-store",
     }
     return StreamedResponse(file.contents, headers=headers)
+
+
+def calendar_response(calendar: CalendarFile, *, if_none_match: VersionCondition | None) -> Response:
+    """Stream a calendar: 304 if If-None-Match names its version.
+
+    The version is weak, because the contents may contain changes that were made after it was computed.
+    """
+    headers = {"ETag": f'W/"{calendar.version}"', "Cache-Control": PUBLIC_CACHE_CONTROL}
+    if if_none_match is not None and if_none_match.matches(calendar.version):
+        return Response(status_code=304, headers=headers)
+    headers["Content-Type"] = calendar.media_type
+    headers["Content-Disposition"] = 'inline; filename="task-timer.ics"'  # the path would give the secret as the name
+    return StreamedResponse(calendar.contents, headers=headers)
 
 
 def with_complete_problems(request: Request, result: Versioned) -> Versioned:

@@ -52,7 +52,7 @@ TAGS = {
     "tags": "List and rename the tags of tasks and time entries.",
     "reports": "Totals of tracked time and money.",
     "exports": "Download tracked time, or the whole account, as a file.",
-    "sharing": "Reports for people without an account.",
+    "sharing": "Calendars and reports for people and programs without an account.",
     "imports": "Import files of other programs, and undo an import.",
     "users": "Register, and manage your account.",
     "auth": "Sign in and out, refresh sessions, and manage API tokens.",

@@ -21,7 +21,7 @@ _MASK = "***"
 """What stands for a secret in an error response. It is valid in the path of a URI (RFC 3986 section 3.3)."""
 
 _PATH_SECRET = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_POSSIBLE_PATH_SECRET = re.compile(r"[0-9a-f]{32,}", re.ASCII | re.IGNORECASE)
+_POSSIBLE_PATH_SECRET = re.compile(r"[0-9a-f]{32}[0-9a-f]*", re.ASCII | re.IGNORECASE)
 _REFRESH_TOKEN = re.compile(rf"{REFRESH_PREFIX}([0-9a-f]{{24}})_([0-9a-f]{{64}})", re.ASCII)
 
 

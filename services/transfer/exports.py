@@ -8,6 +8,8 @@ from functools import partial
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from bson import ObjectId
+
 from app.clock import naive_utc, rfc3339, truncate_to_seconds, utc_now
 from app.errors import AuthenticationError
 from documents.accounts.users import User
@@ -18,7 +20,7 @@ from services.accounts.audit import audit_service
 from services.common.acting_user import ActingUser
 from services.tracking.rules.ranges import TimeRange, build_entry_filter, parse_time_range
 from services.transfer.export_formats.account_file import write_account_file
-from services.transfer.export_formats.context import Batches, Chunks, ExportContext
+from services.transfer.export_formats.context import Batches, Chunks, ExportContext, Row
 from services.transfer.export_formats.csv_file import CsvDialect, write_csv
 from services.transfer.export_formats.cut import cut_to_range
 from services.transfer.export_formats.ics_file import write_ics
@@ -71,6 +73,12 @@ class ExportService:
         return ExportFile(name, "application/gzip", _export_account(user, now))
 
 
+async def read_projects(user_id: ObjectId) -> dict[ObjectId | None, Row]:
+    """Return the user's projects by id, for an ExportContext."""
+    async with aclosing(stream_projects(user_id)) as batches:
+        return {project["_id"]: project async for batch in batches for project in batch}
+
+
 async def _export_account(user: ActingUser, now: datetime) -> Chunks:
     row = await User.find_by_id(user.id)
     if row is None:
@@ -90,8 +98,7 @@ async def _export_entries(
     await audit_service.record(user.id, "exported", format=file_format, **detail)
     entry_filter = build_entry_filter(query, time_range)
     now = naive_utc(truncate_to_seconds(utc_now()))
-    async with aclosing(stream_projects(user.id)) as batches:
-        projects = {project["_id"]: project async for batch in batches for project in batch}
+    projects = await read_projects(user.id)
     entries = stream_entries(user.id, entry_filter, now=now, running=query.include_running)
     if query.cut:
         entries = cut_to_range(

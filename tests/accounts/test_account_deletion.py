@@ -29,6 +29,7 @@ async def create_all_documents(client: Client, database: Database) -> Client:
     await client.delete(f"/tasks/{(await client.make_task())['id']}")
     await client.post("/tasks", json={"title": "With a key"}, headers={"Idempotency-Key": "k"})
     await client.post("/auth/api-tokens", json={"name": "Status bar", "scopes": ["read"]})
+    await client.post("/calendar-feeds", json={"name": "My time"})
     await client.post("/shares", json={"name": "This week", "report": {"type": "timesheet"}})
     await client.start(task)
     paged, pages = paged_task(client.user["_id"], [ended_entry()], [ended_entry()])

@@ -19,6 +19,7 @@ NOT_FOUND = {
     "project_id": "project_not_found",
     "import_id": "import_not_found",
     "token_id": "token_not_found",
+    "feed_id": "calendar_feed_not_found",
     "share_id": "share_not_found",
 }
 """The error code of an unknown id in a path."""
@@ -33,6 +34,7 @@ REQUESTS: dict[str, Json] = {
     "refresh_session": {"json": {"refresh_token": "{refresh_token}"}},
     "change_me": {"json": {"full_name": "{word}"}},
     "create_api_token": {"json": {"name": "{word}", "scopes": ["read"]}},
+    "create_calendar_feed": {"json": {"name": "{word}", "tag": "{word}", "project_id": "{project_id}"}},
     "create_share": {"json": {"name": "{word}", "report": {"type": "timesheet", "date": "2026-11-18"}}},
     "list_tasks": {"params": {"project_id": "{project_id}", "tag": "{word}", "q": "{word}"}},
     "create_task": {"json": {"title": "{word}", "project_id": "{project_id}"}},
@@ -133,6 +135,7 @@ async def create_one_of_each(client: Client, word: str) -> Json:
     await client.delete(f"/tasks/{(await client.make_task(**fields))['id']}")
     batch = await client.import_csv(f"2026-11-02 09:00,2026-11-02 10:00,{word}", f"{word},2026-11-02 10:00,{word}")
     token = (await client.post("/auth/api-tokens", json={"name": word, "scopes": ["read"]})).json()
+    feed = (await client.post("/calendar-feeds", json={"name": word, "days_back": 3_660, "tag": word})).json()
     share = (await client.post("/shares", json={"name": word, "report": {"type": "timesheet", "tag": [word]}})).json()
     email = client.user["email"]
     return {
@@ -142,6 +145,8 @@ async def create_one_of_each(client: Client, word: str) -> Json:
         "project_id": project["id"],
         "import_id": batch["id"],
         "token_id": token["id"],
+        "feed_id": feed["id"],
+        "secret of get_calendar": feed["url"].rpartition("/")[2].removesuffix(".ics"),
         "share_id": share["id"],
         "secret of read_shared_report": share["url"].rpartition("/")[2],
         "email": email,

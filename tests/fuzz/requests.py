@@ -22,6 +22,7 @@ from routes.dependencies import IdempotencyHeader, PreconditionHeader
 from services.accounts.schemas.api_tokens import ApiTokenCreate
 from services.accounts.schemas.users import SignIn, UserCreate, UserUpdate
 from services.reporting.schemas import SummaryQuery, TimesheetQuery
+from services.sharing.schemas.calendar_feeds import CalendarFeedCreate
 from services.sharing.schemas.shares import ShareCreate
 from services.tracking.schemas.bulk import BulkRequest
 from services.tracking.schemas.entries import EntryQuery
@@ -38,7 +39,7 @@ Header = tuple[bytes, bytes]
 
 JSON: tuple[type[BaseModel], ...] = (
     *(TaskCreate, TaskUpdate, BulkRequest, EntryCreate, EntryUpdate, ProjectCreate, TagRename, TimerStop),
-    *(UserCreate, UserUpdate, ApiTokenCreate, ShareCreate),
+    *(UserCreate, UserUpdate, ApiTokenCreate, CalendarFeedCreate, ShareCreate),
 )
 QUERIES: tuple[type[BaseModel], ...] = (SummaryQuery, TimesheetQuery, TaskQuery, EntryQuery)
 TRUSTED_ADDRESSES = ("127.0.0.1", "10.0.0.0/8")

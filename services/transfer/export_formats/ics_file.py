@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from functools import partial
 
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, vDuration, vText
 
 from app.clock import aware_utc
 from services.common.offload import run_in_thread
@@ -16,22 +16,31 @@ _WITHOUT_CONTROLS = dict.fromkeys({*range(0x20), 0x7F} - set(map(ord, "\t\r\n"))
 """Removes the control characters that a calendar must not contain (RFC 5545 section 3.1)."""
 
 
-async def write_ics(batches: Batches, context: ExportContext, *, name: str = "Task Timer") -> Chunks:
-    """Write a calendar. Entries have stable UIDs, so that a second import updates the events of the first."""
-    header = _header(name)
+async def write_ics(
+    batches: Batches, context: ExportContext, *, name: str = "Task Timer", refresh_after: timedelta | None = None
+) -> Chunks:
+    """Write a calendar. Entries have stable UIDs, so that a second import updates the events of the first.
+
+    `refresh_after` is how often a program that subscribes to the calendar should read it.
+    """
+    header = _header(name, refresh_after)
     async for batch in batches:
         yield header + await run_in_thread(partial(_events, batch, context))
         header = b""
     yield _END
 
 
-def _header(name: str) -> bytes:
+def _header(name: str, refresh_after: timedelta | None) -> bytes:
     calendar = Calendar()
     calendar.add("prodid", "-//Task Timer//Task Timer//EN")
     calendar.add("version", "2.0")
     calendar.add("calscale", "GREGORIAN")
-    calendar.add("name", name)
-    calendar.add("x-wr-calname", name)  # most programs read this instead of NAME
+    # Given as vText, because icalendar escapes only the properties of RFC 5545, and NAME is one of RFC 7986.
+    calendar.add("name", vText(name))
+    calendar.add("x-wr-calname", vText(name))  # most programs read this instead of NAME
+    if refresh_after is not None:
+        calendar.add("refresh-interval", vDuration(refresh_after), parameters={"VALUE": "DURATION"})  # RFC 7986
+        calendar.add("x-published-ttl", vDuration(refresh_after))  # what Outlook reads instead
     content: bytes = calendar.to_ical()
     return content.removesuffix(_END)
 

@@ -36,6 +36,7 @@ class Resources:
         entry, project = await client.write(task), await client.make_project()
         batch = await client.import_csv("2026-11-02 09:00,2026-11-02 10:00,Mail")
         token = (await client.post("/auth/api-tokens", json={"name": "x", "scopes": ["read"]})).json()
+        feed = (await client.post("/calendar-feeds", json={"name": "x"})).json()
         share = (await client.post("/shares", json={"name": "x", "report": {"type": "timesheet"}})).json()
         timer = await client.start(await client.make_task(title="Other"))
         resources.ids = {
@@ -44,6 +45,7 @@ class Resources:
             "project_id": project["id"],
             "import_id": batch["id"],
             "token_id": token["id"],
+            "feed_id": feed["id"],
             "share_id": share["id"],
         }
         resources.bodies = {
@@ -56,6 +58,7 @@ class Resources:
             "rename_tag": {"from": "a", "to": "b"},
             "change_password": {"current_password": "correct horse battery", "new_password": "staple gun"},
             "create_api_token": {"name": "x", "scopes": ["read"]},
+            "create_calendar_feed": {"name": "x"},
             "create_share": {"name": "x", "report": {"type": "timesheet"}},
             "register": {"email": "new@example.com", "password": "correct horse battery"},
         }

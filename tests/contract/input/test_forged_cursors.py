@@ -26,6 +26,7 @@ LISTS: list[tuple[str, str, type[BaseModel], dict[str, str]]] = [
     ("/imports", "imports", PageQuery, {}),
     ("/tags", "tags", PageQuery, {}),
     ("/auth/api-tokens", "API tokens", PageQuery, {}),
+    ("/calendar-feeds", "calendar feeds", PageQuery, {}),
     ("/users/me/audit", "audit", PageQuery, {}),
     ("/shares", "shares", PageQuery, {}),
 ]

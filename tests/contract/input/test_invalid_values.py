@@ -58,6 +58,7 @@ INVALID_VALUES: dict[str, list[str]] = {
     "duration": ["60.5", "60.0", "6e1", "0", "-1", "2678401", *HUGE, *NOT_NUMBERS],
     "up to 4": ["0.5", "1.0", "-1", "5", *HUGE, *NOT_NUMBERS],
     "up to 6": ["0.5", "1.0", "-1", "7", *HUGE, *NOT_NUMBERS],
+    "days": ["90.5", "90.0", "9e1", "0", "-1", "3661", *HUGE, *NOT_NUMBERS],
     "secret": [*quoted("x" * 501), *NOT_STRINGS],
     "short name": [*NOT_TITLES, *longer_than(100), *NOT_STRINGS],
     "scopes": ["[]", '["everything"]', "[1]", '"read"', "{}", "1"],
@@ -122,6 +123,14 @@ FIELDS: dict[str, dict[str, str]] = {
     "refresh_session": {"refresh_token": "secret"},
     "change_password": {"current_password": "secret", "new_password": "password"},
     "create_api_token": {"name": "short name", "scopes": "scopes", "expires_at": "instant"},
+    "create_calendar_feed": {
+        "name": "short name",
+        "days_back": "days",
+        "include_running": "flag",
+        "project_id": "project",
+        "tag": "tag",
+        "billable": "flag",
+    },
     "create_share": {"name": "short name", "report": "report", "include_notes": "flag", "expires_at": "instant"},
     "delete_me": {"password": "secret"},
     "change_me": {

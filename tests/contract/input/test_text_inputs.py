@@ -37,6 +37,7 @@ class TestNormalization:
         await alice.patch(f"/projects/{project['id']}", json={"name": TYPED, "client_name": TYPED})
         await alice.patch("/users/me", json={"full_name": TYPED})
         await alice.post("/auth/api-tokens", json={"name": TYPED, "scopes": ["read"]})
+        await alice.post("/calendar-feeds", json={"name": TYPED, "tag": TYPED})
         await alice.post("/shares", json={"name": TYPED, "report": {"type": "timesheet", "tag": [TYPED]}})
         operations = [{"op": "create", "body": {"title": TYPED}}]
         await alice.post("/tasks/bulk", json={"operations": [*operations]})
@@ -44,10 +45,10 @@ class TestNormalization:
         await alice.import_csv(f'2026-11-02 09:00,2026-11-02 10:00,"{TYPED}"')
         body = {"email": "new@example.com", "password": "correct horse battery", "full_name": TYPED}
         assert (await anonymous.post("/users", json=body)).status_code == 201
-        names = ("users", "projects", "tasks", "api_tokens", "shares")
+        names = ("users", "projects", "tasks", "api_tokens", "calendar_feeds", "shares")
         rows = [row for name in names for row in await database[name].find({}).to_list(None)]
         texts = [text for text in texts_of(rows) if "\U0001f469" in text]
-        assert len(texts) == 16
+        assert len(texts) == 18
         assert {text.strip() for text in texts} == {STORED, STORED.lower(), STORED.lower() + " 2"}
 
     @pytest.mark.parametrize("form", ["NFC", "NFD"])

@@ -210,11 +210,30 @@ async def send_session_requests(client: Client) -> dict[str, str]:
     revoked = (await client.post(api_tokens, json={"name": "revoked", "scopes": ["timer"]})).json()
     for _ in range(2):
         await client.delete(f"{api_tokens}/{revoked['id']}")
+    await send_calendar_requests(client)
     await client.get(f"{API}/users/me/audit", params={"limit": 1})
     email = {"email": "ada@example.com", "current_password": PASSWORD}
     await client.patch(f"{API}/users/me", json=email)
     await client.patch(f"{API}/users/me", json={**email, "current_password": "wrong"})
     return secrets
+
+
+async def send_calendar_requests(client: Client) -> None:
+    """Send the requests about calendar feeds."""
+    feeds = f"{API}/calendar-feeds"
+    for body in ({"name": "x", "tag": "t"}, {"name": "y", "days_back": 1}, {"name": ""}):
+        await client.post(feeds, json=body)
+    await client.get(feeds, params={"limit": 1})
+    feed = (await client.post(feeds, json={"name": "z"})).json()
+    etag = (await client.get(feed["url"])).headers["etag"]
+    for headers in ({"If-None-Match": etag}, {"If-None-Match": "nonsense"}):
+        await client.get(feed["url"], headers=headers)
+    for _ in range(2):
+        await client.delete(f"{feeds}/{feed['id']}")
+    await client.get(feed["url"])
+    for number in range(20):
+        created = await client.post(feeds, json={"name": str(number)})
+    assert created.status_code == 409
 
 
 async def send_account_requests(client: Client) -> None:

@@ -200,6 +200,11 @@ OTHER_INDEXES: dict[str, dict[str, Any]] = {
         },
         "kept_30_days": {"key": [("created_at", 1)], "expireAfterSeconds": 30 * 24 * 60 * 60},
     },
+    "calendar_feeds": {
+        "_id_": {"key": [("_id", 1)]},
+        "one_feed_per_hash": {"key": [("secret_hash", 1)], "unique": True},
+        "by_user": {"key": [("user_id", 1), ("_id", -1)]},
+    },
     "shares": {
         **EXPIRING,
         "one_share_per_hash": {"key": [("secret_hash", 1)], "unique": True},
