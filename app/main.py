@@ -55,6 +55,28 @@ from services.transfer.imports.lease import remove_expired_leases
 GC_THRESHOLD = 50_000
 """Allocations between two garbage collections. Reference counting already frees what a request allocates."""
 
+ROUTERS = (
+    config.router,
+    tasks.router,
+    projects.router,
+    tags.router,
+    reports.router,
+    time_entries.router,
+    time_entries.across_tasks,
+    timer.router,
+    exports.router,
+    imports.router,
+    shares.router,
+    shares.public,
+    users.account,
+    users.registration,
+    auth.router,
+    api_tokens.router,
+    calendar_feeds.router,
+    calendar_feeds.public,
+)
+"""The routers below the prefix of the API."""
+
 log = structlog.get_logger()
 
 
@@ -75,26 +97,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install_error_handlers(app)
     install_docs_page(app, root_path=settings.root_path)
     app.include_router(health.router)
-    for router in (
-        config.router,
-        tasks.router,
-        projects.router,
-        tags.router,
-        reports.router,
-        time_entries.router,
-        time_entries.across_tasks,
-        timer.router,
-        exports.router,
-        imports.router,
-        shares.router,
-        shares.public,
-        users.account,
-        users.registration,
-        auth.router,
-        api_tokens.router,
-        calendar_feeds.router,
-        calendar_feeds.public,
-    ):
+    for router in ROUTERS:
         app.include_router(router, prefix=settings.api_prefix)
     install_openapi(app, root_path=settings.root_path, prefix=settings.api_prefix, problem=Problem)
     # For the log: an included route knows its path only without the prefix.

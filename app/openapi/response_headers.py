@@ -10,8 +10,8 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "examples": ['attachment; filename="time-entries.csv"']},
     },
     "ETag": {
-        "description": "Validator (If-Match, If-None-Match): the version of the task, or a hash of the report or calendar. "
-        "Only that of a calendar is weak.",
+        "description": "Validator (If-Match, If-None-Match): the version of the task, or a hash of the report or "
+        "of the calendar. Only that of a calendar is weak.",
         "schema": {"type": "string", "examples": ['"3"']},
     },
     "Idempotency-Replayed": {

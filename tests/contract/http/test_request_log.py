@@ -39,6 +39,8 @@ async def send_requests(client: Client) -> str:
     await client.get("/secret-path")
     for path in ("/shared/secret-of-a-share", f"/shared/{SECRET}", f"/shared/{SECRET}.json"):
         await client.get(path)
+    for name in (f"{SECRET}.ics", "secret-of-a-feed.ics"):
+        await client.get(f"/calendar/{name}")
     return token
 
 
@@ -75,4 +77,5 @@ class TestRequestLog:
             ("GET", f"{API}/users/me", 401, None),
             ("GET", None, 404, None),
             *(("GET", f"{API}/shared/{{secret}}", 404, None) for _ in range(3)),
+            *(("GET", f"{API}/calendar/{{secret}}.ics", 404, None) for _ in range(2)),
         ]

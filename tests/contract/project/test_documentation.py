@@ -226,6 +226,9 @@ class TestIntegrationsPage:
             '"rows":[{"key":"1","label":"Write the offer","seconds":5400,',
             '"notes":[[],[],["First draft"],[],[],[],[]]',
             '"code":"share_not_found"',
+            "X-WR-CALNAME:My time\n",
+            "SUMMARY:Write the offer\n",
+            "END:VCALENDAR\n304\n",
         ):
             assert part in output
 

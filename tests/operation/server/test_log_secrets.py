@@ -113,6 +113,22 @@ class Session:
         await self.send(204, "DELETE", f"/shares/{share['id']}")
         await self.send(404, "GET", path)
 
+    async def use_calendar_feed(self) -> None:
+        """Create a calendar feed, read its calendar by the secret URL, and send invalid requests with the secret."""
+        body, host = {"name": "hidden feed", "tag": "hidden tag"}, {"Host": "hidden.example.net"}
+        feed = await self.send(201, "POST", "/calendar-feeds", json=body, headers=host)
+        secret = feed["url"].rpartition("/")[2].removesuffix(".ics")
+        self.secrets |= {secret, secret[:16], secret[-16:]}
+        path = f"/calendar/{secret}.ics"
+        await self.send(200, "GET", path)
+        await self.send(200, "HEAD", path)
+        await self.send(422, "GET", path, params={"hidden": "1"})
+        await self.send(405, "POST", path)
+        for other in (secret, f"{secret[:-1]}.ics", f"{secret.upper()}.ics", f"{secret}.ics/", f"hidden/{secret}.ics"):
+            await self.send(404, "GET", f"/calendar/{other}")
+        await self.send(204, "DELETE", f"/calendar-feeds/{feed['id']}")
+        await self.send(404, "GET", path)
+
     async def track_time(self) -> None:
         """Track time, import, export and search."""
         body = {"title": "hidden title", "description": "hidden description", "tags": ["hidden tag"]}
@@ -147,7 +163,7 @@ class Session:
 async def hashes(database: Database, user_id: ObjectId) -> set[str]:
     """Return all stored hashes of secrets of the user."""
     stored_hashes: set[str] = set()
-    for collection in ("users", "refresh_tokens", "api_tokens", "shares"):
+    for collection in ("users", "refresh_tokens", "api_tokens", "calendar_feeds", "shares"):
         async for row in database[collection].find({"$or": [{"_id": user_id}, {"user_id": user_id}]}):
             stored_hashes |= {str(value) for name, value in row.items() if "hash" in name and value}
     return stored_hashes
@@ -176,6 +192,7 @@ class TestLog:
             user_id = await session.use_account()
             await session.use_api_token()
             await session.share_report()
+            await session.use_calendar_feed()
             await session.track_time()
             await session.send_invalid_requests()
         assert_no_internals(session.responses)

@@ -197,6 +197,14 @@ class TestLocation:
                 assert (await client.get(response.headers["location"])).status_code == 200
 
 
+class TestCalendarFeed:
+    async def test_url_of_a_feed_is_that_of_the_proxy(self, proxy: Proxy, alice: Client) -> None:
+        async with proxy.client(alice) as client, Client() as anonymous:
+            feed = (await client.post("/calendar-feeds", json={"name": "x"})).json()
+            assert feed["url"].startswith(f"{proxy.origin}{ROOT}{API}/calendar/")
+            assert (await anonymous.get(feed["url"])).status_code == 200
+
+
 class TestRequests:
     async def test_errors_contain_the_path_with_the_prefix(self, proxy: Proxy, alice: Client) -> None:
         async with proxy.client(alice) as client:
