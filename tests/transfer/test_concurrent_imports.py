@@ -1,12 +1,15 @@
 """Concurrent uploads, and the lease of an import."""
 
 import asyncio
+from contextvars import Context
+from typing import Any
 
 import pytest
 from bson import ObjectId
 
-from documents.common.base import DuplicateError
+from documents.common.base import DuplicateError, Row
 from documents.transfer.import_batches import ImportBatch
+from documents.transfer.import_queries import find_targets
 from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import Client, problem
@@ -50,6 +53,22 @@ class TestConcurrentUploads:
         assert (result.status_code, renamed.status_code) == (201, 200)
         assert sum([found["entry_count"] async for found in database.tasks.find()]) == 38
         await assert_stored_time_is_consistent(database)
+
+    async def test_renamed_task_that_is_trashed_after_the_plan_is_planned_again(
+        self, alice: Client, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await import_rows(alice, row(2, "09:00", "10:00"))
+        (task,) = (await alice.list())["items"]
+        await alice.patch(f"/tasks/{task['id']}", json={"title": "Another title"})
+
+        async def trash_and_find(*arguments: Any, **options: Any) -> list[Row]:
+            await asyncio.create_task(alice.delete(f"/tasks/{task['id']}"), context=Context())
+            return await find_targets(*arguments, **options)
+
+        monkeypatch.setattr("services.transfer.imports.writer.find_targets", trash_and_find)
+        assert (await import_rows(alice, row(3, "09:00", "10:00")))["created"]["entries"] == 1
+        assert await database.tasks.count_documents({"deleted_at": None, "entry_count": 1}) == 1
+        assert await database.tasks.count_documents({}) == 2
 
 
 class TestImportLease:
