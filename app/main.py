@@ -40,6 +40,7 @@ from routes import (
     time_entries,
     timer,
     users,
+    webhooks,
 )
 from routes.dependencies import State
 from services.accounts.deletion import account_deletion_service
@@ -51,6 +52,7 @@ from services.tracking.rules.pending_changes import record_pending_changes
 from services.tracking.schemas.problems import Problem
 from services.transfer.import_service import background_imports
 from services.transfer.imports.lease import remove_expired_leases
+from services.webhooks.webhooks import WebhookService
 
 GC_THRESHOLD = 50_000
 """Allocations between two garbage collections. Reference counting already frees what a request allocates."""
@@ -74,6 +76,7 @@ ROUTERS = (
     api_tokens.router,
     calendar_feeds.router,
     calendar_feeds.public,
+    webhooks.router,
 )
 """The routers below the prefix of the API."""
 
@@ -152,7 +155,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[State]:
         _tune_garbage_collector()
         log.info("started", environment=settings.environment)
         yield State(
-            settings=settings, tokens=TokenIssuer.from_settings(settings), limiter=RateLimiter(settings), client=client
+            settings=settings,
+            tokens=TokenIssuer.from_settings(settings),
+            limiter=RateLimiter(settings),
+            webhooks=WebhookService(settings),
+            client=client,
         )
 
 

@@ -21,6 +21,7 @@ from services.common.idempotency import IdempotencyInProgressError, IdempotencyK
 from services.common.values.fields import EmptyBody, PageQuery
 from services.common.values.versions import VersionCondition
 from services.tracking.schemas.overlaps import OverlapQuery
+from services.webhooks.webhooks import WebhookService
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
@@ -36,6 +37,7 @@ class State(TypedDict):
     settings: Settings
     tokens: TokenIssuer
     limiter: RateLimiter
+    webhooks: WebhookService
     client: Client
 
 
@@ -55,6 +57,12 @@ async def get_limiter(request: Request) -> RateLimiter:
     """Return the rate limiter."""
     limiter: RateLimiter = request.state.limiter
     return limiter
+
+
+async def get_webhooks(request: Request) -> WebhookService:
+    """Return the service of webhooks."""
+    webhooks: WebhookService = request.state.webhooks
+    return webhooks
 
 
 async def get_client(request: Request) -> Client:
@@ -191,5 +199,6 @@ Limiter = Annotated[RateLimiter, Depends(get_limiter)]
 PublicRead = Annotated[None, Depends(admit_public_read)]
 """The first parameter of a route with a secret in its path instead of a token."""
 ApiUrl = Annotated[str, Depends(get_api_url)]
+Webhooks = Annotated[WebhookService, Depends(get_webhooks)]
 Tokens = Annotated[TokenIssuer, Depends(get_tokens)]
 DatabaseClient = Annotated[Client, Depends(get_client)]

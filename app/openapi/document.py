@@ -54,6 +54,7 @@ TAGS = {
     "exports": "Download tracked time, or the whole account, as a file.",
     "sharing": "Calendars and reports for people and programs without an account.",
     "imports": "Import files of other programs, and undo an import.",
+    "webhooks": "Send changes to other programs, and see whether they arrived.",
     "users": "Register, and manage your account.",
     "auth": "Sign in and out, refresh sessions, and manage API tokens.",
     "config": "What a client needs to know before signing in. No token is required.",

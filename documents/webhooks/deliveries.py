@@ -33,7 +33,10 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class Attempt(BaseModel):
-    """One HTTP request to the receiver. `status_code` is null when there was no response; then `error` says why."""
+    """One HTTP request to the receiver. `status_code` is null when there was no response.
+
+    `error` says why there was none, or why a response is not accepted. A response with another status has no error.
+    """
 
     at: datetime
     status_code: int | None

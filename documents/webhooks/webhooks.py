@@ -115,12 +115,15 @@ class Webhook(StoredDocument):
         )
 
     @classmethod
-    async def rotate_secret(cls, webhook: Row, secret: bytes, *, previous_secret_until: datetime) -> Row | None:
-        """Replace the secret and keep the previous one. Return None when another request has replaced it first."""
+    async def rotate_secret(cls, webhook: Row, secret: bytes, *, previous_until: datetime | None) -> Row | None:
+        """Replace the secret, and keep the previous one until then. Without a time it is dropped.
+
+        Returns None when the webhook was deleted, or another request has replaced the secret first.
+        """
         fields = {
             "secret": secret,
-            "previous_secret": webhook["secret"],
-            "previous_secret_until": naive_utc(previous_secret_until),
+            "previous_secret": None if previous_until is None else webhook["secret"],
+            "previous_secret_until": None if previous_until is None else naive_utc(previous_until),
             "updated_at": naive_utc(utc_now()),
         }
         identity = {field: webhook[field] for field in ("_id", "user_id", "secret")}

@@ -21,6 +21,8 @@ NOT_FOUND = {
     "token_id": "token_not_found",
     "feed_id": "calendar_feed_not_found",
     "share_id": "share_not_found",
+    "webhook_id": "webhook_not_found",
+    "delivery_id": "delivery_not_found",
 }
 """The error code of an unknown id in a path."""
 
@@ -36,6 +38,8 @@ REQUESTS: dict[str, Json] = {
     "create_api_token": {"json": {"name": "{word}", "scopes": ["read"]}},
     "create_calendar_feed": {"json": {"name": "{word}", "tag": "{word}", "project_id": "{project_id}"}},
     "create_share": {"json": {"name": "{word}", "report": {"type": "timesheet", "date": "2026-11-18"}}},
+    "create_webhook": {"json": {"url": "https://127.0.0.1/{word}", "types": ["timer.started"]}},
+    "change_webhook": {"json": {"description": "Changed {word}"}},
     "list_tasks": {"params": {"project_id": "{project_id}", "tag": "{word}", "q": "{word}"}},
     "create_task": {"json": {"title": "{word}", "project_id": "{project_id}"}},
     "change_tasks": {
@@ -137,6 +141,8 @@ async def create_one_of_each(client: Client, word: str) -> Json:
     token = (await client.post("/auth/api-tokens", json={"name": word, "scopes": ["read"]})).json()
     feed = (await client.post("/calendar-feeds", json={"name": word, "days_back": 3_660, "tag": word})).json()
     share = (await client.post("/shares", json={"name": word, "report": {"type": "timesheet", "tag": [word]}})).json()
+    hook = (await client.post("/webhooks", json={"url": f"https://127.0.0.1/{word}", "description": word})).json()
+    delivery = (await client.post(f"/webhooks/{hook['id']}/test")).json()
     email = client.user["email"]
     return {
         "task_id": task["id"],
@@ -149,6 +155,8 @@ async def create_one_of_each(client: Client, word: str) -> Json:
         "secret of get_calendar": feed["url"].rpartition("/")[2].removesuffix(".ics"),
         "share_id": share["id"],
         "secret of read_shared_report": share["url"].rpartition("/")[2],
+        "webhook_id": hook["id"],
+        "delivery_id": delivery["id"],
         "email": email,
         "new_email": f"new-{email}",
         "word": word,

@@ -215,6 +215,7 @@ async def canary(make_user: MakeUser, database: Database) -> tuple[Client, Json]
     await client.delete("/timer")
     await client.start({"id": names["task_id"]}, note=CANARY, tags=[CANARY])
     await client.get("/exports/account.ndjson.gz")
+    await client.patch(f"/webhooks/{names['webhook_id']}", json={"active": False})  # so that nothing more is sent
     entries = [ended_entry(note=CANARY, tags=[CANARY]) for _ in range(2)]
     paged, pages = paged_task(client.user["_id"], entries[:1], entries[1:], title=CANARY)
     await database.tasks.insert_one(paged)

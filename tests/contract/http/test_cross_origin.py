@@ -69,7 +69,18 @@ async def preflight(client: Client, method: str, path: str, *names: str, origin:
     return await client.options(path.format_map(dict.fromkeys(IDS, "0" * 24)), headers={**headers, "Origin": origin})
 
 
-IDS = ("task_id", "entry_id", "project_id", "import_id", "token_id", "feed_id", "share_id", "secret")
+IDS = (
+    "task_id",
+    "entry_id",
+    "project_id",
+    "import_id",
+    "token_id",
+    "feed_id",
+    "share_id",
+    "webhook_id",
+    "delivery_id",
+    "secret",
+)
 
 
 class TestPreflight:

@@ -21,7 +21,7 @@ def json_bodies(app: FastAPI) -> Iterator[tuple[str, str, str, Json]]:
 
 
 class Resources:
-    """A task with an ended entry, a project, an import, an API token, and a running timer on another task.
+    """A task with an ended entry, a project, an import, an API token, an inactive webhook, and a timer on another task.
 
     `ids` are the values of the ids in paths, `bodies` a valid body by operation id.
     """
@@ -38,6 +38,8 @@ class Resources:
         token = (await client.post("/auth/api-tokens", json={"name": "x", "scopes": ["read"]})).json()
         feed = (await client.post("/calendar-feeds", json={"name": "x"})).json()
         share = (await client.post("/shares", json={"name": "x", "report": {"type": "timesheet"}})).json()
+        hook = (await client.post("/webhooks", json={"url": "https://127.0.0.1/"})).json()
+        await client.patch(f"/webhooks/{hook['id']}", json={"active": False})
         timer = await client.start(await client.make_task(title="Other"))
         resources.ids = {
             "task_id": task["id"],
@@ -47,6 +49,8 @@ class Resources:
             "token_id": token["id"],
             "feed_id": feed["id"],
             "share_id": share["id"],
+            "webhook_id": hook["id"],
+            "delivery_id": "0" * 24,
         }
         resources.bodies = {
             "create_task": {"title": "x"},
@@ -60,6 +64,7 @@ class Resources:
             "create_api_token": {"name": "x", "scopes": ["read"]},
             "create_calendar_feed": {"name": "x"},
             "create_share": {"name": "x", "report": {"type": "timesheet"}},
+            "create_webhook": {"url": "https://127.0.0.1/"},
             "register": {"email": "new@example.com", "password": "correct horse battery"},
         }
         return resources

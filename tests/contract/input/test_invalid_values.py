@@ -66,6 +66,17 @@ INVALID_VALUES: dict[str, list[str]] = {
         *('"summary"', "1", "true", "[]", "{}", '{"type": "today"}', '{"type": {"$gt": ""}}'),
         '{"type": "timesheet", "date": "18.11.2026"}',
     ],
+    "url": [
+        *quoted("", "hooks.example.com", "ftp://127.0.0.1/", "https://ada@127.0.0.1/", "https://127.0.0.1:22/"),
+        *quoted(
+            "https://127.0.0.1/#part",
+            "https://127.0.0.1/ x",
+            "https://127.0.0.1/x\n",
+            f"https://127.0.0.1/{'x' * 2048}",
+        ),
+        *(NUL, *NOT_STRINGS),
+    ],
+    "types": ["[]", '["everything"]', "[1]", "[null]", '"timer.started"', "{}", "1"],
     "status": [*quoted("", "done", "Pending"), *NOT_STRINGS],
     "color": [*quoted("", "red", "#fff", "#12345g", "#1234567", "#123456\n"), NUL, *NOT_STRINGS],
     "password": [*quoted("", "seven77", "x" * 129, "o\u0308" * 7, "a new\tone", "a new one\x1b"), NUL, *NOT_STRINGS],
@@ -132,6 +143,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "billable": "flag",
     },
     "create_share": {"name": "short name", "report": "report", "include_notes": "flag", "expires_at": "instant"},
+    "create_webhook": {"url": "url", "types": "types", "description": "name or null"},
+    "change_webhook": {"url": "url", "types": "types", "description": "name or null", "active": "flag"},
     "delete_me": {"password": "secret"},
     "change_me": {
         "email": "e-mail",

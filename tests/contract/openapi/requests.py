@@ -236,6 +236,29 @@ async def send_calendar_requests(client: Client) -> None:
     assert created.status_code == 409
 
 
+async def send_webhook_requests(client: Client) -> None:
+    webhooks, new = f"{API}/webhooks", {"url": "https://127.0.0.1/hook"}
+    hook = (await client.post(webhooks, json={**new, "types": ["timer.started"], "description": "Light"})).json()
+    at = f"{webhooks}/{hook['id']}"
+    await client.get(webhooks, params={"limit": 1})
+    test = (await client.post(f"{at}/test")).json()
+    retry = f"{at}/deliveries/{test['id']}/retry"
+    for path in (at, at.replace(hook["id"], "0" * 24)):
+        await client.get(path)
+        await client.patch(path, json={"types": None})
+        await client.post(f"{path}/rotate-secret")
+        await client.post(f"{path}/test")
+        await client.get(f"{path}/deliveries", params={"limit": 1})
+        await client.post(retry.replace(at, path))
+    await client.patch(at, json={"active": False})
+    await client.post(f"{at}/test")
+    await client.post(retry)
+    for _ in range(20):
+        await client.post(webhooks, json=new)
+    for _ in range(2):
+        await client.delete(at)
+
+
 async def send_account_requests(client: Client) -> None:
     account = {"email": "ada@example.com", "password": PASSWORD}
     for _ in range(2):

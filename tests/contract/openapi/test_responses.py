@@ -41,6 +41,7 @@ class TestResponses:
             await requests.send_share_requests(client)
             await requests.send_export_requests(client)
             await requests.send_import_requests(client)
+            await requests.send_webhook_requests(client)
             await checker.provoke_common_errors(client)
         declared = {
             (operation["operationId"], status)
