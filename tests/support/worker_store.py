@@ -1,6 +1,7 @@
 """The database server of a test worker: the embedded store, which is replaced when it is lost or hangs."""
 
 import os
+import shutil
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,15 @@ ANSWER_SECONDS = 2.0
 
 PATIENCE_SECONDS = 60.0
 """The maximum duration of a restart by the supervisor, which needs 20 s to detect that the store hangs."""
+
+MEMORY_FOLDER = Path("/dev/shm")
+MIN_FREE_BYTES = 2 * 1024**3
+
+
+def data_folder() -> Path | None:
+    """Return a folder in memory if there is one with enough space: the store synchronizes its files at each write."""
+    has_space = MEMORY_FOLDER.is_dir() and shutil.disk_usage(MEMORY_FOLDER).free >= MIN_FREE_BYTES
+    return MEMORY_FOLDER if has_space and os.access(MEMORY_FOLDER, os.W_OK) else None
 
 
 class WorkerStore:
@@ -43,13 +53,16 @@ class WorkerStore:
 
     def be_there(self) -> None:
         """Wait until the store works, if it was started here."""
-        if self._store is None or accepts_write(self._port, within=ANSWER_SECONDS):
+        if self._store is None or (accepts_write(self._port, within=ANSWER_SECONDS) and not self._store.lost):
             return
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not self._store.lost and time.monotonic() < deadline:
             if accepts_write(self._port, within=ANSWER_SECONDS):
                 return
             time.sleep(0.1)
+        # A store whose supervisor was killed is killed too, but may work for a moment.
+        while accepts_write(self._port, within=ANSWER_SECONDS) and time.monotonic() < deadline:
+            time.sleep(0.05)
         self.end()
         self._start()
         self.replaced += 1
@@ -62,7 +75,7 @@ class WorkerStore:
             self._store = None
 
     def _start(self) -> str:
-        self._folder = TemporaryDirectory(prefix="task-timer-tests-")
+        self._folder = TemporaryDirectory(prefix="task-timer-tests-", dir=data_folder())
         data = Path(self._folder.name) / "data"
         self._store = EmbeddedStore(Settings(_env_file=None, embedded_data_dir=data, embedded_port=self._port))
         return self._store.__enter__()
