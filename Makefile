@@ -18,12 +18,13 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long fuzz crash check lint install-check clients mutate bench shell openapi lock clean
+.PHONY: help run test test-coverage test-long fuzz crash check lint install-check clients mutate bench shell openapi lock clean
 
 help:
 	@echo 'make run            start the service, with its own database'
 	@echo 'make shell          open a mongo shell on the database'
 	@echo 'make test           run the tests (ARGS="..." is passed to pytest)'
+	@echo 'make test-coverage  run the tests, and list the lines that none of them executes'
 	@echo 'make test-long      run the tests with more random cases and longer loads'
 	@echo 'make check          run the tests, the linters and the type checker, as CI does'
 	@echo 'make lint           run the linters and the type checker'
@@ -57,9 +58,11 @@ crash: $(DEV_STAMP)
 	@CRASH_ROUNDS=200 CRASH_FIGURES=.crash.json $(BIN)/python -m pytest -n 2 tests/operation/crash $(ARGS)
 	@$(BIN)/python -m tests.operation.crash.figures .crash.json
 
-# What comes before the tests runs in parallel: two of the three mostly wait for downloads.
+# All parts run in parallel: two of them mostly wait for downloads, and many tests wait for processes.
 check: $(DEV_STAMP)
-	@$(MAKE) --no-print-directory -j 3 install-check clients lint
+	@$(MAKE) --no-print-directory -j 4 test-coverage install-check clients lint
+
+test-coverage: $(DEV_STAMP)
 	@$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 lint: $(DEV_STAMP)
