@@ -47,14 +47,15 @@ class TestEntryPages:
     async def test_pages_with_equal_starts_are_stable_while_entries_are_added(
         self, alice: Client, database: Database
     ) -> None:
-        known = [[stored_entry(12) for _ in range(2000)] for _ in range(5 if LONG else 1)]
+        tasks, count, limit = (5, 2000, 200) if LONG else (1, 600, 60)
+        known = [[stored_entry(12) for _ in range(count)] for _ in range(tasks)]
         half = sum(map(len, known)) // 2
         for entries in known:
             await insert_task(database, alice, *entries)
 
         async def the_first_half(sort: str) -> list[str]:
             ids: list[str] = []
-            async for page in list_pages(alice, **WEEK, sort=sort, limit=200):
+            async for page in list_pages(alice, **WEEK, sort=sort, limit=limit):
                 ids += [item["id"] for item in page if item["note"] != "added"]
                 if len(ids) >= half:
                     break
