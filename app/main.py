@@ -52,6 +52,7 @@ from services.tracking.rules.pending_changes import record_pending_changes
 from services.tracking.schemas.problems import Problem
 from services.transfer.import_service import background_imports
 from services.transfer.imports.lease import remove_expired_leases
+from services.webhooks.dispatcher import WebhookDispatcher
 from services.webhooks.webhooks import WebhookService
 
 GC_THRESHOLD = 50_000
@@ -149,6 +150,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[State]:
         open_database(settings) as client,
         _in_background(_finish_interrupted_work()),
         background_imports.running(),
+        WebhookDispatcher.from_settings(settings).running(),
     ):
         passwords.configure(memory_kib=settings.argon2_memory_kib, rounds=settings.argon2_rounds)
         await passwords.prepare()

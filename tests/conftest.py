@@ -27,6 +27,7 @@ from documents.accounts.refresh_tokens import RefreshToken
 from documents.accounts.users import User
 from documents.registry import DOCUMENTS, prepare
 from services.common.values.emails import email_key
+from services.webhooks import dispatcher
 from tests.operation.crash import figures
 from tests.support.http import API, PASSWORD, Client, Json, Served, serving
 from tests.support.pages.entry_storage import PAGE_ENTRIES, Pager, lower_thresholds
@@ -170,8 +171,11 @@ async def empty_database(settings: Settings, database: Database) -> AsyncIterato
 async def service(app: FastAPI, database: Database) -> AsyncIterator[Served]:
     """The service, over HTTP."""
     assert database.name == app.state.settings.database_name
-    async with serving(app) as served:
-        yield served
+    with pytest.MonkeyPatch.context() as patch:
+        # The tests of webhooks run dispatchers of their own. That of this service looks for webhooks only once.
+        patch.setattr(dispatcher, "WAIT_SECONDS", 24 * 3600)
+        async with serving(app) as served:
+            yield served
 
 
 @pytest.fixture(scope="session")

@@ -74,3 +74,9 @@ class Change(StoredDocument, OutboxItem):
                 {"$sort": {"seq": 1}},
             ]
         )
+
+    @classmethod
+    async def find_users_from_position(cls, position: int) -> list[ObjectId]:
+        """Return the users with changes in this batch of the relay or in later ones."""
+        stages: list[Row] = [{"$match": {"position": {"$gte": position}}}, {"$group": {"_id": "$user_id"}}]
+        return [row["_id"] for row in await cls.aggregate_rows(stages)]

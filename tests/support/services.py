@@ -67,6 +67,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "SECRET_KEY": settings.secret_key.get_secret_value(),
         "ARGON2_MEMORY_KIB": str(settings.argon2_memory_kib),
         "ARGON2_ROUNDS": str(settings.argon2_rounds),
+        "WEBHOOKS_ALLOW_HTTP": str(settings.webhooks_allow_http),
+        "WEBHOOKS_ALLOW_PRIVATE": str(settings.webhooks_allow_private),
         "HOST": "127.0.0.1",
         "WORKERS": "1",
         "DEBUG": "false",

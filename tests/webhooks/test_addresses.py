@@ -71,6 +71,12 @@ INVALID_URLS = [
 ]
 
 
+@pytest.fixture(name="settings")
+def strict_settings(settings: Settings) -> Settings:
+    """The settings by default: only https, and only public addresses."""
+    return settings.model_copy(update={"webhooks_allow_http": False, "webhooks_allow_private": False})
+
+
 def resolving(*answers: Sequence[str]) -> Resolve:
     """Return a resolver with these answers to one look-up after the other. The last one is repeated."""
     remaining = list(answers)
