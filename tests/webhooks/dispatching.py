@@ -69,7 +69,7 @@ class Dispatching:
         """Store changes of these types as the relay does. Return their ids."""
         relay = await self._database.leases.find_one({"_id": RELAY})
         position = (relay["announced"] if relay else 0) + 1
-        rows = []
+        rows: list[Json] = []
         for kind in types:
             self._seq += 1
             rows.append(_change(self.user_id, kind, seq=self._seq, position=position))
@@ -84,7 +84,8 @@ class Dispatching:
     async def add_delivery(self, webhook: Json, **fields: Any) -> Json:
         """Store a delivery that is due."""
         new = Delivery.new(webhook, type="webhook.test", body='{"type":"webhook.test"}')
-        return await new.model_copy(update={"next_attempt_at": naive_utc(self.clock()), **fields}).add()
+        row: Json = await new.model_copy(update={"next_attempt_at": naive_utc(self.clock()), **fields}).add()
+        return row
 
     async def run(self, cycles: int = 1) -> None:
         """Run cycles of the dispatcher, each until its requests have ended."""
