@@ -16,6 +16,7 @@ from documents.sharing.shares import Share
 from documents.tracking.deleted_entries import DeletedEntry
 from documents.tracking.pages import TaskPage
 from documents.tracking.tasks import Task
+from documents.webhooks.deliveries import Delivery
 from services.common.values.emails import email_key
 from services.maintenance.findings import Finding
 from services.maintenance.page_checks import find_unlisted_pages
@@ -111,5 +112,7 @@ def _inconsistencies(document: type[StoredDocument], row: Row) -> Iterator[str]:
         yield "email_key is not that of its email"
     if document is DeletedEntry and row["entry"]["id"] != row["_id"]:
         yield f"entry.id is {row['entry']['id']}, not the id of the document"
+    if document is Delivery and (row["status"] == "pending") != (row["next_attempt_at"] is not None):
+        yield f"next_attempt_at does not fit the status {row['status']}"
     if document is Share and not is_valid_report(row["report"]):
         yield "report is not a valid query, so nobody can read it"

@@ -9,6 +9,7 @@ from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
 from documents.webhooks.deliveries import MAX_ATTEMPTS_STORED, Attempt, Delivery
+from services.maintenance.doctor import examine
 from tests.conftest import Database
 from tests.support.http import Client, Json, parameters, problem
 from tests.webhooks.rows import delivery_row, webhook_row
@@ -240,6 +241,15 @@ class TestDeliveryDocuments:
         assert len(stored["attempts"]) == MAX_ATTEMPTS_STORED == 20
         assert stored["attempts"] == [*attempts[1:], FAILED.model_dump()]
         assert (stored["attempt_count"], stored["status"], stored["next_attempt_at"]) == (21, "delivered", None)
+
+    async def test_doctor_finds_a_status_without_its_time(self, webhook: Json, database: Database) -> None:
+        valid = [delivery_row(webhook), delivery_row(webhook, status="failed", next_attempt_at=None)]
+        await store(database, *valid)
+        assert (await examine()).findings == []
+        row = delivery_row(webhook, next_attempt_at=None)
+        await store(database, row)
+        (finding,) = (await examine()).findings
+        assert str(finding) == f"webhook_deliveries {row['_id']}: next_attempt_at does not fit the status pending"
 
     async def test_delivery_of_an_inactive_webhook_fails_without_an_attempt(
         self, webhook: Json, database: Database

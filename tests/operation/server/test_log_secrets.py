@@ -129,6 +129,18 @@ class Session:
         await self.send(204, "DELETE", f"/calendar-feeds/{feed['id']}")
         await self.send(404, "GET", path)
 
+    async def use_webhooks(self) -> None:
+        """Create a webhook, replace its secret, send a test, and delete it."""
+        new = {"url": "https://[::1]/hidden-path?hidden", "description": "hidden webhook"}
+        webhook = await self.send(201, "POST", "/webhooks", json=new)
+        at = f"/webhooks/{webhook['id']}"
+        rotated = await self.send(200, "POST", f"{at}/rotate-secret")
+        self.secrets |= {webhook["secret"], rotated["secret"]}
+        await self.send(202, "POST", f"{at}/test")
+        await self.send(200, "GET", f"{at}/deliveries")
+        await self.send(204, "DELETE", at)
+        await self.send(422, "POST", "/webhooks", json={**new, "url": "https://hidden-user@[::1]/hidden"})
+
     async def track_time(self) -> None:
         """Track time, import, export and search."""
         body = {"title": "hidden title", "description": "hidden description", "tags": ["hidden tag"]}
@@ -191,6 +203,7 @@ class TestLog:
             session = Session(client)
             user_id = await session.use_account()
             await session.use_api_token()
+            await session.use_webhooks()
             await session.share_report()
             await session.use_calendar_feed()
             await session.track_time()
