@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from datetime import timedelta
 from importlib.metadata import version
 
@@ -28,6 +28,7 @@ from routes import (
     api_tokens,
     auth,
     calendar_feeds,
+    changes,
     config,
     exports,
     health,
@@ -47,6 +48,7 @@ from services.accounts.deletion import account_deletion_service
 from services.accounts.rate_limits import RateLimiter
 from services.accounts.sessions import TokenIssuer
 from services.accounts.users import user_service
+from services.feed.relay import ChangeRelay
 from services.tracking.projects import project_service
 from services.tracking.rules.pending_changes import record_pending_changes
 from services.tracking.schemas.problems import Problem
@@ -67,6 +69,7 @@ ROUTERS = (
     time_entries.router,
     time_entries.across_tasks,
     timer.router,
+    changes.router,
     exports.router,
     imports.router,
     shares.router,
@@ -150,6 +153,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[State]:
         open_database(settings) as client,
         _in_background(_finish_interrupted_work()),
         background_imports.running(),
+        _relaying_changes(settings),
         WebhookDispatcher.from_settings(settings).running(),
     ):
         passwords.configure(memory_kib=settings.argon2_memory_kib, rounds=settings.argon2_rounds)
@@ -163,6 +167,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[State]:
             webhooks=WebhookService(settings),
             client=client,
         )
+
+
+def _relaying_changes(settings: Settings) -> AbstractAsyncContextManager[None]:
+    if not settings.changes_enabled:
+        return nullcontext()
+    return ChangeRelay(retention=timedelta(days=settings.changes_keep_days)).running()
 
 
 async def _finish_interrupted_work() -> None:

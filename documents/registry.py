@@ -18,7 +18,7 @@ from documents.common.base import StoredDocument
 from documents.common.idempotency_keys import IdempotencyKey
 from documents.common.json_schema import MIN_WRITER, SCHEMA_VERSION, schema_of
 from documents.common.leases import Lease
-from documents.common.outbox import enable_changes
+from documents.common.outbox import OutboxDocument, enable_changes
 from documents.feed.changes import Change
 from documents.feed.feed_states import FeedState
 from documents.sharing.calendar_feeds import CalendarFeed
@@ -64,6 +64,9 @@ USER_DOCUMENTS = tuple(
 """The documents that belong to a user, in the order in which an account deletion removes them. Imports come first:
 each transaction of an import updates its ImportBatch, so once that is gone none can commit. Webhooks precede their
 deliveries, so that no process creates more of them."""
+
+OUTBOX_DOCUMENTS = tuple(document for document in DOCUMENTS if issubclass(document, OutboxDocument))
+"""The documents with an outbox."""
 
 
 def validators() -> Validators:

@@ -20,6 +20,7 @@ from services.common.acting_user import ActingUser
 from services.common.idempotency import IdempotencyInProgressError, IdempotencyKeyReusedError, RequestKey
 from services.common.values.fields import EmptyBody, PageQuery
 from services.common.values.versions import VersionCondition
+from services.feed.feed import ChangesDisabledError
 from services.tracking.schemas.overlaps import OverlapQuery
 from services.webhooks.webhooks import WebhookService
 
@@ -69,6 +70,12 @@ async def get_client(request: Request) -> Client:
     """Return the database client."""
     client: Client = request.state.client
     return client
+
+
+async def require_changes(request: Request) -> None:
+    """Return if the service records changes. Raises ChangesDisabledError."""
+    if not request.state.settings.changes_enabled:
+        raise ChangesDisabledError
 
 
 async def admit_public_read(request: Request) -> None:
@@ -196,6 +203,7 @@ NoBody = OptionalJsonBody[EmptyBody]
 
 ServiceSettings = Annotated[Settings, Depends(get_service_settings)]
 Limiter = Annotated[RateLimiter, Depends(get_limiter)]
+RecordedChanges = Annotated[None, Depends(require_changes)]
 PublicRead = Annotated[None, Depends(admit_public_read)]
 """The first parameter of a route with a secret in its path instead of a token."""
 ApiUrl = Annotated[str, Depends(get_api_url)]

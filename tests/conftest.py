@@ -29,6 +29,7 @@ from documents.registry import DOCUMENTS, prepare
 from services.common.values.emails import email_key
 from services.webhooks import dispatcher
 from tests.operation.crash import figures
+from tests.support.feed.relays import observe_relays, relays_paused
 from tests.support.http import API, PASSWORD, Client, Json, Served, serving
 from tests.support.pages.entry_storage import PAGE_ENTRIES, Pager, lower_thresholds
 from tests.support.pytest_hooks import scheduling, time_limits
@@ -39,6 +40,7 @@ MakeUser = Callable[..., Awaitable[Client]]
 
 _store = WorkerStore()
 _prepared = [0]
+observe_relays()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -190,7 +192,8 @@ async def empty_service(service: Served, database: Database) -> str:
     await service.rest()
     await _reconnect(database)
     await _prepare_again(database)
-    await empty(database)
+    async with relays_paused():
+        await empty(database)
     return service.base_url
 
 

@@ -49,6 +49,8 @@ class User(OutboxDocument):
     there are none. After a crash, the next start of the service records them.
     """
 
+    owner_field = "_id"
+
     email: str
     email_key: str
     password_hash: str

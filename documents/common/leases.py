@@ -32,17 +32,19 @@ class Lease(StoredDocument):
 
     @classmethod
     async def acquire(cls, name: str, duration: timedelta) -> Row | None:
-        """Acquire the lease if no process has it. Return it, or None."""
-        now, holder = naive_utc(utc_now()), secrets.token_hex(16)
-        fields: Row = {"holder": holder, "expires_at": now + duration}
-        if await cls._update_one({"_id": name, "expires_at": {"$lte": now}}, {"$set": fields}):
-            return await cls._find_one({"_id": name, "holder": holder})
-        if await cls.find_by_name(name) is not None:
+        """Acquire the lease if no process has it. Return it, or None. While another process has it: one command."""
+        now = naive_utc(utc_now())
+        fields: Row = {"holder": secrets.token_hex(16), "expires_at": now + duration}
+        current = await cls.find_by_name(name)
+        if current is None:
+            try:
+                return await cls(id=name, **fields, position=0, announced=0).add()
+            except DuplicateError:
+                return None
+        unchanged = {field: current[field] for field in ("_id", "holder", "expires_at")}
+        if current["expires_at"] > now or not await cls._update_one(unchanged, {"$set": fields}):
             return None
-        try:
-            return await cls(id=name, **fields, position=0, announced=0).add()
-        except DuplicateError:
-            return None
+        return {**current, **fields}
 
     @classmethod
     async def find_by_name(cls, name: str) -> Row | None:

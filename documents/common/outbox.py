@@ -7,7 +7,7 @@ exists while the outbox has items; the relay finds the documents by it.
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from beanie import PydanticObjectId
 from bson import ObjectId
@@ -118,6 +118,8 @@ def outbox_stage(items: Sequence[Row]) -> list[Row]:
 
 class OutboxDocument(StoredDocument):
     """A document with an outbox. Both fields are absent while the outbox is empty."""
+
+    owner_field: ClassVar[str] = "user_id"
 
     outbox: list[OutboxItem] | None = None
     outbox_since: datetime | None = None

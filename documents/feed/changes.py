@@ -6,11 +6,21 @@ from typing import Annotated, ClassVar
 
 from beanie import PydanticObjectId
 from bson import ObjectId
+from bson.errors import InvalidDocument
 from pydantic import Field
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, IndexModel, UpdateOne
+from pymongo.errors import BulkWriteError, DocumentTooLarge
 
+from app.database.deadlines import with_deadline
 from documents.common.base import Row, StoredDocument
 from documents.common.outbox import OutboxItem
+
+_REFUSED_CODES = {121, 10334, 17419, 17420}
+"""The codes of MongoDB for a document that violates the validator or is too large."""
+
+
+class RefusedChangeError(Exception):
+    """The database refuses a change, and would refuse it again."""
 
 
 class Change(StoredDocument, OutboxItem):
@@ -34,6 +44,50 @@ class Change(StoredDocument, OutboxItem):
             IndexModel([("position", ASCENDING)], name="by_position"),
             IndexModel([("expires_at", ASCENDING)], name="kept_until_it_expires", expireAfterSeconds=0),
         ]
+
+    @classmethod
+    async def add_in_order(cls, rows: list[Row]) -> None:
+        """Insert changes in this order, and stop at the first error.
+
+        Raises DuplicateError when another relay has stored one of them, or another change with its `seq`.
+        Raises RefusedChangeError.
+        """
+        try:
+            await cls.add_all(rows)
+        except BulkWriteError as error:
+            if any(each["code"] not in _REFUSED_CODES for each in error.details["writeErrors"]):
+                raise
+            raise RefusedChangeError from error
+        except (InvalidDocument, DocumentTooLarge) as error:
+            raise RefusedChangeError from error
+
+    @classmethod
+    async def find_stored(cls, ids: Collection[ObjectId]) -> set[ObjectId]:
+        """Return those of the ids whose changes are stored."""
+        rows = await cls.aggregate_rows([{"$match": {"_id": {"$in": [*ids]}}}, {"$project": {"_id": 1}}])
+        return {row["_id"] for row in rows}
+
+    @classmethod
+    async def set_position(cls, ids: Collection[ObjectId], position: int) -> None:
+        """Make the changes part of this batch of the relay."""
+        updates = [UpdateOne({"_id": change_id}, {"$set": {"position": position}}) for change_id in ids]
+        await with_deadline(cls.collection().bulk_write(updates, ordered=False))
+
+    @classmethod
+    async def has_seq(cls, user_id: ObjectId, seq: int) -> bool:
+        """Return whether the change with this `seq` is stored."""
+        return await cls._find_one({"user_id": user_id, "seq": seq}, {"_id": 1}) is not None
+
+    @classmethod
+    async def find_newest_seq_after(cls, user_id: ObjectId, seq: int) -> int:
+        """Return the highest `seq` that is stored for the user, or this one if none is higher.
+
+        It reads the changes after this one only, because the embedded store sorts without the index.
+        """
+        rows = await cls.aggregate_rows(
+            [{"$match": {"user_id": user_id, "seq": {"$gt": seq}}}, {"$project": {"_id": 0, "seq": 1}}]
+        )
+        return max((row["seq"] for row in rows), default=seq)
 
     @classmethod
     async def find_after(cls, user_id: ObjectId, seq: int, *, types: Collection[str], limit: int) -> list[Row]:

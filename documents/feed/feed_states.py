@@ -1,13 +1,15 @@
 """The state of each user's feed. It outlives the changes, which expire."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from beanie import PydanticObjectId
 from bson import ObjectId
 from pydantic import Field
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, IndexModel, UpdateOne
 
-from documents.common.base import DuplicateError, Row, StoredDocument
+from app.database.deadlines import with_deadline
+from documents.common.base import Row, StoredDocument
 
 
 class FeedState(StoredDocument):
@@ -28,11 +30,16 @@ class FeedState(StoredDocument):
         return await cls._find_one({"user_id": user_id})
 
     @classmethod
-    async def raise_last_seq(cls, user_id: ObjectId, last_seq: int) -> None:
-        """Set `last_seq`, unless it is higher already."""
-        if await cls._update_one({"user_id": user_id}, {"$max": {"last_seq": last_seq}}):
-            return
-        try:
-            await cls(id=PydanticObjectId(), user_id=PydanticObjectId(user_id), last_seq=last_seq).add()
-        except DuplicateError:
-            await cls._update_one({"user_id": user_id}, {"$max": {"last_seq": last_seq}})
+    async def raise_last_seqs(cls, last_seqs: Mapping[ObjectId, int]) -> None:
+        """Set `last_seq` of these users, unless it is higher already, in one command if all have a state."""
+        updates = [
+            UpdateOne({"user_id": user_id}, {"$max": {"last_seq": last_seq}}) for user_id, last_seq in last_seqs.items()
+        ]
+        result = await with_deadline(cls.collection().bulk_write(updates, ordered=False))
+        if result.matched_count < len(last_seqs):
+            await cls.add_missing(
+                [
+                    {"_id": ObjectId(), "user_id": user_id, "last_seq": last_seq}
+                    for user_id, last_seq in last_seqs.items()
+                ]
+            )

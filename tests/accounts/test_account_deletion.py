@@ -12,6 +12,7 @@ from documents.registry import USER_DOCUMENTS
 from services.accounts.authentication import CACHE_SECONDS
 from services.accounts.deletion import SWEEP_DELAY, account_deletion_service
 from tests.conftest import Database
+from tests.support.feed.recorded import wait_until_relayed
 from tests.support.http import API, PASSWORD, Client, Json, pointers, problem
 from tests.support.processes import free_port, running
 from tests.support.services import PATIENCE_SECONDS, environment, serving_until_killed
@@ -38,6 +39,7 @@ async def create_all_documents(client: Client, database: Database) -> Client:
     webhook = webhook_row(client.user["_id"])
     await database.webhooks.insert_one(webhook)
     await database.webhook_deliveries.insert_one(delivery_row(webhook))
+    await wait_until_relayed(database, client.user["_id"])
     return client
 
 

@@ -112,7 +112,8 @@ def _boolean(value: object) -> object:
     return value
 
 
-def _whole_number(value: object) -> object:
+def whole_number(value: object) -> object:
+    """Return the value of a query parameter if its text is a whole number. Raises ValueError otherwise."""
     if isinstance(value, str) and not (value.isascii() and value.isdigit()):
         raise ValueError("is not a whole number")
     return value
@@ -188,11 +189,11 @@ Day = Annotated[
 BooleanFlag = Annotated[bool, BeforeValidator(_boolean)]
 """A query parameter or form field that is true or false, in lower or upper case (Python writes True)."""
 
-FirstDayOfWeek = Annotated[int, Field(ge=0, le=6), BeforeValidator(_whole_number)]
+FirstDayOfWeek = Annotated[int, Field(ge=0, le=6), BeforeValidator(whole_number)]
 """A query parameter that is a day of the week: 0 (Monday) to 6 (Sunday)."""
 
 Limit = Annotated[
-    int, Field(ge=1, le=200, description="Maximum number of items on the page."), BeforeValidator(_whole_number)
+    int, Field(ge=1, le=200, description="Maximum number of items on the page."), BeforeValidator(whole_number)
 ]
 
 Cursor = Annotated[str, Field(max_length=MAX_CURSOR_LENGTH, description="next_cursor of the previous page.")]

@@ -1,5 +1,6 @@
 """The changes of a user's data, whether the relay has copied them to the feed or not."""
 
+import asyncio
 from heapq import merge
 
 from bson import ObjectId
@@ -9,6 +10,8 @@ from tests.support.http import Json
 
 OUTBOXES = ("tasks", "projects", "users", "import_batches")
 """The collections whose documents have outboxes."""
+
+PATIENCE_SECONDS = 60
 
 
 async def read_recorded_changes(database: Database, user_id: ObjectId) -> list[Json]:
@@ -27,3 +30,12 @@ async def read_recorded_changes(database: Database, user_id: ObjectId) -> list[J
     relayed = {change["id"] for change in changes}
     waiting = merge(*outboxes, key=lambda item: (item["occurred_at"], item["id"]))
     return changes + [item for item in waiting if item["id"] not in relayed]
+
+
+async def wait_until_relayed(database: Database, user_id: ObjectId) -> None:
+    """Wait until the relay has copied all changes of the user and removed them from the outboxes."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        for name in OUTBOXES:
+            query = {"_id" if name == "users" else "user_id": user_id, "outbox_since": {"$exists": True}}
+            while await database[name].find_one(query, {"_id": 1}) is not None:  # noqa: ASYNC110 -- the relay removes them
+                await asyncio.sleep(0.05)

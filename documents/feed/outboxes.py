@@ -1,0 +1,169 @@
+"""Queries across the outboxes of all collections, for the relay."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bson import CodecOptions, ObjectId
+from bson.codec_options import DatetimeConversion
+from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError
+
+from app.database.deadlines import with_deadline
+from documents.common.base import Row
+from documents.common.outbox import HAS_OUTBOX, OutboxDocument
+from documents.common.transactions import current_session
+
+OutboxDocuments = Sequence[type[OutboxDocument]]
+
+_VALIDATION_FAILED = 121
+
+_LENIENT: CodecOptions[Row] = CodecOptions(
+    document_class=dict,
+    datetime_conversion=DatetimeConversion.DATETIME_CLAMP,
+    unicode_decode_error_handler="replace",
+)
+"""Decodes documents that others have stored with values that Python cannot represent: the relay must not fail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """The outbox of a document.
+
+    `items` are its first items, or None if the outbox is not an array. `size` is the number of all its items.
+    """
+
+    document: type[OutboxDocument]
+    document_id: Any
+    user_id: Any
+    since: datetime
+    items: list[Row] | None
+    size: int
+
+
+async def has_outbox_items(documents: OutboxDocuments, *, skipped: Collection[Any] = ()) -> bool:
+    """Return whether any outbox has items. It is one command."""
+    stages: list[Row] = [*_matching(skipped), {"$limit": 1}, {"$project": {"_id": 1}}]
+    first, *others = documents
+    union = [{"$unionWith": {"coll": other.Settings.name, "pipeline": stages}} for other in others]
+    return bool(await first.aggregate_rows([*stages, *union, {"$limit": 1}]))
+
+
+async def read_outboxes(
+    documents: OutboxDocuments, *, limit: int, max_items: int, skipped: Collection[Any] = ()
+) -> list[Outbox]:
+    """Return the first `max_items` items of at most `limit` outboxes, those with the oldest items first.
+
+    All are read from one snapshot. It therefore contains whatever was committed before any of its items: a project
+    is in it if the first task of the project is.
+    """
+
+    async def read() -> list[Outbox]:
+        first, *others = documents
+        union = [
+            {"$unionWith": {"coll": other.Settings.name, "pipeline": _read_stages(other, limit, max_items, skipped)}}
+            for other in others
+        ]
+        stages = [*_read_stages(first, limit, max_items, skipped), *union, {"$sort": {"since": 1}}, {"$limit": limit}]
+        by_name = {document.Settings.name: document for document in documents}
+        collection = first.collection().with_options(codec_options=_LENIENT)
+        cursor = collection.aggregate(stages, session=current_session())
+        return [_outbox(row, by_name) for row in await with_deadline(cursor.to_list(None))]
+
+    # The embedded store has no snapshot for one aggregation over several collections (portable form: decision 10).
+    return await documents[0].run_in_transaction(read) or []
+
+
+def _read_stages(document: type[OutboxDocument], limit: int, max_items: int, skipped: Collection[Any]) -> list[Row]:
+    is_array = {"$isArray": "$outbox"}
+    fields = {
+        "collection": {"$literal": document.Settings.name},
+        "user_id": f"${document.owner_field}",
+        "since": "$outbox_since",
+        "items": {"$cond": [is_array, {"$slice": ["$outbox", max_items]}, {"$ifNull": ["$outbox", []]}]},
+        "size": {"$cond": [is_array, {"$size": "$outbox"}, 0]},
+    }
+    return [*_matching(skipped), {"$sort": {"outbox_since": 1}}, {"$limit": limit}, {"$project": fields}]
+
+
+def _matching(skipped: Collection[Any]) -> list[Row]:
+    return [{"$match": HAS_OUTBOX}, *([{"$match": {"_id": {"$nin": [*skipped]}}}] if skipped else [])]
+
+
+def _outbox(row: Row, documents: dict[str, type[OutboxDocument]]) -> Outbox:
+    items = row["items"] if isinstance(row["items"], list) else None
+    return Outbox(documents[row["collection"]], row["_id"], row.get("user_id"), row["since"], items, row["size"])
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedItems:
+    """The first items of an outbox, which are stored as changes."""
+
+    outbox: Outbox
+    ids: list[ObjectId]
+
+    def update_if_unchanged(self) -> UpdateOne:
+        """Return the update that empties the outbox if it has these items and no others.
+
+        Items are only added at the end, and only removed after they were copied. So the number of the items and the
+        id of the last one identify the content.
+        """
+        content: Row = {"outbox": {"$size": len(self.ids)}, f"outbox.{len(self.ids) - 1}.id": self.ids[-1]}
+        return UpdateOne({**self._identity(), **content}, {"$unset": {"outbox": "", "outbox_since": ""}})
+
+    def update(self) -> UpdateOne:
+        """Return the update that removes these items and no others."""
+        others = {"$filter": {"input": {"$ifNull": ["$outbox", []]}, "cond": {"$not": [_is_in(self.ids)]}}}
+        is_empty = {"$eq": [{"$size": "$outbox"}, 0]}
+        first = {"$let": {"vars": {"first": {"$arrayElemAt": ["$outbox", 0]}}, "in": "$$first.occurred_at"}}
+        stages: list[Row] = [
+            {"$set": {"outbox": others}},
+            {
+                "$set": {
+                    "outbox": {"$cond": [is_empty, "$$REMOVE", "$outbox"]},
+                    "outbox_since": {"$cond": [is_empty, "$$REMOVE", first]},
+                }
+            },
+        ]
+        return UpdateOne({**self._identity(), **HAS_OUTBOX}, stages)
+
+    def _identity(self) -> Row:
+        return {"_id": self.outbox.document_id, self.outbox.document.owner_field: self.outbox.user_id}
+
+
+def _is_in(ids: list[ObjectId]) -> Row:
+    return {"$in": ["$$this.id", ids]}
+
+
+async def remove_items(copied: Sequence[CopiedItems]) -> list[Outbox]:
+    """Remove copied items from their outboxes, with one update per document. Items that were added since remain.
+
+    Return the outboxes of documents that the validators of the database refuse to change.
+    """
+    refused = []
+    for document in {each.outbox.document for each in copied}:
+        refused += await _remove(document, [each for each in copied if each.outbox.document is document])
+    return refused
+
+
+async def _remove(document: type[OutboxDocument], copied: Sequence[CopiedItems]) -> list[Outbox]:
+    whole = [each for each in copied if 0 < each.outbox.size == len(each.ids)]
+    emptied, refused = await _update(document, [each.update_if_unchanged() for each in whole])
+    others = copied if emptied < len(whole) else [each for each in copied if each not in whole]
+    _, refused_others = await _update(document, [each.update() for each in others])
+    return [*(whole[index].outbox for index in refused), *(others[index].outbox for index in refused_others)]
+
+
+async def _update(document: type[OutboxDocument], updates: list[UpdateOne]) -> tuple[int, list[int]]:
+    """Return the number of documents that match the updates, and the indexes of the updates that are refused."""
+    if not updates:
+        return 0, []
+    try:
+        result = await with_deadline(document.collection().bulk_write(updates, ordered=False))
+    except BulkWriteError as error:
+        errors = error.details["writeErrors"]
+        if any(each["code"] != _VALIDATION_FAILED for each in errors):
+            raise
+        return error.details["nMatched"], [each["index"] for each in errors]
+    return result.matched_count, []

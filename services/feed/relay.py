@@ -1,0 +1,226 @@
+"""The relay: copies the changes from the outboxes to the feeds. One process of all does it at a time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from contextvars import Context
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+
+import structlog
+from bson import ObjectId
+
+from app.clock import naive_utc, utc_now
+from documents.common.base import DuplicateError, Row
+from documents.common.leases import Lease
+from documents.feed.changes import Change, RefusedChangeError
+from documents.feed.feed_states import FeedState
+from documents.feed.outboxes import Outbox, has_outbox_items, read_outboxes, remove_items
+from documents.registry import OUTBOX_DOCUMENTS
+from services.feed.batches import CHANGE_FIELDS, Batch, is_valid, make_batch
+from services.feed.sequence import newest_seq
+
+LEASE_NAME = "change_relay"
+LEASE_DURATION = timedelta(seconds=3)
+RENEW_SECONDS = 1.0
+POLL_SECONDS = 0.25
+"""How often the process that has the lease looks for changes."""
+
+ACQUIRE_SECONDS = 1.0
+"""How often the other processes try to acquire the lease."""
+
+RETRY_SECONDS = 1.0
+"""The pause after an error of the database."""
+
+SKIP_SECONDS = 60.0
+"""How long the relay leaves out documents whose outbox it cannot copy, before it tries them again."""
+
+SHUTDOWN_SECONDS = 2.0
+"""How long the end of the service waits for the current batch and the release of the lease."""
+
+MAX_OUTBOXES = 200
+MAX_ITEMS = 100
+"""The size of a batch: the number of outboxes, and that of the items of each."""
+
+MAX_KNOWN_USERS = 10_000
+"""For how many users the relay stores the last `seq` in memory."""
+
+log = structlog.get_logger()
+
+
+class LeaseLostError(Exception):
+    """Another process has acquired the lease."""
+
+
+class ChangeRelay:
+    """The relay of a process: it copies changes while it has the lease, and tries to acquire the lease otherwise.
+
+    Each item is copied once, although the process may be killed, or lose the lease, between any two commands. The id of
+    a change is that of its item, and a unique index covers the user and the `seq`. So a process that has lost the lease
+    cannot store a change again: it stops at the first DuplicateError.
+    """
+
+    def __init__(self, *, retention: timedelta) -> None:
+        self._retention = retention
+        self._lease: Row | None = None
+        self._renewed_at = 0.0
+        self._last_seqs: dict[ObjectId, int] = {}
+        """The last `seq` of each user, as far as this process knows it."""
+        self._must_compare = True
+        """Whether items in the outboxes may be stored as changes already, since a batch was interrupted."""
+        self._skipped: set[Any] = set()
+        """The ids of the documents whose outbox cannot be copied."""
+        self._skipped_at = 0.0
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Relay changes until the block ends, then release the lease."""
+        stopping = asyncio.Event()
+        task = asyncio.create_task(self._run(stopping), context=Context())  # without the context of a request
+        try:
+            yield
+        finally:
+            stopping.set()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(task, SHUTDOWN_SECONDS)
+
+    async def _run(self, stopping: asyncio.Event) -> None:
+        has_failed = False
+        while not stopping.is_set():
+            try:
+                pause = await self.run_cycle()
+                has_failed = False
+            except Exception:  # the next cycle may succeed
+                if not has_failed:  # log an outage of the database once
+                    log.warning("changes_not_relayed", exc_info=True)
+                has_failed, pause = True, RETRY_SECONDS
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), pause)
+        if self._lease is not None:
+            with suppress(Exception):  # otherwise the lease expires
+                await Lease.release(self._lease)
+
+    async def run_cycle(self) -> float:
+        """Relay one batch if this process has the lease. Return the seconds until the next cycle.
+
+        Without changes it is one command. Another one renews the lease, once a second.
+        """
+        try:
+            if not await self._has_lease():
+                return ACQUIRE_SECONDS
+            self._forget_skipped()
+            if not await has_outbox_items(OUTBOX_DOCUMENTS, skipped=self._skipped):
+                return POLL_SECONDS
+            return 0.0 if await self._relay_batch() else POLL_SECONDS
+        except (LeaseLostError, DuplicateError):
+            self._distrust()
+            return POLL_SECONDS
+        except BaseException:
+            self._distrust()
+            raise
+
+    async def _has_lease(self) -> bool:
+        if self._lease is not None and monotonic() < self._renewed_at + RENEW_SECONDS:
+            return True
+        started_at = monotonic()
+        if self._lease is None or not await Lease.renew(self._lease, LEASE_DURATION):
+            self._distrust()
+            self._lease = await Lease.acquire(LEASE_NAME, LEASE_DURATION)
+        self._renewed_at = started_at
+        return self._lease is not None
+
+    def _distrust(self) -> None:
+        """Compare the next batch with the database: another process may have stored changes."""
+        self._last_seqs.clear()
+        self._must_compare = True
+
+    def _forget_skipped(self) -> None:
+        if self._skipped and monotonic() >= self._skipped_at + SKIP_SECONDS:
+            self._skipped.clear()
+
+    def _skip(self, outbox: Outbox) -> None:
+        if not self._skipped:
+            self._skipped_at = monotonic()
+        self._skipped.add(outbox.document_id)
+        log.error("outbox_skipped", collection=outbox.document.Settings.name, id=str(outbox.document_id))
+
+    async def _relay_batch(self) -> bool:
+        """Relay the first items of the oldest outboxes. Return whether more are left."""
+        outboxes = await read_outboxes(
+            OUTBOX_DOCUMENTS, limit=MAX_OUTBOXES + 1, max_items=MAX_ITEMS, skipped=self._skipped
+        )
+        valid = []
+        for outbox in outboxes:
+            if is_valid(outbox):
+                valid.append(outbox)
+            else:
+                self._skip(outbox)
+        batch = make_batch(valid, limit=MAX_OUTBOXES)
+        try:
+            await self._copy(batch)
+        except RefusedChangeError:
+            await self._copy_one_by_one(valid)
+            return True
+        return batch.has_more or len(valid) < len(outboxes)
+
+    async def _copy_one_by_one(self, outboxes: list[Outbox]) -> None:
+        """Copy each outbox as a batch of its own, and skip those that the database refuses."""
+        for outbox in outboxes:
+            self._distrust()
+            try:
+                await self._copy(make_batch([outbox], limit=1))
+            except RefusedChangeError:
+                self._skip(outbox)
+
+    async def _copy(self, batch: Batch) -> None:
+        """Store the items of the batch as changes, announce them, and remove them from the outboxes."""
+        if not batch.outboxes:
+            return
+        position = await self._begin()
+        if changes := await self._new_changes(batch, position):
+            await Change.add_in_order(changes)
+        await self._announce()
+        if batch.items:
+            await FeedState.raise_last_seqs({user_id: self._last_seqs[user_id] for user_id, _ in batch.items})
+        for outbox in await remove_items(batch.outboxes):
+            self._skip(outbox)
+        self._must_compare = False
+
+    async def _begin(self) -> int:
+        """Return the position of the new batch. Raises LeaseLostError."""
+        started_at = monotonic()
+        position = None if self._lease is None else await Lease.begin_batch(self._lease, LEASE_DURATION)
+        if position is None:
+            self._lease = None
+            raise LeaseLostError
+        self._renewed_at = started_at
+        return position
+
+    async def _announce(self) -> None:
+        """Announce that the changes of the batch are stored. Raises LeaseLostError."""
+        if self._lease is None or not await Lease.announce(self._lease):
+            self._lease = None
+            raise LeaseLostError
+
+    async def _new_changes(self, batch: Batch, position: int) -> list[Row]:
+        """Return the changes of the items that are not stored yet."""
+        seen: set[ObjectId] = set()
+        if self._must_compare and batch.items:
+            seen = await Change.find_stored([item["id"] for _, item in batch.items])
+            if seen:
+                await Change.set_position(seen, position)  # for followers who have read the batch they were in
+        if len(self._last_seqs) > MAX_KNOWN_USERS:
+            self._last_seqs.clear()
+        expires_at = naive_utc(utc_now()) + self._retention
+        changes = []
+        for user_id, item in batch.items:
+            if user_id not in self._last_seqs:
+                self._last_seqs[user_id] = await newest_seq(user_id)
+            if item["id"] in seen:
+                continue
+            seen.add(item["id"])
+            self._last_seqs[user_id] += 1
+            change = {"_id": item["id"], "user_id": user_id, "seq": self._last_seqs[user_id], "position": position}
+            changes.append({**change, "expires_at": expires_at, **{name: item[name] for name in CHANGE_FIELDS}})
+        return changes
