@@ -106,8 +106,8 @@ class TestPatternsOfTheService:
                 text = part * (20_000 // len(part))
                 for whole in (text, text + "\0"):
                     tried = whole.encode() if isinstance(pattern.pattern, bytes) else whole
-                    has_no_maximum = set("+*") & set(str(pattern.pattern)) or ",}" in str(pattern.pattern)
-                    assert pattern.fullmatch(tried) is None or has_no_maximum
+                    repeats = set("+*") & set(str(pattern.pattern))
+                    assert pattern.fullmatch(tried) is None or repeats
                     pattern.search(tried)
 
     async def test_long_text_in_a_body_is_handled(self, app: FastAPI, alice: Client) -> None:
