@@ -8,10 +8,11 @@ from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
 from documents.accounts.users import User
-from documents.common.base import Row, StoredDocument
+from documents.common.base import Row, StoredDocument, object_id
 from documents.common.json_schema import format_value, schema_of, schema_violations
 from documents.maintenance.inspection import find_structure_errors, iterate_owner_ids, iterate_rows
 from documents.registry import DOCUMENTS
+from documents.sharing.calendar_feeds import CalendarFeed
 from documents.sharing.shares import Share
 from documents.tracking.deleted_entries import DeletedEntry
 from documents.tracking.pages import TaskPage
@@ -114,5 +115,7 @@ def _inconsistencies(document: type[StoredDocument], row: Row) -> Iterator[str]:
         yield f"entry.id is {row['entry']['id']}, not the id of the document"
     if document is Delivery and (row["status"] == "pending") != (row["next_attempt_at"] is not None):
         yield f"next_attempt_at does not fit the status {row['status']}"
+    if document is CalendarFeed and row["project_id"] not in {None, "none"} and object_id(row["project_id"]) is None:
+        yield "project_id is not an id, so nobody can read the feed"
     if document is Share and not is_valid_report(row["report"]):
         yield "report is not a valid query, so nobody can read it"

@@ -14,7 +14,7 @@ from app.clock import naive_utc, truncate_to_seconds, utc_now
 from app.errors import ConflictError, NotFoundError
 from app.security.bearer_secrets import is_path_secret, new_path_secret, sha256_of
 from documents.accounts.users import User
-from documents.common.base import Row, object_id, require_object_id
+from documents.common.base import Row, require_object_id
 from documents.sharing.calendar_feeds import CalendarFeed
 from documents.sharing.task_versions import find_task_versions
 from documents.tracking.queries.entry_filter import EntryFilter
@@ -26,6 +26,7 @@ from services.common.calendar_days import start_of_day
 from services.common.maximums import add_up_to
 from services.common.pagination import newest_first_page
 from services.common.values.fields import PageQuery
+from services.sharing.calendar_cache import CalendarCache
 from services.sharing.schemas.calendar_feeds import (
     CalendarFeedCreate,
     CalendarFeedCreated,
@@ -75,6 +76,9 @@ class CalendarFile:
 class CalendarFeedService:
     """The calendar feeds of the acting user, and their calendars for anybody who has a secret."""
 
+    def __init__(self) -> None:
+        self._cache = CalendarCache()
+
     async def create(self, user: ActingUser, *, new: CalendarFeedCreate, api_url: str) -> CalendarFeedCreated:
         """Create a feed. Return it with its URL, which begins with `api_url` and cannot be read again.
 
@@ -109,7 +113,9 @@ class CalendarFeedService:
         if feed is None or owner is None or not owner["is_active"]:
             raise CalendarFeedNotFoundError
         calendar = await _Calendar.open(feed, ZoneInfo(owner["timezone"]))
-        return CalendarFile(await calendar.read_version(), MEDIA_TYPES["ics"], calendar.write())
+        version = await calendar.read_version()
+        contents = self._cache.read(feed["_id"], version) or self._cache.store(feed["_id"], version, calendar.write())
+        return CalendarFile(version, MEDIA_TYPES["ics"], contents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +169,15 @@ def first_instant(now: datetime, days_back: int, zone: ZoneInfo) -> datetime:
 
 
 def _entry_filter(feed: Row, now: datetime, zone: ZoneInfo) -> EntryFilter:
-    """Return the filter of the feed's entries. The range has no end: entries can lie up to 24 hours ahead."""
+    """Return the filter of the feed's entries. The range has no end: entries can lie up to 24 hours ahead.
+
+    Raises CalendarFeedNotFoundError if the stored project_id is invalid: without it, other entries would be selected.
+    """
     project_id = feed["project_id"]
+    is_id = project_id not in {None, "none"}
     return EntryFilter(
         since=naive_utc(first_instant(now, feed["days_back"], zone)),
-        project_id=project_id if project_id in {None, "none"} else object_id(project_id),
+        project_id=require_object_id(project_id, CalendarFeedNotFoundError) if is_id else project_id,
         tags=() if feed["tag"] is None else (feed["tag"],),
         billable=feed["billable"],
     )

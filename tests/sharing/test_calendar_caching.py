@@ -102,6 +102,24 @@ class TestSubscription:
         assert response.status_code == 200
 
 
+class TestUnconditionalPolls:
+    async def test_unchanged_calendar_is_written_once(
+        self, alice: Client, anonymous: Client, database: Database
+    ) -> None:
+        """A change that leaves the version of the task, which no program makes, shows what is read again."""
+        task = await alice.make_task()
+        await alice.write(task, note="First")
+        feed = await create_feed(alice)
+        first = await read(anonymous, feed)
+        hidden = {"$set": {"title": "Changed without a version"}}
+        await database.tasks.update_one({}, hidden)
+        again = await read(anonymous, feed)
+        assert (again.status_code, again.content) == (200, first.content)
+        await alice.write(task, note="Second", started_at=clock("14:00"))
+        changed = await read(anonymous, feed)
+        assert [str(event["summary"]) for event in valid_events(changed.content)] == ["Changed without a version"] * 2
+
+
 class TestConditions:
     async def test_list_and_asterisk_match(self, alice: Client, anonymous: Client) -> None:
         feed = await create_feed(alice)

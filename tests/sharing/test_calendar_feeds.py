@@ -1,6 +1,7 @@
 """Calendar feeds: create, list and revoke them."""
 
 import asyncio
+import gzip
 import hashlib
 import re
 from collections import Counter
@@ -10,6 +11,7 @@ from bson import ObjectId
 
 from services.sharing.calendar_feeds import MAX_FEEDS
 from tests.conftest import Database
+from tests.operation.commands.test_doctor import findings
 from tests.sharing.calendar_requests import create_feed, read
 from tests.support.http import API, PASSWORD, Client, pointers, problem
 
@@ -166,7 +168,35 @@ class TestAudit:
         assert feed["url"][-68:-4] not in str(stored)
 
 
+class TestAccountFile:
+    async def test_it_contains_neither_feeds_nor_secrets(self, alice: Client, database: Database) -> None:
+        feed = await create_feed(alice, name="canary-feed")
+        stored = await database.calendar_feeds.find_one({})
+        assert stored is not None
+        text = gzip.decompress((await alice.get("/exports/account.ndjson.gz")).content).decode()
+        for word in ("canary-feed", feed["url"][-68:-4], stored["secret_hash"], feed["id"]):
+            assert word not in text
+
+
 class TestStoredFeed:
+    async def test_feed_with_an_invalid_project_is_404_and_not_of_all_projects(
+        self, alice: Client, anonymous: Client, database: Database
+    ) -> None:
+        feed = await create_feed(alice)
+        await database.calendar_feeds.update_one({}, {"$set": {"project_id": "nonsense"}})
+        problem(await read(anonymous, feed), 404, "calendar_feed_not_found")
+
+    async def test_doctor_finds_an_invalid_project(self, alice: Client, database: Database) -> None:
+        for project_id in (None, "none", "0" * 24):
+            feed = await create_feed(alice)
+            stored = {"_id": ObjectId(feed["id"])}
+            await database.calendar_feeds.update_one(stored, {"$set": {"project_id": project_id}})
+        assert await findings() == []
+        await database.calendar_feeds.update_one(stored, {"$set": {"project_id": "nonsense"}})
+        assert await findings() == [
+            f"calendar_feeds {feed['id']}: project_id is not an id, so nobody can read the feed"
+        ]
+
     async def test_feed_without_an_owner_is_404(self, alice: Client, anonymous: Client, database: Database) -> None:
         feed = await create_feed(alice)
         await database.calendar_feeds.update_one({}, {"$set": {"user_id": ObjectId()}})
