@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import Client, Json, problem
+from tests.support.pages.entry_storage import hot_only
 from tests.support.pages.stored_tasks import read_tasks
 
 pytestmark = pytest.mark.usefixtures("entry_storage")
@@ -40,6 +41,7 @@ async def start(client: Client, task: Json) -> httpx.Response:
 
 
 class TestConcurrentStarts:
+    @hot_only
     async def test_fifty_starts_on_fifty_tasks_start_one_timer(self, alice: Client, database: Database) -> None:
         tasks = [await alice.make_task(title=str(number)) for number in range(50)]
         await open_connections(alice, 50)
@@ -52,6 +54,7 @@ class TestConcurrentStarts:
                 assert running["entry"] == started["entry"]
         assert await database.tasks.count_documents({"active": {"$exists": True}}) == 1
 
+    @hot_only
     async def test_fifty_starts_on_one_task_start_one_timer(self, alice: Client) -> None:
         task = await alice.make_task()
         await open_connections(alice, 50)
@@ -60,6 +63,7 @@ class TestConcurrentStarts:
         assert len({response.json()["entry"]["id"] for response in responses}) == 1
         assert (await alice.read(task))["version"] == 2
 
+    @hot_only
     async def test_starts_of_two_users_start_one_timer_each(self, alice: Client, bob: Client) -> None:
         tasks = [(client, await client.make_task()) for client in (alice, bob) for _ in range(10)]
         await open_connections(bob, 10)
@@ -113,6 +117,7 @@ class TestConcurrentStops:
 
 
 class TestConcurrentUpdates:
+    @hot_only
     async def test_updates_of_different_fields_are_all_applied(self, alice: Client) -> None:
         task = await alice.make_task()
         changes: list[Json] = [
@@ -154,6 +159,7 @@ class TestConcurrentUpdates:
             assert (stored_task["entry_count"], stored_task["tracked_seconds"]) == (number + 1, 3600 * (number + 1))
         assert stored_task["version"] == 1 + 5 * 6
 
+    @hot_only
     async def test_one_of_twenty_updates_with_the_same_if_match_succeeds(self, alice: Client) -> None:
         task = await alice.make_task()
         responses = await gather(
@@ -167,6 +173,7 @@ class TestConcurrentUpdates:
         stored_task = await alice.read(task)
         assert (stored_task["title"], stored_task["version"]) == (changed["title"], 2)
 
+    @hot_only
     async def test_updates_of_the_profile_are_all_applied(self, alice: Client) -> None:
         changes: list[Json] = [
             {"full_name": "Alice"},
@@ -183,11 +190,13 @@ class TestConcurrentUpdates:
 
 
 class TestConcurrentDeletions:
+    @hot_only
     async def test_one_of_twenty_deletions_succeeds(self, alice: Client) -> None:
         task = await alice.make_task()
         responses = await gather(*(alice.delete(f"/tasks/{task['id']}") for _ in range(20)))
         assert statuses(responses) == {204: 1, 404: 19}
 
+    @hot_only
     async def test_twenty_restorations_change_the_task_once(self, alice: Client) -> None:
         task = await alice.make_task()
         await alice.delete(f"/tasks/{task['id']}")

@@ -18,6 +18,9 @@ from tests.support.http import Client, Json, Served
 
 PAGE_ENTRIES = 3
 
+hot_only = pytest.mark.parametrize("entry_storage", ["hot"], indirect=True)
+"""Marks a test of which no entry would be moved to a page: it would run twice in the same way."""
+
 
 def lower_thresholds(
     monkeypatch: pytest.MonkeyPatch, *, hot_entries: int, paged_at_once: int, page_entries: int

@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import Database
 from tests.support.http import Client, at, clock, problem
+from tests.support.pages.entry_storage import hot_only
 from tests.support.pages.stored_tasks import read_entries
 
 pytestmark = pytest.mark.usefixtures("consistent_counters", "entry_storage")
@@ -44,6 +45,7 @@ class TestConcurrentOverlaps:
         assert user is not None
         assert user["timeline_version"] == 1
 
+    @hot_only
     async def test_twenty_writes_on_twenty_tasks_store_one(self, alice: Client, database: Database) -> None:
         tasks = [await alice.make_task(title=str(number)) for number in range(20)]
         responses = await asyncio.gather(

@@ -5,6 +5,7 @@ from bson import ObjectId
 
 from tests.conftest import Database
 from tests.support.http import Client, parameters
+from tests.support.pages.entry_storage import hot_only
 from tests.tracking.entries.entry_lists import WEEK, insert_task, list_notes, stored_entry
 
 pytestmark = pytest.mark.usefixtures("entry_storage")
@@ -86,6 +87,7 @@ class TestEntryFilters:
         ):
             assert await list_notes(alice, **sent) == [], sent
 
+    @hot_only
     @pytest.mark.parametrize(
         "sent",
         [
@@ -133,6 +135,7 @@ class TestEntryFilters:
     async def test_invalid_parameters_are_422_by_name(self, alice: Client, sent: dict[str, str]) -> None:
         assert parameters(await alice.get("/time-entries", params=sent)) == set(sent)
 
+    @hot_only
     @pytest.mark.parametrize(
         "sent",
         [
@@ -146,6 +149,7 @@ class TestEntryFilters:
     async def test_empty_range_is_422(self, alice: Client, sent: dict[str, str]) -> None:
         assert parameters(await alice.get("/time-entries", params=sent)) == {"from"}
 
+    @hot_only
     @pytest.mark.parametrize(
         "sent",
         [

@@ -7,6 +7,7 @@ import pytest
 from app.clock import naive_utc
 from tests.conftest import Database, MakeUser
 from tests.support.http import Client, ago, parameters, problem
+from tests.support.pages.entry_storage import hot_only
 from tests.support.stored_documents import ended_entry
 from tests.tracking.entries.entry_lists import (
     WEEK,
@@ -53,6 +54,7 @@ class TestGetEntry:
         await alice.stop()
         assert (await alice.get(entry_path(task, entry), headers={"If-None-Match": etag})).status_code == 200
 
+    @hot_only
     @pytest.mark.parametrize("entry_id", ["nonsense", "0" * 24, "0" * 23, "%00", "$gt"])
     async def test_missing_entry_is_404(self, alice: Client, entry_id: str) -> None:
         task = await alice.make_task()
@@ -121,6 +123,7 @@ class TestListEntriesOfTask:
         assert parameters(await alice.get(f"/tasks/{other}/time-entries", params=cursor)) == {"cursor"}
         assert parameters(await alice.get("/time-entries", params=cursor)) == {"cursor"}
 
+    @hot_only
     @pytest.mark.parametrize("sent", [{"limit": "0"}, {"limit": "201"}, {"cursor": "x"}, {"sort": "started_at"}])
     async def test_invalid_parameters_are_422_by_name(self, alice: Client, sent: dict[str, str]) -> None:
         task = await alice.make_task()

@@ -19,6 +19,7 @@ from services.tracking.schemas.tasks import TaskCreate, TaskUpdate
 from services.tracking.tasks import task_service
 from tests.conftest import Database
 from tests.support.http import Client, Json, pointers, problem
+from tests.support.pages.entry_storage import hot_only
 from tests.support.services import PATIENCE_SECONDS, serving_another
 from tests.tracking.projects.requests import RATE, count_statuses, gather, list_names, track_hour
 
@@ -54,10 +55,12 @@ class TestDeleteProject:
         assert await database.projects.count_documents({}) == 0
         await alice.make_project(name=project["name"])
 
+    @hot_only
     @pytest.mark.parametrize("project_id", ["nonsense", "0" * 24, "%00", "$gt"])
     async def test_delete_of_a_missing_project_is_404(self, alice: Client, project_id: str) -> None:
         problem(await alice.delete(f"/projects/{project_id}"), 404, "project_not_found")
 
+    @hot_only
     async def test_twenty_concurrent_deletes_succeed(self, alice: Client, database: Database) -> None:
         project = await alice.make_project()
         tasks = [await alice.make_task(project_id=project["id"]) for _ in range(5)]
@@ -67,6 +70,7 @@ class TestDeleteProject:
         assert [(await alice.read(task))["version"] for task in tasks] == [2] * len(tasks)
         assert await database.projects.count_documents({}) == 0
 
+    @hot_only
     async def test_delete_with_concurrent_assignments_leaves_no_reference(
         self, alice: Client, database: Database
     ) -> None:

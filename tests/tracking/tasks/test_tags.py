@@ -10,6 +10,7 @@ from services.tracking.schemas.tags import TagRename
 from services.tracking.tags import _rename_in_task, _TagRenaming
 from tests.conftest import Database
 from tests.support.http import Client, Json, parameters, pointers
+from tests.support.pages.entry_storage import hot_only
 
 
 async def tags(client: Client, **sent: Any) -> list[tuple[str, int, int]]:
@@ -83,6 +84,7 @@ class TestListTags:
         assert parameters(await bob.get("/tags", params={"cursor": cursor})) == {"cursor"}
         assert parameters(await alice.get("/projects", params={"cursor": cursor})) == {"cursor"}
 
+    @hot_only
     @pytest.mark.parametrize("sent", [{"limit": "0"}, {"limit": "201"}, {"cursor": "x"}, {"q": "a"}, {"sort": "name"}])
     async def test_invalid_parameters_are_422_by_name(self, alice: Client, sent: dict[str, str]) -> None:
         assert parameters(await alice.get("/tags", params=sent)) == set(sent)
@@ -168,6 +170,7 @@ class TestRenameTag:
             assert await rename(alice, tag, f"${number}.x") == {"tasks": 1, "entries": 0}
         assert (await alice.read(task))["tags"] == [f"${number}.x" for number in range(5)]
 
+    @hot_only
     @pytest.mark.parametrize(
         ("body", "pointer"),
         [

@@ -6,6 +6,7 @@ import pytest
 
 from tests.conftest import Database, MakeUser
 from tests.support.http import Client, Json, ago, instant, pointers, problem
+from tests.support.pages.entry_storage import hot_only
 from tests.support.pages.stored_tasks import read_task
 
 pytestmark = pytest.mark.usefixtures("entry_storage")
@@ -202,6 +203,7 @@ class TestStopTimer:
         assert (await alice.get("/timer")).json()["entry"] == timer["entry"]
         assert (await alice.post("/timer/stop", headers={"If-Match": '"2"'})).status_code == 200
 
+    @hot_only
     @pytest.mark.parametrize(
         ("body", "pointer"),
         [({"ended_at": "2026-11-18T09:00:00"}, "#/ended_at"), ({"entry_id": 1}, "#/entry_id"), ({"x": 1}, "#/x")],

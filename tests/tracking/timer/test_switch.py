@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import Database
 from tests.support.http import Client, Json, ago, at, clock, pointers, problem
+from tests.support.pages.entry_storage import hot_only
 from tests.support.pages.stored_tasks import read_entries
 
 pytestmark = pytest.mark.usefixtures("consistent_counters", "entry_storage")
@@ -122,6 +123,7 @@ class TestSwitchTimer:
         etag = (await alice.get("/timer")).headers["etag"]
         assert (await alice.post("/timer/switch", json=body, headers={"If-Match": etag})).status_code == 200
 
+    @hot_only
     @pytest.mark.parametrize(
         ("sent", "pointer"),
         [
@@ -156,6 +158,7 @@ class TestConcurrentSwitches:
         assert all(earlier[1] == later[0] for earlier, later in pairwise(spans))
         assert f"{spans[-1][1].isoformat()}Z" == timer["entry"]["started_at"]
 
+    @hot_only
     async def test_switches_without_a_running_timer_start_one(self, alice: Client, database: Database) -> None:
         tasks = [await alice.make_task(title=str(number)) for number in range(5)]
         responses = await asyncio.gather(*(switch(alice, task) for task in tasks))
@@ -236,6 +239,7 @@ class TestDiscardTimer:
         etag = (await alice.get("/timer")).headers["etag"]
         assert (await alice.delete("/timer", headers={"If-Match": etag})).status_code == 204
 
+    @hot_only
     async def test_twenty_concurrent_discards_discard_once(self, alice: Client, database: Database) -> None:
         await alice.start(await alice.make_task())
         responses = await asyncio.gather(*(alice.request_until_available("DELETE", "/timer") for _ in range(20)))

@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import Database
 from tests.support.http import Client, Json, ago, clock, instant, parameters
+from tests.support.pages.entry_storage import hot_only
 from tests.support.stored_documents import ended_entry, short_entries, task_row, tracked
 from tests.transfer.exports.files import (
     FORMATS,
@@ -67,6 +68,7 @@ class TestEachFormat:
         for name in ("content-type", "content-disposition", "cache-control"):
             assert head.headers[name] == whole.headers[name]
 
+    @hot_only
     async def test_invalid_parameters_are_refused(self, alice: Client) -> None:
         for form in FORMATS:
             for changes, wrong in WRONG:
