@@ -1,0 +1,160 @@
+"""Measure what the change feed adds to the cost of a write: `python -m benchmarks.feed`.
+
+Two services run on one embedded store, one with CHANGES_ENABLED=false. They create and update tasks and start and stop
+timers, on 1 and on 16 connections, in turns. The CPU time is that of all processes of a service, until the relay has
+copied the last change to the feed, minus the CPU time of the idle service. A ratio is the median of the ratios within
+each turn. `--update-docs` writes the table into docs/speed.rst.
+"""
+
+import argparse
+import asyncio
+import secrets
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.synchronous.database import Database
+
+from benchmarks.harness import seeding
+from benchmarks.harness.client import BenchmarkError, Call, Connection, exit_code, send_all
+from benchmarks.harness.processes import ROOT, Service, free_port, running, store
+from benchmarks.harness.tables import Table, replace_section
+from benchmarks.load import API, COMMANDS, CONNECTIONS, SERVICE, SETTLE_SECONDS, settings_for
+from documents.common.outbox import HAS_OUTBOX
+
+TARGET = 1.15
+TURNS = 8
+REQUESTS = 160
+IDLE_SECONDS = 8
+POLL_SECONDS = 0.02
+RELAY_PATIENCE_SECONDS = 30
+OUTBOXES = ("tasks", "projects", "users", "import_batches")
+PAGE = ROOT / "docs" / "speed.rst"
+
+OPERATIONS = ("create", "update", "start", "stop")
+
+
+@dataclass(slots=True)
+class Subject:
+    """A service, with the CPU seconds that it needs per second when idle, and its costs in seconds per request."""
+
+    service: Service
+    database: Database[dict[str, Any]]
+    accounts: seeding.Accounts
+    idle: float = 0.0
+    costs: dict[tuple[str, int], list[float]] = field(default_factory=dict)
+
+    async def measure_idle(self) -> None:
+        """Measure the idle service."""
+        before = self.service.cpu_seconds()
+        await asyncio.sleep(IDLE_SECONDS)
+        self.idle = (self.service.cpu_seconds() - before) / IDLE_SECONDS
+
+    async def add_cost(self, operation: str, connections: Sequence[Connection], calls: Sequence[Call]) -> None:
+        """Send the requests, wait until all changes are relayed, and store the average cost."""
+        began, before = time.monotonic(), self.service.cpu_seconds()
+        await send_all(connections, calls)
+        while any(self.database[name].find_one(HAS_OUTBOX, {"_id": 1}) for name in OUTBOXES):
+            if time.monotonic() > began + RELAY_PATIENCE_SECONDS:
+                raise BenchmarkError("the relay has not copied the changes to the feed")
+            await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(SETTLE_SECONDS)
+        elapsed = time.monotonic() - began
+        cost = (self.service.cpu_seconds() - before - self.idle * elapsed) / len(calls)
+        self.costs.setdefault((operation, len(connections)), []).append(cost)
+
+
+async def take_turn(subject: Subject, width: int) -> None:
+    """Measure each operation on `width` connections. The tasks are restored afterwards, so that they do not grow."""
+    reader, writer, timed = subject.accounts.reader, subject.accounts.writer, subject.accounts.timed
+    creates = [Call("POST", f"{API}/tasks", writer.token, {"title": f"Task {number}"}) for number in range(REQUESTS)]
+    updates = [
+        Call("PATCH", f"{API}/tasks/{reader.tasks[number % len(reader.tasks)]}", reader.token, {"title": f"T{number}"})
+        for number in range(REQUESTS)
+    ]
+    async with AsyncExitStack() as stack:
+        connections = [await stack.enter_async_context(Connection(subject.service.port)) for _ in range(width)]
+        await asyncio.sleep(SETTLE_SECONDS)  # the time to accept them does not count
+        await subject.add_cost("create", connections, creates)
+        await subject.add_cost("update", connections, updates)
+        for number in range(REQUESTS // len(timed) // 2):
+            starts = [
+                Call("POST", f"{API}/timer/start", account.token, {"task_id": str(account.tasks[number % 4])})
+                for account in timed
+            ]
+            await subject.add_cost("start", connections, starts)
+            await subject.add_cost("stop", connections, [Call("POST", f"{API}/timer/stop", one.token) for one in timed])
+    seeding.delete_created_tasks(subject.database, subject.accounts)
+    subject.accounts = seeding.replace_timed_tasks(subject.database, subject.accounts)
+
+
+async def measure(without: Subject, with_feed: Subject) -> None:
+    """Warm up both services, and measure them in turns."""
+    for subject in (without, with_feed):
+        for width in CONNECTIONS:
+            await take_turn(subject, width)
+        subject.costs.clear()
+    await asyncio.gather(without.measure_idle(), with_feed.measure_idle())
+    for turn in range(TURNS):
+        print(f"turn {turn + 1} of {TURNS}", file=sys.stderr, flush=True)
+        for width in CONNECTIONS:
+            for subject in (without, with_feed) if turn % 2 else (with_feed, without):
+                await take_turn(subject, width)
+
+
+def table(without: Subject, with_feed: Subject) -> Table:
+    """Return the table of the medians and ratios."""
+    rows = []
+    for operation in OPERATIONS:
+        for width in CONNECTIONS:
+            less, more = without.costs[operation, width], with_feed.costs[operation, width]
+            ratio = median(a / b for a, b in zip(more, less, strict=True))
+            cells = (operation, str(width), f"{median(less) * 1000:.2f}", f"{median(more) * 1000:.2f}")
+            rows.append((*cells, f"{ratio:.2f}", "yes" if ratio <= TARGET else "not yet"))
+    header = ("operation", "connections", "without the feed (ms)", "with the feed (ms)", "ratio", "met")
+    return Table(header, tuple(rows))
+
+
+@contextmanager
+def subject_on(url: str, folder: Path, *, enabled: bool) -> Iterator[Subject]:
+    """Run a service on the store at this URL, with or without the feed."""
+    name = "with_feed" if enabled else "without_feed"
+    settings = {
+        **settings_for(url, name, secrets.token_hex(32)),
+        "CHANGES_ENABLED": str(enabled).lower(),
+    }
+    port = free_port()
+    client: MongoClient[dict[str, Any]] = MongoClient(url)
+    with client, running(name, COMMANDS[SERVICE], settings, port, folder) as service:
+        database = client[settings["DATABASE_NAME"]]
+        yield Subject(service, database, seeding.seed(database, seeding.register_accounts(port)))
+
+
+def run(*, update_docs: bool) -> None:
+    """Start the store and both services, measure, and print the table."""
+    with store() as (url, folder), ExitStack() as stack:
+        without, with_feed = (stack.enter_context(subject_on(url, folder, enabled=on)) for on in (False, True))
+        asyncio.run(measure(without, with_feed))
+        lines = table(without, with_feed).lines()
+        idle = f"idle: {without.idle * 100:.2f} % of a core without the feed, {with_feed.idle * 100:.2f} % with it"
+        print("\n".join([*lines, idle]))
+        if update_docs:
+            replace_section(PAGE, "feed", lines)
+
+
+def main() -> int:
+    """Parse the arguments, measure, and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.feed", description=__doc__)
+    parser.add_argument("--update-docs", action="store_true", help="also write the table into docs/speed.rst")
+    options = parser.parse_args()
+    return exit_code(lambda: run(update_docs=options.update_docs))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

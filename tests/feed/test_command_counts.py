@@ -1,0 +1,103 @@
+"""The number of database commands of the most frequent requests: recording changes adds none."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+
+from app.config import Settings
+from app.database.setup import bind
+from documents.common.outbox import HAS_OUTBOX
+from documents.registry import DOCUMENTS
+from tests.conftest import Database
+from tests.feed.recorded_requests import RATE
+from tests.support.http import Client, Json, ago
+from tests.support.services import restoring_documents
+
+COLLECTIONS = {"tasks", "task_pages", "projects", "users", "deleted_entries"}
+"""The collections of the data of users. The relay also writes to others."""
+
+
+class RequestCommands(CommandListener):
+    """The commands of requests about the data of users: without those of the relay, which works in this process too."""
+
+    def __init__(self) -> None:
+        self.commands: list[str] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        name = event.command_name
+        if event.command.get(name) in COLLECTIONS and not _is_of_the_relay(event.command):
+            self.commands.append(f"{name} {event.command[name]}")
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """Nothing to count."""
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Nothing to count."""
+
+
+def _is_of_the_relay(command: Any) -> bool:
+    """Return whether the command reads or empties outboxes."""
+    stages = command.get("pipeline") or [{}]
+    updates = [update["u"] for update in command.get("updates", ())]
+    empties = any(
+        "outbox" in (update.get("$unset", {}) if isinstance(update, dict) else str(update)) for update in updates
+    )
+    return empties or stages[0].get("$match") == HAS_OUTBOX
+
+
+@pytest.fixture
+async def counted(database: Database, settings: Settings) -> AsyncIterator[RequestCommands]:
+    """Count the commands that the documents send to the database."""
+    listener, url = RequestCommands(), settings.database_url
+    assert url is not None
+    client: Any = AsyncIOMotorClient(url.get_secret_value(), event_listeners=[listener])
+    async with restoring_documents(database):
+        await bind(client[settings.database_name], DOCUMENTS)
+        yield listener
+    client.close()
+
+
+async def count(
+    counted: RequestCommands, client: Client, method: str, path: str, body: Json | None = None
+) -> list[str]:
+    """Send a request, and return its commands. An earlier request has authenticated the user."""
+    counted.commands.clear()
+    response = await client.request(method, path, json=body)
+    assert response.is_success, response.text
+    return counted.commands[:]
+
+
+class TestCommandsOfARequest:
+    async def test_reads_take_one_command(self, alice: Client, counted: RequestCommands) -> None:
+        task = await alice.make_task()
+        for path in (f"/tasks/{task['id']}", "/tasks"):
+            assert len(await count(counted, alice, "GET", path)) == 1
+
+    async def test_creation_takes_one_command(self, alice: Client, counted: RequestCommands) -> None:
+        await alice.make_task()
+        assert await count(counted, alice, "POST", "/tasks", {"title": "New"}) == ["insert tasks"]
+
+    async def test_update_takes_two_commands(self, alice: Client, counted: RequestCommands) -> None:
+        task = await alice.make_task()
+        sent = await count(counted, alice, "PATCH", f"/tasks/{task['id']}", {"title": "New"})
+        assert sent == ["find tasks", "update tasks"]
+
+    async def test_start_and_stop_take_two_commands(self, alice: Client, counted: RequestCommands) -> None:
+        task = await alice.make_task()
+        for path, body in (("/timer/start", {"task_id": task["id"]}), ("/timer/stop", None)):
+            assert await count(counted, alice, "POST", path, body) == ["find tasks", "update tasks"]
+
+    async def test_stop_of_a_billable_timer_reads_the_project(self, alice: Client, counted: RequestCommands) -> None:
+        project = await alice.make_project(billable=True, hourly_rate=RATE)
+        await alice.start(await alice.make_task(project_id=project["id"]))
+        sent = await count(counted, alice, "POST", "/timer/stop")
+        assert sent == ["find tasks", "find projects", "update tasks"]
+
+    async def test_new_entry_takes_two_commands(self, alice: Client, counted: RequestCommands) -> None:
+        task = await alice.make_task()
+        body = {"started_at": ago(hours=1), "duration_seconds": 60}
+        sent = await count(counted, alice, "POST", f"/tasks/{task['id']}/time-entries", body)
+        assert sent == ["find tasks", "update tasks"]
