@@ -10,6 +10,7 @@ from services.maintenance.doctor import examine
 from tests.conftest import Database
 from tests.races.ledger import Ledger, Stored
 from tests.races.mixed_load import WEIGHTS, run_mixed_load
+from tests.support.feed.model import assert_feed_matches
 from tests.support.http import LONG, Client, ago
 from tests.support.pages.entry_storage import lower_thresholds
 
@@ -40,6 +41,7 @@ class TestMixedLoad:
         assert stored.pages > 0
         ledger.compare(stored)
         assert (await examine()).findings == []
+        await assert_feed_matches(alice)
 
 
 @pytest.mark.parametrize("policy", ["allow", "warn"])

@@ -25,7 +25,8 @@ from tests.races.state_machine.machine import Service
 from tests.races.state_machine.model import Owner, truncate_to_seconds
 from tests.races.state_machine.task_rules import TaskRules
 from tests.races.state_machine.timer_rules import TimerRules
-from tests.support.http import API, LONG, Json
+from tests.support.feed.model import assert_feed_matches
+from tests.support.http import API, LONG, Client, Json
 from tests.support.pages.entry_storage import lower_thresholds
 from tests.support.pages.stored_tasks import read_entries
 
@@ -82,6 +83,7 @@ class Timekeeping(TaskRules, TimerRules, EntryRules):
         for user, client in enumerate(getattr(self, "clients", [])):
             self.compared_versions, self.user = {}, user
             self.matches_the_model()
+            self.service.assert_feed_matches(client.headers["Authorization"])
             client.close()
 
 
@@ -104,6 +106,12 @@ async def find_entry(database: Database, entry_id: str) -> Json:
     entries: list[Json] = [*deleted, *(await read_entries(database))]
     (entry,) = [entry for entry in entries if str(entry["id"]) == entry_id]
     return entry
+
+
+async def replay_feed(address: str, authorization: str) -> None:
+    """Replay the feed of the user with this header, and compare the result with the API."""
+    async with Client(base_url=address + API, headers={"Authorization": authorization}, timeout=30) as client:
+        await assert_feed_matches(client)
 
 
 async def test_responses_and_stored_data_match_the_model(
@@ -132,7 +140,11 @@ async def test_responses_and_stored_data_match_the_model(
         return turns
 
     Timekeeping.service = Service(
-        empty_service + API, make_token, lambda entry_id: run_in_loop(find_entry(database, entry_id)), take_page_turns
+        empty_service + API,
+        make_token,
+        lambda entry_id: run_in_loop(find_entry(database, entry_id)),
+        take_page_turns,
+        lambda authorization: run_in_loop(replay_feed(empty_service, authorization)),
     )
     await asyncio.to_thread(run_state_machine_as_test, Timekeeping, settings=SETTINGS)
     steps = Timekeeping.service.steps

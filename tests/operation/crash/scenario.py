@@ -18,6 +18,7 @@ from services.maintenance.doctor import examine
 from tests.conftest import Database
 from tests.races.ledger import Ledger, Stored
 from tests.races.mixed_load import run_mixed_load
+from tests.support.feed.model import assert_feed_matches
 from tests.support.http import API, PASSWORD, Client, Json
 from tests.support.processes import Program, eventually, find_process, free_port, have_ended, running_prepared
 from tests.support.services import restoring_documents
@@ -143,7 +144,7 @@ class CrashScenario:
             client.admin.command("killAllSessions", [])
 
     async def compare(self, database: Database) -> None:
-        """Check the stored data: no inconsistency, and no difference from the responses.
+        """Check the stored data: no inconsistency, and no difference from the responses and from the change feed.
 
         Args:
             database: The database to which the documents are bound again afterwards.
@@ -152,6 +153,8 @@ class CrashScenario:
         settings = Settings(_env_file=None, database_url=SecretStr(url), secret_key=SecretStr(SECRET_KEY))
         async with restoring_documents(database), open_database_without_setup(settings):
             assert (await examine()).findings == []
+        async with self.clients() as clients:
+            await assert_feed_matches(clients[0])
         with MongoClient[Json](url) as client:
             store = client[settings.database_name]
             stored = Stored.of(store.tasks.find(), store.task_pages.find(), store.deleted_entries.find())

@@ -14,6 +14,7 @@ from services.maintenance.doctor import examine
 from tests.conftest import Database
 from tests.races.ledger import entries_in
 from tests.races.stored_time import assert_stored_time_is_consistent
+from tests.support.feed.model import assert_feed_matches
 from tests.support.http import API, Client, Json, ago, at, problem
 from tests.support.pages.stored_tasks import read_tasks
 from tests.support.services import serving_until_killed
@@ -135,9 +136,12 @@ async def timer_discard(alice: Client) -> Request:
 
 
 async def stored_rows(database: Database) -> list[Json]:
-    """Return all stored tasks, deleted entries and projects."""
+    """Return all stored tasks, deleted entries and projects, without the outboxes that the relay empties meanwhile."""
     collections = (database.tasks, database.deleted_entries, database.projects)
-    return [row for collection in collections for row in await collection.find().sort("_id").to_list(None)]
+    projection = {"outbox": 0, "outbox_since": 0}
+    return [
+        row for collection in collections for row in await collection.find({}, projection).sort("_id").to_list(None)
+    ]
 
 
 async def send_fatal_request(request: Request, alice: Client, base_url: str, **headers: str) -> None:
@@ -201,6 +205,7 @@ class TestKillBeforeTheResponseIsStored:
         for header in ("etag", "location"):
             assert replay.headers.get(header) == response.headers.get(header)
         assert await stored_rows(database) == after
+        await assert_feed_matches(alice)
 
 
 class TestRetryOfASplit:
@@ -238,6 +243,7 @@ class TestKillInABulk:
         created_ids = {result["body"]["id"] for result in response.json()["results"]}
         assert {str(task["_id"]) async for task in database.tasks.find()} == created_ids
         assert len(created_ids) == 3
+        await assert_feed_matches(alice)
 
 
 BEFORE_PAGE_IS_LISTED = "documents.tracking.tasks:Task:change_at_version"
@@ -316,6 +322,7 @@ class TestKillInTheMiddleOfARequest:
         response = await request.send(alice)
         assert response.is_success, response.text
         assert await stored_rows(database) != before
+        await assert_feed_matches(alice)
 
     async def test_retry_with_the_same_key_is_done_once(
         self, prepare: Prepare, kill_point: str, alice: Client, database: Database, settings: Settings, tmp_path: Path
@@ -334,3 +341,4 @@ class TestKillInTheMiddleOfARequest:
         assert after != before
         assert (await request.send(alice, **KEY)).content == response.content
         assert await stored_rows(database) == after
+        await assert_feed_matches(alice)

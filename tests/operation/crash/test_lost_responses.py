@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from app.main import create_app
 from services.maintenance.doctor import examine
 from tests.conftest import Database
 from tests.operation.crash.scenario import ACCOUNT, STORE
+from tests.support.feed.model import assert_feed_matches
 from tests.support.http import API, Client, Json, ago, problem
 from tests.support.processes import command_line, find_process, free_port, process_tree
 from tests.support.services import serving_another
@@ -25,17 +27,43 @@ CHUNK = 65_536
 INSERT, UPDATE, COMMIT = b"\x02insert\x00", b"\x02update\x00", b"\x10commitTransaction\x00"
 """The first bytes of commands in the MongoDB wire protocol."""
 
+OF_A_TASK = b"\x06\x00\x00\x00tasks\x00"
+"""The name of the collection, which follows the name of the command."""
+
+SESSION = re.compile(rb"\x05id\x00\x10\x00\x00\x00\x04(.{16})", re.DOTALL)
+"""The id of the session of a command."""
+
 
 class Relay:
-    """A TCP proxy that kills the store instead of forwarding its response to `fatal_command`."""
+    """A TCP proxy that kills the store instead of forwarding its response to `fatal_command`.
+
+    Only the commands of requests are fatal. The service also copies changes to the feed meanwhile: its commands do not
+    insert tasks, and do not update entries. The session of a commit must be that of an update of entries.
+    """
 
     def __init__(self, url: str) -> None:
         self.port = free_port()
         self.url = url.replace(f":{urlsplit(url).port}/", f":{self.port}/")
-        self.fatal_command: bytes | None = None
+        self._fatal_command: bytes | None = None
+        self._sessions: set[bytes] = set()
         self.kills = 0
         self._store_port = urlsplit(url).port
         self._connections: set[asyncio.Task[None]] = set()
+
+    def kill_after(self, command: bytes) -> None:
+        """Kill the store once it has executed the next command of a request of this kind."""
+        self._fatal_command, self._sessions = command, set()
+
+    def _is_fatal(self, data: bytes) -> bool:
+        if self._fatal_command is None:
+            return False
+        session = set(SESSION.findall(data))
+        updates_entries = UPDATE + OF_A_TASK in data and b"time_entries\x00" in data
+        if updates_entries:
+            self._sessions |= session
+        if self._fatal_command == COMMIT:
+            return COMMIT in data and not session.isdisjoint(self._sessions)
+        return updates_entries if self._fatal_command == UPDATE else INSERT + OF_A_TASK in data
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -69,8 +97,8 @@ class Relay:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kill_requested: asyncio.Event
     ) -> None:
         while data := await reader.read(CHUNK):
-            if self.fatal_command is not None and self.fatal_command in data:
-                self.fatal_command = None
+            if self._is_fatal(data):
+                self._fatal_command = None
                 kill_requested.set()
             writer.write(data)
         writer.close()
@@ -116,12 +144,12 @@ class TestKillBeforeTheStoreResponds:
         self, tmp_path: Path, settings: Settings, database: Database
     ) -> None:
         async with client_with_relay(tmp_path, settings, database) as (client, relay):
-            relay.fatal_command = INSERT
+            relay.kill_after(INSERT)
             problem(await client.post("/tasks", json={"title": "Once"}), 503, "database_unavailable")
             await wait_until_ready(client)
             (task,) = (await client.list())["items"]
             for fatal_command, overlap, hours in ((UPDATE, "allow", 4), (COMMIT, "forbid", 2)):
-                relay.fatal_command = fatal_command
+                relay.kill_after(fatal_command)
                 body: Json = {"started_at": ago(hours=hours), "duration_seconds": 60}
                 response = await client.post(
                     f"/tasks/{task['id']}/time-entries", json=body, params={"overlap": overlap}
@@ -132,3 +160,4 @@ class TestKillBeforeTheStoreResponds:
             stored = await client.read(task)
             assert (stored["entry_count"], stored["tracked_seconds"]) == (2, 120)
             assert (await examine()).findings == []
+            await assert_feed_matches(client)

@@ -24,6 +24,8 @@ class Service:
     stored_entry: Callable[[str], Json]
     take_page_turns: Callable[[], dict[str, int]]
     """Returns how many pages of each task were turned since the last call."""
+    assert_feed_matches: Callable[[str], None]
+    """Replays the feed of the user with this Authorization header, and compares the result with the API."""
     steps: Counter[str] = field(default_factory=Counter)
 
 

@@ -49,7 +49,7 @@ class FeedModel:
             return False
         if kind == "project":
             return self._apply_project(event, change)
-        return kind == "import" or (kind == "tag" and change["data"]["entries"] > MAX_LISTED_ENTRIES)
+        return kind == "import" or (kind == "tag" and bool(change["data"]["entries"] > MAX_LISTED_ENTRIES))
 
     def _apply_task(self, _event: str, change: Json) -> None:
         self.tasks[change["task_id"]] = change["data"]
@@ -79,7 +79,7 @@ class FeedModel:
             return True
         project = {name: value for name, value in change["data"].items() if name != "rerated_entries"}
         self.projects[change["project_id"]] = project
-        return change["data"].get("rerated_entries", 0) > MAX_LISTED_ENTRIES
+        return bool(change["data"].get("rerated_entries", 0) > MAX_LISTED_ENTRIES)
 
     def _remove(self, objects: dict[str, Json], object_id: str) -> None:
         assert object_id in objects or self.is_ahead, object_id
