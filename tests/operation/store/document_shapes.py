@@ -1,5 +1,6 @@
 """The expected fields, types and indexes of the stored documents, and functions that read them."""
 
+import asyncio
 from datetime import datetime
 from typing import Any
 
@@ -7,6 +8,7 @@ from bson import Int64, ObjectId
 
 from documents.tracking.view import TIME_ENTRIES_VIEW
 from tests.conftest import Database
+from tests.support.feed.recorded import PATIENCE_SECONDS
 from tests.support.http import Json
 
 TYPES = {
@@ -117,6 +119,14 @@ PROJECT = {
 }
 
 
+BY_OUTBOX_SINCE: dict[str, Any] = {
+    "by_outbox_since": {
+        "key": [("outbox_since", 1)],
+        "partialFilterExpression": {"outbox_since": {"$gt": datetime(1970, 1, 1)}},  # noqa: DTZ001 -- as the driver decodes it
+    }
+}
+
+
 TASK_INDEXES: dict[str, Any] = {
     "_id_": {"key": [("_id", 1)]},
     "one_running_timer_per_user": {
@@ -136,6 +146,7 @@ TASK_INDEXES: dict[str, Any] = {
     "by_tracked_seconds": {"key": [("user_id", 1), ("tracked_seconds", 1), ("_id", 1)]},
     "by_last_ended_at": {"key": [("user_id", 1), ("last_ended_at", -1)]},
     "by_first_started_at": {"key": [("user_id", 1), ("first_started_at", 1), ("last_ended_at", 1)]},
+    **BY_OUTBOX_SINCE,
 }
 
 
@@ -146,6 +157,7 @@ PROJECT_INDEXES: dict[str, Any] = {
         "key": [("deleted_at", 1)],
         "partialFilterExpression": {"deleted_at": {"$type": "date"}},
     },
+    **BY_OUTBOX_SINCE,
 }
 
 
@@ -153,6 +165,7 @@ USER_INDEXES: dict[str, Any] = {
     "_id_": {"key": [("_id", 1)]},
     "one_account_per_email": {"key": [("email_key", 1)], "unique": True},
     "being_deleted": {"key": [("deleted_at", 1)], "partialFilterExpression": {"deleted_at": {"$type": "date"}}},
+    **BY_OUTBOX_SINCE,
 }
 
 
@@ -210,6 +223,16 @@ OTHER_INDEXES: dict[str, dict[str, Any]] = {
         "one_share_per_hash": {"key": [("secret_hash", 1)], "unique": True},
         "by_user": {"key": [("user_id", 1), ("_id", -1)]},
     },
+    "changes": {
+        **EXPIRING,
+        "one_change_per_seq": {"key": [("user_id", 1), ("seq", 1)], "unique": True},
+        "by_position": {"key": [("position", 1)]},
+    },
+    "feed_states": {
+        "_id_": {"key": [("_id", 1)]},
+        "one_state_per_user": {"key": [("user_id", 1)], "unique": True},
+    },
+    "leases": {"_id_": {"key": [("_id", 1)]}},
     "audit_events": {**EXPIRING, "by_user": {"key": [("user_id", 1), ("_id", -1)]}},
     "rate_counters": EXPIRING,
     "idempotency_keys": {
@@ -231,7 +254,14 @@ def bson_types(document: Json) -> dict[str, str]:
 
 
 async def find_task(database: Database, task: Json) -> Json:
-    found = await database.tasks.find_one({"_id": ObjectId(task["id"])})
+    return await find_relayed(database, "tasks", _id=ObjectId(task["id"]))
+
+
+async def find_relayed(database: Database, collection: str, **query: Any) -> Json:
+    """Return the document as it is when the relay has copied its changes to the feed: without an outbox."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while (found := await database[collection].find_one(query)) and "outbox" in found:  # noqa: ASYNC110 -- the relay
+            await asyncio.sleep(0.02)
     assert found is not None
     return found
 

@@ -28,6 +28,7 @@ from tests.operation.store.document_shapes import (
     USER,
     USER_INDEXES,
     bson_types,
+    find_relayed,
     find_task,
     read_indexes,
     read_view_options,
@@ -137,8 +138,7 @@ class TestStoredUser:
 
     async def test_change_adds_no_field(self, alice: Client, database: Database) -> None:
         await alice.patch("/users/me", json={"full_name": "A", "preferences": {"timer_cap_hours": 3}, "week_start": 6})
-        user = await database.users.find_one({})
-        assert user is not None
+        user = await find_relayed(database, "users")
         assert bson_types(user) == USER | {"full_name": "string"}
         assert user["preferences"] == {"overlap_policy": "allow", "timer_cap_hours": 3}
 
@@ -146,16 +146,14 @@ class TestStoredUser:
 class TestStoredProject:
     async def test_fields_and_types_are_exact(self, alice: Client, database: Database) -> None:
         project = await alice.make_project()
-        found = await database.projects.find_one({"_id": ObjectId(project["id"])})
-        assert found is not None
+        found = await find_relayed(database, "projects", _id=ObjectId(project["id"]))
         assert bson_types(found) == PROJECT
         assert found["user_id"] == alice.user["_id"]
 
     async def test_rate_is_stored_as_integers(self, alice: Client, database: Database) -> None:
         project = await alice.make_project(hourly_rate={"currency": "EUR", "amount": 10**12}, color="#ABCDEF")
         await alice.patch(f"/projects/{project['id']}", json={"hourly_rate": {"amount": 9000}, "archived": True})
-        found = await database.projects.find_one({"_id": ObjectId(project["id"])})
-        assert found is not None
+        found = await find_relayed(database, "projects", _id=ObjectId(project["id"]))
         assert bson_types(found) == PROJECT | {"hourly_rate": "object", "color": "string", "archived_at": "date"}
         assert list(found["hourly_rate"].items()) == [("amount", 9000), ("currency", "EUR")]
 
