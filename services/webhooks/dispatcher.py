@@ -123,7 +123,8 @@ class WebhookDispatcher:
         now = self._clock()
         work = await find_work(aware_utc(NEVER), now)
         self._deliverer.start(work.due)
-        self._position, self._since = work.announced, now - OVERLAP
+        self._position = work.announced - 1  # the relay may not have raised last_seq for this batch yet
+        self._since = now - OVERLAP
         self._behind = {webhook["_id"]: webhook for webhook in await find_webhooks_behind()}
 
     async def run_cycle(self) -> None:

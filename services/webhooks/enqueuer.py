@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from app.clock import rfc3339
 from documents.common.base import DuplicateError, Row
 from documents.feed.changes import Change
 from documents.webhooks.deliveries import Delivery
 from documents.webhooks.dispatch_queries import has_due
 from documents.webhooks.webhooks import Webhook
+from services.feed.schemas import read_change
 from services.webhooks.schemas import delivery_body
 
 MAX_CHANGES = 200
@@ -15,8 +15,6 @@ MAX_CHANGES = 200
 
 MAX_DUE = 200
 """A webhook with so many due deliveries gets no more. Its other changes stay in the feed until a later scan."""
-
-_IDS = ("task_id", "entry_id", "project_id", "import_id")
 
 
 async def enqueue_changes(webhook: Row, now: datetime) -> Row | None:
@@ -40,17 +38,8 @@ def _is_selected(webhook: Row, change: Row) -> bool:
 
 
 def _delivery_of(webhook: Row, change: Row) -> Delivery:
-    body = delivery_body(change["type"], change["occurred_at"], _read_change(change))
+    body = delivery_body(change["type"], change["occurred_at"], dict(read_change(change)))
     return Delivery.new(webhook, type=change["type"], body=body, change_id=change["_id"], seq=change["seq"])
-
-
-def _read_change(change: Row) -> Row:
-    """Return the change as GET /changes shows it."""
-    ids = {name: str(change[name]) if change[name] else None for name in _IDS}
-    fields = {name: change[name] for name in ("version", "request_id", "data")}
-    occurred_at = rfc3339(change["occurred_at"])
-    identity = {"id": str(change["_id"]), "seq": change["seq"], "type": change["type"], "occurred_at": occurred_at}
-    return {**identity, **ids, **fields}
 
 
 async def _store(deliveries: list[Delivery]) -> None:

@@ -74,7 +74,7 @@ class Dispatching:
             self._seq += 1
             rows.append(_change(self.user_id, kind, seq=self._seq, position=position))
         await Change.add_all(rows)
-        await FeedState.raise_last_seq(self.user_id, self._seq)
+        await FeedState.raise_last_seqs({self.user_id: self._seq})
         if is_announced:
             lease = {"holder": "the test", "expires_at": naive_utc(utc_now()), "position": position}
             update = {"$set": {**lease, "announced": position}}

@@ -17,7 +17,7 @@ from documents.webhooks.deliveries import Delivery
 from documents.webhooks.webhooks import Webhook
 from services.webhooks.dispatcher import LEASE
 from tests.conftest import Database
-from tests.support.http import Json
+from tests.support.http import API, PASSWORD, Client, Json
 from tests.support.processes import Program, free_port, running
 from tests.support.services import environment, serving_until_killed
 from tests.webhooks.receiver import Receiver, receiving
@@ -121,6 +121,39 @@ class TestOneSender:
                         await wait_until(has_other_holder)
                         await store.add_delivery(webhook)
                         await receiver.wait_for(1, PATIENCE_SECONDS)
+
+
+class TestTwoWorkers:
+    async def test_receiver_gets_each_change_of_a_user_once(self, tmp_path: Path) -> None:
+        permissions = {"WEBHOOKS_ALLOW_HTTP": True, "WEBHOOKS_ALLOW_PRIVATE": True}
+        with running("serve", folder=tmp_path, PORT=free_port(), WORKERS=2, **permissions) as program:
+            await asyncio.to_thread(program.wait_until_ready)
+            async with receiving() as receiver, Client(base_url=program.base_url + API, timeout=30) as client:
+                await sign_in(client)
+                created = await client.post("/webhooks", json={"url": receiver.url})
+                assert created.status_code == 201, created.text
+                await client.start(await client.make_task())
+                await client.stop()
+                received = await receiver.wait_for(3, PATIENCE_SECONDS)
+                test = await client.post(f"/webhooks/{created.json()['id']}/test")
+                assert test.status_code in {201, 202}, test.text
+                await receiver.wait_for(4, PATIENCE_SECONDS)
+                changes = (await client.get("/changes")).json()["items"]
+            assert [each.json["type"] for each in received] == [
+                *("task.created", "timer.started", "timer.stopped", "webhook.test")
+            ]
+            assert [each.json["data"] for each in received[:3]] == changes
+            for each in received:
+                each.verify(created.json()["secret"])
+
+
+async def sign_in(client: Client) -> None:
+    """Create an account, and sign the client in."""
+    account = {"email": "ada@example.com", "password": PASSWORD}
+    assert (await client.post("/users", json=account)).status_code == 201
+    form = {"username": account["email"], "password": PASSWORD}
+    token = (await client.post("/auth/token", data=form)).json()["access_token"]
+    client.headers["Authorization"] = f"Bearer {token}"
 
 
 class TestKilledSender:
