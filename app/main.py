@@ -15,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app.config import Settings, get_settings
 from app.database.client import DATABASE_ERRORS
+from app.http.event_stream import EventStreamSender
 from app.http.middleware import BodyLimit, CrashGuard, CurrentRequest, HeadAsGet, RequestLog, SecurityHeaders
 from app.http.problems import install_error_handlers
 from app.http.root_path import RootPath
@@ -30,6 +31,7 @@ from routes import (
     calendar_feeds,
     changes,
     config,
+    events,
     exports,
     health,
     imports,
@@ -49,6 +51,7 @@ from services.accounts.rate_limits import RateLimiter
 from services.accounts.sessions import TokenIssuer
 from services.accounts.users import user_service
 from services.feed.relay import ChangeRelay
+from services.feed.streams import EventStreams
 from services.tracking.projects import project_service
 from services.tracking.rules.pending_changes import record_pending_changes
 from services.tracking.schemas.problems import Problem
@@ -70,6 +73,7 @@ ROUTERS = (
     time_entries.across_tasks,
     timer.router,
     changes.router,
+    events.router,
     exports.router,
     imports.router,
     shares.router,
@@ -114,7 +118,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _middleware(settings: Settings) -> list[Middleware]:
     """Return the middleware, from the outermost to the innermost."""
-    stack = [Middleware(RootPath, root_path=settings.root_path)] if settings.root_path else []
+    stack = [Middleware(EventStreamSender)]
+    if settings.root_path:
+        stack.append(Middleware(RootPath, root_path=settings.root_path))
     stack += [Middleware(HeadAsGet), Middleware(RequestLog), Middleware(SecurityHeaders)]
     stack.append(Middleware(CurrentRequest, audit_retention=timedelta(days=settings.audit_keep_days)))
     if settings.cors_origins:
@@ -129,6 +135,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
                     "Idempotency-Key",
                     "If-Match",
                     "If-None-Match",
+                    "Last-Event-ID",
                     "X-Request-ID",
                 ],
                 expose_headers=[*HEADERS, "Allow", "Accept-Encoding"],
@@ -149,12 +156,14 @@ def _middleware(settings: Settings) -> list[Middleware]:
 async def _lifespan(app: FastAPI) -> AsyncIterator[State]:
     settings: Settings = app.state.settings
     configure_logging(settings)
+    event_streams = EventStreams()
     async with (
         open_database(settings) as client,
         _in_background(_finish_interrupted_work()),
         background_imports.running(),
         _relaying_changes(settings),
         WebhookDispatcher.from_settings(settings).running(),
+        event_streams.running(),
     ):
         passwords.configure(memory_kib=settings.argon2_memory_kib, rounds=settings.argon2_rounds)
         await passwords.prepare()
@@ -166,6 +175,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[State]:
             limiter=RateLimiter(settings),
             webhooks=WebhookService(settings),
             client=client,
+            event_streams=event_streams,
         )
 
 

@@ -16,11 +16,13 @@ from app.security.scopes import SCOPES, InsufficientScopeError, Scope
 from services.accounts.authentication import authentication_service
 from services.accounts.rate_limits import RateLimiter
 from services.accounts.sessions import TokenIssuer
+from services.accounts.token_checks import AcceptedToken
 from services.common.acting_user import ActingUser
 from services.common.idempotency import IdempotencyInProgressError, IdempotencyKeyReusedError, RequestKey
 from services.common.values.fields import EmptyBody, PageQuery
 from services.common.values.versions import VersionCondition
 from services.feed.feed import ChangesDisabledError
+from services.feed.streams import EventStreams
 from services.tracking.schemas.overlaps import OverlapQuery
 from services.webhooks.webhooks import WebhookService
 
@@ -40,6 +42,7 @@ class State(TypedDict):
     limiter: RateLimiter
     webhooks: WebhookService
     client: Client
+    event_streams: EventStreams
 
 
 async def get_service_settings(request: Request) -> Settings:
@@ -84,6 +87,25 @@ async def admit_public_read(request: Request) -> None:
     limiter.admit_public_read()
 
 
+async def get_event_streams(request: Request) -> EventStreams:
+    """Return the event streams of this process."""
+    event_streams: EventStreams = request.state.event_streams
+    return event_streams
+
+
+async def get_accepted_token(request: Request) -> AcceptedToken:
+    """Return the bearer token of the request for later checks. Raises AuthenticationError."""
+    return await authentication_service.accept(request.state.tokens.access, bearer=bearer_of(request))
+
+
+def bearer_of(request: Request) -> str:
+    """Return the bearer token of the request. Raises AuthenticationError if it has none."""
+    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not bearer:
+        raise AuthenticationError
+    return bearer.strip()
+
+
 async def get_api_url(request: Request) -> str:
     """Return the URL of the API, as the client of this request reaches it, without a slash at the end."""
     settings: Settings = request.state.settings
@@ -103,10 +125,7 @@ class Authenticator(OAuth2PasswordBearer):
 
     async def __call__(self, request: Request) -> ActingUser:  # type: ignore[override] # the user instead of the token
         """Return the user of this request, and count the request against the user's rate limit."""
-        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not bearer:
-            raise AuthenticationError
-        user = await authentication_service.authenticate(request.state.tokens.access, bearer=bearer.strip())
+        user = await authentication_service.authenticate(request.state.tokens.access, bearer=bearer_of(request))
         request.scope["user_id"] = str(user.id)
         request.state.limiter.admit_request(user.id)
         if user.scopes is not None and user.scopes.isdisjoint(self.accepted_scopes):
@@ -209,4 +228,7 @@ PublicRead = Annotated[None, Depends(admit_public_read)]
 ApiUrl = Annotated[str, Depends(get_api_url)]
 Webhooks = Annotated[WebhookService, Depends(get_webhooks)]
 Tokens = Annotated[TokenIssuer, Depends(get_tokens)]
+LastingToken = Annotated[AcceptedToken, Depends(get_accepted_token)]
+"""The token of a request that may last longer than the token. It follows the user in the signature."""
+Streams = Annotated[EventStreams, Depends(get_event_streams)]
 DatabaseClient = Annotated[Client, Depends(get_client)]

@@ -67,6 +67,21 @@ class Connection(HttpToolsProtocol):
         self._cancel_write_timer()
         super().connection_lost(exc)
 
+    def shutdown(self) -> None:
+        """Complete the response in progress and close the connection. An event stream ends at once.
+
+        A stream is aborted if the client does not read what was sent before.
+        """
+        super().shutdown()
+        cycle = self._current_cycle
+        if cycle is not None:
+            state = cycle.scope["state"]
+            state["is_shutting_down"] = True
+            if "end_stream" in state:
+                state["end_stream"]()
+                if self.flow.write_paused:
+                    self.transport.abort()
+
     def data_received(self, data: bytes) -> None:
         """Parse the data. Reject the request if its headers or trailers grow too large."""
         if not self._rejected:

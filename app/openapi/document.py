@@ -51,6 +51,7 @@ TAGS = {
     "projects": "Group tasks by project, with a client and an hourly rate.",
     "tags": "List and rename the tags of tasks and time entries.",
     "reports": "Totals of tracked time and money.",
+    "changes": "Follow the changes to your data.",
     "exports": "Download tracked time, or the whole account, as a file.",
     "sharing": "Calendars and reports for people and programs without an account.",
     "imports": "Import files of other programs, and undo an import.",

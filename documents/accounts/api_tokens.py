@@ -1,5 +1,6 @@
 """API tokens, with which a user's programs authenticate. Each has scopes, and may expire."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import ClassVar, Self
 
@@ -62,6 +63,16 @@ class ApiToken(StoredDocument):
     async def find_by_hash(cls, token_hash: str) -> Row | None:
         """Return the token with this hash, which may have expired."""
         return await cls._find_one({"token_hash": token_hash})
+
+    @classmethod
+    async def find_by_hashes(cls, token_hashes: Collection[str]) -> list[Row]:
+        """Return the user, the hash and the expiry of each token with one of these hashes."""
+        return await cls.aggregate_rows(
+            [
+                {"$match": {"token_hash": {"$in": [*token_hashes]}}},
+                {"$project": {"user_id": 1, "token_hash": 1, "expires_at": 1}},
+            ]
+        )
 
     @classmethod
     async def mark_used(cls, token: Row) -> None:

@@ -1,5 +1,6 @@
 """Sessions: one document per sign-in, with the hash of the current refresh token."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
@@ -83,6 +84,18 @@ class RefreshToken(StoredDocument):
             "revoked_at": None,
         }
         return await cls._find_one(active, {"_id": 1}) is not None
+
+    @classmethod
+    async def find_active(cls, session_ids: Collection[ObjectId], user_ids: Collection[ObjectId]) -> list[Row]:
+        """Return the id and the user of each of these sessions that has neither expired nor been revoked."""
+        active: Row = {"user_id": {"$in": [*user_ids]}, "expires_at": {"$gt": naive_utc(utc_now())}, "revoked_at": None}
+        return await cls.aggregate_rows(
+            [
+                {"$match": {"_id": {"$in": [*session_ids]}}},
+                {"$match": active},
+                {"$project": {"user_id": 1}},
+            ]
+        )
 
     @classmethod
     async def rotate(cls, session: Row, token_hash: str, *, lifetime: timedelta, address: str, user_agent: str) -> bool:

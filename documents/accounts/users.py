@@ -1,6 +1,6 @@
 """Users: their credentials, settings and preferences."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -124,6 +124,18 @@ class User(OutboxDocument):
     async def find_by_id(cls, user_id: ObjectId) -> Row | None:
         """Return the user with this id, or None."""
         return await cls._find_one({"_id": user_id})
+
+    @classmethod
+    async def find_token_versions(cls, user_ids: Collection[ObjectId]) -> dict[ObjectId, int]:
+        """Return the token versions of those of these users that are active, by their ids."""
+        users = await cls.aggregate_rows(
+            [
+                {"$match": {"_id": {"$in": [*user_ids]}}},
+                {"$match": {"is_active": True}},
+                {"$project": {"token_version": 1}},
+            ]
+        )
+        return {user["_id"]: user["token_version"] for user in users}
 
     @classmethod
     async def iterate_all(cls) -> AsyncIterator[Row]:

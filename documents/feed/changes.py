@@ -103,6 +103,13 @@ class Change(StoredDocument, OutboxItem):
         )
 
     @classmethod
+    async def find_range(cls, user_id: ObjectId, after: int, until: int) -> list[Row]:
+        """Return the changes of the user with `after` < `seq` <= `until`, ascending."""
+        return await cls.aggregate_rows(
+            [{"$match": {"user_id": user_id, "seq": {"$gt": after, "$lte": until}}}, {"$sort": {"seq": 1}}]
+        )
+
+    @classmethod
     async def find_oldest_seq(cls, user_id: ObjectId) -> int | None:
         """Return the lowest `seq` that is stored for the user, or None when no change is stored."""
         rows = await cls.aggregate_rows(

@@ -1,7 +1,7 @@
 """Authentication of requests by bearer token, with a short-lived cache."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from documents.accounts.api_tokens import ApiToken
 from documents.accounts.refresh_tokens import RefreshToken
 from documents.accounts.users import User
 from documents.common.base import Row, object_id
+from services.accounts.token_checks import AcceptedToken
 from services.common.acting_user import ActingUser, acting_user
 
 CACHE_SIZE = 10_000
@@ -40,6 +41,8 @@ class AuthenticationService:
     def __init__(self) -> None:
         self._cache: TTLCache[str, _CachedUser] = TTLCache(CACHE_SIZE, CACHE_SECONDS)
         self._invalidations = 0
+        self.listeners: set[Callable[[ObjectId], None]] = set()
+        """Called with the id of a user when a token of the user may have ended."""
 
     async def authenticate(self, tokens: AccessTokens, *, bearer: str) -> ActingUser:
         """Return the user of a bearer token: an access token of a session, or an API token.
@@ -57,6 +60,18 @@ class AuthenticationService:
             raise InvalidTokenError
         return cached.user
 
+    async def accept(self, tokens: AccessTokens, *, bearer: str) -> AcceptedToken:
+        """Authenticate by a bearer token, and return what must still be true of it later. Raises as authenticate."""
+        user = await self.authenticate(tokens, bearer=bearer)
+        if not is_api_token(bearer):
+            expires_at = tokens.verify(bearer).expires_at
+            return AcceptedToken(user.id, user.token_version, user.session_id, None, expires_at)
+        token_hash = sha256_of(bearer)
+        cached = self._cache.get(token_hash)
+        if cached is None:
+            cached = await _load_by_api_token(token_hash)
+        return AcceptedToken(user.id, user.token_version, None, token_hash, cached.expires_at)
+
     async def _authenticate_by_api_token(self, token_hash: str) -> ActingUser:
         cached = self._cache.get(token_hash)
         if cached is None:
@@ -66,10 +81,15 @@ class AuthenticationService:
         return cached.user
 
     def invalidate(self, user_id: ObjectId) -> None:
-        """Remove the user from the cache. Call it after a change of the user or of a token, not before."""
+        """Remove the user from the cache, and call the listeners.
+
+        Call it after a change of the user or of a token, not before.
+        """
         self._invalidations += 1
         for key in [key for key, cached in self._cache.items() if cached.user.id == user_id]:
             self._cache.pop(key, None)
+        for listener in [*self.listeners]:
+            listener(user_id)
 
     async def _load(self, key: str, query: Coroutine[Any, Any, _CachedUser]) -> _CachedUser:
         invalidations = self._invalidations

@@ -54,6 +54,7 @@ REQUESTS: dict[str, Json] = {
     "split_time_entry": {"json": {"at": clock("09:30")}},
     "move_time_entry": {"json": {"task_id": "{other_task_id}"}},
     "list_time_entries": {"params": {**FILTERS, "q": "{word}"}},
+    "stream_events": {"params": {"after": "0"}},
     "start_timer": {"json": {"task_id": "{task_id}", "note": "{word}"}},
     "correct_timer": {"json": {"note": "Changed {word}"}},
     "switch_timer": {"json": {"task_id": "{other_task_id}"}},

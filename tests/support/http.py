@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,6 +31,41 @@ sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 Json = dict[str, Any]
 
 
+ENDLESS = "endless"
+"""The extension of a request whose response may be an event stream without end."""
+
+
+class PausedEnd(httpx.AsyncByteStream):
+    """The beginning of an endless body, up to the first pause."""
+
+    PAUSE_SECONDS = 0.3
+
+    def __init__(self, stream: httpx.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        chunks = aiter(self._stream)
+        with suppress(StopAsyncIteration, TimeoutError):
+            while True:
+                async with asyncio.timeout(self.PAUSE_SECONDS):
+                    chunk = await anext(chunks)
+                yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class Transport(httpx.AsyncHTTPTransport):
+    """Ends the body of an event stream at its first pause, unless the request has the extension ENDLESS."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        if response.headers.get("content-type") == "text/event-stream" and ENDLESS not in request.extensions:
+            assert isinstance(response.stream, httpx.AsyncByteStream)
+            response.stream = PausedEnd(response.stream)
+        return response
+
+
 class Client(httpx.AsyncClient):
     """A client of the API, with methods for the most frequent requests."""
 
@@ -38,7 +73,7 @@ class Client(httpx.AsyncClient):
 
     def __init__(self, **settings: Any) -> None:
         # The tests use no TLS, and loading the certificates takes longer than most tests.
-        super().__init__(**settings, verify=False, trust_env=False)
+        super().__init__(**{"transport": Transport(verify=False, trust_env=False), **settings}, trust_env=False)
 
     async def make_task(self, **fields: Any) -> Json:
         """Create a task."""

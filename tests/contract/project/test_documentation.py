@@ -222,6 +222,9 @@ class TestIntegrationsPage:
     def test_examples_run(self, tmp_path: Path) -> None:
         output = output_of(shell_examples(ROOT / "docs" / "integrations.rst"), tmp_path)
         for part in (
+            "retry: 2000\nid: ",
+            'event: timer.started\ndata: {"id":"',
+            "\nWrite the offer\n",
             '{"name":"November","owner_name":"Grace Hopper","report":{"type":"summary","from":"2026-10-31T23:00:00Z",',
             '"rows":[{"key":"1","label":"Write the offer","seconds":5400,',
             '"notes":[[],[],["First draft"],[],[],[],[]]',
