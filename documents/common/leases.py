@@ -67,6 +67,12 @@ class Lease(StoredDocument):
         return position
 
     @classmethod
+    async def set_position(cls, lease: Row, position: int) -> None:
+        """Count on from this position. It is that of the last complete batch."""
+        if await cls._update_one(_held(lease), {"$set": {"position": position, "announced": position}}):
+            lease["position"] = position
+
+    @classmethod
     async def announce(cls, lease: Row) -> bool:
         """Announce that the last batch is complete. Return False when the lease is lost."""
         return await cls._update_one(_held(lease), {"$set": {"announced": lease["position"]}})

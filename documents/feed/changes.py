@@ -141,3 +141,34 @@ class Change(StoredDocument, OutboxItem):
         """Return the users with changes in this batch of the relay or in later ones."""
         stages: list[Row] = [{"$match": {"position": {"$gte": position}}}, {"$group": {"_id": "$user_id"}}]
         return [row["_id"] for row in await cls.aggregate_rows(stages)]
+
+    @classmethod
+    async def find_newest_position(cls) -> int:
+        """Return the position of the last batch of which a change is stored, or 0."""
+        rows = await cls.aggregate_rows([{"$sort": {"position": -1}}, {"$limit": 1}, {"$project": {"position": 1}}])
+        return rows[0]["position"] if rows else 0
+
+    @classmethod
+    async def find_users_with_gaps(cls, now: datetime) -> list[ObjectId]:
+        """Return the users of whose changes that have not expired a `seq` is missing."""
+        return [
+            row["_id"] for row in await cls._count_by_user({}, now) if row["count"] != row["last"] - row["first"] + 1
+        ]
+
+    @classmethod
+    async def count_seqs(cls, user_id: ObjectId, now: datetime) -> tuple[int, int, int]:
+        """Return the lowest and the highest `seq` of the user's changes that have not expired, and their number."""
+        rows = await cls._count_by_user({"user_id": user_id}, now)
+        return (rows[0]["first"], rows[0]["last"], rows[0]["count"]) if rows else (1, 0, 0)
+
+    @classmethod
+    async def _count_by_user(cls, query_filter: Row, now: datetime) -> list[Row]:
+        sums = {"first": {"$min": "$seq"}, "last": {"$max": "$seq"}, "count": {"$sum": 1}}
+        return await cls.aggregate_rows(
+            [
+                {"$match": query_filter},
+                {"$match": {"expires_at": {"$gt": now}}},
+                {"$project": {"user_id": 1, "seq": 1}},
+                {"$group": {"_id": "$user_id", **sums}},
+            ]
+        )

@@ -15,6 +15,7 @@ from pymongo.read_concern import ReadConcern
 from app.database.deadlines import with_deadline
 from documents.accounts.users import User
 from documents.common.base import StoredDocument
+from documents.common.leases import Lease
 from documents.registry import DOCUMENTS
 
 READ_BATCH_SIZE = 1_000
@@ -25,8 +26,12 @@ _RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocumen
 _SNAPSHOT_TOO_OLD = 239
 _SNAPSHOT_EXPIRED_CODES = {_SNAPSHOT_TOO_OLD, 251, 290}  # NoSuchTransaction, TransactionExceededLifetimeLimitSeconds
 
-COLLECTIONS: dict[str, type[StoredDocument]] = {document.Settings.name: document for document in reversed(DOCUMENTS)}
-"""The document classes by collection name. Users come last, so that nobody can sign in to a partial restore."""
+COLLECTIONS: dict[str, type[StoredDocument]] = {
+    document.Settings.name: document for document in reversed(DOCUMENTS) if document is not Lease
+}
+"""The document classes by collection name. Users come last, so that nobody can sign in to a partial restore.
+
+Leases belong to the processes of this database: a backup contains none, and a database with nothing else is empty."""
 
 
 class SnapshotExpiredError(Exception):

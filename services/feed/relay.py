@@ -126,9 +126,16 @@ class ChangeRelay:
         started_at = monotonic()
         if self._lease is None or not await Lease.renew(self._lease, LEASE_DURATION):
             self._distrust()
-            self._lease = await Lease.acquire(LEASE_NAME, LEASE_DURATION)
+            self._lease = await self._acquire()
         self._renewed_at = started_at
         return self._lease is not None
+
+    @staticmethod
+    async def _acquire() -> Row | None:
+        lease = await Lease.acquire(LEASE_NAME, LEASE_DURATION)
+        if lease is not None and lease["position"] == 0:  # the first lease, also after the restore of a backup
+            await Lease.set_position(lease, await Change.find_newest_position())
+        return lease
 
     def _distrust(self) -> None:
         """Compare the next batch with the database: another process may have stored changes."""

@@ -19,6 +19,7 @@ from documents.tracking.pages import TaskPage
 from documents.tracking.tasks import Task
 from documents.webhooks.deliveries import Delivery
 from services.common.values.emails import email_key
+from services.maintenance.feed_checks import check_feeds
 from services.maintenance.findings import Finding
 from services.maintenance.page_checks import find_unlisted_pages
 from services.maintenance.repairs import repair
@@ -59,6 +60,8 @@ class Examination:
         for document in DOCUMENTS:
             async for finding in _check_documents(document):
                 yield finding
+        async for finding in check_feeds():
+            yield finding
         async for user_id in iterate_owner_ids(Task):
             for finding in await self._check_tasks(user_id):
                 yield finding

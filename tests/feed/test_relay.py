@@ -1,0 +1,217 @@
+"""The relay copies each change to the feed exactly once, whatever interrupts it."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from bson import ObjectId
+
+from services.feed.relay import POLL_SECONDS, ChangeRelay
+from tests.conftest import Database
+from tests.support.feed.interrupted import expire_lease, kill, observe_commands, run_interrupted_cycle
+from tests.support.feed.recorded import OUTBOXES
+from tests.support.feed.relays import relays_paused, run_cycle
+from tests.support.http import Client
+
+MAX_COMMANDS = 40
+"""More commands than a cycle has."""
+
+
+@pytest.fixture(autouse=True)
+async def _paused(empty_service: str, monkeypatch: pytest.MonkeyPatch, database: Database) -> AsyncIterator[None]:
+    """Only the relays of the test run."""
+    assert empty_service
+    observe_commands(monkeypatch)
+    async with relays_paused():
+        await expire_lease(database)
+        yield
+
+
+def new_relay() -> ChangeRelay:
+    """Return the relay of another process."""
+    return ChangeRelay(retention=timedelta(days=30))
+
+
+async def relay_everything(relay: ChangeRelay) -> None:
+    """Run cycles until the outboxes are empty."""
+    while await run_cycle(relay) < POLL_SECONDS:
+        pass
+
+
+async def write(client: Client) -> int:
+    """Change several documents of the user. Return the number of changes that this causes."""
+    project = await client.make_project(name=str(ObjectId()))
+    task = await client.make_task(project_id=project["id"])
+    other = await client.make_task()
+    await client.start(task)
+    response = await client.post("/timer/switch", json={"task_id": other["id"]})
+    assert response.is_success, response.text
+    await client.stop()
+    await client.patch("/users/me", json={"full_name": str(ObjectId())})
+    return 8
+
+
+async def assert_feed_is_exact(database: Database, client: Client, count: int) -> None:
+    """Check that the feed has this number of changes, each once and without gaps, and that no outbox has items."""
+    rows = await database.changes.find({"user_id": client.user["_id"]}).sort("seq", 1).to_list(None)
+    assert [row["seq"] for row in rows] == list(range(1, count + 1))
+    assert len({row["_id"] for row in rows}) == count
+    state = await database.feed_states.find_one({"user_id": client.user["_id"]})
+    assert state is not None
+    assert state["last_seq"] == count
+    for name in OUTBOXES:
+        assert await database[name].count_documents({"outbox": {"$exists": True}}) == 0
+        assert await database[name].count_documents({"outbox_since": {"$exists": True}}) == 0
+
+
+class TestKilledRelay:
+    async def test_next_relay_copies_each_change_once(self, alice: Client, bob: Client, database: Database) -> None:
+        written = 0
+        for number in range(1, MAX_COMMANDS):
+            written += await write(alice)
+            assert await write(bob)
+            killed = await run_interrupted_cycle(new_relay(), number, kill)
+            await expire_lease(database)
+            await relay_everything(new_relay())
+            await expire_lease(database)
+            await assert_feed_is_exact(database, alice, written)
+            await assert_feed_is_exact(database, bob, written)
+            if not killed:
+                break
+        assert 8 < number < MAX_COMMANDS - 1
+
+
+class TestLostLease:
+    async def test_two_relays_at_once_copy_each_change_once(
+        self, alice: Client, bob: Client, database: Database
+    ) -> None:
+        written = 0
+        for number in range(1, MAX_COMMANDS):
+            written += await write(alice)
+            assert await write(bob)
+
+            async def take_over() -> None:
+                await expire_lease(database)
+                await relay_everything(new_relay())
+
+            was_interrupted = await run_interrupted_cycle(new_relay(), number, take_over)
+            await expire_lease(database)
+            await relay_everything(new_relay())
+            await expire_lease(database)
+            await assert_feed_is_exact(database, alice, written)
+            await assert_feed_is_exact(database, bob, written)
+            if not was_interrupted:
+                break
+        assert 8 < number < MAX_COMMANDS - 1
+
+
+class TestWritesDuringACycle:
+    async def test_no_item_is_lost_or_copied_twice(self, alice: Client, database: Database) -> None:
+        written, relay = 0, new_relay()
+        task = await alice.make_task()
+        written += 1
+        for number in range(1, MAX_COMMANDS):
+            written += await write(alice)
+            await alice.patch(f"/tasks/{task['id']}", json={"title": f"before {number}"})
+            written += 1
+
+            async def write_more() -> None:
+                nonlocal written
+                written += await write(alice)
+                await alice.patch(f"/tasks/{task['id']}", json={"title": f"during {number}"})  # noqa: B023
+                written += 1
+
+            was_interrupted = await run_interrupted_cycle(relay, number, write_more)
+            await relay_everything(relay)
+            await assert_feed_is_exact(database, alice, written)
+            if not was_interrupted:
+                break
+        rows = await database.changes.find({"task_id": ObjectId(task["id"])}).sort("seq", 1).to_list(None)
+        assert [row["version"] for row in rows] == list(range(1, len(rows) + 1))
+
+
+class TestOrder:
+    async def test_changes_of_different_documents_are_in_the_order_of_the_requests(
+        self, alice: Client, database: Database
+    ) -> None:
+        await write(alice)
+        await relay_everything(new_relay())
+        rows = await database.changes.find({"user_id": alice.user["_id"]}).sort("seq", 1).to_list(None)
+        assert [row["type"] for row in rows] == [
+            "project.created",
+            "task.created",
+            "task.created",
+            "timer.started",
+            "timer.stopped",
+            "timer.started",
+            "timer.stopped",
+            "user.updated",
+        ]
+
+    async def test_order_holds_across_batches(
+        self, alice: Client, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("services.feed.relay.MAX_OUTBOXES", 2)
+        monkeypatch.setattr("services.feed.relay.MAX_ITEMS", 2)
+        first, second, third = [await alice.make_task(title=title) for title in "abc"]
+        for number in range(5):
+            for task in (first, third, second):
+                await alice.patch(f"/tasks/{task['id']}", json={"title": f"{number}"})
+        await relay_everything(new_relay())
+        await assert_feed_is_exact(database, alice, 18)
+        rows = await database.changes.find({"user_id": alice.user["_id"]}).sort("seq", 1).to_list(None)
+        assert [row["occurred_at"] for row in rows] == sorted(row["occurred_at"] for row in rows)
+        assert len({row["position"] for row in rows}) > 3
+
+
+class TestInvalidOutbox:
+    @pytest.mark.parametrize(
+        "outbox",
+        ["text", [{"id": 1}], [1], [{"id": ObjectId(), "type": "unknown"}]],
+        ids=["no array", "incomplete item", "no item", "unknown type"],
+    )
+    async def test_other_documents_are_relayed(
+        self, outbox: object, alice: Client, bob: Client, database: Database
+    ) -> None:
+        task = await alice.make_task()
+        await database.tasks.update_one(
+            {"_id": ObjectId(task["id"])}, {"$set": {"outbox": outbox}}, bypass_document_validation=True
+        )
+        written = await write(bob)
+        relay = new_relay()
+        await relay_everything(relay)
+        rows = await database.changes.find({}).to_list(None)
+        assert [row["user_id"] for row in rows] == [bob.user["_id"]] * written
+        assert await run_cycle(relay) == POLL_SECONDS
+
+    async def test_time_without_items_is_removed(self, alice: Client, database: Database) -> None:
+        task = await alice.make_task()
+        await relay_everything(new_relay())
+        await expire_lease(database)
+        await database.tasks.update_one(
+            {"_id": ObjectId(task["id"])}, {"$set": {"outbox_since": alice.user["created_at"]}}
+        )
+        await relay_everything(new_relay())
+        row = await database.tasks.find_one({"_id": ObjectId(task["id"])})
+        assert row is not None
+        assert "outbox_since" not in row
+
+    async def test_copied_document_causes_no_second_change(self, alice: Client, database: Database) -> None:
+        task = await alice.make_task()
+        row = await database.tasks.find_one({"_id": ObjectId(task["id"])})
+        assert row is not None
+        await database.tasks.insert_one({**row, "_id": ObjectId()})
+        await relay_everything(new_relay())
+        await assert_feed_is_exact(database, alice, 1)
+
+
+class TestExpiredFeed:
+    async def test_seq_continues_after_all_changes_have_expired(self, alice: Client, database: Database) -> None:
+        await write(alice)
+        await relay_everything(new_relay())
+        for row in await database.changes.find({}, {"_id": 1}).to_list(None):
+            await database.changes.delete_one(row)
+        await expire_lease(database)
+        await alice.make_task()
+        await relay_everything(new_relay())
+        assert [row["seq"] async for row in database.changes.find({})] == [9]

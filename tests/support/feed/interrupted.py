@@ -1,0 +1,85 @@
+"""Relay cycles that are interrupted after one of their database commands."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import Context, ContextVar
+from datetime import datetime
+from types import ModuleType
+from typing import TypeVar
+
+import pytest
+
+from app.database import deadlines
+from documents.common import base, transactions
+from documents.feed import changes, feed_states, outboxes
+from services.feed.relay import LEASE_NAME, ChangeRelay
+from tests.conftest import Database
+from tests.support.feed.relays import run_cycle
+
+T = TypeVar("T")
+
+MODULES: tuple[ModuleType, ...] = (base, transactions, changes, feed_states, outboxes)
+"""The modules that send the commands of a cycle, each through its with_deadline()."""
+
+Interruption = Callable[[], Awaitable[None]]
+
+
+class KilledError(BaseException):
+    """The process of the relay has been killed: nothing handles it."""
+
+
+class _Countdown:
+    """Runs the interruption after a command, counted from 1."""
+
+    def __init__(self, number: int, interruption: Interruption) -> None:
+        self.left = number
+        self._interruption = interruption
+
+    async def count(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            await asyncio.create_task(self._interrupt(), context=Context())  # outside of the relay's transaction
+
+    async def _interrupt(self) -> None:
+        await self._interruption()
+
+
+_countdown: ContextVar[_Countdown | None] = ContextVar("countdown", default=None)
+
+
+def observe_commands(patch: pytest.MonkeyPatch) -> None:
+    """Count the commands of the cycles that run_interrupted_cycle() runs."""
+    original = deadlines.with_deadline
+
+    async def with_deadline(operation: Awaitable[T]) -> T:
+        result = await original(operation)
+        countdown = _countdown.get()
+        if countdown is not None:
+            await countdown.count()
+        return result
+
+    for module in MODULES:
+        patch.setattr(module, "with_deadline", with_deadline)
+
+
+async def run_interrupted_cycle(relay: ChangeRelay, number: int, interruption: Interruption) -> bool:
+    """Run a cycle with an interruption after its command `number`. Return False if it has fewer commands."""
+    countdown = _Countdown(number, interruption)
+    token = _countdown.set(countdown)
+    try:
+        await run_cycle(relay)
+    except KilledError:
+        return True
+    finally:
+        _countdown.reset(token)
+    return countdown.left <= 0
+
+
+async def kill() -> None:
+    """End the cycle as a kill of the process would."""
+    raise KilledError
+
+
+async def expire_lease(database: Database) -> None:
+    """Let another relay acquire the lease."""
+    await database.leases.update_one({"_id": LEASE_NAME}, {"$set": {"expires_at": datetime(2026, 1, 1)}})  # noqa: DTZ001
