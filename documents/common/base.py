@@ -90,10 +90,7 @@ class StoredDocument(Document):
     async def add(self) -> Row:
         """Insert the document. Raises DuplicateError when it violates a unique index."""
         row = self.as_row()
-        try:
-            await with_deadline(self.collection().insert_one(row, session=current_session()))
-        except DuplicateKeyError as error:
-            raise DuplicateError from error
+        await self._insert(row)
         return row
 
     @classmethod
@@ -117,6 +114,14 @@ class StoredDocument(Document):
         except BulkWriteError as error:
             if any(each["code"] != _DUPLICATE_KEY for each in error.details["writeErrors"]):
                 raise
+
+    @classmethod
+    async def _insert(cls, row: Row) -> None:
+        """Insert a document as it is stored. Raises DuplicateError when it violates a unique index."""
+        try:
+            await with_deadline(cls.collection().insert_one(row, session=current_session()))
+        except DuplicateKeyError as error:
+            raise DuplicateError from error
 
     @classmethod
     async def _find_one(cls, query_filter: Row, projection: Row | None = None, **options: Any) -> Row | None:

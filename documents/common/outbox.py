@@ -134,12 +134,10 @@ class OutboxDocument(StoredDocument):
 
         Raises DuplicateError when it violates a unique index.
         """
-        items = describe(self.as_row(), changes)
-        if items:
-            self.outbox = [OutboxItem(**item) for item in items]
-            self.outbox_since = items[0]["occurred_at"]
-        row = await self.add()
-        return {name: value for name, value in row.items() if name not in OUTBOX_FIELDS}
+        row = self.as_row()
+        items = describe(row, changes)
+        await self._insert({**row, "outbox": items, "outbox_since": items[0]["occurred_at"]} if items else row)
+        return row
 
     @classmethod
     async def move_outbox(cls, user_id: ObjectId, document_id: ObjectId, to: "type[OutboxDocument]") -> None:
