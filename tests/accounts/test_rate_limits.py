@@ -115,6 +115,15 @@ class TestConcurrentFirstActions:
             assert not await is_admitted(0)
             await advance_one_hour(database)
 
+    @pytest.mark.usefixtures("empty_service")
+    async def test_action_after_the_period_counts_in_a_new_one(self, database: Database) -> None:
+        async def is_admitted() -> bool:
+            return await RateCounter.count_action("sign-in", "ada", limit=2, period=timedelta(minutes=1)) is None
+
+        assert await is_admitted()
+        await advance_one_hour(database)
+        assert [await is_admitted() for _ in range(3)] == [True, True, False]
+
 
 class TestRegistrationLimit:
     async def test_registrations_are_limited_by_client_address(self, limited: Limited) -> None:

@@ -41,8 +41,8 @@ class EntryRows:
     select: Callable[[str], Row]
     since: datetime
     before: datetime
+    then: list[Row]
     task_fields: Row = field(default_factory=dict)
-    then: list[Row] = field(default_factory=list)
 
     def hot_stages(self) -> list[Row]:
         """Return the stages that find the rows of hot entries, after `tasks`."""

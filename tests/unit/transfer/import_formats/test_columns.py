@@ -125,6 +125,10 @@ class TestUsers:
         assert ([row.title for row in result.rows], result.errors) == (["a"], [])
         assert file_notices(result) == ["user names 2 users; 2 rows of 1 other user ignored: Bob (2)"]
 
+    def test_file_of_the_selected_user_alone_gives_no_notice(self) -> None:
+        result = read("start,hours,task,user\n2024-03-04 09:00,1.0,a,Ada\n", user="Ada")
+        assert (len(result.rows), result.notices) == (1, [])
+
     def test_user_is_selected_by_first_and_last_name(self) -> None:
         file = "start,hours,task,first name,last name\n" + "".join(
             f"2024-03-04 09:00,1.0,{name},Ada,{name}\n" for name in ("Byron", "Lovelace")
