@@ -29,7 +29,7 @@ TICK_SECONDS = 1.0
 """How often streams are examined. A stream ends at most this long after its token has expired."""
 
 MAX_STREAMS = 10
-"""The maximum number of streams of a user."""
+"""The maximum number of streams of a user, with each worker: a process knows only its own."""
 
 PAGE_SIZE = 50
 """How many changes a stream reads from the database at a time."""

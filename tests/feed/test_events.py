@@ -1,14 +1,18 @@
-"""The event stream: its bytes, where it begins, its filter, and its limit."""
+"""The event stream: its bytes, where it begins, its filter, and its limit. Others: test_stream_ends.py."""
 
 import asyncio
 from typing import Any
 
 import pytest
 
+from app.config import Settings
+from app.main import create_app
+from documents.common.outbox import enable_changes
 from services.feed.streams import MAX_STREAMS
 from tests.conftest import Database
 from tests.feed.event_clients import Event, following
-from tests.support.http import Client, parameters, problem
+from tests.support.http import API, Client, parameters, problem
+from tests.support.services import serving_another
 
 
 class TestBeginning:
@@ -172,3 +176,33 @@ class TestReset:
             assert await stream.event() == Event(id=1, type="reset", data={"last_seq": 1})
             await alice.make_task()
             assert (await stream.event()).id == 2
+
+
+class TestDisabled:
+    async def test_stream_is_404_while_changes_are_not_recorded(
+        self, alice: Client, settings: Settings, database: Database
+    ) -> None:
+        app = create_app(settings.model_copy(update={"changes_enabled": False}))
+        try:
+            async with (
+                serving_another(app, database) as address,
+                Client(base_url=address + API, headers=alice.headers) as client,
+            ):
+                problem(await client.get("/events"), 404, "changes_disabled")
+        finally:
+            enable_changes(settings.changes_enabled)
+
+
+class TestCrossOrigin:
+    async def test_page_may_send_last_event_id_and_read_the_stream(
+        self, alice: Client, settings: Settings, database: Database
+    ) -> None:
+        app = create_app(settings.model_copy(update={"cors_origins": ("https://page.example",)}))
+        headers = {"Origin": "https://page.example", "Access-Control-Request-Method": "GET"}
+        async with serving_another(app, database) as address, Client(base_url=address + API) as client:
+            asked = {"Access-Control-Request-Headers": "authorization,last-event-id"}
+            assert (await client.options("/events", headers={**headers, **asked})).status_code == 200
+            client.headers["Authorization"] = alice.headers["authorization"]
+            response = await client.get("/events", headers={"Origin": "https://page.example", "Last-Event-ID": "0"})
+            assert response.headers["access-control-allow-origin"] == "https://page.example"
+            assert response.content.startswith(b"retry: 2000\nid: 0\n\n")

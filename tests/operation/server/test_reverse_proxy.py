@@ -19,7 +19,9 @@ import pytest
 
 from app.config import Settings
 from app.main import create_app
+from services.feed.streams import MAX_STREAMS
 from tests.conftest import Database
+from tests.feed.event_clients import following
 from tests.paths import DOCS
 from tests.support.http import API, PASSWORD, Client, clock, problem
 from tests.support.processes import eventually, free_port
@@ -203,6 +205,17 @@ class TestCalendarFeed:
             feed = (await client.post("/calendar-feeds", json={"name": "x"})).json()
             assert feed["url"].startswith(f"{proxy.origin}{ROOT}{API}/calendar/")
             assert (await anonymous.get(feed["url"])).status_code == 200
+
+
+class TestEventStream:
+    async def test_events_arrive_at_once_and_closed_streams_are_released(self, proxy: Proxy, alice: Client) -> None:
+        async with proxy.client(alice) as client:
+            for number in range(1, MAX_STREAMS + 3):
+                async with following(client) as stream:
+                    assert (await stream.block()).id == number - 1
+                    await client.post("/tasks", json={"title": "x"})
+                    assert (await stream.event()).id == number
+            assert (await client.head("/events")).status_code == 200
 
 
 class TestRequests:
