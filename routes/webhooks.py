@@ -6,8 +6,9 @@ from starlette.responses import Response
 from app.http.endpoint import Endpoint, JsonBody
 from app.http.json import json_response
 from app.http.problems import problem_responses
-from routes.dependencies import NoBody, Page, SessionUser, Webhooks
+from routes.dependencies import NoBody, Page, RecordedChanges, SessionUser, Webhooks
 from routes.responses import header_responses, no_content
+from services.feed.feed import ChangesDisabledError
 from services.webhooks.schemas import (
     DeliveryPage,
     DeliveryRead,
@@ -40,10 +41,10 @@ async def list_webhooks(webhooks: Webhooks, user: SessionUser, query: Page) -> R
     summary="Create a webhook",
     status_code=201,
     response_model=WebhookWithSecret,
-    responses={**header_responses(201, "Location"), **problem_responses(TooManyWebhooksError)},
+    responses={**header_responses(201, "Location"), **problem_responses(ChangesDisabledError, TooManyWebhooksError)},
 )
 async def create_webhook(
-    request: Request, webhooks: Webhooks, user: SessionUser, new: JsonBody[WebhookCreate]
+    request: Request, webhooks: Webhooks, user: SessionUser, _recorded: RecordedChanges, new: JsonBody[WebhookCreate]
 ) -> Response:
     """Later changes are sent to the URL. The secret that signs them is shown only in this response."""
     webhook = await webhooks.create(user, new=new)

@@ -13,7 +13,6 @@ from app.database.client import DATABASE_ERRORS
 from app.errors import ConflictError, NotFoundError
 from app.security.webhook_secrets import WebhookSecrets, new_webhook_secret
 from documents.common.base import Row, require_object_id
-from documents.feed.feed_states import FeedState
 from documents.webhooks.deliveries import TEST_TYPE, Delivery
 from documents.webhooks.webhooks import MAX_WEBHOOKS, Webhook
 from services.accounts.audit import audit_service
@@ -22,6 +21,7 @@ from services.common.concurrency import retry_on_any_conflict, retry_on_conflict
 from services.common.cursors import Position, cursor_scope, decode_cursor, page_of
 from services.common.pagination import newest_first_page
 from services.common.values.fields import PageQuery
+from services.feed.sequence import newest_seq
 from services.webhooks.addresses import require_deliverable
 from services.webhooks.schemas import (
     DeliveryPage,
@@ -97,7 +97,7 @@ class WebhookService:
         fields: dict[str, Any] = {
             **new.model_dump(),
             "secret": self._secrets.encrypt(secret, owner=webhook_id.binary),
-            "cursor_seq": await _find_last_seq(user.id),
+            "cursor_seq": await newest_seq(user.id),
         }
 
         async def attempt() -> Row:
@@ -193,12 +193,6 @@ class WebhookService:
         if delivery is None:
             raise AlreadyDeliveredError
         return read_delivery(delivery)
-
-
-async def _find_last_seq(user_id: ObjectId) -> int:
-    """Return the seq of the user's newest change, or 0 when nothing has changed yet."""
-    state = await FeedState.find(user_id)
-    return 0 if state is None else int(state["last_seq"])
 
 
 async def _find_free_slot(user_id: ObjectId) -> int:

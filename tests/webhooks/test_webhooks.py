@@ -10,6 +10,7 @@ from bson import ObjectId
 from app.config import Settings
 from app.main import create_app
 from documents.common.change_types import CHANGE_TYPES
+from documents.common.outbox import enable_changes
 from documents.feed.feed_states import FeedState
 from documents.webhooks.webhooks import MAX_WEBHOOKS, Webhook
 from tests.conftest import Database
@@ -69,7 +70,7 @@ class TestCreateWebhook:
         assert base64.b64decode(secret.removeprefix("whsec_")) not in stored["secret"]
 
     async def test_begins_after_the_newest_change(self, alice: Client, bob: Client, database: Database) -> None:
-        await FeedState.raise_last_seq(alice.user["_id"], 7)
+        await FeedState.raise_last_seqs({alice.user["_id"]: 7})
         for client, seq in ((alice, 7), (bob, 0)):
             await make_webhook(client)
             (stored,) = await database.webhooks.find({"user_id": client.user["_id"]}).to_list(None)
@@ -146,6 +147,19 @@ class TestAllowedUrls:
                     assert pointers(created) == pointers(changed) == {"#/url"}
 
 
+class TestChangesDisabled:
+    async def test_creation_is_404(self, alice: Client, settings: Settings, database: Database) -> None:
+        disabled = create_app(settings.model_copy(update={"changes_enabled": False}))
+        try:
+            async with (
+                serving_another(disabled, database) as address,
+                Client(base_url=address + API, headers=alice.headers, timeout=30) as client,
+            ):
+                problem(await client.post("/webhooks", json={"url": URL}), 404, "changes_disabled")
+        finally:
+            enable_changes(settings.changes_enabled)
+
+
 class TestLimit:
     async def test_concurrent_requests_cannot_exceed_it(self, alice: Client, bob: Client, database: Database) -> None:
         responses = await asyncio.gather(
@@ -215,7 +229,7 @@ class TestChangeWebhook:
     async def test_activation_clears_the_reason_and_keeps_the_position(self, alice: Client, database: Database) -> None:
         row = webhook_row(alice.user["_id"], active=False, disabled_reason="delivery_failed", cursor_seq=5)
         await database.webhooks.insert_one(row)
-        await FeedState.raise_last_seq(alice.user["_id"], 9)
+        await FeedState.raise_last_seqs({alice.user["_id"]: 9})
         response = await alice.patch(f"/webhooks/{row['_id']}", json={"active": True})
         assert (response.json()["active"], response.json()["disabled_reason"]) == (True, None)
         (stored,) = await database.webhooks.find({}).to_list(None)
