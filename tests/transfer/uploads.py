@@ -56,9 +56,12 @@ async def import_rows(client: Client, lines: str, **fields: Any) -> Json:
 
 
 async def stored_items(database: Database) -> list[Json]:
-    """Return all stored projects, tasks and deleted entries."""
+    """Return all stored projects, tasks and deleted entries, without the outboxes that the relay empties meanwhile."""
     collections = (database.projects, database.tasks, database.deleted_entries)
-    return [document for collection in collections for document in await collection.find().sort("_id").to_list(None)]
+    projection = {"outbox": 0, "outbox_since": 0}
+    return [
+        row for collection in collections for row in await collection.find({}, projection).sort("_id").to_list(None)
+    ]
 
 
 async def lease_to_another(database: Database, result: Json, **since: float) -> None:

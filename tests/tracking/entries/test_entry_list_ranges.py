@@ -24,6 +24,7 @@ from documents.registry import DOCUMENTS
 from documents.tracking.queries.entry_filter import EntryFilter
 from documents.tracking.queries.timeline import EntryOrder, find_entries
 from tests.conftest import Database
+from tests.support.feed.relays import relays_paused
 from tests.support.http import LONG, Client, Json
 from tests.support.services import restoring_documents
 from tests.support.stored_documents import ended_entry, project_row, task_row, tracked
@@ -196,7 +197,7 @@ class TestQueriesOfAllYears:
         counter, url = Counter(), settings.database_url
         assert url is not None
         client: Any = AsyncIOMotorClient(url.get_secret_value(), event_listeners=[counter])
-        async with restoring_documents(database):
+        async with relays_paused(), restoring_documents(database):
             await bind(client[settings.database_name], DOCUMENTS)
             yield counter
         client.close()  # once the documents are bound to the service's own client again, which works in the background
