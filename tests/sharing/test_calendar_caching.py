@@ -78,6 +78,14 @@ class TestSubscription:
         assert second.status_code == 200
         assert b"DESCRIPTION:Changed" in second.content
 
+    async def test_etag_changes_when_the_range_moves(self, alice: Client, anonymous: Client) -> None:
+        """Another time zone has other midnights, as has another day."""
+        await alice.write(await alice.make_task())
+        feed = await create_feed(alice)
+        first = await read(anonymous, feed)
+        assert (await alice.patch("/users/me", json={"timezone": "Pacific/Kiritimati"})).status_code == 200
+        assert (await poll(anonymous, feed, first)).status_code == 200
+
     async def test_timer_counts_only_with_include_running(self, alice: Client, anonymous: Client) -> None:
         task = await alice.make_task()
         ended, running = await create_feed(alice), await create_feed(alice, include_running=True)
