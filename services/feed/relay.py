@@ -43,6 +43,9 @@ MAX_OUTBOXES = 200
 MAX_ITEMS = 100
 """The size of a batch: the number of outboxes, and that of the items of each."""
 
+MAX_DIVISOR = 16
+"""After a failure a batch is smaller, at most by this factor: on a slow database a large one would fail each time."""
+
 MAX_KNOWN_USERS = 10_000
 """For how many users the relay stores the last `seq` in memory."""
 
@@ -69,6 +72,7 @@ class ChangeRelay:
         """The last `seq` of each user, as far as this process knows it."""
         self._must_compare = True
         """Whether items in the outboxes may be stored as changes already, since a batch was interrupted."""
+        self._divisor = 1
         self._skipped: set[Any] = set()
         """The ids of the documents whose outbox cannot be copied."""
         self._skipped_at = 0.0
@@ -141,6 +145,7 @@ class ChangeRelay:
         """Compare the next batch with the database: another process may have stored changes."""
         self._last_seqs.clear()
         self._must_compare = True
+        self._divisor = min(4 * self._divisor, MAX_DIVISOR)
 
     def _forget_skipped(self) -> None:
         if self._skipped and monotonic() >= self._skipped_at + SKIP_SECONDS:
@@ -154,16 +159,15 @@ class ChangeRelay:
 
     async def _relay_batch(self) -> bool:
         """Relay the first items of the oldest outboxes. Return whether more are left."""
-        outboxes = await read_outboxes(
-            OUTBOX_DOCUMENTS, limit=MAX_OUTBOXES + 1, max_items=MAX_ITEMS, skipped=self._skipped
-        )
+        limit, max_items = MAX_OUTBOXES // self._divisor, MAX_ITEMS // self._divisor
+        outboxes = await read_outboxes(OUTBOX_DOCUMENTS, limit=limit + 1, max_items=max_items, skipped=self._skipped)
         valid = []
         for outbox in outboxes:
             if is_valid(outbox):
                 valid.append(outbox)
             else:
                 self._skip(outbox)
-        batch = make_batch(valid, limit=MAX_OUTBOXES)
+        batch = make_batch(valid, limit=limit)
         try:
             await self._copy(batch)
         except RefusedChangeError:
@@ -193,6 +197,7 @@ class ChangeRelay:
         for outbox in await remove_items(batch.outboxes):
             self._skip(outbox)
         self._must_compare = False
+        self._divisor = max(1, self._divisor // 2)
 
     async def _begin(self) -> int:
         """Return the position of the new batch. Raises LeaseLostError."""
