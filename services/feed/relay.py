@@ -159,7 +159,7 @@ class ChangeRelay:
 
     async def _relay_batch(self) -> bool:
         """Relay the first items of the oldest outboxes. Return whether more are left."""
-        limit, max_items = MAX_OUTBOXES // self._divisor, MAX_ITEMS // self._divisor
+        limit, max_items = (max(1, size // self._divisor) for size in (MAX_OUTBOXES, MAX_ITEMS))
         outboxes = await read_outboxes(OUTBOX_DOCUMENTS, limit=limit + 1, max_items=max_items, skipped=self._skipped)
         valid = []
         for outbox in outboxes:
