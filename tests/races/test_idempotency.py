@@ -275,8 +275,9 @@ class TestKeyExpiry:
 
 
 class TestOpenApi:
-    def test_every_post_accepts_a_key_except_accounts_and_imports(self, app: FastAPI) -> None:
-        without = {"/api/v1/users", "/api/v1/imports"}
+    def test_every_post_accepts_a_key_except_accounts_imports_and_secrets(self, app: FastAPI) -> None:
+        without = {"/api/v1/users", "/api/v1/imports", "/api/v1/calendar-feeds", "/api/v1/shares"}
+        prefixes = ("/api/v1/auth/", "/api/v1/webhooks")
         accepts_key = {
             path: any(parameter["name"] == "Idempotency-Key" for parameter in methods["post"].get("parameters", []))
             for path, methods in app.openapi()["paths"].items()
@@ -284,4 +285,4 @@ class TestOpenApi:
         }
         assert len(accepts_key) >= 15
         for path, accepts in accepts_key.items():
-            assert accepts == (path not in without and not path.startswith("/api/v1/auth/")), path
+            assert accepts == (path not in without and not path.startswith(prefixes)), path

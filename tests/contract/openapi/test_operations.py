@@ -78,9 +78,9 @@ class TestOperations:
                 elif status in {"204", "304"}:
                     assert "content" not in response, place
                 else:
-                    is_file = operation["operationId"].startswith(("export_", "get_calendar"))
+                    is_text = operation["operationId"].startswith(("export_", "get_calendar", "stream_events"))
                     assert len(response["content"]) == 1, place
-                    assert is_file or response["content"].keys() == {"application/json"}, place
+                    assert is_text or response["content"].keys() == {"application/json"}, place
 
     def test_operations_without_security_are_public(self, document: Json) -> None:
         named = {operation["operationId"] for _, _, operation in operations(document) if not operation["security"]}
@@ -118,12 +118,12 @@ class TestParameters:
 
 
 class TestFiles:
-    def test_text_file_is_a_string_without_format(self, document: Json) -> None:
+    def test_text_is_a_string_without_format(self, document: Json) -> None:
         texts = {}
         for _, _, operation in operations(document):
             for response in operation["responses"].values():
                 for media_type, content in response.get("content", {}).items():
                     if media_type.startswith("text/"):
                         texts[media_type] = content["schema"]
-        assert texts.keys() == {"text/csv", "text/calendar"}
+        assert texts.keys() == {"text/csv", "text/calendar", "text/event-stream"}
         assert all(schema["type"] == "string" and "format" not in schema for schema in texts.values())

@@ -1,7 +1,7 @@
 """Deleting a project, also when the deletion is interrupted or concurrent with other writes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import Context
 from datetime import UTC, datetime
 from time import monotonic
@@ -18,6 +18,7 @@ from services.tracking.projects import project_service
 from services.tracking.schemas.tasks import TaskCreate, TaskUpdate
 from services.tracking.tasks import task_service
 from tests.conftest import Database
+from tests.support.feed.relays import relays_paused
 from tests.support.http import Client, Json, pointers, problem
 from tests.support.pages.entry_storage import hot_only
 from tests.support.services import PATIENCE_SECONDS, serving_another
@@ -118,6 +119,14 @@ class TestDeleteProject:
         assert (await alice.read(late))["project_id"] is None
 
 
+@pytest.fixture
+async def paused_relays() -> AsyncIterator[None]:
+    """Pause the relays: a transaction that changes a task conflicts with the removal of items from its outbox."""
+    async with relays_paused():
+        yield
+
+
+@pytest.mark.usefixtures("paused_relays")
 class TestTransactionDuringDeletion:
     async def test_transaction_is_aborted_when_a_deletion_has_begun(self, alice: Client, database: Database) -> None:
         project, other = await alice.make_project(), await alice.make_task()

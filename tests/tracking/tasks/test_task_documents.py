@@ -44,4 +44,4 @@ class TestTask:
             "version": 2,
             "updated_at": changed["updated_at"],
         }
-        assert await Task.update_fields(ObjectId(), task["_id"], {"title": "Stolen"}) is None
+        assert await Task.update_at_version({**changed, "user_id": ObjectId()}, {"title": "Stolen"}, no_changes) is None
