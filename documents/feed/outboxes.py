@@ -148,22 +148,21 @@ async def remove_items(copied: Sequence[CopiedItems]) -> list[Outbox]:
 
 
 async def _remove(document: type[OutboxDocument], copied: Sequence[CopiedItems]) -> list[Outbox]:
-    whole = [each for each in copied if 0 < each.outbox.size == len(each.ids)]
-    emptied, refused = await _update(document, [each.update_if_unchanged() for each in whole])
-    others = copied if emptied < len(whole) else [each for each in copied if each not in whole]
-    _, refused_others = await _update(document, [each.update() for each in others])
-    return [*(whole[index].outbox for index in refused), *(others[index].outbox for index in refused_others)]
+    """Remove the items in one command, because each command waits for others on a busy database.
 
-
-async def _update(document: type[OutboxDocument], updates: list[UpdateOne]) -> tuple[int, list[int]]:
-    """Return the number of documents that match the updates, and the indexes of the updates that are refused."""
-    if not updates:
-        return 0, []
+    An outbox that was read as a whole gets the cheap update first. If it does not match, the next one does.
+    """
+    updates: list[tuple[Outbox, UpdateOne]] = []
+    for each in copied:
+        if 0 < each.outbox.size == len(each.ids):
+            updates.append((each.outbox, each.update_if_unchanged()))
+        updates.append((each.outbox, each.update()))
     try:
-        result = await with_deadline(document.collection().bulk_write(updates, ordered=False))
+        await with_deadline(document.collection().bulk_write([update for _, update in updates], ordered=False))
     except BulkWriteError as error:
         errors = error.details["writeErrors"]
         if any(each["code"] != _VALIDATION_FAILED for each in errors):
             raise
-        return error.details["nMatched"], [each["index"] for each in errors]
-    return result.matched_count, []
+        refused = {id(outbox): outbox for outbox in (updates[each["index"]][0] for each in errors)}
+        return [*refused.values()]
+    return []

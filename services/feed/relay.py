@@ -73,6 +73,8 @@ class ChangeRelay:
         self._must_compare = True
         """Whether items in the outboxes may be stored as changes already, since a batch was interrupted."""
         self._divisor = 1
+        self._is_busy = False
+        """Whether the last cycle has copied changes. The next one then reads the outboxes without asking first."""
         self._skipped: set[Any] = set()
         """The ids of the documents whose outbox cannot be copied."""
         self._skipped_at = 0.0
@@ -114,7 +116,7 @@ class ChangeRelay:
             if not await self._has_lease():
                 return ACQUIRE_SECONDS
             self._forget_skipped()
-            if not await has_outbox_items(OUTBOX_DOCUMENTS, skipped=self._skipped):
+            if not self._is_busy and not await has_outbox_items(OUTBOX_DOCUMENTS, skipped=self._skipped):
                 return POLL_SECONDS
             return 0.0 if await self._relay_batch() else POLL_SECONDS
         except (LeaseLostError, DuplicateError):
@@ -139,6 +141,8 @@ class ChangeRelay:
         lease = await Lease.acquire(LEASE_NAME, LEASE_DURATION)
         if lease is not None and lease["position"] == 0:  # the first lease, also after the restore of a backup
             await Lease.set_position(lease, await Change.find_newest_position())
+        if lease is not None and lease["announced"] < lease["position"]:  # the last batch was interrupted
+            await Lease.announce(lease)
         return lease
 
     def _distrust(self) -> None:
@@ -167,6 +171,7 @@ class ChangeRelay:
                 valid.append(outbox)
             else:
                 self._skip(outbox)
+        self._is_busy = bool(valid)
         batch = make_batch(valid, limit=limit)
         try:
             await self._copy(batch)
@@ -191,13 +196,23 @@ class ChangeRelay:
         position = await self._begin()
         if changes := await self._new_changes(batch, position):
             await Change.add_in_order(changes)
-        await self._announce()
-        if batch.items:
-            await FeedState.raise_last_seqs({user_id: self._last_seqs[user_id] for user_id, _ in batch.items})
-        for outbox in await remove_items(batch.outboxes):
-            self._skip(outbox)
+        # At the same time: on a busy database each command waits for those of other clients.
+        results = await asyncio.gather(
+            self._announce(), self._raise_last_seqs(batch), self._remove(batch), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
         self._must_compare = False
         self._divisor = max(1, self._divisor // 2)
+
+    async def _raise_last_seqs(self, batch: Batch) -> None:
+        if batch.items:
+            await FeedState.raise_last_seqs({user_id: self._last_seqs[user_id] for user_id, _ in batch.items})
+
+    async def _remove(self, batch: Batch) -> None:
+        for outbox in await remove_items(batch.outboxes):
+            self._skip(outbox)
 
     async def _begin(self) -> int:
         """Return the position of the new batch. Raises LeaseLostError."""
