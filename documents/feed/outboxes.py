@@ -1,5 +1,6 @@
 """Queries across the outboxes of all collections, for the relay."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,8 +8,7 @@ from typing import Any
 
 from bson import CodecOptions, ObjectId
 from bson.codec_options import DatetimeConversion
-from pymongo import UpdateOne
-from pymongo.errors import BulkWriteError
+from pymongo.errors import WriteError
 
 from app.database.deadlines import with_deadline
 from documents.common.base import Row
@@ -16,6 +16,11 @@ from documents.common.outbox import HAS_OUTBOX, OutboxDocument
 from documents.common.transactions import current_session
 
 OutboxDocuments = Sequence[type[OutboxDocument]]
+
+Update = tuple[Row, Row | list[Row]]
+"""A filter and an update."""
+
+MAX_CONCURRENT_REMOVALS = 16
 
 _VALIDATION_FAILED = 121
 
@@ -103,17 +108,17 @@ class CopiedItems:
     outbox: Outbox
     ids: list[ObjectId]
 
-    def update_if_unchanged(self) -> UpdateOne:
-        """Return the update that empties the outbox if it has these items and no others.
+    def update_if_unchanged(self) -> Update:
+        """Return the filter and the update that empty the outbox if it has these items and no others.
 
         Items are only added at the end, and only removed after they were copied. So the number of the items and the
         id of the last one identify the content.
         """
         content: Row = {"outbox": {"$size": len(self.ids)}, f"outbox.{len(self.ids) - 1}.id": self.ids[-1]}
-        return UpdateOne({**self._identity(), **content}, {"$unset": {"outbox": "", "outbox_since": ""}})
+        return {**self._identity(), **content}, {"$unset": {"outbox": "", "outbox_since": ""}}
 
-    def update(self) -> UpdateOne:
-        """Return the update that removes these items and no others."""
+    def update(self) -> Update:
+        """Return the filter and the update that remove these items and no others."""
         others = {"$filter": {"input": {"$ifNull": ["$outbox", []]}, "cond": {"$not": [_is_in(self.ids)]}}}
         is_empty = {"$eq": [{"$size": "$outbox"}, 0]}
         first = {"$let": {"vars": {"first": {"$arrayElemAt": ["$outbox", 0]}}, "in": "$$first.occurred_at"}}
@@ -126,7 +131,7 @@ class CopiedItems:
                 }
             },
         ]
-        return UpdateOne({**self._identity(), **HAS_OUTBOX}, stages)
+        return {**self._identity(), **HAS_OUTBOX}, stages
 
     def _identity(self) -> Row:
         return {"_id": self.outbox.document_id, self.outbox.document.owner_field: self.outbox.user_id}
@@ -137,32 +142,41 @@ def _is_in(ids: list[ObjectId]) -> Row:
 
 
 async def remove_items(copied: Sequence[CopiedItems]) -> list[Outbox]:
-    """Remove copied items from their outboxes, with one update per document. Items that were added since remain.
+    """Remove copied items from their outboxes, with one command per document. Items that were added since remain.
 
-    Return the outboxes of documents that the validators of the database refuse to change.
+    The commands are sent at the same time: on a busy database each update waits for those of other clients, and a
+    command with many updates would wait once for each of them. Returns the outboxes of documents that the validators
+    of the database refuse to change.
     """
-    refused = []
-    for document in {each.outbox.document for each in copied}:
-        refused += await _remove(document, [each for each in copied if each.outbox.document is document])
-    return refused
+    limiter = asyncio.Semaphore(MAX_CONCURRENT_REMOVALS)
+
+    async def remove(each: CopiedItems) -> bool:
+        async with limiter:
+            return await _remove(each)
+
+    results = await asyncio.gather(*map(remove, copied), return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [each.outbox for each, is_removed in zip(copied, results, strict=True) if not is_removed]
 
 
-async def _remove(document: type[OutboxDocument], copied: Sequence[CopiedItems]) -> list[Outbox]:
-    """Remove the items in one command, because each command waits for others on a busy database.
+async def _remove(copied: CopiedItems) -> bool:
+    """Remove the items. Return False if the validators of the database refuse it.
 
-    An outbox that was read as a whole gets the cheap update first. If it does not match, the next one does.
+    An outbox that was read as a whole gets the cheap update first. If it does not match, the other one does.
     """
-    updates: list[tuple[Outbox, UpdateOne]] = []
-    for each in copied:
-        if 0 < each.outbox.size == len(each.ids):
-            updates.append((each.outbox, each.update_if_unchanged()))
-        updates.append((each.outbox, each.update()))
+    updates = [copied.update()]
+    if 0 < copied.outbox.size == len(copied.ids):
+        updates.insert(0, copied.update_if_unchanged())
+    collection = copied.outbox.document.collection()
     try:
-        await with_deadline(document.collection().bulk_write([update for _, update in updates], ordered=False))
-    except BulkWriteError as error:
-        errors = error.details["writeErrors"]
-        if any(each["code"] != _VALIDATION_FAILED for each in errors):
+        for update in updates:
+            result = await with_deadline(collection.update_one(*update))
+            if result.matched_count:
+                break
+    except WriteError as error:
+        if error.code != _VALIDATION_FAILED:
             raise
-        refused = {id(outbox): outbox for outbox in (updates[each["index"]][0] for each in errors)}
-        return [*refused.values()]
-    return []
+        return False
+    return True
