@@ -8,7 +8,8 @@ from typing import Any
 
 from bson import CodecOptions, ObjectId
 from bson.codec_options import DatetimeConversion
-from pymongo.errors import WriteError
+from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError
 
 from app.database.deadlines import with_deadline
 from documents.common.base import Row
@@ -17,10 +18,8 @@ from documents.common.transactions import current_session
 
 OutboxDocuments = Sequence[type[OutboxDocument]]
 
-Update = tuple[Row, Row | list[Row]]
-"""A filter and an update."""
-
-MAX_CONCURRENT_REMOVALS = 16
+MAX_CONCURRENT_REMOVALS = 8
+"""In each collection."""
 
 _VALIDATION_FAILED = 121
 
@@ -108,17 +107,17 @@ class CopiedItems:
     outbox: Outbox
     ids: list[ObjectId]
 
-    def update_if_unchanged(self) -> Update:
-        """Return the filter and the update that empty the outbox if it has these items and no others.
+    def update_if_unchanged(self) -> UpdateOne:
+        """Return the update that empties the outbox if it has these items and no others.
 
         Items are only added at the end, and only removed after they were copied. So the number of the items and the
         id of the last one identify the content.
         """
         content: Row = {"outbox": {"$size": len(self.ids)}, f"outbox.{len(self.ids) - 1}.id": self.ids[-1]}
-        return {**self._identity(), **content}, {"$unset": {"outbox": "", "outbox_since": ""}}
+        return UpdateOne({**self._identity(), **content}, {"$unset": {"outbox": "", "outbox_since": ""}})
 
-    def update(self) -> Update:
-        """Return the filter and the update that remove these items and no others."""
+    def update(self) -> UpdateOne:
+        """Return the update that removes these items and no others."""
         others = {"$filter": {"input": {"$ifNull": ["$outbox", []]}, "cond": {"$not": [_is_in(self.ids)]}}}
         is_empty = {"$eq": [{"$size": "$outbox"}, 0]}
         first = {"$let": {"vars": {"first": {"$arrayElemAt": ["$outbox", 0]}}, "in": "$$first.occurred_at"}}
@@ -131,7 +130,7 @@ class CopiedItems:
                 }
             },
         ]
-        return {**self._identity(), **HAS_OUTBOX}, stages
+        return UpdateOne({**self._identity(), **HAS_OUTBOX}, stages)
 
     def _identity(self) -> Row:
         return {"_id": self.outbox.document_id, self.outbox.document.owner_field: self.outbox.user_id}
@@ -142,41 +141,43 @@ def _is_in(ids: list[ObjectId]) -> Row:
 
 
 async def remove_items(copied: Sequence[CopiedItems]) -> list[Outbox]:
-    """Remove copied items from their outboxes, with one command per document. Items that were added since remain.
+    """Remove copied items from their outboxes. Items that were added since remain.
 
-    The commands are sent at the same time: on a busy database each update waits for those of other clients, and a
-    command with many updates would wait once for each of them. Returns the outboxes of documents that the validators
-    of the database refuse to change.
+    Several commands are sent at the same time: on a busy database each update waits for those of other clients, so one
+    command with all updates would wait once for each of them. Returns the outboxes of documents that the validators of
+    the database refuse to change.
     """
-    limiter = asyncio.Semaphore(MAX_CONCURRENT_REMOVALS)
-
-    async def remove(each: CopiedItems) -> bool:
-        async with limiter:
-            return await _remove(each)
-
-    results = await asyncio.gather(*map(remove, copied), return_exceptions=True)
+    parts: list[list[CopiedItems]] = []
+    for document in {each.outbox.document for each in copied}:
+        of_document = [each for each in copied if each.outbox.document is document]
+        parts += [of_document[first::MAX_CONCURRENT_REMOVALS] for first in range(MAX_CONCURRENT_REMOVALS)]
+    results = await asyncio.gather(*(_remove(part) for part in parts if part), return_exceptions=True)
+    refused = []
     for result in results:
         if isinstance(result, BaseException):
             raise result
-    return [each.outbox for each, is_removed in zip(copied, results, strict=True) if not is_removed]
+        refused += result
+    return refused
 
 
-async def _remove(copied: CopiedItems) -> bool:
-    """Remove the items. Return False if the validators of the database refuse it.
+async def _remove(copied: Sequence[CopiedItems]) -> list[Outbox]:
+    """Remove the items from outboxes of one collection. Those that were read as a whole get the cheap update first."""
+    whole = [each for each in copied if 0 < each.outbox.size == len(each.ids)]
+    emptied, refused = await _update(whole, [each.update_if_unchanged() for each in whole])
+    others = copied if emptied < len(whole) else [each for each in copied if each not in whole]
+    _, refused_others = await _update(others, [each.update() for each in others])
+    return [*refused, *refused_others]
 
-    An outbox that was read as a whole gets the cheap update first. If it does not match, the other one does.
-    """
-    updates = [copied.update()]
-    if 0 < copied.outbox.size == len(copied.ids):
-        updates.insert(0, copied.update_if_unchanged())
-    collection = copied.outbox.document.collection()
+
+async def _update(copied: Sequence[CopiedItems], updates: list[UpdateOne]) -> tuple[int, list[Outbox]]:
+    """Return the number of documents that match the updates, and the outboxes of those that are refused."""
+    if not updates:
+        return 0, []
     try:
-        for update in updates:
-            result = await with_deadline(collection.update_one(*update))
-            if result.matched_count:
-                break
-    except WriteError as error:
-        if error.code != _VALIDATION_FAILED:
+        result = await with_deadline(copied[0].outbox.document.collection().bulk_write(updates, ordered=False))
+    except BulkWriteError as error:
+        errors = error.details["writeErrors"]
+        if any(each["code"] != _VALIDATION_FAILED for each in errors):
             raise
-        return False
-    return True
+        return error.details["nMatched"], [copied[each["index"]].outbox for each in errors]
+    return result.matched_count, []
