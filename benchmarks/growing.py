@@ -27,10 +27,10 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.synchronous.database import Database
 
-from benchmarks.growing_users import Traffic, insert_users, run_users, traffic_table
 from benchmarks.harness import seeding
 from benchmarks.harness.client import BenchmarkError, Call, Connection, exit_code
 from benchmarks.harness.growing_tasks import GrowingTask, insert_task
+from benchmarks.harness.growing_users import Traffic, insert_users, run_users, traffic_table
 from benchmarks.harness.meter import Cost, Meter
 from benchmarks.harness.processes import ROOT, free_port, running, running_store, store
 from benchmarks.harness.tables import Table, replace_section

@@ -222,11 +222,11 @@ def _access_token(user_id: ObjectId, session_id: ObjectId, secret: str) -> str:
     return token
 
 
-def insert_accounts(database: Database[Document], secret: str) -> list[Account]:
+def insert_accounts(database: Database[Document], secret: str, count: int = TIMED_USERS + 2) -> list[Account]:
     """Insert accounts with sessions, and return them with access tokens like those of the service."""
     at = datetime.now(UTC)
     accounts = []
-    for number in range(TIMED_USERS + 2):
+    for number in range(count):
         user = _user(number, at)
         session = _session(user["_id"], at)
         database["users"].insert_one(user)
