@@ -32,6 +32,7 @@ from tests.operation.crash import figures
 from tests.support.feed.relays import observe_relays, relays_paused
 from tests.support.http import API, PASSWORD, Client, Json, Served, serving
 from tests.support.pages.entry_storage import PAGE_ENTRIES, Pager, lower_thresholds
+from tests.support.pages.interleaving import Interleaving
 from tests.support.pytest_hooks import scheduling, time_limits
 from tests.support.worker_store import WorkerStore
 
@@ -292,3 +293,10 @@ def entry_storage(
         lower_thresholds(monkeypatch, hot_entries=6, paged_at_once=2, page_entries=PAGE_ENTRIES)
         Pager(database, service).observe_clients(monkeypatch)
     return storage
+
+
+@pytest.fixture
+async def interleaving(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Interleaving]:
+    """Count aggregations, and run actions before some of them. The relays are paused, because they send some too."""
+    async with relays_paused():
+        yield Interleaving(monkeypatch)

@@ -153,10 +153,6 @@ async def delete(client: Client, entry: Json, _other: Json) -> httpx.Response:
 class TestChangeOfEntryThatIsBeingPaged:
     """The page turns between the read of the entry and the write. The oldest entry of the task is changed."""
 
-    @pytest.fixture
-    def interleaving(self, monkeypatch: pytest.MonkeyPatch) -> Interleaving:
-        return Interleaving(monkeypatch)
-
     # A split of a hot entry turns the page itself before it reads the entry.
     @pytest.mark.parametrize(
         ("send", "storage"),

@@ -32,11 +32,6 @@ def _lower_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def interleaving(monkeypatch: pytest.MonkeyPatch) -> Interleaving:
-    return Interleaving(monkeypatch)
-
-
-@pytest.fixture
 async def task(alice: Client, database: Database) -> Json:
     """Insert a task with twelve entries of ten minutes, one every 20 minutes. The second page has room."""
     entries = [ended_entry(at=NINE + timedelta(minutes=20 * number), minutes=10) for number in range(12)]

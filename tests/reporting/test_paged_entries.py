@@ -19,11 +19,6 @@ from tests.support.pages.interleaving import Interleaving
 from tests.support.stored_documents import ended_entry, page_row, project_row
 
 
-@pytest.fixture
-def interleaving(monkeypatch: pytest.MonkeyPatch) -> Interleaving:
-    return Interleaving(monkeypatch)
-
-
 def entries_of_two_weeks() -> list[Json]:
     """Return 42 entries from 9 to 23 November with different lengths, some of them across midnight."""
     fields: list[Json] = [

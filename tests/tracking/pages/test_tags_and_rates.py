@@ -64,12 +64,11 @@ class TestCounts:
 
     @pytest.mark.usefixtures("small_pages")
     async def test_entries_are_counted_once_while_a_page_is_turned(
-        self, alice: Client, database: Database, monkeypatch: pytest.MonkeyPatch
+        self, alice: Client, database: Database, interleaving: Interleaving
     ) -> None:
         hot = entries_of(range(3, 8), tags=["a"])
         task = await insert_paged(database, alice, entries_of(range(3), tags=["a"]), hot)
-        reads = Interleaving(monkeypatch)
-        reads.run_before("task_pages", 1, lambda: turn_page(alice.user["_id"], task["_id"]))
+        interleaving.run_before("task_pages", 1, lambda: turn_page(alice.user["_id"], task["_id"]))
         assert await count_tags(alice) == {"a": 8}
         (stored,) = await database.tasks.find().to_list(None)
         assert len(stored["time_entries"]) == 3

@@ -20,11 +20,6 @@ from tests.support.stored_documents import NINE, ended_entry, page_row, project_
 from tests.transfer.exports.files import NOVEMBER, events, lines, sheet, table
 
 
-@pytest.fixture
-def interleaving(monkeypatch: pytest.MonkeyPatch) -> Interleaving:
-    return Interleaving(monkeypatch)
-
-
 def half_hours(count: int, first: int = 0, step: int = 1) -> list[Json]:
     """Return entries that start every half hour from 09:00 on 18 November, with different lengths and tags."""
     return [
