@@ -10,6 +10,12 @@ from pymongo import IndexModel
 from app.clock import naive_utc, utc_now
 from documents.common.base import DuplicateError, Row, StoredDocument
 
+CHANGE_RELAY = "change_relay"
+"""The lease of the process that copies changes to the feed."""
+
+WEBHOOK_DELIVERIES = "webhook_deliveries"
+"""The lease of the process that sends webhooks."""
+
 
 class Lease(StoredDocument):
     """A lease. Its id is the name of the work.

@@ -110,22 +110,6 @@ class Change(StoredDocument, OutboxItem):
         )
 
     @classmethod
-    async def find_oldest_seq(cls, user_id: ObjectId) -> int | None:
-        """Return the lowest `seq` that is stored for the user, or None when no change is stored."""
-        rows = await cls.aggregate_rows(
-            [{"$match": {"user_id": user_id}}, {"$sort": {"seq": 1}}, {"$limit": 1}, {"$project": {"seq": 1}}]
-        )
-        return rows[0]["seq"] if rows else None
-
-    @classmethod
-    async def find_newest_seq(cls, user_id: ObjectId) -> int | None:
-        """Return the highest `seq` that is stored for the user, or None when no change is stored."""
-        rows = await cls.aggregate_rows(
-            [{"$match": {"user_id": user_id}}, {"$sort": {"seq": -1}}, {"$limit": 1}, {"$project": {"seq": 1}}]
-        )
-        return rows[0]["seq"] if rows else None
-
-    @classmethod
     async def find_from_position(cls, position: int, user_ids: Collection[ObjectId]) -> list[Row]:
         """Return the changes of these users in this batch of the relay and in later ones, ascending by `seq`."""
         return await cls.aggregate_rows(

@@ -1,17 +1,14 @@
 """Queries about tags: how many tasks and entries have each tag, and which tasks and pages have one."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from bson import ObjectId
 
 from documents.common.base import Row
 from documents.tracking.pages import TaskPage
-from documents.tracking.queries.paged_rows import read_unchanged
+from documents.tracking.queries.paged_rows import listed_pages_stages, read_unchanged
 from documents.tracking.tasks import ALL_ENTRIES, Task
-
-PAGES_PER_QUERY = 50
-"""A query reads at most this number of pages, so that none takes long."""
 
 _COUNT_BY_TASK_TAG: list[Row] = [
     {"$project": {"tags": 1}},
@@ -43,7 +40,7 @@ async def count_entries_by_tag(user_id: ObjectId, *, after: str | None, limit: i
     async def read() -> tuple[Counter[str], list[Row]]:
         (result,) = await Task.aggregate_rows([live, {"$facet": {"counts": hot, "tasks": _PAGED_TASKS}}])
         counts = Counter(_counts(result["counts"]))
-        for by_id in _by_page_ids(user_id, result["tasks"]):
+        for by_id in listed_pages_stages(user_id, result["tasks"]):
             counts.update(_counts(await TaskPage.aggregate_rows([by_id, *paged])))
         return counts, result["tasks"]
 
@@ -64,7 +61,7 @@ async def find_pages_with_tag(user_id: ObjectId, spellings: Collection[str]) -> 
     tasks = await Task.aggregate_rows([{"$match": {"user_id": user_id}}, *_PAGED_TASKS])
     has_tag: Row = {"$match": {"entries": {"$elemMatch": {"tags": {"$in": [*spellings]}}}}}
     pages: list[Row] = []
-    for by_id in _by_page_ids(user_id, tasks):
+    for by_id in listed_pages_stages(user_id, tasks):
         pages += await TaskPage.aggregate_rows([by_id, has_tag, {"$project": {"task_id": 1}}])
     return pages
 
@@ -86,10 +83,3 @@ def _first_tags(after: str | None, limit: int) -> list[Row]:
 
 def _counts(rows: list[Row]) -> dict[str, int]:
     return {row["_id"]: row["count"] for row in rows}
-
-
-def _by_page_ids(user_id: ObjectId, tasks: list[Row]) -> Iterator[Row]:
-    """Yield first stages, each of which finds some of the pages that these tasks list."""
-    page_ids = [page_id for task in tasks for page_id in task["pages"]]
-    for first in range(0, len(page_ids), PAGES_PER_QUERY):
-        yield {"$match": {"_id": {"$in": page_ids[first : first + PAGES_PER_QUERY]}, "user_id": user_id}}

@@ -280,11 +280,9 @@ class Task(OutboxDocument):
         )
 
     @classmethod
-    async def update_at_version(
-        cls, task: Row, fields: Row, changes: DescribeChanges, condition: Row | None = None
-    ) -> Row | None:
+    async def update_at_version(cls, task: Row, fields: Row, changes: DescribeChanges) -> Row | None:
         """Set these fields if the task is unchanged. Return the task, or None when its version differs."""
-        return await cls.change_at_version(task, {"$set": fields}, changes, condition)
+        return await cls.change_at_version(task, {"$set": fields}, changes)
 
     @classmethod
     async def start_timer(cls, task: Row, entry: Row, changes: DescribeChanges) -> Row | None:

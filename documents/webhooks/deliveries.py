@@ -24,9 +24,10 @@ DeliveryStatus = TypeAliasType("DeliveryStatus", Literal["pending", "delivered",
 _WINDOWS = (timedelta(hours=1), timedelta(days=1), timedelta(days=100))
 """The time ranges in which a page is looked for. The last one includes everything that the TTL index has left."""
 
-_EPOCH = naive_utc(datetime(1970, 1, 1, tzinfo=UTC))
+NEVER = naive_utc(datetime(1970, 1, 1, tzinfo=UTC))
+"""Earlier than any attempt. A filter with it uses the index of pending deliveries (portable form: decision 10)."""
 
-PENDING: Row = {"next_attempt_at": {"$gt": _EPOCH}}
+PENDING: Row = {"next_attempt_at": {"$gt": NEVER}}
 """The filter for deliveries with a next attempt: exactly those with the status pending (portable form: decision 10)."""
 
 Count = Annotated[int, Field(ge=0)]
@@ -112,7 +113,7 @@ class Delivery(StoredDocument):
             attempts=[],
             attempt_count=0,
             next_attempt_at=now,
-            claimed_until=_EPOCH,
+            claimed_until=NEVER,
             created_at=now,
         )
 
@@ -147,21 +148,10 @@ class Delivery(StoredDocument):
         return await cls._find_one({"_id": delivery_id, "user_id": user_id, "webhook_id": webhook_id})
 
     @classmethod
-    async def find_webhooks_with_due(cls, now: datetime) -> list[ObjectId]:
-        """Return the ids of the webhooks of all users that have due deliveries, the longest due one first."""
-        stages: list[Row] = [
-            {"$match": {"next_attempt_at": {"$gt": _EPOCH, "$lte": naive_utc(now)}}},
-            {"$match": {"claimed_until": {"$lte": naive_utc(now)}}},
-            {"$group": {"_id": "$webhook_id", "due_at": {"$min": "$next_attempt_at"}}},
-            {"$sort": {"due_at": 1}},
-        ]
-        return [row["_id"] for row in await cls.aggregate_rows(stages)]
-
-    @classmethod
     async def find_due(cls, webhook_id: ObjectId, now: datetime, *, limit: int) -> list[Row]:
         """Return at most `limit` due deliveries of a webhook that no process has claimed: tests first, then by seq."""
         stages: list[Row] = [
-            {"$match": {"webhook_id": webhook_id, "next_attempt_at": {"$gt": _EPOCH, "$lte": naive_utc(now)}}},
+            {"$match": {"webhook_id": webhook_id, "next_attempt_at": {"$gt": NEVER, "$lte": naive_utc(now)}}},
             {"$match": {"claimed_until": {"$lte": naive_utc(now)}}},
             {"$sort": {"seq": 1, "_id": 1}},
             {"$limit": limit},
@@ -233,5 +223,5 @@ def _outcome(status: DeliveryStatus, next_attempt_at: datetime | None) -> dict[s
     return {
         "status": status,
         "next_attempt_at": None if next_attempt_at is None else naive_utc(next_attempt_at),
-        "claimed_until": _EPOCH,
+        "claimed_until": NEVER,
     }

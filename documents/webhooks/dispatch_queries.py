@@ -1,21 +1,15 @@
 """The queries with which the dispatcher of webhooks finds its work. Each is one command."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from bson import ObjectId
 
 from app.clock import naive_utc
 from documents.common.base import Row
-from documents.common.leases import Lease
-from documents.webhooks.deliveries import Delivery
+from documents.common.leases import CHANGE_RELAY, Lease
+from documents.webhooks.deliveries import NEVER, Delivery
 from documents.webhooks.webhooks import Webhook
-
-RELAY = "change_relay"
-"""The name of the lease of the process that copies changes to the feed."""
-
-NEVER = naive_utc(datetime(1970, 1, 1, tzinfo=UTC))
-"""Earlier than any attempt. A filter with it uses the index of pending deliveries (portable form: decision 10)."""
 
 _FEED_STATES = "feed_states"
 
@@ -36,7 +30,7 @@ async def find_work(since: datetime, until: datetime) -> Work:
 
     A time range, because a receiver that does not respond can have many due deliveries.
     """
-    relay: list[Row] = [{"$match": {"_id": RELAY}}, {"$project": {"announced": 1}}]
+    relay: list[Row] = [{"$match": {"_id": CHANGE_RELAY}}, {"$project": {"announced": 1}}]
     rows = await Delivery.aggregate_rows(
         [
             {"$match": {"next_attempt_at": {"$gt": naive_utc(since), "$lte": naive_utc(until)}}},
@@ -46,8 +40,8 @@ async def find_work(since: datetime, until: datetime) -> Work:
             {"$unionWith": {"coll": Lease.Settings.name, "pipeline": relay}},
         ]
     )
-    announced = next((row["announced"] for row in rows if row["_id"] == RELAY), 0)
-    return Work([row["_id"] for row in rows if row["_id"] != RELAY], announced)
+    announced = next((row["announced"] for row in rows if row["_id"] == CHANGE_RELAY), 0)
+    return Work([row["_id"] for row in rows if row["_id"] != CHANGE_RELAY], announced)
 
 
 async def find_webhooks_behind() -> list[Row]:

@@ -96,11 +96,6 @@ class Webhook(StoredDocument):
         return await cls._find_one({"_id": webhook_id, "user_id": user_id})
 
     @classmethod
-    async def find_active(cls) -> list[Row]:
-        """Return the active webhooks of all users."""
-        return await cls.aggregate_rows([{"$match": {"active": True}}, {"$sort": {"_id": 1}}])
-
-    @classmethod
     async def find_active_of(cls, user_ids: list[ObjectId]) -> list[Row]:
         """Return the active webhooks of these users."""
         return await cls.aggregate_rows(

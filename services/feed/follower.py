@@ -11,10 +11,9 @@ from bson import ObjectId
 from app.database.client import DATABASE_ERRORS
 from app.json_bytes import to_json
 from documents.common.base import Row
-from documents.common.leases import Lease
+from documents.common.leases import CHANGE_RELAY, Lease
 from documents.feed.changes import Change
 from services.feed.event_format import change_event
-from services.feed.relay import LEASE_NAME
 from services.feed.schemas import read_change
 
 POLL_SECONDS = 0.2
@@ -83,7 +82,7 @@ class ChangeFollower:
             await asyncio.sleep(POLL_SECONDS)
 
     async def _poll(self) -> None:
-        lease = await Lease.find_by_name(LEASE_NAME)
+        lease = await Lease.find_by_name(CHANGE_RELAY)
         announced = 0 if lease is None else lease["announced"]
         if self._position is None or not 0 <= announced - self._position <= MAX_BATCHES:
             self._position = announced

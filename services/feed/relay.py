@@ -13,7 +13,7 @@ from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
 from documents.common.base import DuplicateError, Row
-from documents.common.leases import Lease
+from documents.common.leases import CHANGE_RELAY, Lease
 from documents.feed.changes import Change, RefusedChangeError
 from documents.feed.feed_states import FeedState
 from documents.feed.outboxes import Outbox, has_outbox_items, read_outboxes, remove_items
@@ -21,7 +21,6 @@ from documents.registry import OUTBOX_DOCUMENTS
 from services.feed.batches import CHANGE_FIELDS, Batch, is_valid, make_batch
 from services.feed.sequence import newest_seq
 
-LEASE_NAME = "change_relay"
 LEASE_DURATION = timedelta(seconds=3)
 RENEW_SECONDS = 1.0
 POLL_SECONDS = 0.25
@@ -138,7 +137,7 @@ class ChangeRelay:
 
     @staticmethod
     async def _acquire() -> Row | None:
-        lease = await Lease.acquire(LEASE_NAME, LEASE_DURATION)
+        lease = await Lease.acquire(CHANGE_RELAY, LEASE_DURATION)
         if lease is not None and lease["position"] == 0:  # the first lease, also after the restore of a backup
             await Lease.set_position(lease, await Change.find_newest_position())
         if lease is not None and lease["announced"] < lease["position"]:  # the last batch was interrupted

@@ -12,8 +12,7 @@ from bson import ObjectId
 
 from app.clock import naive_utc, truncate_to_seconds, utc_now
 from app.errors import ConflictError, NotFoundError
-from app.security.bearer_secrets import is_path_secret, new_path_secret, sha256_of
-from documents.accounts.users import User
+from app.security.bearer_secrets import new_path_secret, sha256_of
 from documents.common.base import Row, require_object_id
 from documents.sharing.calendar_feeds import CalendarFeed
 from documents.sharing.task_versions import find_task_versions
@@ -33,6 +32,7 @@ from services.sharing.schemas.calendar_feeds import (
     CalendarFeedPage,
     read_calendar_feed,
 )
+from services.sharing.secrets import find_public
 from services.tracking.projects import require_referenced_project
 from services.transfer.export_formats.context import Chunks, ExportContext
 from services.transfer.export_formats.ics_file import write_ics
@@ -108,10 +108,10 @@ class CalendarFeedService:
 
         Raises CalendarFeedNotFoundError also when the user is disabled or being deleted.
         """
-        feed = await CalendarFeed.find_by_hash(sha256_of(secret)) if is_path_secret(secret) else None
-        owner = None if feed is None else await User.find_by_id(feed["user_id"])
-        if feed is None or owner is None or not owner["is_active"]:
+        found = await find_public(CalendarFeed, secret)
+        if found is None:
             raise CalendarFeedNotFoundError
+        feed, owner = found
         calendar = await _Calendar.open(feed, ZoneInfo(owner["timezone"]))
         version = await calendar.read_version()
         contents = self._cache.read(feed["_id"], version) or self._cache.store(feed["_id"], version, calendar.write())

@@ -3,11 +3,10 @@
 import orjson
 from pydantic import ValidationError as PydanticError
 
-from app.clock import aware_utc, utc_now
+from app.clock import utc_now
 from app.errors import ConflictError, FieldError, NotFoundError, ValidationError
 from app.json_bytes import to_json
-from app.security.bearer_secrets import is_path_secret, new_path_secret, sha256_of
-from documents.accounts.users import User
+from app.security.bearer_secrets import new_path_secret, sha256_of
 from documents.common.base import Row, require_object_id
 from documents.sharing.shares import Share
 from services.accounts.audit import audit_service
@@ -30,6 +29,7 @@ from services.sharing.schemas.shares import (
     read_share,
     stored_report,
 )
+from services.sharing.secrets import find_public
 
 MAX_SHARES = 50
 """How many shares a user may have."""
@@ -101,12 +101,10 @@ class ShareService:
 
         Raises ShareNotFoundError, or SharedReportUnavailableError.
         """
-        share = await Share.find_by_hash(sha256_of(secret)) if is_path_secret(secret) else None
-        if share is None or (share["expires_at"] is not None and aware_utc(share["expires_at"]) <= utc_now()):
+        found = await find_public(Share, secret)
+        if found is None:
             raise ShareNotFoundError
-        owner = await User.find_by_id(share["user_id"])
-        if owner is None or not owner["is_active"]:
-            raise ShareNotFoundError
+        share, owner = found
         user = acting_user(owner)
         key = (share["_id"], user.timezone, user.week_start)
         report = await self._cache.get(user.id, key, lambda: _try_to_compute(user, share))

@@ -10,20 +10,20 @@ from typing import Self
 import structlog
 from bson import ObjectId
 
-from app.clock import aware_utc, naive_utc, utc_now
+from app.clock import aware_utc, utc_now
 from app.config import Settings
 from app.security.webhook_secrets import WebhookSecrets
 from documents.common.base import Row
-from documents.common.leases import Lease
+from documents.common.leases import WEBHOOK_DELIVERIES, Lease
 from documents.feed.changes import Change
-from documents.webhooks.dispatch_queries import NEVER, Work, find_webhooks_behind, find_work, has_webhooks
+from documents.webhooks.deliveries import NEVER
+from documents.webhooks.dispatch_queries import Work, find_webhooks_behind, find_work, has_webhooks
 from documents.webhooks.webhooks import Webhook
 from services.webhooks.addresses import AddressPolicy, Resolve, look_up
 from services.webhooks.deliverer import Deliverer
 from services.webhooks.enqueuer import enqueue_changes
 from services.webhooks.sender import WebhookSender
 
-LEASE = "webhook_deliveries"
 LEASE_DURATION = timedelta(seconds=3.5)
 RENEW_SECONDS = 1.5
 """The age at which the lease is renewed. A dead worker is replaced within LEASE_DURATION and WAIT_SECONDS: 5 s."""
@@ -87,7 +87,8 @@ class WebhookDispatcher:
         has_failed = False
         while True:
             try:
-                if await has_webhooks() and (lease := await _acquire_lease()) is not None:
+                lease = await Lease.acquire(WEBHOOK_DELIVERIES, LEASE_DURATION) if await has_webhooks() else None
+                if lease is not None:
                     await self._dispatch_while_leased(lease)
                 has_failed = False
             except Exception:  # the next cycle may succeed
@@ -163,11 +164,3 @@ class WebhookDispatcher:
         for webhook in await Webhook.find_active_of(user_ids):
             self._behind[webhook["_id"]] = webhook
         self._position = work.announced
-
-
-async def _acquire_lease() -> Row | None:
-    """Acquire the lease if it is free. One command if another worker has it."""
-    current = await Lease.find_by_name(LEASE)
-    if current is not None and current["expires_at"] > naive_utc(utc_now()):
-        return None
-    return await Lease.acquire(LEASE, LEASE_DURATION)

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from app.config import Settings
-from services.feed.relay import LEASE_NAME
+from documents.common.leases import CHANGE_RELAY
 from tests.conftest import Database
 from tests.support.feed.changes import read_changes
 from tests.support.feed.interrupted import expire_lease
@@ -59,7 +59,7 @@ async def holder(database: Database) -> Json:
     """Return the lease when a process has it."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
-            lease: Json | None = await database.leases.find_one({"_id": LEASE_NAME})
+            lease: Json | None = await database.leases.find_one({"_id": CHANGE_RELAY})
             if lease is not None and lease["announced"] > 0:
                 return lease
             await asyncio.sleep(0.05)

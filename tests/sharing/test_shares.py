@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.sharing import shares
+from services.sharing import secrets as public_secrets
 from services.sharing.shares import MAX_SHARES
 from tests.conftest import Database
 from tests.sharing.share_requests import SUMMARY, TIMESHEET, WEEK, post_share, read, secret_of, share
@@ -227,5 +227,5 @@ class TestExpiredShare:
         expires_at = datetime(2999, 1, 1, tzinfo=UTC)
         created = await share(alice, expires_at=expires_at.isoformat())
         for now, status in ((expires_at - timedelta(milliseconds=1), 200), (expires_at, 404)):
-            monkeypatch.setattr(shares, "utc_now", lambda now=now: now)
+            monkeypatch.setattr(public_secrets, "utc_now", lambda now=now: now)
             assert (await read(anonymous, created)).status_code == status

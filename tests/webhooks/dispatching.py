@@ -9,10 +9,10 @@ from bson import ObjectId
 from app.clock import naive_utc, utc_now
 from app.config import Settings
 from app.security.webhook_secrets import WebhookSecrets, new_webhook_secret
+from documents.common.leases import CHANGE_RELAY
 from documents.feed.changes import Change
 from documents.feed.feed_states import FeedState
 from documents.webhooks.deliveries import Delivery
-from documents.webhooks.dispatch_queries import RELAY
 from documents.webhooks.webhooks import Webhook
 from services.webhooks.addresses import AddressPolicy, Resolve, look_up
 from services.webhooks.dispatcher import WebhookDispatcher
@@ -67,7 +67,7 @@ class Dispatching:
 
     async def add_changes(self, *types: str, is_announced: bool = True) -> list[ObjectId]:
         """Store changes of these types as the relay does. Return their ids."""
-        relay = await self._database.leases.find_one({"_id": RELAY})
+        relay = await self._database.leases.find_one({"_id": CHANGE_RELAY})
         position = (relay["announced"] if relay else 0) + 1
         rows: list[Json] = []
         for kind in types:
@@ -78,7 +78,7 @@ class Dispatching:
         if is_announced:
             lease = {"holder": "the test", "expires_at": naive_utc(utc_now()), "position": position}
             update = {"$set": {**lease, "announced": position}}
-            await self._database.leases.update_one({"_id": RELAY}, update, upsert=True)
+            await self._database.leases.update_one({"_id": CHANGE_RELAY}, update, upsert=True)
         return [row["_id"] for row in rows]
 
     async def add_delivery(self, webhook: Json, **fields: Any) -> Json:

@@ -8,7 +8,8 @@ import pytest
 from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
-from documents.webhooks.deliveries import MAX_ATTEMPTS_STORED, Attempt, Delivery
+from documents.webhooks.deliveries import MAX_ATTEMPTS_STORED, NEVER, Attempt, Delivery
+from documents.webhooks.dispatch_queries import find_work
 from services.maintenance.doctor import examine
 from tests.conftest import Database
 from tests.support.http import Client, Json, parameters, problem
@@ -192,17 +193,17 @@ class TestDeliveryDocuments:
             at(next_attempt_at=None, status="failed"),
             at(claimed_until=naive_utc(NOW + timedelta(seconds=1))),
         )
-        assert await Delivery.find_webhooks_with_due(NOW) == [webhook["_id"]]
+        assert (await find_work(NEVER, NOW)).due == [webhook["_id"]]
         assert await Delivery.find_due(webhook["_id"], NOW, limit=10) == [test, first, second]
         assert await Delivery.find_due(webhook["_id"], NOW, limit=1) == [test]
         assert await Delivery.find_due(ObjectId(), NOW, limit=10) == []
-        assert await Delivery.find_webhooks_with_due(NOW - timedelta(days=1)) == []
+        assert (await find_work(NEVER, NOW - timedelta(days=1))).due == []
 
     async def test_webhook_with_the_longest_due_delivery_is_first(self, webhook: Json, database: Database) -> None:
         hooks = [{**webhook, "_id": ObjectId()} for _ in range(3)]
         for hook, minutes in zip(hooks, (1, 3, 2), strict=True):
             await store(database, delivery_row(hook, next_attempt_at=naive_utc(NOW - timedelta(minutes=minutes))))
-        assert await Delivery.find_webhooks_with_due(NOW) == [hooks[1]["_id"], hooks[2]["_id"], hooks[0]["_id"]]
+        assert (await find_work(NEVER, NOW)).due == [hooks[1]["_id"], hooks[2]["_id"], hooks[0]["_id"]]
 
     async def test_only_one_process_claims_a_delivery(self, webhook: Json, database: Database) -> None:
         row = delivery_row(webhook)

@@ -269,7 +269,7 @@ class TestDocuments:
         alice_id, bob_id = alice.user["_id"], bob.user["_id"]
         rows = [webhook_row(alice_id), webhook_row(alice_id, slot=1, active=False), webhook_row(bob_id)]
         await database.webhooks.insert_many(rows)
-        assert await Webhook.find_active() == [rows[0], rows[2]]
+        assert await Webhook.find_active_of([alice_id, bob_id]) == [rows[0], rows[2]]
         assert await Webhook.find_active_of([alice_id, ObjectId()]) == [rows[0]]
         assert await Webhook.find_active_of([]) == []
 
@@ -278,7 +278,7 @@ class TestDocuments:
         await database.webhooks.insert_one(row)
         assert await Webhook.advance(row, 4)
         assert not await Webhook.advance(row, 3)
-        (advanced,) = await Webhook.find_active()
+        (advanced,) = await Webhook.find_active_of([row["user_id"]])
         assert advanced["cursor_seq"] == 4
 
     async def test_deactivated_webhook_is_not_advanced(self, alice: Client, database: Database) -> None:

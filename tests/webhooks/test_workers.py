@@ -13,9 +13,9 @@ from bson import ObjectId
 from app.clock import naive_utc, utc_now
 from app.config import Settings
 from app.security.webhook_secrets import WebhookSecrets, new_webhook_secret
+from documents.common.leases import WEBHOOK_DELIVERIES
 from documents.webhooks.deliveries import Delivery
 from documents.webhooks.webhooks import Webhook
-from services.webhooks.dispatcher import LEASE
 from tests.conftest import Database
 from tests.support.http import API, PASSWORD, Client, Json
 from tests.support.processes import Program, free_port, running
@@ -54,7 +54,7 @@ class Store:
 
     async def holder(self) -> str | None:
         """Return the process that has the lease, or None when it is free."""
-        lease = await self.database.leases.find_one({"_id": LEASE})
+        lease = await self.database.leases.find_one({"_id": WEBHOOK_DELIVERIES})
         return lease["holder"] if lease and lease["expires_at"] > naive_utc(utc_now()) else None
 
 

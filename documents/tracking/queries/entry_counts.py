@@ -4,10 +4,8 @@ from bson import ObjectId
 
 from documents.common.base import Row
 from documents.tracking.pages import TaskPage
+from documents.tracking.queries.paged_rows import listed_pages_stages
 from documents.tracking.tasks import ALL_ENTRIES, Task
-
-PAGES_PER_QUERY = 50
-"""A query reads at most this number of pages, so that none takes long."""
 
 
 async def count_entries_with_other_rate(user_id: ObjectId, project_id: ObjectId, rate: Row | None) -> int:
@@ -39,10 +37,8 @@ def _count(entries: Row | str, matches: Row, **fields: Row | str) -> Row:
 
 
 async def _count_in_pages(user_id: ObjectId, tasks: list[Row], matches: Row) -> int:
-    page_ids = [page_id for task in tasks for page_id in task.get("pages") or ()]
     count = 0
-    for first in range(0, len(page_ids), PAGES_PER_QUERY):
-        by_id: Row = {"$match": {"_id": {"$in": page_ids[first : first + PAGES_PER_QUERY]}, "user_id": user_id}}
+    for by_id in listed_pages_stages(user_id, tasks):
         count += _total(await TaskPage.aggregate_rows([by_id, _count("$entries", matches)]))
     return count
 

@@ -4,7 +4,7 @@ The tasks are read first and the pages that they list after. A page that is repl
 turning a page loses nothing and repeats nothing. If a task has changed otherwise, all is read again in a transaction.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -22,6 +22,9 @@ T = TypeVar("T")
 OLD_RANGE_AGE = timedelta(days=400)
 """For a range of tasks that ended longer ago, or a range of pages that began longer ago, the first start is assumed to
 be more selective than the last end."""
+
+PAGES_PER_QUERY = 50
+"""A query of whole pages reads at most this number of them, so that none takes long."""
 
 _PAGE_FIELDS: Row = {"task_id": 1, "first_started_at": 1, "last_ended_at": 1, "version": 1}
 MAX_INSTANT = naive_utc(datetime(9999, 12, 31, tzinfo=UTC))
@@ -152,6 +155,13 @@ def pages_in_range_stages(user_id: ObjectId, tasks: list[Row], since: datetime, 
     listed = [page_id for task in tasks for page_id in task["pages"]]
     both: Row = {"last_ended_at": {"$gte": since}, "first_started_at": {"$lt": before}}
     return [{"$match": {"user_id": user_id, **selective}}, {"$match": {"_id": {"$in": listed}, **both}}]
+
+
+def listed_pages_stages(user_id: ObjectId, tasks: list[Row]) -> Iterator[Row]:
+    """Yield first stages, each of which finds some of the pages that these tasks list."""
+    page_ids = [page_id for task in tasks for page_id in task.get("pages") or ()]
+    for first in range(0, len(page_ids), PAGES_PER_QUERY):
+        yield {"$match": {"_id": {"$in": page_ids[first : first + PAGES_PER_QUERY]}, "user_id": user_id}}
 
 
 def task_lookup_stage(task_fields: Row) -> Row:

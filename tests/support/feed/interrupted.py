@@ -11,8 +11,9 @@ import pytest
 
 from app.database import deadlines
 from documents.common import base, transactions
+from documents.common.leases import CHANGE_RELAY
 from documents.feed import changes, feed_states, outboxes
-from services.feed.relay import LEASE_NAME, ChangeRelay
+from services.feed.relay import ChangeRelay
 from tests.conftest import Database
 from tests.support.feed.relays import run_cycle
 
@@ -82,4 +83,4 @@ async def kill() -> None:
 
 async def expire_lease(database: Database) -> None:
     """Let another relay acquire the lease."""
-    await database.leases.update_one({"_id": LEASE_NAME}, {"$set": {"expires_at": datetime(2026, 1, 1)}})  # noqa: DTZ001
+    await database.leases.update_one({"_id": CHANGE_RELAY}, {"$set": {"expires_at": datetime(2026, 1, 1)}})  # noqa: DTZ001

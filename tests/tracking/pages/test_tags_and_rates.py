@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from documents.tracking import tags
 from documents.tracking.page_turns import turn_page
 from documents.tracking.pages import TaskPage
+from documents.tracking.queries import paged_rows
 from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import Client, Json
@@ -51,7 +51,7 @@ class TestCounts:
     async def test_entries_of_listed_pages_are_counted(
         self, alice: Client, bob: Client, database: Database, monkeypatch: pytest.MonkeyPatch, pages_per_query: int
     ) -> None:
-        monkeypatch.setattr(tags, "PAGES_PER_QUERY", pages_per_query)
+        monkeypatch.setattr(paged_rows, "PAGES_PER_QUERY", pages_per_query)
         parts = [entries_of(range(day, day + 3), tags=[f"t{day}", "every"]) for day in (0, 3, 6)]
         task = await insert_paged(database, alice, *parts, entries_of(range(9, 10), tags=["hot", "every"]))
         await insert_paged(database, alice, entries_of(range(2), tags=["every"]), [], deleted_at=NINE)
