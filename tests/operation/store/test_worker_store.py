@@ -19,6 +19,11 @@ from tests.support.http import Client
 def process(script):
     return find_process(psutil.Process().children(recursive=True), script)
 
+def kill(script):
+    killed = process(script)
+    killed.kill()
+    killed.wait()  # a signal takes effect later, and the next test must not begin before
+
 async def test_begins(alice: Client) -> None:
     await alice.make_task()
 """
@@ -33,8 +38,8 @@ async def test_after_{name}(alice: Client) -> None:
     await alice.start(await alice.make_task())
 """
 FAULTS = {
-    "death_of_the_store": 'process("secantusd-py").kill(); assert 0',
-    "death_of_its_supervisor": 'process("app.embedded.supervisor").kill(); assert 0',
+    "death_of_the_store": 'kill("secantusd-py"); assert 0',
+    "death_of_its_supervisor": 'kill("app.embedded.supervisor"); assert 0',
     "hanging_store": 'process("secantusd-py").suspend()',
     "waiting_forever": "await asyncio.sleep(3600)",
     "blocking_forever": "time.sleep(3600)",
