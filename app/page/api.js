@@ -1,0 +1,347 @@
+// The client of the API: requests, the session, retries and the event stream. No other module sends requests.
+
+import { signal } from "./lib/signal.js";
+
+/**
+ * @typedef {object} RequestOptions
+ * @property {Record<string, string | number | boolean | string[] | null | undefined>} [query] Null is left out.
+ * @property {unknown} [body] Sent as JSON.
+ * @property {FormData | URLSearchParams} [form]
+ * @property {string} [key] The Idempotency-Key. A request with a key is repeated when its answer was lost.
+ * @property {string} [ifMatch]
+ * @property {AbortSignal} [signal]
+ * @property {boolean} [isPublic] Send no access token.
+ */
+
+const base = new URL(`${meta("api")}/`, document.baseURI);
+const RETRY_DELAYS_MS = [250, 1000];
+const MAX_WAIT_MS = 5000;
+const TIMEOUT_MS = 30_000;
+/** A token is renewed this long before it expires. */
+const RENEWAL_MARGIN_MS = 30_000;
+/** Codes of answers that another attempt can change. */
+const TEMPORARY = new Set([429, 502, 503, 504]);
+
+/** The answer of the service is an error. */
+export class ApiError extends Error {
+  /**
+   * @param {number} status
+   * @param {import("./types").Problem} problem
+   */
+  constructor(status, problem) {
+    super(problem.detail ?? problem.title);
+    this.name = "ApiError";
+    this.status = status;
+    this.problem = problem;
+    this.code = problem.code;
+  }
+}
+
+/** The service did not answer, or cannot reach its database. Whether it did the work is unknown. */
+export class UnreachableError extends Error {
+  constructor() {
+    super("The service cannot be reached");
+    this.name = "UnreachableError";
+  }
+}
+
+/** The session has ended. */
+export class SignedOutError extends Error {
+  constructor() {
+    super("The session has ended");
+    this.name = "SignedOutError";
+  }
+}
+
+/** Whether somebody is signed in: "unknown" until the first refresh has been answered. */
+export const session = signal(/** @type {"unknown" | "signed-in" | "signed-out"} */ ("unknown"));
+
+/** Whether the last request was answered. */
+export const isReachable = signal(true);
+
+/** The clock of the service minus the clock of this machine, in milliseconds. */
+export const clockOffset = signal(0);
+
+/** @type {{value: string, expiresAt: number} | null} */
+let accessToken = null;
+const channel = new BroadcastChannel(`task-timer-session ${base.pathname}`);
+
+/**
+ * Send a request and return its answer.
+ *
+ * Throws ApiError for an error of the service, UnreachableError without an answer, and an AbortError when `signal`
+ * is aborted.
+ *
+ * @param {string} method
+ * @param {string} path Relative to the prefix of the API, for example "tasks/123".
+ * @param {RequestOptions} [options]
+ * @returns {Promise<{status: number, data: any, headers: Headers}>} `data` is null for an answer without JSON.
+ */
+export async function request(method, path, options = {}) {
+  const response = await send(method, path, options);
+  const hasJson = response.headers.get("Content-Type")?.includes("json");
+  return { status: response.status, data: hasJson ? await response.json() : null, headers: response.headers };
+}
+
+/**
+ * Download a file.
+ *
+ * @param {string} path
+ * @param {RequestOptions} [options]
+ * @returns {Promise<{blob: Blob, name: string}>}
+ */
+export async function download(path, options = {}) {
+  const response = await send("GET", path, options);
+  const disposition = response.headers.get("Content-Disposition") ?? "";
+  const name = /filename="?([^";]+)"?/.exec(disposition)?.[1] ?? path.split("/").at(-1) ?? "download";
+  return { blob: await response.blob(), name };
+}
+
+/**
+ * Follow the event stream until it ends or `signal` is aborted.
+ *
+ * @param {{after: string | null, signal: AbortSignal}} options
+ * @returns {AsyncGenerator<{id: string | null, type: string, data: any}>} Heartbeats have the type "heartbeat".
+ */
+export async function* follow({ after, signal }) {
+  const headers = { Accept: "text/event-stream", ...(after === null ? {} : { "Last-Event-ID": after }) };
+  const response = await send("GET", "events", { signal }, headers);
+  if (!response.body) return;
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  while (true) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const blocks = (rest + value).split(/\r?\n\r?\n/);
+    rest = blocks.pop() ?? "";
+    for (const block of blocks) yield parseEvent(block);
+  }
+}
+
+/** @param {string} block */
+function parseEvent(block) {
+  /** @type {Record<string, string>} */
+  const fields = {};
+  for (const line of block.split(/\r?\n/)) {
+    const [, name = "", value = ""] = /^([^:]*):? ?(.*)$/.exec(line) ?? [];
+    fields[name] = name === "data" && fields.data !== undefined ? `${fields.data}\n${value}` : value;
+  }
+  const isEvent = fields.data !== undefined;
+  return {
+    id: fields.id ?? null,
+    type: isEvent ? (fields.event ?? "message") : "heartbeat",
+    data: isEvent ? JSON.parse(fields.data ?? "null") : null,
+  };
+}
+
+/** Return a new key for a request that creates something. Works on plain http too, unlike crypto.randomUUID. */
+export function newKey() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * Sign in.
+ *
+ * @param {string} email
+ * @param {string} password
+ */
+export async function signIn(email, password) {
+  const form = new URLSearchParams({ username: email, password });
+  const answer = await request("POST", "auth/token", { query: { session: "cookie" }, form, isPublic: true });
+  acceptToken(answer.data);
+}
+
+/** End the session, in all tabs. */
+export async function signOut() {
+  try {
+    await request("POST", "auth/logout");
+  } finally {
+    channel.postMessage({ signedOut: true });
+    forgetSession();
+  }
+}
+
+/** Continue the session of the cookie, if there is one. Throws UnreachableError. */
+export async function resumeSession() {
+  if (session.peek() !== "signed-in") await renewToken();
+}
+
+/** Forget the access token: the session has ended. */
+export function forgetSession() {
+  accessToken = null;
+  session.value = "signed-out";
+}
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {RequestOptions} options
+ * @param {Record<string, string>} [extraHeaders]
+ * @returns {Promise<Response>}
+ */
+async function send(method, path, options, extraHeaders = {}) {
+  const isRepeatable = method === "GET" || method === "PATCH" || options.key !== undefined;
+  const delays = isRepeatable ? [...RETRY_DELAYS_MS] : [];
+  let mayRenew = !options.isPublic;
+  while (true) {
+    if (!options.isPublic) await ensureToken();
+    const response = await attempt(method, path, options, extraHeaders);
+    if (response?.ok || response?.status === 304) return response;
+    if (response?.status === 401 && mayRenew) {
+      mayRenew = false;
+      accessToken = null;
+      continue;
+    }
+    const delay = waitBeforeRetry(response, delays);
+    if (delay === null) return fail(response);
+    await pause(delay, options.signal);
+  }
+}
+
+/**
+ * Return null when there was no answer.
+ *
+ * @param {string} method
+ * @param {string} path
+ * @param {RequestOptions} options
+ * @param {Record<string, string>} extraHeaders
+ * @returns {Promise<Response | null>}
+ */
+async function attempt(method, path, options, extraHeaders) {
+  const { query, body, form, key, ifMatch, isPublic } = options;
+  /** @type {Record<string, string>} */
+  const headers = { ...extraHeaders };
+  if (!isPublic && accessToken) headers.Authorization = `Bearer ${accessToken.value}`;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (key) headers["Idempotency-Key"] = key;
+  if (ifMatch) headers["If-Match"] = ifMatch;
+  const isStream = "Accept" in extraHeaders;
+  const signals = [options.signal, isStream || form instanceof FormData ? null : AbortSignal.timeout(TIMEOUT_MS)];
+  try {
+    const response = await fetch(url(path, query), {
+      method,
+      headers,
+      body: body === undefined ? form : JSON.stringify(body),
+      signal: AbortSignal.any(signals.filter((each) => each instanceof AbortSignal)),
+    });
+    noteClock(response);
+    isReachable.value = ![502, 503, 504].includes(response.status);
+    return response;
+  } catch (error) {
+    if (options.signal?.aborted) throw error;
+    isReachable.value = false;
+    return null;
+  }
+}
+
+/**
+ * @param {Response | null} response
+ * @param {number[]} delays The delays that are left; the one that is used is removed.
+ * @returns {number | null} Milliseconds, or null when another attempt is of no use.
+ */
+function waitBeforeRetry(response, delays) {
+  if (response && !TEMPORARY.has(response.status)) return null;
+  const delay = delays.shift();
+  if (delay === undefined) return null;
+  const asked = Number(response?.headers.get("Retry-After") ?? 0) * 1000;
+  return asked > MAX_WAIT_MS ? null : Math.max(delay, asked);
+}
+
+/**
+ * @param {Response | null} response
+ * @returns {Promise<never>}
+ */
+async function fail(response) {
+  if (!response || [502, 503, 504].includes(response.status)) throw new UnreachableError();
+  const problem = await response.json().catch(() => ({ title: response.statusText, code: "unknown" }));
+  throw new ApiError(response.status, problem);
+}
+
+async function ensureToken() {
+  if (!accessToken || accessToken.expiresAt < Date.now() + RENEWAL_MARGIN_MS) await renewToken();
+}
+
+/** Tabs take turns; a tab that waited takes the token that another one has just received. */
+async function renewToken() {
+  const before = accessToken;
+  await exclusively(async () => {
+    if (accessToken !== before && accessToken) return;
+    const response = await attempt("POST", "auth/refresh", { isPublic: true }, {});
+    if (response?.ok) acceptToken(await response.json());
+    else if (response && response.status < 500 && response.status !== 429) forgetSession();
+    else throw new UnreachableError();
+  });
+  if (!accessToken) throw new SignedOutError();
+}
+
+/** @type {Promise<void>} */
+let renewal = Promise.resolve();
+
+/**
+ * Run the work when no other tab runs it. Web Locks exist on https and localhost only; elsewhere, one tab takes turns
+ * with itself, and the grace period of refresh tokens protects several tabs.
+ *
+ * @param {() => Promise<void>} work
+ */
+async function exclusively(work) {
+  if (navigator.locks) {
+    await navigator.locks.request(channel.name, work);
+  } else {
+    renewal = renewal.catch(() => {}).then(work);
+    await renewal;
+  }
+}
+
+/** @param {import("./types").Token} token */
+function acceptToken(token) {
+  storeToken({ value: token.access_token, expiresAt: Date.now() + token.expires_in * 1000 });
+  channel.postMessage({ token: accessToken });
+}
+
+/** @param {{value: string, expiresAt: number}} token */
+function storeToken(token) {
+  accessToken = token;
+  session.value = "signed-in";
+}
+
+channel.onmessage = (/** @type {MessageEvent} */ { data }) => {
+  if (data.signedOut) forgetSession();
+  else if (session.peek() === "signed-in") storeToken(data.token);
+};
+
+/**
+ * @param {string} path
+ * @param {RequestOptions["query"]} query
+ */
+function url(path, query = {}) {
+  const result = new URL(path, base);
+  for (const [name, value] of Object.entries(query)) {
+    for (const each of Array.isArray(value) ? value : [value]) {
+      if (each !== null && each !== undefined && each !== "") result.searchParams.append(name, String(each));
+    }
+  }
+  return result;
+}
+
+/** @param {Response} response */
+function noteClock(response) {
+  const date = Date.parse(response.headers.get("Date") ?? "");
+  // The header has whole seconds: smaller differences say nothing.
+  if (Number.isFinite(date) && Math.abs(date + 500 - Date.now() - clockOffset.peek()) > 1500) {
+    clockOffset.value = date + 500 - Date.now();
+  }
+}
+
+/**
+ * @param {number} milliseconds
+ * @param {AbortSignal} [signal]
+ */
+async function pause(milliseconds, signal) {
+  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+  signal?.throwIfAborted();
+}
+
+/** @param {string} name */
+function meta(name) {
+  return document.querySelector(`meta[name="${name}"]`)?.getAttribute("content") ?? "";
+}

@@ -1,0 +1,100 @@
+// The entry point: the session, the language and theme, and which view is shown.
+
+import { resumeSession, session } from "./api.js";
+import { append, h } from "./lib/dom.js";
+import { computed, effect, signal, untracked } from "./lib/signal.js";
+import { attempt, describeError, notify } from "./parts/notice.js";
+import { shell } from "./parts/shell.js";
+import { followTitle } from "./parts/timer_bar.js";
+import { sendWaiting } from "./store/outgoing.js";
+import { loadProfile, preferences } from "./store/profile.js";
+import { followProjects } from "./store/projects.js";
+import { followTimer } from "./store/timer.js";
+import { language, setLanguage } from "./text/index.js";
+import "./views/sign_in.js";
+
+/** The views, each a module that defines the element of the same name: "today" is <tt-today>. */
+const VIEWS = {
+  today: () => import("./views/today.js"),
+  week: () => import("./views/week/week.js"),
+  timesheet: () => import("./views/timesheet.js"),
+  tasks: () => import("./views/tasks.js"),
+  projects: () => import("./views/projects.js"),
+  reports: () => import("./views/reports/reports.js"),
+  import: () => import("./views/import.js"),
+  settings: () => import("./views/settings/settings.js"),
+  shared: () => import("./views/shared.js"),
+};
+
+/** @typedef {keyof typeof VIEWS} ViewName */
+
+/** What stands behind "#/": the name of the view and the rest of the path. */
+const path = signal(location.hash);
+addEventListener("hashchange", () => {
+  path.value = location.hash;
+});
+
+const route = computed(() => {
+  const [name = "", ...rest] = path.value.replace(/^#\/?/, "").split("?")[0]?.split("/") ?? [];
+  return { name: /** @type {ViewName} */ (name in VIEWS ? name : "today"), rest: rest.join("/") };
+});
+const viewName = computed(() => route.value.name);
+
+/** Create the element of the current view as soon as its module is loaded. */
+function currentView() {
+  const name = viewName.value;
+  const isLoaded = signal(false);
+  VIEWS[name]().then(
+    () => {
+      isLoaded.value = true;
+    },
+    (error) => notify(describeError(error), { isError: true }),
+  );
+  return h("div", { class: "view" }, () => isLoaded.value && h(`tt-${name}`));
+}
+
+/** Create the page of a signed-in user, and load what every view needs. */
+function signedIn() {
+  void attempt(async () => {
+    await loadProfile();
+    await Promise.all([followTimer(), followProjects()]);
+  });
+  followTitle();
+  return shell(() => viewName.value, currentView);
+}
+
+/** Follow the preferences for language and theme. */
+function followPreferences() {
+  effect(() => setLanguage(preferences.value.locale));
+  effect(() => {
+    document.documentElement.dataset.theme = preferences.value.theme ?? "system";
+  });
+}
+
+const FRAMES = {
+  shared: currentView,
+  "signed-in": signedIn,
+  "signed-out": () => h("tt-sign-in"),
+  unknown: () => null,
+};
+
+function followSession() {
+  let wasSignedIn = false;
+  effect(() => {
+    // A new document forgets all that belongs to the user who has signed out.
+    if (wasSignedIn && session.value === "signed-out") location.reload();
+    wasSignedIn = session.value === "signed-in";
+  });
+}
+
+const frame = computed(() => (viewName.value === "shared" ? "shared" : session.value));
+
+followPreferences();
+followSession();
+sendWaiting();
+append(document.body, () => {
+  void language.value;
+  const create = FRAMES[frame.value];
+  return untracked(create);
+});
+if (frame.peek() !== "shared") resumeSession().catch(() => {});

@@ -1,0 +1,97 @@
+// Short messages at the edge of the page: what was done, with a way to undo it, and what failed.
+
+import { ApiError, SignedOutError, UnreachableError } from "../api.js";
+import { each, h } from "../lib/dom.js";
+import { signal } from "../lib/signal.js";
+import { t } from "../text/index.js";
+
+/** @typedef {{id: string, text: string, isError: boolean, action: {label: string, run: () => void} | null}} Notice */
+
+const SHOWN_MS = 8000;
+const notices = signal(/** @type {Notice[]} */ ([]));
+let count = 0;
+
+/**
+ * Show a message for some seconds.
+ *
+ * @param {string} text
+ * @param {{isError?: boolean, action?: {label: string, run: () => void}}} [options]
+ */
+export function notify(text, { isError = false, action } = {}) {
+  count += 1;
+  const notice = { id: String(count), text, isError, action: action ?? null };
+  notices.value = [...notices.peek().slice(-2), notice];
+  setTimeout(() => dismiss(notice.id), SHOWN_MS);
+}
+
+/**
+ * Show a message with the button "Undo".
+ *
+ * @param {string} text
+ * @param {() => Promise<unknown>} undo
+ */
+export function notifyWithUndo(text, undo) {
+  notify(text, { action: { label: t("common.undo"), run: () => void attempt(undo) } });
+}
+
+/**
+ * Run an action of a person, and show its error.
+ *
+ * @param {() => Promise<unknown>} action
+ * @returns {Promise<boolean>} Whether it succeeded.
+ */
+export async function attempt(action) {
+  try {
+    await action();
+    return true;
+  } catch (error) {
+    notify(describeError(error), { isError: true });
+    return false;
+  }
+}
+
+/**
+ * Return an error as people read it.
+ *
+ * @param {unknown} error
+ */
+export function describeError(error) {
+  if (error instanceof UnreachableError) return t("error.unreachable");
+  if (error instanceof SignedOutError) return t("sign_in.ended");
+  if (error instanceof ApiError) {
+    const details = error.problem.errors?.map((each) => each.detail) ?? [];
+    const key = `problem.${error.code}`;
+    const known = t(key);
+    return known === key ? [error.message, ...details].join(" ") : known;
+  }
+  return t("error.unexpected", { detail: String(error) });
+}
+
+/** The list of messages. It stands once in the page. */
+export function noticeList() {
+  return each(
+    h("div", { class: "notices", role: "status", "aria-live": "polite" }),
+    () => notices.value,
+    (notice) => notice.id,
+    (notice) => {
+      const { id, text, isError, action } = notice.peek();
+      /** @param {{run: () => void}} chosen */
+      function run(chosen) {
+        dismiss(id);
+        chosen.run();
+      }
+      return h(
+        "div",
+        { class: isError ? "notice is-error" : "notice" },
+        h("span", null, text),
+        action && h("button", { class: "quiet", onclick: () => run(action) }, action.label),
+        h("button", { class: "quiet icon-button", "aria-label": t("common.close"), onclick: () => dismiss(id) }, "×"),
+      );
+    },
+  );
+}
+
+/** @param {string} id */
+function dismiss(id) {
+  notices.value = notices.peek().filter((each) => each.id !== id);
+}

@@ -1,0 +1,52 @@
+// The user, and the settings that follow from it.
+
+import { request } from "../api.js";
+import { computed, signal } from "../lib/signal.js";
+
+/** @typedef {import("../types").User} User */
+
+/** The signed-in user, or null before it is loaded. */
+export const profile = signal(/** @type {User | null} */ (null));
+
+/** The user's IANA time zone. Days of the page are days of this zone. */
+export const zone = computed(() => profile.value?.timezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone);
+
+/** The first day of the week: 0 (Monday) to 6 (Sunday). */
+export const weekStart = computed(() => profile.value?.week_start ?? 0);
+
+/** The user's preferences. Empty before they are loaded. */
+export const preferences = computed(
+  () => /** @type {Partial<import("../types").Preferences>} */ (profile.value?.preferences ?? {}),
+);
+
+/** Load the user. */
+export async function loadProfile() {
+  profile.value = (await request("GET", "users/me")).data;
+}
+
+/**
+ * Change the profile.
+ *
+ * @param {Record<string, unknown>} fields Merged as JSON merge patch.
+ */
+export async function updateProfile(fields) {
+  profile.value = (await request("PATCH", "users/me", { body: fields })).data;
+}
+
+/**
+ * Return whether people may create accounts.
+ *
+ * @returns {Promise<{name: string, version: string, registration_open: boolean}>}
+ */
+export async function loadConfig() {
+  return (await request("GET", "config", { isPublic: true })).data;
+}
+
+/**
+ * Create an account.
+ *
+ * @param {{email: string, password: string, timezone: string}} account
+ */
+export async function createAccount(account) {
+  await request("POST", "users", { body: account, isPublic: true });
+}

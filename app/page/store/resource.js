@@ -1,0 +1,91 @@
+// Data of the API that a view shows: loaded, loaded again after changes, cancelled when the view is left.
+
+import { effect, onCleanup, signal } from "../lib/signal.js";
+import { onChange } from "./changes.js";
+
+/**
+ * @template T
+ * @typedef {object} Resource
+ * @property {import("../lib/signal.js").Signal<T | null>} data The last data, also while newer data is loaded.
+ * @property {import("../lib/signal.js").Signal<Error | null>} error
+ * @property {import("../lib/signal.js").Signal<boolean>} isLoading
+ * @property {() => void} reload
+ */
+
+/**
+ * Load data, and load it again when a signal that `load` reads synchronously changes, or after a change of these kinds.
+ *
+ * An earlier request is cancelled when a later one begins or the scope ends.
+ *
+ * @template T
+ * @param {(signal: AbortSignal) => Promise<T>} load
+ * @param {readonly string[]} [kinds] As for onChange.
+ * @returns {Resource<T>}
+ */
+export function resource(load, kinds = []) {
+  const data = signal(/** @type {T | null} */ (null));
+  const error = signal(/** @type {Error | null} */ (null));
+  const isLoading = signal(true);
+  const round = signal(0);
+  const reload = () => {
+    round.value = round.peek() + 1;
+  };
+  effect(() => {
+    void round.value;
+    const controller = new AbortController();
+    onCleanup(() => controller.abort());
+    isLoading.value = true;
+    load(controller.signal).then(
+      (loaded) => {
+        if (controller.signal.aborted) return;
+        data.value = loaded;
+        error.value = null;
+        isLoading.value = false;
+      },
+      (/** @type {Error} */ failure) => {
+        if (controller.signal.aborted) return;
+        error.value = failure;
+        isLoading.value = false;
+      },
+    );
+  });
+  onChange(kinds, reload);
+  return { data, error, isLoading, reload };
+}
+
+/**
+ * Load a list page by page. `more` appends the next page; a change loads as many items again as are shown.
+ *
+ * @template Item
+ * @param {(query: {cursor: string | null, limit: number}, signal: AbortSignal) =>
+ *   Promise<{items: Item[], next_cursor: string | null}>} loadPage
+ * @param {readonly string[]} [kinds]
+ * @returns {Resource<Item[]> & {hasMore: () => boolean, more: () => Promise<void>}}
+ */
+export function pagedResource(loadPage, kinds = []) {
+  const PAGE = 50;
+  let count = PAGE;
+  const cursor = signal(/** @type {string | null} */ (null));
+  const list = resource(async (/** @type {AbortSignal} */ aborted) => {
+    const first = await loadPage({ cursor: null, limit: Math.min(count, 200) }, aborted);
+    const { items } = first;
+    let next = first.next_cursor;
+    while (next && items.length < count) {
+      const page = await loadPage({ cursor: next, limit: Math.min(count - items.length, 200) }, aborted);
+      items.push(...page.items);
+      next = page.next_cursor;
+    }
+    cursor.value = next;
+    return items;
+  }, kinds);
+  async function more() {
+    const after = cursor.peek();
+    if (!after) return;
+    const page = await loadPage({ cursor: after, limit: PAGE }, new AbortController().signal);
+    if (cursor.peek() !== after) return;
+    cursor.value = page.next_cursor;
+    list.data.value = [...(list.data.peek() ?? []), ...page.items];
+    count = list.data.peek()?.length ?? PAGE;
+  }
+  return { ...list, hasMore: () => cursor.value !== null, more };
+}

@@ -1,0 +1,65 @@
+// German. Each view has its group of keys, the same as in en.js.
+
+/** @type {Record<keyof typeof import("./en.js").en, string>} */
+export const de = {
+  // Common
+  "app.name": "Task Timer",
+  "common.save": "Speichern",
+  "common.cancel": "Abbrechen",
+  "common.close": "Schließen",
+  "common.delete": "Löschen",
+  "common.undo": "Rückgängig",
+  "common.retry": "Erneut versuchen",
+  "common.loading": "Wird geladen …",
+  "common.more": "Mehr anzeigen",
+  "common.none": "Keine",
+  "common.no_project": "Kein Projekt",
+  "common.total": "Summe",
+  "error.unreachable": "Der Dienst ist nicht erreichbar.",
+  "error.unexpected": "Etwas ist schiefgegangen: {detail}",
+
+  // Navigation
+  "nav.label": "Ansichten",
+  "nav.skip": "Zum Inhalt springen",
+  "nav.today": "Heute",
+  "nav.week": "Woche",
+  "nav.timesheet": "Stundenzettel",
+  "nav.tasks": "Aufgaben",
+  "nav.projects": "Projekte",
+  "nav.reports": "Berichte",
+  "nav.import": "Import",
+  "nav.settings": "Einstellungen",
+  "nav.more": "Mehr",
+  "nav.sign_out": "Abmelden",
+
+  // Sign-in
+  "sign_in.title": "Anmelden",
+  "sign_in.email": "E-Mail",
+  "sign_in.password": "Passwort",
+  "sign_in.submit": "Anmelden",
+  "sign_in.create": "Konto anlegen",
+  "sign_in.create_title": "Konto anlegen",
+  "sign_in.create_submit": "Konto anlegen",
+  "sign_in.have_account": "Ich habe ein Konto",
+  "sign_in.wrong": "Die E-Mail-Adresse oder das Passwort ist falsch.",
+  "sign_in.ended": "Ihre Sitzung ist beendet. Bitte melden Sie sich erneut an.",
+
+  // Timer bar
+  "timer.region": "Timer",
+  "timer.what": "Woran arbeiten Sie?",
+  "timer.project": "Projekt",
+  "timer.tags": "Tags",
+  "timer.start": "Start",
+  "timer.stop": "Stopp",
+  "timer.started_at": "Beginn",
+  "timer.new_task": "Neue Aufgabe „{title}“",
+  "timer.recent": "Zuletzt benutzte Aufgaben",
+  "timer.continue": "{title} fortsetzen",
+  "timer.discard": "Timer verwerfen",
+  "timer.discarded": "Timer verworfen",
+  "timer.clock": "Laufende Zeit",
+  "timer.queued_start": "„{title}“ starten",
+  "timer.queued_stop": "„{title}“ stoppen",
+  "timer.queued_change": "Timer von „{title}“ ändern",
+  "timer.queued_discard": "Timer von „{title}“ verwerfen",
+};

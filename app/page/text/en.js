@@ -1,0 +1,65 @@
+// English. Each view has its group of keys; de.js has the same keys.
+
+/** @satisfies {Record<string, string>} */
+export const en = {
+  // Common
+  "app.name": "Task Timer",
+  "common.save": "Save",
+  "common.cancel": "Cancel",
+  "common.close": "Close",
+  "common.delete": "Delete",
+  "common.undo": "Undo",
+  "common.retry": "Try again",
+  "common.loading": "Loading …",
+  "common.more": "Show more",
+  "common.none": "None",
+  "common.no_project": "No project",
+  "common.total": "Total",
+  "error.unreachable": "The service cannot be reached.",
+  "error.unexpected": "Something went wrong: {detail}",
+
+  // Navigation
+  "nav.label": "Views",
+  "nav.skip": "Skip to content",
+  "nav.today": "Today",
+  "nav.week": "Week",
+  "nav.timesheet": "Timesheet",
+  "nav.tasks": "Tasks",
+  "nav.projects": "Projects",
+  "nav.reports": "Reports",
+  "nav.import": "Import",
+  "nav.settings": "Settings",
+  "nav.more": "More",
+  "nav.sign_out": "Sign out",
+
+  // Sign-in
+  "sign_in.title": "Sign in",
+  "sign_in.email": "E-mail",
+  "sign_in.password": "Password",
+  "sign_in.submit": "Sign in",
+  "sign_in.create": "Create an account",
+  "sign_in.create_title": "Create an account",
+  "sign_in.create_submit": "Create account",
+  "sign_in.have_account": "I have an account",
+  "sign_in.wrong": "The e-mail address or the password is wrong.",
+  "sign_in.ended": "Your session has ended. Please sign in again.",
+
+  // Timer bar
+  "timer.region": "Timer",
+  "timer.what": "What are you working on?",
+  "timer.project": "Project",
+  "timer.tags": "Tags",
+  "timer.start": "Start",
+  "timer.stop": "Stop",
+  "timer.started_at": "Start time",
+  "timer.new_task": "New task “{title}”",
+  "timer.recent": "Recent tasks",
+  "timer.continue": "Continue {title}",
+  "timer.discard": "Discard timer",
+  "timer.discarded": "Timer discarded",
+  "timer.clock": "Running time",
+  "timer.queued_start": "Start “{title}”",
+  "timer.queued_stop": "Stop “{title}”",
+  "timer.queued_change": "Change the timer of “{title}”",
+  "timer.queued_discard": "Discard the timer of “{title}”",
+};

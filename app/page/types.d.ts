@@ -1,0 +1,21 @@
+// The shapes of the API. "api-types" is generated from openapi.json when the types are checked.
+
+import type { components } from "api-types";
+
+type Schemas = components["schemas"];
+
+export type AuditEvent = Schemas["AuditEventRead"];
+export type Change = Schemas["ChangeRead"];
+export type Entry = Schemas["EntryRead"];
+export type Import = Schemas["ImportRead"];
+export type Preferences = Schemas["PreferencesRead"];
+export type Problem = Schemas["Problem"];
+export type Project = Schemas["ProjectRead"];
+export type RecentTask = Schemas["RecentTask"];
+export type Summary = Schemas["SummaryRead"];
+export type Task = Schemas["TaskRead"];
+export type Timer = Schemas["TimerRead"];
+export type Timesheet = Schemas["TimesheetRead"];
+export type Today = Schemas["TodayRead"];
+export type Token = Schemas["TokenRead"];
+export type User = Schemas["UserRead"];
