@@ -21,7 +21,7 @@ _PLACEHOLDER_WORDS = (
 )
 _MIN_DISTINCT_BYTES = 8
 _ROOT_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
-_OWN_PATHS = ("/docs", "/health", "/openapi.json")
+_OWN_PATHS = ("/docs", "/health", "/manifest.webmanifest", "/openapi.json", "/page", "/sw.js")
 """The paths of the service outside API_PREFIX."""
 
 _STORE_VARIABLES = frozenset({"HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "TEMP", "TMP", "TMPDIR", "TZ", "USER"})

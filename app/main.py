@@ -24,6 +24,7 @@ from app.openapi.docs_page import install_docs_page
 from app.openapi.document import install_openapi
 from app.openapi.response_headers import HEADERS
 from app.security.passwords import passwords
+from app.static.page import install_page, page_files
 from documents.registry import open_database
 from routes import (
     api_tokens,
@@ -107,6 +108,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     install_error_handlers(app)
     install_docs_page(app, root_path=settings.root_path)
+    install_page(app, root_path=settings.root_path, api_prefix=settings.api_prefix)
     app.include_router(health.router)
     for router in ROUTERS:
         app.include_router(router, prefix=settings.api_prefix)
@@ -156,6 +158,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
 async def _lifespan(app: FastAPI) -> AsyncIterator[State]:
     settings: Settings = app.state.settings
     configure_logging(settings)
+    page_files()
     event_streams = EventStreams()
     async with (
         open_database(settings) as client,

@@ -181,7 +181,12 @@ def _version_check() -> Callable[[Settings], None]:
 def _announce(settings: Settings, store_url: str | None = None) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     base = f"http://{host}:{settings.port}"
-    addresses = {"api": f"{base}{settings.api_prefix}", "docs": f"{base}/docs", "shell": "task-timer shell"}
+    addresses = {
+        "page": f"{base}/",
+        "api": f"{base}{settings.api_prefix}",
+        "docs": f"{base}/docs",
+        "shell": "task-timer shell",
+    }
     if store_url is not None:
         addresses["mongosh"] = f'mongosh "{shell_address(store_url, settings.database_name)}"'
     if settings.log_format == "json":
@@ -197,7 +202,7 @@ def _log_addresses(settings: Settings, addresses: dict[str, str]) -> None:
 
 
 def _print_addresses(settings: Settings, addresses: dict[str, str]) -> None:
-    titles = {"api": "API", "docs": "Docs", "shell": "Shell", "mongosh": ""}
+    titles = {"page": "Page", "api": "API", "docs": "Docs", "shell": "Shell", "mongosh": ""}
     lines = [settings.app_name, *(f"  {titles[name]:5}  {address}" for name, address in addresses.items())]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from app.errors import NotFoundError
-from app.openapi.static_content import StaticContent
+from app.static.content import StaticContent
 
 _ASSETS = Path(fastapi_swagger.__file__).parent / "resources"
 _MEDIA_TYPES = {

@@ -27,9 +27,9 @@ from app.http.endpoint import Argument, Operation
 from app.http.json_schema import response_schemas
 from app.http.problems import PROBLEM, problem_responses
 from app.openapi.response_headers import HEADERS, add_headers
-from app.openapi.static_content import StaticContent
 from app.security.scopes import InsufficientScopeError
 from app.security.tokens import InvalidTokenError, TokenExpiredError
+from app.static.content import StaticContent
 
 DESCRIPTION = """\
 Tasks and time tracking. Click **Authorize** to sign in: with *Password* (the user name is the e-mail address), or with

@@ -12,7 +12,6 @@ class TestPaths:
     @pytest.mark.parametrize(
         "path",
         [
-            "/",
             "/nothing",
             "/api",
             f"{API}/",
@@ -60,7 +59,7 @@ class TestPaths:
                 assert set(response.headers["allow"].split(", ")) == methods, path
 
     async def test_405_on_a_docs_page_allows_get(self, root: Client) -> None:
-        for path in ("/docs", "/openapi.json", "/docs/assets/swagger-ui.css"):
+        for path in ("/", "/sw.js", "/docs", "/openapi.json", "/docs/assets/swagger-ui.css"):
             response = await root.post(path)
             problem(response, 405, "method_not_allowed")
             assert "GET" in response.headers["allow"].split(", "), path

@@ -52,6 +52,7 @@ class TestJsonLog:
             assert start.items() >= {
                 ("level", "info"),
                 ("name", "Task Timer"),
+                ("page", f"http://127.0.0.1:{port}/"),
                 ("api", f"http://127.0.0.1:{port}/api/v1"),
                 ("docs", f"http://127.0.0.1:{port}/docs"),
                 ("shell", "task-timer shell"),
