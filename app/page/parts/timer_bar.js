@@ -137,8 +137,9 @@ function startField() {
 
 async function discardTimer() {
   await attempt(async () => {
+    const title = timer.peek()?.title ?? "";
     const entryId = await discard();
-    if (entryId) notifyWithUndo(t("timer.discarded"), () => restoreEntry(entryId));
+    if (entryId) notifyWithUndo(t("timer.discarded"), () => restoreEntry(entryId, title));
   });
 }
 

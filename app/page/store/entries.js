@@ -1,14 +1,152 @@
-// Time entries.
+// Time entries: lists across tasks, and changes.
 
 import { request } from "../api.js";
-import { announce } from "./changes.js";
+import { isoInstant } from "./clock.js";
+import { submit } from "./outgoing.js";
+
+/**
+ * @typedef {import("../types").Entry} Entry
+ *
+ * @typedef {object} EntryFields Only what is given changes.
+ * @property {number} [startedAt] An instant in milliseconds.
+ * @property {number} [endedAt]
+ * @property {string | null} [note]
+ * @property {string[]} [tags]
+ * @property {boolean} [billable]
+ * @property {boolean} [needsReview]
+ *
+ * @typedef {{cursor?: string | null, limit?: number}} Page
+ */
+
+const MAX_PAGE = 200;
+
+/**
+ * Return one page of the entries that overlap a time range, the newest first.
+ *
+ * @param {{from?: number, to?: number, needsReview?: boolean, taskId?: string, q?: string}} filter Instants.
+ * @param {Page} page
+ * @param {AbortSignal} signal
+ * @returns {Promise<{items: Entry[], next_cursor: string | null}>}
+ */
+export async function listEntries({ from, to, needsReview, taskId, q }, { cursor, limit }, signal) {
+  const { data } = await request("GET", "time-entries", {
+    query: {
+      from: from === undefined ? null : isoInstant(from),
+      to: to === undefined ? null : isoInstant(to),
+      needs_review: needsReview ?? null,
+      task_id: taskId ?? null,
+      q: q ?? null,
+      cursor: cursor ?? null,
+      limit: limit ?? MAX_PAGE,
+    },
+    signal,
+  });
+  return data;
+}
+
+/**
+ * Return all entries that overlap a time range, the newest first.
+ *
+ * @param {number} from
+ * @param {number} to
+ * @param {AbortSignal} signal
+ * @returns {Promise<Entry[]>}
+ */
+export async function entriesBetween(from, to, signal) {
+  /** @type {Entry[]} */
+  const entries = [];
+  /** @type {string | null} */
+  let cursor = null;
+  do {
+    const page = await listEntries({ from, to }, { cursor, limit: MAX_PAGE }, signal);
+    entries.push(...page.items);
+    cursor = page.next_cursor;
+  } while (cursor);
+  return entries;
+}
+
+/**
+ * Create an entry of a task.
+ *
+ * @param {{id: string, title: string}} task
+ * @param {EntryFields & {startedAt: number, endedAt: number}} fields
+ */
+export function createEntry(task, fields) {
+  return submit({
+    method: "POST",
+    path: `tasks/${task.id}/time-entries`,
+    body: toBody(fields),
+    types: ["entry.created"],
+    label: task.title,
+  });
+}
+
+/**
+ * Change an entry.
+ *
+ * @param {Pick<Entry, "id" | "task_id">} entry
+ * @param {EntryFields} fields
+ * @param {string} label What people read while the change waits.
+ */
+export function updateEntry(entry, fields, label) {
+  return submit({ method: "PATCH", path: entryPath(entry), body: toBody(fields), types: ["entry.updated"], label });
+}
+
+/**
+ * Delete an entry. `restoreEntry` brings it back for 30 days.
+ *
+ * @param {Pick<Entry, "id" | "task_id">} entry
+ * @param {string} label
+ */
+export function deleteEntry(entry, label) {
+  return submit({ method: "DELETE", path: entryPath(entry), types: ["entry.deleted"], label });
+}
 
 /**
  * Bring back a deleted entry or a discarded timer.
  *
  * @param {string} id
+ * @param {string} label
  */
-export async function restoreEntry(id) {
-  await request("POST", `time-entries/${id}/restore`);
-  announce("entry.created");
+export function restoreEntry(id, label) {
+  return submit({ method: "POST", path: `time-entries/${id}/restore`, types: ["entry.created"], label });
+}
+
+/**
+ * Split an entry into two.
+ *
+ * @param {Pick<Entry, "id" | "task_id">} entry
+ * @param {number} at An instant inside the entry.
+ * @param {string} label
+ */
+export function splitEntry(entry, at, label) {
+  const path = `${entryPath(entry)}/split`;
+  return submit({ method: "POST", path, body: { at: isoInstant(at) }, types: ["entry.created"], label });
+}
+
+/**
+ * Move an entry to another task.
+ *
+ * @param {Pick<Entry, "id" | "task_id">} entry
+ * @param {string} taskId
+ * @param {string} label
+ */
+export function moveEntry(entry, taskId, label) {
+  const path = `${entryPath(entry)}/move`;
+  return submit({ method: "POST", path, body: { task_id: taskId }, types: ["entry.updated"], label });
+}
+
+/** @param {Pick<Entry, "id" | "task_id">} entry */
+function entryPath(entry) {
+  return `tasks/${entry.task_id}/time-entries/${entry.id}`;
+}
+
+/** @param {EntryFields} fields */
+function toBody({ startedAt, endedAt, needsReview, ...rest }) {
+  return {
+    ...rest,
+    ...(startedAt === undefined ? {} : { started_at: isoInstant(startedAt) }),
+    ...(endedAt === undefined ? {} : { ended_at: isoInstant(endedAt) }),
+    ...(needsReview === undefined ? {} : { needs_review: needsReview }),
+  };
 }

@@ -1,6 +1,7 @@
 // Tasks: search and changes.
 
-import { request } from "../api.js";
+import { newKey, request } from "../api.js";
+import { announce } from "./changes.js";
 import { submit } from "./outgoing.js";
 
 /** @typedef {import("../types").Task} Task */
@@ -31,4 +32,16 @@ export async function updateTask(task, fields) {
     types: ["task.updated"],
     label: task.title,
   });
+}
+
+/**
+ * Create a task.
+ *
+ * @param {{title: string, project_id?: string | null}} fields
+ * @returns {Promise<Task>}
+ */
+export async function createTask(fields) {
+  const { data } = await request("POST", "tasks", { body: fields, key: newKey() });
+  announce("task.created");
+  return data;
 }

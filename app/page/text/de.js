@@ -62,4 +62,19 @@ export const de = {
   "timer.queued_stop": "„{title}“ stoppen",
   "timer.queued_change": "Timer von „{title}“ ändern",
   "timer.queued_discard": "Timer von „{title}“ verwerfen",
+
+  // Entries
+  "entry.new": "Neuer Eintrag",
+  "entry.edit": "Eintrag bearbeiten",
+  "entry.task": "Aufgabe",
+  "entry.from": "Von",
+  "entry.to": "Bis",
+  "entry.date": "Datum",
+  "entry.time": "Uhrzeit",
+  "entry.duration": "Dauer {duration}",
+  "entry.note": "Notiz",
+  "entry.tags": "Tags",
+  "entry.no_task": "Wählen Sie eine Aufgabe.",
+  "entry.no_time": "Geben Sie Datum und Uhrzeit ein.",
+  "entry.ends_before_start": "Das Ende muss nach dem Beginn liegen.",
 };

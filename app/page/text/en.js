@@ -62,4 +62,19 @@ export const en = {
   "timer.queued_stop": "Stop “{title}”",
   "timer.queued_change": "Change the timer of “{title}”",
   "timer.queued_discard": "Discard the timer of “{title}”",
+
+  // Entries
+  "entry.new": "New entry",
+  "entry.edit": "Edit entry",
+  "entry.task": "Task",
+  "entry.from": "From",
+  "entry.to": "To",
+  "entry.date": "Date",
+  "entry.time": "Time",
+  "entry.duration": "Duration {duration}",
+  "entry.note": "Note",
+  "entry.tags": "Tags",
+  "entry.no_task": "Choose a task.",
+  "entry.no_time": "Enter a date and a time.",
+  "entry.ends_before_start": "The end must be after the start.",
 };
