@@ -20,6 +20,7 @@ from documents.common.json_schema import MIN_WRITER, SCHEMA_VERSION, schema_of
 from documents.common.leases import Lease
 from documents.common.outbox import OutboxDocument, enable_changes
 from documents.feed.changes import Change
+from documents.feed.event_streams import OpenStream, StreamWorker
 from documents.feed.feed_states import FeedState
 from documents.sharing.calendar_feeds import CalendarFeed
 from documents.sharing.shares import Share
@@ -52,6 +53,8 @@ DOCUMENTS: tuple[type[StoredDocument], ...] = (
     AuditEvent,
     Change,
     FeedState,
+    OpenStream,
+    StreamWorker,
     Lease,
     Share,
 )
@@ -67,6 +70,10 @@ deliveries, so that no process creates more of them."""
 
 OUTBOX_DOCUMENTS = tuple(document for document in DOCUMENTS if issubclass(document, OutboxDocument))
 """The documents with an outbox."""
+
+
+PROCESS_DOCUMENTS = (Lease, OpenStream, StreamWorker)
+"""The documents of the processes that use the database now. They mean nothing to others, so no backup contains them."""
 
 
 def validators() -> Validators:

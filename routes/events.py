@@ -16,7 +16,7 @@ from routes.responses import Responses
 from services.feed.event_query import EventQuery
 from services.feed.feed import ChangesDisabledError
 from services.feed.schemas import MAX_SEQ
-from services.feed.streams import TooManyStreamsError
+from services.feed.stream_slots import TooManyStreamsError
 
 EXAMPLE = """retry: 2000
 id: 41

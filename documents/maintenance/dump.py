@@ -15,8 +15,7 @@ from pymongo.read_concern import ReadConcern
 from app.database.deadlines import with_deadline
 from documents.accounts.users import User
 from documents.common.base import StoredDocument
-from documents.common.leases import Lease
-from documents.registry import DOCUMENTS
+from documents.registry import DOCUMENTS, PROCESS_DOCUMENTS
 
 READ_BATCH_SIZE = 1_000
 WRITE_BATCH_SIZE = 500
@@ -27,11 +26,11 @@ _SNAPSHOT_TOO_OLD = 239
 _SNAPSHOT_EXPIRED_CODES = {_SNAPSHOT_TOO_OLD, 251, 290}  # NoSuchTransaction, TransactionExceededLifetimeLimitSeconds
 
 COLLECTIONS: dict[str, type[StoredDocument]] = {
-    document.Settings.name: document for document in reversed(DOCUMENTS) if document is not Lease
+    document.Settings.name: document for document in reversed(DOCUMENTS) if document not in PROCESS_DOCUMENTS
 }
 """The document classes by collection name. Users come last, so that nobody can sign in to a partial restore.
 
-Leases belong to the processes of this database: a backup contains none, and a database with nothing else is empty."""
+The documents of running processes are left out: a database with nothing else is empty."""
 
 
 class SnapshotExpiredError(Exception):

@@ -11,7 +11,6 @@ from bson import ObjectId
 
 from app.clock import utc_now
 from app.database.client import DATABASE_ERRORS
-from app.errors import RateLimitError
 from documents.common.base import Row
 from documents.feed.changes import Change
 from services.accounts.authentication import authentication_service
@@ -21,15 +20,13 @@ from services.feed.event_format import first_lines, heartbeat, reset_event
 from services.feed.event_query import EventQuery
 from services.feed.follower import ChangeFollower, LiveChange, encode_change
 from services.feed.sequence import newest_seq
+from services.feed.stream_slots import StreamSlots
 
 HEARTBEAT_SECONDS = 15.0
 """How often a stream sends a comment, and its token is checked."""
 
 TICK_SECONDS = 1.0
 """How often streams are examined. A stream ends at most this long after its token has expired."""
-
-MAX_STREAMS = 10
-"""The maximum number of streams of a user, with each worker: a process knows only its own."""
 
 PAGE_SIZE = 50
 """How many changes a stream reads from the database at a time."""
@@ -65,13 +62,15 @@ class EventStream:
         "due_at",
         "is_open",
         "on_ready",
+        "slot",
         "token",
     )
 
     def __init__(
-        self, token: AcceptedToken, types: Collection[str], *, on_close: "Callable[[EventStream], None]"
+        self, token: AcceptedToken, slot: Row, types: Collection[str], *, on_close: "Callable[[EventStream], None]"
     ) -> None:
         self.token = token
+        self.slot = slot
         self.is_open = True
         self.due_at = monotonic() + HEARTBEAT_SECONDS
         """When the next heartbeat is sent."""
@@ -210,23 +209,12 @@ class EventStream:
             self._is_behind, self._newest_seq = False, seq
 
 
-class TooManyStreamsError(RateLimitError):
-    """The user has as many event streams as are allowed."""
-
-    code = "too_many_streams"
-    detail = f"At most {MAX_STREAMS} event streams can be open. Close one first."
-
-    def __init__(self) -> None:
-        seconds = str(int(HEARTBEAT_SECONDS))
-        limit = {"RateLimit-Limit": str(MAX_STREAMS), "RateLimit-Remaining": "0", "RateLimit-Reset": seconds}
-        super().__init__(headers={"Retry-After": seconds, **limit})
-
-
 class EventStreams:
     """The open event streams of this process."""
 
     def __init__(self) -> None:
         self._follower = ChangeFollower()
+        self._slots = StreamSlots()
         self._streams: dict[ObjectId, set[EventStream]] = {}
 
     async def open(
@@ -237,12 +225,9 @@ class EventStreams:
         The caller must close it. A client that connects again repeats its query, so `last_event_id` is the later one.
         Raises TooManyStreamsError.
         """
-        streams = self._streams.setdefault(user.id, set())
-        if len(streams) >= MAX_STREAMS:
-            raise TooManyStreamsError
         after = query.after if last_event_id is None else last_event_id
-        stream = EventStream(token, query.type, on_close=self._release)
-        streams.add(stream)
+        stream = EventStream(token, await self._slots.take(user.id), query.type, on_close=self._release)
+        self._streams.setdefault(user.id, set()).add(stream)
         self._follower.subscribe(user.id, stream)
         try:
             # The subscription comes first, so that no change is missed in between.
@@ -256,7 +241,9 @@ class EventStreams:
         user_id = stream.token.user_id
         self._follower.unsubscribe(user_id, stream)
         streams = self._streams.get(user_id, set())
-        streams.discard(stream)
+        if stream in streams:
+            streams.discard(stream)
+            self._slots.release(stream.slot)
         if not streams:
             self._streams.pop(user_id, None)
 
@@ -265,7 +252,8 @@ class EventStreams:
         """Serve the streams in this block, and end them afterwards."""
         authentication_service.listeners.add(self._check_soon)
         # In contexts of their own, because they outlive the request that a context may belong to.
-        tasks = [asyncio.create_task(work, context=Context()) for work in (self._follower.run(), self._run())]
+        loops = (self._follower.run(), self._run(), self._slots.run())
+        tasks = [asyncio.create_task(loop, context=Context()) for loop in loops]
         try:
             yield
         finally:
@@ -273,6 +261,7 @@ class EventStreams:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+            await self._slots.close()
 
     def _check_soon(self, user_id: ObjectId) -> None:
         for stream in self._streams.get(user_id, ()):

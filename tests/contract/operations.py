@@ -124,8 +124,9 @@ def fill_placeholders(value: Any, names: Json) -> Any:
 
 
 async def stored_documents(database: Database) -> dict[str, list[Json]]:
-    """Return all documents by collection, without what the relay changes meanwhile."""
-    names = sorted(set(await database.list_collection_names()) - {"time_entries", "changes", "feed_states", "leases"})
+    """Return all documents by collection, without those that background tasks change meanwhile."""
+    left_out = {"time_entries", "changes", "feed_states", "leases", "open_streams", "stream_workers"}
+    names = sorted(set(await database.list_collection_names()) - left_out)
     projection = {"outbox": 0, "outbox_since": 0}
     return {name: [row async for row in database[name].find({}, projection).sort("_id", 1)] for name in names}
 

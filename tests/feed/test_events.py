@@ -8,7 +8,7 @@ import pytest
 from app.config import Settings
 from app.main import create_app
 from documents.common.outbox import enable_changes
-from services.feed.streams import MAX_STREAMS
+from documents.feed.event_streams import MAX_STREAMS
 from tests.conftest import Database
 from tests.feed.event_clients import Event, following
 from tests.support.http import API, Client, parameters, problem

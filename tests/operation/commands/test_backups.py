@@ -15,9 +15,8 @@ from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
 from app.config import Settings
-from documents.common.leases import Lease
 from documents.maintenance.dump import COLLECTIONS, _has_snapshot_reads, open_snapshot
-from documents.registry import DOCUMENTS
+from documents.registry import DOCUMENTS, PROCESS_DOCUMENTS
 from tests.accounts.test_account_deletion import create_all_documents
 from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
@@ -49,7 +48,7 @@ def shell(tmp_path: Path, settings: Settings) -> Shell:
 
 async def stored_in(database: Database) -> dict[str, list[Json]]:
     """Return all documents of each collection."""
-    names = [document.Settings.name for document in DOCUMENTS if document is not Lease]
+    names = [document.Settings.name for document in DOCUMENTS if document not in PROCESS_DOCUMENTS]
     return {name: await database[name].find({}).sort("_id", 1).to_list(None) for name in names}
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from app.config import Settings
 from app.main import create_app
-from services.feed.streams import MAX_STREAMS
+from documents.feed.event_streams import MAX_STREAMS
 from tests.conftest import Database
 from tests.feed.event_clients import following
 from tests.paths import DOCS

@@ -232,6 +232,11 @@ OTHER_INDEXES: dict[str, dict[str, Any]] = {
         "_id_": {"key": [("_id", 1)]},
         "one_state_per_user": {"key": [("user_id", 1)], "unique": True},
     },
+    "open_streams": {
+        "_id_": {"key": [("_id", 1)]},
+        "one_stream_per_slot": {"key": [("user_id", 1), ("slot", 1)], "unique": True},
+    },
+    "stream_workers": EXPIRING,
     "leases": {"_id_": {"key": [("_id", 1)]}},
     "audit_events": {**EXPIRING, "by_user": {"key": [("user_id", 1), ("_id", -1)]}},
     "rate_counters": EXPIRING,
