@@ -22,7 +22,7 @@ from app.http.root_path import RootPath
 from app.logging import configure_logging
 from app.openapi.docs_page import install_docs_page
 from app.openapi.document import install_openapi
-from app.openapi.response_headers import HEADERS
+from app.openapi.response_headers import EXPOSED_HEADERS
 from app.security.passwords import passwords
 from app.static.page import install_page, page_files
 from documents.registry import open_database
@@ -140,7 +140,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
                     "Last-Event-ID",
                     "X-Request-ID",
                 ],
-                expose_headers=[*HEADERS, "Allow", "Accept-Encoding"],
+                expose_headers=EXPOSED_HEADERS,
             )
         )
     return [

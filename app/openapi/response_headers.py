@@ -26,6 +26,10 @@ HEADERS: dict[str, dict[str, Any]] = {
     "RateLimit-Remaining": {"description": "Number of requests left.", "schema": {"type": "integer"}},
     "RateLimit-Reset": {"description": "Seconds until the limit resets.", "schema": {"type": "integer"}},
     "Retry-After": {"description": "Seconds to wait before retrying.", "schema": {"type": "integer"}},
+    "Set-Cookie": {
+        "description": "The session cookie, for requests that use it.",
+        "schema": {"type": "string", "examples": ["task_timer_session=...; Path=/api/v1/auth; HttpOnly"]},
+    },
     "WWW-Authenticate": {
         "description": "Bearer challenge (RFC 6750 section 3).",
         "schema": {"type": "string", "examples": ['Bearer realm="Task Timer"']},
@@ -35,6 +39,9 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "examples": ["5f0c7c1e9f0b4a1c8a53d7f4a86f0c11"]},
     },
 }
+
+EXPOSED_HEADERS = (*(name for name in HEADERS if name != "Set-Cookie"), "Allow", "Accept-Encoding")
+"""The headers that pages of other origins may read. No script may read Set-Cookie (Fetch standard, section 2.2.2)."""
 
 _HEADERS_BY_STATUS = {
     "401": ("WWW-Authenticate",),

@@ -7,7 +7,7 @@ from bson import ObjectId
 
 from app.clock import aware_utc, utc_now
 from app.config import Settings
-from app.errors import AuthenticationError
+from app.errors import AuthenticationError, RateLimitError
 from app.request_context import RequestContext, current_request
 from app.security.bearer_secrets import RefreshSecret, RefreshSecrets
 from app.security.passwords import passwords
@@ -106,12 +106,40 @@ class SessionService:
 
         return await retry_on_conflict(attempt)
 
-    async def sign_out(self, user: ActingUser) -> None:
-        """End the current session. Its tokens are invalid in this process at once, in others within 10 s."""
-        if user.session_id is not None:
-            await RefreshToken.revoke(user.session_id, user.id)
-        authentication_service.invalidate(user.id)
-        await audit_service.record(user.id, "signed_out")
+    async def sign_out(self, limiter: RateLimiter, *, user: ActingUser | None, refresh_token: str | None) -> None:
+        """End the session of the user's access token and that of the refresh token, of which one may be missing.
+
+        Their tokens are invalid in this process at once, in others within 10 s. Raises InvalidTokenError or
+        RateLimitError if there is only a refresh token, and it is not valid or there are too many.
+        """
+        ended = None if user is None else user.session_id
+        if user is not None:
+            await self._end(user.session_id, user.id)
+        try:
+            session = None if refresh_token is None else await self._find_by_token(limiter, refresh_token)
+        except (InvalidTokenError, RateLimitError):
+            if user is None:
+                raise
+            return
+        if session is not None and session["_id"] != ended:
+            await self._end(session["_id"], session["user_id"])
+
+    async def _end(self, session_id: ObjectId | None, user_id: ObjectId) -> None:
+        if session_id is not None:
+            await RefreshToken.revoke(session_id, user_id)
+        authentication_service.invalidate(user_id)
+        await audit_service.record(user_id, "signed_out")
+
+    async def _find_by_token(self, limiter: RateLimiter, refresh_token: str) -> Row:
+        """Return the active session of a refresh token, which may be one of the last that were replaced."""
+        await limiter.admit_refresh()
+        secret = RefreshSecret.parse(refresh_token)
+        if secret is None:
+            raise InvalidTokenError
+        session, _ = await self._find_active(ObjectId(secret.session_id))
+        if secret.hash not in {session["token_hash"], *(rotation["hash"] for rotation in session["rotated"])}:
+            raise InvalidTokenError
+        return session
 
     async def _check_password(self, email: str, password: str) -> Row:
         """Return the user with this address and password. Raises InvalidCredentialsError.

@@ -15,3 +15,7 @@ async def register(client: Client, **fields: Any) -> httpx.Response:
 
 async def sign_in(client: Client, **fields: str) -> httpx.Response:
     return await client.post("/auth/token", data={"username": ADA, "password": PASSWORD, **fields})
+
+
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
+"""What a browser adds to a request of a page of the service."""

@@ -1,8 +1,8 @@
 """The request and response models of users and sessions."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import AfterValidator, ConfigDict, Field, with_config
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, with_config
 from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
@@ -102,6 +102,16 @@ class SignIn(RequestModel):
     client_secret: str = ""
 
 
+class SignInQuery(BaseModel):
+    """The query parameters of a sign-in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    session: Literal["cookie"] | None = Field(
+        None, description="Return the refresh token in a cookie, for pages of this service."
+    )
+
+
 class AccountDelete(RequestModel):
     """Confirms the deletion of the account."""
 
@@ -158,7 +168,12 @@ class TokenRead(TypedDict):
     access_token: str
     token_type: Literal["bearer"]
     expires_in: Annotated[int, Field(description="Lifetime of the access token, in seconds.")]
-    refresh_token: Annotated[str, Field(description="Can be used once: each refresh returns the next one.")]
+    refresh_token: NotRequired[
+        Annotated[
+            str,
+            Field(description="Can be used once: each refresh returns the next one. Absent if it is in the cookie."),
+        ]
+    ]
 
 
 def read_user(user: dict[str, Any]) -> UserRead:

@@ -189,6 +189,7 @@ async def send_session_requests(client: Client) -> dict[str, str]:
     account = {"email": "grace@example.com", "password": PASSWORD}
     await client.post(f"{API}/users", json=account)
     form = {"username": account["email"], "password": PASSWORD}
+    await send_cookie_requests(client, form)
     tokens = (await client.post(f"{API}/auth/token", data=form)).json()
     bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
     for sent in (tokens["refresh_token"], "x"):
@@ -216,6 +217,16 @@ async def send_session_requests(client: Client) -> dict[str, str]:
     await client.patch(f"{API}/users/me", json=email)
     await client.patch(f"{API}/users/me", json={**email, "current_password": "wrong"})
     return secrets
+
+
+async def send_cookie_requests(client: Client, form: dict[str, str]) -> None:
+    """Send the requests of a browser session, from a page of the service and from another one."""
+    for site in ("same-origin", "cross-site"):
+        headers = {"Sec-Fetch-Site": site}
+        await client.post(f"{API}/auth/token", params={"session": "cookie"}, data=form, headers=headers)
+        await client.post(f"{API}/auth/refresh", headers=headers)
+    await client.post(f"{API}/auth/logout", headers={"Authorization": "", "Sec-Fetch-Site": "same-origin"})
+    await client.post(f"{API}/auth/refresh")
 
 
 async def send_calendar_requests(client: Client) -> None:

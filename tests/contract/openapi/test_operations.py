@@ -101,7 +101,7 @@ class TestOperations:
     def test_every_parameter_has_a_description(self, document: Json) -> None:
         for path, method, operation in operations(document):
             for parameter in operation.get("parameters", ()):
-                assert parameter["in"] in {"path", "query", "header"}
+                assert parameter["in"] in {"path", "query", "header", "cookie"}
                 place = f"{method} {path} {parameter['name']}"
                 assert parameter["description"], place
                 required = parameter["in"] == "path" or parameter["name"] in REQUIRED_PARAMETERS.get(

@@ -87,6 +87,21 @@ class Session:
         await self.sign_in(NEW_PASSWORD)
         return ObjectId(user["id"])
 
+    async def use_session_cookie(self) -> None:
+        """Sign in to a cookie, refresh and sign out with it, and send it from another origin and once too often."""
+        form, own = {"username": EMAIL, "password": NEW_PASSWORD}, {"Sec-Fetch-Site": "same-origin"}
+        headers = {**own, "Authorization": ""}
+        await self.send(200, "POST", "/auth/token", params={"session": "cookie"}, data=form, headers=own)
+        self.secrets.add(self.client.cookies["task_timer_session"])
+        await self.send(200, "POST", "/auth/refresh", headers=own)
+        refreshed = self.client.cookies["task_timer_session"]
+        self.secrets |= {refreshed, refreshed.rpartition("_")[2]}
+        await self.send(403, "POST", "/auth/refresh", headers={"Origin": "https://hidden.example.com"})
+        await self.send(204, "POST", "/auth/logout", headers=headers)
+        headers["Cookie"] = f"task_timer_session={refreshed}"
+        await self.send(401, "POST", "/auth/logout", headers=headers)
+        await self.send(401, "POST", "/auth/refresh", headers=headers)
+
     async def use_api_token(self) -> None:
         """Create an API token, and use it for requests in and out of its scopes."""
         token = await self.send(201, "POST", "/auth/api-tokens", json={"name": "hidden program", "scopes": ["read"]})
@@ -189,7 +204,8 @@ def assert_no_internals(responses: list[httpx.Response]) -> None:
         content = str((response.headers.raw, response.content)).replace(origin, "")  # in the URL of a share
         for word in ("Traceback", "RuntimeError", "the cause", "uvicorn", "site-packages", ".py", "127.0.0.1"):
             assert word not in content, (word, response.request.url)
-        assert not {"server", "x-powered-by", "set-cookie"} & response.headers.keys()
+        assert not {"server", "x-powered-by"} & response.headers.keys()
+        assert ("set-cookie" in response.headers) <= ("/auth/" in str(response.url))
 
 
 class TestLog:
@@ -202,6 +218,7 @@ class TestLog:
         async with logging_service(settings, log, log_format) as client:
             session = Session(client)
             user_id = await session.use_account()
+            await session.use_session_cookie()
             await session.use_api_token()
             await session.use_webhooks()
             await session.share_report()

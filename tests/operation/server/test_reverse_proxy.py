@@ -25,7 +25,7 @@ from tests.feed.event_clients import following
 from tests.paths import DOCS
 from tests.support.http import API, PASSWORD, Client, clock, problem
 from tests.support.processes import eventually, free_port
-from tests.support.services import serving_another
+from tests.support.services import environment, process_serving, serving_another
 
 ROOT = "/tt"
 PAGE = DOCS / "operating.rst"
@@ -205,6 +205,38 @@ class TestCalendarFeed:
             feed = (await client.post("/calendar-feeds", json={"name": "x"})).json()
             assert feed["url"].startswith(f"{proxy.origin}{ROOT}{API}/calendar/")
             assert (await anonymous.get(feed["url"])).status_code == 200
+
+
+class TestSessionCookie:
+    async def test_cookie_is_sent_below_the_prefix_only(self, proxy: Proxy) -> None:
+        async with proxy.client() as client:
+            client.headers["Origin"] = proxy.origin
+            assert (await client.post("/users", json={"email": "a@example.com", "password": PASSWORD})).is_success
+            form = {"username": "a@example.com", "password": PASSWORD}
+            signed_in = await client.post("/auth/token", params={"session": "cookie"}, data=form)
+            assert f"; Path={ROOT}{API}/auth;" in signed_in.headers["set-cookie"]
+            assert (await client.post("/auth/refresh")).status_code == 200
+            assert "cookie" not in (await client.get("/config")).request.headers
+
+    @pytest.mark.parametrize(("trusted", "is_secure"), [("127.0.0.1", True), ("", False)])
+    async def test_cookie_is_secure_if_a_trusted_proxy_uses_https(
+        self, settings: Settings, empty_service: str, tmp_path: Path, trusted: str, is_secure: bool
+    ) -> None:
+        assert empty_service
+        serve = ["-c", "from app.commands.cli import main; main()", "serve"]
+        variables = {**environment(settings), "TRUSTED_PROXIES": trusted}
+        forwarded = {"X-Forwarded-Proto": "https", "Origin": "https://time.example.com", "Host": "time.example.com"}
+        async with (
+            process_serving(serve, port=free_port(), log=tmp_path / "log", **variables) as address,
+            Client(base_url=address + API, headers=forwarded, timeout=30) as client,
+        ):
+            await client.post("/users", json={"email": "a@example.com", "password": PASSWORD})
+            form = {"username": "a@example.com", "password": PASSWORD}
+            by_origin = await client.post("/auth/token", params={"session": "cookie"}, data=form)
+            client.headers["Sec-Fetch-Site"] = "same-origin"
+            by_site = await client.post("/auth/token", params={"session": "cookie"}, data=form)
+        assert by_origin.status_code == (200 if is_secure else 403)
+        assert by_site.headers["set-cookie"].endswith("; Secure") is is_secure
 
 
 class TestEventStream:
