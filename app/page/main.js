@@ -6,6 +6,7 @@ import { computed, effect, signal, untracked } from "./lib/signal.js";
 import { attempt, describeError, notify } from "./parts/notice.js";
 import { shell } from "./parts/shell.js";
 import { followTitle } from "./parts/timer_bar.js";
+import { route } from "./route.js";
 import { sendWaiting } from "./store/outgoing.js";
 import { loadProfile, preferences } from "./store/profile.js";
 import { followProjects } from "./store/projects.js";
@@ -28,17 +29,8 @@ const VIEWS = {
 
 /** @typedef {keyof typeof VIEWS} ViewName */
 
-/** What stands behind "#/": the name of the view and the rest of the path. */
-const path = signal(location.hash);
-addEventListener("hashchange", () => {
-  path.value = location.hash;
-});
-
-const route = computed(() => {
-  const [name = "", ...rest] = path.value.replace(/^#\/?/, "").split("?")[0]?.split("/") ?? [];
-  return { name: /** @type {ViewName} */ (name in VIEWS ? name : "today"), rest: rest.join("/") };
-});
-const viewName = computed(() => route.value.name);
+/** The view of the address; an unknown one is that of today. */
+const viewName = computed(() => /** @type {ViewName} */ (route.value.name in VIEWS ? route.value.name : "today"));
 
 /** Create the element of the current view as soon as its module is loaded. */
 function currentView() {

@@ -7,7 +7,7 @@
 
 const HASH = "{hash}";
 /** @type {string[]} */
-const FILES = JSON.parse('{files}');
+const FILES = JSON.parse("{files}");
 
 const PREFIX = "task-timer-page-";
 const CACHE = PREFIX + HASH;
