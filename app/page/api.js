@@ -14,6 +14,7 @@ import { signal } from "./lib/signal.js";
  */
 
 const base = new URL(`${meta("api")}/`, document.baseURI);
+const SESSION_MARK = `task-timer-session ${base.pathname}`;
 const RETRY_DELAYS_MS = [250, 1000];
 const MAX_WAIT_MS = 5000;
 const TIMEOUT_MS = 30_000;
@@ -64,7 +65,7 @@ export const clockOffset = signal(0);
 
 /** @type {{value: string, expiresAt: number} | null} */
 let accessToken = null;
-const channel = new BroadcastChannel(`task-timer-session ${base.pathname}`);
+const channel = new BroadcastChannel(SESSION_MARK);
 
 /**
  * Send a request and return its answer.
@@ -163,12 +164,15 @@ export async function signOut() {
 
 /** Continue the session of the cookie, if there is one. Throws UnreachableError. */
 export async function resumeSession() {
-  if (session.peek() !== "signed-in") await renewToken();
+  // Scripts cannot see the cookie. The mark saves a request that would be refused.
+  if (localStorage.getItem(SESSION_MARK)) await renewToken();
+  else forgetSession();
 }
 
 /** Forget the access token: the session has ended. */
-export function forgetSession() {
+function forgetSession() {
   accessToken = null;
+  localStorage.removeItem(SESSION_MARK);
   session.value = "signed-out";
 }
 
@@ -285,7 +289,7 @@ let renewal = Promise.resolve();
  */
 async function exclusively(work) {
   if (navigator.locks) {
-    await navigator.locks.request(channel.name, work);
+    await navigator.locks.request(SESSION_MARK, work);
   } else {
     renewal = renewal.catch(() => {}).then(work);
     await renewal;
@@ -301,6 +305,7 @@ function acceptToken(token) {
 /** @param {{value: string, expiresAt: number}} token */
 function storeToken(token) {
   accessToken = token;
+  localStorage.setItem(SESSION_MARK, "1");
   session.value = "signed-in";
 }
 
