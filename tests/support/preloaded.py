@@ -12,6 +12,7 @@ import app.main  # noqa: E402
 del sys.modules["rich"]
 import uvicorn.lifespan.on  # noqa: E402, F401
 import uvloop  # noqa: E402, F401
+from coverage import Coverage  # noqa: E402
 
 import app.commands.accounts  # noqa: E402
 import app.commands.backup  # noqa: E402
@@ -23,5 +24,7 @@ import app.commands.progress  # noqa: E402
 import app.database.requirements  # noqa: E402
 import app.http.connections  # noqa: E402, F401
 
+if test_coverage := Coverage.current():
+    test_coverage.save()  # so that no forked process saves the lines of the imports again
 gc.collect()
 gc.freeze()  # so that no garbage collector of a forked process visits these objects
