@@ -33,7 +33,7 @@ from tests.support.feed.relays import observe_relays, relays_paused
 from tests.support.http import API, PASSWORD, Client, Json, Served, serving
 from tests.support.pages.entry_storage import PAGE_ENTRIES, Pager, lower_thresholds
 from tests.support.pages.interleaving import Interleaving
-from tests.support.pytest_hooks import scheduling, time_limits
+from tests.support.pytest_hooks import browsers, scheduling, time_limits
 from tests.support.worker_store import WorkerStore
 
 Database = AsyncIOMotorDatabase[Json]
@@ -59,6 +59,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WorkStealing
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Puts the long tests first where workers share them; each worker must find the same order."""
+    browsers.deselect_without_browser(config, items)
     if hasattr(config, "workerinput"):
         items[:] = scheduling.dealt(items, config.workerinput["workercount"])
 
@@ -98,6 +99,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tells what the kills came to, and keeps it where CRASH_FIGURES says."""
+    if line := browsers.summary():
+        terminalreporter.write_line(line, yellow=True)
     found = [
         value
         for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed"))

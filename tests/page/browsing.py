@@ -1,0 +1,85 @@
+"""Pages in the browser: what they report while a test uses them, and how they are checked."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import BrowserContext, ConsoleMessage, Page, WebError
+
+Options = dict[str, Any]
+
+DEFAULTS: Options = {
+    "viewport": {"width": 1280, "height": 800},
+    "locale": "en-GB",
+    "timezone_id": "UTC",
+    "color_scheme": "light",
+    "reduced_motion": "reduce",
+    "service_workers": "block",
+}
+"""Options of a browser context. A test changes some with `parametrize("context_options", [...])`."""
+
+DARK: Options = {"color_scheme": "dark"}
+NARROW: Options = {"viewport": {"width": 320, "height": 640}}
+GERMAN: Options = {"locale": "de-DE", "timezone_id": "Europe/Berlin"}
+WITH_SERVICE_WORKER: Options = {"service_workers": "allow"}
+
+ACCESSIBILITY_RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+_REPORT_VIOLATIONS = """
+addEventListener("securitypolicyviolation", (event) => {
+  console.error(`content security policy: ${event.violatedDirective} blocked ${event.blockedURI || event.sample}`);
+});
+"""
+_NO_SESSION = r"Failed to load resource: .* 401 .*/auth/refresh$"
+"""The page asks for a session when it opens, and the browser logs that there is none."""
+
+_MISSING_VIEW = r"Failed to load resource: .* 404 .*/views/"
+"""A view that does not exist yet."""
+
+
+class Console:
+    """Collects the errors of all pages of a browser context: in the console, uncaught, and of the security policy."""
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+        self._allowed = [_NO_SESSION, _MISSING_VIEW]
+
+    async def watch(self, context: BrowserContext) -> None:
+        """Collect the errors of this context from now on."""
+        context.on("console", self._on_message)
+        context.on("weberror", self._on_error)
+        await context.add_init_script(_REPORT_VIOLATIONS)
+
+    def allow(self, *patterns: str) -> None:
+        """Accept errors that a test causes on purpose, for example failed requests: r"409 .*/timer/start"."""
+        self._allowed += patterns
+
+    def unexpected(self) -> list[str]:
+        """Return the errors that match no allowed pattern."""
+        return [error for error in self.errors if not any(re.search(pattern, error) for pattern in self._allowed)]
+
+    def _on_message(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(f"{message.text} {message.location['url']}")
+
+    def _on_error(self, error: WebError) -> None:
+        self.errors.append(f"uncaught: {error.error.stack or error.error}")
+
+
+async def accessibility_violations(page: Page, *, themes: Sequence[str] = ("light", "dark")) -> list[str]:
+    """Return what axe finds on the page in these themes. A line has the theme, the rule and the elements."""
+    found: list[str] = []
+    for theme in themes:
+        await page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]  # a literal type
+        results = await Axe().run(page, options=ACCESSIBILITY_RULES)
+        for violation in results.response["violations"]:
+            places = "; ".join(" ".join(map(str, node["target"])) for node in violation["nodes"])
+            found.append(f"{theme}: {violation['id']} ({violation['help']}): {places}")
+    return found
+
+
+async def overflow(page: Page) -> int:
+    """Return by how many pixels the page is wider than its window."""
+    width: int = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return width

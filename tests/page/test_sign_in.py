@@ -1,0 +1,86 @@
+"""Signing in, creating an account, and the session of the page."""
+
+import re
+
+import pytest
+from playwright.async_api import BrowserContext, Page, expect
+
+from tests.page.browsing import DARK, GERMAN, NARROW, Console, accessibility_violations, overflow
+from tests.page.conftest import Visit
+from tests.support.http import PASSWORD, Client
+
+WRONG_PASSWORD = r"Failed to load resource: .* 401 .*/auth/token"
+
+
+async def fill_in(page: Page, email: str, password: str) -> None:
+    await page.get_by_label("E-mail").fill(email)
+    await page.get_by_label("Password").fill(password)
+
+
+class TestSignIn:
+    async def test_keyboard_alone_signs_in(self, visitor: Page, api: Client) -> None:
+        await visitor.goto("/")
+        await visitor.get_by_label("E-mail").focus()
+        await visitor.keyboard.type(api.user["email"])
+        await visitor.keyboard.press("Tab")
+        await visitor.keyboard.type(PASSWORD)
+        await visitor.keyboard.press("Enter")
+        await expect(visitor.get_by_role("region", name="Timer")).to_be_visible()
+
+    async def test_wrong_password_is_explained_and_can_be_corrected(
+        self, visitor: Page, api: Client, console: Console
+    ) -> None:
+        console.allow(WRONG_PASSWORD)
+        await visitor.goto("/")
+        await fill_in(visitor, api.user["email"], "wrong battery horse")
+        await visitor.get_by_role("button", name="Sign in").click()
+        await expect(visitor.get_by_role("alert")).to_have_text(re.compile(".+"))
+        await expect(visitor.get_by_label("Password")).to_be_focused()
+        await fill_in(visitor, api.user["email"], PASSWORD)
+        await visitor.get_by_role("button", name="Sign in").click()
+        await expect(visitor.get_by_role("region", name="Timer")).to_be_visible()
+
+    async def test_new_account_is_signed_in_with_the_time_zone_of_the_browser(self, visitor: Page) -> None:
+        await visitor.goto("/")
+        await visitor.get_by_role("button", name="Create an account").click()
+        await fill_in(visitor, "new@example.com", PASSWORD)
+        await visitor.get_by_label("Password").press("Enter")
+        await expect(visitor.get_by_role("region", name="Timer")).to_be_visible()
+
+
+class TestSession:
+    async def test_session_survives_a_reload_and_opens_in_other_tabs(
+        self, page: Page, visit: Visit, context: BrowserContext
+    ) -> None:
+        await visit("#/today")
+        await expect(page.get_by_role("region", name="Timer")).to_be_visible()
+        await page.reload()
+        await expect(page.get_by_role("region", name="Timer")).to_be_visible()
+        other = await context.new_page()
+        await other.goto("/")
+        await expect(other.get_by_role("region", name="Timer")).to_be_visible()
+
+    async def test_scripts_cannot_read_the_refresh_token(
+        self, page: Page, visit: Visit, context: BrowserContext
+    ) -> None:
+        await visit("#/today")
+        await expect(page.get_by_role("region", name="Timer")).to_be_visible()
+        (cookie,) = await context.cookies("http://127.0.0.1/api/v1/auth")
+        assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("task_timer_session", True, "Strict")
+        readable = await page.evaluate("[document.cookie, ...Object.values({...localStorage, ...sessionStorage})]")
+        assert cookie["value"] not in "".join(readable)
+
+
+class TestPresentation:
+    @pytest.mark.parametrize("context_options", [{}, NARROW], ids=["wide", "narrow"])
+    async def test_has_no_accessibility_violations_and_fits(self, visitor: Page) -> None:
+        await visitor.goto("/")
+        await expect(visitor.get_by_role("button", name="Sign in")).to_be_visible()
+        assert await accessibility_violations(visitor) == []
+        assert await overflow(visitor) <= 0
+
+    @pytest.mark.parametrize("context_options", [GERMAN | DARK], ids=["german"])
+    async def test_is_in_the_language_of_the_browser(self, visitor: Page) -> None:
+        await visitor.goto("/")
+        await expect(visitor.get_by_role("button", name="Anmelden")).to_be_visible()
+        await expect(visitor.locator("html")).to_have_attribute("lang", "de")
