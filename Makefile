@@ -59,6 +59,7 @@ crash: $(DEV_STAMP)
 	@$(BIN)/python -m tests.operation.crash.figures .crash.json
 
 # All parts run in parallel: two of them mostly wait for downloads, and many tests wait for processes.
+check: export PAGE_TESTS = required
 check: $(DEV_STAMP)
 	@$(MAKE) --no-print-directory -j 4 test-coverage install-check clients lint
 

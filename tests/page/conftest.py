@@ -99,7 +99,7 @@ def visit(page: Page) -> Visit:
 
 async def sign_in(context: BrowserContext, api: Client) -> None:
     """Give the context the session cookie of a new session of this user."""
-    form = {"username": str(api.user["email"]), "password": PASSWORD}
+    form: dict[str, str | float | bool] = {"username": api.user["email"], "password": PASSWORD}
     origin = str(api.base_url.copy_with(path="/")).rstrip("/")
     headers = {"Origin": origin}  # only a page of the service gets a cookie
     response = await context.request.post(f"{API}/auth/token?session=cookie", form=form, headers=headers)
