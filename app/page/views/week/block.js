@@ -1,0 +1,103 @@
+// One entry, or the part of it that belongs to one day.
+
+import { h } from "../../lib/dom.js";
+import { effect } from "../../lib/signal.js";
+import { projectDot } from "../../parts/timer_bar.js";
+import { project } from "../../store/projects.js";
+import { t } from "../../text/index.js";
+import { formatHours } from "../../time/durations.js";
+import { timesText } from "./actions.js";
+import { HOUR_MS } from "./days.js";
+
+/**
+ * @typedef {import("./model.js").WeekModel} WeekModel
+ * @typedef {import("./layout.js").Segment<import("./model.js").Item>} Segment
+ */
+
+/** The heights in pixels from which a block has room for its times, and for the name of its project. */
+const TIMES_PX = 34;
+const PROJECT_PX = 52;
+const LINE_PX = 16;
+
+/**
+ * Create the block. Its button opens the entry, its edges are dragged.
+ *
+ * @param {WeekModel} model
+ * @param {import("../../lib/signal.js").ReadSignal<Segment>} segment
+ */
+export function block(model, segment) {
+  const title = h("span", { class: "week-block-title" });
+  const times = h("span", { class: "week-block-times" });
+  const button = h("button", { type: "button", class: "week-block-button" }, title, times, () => projectName(segment));
+  const element = h(
+    "li",
+    { class: "week-block" },
+    button,
+    h("span", { class: "week-edge is-start", "data-edge": "start", "aria-hidden": "true" }),
+    h("span", { class: "week-edge is-end", "data-edge": "end", "aria-hidden": "true" }),
+  );
+  effect(() => {
+    const { item } = segment.value;
+    element.dataset.entry = item.id;
+    title.textContent = item.title;
+    times.textContent = timesText(item);
+    button.setAttribute("aria-label", labelOf(item));
+    button.title = labelOf(item);
+  });
+  effect(() => place(element, model, segment.value));
+  effect(() => {
+    const { item, isFirst, dayIndex } = segment.value;
+    const isReachable = model.active.value === item.id && (isFirst || dayIndex === 0);
+    button.tabIndex = isReachable ? 0 : -1;
+  });
+  effect(() => {
+    element.classList.toggle("is-dragged", model.ghost.value?.id === segment.value.item.id);
+  });
+  return element;
+}
+
+/**
+ * Return what a screen reader says of an entry.
+ *
+ * @param {import("./model.js").Item} item
+ */
+export function labelOf(item) {
+  const seconds = Math.floor((item.to - item.from) / 1000);
+  const parts = [item.title, timesText(item), formatHours(seconds), project(item.projectId)?.name];
+  const states = [item.isRunning && t("week.is_running"), item.entry.needs_review && t("week.needs_review")];
+  return [...parts, ...states].filter(Boolean).join(", ");
+}
+
+/** @param {import("../../lib/signal.js").ReadSignal<Segment>} segment */
+function projectName(segment) {
+  const { projectId } = segment.value.item;
+  const name = project(projectId)?.name;
+  return name && h("span", { class: "week-block-project" }, projectDot(projectId), name);
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {WeekModel} model
+ * @param {Segment} segment
+ */
+function place(element, model, segment) {
+  const { item, from, to, isFirst, isLast, lane, lanes, width, dayIndex } = segment;
+  const pixels = model.hourHeight.value / HOUR_MS;
+  const height = (to - from) * pixels;
+  const color = project(item.projectId)?.color;
+  const { style, classList } = element;
+  style.setProperty("--top", `${(from - (model.shown.value[dayIndex]?.from ?? from)) * pixels}px`);
+  style.setProperty("--height", `${height}px`);
+  style.setProperty("--lines", String(Math.max(1, Math.floor(height / LINE_PX) - 2)));
+  style.setProperty("--lane", String(lane / lanes));
+  style.setProperty("--width", String(width / lanes));
+  if (color) style.setProperty("--project", color);
+  else style.removeProperty("--project");
+  classList.toggle("has-times", height >= TIMES_PX);
+  classList.toggle("has-project", height >= PROJECT_PX);
+  classList.toggle("is-narrow", lanes > 3 && width === 1);
+  classList.toggle("is-running", item.isRunning);
+  classList.toggle("needs-review", item.entry.needs_review);
+  classList.toggle("continues-before", !isFirst);
+  classList.toggle("continues-after", !isLast);
+}
