@@ -23,7 +23,7 @@ from services.tracking.rules.capacity import TaskFullError
 from services.tracking.rules.errors import EntryNotFoundError
 from services.tracking.rules.instants import InTheFutureError
 from services.tracking.rules.overlap import OverlapError
-from services.tracking.schemas.entries import EntryPage, EntryQuery, EntryRead
+from services.tracking.schemas.entries import EntryPage, EntryQuery, EntryRead, EntryWithTaskPage
 from services.tracking.schemas.entry_changes import (
     EntryCreate,
     EntryMove,
@@ -46,7 +46,10 @@ ENTRY_WRITE_ERRORS = (TaskFullError, OverlapError, StaleVersionError)
 
 
 @across_tasks.get(
-    "", operation_id="list_time_entries", summary="List the time entries of all tasks", response_model=EntryPage
+    "",
+    operation_id="list_time_entries",
+    summary="List the time entries of all tasks",
+    response_model=EntryWithTaskPage,
 )
 async def list_time_entries(user: Reader, query: Query[EntryQuery]) -> Response:
     """Entries that intersect [from, to), including the running one. Tasks in the trash are left out."""

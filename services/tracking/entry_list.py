@@ -16,13 +16,19 @@ from services.common.cursors import InvalidCursorError, Position, cursor_scope, 
 from services.common.values.fields import PageQuery
 from services.tracking.rules.instants import MAX_FUTURE
 from services.tracking.rules.ranges import to_instant
-from services.tracking.schemas.entries import EntryPage, EntryQuery, read_entry
+from services.tracking.schemas.entries import (
+    EntryPage,
+    EntryQuery,
+    EntryWithTaskPage,
+    read_entry,
+    read_entry_with_task,
+)
 
 _MIN_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
 """No entry starts earlier: requests accept the years 1970 to 9998."""
 
 
-async def list_entries(user: ActingUser, query: EntryQuery) -> EntryPage:
+async def list_entries(user: ActingUser, query: EntryQuery) -> EntryWithTaskPage:
     """Return a page of the entries of all live tasks. Raises ValidationError or InvalidCursorError."""
     now = utc_now()
     since, until = _parse_range(user, query, now)
@@ -37,13 +43,16 @@ async def list_entries(user: ActingUser, query: EntryQuery) -> EntryPage:
     )
     order = EntryOrder(descending=query.sort == "-started_at")
     scope = cursor_scope("time entries", user.id, query)
-    return await _read_page(user, entry_filter, order, query, scope=scope, now=now)
+    rows, next_cursor = await _read_page(user, entry_filter, order, query, scope=scope, now=now)
+    return {"items": [read_entry_with_task(row) for row in rows], "next_cursor": next_cursor}
 
 
 async def list_task_entries(user: ActingUser, task_id: ObjectId, query: PageQuery) -> EntryPage:
     """Return a page of the entries of one live task, newest first. Raises InvalidCursorError."""
     scope = cursor_scope(f"time entries of {task_id}", user.id, query)
-    return await _read_page(user, EntryFilter(task_id=task_id), EntryOrder(), query, scope=scope, now=utc_now())
+    entry_filter = EntryFilter(task_id=task_id)
+    rows, next_cursor = await _read_page(user, entry_filter, EntryOrder(), query, scope=scope, now=utc_now())
+    return {"items": [read_entry(str(task_id), row["entry"]) for row in rows], "next_cursor": next_cursor}
 
 
 async def _read_page(
@@ -54,15 +63,15 @@ async def _read_page(
     *,
     scope: bytes,
     now: datetime,
-) -> EntryPage:
+) -> tuple[list[Row], str | None]:
+    """Return the rows of a page, and the cursor of the next one."""
     if query.cursor is not None:
         after = decode_cursor(query.cursor, scope=scope)
         if not isinstance(after.value, datetime):
             raise InvalidCursorError
         order = replace(order, after=(after.value, after.id))
     rows = await find_entries(user.id, entry_filter, order, limit=query.limit + 1, now=naive_utc(now))
-    page, next_cursor = page_of(rows, limit=query.limit, position=_position, scope=scope)
-    return {"items": [read_entry(str(row["task_id"]), row["entry"]) for row in page], "next_cursor": next_cursor}
+    return page_of(rows, limit=query.limit, position=_position, scope=scope)
 
 
 def _parse_range(user: ActingUser, query: EntryQuery, now: datetime) -> tuple[datetime, datetime]:

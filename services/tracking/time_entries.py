@@ -34,7 +34,7 @@ from services.tracking.rules.errors import EntryNotFoundError, require_entry_id
 from services.tracking.rules.instants import entry_interval, new_entry_interval, split_interval, updated_interval
 from services.tracking.rules.overlap import check_overlaps, effective_policy, no_overlaps, run_with_policy
 from services.tracking.rules.rates import hourly_rate_for
-from services.tracking.schemas.entries import EntryPage, EntryQuery, read_entry
+from services.tracking.schemas.entries import EntryPage, EntryQuery, EntryWithTaskPage, read_entry
 from services.tracking.schemas.entry_changes import EntryCreate, EntryMove, EntrySplit, EntryUpdate
 from services.tracking.schemas.overlaps import OverlapRead, overlaps_member
 from services.tracking.tasks import require_task, require_task_id
@@ -54,7 +54,7 @@ class TimeEntryService:
     So no concurrent change is lost.
     """
 
-    async def list_entries(self, user: ActingUser, *, query: EntryQuery) -> EntryPage:
+    async def list_entries(self, user: ActingUser, *, query: EntryQuery) -> EntryWithTaskPage:
         """Return a page of the entries of all tasks. Raises ValidationError or InvalidCursorError."""
         return await list_entries(user, query)
 

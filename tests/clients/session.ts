@@ -9,7 +9,7 @@ import type { components, paths } from "./schema.js";
 
 type Problem = components["schemas"]["Problem"];
 type Task = components["schemas"]["TaskRead"];
-type Entry = components["schemas"]["EntryRead"];
+type Entry = components["schemas"]["EntryWithTask"];
 type Answer<T> = { data?: T; error?: unknown; response: Response };
 
 const EMAIL = "grace@example.com";
@@ -116,7 +116,8 @@ async function readPages(api: Client<paths>): Promise<Entry[]> {
   let cursor: string | null = null;
   do {
     const query: { limit: number; cursor?: string } = cursor === null ? { limit: 1 } : { limit: 1, cursor };
-    const page: components["schemas"]["EntryPage"] = good(await api.GET("/api/v1/time-entries", { params: { query } }));
+    const response = await api.GET("/api/v1/time-entries", { params: { query } });
+    const page: components["schemas"]["EntryWithTaskPage"] = good(response);
     entries.push(...page.items);
     cursor = page.next_cursor;
   } while (cursor !== null);
@@ -159,7 +160,10 @@ await writeDown(api, task);
 await change(api, task);
 await report(api);
 await exportFiles(api);
-assert.equal((await readPages(api)).length, 2);
+assert.deepEqual(
+  (await readPages(api)).map((entry) => entry.task_title),
+  ["Write the offer", "Write the offer"],
+);
 const tasks = good(await api.GET("/api/v1/tasks", { params: { query: { status: ["completed"], q: "offer" } } }));
 assert.deepEqual(
   tasks.items.map((found) => found.id),

@@ -14,7 +14,9 @@ from documents.registry import DOCUMENTS
 from tests.conftest import Database
 from tests.feed.recorded_requests import RATE
 from tests.support.http import Client, Json, ago
+from tests.support.pages.inserting import insert_paged
 from tests.support.services import restoring_documents
+from tests.support.stored_documents import ended_entry
 
 COLLECTIONS = {"tasks", "task_pages", "projects", "users", "deleted_entries"}
 """The collections of the data of users. The relay also writes to others."""
@@ -75,6 +77,19 @@ class TestCommandsOfARequest:
         task = await alice.make_task()
         for path in (f"/tasks/{task['id']}", "/tasks"):
             assert len(await count(counted, alice, "GET", path)) == 1
+
+    async def test_list_of_entries_reads_no_task_by_itself(
+        self, alice: Client, counted: RequestCommands, database: Database
+    ) -> None:
+        week = "/time-entries?from=2026-11-16&to=2026-11-23"
+        hot = ["aggregate tasks", "aggregate tasks"]
+        for _ in range(3):
+            await alice.write(await alice.make_task())
+            assert await count(counted, alice, "GET", week) == hot
+        for _ in range(3):
+            await insert_paged(database, alice, [ended_entry()], [ended_entry()])
+            sent = await count(counted, alice, "GET", week)
+            assert sent == [*hot, "aggregate task_pages", "aggregate tasks"]
 
     async def test_creation_takes_one_command(self, alice: Client, counted: RequestCommands) -> None:
         await alice.make_task()

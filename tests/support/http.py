@@ -185,6 +185,17 @@ def at(entry: Json) -> str:
     return f"/tasks/{entry['task_id']}/time-entries/{entry['id']}"
 
 
+def without_task(listed: Json) -> Json:
+    """Return an entry of the list of all tasks as the other responses contain it."""
+    return {name: value for name, value in listed.items() if name not in {"task_title", "project_id", "task_version"}}
+
+
+def task_of(listed: Json) -> Json:
+    """Return the task of an entry of the list of all tasks, with the fields that the list shows."""
+    fields = {"title": listed["task_title"], "project_id": listed["project_id"], "version": listed["task_version"]}
+    return {"id": listed["task_id"], **fields}
+
+
 def clock(time: str) -> str:
     """Return the timestamp of this time (HH:MM or HH:MM:SS) on 18 November 2026 in UTC."""
     return f"2026-11-18T{time}{':00' * (2 - time.count(':'))}Z"

@@ -19,7 +19,8 @@ from documents.tracking.queries.time_bounds import nearest_end, nearest_start
 from documents.tracking.queries.time_windows import TimeWindows
 from documents.tracking.tasks import NEWEST_ENTRIES, Task
 
-_TASK_FIELDS: Row = {"title": 1, "tags": 1}
+_TASK_FIELDS: Row = {"title": 1, "tags": 1, "project_id": 1}
+_LISTED_TASK_FIELDS: Row = {**_TASK_FIELDS, "version": 1}
 
 _MAX_USUAL_FUTURE = timedelta(days=2)
 """Manual entries end at most 24 hours from now. Only imported ones can be later."""
@@ -53,7 +54,7 @@ async def find_running_entry(user_id: ObjectId, entry_filter: EntryFilter, *, no
 
     It counts as [started_at, now); `now` is a stored instant.
     """
-    task_fields = {**_TASK_FIELDS, "status": 1, "project_id": 1}
+    task_fields = {**_TASK_FIELDS, "status": 1}
     stages = running_entry_stages(user_id, entry_filter, task_fields, now=now)
     conditions = [{"$match": condition} for condition in entry_filter.entry_conditions()]
     rows = await Task.aggregate_rows(stages + conditions)
@@ -63,13 +64,14 @@ async def find_running_entry(user_id: ObjectId, entry_filter: EntryFilter, *, no
 async def find_entries(
     user_id: ObjectId, entry_filter: EntryFilter, order: EntryOrder, *, limit: int, now: datetime
 ) -> list[Row]:
-    """Return at most `limit` entries of the user's live tasks; each row has a `task_id` and an `entry`.
+    """Return at most `limit` entries of the user's live tasks.
 
-    The running entry counts as [started_at, now); `now` is a stored instant. It is read first, so that a
+    Each row has an `entry`, and the `task_id`, `title`, `project_id` and `version` of its task, read at the same
+    instant. The running entry counts as [started_at, now); `now` is a stored instant. It is read first, so that a
     timer that is stopped between the two queries is found twice and returned once, but never missed.
     """
     page_stages = _page_stages(entry_filter, order, limit)
-    running_stages = running_entry_stages(user_id, entry_filter, _TASK_FIELDS, now=now, **order.start_bounds())
+    running_stages = running_entry_stages(user_id, entry_filter, _LISTED_TASK_FIELDS, now=now, **order.start_bounds())
     running = await Task.aggregate_rows(running_stages + page_stages)
     ended = await _find_ended(user_id, entry_filter, order, limit=limit)
     rows_by_id = {row["entry"]["id"]: row for row in (*running, *ended)}
@@ -132,7 +134,8 @@ async def _read_window(
 def _window(
     user_id: ObjectId, entry_filter: EntryFilter, order: EntryOrder, starts: dict[str, datetime], limit: int
 ) -> EntryRows:
-    return ended_entry_rows(user_id, entry_filter, _TASK_FIELDS, _page_stages(entry_filter, order, limit), **starts)
+    page_stages = _page_stages(entry_filter, order, limit)
+    return ended_entry_rows(user_id, entry_filter, _LISTED_TASK_FIELDS, page_stages, **starts)
 
 
 def _page_stages(entry_filter: EntryFilter, order: EntryOrder, limit: int) -> list[Row]:
@@ -148,7 +151,7 @@ def _page_stages(entry_filter: EntryFilter, order: EntryOrder, limit: int) -> li
         *({"$match": condition} for condition in conditions),
         {"$sort": {"entry.started_at": direction, "entry.id": direction}},
         {"$limit": limit},
-        {"$project": {"_id": 0, "task_id": "$_id", "entry": 1}},
+        {"$project": {"_id": 0, "task_id": "$_id", "title": 1, "project_id": 1, "version": 1, "entry": 1}},
     ]
 
 

@@ -7,6 +7,7 @@ from pydantic.config import JsonDict
 from typing_extensions import TypeAliasType, TypedDict
 
 from app.clock import rfc3339
+from documents.common.base import Row
 from documents.tracking.entries import EntrySource
 from services.common.values.fields import (
     BooleanFlag,
@@ -46,6 +47,12 @@ RUNNING_EXAMPLE: JsonDict = {
     "ended_at": None,
     "duration_seconds": None,
     "updated_at": "2026-11-18T09:00:00.412Z",
+}
+_WITH_TASK_EXAMPLE: JsonDict = {
+    **ENDED_EXAMPLE,
+    "task_title": "Write the offer",
+    "project_id": None,
+    "task_version": 3,
 }
 
 
@@ -112,9 +119,30 @@ class EntryRead(TypedDict):
     ConfigDict(extra="forbid", json_schema_extra={"examples": [{"items": [ENDED_EXAMPLE], "next_cursor": None}]})
 )
 class EntryPage(TypedDict):
-    """A page of time entries."""
+    """A page of the time entries of one task."""
 
     items: list[EntryRead]
+    next_cursor: NextCursor
+
+
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_WITH_TASK_EXAMPLE]}))
+class EntryWithTask(EntryRead):
+    """A time entry with the title, the project and the version of its task."""
+
+    task_title: str
+    project_id: Annotated[Id | None, Field(description="The project of the task, or null.")]
+    task_version: Annotated[
+        int, Field(description="The version of the task when the entry was read. It is the ETag of the entry.")
+    ]
+
+
+@with_config(
+    ConfigDict(extra="forbid", json_schema_extra={"examples": [{"items": [_WITH_TASK_EXAMPLE], "next_cursor": None}]})
+)
+class EntryWithTaskPage(TypedDict):
+    """A page of the time entries of all tasks."""
+
+    items: list[EntryWithTask]
     next_cursor: NextCursor
 
 
@@ -136,4 +164,14 @@ def read_entry(task_id: str, entry: dict[str, Any]) -> EntryRead:
         "hourly_rate": entry["hourly_rate"],
         "created_at": rfc3339(entry["created_at"]),
         "updated_at": rfc3339(entry["updated_at"]),
+    }
+
+
+def read_entry_with_task(row: Row) -> EntryWithTask:
+    """Return the response model of a row of find_entries."""
+    return {
+        **read_entry(str(row["task_id"]), row["entry"]),
+        "task_title": row["title"],
+        "project_id": str(row["project_id"]) if row["project_id"] else None,
+        "task_version": row["version"],
     }

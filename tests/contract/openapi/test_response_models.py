@@ -18,7 +18,7 @@ from services.reporting.schemas import (
     TimesheetRow,
     TodayRead,
 )
-from services.tracking.schemas.entries import EntryPage, EntryRead
+from services.tracking.schemas.entries import EntryPage, EntryRead, EntryWithTask, EntryWithTaskPage
 from services.tracking.schemas.projects import ProjectPage, ProjectRead
 from services.tracking.schemas.tags import TagPage, TagRead, TagRenameResult
 from services.tracking.schemas.tasks import TaskPage, TaskRead, TaskWithEntries
@@ -54,7 +54,9 @@ class TestResponseModels:
         assert_exact_model(EntryRead, json.dumps(stopped.json()["entry"]).encode())
         assert_exact_model(TaskWithEntries, (await alice.get(at)).content)
         assert_exact_model(TaskPage, (await alice.get("/tasks")).content)
-        assert_exact_model(EntryPage, (await alice.get("/time-entries")).content)
+        listed = await alice.get("/time-entries")
+        assert_exact_model(EntryWithTaskPage, listed.content)
+        assert_exact_model(EntryWithTask, json.dumps(listed.json()["items"][0]).encode())
         assert_exact_model(EntryPage, (await alice.get(f"{at}/time-entries")).content)
 
     async def test_reports_match_their_models(self, alice: Client) -> None:

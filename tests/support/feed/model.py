@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.http import Json
+from tests.support.http import Json, task_of, without_task
 
 MAX_LISTED_ENTRIES = 100
 """A rename of a tag or a rerate that changes more entries does not list them in the feed."""
@@ -115,7 +115,9 @@ async def read_shown(client: httpx.AsyncClient) -> FeedModel:
     shown = FeedModel()
     for deleted in ("false", "true"):
         shown.tasks |= {task["id"]: task async for task in items(client, "/tasks", deleted=deleted)}
-    async for entry in items(client, "/time-entries"):
+    async for listed in items(client, "/time-entries"):
+        entry, task = without_task(listed), task_of(listed)
+        assert task.items() <= shown.tasks[task["id"]].items()
         (shown.running if entry["ended_at"] is None else shown.entries)[entry["id"]] = entry
     timer = await client.get("/timer")
     assert [*shown.running.values()] == ([] if timer.status_code == 204 else [timer.json()["entry"]])

@@ -1,12 +1,13 @@
 """Reading one time entry, and listing those of a task or of a time range."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from app.clock import naive_utc
 from tests.conftest import Database, MakeUser
-from tests.support.http import Client, ago, parameters, problem
+from tests.support.http import Client, Json, ago, at, parameters, problem, task_of, without_task
 from tests.support.pages.entry_storage import hot_only
 from tests.support.stored_documents import ended_entry
 from tests.tracking.entries.entry_lists import (
@@ -152,7 +153,8 @@ class TestListEntriesOfRange:
         await alice.start(task, note="n", tags=["t"])
         ended = (await alice.stop())["entry"]
         running = (await alice.start(task))["entry"]
-        assert sorted(await list_entries(alice), key=lambda item: item["id"]) == [ended, running]
+        listed = sorted(await list_entries(alice), key=lambda item: item["id"])
+        assert [without_task(item) for item in listed] == [ended, running]
 
     @pytest.mark.parametrize(
         ("started_at", "seconds", "found"),
@@ -194,7 +196,7 @@ class TestListEntriesOfRange:
             ({"from": ago(hours=-1)}, []),
             ({"sort": "started_at"}, [running]),
         ):
-            assert await list_entries(alice, **sent) == found, sent
+            assert [without_task(item) for item in await list_entries(alice, **sent)] == found, sent
 
     async def test_trashed_tasks_are_left_out_until_restored(self, alice: Client, database: Database) -> None:
         task = await insert_task(database, alice, stored_entry(1), stored_entry(2))
@@ -210,6 +212,67 @@ class TestListEntriesOfRange:
         for sent in ({}, {"task_id": theirs}, {"q": "canary"}, {"tag": "canary"}, {"project_id": "none"}):
             assert {item["task_id"] for item in await list_entries(bob, **WEEK, **sent)} <= {mine}
             assert {item["task_id"] for item in await list_entries(bob, **sent)} <= {mine}
+
+
+class TestTasksOfListedEntries:
+    """Each listed entry has the title, the project and the version of its task."""
+
+    async def track(self, client: Client, **fields: Any) -> Json:
+        """Create a task with two ended entries of the last hours."""
+        task = await client.make_task(**fields)
+        for hours in (3, 2):
+            await client.write(task, started_at=ago(hours=hours), duration_seconds=60)
+        return task
+
+    async def assert_tasks(self, client: Client, *tasks: Json) -> None:
+        """Check the tasks of all listed entries, the newest first."""
+        expected = [await client.read(task) for task in tasks]
+        for limit in (1, 50):
+            listed = [task_of(item) for item in await list_entries(client, limit=limit)]
+            assert listed == [{name: task[name] for name in listed[0]} for task in expected], limit
+
+    async def test_ended_and_running_entries_have_their_tasks(self, alice: Client) -> None:
+        project = await alice.make_project()
+        first = await self.track(alice, title="First", project_id=project["id"])
+        await alice.start(first, started_at=ago(hours=1))
+        await self.assert_tasks(alice, first, first, first)
+        second = await alice.make_task(title="Second")
+        await alice.write(second, started_at=ago(hours=1.5), duration_seconds=60)
+        await self.assert_tasks(alice, first, second, first, first)
+        (running, *_) = await list_entries(alice)
+        assert (running["task_title"], running["project_id"]) == ("First", project["id"])
+
+    async def test_moved_entry_has_the_new_task(self, alice: Client) -> None:
+        source = await self.track(alice, title="Source")
+        target = await alice.make_task(title="Target", project_id=(await alice.make_project())["id"])
+        newest, _ = await list_entries(alice)
+        response = await alice.post(f"{at(newest)}/move", json={"task_id": target["id"]})
+        assert response.status_code == 200, response.text
+        await self.assert_tasks(alice, target, source)
+
+    async def test_title_and_project_are_those_after_a_change_of_the_task(self, alice: Client) -> None:
+        task = await self.track(alice, title="Before")
+        project = await alice.make_project()
+        for change in ({"title": "After"}, {"project_id": project["id"]}, {"project_id": None}):
+            response = await alice.patch(f"/tasks/{task['id']}", json=change)
+            assert response.status_code == 200, response.text
+            await self.assert_tasks(alice, task, task)
+            for item in await list_entries(alice):
+                assert change.items() <= {**item, "title": item["task_title"]}.items()
+
+    async def test_project_is_null_after_its_deletion(self, alice: Client) -> None:
+        project = await alice.make_project()
+        task = await self.track(alice, project_id=project["id"])
+        assert (await alice.delete(f"/projects/{project['id']}")).status_code == 204
+        assert [item["project_id"] for item in await list_entries(alice)] == [None, None]
+        await self.assert_tasks(alice, task, task)
+
+    async def test_version_is_accepted_as_if_match(self, alice: Client) -> None:
+        await self.track(alice)
+        newest, _ = await list_entries(alice)
+        version = {"If-Match": f'"{newest["task_version"]}"'}
+        assert (await alice.patch(at(newest), json={"note": "n"}, headers=version)).status_code == 200
+        problem(await alice.patch(at(newest), json={"note": "m"}, headers=version), 412, "stale_version")
 
 
 class TestDaysOfRange:
