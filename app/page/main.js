@@ -19,10 +19,10 @@ const VIEWS = {
   today: () => import("./views/today.js"),
   week: () => import("./views/week/week.js"),
   timesheet: () => import("./views/timesheet.js"),
-  tasks: () => import("./views/tasks.js"),
-  projects: () => import("./views/projects.js"),
+  tasks: () => import("./views/tasks/tasks.js"),
+  projects: () => import("./views/projects/projects.js"),
   reports: () => import("./views/reports/reports.js"),
-  import: () => import("./views/import.js"),
+  import: () => import("./views/import/import.js"),
   settings: () => import("./views/settings/settings.js"),
   shared: () => import("./views/shared.js"),
 };

@@ -13,6 +13,7 @@ import { announce } from "./changes.js";
  * @property {string[]} types What it announces when it is done, for example ["entry.updated"].
  * @property {string} label What people read while it waits.
  * @property {string} [key] The Idempotency-Key, for POST. `submit` adds it.
+ * @property {string} [ifMatch] The ETag of the version that is changed. Another version is a conflict.
  */
 
 /** Changes that wait for the service, oldest first. */
@@ -74,8 +75,8 @@ async function flush() {
 }
 
 /** @param {Change} change */
-async function deliver({ method, path, query, body, key, types }) {
-  const { data } = await request(method, path, { query, body, key });
+async function deliver({ method, path, query, body, key, ifMatch, types }) {
+  const { data } = await request(method, path, { query, body, key, ifMatch });
   announce(...types);
   return data;
 }

@@ -60,11 +60,11 @@ export function resource(load, kinds = []) {
  * @param {(query: {cursor: string | null, limit: number}, signal: AbortSignal) =>
  *   Promise<{items: Item[], next_cursor: string | null}>} loadPage
  * @param {readonly string[]} [kinds]
+ * @param {number} [size] Items of a page.
  * @returns {Resource<Item[]> & {hasMore: () => boolean, more: () => Promise<void>}}
  */
-export function pagedResource(loadPage, kinds = []) {
-  const PAGE = 50;
-  let count = PAGE;
+export function pagedResource(loadPage, kinds = [], size = 50) {
+  let count = size;
   const cursor = signal(/** @type {string | null} */ (null));
   const list = resource(async (/** @type {AbortSignal} */ aborted) => {
     const first = await loadPage({ cursor: null, limit: Math.min(count, 200) }, aborted);
@@ -81,11 +81,11 @@ export function pagedResource(loadPage, kinds = []) {
   async function more() {
     const after = cursor.peek();
     if (!after) return;
-    const page = await loadPage({ cursor: after, limit: PAGE }, new AbortController().signal);
+    const page = await loadPage({ cursor: after, limit: size }, new AbortController().signal);
     if (cursor.peek() !== after) return;
     cursor.value = page.next_cursor;
     list.data.value = [...(list.data.peek() ?? []), ...page.items];
-    count = list.data.peek()?.length ?? PAGE;
+    count = list.data.peek()?.length ?? size;
   }
   return { ...list, hasMore: () => cursor.value !== null, more };
 }

@@ -19,18 +19,42 @@ export async function findTasks(text, signal) {
 }
 
 /**
+ * Return a page of tasks.
+ *
+ * @param {Record<string, string | string[] | boolean | null>} query The query parameters of GET /tasks.
+ * @param {{cursor: string | null, limit: number}} page
+ * @param {AbortSignal} signal
+ * @returns {Promise<{items: Task[], next_cursor: string | null}>}
+ */
+export async function listTasks(query, page, signal) {
+  return (await request("GET", "tasks", { query: { ...query, ...page }, signal })).data;
+}
+
+/**
+ * Return a task with its newest entries.
+ *
+ * @param {string} id
+ * @returns {Promise<Task & {time_entries: import("../types").Entry[]}>}
+ */
+export async function loadTask(id) {
+  return (await request("GET", `tasks/${id}`)).data;
+}
+
+/**
  * Change a task.
  *
  * @param {Pick<Task, "id" | "title">} task
  * @param {Record<string, unknown>} fields Merged as JSON merge patch.
+ * @param {{version?: number}} [options] With a version, any other one is refused with 412.
  */
-export async function updateTask(task, fields) {
+export async function updateTask(task, fields, { version } = {}) {
   return submit({
     method: "PATCH",
     path: `tasks/${task.id}`,
     body: fields,
     types: ["task.updated"],
     label: task.title,
+    ...(version === undefined ? {} : { ifMatch: `"${version}"` }),
   });
 }
 
@@ -44,4 +68,48 @@ export async function createTask(fields) {
   const { data } = await request("POST", "tasks", { body: fields, key: newKey() });
   announce("task.created");
   return data;
+}
+
+/**
+ * Move a task to the trash. `restoreTask` brings it back.
+ *
+ * @param {Pick<Task, "id" | "title">} task
+ */
+export async function trashTask(task) {
+  return submit({ method: "DELETE", path: `tasks/${task.id}`, types: ["task.deleted", "timer"], label: task.title });
+}
+
+/**
+ * Bring a task back from the trash.
+ *
+ * @param {Pick<Task, "id" | "title">} task
+ */
+export async function restoreTask(task) {
+  return submit({ method: "POST", path: `tasks/${task.id}/restore`, types: ["task.restored"], label: task.title });
+}
+
+/** The service takes this many operations in a request. */
+const MAX_OPERATIONS = 100;
+
+/** @typedef {{op: "update", task_id: string, body: Record<string, unknown>} | {op: "delete", task_id: string}} Operation */
+
+/**
+ * Change many tasks, each for itself.
+ *
+ * @param {Operation[]} operations
+ * @returns {Promise<{changed: number, problems: string[]}>} The number of changed tasks, and why others were not.
+ */
+export async function changeTasks(operations) {
+  /** @type {string[]} */
+  const problems = [];
+  try {
+    for (let first = 0; first < operations.length; first += MAX_OPERATIONS) {
+      const body = { operations: operations.slice(first, first + MAX_OPERATIONS) };
+      const { data } = await request("POST", "tasks/bulk", { body, key: newKey() });
+      for (const { problem } of data.results) if (problem) problems.push(problem.detail ?? problem.title);
+    }
+  } finally {
+    announce("task.updated", "timer");
+  }
+  return { changed: operations.length - problems.length, problems };
 }

@@ -1,0 +1,159 @@
+// Fields that change one value in place. What a person types stays until it is stored or Escape restores the old value.
+
+import { h } from "../../lib/dom.js";
+import { signal } from "../../lib/signal.js";
+import { project, projects } from "../../store/projects.js";
+import { t } from "../../text/index.js";
+
+let count = 0;
+
+/**
+ * @template T
+ * @typedef {import("../../lib/signal.js").ReadSignal<T>} ReadSignal
+ */
+
+/**
+ * @param {object} options
+ * @param {string} options.control
+ * @param {() => string} options.label
+ * @param {ReadSignal<string>} options.value
+ * @param {string[][]} options.options Values with their texts.
+ * @param {() => string} options.className
+ * @param {(value: string) => void} options.onchange
+ */
+export function selectField({ control, label, value, options, className, onchange }) {
+  const select = h(
+    "select",
+    {
+      class: className,
+      "data-control": control,
+      "aria-label": label,
+      value: () => value.value,
+      onchange: () => onchange(select.value),
+    },
+    options.map(([key, text]) => h("option", { value: key }, text)),
+  );
+  return select;
+}
+
+/**
+ * A choice of the projects. Its options are created when it gets the focus: 50 rows with 300 options are slow.
+ *
+ * @param {object} options
+ * @param {() => string} options.label
+ * @param {ReadSignal<string>} options.projectId
+ * @param {(id: string) => void} options.onchange
+ */
+export function projectField({ label, projectId, onchange }) {
+  const isFilled = signal(false);
+  const fill = () => {
+    isFilled.value = true;
+  };
+  const select = h(
+    "select",
+    {
+      "data-control": "project",
+      "aria-label": label,
+      onpointerdown: fill,
+      onfocus: fill,
+      onchange: () => onchange(select.value),
+    },
+    () => {
+      const id = projectId.value;
+      const name = project(id)?.name ?? (id ? t("tasks.archived_project") : t("common.no_project"));
+      if (!isFilled.value) return h("option", { value: id, selected: true }, name);
+      const isListed = id === "" || project(id) !== null;
+      return [
+        h("option", { value: "", selected: id === "" }, t("common.no_project")),
+        !isListed && h("option", { value: id, selected: true }, name),
+        ...projects.value.map((each) => h("option", { value: each.id, selected: each.id === id }, each.name)),
+      ];
+    },
+  );
+  return select;
+}
+
+/**
+ * A day. Typed digits are stored when the field is left or Enter is pressed, a day of the calendar at once.
+ *
+ * @param {object} options
+ * @param {() => string} options.label
+ * @param {ReadSignal<string>} options.day
+ * @param {(day: string) => void} options.onchange
+ */
+export function dateField({ label, day, onchange }) {
+  let isTyped = false;
+  function store() {
+    isTyped = false;
+    // A day that is half typed has no value: it must not remove the old one.
+    if (input.value === day.peek() || input.validity.badInput) return;
+    onchange(input.value);
+  }
+  /** @param {KeyboardEvent} event */
+  function onkeydown(event) {
+    if (event.key === "Enter") store();
+    else if (event.key === "Escape") input.value = day.peek();
+    else isTyped = true;
+  }
+  const input = h("input", {
+    type: "date",
+    min: "1970-01-01",
+    max: "9999-12-30",
+    "data-control": "due",
+    "aria-label": label,
+    value: () => day.value,
+    onkeydown,
+    onblur: store,
+    onchange: () => {
+      if (!isTyped) store();
+    },
+  });
+  return input;
+}
+
+/**
+ * A text that means a value.
+ *
+ * @template T
+ * @param {object} options
+ * @param {string} options.control
+ * @param {() => string} options.label
+ * @param {ReadSignal<string>} options.text
+ * @param {string} options.placeholder
+ * @param {string} options.invalid Shown when the text means no value.
+ * @param {(text: string) => {value: T} | null} options.parse
+ * @param {(value: T) => void} options.onchange
+ */
+export function textField({ control, label, text, placeholder, invalid, parse, onchange }) {
+  count += 1;
+  const errorId = `inline-error-${count}`;
+  const error = signal("");
+  function store() {
+    const typed = input.value.trim();
+    const parsed = typed === text.peek() ? null : parse(typed);
+    error.value = parsed || typed === text.peek() ? "" : invalid;
+    if (parsed) onchange(parsed.value);
+  }
+  /** @param {KeyboardEvent} event */
+  function onkeydown(event) {
+    if (event.key === "Enter") store();
+    if (event.key !== "Escape") return;
+    input.value = text.peek();
+    error.value = "";
+  }
+  const input = h("input", {
+    type: "text",
+    "data-control": control,
+    "aria-label": label,
+    "aria-invalid": () => String(error.value !== ""),
+    "aria-describedby": errorId,
+    placeholder,
+    autocomplete: "off",
+    value: () => text.value,
+    onkeydown,
+    onblur: store,
+  });
+  return h("span", { class: "inline-text" }, input, [
+    h("span", { id: errorId, class: "inline-error", role: "alert" }, () => error.value),
+  ]);
+}

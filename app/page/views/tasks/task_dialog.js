@@ -1,0 +1,129 @@
+// The dialog that creates a task or changes all of its fields.
+
+import { ApiError } from "../../api.js";
+import { h } from "../../lib/dom.js";
+import { signal } from "../../lib/signal.js";
+import { showDialog } from "../../parts/dialog.js";
+import { describeError } from "../../parts/notice.js";
+import { project } from "../../store/projects.js";
+import { createTask, loadTask, updateTask } from "../../store/tasks.js";
+import { t } from "../../text/index.js";
+import { clashList } from "./clashes.js";
+import { newestEntries } from "./task_entries.js";
+import { fieldsOf, merge, patchOf } from "./task_fields.js";
+import { taskForm } from "./task_form.js";
+
+/**
+ * @typedef {import("../../types").Task} Task
+ * @typedef {import("./task_fields.js").Fields} Fields
+ */
+
+/** @type {Fields} */
+const NEW_TASK = {
+  title: "",
+  description: null,
+  status: "pending",
+  project_id: null,
+  tags: [],
+  priority: null,
+  due_at: null,
+  estimate_seconds: null,
+  billable: false,
+};
+
+/**
+ * Let a person create a task.
+ *
+ * @param {string | null} projectId
+ */
+export function newTask(projectId) {
+  return showDialog(t("tasks.new"), (/** @type {(task?: Task) => void} */ close) => {
+    const form = taskForm({ ...NEW_TASK, project_id: projectId, billable: project(projectId)?.billable ?? false });
+    return frame(form, close, async () => {
+      // The project decides whether a new task is billable, unless the person did.
+      const { billable, ...fields } = form.read();
+      close(await createTask({ ...fields, ...(form.isBillableChosen() ? { billable } : {}) }));
+    });
+  });
+}
+
+/**
+ * Let a person change a task. Changes of others are merged; where both changed a field, the person decides.
+ *
+ * @param {string} id
+ */
+export async function editTask(id) {
+  const task = await loadTask(id);
+  return showDialog(t("tasks.edit"), (/** @type {(isStored?: boolean) => void} */ close) => {
+    let stored = /** @type {Task} */ (task);
+    const form = taskForm(fieldsOf(task));
+    const clashes = signal(/** @type {{name: keyof Fields, theirs: Fields}[]} */ ([]));
+
+    async function save() {
+      for (let attempts = 0; attempts < 3; attempts += 1) {
+        const patch = patchOf(fieldsOf(stored), form.read());
+        if (Object.keys(patch).length === 0) return close(false);
+        try {
+          await updateTask(stored, patch, { version: stored.version });
+          return close(true);
+        } catch (error) {
+          if (!(error instanceof ApiError) || error.status !== 412) throw error;
+        }
+        if (await hasClashes()) return undefined;
+      }
+      throw new Error(t("tasks.busy"));
+    }
+
+    /** Load the newest version, and take over the fields that only others have changed. */
+    async function hasClashes() {
+      const newest = await loadTask(id);
+      const { merged, clashes: names } = merge(fieldsOf(stored), form.read(), fieldsOf(newest));
+      form.write(merged);
+      stored = newest;
+      clashes.value = names.map((name) => ({ name, theirs: fieldsOf(newest) }));
+      return names.length > 0;
+    }
+
+    return [
+      clashList(clashes, (name, theirs) => form.write({ ...form.read(), [name]: theirs[name] })),
+      frame(form, close, save),
+      newestEntries(task),
+    ];
+  });
+}
+
+/**
+ * @param {ReturnType<typeof taskForm>} form
+ * @param {() => void} close
+ * @param {() => Promise<unknown>} save
+ */
+function frame(form, close, save) {
+  const error = signal("");
+  const isBusy = signal(false);
+  /** @param {Event} event */
+  async function onsubmit(event) {
+    event.preventDefault();
+    error.value = "";
+    if (isBusy.peek() || !form.check()) return;
+    isBusy.value = true;
+    try {
+      await save();
+    } catch (failure) {
+      error.value = describeError(failure);
+    } finally {
+      isBusy.value = false;
+    }
+  }
+  return h(
+    "form",
+    { class: "entry-form", onsubmit, novalidate: true },
+    form.elements,
+    h("p", { class: "form-error", role: "alert" }, () => error.value),
+    h(
+      "div",
+      { class: "form-actions" },
+      h("button", { type: "button", onclick: () => close() }, t("common.cancel")),
+      h("button", { type: "submit", class: "primary" }, t("common.save")),
+    ),
+  );
+}
