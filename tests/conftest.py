@@ -33,7 +33,7 @@ from tests.support.feed.relays import observe_relays, relays_paused
 from tests.support.http import API, PASSWORD, Client, Json, Served, serving
 from tests.support.pages.entry_storage import PAGE_ENTRIES, Pager, lower_thresholds
 from tests.support.pages.interleaving import Interleaving
-from tests.support.pytest_hooks import browsers, scheduling, time_limits
+from tests.support.pytest_hooks import browsers, measured_cases, scheduling, time_limits
 from tests.support.worker_store import WorkerStore
 
 Database = AsyncIOMotorDatabase[Json]
@@ -60,6 +60,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WorkStealing
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Puts the long tests first where workers share them; each worker must find the same order."""
     browsers.deselect_without_browser(config, items)
+    measured_cases.select(items)
     if hasattr(config, "workerinput"):
         items[:] = scheduling.dealt(items, config.workerinput["workercount"])
 
@@ -75,25 +76,34 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Measure test coverage only in some cases of a test, if only their lines are counted."""
+    with measured_cases.measured_if_selected(item, is_last=nextitem is None):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     """Has a server that works for each test, whatever the one before has met."""
     time_limits.limit(item)
     with time_limits.interrupted_after(time_limits.limit_of(item)):
         _store.be_there()
-        yield
+        with _store.checked_after_trouble():
+            yield
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Ends a test that takes too long."""
-    with time_limits.interrupted_after(time_limits.limit_of(item) + time_limits.grace_of(item)):
+    limit = time_limits.limit_of(item) + time_limits.grace_of(item)
+    with _store.checked_after_trouble(), time_limits.interrupted_after(limit):
         yield
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
     """Ends a test that takes too long to end."""
-    with time_limits.interrupted_after(time_limits.limit_of(item)):
+    with _store.checked_after_trouble(), time_limits.interrupted_after(time_limits.limit_of(item)):
         yield
 
 
@@ -194,7 +204,9 @@ def address(service: Served) -> str:
 async def empty_service(service: Served, database: Database) -> str:
     """Where the service answers, with nothing in it."""
     await service.rest()
-    await _reconnect(database)
+    if _store.may_have_restarted:
+        await _reconnect(database)
+        _store.may_have_restarted = False
     await _prepare_again(database)
     async with relays_paused():
         await empty(database)

@@ -18,6 +18,8 @@ from multiprocessing import connection, reduction
 from pathlib import Path
 from typing import Any
 
+from tests.support.pytest_hooks import measured_cases
+
 FORK_SERVER = multiprocessing.get_context("forkserver")
 FORK_SERVER.set_forkserver_preload(["tests.support.preloaded", "tests.support.forked"])
 
@@ -126,6 +128,8 @@ def _command(
 ) -> None:
     """Run the command in the forked process."""
     _set_up(folder, environment, streams)
+    if measured_cases.PROCESS_VARIABLE not in environment:
+        sys.settrace(None)
     if main_module is not None:
         _set_main_module(main_module)
     sys.argv = ["task-timer", *arguments]

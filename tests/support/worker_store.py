@@ -3,6 +3,8 @@
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
@@ -16,6 +18,12 @@ ANSWER_SECONDS = 2.0
 
 PATIENCE_SECONDS = 60.0
 """The maximum duration of a restart by the supervisor, which needs 20 s to detect that the store hangs."""
+
+QUICK_SECONDS = 0.3
+"""The maximum duration of a test during which the store cannot have been restarted."""
+
+RECENT_SECONDS = 1.0
+"""The time after a check in which the store is not checked again, if no test fails or takes longer."""
 
 MEMORY_FOLDER = Path("/dev/shm")
 MIN_FREE_BYTES = 2 * 1024**3
@@ -38,6 +46,11 @@ class WorkerStore:
         self.replaced = 0
         """The number of lost stores that were replaced by an empty one."""
 
+        self.may_have_restarted = True
+        """Whether connections may be closed. Set it to False after reconnecting."""
+
+        self._checked_at = 0.0
+
         self._given = url
         self._port = 0
         self._store: EmbeddedStore | None = None
@@ -53,10 +66,30 @@ class WorkerStore:
 
     def be_there(self) -> None:
         """Wait until the store works, if it was started here."""
-        if self._store is None or (accepts_write(self._port, within=ANSWER_SECONDS) and not self._store.lost):
+        if self._store is None:
+            return
+        if time.monotonic() - self._checked_at > RECENT_SECONDS or self._store.lost:
+            self.may_have_restarted = True
+            self._check(self._store)
+            self._checked_at = time.monotonic()
+
+    @contextmanager
+    def checked_after_trouble(self) -> Iterator[None]:
+        """Check the store before the next test if the block fails or is not quick."""
+        start = time.monotonic()
+        try:
+            yield
+        except BaseException:
+            self._checked_at = 0.0
+            raise
+        if time.monotonic() - start > QUICK_SECONDS:
+            self._checked_at = 0.0
+
+    def _check(self, store: EmbeddedStore) -> None:
+        if accepts_write(self._port, within=ANSWER_SECONDS) and not store.lost:
             return
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not self._store.lost and time.monotonic() < deadline:
+        while not store.lost and time.monotonic() < deadline:
             if accepts_write(self._port, within=ANSWER_SECONDS):
                 return
             time.sleep(0.1)

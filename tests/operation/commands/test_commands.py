@@ -20,7 +20,6 @@ from tests.support.processes import (
     clean_environment,
     eventually,
     run_command,
-    run_executable,
 )
 from tests.support.services import environment
 
@@ -105,7 +104,7 @@ class TestErrors:
         self, tmp_path: Path, arguments: tuple[str, ...], url: str
     ) -> None:
         (tmp_path / "x.csv").write_text("Start,End,Task\n")
-        result = run_executable(*arguments, folder=tmp_path, DATABASE_URL=url)
+        result = run_command(*arguments, folder=tmp_path, DATABASE_URL=url)
         assert "s3cret" not in error_sentence(result)
         assert sorted(path.name for path in tmp_path.iterdir()) == ["x.csv"]
 
