@@ -72,7 +72,11 @@ async def get_timer(user: TimerReader, if_none_match: IfNoneMatch) -> Response:
 async def start_timer(
     user: TimerUser, new: JsonBody[TimerStart], query: Overlap, if_match: IfMatch, key: IdempotencyKey
 ) -> Response:
-    """A user has at most one running timer. A pending or completed task becomes in_progress."""
+    """A user has at most one running timer. A pending or completed task becomes in_progress.
+
+    With `title` instead of `task_id`, the task is created and started in one step: a refused request creates no task.
+    An API token then also needs the scope `write`.
+    """
     return versioned_response(
         await timer_service.start(user, new=new, overlap=query.overlap, if_match=if_match, request_key=key)
     )
@@ -115,7 +119,11 @@ async def stop_timer(
 async def switch_timer(
     user: TimerUser, to: JsonBody[TimerSwitch], query: Overlap, if_match: IfMatch, key: IdempotencyKey
 ) -> Response:
-    """Atomic: one timer stops and the other starts at the same instant. With none running, it only starts one."""
+    """Atomic: one timer stops and the other starts at the same instant. With none running, it only starts one.
+
+    With `title` instead of `task_id`, the task is created in the same step. An API token then also needs the scope
+    `write`.
+    """
     return versioned_response(
         await switch_service.switch(user, to=to, overlap=query.overlap, if_match=if_match, request_key=key)
     )

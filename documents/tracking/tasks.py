@@ -20,7 +20,7 @@ from documents.common.outbox import (
     outbox_stage,
     with_outbox,
 )
-from documents.tracking.entries import EndedEntry, RunningEntry
+from documents.tracking.entries import EndedEntry, RunningEntry, without_absent
 from documents.tracking.task_updates import ENTRY_SORT, push_entries
 
 TaskStatus = TypeAliasType("TaskStatus", Literal["pending", "in_progress", "completed"])
@@ -153,6 +153,8 @@ class Task(OutboxDocument):
     def as_row(self) -> Row:
         """Return the row to store. Optional fields are absent where they are None."""
         row = super().as_row()
+        if row["active"] is not None:
+            row["active"] = without_absent(row["active"])
         absent = {name for name in _OPTIONAL_FIELDS if row[name] is None}
         return {name: value for name, value in row.items() if name not in absent}
 

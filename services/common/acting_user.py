@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bson import ObjectId
 
-from app.security.scopes import Scope
+from app.security.scopes import InsufficientScopeError, Scope
 from documents.accounts.users import OverlapPolicy
 from documents.common.base import Row
 
@@ -25,6 +25,11 @@ class ActingUser:
     week_start: int
     session_id: ObjectId | None = None
     scopes: frozenset[Scope] | None = None
+
+    def require_scope(self, scope: Scope) -> None:
+        """Raise InsufficientScopeError if the user has sent an API token without this scope."""
+        if self.scopes is not None and scope not in self.scopes:
+            raise InsufficientScopeError((scope,))
 
 
 def acting_user(user: Row, *, session_id: ObjectId | None = None, scopes: frozenset[Scope] | None = None) -> ActingUser:

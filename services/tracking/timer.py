@@ -18,6 +18,7 @@ from services.common.concurrency import retry_on_conflict, retry_transaction
 from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.intervals import Interval
 from services.common.values.versions import VersionCondition, Versioned, require_version
+from services.tracking.new_task import add_running_task, leave_deleted_project, new_task_fields, require_no_version
 from services.tracking.rules.capacity import EntryRoom
 from services.tracking.rules.changes import timer_corrected, timer_discarded, timer_started, timer_stopped
 from services.tracking.rules.earlier_attempts import find_created_earlier
@@ -25,7 +26,7 @@ from services.tracking.rules.errors import EntryNotFoundError, require_entry_id
 from services.tracking.rules.instants import clamp_to_now, require_end_after_start
 from services.tracking.rules.overlap import check_overlaps, effective_policy, no_overlaps, run_with_policy
 from services.tracking.schemas.overlaps import OverlapRead, overlaps_member
-from services.tracking.schemas.timer import TimerStart, TimerStop, TimerUpdate, read_stopped, read_timer
+from services.tracking.schemas.timer import TimerStart, TimerStop, TimerTarget, TimerUpdate, read_stopped, read_timer
 from services.tracking.stop import build_ended_entry
 from services.tracking.tasks import require_task, require_task_id
 
@@ -70,10 +71,14 @@ class TimerService:
     ) -> Versioned:
         """Start a timer on the task, or return the one that already runs on this task.
 
+        With a title, create the task and start the timer in one write.
+
         Raises TaskNotFoundError, TimerAlreadyRunningError, TaskFullError, StaleVersionError,
-        InTheFutureError for a start more than 60 seconds ahead, or OverlapError for one in the past.
+        InTheFutureError for a start more than 60 seconds ahead, OverlapError for one in the past, and for a
+        new task ValidationError or InsufficientScopeError.
         """
-        return await run_once(user, request_key, lambda attempt: self._start(user, new, overlap, if_match, attempt))
+        start = self._start if new.title is None else self._start_on_new_task
+        return await run_once(user, request_key, lambda attempt: start(user, new, overlap, if_match, attempt))
 
     async def stop(
         self,
@@ -195,7 +200,7 @@ class TimerService:
         if_match: VersionCondition | None,
         attempt: Attempt,
     ) -> Versioned:
-        task_id, entry_id = require_task_id(new.task_id), attempt.new_id()
+        task_id, entry_id = require_task_id(new.task_id or ""), attempt.new_id()
         clamp_to_now(new.started_at, pointer="#/started_at")  # reports an invalid instant before any other error
         policy = effective_policy(user, overlap)
         is_checked = new.started_at is not None and policy != "allow"
@@ -221,6 +226,34 @@ class TimerService:
             return await retry_on_conflict(lambda: self._try_start_once(user, try_start, in_transaction=is_checked))
 
         return await room.run(start)
+
+    async def _start_on_new_task(
+        self,
+        user: ActingUser,
+        new: TimerStart,
+        overlap: OverlapPolicy | None,
+        if_match: VersionCondition | None,
+        attempt: Attempt,
+    ) -> Versioned:
+        clamp_to_now(new.started_at, pointer="#/started_at")  # reports an invalid instant before any other error
+        policy, entry_id = effective_policy(user, overlap), attempt.new_id()
+        is_checked = new.started_at is not None and policy != "allow"
+
+        async def try_start() -> Versioned | None:
+            earlier = await _find_started(user, attempt)
+            if earlier is not None:
+                return earlier
+            require_no_version(if_match)
+            fields = await new_task_fields(user, new)
+            # Computed in each try: a timer that was stopped since the last try must not overlap this one.
+            started_at = clamp_to_now(new.started_at, pointer="#/started_at")
+            overlaps = await self._check_past_start(user, policy, started_at) if is_checked else no_overlaps(policy)
+            entry = new_timer_entry(user, fields, entry_id, new, started_at)
+            started = await add_running_task(user, attempt, fields, entry)
+            return _timer_response(started, overlaps, created=True)
+
+        response = await retry_on_conflict(lambda: self._try_start_once(user, try_start, in_transaction=is_checked))
+        return await leave_deleted_project(user, response.body, new.project_id, response)
 
     async def _require_running(
         self, user: ActingUser, entry_id: ObjectId | None, if_match: VersionCondition | None
@@ -296,7 +329,7 @@ def _stopped_response(task: Row, entry: Row) -> Versioned:
     return Versioned(read_stopped(task, entry, utc_now()), task["version"])
 
 
-def new_timer_entry(user: ActingUser, task: Row, entry_id: ObjectId, new: TimerStart, started_at: datetime) -> Row:
+def new_timer_entry(user: ActingUser, task: Row, entry_id: ObjectId, new: TimerTarget, started_at: datetime) -> Row:
     """Build the entry of a timer that starts on this task."""
     return TimeEntry.running(
         entry_id,

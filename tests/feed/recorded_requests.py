@@ -137,6 +137,28 @@ async def start_of_a_second_timer(alice: Client) -> Sent:
     return Sent(await alice.post("/timer/start", json={"task_id": (await alice.make_task())["id"]}), [])
 
 
+async def start_of_a_new_task(alice: Client) -> Sent:
+    body = {"title": "New", "project_id": (await alice.make_project())["id"], "tags": ["a"]}
+    return Sent(await alice.post("/timer/start", json=body), ["task.created", "timer.started"])
+
+
+async def start_of_a_new_task_in_the_past(alice: Client) -> Sent:
+    body = {"title": "New", "started_at": ago(hours=1)}
+    response = await alice.post("/timer/start", json=body, params={"overlap": "forbid"})
+    return Sent(response, ["task.created", "timer.started"])
+
+
+async def start_of_a_new_task_beside_a_timer(alice: Client) -> Sent:
+    await running_task(alice)
+    return Sent(await alice.post("/timer/start", json={"title": "New"}), [])
+
+
+async def switch_to_a_new_task(alice: Client) -> Sent:
+    await running_task(alice)
+    response = await alice.post("/timer/switch", json={"title": "New"})
+    return Sent(response, ["timer.stopped", "task.created", "timer.started"])
+
+
 async def stop(alice: Client) -> Sent:
     project = await alice.make_project(billable=True, hourly_rate=RATE)
     await running_task(alice, project_id=project["id"])
@@ -320,6 +342,7 @@ CASES: tuple[Send, ...] = (
     *(create_task, repeat_creation, update_task, update_nothing_of_a_task, complete_running_task, trash_task),
     *(trash_running_task, restore_task, restore_live_task, atomic_bulk, failing_atomic_bulk, separate_bulk),
     *(start, start_of_a_completed_task, start_in_the_past, start_again, start_of_a_second_timer, stop, stop_again),
+    *(start_of_a_new_task, start_of_a_new_task_in_the_past, start_of_a_new_task_beside_a_timer, switch_to_a_new_task),
     *(correct_timer, correct_nothing, discard_timer, resume, switch, switch_without_timer, switch_to_the_same_task),
     *(create_entry, update_entry, update_nothing_of_an_entry, split_entry, move_entry, move_entry_to_its_own_task),
     *(delete_entry, restore_entry, restore_entry_that_is_not_deleted, restore_discarded_timer),

@@ -105,6 +105,18 @@ class TestCommandsOfARequest:
         for path, body in (("/timer/start", {"task_id": task["id"]}), ("/timer/stop", None)):
             assert await count(counted, alice, "POST", path, body) == ["find tasks", "update tasks"]
 
+    async def test_start_with_a_title_takes_one_command(self, alice: Client, counted: RequestCommands) -> None:
+        project = await alice.make_project()
+        assert await count(counted, alice, "POST", "/timer/start", {"title": "New"}) == ["insert tasks"]
+        await alice.stop()
+        sent = await count(counted, alice, "POST", "/timer/start", {"title": "New", "project_id": project["id"]})
+        assert sent == ["find projects", "insert tasks", "find projects"]
+
+    async def test_switch_to_a_new_task_takes_three_commands(self, alice: Client, counted: RequestCommands) -> None:
+        await alice.start(await alice.make_task())
+        sent = await count(counted, alice, "POST", "/timer/switch", {"title": "New"})
+        assert sent == ["find tasks", "update tasks", "insert tasks"]
+
     async def test_stop_of_a_billable_timer_reads_the_project(self, alice: Client, counted: RequestCommands) -> None:
         project = await alice.make_project(billable=True, hourly_rate=RATE)
         await alice.start(await alice.make_task(project_id=project["id"]))

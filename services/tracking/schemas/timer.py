@@ -1,28 +1,48 @@
 """The request and response models of the timer."""
 
 from datetime import datetime
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, NotRequired, Self
 
-from pydantic import ConfigDict, Field, with_config
-from pydantic.config import JsonDict
+from pydantic import ConfigDict, Field, model_validator, with_config
+from pydantic.config import JsonDict, JsonValue
 from typing_extensions import TypedDict
 
 from app.clock import aware_utc, rfc3339, utc_now
 from services.common.intervals import seconds_between
-from services.common.values.fields import Id, Instant, Note, RequestModel, Tags, Timestamp
+from services.common.values.fields import Id, Instant, Note, RequestModel, Tags, Timestamp, Title
 from services.tracking.schemas.entries import ENDED_EXAMPLE, RUNNING_EXAMPLE, EntryRead, read_entry
 from services.tracking.schemas.overlaps import OverlapRead
 
+_TARGET_EXAMPLES: list[JsonValue] = [
+    {"task_id": "6920a3f1c2d4e5f607182930"},
+    {"title": "Call the bank", "project_id": "6920a3f1c2d4e5f607182935"},
+]
 
-class TimerStart(RequestModel):
-    """A timer to start."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"task_id": "6920a3f1c2d4e5f607182930"}]})
+class TimerTarget(RequestModel):
+    """The task of a timer: an existing one, or a new one. The other fields are those of the entry."""
 
-    task_id: str
+    task_id: str | None = Field(default=None, description="An existing task. Either this or title is required.")
+    title: Title | None = Field(default=None, description="Creates a task with this title.")
+    project_id: Id | None = Field(default=None, description="The project of the new task.")
     note: Note | None = None
     tags: Tags = Field(default_factory=list)
     billable: bool | None = Field(default=None, description="Default: as the task.")
+
+    @model_validator(mode="after")
+    def _is_one_task(self) -> Self:
+        if (self.task_id is None) == (self.title is None):
+            raise ValueError("takes either task_id or title")
+        if self.project_id is not None and self.title is None:
+            raise ValueError("takes project_id only with title")
+        return self
+
+
+class TimerStart(TimerTarget):
+    """A timer to start."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": _TARGET_EXAMPLES})
+
     started_at: Instant | None = Field(default=None, description="Default: now.")
 
 
@@ -48,14 +68,12 @@ class TimerStop(RequestModel):
     task_id: str | None = Field(default=None, description="The task of the timer: speeds up the lookup.")
 
 
-class TimerSwitch(RequestModel):
+class TimerSwitch(TimerTarget):
     """The task to switch the timer to."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"task_id": "6920a3f1c2d4e5f607182930"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": _TARGET_EXAMPLES})
 
-    task_id: str
     at: Instant | None = Field(default=None, description="When to switch. Default: now.")
-    note: Note | None = None
 
 
 TIMER_EXAMPLE: JsonDict = {

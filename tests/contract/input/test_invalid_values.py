@@ -83,6 +83,7 @@ INVALID_VALUES: dict[str, list[str]] = {
     "e-mail": [*quoted("", "ada", "ada@", "a b@example.com", "ada@example.com\n\n.com"), NUL, *NOT_STRINGS],
     "project": [*quoted("", "nonsense", "0" * 24, "0" * 25), NUL, *NOT_STRINGS],
     "id": NOT_STRINGS,
+    "string": NOT_STRINGS,
     "preferences": [
         *('"allow"', "1", "[]", '{"overlap_policy": "never"}', '{"overlap_policy": 1}', '{"more": 1}'),
         *(f'{{"timer_cap_hours": {value}}}' for value in ["0", "-1", "1.5", "1.0", *HUGE, *NOT_NUMBERS]),
@@ -115,6 +116,14 @@ ENTRY = {
     "billable": "flag",
     "timezone": "zone",
 }
+TARGET = {
+    "task_id": "id",
+    "title": "title",
+    "project_id": "string",
+    "note": "note",
+    "tags": "tags",
+    "billable": "flag",
+}
 PROJECT = {"name": "title", "client_name": "name or null", "color": "color", "billable": "flag", "hourly_rate": "rate"}
 FIELDS: dict[str, dict[str, str]] = {
     "create_task": TASK,
@@ -126,10 +135,10 @@ FIELDS: dict[str, dict[str, str]] = {
     "change_time_entry": {**ENTRY, "needs_review": "flag"},
     "split_time_entry": {"at": "instant"},
     "move_time_entry": {"task_id": "id"},
-    "start_timer": {"task_id": "id", "note": "note", "tags": "tags", "billable": "flag", "started_at": "instant"},
+    "start_timer": {**TARGET, "started_at": "instant"},
     "correct_timer": {"started_at": "instant", "note": "note", "tags": "tags", "billable": "flag"},
     "stop_timer": {"ended_at": "instant", "entry_id": "id", "task_id": "id"},
-    "switch_timer": {"task_id": "id", "at": "instant", "note": "note"},
+    "switch_timer": {**TARGET, "at": "instant"},
     "register": {"email": "e-mail", "password": "password", "full_name": "name or null", "timezone": "zone"},
     "refresh_session": {"refresh_token": "secret"},
     "change_password": {"current_password": "secret", "new_password": "password"},

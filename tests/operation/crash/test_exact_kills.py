@@ -92,6 +92,21 @@ async def timer_start_in_the_past(alice: Client) -> Request:
     return Request(request.path, {**(request.body or {}), "started_at": ago(hours=1)}, parameters={"overlap": "forbid"})
 
 
+async def timer_start_with_title(alice: Client) -> Request:
+    project = await alice.make_project(name=f"Project of {alice.user['email']}")
+    return Request("/timer/start", {"title": "New", "project_id": project["id"], "note": "once"})
+
+
+async def past_timer_start_with_title(alice: Client) -> Request:
+    request = await timer_start_with_title(alice)
+    return Request(request.path, {**(request.body or {}), "started_at": ago(hours=1)}, parameters={"overlap": "forbid"})
+
+
+async def timer_switch_with_title(alice: Client) -> Request:
+    await alice.start(await alice.make_task(), started_at=ago(hours=1))
+    return Request("/timer/switch", {"title": "New"})
+
+
 async def timer_stop(alice: Client) -> Request:
     await alice.start(await alice.make_task(), started_at=ago(hours=1))
     return Request("/timer/stop")
@@ -170,9 +185,12 @@ async def expire_idempotency_lock(database: Database) -> None:
         entry_creation,
         timer_start,
         timer_start_in_the_past,
+        timer_start_with_title,
+        past_timer_start_with_title,
         timer_stop,
         timer_switch,
         timer_switch_without_timer,
+        timer_switch_with_title,
         entry_split,
         entry_move,
         timer_resume,
@@ -205,6 +223,24 @@ class TestKillBeforeTheResponseIsStored:
         for header in ("etag", "location"):
             assert replay.headers.get(header) == response.headers.get(header)
         assert await stored_rows(database) == after
+        await assert_feed_matches(alice)
+
+
+class TestKillBetweenTheNewTaskAndItsProject:
+    async def test_retry_finds_the_task(
+        self, alice: Client, database: Database, settings: Settings, tmp_path: Path
+    ) -> None:
+        request = await timer_start_with_title(alice)
+        kill_point = "documents.tracking.projects:Project:confirm_live"
+        async with serving_until_killed(settings, database, tmp_path, at=kill_point) as base_url:
+            await send_fatal_request(request, alice, base_url, **KEY)
+        assert request.body is not None
+        assert (await alice.delete(f"/projects/{request.body['project_id']}")).status_code == 204
+        await expire_idempotency_lock(database)
+        response = await request.send(alice, **KEY)
+        assert response.status_code == 201, response.text
+        (task,) = await database.tasks.find({}).to_list(None)
+        assert (str(task["_id"]), task["project_id"]) == (response.json()["task_id"], None)
         await assert_feed_matches(alice)
 
 
@@ -299,6 +335,10 @@ COMMIT = "motor.motor_asyncio:AsyncIOMotorClientSession:commit_transaction"
 KILL_POINTS = [
     pytest.param(timer_switch, "documents.tracking.tasks:Task:start_timer", id="a switch"),
     pytest.param(timer_switch, COMMIT, id="a whole switch"),
+    pytest.param(timer_start_with_title, "documents.tracking.tasks:Task:add_with_changes", id="a start with title"),
+    pytest.param(past_timer_start_with_title, COMMIT, id="a whole start with title"),
+    pytest.param(timer_switch_with_title, "documents.tracking.tasks:Task:add_with_changes", id="a switch with title"),
+    pytest.param(timer_switch_with_title, COMMIT, id="a whole switch with title"),
     pytest.param(entry_move, "documents.tracking.tasks:Task:replace_hot_entry", id="a move"),
     pytest.param(entry_move, COMMIT, id="a whole move"),
     pytest.param(entry_deletion, COMMIT, id="a deletion"),

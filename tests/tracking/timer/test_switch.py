@@ -130,7 +130,8 @@ class TestSwitchTimer:
             ({"at": "2026-11-18T09:00:00"}, "#/at"),
             ({"task_id": 1}, "#/task_id"),
             ({"note": "n" * 5001}, "#/note"),
-            ({"tags": ["t"]}, "#/tags"),
+            ({"tags": "t"}, "#/tags"),
+            ({"title": "Both"}, "#"),
         ],
     )
     async def test_invalid_input_is_422_with_pointer(self, alice: Client, sent: Json, pointer: str) -> None:

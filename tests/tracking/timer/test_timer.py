@@ -122,7 +122,7 @@ class TestStartTimer:
     @pytest.mark.parametrize(
         ("body", "pointer"),
         [
-            ({}, "#/task_id"),
+            ({}, "#"),
             ({"task_id": 7}, "#/task_id"),
             ({"task_id": "x", "note": "n" * 5001}, "#/note"),
             ({"task_id": "x", "note": "a\0b"}, "#/note"),
