@@ -5,7 +5,7 @@ import { append, h } from "./lib/dom.js";
 import { computed, effect, signal, untracked } from "./lib/signal.js";
 import { attempt, describeError, notify } from "./parts/notice.js";
 import { shell } from "./parts/shell.js";
-import { followTitle } from "./parts/timer_bar.js";
+import { followTitle } from "./parts/timer/timer_bar.js";
 import { route } from "./route.js";
 import { sendWaiting } from "./store/outgoing.js";
 import { loadProfile, preferences } from "./store/profile.js";
@@ -16,7 +16,7 @@ import "./views/sign_in.js";
 
 /** The views, each a module that defines the element of the same name: "today" is <tt-today>. */
 const VIEWS = {
-  today: () => import("./views/today.js"),
+  today: () => import("./views/today/today.js"),
   week: () => import("./views/week/week.js"),
   timesheet: () => import("./views/timesheet.js"),
   tasks: () => import("./views/tasks/tasks.js"),

@@ -6,7 +6,7 @@ import { signal } from "../lib/signal.js";
 import { t } from "../text/index.js";
 import { icon } from "./icons.js";
 import { attempt, noticeList } from "./notice.js";
-import { timerBar } from "./timer_bar.js";
+import { timerBar } from "./timer/timer_bar.js";
 
 const MAIN_VIEWS = ["today", "week", "timesheet", "tasks"];
 const MORE_VIEWS = ["projects", "reports", "import", "settings"];

@@ -1,6 +1,7 @@
 // A field for tags: typed with commas between them, completed from the user's tags.
 
 import { h } from "../lib/dom.js";
+import { effect, signal } from "../lib/signal.js";
 import { knownTags, loadTags } from "../store/tags.js";
 
 let count = 0;
@@ -14,24 +15,51 @@ let count = 0;
  * @param {(tags: string[]) => void} options.onchange
  */
 export function tagsField({ label, tags, onchange }) {
-  count += 1;
-  const listId = `tags-${count}`;
   const input = h("input", {
     type: "text",
     class: "tags-field",
+    dir: "auto",
     "aria-label": label,
     placeholder: label,
     autocomplete: "off",
-    list: listId,
-    value: () => tags.value.join(", "),
-    onfocus: () => void loadTags(),
     onchange: () => onchange(parseTags(input.value)),
   });
-  return h("span", { class: "tags-field-box" }, input, h("datalist", { id: listId }, suggestions));
+  effect(() => {
+    const text = tags.value.join(", ");
+    // What is being typed stays.
+    if (document.activeElement !== input || parseTags(input.value).join(", ") === text) input.value = text;
+  });
+  return h("span", { class: "tags-field-box" }, input, tagSuggestions(input));
+}
 
+/**
+ * Let the browser complete the last of the tags that are typed in an input.
+ *
+ * @param {HTMLInputElement} input
+ * @returns {HTMLDataListElement} To be placed next to the input.
+ */
+export function tagSuggestions(input) {
+  count += 1;
+  const id = `tags-${count}`;
+  const typed = signal("");
+  const isUsed = signal(false);
+  input.setAttribute("list", id);
+  input.addEventListener("focus", () => {
+    isUsed.value = true;
+    typed.value = input.value;
+    void loadTags().catch(() => {});
+  });
+  input.addEventListener("input", () => {
+    typed.value = input.value;
+  });
+  // A browser compares the whole text: each suggestion repeats what stands before the last tag.
   function suggestions() {
-    return knownTags.value.map((tag) => h("option", { value: tag }));
+    if (!isUsed.value) return null;
+    const before = parseTags(typed.value.slice(0, typed.value.lastIndexOf(",") + 1));
+    const rest = knownTags.value.filter((tag) => !before.includes(tag));
+    return rest.map((tag) => h("option", { value: [...before, tag].join(", ") }));
   }
+  return h("datalist", { id }, suggestions);
 }
 
 /**

@@ -1,6 +1,7 @@
 // Time entries: lists across tasks, and changes.
 
 import { request } from "../api.js";
+import { addDays } from "../time/zones.js";
 import { isoInstant } from "./clock.js";
 import { submit } from "./outgoing.js";
 
@@ -149,4 +150,20 @@ function toBody({ startedAt, endedAt, needsReview, ...rest }) {
     ...(endedAt === undefined ? {} : { ended_at: isoInstant(endedAt) }),
     ...(needsReview === undefined ? {} : { needs_review: needsReview }),
   };
+}
+
+/**
+ * Return the seconds of ended entries of consecutive days.
+ *
+ * @param {string} first
+ * @param {number} count
+ * @param {string} zone
+ * @param {AbortSignal} signal
+ * @returns {Promise<Map<string, number>>} Days without tracked time are missing.
+ */
+export async function secondsByDay(first, count, zone, signal) {
+  const query = { from: first, to: addDays(first, count), timezone: zone, group_by: "day" };
+  const { data } = await request("GET", "reports/summary", { query, signal });
+  const rows = /** @type {{key: string, seconds: number}[]} */ (data.rows);
+  return new Map(rows.map((row) => [row.key, row.seconds]));
 }

@@ -13,7 +13,7 @@ const byId = computed(() => new Map(projects.value.map((project) => [project.id,
 
 /** Load the projects now, and again after each change. Call once in the scope of a session. */
 export function followProjects() {
-  onChange(["project", "import"], () => void loadProjects());
+  onChange(["project", "import"], () => void loadProjects().catch(() => {}));
   return loadProjects();
 }
 

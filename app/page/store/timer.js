@@ -1,11 +1,13 @@
 // The running timer. Starts and stops show at once, and are corrected by the answer of the service.
 
-import { request } from "../api.js";
-import { computed, signal } from "../lib/signal.js";
+import { ApiError, isReachable, request } from "../api.js";
+import { computed, effect, signal } from "../lib/signal.js";
 import { t } from "../text/index.js";
+import { dayRange, weekOf } from "../time/zones.js";
 import { announce, onChange } from "./changes.js";
-import { isoInstant, now, second } from "./clock.js";
+import { isoInstant, now, second, today } from "./clock.js";
 import { submit, waiting } from "./outgoing.js";
+import { weekStart, zone } from "./profile.js";
 
 /**
  * @typedef {object} RunningTimer
@@ -17,45 +19,81 @@ import { submit, waiting } from "./outgoing.js";
  * @property {string | null} note
  * @property {string[]} tags
  *
+ * @typedef {RunningTimer & {endedAt: number}} EndedTimer
+ *
  * @typedef {object} Work What is started: a task, or a new one of this title.
  * @property {string} [taskId]
  * @property {string} title
  * @property {string | null} [projectId]
  * @property {string[]} [tags]
  * @property {string | null} [note]
+ *
+ * @typedef {{overlap?: "allow" | "warn" | "forbid"}} Options The policy for this change instead of the user's.
+ *
+ * @typedef {import("../types").Overlap} Overlap
  */
 
 /** The running timer, or null. */
 export const timer = signal(/** @type {RunningTimer | null} */ (null));
 
+/** What this tab has stopped and the service has not confirmed yet. */
+export const ended = signal(/** @type {EndedTimer[]} */ ([]));
+
 /** The tasks that were tracked last, the newest first. */
 export const recentTasks = signal(/** @type {import("../types").RecentTask[]} */ ([]));
 
-/** The tracked seconds of this day and week, without the running timer's growth since they were loaded. */
-export const totals = signal({ todaySeconds: 0, weekSeconds: 0, at: 0 });
-
 /** The seconds that the timer has run. */
-export const elapsed = computed(() =>
-  timer.value ? Math.max(0, Math.floor((second.value - timer.value.startedAt) / 1000)) : 0,
+export const elapsed = computed(() => (timer.value ? secondsSince(timer.value.startedAt) : 0));
+
+/** The seconds of this day and week, without the running timer. */
+const endedTotals = signal({ today: 0, week: 0 });
+const dayStart = computed(() => dayRange(today.value, zone.value).from);
+const weekStartInstant = computed(() => {
+  const [first = today.value] = weekOf(today.value, weekStart.value);
+  return dayRange(first, zone.value).from;
+});
+
+/** The tracked seconds of this day. They grow while the timer runs. */
+export const todaySeconds = computed(
+  () => endedTotals.value.today + runningSeconds(timer.value?.startedAt, dayStart.value),
 );
+
+/** The tracked seconds of this week. They grow while the timer runs. */
+export const weekSeconds = computed(
+  () => endedTotals.value.week + runningSeconds(timer.value?.startedAt, weekStartInstant.value),
+);
+
+/** How many actions of this tab there were. What was loaded before an action is older than what is shown. */
+let actions = 0;
+
+/** The last action. The next one is sent after it, so that a start and its stop arrive in order. */
+let last = /** @type {Promise<unknown>} */ (Promise.resolve());
 
 /** Load the timer now, and again after each change. Call once in the scope of a session. */
 export function followTimer() {
-  onChange(["timer", "task", "entry", "project"], () => void loadTimer());
+  const reload = () => void loadTimer().catch(() => {});
+  onChange(["timer", "task", "entry", "project", "user", "import"], reload);
+  effect(() => {
+    void today.value;
+    if (isReachable.value && waiting.value.length === 0) reload();
+  });
   return loadTimer();
 }
 
 async function loadTimer() {
-  // Older than what is shown: the waiting changes come after it.
-  if (waiting.peek().length > 0) return;
-  const [today, running] = await Promise.all([
+  const atAction = actions;
+  // While changes wait, what the service knows is older than what is shown.
+  const isOld = () => waiting.peek().length > 0 || actions !== atAction;
+  if (isOld()) return;
+  const [report, running] = await Promise.all([
     request("GET", "reports/today"),
     request("GET", "tasks", { query: { running: true, limit: 1 } }),
   ]);
-  if (waiting.peek().length > 0) return;
-  recentTasks.value = today.data.recent_tasks;
-  totals.value = { todaySeconds: today.data.today_seconds, weekSeconds: today.data.week_seconds, at: now() };
+  if (isOld()) return;
   const task = /** @type {import("../types").Task | undefined} */ (running.data.items[0]);
+  recentTasks.value = report.data.recent_tasks;
+  endedTotals.value = withoutRunning(report.data);
+  ended.value = [];
   show(
     task?.active
       ? { ...fromAnswer({ task_id: task.id, task_title: task.title, entry: task.active }), projectId: task.project_id }
@@ -63,47 +101,63 @@ async function loadTimer() {
   );
 }
 
+/** @param {import("../types").Today} report */
+function withoutRunning(report) {
+  const startedAt = report.timer ? Date.parse(report.timer.entry.started_at) : undefined;
+  const at = Date.parse(report.server_time);
+  return {
+    today: Math.max(0, report.today_seconds - runningSeconds(startedAt, dayStart.peek(), at)),
+    week: Math.max(0, report.week_seconds - runningSeconds(startedAt, weekStartInstant.peek(), at)),
+  };
+}
+
 /**
  * Start a timer. A running one is stopped at the same instant.
  *
  * @param {Work} work
+ * @param {Options} [options]
+ * @returns {Promise<Overlap[]>} The entries that it overlaps, under the policy "warn".
  */
-export async function start(work) {
-  const instant = now();
+export async function start(work, options = {}) {
   const before = timer.peek();
+  const at = Math.max(now(), before?.startedAt ?? 0);
   const target = work.taskId
     ? { task_id: work.taskId }
     : { title: work.title, ...(work.projectId ? { project_id: work.projectId } : {}) };
   const note = work.note ? { note: work.note } : {};
   const tags = work.tags?.length ? { tags: work.tags } : {};
-  const at = isoInstant(instant);
-  show({
-    taskId: work.taskId ?? null,
-    title: work.title,
-    projectId: work.projectId ?? null,
-    entryId: null,
-    startedAt: Date.parse(at),
-    note: work.note ?? null,
-    tags: work.tags ?? [],
-  });
-  await change(before, {
-    method: "POST",
-    path: before ? "timer/switch" : "timer/start",
-    body: before ? { ...target, ...note, at } : { ...target, ...note, ...tags, started_at: at },
-    types: ["timer.started", "task.updated"],
-    label: t("timer.queued_start", { title: work.title }),
-  });
+  const instant = isoInstant(at);
+  return change(
+    before,
+    {
+      taskId: work.taskId ?? null,
+      title: work.title,
+      projectId: work.projectId ?? null,
+      entryId: null,
+      startedAt: Date.parse(instant),
+      note: work.note ?? null,
+      tags: before ? [] : (work.tags ?? []),
+    },
+    {
+      method: "POST",
+      path: before ? "timer/switch" : "timer/start",
+      query: { overlap: options.overlap ?? null },
+      body: before ? { ...target, ...note, at: instant } : { ...target, ...note, ...tags, started_at: instant },
+      types: ["timer.started", "task.updated"],
+      label: t("timer.queued_start", { title: work.title }),
+    },
+  );
 }
 
 /** Stop the timer. */
 export async function stop() {
   const before = timer.peek();
   if (!before) return;
-  show(null);
-  await change(before, {
+  const at = isoInstant(Math.max(now(), before.startedAt));
+  await change(before, null, {
     method: "POST",
     path: "timer/stop",
-    body: { ended_at: isoInstant(now()), ...(before.entryId ? { entry_id: before.entryId } : {}) },
+    body: { ended_at: at, ...(before.entryId ? { entry_id: before.entryId } : {}) },
     types: ["timer.stopped", "entry.created"],
     label: t("timer.queued_stop", { title: before.title }),
   });
@@ -113,27 +167,32 @@ export async function stop() {
  * Correct the running timer.
  *
  * @param {{startedAt?: number, note?: string | null, tags?: string[]}} fields
+ * @param {Options} [options]
+ * @returns {Promise<Overlap[]>} As of start.
  */
-export async function correct(fields) {
+export async function correct(fields, options = {}) {
   const before = timer.peek();
-  if (!before) return;
-  show({ ...before, ...fields });
+  if (!before) return [];
   const { startedAt, ...rest } = fields;
-  await change(before, {
-    method: "PATCH",
-    path: "timer",
-    body: { ...rest, ...(startedAt === undefined ? {} : { started_at: isoInstant(startedAt) }) },
-    types: ["timer.updated"],
-    label: t("timer.queued_change", { title: before.title }),
-  });
+  return change(
+    before,
+    { ...before, ...fields },
+    {
+      method: "PATCH",
+      path: "timer",
+      query: { overlap: options.overlap ?? null },
+      body: { ...rest, ...(startedAt === undefined ? {} : { started_at: isoInstant(startedAt) }) },
+      types: ["timer.updated"],
+      label: t("timer.queued_change", { title: before.title }),
+    },
+  );
 }
 
 /** Discard the running timer. @returns {Promise<string | null>} The id of the entry, to restore it. */
 export async function discard() {
   const before = timer.peek();
   if (!before) return null;
-  show(null);
-  await change(before, {
+  await change(before, null, {
     method: "DELETE",
     path: "timer",
     types: ["timer.discarded"],
@@ -143,21 +202,75 @@ export async function discard() {
 }
 
 /**
+ * Show a change at once and send it after the changes before it.
+ *
  * @param {RunningTimer | null} before Shown again when the service refuses the change.
+ * @param {RunningTimer | null} after
  * @param {import("./outgoing.js").Change} outgoing
+ * @returns {Promise<Overlap[]>}
  */
-async function change(before, outgoing) {
+async function change(before, after, outgoing) {
+  actions += 1;
+  const action = actions;
+  if (before && outgoing.method === "POST") showAsEnded(before);
+  show(after);
+  const sent = send(last, { before, after }, outgoing);
+  last = sent.catch(() => {});
   try {
-    const answer = await submit(outgoing);
-    if (!answer.isSent || !answer.data) return;
+    const answer = await sent;
+    if (!answer?.isSent || !answer.data) return [];
     const started = answer.data.started ?? answer.data;
-    if (started.entry?.ended_at === null) show({ ...fromAnswer(started), projectId: timer.peek()?.projectId ?? null });
+    // A later action has changed what is shown.
+    if (action === actions && started.entry?.ended_at === null) {
+      show({ ...fromAnswer(started), projectId: timer.peek()?.projectId ?? null });
+    }
+    return started.overlaps ?? [];
   } catch (error) {
-    show(before);
+    const running = error instanceof ApiError ? error.problem.running : undefined;
+    if (action === actions) show(running ? fromAnswer(running) : before);
     // The refusal says that the state shown is old.
     announce("timer.updated");
     throw error;
   }
+}
+
+/** Timers whose start was refused. */
+const refused = /** @type {WeakSet<RunningTimer>} */ (new WeakSet());
+
+/**
+ * @param {Promise<unknown>} previous
+ * @param {{before: RunningTimer | null, after: RunningTimer | null}} shown
+ * @param {import("./outgoing.js").Change} outgoing
+ */
+async function send(previous, { before, after }, outgoing) {
+  await previous;
+  const isStart = after !== null && after.entryId === null;
+  // There is nothing to stop or correct, least of all the timer of another device.
+  if (before && refused.has(before)) {
+    if (isStart) refused.add(after);
+    return null;
+  }
+  try {
+    return await submit(outgoing);
+  } catch (error) {
+    if (isStart) refused.add(after);
+    throw error;
+  }
+}
+
+/**
+ * Show a stopped timer as an entry, until it is loaded as one.
+ *
+ * @param {RunningTimer} stopped
+ */
+function showAsEnded(stopped) {
+  const endedAt = Math.max(now(), stopped.startedAt);
+  const { today: day, week } = endedTotals.peek();
+  ended.value = [...ended.peek(), { ...stopped, endedAt }];
+  endedTotals.value = {
+    today: day + runningSeconds(stopped.startedAt, dayStart.peek(), endedAt),
+    week: week + runningSeconds(stopped.startedAt, weekStartInstant.peek(), endedAt),
+  };
 }
 
 /**
@@ -180,4 +293,20 @@ function fromAnswer({ task_id, task_title, entry }) {
 function show(next) {
   timer.value = next;
   second.value = now();
+}
+
+/**
+ * Return the seconds that a timer has run since an instant.
+ *
+ * @param {number | undefined} startedAt
+ * @param {number} from
+ * @param {number} [at]
+ */
+function runningSeconds(startedAt, from, at = second.value) {
+  return startedAt === undefined ? 0 : Math.max(0, Math.floor((at - Math.max(startedAt, from)) / 1000));
+}
+
+/** @param {number} instant */
+function secondsSince(instant) {
+  return Math.max(0, Math.floor((second.value - instant) / 1000));
 }

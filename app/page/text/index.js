@@ -12,6 +12,9 @@ const LANGUAGES = { en, de };
 /** The language of the texts and the locale of dates and numbers. */
 export const language = signal(browserLanguage());
 
+/** Characters that would turn the direction of the text around a parameter. */
+const DIRECTION_CONTROLS = /[\u202a-\u202e\u2066-\u2069]/g;
+
 /** @type {Map<string, Intl.PluralRules>} */
 const pluralRules = new Map();
 
@@ -27,7 +30,7 @@ export function t(key, parameters = {}) {
   /** @type {Record<string, string>} */
   const texts = LANGUAGES[language.value] ?? en;
   const text = texts[pluralKey(key, parameters)] ?? texts[key] ?? key;
-  return text.replace(/\{(\w+)\}/g, (_, name) => String(parameters[name] ?? ""));
+  return text.replace(/\{(\w+)\}/g, (_, name) => String(parameters[name] ?? "").replace(DIRECTION_CONTROLS, ""));
 }
 
 /**

@@ -1,0 +1,29 @@
+// Start or continue work: what can go wrong, and what a person can do then.
+
+import { ApiError } from "../../api.js";
+import { start, timer } from "../../store/timer.js";
+import { t } from "../../text/index.js";
+import { attempt, notify } from "../notice.js";
+import { attemptChecked } from "../overlaps.js";
+
+/**
+ * Start a timer, or switch the running one.
+ *
+ * @param {import("../../store/timer.js").Work} work
+ * @returns {Promise<boolean>} Whether it was started.
+ */
+export async function startWork(work) {
+  let isStarted = false;
+  await attempt(async () => {
+    try {
+      isStarted = await attemptChecked((options) => start(work, options));
+    } catch (error) {
+      if (!(error instanceof ApiError && error.code === "timer_already_running")) throw error;
+      notify(t("timer.runs_elsewhere", { title: timer.peek()?.title ?? "" }), {
+        isError: true,
+        action: { label: t("timer.switch_to", { title: work.title }), run: () => void startWork(work) },
+      });
+    }
+  });
+  return isStarted;
+}

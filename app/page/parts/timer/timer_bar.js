@@ -1,0 +1,189 @@
+// The timer, on every view: what runs, since when, start and stop.
+
+import { h } from "../../lib/dom.js";
+import { effect, signal } from "../../lib/signal.js";
+import { restoreEntry } from "../../store/entries.js";
+import { project, projects } from "../../store/projects.js";
+import { updateTask } from "../../store/tasks.js";
+import { correct, discard, elapsed, stop, timer } from "../../store/timer.js";
+import { t } from "../../text/index.js";
+import { formatClock } from "../../time/durations.js";
+import { projectDot } from "../icons.js";
+import { attempt, notifyWithUndo } from "../notice.js";
+import { tagsField } from "../tags_field.js";
+import { taskPicker } from "../task_picker.js";
+import { recentTaskList } from "./recent_tasks.js";
+import { startTime } from "./start_time.js";
+import { startWork } from "./start_work.js";
+
+/** Create the region "Timer". */
+export function timerBar() {
+  const draft = createDraft();
+  const picker = taskPicker({
+    label: t("timer.what"),
+    text: draft.title,
+    current: () => timer.value?.title ?? "",
+    onchoose: (choice) => void choose(draft, choice),
+    onleave: draft.restore,
+  });
+  draft.followTimer(() => document.activeElement === picker.input);
+
+  /** @param {Event} event */
+  async function onsubmit(event) {
+    event.preventDefault();
+    if (timer.peek()) await attempt(stop);
+    else if (draft.title.peek().trim()) await picker.choose();
+    else picker.focus();
+  }
+
+  return h(
+    "section",
+    { class: () => (timer.value ? "timer-bar is-running" : "timer-bar"), "aria-label": t("timer.region") },
+    h(
+      "form",
+      { class: "timer-form", onsubmit, onkeydown: keepForm },
+      picker.element,
+      projectField(draft),
+      tagsField({ label: t("timer.tags"), tags: draft.tags, onchange: (tags) => void changeTags(draft, tags) }),
+      startTime(),
+      h("div", { class: "clock", role: "timer", "aria-label": t("timer.clock") }, () => formatClock(elapsed.value)),
+      h("button", { class: () => (timer.value ? "stop" : "primary"), type: "submit" }, () =>
+        t(timer.value ? "timer.stop" : "timer.start"),
+      ),
+      discardButton(),
+    ),
+    recentTaskList(),
+  );
+}
+
+/** @typedef {ReturnType<typeof createDraft>} Draft */
+
+/** What the fields hold: the running timer, or what is to be started. */
+function createDraft() {
+  const title = signal("");
+  const projectId = signal("");
+  const tags = signal(/** @type {string[]} */ ([]));
+  let shown = "";
+
+  /** Show the running timer again instead of what was typed and not chosen. */
+  function restore() {
+    const running = timer.peek();
+    if (running) title.value = running.title;
+  }
+
+  /** @param {() => boolean} isTyping */
+  function followTimer(isTyping) {
+    effect(() => {
+      const running = timer.value;
+      const isOther = (running?.title ?? "") !== shown;
+      const isTyped = isTyping() && title.peek().trim() !== shown;
+      if (isOther && !isTyped) title.value = running?.title ?? "";
+      if (running || isOther) {
+        projectId.value = running?.projectId ?? "";
+        tags.value = running?.tags ?? [];
+      }
+      shown = running?.title ?? "";
+    });
+  }
+  return { title, projectId, tags, restore, followTimer };
+}
+
+/**
+ * @param {Draft} draft
+ * @param {import("../task_picker.js").Choice} choice
+ */
+async function choose(draft, choice) {
+  const running = timer.peek();
+  draft.title.value = choice.title;
+  if (running && (choice.id ? choice.id === running.taskId : choice.title === running.title)) return;
+  const typed = { projectId: draft.projectId.peek(), tags: draft.tags.peek() };
+  const isStarted = await startWork({
+    ...(choice.id ? { taskId: choice.id } : {}),
+    title: choice.title,
+    projectId: choice.id || running ? choice.projectId : typed.projectId || null,
+    tags: running ? [] : typed.tags,
+  });
+  if (isStarted || timer.peek()) return;
+  draft.title.value = choice.title;
+  draft.projectId.value = typed.projectId;
+  draft.tags.value = typed.tags;
+}
+
+/**
+ * Enter in a field stores it. Only the combobox and the button start and stop.
+ *
+ * @param {KeyboardEvent} event
+ */
+function keepForm(event) {
+  if (event.key !== "Enter" || event.isComposing || !(event.target instanceof HTMLInputElement)) return;
+  if (event.defaultPrevented) return;
+  event.preventDefault();
+  event.target.dispatchEvent(new Event("change"));
+}
+
+/**
+ * @param {Draft} draft
+ * @param {string[]} tags
+ */
+async function changeTags(draft, tags) {
+  draft.tags.value = tags;
+  if (timer.peek()) await attempt(() => correct({ tags }));
+}
+
+/** @param {Draft} draft */
+function projectField({ projectId }) {
+  /** @param {Event} event */
+  async function onchange(event) {
+    const id = /** @type {HTMLSelectElement} */ (event.target).value;
+    const running = timer.peek();
+    projectId.value = id;
+    if (!running?.taskId) return;
+    const task = { id: running.taskId, title: running.title };
+    await attempt(() => updateTask(task, { project_id: id || null }));
+  }
+  /** @param {string} id @param {string} text */
+  const option = (id, text) => h("option", { value: id, selected: () => projectId.value === id }, text);
+  const archived = () => projectId.value && !project(projectId.value) && option(projectId.value, t("timer.archived"));
+  return h(
+    "span",
+    { class: "project-field" },
+    () => projectDot(projectId.value || null),
+    h(
+      "select",
+      { class: "project-select", "aria-label": t("timer.project"), onchange },
+      option("", t("common.no_project")),
+      archived,
+      () => projects.value.map(({ id, name }) => option(id, name)),
+    ),
+  );
+}
+
+function discardButton() {
+  async function onclick() {
+    await attempt(async () => {
+      const title = timer.peek()?.title ?? "";
+      const entryId = await discard();
+      if (entryId) notifyWithUndo(t("timer.discarded"), () => restoreEntry(entryId, title));
+    });
+  }
+  return h(
+    "button",
+    {
+      type: "button",
+      class: "quiet icon-button",
+      "aria-label": t("timer.discard"),
+      title: t("timer.discard"),
+      hidden: () => !timer.value,
+      onclick,
+    },
+    "×",
+  );
+}
+
+/** Show the running time in the title of the window. Call once. */
+export function followTitle() {
+  effect(() => {
+    const running = timer.value;
+    document.title = running ? `${formatClock(elapsed.value)} · ${running.title}` : t("app.name");
+  });
+}

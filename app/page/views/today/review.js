@@ -1,0 +1,107 @@
+// "Needs review": entries of timers that were forgotten or overlap others, with a suggested end.
+
+import { each, h } from "../../lib/dom.js";
+import { computed, signal } from "../../lib/signal.js";
+import { listEntries } from "../../store/entries.js";
+import { preferences, zone } from "../../store/profile.js";
+import { resource } from "../../store/resource.js";
+import { t } from "../../text/index.js";
+import { reviewItem } from "./review_item.js";
+import { suggest } from "./suggestions.js";
+
+/**
+ * @typedef {import("../../types").ListedEntry} ListedEntry
+ * @typedef {import("./suggestions.js").Entry & {entry: ListedEntry}} Reviewed
+ * @typedef {{reviewed: Reviewed, isTooLong: boolean, suggestions: import("./suggestions.js").Suggestion[]}} Item
+ */
+
+const KINDS = ["entry", "timer", "task", "import", "user"];
+const MAX_SHOWN = 5;
+const MAX_LOADED = 50;
+/** How long before an entry others tell how long such work takes. */
+const CONTEXT_MS = 28 * 86_400_000;
+const MAX_CONTEXT = 200;
+
+/** Create the list. It is not there when nothing needs review. */
+export function reviewList() {
+  const isWhole = signal(false);
+  const hidden = signal(/** @type {Set<string>} */ (new Set()));
+  const loaded = resource(async (/** @type {AbortSignal} */ aborted) => {
+    const review = await loadReview(aborted);
+    const ids = new Set(review.entries.map(({ entry }) => entry.id));
+    hidden.value = new Set([...hidden.peek()].filter((id) => ids.has(id)));
+    return review;
+  }, KINDS);
+  const items = computed(() => {
+    const { entries = [], context = [] } = loaded.data.value ?? {};
+    return entries.filter(({ entry }) => !hidden.value.has(entry.id)).map((reviewed) => toItem(reviewed, context));
+  });
+  const shown = () => (isWhole.value ? items.value : items.value.slice(0, MAX_SHOWN));
+  /** @param {string} id */
+  function hide(id) {
+    hidden.value = new Set([...hidden.peek(), id]);
+  }
+  return h(
+    "section",
+    { class: "panel review", "aria-labelledby": "review-heading", hidden: () => items.value.length === 0 },
+    h(
+      "h2",
+      { id: "review-heading", tabindex: "-1" },
+      t("review.title"),
+      " ",
+      h("span", { class: "count" }, () => items.value.length),
+    ),
+    each(
+      h("ul", { class: "review-list", "aria-labelledby": "review-heading" }),
+      shown,
+      ({ reviewed }) => reviewed.entry.id,
+      (item) => reviewItem(item, hide),
+    ),
+    () =>
+      items.value.length > shown().length &&
+      h("button", { type: "button", class: "link", onclick: () => (isWhole.value = true) }, t("common.more")),
+  );
+}
+
+/** @param {AbortSignal} signal */
+async function loadReview(signal) {
+  const page = await listEntries({ needsReview: true }, { limit: MAX_LOADED }, signal);
+  const entries = page.items.filter((entry) => entry.ended_at !== null).map((entry) => toReviewed(entry));
+  const [newest] = entries;
+  if (!newest) return { entries, context: [] };
+  const from = Math.min(...entries.slice(0, MAX_SHOWN).map((each) => each.startedAt)) - CONTEXT_MS;
+  const to = Math.max(...entries.map((each) => each.endedAt));
+  const around = await listEntries({ from, to }, { limit: MAX_CONTEXT }, signal);
+  return {
+    entries,
+    context: around.items.filter((entry) => entry.ended_at !== null).map((entry) => toReviewed(entry)),
+  };
+}
+
+/** @param {import("../../types").Entry} entry @returns {Reviewed} */
+function toReviewed(entry) {
+  const listed = /** @type {ListedEntry} */ (entry);
+  return {
+    entry: listed,
+    taskId: entry.task_id,
+    title: listed.task_title,
+    startedAt: Date.parse(entry.started_at),
+    endedAt: Date.parse(entry.ended_at ?? entry.started_at),
+  };
+}
+
+/**
+ * @param {Reviewed} reviewed
+ * @param {readonly Reviewed[]} context
+ * @returns {Item}
+ */
+function toItem(reviewed, context) {
+  const cap = (preferences.value.timer_cap_hours ?? 12) * 3_600_000;
+  const isTooLong = reviewed.endedAt - reviewed.startedAt > cap;
+  const others = context.filter(
+    ({ entry }) =>
+      entry.id !== reviewed.entry.id &&
+      !(entry.needs_review && Date.parse(entry.ended_at ?? "") - Date.parse(entry.started_at) > cap),
+  );
+  return { reviewed, isTooLong, suggestions: suggest(reviewed, { others, isTooLong, zone: zone.value }) };
+}
