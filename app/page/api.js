@@ -54,8 +54,8 @@ export class SignedOutError extends Error {
   }
 }
 
-/** Whether somebody is signed in: "unknown" until the first refresh has been answered. */
-export const session = signal(/** @type {"unknown" | "signed-in" | "signed-out"} */ ("unknown"));
+/** Whether somebody is signed in: "unknown" until the first refresh has been answered, "expired" without a sign-out. */
+export const session = signal(/** @type {"unknown" | "signed-in" | "signed-out" | "expired"} */ ("unknown"));
 
 /** Whether the last request was answered. */
 export const isReachable = signal(true);
@@ -169,11 +169,11 @@ export async function resumeSession() {
   else forgetSession();
 }
 
-/** Forget the access token: the session has ended. */
-function forgetSession() {
+/** Forget the access token: the session has ended. @param {"signed-out" | "expired"} [state] */
+function forgetSession(state = "signed-out") {
   accessToken = null;
   localStorage.removeItem(SESSION_MARK);
-  session.value = "signed-out";
+  session.value = state;
 }
 
 /**
@@ -272,8 +272,9 @@ async function renewToken() {
     if (accessToken !== before && accessToken) return;
     const response = await attempt("POST", "auth/refresh", { isPublic: true }, {});
     if (response?.ok) acceptToken(await response.json());
-    else if (response && response.status < 500 && response.status !== 429) forgetSession();
-    else throw new UnreachableError();
+    else if (response && response.status < 500 && response.status !== 429) {
+      forgetSession(session.peek() === "signed-in" ? "expired" : "signed-out");
+    } else throw new UnreachableError();
   });
   if (!accessToken) throw new SignedOutError();
 }

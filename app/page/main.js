@@ -4,11 +4,12 @@ import { resumeSession, session } from "./api.js";
 import { append, h } from "./lib/dom.js";
 import { computed, effect, signal, untracked } from "./lib/signal.js";
 import { attempt, describeError, notify } from "./parts/notice.js";
+import { forgetLastSession, rememberSession } from "./parts/session_end.js";
 import { shell } from "./parts/shell.js";
 import { followTitle } from "./parts/timer/timer_bar.js";
 import { route } from "./route.js";
 import { sendWaiting } from "./store/outgoing.js";
-import { loadProfile, preferences } from "./store/profile.js";
+import { loadProfile, preferences, profile } from "./store/profile.js";
 import { followProjects } from "./store/projects.js";
 import { followTimer } from "./store/timer.js";
 import { language, setLanguage } from "./text/index.js";
@@ -67,15 +68,19 @@ const FRAMES = {
   shared: currentView,
   "signed-in": signedIn,
   "signed-out": () => h("tt-sign-in"),
+  expired: () => null,
   unknown: () => null,
 };
 
 function followSession() {
   let wasSignedIn = false;
   effect(() => {
+    const state = session.value;
+    if (state === "expired") rememberSession(profile.peek()?.email ?? "");
+    else if (state === "signed-in" || wasSignedIn) forgetLastSession();
     // A new document forgets all that belongs to the user who has signed out.
-    if (wasSignedIn && session.value === "signed-out") location.reload();
-    wasSignedIn = session.value === "signed-in";
+    if (wasSignedIn && state !== "signed-in") location.reload();
+    wasSignedIn = state === "signed-in";
   });
 }
 

@@ -1,7 +1,7 @@
 // The running timer. Starts and stops show at once, and are corrected by the answer of the service.
 
 import { ApiError, isReachable, request } from "../api.js";
-import { computed, effect, signal } from "../lib/signal.js";
+import { computed, effect, scope, signal } from "../lib/signal.js";
 import { t } from "../text/index.js";
 import { dayRange, weekOf } from "../time/zones.js";
 import { announce, onChange } from "./changes.js";
@@ -72,13 +72,20 @@ let last = /** @type {Promise<unknown>} */ (Promise.resolve());
 /** Load the timer now, and again after each change. Call once in the scope of a session. */
 export function followTimer() {
   const reload = () => void loadTimer().catch(() => {});
-  onChange(["timer", "task", "entry", "project", "user", "import"], reload);
-  effect(() => {
-    void today.value;
-    if (isReachable.value && waiting.value.length === 0) reload();
+  unfollow();
+  [, unfollow] = scope(() => {
+    onChange(["timer", "task", "entry", "project", "user", "import"], reload);
+    let isFirst = true;
+    effect(() => {
+      const isReady = isReachable.value && waiting.value.length === 0 && today.value !== "";
+      if (isReady && !isFirst) reload();
+      isFirst = false;
+    });
   });
   return loadTimer();
 }
+
+let unfollow = () => {};
 
 async function loadTimer() {
   const atAction = actions;

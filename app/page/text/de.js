@@ -45,6 +45,25 @@ export const de = {
   "sign_in.have_account": "Ich habe ein Konto",
   "sign_in.wrong": "Die E-Mail-Adresse oder das Passwort ist falsch.",
   "sign_in.ended": "Ihre Sitzung ist beendet. Bitte melden Sie sich erneut an.",
+  "sign_in.show": "Zeigen",
+  "sign_in.show_label": "Zeigen, was getippt ist",
+  "sign_in.no_email": "Geben Sie Ihre E-Mail-Adresse ein.",
+  "sign_in.no_password": "Geben Sie Ihr Passwort ein.",
+  "sign_in.email_invalid": "Das ist keine gültige E-Mail-Adresse.",
+  "sign_in.password_hint": "Mindestens 8 Zeichen. Vier zufällige Wörter sind leicht zu merken und schwer zu erraten.",
+  "sign_in.password_short": "Das Passwort braucht mindestens 8 Zeichen.",
+  "sign_in.password_common": "Das ist eines der häufigsten Passwörter. Wählen Sie eines, das schwer zu erraten ist.",
+  "sign_in.password_is_email": "Das ist Ihre E-Mail-Adresse. Wählen Sie ein Passwort, das schwer zu erraten ist.",
+  "sign_in.password_rule": "Das Passwort wird abgelehnt: {detail}.",
+  "problem.email_taken":
+    "Ein Konto mit dieser E-Mail-Adresse gibt es schon. Melden Sie sich an, oder verwenden Sie eine andere.",
+  "problem.rate_limited": "Zu viele Versuche. Warten Sie einen Moment, und versuchen Sie es noch einmal.",
+  "problem.registration_closed":
+    "Hier können keine Konten angelegt werden. Fragen Sie die Person, die den Dienst betreibt.",
+  "problem.no_running_timer": "Es läuft kein Timer mehr.",
+  "problem.entry_not_found": "Dieser Eintrag wurde anderswo gelöscht.",
+  "problem.task_not_found": "Diese Aufgabe wurde anderswo gelöscht.",
+  "problem.in_the_future": "Diese Zeit liegt in der Zukunft.",
 
   // Today
   "today.today": "Heute",

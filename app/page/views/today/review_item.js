@@ -33,18 +33,37 @@ export function reviewItem(item, hide) {
     "li",
     { class: "review-item", "data-review": entry.id, "aria-labelledby": titleId },
     h(
-      "h3",
-      { id: titleId },
-      () => projectDot(item.value.reviewed.entry.project_id),
-      h("bdi", null, () => item.value.reviewed.title),
+      "div",
+      { class: "review-title" },
+      h(
+        "h3",
+        { id: titleId },
+        () => projectDot(item.value.reviewed.entry.project_id),
+        h("bdi", null, () => item.value.reviewed.title),
+      ),
+      h("p", null, () => reasonOf(item.value)),
     ),
-    h("p", { class: "review-reason" }, () => reasonOf(item.value)),
     h(
       "div",
       { class: "review-fields" },
-      field(t("review.start"), state.start, { errorId }),
-      field(t("review.end"), state.end, { errorId: errorId, whyId }),
+      field(t("review.start"), state.start, state, errorId),
+      field(t("review.end"), state.end, state, `${whyId} ${errorId}`),
       h("span", { class: "number" }, () => lengthOf(state)),
+      h(
+        "div",
+        { class: "review-actions" },
+        h(
+          "button",
+          { type: "button", class: "primary", onclick: () => act(() => change(item.peek(), state)) },
+          t("review.change"),
+        ),
+        h("button", { type: "button", onclick: () => act(() => keep(item.peek())) }, t("review.keep")),
+        h(
+          "button",
+          { type: "button", class: "danger", onclick: () => act(() => remove(item.peek())) },
+          t("common.delete"),
+        ),
+      ),
     ),
     h("p", { id: whyId, class: "muted review-why" }, () => whyOf(item.value, state)),
     () => alternatives(item.value, state),
@@ -52,21 +71,6 @@ export function reviewItem(item, hide) {
       "p",
       { id: errorId, class: "form-error", role: "alert", hidden: () => !state.error.value },
       () => state.error.value,
-    ),
-    h(
-      "div",
-      { class: "review-actions" },
-      h(
-        "button",
-        { type: "button", class: "primary", onclick: () => act(() => change(item.peek(), state)) },
-        t("review.change"),
-      ),
-      h("button", { type: "button", onclick: () => act(() => keep(item.peek())) }, t("review.keep")),
-      h(
-        "button",
-        { type: "button", class: "danger", onclick: () => act(() => remove(item.peek())) },
-        t("common.delete"),
-      ),
     ),
   );
 }
@@ -106,15 +110,18 @@ function createState(item) {
 /**
  * @param {string} label
  * @param {import("../../lib/signal.js").Signal<string>} value
- * @param {{errorId?: string, whyId?: string}} ids
+ * @param {State} state
+ * @param {string | undefined} descriptionIds
  */
-function field(label, value, { errorId, whyId }) {
+function field(label, value, state, descriptionIds) {
   const input = h("input", {
     type: "datetime-local",
     required: true,
-    "aria-describedby": [whyId, errorId].filter(Boolean).join(" "),
+    "aria-describedby": descriptionIds,
+    "aria-invalid": () => (state.error.value ? "true" : null),
     value: () => value.value,
     oninput: () => {
+      state.touch();
       value.value = input.value;
     },
   });
@@ -168,9 +175,30 @@ function alternatives({ suggestions }, state) {
     "ul",
     { class: "review-alternatives", "aria-label": t("review.alternatives") },
     others.map((each) =>
-      h("li", null, h("button", { type: "button", class: "chip", onclick: () => state.choose(each) }, why(each))),
+      h(
+        "li",
+        null,
+        h(
+          "button",
+          { type: "button", class: "chip", onclick: (/** @type {Event} */ event) => use(event, each, state) },
+          why(each),
+        ),
+      ),
     ),
   );
+}
+
+/**
+ * @param {Event} event
+ * @param {import("./suggestions.js").Suggestion} suggestion
+ * @param {State} state
+ */
+function use(event, suggestion, state) {
+  // The button goes: the focus moves to the field that it has filled.
+  const item = /** @type {HTMLElement} */ (event.target).closest(".review-item");
+  const field = item?.querySelector("label:nth-of-type(2) input");
+  if (field instanceof HTMLElement) field.focus();
+  state.choose(suggestion);
 }
 
 /** @param {{startedAt: number, endedAt: number}} span @param {State} state */
