@@ -19,6 +19,14 @@ Visit = Callable[[str], Awaitable[None]]
 PATIENCE_MS = 20_000
 """How long an expectation may take on a busy machine."""
 
+_MARK_SESSION = f"""
+if (location.protocol !== "about:" && !sessionStorage.getItem("marked")) {{
+  sessionStorage.setItem("marked", "1");
+  localStorage.setItem("task-timer-session {API}/", "1");
+}}
+"""
+"""The mark that the page stores when it signs in: without it, the page does not ask for a session."""
+
 
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
@@ -104,3 +112,4 @@ async def sign_in(context: BrowserContext, api: Client) -> None:
     headers = {"Origin": origin}  # only a page of the service gets a cookie
     response = await context.request.post(f"{API}/auth/token?session=cookie", form=form, headers=headers)
     assert response.ok, await response.text()
+    await context.add_init_script(_MARK_SESSION)
