@@ -162,11 +162,19 @@ export async function signOut() {
   }
 }
 
-/** Continue the session of the cookie, if there is one. Throws UnreachableError. */
+/** Continue the session of the cookie, if there is one. While the service is away, it counts as signed in. */
 export async function resumeSession() {
   // Scripts cannot see the cookie. The mark saves a request that would be refused.
-  if (localStorage.getItem(SESSION_MARK)) await renewToken();
-  else forgetSession();
+  if (!localStorage.getItem(SESSION_MARK)) {
+    forgetSession();
+    return;
+  }
+  try {
+    await renewToken();
+  } catch (error) {
+    if (error instanceof UnreachableError) session.value = "signed-in";
+    else if (!(error instanceof SignedOutError)) throw error;
+  }
 }
 
 /** Forget the access token: the session has ended. @param {"signed-out" | "expired"} [state] */
@@ -185,7 +193,7 @@ function forgetSession(state = "signed-out") {
  */
 async function send(method, path, options, extraHeaders = {}) {
   const isRepeatable = method === "GET" || method === "PATCH" || options.key !== undefined;
-  const delays = isRepeatable ? [...RETRY_DELAYS_MS] : [];
+  const delays = isRepeatable && isReachable.peek() ? [...RETRY_DELAYS_MS] : [];
   let mayRenew = !options.isPublic;
   while (true) {
     if (!options.isPublic) await ensureToken();

@@ -3,12 +3,15 @@
 import { resumeSession, session } from "./api.js";
 import { append, h } from "./lib/dom.js";
 import { computed, effect, signal, untracked } from "./lib/signal.js";
+import { followShortcuts } from "./parts/commands/shortcuts.js";
 import { attempt, describeError, notify } from "./parts/notice.js";
 import { forgetLastSession, rememberSession } from "./parts/session_end.js";
 import { shell } from "./parts/shell.js";
 import { followTitle } from "./parts/timer/timer_bar.js";
 import { route } from "./route.js";
 import { sendWaiting } from "./store/outgoing.js";
+import { watchForGaps } from "./store/presence/idle.js";
+import { followChanges } from "./store/presence/live.js";
 import { loadProfile, preferences, profile } from "./store/profile.js";
 import { followProjects } from "./store/projects.js";
 import { followTimer } from "./store/timer.js";
@@ -50,8 +53,12 @@ function currentView() {
 function signedIn() {
   void attempt(async () => {
     await loadProfile();
+    await sendWaiting();
     await Promise.all([followTimer(), followProjects()]);
   });
+  followChanges();
+  followShortcuts();
+  watchForGaps();
   followTitle();
   return shell(() => viewName.value, currentView);
 }
@@ -88,7 +95,6 @@ const frame = computed(() => (viewName.value === "shared" ? "shared" : session.v
 
 followPreferences();
 followSession();
-sendWaiting();
 append(document.body, () => {
   void language.value;
   const create = FRAMES[frame.value];

@@ -8,9 +8,15 @@ export type AuditEvent = Schemas["AuditEventRead"];
 export type Change = Schemas["ChangeRead"];
 export type Entry = Schemas["EntryRead"];
 export type Import = Schemas["ImportRead"];
-export type ListedEntry = Entry & { task_title: string; project_id: string | null };
+export type ListedEntry = Schemas["EntryWithTask"];
 export type Overlap = Schemas["OverlapRead"];
-export type Preferences = Schemas["PreferencesRead"];
+export type Preferences = Schemas["PreferencesRead"] & {
+  locale?: string | null;
+  theme?: "system" | "light" | "dark";
+  shortcuts?: boolean;
+  idle_minutes?: number;
+  snap_minutes?: number;
+};
 export type Problem = Schemas["Problem"];
 export type Project = Schemas["ProjectRead"];
 export type RecentTask = Schemas["RecentTask"];

@@ -6,6 +6,8 @@ import { signal } from "../lib/signal.js";
 import { t } from "../text/index.js";
 import { icon } from "./icons.js";
 import { attempt, noticeList } from "./notice.js";
+import { idleQuestion } from "./status/idle_question.js";
+import { waitingStatus } from "./status/waiting.js";
 import { timerBar } from "./timer/timer_bar.js";
 
 const MAIN_VIEWS = ["today", "week", "timesheet", "tasks"];
@@ -80,7 +82,14 @@ export function shell(current, view) {
         ),
       ),
     ),
-    h("div", { class: "content" }, timerBar(), h("main", { id: "main", tabindex: "-1" }, view)),
+    h(
+      "div",
+      { class: "content" },
+      timerBar(),
+      waitingStatus(),
+      idleQuestion(),
+      h("main", { id: "main", tabindex: "-1" }, view),
+    ),
     noticeList(),
   );
 }

@@ -1,8 +1,13 @@
-// Changes on their way to the service. While it is away they wait here, in order, and are sent later.
+// Changes on their way to the service. While it is away they wait, in order, and are sent later.
+//
+// Each change is stored in the browser before it is sent, and removed when the service has answered. Nothing is lost
+// when the tab or the machine ends in between. A change that was sent twice has the same Idempotency-Key.
 
 import { ApiError, isReachable, newKey, request, UnreachableError } from "../api.js";
-import { effect, signal } from "../lib/signal.js";
+import { computed, effect, signal } from "../lib/signal.js";
 import { announce } from "./changes.js";
+import { dequeue, enqueue, queuedChanges, store } from "./offline/queue.js";
+import { profile } from "./profile.js";
 
 /**
  * @typedef {object} Change
@@ -14,15 +19,25 @@ import { announce } from "./changes.js";
  * @property {string} label What people read while it waits.
  * @property {string} [key] The Idempotency-Key, for POST. `submit` adds it.
  * @property {string} [ifMatch] The ETag of the version that is changed. Another version is a conflict.
+ *
+ * @typedef {import("./offline/queue.js").QueuedChange} QueuedChange
  */
 
+const RETRY_MS = 5000;
+/** The service remembers keys for a day. A later repetition could do the work twice. */
+const MAX_REPEAT_AGE_MS = 23 * 3_600_000;
+/** Answers of a repeated change that say that its work is done. */
+const ALREADY_DONE = /** @type {Record<string, number[]>} */ ({ DELETE: [404] });
+
+const queue = signal(/** @type {QueuedChange[]} */ ([]));
+
 /** Changes that wait for the service, oldest first. */
-export const waiting = signal(/** @type {Change[]} */ ([]));
+export const waiting = computed(() => queue.value.filter((each) => !each.refusal));
 
 /** Changes that the service refused after they had waited. The person decides about them. */
-export const conflicts = signal(/** @type {{change: Change, error: ApiError}[]} */ ([]));
+export const conflicts = computed(() => queue.value.filter((each) => each.refusal));
 
-const RETRY_MS = 5000;
+const channel = new BroadcastChannel("task-timer-outgoing");
 
 /**
  * Send a change, or let it wait when the service is away or others wait already.
@@ -34,49 +49,127 @@ const RETRY_MS = 5000;
  */
 export async function submit(change) {
   const keyed = change.method === "POST" ? { key: newKey(), ...change } : change;
-  if (waiting.peek().length === 0) {
-    try {
-      return { isSent: true, data: await deliver(keyed) };
-    } catch (error) {
-      if (!(error instanceof UnreachableError)) throw error;
+  return inOrder(async () => {
+    const queued = await enqueue(userId(), keyed);
+    if (waiting.peek().length === 0) {
+      try {
+        const data = await deliver(queued);
+        await dequeue(queued);
+        return { isSent: true, data };
+      } catch (error) {
+        if (error instanceof ApiError) await dequeue(queued);
+        if (!(error instanceof UnreachableError)) throw error;
+      }
     }
-  }
-  waiting.value = [...waiting.peek(), keyed];
-  return { isSent: false };
+    await loadQueue();
+    channel.postMessage("changed");
+    announce(...change.types);
+    return { isSent: false };
+  });
 }
 
-/** Send the waiting changes whenever the service may be back. Call once. */
-export function sendWaiting() {
-  addEventListener("online", flush);
-  setInterval(flush, RETRY_MS);
+/** Send the waiting changes whenever the service may be back. Call once in the scope of a session. */
+export async function sendWaiting() {
+  const events = ["online", "focus"];
+  for (const name of events) addEventListener(name, () => void flush());
+  setInterval(() => void flush(), RETRY_MS);
+  channel.onmessage = () => void loadQueue();
+  await loadQueue();
   effect(() => {
     if (isReachable.value) void flush();
   });
 }
 
-let isFlushing = false;
+/**
+ * Send a refused change again.
+ *
+ * @param {QueuedChange} queued
+ */
+export async function sendAgain(queued) {
+  // A new key: the service may remember its refusal under the old one.
+  const key = queued.change.key ? { key: newKey() } : {};
+  await store({ ...queued, createdAt: Date.now(), refusal: null, change: { ...queued.change, ...key } });
+  await loadQueue();
+  await flush();
+}
+
+/**
+ * Give a change up.
+ *
+ * @param {QueuedChange} queued
+ */
+export async function discardChange(queued) {
+  await dequeue(queued);
+  await loadQueue();
+  channel.postMessage("changed");
+  announce(...queued.change.types);
+}
 
 async function flush() {
-  if (isFlushing) return;
-  isFlushing = true;
-  try {
-    for (let next = waiting.peek()[0]; next; next = waiting.peek()[0]) {
-      await deliver(next).catch((error) => {
-        if (!(error instanceof ApiError)) throw error;
-        conflicts.value = [...conflicts.peek(), { change: /** @type {Change} */ (next), error }];
-      });
-      waiting.value = waiting.peek().slice(1);
+  if (waiting.peek().length === 0) return;
+  await inOrder(async () => {
+    await loadQueue();
+    try {
+      for (const queued of waiting.peek()) await flushOne(queued);
+    } catch (error) {
+      if (!(error instanceof UnreachableError)) throw error;
+    } finally {
+      await loadQueue();
+      channel.postMessage("changed");
     }
+  });
+}
+
+/** @param {QueuedChange} queued */
+async function flushOne(queued) {
+  if (queued.wasTried && queued.change.key && queued.createdAt < Date.now() - MAX_REPEAT_AGE_MS) {
+    await store({ ...queued, refusal: { code: "outdated", title: "Outdated", detail: "" } });
+    return;
+  }
+  try {
+    await deliver(queued);
+    await dequeue(queued);
   } catch (error) {
-    if (!(error instanceof UnreachableError)) throw error;
-  } finally {
-    isFlushing = false;
+    if (!(error instanceof ApiError)) throw error;
+    if (ALREADY_DONE[queued.change.method]?.includes(error.status)) await dequeue(queued);
+    else if (error.status === 429 || error.code === "idempotency_in_progress") throw new UnreachableError();
+    else await store({ ...queued, refusal: { code: error.code, title: error.problem.title, detail: error.message } });
   }
 }
 
-/** @param {Change} change */
-async function deliver({ method, path, query, body, key, ifMatch, types }) {
+/** @param {QueuedChange} queued */
+async function deliver(queued) {
+  const { method, path, query, body, key, ifMatch, types } = queued.change;
+  if (!queued.wasTried) await store({ ...queued, wasTried: true });
   const { data } = await request(method, path, { query, body, key, ifMatch });
   announce(...types);
   return data;
+}
+
+async function loadQueue() {
+  const user = profile.peek();
+  queue.value = user ? await queuedChanges(user.id) : [];
+}
+
+/** @type {Promise<unknown>} */
+let last = Promise.resolve();
+
+/**
+ * Run the work after all earlier work of this kind, in all tabs where the browser has Web Locks.
+ *
+ * @template T
+ * @param {() => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+async function inOrder(work) {
+  if (navigator.locks) return await navigator.locks.request("task-timer-outgoing", work);
+  const mine = last.catch(() => {}).then(work);
+  last = mine;
+  return mine;
+}
+
+function userId() {
+  const user = profile.peek();
+  if (!user) throw new UnreachableError();
+  return user.id;
 }

@@ -2,6 +2,7 @@
 
 import { request } from "../api.js";
 import { computed, signal } from "../lib/signal.js";
+import { read } from "./offline/snapshots.js";
 
 /** @typedef {import("../types").User} User */
 
@@ -21,7 +22,7 @@ export const preferences = computed(
 
 /** Load the user. */
 export async function loadProfile() {
-  profile.value = (await request("GET", "users/me")).data;
+  profile.value = await read("users/me");
 }
 
 /**

@@ -161,6 +161,43 @@ export const de = {
   "overlap.more.other": " und {count} weitere",
   "overlap.by": "Überschneidet {entries} um {duration}.",
   "overlap.anyway": "Trotzdem speichern",
+  // Waiting changes
+  "waiting.count.one": "{count} Änderung wartet",
+  "waiting.count.other": "{count} Änderungen warten",
+  "waiting.conflicts.one": "{count} Änderung wurde abgelehnt",
+  "waiting.conflicts.other": "{count} Änderungen wurden abgelehnt",
+  "waiting.show": "Anzeigen",
+  "waiting.title": "Wartende Änderungen",
+  "waiting.explanation":
+    "Diese Änderungen sind in diesem Browser gespeichert. Sie werden in dieser Reihenfolge gesendet, sobald der Dienst antwortet.",
+  "waiting.send_again": "Erneut senden: {label}",
+  "waiting.discard": "Verwerfen",
+  "waiting.discard_one": "Verwerfen: {label}",
+  "waiting.outdated":
+    "Mehr als ein Tag ist vergangen. Der Dienst hat diese Änderung vielleicht erhalten: Prüfen Sie das, bevor Sie sie erneut senden.",
+
+  // Idle
+  "idle.region": "Abwesenheit",
+  "idle.question":
+    "„{title}“ lief, während niemand hier war, ab {from} für {duration} Stunden. Was soll mit dieser Zeit geschehen?",
+  "idle.keep": "Behalten",
+  "idle.stop": "Um {from} stoppen",
+  "idle.split": "Teilen",
+
+  // Commands
+  "command.palette": "Befehle",
+  "command.placeholder": "Was möchten Sie tun?",
+  "command.nothing": "Kein Befehl heißt so.",
+  "command.start": "Timer starten",
+  "command.stop": "Timer stoppen",
+  "command.new_entry": "Neuer Eintrag",
+  "command.search": "Aufgaben suchen",
+  "command.open": "{view} öffnen",
+  "command.start_task": "„{title}“ starten",
+  "command.light": "Helles Design verwenden",
+  "command.dark": "Dunkles Design verwenden",
+  "command.help": "Tastenkürzel anzeigen",
+  "command.help_title": "Tastenkürzel",
 
   // Entries
   "entry.new": "Neuer Eintrag",

@@ -158,6 +158,43 @@ export const en = {
   "overlap.more.other": " and {count} more",
   "overlap.by": "Overlaps {entries} by {duration}.",
   "overlap.anyway": "Save anyway",
+  // Waiting changes
+  "waiting.count.one": "{count} change waiting",
+  "waiting.count.other": "{count} changes waiting",
+  "waiting.conflicts.one": "{count} change was refused",
+  "waiting.conflicts.other": "{count} changes were refused",
+  "waiting.show": "Show",
+  "waiting.title": "Waiting changes",
+  "waiting.explanation":
+    "These changes are stored in this browser. They are sent in this order as soon as the service answers.",
+  "waiting.send_again": "Send again: {label}",
+  "waiting.discard": "Discard",
+  "waiting.discard_one": "Discard: {label}",
+  "waiting.outdated":
+    "More than a day has passed. The service may have received this change: check before you send it again.",
+
+  // Idle
+  "idle.region": "Idle time",
+  "idle.question":
+    "“{title}” ran while nobody was here, from {from} for {duration} hours. What shall happen to this time?",
+  "idle.keep": "Keep",
+  "idle.stop": "Stop at {from}",
+  "idle.split": "Split",
+
+  // Commands
+  "command.palette": "Command palette",
+  "command.placeholder": "What do you want to do?",
+  "command.nothing": "No command has this name.",
+  "command.start": "Start a timer",
+  "command.stop": "Stop the timer",
+  "command.new_entry": "New entry",
+  "command.search": "Search tasks",
+  "command.open": "Open {view}",
+  "command.start_task": "Start “{title}”",
+  "command.light": "Use the light theme",
+  "command.dark": "Use the dark theme",
+  "command.help": "Show shortcuts",
+  "command.help_title": "Keyboard shortcuts",
 
   // Entries
   "entry.new": "New entry",

@@ -2,7 +2,7 @@
 
 import { h } from "../../lib/dom.js";
 import { computed } from "../../lib/signal.js";
-import { projectDot } from "../../parts/timer_bar.js";
+import { projectDot } from "../../parts/icons.js";
 import { now } from "../../store/clock.js";
 import { zone } from "../../store/profile.js";
 import { project } from "../../store/projects.js";

@@ -2,7 +2,7 @@
 
 import { h } from "../../lib/dom.js";
 import { effect } from "../../lib/signal.js";
-import { projectDot } from "../../parts/timer_bar.js";
+import { projectDot } from "../../parts/icons.js";
 import { project } from "../../store/projects.js";
 import { t } from "../../text/index.js";
 import { formatHours } from "../../time/durations.js";

@@ -1,0 +1,89 @@
+// What waits for the service, and what it refused.
+
+import { isReachable } from "../../api.js";
+import { each, h } from "../../lib/dom.js";
+import { conflicts, discardChange, sendAgain, waiting } from "../../store/outgoing.js";
+import { zone } from "../../store/profile.js";
+import { t } from "../../text/index.js";
+import { formatDateTime } from "../../time/format.js";
+import { showDialog } from "../dialog.js";
+import { attempt } from "../notice.js";
+
+/** Create the line that says how many changes wait, with the way to those that were refused. */
+export function waitingStatus() {
+  return h(
+    "div",
+    {
+      class: "waiting",
+      role: "status",
+      hidden: () => waiting.value.length === 0 && conflicts.value.length === 0 && isReachable.value,
+    },
+    h("span", null, () => {
+      if (waiting.value.length > 0) return t("waiting.count", { count: waiting.value.length });
+      return isReachable.value ? "" : t("error.unreachable");
+    }),
+    () =>
+      waiting.value.length + conflicts.value.length > 0 &&
+      h(
+        "button",
+        { type: "button", class: conflicts.value.length > 0 ? "danger" : "quiet", onclick: showChanges },
+        () =>
+          conflicts.value.length > 0 ? t("waiting.conflicts", { count: conflicts.value.length }) : t("waiting.show"),
+      ),
+  );
+}
+
+function showChanges() {
+  return showDialog(t("waiting.title"), (close) => [
+    h("p", { class: "muted" }, t("waiting.explanation")),
+    each(
+      h("ul", { class: "waiting-list" }),
+      () => [...conflicts.value, ...waiting.value],
+      (queued) => queued.id,
+      item,
+    ),
+    h("div", { class: "form-actions" }, h("button", { type: "button", onclick: () => close() }, t("common.close"))),
+  ]);
+}
+
+/** @param {import("../../lib/signal.js").ReadSignal<import("../../store/outgoing.js").QueuedChange>} queued */
+function item(queued) {
+  const { change, createdAt } = queued.peek();
+  return h(
+    "li",
+    { class: "waiting-item" },
+    h(
+      "div",
+      null,
+      h("strong", null, change.label),
+      h("div", { class: "muted" }, `${change.method} ${change.path}, ${formatDateTime(createdAt, zone.peek())}`),
+      () => queued.value.refusal && h("div", { class: "form-error" }, refusalText(queued.value.refusal)),
+    ),
+    () =>
+      queued.value.refusal &&
+      h(
+        "button",
+        {
+          type: "button",
+          "aria-label": t("waiting.send_again", { label: change.label }),
+          onclick: () => attempt(() => sendAgain(queued.peek())),
+        },
+        t("common.retry"),
+      ),
+    h(
+      "button",
+      {
+        type: "button",
+        class: "danger",
+        "aria-label": t("waiting.discard_one", { label: change.label }),
+        onclick: () => attempt(() => discardChange(queued.peek())),
+      },
+      t("waiting.discard"),
+    ),
+  );
+}
+
+/** @param {{code: string, detail: string}} refusal */
+function refusalText({ code, detail }) {
+  return code === "outdated" ? t("waiting.outdated") : detail;
+}
