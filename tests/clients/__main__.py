@@ -4,25 +4,20 @@ Everything is installed and generated in .clients, which git ignores. Packages a
 changes.
 """
 
-import hashlib
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.clients import npm
+from tests.clients.npm import ToolError, clear_if_outdated, install_packages, run, write_stamp
+from tests.paths import ROOT
 from tests.support.processes import free_port, running
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 DOCUMENT = ROOT / "openapi.json"
 PYTHON, TYPESCRIPT = ROOT / ".clients/python", ROOT / ".clients/typescript"
-OLDEST_NODE = 18
-
-
-class ClientError(Exception):
-    """A client cannot be generated, or does not work. The message says why."""
 
 
 def main() -> None:
@@ -31,20 +26,13 @@ def main() -> None:
         generators = [generate_python_client, *([generate_typescript_client] if has_node() else [])]
         with TemporaryDirectory(prefix="task-timer-clients-") as folder:
             run_sessions(Path(folder), [generate() for generate in generators])
-    except ClientError as error:
+    except ToolError as error:
         sys.exit(f"clients: {error}")
 
 
 def has_node() -> bool:
-    """Return whether Node.js is installed. Raises ClientError in CI if it is not."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node and npm and int(output_of(node, "--version").removeprefix("v").split(".")[0]) >= OLDEST_NODE:
-        return True
-    missing = f"the TypeScript client needs Node.js {OLDEST_NODE} or later, with npm"
-    if os.environ.get("CI", "").lower() in {"1", "true"}:
-        raise ClientError(f"{missing}; install them, because CI does not skip it")
-    print(f"clients: skipped: {missing}")  # noqa: T201 -- a command
-    return False
+    """Return whether Node.js is installed. Raises ToolError in CI if it is not."""
+    return npm.has_node("clients", "the TypeScript client")
 
 
 def generate_python_client() -> list[str | Path]:
@@ -69,15 +57,11 @@ def generate_python_client() -> list[str | Path]:
 
 def generate_typescript_client() -> list[str | Path]:
     """Generate schema.d.ts, and compile the session with it. Return the command that runs the session."""
-    TYPESCRIPT.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "package-lock.json", "tsconfig.json", "session.ts"):
+    commands = install_packages(HERE, TYPESCRIPT)
+    for name in ("tsconfig.json", "session.ts"):
         shutil.copy(HERE / name, TYPESCRIPT)
-    modules = TYPESCRIPT / "node_modules"
-    if clear_if_outdated(modules, HERE / "package-lock.json"):
-        run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", cwd=TYPESCRIPT)
-        write_stamp(modules, HERE / "package-lock.json")
-    run(modules / ".bin/openapi-typescript", DOCUMENT, "--output", TYPESCRIPT / "schema.d.ts", cwd=TYPESCRIPT)
-    run(modules / ".bin/tsc", cwd=TYPESCRIPT)
+    run(commands / "openapi-typescript", DOCUMENT, "--output", TYPESCRIPT / "schema.d.ts", cwd=TYPESCRIPT)
+    run(commands / "tsc", cwd=TYPESCRIPT)
     return ["node", TYPESCRIPT / "out/session.js"]
 
 
@@ -88,36 +72,6 @@ def run_sessions(folder: Path, sessions: list[list[str | Path]]) -> None:
         for session in sessions:
             run(*session, service.base_url)
             print(f"clients: a session with {Path(session[-1]).name} passed")  # noqa: T201 -- a command
-
-
-def clear_if_outdated(folder: Path, lock: Path) -> bool:
-    """Return False if the folder contains the packages of the lock, else remove it and return True."""
-    stamp = folder / ".lock"
-    if stamp.is_file() and stamp.read_text() == _digest(lock):
-        return False
-    shutil.rmtree(folder, ignore_errors=True)
-    return True
-
-
-def write_stamp(folder: Path, lock: Path) -> None:
-    """Store that the folder contains the packages of the lock."""
-    (folder / ".lock").write_text(_digest(lock))
-
-
-def run(*command: str | Path, cwd: Path = ROOT, **variables: str) -> None:
-    """Run the command without output. Raises ClientError, with the output, if it fails."""
-    result = subprocess.run(command, cwd=cwd, env=os.environ | variables, capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise ClientError(f"{' '.join(map(str, command))} failed:\n{result.stdout}{result.stderr}")
-
-
-def output_of(*command: str) -> str:
-    """Run the command, and return its output."""
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def _digest(lock: Path) -> str:
-    return hashlib.sha256(lock.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.__main__ import DOCUMENT, HERE, PYTHON, ROOT, TYPESCRIPT, has_node, main
+from tests.clients.__main__ import DOCUMENT, HERE, PYTHON, TYPESCRIPT, has_node, main
+from tests.paths import ROOT
 
 LOCK = HERE / "package-lock.json"
 
