@@ -7,6 +7,7 @@ import { submit } from "./outgoing.js";
 
 /**
  * @typedef {import("../types").Entry} Entry
+ * @typedef {import("../types").ListedEntry} ListedEntry
  *
  * @typedef {object} EntryFields Only what is given changes.
  * @property {number} [startedAt] An instant in milliseconds.
@@ -27,7 +28,7 @@ const MAX_PAGE = 200;
  * @param {{from?: number, to?: number, needsReview?: boolean, taskId?: string, q?: string}} filter Instants.
  * @param {Page} page
  * @param {AbortSignal} signal
- * @returns {Promise<{items: Entry[], next_cursor: string | null}>}
+ * @returns {Promise<{items: ListedEntry[], next_cursor: string | null}>}
  */
 export async function listEntries({ from, to, needsReview, taskId, q }, { cursor, limit }, signal) {
   const { data } = await request("GET", "time-entries", {
@@ -51,10 +52,10 @@ export async function listEntries({ from, to, needsReview, taskId, q }, { cursor
  * @param {number} from
  * @param {number} to
  * @param {AbortSignal} signal
- * @returns {Promise<Entry[]>}
+ * @returns {Promise<ListedEntry[]>}
  */
 export async function entriesBetween(from, to, signal) {
-  /** @type {Entry[]} */
+  /** @type {ListedEntry[]} */
   const entries = [];
   /** @type {string | null} */
   let cursor = null;

@@ -13,7 +13,7 @@ import { daysFrom, HOUR_MS } from "./days.js";
 import { placeInDays, secondsWithin } from "./layout.js";
 
 /**
- * @typedef {import("../../types").Entry & {task_title?: string, project_id?: string | null}} Entry
+ * @typedef {import("../../types").ListedEntry} Entry
  *
  * @typedef {object} Item An entry as the grid shows it.
  * @property {string} id
@@ -220,8 +220,8 @@ function toItems(entries, drafts, now) {
       from,
       to: isRunning ? Math.max(from, now) : (draft?.range.to ?? Date.parse(entry.ended_at ?? "")),
       isRunning,
-      title: entry.task_title ?? "",
-      projectId: entry.project_id ?? null,
+      title: entry.task_title,
+      projectId: entry.project_id,
       entry,
     });
   }
