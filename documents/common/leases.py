@@ -79,9 +79,17 @@ class Lease(StoredDocument):
             lease["position"] = position
 
     @classmethod
-    async def announce(cls, lease: Row) -> bool:
-        """Announce that the last batch is complete. Return False when the lease is lost."""
-        return await cls._update_one(_held(lease), {"$set": {"announced": lease["position"]}})
+    async def announce(cls, lease: Row, duration: timedelta) -> bool:
+        """Announce that the last batch is complete, begin the next one, and extend the lease, in one command.
+
+        Returns False when the lease is lost.
+        """
+        announced: int = lease["position"]
+        fields = {"announced": announced, "position": announced + 1, "expires_at": naive_utc(utc_now()) + duration}
+        if not await cls._update_one(_held(lease), {"$set": fields}):
+            return False
+        lease.update(fields)
+        return True
 
     @classmethod
     async def release(cls, lease: Row) -> None:

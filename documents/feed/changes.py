@@ -127,6 +127,13 @@ class Change(StoredDocument, OutboxItem):
         return [row["_id"] for row in await cls.aggregate_rows(stages)]
 
     @classmethod
+    async def find_last_seqs_from_position(cls, position: int) -> dict[ObjectId, int]:
+        """Return the users with changes in this batch of the relay or in later ones, and the highest `seq` of each."""
+        group: Row = {"$group": {"_id": "$user_id", "seq": {"$max": "$seq"}}}
+        rows = await cls.aggregate_rows([{"$match": {"position": {"$gte": position}}}, group])
+        return {row["_id"]: row["seq"] for row in rows}
+
+    @classmethod
     async def find_newest_position(cls) -> int:
         """Return the position of the last batch of which a change is stored, or 0."""
         rows = await cls.aggregate_rows([{"$sort": {"position": -1}}, {"$limit": 1}, {"$project": {"position": 1}}])

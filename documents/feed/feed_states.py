@@ -11,6 +11,9 @@ from pymongo import ASCENDING, IndexModel, UpdateOne
 from app.database.deadlines import with_deadline
 from documents.common.base import Row, StoredDocument
 
+MAX_UNRECORDED_BATCHES = 16
+"""The relay records `last_seq` later than it stores changes, at most by this number of its batches."""
+
 
 class FeedState(StoredDocument):
     """The highest `seq` of a user's changes, as far as the relay has recorded it."""

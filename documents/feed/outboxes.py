@@ -18,9 +18,6 @@ from documents.common.transactions import current_session
 
 OutboxDocuments = Sequence[type[OutboxDocument]]
 
-MAX_CONCURRENT_REMOVALS = 8
-"""In each collection."""
-
 _VALIDATION_FAILED = 121
 
 _LENIENT: CodecOptions[Row] = CodecOptions(
@@ -140,17 +137,16 @@ def _is_in(ids: list[ObjectId]) -> Row:
     return {"$in": ["$$this.id", ids]}
 
 
-async def remove_items(copied: Sequence[CopiedItems]) -> list[Outbox]:
+async def remove_items(copied: Sequence[CopiedItems], *, commands: int) -> list[Outbox]:
     """Remove copied items from their outboxes. Items that were added since remain.
 
-    Several commands are sent at the same time: on a busy database each update waits for those of other clients, so one
-    command with all updates would wait once for each of them. Returns the outboxes of documents that the validators of
-    the database refuse to change.
+    At most this number of commands is sent to each collection, at the same time. Returns the outboxes of documents that
+    the validators of the database refuse to change.
     """
     parts: list[list[CopiedItems]] = []
     for document in {each.outbox.document for each in copied}:
         of_document = [each for each in copied if each.outbox.document is document]
-        parts += [of_document[first::MAX_CONCURRENT_REMOVALS] for first in range(MAX_CONCURRENT_REMOVALS)]
+        parts += [of_document[first::commands] for first in range(commands)]
     results = await asyncio.gather(*(_remove(part) for part in parts if part), return_exceptions=True)
     refused = []
     for result in results:

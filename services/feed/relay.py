@@ -15,7 +15,7 @@ from app.clock import naive_utc, utc_now
 from documents.common.base import DuplicateError, Row
 from documents.common.leases import CHANGE_RELAY, Lease
 from documents.feed.changes import Change, RefusedChangeError
-from documents.feed.feed_states import FeedState
+from documents.feed.feed_states import MAX_UNRECORDED_BATCHES, FeedState
 from documents.feed.outboxes import Outbox, has_outbox_items, read_outboxes, remove_items
 from documents.registry import OUTBOX_DOCUMENTS
 from services.feed.batches import CHANGE_FIELDS, Batch, is_valid, make_batch
@@ -25,6 +25,9 @@ LEASE_DURATION = timedelta(seconds=3)
 RENEW_SECONDS = 1.0
 POLL_SECONDS = 0.25
 """How often the process that has the lease looks for changes."""
+
+GATHER_SECONDS = 0.2
+"""How long it waits after it has seen a change: a batch costs much, and a change more in it costs little."""
 
 ACQUIRE_SECONDS = 1.0
 """How often the other processes try to acquire the lease."""
@@ -47,6 +50,16 @@ MAX_DIVISOR = 16
 
 MAX_KNOWN_USERS = 10_000
 """For how many users the relay stores the last `seq` in memory."""
+
+RECORD_SECONDS = 2.0
+"""How long after the last batch the relay records `last_seq` in FeedState, unless there were many batches."""
+
+SLOW_REMOVAL_SECONDS = 0.3
+FAST_REMOVAL_SECONDS = 0.1
+MAX_REMOVAL_COMMANDS = 8
+"""Items are removed from the documents of a collection by one command, which makes many updates. On a busy database
+each of them waits for other clients, so after a slow removal the next one has twice as many commands, with fewer
+updates, at the same time. After a fast one it has half as many."""
 
 log = structlog.get_logger()
 
@@ -71,9 +84,17 @@ class ChangeRelay:
         """The last `seq` of each user, as far as this process knows it."""
         self._must_compare = True
         """Whether items in the outboxes may be stored as changes already, since a batch was interrupted."""
+        self._unrecorded: dict[ObjectId, int] = {}
+        """The last `seq` of the users whose FeedState does not have it yet."""
+        self._recorded_position = 0
+        """FeedState has the changes of all batches before this one."""
+        self._last_batch_at = 0.0
+        self._has_begun = False
+        """Whether the position in the lease is that of a batch which has no changes yet."""
+        self._has_work = False
+        """Whether outboxes have items, as far as is known: then the next cycle relays a batch."""
         self._divisor = 1
-        self._is_busy = False
-        """Whether the last cycle has copied changes. The next one then reads the outboxes without asking first."""
+        self._removal_commands = 1
         self._skipped: set[Any] = set()
         """The ids of the documents whose outbox cannot be copied."""
         self._skipped_at = 0.0
@@ -102,28 +123,41 @@ class ChangeRelay:
                 has_failed, pause = True, RETRY_SECONDS
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), pause)
+        with suppress(Exception):  # otherwise the lease expires, and the next process records last_seq
+            await self.release()
+
+    async def release(self) -> None:
+        """Release the lease, so that another process can acquire it at once."""
         if self._lease is not None:
-            with suppress(Exception):  # otherwise the lease expires
-                await Lease.release(self._lease)
+            await self._record_last_seqs()
+            await Lease.release(self._lease)
+            self._lease = None
 
     async def run_cycle(self) -> float:
-        """Relay one batch if this process has the lease. Return the seconds until the next cycle.
+        """Look for changes, or relay a batch of those seen, if this process has the lease.
 
-        Without changes it is one command. Another one renews the lease, once a second.
+        Returns the seconds until the next cycle. Without changes it is one command. Another one renews the lease, once
+        a second.
         """
         try:
             if not await self._has_lease():
                 return ACQUIRE_SECONDS
             self._forget_skipped()
-            if not self._is_busy and not await has_outbox_items(OUTBOX_DOCUMENTS, skipped=self._skipped):
-                return POLL_SECONDS
-            return 0.0 if await self._relay_batch() else POLL_SECONDS
+            has_work, self._has_work = self._has_work, False
+            if has_work:
+                self._has_work = await self._relay_batch()
+                return 0.0 if self._has_work else POLL_SECONDS
+            self._has_work = await has_outbox_items(OUTBOX_DOCUMENTS, skipped=self._skipped)
+            if self._has_work:
+                return GATHER_SECONDS
+            if monotonic() >= self._last_batch_at + RECORD_SECONDS:
+                await self._record_last_seqs()
         except (LeaseLostError, DuplicateError):
             self._distrust()
-            return POLL_SECONDS
         except BaseException:
             self._distrust()
             raise
+        return POLL_SECONDS
 
     async def _has_lease(self) -> bool:
         if self._lease is not None and monotonic() < self._renewed_at + RENEW_SECONDS:
@@ -135,19 +169,24 @@ class ChangeRelay:
         self._renewed_at = started_at
         return self._lease is not None
 
-    @staticmethod
-    async def _acquire() -> Row | None:
+    async def _acquire(self) -> Row | None:
         lease = await Lease.acquire(CHANGE_RELAY, LEASE_DURATION)
-        if lease is not None and lease["position"] == 0:  # the first lease, also after the restore of a backup
+        if lease is None:
+            return None
+        if lease["position"] == 0:  # the first lease, also after the restore of a backup
             await Lease.set_position(lease, await Change.find_newest_position())
-        if lease is not None and lease["announced"] < lease["position"]:  # the last batch was interrupted
-            await Lease.announce(lease)
+        if lease["announced"] < lease["position"]:  # the last batch may have been interrupted
+            await Lease.announce(lease, LEASE_DURATION)
+        first = lease["position"] - MAX_UNRECORDED_BATCHES - 1  # the process before may not have recorded these
+        self._unrecorded = await Change.find_last_seqs_from_position(first)
+        self._recorded_position = first
         return lease
 
     def _distrust(self) -> None:
         """Compare the next batch with the database: another process may have stored changes."""
         self._last_seqs.clear()
         self._must_compare = True
+        self._has_begun = False
         self._divisor = min(4 * self._divisor, MAX_DIVISOR)
 
     def _forget_skipped(self) -> None:
@@ -170,7 +209,6 @@ class ChangeRelay:
                 valid.append(outbox)
             else:
                 self._skip(outbox)
-        self._is_busy = bool(valid)
         batch = make_batch(valid, limit=limit)
         try:
             await self._copy(batch)
@@ -193,41 +231,58 @@ class ChangeRelay:
         if not batch.outboxes:
             return
         position = await self._begin()
+        if position > self._recorded_position + MAX_UNRECORDED_BATCHES:
+            await self._record_last_seqs()
         if changes := await self._new_changes(batch, position):
             await Change.add_in_order(changes)
+        self._unrecorded |= {user_id: self._last_seqs[user_id] for user_id, _ in batch.items}
         # At the same time: on a busy database each command waits for those of other clients.
-        results = await asyncio.gather(
-            self._announce(), self._raise_last_seqs(batch), self._remove(batch), return_exceptions=True
-        )
-        for result in results:
+        for result in await asyncio.gather(self._announce(), self._remove(batch), return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
         self._must_compare = False
+        self._last_batch_at = monotonic()
         self._divisor = max(1, self._divisor // 2)
 
-    async def _raise_last_seqs(self, batch: Batch) -> None:
-        if batch.items:
-            await FeedState.raise_last_seqs({user_id: self._last_seqs[user_id] for user_id, _ in batch.items})
+    async def _record_last_seqs(self) -> None:
+        """Record the last `seq` of each user, before the changes expire."""
+        if self._lease is not None and self._unrecorded:
+            await FeedState.raise_last_seqs(self._unrecorded)
+            self._unrecorded = {}
+            self._recorded_position = self._lease["position"]
 
     async def _remove(self, batch: Batch) -> None:
-        for outbox in await remove_items(batch.outboxes):
+        started_at = monotonic()
+        for outbox in await remove_items(batch.outboxes, commands=self._removal_commands):
             self._skip(outbox)
+        seconds = monotonic() - started_at
+        if seconds > SLOW_REMOVAL_SECONDS:
+            self._removal_commands = min(2 * self._removal_commands, MAX_REMOVAL_COMMANDS)
+        elif seconds < FAST_REMOVAL_SECONDS:
+            self._removal_commands = max(1, self._removal_commands // 2)
 
     async def _begin(self) -> int:
-        """Return the position of the new batch. Raises LeaseLostError."""
+        """Return the position of the new batch. Usually the end of the last one has begun it. Raises LeaseLostError."""
         started_at = monotonic()
-        position = None if self._lease is None else await Lease.begin_batch(self._lease, LEASE_DURATION)
-        if position is None:
+        if self._lease is not None and self._has_begun and started_at < self._renewed_at + RENEW_SECONDS:
+            self._has_begun = False
+            position: int = self._lease["position"]
+            return position
+        begun = None if self._lease is None else await Lease.begin_batch(self._lease, LEASE_DURATION)
+        if begun is None:
             self._lease = None
             raise LeaseLostError
         self._renewed_at = started_at
-        return position
+        return begun
 
     async def _announce(self) -> None:
-        """Announce that the changes of the batch are stored. Raises LeaseLostError."""
-        if self._lease is None or not await Lease.announce(self._lease):
+        """Announce that the changes of the batch are stored, and begin the next batch. Raises LeaseLostError."""
+        started_at = monotonic()
+        if self._lease is None or not await Lease.announce(self._lease, LEASE_DURATION):
             self._lease = None
             raise LeaseLostError
+        self._renewed_at = started_at
+        self._has_begun = True
 
     async def _new_changes(self, batch: Batch, position: int) -> list[Row]:
         """Return the changes of the items that are not stored yet."""

@@ -16,6 +16,7 @@ from app.security.webhook_secrets import WebhookSecrets
 from documents.common.base import Row
 from documents.common.leases import WEBHOOK_DELIVERIES, Lease
 from documents.feed.changes import Change
+from documents.feed.feed_states import MAX_UNRECORDED_BATCHES
 from documents.webhooks.deliveries import NEVER
 from documents.webhooks.dispatch_queries import Work, find_webhooks_behind, find_work, has_webhooks
 from documents.webhooks.webhooks import Webhook
@@ -124,7 +125,7 @@ class WebhookDispatcher:
         now = self._clock()
         work = await find_work(aware_utc(NEVER), now)
         self._deliverer.start(work.due)
-        self._position = work.announced - 1  # the relay may not have raised last_seq for this batch yet
+        self._position = work.announced - MAX_UNRECORDED_BATCHES - 1  # find_webhooks_behind() may not see these
         self._since = now - OVERLAP
         self._behind = {webhook["_id"]: webhook for webhook in await find_webhooks_behind()}
 

@@ -33,9 +33,10 @@ def new_relay() -> ChangeRelay:
 
 
 async def relay_everything(relay: ChangeRelay) -> None:
-    """Run cycles until the outboxes are empty."""
+    """Run cycles until the outboxes are empty, and release the lease."""
     while await run_cycle(relay) < POLL_SECONDS:
         pass
+    await relay.release()
 
 
 async def write(client: Client) -> int:

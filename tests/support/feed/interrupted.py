@@ -13,7 +13,7 @@ from app.database import deadlines
 from documents.common import base, transactions
 from documents.common.leases import CHANGE_RELAY
 from documents.feed import changes, feed_states, outboxes
-from services.feed.relay import ChangeRelay
+from services.feed.relay import GATHER_SECONDS, ChangeRelay
 from tests.conftest import Database
 from tests.support.feed.relays import run_cycle
 
@@ -64,11 +64,12 @@ def observe_commands(patch: pytest.MonkeyPatch) -> None:
 
 
 async def run_interrupted_cycle(relay: ChangeRelay, number: int, interruption: Interruption) -> bool:
-    """Run a cycle with an interruption after its command `number`. Return False if it has fewer commands."""
+    """Relay a batch with an interruption after the command `number`. Return False if there are fewer commands."""
     countdown = _Countdown(number, interruption)
     token = _countdown.set(countdown)
     try:
-        await run_cycle(relay)
+        while await run_cycle(relay) == GATHER_SECONDS:
+            pass
     except KilledError:
         return True
     finally:
