@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import NamedTuple, Protocol
 
-import structlog
 from bson import ObjectId
 
 from app.database.client import DATABASE_ERRORS
@@ -13,6 +12,7 @@ from app.json_bytes import to_json
 from documents.common.base import Row
 from documents.common.leases import CHANGE_RELAY, Lease
 from documents.feed.changes import Change
+from services.common.outages import Outages
 from services.feed.event_format import change_event
 from services.feed.schemas import read_change
 
@@ -21,8 +21,6 @@ POLL_SECONDS = 0.2
 
 MAX_BATCHES = 50
 """The most batches of the relay that the follower reads at once. After a longer pause, each subscriber catches up."""
-
-log = structlog.get_logger()
 
 
 class LiveChange(NamedTuple):
@@ -51,7 +49,6 @@ class ChangeFollower:
         self._has_subscribers = asyncio.Event()
         self._position: int | None = None
         """The last batch of the relay that was read, or None before the first poll."""
-        self._is_failing = False
 
     def subscribe(self, user_id: ObjectId, subscriber: Subscriber) -> None:
         """Push all changes of the user from now on that are not stored yet, and perhaps some that are."""
@@ -67,18 +64,14 @@ class ChangeFollower:
 
     async def run(self) -> None:
         """Poll until the task is cancelled."""
+        outages = Outages("changes_not_read", DATABASE_ERRORS)
         while True:
             if not self._subscribers:
                 self._position = None
                 self._has_subscribers.clear()
                 await self._has_subscribers.wait()
-            try:
+            with outages.logged():
                 await self._poll()
-                self._is_failing = False
-            except DATABASE_ERRORS:
-                if not self._is_failing:
-                    log.warning("changes_not_read", exc_info=True)
-                self._is_failing = True
             await asyncio.sleep(POLL_SECONDS)
 
     async def _poll(self) -> None:

@@ -18,6 +18,7 @@ from documents.feed.changes import Change, RefusedChangeError
 from documents.feed.feed_states import MAX_UNRECORDED_BATCHES, FeedState
 from documents.feed.outboxes import Outbox, has_outbox_items, read_outboxes, remove_items
 from documents.registry import OUTBOX_DOCUMENTS
+from services.common.outages import Outages
 from services.feed.batches import CHANGE_FIELDS, Batch, is_valid, make_batch
 from services.feed.sequence import newest_seq
 
@@ -112,15 +113,11 @@ class ChangeRelay:
                 await asyncio.wait_for(task, SHUTDOWN_SECONDS)
 
     async def _run(self, stopping: asyncio.Event) -> None:
-        has_failed = False
+        outages = Outages("changes_not_relayed")
         while not stopping.is_set():
-            try:
+            pause = RETRY_SECONDS
+            with outages.logged():
                 pause = await self.run_cycle()
-                has_failed = False
-            except Exception:  # the next cycle may succeed
-                if not has_failed:  # log an outage of the database once
-                    log.warning("changes_not_relayed", exc_info=True)
-                has_failed, pause = True, RETRY_SECONDS
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), pause)
         with suppress(Exception):  # otherwise the lease expires, and the next process records last_seq
@@ -246,9 +243,10 @@ class ChangeRelay:
 
     async def _record_last_seqs(self) -> None:
         """Record the last `seq` of each user, before the changes expire."""
-        if self._lease is not None and self._unrecorded:
+        if self._unrecorded:
             await FeedState.raise_last_seqs(self._unrecorded)
             self._unrecorded = {}
+        if self._lease is not None:
             self._recorded_position = self._lease["position"]
 
     async def _remove(self, batch: Batch) -> None:

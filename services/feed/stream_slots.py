@@ -7,7 +7,6 @@ from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
 
-import structlog
 from bson import ObjectId
 
 from app.database.client import DATABASE_ERRORS
@@ -15,6 +14,7 @@ from app.errors import RateLimitError
 from documents.common.base import Row
 from documents.feed.event_streams import MAX_STREAMS, OpenStream, StreamWorker
 from services.common.concurrency import retry_on_conflict
+from services.common.outages import Outages
 
 ALIVE_DURATION = timedelta(seconds=10)
 """How long the streams of a process that was killed count."""
@@ -24,8 +24,6 @@ EXTEND_SECONDS = 3.0
 
 RETRY_AFTER_SECONDS = 15
 CLOSE_TIMEOUT_SECONDS = 1.0
-
-log = structlog.get_logger()
 
 
 class TooManyStreamsError(RateLimitError):
@@ -69,20 +67,15 @@ class StreamSlots:
 
     async def run(self) -> None:
         """Record that the process is alive while it has streams, and delete released slots, until cancelled."""
-        has_failed = False
+        outages = Outages("stream_slots_not_updated", DATABASE_ERRORS)
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._has_released.wait(), EXTEND_SECONDS)
-            try:
+            self._has_released.clear()
+            with outages.logged():
                 if self._taken:
                     await self._extend()
                 await self._delete_released()
-                has_failed = False
-            except DATABASE_ERRORS:
-                if not has_failed:
-                    log.warning("stream_slots_not_updated", exc_info=True)
-                has_failed = True
-                await asyncio.sleep(EXTEND_SECONDS)
 
     async def close(self) -> None:
         """Free all slots of the process at once, with one command."""
@@ -125,13 +118,13 @@ class StreamSlots:
         return None
 
     async def _delete_released(self) -> None:
-        self._has_released.clear()
         while self._released:
             stream_id, slot = self._released.popitem()
             self._taken[stream_id] = slot
             try:
                 await OpenStream.remove(slot)
             except BaseException:  # try again later
-                self.release(slot)
+                del self._taken[stream_id]
+                self._released[stream_id] = slot
                 raise
             del self._taken[stream_id]

@@ -20,6 +20,7 @@ from documents.feed.feed_states import MAX_UNRECORDED_BATCHES
 from documents.webhooks.deliveries import NEVER
 from documents.webhooks.dispatch_queries import Work, find_webhooks_behind, find_work, has_webhooks
 from documents.webhooks.webhooks import Webhook
+from services.common.outages import Outages
 from services.webhooks.addresses import AddressPolicy, Resolve, look_up
 from services.webhooks.deliverer import Deliverer
 from services.webhooks.enqueuer import enqueue_changes
@@ -85,17 +86,12 @@ class WebhookDispatcher:
             await self.stop(GRACE_SECONDS)
 
     async def _run(self) -> None:
-        has_failed = False
+        outages = Outages("webhooks_not_dispatched")
         while True:
-            try:
+            with outages.logged():
                 lease = await Lease.acquire(WEBHOOK_DELIVERIES, LEASE_DURATION) if await has_webhooks() else None
                 if lease is not None:
                     await self._dispatch_while_leased(lease)
-                has_failed = False
-            except Exception:  # the next cycle may succeed
-                if not has_failed:  # log an outage of the database once
-                    log.warning("webhooks_not_dispatched", exc_info=True)
-                has_failed = True
             await asyncio.sleep(WAIT_SECONDS)
 
     async def _dispatch_while_leased(self, lease: Row) -> None:

@@ -8,7 +8,7 @@ from app.config import Settings
 from app.main import create_app
 from documents.common.outbox import enable_changes
 from tests.conftest import Database
-from tests.support.feed.changes import read_changes, read_page
+from tests.support.feed.changes import read_changes, read_page, wait_until_recorded
 from tests.support.http import API, Client, parameters, problem
 from tests.support.services import serving_another
 
@@ -103,7 +103,7 @@ class TestExpiredChanges:
 
     async def test_numbers_continue_when_all_changes_have_expired(self, alice: Client, database: Database) -> None:
         await alice.make_task()
-        await read_changes(alice, 1)
+        await wait_until_recorded(database, alice, 1)
         await expire(database, alice, up_to=1)
         problem(await alice.get("/changes"), 410, "changes_expired")
         assert await read_page(alice, after="1") == {"items": [], "last_seq": 1, "has_more": False}

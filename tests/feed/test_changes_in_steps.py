@@ -15,7 +15,9 @@ from services.tracking.rules.pending_changes import record_pending_changes, reco
 from services.transfer.imports.lease import remove_expired_leases
 from tests.conftest import Database
 from tests.feed.recorded_requests import RATE, ROWS
-from tests.support.feed.recorded import read_recorded_changes
+from tests.support.feed.changes import read_changes
+from tests.support.feed.recorded import read_recorded_changes, wait_until_relayed
+from tests.support.feed.relays import relays_paused
 from tests.support.http import API, Client, Json
 from tests.support.pages.inserting import insert_hot, insert_paged
 from tests.support.services import serving_until_killed
@@ -159,3 +161,28 @@ class TestInterruptedImport:
         assert {name: last["data"][name] for name in expected} == expected
         assert last["data"] == (await alice.get("/imports")).json()["items"][0]
         assert last["import_id"] == ObjectId(result["id"])
+
+
+class TestUndoOfAnImport:
+    async def test_changes_that_are_still_in_outboxes_reach_the_feed(self, alice: Client, database: Database) -> None:
+        async with relays_paused():
+            result = (await upload(alice, ROWS)).json()
+            task, *_ = (await alice.get("/tasks")).json()["items"]
+            await alice.patch(f"/tasks/{task['id']}", json={"title": "Renamed"})
+            await alice.start(task)
+            await alice.stop()
+            await alice.patch("/users/me", json={"full_name": "Alice"})
+            undone = await alice.delete(f"/imports/{result['id']}")
+            assert undone.json()["left"]["tasks"] == 1
+        expected = [
+            "import.finished",
+            "task.updated",
+            "timer.started",
+            "timer.stopped",
+            "user.updated",
+            "import.undone",
+        ]
+        changes = await read_changes(alice, len(expected))
+        assert [change["type"] for change in changes] == expected
+        assert {change["task_id"] for change in changes[1:4]} == {task["id"]}
+        await wait_until_relayed(database, alice.user["_id"])

@@ -1,6 +1,7 @@
-"""The number of database commands of the most frequent requests: recording changes adds none."""
+"""The number of database commands of requests, to which recording changes adds none, and of relays."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,8 +12,11 @@ from app.config import Settings
 from app.database.setup import bind
 from documents.common.outbox import HAS_OUTBOX
 from documents.registry import DOCUMENTS
+from services.feed.relay import ACQUIRE_SECONDS, GATHER_SECONDS, POLL_SECONDS, ChangeRelay
 from tests.conftest import Database
 from tests.feed.recorded_requests import RATE
+from tests.support.feed.interrupted import expire_lease
+from tests.support.feed.relays import relays_paused, run_cycle
 from tests.support.http import Client, Json, ago
 from tests.support.pages.inserting import insert_paged
 from tests.support.services import restoring_documents
@@ -22,16 +26,28 @@ COLLECTIONS = {"tasks", "task_pages", "projects", "users", "deleted_entries"}
 """The collections of the data of users. The relay also writes to others."""
 
 
-class RequestCommands(CommandListener):
-    """The commands of requests about the data of users: without those of the relay, which works in this process too."""
+FEED_COLLECTIONS = {"changes", "feed_states", "leases"}
+"""The other collections that a relay uses."""
+
+
+class SentCommands(CommandListener):
+    """The commands about the data of users: those of requests, and separately those of relays."""
 
     def __init__(self) -> None:
         self.commands: list[str] = []
+        self.relay_commands: list[str] = []
 
     def started(self, event: CommandStartedEvent) -> None:
-        name = event.command_name
-        if event.command.get(name) in COLLECTIONS and not _is_of_the_relay(event.command):
-            self.commands.append(f"{name} {event.command[name]}")
+        name, collection = event.command_name, event.command.get(event.command_name)
+        if name == "commitTransaction":
+            self.relay_commands.append(name)
+        elif not isinstance(collection, str):
+            return
+        elif collection in FEED_COLLECTIONS:
+            self.relay_commands.append(f"{name} {collection}")
+        elif collection in COLLECTIONS:
+            commands = self.relay_commands if _is_of_the_relay(event.command) else self.commands
+            commands.append(f"{name} {collection}")
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
         """Nothing to count."""
@@ -51,9 +67,9 @@ def _is_of_the_relay(command: Any) -> bool:
 
 
 @pytest.fixture
-async def counted(database: Database, settings: Settings) -> AsyncIterator[RequestCommands]:
+async def counted(database: Database, settings: Settings) -> AsyncIterator[SentCommands]:
     """Count the commands that the documents send to the database."""
-    listener, url = RequestCommands(), settings.database_url
+    listener, url = SentCommands(), settings.database_url
     assert url is not None
     client: Any = AsyncIOMotorClient(url.get_secret_value(), event_listeners=[listener])
     async with restoring_documents(database):
@@ -62,9 +78,7 @@ async def counted(database: Database, settings: Settings) -> AsyncIterator[Reque
     client.close()
 
 
-async def count(
-    counted: RequestCommands, client: Client, method: str, path: str, body: Json | None = None
-) -> list[str]:
+async def count(counted: SentCommands, client: Client, method: str, path: str, body: Json | None = None) -> list[str]:
     """Send a request, and return its commands. An earlier request has authenticated the user."""
     counted.commands.clear()
     response = await client.request(method, path, json=body)
@@ -73,13 +87,13 @@ async def count(
 
 
 class TestCommandsOfARequest:
-    async def test_reads_take_one_command(self, alice: Client, counted: RequestCommands) -> None:
+    async def test_reads_take_one_command(self, alice: Client, counted: SentCommands) -> None:
         task = await alice.make_task()
         for path in (f"/tasks/{task['id']}", "/tasks"):
             assert len(await count(counted, alice, "GET", path)) == 1
 
     async def test_list_of_entries_reads_no_task_by_itself(
-        self, alice: Client, counted: RequestCommands, database: Database
+        self, alice: Client, counted: SentCommands, database: Database
     ) -> None:
         week = "/time-entries?from=2026-11-16&to=2026-11-23"
         hot = ["aggregate tasks", "aggregate tasks"]
@@ -91,40 +105,78 @@ class TestCommandsOfARequest:
             sent = await count(counted, alice, "GET", week)
             assert sent == [*hot, "aggregate task_pages", "aggregate tasks"]
 
-    async def test_creation_takes_one_command(self, alice: Client, counted: RequestCommands) -> None:
+    async def test_creation_takes_one_command(self, alice: Client, counted: SentCommands) -> None:
         await alice.make_task()
         assert await count(counted, alice, "POST", "/tasks", {"title": "New"}) == ["insert tasks"]
 
-    async def test_update_takes_two_commands(self, alice: Client, counted: RequestCommands) -> None:
+    async def test_update_takes_two_commands(self, alice: Client, counted: SentCommands) -> None:
         task = await alice.make_task()
         sent = await count(counted, alice, "PATCH", f"/tasks/{task['id']}", {"title": "New"})
         assert sent == ["find tasks", "update tasks"]
 
-    async def test_start_and_stop_take_two_commands(self, alice: Client, counted: RequestCommands) -> None:
+    async def test_start_and_stop_take_two_commands(self, alice: Client, counted: SentCommands) -> None:
         task = await alice.make_task()
         for path, body in (("/timer/start", {"task_id": task["id"]}), ("/timer/stop", None)):
             assert await count(counted, alice, "POST", path, body) == ["find tasks", "update tasks"]
 
-    async def test_start_with_a_title_takes_one_command(self, alice: Client, counted: RequestCommands) -> None:
+    async def test_start_with_a_title_takes_one_command(self, alice: Client, counted: SentCommands) -> None:
         project = await alice.make_project()
         assert await count(counted, alice, "POST", "/timer/start", {"title": "New"}) == ["insert tasks"]
         await alice.stop()
         sent = await count(counted, alice, "POST", "/timer/start", {"title": "New", "project_id": project["id"]})
         assert sent == ["find projects", "insert tasks", "find projects"]
 
-    async def test_switch_to_a_new_task_takes_three_commands(self, alice: Client, counted: RequestCommands) -> None:
+    async def test_switch_to_a_new_task_takes_three_commands(self, alice: Client, counted: SentCommands) -> None:
         await alice.start(await alice.make_task())
         sent = await count(counted, alice, "POST", "/timer/switch", {"title": "New"})
         assert sent == ["find tasks", "update tasks", "insert tasks"]
 
-    async def test_stop_of_a_billable_timer_reads_the_project(self, alice: Client, counted: RequestCommands) -> None:
+    async def test_stop_of_a_billable_timer_reads_the_project(self, alice: Client, counted: SentCommands) -> None:
         project = await alice.make_project(billable=True, hourly_rate=RATE)
         await alice.start(await alice.make_task(project_id=project["id"]))
         sent = await count(counted, alice, "POST", "/timer/stop")
         assert sent == ["find tasks", "find projects", "update tasks"]
 
-    async def test_new_entry_takes_two_commands(self, alice: Client, counted: RequestCommands) -> None:
+    async def test_new_entry_takes_two_commands(self, alice: Client, counted: SentCommands) -> None:
         task = await alice.make_task()
         body = {"started_at": ago(hours=1), "duration_seconds": 60}
         sent = await count(counted, alice, "POST", f"/tasks/{task['id']}/time-entries", body)
         assert sent == ["find tasks", "update tasks"]
+
+
+class TestCommandsOfARelay:
+    @pytest.fixture(autouse=True)
+    async def _only_relays_of_the_test(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> AsyncIterator[None]:
+        monkeypatch.setattr("services.feed.relay.RENEW_SECONDS", 60.0)
+        monkeypatch.setattr("services.feed.relay.LEASE_DURATION", timedelta(minutes=2))
+        monkeypatch.setattr("services.feed.relay.SLOW_REMOVAL_SECONDS", 60.0)
+        async with relays_paused():
+            await expire_lease(database)
+            yield
+            await expire_lease(database)
+
+    async def test_idle_cycle_takes_one_command(self, counted: SentCommands) -> None:
+        relay, other = ChangeRelay(retention=timedelta(days=30)), ChangeRelay(retention=timedelta(days=30))
+        await run_cycle(relay)
+        counted.relay_commands.clear()
+        assert [await run_cycle(relay) for _ in range(3)] == [POLL_SECONDS] * 3
+        assert counted.relay_commands == ["aggregate users"] * 3
+        counted.relay_commands.clear()
+        assert await run_cycle(other) == ACQUIRE_SECONDS
+        assert counted.relay_commands == ["find leases"]
+
+    async def test_commands_of_a_batch_do_not_depend_on_its_size(self, alice: Client, counted: SentCommands) -> None:
+        relay = ChangeRelay(retention=timedelta(days=30))
+        sent = []
+        for size in (1, 1, 16):
+            for _ in range(size):
+                await alice.make_task()
+            counted.relay_commands.clear()
+            assert [await run_cycle(relay), await run_cycle(relay)] == [GATHER_SECONDS, POLL_SECONDS]
+            sent.append(counted.relay_commands[:])
+        look, read, commit, insert, *rest = sent[-1]
+        assert [look, read, commit, insert] == [*["aggregate users"] * 2, "commitTransaction", "insert changes"]
+        assert sorted(rest) == ["update leases", "update tasks"]
+        assert sorted(sent[1]) == sorted(sent[2])

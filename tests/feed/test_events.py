@@ -11,6 +11,7 @@ from documents.common.outbox import enable_changes
 from documents.feed.event_streams import MAX_STREAMS
 from tests.conftest import Database
 from tests.feed.event_clients import Event, following
+from tests.support.feed.changes import wait_until_recorded
 from tests.support.http import API, Client, parameters, problem
 from tests.support.services import serving_another
 
@@ -160,6 +161,7 @@ class TestReset:
         await alice.make_task()
         async with following(alice, after=0) as stream:
             await stream.event()
+        await wait_until_recorded(database, alice, 1)
         await database.changes.delete_one({"user_id": alice.user["_id"], "seq": 1})
         async with following(alice, after=0, type="timer.started") as stream:
             assert (await stream.event()).type == "reset"

@@ -206,6 +206,29 @@ class TestInvalidOutbox:
         await assert_feed_is_exact(database, alice, 1)
 
 
+class TestRefusedChange:
+    async def test_refused_change_delays_no_others_and_is_copied_later(
+        self, alice: Client, bob: Client, database: Database
+    ) -> None:
+        """A later version of the service may have stricter validators."""
+        refused = await alice.make_task(title="refused")
+        await alice.patch(f"/tasks/{refused['id']}", json={"title": "still refused"})
+        written = await write(bob)
+        (options,) = [row["options"] async for row in await database.list_collections(filter={"name": "changes"})]
+        stricter = {"$jsonSchema": {"properties": {"task_id": {"not": {"enum": [ObjectId(refused["id"])]}}}}}
+        await database.command("collMod", "changes", validator=stricter)
+        try:
+            await relay_everything(new_relay())
+        finally:
+            await database.command("collMod", "changes", validator=options["validator"])
+        rows = await database.changes.find({}).to_list(None)
+        assert [row["user_id"] for row in rows] == [bob.user["_id"]] * written
+        await expire_lease(database)
+        await relay_everything(new_relay())
+        await assert_feed_is_exact(database, alice, 2)
+        await assert_feed_is_exact(database, bob, written)
+
+
 class TestExpiredFeed:
     async def test_seq_continues_after_all_changes_have_expired(self, alice: Client, database: Database) -> None:
         await write(alice)

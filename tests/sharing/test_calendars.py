@@ -1,6 +1,7 @@
 """The calendars of feeds: which entries they contain, and how."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from bson import ObjectId
@@ -11,7 +12,7 @@ from tests.support.http import Client, ago, clock, instant
 from tests.support.stored_documents import NINE, ended_entry, paged_task, task_row, tracked
 from tests.transfer.exports.files import create_day_of_work, exported
 
-HOUR = timedelta(hours=1)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
 def without_feed_properties(content: bytes) -> bytes:
@@ -157,3 +158,32 @@ class TestFilters:
         await alice.delete(f"/projects/{project['id']}")
         assert await events(anonymous, feed) == []
         assert ObjectId.is_valid(feed["project_id"])
+
+
+class TestChangeOfTheClocks:
+    @pytest.mark.parametrize("zone", ["Europe/Paris", "America/New_York", "Australia/Lord_Howe"])
+    async def test_feed_begins_at_the_local_midnight_before_the_last_change_of_the_clocks(
+        self, zone: str, alice: Client, anonymous: Client, database: Database
+    ) -> None:
+        assert (await alice.patch("/users/me", json={"timezone": zone})).status_code == 200
+        local, today = ZoneInfo(zone), datetime.now(ZoneInfo(zone)).date()
+        midnights = [datetime.combine(today - timedelta(days=days), time(), local) for days in range(400)]
+        days_back = next(
+            days for days in range(2, 399) if midnights[days].utcoffset() != midnights[days - 1].utcoffset()
+        )
+        begin = midnights[days_back].astimezone(UTC).replace(tzinfo=None)
+        entries = [
+            ended_entry(at=at, ended_at=at + 20 * MINUTE, duration_seconds=1200, note=note)
+            for at, note in [
+                (begin - 30 * MINUTE, "day before"),
+                (begin, "first"),
+                (begin + timedelta(days=1), "next day"),
+            ]
+        ]
+        await database.tasks.insert_one(task_row(alice.user["_id"], **tracked(*entries)))
+        feed = await create_feed(alice, days_back=days_back)
+        starts = {str(event["description"]): event.decoded("dtstart") for event in await events(anonymous, feed)}
+        assert starts == {
+            "first": begin.replace(tzinfo=UTC),
+            "next day": begin.replace(tzinfo=UTC) + timedelta(days=1),
+        }

@@ -22,6 +22,7 @@ from services.accounts.audit import audit_service
 from services.common.acting_user import ActingUser, acting_user
 from services.common.concurrency import retry_on_conflict
 from services.common.offload import run_in_thread
+from services.common.outages import Outages
 from services.transfer.import_formats.results import RowMessage
 from services.transfer.imports.changes import import_finished
 from services.transfer.imports.lease import LeaseLostError, add_import, lease_background_import, require_lease
@@ -93,17 +94,12 @@ class BackgroundImports:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _poll(self) -> None:
-        failed = False
+        outages = Outages("unread_imports")
         while True:
-            try:
+            with outages.logged():
                 for batch in await ImportBatch.find_all_background():
                     if batch["taken_at"] <= naive_utc(utc_now() - LEASE_DURATION):
                         self._start(batch["user_id"])
-                failed = False
-            except Exception:  # the next poll may succeed
-                if not failed:  # log an outage of the database once
-                    log.warning("unread_imports", exc_info=True)
-                failed = True
             await asyncio.sleep(POLL_SECONDS)
 
     def _start(self, user_id: ObjectId) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from tests.conftest import Database
 from tests.support.http import Client, Json
 
 PATIENCE_SECONDS = 60
@@ -16,6 +17,13 @@ async def read_changes(client: Client, count: int, **query: str) -> list[Json]:
         page = await read_page(client, limit="200", **query)
     changes: list[Json] = page["items"]
     return changes
+
+
+async def wait_until_recorded(database: Database, client: Client, seq: int) -> None:
+    """Wait until the relay has recorded the number of the user's last change."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not await database.feed_states.find_one({"user_id": client.user["_id"], "last_seq": seq}):  # noqa: ASYNC110 -- the relay records it
+            await asyncio.sleep(0.02)
 
 
 async def read_page(client: Client, **query: str) -> Json:

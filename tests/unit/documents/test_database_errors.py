@@ -20,8 +20,8 @@ from documents.registry import DOCUMENTS
 from documents.tracking.tasks import Task
 from services.accounts import audit
 from services.accounts.audit import audit_service
+from services.common import outages
 from services.transfer.import_service import parse_file
-from services.transfer.imports import background
 from services.transfer.imports.background import BackgroundImports
 from tests.conftest import Database
 from tests.support.http import Json
@@ -65,7 +65,7 @@ class TestPollForBackgroundImports:
             return refusal(11601, "interrupted") if name == "aggregate" else None
 
         async with bound_to_stub(database, refuse):
-            with captured_logs(background) as logs:
+            with captured_logs(outages) as logs:
                 async with BackgroundImports(parse_file).running(), asyncio.timeout(PATIENCE_SECONDS):
                     while polls < 5:  # noqa: ASYNC110 -- the stub server runs in another thread
                         await asyncio.sleep(0.01)
