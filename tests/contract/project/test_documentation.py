@@ -181,7 +181,9 @@ class TestTrackingTimePage:
         for part in (
             '"started_at":"2026-11-18T08:00:00Z"',
             '"ended_at":"2026-11-18T09:30:00Z","duration_seconds":5400',
-            '"ended_at":"2026-11-18T09:45:00Z","duration_seconds":900',
+            '"ended_at":"2026-11-18T09:40:00Z","duration_seconds":600',
+            '"task_title":"Call the bank"',
+            '"ended_at":"2026-11-18T09:45:00Z","duration_seconds":300',
             '{"first":{',
             '"overlap_seconds":1800',
             '"code":"overlap"',
