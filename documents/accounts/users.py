@@ -22,13 +22,28 @@ from documents.common.outbox import (
 )
 
 OverlapPolicy = TypeAliasType("OverlapPolicy", Literal["allow", "warn", "forbid"])
+Locale = TypeAliasType("Locale", Literal["en", "de"])
+Theme = TypeAliasType("Theme", Literal["system", "light", "dark"])
 
 
 class Preferences(BaseModel):
-    """The rules for time tracking that a user chose."""
+    """The rules for time tracking that a user chose, and the settings of the page.
+
+    A setting of the page is absent until the user chooses it.
+    """
 
     overlap_policy: OverlapPolicy = "allow"
     timer_cap_hours: Annotated[int, Field(ge=1)] = 12
+    locale: Locale | None = None
+    theme: Theme | None = None
+    shortcuts: bool | None = None
+    snap_minutes: Annotated[int, Field(ge=5, le=60)] | None = None
+    idle_minutes: Annotated[int, Field(ge=0, le=240)] | None = None
+
+
+def without_unset(preferences: Row) -> Row:
+    """Return the preferences as they are stored: without those that are None."""
+    return {name: value for name, value in preferences.items() if value is not None}
 
 
 _BATCH_SIZE = 500
@@ -99,6 +114,7 @@ class User(OutboxDocument):
     def as_row(self) -> Row:
         """Return the user as stored. Optional fields are absent where they are None."""
         row = super().as_row()
+        row["preferences"] = without_unset(row["preferences"])
         absent = {name for name in ("deleted_at", "pending_changes") if row[name] is None}
         return {name: value for name, value in row.items() if name not in absent}
 

@@ -17,7 +17,7 @@ from typing_extensions import TypeAliasType
 from app.clock import rfc3339
 from documents.common.base import Row
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Increase it with every release that changes a stored field. An older release does not replace newer validators."""
 
 MIN_WRITER = 3

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from app.errors import ConflictError, FieldError, NotFoundError, PermissionDeniedError, ValidationError
 from app.security.passwords import passwords
-from documents.accounts.users import User
+from documents.accounts.users import User, without_unset
 from documents.common.base import DuplicateError, Row
 from documents.common.outbox import outbox_item
 from services.accounts.audit import audit_service
@@ -160,7 +160,7 @@ class UserService:
             stored = await User.find_by_id(user.id)
             if stored is None:
                 raise UserNotFoundError
-            preferences = {**stored["preferences"], **fields.get("preferences", {})}
+            preferences = without_unset({**stored["preferences"], **fields.get("preferences", {})})
             return await User.update_if_unchanged(stored, {**fields, "preferences": preferences}, _user_updated)
 
         return await retry_on_conflict(try_update)

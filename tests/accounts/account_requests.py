@@ -19,3 +19,14 @@ async def sign_in(client: Client, **fields: str) -> httpx.Response:
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 """What a browser adds to a request of a page of the service."""
+
+DEFAULT_PREFERENCES = {
+    "overlap_policy": "allow",
+    "timer_cap_hours": 12,
+    "locale": None,
+    "theme": "system",
+    "shortcuts": True,
+    "snap_minutes": 15,
+    "idle_minutes": 10,
+}
+"""The preferences of a user who has chosen none."""

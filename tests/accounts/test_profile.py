@@ -3,8 +3,11 @@ from datetime import datetime
 
 import pytest
 
-from tests.accounts.account_requests import register, sign_in
+from tests.accounts.account_requests import DEFAULT_PREFERENCES, register, sign_in
+from tests.conftest import Database
 from tests.support.http import LONG, PASSWORD, Client, Json, pointers
+
+PAGE_SETTINGS = {"locale": "de", "theme": "dark", "shortcuts": False, "snap_minutes": 5, "idle_minutes": 0}
 
 
 class TestProfile:
@@ -25,7 +28,28 @@ class TestProfile:
     async def test_preferences_are_merged_key_by_key(self, alice: Client) -> None:
         await alice.patch("/users/me", json={"preferences": {"timer_cap_hours": 9}})
         changed = await alice.patch("/users/me", json={"preferences": {"overlap_policy": "warn"}})
-        assert changed.json()["preferences"] == {"overlap_policy": "warn", "timer_cap_hours": 9}
+        assert changed.json()["preferences"] == {**DEFAULT_PREFERENCES, "overlap_policy": "warn", "timer_cap_hours": 9}
+
+    async def test_preferences_of_the_page_have_defaults_until_they_are_chosen(
+        self, alice: Client, database: Database
+    ) -> None:
+        assert (await alice.get("/users/me")).json()["preferences"] == DEFAULT_PREFERENCES
+        for name, value in PAGE_SETTINGS.items():
+            response = await alice.patch("/users/me", json={"preferences": {name: value}})
+            assert response.json()["preferences"][name] == value
+        chosen = {**DEFAULT_PREFERENCES, **PAGE_SETTINGS}
+        assert (await alice.get("/users/me")).json()["preferences"] == chosen
+        user = await database.users.find_one({})
+        assert user is not None
+        assert user["preferences"] == chosen
+
+    async def test_locale_of_null_is_that_of_the_browser(self, alice: Client, database: Database) -> None:
+        for locale in ("de", None):
+            response = await alice.patch("/users/me", json={"preferences": {"locale": locale}})
+            assert response.json()["preferences"] == {**DEFAULT_PREFERENCES, "locale": locale}
+        user = await database.users.find_one({})
+        assert user is not None
+        assert user["preferences"].keys() == {"overlap_policy", "timer_cap_hours"}
 
     async def test_concurrent_changes_of_different_fields_are_all_stored(self, alice: Client) -> None:
         changes: list[Json] = [
@@ -38,7 +62,7 @@ class TestProfile:
         await asyncio.gather(*(alice.patch("/users/me", json=change) for change in changes))
         user = (await alice.get("/users/me")).json()
         assert (user["full_name"], user["timezone"], user["week_start"]) == ("Alice", "Asia/Tokyo", 3)
-        assert user["preferences"] == {"overlap_policy": "forbid", "timer_cap_hours": 5}
+        assert user["preferences"] == {**DEFAULT_PREFERENCES, "overlap_policy": "forbid", "timer_cap_hours": 5}
 
     async def test_null_clears_the_name(self, alice: Client) -> None:
         await alice.patch("/users/me", json={"full_name": "Alice"})
@@ -65,6 +89,14 @@ class TestProfile:
             ({"week_start": None}, "#/week_start"),
             ({"preferences": None}, "#/preferences"),
             ({"preferences": []}, "#/preferences"),
+            ({"preferences": {"locale": "fr"}}, "#/preferences/locale"),
+            ({"preferences": {"theme": None}}, "#/preferences/theme"),
+            ({"preferences": {"theme": "blue"}}, "#/preferences/theme"),
+            ({"preferences": {"shortcuts": 1}}, "#/preferences/shortcuts"),
+            ({"preferences": {"snap_minutes": 4}}, "#/preferences/snap_minutes"),
+            ({"preferences": {"snap_minutes": 61}}, "#/preferences/snap_minutes"),
+            ({"preferences": {"idle_minutes": -1}}, "#/preferences/idle_minutes"),
+            ({"preferences": {"idle_minutes": 241}}, "#/preferences/idle_minutes"),
             ({"preferences": {"timer_cap_hours": 0}}, "#/preferences/timer_cap_hours"),
             ({"preferences": {"timer_cap_hours": 745}}, "#/preferences/timer_cap_hours"),
             ({"preferences": {"timer_cap_hours": "12"}}, "#/preferences/timer_cap_hours"),

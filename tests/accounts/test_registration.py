@@ -5,7 +5,7 @@ import pytest
 
 from app.config import Settings
 from app.main import create_app
-from tests.accounts.account_requests import ADA, register, sign_in
+from tests.accounts.account_requests import ADA, DEFAULT_PREFERENCES, register, sign_in
 from tests.conftest import Database
 from tests.support.http import API, PASSWORD, Client, Json, pointers, problem
 from tests.support.services import serving_another
@@ -23,7 +23,7 @@ class TestRegister:
             "full_name": "Ada Lovelace",
             "timezone": "Europe/London",
             "week_start": 0,
-            "preferences": {"overlap_policy": "allow", "timer_cap_hours": 12},
+            "preferences": DEFAULT_PREFERENCES,
             "created_at": user["created_at"],
             "updated_at": user["created_at"],
         }

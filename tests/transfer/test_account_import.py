@@ -10,13 +10,14 @@ import pytest
 
 from app.clock import rfc3339, utc_now
 from services.maintenance.doctor import examine
+from tests.accounts.account_requests import DEFAULT_PREFERENCES
 from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import Client, Json, ago, at, clock, pointers, problem
 from tests.transfer.uploads import import_rows, lease_to_another, row, stored_items
 
 EXPORT = "/exports/account.ndjson.gz"
-ACCOUNT = {
+ACCOUNT: Json = {
     "type": "account",
     "schema_version": 1,
     "exported_at": "2026-11-18T09:00:00Z",
@@ -24,7 +25,7 @@ ACCOUNT = {
     "full_name": None,
     "timezone": "Europe/Berlin",
     "week_start": 6,
-    "preferences": {"overlap_policy": "warn", "timer_cap_hours": 8},
+    "preferences": {"overlap_policy": "warn", "timer_cap_hours": 8, "theme": "dark", "idle_minutes": 0},
 }
 PROJECT: Json = {
     "type": "project",
@@ -235,7 +236,7 @@ class TestAccountImport:
         await import_file(bob, packed(LINES))
         me = (await bob.get("/users/me")).json()
         assert (me["timezone"], me["week_start"], me["email"]) == ("Europe/Berlin", 6, "bob@example.com")
-        assert me["preferences"] == ACCOUNT["preferences"]
+        assert me["preferences"] == {**DEFAULT_PREFERENCES, **ACCOUNT["preferences"]}
 
 
 def changed(line: Json, **fields: Any) -> Json:

@@ -1,6 +1,6 @@
 """The request and response models of users and sessions."""
 
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, with_config
 from pydantic.config import JsonDict
@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from app.clock import rfc3339
 from app.security.password_normalization import normalize_password
-from documents.accounts.users import OverlapPolicy
+from documents.accounts.users import Locale, OverlapPolicy, Theme
 from services.common.values.fields import (
     MAX_PASSWORD_LENGTH,
     Email,
@@ -33,13 +33,28 @@ GivenPassword = Annotated[str, Field(max_length=8 * MAX_PASSWORD_LENGTH), AfterV
 
 TimerCapHours = Annotated[int, Field(ge=1, le=744, description="A timer that ran longer is marked as needs_review.")]
 
+SnapMinutes = Annotated[int, Field(ge=5, le=60, description="The grid of the calendar, in minutes.")]
+IdleMinutes = Annotated[
+    int,
+    Field(ge=0, le=240, description="After this absence the page asks what to do with the running timer. 0: never."),
+]
+
+DEFAULT_PAGE_SETTINGS: JsonDict = {
+    "locale": None,
+    "theme": "system",
+    "shortcuts": True,
+    "snap_minutes": 15,
+    "idle_minutes": 10,
+}
+"""The preferences of the page that a user has not chosen."""
+
 _READ_EXAMPLE: JsonDict = {
     "id": "6920a3f1c2d4e5f60718292f",
     "email": "ada@example.com",
     "full_name": "Ada Lovelace",
     "timezone": "Europe/Berlin",
     "week_start": 0,
-    "preferences": {"overlap_policy": "allow", "timer_cap_hours": 12},
+    "preferences": {"overlap_policy": "allow", "timer_cap_hours": 12, **DEFAULT_PAGE_SETTINGS},
     "created_at": "2026-11-18T08:58:03.120Z",
     "updated_at": "2026-11-18T08:58:03.120Z",
 }
@@ -70,6 +85,11 @@ class PreferencesUpdate(RequestModel):
 
     overlap_policy: OverlapPolicy = Field(default_factory=lambda: "allow")
     timer_cap_hours: TimerCapHours = Field(default_factory=int)
+    locale: Locale | None = Field(default_factory=lambda: None, description="null: that of the browser.")
+    theme: Theme = Field(default_factory=lambda: "system")
+    shortcuts: bool = Field(default_factory=bool)
+    snap_minutes: SnapMinutes = Field(default_factory=int)
+    idle_minutes: IdleMinutes = Field(default_factory=int)
 
 
 class UserUpdate(RequestModel):
@@ -141,10 +161,15 @@ class PasswordChange(RequestModel):
 
 @with_config(ConfigDict(extra="forbid"))
 class PreferencesRead(TypedDict):
-    """The preferences of a user."""
+    """The preferences of a user. Those after `timer_cap_hours` are for the page."""
 
     overlap_policy: OverlapPolicy
     timer_cap_hours: TimerCapHours
+    locale: Annotated[Locale | None, Field(description="Language of the page. null: that of the browser.")]
+    theme: Theme
+    shortcuts: Annotated[bool, Field(description="Whether the page has keyboard shortcuts.")]
+    snap_minutes: SnapMinutes
+    idle_minutes: IdleMinutes
 
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_READ_EXAMPLE]}))
@@ -176,6 +201,11 @@ class TokenRead(TypedDict):
     ]
 
 
+def read_preferences(stored: dict[str, Any]) -> PreferencesRead:
+    """Return the response model of stored preferences. Those that the user has not chosen have their defaults."""
+    return cast("PreferencesRead", DEFAULT_PAGE_SETTINGS | stored)
+
+
 def read_user(user: dict[str, Any]) -> UserRead:
     """Return the response model of a stored user."""
     return {
@@ -184,7 +214,7 @@ def read_user(user: dict[str, Any]) -> UserRead:
         "full_name": user["full_name"],
         "timezone": user["timezone"],
         "week_start": user["week_start"],
-        "preferences": user["preferences"],
+        "preferences": read_preferences(user["preferences"]),
         "created_at": rfc3339(user["created_at"]),
         "updated_at": rfc3339(user["updated_at"]),
     }

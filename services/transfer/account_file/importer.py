@@ -97,7 +97,9 @@ async def _dry_run(user: ActingUser, file: BinaryIO, read: AccountFile, digest: 
 async def _update_profile(user: ActingUser, read: AccountFile) -> None:
     account = read.account
     fields = {"full_name": account.full_name, "timezone": account.timezone, "week_start": account.week_start}
-    await user_service.set_profile_fields(user, {**fields, "preferences": account.preferences.model_dump()})
+    await user_service.set_profile_fields(
+        user, {**fields, "preferences": account.preferences.model_dump(exclude_unset=True)}
+    )
     authentication_service.invalidate(user.id)
 
 

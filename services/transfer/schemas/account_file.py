@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 
 from app.clock import rfc3339
-from documents.accounts.users import OverlapPolicy
+from documents.accounts.users import Locale, OverlapPolicy, Theme
 from documents.common.base import object_id
 from documents.tracking.entries import EntrySource
 from documents.tracking.tasks import TaskStatus
-from services.accounts.schemas.users import TimerCapHours
+from services.accounts.schemas.users import IdleMinutes, SnapMinutes, TimerCapHours
 from services.common.values.fields import (
     MAX_DESCRIPTION_LENGTH,
     MAX_NAME_LENGTH,
@@ -67,10 +67,15 @@ class Line(RequestModel):
 
 
 class PreferencesRead(RequestModel):
-    """The user's preferences."""
+    """The user's preferences. Files of earlier versions contain the first two only."""
 
     overlap_policy: OverlapPolicy
     timer_cap_hours: TimerCapHours
+    locale: Locale | None = None
+    theme: Theme | None = None
+    shortcuts: bool | None = None
+    snap_minutes: SnapMinutes | None = None
+    idle_minutes: IdleMinutes | None = None
 
 
 class AccountLine(Line):

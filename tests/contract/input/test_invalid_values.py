@@ -86,7 +86,12 @@ INVALID_VALUES: dict[str, list[str]] = {
     "string": NOT_STRINGS,
     "preferences": [
         *('"allow"', "1", "[]", '{"overlap_policy": "never"}', '{"overlap_policy": 1}', '{"more": 1}'),
-        *(f'{{"timer_cap_hours": {value}}}' for value in ["0", "-1", "1.5", "1.0", *HUGE, *NOT_NUMBERS]),
+        *(
+            f'{{"{name}": {value}}}'
+            for name in ("timer_cap_hours", "snap_minutes", "idle_minutes")
+            for value in ["-1", "1.5", "1.0", *HUGE, *NOT_NUMBERS]
+        ),
+        *('{"locale": "DE"}', '{"locale": 1}', '{"theme": ""}', '{"theme": null}', '{"shortcuts": "true"}'),
     ],
     "rate": [
         *('"90 EUR"', "90", "[]"),

@@ -64,6 +64,12 @@ class TestAccountFile:
             "preferences": {"overlap_policy": "allow", "timer_cap_hours": 12},
         }
 
+    async def test_contains_the_preferences_that_were_chosen(self, alice: Client) -> None:
+        chosen = {"locale": "de", "theme": "dark", "shortcuts": False, "snap_minutes": 60, "idle_minutes": 240}
+        await alice.set_preferences(**chosen)
+        account = (await exported(alice))[0]
+        assert account["preferences"] == {"overlap_policy": "allow", "timer_cap_hours": 12, **chosen}
+
     async def test_contains_projects_tasks_and_entries(self, alice: Client) -> None:
         project = await alice.make_project(client_name="Ada", hourly_rate={"amount": 9550, "currency": "EUR"})
         task = await alice.make_task(project_id=project["id"], description="d", tags=["a"], priority=1, billable=True)
