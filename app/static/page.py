@@ -84,7 +84,7 @@ class PageFiles:
         values = {
             "hash": self.digest,
             "modulepreload": "\n    ".join(links),
-            "files": json.dumps(self.immutable),
+            "files": json.dumps(json.dumps(self.immutable))[1:-1],  # inside a string literal with double quotes
             "api": escape(api_prefix.lstrip("/") or "."),
         }
         text = self.files[template].decode()
