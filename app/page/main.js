@@ -9,6 +9,7 @@ import { forgetLastSession, rememberSession } from "./parts/session_end.js";
 import { shell } from "./parts/shell.js";
 import { followTitle } from "./parts/timer/timer_bar.js";
 import { route } from "./route.js";
+import { registerServiceWorker } from "./service_worker.js";
 import { sendWaiting } from "./store/outgoing.js";
 import { watchForGaps } from "./store/presence/idle.js";
 import { followChanges } from "./store/presence/live.js";
@@ -93,6 +94,7 @@ function followSession() {
 
 const frame = computed(() => (viewName.value === "shared" ? "shared" : session.value));
 
+registerServiceWorker();
 followPreferences();
 followSession();
 append(document.body, () => {

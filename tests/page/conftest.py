@@ -52,7 +52,7 @@ async def new_context(browser: Browser, empty_service: str, console: Console) ->
     contexts: list[BrowserContext] = []
 
     async def create(**options: object) -> BrowserContext:
-        context = await browser.new_context(base_url=empty_service, **(DEFAULTS | options))
+        context = await browser.new_context(**(DEFAULTS | {"base_url": empty_service} | options))
         contexts.append(context)
         context.set_default_timeout(PATIENCE_MS)
         await console.watch(context)
