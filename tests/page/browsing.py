@@ -1,7 +1,9 @@
 """Pages in the browser: what they report while a test uses them, and how they are checked."""
 
+import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from axe_playwright_python.async_playwright import Axe
@@ -77,6 +79,17 @@ async def accessibility_violations(page: Page, *, themes: Sequence[str] = ("ligh
             places = "; ".join(" ".join(map(str, node["target"])) for node in violation["nodes"])
             found.append(f"{theme}: {violation['id']} ({violation['help']}): {places}")
     return found
+
+
+async def until_equal(read: Callable[[], Awaitable[object]], expected: object) -> None:
+    """Read a stored value until it is the expected one: the page shows a change before the service has answered."""
+    value = await read()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(20):
+            while value != expected:
+                await asyncio.sleep(0.05)
+                value = await read()
+    assert value == expected
 
 
 async def overflow(page: Page) -> int:

@@ -57,6 +57,8 @@ export function taskPicker(options) {
     isOpen.value = false;
     active.value = -1;
     onchoose(choice);
+    // What is typed next replaces the title.
+    if (document.activeElement === input) input.select();
   }
 
   /** @param {Choice | undefined} selected */

@@ -193,10 +193,17 @@ async function send({ email, password, isNew }) {
       await createAccount({ email: email.value.trim(), password: password.value, timezone });
     }
     await signIn(email.value.trim(), password.value);
+    focusTimer();
     return NO_ERRORS;
   } catch (error) {
     return describe(error);
   }
+}
+
+/** The form is gone: the focus goes to where work begins. */
+function focusTimer() {
+  const field = document.querySelector('[role="combobox"]');
+  if (field instanceof HTMLElement) field.focus();
 }
 
 /**

@@ -126,6 +126,7 @@ function keepForm(event) {
  * @param {string[]} tags
  */
 async function changeTags(draft, tags) {
+  if (tags.join() === draft.tags.peek().join()) return;
   draft.tags.value = tags;
   if (timer.peek()) await attempt(() => correct({ tags }));
 }

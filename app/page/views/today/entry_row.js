@@ -50,7 +50,6 @@ export function entryRow(day, row) {
       project(row.value.projectId) && h("bdi", { class: "entry-project muted" }, project(row.value.projectId)?.name),
     fields.note,
     fields.tags,
-    billableButton(fields.edits.toggleBillable, row),
     h(
       "span",
       { class: "entry-times" },
@@ -61,7 +60,7 @@ export function entryRow(day, row) {
       h("span", { class: "entry-day muted" }, () => otherDay(row.value.endedAt - 1, day)),
     ),
     fields.duration,
-    actions(day, row, isPending),
+    actions(day, row, { isPending, toggleBillable: fields.edits.toggleBillable }),
     h("p", { id: errorId, class: "entry-error", role: "alert", hidden: () => !error.value }, () => error.value),
     () => hints(day, row.value).map((hint) => h("p", { class: "entry-hint" }, icon("review"), hint)),
   );
@@ -149,9 +148,9 @@ function billableButton(toggle, row) {
 /**
  * @param {Day} day
  * @param {RowSignal} row
- * @param {import("../../lib/signal.js").ReadSignal<boolean>} isPending
+ * @param {{isPending: import("../../lib/signal.js").ReadSignal<boolean>, toggleBillable: () => Promise<unknown>}} state
  */
-function actions(day, row, isPending) {
+function actions(day, row, { isPending, toggleBillable }) {
   /** @param {string} name @param {string} label @param {() => unknown} onclick */
   const button = (name, label, onclick) =>
     h(
@@ -169,6 +168,7 @@ function actions(day, row, isPending) {
   return h(
     "span",
     { class: "entry-actions" },
+    billableButton(toggleBillable, row),
     button("continue", t("today.continue"), () => continueRow(row.peek())),
     button("split", t("today.split"), () => splitRow(day, row.peek())),
     button("edit", t("entry.edit"), () => editRow(row.peek())),

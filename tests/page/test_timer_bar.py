@@ -1,0 +1,193 @@
+"""The timer bar: starting by keyboard, correcting, and what happens when a request or another tab interferes."""
+
+import asyncio
+import re
+from datetime import UTC, datetime, timedelta
+
+from playwright.async_api import BrowserContext, Page, Route, expect
+
+from tests.page.browsing import Console, accessibility_violations, until_equal
+from tests.page.conftest import Visit
+from tests.support.http import API, PASSWORD, Client, ago, instant
+
+START = re.compile(f"{API}/timer/start")
+
+
+async def sign_up_by_keyboard(page: Page, email: str) -> None:
+    """Create an account without a mouse."""
+    await page.goto("/")
+    await expect(page.get_by_label("E-mail")).to_be_focused()
+    await expect(page.get_by_role("button", name="Create an account")).to_be_visible()
+    for _ in range(4):
+        await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await page.keyboard.type(email)
+    await page.keyboard.press("Tab")
+    await page.keyboard.type(PASSWORD)
+    await page.keyboard.press("Enter")
+
+
+async def started_at(api: Client) -> datetime:
+    """The start of the running timer."""
+    return instant((await api.get("/timer")).json()["entry"]["started_at"])
+
+
+async def status_of_timer(api: Client) -> int:
+    """200 while a timer is running, 204 otherwise."""
+    return (await api.get("/timer")).status_code
+
+
+class TestStart:
+    async def test_keyboard_alone_leads_from_the_first_visit_to_a_running_timer(
+        self, visitor: Page, anonymous: Client
+    ) -> None:
+        await sign_up_by_keyboard(visitor, "new@example.com")
+        what = visitor.get_by_role("combobox", name="What are you working on?")
+        await expect(what).to_be_focused()
+        await visitor.keyboard.type("Write the offer")
+        await expect(visitor.get_by_role("option", name="New task “Write the offer”")).to_be_visible()
+        await visitor.keyboard.press("Enter")
+        await expect(visitor.get_by_role("button", name="Stop")).to_be_visible()
+        await expect(visitor.get_by_role("timer")).to_have_text(re.compile(r"^0:00:0[1-9]$"))
+        await expect(visitor).to_have_title(re.compile(r"^0:00:\d\d · Write the offer$"))
+        await expect(what).to_be_focused()
+        await visitor.keyboard.type("Read the news")
+        await visitor.keyboard.press("ArrowDown")
+        await visitor.keyboard.press("Enter")
+        await expect(visitor).to_have_title(re.compile(r"· Read the news$"))
+        form = {"username": "new@example.com", "password": PASSWORD}
+        token = (await anonymous.post("/auth/token", data=form)).json()["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        await expect(visitor.get_by_role("listitem", name="Write the offer, ")).to_be_visible()
+        running, ended = (await anonymous.get("/time-entries", headers=headers)).json()["items"]
+        assert (running["task_title"], running["ended_at"]) == ("Read the news", None)
+        assert (ended["task_title"], ended["ended_at"]) == ("Write the offer", running["started_at"])
+
+    async def test_found_task_starts_with_its_project(self, page: Page, visit: Visit, api: Client) -> None:
+        project = await api.make_project(name="Website")
+        task = await api.make_task(title="Review pull requests", project_id=project["id"])
+        await api.make_task(title="Review the contract")
+        await visit("#/today")
+        what = page.get_by_role("combobox", name="What are you working on?")
+        await what.fill("review")
+        await expect(page.get_by_role("option")).to_have_count(3)
+        await expect(what).to_have_attribute("aria-expanded", "true")
+        await page.get_by_role("option", name="Review pull requests").click()
+        await expect(page.get_by_role("combobox", name="Project")).to_have_value(project["id"])
+        await page.get_by_label("Tags", exact=True).fill("code, team")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("button", name="Stop")).to_be_visible()
+        await page.get_by_role("combobox", name="Project").select_option("No project")
+        await expect(page.get_by_role("combobox", name="Project")).to_have_value("")
+        await page.get_by_role("button", name="Stop").click()
+        await expect(page.get_by_role("timer")).to_have_text("0:00:00")
+        await expect(page.get_by_role("button", name="Continue Review pull requests")).to_be_visible()
+        stored = await api.read(task)
+        assert (stored["entry_count"], stored["project_id"]) == (1, None)
+        assert (await api.get("/time-entries")).json()["items"][0]["tags"] == ["code", "team"]
+
+    async def test_two_tabs_that_start_at_once_show_one_timer(
+        self, page: Page, visit: Visit, context: BrowserContext, api: Client, console: Console
+    ) -> None:
+        console.allow(r"409 .*/timer/start")
+        other = await context.new_page()
+        released = asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            await released.wait()
+            await route.continue_()
+
+        await other.route(START, hold)
+        await visit("#/today")
+        await other.goto("/#/today")
+        for tab, title in ((page, "Write the offer"), (other, "Read the news")):
+            await tab.get_by_role("combobox", name="What are you working on?").fill(title)
+        await other.keyboard.press("Enter")
+        await expect(other.get_by_role("button", name="Stop")).to_be_visible()
+        await page.get_by_role("combobox", name="What are you working on?").press("Enter")
+        await expect(page.get_by_role("button", name="Continue Write the offer")).to_have_count(0)
+        await expect(page.get_by_role("group", name="Write the offer, running")).to_be_visible()
+        await until_equal(lambda: status_of_timer(api), 200)
+        released.set()
+        for tab in (page, other):
+            await expect(tab.get_by_role("combobox", name="What are you working on?")).to_have_value("Write the offer")
+            await expect(tab).to_have_title(re.compile("· Write the offer$"))
+        await other.get_by_role("button", name="Switch to “Read the news”").click()
+        await expect(other).to_have_title(re.compile("· Read the news$"))
+        await expect(other.get_by_role("group", name="Read the news, running")).to_be_visible()
+
+    async def test_lost_answer_of_a_start_doubles_nothing(
+        self, page: Page, visit: Visit, api: Client, console: Console
+    ) -> None:
+        console.allow(r"ERR_FAILED|ERR_CONNECTION")
+        keys: list[str | None] = []
+
+        async def lose_first_answer(route: Route) -> None:
+            keys.append(await route.request.header_value("Idempotency-Key"))
+            if len(keys) == 1:
+                await route.fetch()
+                await route.abort()
+            else:
+                await route.continue_()
+
+        await page.route(START, lose_first_answer)
+        await visit("#/today")
+        await page.get_by_role("combobox", name="What are you working on?").fill("Write the offer")
+        await page.get_by_role("button", name="Start").click()
+        await expect(page.get_by_role("button", name="Continue Write the offer")).to_have_count(0)
+        await expect(page.get_by_role("group", name="Write the offer, running")).to_be_visible()
+        await page.get_by_role("button", name="Stop").click()
+        entry = page.get_by_role("listitem", name="Write the offer, ")
+        await expect(entry.get_by_role("button", name="Delete")).to_be_enabled()
+        assert len(keys) >= 2
+        assert len(set(keys)) == 1
+        assert [task["title"] for task in (await api.list())["items"]] == ["Write the offer"]
+        assert len((await api.get("/time-entries")).json()["items"]) == 1
+
+
+class TestCorrection:
+    async def test_start_is_corrected_past_midnight_and_by_five_minutes(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await api.start(await api.make_task(), started_at=ago(minutes=1))
+        await visit("#/today")
+        now = datetime.now(UTC)
+        later = now + timedelta(minutes=3)
+        typed = later.strftime("%H:%M")
+        await page.get_by_role("textbox", name="Start time").fill(typed)
+        await page.get_by_role("textbox", name="Start time").press("Enter")
+        corrected = later.replace(second=0, microsecond=0) - timedelta(days=1)
+        await expect(page.get_by_role("timer")).to_have_text(re.compile("^23:5"))
+        await until_equal(lambda: started_at(api), corrected)
+        await page.get_by_role("button", name="5 minutes earlier").click()
+        await expect(page.get_by_role("timer")).to_have_text(re.compile("^24:0"))
+        await until_equal(lambda: started_at(api), corrected - timedelta(minutes=5))
+        await page.get_by_role("textbox", name="Start time").fill("noon")
+        await page.get_by_role("textbox", name="Start time").press("Enter")
+        await expect(page.get_by_role("alert")).to_have_text("This is no time of day. Write 9:30 or 930.")
+
+    async def test_overlap_is_refused_and_can_be_saved_anyway(
+        self, page: Page, visit: Visit, api: Client, console: Console
+    ) -> None:
+        console.allow(r"409 .*/timer")
+        await api.set_preferences(overlap_policy="forbid")
+        await api.write(await api.make_task(title="Read the news"), started_at=ago(hours=2), duration_seconds=3600)
+        started = await api.start(await api.make_task())
+        await visit("#/today")
+        earlier = (instant(started["entry"]["started_at"]) - timedelta(minutes=90)).strftime("%H:%M")
+        await page.get_by_role("textbox", name="Start time").fill(earlier)
+        await page.get_by_role("textbox", name="Start time").press("Enter")
+        await expect(page.get_by_role("status").filter(has_text="Overlaps")).to_be_visible()
+        await page.get_by_role("button", name="Save anyway").click()
+        await expect(page.get_by_role("timer")).to_have_text(re.compile("^1:3"))
+        assert (await api.get("/timer")).json()["entry"]["id"] == started["entry"]["id"]
+        assert await accessibility_violations(page) == []
+
+    async def test_discarded_timer_comes_back_as_an_entry(self, page: Page, visit: Visit, api: Client) -> None:
+        await api.start(await api.make_task(), started_at=ago(minutes=10))
+        await visit("#/today")
+        await page.get_by_role("button", name="Discard timer").click()
+        await expect(page.get_by_text("Nothing tracked today.")).to_be_visible()
+        await page.get_by_role("button", name="Undo").click()
+        await expect(page.get_by_role("listitem", name="Write the offer, ")).to_be_visible()
+        assert (await api.get("/timer")).status_code == 204
