@@ -4,7 +4,9 @@ import { each, h } from "../lib/dom.js";
 import { computed, effect, onCleanup, signal } from "../lib/signal.js";
 
 /** Rows that exist above and below the visible ones, so that Tab reaches the next ones. */
-const MARGIN_ROWS = 12;
+const MARGIN_ROWS = 10;
+/** Rows are added and removed by this number, so that not each step of a scroll changes the document. */
+const STEP_ROWS = 5;
 /** Rows before the end at which more are loaded. */
 const MORE_BEFORE_END = 60;
 const FIRST_ROW_HEIGHT = 48;
@@ -50,8 +52,9 @@ export function windowedList({ label, items, key, render, hasMore, more, onempty
     const first = list.firstElementChild;
     if (first instanceof HTMLElement && first.offsetHeight > 0) rowHeight.value = first.offsetHeight;
     const { top } = list.getBoundingClientRect();
-    const from = Math.max(0, Math.floor(-top / rowHeight.peek()) - MARGIN_ROWS);
-    const to = Math.ceil((innerHeight - top) / rowHeight.peek()) + MARGIN_ROWS;
+    const steps = STEP_ROWS * rowHeight.peek();
+    const from = Math.max(0, Math.floor(-top / steps) * STEP_ROWS - MARGIN_ROWS);
+    const to = Math.max(0, Math.ceil((innerHeight - top) / steps) * STEP_ROWS + MARGIN_ROWS);
     const { from: oldFrom, to: oldTo } = visible.peek();
     if (from !== oldFrom || to !== oldTo) visible.value = { from, to };
     if (hasMore() && to > rows.peek().length - MORE_BEFORE_END) more();

@@ -4,6 +4,7 @@ import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
 import { project, projects } from "../../store/projects.js";
 import { t } from "../../text/index.js";
+import { formatDay } from "../../time/format.js";
 
 let count = 0;
 
@@ -74,7 +75,8 @@ export function projectField({ label, projectId, onchange }) {
 }
 
 /**
- * A day. Typed digits are stored when the field is left or Enter is pressed, a day of the calendar at once.
+ * A day, shown as text until it is edited: a list of date inputs is slow to scroll. A day of the calendar is stored at
+ * once, typed digits when the field is left or Enter is pressed.
  *
  * @param {object} options
  * @param {() => string} options.label
@@ -82,17 +84,50 @@ export function projectField({ label, projectId, onchange }) {
  * @param {(day: string) => void} options.onchange
  */
 export function dateField({ label, day, onchange }) {
+  const isEdited = signal(false);
+  const text = () => (day.value ? formatDay(day.value, DAY_FORMAT) : "–");
+  const button = h(
+    "button",
+    {
+      type: "button",
+      class: "task-due-button",
+      "data-control": "due",
+      hidden: () => isEdited.value,
+      "aria-label": () => `${label()}: ${day.value ? text() : t("common.none")}`,
+      onclick: () => {
+        isEdited.value = true;
+      },
+    },
+    text,
+  );
+  /** @param {boolean} isLeft Whether the focus is elsewhere already. */
+  function close(isLeft) {
+    isEdited.value = false;
+    if (!isLeft) button.focus();
+  }
+  return [button, () => isEdited.value && dateInput({ label, day, onchange, close })];
+}
+
+/** @type {Intl.DateTimeFormatOptions} */
+const DAY_FORMAT = { day: "numeric", month: "short", year: "numeric" };
+
+/** @param {Parameters<typeof dateField>[0] & {close: (isLeft: boolean) => void}} options */
+function dateInput({ label, day, onchange, close }) {
   let isTyped = false;
-  function store() {
-    isTyped = false;
+  let isClosed = false;
+  /** @param {{isStored: boolean, isLeft: boolean}} how */
+  function end({ isStored, isLeft }) {
+    if (isClosed) return;
+    isClosed = true;
+    const { value, validity } = input;
+    close(isLeft);
     // A day that is half typed has no value: it must not remove the old one.
-    if (input.value === day.peek() || input.validity.badInput) return;
-    onchange(input.value);
+    if (isStored && value !== day.peek() && !validity.badInput) onchange(value);
   }
   /** @param {KeyboardEvent} event */
   function onkeydown(event) {
-    if (event.key === "Enter") store();
-    else if (event.key === "Escape") input.value = day.peek();
+    if (event.key === "Enter") end({ isStored: true, isLeft: false });
+    else if (event.key === "Escape") end({ isStored: false, isLeft: false });
     else isTyped = true;
   }
   const input = h("input", {
@@ -101,13 +136,14 @@ export function dateField({ label, day, onchange }) {
     max: "9999-12-30",
     "data-control": "due",
     "aria-label": label,
-    value: () => day.value,
+    value: day.peek(),
     onkeydown,
-    onblur: store,
+    onblur: () => end({ isStored: true, isLeft: true }),
     onchange: () => {
-      if (!isTyped) store();
+      if (!isTyped) end({ isStored: true, isLeft: false });
     },
   });
+  queueMicrotask(() => input.focus());
   return input;
 }
 
