@@ -1,8 +1,9 @@
 // Projects. There are few of them: all are kept in memory.
 
-import { request } from "../api.js";
+import { newKey, request } from "../api.js";
 import { computed, signal } from "../lib/signal.js";
-import { onChange } from "./changes.js";
+import { announce, onChange } from "./changes.js";
+import { submit } from "./outgoing.js";
 
 /** @typedef {import("../types").Project} Project */
 
@@ -27,13 +28,87 @@ export function project(id) {
 }
 
 async function loadProjects() {
+  projects.value = await listProjects({ isArchived: false });
+}
+
+/**
+ * Return all projects that are, or are not, archived, by name.
+ *
+ * @param {{isArchived: boolean, signal?: AbortSignal}} options
+ */
+export async function listProjects({ isArchived, signal }) {
   /** @type {Project[]} */
   const loaded = [];
   let cursor = null;
   do {
-    const { data } = await request("GET", "projects", { query: { archived: false, limit: 200, cursor } });
+    const query = { archived: isArchived, limit: 200, cursor };
+    const { data } = await request("GET", "projects", { query, ...(signal ? { signal } : {}) });
     loaded.push(...data.items);
     cursor = data.next_cursor;
   } while (cursor);
-  projects.value = loaded.sort((a, b) => a.name.localeCompare(b.name));
+  return loaded.sort((a, b) => a.name.localeCompare(b.name));
+}
+
+/** @typedef {Pick<Project, "name" | "client_name" | "color" | "billable" | "hourly_rate">} ProjectFields */
+
+/**
+ * Create a project.
+ *
+ * @param {ProjectFields} fields
+ */
+export async function createProject(fields) {
+  await request("POST", "projects", { body: fields, key: newKey() });
+  announce("project.created");
+}
+
+/**
+ * Change a project.
+ *
+ * @param {Project} project
+ * @param {Partial<ProjectFields>} fields Merged as JSON merge patch.
+ * @param {{rerate: boolean}} options Whether a new rate also applies to existing entries.
+ * @returns {Promise<number | null>} The number of entries with a new rate.
+ */
+export async function updateProject(project, fields, { rerate }) {
+  const { data } = await request("PATCH", `projects/${project.id}`, { query: rerate ? { rerate } : {}, body: fields });
+  announce("project.updated", ...(rerate ? ["entry.updated"] : []));
+  return data.rerated_entries ?? null;
+}
+
+/**
+ * Archive a project, or bring it back. Its tasks keep it.
+ *
+ * @param {Project} project
+ * @param {boolean} isArchived
+ */
+export function archiveProject(project, isArchived) {
+  return submit({
+    method: "PATCH",
+    path: `projects/${project.id}`,
+    body: { archived: isArchived },
+    types: ["project.updated"],
+    label: project.name,
+  });
+}
+
+/**
+ * Delete a project. Its tasks keep their time and have no project.
+ *
+ * @param {Project} project
+ */
+export async function deleteProject(project) {
+  await request("DELETE", `projects/${project.id}`);
+  announce("project.deleted", "task.updated");
+}
+
+/**
+ * Return the tracked seconds of each project in a time range.
+ *
+ * @param {{from: string, to: string}} range
+ * @param {AbortSignal} signal
+ * @returns {Promise<Map<string, number>>} By the id of the project.
+ */
+export async function secondsByProject({ from, to }, signal) {
+  const { data } = await request("GET", "reports/summary", { query: { group_by: "project", from, to }, signal });
+  return new Map(data.rows.map((/** @type {{key: string, seconds: number}} */ row) => [row.key, row.seconds]));
 }

@@ -1,6 +1,7 @@
 // Dates, times and numbers in the user's language. Instants are milliseconds since 1970, days are "YYYY-MM-DD".
 
 import { locale } from "../text/index.js";
+import { minorDigits } from "./money.js";
 
 /** @type {Map<string, Intl.DateTimeFormat>} */
 const formats = new Map();
@@ -49,8 +50,15 @@ export function formatNumber(number, options) {
  * @param {{amount: number, currency: string}} money In minor units.
  */
 export function formatMoney({ amount, currency }) {
-  const number = new Intl.NumberFormat(locale(), { style: "currency", currency });
-  return number.format(amount / 10 ** (number.resolvedOptions().maximumFractionDigits ?? 2));
+  const digits = minorDigits(currency);
+  const options = { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return formatNumber(amount / 10 ** digits, /** @type {Intl.NumberFormatOptions} */ (options));
+}
+
+/** Return the character between the whole and the decimals of a number. */
+export function decimalSeparator() {
+  const parts = new Intl.NumberFormat(locale()).formatToParts(1.5);
+  return parts.find(({ type }) => type === "decimal")?.value ?? ".";
 }
 
 /** @param {Intl.DateTimeFormatOptions} options */
