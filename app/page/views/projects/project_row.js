@@ -39,7 +39,7 @@ export function projectRow({ project, seconds, heading }) {
       return current ? t("projects.per_hour", { rate: formatMoney(current) }) : "";
     }),
     h("span", { class: "project-time number", title: t("projects.tracked") }, () =>
-      seconds() ? formatHours(seconds()) : "",
+      seconds() ? [formatHours(seconds()), h("span", { class: "visually-hidden" }, ` ${t("projects.tracked")}`)] : null,
     ),
     h(
       "a",
