@@ -1,7 +1,7 @@
 """Which cases of a test are measured by test coverage, with MEASURED_CASES=N: the first N of each parametrized test.
 
 Tracing takes nearly as long as the tests themselves, and the other cases execute mostly the same lines. The result is a
-lower bound of the coverage of all cases.
+lower bound of the coverage of all cases. Unit tests are always measured, because they are fast and test one case each.
 """
 
 import os
@@ -19,6 +19,17 @@ PROCESS_VARIABLE = "COVERAGE_PROCESS_CONFIG"
 PAGED = "paged"
 """The cases of a test with both storages of entries that are measured first: they execute the lines of both."""
 
+UNIT_TESTS = "tests/unit/"
+UNMEASURED = (
+    "tests/contract/project/",
+    "tests/fuzz/",
+    "tests/install/",
+    "tests/mutation/",
+    "tests/operation/crash/",
+    "tests/races/",
+)
+"""Folders of tests that take long to execute lines which other tests execute too."""
+
 _unmeasured: set[str] = set()
 
 
@@ -29,7 +40,8 @@ def select(items: list[pytest.Item]) -> None:
     for item in sorted(items, key=_place):
         test = item.nodeid.partition("[")[0]
         counts[test] += 1
-        if 0 < cases < counts[test]:
+        is_left_out = item.nodeid.startswith(UNMEASURED) or counts[test] > cases
+        if cases and is_left_out and not item.nodeid.startswith(UNIT_TESTS):
             _unmeasured.add(item.nodeid)
 
 

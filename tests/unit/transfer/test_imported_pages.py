@@ -24,7 +24,9 @@ def total_bytes(entries: list[Row]) -> int:
 
 
 class TestPlaceEntries:
-    @given(count=st.integers(0, 1300), hot_count=st.integers(0, 2000), is_last=..., order=st.randoms())
+    @given(
+        count=st.integers(0, 1300), hot_count=st.integers(0, 2000), is_last=..., order=st.randoms(use_true_random=True)
+    )
     def test_each_entry_is_in_one_place_and_the_newest_are_hot(
         self, count: int, hot_count: int, is_last: bool, order: Random
     ) -> None:
