@@ -59,8 +59,10 @@ crash: $(DEV_STAMP)
 	@CRASH_ROUNDS=200 CRASH_FIGURES=.crash.json $(BIN)/python -m pytest -n 2 tests/operation/crash $(ARGS)
 	@$(BIN)/python -m tests.operation.crash.figures .crash.json
 
-# All parts run in parallel: two of them mostly wait for downloads, and many tests wait for processes.
+# All parts run in parallel: two of them mostly wait for downloads, and many tests wait for processes. Coverage is measured
+# in the first case of each parametrized test only, which must be enough: tracing takes half as long as the test.
 check: export PAGE_TESTS = required
+check: export MEASURED_CASES = 1
 check: $(DEV_STAMP)
 	@$(MAKE) --no-print-directory -j 4 test-coverage install-check clients page-check lint
 
