@@ -55,8 +55,8 @@ MAX_KNOWN_USERS = 10_000
 RECORD_SECONDS = 2.0
 """How long after the last batch the relay records `last_seq` in FeedState, unless there were many batches."""
 
-SLOW_REMOVAL_SECONDS = 0.3
-FAST_REMOVAL_SECONDS = 0.1
+SLOW_REMOVAL_SECONDS = 0.5
+FAST_REMOVAL_SECONDS = 0.2
 MAX_REMOVAL_COMMANDS = 8
 """Items are removed from the documents of a collection by one command, which makes many updates. On a busy database
 each of them waits for other clients, so after a slow removal the next one has twice as many commands, with fewer
