@@ -143,19 +143,20 @@ export function each(container, items, key, render) {
   /** @param {readonly Item[]} next */
   function update(next) {
     const previous = rows;
-    rows = new Map();
+    rows = new Map(next.map((item) => [key(item), previous.get(key(item)) ?? create(item)]));
+    // First what is gone: a list that loses its first rows must not move the others.
+    for (const [name, row] of previous) {
+      if (rows.has(name)) continue;
+      row.dispose();
+      row.element.remove();
+    }
     let position = container.firstElementChild;
     for (const item of next) {
-      const row = previous.get(key(item)) ?? create(item);
-      previous.delete(key(item));
+      const row = rows.get(key(item));
+      if (!row) continue;
       row.item.value = item;
-      rows.set(key(item), row);
       if (row.element === position) position = position.nextElementSibling;
       else container.insertBefore(row.element, position);
-    }
-    for (const { element, dispose } of previous.values()) {
-      dispose();
-      element.remove();
     }
   }
   effect(() => {

@@ -20,40 +20,50 @@ const PROJECT_PX = 52;
 const LINE_PX = 16;
 
 /**
- * Create the block. Its button opens the entry, its edges are dragged.
+ * Create the block. Its button opens the entry, its edges are dragged. Thousands are created while a full week scrolls:
+ * a block has few elements and effects.
  *
  * @param {WeekModel} model
  * @param {import("../../lib/signal.js").ReadSignal<Segment>} segment
  */
 export function block(model, segment) {
-  const title = h("span", { class: "week-block-title" });
-  const times = h("span", { class: "week-block-times" });
-  const button = h("button", { type: "button", class: "week-block-button" }, title, times, () => projectName(segment));
-  const element = h(
-    "li",
-    { class: "week-block" },
-    button,
-    h("span", { class: "week-edge is-start", "data-edge": "start", "aria-hidden": "true" }),
-    h("span", { class: "week-edge is-end", "data-edge": "end", "aria-hidden": "true" }),
-  );
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "week-block-button";
+  const element = document.createElement("li");
+  element.className = "week-block";
+  element.append(button);
   effect(() => {
-    const { item } = segment.value;
-    element.dataset.entry = item.id;
-    title.textContent = item.title;
-    times.textContent = timesText(item);
-    button.setAttribute("aria-label", labelOf(item));
-    button.title = labelOf(item);
+    const height = place(element, model, segment.value);
+    write(button, segment.value.item, height);
+    element.dataset.entry = segment.value.item.id;
   });
-  effect(() => place(element, model, segment.value));
   effect(() => {
     const { item, isFirst, dayIndex } = segment.value;
     const isReachable = model.active.value === item.id && (isFirst || dayIndex === 0);
     button.tabIndex = isReachable ? 0 : -1;
-  });
-  effect(() => {
-    element.classList.toggle("is-dragged", model.ghost.value?.id === segment.value.item.id);
+    element.classList.toggle("is-dragged", model.ghost.value?.id === item.id);
   });
   return element;
+}
+
+/**
+ * Write what the block has room for.
+ *
+ * @param {HTMLButtonElement} button
+ * @param {import("./model.js").Item} item
+ * @param {number} height
+ */
+function write(button, item, height) {
+  const label = labelOf(item);
+  button.setAttribute("aria-label", label);
+  button.title = label;
+  const name = height >= PROJECT_PX ? project(item.projectId)?.name : undefined;
+  button.replaceChildren(
+    h("span", { class: "week-block-title" }, item.title),
+    ...(height >= TIMES_PX ? [h("span", { class: "week-block-times" }, timesText(item))] : []),
+    ...(name ? [h("span", { class: "week-block-project" }, projectDot(item.projectId), name)] : []),
+  );
 }
 
 /**
@@ -68,17 +78,11 @@ export function labelOf(item) {
   return [...parts, ...states].filter(Boolean).join(", ");
 }
 
-/** @param {import("../../lib/signal.js").ReadSignal<Segment>} segment */
-function projectName(segment) {
-  const { projectId } = segment.value.item;
-  const name = project(projectId)?.name;
-  return name && h("span", { class: "week-block-project" }, projectDot(projectId), name);
-}
-
 /**
  * @param {HTMLElement} element
  * @param {WeekModel} model
  * @param {Segment} segment
+ * @returns {number} The height in pixels.
  */
 function place(element, model, segment) {
   const { item, from, to, isFirst, isLast, lane, lanes, width, dayIndex } = segment;
@@ -93,11 +97,11 @@ function place(element, model, segment) {
   style.setProperty("--width", String(width / lanes));
   if (color) style.setProperty("--project", color);
   else style.removeProperty("--project");
-  classList.toggle("has-times", height >= TIMES_PX);
-  classList.toggle("has-project", height >= PROJECT_PX);
+  classList.toggle("is-high", height >= PROJECT_PX);
   classList.toggle("is-narrow", lanes > 3 && width === 1);
   classList.toggle("is-running", item.isRunning);
   classList.toggle("needs-review", item.entry.needs_review);
   classList.toggle("continues-before", !isFirst);
   classList.toggle("continues-after", !isLast);
+  return height;
 }

@@ -30,6 +30,8 @@ const THRESHOLD_PX = 4;
 const TOUCH_SLOP_PX = 10;
 const LONG_PRESS_MS = 400;
 const SWIPE_PX = 60;
+/** The upper and lower edge of a block, as css/week.css shows them. */
+const BLOCK_EDGE_PX = 6;
 const EDGE_PX = 40;
 const MAX_SCROLL_PX = 18;
 
@@ -198,9 +200,9 @@ export function followPointers(model, scroller, body) {
  */
 function pressOf(event, model, body) {
   const target = /** @type {Element} */ (event.target);
-  const id = /** @type {HTMLElement | null} */ (target.closest("[data-entry]"))?.dataset.entry;
-  const edge = /** @type {HTMLElement | null} */ (target.closest("[data-edge]"))?.dataset.edge;
-  const kind = edge === "start" || edge === "end" ? edge : "move";
+  const block = /** @type {HTMLElement | null} */ (target.closest("[data-entry]"));
+  const kind = block ? kindOf(block, event.clientY) : "create";
+  const id = block?.dataset.entry;
   const item = model.items.peek().find((each) => each.id === id) ?? null;
   return {
     pointerId: event.pointerId,
@@ -215,6 +217,20 @@ function pressOf(event, model, body) {
     isDragging: false,
     longPress: null,
   };
+}
+
+/**
+ * Return what a drag that begins at this height of a block does.
+ *
+ * @param {HTMLElement} block
+ * @param {number} y
+ */
+function kindOf(block, y) {
+  const { top, bottom, height } = block.getBoundingClientRect();
+  const edge = Math.min(BLOCK_EDGE_PX, height / 4);
+  if (y - top < edge && !block.classList.contains("continues-before")) return "start";
+  if (bottom - y < edge && !block.classList.contains("continues-after")) return "end";
+  return "move";
 }
 
 /**

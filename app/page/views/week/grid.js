@@ -17,8 +17,8 @@ import { HOUR_MS } from "./days.js";
  * @typedef {import("../../lib/signal.js").ReadSignal<Day & {index: number}>} DaySignal
  */
 
-/** The window of drawn entries moves in steps of this many pixels, so that most frames of a scroll change nothing. */
-const WINDOW_STEP_PX = 240;
+/** The window of drawn entries moves in steps of this many pixels: a frame of a scroll changes nothing or little. */
+const WINDOW_STEP_PX = 96;
 const FIRST_HOUR_IN_SIGHT = 8;
 
 /**
