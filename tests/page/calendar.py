@@ -18,6 +18,12 @@ def column(page: Page, day: str) -> Locator:
     return page.get_by_role("region", name=day)
 
 
+async def is_shown(page: Page, day: str, title: str) -> None:
+    """Wait for an entry of a day, and until the timer bar offers its task: the grid does not move after that."""
+    await expect(column(page, day).get_by_role("button", name=title)).to_be_visible()
+    await expect(page.get_by_role("button", name=f"Continue {title}")).to_be_visible()
+
+
 async def point(page: Page, day: str, hours: float, *, of: float = 24) -> tuple[float, float]:
     """Return the point of a day that many hours after its start. `of` is the length of the day in hours."""
     box = await column(page, day).bounding_box()

@@ -12,6 +12,7 @@ from tests.page.calendar import (
     create_task,
     drag,
     fill_dialog,
+    is_shown,
     point,
     stored_times,
 )
@@ -40,6 +41,7 @@ class TestDrag:
         self, page: Page, visit: Visit, api: Client
     ) -> None:
         await visit("#/week/2026-11-18")
+        await expect(page.get_by_text("No time is tracked here yet.")).to_be_visible()
         await drag(page, await point(page, WEDNESDAY, 22.02), await point(page, THURSDAY, 2.05))
         await fill_dialog(page, "Night shift")
         for day in (WEDNESDAY, THURSDAY):
@@ -52,7 +54,7 @@ class TestDrag:
     async def test_entry_is_moved_to_another_day_and_undone(self, page: Page, visit: Visit, api: Client) -> None:
         await create_entry(api, await create_task(api, "Offer"), berlin(18, 9, 7), berlin(18, 10))
         await visit("#/week/2026-11-18")
-        await expect(column(page, WEDNESDAY).get_by_role("button", name="Offer")).to_be_visible()
+        await is_shown(page, WEDNESDAY, "Offer")
         await drag(page, await point(page, WEDNESDAY, 9.5), await point(page, THURSDAY, 14.5))
         await expect(column(page, THURSDAY).get_by_role("button", name="Offer, 14:00 – 14:53")).to_be_visible()
         await expect(page.get_by_role("button", name="Undo")).to_be_visible()
@@ -65,7 +67,7 @@ class TestDrag:
     async def test_edges_change_start_and_end(self, page: Page, visit: Visit, api: Client) -> None:
         await create_entry(api, await create_task(api, "Offer"), berlin(18, 9), berlin(18, 12))
         await visit("#/week/2026-11-18")
-        await expect(column(page, WEDNESDAY).get_by_role("button", name="Offer")).to_be_visible()
+        await is_shown(page, WEDNESDAY, "Offer")
         await drag(page, await point(page, WEDNESDAY, 11.97), await point(page, WEDNESDAY, 13.3))
         await expect(column(page, WEDNESDAY).get_by_role("button", name="Offer, 9:00 – 13:15, 4:15")).to_be_visible()
         await drag(page, await point(page, WEDNESDAY, 9.03), await point(page, WEDNESDAY, 10.5))
@@ -76,7 +78,7 @@ class TestDrag:
     async def test_escape_cancels_a_drag(self, page: Page, visit: Visit, api: Client) -> None:
         await create_entry(api, await create_task(api, "Offer"), berlin(18, 9), berlin(18, 12))
         await visit("#/week/2026-11-18")
-        await expect(column(page, WEDNESDAY).get_by_role("button", name="Offer")).to_be_visible()
+        await is_shown(page, WEDNESDAY, "Offer")
         await drag(page, await point(page, WEDNESDAY, 10), await point(page, THURSDAY, 15), is_dropped=False)
         await page.keyboard.press("Escape")
         await page.mouse.up()
@@ -92,7 +94,7 @@ class TestDrag:
         await create_entry(api, await create_task(api, "Offer"), berlin(18, 9), berlin(18, 12))
         await create_entry(api, await create_task(api, "Support"), berlin(19, 14), berlin(19, 16))
         await visit("#/week/2026-11-18")
-        await expect(column(page, WEDNESDAY).get_by_role("button", name="Offer")).to_be_visible()
+        await is_shown(page, WEDNESDAY, "Offer")
         await drag(page, await point(page, WEDNESDAY, 10), await point(page, THURSDAY, 15))
         await expect(page.get_by_text("“Offer” was not changed: it would overlap")).to_contain_text("14:00 – 16:00")
         await expect(column(page, WEDNESDAY).get_by_role("button", name="Offer, 9:00 – 12:00")).to_be_visible()
@@ -185,6 +187,7 @@ class TestClockChange:
         await api.patch("/users/me", json={"timezone": zone})
         await visit(f"#/week/{day}")
         await expect(page.get_by_text(f"{hours:g} hours", exact=True)).to_be_visible()
+        await expect(page.get_by_text("No time is tracked here yet.")).to_be_visible()
         start, end = await point(page, name, 1, of=hours), await point(page, name, 5, of=hours)
         await drag(page, (start[0], start[1] + 1), (end[0], end[1] + 1))
         await fill_dialog(page, "Night shift")

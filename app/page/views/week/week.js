@@ -21,8 +21,8 @@ define("tt-week", (element) => {
   fillWindow(element);
   return [
     toolbar(model),
-    state(model),
     scroller,
+    state(model),
     keys(),
     h("p", { class: "visually-hidden", role: "status" }, () => announcement.value),
   ];
