@@ -1,18 +1,20 @@
-"""Sessions: sign in, refresh, sign out, change the password."""
+"""Sessions: sign in, refresh, sign out, list and revoke them, change the password."""
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from app.errors import AuthenticationError, RateLimitError
 from app.http.endpoint import Endpoint, FormBody, JsonBody, Query
+from app.http.json import json_response
 from app.http.problems import problem_responses
 from app.http.session_cookie import CrossOriginRequestError
 from app.security.tokens import InvalidTokenError
 from routes.browser_sessions import NewSession, PresentedSession, SessionToEnd, cookie_responses
-from routes.dependencies import Limiter, NoBody, SessionUser, Tokens
+from routes.dependencies import Limiter, NoBody, Page, SessionUser, Tokens
 from routes.responses import no_content
+from services.accounts.schemas.sessions import SessionPage
 from services.accounts.schemas.users import PasswordChange, SignIn, SignInQuery, TokenRead
-from services.accounts.sessions import InvalidCredentialsError, session_service
+from services.accounts.sessions import InvalidCredentialsError, SessionNotFoundError, session_service
 from services.accounts.users import WrongPasswordError, user_service
 
 router = APIRouter(route_class=Endpoint, prefix="/auth", tags=["auth"])
@@ -72,6 +74,25 @@ async def sign_out(limiter: Limiter, session: SessionToEnd, _body: NoBody) -> Re
     with session.cleared_if_refused():
         await session_service.sign_out(limiter, user=session.user, refresh_token=session.refresh_token)
     return session.end_response()
+
+
+@router.get("/sessions", operation_id="list_sessions", summary="List my sessions", response_model=SessionPage)
+async def list_sessions(user: SessionUser, query: Page) -> Response:
+    """The active sessions, the last used first."""
+    return json_response(await session_service.list_sessions(user, query=query))
+
+
+@router.delete(
+    "/sessions/{session_id}",
+    operation_id="revoke_session",
+    summary="Revoke a session",
+    status_code=204,
+    responses=problem_responses(SessionNotFoundError),
+)
+async def revoke_session(user: SessionUser, session_id: str) -> Response:
+    """Takes effect at once in the worker that handles this request, and within 10 seconds in all others."""
+    await session_service.revoke(user, session_id=session_id)
+    return no_content()
 
 
 @router.post(

@@ -57,7 +57,7 @@ TAGS = {
     "imports": "Import files of other programs, and undo an import.",
     "webhooks": "Send changes to other programs, and see whether they arrived.",
     "users": "Register, and manage your account.",
-    "auth": "Sign in and out, refresh sessions, and manage API tokens.",
+    "auth": "Sign in and out, and manage sessions and API tokens.",
     "config": "What a client needs to know before signing in. No token is required.",
     "health": "Health checks for probes. No token is required.",
 }

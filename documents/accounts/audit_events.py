@@ -21,6 +21,7 @@ AuditEventName = TypeAliasType(
         "sign_in_failed",
         "token_refreshed",
         "signed_out",
+        "session_revoked",
         "password_changed",
         "email_changed",
         "api_token_created",

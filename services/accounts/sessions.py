@@ -7,21 +7,24 @@ from bson import ObjectId
 
 from app.clock import aware_utc, utc_now
 from app.config import Settings
-from app.errors import AuthenticationError, RateLimitError
+from app.errors import AuthenticationError, NotFoundError, RateLimitError
 from app.request_context import RequestContext, current_request
 from app.security.bearer_secrets import RefreshSecret, RefreshSecrets
 from app.security.passwords import passwords
 from app.security.tokens import AccessTokens, InvalidTokenError
 from documents.accounts.refresh_tokens import RefreshToken
 from documents.accounts.users import User
-from documents.common.base import Row
+from documents.common.base import Row, object_id
 from services.accounts.audit import audit_service
 from services.accounts.authentication import authentication_service
 from services.accounts.rate_limits import RateLimiter
+from services.accounts.schemas.sessions import SessionPage, read_session
 from services.accounts.schemas.users import TokenRead
 from services.common.acting_user import ActingUser
 from services.common.concurrency import retry_on_conflict
+from services.common.cursors import Position, cursor_scope, decode_cursor, page_of
 from services.common.values.emails import email_key, email_keys
+from services.common.values.fields import PageQuery
 
 REUSE_GRACE_PERIOD = timedelta(seconds=10)
 """How long the same client may repeat a refresh with the same token, because the response may have been lost."""
@@ -32,6 +35,13 @@ class InvalidCredentialsError(AuthenticationError):
 
     code = "invalid_credentials"
     detail = "The e-mail address or the password is wrong."
+
+
+class SessionNotFoundError(NotFoundError):
+    """The session does not exist, has ended, or belongs to another user."""
+
+    code = "session_not_found"
+    detail = "There is no such session."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +69,7 @@ class SessionService:
         """Begin a session and return its tokens. Raises InvalidCredentialsError or RateLimitError."""
         await limiter.admit_sign_in(email=email_key(email))
         user = await self._check_password(email, password)
-        session_id = ObjectId()
+        session_id, caller = ObjectId(), current_request()
         secret = RefreshSecret.first(str(session_id))
         await RefreshToken.new(
             session_id,
@@ -67,6 +77,8 @@ class SessionService:
             token_hash=secret.hash,
             token_version=user["token_version"],
             lifetime=tokens.refresh_lifetime,
+            address=caller.address,
+            user_agent=caller.user_agent,
         ).add()
         await audit_service.record(user["_id"], "signed_in")
         return _token_read(tokens, user, secret)
@@ -123,6 +135,26 @@ class SessionService:
             return
         if session is not None and session["_id"] != ended:
             await self._end(session["_id"], session["user_id"])
+
+    async def list_sessions(self, user: ActingUser, *, query: PageQuery) -> SessionPage:
+        """Return a page of the user's active sessions, the last used first. Raises InvalidCursorError."""
+        scope = cursor_scope("sessions", user.id, query)
+        position = None if query.cursor is None else decode_cursor(query.cursor, scope=scope)
+        after = None if position is None or position.id is None else (position.value, position.id)
+        rows = await RefreshToken.find_active_page(user.id, user.token_version, after=after, limit=query.limit + 1)
+        sessions, next_cursor = page_of(
+            rows, limit=query.limit, position=lambda row: Position(row["updated_at"], row["_id"]), scope=scope
+        )
+        items = [read_session(session, current_id=user.session_id) for session in sessions]
+        return {"items": items, "next_cursor": next_cursor}
+
+    async def revoke(self, user: ActingUser, *, session_id: str) -> None:
+        """End a session of the user: in this process at once, in others within 10 s. Raises SessionNotFoundError."""
+        parsed_id = object_id(session_id)
+        if parsed_id is None or not await RefreshToken.revoke(parsed_id, user.id):
+            raise SessionNotFoundError
+        authentication_service.invalidate(user.id)
+        await audit_service.record(user.id, "session_revoked", id=session_id)
 
     async def _end(self, session_id: ObjectId | None, user_id: ObjectId) -> None:
         if session_id is not None:

@@ -51,6 +51,7 @@ class Resources:
             "share_id": share["id"],
             "webhook_id": hook["id"],
             "delivery_id": "0" * 24,
+            "session_id": "0" * 24,
         }
         resources.bodies = {
             "create_task": {"title": "x"},

@@ -192,6 +192,12 @@ async def send_session_requests(client: Client) -> dict[str, str]:
     await send_cookie_requests(client, form)
     tokens = (await client.post(f"{API}/auth/token", data=form)).json()
     bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+    (session, *_) = (await client.get(f"{API}/auth/sessions", params={"limit": 1}, headers=bearer)).json()["items"]
+    for session_id in (session["id"], "0" * 24):
+        other = (await client.post(f"{API}/auth/token", data=form)).json()["access_token"]
+        await client.delete(f"{API}/auth/sessions/{session_id}", headers={"Authorization": f"Bearer {other}"})
+    tokens = (await client.post(f"{API}/auth/token", data=form)).json()
+    bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
     for sent in (tokens["refresh_token"], "x"):
         await client.post(f"{API}/auth/refresh", json={"refresh_token": sent})
     await client.post(f"{API}/auth/logout", headers=bearer)

@@ -184,7 +184,10 @@ OTHER_INDEXES: dict[str, dict[str, Any]] = {
         "by_import_id": {"key": [("user_id", 1), ("import_ids", 1)]},
         "replaced_expire": {"key": [("replaced_at", 1)], "expireAfterSeconds": 60 * 60},
     },
-    "refresh_tokens": {**EXPIRING, "by_user": {"key": [("user_id", 1)]}},
+    "refresh_tokens": {
+        **EXPIRING,
+        "by_user_and_last_use": {"key": [("user_id", 1), ("updated_at", -1), ("_id", -1)]},
+    },
     "api_tokens": {
         **EXPIRING,
         "one_token_per_hash": {"key": [("token_hash", 1)], "unique": True},
