@@ -1,0 +1,94 @@
+// Reports: totals of tracked time, exports, and shares.
+
+import { download, request } from "../api.js";
+import { isoInstant, now } from "./clock.js";
+import { read } from "./offline/snapshots.js";
+
+/**
+ * @typedef {Record<string, string | number | boolean | string[] | null>} Query The query parameters of a report.
+ * @typedef {import("../types").Summary} Summary
+ * @typedef {import("../types").Share} Share
+ */
+
+const DAY_MS = 86_400_000;
+
+/**
+ * Return the totals of a range. While the service is away, those of the last answer.
+ *
+ * @param {Query} query The query parameters of GET /reports/summary.
+ * @param {AbortSignal} signal
+ * @returns {Promise<Summary>}
+ */
+export function loadSummary(query, signal) {
+  return read("reports/summary", query, signal);
+}
+
+/**
+ * Return the totals of a range with the parts of entries behind them, and the titles of their tasks.
+ *
+ * @param {Query} query
+ * @param {AbortSignal} signal
+ * @returns {Promise<{report: Summary, titles: Map<string, string>}>}
+ */
+export async function explainSummary(query, signal) {
+  const [explained, byTask] = await Promise.all([
+    request("GET", "reports/summary", { query: { ...query, explain: true }, signal }),
+    request("GET", "reports/summary", { query: { ...query, group_by: "task" }, signal }),
+  ]);
+  const rows = /** @type {Summary} */ (byTask.data).rows;
+  return { report: explained.data, titles: new Map(rows.map((row) => [row.key ?? "", row.label])) };
+}
+
+/**
+ * Download the entries of a range, clipped to it.
+ *
+ * @param {"csv" | "xlsx" | "ics"} format
+ * @param {Query} query The range and the filters.
+ */
+export function exportEntries(format, query) {
+  return download(`exports/time-entries.${format}`, { query: { ...query, cut: true } });
+}
+
+/**
+ * Share a report.
+ *
+ * @param {{name: string, report: Record<string, unknown>, includeNotes: boolean, days: number | null}} share It expires
+ *   after this many days, or never.
+ * @returns {Promise<Share & {secret: string}>} The secret cannot be read again.
+ */
+export async function createShare({ name, report, includeNotes, days }) {
+  const expires = days === null ? null : isoInstant(now() + days * DAY_MS);
+  const body = { name, report, include_notes: includeNotes, expires_at: expires };
+  const { data } = await request("POST", "shares", { body });
+  return { ...data, secret: data.url.split("/").at(-1) };
+}
+
+/**
+ * Return all shares, the newest first. There are at most 50.
+ *
+ * @param {AbortSignal} signal
+ * @returns {Promise<Share[]>}
+ */
+export async function listShares(signal) {
+  return (await request("GET", "shares", { query: { limit: 100 }, signal })).data.items;
+}
+
+/**
+ * Revoke a share. Its link no longer shows anything.
+ *
+ * @param {string} id
+ */
+export async function revokeShare(id) {
+  await request("DELETE", `shares/${id}`);
+}
+
+/**
+ * Return a shared report. It needs no account.
+ *
+ * @param {string} secret
+ * @param {AbortSignal} signal
+ * @returns {Promise<import("../types").SharedReport>}
+ */
+export async function loadSharedReport(secret, signal) {
+  return (await request("GET", `shared/${encodeURIComponent(secret)}`, { isPublic: true, signal })).data;
+}
