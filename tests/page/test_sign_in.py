@@ -40,6 +40,30 @@ class TestSignIn:
         await visitor.get_by_role("button", name="Sign in").click()
         await expect(visitor.get_by_role("region", name="Timer")).to_be_visible()
 
+    async def test_refused_account_is_explained_next_to_its_field(
+        self, visitor: Page, api: Client, console: Console
+    ) -> None:
+        console.allow(r"Failed to load resource: .* 4(09|22) .*/users$")
+        await visitor.goto("/")
+        await visitor.get_by_role("button", name="Create an account").click()
+        email, password = visitor.get_by_label("E-mail"), visitor.get_by_label("Password")
+        submit = visitor.get_by_role("button", name="Create account")
+        await fill_in(visitor, "new@example.com", "short")
+        await submit.click()
+        await expect(password).to_have_accessible_description(re.compile("^The password needs at least 8 characters"))
+        await expect(password).to_be_focused()
+        await fill_in(visitor, "new@example.com", "password1")
+        await submit.click()
+        await expect(password).to_have_accessible_description(re.compile("^This is one of the most common passwords"))
+        await fill_in(visitor, api.user["email"], PASSWORD)
+        await submit.click()
+        await expect(email).to_have_accessible_description(re.compile("^An account with this e-mail address exists"))
+        await expect(email).to_be_focused()
+        await expect(password).to_have_value(PASSWORD)
+        await fill_in(visitor, "no address", PASSWORD)
+        await submit.click()
+        await expect(email).to_have_accessible_description("This is no valid e-mail address.")
+
     async def test_new_account_is_signed_in_with_the_time_zone_of_the_browser(self, visitor: Page) -> None:
         await visitor.goto("/")
         await visitor.get_by_role("button", name="Create an account").click()
@@ -59,6 +83,21 @@ class TestSession:
         other = await context.new_page()
         await other.goto("/")
         await expect(other.get_by_role("region", name="Timer")).to_be_visible()
+
+    async def test_expired_session_returns_to_the_same_view(
+        self, page: Page, visit: Visit, context: BrowserContext, api: Client, console: Console
+    ) -> None:
+        console.allow(r"Failed to load resource: .* 401 ")
+        await visit("#/today/2026-11-18")
+        await expect(page.get_by_role("heading", name="Wednesday")).to_be_visible()
+        await context.clear_cookies()
+        await api.post("/auth/password", json={"current_password": PASSWORD, "new_password": f"{PASSWORD} 2"})
+        await page.get_by_role("button", name="Next day").click()
+        await expect(page.get_by_text("Your session has ended. Please sign in again.")).to_be_visible()
+        await expect(page.get_by_label("E-mail")).to_have_value(api.user["email"])
+        await page.get_by_label("Password").fill(f"{PASSWORD} 2")
+        await page.get_by_label("Password").press("Enter")
+        await expect(page.get_by_role("heading", name="Thursday")).to_be_visible()
 
     async def test_scripts_cannot_read_the_refresh_token(
         self, page: Page, visit: Visit, context: BrowserContext

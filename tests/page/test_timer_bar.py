@@ -4,10 +4,10 @@ import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 
-from playwright.async_api import BrowserContext, Page, Route, expect
+from playwright.async_api import BrowserContext, Locator, Page, Route, expect
 
 from tests.page.browsing import Console, accessibility_violations, until_equal
-from tests.page.conftest import Visit
+from tests.page.conftest import NewContext, Visit, sign_in
 from tests.support.http import API, PASSWORD, Client, ago, instant
 
 START = re.compile(f"{API}/timer/start")
@@ -32,9 +32,21 @@ async def started_at(api: Client) -> datetime:
     return instant((await api.get("/timer")).json()["entry"]["started_at"])
 
 
-async def status_of_timer(api: Client) -> int:
-    """200 while a timer is running, 204 otherwise."""
-    return (await api.get("/timer")).status_code
+async def title_of_timer(api: Client) -> str | None:
+    """The title of the running task, or None."""
+    response = await api.get("/timer")
+    return response.json()["task_title"] if response.status_code == 200 else None
+
+
+async def show_the_same(page: Page, other: Page) -> bool:
+    """Whether both pages show the same task."""
+    first, second = await what(page).input_value(), await what(other).input_value()
+    return first == second != ""
+
+
+def what(page: Page) -> Locator:
+    """The combobox of the timer bar."""
+    return page.get_by_role("combobox", name="What are you working on?")
 
 
 class TestStart:
@@ -42,15 +54,14 @@ class TestStart:
         self, visitor: Page, anonymous: Client
     ) -> None:
         await sign_up_by_keyboard(visitor, "new@example.com")
-        what = visitor.get_by_role("combobox", name="What are you working on?")
-        await expect(what).to_be_focused()
+        await expect(what(visitor)).to_be_focused()
         await visitor.keyboard.type("Write the offer")
         await expect(visitor.get_by_role("option", name="New task “Write the offer”")).to_be_visible()
         await visitor.keyboard.press("Enter")
         await expect(visitor.get_by_role("button", name="Stop")).to_be_visible()
         await expect(visitor.get_by_role("timer")).to_have_text(re.compile(r"^0:00:0[1-9]$"))
         await expect(visitor).to_have_title(re.compile(r"^0:00:\d\d · Write the offer$"))
-        await expect(what).to_be_focused()
+        await expect(what(visitor)).to_be_focused()
         await visitor.keyboard.type("Read the news")
         await visitor.keyboard.press("ArrowDown")
         await visitor.keyboard.press("Enter")
@@ -58,7 +69,8 @@ class TestStart:
         form = {"username": "new@example.com", "password": PASSWORD}
         token = (await anonymous.post("/auth/token", data=form)).json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
-        await expect(visitor.get_by_role("listitem", name="Write the offer, ")).to_be_visible()
+        entry = visitor.get_by_role("listitem", name="Write the offer, ")
+        await expect(entry.get_by_role("button", name="Delete")).to_be_enabled()
         running, ended = (await anonymous.get("/time-entries", headers=headers)).json()["items"]
         assert (running["task_title"], running["ended_at"]) == ("Read the news", None)
         assert (ended["task_title"], ended["ended_at"]) == ("Write the offer", running["started_at"])
@@ -68,10 +80,10 @@ class TestStart:
         task = await api.make_task(title="Review pull requests", project_id=project["id"])
         await api.make_task(title="Review the contract")
         await visit("#/today")
-        what = page.get_by_role("combobox", name="What are you working on?")
-        await what.fill("review")
-        await expect(page.get_by_role("option")).to_have_count(3)
-        await expect(what).to_have_attribute("aria-expanded", "true")
+        await what(page).fill("review")
+        found = page.get_by_role("listbox", name="What are you working on?").get_by_role("option")
+        await expect(found).to_have_count(3)
+        await expect(what(page)).to_have_attribute("aria-expanded", "true")
         await page.get_by_role("option", name="Review pull requests").click()
         await expect(page.get_by_role("combobox", name="Project")).to_have_value(project["id"])
         await page.get_by_label("Tags", exact=True).fill("code, team")
@@ -86,11 +98,13 @@ class TestStart:
         assert (stored["entry_count"], stored["project_id"]) == (1, None)
         assert (await api.get("/time-entries")).json()["items"][0]["tags"] == ["code", "team"]
 
-    async def test_two_tabs_that_start_at_once_show_one_timer(
-        self, page: Page, visit: Visit, context: BrowserContext, api: Client, console: Console
+    async def test_second_of_two_devices_shows_the_timer_of_the_first_and_can_switch(
+        self, page: Page, visit: Visit, new_context: NewContext, api: Client, console: Console
     ) -> None:
         console.allow(r"409 .*/timer/start")
-        other = await context.new_page()
+        second_device = await new_context()
+        await sign_in(second_device, api)
+        other = await second_device.new_page()
         released = asyncio.Event()
 
         async def hold(route: Route) -> None:
@@ -100,21 +114,33 @@ class TestStart:
         await other.route(START, hold)
         await visit("#/today")
         await other.goto("/#/today")
-        for tab, title in ((page, "Write the offer"), (other, "Read the news")):
-            await tab.get_by_role("combobox", name="What are you working on?").fill(title)
-        await other.keyboard.press("Enter")
+        await what(other).fill("Read the news")
+        await what(other).press("Enter")
         await expect(other.get_by_role("button", name="Stop")).to_be_visible()
-        await page.get_by_role("combobox", name="What are you working on?").press("Enter")
-        await expect(page.get_by_role("button", name="Continue Write the offer")).to_have_count(0)
-        await expect(page.get_by_role("group", name="Write the offer, running")).to_be_visible()
-        await until_equal(lambda: status_of_timer(api), 200)
+        await what(page).fill("Write the offer")
+        await what(page).press("Enter")
+        await until_equal(lambda: title_of_timer(api), "Write the offer")
         released.set()
-        for tab in (page, other):
-            await expect(tab.get_by_role("combobox", name="What are you working on?")).to_have_value("Write the offer")
-            await expect(tab).to_have_title(re.compile("· Write the offer$"))
+        await expect(what(other)).to_have_value("Write the offer")
+        await expect(other).to_have_title(re.compile("· Write the offer$"))
         await other.get_by_role("button", name="Switch to “Read the news”").click()
-        await expect(other).to_have_title(re.compile("· Read the news$"))
-        await expect(other.get_by_role("group", name="Read the news, running")).to_be_visible()
+        await until_equal(lambda: title_of_timer(api), "Read the news")
+        for device in (page, other):
+            await expect(device).to_have_title(re.compile("· Read the news$"))
+
+    async def test_two_tabs_that_start_at_once_show_one_timer(
+        self, page: Page, visit: Visit, context: BrowserContext, api: Client, console: Console
+    ) -> None:
+        console.allow(r"409 .*/timer/start")
+        other = await context.new_page()
+        await visit("#/today")
+        await other.goto("/#/today")
+        await what(page).fill("Write the offer")
+        await what(other).fill("Read the news")
+        await asyncio.gather(what(page).press("Enter"), what(other).press("Enter"))
+        await expect(other.get_by_role("button", name="Stop")).to_be_visible()
+        await until_equal(lambda: show_the_same(page, other), True)
+        assert (await title_of_timer(api) or "no timer") in await page.title()
 
     async def test_lost_answer_of_a_start_doubles_nothing(
         self, page: Page, visit: Visit, api: Client, console: Console
@@ -132,7 +158,7 @@ class TestStart:
 
         await page.route(START, lose_first_answer)
         await visit("#/today")
-        await page.get_by_role("combobox", name="What are you working on?").fill("Write the offer")
+        await what(page).fill("Write the offer")
         await page.get_by_role("button", name="Start").click()
         await expect(page.get_by_role("button", name="Continue Write the offer")).to_have_count(0)
         await expect(page.get_by_role("group", name="Write the offer, running")).to_be_visible()

@@ -7,7 +7,7 @@ import { ApiError, isReachable, newKey, request, UnreachableError } from "../api
 import { computed, effect, signal } from "../lib/signal.js";
 import { announce } from "./changes.js";
 import { dequeue, enqueue, queuedChanges, store } from "./offline/queue.js";
-import { profile } from "./profile.js";
+import { loadProfile, profile } from "./profile.js";
 
 /**
  * @typedef {object} Change
@@ -50,7 +50,7 @@ const channel = new BroadcastChannel("task-timer-outgoing");
 export async function submit(change) {
   const keyed = change.method === "POST" ? { key: newKey(), ...change } : change;
   return inOrder(async () => {
-    const queued = await enqueue(userId(), keyed);
+    const queued = await enqueue(await userId(), keyed);
     if (waiting.peek().length === 0) {
       try {
         const data = await deliver(queued);
@@ -168,7 +168,9 @@ async function inOrder(work) {
   return mine;
 }
 
-function userId() {
+/** Return the id of the user, also for a change that a person makes before the profile is loaded. */
+async function userId() {
+  if (!profile.peek()) await loadProfile();
   const user = profile.peek();
   if (!user) throw new UnreachableError();
   return user.id;

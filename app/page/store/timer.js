@@ -66,6 +66,9 @@ export const weekSeconds = computed(
 /** How many actions of this tab there were. What was loaded before an action is older than what is shown. */
 let actions = 0;
 
+/** How many of them are being sent. */
+let inProgress = 0;
+
 /** The last action. The next one is sent after it, so that a start and its stop arrive in order. */
 let last = /** @type {Promise<unknown>} */ (Promise.resolve());
 
@@ -89,8 +92,8 @@ let unfollow = () => {};
 
 async function loadTimer() {
   const atAction = actions;
-  // While changes wait, what the service knows is older than what is shown.
-  const isOld = () => waiting.peek().length > 0 || actions !== atAction;
+  // While changes are sent or wait, what the service knows is older than what is shown.
+  const isOld = () => waiting.peek().length > 0 || inProgress > 0 || actions !== atAction;
   if (isOld()) return;
   const [report, running] = await Promise.all([
     request("GET", "reports/today"),
@@ -221,10 +224,14 @@ async function change(before, after, outgoing) {
   const action = actions;
   if (before && outgoing.method === "POST") showAsEnded(before);
   show(after);
-  const sent = send(last, { before, after }, outgoing);
+  inProgress += 1;
+  const sent = send(last, { before, after }, outgoing).finally(() => {
+    inProgress -= 1;
+  });
   last = sent.catch(() => {});
   try {
     const answer = await sent;
+    announce("timer.updated");
     if (!answer?.isSent || !answer.data) return [];
     const started = answer.data.started ?? answer.data;
     // A later action has changed what is shown.

@@ -82,6 +82,8 @@ export const de = {
   "today.by_task": "Nach Aufgabe",
   "today.entry": "{title}, {from} bis {to}",
   "today.running": "{title}, läuft",
+  "today.runs_long": "Dieser Timer läuft seit mehr als {hours} Stunden.",
+  "today.stop_for_review": "Stoppen und das Ende berichtigen",
   "today.since": "seit {time}",
   "today.duration": "Dauer",
   "today.billable": "Abrechenbar",

@@ -80,6 +80,8 @@ export const en = {
   "today.by_task": "By task",
   "today.entry": "{title}, {from} to {to}",
   "today.running": "{title}, running",
+  "today.runs_long": "This timer has run for more than {hours} hours.",
+  "today.stop_for_review": "Stop it and correct its end",
   "today.since": "since {time}",
   "today.duration": "Duration",
   "today.billable": "Billable",

@@ -46,7 +46,9 @@ export function createDay() {
   const rows = computed(() => {
     const loaded = isLoaded.value ? (list.data.value?.entries ?? []) : [];
     const stored = local.apply(loaded.filter((entry) => entry.ended_at !== null)).map(toRow);
-    const pending = ended.value.filter((each) => !stored.some((row) => row.id === each.entryId)).map(toPendingRow);
+    const pending = ended.value
+      .filter((each) => !stored.some((row) => row.id === each.entryId || row.startedAt === each.startedAt))
+      .map(toPendingRow);
     return finish([...pending, ...stored], range.value);
   });
   return {

@@ -16,7 +16,7 @@ import { suggest } from "./suggestions.js";
  */
 
 const KINDS = ["entry", "timer", "task", "import", "user"];
-const MAX_SHOWN = 5;
+const MAX_SHOWN = 3;
 const MAX_LOADED = 50;
 /** How long before an entry others tell how long such work takes. */
 const CONTEXT_MS = 28 * 86_400_000;

@@ -3,11 +3,11 @@
 import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
 import { editField } from "../../parts/edit_field.js";
-import { projectDot } from "../../parts/icons.js";
-import { describeError } from "../../parts/notice.js";
-import { zone } from "../../store/profile.js";
+import { icon, projectDot } from "../../parts/icons.js";
+import { attempt, describeError } from "../../parts/notice.js";
+import { preferences, zone } from "../../store/profile.js";
 import { project } from "../../store/projects.js";
-import { correct, elapsed, timer } from "../../store/timer.js";
+import { correct, elapsed, stop, timer } from "../../store/timer.js";
 import { t } from "../../text/index.js";
 import { formatHours } from "../../time/durations.js";
 import { formatTime } from "../../time/format.js";
@@ -50,7 +50,21 @@ export function runningRow() {
       timer.value ? t("today.since", { time: formatTime(timer.value.startedAt, zone.value) }) : "",
     ),
     h("span", { class: "duration-field number" }, () => formatHours(elapsed.value)),
+    longHint,
     h("p", { id: ERROR_ID, class: "entry-error", role: "alert", hidden: () => !error.value }, () => error.value),
+  );
+}
+
+/** A timer that was forgotten: stopped, it is an entry that needs review. */
+function longHint() {
+  const hours = preferences.value.timer_cap_hours ?? 12;
+  if (elapsed.value <= hours * 3600) return null;
+  return h(
+    "p",
+    { class: "entry-hint" },
+    icon("review"),
+    t("today.runs_long", { hours }),
+    h("button", { type: "button", class: "link", onclick: () => attempt(stop) }, t("today.stop_for_review")),
   );
 }
 

@@ -96,7 +96,7 @@ function form(day, row, close) {
   return h(
     "form",
     { class: "split-form", onsubmit, novalidate: true },
-    h("bdi", { class: "muted" }, title),
+    h("p", { class: "muted" }, h("bdi", null, title)),
     h("label", { class: "field" }, t("today.split_at"), input),
     slider,
     h(
