@@ -1,5 +1,6 @@
 """Projects: groups of tasks, with the hourly rate of their billable time."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Self
 
@@ -104,6 +105,15 @@ class Project(OutboxDocument):
             return await cls.find_live(user_id, project_id) is not None
         condition = {"_id": project_id, "user_id": user_id, "deleted_at": None}
         return await cls._update_one(condition, {"$inc": {"tasks_version": 1}})
+
+    @classmethod
+    async def find_labels(cls, user_id: ObjectId, project_ids: Collection[ObjectId]) -> dict[ObjectId, Row]:
+        """Return the name and color of those of these projects that exist, by their ids."""
+        if not project_ids:
+            return {}
+        condition: Row = {"_id": {"$in": [*project_ids]}, "user_id": user_id, "deleted_at": None}
+        projects = await cls.aggregate_rows([{"$match": condition}, {"$project": {"name": 1, "color": 1}}])
+        return {project["_id"]: project for project in projects}
 
     @classmethod
     async def find_page(cls, user_id: ObjectId, condition: Row, *, after: str | None, limit: int) -> list[Row]:

@@ -43,6 +43,8 @@ ALL_ENTRIES: Row = {
 
 _OPTIONAL_FIELDS = ("pages", "paged_until", "active", "import_id", "import_version", "import_name")
 
+_SUMMARY_FIELDS = ("title", "project_id", "status", "tags", "tracked_seconds", "last_ended_at")
+
 SORT_KEYS = ("created_at", "updated_at", "due_at", "title", "project_id", "tracked_seconds")
 
 
@@ -277,7 +279,7 @@ class Task(OutboxDocument):
                 {"$match": {"deleted_at": None}},
                 {"$sort": {"last_ended_at": DESCENDING}},
                 {"$limit": limit},
-                {"$project": {"title": 1, "project_id": 1, "status": 1, "tracked_seconds": 1, "last_ended_at": 1}},
+                {"$project": dict.fromkeys(_SUMMARY_FIELDS, 1)},
             ]
         )
 

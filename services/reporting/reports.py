@@ -4,9 +4,12 @@ import asyncio
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from bson import ObjectId
+
 from app.clock import naive_utc, rfc3339, truncate_to_seconds, utc_now
 from app.errors import FieldError, ValidationError
 from documents.common.base import Row
+from documents.tracking.projects import Project
 from documents.tracking.queries.entry_filter import EntryFilter
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
@@ -139,6 +142,8 @@ class ReportService:
             ),
             Task.find_recently_tracked(user.id, limit=RECENT_TASKS + 1),
         )
+        recent_tasks = _recent_tasks(running, recent, now)
+        projects = await Project.find_labels(user.id, {task["project_id"] for task in recent_tasks} - {None})
         total, rows = await run_with_pauses(totals.result())
         return {
             "date": today.isoformat(),
@@ -147,7 +152,7 @@ class ReportService:
             "today_seconds": sum(row["seconds"] for row in rows if row["key"] == today.isoformat()),
             "week_seconds": total.seconds,
             "timer": None if running is None else read_timer(running, now),
-            "recent_tasks": _recent_tasks(running, recent, now),
+            "recent_tasks": [_read_recent_task(task, projects) for task in recent_tasks],
             "server_time": rfc3339(now),
         }
 
@@ -222,21 +227,26 @@ def _notes_by_day(totals: ReportTotals, row: SummaryRow, dates: list[str]) -> No
     return [[note for note in by_day.get(day, ()) if note] for day in dates]
 
 
-def _recent_tasks(running: Row | None, recent: list[Row], now: datetime) -> list[RecentTask]:
+def _recent_tasks(running: Row | None, recent: list[Row], now: datetime) -> list[Row]:
     """Return the most recently tracked tasks. The one with the running timer is first, tracked until now."""
     first = [] if running is None else [{**running, "last_ended_at": naive_utc(now)}]
     others = [task for task in recent if running is None or task["_id"] != running["_id"]]
-    return [
-        {
-            "id": str(task["_id"]),
-            "title": task["title"],
-            "project_id": str(task["project_id"]) if task["project_id"] else None,
-            "status": task["status"],
-            "tracked_seconds": task["tracked_seconds"],
-            "last_tracked_at": rfc3339(task["last_ended_at"]),
-        }
-        for task in [*first, *others][:RECENT_TASKS]
-    ]
+    return [*first, *others][:RECENT_TASKS]
+
+
+def _read_recent_task(task: Row, projects: dict[ObjectId, Row]) -> RecentTask:
+    project = projects.get(task["project_id"])
+    return {
+        "id": str(task["_id"]),
+        "title": task["title"],
+        "project_id": str(task["project_id"]) if task["project_id"] else None,
+        "project_name": None if project is None else project["name"],
+        "project_color": None if project is None else project["color"],
+        "status": task["status"],
+        "tags": task["tags"],
+        "tracked_seconds": task["tracked_seconds"],
+        "last_tracked_at": rfc3339(task["last_ended_at"]),
+    }
 
 
 report_service = ReportService()

@@ -142,8 +142,11 @@ _TIMESHEET_EXAMPLE: JsonDict = {
 _RECENT_EXAMPLE: JsonDict = {
     "id": _TASK_ID,
     "title": "Write the offer",
-    "project_id": None,
+    "project_id": "6920a3f1c2d4e5f607182935",
+    "project_name": "Website",
+    "project_color": "#2f6fde",
     "status": "in_progress",
+    "tags": ["sales"],
     "tracked_seconds": 5400,
     "last_tracked_at": "2026-11-18T10:30:00Z",
 }
@@ -249,7 +252,10 @@ class RecentTask(TypedDict):
     id: Id
     title: str
     project_id: Id | None
+    project_name: str | None
+    project_color: str | None
     status: TaskStatus
+    tags: Annotated[list[str], Field(description="The tags of the task itself.")]
     tracked_seconds: Annotated[int, Field(description="Of all ended entries of the task.")]
     last_tracked_at: Annotated[Timestamp, Field(description="The current time while its timer is running.")]
 

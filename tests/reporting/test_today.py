@@ -39,10 +39,27 @@ class TestToday:
             "id": task["id"],
             "title": task["title"],
             "project_id": None,
+            "project_name": None,
+            "project_color": None,
             "status": "in_progress",
+            "tags": [],
             "tracked_seconds": 0,
             "last_tracked_at": body["server_time"],
         }
+
+    async def test_recent_task_has_its_project_and_tags(self, alice: Client) -> None:
+        project = await alice.make_project(color="#2f6fde")
+        tracked, running = [await alice.make_task(project_id=project["id"], tags=[tag]) for tag in ("a", "b")]
+        await alice.write(tracked)
+        await alice.start(running)
+        recent = (await get_today(alice))["recent_tasks"]
+        assert [(task["id"], task["tags"]) for task in recent] == [(running["id"], ["b"]), (tracked["id"], ["a"])]
+        for task in recent:
+            labels = (task["project_id"], task["project_name"], task["project_color"])
+            assert labels == (project["id"], "Website", "#2f6fde")
+        await alice.delete(f"/projects/{project['id']}")
+        for task in (await get_today(alice))["recent_tasks"]:
+            assert (task["project_id"], task["project_name"], task["project_color"]) == (None, None, None)
 
     async def test_running_timer_is_part_of_the_totals(self, alice: Client) -> None:
         await alice.start(await alice.make_task(), started_at=ago(days=9))
