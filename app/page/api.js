@@ -17,7 +17,8 @@ const base = new URL(`${meta("api")}/`, document.baseURI);
 const SESSION_MARK = `task-timer-session ${base.pathname}`;
 const RETRY_DELAYS_MS = [250, 1000];
 const MAX_WAIT_MS = 5000;
-const TIMEOUT_MS = 30_000;
+/** The service is silent for at most 6 s inside a request. */
+const TIMEOUT_MS = 15_000;
 /** A token is renewed this long before it expires. */
 const RENEWAL_MARGIN_MS = 30_000;
 /** Codes of answers that another attempt can change. */

@@ -10,6 +10,7 @@ import { shell } from "./parts/shell.js";
 import { followTitle } from "./parts/timer/timer_bar.js";
 import { route } from "./route.js";
 import { registerServiceWorker } from "./service_worker.js";
+import { forgetSnapshots } from "./store/offline/snapshots.js";
 import { sendWaiting } from "./store/outgoing.js";
 import { watchForGaps } from "./store/presence/idle.js";
 import { followChanges } from "./store/presence/live.js";
@@ -87,7 +88,7 @@ function followSession() {
     if (state === "expired") rememberSession(profile.peek()?.email ?? "");
     else if (state === "signed-in" || wasSignedIn) forgetLastSession();
     // A new document forgets all that belongs to the user who has signed out.
-    if (wasSignedIn && state !== "signed-in") location.reload();
+    if (wasSignedIn && state !== "signed-in") void forgetSnapshots().finally(() => location.reload());
     wasSignedIn = state === "signed-in";
   });
 }

@@ -10,13 +10,7 @@ export type Entry = Schemas["EntryRead"];
 export type Import = Schemas["ImportRead"];
 export type ListedEntry = Schemas["EntryWithTask"];
 export type Overlap = Schemas["OverlapRead"];
-export type Preferences = Schemas["PreferencesRead"] & {
-  locale?: string | null;
-  theme?: "system" | "light" | "dark";
-  shortcuts?: boolean;
-  idle_minutes?: number;
-  snap_minutes?: number;
-};
+export type Preferences = Schemas["PreferencesRead"];
 export type Problem = Schemas["Problem"];
 export type Project = Schemas["ProjectRead"];
 export type RecentTask = Schemas["RecentTask"];

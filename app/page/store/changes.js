@@ -4,6 +4,16 @@ import { onCleanup } from "../lib/signal.js";
 
 /** @typedef {(types: Set<string>) => void} Listener */
 
+/** One change of each kind. */
+export const ALL = [
+  "timer.updated",
+  "entry.updated",
+  "task.updated",
+  "project.updated",
+  "user.updated",
+  "import.finished",
+];
+
 /** @type {Set<Listener>} */
 const listeners = new Set();
 
@@ -42,4 +52,9 @@ function flush() {
   const types = announced;
   announced = new Set();
   for (const listener of [...listeners]) listener(types);
+}
+
+/** Report that everything may have changed. */
+export function announceAll() {
+  announce(...ALL);
 }

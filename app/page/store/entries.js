@@ -1,9 +1,10 @@
 // Time entries: lists across tasks, and changes.
 
-import { request } from "../api.js";
 import { addDays } from "../time/zones.js";
 import { isoInstant } from "./clock.js";
-import { submit } from "./outgoing.js";
+import { withWaiting } from "./offline/overlay.js";
+import { read } from "./offline/snapshots.js";
+import { submit, waiting } from "./outgoing.js";
 
 /**
  * @typedef {import("../types").Entry} Entry
@@ -31,19 +32,21 @@ const MAX_PAGE = 200;
  * @returns {Promise<{items: ListedEntry[], next_cursor: string | null}>}
  */
 export async function listEntries({ from, to, needsReview, taskId, q }, { cursor, limit }, signal) {
-  const { data } = await request("GET", "time-entries", {
-    query: {
-      from: from === undefined ? null : isoInstant(from),
-      to: to === undefined ? null : isoInstant(to),
-      needs_review: needsReview ?? null,
-      task_id: taskId ?? null,
-      q: q ?? null,
-      cursor: cursor ?? null,
-      limit: limit ?? MAX_PAGE,
-    },
-    signal,
-  });
-  return data;
+  const query = {
+    from: from === undefined ? null : isoInstant(from),
+    to: to === undefined ? null : isoInstant(to),
+    needs_review: needsReview ?? null,
+    task_id: taskId ?? null,
+    q: q ?? null,
+    cursor: cursor ?? null,
+    limit: limit ?? MAX_PAGE,
+  };
+  const page = await read("time-entries", query, signal);
+  if (waiting.peek().length === 0) return page;
+  const isFirst = !cursor && !needsReview && !taskId && !q;
+  const isListed = (/** @type {Entry} */ { started_at, ended_at }) =>
+    isFirst && Date.parse(started_at) < (to ?? Infinity) && Date.parse(ended_at ?? started_at) > (from ?? 0);
+  return { ...page, items: withWaiting(page.items, waiting.peek(), isListed) };
 }
 
 /**
@@ -164,7 +167,7 @@ function toBody({ startedAt, endedAt, needsReview, ...rest }) {
  */
 export async function secondsByDay(first, count, zone, signal) {
   const query = { from: first, to: addDays(first, count), timezone: zone, group_by: "day" };
-  const { data } = await request("GET", "reports/summary", { query, signal });
+  const data = await read("reports/summary", query, signal);
   const rows = /** @type {{key: string, seconds: number}[]} */ (data.rows);
   return new Map(rows.map((row) => [row.key, row.seconds]));
 }

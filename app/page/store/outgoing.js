@@ -5,7 +5,7 @@
 
 import { ApiError, isReachable, newKey, request, UnreachableError } from "../api.js";
 import { computed, effect, signal } from "../lib/signal.js";
-import { announce } from "./changes.js";
+import { announce, announceAll } from "./changes.js";
 import { dequeue, enqueue, queuedChanges, store } from "./offline/queue.js";
 import { loadProfile, profile } from "./profile.js";
 
@@ -72,11 +72,15 @@ export async function submit(change) {
 export async function sendWaiting() {
   const events = ["online", "focus"];
   for (const name of events) addEventListener(name, () => void flush());
-  setInterval(() => void flush(), RETRY_MS);
+  setInterval(() => void (isReachable.peek() ? flush() : probe()), RETRY_MS);
   channel.onmessage = () => void loadQueue();
   await loadQueue();
+  let wasReachable = true;
   effect(() => {
     if (isReachable.value) void flush();
+    // What is shown can be older than what the service has.
+    if (isReachable.value && !wasReachable) announceAll();
+    wasReachable = isReachable.value;
   });
 }
 
@@ -103,6 +107,11 @@ export async function discardChange(queued) {
   await loadQueue();
   channel.postMessage("changed");
   announce(...queued.change.types);
+}
+
+/** Find out whether the service is back. The answer sets isReachable. */
+async function probe() {
+  await request("GET", "config", { isPublic: true }).catch(() => {});
 }
 
 async function flush() {

@@ -3,6 +3,7 @@
 import { newKey, request } from "../api.js";
 import { computed, signal } from "../lib/signal.js";
 import { announce, onChange } from "./changes.js";
+import { read } from "./offline/snapshots.js";
 import { submit } from "./outgoing.js";
 
 /** @typedef {import("../types").Project} Project */
@@ -41,8 +42,7 @@ export async function listProjects({ isArchived, signal }) {
   const loaded = [];
   let cursor = null;
   do {
-    const query = { archived: isArchived, limit: 200, cursor };
-    const { data } = await request("GET", "projects", { query, ...(signal ? { signal } : {}) });
+    const data = await read("projects", { archived: isArchived, limit: 200, cursor }, signal);
     loaded.push(...data.items);
     cursor = data.next_cursor;
   } while (cursor);

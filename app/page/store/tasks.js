@@ -2,6 +2,7 @@
 
 import { newKey, request } from "../api.js";
 import { announce } from "./changes.js";
+import { read } from "./offline/snapshots.js";
 import { submit } from "./outgoing.js";
 
 /** @typedef {import("../types").Task} Task */
@@ -27,7 +28,7 @@ export async function findTasks(text, signal) {
  * @returns {Promise<{items: Task[], next_cursor: string | null}>}
  */
 export async function listTasks(query, page, signal) {
-  return (await request("GET", "tasks", { query: { ...query, ...page }, signal })).data;
+  return read("tasks", { ...query, ...page }, signal);
 }
 
 /**
@@ -37,7 +38,7 @@ export async function listTasks(query, page, signal) {
  * @returns {Promise<Task & {time_entries: import("../types").Entry[]}>}
  */
 export async function loadTask(id) {
-  return (await request("GET", `tasks/${id}`)).data;
+  return read(`tasks/${id}`);
 }
 
 /**

@@ -1,11 +1,12 @@
 // The running timer. Starts and stops show at once, and are corrected by the answer of the service.
 
-import { ApiError, isReachable, request } from "../api.js";
+import { ApiError, isReachable, request, UnreachableError } from "../api.js";
 import { computed, effect, scope, signal } from "../lib/signal.js";
 import { t } from "../text/index.js";
 import { dayRange, weekOf } from "../time/zones.js";
 import { announce, onChange } from "./changes.js";
 import { isoInstant, now, second, today } from "./clock.js";
+import { get, put } from "./offline/database.js";
 import { submit, waiting } from "./outgoing.js";
 import { weekStart, zone } from "./profile.js";
 
@@ -63,6 +64,9 @@ export const weekSeconds = computed(
   () => endedTotals.value.week + runningSeconds(timer.value?.startedAt, weekStartInstant.value),
 );
 
+/** The key of what the page shows, for a start without the service. */
+const SHOWN = "timer";
+
 /** How many actions of this tab there were. What was loaded before an action is older than what is shown. */
 let actions = 0;
 
@@ -85,10 +89,35 @@ export function followTimer() {
       isFirst = false;
     });
   });
-  return loadTimer();
+  return loadFirst();
 }
 
 let unfollow = () => {};
+
+/** Load the timer. While the service is away or changes wait, show what the page showed last. */
+async function loadFirst() {
+  try {
+    if (waiting.peek().length > 0) await restoreShown();
+    await loadTimer();
+  } catch (error) {
+    if (!(error instanceof UnreachableError)) throw error;
+    await restoreShown();
+  } finally {
+    effect(() => {
+      const shown = { timer: timer.value, ended: ended.value, recentTasks: recentTasks.value };
+      void put("snapshots", SHOWN, { ...shown, endedTotals: endedTotals.value });
+    });
+  }
+}
+
+async function restoreShown() {
+  const shown = await get("snapshots", SHOWN);
+  if (!shown || timer.peek()) return;
+  ended.value = shown.ended;
+  recentTasks.value = shown.recentTasks;
+  endedTotals.value = shown.endedTotals;
+  show(shown.timer);
+}
 
 async function loadTimer() {
   const atAction = actions;

@@ -73,9 +73,9 @@ export function paletteCommands() {
   return [...commands(), ...more];
 }
 
-/** Whether shortcuts of single keys are on. */
+/** Whether shortcuts of single keys are on. Before the preferences are loaded, they are off. */
 export function hasShortcuts() {
-  return preferences.peek().shortcuts !== false;
+  return preferences.peek().shortcuts === true;
 }
 
 function newEntry() {

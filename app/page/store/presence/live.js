@@ -2,7 +2,7 @@
 
 import { ApiError, follow, SignedOutError } from "../../api.js";
 import { onCleanup, signal } from "../../lib/signal.js";
-import { announce } from "../changes.js";
+import { ALL, announce } from "../changes.js";
 
 /** Whether changes of others arrive at once. */
 export const isLive = signal(false);
@@ -14,8 +14,6 @@ const MAX_DELAY_MS = 30_000;
 const MAX_SILENCE_MS = 45_000;
 /** How often views load again when the service has no event stream. */
 const POLL_MS = 60_000;
-/** Everything may have changed. */
-const ALL = ["timer.updated", "entry.updated", "task.updated", "project.updated", "user.updated", "import.finished"];
 
 /** Follow the changes until the current scope ends. */
 export function followChanges() {
