@@ -8,6 +8,8 @@ import pytest
 from bson import ObjectId
 
 from app.config import Settings
+from documents.feed.event_streams import OpenStream
+from documents.feed.feed_states import FeedState
 from documents.registry import USER_DOCUMENTS
 from services.accounts.authentication import CACHE_SECONDS
 from services.accounts.deletion import SWEEP_DELAY, account_deletion_service
@@ -39,6 +41,8 @@ async def create_all_documents(client: Client, database: Database) -> Client:
     webhook = webhook_row(client.user["_id"])
     await database.webhooks.insert_one(webhook)
     await database.webhook_deliveries.insert_one(delivery_row(webhook))
+    await OpenStream.new(client.user["_id"], slot=0, worker="another").add()
+    await FeedState.raise_last_seqs({client.user["_id"]: 0})  # the relay records it later
     await wait_until_relayed(database, client.user["_id"])
     return client
 
