@@ -7,7 +7,7 @@ from playwright.async_api import BrowserContext, Page, Route, expect
 
 from tests.page.browsing import WITH_SERVICE_WORKER, Console, accessibility_violations
 from tests.page.conftest import Visit
-from tests.support.http import API, Client, ago
+from tests.support.http import API, Client, Json, ago
 
 AWAY = [r"Failed to load resource: net::ERR_", r"Failed to load resource: .* 404 .*/time-entries/"]
 
@@ -19,8 +19,8 @@ async def start(page: Page, title: str) -> None:
     await expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
 
 
-async def stored_entries(api: Client) -> list[dict[str, str]]:
-    items: list[dict[str, str]] = (await api.get("/time-entries")).json()["items"]
+async def stored_entries(api: Client) -> list[Json]:
+    items: list[Json] = (await api.get("/time-entries")).json()["items"]
     return items
 
 
@@ -72,7 +72,7 @@ class TestWithoutService:
     ) -> None:
         console.allow(*AWAY)
         await visit("#/today")
-        lost = []
+        lost: list[int] = []
 
         async def lose_first_answer(route: Route) -> None:
             response = await route.fetch()
