@@ -21,6 +21,11 @@ def entry_of(page: Page, title: str, times: str = "") -> Locator:
     return page.get_by_role("listitem", name=f"{title}, {times}")
 
 
+def days_ago(days: int) -> str:
+    """The date of that many days before today in UTC."""
+    return ago(days=days)[:10]
+
+
 async def stored(api: Client, **parameters: Any) -> list[Json]:
     """Return all entries, the earliest first."""
     response = await api.get("/time-entries", params={"sort": "started_at", **parameters})
@@ -176,15 +181,15 @@ class TestDay:
 class TestReview:
     async def test_forgotten_timer_gets_the_suggested_end(self, page: Page, visit: Visit, api: Client) -> None:
         offer = await api.make_task()
-        for day in ("16", "17"):
-            await api.write(offer, started_at=f"2026-11-{day}T09:00:00Z", duration_seconds=5400)
-        await api.start(offer, started_at=clock("09:00"))
-        await api.stop(ended_at=clock("23:30"))
-        await visit(DAY)
+        for days in (2, 3):
+            await api.write(offer, started_at=f"{days_ago(days)}T09:00:00Z", duration_seconds=5400)
+        await api.start(offer, started_at=f"{days_ago(1)}T09:00:00Z")
+        await api.stop(ended_at=f"{days_ago(1)}T23:30:00Z")
+        await visit(f"#/today/{days_ago(1)}")
         review = page.get_by_role("region", name="Needs review")
         await expect(review).to_contain_text("Ran for 14:30")
         await expect(review).to_contain_text("10:30: this task usually takes 1:30.")
-        await expect(review.get_by_label("Suggested end")).to_have_value("2026-11-18T10:30")
+        await expect(review.get_by_label("Suggested end")).to_have_value(f"{days_ago(1)}T10:30")
         assert await accessibility_violations(page) == []
         await review.get_by_role("button", name="Change").click()
         await expect(review).to_be_hidden()
@@ -193,24 +198,24 @@ class TestReview:
         assert await stored(api, needs_review=True) == []
         await page.get_by_role("button", name="Undo").click()
         await expect(review).to_contain_text("Ran for 14:30")
-        await review.get_by_label("Suggested end").fill("2026-11-18T08:00")
+        await review.get_by_label("Suggested end").fill(f"{days_ago(1)}T08:00")
         await review.get_by_role("button", name="Change").click()
         await expect(review.get_by_role("alert")).to_have_text("The end must be after the start.")
         await review.get_by_role("button", name="Keep").click()
         await expect(review).to_be_hidden()
         newest = (await stored(api))[-1]
-        assert (newest["ended_at"], newest["needs_review"]) == (clock("23:30"), False)
+        assert (newest["ended_at"], newest["needs_review"]) == (f"{days_ago(1)}T23:30:00Z", False)
 
     async def test_next_work_ends_the_forgotten_timer(self, page: Page, visit: Visit, api: Client) -> None:
-        forgotten = await api.start(await api.make_task(), started_at=clock("08:00"))
-        await api.stop(ended_at=clock("23:00"))
-        await api.write(await api.make_task(title="Read the news"), started_at=clock("09:10"))
+        forgotten = await api.start(await api.make_task(), started_at=f"{days_ago(1)}T08:00:00Z")
+        await api.stop(ended_at=f"{days_ago(1)}T23:00:00Z")
+        await api.write(await api.make_task(title="Read the news"), started_at=f"{days_ago(1)}T09:10:00Z")
         await visit("#/today")
         review = page.get_by_role("region", name="Needs review")
         await expect(review).to_contain_text("9:10: “Read the news” began then.")
         await review.get_by_role("button", name="17:00: the end of a usual working day").click()
         await expect(review.get_by_label("Suggested end")).to_be_focused()
-        await expect(review.get_by_label("Suggested end")).to_have_value("2026-11-18T17:00")
+        await expect(review.get_by_label("Suggested end")).to_have_value(f"{days_ago(1)}T17:00")
         await review.get_by_role("button", name="Delete").click()
         await expect(review).to_be_hidden()
         assert (await api.get(at(forgotten["entry"]))).status_code == 404

@@ -23,6 +23,8 @@ export function editField({ label, text, save, onerror, errorId, step, attribute
   const isInvalid = signal(false);
   /** The text whose storing is in progress. */
   let stored = /** @type {string | null} */ (null);
+  /** The text that was refused: leaving the field does not send it again. */
+  let refused = /** @type {string | null} */ (null);
 
   /** @param {string} error */
   function report(error) {
@@ -40,6 +42,7 @@ export function editField({ label, text, save, onerror, errorId, step, attribute
     stored = typed;
     const error = await save(typed);
     stored = null;
+    refused = error === null ? null : typed;
     // Typed again in the meantime: that text is stored next.
     if (input.value !== typed) return;
     report(error ?? "");
@@ -81,7 +84,9 @@ export function editField({ label, text, save, onerror, errorId, step, attribute
     oninput: () => {
       isDirty.value = true;
     },
-    onblur: () => void commit(),
+    onblur: () => {
+      if (input.value !== refused) void commit();
+    },
     onkeydown,
     ...attributes,
   });

@@ -111,6 +111,7 @@ export const de = {
     "Heute ist noch nichts erfasst. Schreiben Sie oben, woran Sie arbeiten, und drücken Sie die Eingabetaste, oder legen Sie einen Eintrag an.",
   "today.empty_day": "An diesem Tag ist nichts erfasst. Legen Sie einen Eintrag an oder wählen Sie einen anderen Tag.",
   "review.title": "Zu prüfen",
+  "review.older": "Ältere Einträge suchen, die zu prüfen sind",
   "review.start": "Beginn",
   "review.end": "Vorgeschlagenes Ende",
   "review.change": "Ändern",

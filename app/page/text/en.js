@@ -108,6 +108,7 @@ export const en = {
   "today.empty": "Nothing tracked today. Write above what you are working on and press Enter, or add an entry.",
   "today.empty_day": "Nothing tracked on this day. Add an entry, or choose another day.",
   "review.title": "Needs review",
+  "review.older": "Look for older entries that need review",
   "review.start": "Start",
   "review.end": "Suggested end",
   "review.change": "Change",

@@ -111,13 +111,31 @@ function totalsOf(day, rows, isLoaded) {
     const from = first.value;
     return { from, seconds: await secondsByDay(from, 7, zone.value, aborted) };
   }, KINDS);
-  /** @param {string} of */
-  function secondsOf(of) {
-    const running = timer.value ? secondsWithin(timer.value.startedAt, second.value, dayRange(of, zone.value)) : 0;
-    if (of === day.value && isLoaded.value) return rows.value.reduce((sum, row) => sum + row.seconds, running);
+  const ranges = computed(() => week.value.map((each) => ({ day: each, range: dayRange(each, zone.value) })));
+  const seconds = computed(() => {
     const isCurrent = loaded.data.value?.from === first.value;
-    return running + ((isCurrent && loaded.data.value?.seconds.get(of)) || 0);
-  }
+    const ended = new Map(isCurrent ? loaded.data.value?.seconds : []);
+    if (isLoaded.value) {
+      ended.set(
+        day.value,
+        rows.value.reduce((sum, row) => sum + row.seconds, 0),
+      );
+    }
+    return ended;
+  });
+  const withRunning = computed(() => {
+    const running = timer.value;
+    if (!running) return seconds.value;
+    const now = second.value;
+    return new Map(
+      ranges.value.map(({ day: each, range }) => [
+        each,
+        (seconds.value.get(each) ?? 0) + secondsWithin(running.startedAt, now, range),
+      ]),
+    );
+  });
+  /** @param {string} of */
+  const secondsOf = (of) => withRunning.value.get(of) ?? 0;
   return {
     week,
     secondsOf,

@@ -2,6 +2,7 @@
 
 import { each, h } from "../../lib/dom.js";
 import { computed, signal } from "../../lib/signal.js";
+import { now } from "../../store/clock.js";
 import { listEntries } from "../../store/entries.js";
 import { preferences, zone } from "../../store/profile.js";
 import { resource } from "../../store/resource.js";
@@ -15,19 +16,25 @@ import { suggest } from "./suggestions.js";
  * @typedef {{reviewed: Reviewed, isTooLong: boolean, suggestions: import("./suggestions.js").Suggestion[]}} Item
  */
 
-const KINDS = ["entry", "timer", "task", "import", "user"];
+const KINDS = ["entry", "timer", "import", "user"];
 const MAX_SHOWN = 3;
 const MAX_LOADED = 50;
+/** Older entries are looked for on request only: the service has to read all entries to find them. */
+const RECENT_MS = 31 * 86_400_000;
 /** How long before an entry others tell how long such work takes. */
 const CONTEXT_MS = 28 * 86_400_000;
 const MAX_CONTEXT = 200;
 
-/** Create the list. It is not there when nothing needs review. */
-export function reviewList() {
+/**
+ * Create the list. It is not there when nothing needs review.
+ *
+ * @param {import("../../lib/signal.js").ReadSignal<boolean>} isComplete Whether old entries are listed too.
+ */
+export function reviewList(isComplete) {
   const isWhole = signal(false);
   const hidden = signal(/** @type {Set<string>} */ (new Set()));
   const loaded = resource(async (/** @type {AbortSignal} */ aborted) => {
-    const review = await loadReview(aborted);
+    const review = await loadReview(isComplete.value ? undefined : now() - RECENT_MS, aborted);
     const ids = new Set(review.entries.map(({ entry }) => entry.id));
     hidden.value = new Set([...hidden.peek()].filter((id) => ids.has(id)));
     return review;
@@ -63,9 +70,16 @@ export function reviewList() {
   );
 }
 
-/** @param {AbortSignal} signal */
-async function loadReview(signal) {
-  const page = await listEntries({ needsReview: true }, { limit: MAX_LOADED }, signal);
+/**
+ * @param {number | undefined} since
+ * @param {AbortSignal} signal
+ */
+async function loadReview(since, signal) {
+  const page = await listEntries(
+    { needsReview: true, ...(since === undefined ? {} : { from: since }) },
+    { limit: MAX_LOADED },
+    signal,
+  );
   const entries = page.items.filter((entry) => entry.ended_at !== null).map((entry) => toReviewed(entry));
   const [newest] = entries;
   if (!newest) return { entries, context: [] };

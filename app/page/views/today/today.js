@@ -1,6 +1,8 @@
 // The entries of one day, and the entries that need review.
 
-import { define } from "../../lib/dom.js";
+import { define, h } from "../../lib/dom.js";
+import { signal } from "../../lib/signal.js";
+import { t } from "../../text/index.js";
 import { createDay } from "./day.js";
 import { entryList } from "./entry_list.js";
 import { dayHeader } from "./header.js";
@@ -8,5 +10,19 @@ import { reviewList } from "./review.js";
 
 define("tt-today", () => {
   const day = createDay();
-  return [dayHeader(day), reviewList(), entryList(day)];
+  const isReviewComplete = signal(false);
+  return [dayHeader(day), reviewList(isReviewComplete), entryList(day), olderReviews(isReviewComplete)];
 });
+
+/** @param {import("../../lib/signal.js").Signal<boolean>} isComplete */
+function olderReviews(isComplete) {
+  function show() {
+    isComplete.value = true;
+    document.querySelector("h1")?.focus();
+  }
+  return h(
+    "p",
+    { class: "older-reviews", hidden: () => isComplete.value },
+    h("button", { type: "button", class: "link", onclick: show }, t("review.older")),
+  );
+}
