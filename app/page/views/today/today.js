@@ -6,7 +6,7 @@ import { t } from "../../text/index.js";
 import { createDay } from "./day.js";
 import { entryList } from "./entry_list.js";
 import { dayHeader } from "./header.js";
-import { reviewList } from "./review.js";
+import { reviewList } from "./review/review_list.js";
 
 define("tt-today", () => {
   const day = createDay();

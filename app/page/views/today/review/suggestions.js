@@ -1,6 +1,6 @@
 // When did the work really end? Suggestions for an entry that needs review, each with its reason.
 
-import { dayOf, instantOf, timeOf } from "../../time/zones.js";
+import { dayOf, instantOf, timeOf } from "../../../time/zones.js";
 
 /**
  * @typedef {{startedAt: number, endedAt: number}} Span

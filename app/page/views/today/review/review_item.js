@@ -1,20 +1,20 @@
 // One entry that needs review: why, the suggested end, and what to do with it.
 
-import { h } from "../../lib/dom.js";
-import { effect, signal } from "../../lib/signal.js";
-import { projectDot } from "../../parts/icons.js";
-import { notifyWithUndo } from "../../parts/notice.js";
-import { describeWriteError } from "../../parts/overlaps.js";
-import { deleteEntry, restoreEntry, updateEntry } from "../../store/entries.js";
-import { preferences, zone } from "../../store/profile.js";
-import { t } from "../../text/index.js";
-import { formatHours } from "../../time/durations.js";
-import { formatDateTime, formatTime } from "../../time/format.js";
-import { dayOf, instantOf, timeOf } from "../../time/zones.js";
+import { h } from "../../../lib/dom.js";
+import { effect, signal } from "../../../lib/signal.js";
+import { projectDot } from "../../../parts/icons.js";
+import { notifyWithUndo } from "../../../parts/notice.js";
+import { describeWriteError } from "../../../parts/overlaps.js";
+import { deleteEntry, restoreEntry, updateEntry } from "../../../store/entries.js";
+import { preferences, zone } from "../../../store/profile.js";
+import { t } from "../../../text/index.js";
+import { formatHours } from "../../../time/durations.js";
+import { formatDateTime, formatTime } from "../../../time/format.js";
+import { dayOf, instantOf, timeOf } from "../../../time/zones.js";
 
 /**
- * @typedef {import("./review.js").Item} Item
- * @typedef {import("../../lib/signal.js").ReadSignal<Item>} ItemSignal
+ * @typedef {import("./review_list.js").Item} Item
+ * @typedef {import("../../../lib/signal.js").ReadSignal<Item>} ItemSignal
  * @typedef {(id: string) => void} Hide
  */
 
@@ -109,7 +109,7 @@ function createState(item) {
 
 /**
  * @param {string} label
- * @param {import("../../lib/signal.js").Signal<string>} value
+ * @param {import("../../../lib/signal.js").Signal<string>} value
  * @param {State} state
  * @param {string | undefined} descriptionIds
  */

@@ -1,17 +1,17 @@
 // "Needs review": entries of timers that were forgotten or overlap others, with a suggested end.
 
-import { each, h } from "../../lib/dom.js";
-import { computed, signal } from "../../lib/signal.js";
-import { now } from "../../store/clock.js";
-import { listEntries } from "../../store/entries.js";
-import { preferences, zone } from "../../store/profile.js";
-import { resource } from "../../store/resource.js";
-import { t } from "../../text/index.js";
+import { each, h } from "../../../lib/dom.js";
+import { computed, signal } from "../../../lib/signal.js";
+import { now } from "../../../store/clock.js";
+import { listEntries } from "../../../store/entries.js";
+import { preferences, zone } from "../../../store/profile.js";
+import { resource } from "../../../store/resource.js";
+import { t } from "../../../text/index.js";
 import { reviewItem } from "./review_item.js";
 import { suggest } from "./suggestions.js";
 
 /**
- * @typedef {import("../../types").ListedEntry} ListedEntry
+ * @typedef {import("../../../types").ListedEntry} ListedEntry
  * @typedef {import("./suggestions.js").Entry & {entry: ListedEntry}} Reviewed
  * @typedef {{reviewed: Reviewed, isTooLong: boolean, suggestions: import("./suggestions.js").Suggestion[]}} Item
  */
@@ -28,7 +28,7 @@ const MAX_CONTEXT = 200;
 /**
  * Create the list. It is not there when nothing needs review.
  *
- * @param {import("../../lib/signal.js").ReadSignal<boolean>} isComplete Whether old entries are listed too.
+ * @param {import("../../../lib/signal.js").ReadSignal<boolean>} isComplete Whether old entries are listed too.
  */
 export function reviewList(isComplete) {
   const isWhole = signal(false);
@@ -92,7 +92,7 @@ async function loadReview(since, signal) {
   };
 }
 
-/** @param {import("../../types").Entry} entry @returns {Reviewed} */
+/** @param {import("../../../types").Entry} entry @returns {Reviewed} */
 function toReviewed(entry) {
   const listed = /** @type {ListedEntry} */ (entry);
   return {
