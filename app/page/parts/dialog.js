@@ -1,7 +1,7 @@
 // Modal dialogs. The native element keeps the focus inside and gives it back.
 
 import { h } from "../lib/dom.js";
-import { scope } from "../lib/signal.js";
+import { scope, untracked } from "../lib/signal.js";
 
 let count = 0;
 
@@ -35,10 +35,13 @@ export function showDialog(title, content) {
       );
       element.append(
         h("div", { class: "dialog-body" }, () =>
-          content((value) => {
-            result = value;
-            element.close();
-          }),
+          // A signal that the content reads must not create it again: what is typed would be lost.
+          untracked(() =>
+            content((value) => {
+              result = value;
+              element.close();
+            }),
+          ),
         ),
       );
       return element;

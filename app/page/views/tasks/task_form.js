@@ -1,7 +1,7 @@
 // The form with all fields of a task.
 
 import { h } from "../../lib/dom.js";
-import { signal } from "../../lib/signal.js";
+import { computed, signal } from "../../lib/signal.js";
 import { parseTags, tagsField } from "../../parts/tags_field.js";
 import { zone } from "../../store/profile.js";
 import { project, projects } from "../../store/projects.js";
@@ -79,13 +79,7 @@ function createInputs(fields, errors) {
   const due = () => (fields.value.due_at ? Date.parse(fields.value.due_at) : null);
   const tags = tagsField({
     label: t("tasks.field_tags"),
-    tags: {
-      ...fields,
-      get value() {
-        return fields.value.tags;
-      },
-      peek: () => fields.peek().tags,
-    },
+    tags: computed(() => fields.value.tags),
     onchange: () => {},
   });
   return {

@@ -1,0 +1,145 @@
+// A file to import: chosen, checked by a dry run, then imported.
+
+import { h } from "../../lib/dom.js";
+import { effect, onCleanup, signal } from "../../lib/signal.js";
+import { describeError, notify } from "../../parts/notice.js";
+import { zone } from "../../store/profile.js";
+import { followImport, previewImport, startImport } from "../../store/transfer.js";
+import { t } from "../../text/index.js";
+import { countsText } from "./counts.js";
+import { fileField } from "./file_field.js";
+import { optionFields } from "./options.js";
+import { report } from "./report.js";
+
+/**
+ * @typedef {import("../../types").Import} Import
+ * @typedef {import("../../store/transfer.js").ImportOptions} ImportOptions
+ * @typedef {ReturnType<typeof createState>} State
+ */
+
+/** @type {ImportOptions} */
+const DEFAULTS = { format: "auto", timezone: "", dateOrder: "", currency: "", user: "", isStrict: false };
+
+function createState() {
+  return {
+    file: signal(/** @type {File | null} */ (null)),
+    options: signal({ ...DEFAULTS, timezone: zone.peek() }),
+    preview: signal(/** @type {Import | null} */ (null)),
+    progress: signal(/** @type {Import | null} */ (null)),
+    isBusy: signal(false),
+    error: signal(""),
+  };
+}
+
+/** Create the section with the file, its options, its dry run and its import. */
+export function importPanel() {
+  const state = createState();
+  followFile(state);
+  const left = new AbortController();
+  onCleanup(() => left.abort());
+  const run = () => void importFile(state, left.signal);
+  return h("section", { class: "panel", "aria-labelledby": "import-title" }, [
+    h("h2", { id: "import-title" }, t("import.file_title")),
+    h("p", { class: "muted" }, t("import.intro")),
+    fileField(state.file),
+    () => state.file.value && optionFields(state.options),
+    h("p", { class: "form-error", role: "alert" }, () => state.error.value),
+    h("div", { role: "status" }, () =>
+      state.isBusy.value && !state.progress.value ? h("p", { class: "is-late" }, t("import.checking")) : null,
+    ),
+    () => state.preview.value && report(state.preview.value),
+    () => state.preview.value && !state.progress.value && actions(state, state.preview.value, run),
+    () => state.progress.value && progressBar(state),
+  ]);
+}
+
+/**
+ * Check the file again whenever it or an option changes.
+ *
+ * @param {State} state
+ */
+function followFile({ file, options, preview, isBusy, error }) {
+  effect(() => {
+    const [chosen, current] = [file.value, options.value];
+    preview.value = null;
+    error.value = "";
+    isBusy.value = chosen !== null;
+    if (!chosen) return;
+    const controller = new AbortController();
+    onCleanup(() => controller.abort());
+    previewImport(chosen, current, controller.signal).then(
+      (result) => {
+        preview.value = result;
+        isBusy.value = false;
+      },
+      (failure) => {
+        if (controller.signal.aborted) return;
+        error.value = describeError(failure);
+        isBusy.value = false;
+      },
+    );
+  });
+}
+
+/**
+ * @param {State} state
+ * @param {Import} preview
+ * @param {() => void} run
+ */
+function actions({ file, options }, preview, run) {
+  const { entries } = preview.created;
+  const isRefused = entries === 0 || (options.peek().isStrict && preview.errors.length > 0);
+  return h("div", { class: "form-actions" }, [
+    isRefused && h("p", { class: "muted" }, t(entries === 0 ? "import.nothing" : "import.strict_errors")),
+    h(
+      "button",
+      {
+        type: "button",
+        onclick: () => {
+          file.value = null;
+        },
+      },
+      t("common.cancel"),
+    ),
+    h(
+      "button",
+      { type: "button", class: "primary", disabled: isRefused, onclick: run },
+      t("import.run", { count: entries }),
+    ),
+  ]);
+}
+
+/**
+ * @param {State} state
+ * @param {AbortSignal} signal Aborted when the view is left.
+ */
+async function importFile({ file, options, progress, error }, signal) {
+  const chosen = file.peek();
+  if (!chosen) return;
+  try {
+    const started = await startImport(chosen, options.peek());
+    const done = await followImport(
+      started,
+      (current) => {
+        progress.value = current;
+      },
+      signal,
+    );
+    if (done.status === "failed") throw new Error(done.failure ?? t("import.failed"));
+    file.value = null;
+    notify(t("import.done", { counts: countsText(done.created) }));
+  } catch (failure) {
+    if (!signal.aborted) error.value = describeError(failure);
+  } finally {
+    progress.value = null;
+  }
+}
+
+/** @param {State} state */
+function progressBar({ progress }) {
+  const [rows, done] = [() => progress.value?.rows ?? 0, () => progress.value?.rows_done ?? 0];
+  return h("div", { class: "import-progress" }, [
+    h("progress", { "aria-label": t("import.progress"), max: () => rows() || 1, value: done }),
+    h("span", { class: "muted" }, () => t("import.rows_done", { done: done(), rows: rows() })),
+  ]);
+}
