@@ -40,12 +40,11 @@ export function fileField(file) {
     },
     h("strong", null, t("import.file")),
     input,
-    h("span", { class: "muted" }, () => (file.value ? nameOf(file.value) : t("import.drop"))),
+    h("span", { class: "muted" }, () => (file.value ? sizeOf(file.value) : t("import.drop"))),
   );
 }
 
 /** @param {File} file */
-function nameOf(file) {
-  const size = formatNumber(Math.ceil(file.size / 1024), { style: "unit", unit: "kilobyte" });
-  return `${file.name} (${size})`;
+function sizeOf(file) {
+  return formatNumber(Math.ceil(file.size / 1024), { style: "unit", unit: "kilobyte" });
 }
