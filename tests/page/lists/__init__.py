@@ -1,0 +1,1 @@
+"""Tests of the views that list tasks, projects and imports."""

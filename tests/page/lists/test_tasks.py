@@ -1,0 +1,200 @@
+"""The view of tasks: changes in place and by the dialog, the trash, many tasks at once, and changes of others."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from tests.page.browsing import GERMAN, NARROW, Console, accessibility_violations, overflow
+from tests.page.conftest import Visit
+from tests.support.http import Client
+
+HOSTILE_TITLES = ["<img src=x onerror=alert(1)>", "\u05e9\u05dc\u05d5\u05dd {title}", "x" * 200]
+STALE = r"Failed to load resource: .* 412 .*/tasks/"
+
+
+def row(page: Page, title: str) -> Locator:
+    return page.get_by_role("listitem").filter(has=page.get_by_role("checkbox", name=f"Select {title}", exact=True))
+
+
+async def create(api: Client, title: str, **fields: Any) -> dict[str, Any]:
+    response = await api.post("/tasks", json={"title": title, **fields})
+    assert response.status_code == 201, response.text
+    task: dict[str, Any] = response.json()
+    return task
+
+
+async def stored(api: Client, task: dict[str, Any]) -> dict[str, Any]:
+    current: dict[str, Any] = (await api.get(f"/tasks/{task['id']}")).json()
+    return current
+
+
+class TestKeyboard:
+    async def test_task_is_created_edited_completed_trashed_and_restored(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await visit("#/tasks")
+        await page.get_by_role("button", name="New task").first.press("Enter")
+        await expect(page.get_by_label("Title", exact=True)).to_be_focused()
+        await page.keyboard.type("Write the offer")
+        await page.keyboard.press("Enter")
+        await page.get_by_role("button", name="Edit Write the offer").press("Enter")
+        await page.get_by_label("Description", exact=True).fill("For Ada")
+        await page.get_by_label("Estimate", exact=True).fill("1,5")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("dialog")).to_be_hidden()
+        await expect(page.get_by_label("Estimate of Write the offer")).to_have_value("1:30")
+
+        await page.get_by_role("button", name="Move Write the offer to the trash").press("Enter")
+        await expect(row(page, "Write the offer")).to_be_hidden()
+        await expect(page.get_by_role("heading", name="Tasks", exact=True)).to_be_focused()
+        await page.get_by_role("button", name="Undo").press("Enter")
+        await page.get_by_label("Status of Write the offer").focus()
+        async with page.expect_response(lambda response: response.request.method == "PATCH"):
+            await page.keyboard.type("Completed")
+        await expect(row(page, "Write the offer")).to_be_hidden()
+
+        (task,) = (await api.get("/tasks")).json()["items"]
+        fields = (task["status"], task["description"], task["estimate_seconds"])
+        assert fields == ("completed", "For Ada", 5400)
+
+    async def test_trashed_task_is_restored_from_the_trash(self, page: Page, visit: Visit, api: Client) -> None:
+        task = await create(api, "Old")
+        await api.delete(f"/tasks/{task['id']}")
+        await visit("#/tasks")
+        await page.get_by_role("link", name="Trash").press("Enter")
+        await page.get_by_role("button", name="Restore Old").press("Enter")
+        await expect(page.get_by_text("“Old” restored")).to_be_visible()
+        await expect(page.get_by_text("The trash is empty.")).to_be_visible()
+        await page.get_by_role("link", name="Back to the tasks").press("Enter")
+        await expect(row(page, "Old")).to_be_visible()
+        assert (await stored(api, task))["deleted_at"] is None
+
+
+class TestChangeInPlace:
+    async def test_fields_are_stored_and_refused_text_stays(self, page: Page, visit: Visit, api: Client) -> None:
+        project = (await api.post("/projects", json={"name": "Website"})).json()
+        task = await create(api, "Plan")
+        await visit("#/tasks")
+        await page.get_by_label("Project of Plan").focus()
+        await page.get_by_label("Project of Plan").select_option("Website")
+        await page.get_by_label("Priority of Plan").select_option("P2")
+        await page.get_by_role("button", name=re.compile("Due date of Plan")).click()
+        await page.get_by_label("Due date of Plan", exact=True).fill("2030-02-03")
+        await expect(page.get_by_role("button", name=re.compile("Due date of Plan: 3 Feb 2030"))).to_be_focused()
+        estimate = page.get_by_label("Estimate of Plan")
+        await estimate.fill("soon")
+        await estimate.press("Enter")
+        await expect(estimate).to_have_attribute("aria-invalid", "true")
+        await expect(estimate).to_have_value("soon")
+        await estimate.press("Escape")
+        await estimate.fill("90m")
+        async with page.expect_response(lambda response: response.request.method == "PATCH"):
+            await estimate.press("Enter")
+        await expect(estimate).to_have_value("1:30")
+        await page.reload()
+        await expect(page.get_by_label("Estimate of Plan")).to_have_value("1:30")
+        task = await stored(api, task)
+        assert (task["project_id"], task["priority"], task["due_at"]) == (project["id"], 2, "2030-02-03T23:59:00Z")
+
+    async def test_timer_of_a_task_starts_and_stops(self, page: Page, visit: Visit, api: Client) -> None:
+        task = await create(api, "Plan")
+        await visit("#/tasks")
+        await page.get_by_role("button", name="Start Plan").click()
+        async with page.expect_response("**/timer/stop"):
+            await page.get_by_role("button", name="Stop Plan").click()
+        await expect(page.get_by_role("button", name="Start Plan")).to_be_visible()
+        assert (await stored(api, task))["entry_count"] == 1
+
+
+class TestSimultaneousChange:
+    async def test_other_fields_are_merged(self, page: Page, visit: Visit, api: Client, console: Console) -> None:
+        console.allow(STALE)
+        task = await create(api, "Plan")
+        await visit("#/tasks")
+        await page.get_by_role("button", name="Edit Plan").click()
+        await page.get_by_label("Description", exact=True).fill("mine")
+        await api.patch(f"/tasks/{task['id']}", json={"priority": 3})
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_role("dialog")).to_be_hidden()
+        task = await stored(api, task)
+        assert (task["description"], task["priority"]) == ("mine", 3)
+
+    async def test_same_field_is_decided_by_the_person(
+        self, page: Page, visit: Visit, api: Client, console: Console
+    ) -> None:
+        console.allow(STALE)
+        task = await create(api, "Plan")
+        await visit("#/tasks")
+        await page.get_by_role("button", name="Edit Plan").click()
+        await page.get_by_label("Title", exact=True).fill("My title")
+        await page.get_by_label("Description", exact=True).fill("My text")
+        await api.patch(f"/tasks/{task['id']}", json={"title": "Their title", "description": "Their text"})
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_text("Their title")).to_be_visible()
+        await expect(page.get_by_label("Title", exact=True)).to_have_value("My title")
+        await page.get_by_role("button", name="Use this value: Description").click()
+        await expect(page.get_by_label("Description", exact=True)).to_have_value("Their text")
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_role("dialog")).to_be_hidden()
+        task = await stored(api, task)
+        assert (task["title"], task["description"]) == ("My title", "Their text")
+
+
+class TestManyTasks:
+    async def test_selected_tasks_are_changed_and_trashed_together(self, page: Page, visit: Visit, api: Client) -> None:
+        for number in range(3):
+            await create(api, f"Task {number}")
+        await visit("#/tasks?status=any")
+        await page.get_by_label("Select all").check()
+        await page.get_by_label("Set status", exact=True).select_option("Completed")
+        await page.get_by_role("button", name="Apply: Set status").click()
+        await expect(page.get_by_text("3 tasks changed")).to_be_visible()
+        assert {task["status"] for task in (await api.get("/tasks")).json()["items"]} == {"completed"}
+        await page.get_by_label("Select Task 1").check()
+        await page.get_by_label("Select Task 2").check()
+        await page.get_by_role("button", name="Delete").click()
+        await expect(row(page, "Task 1")).to_be_hidden()
+        assert len((await api.get("/tasks")).json()["items"]) == 1
+        await page.get_by_role("button", name="Undo").last.click()
+        await expect(row(page, "Task 2")).to_be_visible()
+
+    async def test_long_list_creates_few_rows_and_shows_all_of_them(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        for first in range(0, 250, 50):
+            operations = [{"op": "create", "body": {"title": f"Task {first + number}"}} for number in range(50)]
+            assert (await api.post("/tasks/bulk", json={"operations": operations})).status_code == 200
+        await visit("#/tasks")
+        await expect(row(page, "Task 249")).to_be_visible()
+        oldest = row(page, "Task 0")
+        while not await oldest.count():
+            await page.keyboard.press("End")
+            assert await page.get_by_role("list", name="Tasks").get_by_role("listitem").count() < 80
+        await expect(oldest).to_be_visible()
+        await page.get_by_role("searchbox", name="Search tasks").fill("Task 24")
+        await expect(page.get_by_role("list", name="Tasks").get_by_role("listitem")).to_have_count(11)
+
+
+class TestPresentation:
+    @pytest.mark.parametrize("context_options", [{}, NARROW], ids=["wide", "narrow"])
+    async def test_hostile_titles_are_text_and_nothing_overflows(self, page: Page, visit: Visit, api: Client) -> None:
+        for title in HOSTILE_TITLES:
+            await create(api, title, tags=["<b>tag</b>"], estimate_seconds=3600)
+        await visit("#/tasks")
+        for title in HOSTILE_TITLES:
+            await expect(page.get_by_role("button", name=f"Edit {title}", exact=True)).to_be_visible()
+        assert await accessibility_violations(page) == []
+        assert await overflow(page) <= 0
+        await page.get_by_role("button", name=f"Edit {HOSTILE_TITLES[0]}").click()
+        await expect(page.get_by_label("Title", exact=True)).to_have_value(HOSTILE_TITLES[0])
+        assert await accessibility_violations(page, themes=["light"]) == []
+
+    @pytest.mark.parametrize("context_options", [GERMAN], ids=["german"])
+    async def test_is_in_german(self, page: Page, visit: Visit, api: Client) -> None:
+        await create(api, "Angebot", due_at="2026-03-04T10:00:00Z")
+        await visit("#/tasks")
+        await expect(page.get_by_role("heading", name="Aufgaben", exact=True)).to_be_visible()
+        due = page.get_by_role("button", name=re.compile("Fälligkeit von Angebot"))
+        await expect(due).to_contain_text("4. März 2026")
