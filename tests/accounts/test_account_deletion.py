@@ -44,6 +44,9 @@ async def create_all_documents(client: Client, database: Database) -> Client:
     await OpenStream.new(client.user["_id"], slot=0, worker="another").add()
     await FeedState.raise_last_seqs({client.user["_id"]: 0})  # the relay records it later
     await wait_until_relayed(database, client.user["_id"])
+    # The service stores these later, and while a stream is open.
+    await FeedState.raise_last_seqs({client.user["_id"]: 1})
+    await OpenStream.new(client.user["_id"], slot=0, worker="worker").add()
     return client
 
 
