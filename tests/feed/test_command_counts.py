@@ -147,8 +147,9 @@ class TestCommandsOfARequest:
 class TestCommandsOfARelay:
     @pytest.fixture(autouse=True)
     async def _only_relays_of_the_test(
-        self, database: Database, monkeypatch: pytest.MonkeyPatch
+        self, empty_service: str, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> AsyncIterator[None]:
+        assert empty_service
         monkeypatch.setattr("services.feed.relay.RENEW_SECONDS", 60.0)
         monkeypatch.setattr("services.feed.relay.LEASE_DURATION", timedelta(minutes=2))
         monkeypatch.setattr("services.feed.relay.SLOW_REMOVAL_SECONDS", 60.0)
