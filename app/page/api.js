@@ -235,6 +235,8 @@ async function attempt(method, path, options, extraHeaders) {
       method,
       headers,
       body: body === undefined ? form : JSON.stringify(body),
+      // Public answers may be stored for a while: a share that was revoked must not be shown from there.
+      cache: isPublic ? "no-cache" : "default",
       signal: AbortSignal.any(signals.filter((each) => each instanceof AbortSignal)),
     });
     noteClock(response);

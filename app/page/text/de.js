@@ -514,6 +514,7 @@ export const de = {
   "reports.unnamed": "Ohne Namen",
   "reports.week_of": "Woche vom {day}",
   "shared.by": "Von {name}",
+  "shared.chart": "Überblick",
   "shared.empty": "In diesem Zeitraum ist keine Zeit erfasst.",
   "shared.gone": "Diesen Bericht gibt es nicht. Der Link ist vielleicht abgelaufen oder widerrufen.",
   "shared.group": "Gruppe",

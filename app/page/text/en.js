@@ -508,6 +508,7 @@ export const en = {
   "reports.unnamed": "Without a name",
   "reports.week_of": "Week of {day}",
   "shared.by": "By {name}",
+  "shared.chart": "Overview",
   "shared.empty": "No time was tracked in this range.",
   "shared.gone": "This report does not exist. Its link may have expired or been revoked.",
   "shared.group": "Group",

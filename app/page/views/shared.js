@@ -99,7 +99,7 @@ function summary(report) {
   const title = reportTitle(report.group_by);
   return [
     h("div", { class: "panel" }, totals(report)),
-    h("section", { class: "panel" }, chart(report, title)),
+    h("section", { class: "panel" }, chart(report)),
     h("section", { class: "panel" }, h("h2", null, title), reportTable(report, { title })),
     slices(report),
   ];
@@ -109,9 +109,9 @@ function summary(report) {
  * Show the rows of the report in the chart that fits their groups.
  *
  * @param {Summary} report
- * @param {string} title
  */
-function chart(report, title) {
+function chart(report) {
+  const title = t("shared.chart");
   const [first = "", second = ""] = report.group_by.split(",");
   if (report.group_by === "weekday,hour") return heatMap({ title, rows: report.rows, weekStart: report.week_start });
   if (!TIME_GROUPS.has(first)) {

@@ -84,7 +84,7 @@ export function dataTable({ caption, columns, rows, children = () => [], foot })
  * @param {Element} content
  */
 export function scroller(label, content) {
-  return h("div", { class: "table-scroller", role: "region", "aria-label": label, tabindex: "0" }, content);
+  return h("div", { class: "table-scroller", role: "group", "aria-label": label, tabindex: "0" }, content);
 }
 
 /**
