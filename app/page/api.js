@@ -179,7 +179,7 @@ export async function resumeSession() {
 }
 
 /** Forget the access token: the session has ended. @param {"signed-out" | "expired"} [state] */
-function forgetSession(state = "signed-out") {
+export function forgetSession(state = "signed-out") {
   accessToken = null;
   localStorage.removeItem(SESSION_MARK);
   session.value = state;

@@ -4,8 +4,11 @@ import type { components } from "api-types";
 
 type Schemas = components["schemas"];
 
+export type ApiToken = Schemas["ApiTokenRead"];
 export type AuditEvent = Schemas["AuditEventRead"];
+export type CalendarFeed = Schemas["CalendarFeedRead"];
 export type Change = Schemas["ChangeRead"];
+export type Delivery = Schemas["DeliveryRead"];
 export type Entry = Schemas["EntryRead"];
 export type Import = Schemas["ImportRead"];
 export type ListedEntry = Schemas["EntryWithTask"];
@@ -14,6 +17,7 @@ export type Preferences = Schemas["PreferencesRead"];
 export type Problem = Schemas["Problem"];
 export type Project = Schemas["ProjectRead"];
 export type RecentTask = Schemas["RecentTask"];
+export type Session = Schemas["SessionRead"];
 export type Share = Schemas["ShareRead"];
 export type SharedReport = Schemas["SharedReport"];
 export type SharedTimesheet = Schemas["SharedTimesheet"];
@@ -24,3 +28,4 @@ export type Timesheet = Schemas["TimesheetRead"];
 export type Today = Schemas["TodayRead"];
 export type Token = Schemas["TokenRead"];
 export type User = Schemas["UserRead"];
+export type Webhook = Schemas["WebhookRead"];

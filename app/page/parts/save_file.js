@@ -1,11 +1,13 @@
-// Saving a downloaded file on the machine of the person.
+// Let the browser store a file.
 
 import { h } from "../lib/dom.js";
+
+/** A browser reads the file some time after the click. */
+const LIFETIME_MS = 60_000;
 
 /** @param {{blob: Blob, name: string}} file */
 export function saveFile({ blob, name }) {
   const href = URL.createObjectURL(blob);
   h("a", { href, download: name }).click();
-  // The browser has taken the file over when the click is done.
-  setTimeout(() => URL.revokeObjectURL(href), 0);
+  setTimeout(() => URL.revokeObjectURL(href), LIFETIME_MS);
 }

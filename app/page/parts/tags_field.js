@@ -2,7 +2,7 @@
 
 import { h } from "../lib/dom.js";
 import { effect, signal } from "../lib/signal.js";
-import { knownTags, loadTags } from "../store/tags.js";
+import { knownTags, loadTags } from "../store/tasks.js";
 
 let count = 0;
 

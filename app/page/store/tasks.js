@@ -1,6 +1,7 @@
-// Tasks: search and changes.
+// Tasks: search, changes, and the tags for completion.
 
 import { newKey, request } from "../api.js";
+import { signal } from "../lib/signal.js";
 import { announce } from "./changes.js";
 import { read } from "./offline/snapshots.js";
 import { submit } from "./outgoing.js";
@@ -113,4 +114,14 @@ export async function changeTasks(operations) {
     announce("task.updated", "timer");
   }
   return { changed: operations.length - problems.length, problems };
+}
+
+/** The most used tags, for completion. */
+export const knownTags = signal(/** @type {string[]} */ ([]));
+
+/** Load the tags, unless they are loaded. */
+export async function loadTags() {
+  if (knownTags.peek().length > 0) return;
+  const { data } = await request("GET", "tags", { query: { limit: 200 } });
+  knownTags.value = data.items.map((/** @type {{name: string}} */ tag) => tag.name);
 }

@@ -3,13 +3,12 @@
 import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
 import { attempt } from "../../parts/notice.js";
+import { saveFile } from "../../parts/save_file.js";
 import { exportEntries } from "../../store/reports.js";
 import { t } from "../../text/index.js";
 import { filterQuery } from "./state.js";
 
 const FORMATS = /** @type {const} */ (["csv", "xlsx", "ics"]);
-/** A browser reads the file some time after the click. */
-const LIFETIME_MS = 60_000;
 
 /**
  * Create one button for each format.
@@ -42,15 +41,4 @@ export function exportButtons(current) {
       ),
     ),
   );
-}
-
-/**
- * Let the browser store a file.
- *
- * @param {{blob: Blob, name: string}} file
- */
-function saveFile({ blob, name }) {
-  const href = URL.createObjectURL(blob);
-  h("a", { href, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(href), LIFETIME_MS);
 }

@@ -3,7 +3,7 @@
 import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
 import { projects } from "../../store/projects.js";
-import { knownTags, loadTags } from "../../store/tags.js";
+import { knownTags, loadTags } from "../../store/tasks.js";
 import { t } from "../../text/index.js";
 import { countFilters, NO_FILTERS, STATUSES } from "./filters.js";
 

@@ -1,0 +1,20 @@
+// What happened to the account.
+
+import { h } from "../../lib/dom.js";
+import { zone } from "../../store/profile.js";
+import { t } from "../../text/index.js";
+import { formatDateTime } from "../../time/format.js";
+import { accountList } from "./forms.js";
+
+export function auditSection() {
+  return accountList({ list: "users/me/audit", empty: "", row }).element;
+}
+
+/** @param {import("../../types").AuditEvent} event */
+function row({ event, at, address, user_agent, detail }) {
+  const name = typeof detail.name === "string" ? `: ${detail.name}` : "";
+  return h("div", { class: "settings-item-text" }, [
+    h("strong", null, `${t(`audit.${event}`)}${name}`),
+    h("p", { class: "muted" }, [formatDateTime(Date.parse(at), zone.value), ` · ${address} · ${user_agent}`]),
+  ]);
+}

@@ -1,0 +1,90 @@
+// Calendar feeds: addresses that a calendar program subscribes to.
+
+import { h } from "../../lib/dom.js";
+import { signal } from "../../lib/signal.js";
+import { confirm } from "../../parts/dialog.js";
+import { attempt } from "../../parts/notice.js";
+import { createIn, removeFrom } from "../../store/account.js";
+import { zone } from "../../store/profile.js";
+import { projects } from "../../store/projects.js";
+import { t } from "../../text/index.js";
+import { formatDateTime } from "../../time/format.js";
+import { accountList, form, input, secretField, select } from "./forms.js";
+
+const LIST = "calendar-feeds";
+
+export function calendarSection() {
+  const address = signal("");
+  const list = accountList({ list: LIST, empty: t("settings.no_calendars"), row });
+  const name = input({ maxlength: 100 });
+  const project = select(
+    [
+      ["", t("settings.all_projects")],
+      ...projects.peek().map((each) => /** @type {[string, string]} */ ([each.id, each.name])),
+    ],
+    "",
+  );
+
+  async function create() {
+    const created = await createIn(LIST, {
+      name: name.value,
+      ...(project.value ? { project_id: project.value } : {}),
+    });
+    address.value = created.url;
+    name.value = "";
+    list.reload();
+  }
+
+  return [
+    h("p", { class: "muted" }, t("settings.calendars_hint")),
+    form({
+      fields: [
+        { name: "name", label: t("settings.name"), input: name },
+        { name: "project_id", label: t("timer.project"), input: project },
+      ],
+      submit: t("settings.create_calendar"),
+      onsubmit: create,
+    }),
+    () => address.value && secretField(t("settings.calendar_address"), address.value),
+    list.element,
+  ];
+}
+
+/**
+ * @param {import("../../types").CalendarFeed} feed
+ * @param {() => void} reload
+ */
+function row(feed, reload) {
+  async function revoke() {
+    const isSure = await confirm(t("settings.revoke_question", { name: feed.name }), {
+      yes: t("settings.revoke"),
+      no: t("common.cancel"),
+      isDangerous: true,
+    });
+    if (!isSure) return;
+    await attempt(async () => {
+      await removeFrom(LIST, feed.id);
+      reload();
+    });
+  }
+  return [
+    h("div", { class: "settings-item-text" }, [
+      h("strong", null, feed.name),
+      h(
+        "p",
+        { class: "muted" },
+        t("settings.created", { at: formatDateTime(Date.parse(feed.created_at), zone.value) }),
+      ),
+    ]),
+    h(
+      "button",
+      {
+        type: "button",
+        class: "danger",
+        "aria-label": t("settings.revoke_named", { name: feed.name }),
+        onclick: revoke,
+      },
+      t("settings.revoke"),
+    ),
+  ];
+}

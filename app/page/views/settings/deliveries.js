@@ -1,0 +1,56 @@
+// What a webhook was sent lately.
+
+import { h } from "../../lib/dom.js";
+import { showDialog } from "../../parts/dialog.js";
+import { attempt } from "../../parts/notice.js";
+import { retryDelivery } from "../../store/account.js";
+import { zone } from "../../store/profile.js";
+import { t } from "../../text/index.js";
+import { formatDateTime } from "../../time/format.js";
+import { accountList } from "./forms.js";
+
+/** @typedef {import("../../types").Delivery} Delivery */
+
+/** @param {import("../../types").Webhook} webhook */
+export function showDeliveries(webhook) {
+  return showDialog(t("settings.deliveries"), (close) => [
+    h("p", { class: "muted" }, webhook.url),
+    accountList({
+      list: `webhooks/${webhook.id}/deliveries`,
+      empty: t("settings.no_deliveries"),
+      row: (/** @type {Delivery} */ delivery, reload) => row(webhook.id, delivery, reload),
+    }).element,
+    h("div", { class: "form-actions" }, h("button", { type: "button", onclick: () => close() }, t("common.close"))),
+  ]);
+}
+
+/**
+ * @param {string} webhookId
+ * @param {Delivery} delivery
+ * @param {() => void} reload
+ */
+function row(webhookId, delivery, reload) {
+  const last = delivery.attempts.at(-1);
+  async function retry() {
+    await attempt(() => retryDelivery(webhookId, delivery.id));
+    reload();
+  }
+  return [
+    h("div", { class: "settings-item-text" }, [
+      h("strong", null, `${delivery.type} · ${t(`settings.delivery_${delivery.status}`)}`),
+      last
+        ? h("p", { class: "muted" }, [
+            `${formatDateTime(Date.parse(last.at), zone.value)} · `,
+            last.error ?? t("settings.status", { status: last.status_code ?? "" }),
+          ])
+        : null,
+    ]),
+    delivery.status === "delivered"
+      ? null
+      : h(
+          "button",
+          { type: "button", onclick: retry, "aria-label": `${t("common.retry")}: ${delivery.type}` },
+          t("common.retry"),
+        ),
+  ];
+}

@@ -1,0 +1,182 @@
+// Forms and lists that the sections of the settings share.
+
+import { ApiError } from "../../api.js";
+import { each, h } from "../../lib/dom.js";
+import { signal } from "../../lib/signal.js";
+import { describeError, notify } from "../../parts/notice.js";
+import { listOf } from "../../store/account.js";
+import { pagedResource } from "../../store/resource.js";
+import { t } from "../../text/index.js";
+
+/**
+ * @typedef {object} Field
+ * @property {string} name The member of the body; errors of the service name it.
+ * @property {string} label
+ * @property {HTMLInputElement | HTMLSelectElement} input
+ * @property {string} [hint]
+ *
+ * @typedef {import("../../lib/dom.js").Child} Child
+ */
+
+/**
+ * Create a form. What the service refuses stands next to its field.
+ *
+ * @param {object} options
+ * @param {Field[]} options.fields
+ * @param {Child} [options.more] Stands between the fields and the button.
+ * @param {string} options.submit The text of the button.
+ * @param {boolean} [options.isDangerous]
+ * @param {() => Promise<unknown>} options.onsubmit
+ */
+export function form({ fields, more, submit, isDangerous = false, onsubmit }) {
+  const errors = signal(/** @type {Record<string, string>} */ ({}));
+  const isBusy = signal(false);
+  /** @param {Event} event */
+  async function send(event) {
+    event.preventDefault();
+    if (isBusy.peek()) return;
+    [isBusy.value, errors.value] = [true, {}];
+    try {
+      await onsubmit();
+    } catch (error) {
+      errors.value = errorsByField(error, fields);
+      const first = fields.find(({ name }) => errors.peek()[name]);
+      first?.input.focus();
+    }
+    isBusy.value = false;
+  }
+  return h("form", { class: "settings-form", onsubmit: send, novalidate: true }, [
+    fields.map((field) => fieldRow(field, errors)),
+    more,
+    h("p", { class: "form-error", role: "alert" }, () => errors.value[""] ?? ""),
+    h("div", { class: "form-actions" }, [
+      h("button", { type: "submit", class: isDangerous ? "danger" : "primary", disabled: () => isBusy.value }, submit),
+    ]),
+  ]);
+}
+
+/**
+ * @param {Field} field
+ * @param {import("../../lib/signal.js").ReadSignal<Record<string, string>>} errors
+ */
+function fieldRow({ name, label, input, hint }, errors) {
+  const id = `settings-${name}`;
+  input.id = id;
+  const error = h("p", { id: `${id}-error`, class: "form-error" }, () => errors.value[name] ?? "");
+  input.setAttribute("aria-describedby", hint ? `${id}-hint ${id}-error` : `${id}-error`);
+  return h(
+    "div",
+    {
+      class: "field",
+      "data-invalid": () => {
+        const isInvalid = errors.value[name] !== undefined;
+        input.toggleAttribute("aria-invalid", isInvalid);
+        if (isInvalid) input.setAttribute("aria-invalid", "true");
+        return isInvalid ? true : null;
+      },
+    },
+    h("label", { for: id }, label),
+    input,
+    hint ? h("p", { id: `${id}-hint`, class: "muted" }, hint) : null,
+    error,
+  );
+}
+
+/**
+ * Return what is wrong by field. The key "" is for the form as a whole.
+ *
+ * @param {unknown} error
+ * @param {Field[]} fields
+ * @returns {Record<string, string>}
+ */
+function errorsByField(error, fields) {
+  const findings = error instanceof ApiError ? (error.problem.errors ?? []) : [];
+  /** @type {Record<string, string>} */
+  const found = {};
+  for (const { pointer, detail } of findings) {
+    const name = pointer
+      ?.split("/")
+      .filter((part) => fields.some((field) => field.name === part))
+      .at(-1);
+    found[name ?? ""] = detail;
+  }
+  if (error instanceof ApiError && error.code === "wrong_password") {
+    const name = fields.find((field) => field.name.endsWith("password"))?.name ?? "";
+    found[name] = t("settings.wrong_password");
+  }
+  return Object.keys(found).length > 0 ? found : { "": describeError(error) };
+}
+
+/**
+ * Create a text input.
+ *
+ * @param {Record<string, any>} [attributes]
+ */
+export function input(attributes = {}) {
+  return h("input", { type: "text", ...attributes });
+}
+
+/**
+ * Create a select.
+ *
+ * @param {readonly (readonly [value: string | number, text: string])[]} options
+ * @param {string | number} selected
+ */
+export function select(options, selected) {
+  return h(
+    "select",
+    null,
+    options.map(([value, text]) => h("option", { value, selected: String(value) === String(selected) }, text)),
+  );
+}
+
+/**
+ * Show a secret once, with a way to copy it.
+ *
+ * @param {string} label
+ * @param {string} secret
+ */
+export function secretField(label, secret) {
+  const field = input({ value: secret, readonly: true, class: "secret", "aria-label": label });
+  async function copy() {
+    field.select();
+    // The clipboard exists on https and localhost only; elsewhere the text is selected.
+    await navigator.clipboard?.writeText(secret);
+    notify(t("settings.copied"));
+  }
+  return h("div", { class: "secret-box", role: "status" }, [
+    h("p", null, t("settings.shown_once")),
+    h("div", { class: "secret-row" }, field, h("button", { type: "button", onclick: copy }, t("settings.copy"))),
+  ]);
+}
+
+/**
+ * Create a list of the account, page by page.
+ *
+ * @template {{id: string}} Item
+ * @param {object} options
+ * @param {string} options.list As for listOf.
+ * @param {string} options.empty
+ * @param {(item: Item, reload: () => void) => Child} options.row
+ * @returns {{element: HTMLElement, reload: () => void}}
+ */
+export function accountList({ list, empty, row }) {
+  const resource = pagedResource((page, signal) => listOf(list, page, signal));
+  const items = () => /** @type {Item[]} */ (resource.data.value ?? []);
+  const element = h("div", { class: "settings-list-box" }, [
+    each(
+      h("ul", { class: "settings-list" }),
+      items,
+      // Changed items are drawn again.
+      (item) => `${item.id} ${JSON.stringify(item)}`,
+      (item) => h("li", { class: "settings-item" }, row(item.peek(), resource.reload)),
+    ),
+    () => {
+      if (resource.error.value)
+        return h("p", { class: "form-error", role: "alert" }, describeError(resource.error.value));
+      if (resource.data.value?.length === 0) return h("p", { class: "muted" }, empty);
+      return resource.hasMore() && h("button", { type: "button", onclick: () => resource.more() }, t("common.more"));
+    },
+  ]);
+  return { element, reload: resource.reload };
+}

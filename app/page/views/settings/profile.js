@@ -1,0 +1,71 @@
+// Name, address, time zone and week.
+
+import { notify } from "../../parts/notice.js";
+import { profile, updateProfile } from "../../store/profile.js";
+import { t } from "../../text/index.js";
+import { formatDay } from "../../time/format.js";
+import { addDays } from "../../time/zones.js";
+import { form, input, select } from "./forms.js";
+
+const A_MONDAY = "2026-01-05";
+
+export function profileSection() {
+  return () => {
+    const user = profile.value;
+    return user && profileForm(user);
+  };
+}
+
+/** @param {import("../../types").User} user */
+function profileForm(user) {
+  const inputs = {
+    full_name: input({ value: user.full_name ?? "", autocomplete: "name", maxlength: 200 }),
+    email: input({ type: "email", value: user.email, autocomplete: "email" }),
+    current_password: input({ type: "password", autocomplete: "current-password" }),
+    timezone: select(
+      zones(user.timezone).map((zone) => [zone, zone]),
+      user.timezone,
+    ),
+    week_start: select(
+      Array.from({ length: 7 }, (_, day) => [day, formatDay(addDays(A_MONDAY, day), { weekday: "long" })]),
+      user.week_start,
+    ),
+  };
+
+  async function save() {
+    const isNewAddress = inputs.email.value !== user.email;
+    await updateProfile({
+      full_name: inputs.full_name.value.trim() || null,
+      timezone: inputs.timezone.value,
+      week_start: Number(inputs.week_start.value),
+      ...(isNewAddress ? { email: inputs.email.value, current_password: inputs.current_password.value } : {}),
+    });
+    notify(t("settings.saved"));
+  }
+
+  return form({
+    fields: [
+      { name: "full_name", label: t("settings.full_name"), input: inputs.full_name },
+      { name: "email", label: t("sign_in.email"), input: inputs.email },
+      {
+        name: "current_password",
+        label: t("settings.current_password"),
+        input: inputs.current_password,
+        hint: t("settings.email_needs_password"),
+      },
+      { name: "timezone", label: t("settings.timezone"), input: inputs.timezone },
+      { name: "week_start", label: t("settings.week_start"), input: inputs.week_start },
+    ],
+    submit: t("common.save"),
+    onsubmit: save,
+  });
+}
+
+/**
+ * Return the zones that the browser knows, with the user's own and UTC.
+ *
+ * @param {string} own
+ */
+function zones(own) {
+  return [...new Set(["UTC", own, ...Intl.supportedValuesOf("timeZone")])].sort();
+}

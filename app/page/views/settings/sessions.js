@@ -1,0 +1,47 @@
+// Where the user is signed in.
+
+import { h } from "../../lib/dom.js";
+import { attempt, notify } from "../../parts/notice.js";
+import { removeFrom } from "../../store/account.js";
+import { zone } from "../../store/profile.js";
+import { t } from "../../text/index.js";
+import { formatDateTime } from "../../time/format.js";
+import { accountList } from "./forms.js";
+
+/** @typedef {import("../../types").Session} Session */
+
+export function sessionsSection() {
+  return accountList({ list: "auth/sessions", empty: "", row }).element;
+}
+
+/**
+ * @param {Session} session
+ * @param {() => void} reload
+ */
+function row(session, reload) {
+  const name = session.user_agent ?? t("settings.unknown_program");
+  async function end() {
+    await attempt(async () => {
+      await removeFrom("auth/sessions", session.id);
+      notify(t("settings.session_ended"));
+      reload();
+    });
+  }
+  return [
+    h("div", { class: "settings-item-text" }, [
+      h("strong", null, name),
+      h("p", { class: "muted" }, [
+        session.current ? `${t("settings.this_session")} · ` : "",
+        t("settings.last_used", { at: formatDateTime(Date.parse(session.last_used_at), zone.value) }),
+        session.address ? ` · ${session.address}` : "",
+      ]),
+    ]),
+    session.current
+      ? null
+      : h(
+          "button",
+          { type: "button", class: "danger", "aria-label": t("settings.end_session_of", { name }), onclick: end },
+          t("nav.sign_out"),
+        ),
+  ];
+}

@@ -1,0 +1,103 @@
+// API tokens for programs of the user.
+
+import { h } from "../../lib/dom.js";
+import { signal } from "../../lib/signal.js";
+import { confirm } from "../../parts/dialog.js";
+import { attempt } from "../../parts/notice.js";
+import { createIn, removeFrom } from "../../store/account.js";
+import { now } from "../../store/clock.js";
+import { zone } from "../../store/profile.js";
+import { t } from "../../text/index.js";
+import { formatDateTime } from "../../time/format.js";
+import { accountList, form, input, secretField, select } from "./forms.js";
+
+const LIST = "auth/api-tokens";
+const SCOPES = ["read", "write", "timer", "reports", "exports"];
+const EXPIRIES = [30, 90, 365];
+const DAY_MS = 86_400_000;
+
+export function tokensSection() {
+  const secret = signal("");
+  const list = accountList({ list: LIST, empty: t("settings.no_tokens"), row });
+  const name = input({ maxlength: 100 });
+  const expiry = select(
+    [...EXPIRIES.map((days) => [days, t("reports.expires_in", { count: days })]), ["", t("reports.expires_never")]].map(
+      ([value, text]) => /** @type {[string, string]} */ ([String(value), String(text)]),
+    ),
+    90,
+  );
+  const scopes = SCOPES.map((scope) => ({
+    scope,
+    box: h("input", { type: "checkbox", checked: scope === "read" }),
+  }));
+
+  async function create() {
+    const days = Number(expiry.value);
+    const created = await createIn(LIST, {
+      name: name.value,
+      scopes: scopes.filter(({ box }) => box.checked).map(({ scope }) => scope),
+      ...(days ? { expires_at: new Date(now() + days * DAY_MS).toISOString() } : {}),
+    });
+    secret.value = created.token;
+    name.value = "";
+    list.reload();
+  }
+
+  return [
+    h("p", { class: "muted" }, t("settings.tokens_hint")),
+    form({
+      fields: [
+        { name: "name", label: t("settings.name"), input: name },
+        { name: "expires_at", label: t("settings.expires"), input: expiry },
+      ],
+      more: h("fieldset", { class: "checks" }, [
+        h("legend", null, t("settings.scopes")),
+        scopes.map(({ scope, box }) => h("label", { class: "check" }, box, t(`settings.scope_${scope}`))),
+      ]),
+      submit: t("settings.create_token"),
+      onsubmit: create,
+    }),
+    () => secret.value && secretField(t("settings.token"), secret.value),
+    list.element,
+  ];
+}
+
+/**
+ * @param {import("../../types").ApiToken} token
+ * @param {() => void} reload
+ */
+function row(token, reload) {
+  async function revoke() {
+    const isSure = await confirm(t("settings.revoke_question", { name: token.name }), {
+      yes: t("settings.revoke"),
+      no: t("common.cancel"),
+      isDangerous: true,
+    });
+    if (!isSure) return;
+    await attempt(async () => {
+      await removeFrom(LIST, token.id);
+      reload();
+    });
+  }
+  const date = (/** @type {string} */ instant) => formatDateTime(Date.parse(instant), zone.value);
+  return [
+    h("div", { class: "settings-item-text" }, [
+      h("strong", null, token.name),
+      h("p", { class: "muted" }, [
+        token.scopes.map((scope) => t(`settings.scope_${scope}`)).join(", "),
+        ` · ${token.expires_at ? t("settings.expires_at", { at: date(token.expires_at) }) : t("reports.expires_never")}`,
+        ` · ${token.last_used_at ? t("settings.last_used", { at: date(token.last_used_at) }) : t("settings.never_used")}`,
+      ]),
+    ]),
+    h(
+      "button",
+      {
+        type: "button",
+        class: "danger",
+        "aria-label": t("settings.revoke_named", { name: token.name }),
+        onclick: revoke,
+      },
+      t("settings.revoke"),
+    ),
+  ];
+}

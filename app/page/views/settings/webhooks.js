@@ -1,0 +1,101 @@
+// Webhooks: addresses that are told what changes.
+
+import { h } from "../../lib/dom.js";
+import { signal } from "../../lib/signal.js";
+import { confirm } from "../../parts/dialog.js";
+import { attempt, notify } from "../../parts/notice.js";
+import { createIn, removeFrom, rotateSecret, sendTestEvent, updateWebhook } from "../../store/account.js";
+import { t } from "../../text/index.js";
+import { showDeliveries } from "./deliveries.js";
+import { accountList, form, input, secretField } from "./forms.js";
+
+/** @typedef {import("../../types").Webhook} Webhook */
+
+const LIST = "webhooks";
+
+export function webhooksSection() {
+  const secret = signal("");
+  const list = accountList({
+    list: LIST,
+    empty: t("settings.no_webhooks"),
+    row: (/** @type {Webhook} */ webhook, reload) => row(webhook, reload, secret),
+  });
+  const url = input({ type: "url", inputmode: "url", placeholder: "https://" });
+  const types = input();
+
+  async function create() {
+    const names = types.value.split(/[\s,]+/).filter((name) => name !== "");
+    const created = await createIn(LIST, { url: url.value, ...(names.length > 0 ? { types: names } : {}) });
+    secret.value = created.secret;
+    url.value = "";
+    list.reload();
+  }
+
+  return [
+    h("p", { class: "muted" }, t("settings.webhooks_hint")),
+    form({
+      fields: [
+        { name: "url", label: t("settings.webhook_url"), input: url },
+        { name: "types", label: t("settings.webhook_types"), input: types, hint: t("settings.webhook_types_hint") },
+      ],
+      submit: t("settings.create_webhook"),
+      onsubmit: create,
+    }),
+    () => secret.value && secretField(t("settings.webhook_secret"), secret.value),
+    list.element,
+  ];
+}
+
+/**
+ * @param {Webhook} webhook
+ * @param {() => void} reload
+ * @param {import("../../lib/signal.js").Signal<string>} secret
+ */
+function row(webhook, reload, secret) {
+  /** @param {() => Promise<unknown>} action */
+  const act = (action) => async () => {
+    await attempt(action);
+    reload();
+  };
+  const button = (/** @type {string} */ key, /** @type {() => Promise<unknown>} */ action, isDangerous = false) =>
+    h(
+      "button",
+      {
+        type: "button",
+        class: isDangerous ? "danger" : null,
+        "aria-label": `${t(key)}: ${webhook.url}`,
+        onclick: act(action),
+      },
+      t(key),
+    );
+  async function remove() {
+    const texts = { yes: t("common.delete"), no: t("common.cancel"), isDangerous: true };
+    if (await confirm(t("settings.delete_webhook_question"), texts)) await removeFrom(LIST, webhook.id);
+  }
+  async function rotate() {
+    secret.value = await rotateSecret(webhook.id);
+  }
+  async function test() {
+    await sendTestEvent(webhook.id);
+    notify(t("settings.test_sent"));
+  }
+  return [
+    h("div", { class: "settings-item-text" }, [
+      h("strong", null, webhook.url),
+      h("p", { class: "muted" }, [
+        webhook.active ? t("settings.active") : t("settings.paused"),
+        webhook.disabled_reason ? ` (${webhook.disabled_reason})` : "",
+        ` · ${webhook.types?.join(", ") ?? t("settings.all_types")}`,
+      ]),
+    ]),
+    h("div", { class: "settings-item-actions" }, [
+      button("settings.test", test),
+      button("settings.deliveries", () => showDeliveries(webhook)),
+      webhook.active
+        ? button("settings.pause", () => updateWebhook(webhook.id, { active: false }))
+        : button("settings.resume", () => updateWebhook(webhook.id, { active: true })),
+      button("settings.rotate", rotate),
+      button("common.delete", remove, true),
+    ]),
+  ];
+}

@@ -1,0 +1,114 @@
+"""The settings: the account as a person changes it."""
+
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.page.browsing import GERMAN, Console, accessibility_violations, overflow
+from tests.page.conftest import NewContext, Visit, sign_in
+from tests.support.http import PASSWORD, Client
+
+SECTIONS = ["profile", "preferences", "password", "sessions", "tokens", "webhooks", "calendars", "audit", "account"]
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+class TestSettings:
+    async def test_profile_and_preferences_take_effect_at_once(self, page: Page, visit: Visit, api: Client) -> None:
+        await visit("#/settings")
+        await page.get_by_label("Time zone").select_option("America/New_York")
+        await page.get_by_label("First day of the week").select_option("6")
+        await page.get_by_label("Name", exact=True).fill(HOSTILE)
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_text("Saved")).to_be_visible()
+        user = (await api.get("/users/me")).json()
+        assert (user["timezone"], user["week_start"], user["full_name"]) == ("America/New_York", 6, HOSTILE)
+        await page.get_by_role("link", name="Preferences").click()
+        await page.get_by_label("Theme").select_option("dark")
+        await page.get_by_label("Language").select_option("de")
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_role("heading", name="Einstellungen")).to_be_visible()
+        await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+        await expect(page.locator("html")).to_have_attribute("lang", "de")
+
+    async def test_refused_value_is_explained_next_to_its_field(
+        self, page: Page, visit: Visit, console: Console
+    ) -> None:
+        console.allow(r"422 .*/users/me", r"403 .*/users/me")
+        await visit("#/settings/preferences")
+        await page.get_by_label("Longest timer, in hours").fill("0")
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_label("Longest timer, in hours")).to_have_attribute("aria-invalid", "true")
+        await expect(page.get_by_label("Longest timer, in hours")).to_be_focused()
+        await page.get_by_role("link", name="Profile").click()
+        await page.get_by_label("E-mail").fill("other@example.com")
+        await page.get_by_label("Current password").fill("wrong battery horse")
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_text("The password is wrong.")).to_be_visible()
+        await expect(page.get_by_label("E-mail")).to_have_value("other@example.com")
+
+    async def test_token_works_until_it_is_revoked(self, page: Page, visit: Visit, anonymous: Client) -> None:
+        await visit("#/settings/tokens")
+        await page.get_by_label("Name").fill("Status bar")
+        await page.get_by_role("button", name="Create token").click()
+        token = await page.get_by_label("API token", exact=True).input_value()
+        headers = {"Authorization": f"Bearer {token}"}
+        assert (await anonymous.get("/tasks", headers=headers)).status_code == 200
+        await page.get_by_role("button", name="Revoke Status bar").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+        await expect(page.get_by_text("There are no API tokens.")).to_be_visible()
+        assert (await anonymous.get("/tasks", headers=headers)).status_code == 401
+
+    async def test_session_of_another_browser_can_be_ended(
+        self, page: Page, visit: Visit, api: Client, new_context: NewContext, console: Console
+    ) -> None:
+        console.allow(r"401 ")
+        other_context = await new_context(user_agent="Other browser")
+        await sign_in(other_context, api)
+        other = await other_context.new_page()
+        await other.goto("/#/today")
+        await expect(other.get_by_role("region", name="Timer")).to_be_visible()
+        await visit("#/settings/sessions")
+        await expect(page.get_by_text("This session")).to_be_visible()
+        await page.get_by_role("button", name=re.compile("Sign out Other browser|Sign out Unknown")).first.click()
+        await expect(page.get_by_text("The session has ended.")).to_be_visible()
+        await other.reload()
+        await expect(other.get_by_role("button", name="Sign in")).to_be_visible()
+
+    async def test_calendar_feed_answers_at_its_address(self, page: Page, visit: Visit, anonymous: Client) -> None:
+        await visit("#/settings/calendars")
+        await page.get_by_label("Name").fill("Phone")
+        await page.get_by_role("button", name="Create calendar feed").click()
+        address = await page.get_by_label("Address of the calendar").input_value()
+        response = await anonymous.get(re.sub(r"^.*?/api/v1", "", address))
+        assert response.status_code == 200
+        assert response.text.startswith("BEGIN:VCALENDAR")
+
+    async def test_deletion_of_the_account_ends_everything(
+        self, page: Page, visit: Visit, api: Client, console: Console
+    ) -> None:
+        console.allow(r"403 .*/users/me")
+        await visit("#/settings/account")
+        await page.get_by_label("Password").fill("wrong battery horse")
+        await page.get_by_role("button", name="Delete account").click()
+        await expect(page.get_by_text("The password is wrong.")).to_be_visible()
+        await page.get_by_label("Password").fill(PASSWORD)
+        await page.get_by_role("button", name="Delete account").click()
+        await expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+        assert (await api.get("/users/me")).status_code == 401
+
+    async def test_every_section_is_accessible_and_fits_narrow_screens(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await api.post("/auth/api-tokens", json={"name": HOSTILE, "scopes": ["read"]})
+        await page.set_viewport_size({"width": 320, "height": 640})
+        for section in SECTIONS:
+            await visit(f"#/settings/{section}")
+            await expect(page.get_by_role("heading", level=2)).to_be_visible()
+            assert await accessibility_violations(page) == [], section
+            assert await overflow(page) == 0, section
+
+    @pytest.mark.parametrize("context_options", [GERMAN])
+    async def test_texts_are_german(self, page: Page, visit: Visit) -> None:
+        await visit("#/settings/sessions")
+        await expect(page.get_by_role("heading", name="Sitzungen")).to_be_visible()
