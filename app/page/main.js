@@ -24,7 +24,7 @@ import "./views/sign_in.js";
 const VIEWS = {
   today: () => import("./views/today/today.js"),
   week: () => import("./views/week/week.js"),
-  timesheet: () => import("./views/timesheet.js"),
+  timesheet: () => import("./views/timesheet/timesheet.js"),
   tasks: () => import("./views/tasks/tasks.js"),
   projects: () => import("./views/projects/projects.js"),
   reports: () => import("./views/reports/reports.js"),

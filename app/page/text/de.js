@@ -217,6 +217,24 @@ export const de = {
   "entry.no_time": "Geben Sie Datum und Uhrzeit ein.",
   "entry.ends_before_start": "Das Ende muss nach dem Beginn liegen.",
 
+  // Timesheet
+  "timesheet.add_row": "Aufgabe hinzufügen",
+  "timesheet.added": "{title}: {times} hinzugefügt",
+  "timesheet.copied.one": "{count} Eintrag kopiert, {skipped} ausgelassen",
+  "timesheet.copied.other": "{count} Einträge kopiert, {skipped} ausgelassen",
+  "timesheet.copy": "Letzte Woche kopieren",
+  "timesheet.copy_rows": "Nur Aufgaben",
+  "timesheet.copy_times": "Aufgaben und Zeiten",
+  "timesheet.copy_what":
+    "Die Aufgaben der letzten Woche als leere Zeilen übernehmen, oder auch ihre Einträge wiederholen?",
+  "timesheet.edit": "Bearbeiten",
+  "timesheet.empty":
+    "In dieser Woche ist noch keine Zeit erfasst. Fügen Sie eine Aufgabe hinzu, oder kopieren Sie die letzte Woche.",
+  "timesheet.no_duration": "Geben Sie eine Dauer ein, zum Beispiel 1:30, 1,5, 1h30 oder 90m.",
+  "timesheet.shorten": "Kürzen",
+  "timesheet.shortened": "{title}: jetzt {times}",
+  "timesheet.which": "{title}: Welcher Eintrag ist {duration} kürzer?",
+
   // Week
   "week.grid": "Kalender",
   "week.total": "Woche",

@@ -214,6 +214,22 @@ export const en = {
   "entry.no_time": "Enter a date and a time.",
   "entry.ends_before_start": "The end must be after the start.",
 
+  // Timesheet
+  "timesheet.add_row": "Add a task",
+  "timesheet.added": "{title}: {times} added",
+  "timesheet.copied.one": "{count} entry copied, {skipped} left out",
+  "timesheet.copied.other": "{count} entries copied, {skipped} left out",
+  "timesheet.copy": "Copy last week",
+  "timesheet.copy_rows": "Tasks only",
+  "timesheet.copy_times": "Tasks and times",
+  "timesheet.copy_what": "Copy the tasks of last week as empty rows, or also repeat its entries?",
+  "timesheet.edit": "Edit",
+  "timesheet.empty": "No time is tracked in this week yet. Add a task, or copy last week.",
+  "timesheet.no_duration": "Enter a duration, for example 1:30, 1.5, 1h30 or 90m.",
+  "timesheet.shorten": "Shorten",
+  "timesheet.shortened": "{title}: now {times}",
+  "timesheet.which": "{title}: which entry is {duration} shorter?",
+
   // Week
   "week.grid": "Calendar",
   "week.total": "Week",

@@ -1,0 +1,114 @@
+// One cell of the timesheet: the time of a task on a day, typed as people write durations.
+
+import { h } from "../../lib/dom.js";
+import { effect, signal } from "../../lib/signal.js";
+import { describeError } from "../../parts/notice.js";
+import { t } from "../../text/index.js";
+import { formatHours, parseDuration } from "../../time/durations.js";
+
+const MAX_DAY_SECONDS = 25 * 3600;
+let count = 0;
+
+/**
+ * Create the field.
+ *
+ * @param {object} options
+ * @param {() => string} options.label
+ * @param {() => number} options.seconds What is stored.
+ * @param {(seconds: number | null) => void} options.oninput What is typed, for the totals; null for what is stored.
+ * @param {(seconds: number) => Promise<boolean>} options.onstore False when the person cancelled.
+ */
+export function cell({ label, seconds, oninput, onstore }) {
+  count += 1;
+  const errorId = `cell-error-${count}`;
+  const error = signal("");
+  const stored = () => (seconds() > 0 ? formatHours(seconds()) : "");
+  /** The text that is being stored. */
+  let storingText = /** @type {string | null} */ (null);
+
+  const input = h("input", {
+    type: "text",
+    class: "timesheet-cell number",
+    inputmode: "text",
+    autocomplete: "off",
+    maxlength: 12,
+    "aria-label": label,
+    "aria-invalid": () => (error.value ? "true" : null),
+    "aria-describedby": () => (error.value ? errorId : null),
+    onfocus: () => input.select(),
+    oninput: () => oninput(typed()),
+    onchange: () => void store(),
+    onkeydown,
+  });
+  effect(() => {
+    const text = stored();
+    // What a person is typing stays.
+    if (storingText === null && !error.peek() && document.activeElement !== input) input.value = text;
+    else if (input.dataset.stored === input.value) input.value = text;
+    input.dataset.stored = text;
+  });
+
+  /** @returns {number | null} Null when the text is no duration. */
+  function typed() {
+    return input.value.trim() === "" ? 0 : parseDuration(input.value);
+  }
+
+  /**
+   * Show what was stored, unless the person types on.
+   *
+   * @param {string} text
+   * @param {string} before
+   */
+  function show(text, before) {
+    if (input.value === before) input.value = text;
+    input.dataset.stored = text;
+  }
+
+  function restore() {
+    input.value = stored();
+    input.dataset.stored = input.value;
+    error.value = "";
+    oninput(null);
+  }
+
+  async function store() {
+    // Enter in the last row stores, and the dialog that opens then takes the focus: this is the same change.
+    if (storingText === input.value) return;
+    const value = typed();
+    if (value === null || value > MAX_DAY_SECONDS) {
+      error.value = t("timesheet.no_duration");
+      return;
+    }
+    error.value = "";
+    if (formatHours(value) === formatHours(seconds())) {
+      restore();
+      return;
+    }
+    const text = input.value;
+    storingText = text;
+    try {
+      if (await onstore(value)) show(formatHours(value), text);
+      else restore();
+    } catch (failure) {
+      error.value = describeError(failure);
+      oninput(null);
+    } finally {
+      storingText = null;
+    }
+  }
+
+  /** @param {KeyboardEvent} event */
+  function onkeydown(event) {
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    restore();
+    input.select();
+  }
+
+  return h(
+    "td",
+    null,
+    input,
+    () => error.value && h("span", { id: errorId, class: "form-error timesheet-error", role: "alert" }, error.value),
+  );
+}
