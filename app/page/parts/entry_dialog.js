@@ -28,18 +28,23 @@ import { taskPicker } from "./task_picker.js";
  * Show the dialog until the entry is stored or the person cancels.
  *
  * @param {Draft} draft
+ * @param {{ondelete?: () => void}} [options] With `ondelete` the dialog offers to delete the entry.
  * @returns {Promise<boolean>} Whether something was stored.
  */
-export async function editEntry(draft) {
+export async function editEntry(draft, { ondelete } = {}) {
   const title = t(draft.entry ? "entry.edit" : "entry.new");
-  return (await showDialog(title, (/** @type {(isStored?: boolean) => void} */ close) => form(draft, close))) === true;
+  return (
+    (await showDialog(title, (/** @type {(isStored?: boolean) => void} */ close) => form(draft, close, ondelete))) ===
+    true
+  );
 }
 
 /**
  * @param {Draft} draft
  * @param {(isStored?: boolean) => void} close
+ * @param {() => void} [ondelete]
  */
-function form(draft, close) {
+function form(draft, close, ondelete) {
   const state = fieldsOf(draft);
   const error = signal("");
   /** @param {Event} event */
@@ -73,10 +78,23 @@ function form(draft, close) {
     h(
       "div",
       { class: "form-actions" },
+      ondelete && deleteButton(close, ondelete),
       h("button", { type: "button", onclick: () => close() }, t("common.cancel")),
       h("button", { type: "submit", class: "primary" }, t("common.save")),
     ),
   );
+}
+
+/**
+ * @param {() => void} close
+ * @param {() => void} ondelete
+ */
+function deleteButton(close, ondelete) {
+  const run = () => {
+    close();
+    ondelete();
+  };
+  return h("button", { type: "button", class: "danger", onclick: run }, t("common.delete"));
 }
 
 /** @param {Draft} draft */

@@ -30,7 +30,16 @@ const MAX_UNDOABLE = 50;
  * @param {Item} item
  * @param {Range} range
  */
-export async function changeTimes(model, item, range) {
+export function changeTimes(model, item, range) {
+  return track(storeTimes(model, item, range));
+}
+
+/**
+ * @param {WeekModel} model
+ * @param {Item} item
+ * @param {Range} range
+ */
+async function storeTimes(model, item, range) {
   const before = { from: Date.parse(item.entry.started_at), to: Date.parse(item.entry.ended_at ?? "") };
   if (range.from === before.from && (item.isRunning || range.to === before.to)) {
     model.drafts.remove(item.id);
@@ -72,9 +81,10 @@ export function createAt(model, instant) {
 /**
  * Show an entry in the dialog. A running one is corrected in the timer bar.
  *
+ * @param {WeekModel} model
  * @param {Item} item
  */
-export async function open(item) {
+export async function open(model, item) {
   if (item.isRunning) {
     notify(t("week.running"));
     return;
@@ -82,16 +92,25 @@ export async function open(item) {
   const { entry } = item;
   const { note, tags } = entry;
   const task = { id: entry.task_id, title: item.title };
-  await editEntry({ entry, task, startedAt: item.from, endedAt: item.to, note, tags });
+  const draft = { entry, task, startedAt: item.from, endedAt: item.to, note, tags };
+  await editEntry(draft, { ondelete: () => void remove(model, item) });
 }
 
 /**
- * Delete an entry after no question: it can be brought back.
+ * Delete an entry without a question: it can be restored.
  *
  * @param {WeekModel} model
  * @param {Item} item
  */
-export async function remove(model, item) {
+export function remove(model, item) {
+  return track(removeEntry(model, item));
+}
+
+/**
+ * @param {WeekModel} model
+ * @param {Item} item
+ */
+async function removeEntry(model, item) {
   if (item.isRunning) {
     notify(t("week.running"));
     return;
@@ -100,8 +119,18 @@ export async function remove(model, item) {
   if (isDone) offerUndo(t("week.deleted", { title: item.title }), () => restoreEntry(item.id, item.title));
 }
 
-/** Undo the last change. */
+/** The last change. It can be undone when it is stored. @type {Promise<void>} */
+let lastChange = Promise.resolve();
+
+/** @param {Promise<void>} change */
+function track(change) {
+  lastChange = change;
+  return change;
+}
+
+/** Undo the last change, also while it is being stored. */
 export async function undoLast() {
+  await lastChange;
   const undo = undoable.pop();
   if (!undo) notify(t("week.nothing_to_undo"));
   else await undo().catch((error) => notify(describeError(error), { isError: true }));

@@ -59,7 +59,8 @@ export function followKeys(model, scroller, body) {
     if (key === "Delete" || key === "Backspace") {
       pending.cancel();
       const next = neighbour(model, item);
-      void remove(model, item).then(() => focusEntry(model, scroller, body, next ?? null));
+      void remove(model, item);
+      focusEntry(model, scroller, body, item.isRunning ? item : (next ?? null));
       return true;
     }
     const changed = changedBy(event, pending.rangeOf(item), model.step.peek());
@@ -89,7 +90,7 @@ export function followKeys(model, scroller, body) {
   /** @param {MouseEvent} event */
   function onclick({ target }) {
     const item = /** @type {Element} */ (target).closest("button") ? entryOf(model, target) : null;
-    if (item) void open(item);
+    if (item) void open(model, item);
   }
 
   scroller.addEventListener("keydown", onkeydown);

@@ -4,7 +4,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.page.browsing import GERMAN, NARROW, Console, Options, accessibility_violations, overflow
-from tests.page.calendar import (
+from tests.page.conftest import Visit
+from tests.page.week.calendar import (
     TALL,
     berlin,
     column,
@@ -16,7 +17,6 @@ from tests.page.calendar import (
     point,
     stored_times,
 )
-from tests.page.conftest import Visit
 from tests.support.http import Client
 
 WEEK = ("2026-11-15T23:00:00Z", "2026-11-22T23:00:00Z")
@@ -159,6 +159,13 @@ class TestKeyboard:
         await expect(page.get_by_role("dialog", name="Edit entry")).to_be_visible()
         await page.keyboard.press("Escape")
         await expect(page.get_by_role("button", name="Offer, 9:00")).to_be_focused()
+        await page.keyboard.press("Delete")
+        await expect(page.get_by_role("button", name="Offer, 14:00")).to_be_focused()
+        await page.keyboard.press("Enter")
+        await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+        await expect(page.get_by_role("button", name="Offer, 14:00")).to_have_count(0)
+        await expect(page.get_by_text("“Offer” deleted")).to_have_count(2)
+        assert await stored_times(api, *WEEK) == [(berlin(19, 8), berlin(19, 9)), (berlin(19, 13), berlin(19, 14))]
 
 
 CHANGES = [

@@ -6,8 +6,8 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from tests.page.browsing import GERMAN, NARROW, Console, accessibility_violations, overflow
-from tests.page.calendar import berlin, create_entry, create_task, stored_times
 from tests.page.conftest import Visit
+from tests.page.week.calendar import berlin, create_entry, create_task, stored_times
 from tests.support.http import PASSWORD, Client
 
 LAST_WEEK = ("2026-11-08T23:00:00Z", "2026-11-15T23:00:00Z")
