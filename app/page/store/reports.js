@@ -92,3 +92,14 @@ export async function revokeShare(id) {
 export async function loadSharedReport(secret, signal) {
   return (await request("GET", `shared/${encodeURIComponent(secret)}`, { isPublic: true, signal })).data;
 }
+
+/**
+ * Load the timesheet of a week. While the service is away, that of the last answer.
+ *
+ * @param {{day: string, timezone: string, weekStart: number}} week
+ * @param {AbortSignal} signal
+ * @returns {Promise<import("../types").Timesheet>}
+ */
+export function loadTimesheet({ day, timezone, weekStart }, signal) {
+  return read("reports/timesheet", { date: day, timezone, week_start: weekStart }, signal);
+}

@@ -5,9 +5,15 @@ import { showDialog } from "../../parts/dialog.js";
 import { editEntry } from "../../parts/entry_dialog.js";
 import { attempt, notifyWithUndo } from "../../parts/notice.js";
 import { now } from "../../store/clock.js";
-import { createEntry, deleteEntry, restoreEntry, updateEntry } from "../../store/entries.js";
+import {
+  copyEntries,
+  createEntry,
+  deleteEntry,
+  entriesOfCell,
+  restoreEntry,
+  updateEntry,
+} from "../../store/entries.js";
 import { zone } from "../../store/profile.js";
-import { copyEntries, entriesOfCell } from "../../store/timesheet.js";
 import { t } from "../../text/index.js";
 import { formatHours } from "../../time/durations.js";
 import { formatTime } from "../../time/format.js";
