@@ -67,7 +67,9 @@ function signedIn() {
 
 /** Follow the preferences for language and theme. */
 function followPreferences() {
-  effect(() => setLanguage(preferences.value.locale));
+  effect(() => {
+    void setLanguage(preferences.value.locale);
+  });
   effect(() => {
     document.documentElement.dataset.theme = preferences.value.theme ?? "system";
   });

@@ -9,6 +9,7 @@ from pydantic import Field
 from pymongo import ASCENDING, IndexModel, UpdateOne
 
 from app.database.deadlines import with_deadline
+from documents.accounts.users import User
 from documents.common.base import Row, StoredDocument
 
 MAX_UNRECORDED_BATCHES = 16
@@ -34,15 +35,15 @@ class FeedState(StoredDocument):
 
     @classmethod
     async def raise_last_seqs(cls, last_seqs: Mapping[ObjectId, int]) -> None:
-        """Set `last_seq` of these users, unless it is higher already, in one command if all have a state."""
+        """Set `last_seq` of these users, unless it is higher already, in one command if all have a state.
+
+        A user whose account has been deleted meanwhile gets no new state.
+        """
         updates = [
             UpdateOne({"user_id": user_id}, {"$max": {"last_seq": last_seq}}) for user_id, last_seq in last_seqs.items()
         ]
         result = await with_deadline(cls.collection().bulk_write(updates, ordered=False))
         if result.matched_count < len(last_seqs):
-            await cls.add_missing(
-                [
-                    {"_id": ObjectId(), "user_id": user_id, "last_seq": last_seq}
-                    for user_id, last_seq in last_seqs.items()
-                ]
-            )
+            active = await User.find_token_versions(last_seqs)
+            rows = [{"_id": ObjectId(), "user_id": user_id, "last_seq": last_seqs[user_id]} for user_id in active]
+            await cls.add_missing(rows)

@@ -122,6 +122,13 @@ class TestDeleteAccount:
         assert {response.status_code for response in responses} <= {204, 401, 403}
         assert await count_documents(carol, database) == {}
 
+    async def test_relay_records_nothing_for_a_deleted_user(self, carol: Client, bob: Client) -> None:
+        carol_id, bob_id = ObjectId(carol.user["id"]), ObjectId(bob.user["id"])
+        await delete(carol)
+        await FeedState.raise_last_seqs({carol_id: 3, bob_id: 3})
+        assert await FeedState.find(carol_id) is None
+        assert (await FeedState.find(bob_id) or {})["last_seq"] == 3
+
     def test_sweep_waits_until_no_process_has_the_user_cached(self) -> None:
         assert timedelta(seconds=CACHE_SECONDS) < SWEEP_DELAY
 

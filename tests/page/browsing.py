@@ -36,16 +36,13 @@ addEventListener("securitypolicyviolation", (event) => {
 _NO_SESSION = r"Failed to load resource: .* 401 .*/auth/refresh$"
 """The page asks for a session when it opens, and the browser logs that there is none."""
 
-_MISSING_VIEW = r"Failed to load resource: .* 404 .*/views/"
-"""A view that does not exist yet."""
-
 
 class Console:
     """Collects the errors of all pages of a browser context: in the console, uncaught, and of the security policy."""
 
     def __init__(self) -> None:
         self.errors: list[str] = []
-        self._allowed = [_NO_SESSION, _MISSING_VIEW]
+        self._allowed = [_NO_SESSION]
 
     async def watch(self, context: BrowserContext) -> None:
         """Collect the errors of this context from now on."""

@@ -1,16 +1,20 @@
 // The texts of the page in the user's language.
 
 import { signal } from "../lib/signal.js";
-import { de } from "./de.js";
-import { en } from "./en.js";
 
-/** @typedef {keyof typeof en} TextKey */
+/** @typedef {keyof typeof import("./en.js").en} TextKey */
 
-/** @type {Record<string, Record<string, string>>} */
-const LANGUAGES = { en, de };
+/** @type {Record<string, () => Promise<Record<string, string>>>} */
+const LANGUAGES = {
+  en: async () => (await import("./en.js")).en,
+  de: async () => (await import("./de.js")).de,
+};
 
-/** The language of the texts and the locale of dates and numbers. */
+/** The language of the texts and the locale of dates and numbers. Its texts are loaded. */
 export const language = signal(browserLanguage());
+
+/** @type {Record<string, string>} */
+let texts = await load(language.peek());
 
 /** Characters that would turn the direction of the text around a parameter. */
 const DIRECTION_CONTROLS = /[\u202a-\u202e\u2066-\u2069]/g;
@@ -27,8 +31,8 @@ const pluralRules = new Map();
  * @param {Record<string, string | number>} [parameters]
  */
 export function t(key, parameters = {}) {
-  /** @type {Record<string, string>} */
-  const texts = LANGUAGES[language.value] ?? en;
+  // The texts follow the language: who uses one must be called again when it changes.
+  void language.value;
   const text = texts[pluralKey(key, parameters)] ?? texts[key] ?? key;
   return text.replace(/\{(\w+)\}/g, (_, name) => String(parameters[name] ?? "").replace(DIRECTION_CONTROLS, ""));
 }
@@ -38,9 +42,12 @@ export function t(key, parameters = {}) {
  *
  * @param {string | null | undefined} name
  */
-export function setLanguage(name) {
-  language.value = name && name in LANGUAGES ? name : browserLanguage();
-  document.documentElement.lang = language.peek();
+export async function setLanguage(name) {
+  const next = name && name in LANGUAGES ? name : browserLanguage();
+  document.documentElement.lang = next;
+  if (next === language.peek()) return;
+  texts = await load(next);
+  language.value = next;
 }
 
 /** Return the locale of dates and numbers: the browser's own variant of the language, such as en-GB. */
@@ -63,4 +70,9 @@ function pluralKey(key, parameters) {
 
 function browserLanguage() {
   return navigator.languages.map((each) => each.split("-")[0] ?? "").find((each) => each in LANGUAGES) ?? "en";
+}
+
+/** @param {string} name A key of LANGUAGES. */
+async function load(name) {
+  return (await LANGUAGES[name]?.()) ?? {};
 }
