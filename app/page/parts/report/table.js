@@ -74,7 +74,7 @@ export function dataTable({ caption, columns, rows, children = () => [], foot })
       },
       t("reports.more_rows", { count: flat.value.length - limit.value }),
     );
-  return h("div", { class: "table-box" }, scroller(caption, table), more);
+  return h("div", { class: "sortable-table" }, scroller(caption, table), more);
 }
 
 /**

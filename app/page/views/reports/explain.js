@@ -144,15 +144,7 @@ function sliceRow(slice, titles, close) {
   return h(
     "tr",
     null,
-    h(
-      "td",
-      null,
-      h(
-        "a",
-        { href: `#/today/${day}`, onclick: () => close() },
-        formatDay(day, { weekday: "short", day: "numeric", month: "short", year: "numeric" }),
-      ),
-    ),
+    h("td", null, h("a", { href: `#/today/${day}`, onclick: () => close() }, formatDay(day, { dateStyle: "medium" }))),
     h("td", { class: "slice-times" }, `${formatTime(from, zone.peek())} – ${formatTime(to, zone.peek())}`),
     h("td", { class: "slice-title" }, h("bdi", null, titles.get(slice.task_id) ?? "")),
     h("td", { class: "number" }, formatClock(slice.seconds)),

@@ -1,7 +1,7 @@
 // What the report shows: its state, the place of the state in the address, and the queries of the API that it means.
 
 import { computed } from "../../lib/signal.js";
-import { GROUPS } from "../../parts/report/labels.js";
+import { GROUPS, TIME_GROUPS } from "../../parts/report/labels.js";
 import { goTo, route } from "../../route.js";
 import { today } from "../../store/clock.js";
 import { weekStart, zone } from "../../store/profile.js";
@@ -170,5 +170,7 @@ export function roundingQuery({ rounding, scope }) {
 export function sharedReport(state, range) {
   const query = { ...filterQuery(state, range), ...roundingQuery(state), group_by: groupsOf(state) };
   const given = Object.entries(query).filter(([, value]) => value !== null);
-  return { type: "summary", week_start: weekStart.peek(), ...Object.fromEntries(given) };
+  // The axis of a chart by time has no gaps.
+  const fill = TIME_GROUPS.has(state.group);
+  return { type: "summary", week_start: weekStart.peek(), fill, ...Object.fromEntries(given) };
 }
