@@ -41,8 +41,6 @@ async def create_all_documents(client: Client, database: Database) -> Client:
     webhook = webhook_row(client.user["_id"])
     await database.webhooks.insert_one(webhook)
     await database.webhook_deliveries.insert_one(delivery_row(webhook))
-    await OpenStream.new(client.user["_id"], slot=0, worker="another").add()
-    await FeedState.raise_last_seqs({client.user["_id"]: 0})  # the relay records it later
     await wait_until_relayed(database, client.user["_id"])
     # The service stores these later, and while a stream is open.
     await FeedState.raise_last_seqs({client.user["_id"]: 1})
