@@ -121,7 +121,7 @@ class TestDeleteAccount:
         assert await count_documents(carol, database) == {}
 
     async def test_relay_records_nothing_for_a_deleted_user(self, carol: Client, bob: Client) -> None:
-        carol_id, bob_id = ObjectId(carol.user["id"]), ObjectId(bob.user["id"])
+        carol_id, bob_id = carol.user["_id"], bob.user["_id"]
         await delete(carol)
         await FeedState.raise_last_seqs({carol_id: 3, bob_id: 3})
         assert await FeedState.find(carol_id) is None
