@@ -66,11 +66,6 @@ class RefreshSecret:
     secret: str
 
     @classmethod
-    def first(cls, session_id: str) -> "RefreshSecret":
-        """Return the random token that a session begins with."""
-        return cls(session_id, secrets.token_hex(32))
-
-    @classmethod
     def parse(cls, text: str) -> "RefreshSecret | None":
         """Return the token that a client sent, or None if the text is not a refresh token."""
         match = _REFRESH_TOKEN.fullmatch(text)
@@ -88,10 +83,15 @@ class RefreshSecret:
         return sha256_of(str(self))
 
 
-class RefreshSecrets:
-    """Derives each refresh token from the one before it, with a key of the server.
+_HALF = 32
+"""The hexadecimal digits of each half of a refresh token's secret: 128 bits."""
 
-    The same token always has the same successor, so a client that did not receive it can ask again.
+
+class RefreshSecrets:
+    """Issues refresh tokens, and derives each from the one before it, with a key of the server.
+
+    The same token always has the same successor, so a client that did not receive it can ask again. The second half of
+    a secret authenticates the first, so that only a token that was issued, never a guess, counts as reused.
     """
 
     def __init__(self, key: str) -> None:
@@ -102,6 +102,21 @@ class RefreshSecrets:
         """Return the refresh tokens of a service with these settings."""
         return cls(secret_key(settings))
 
+    def first(self, session_id: str) -> RefreshSecret:
+        """Return the random token that a session begins with."""
+        return self._authenticated(session_id, secrets.token_hex(_HALF // 2))
+
     def successor(self, token: RefreshSecret) -> RefreshSecret:
         """Return the token that replaces this one."""
-        return RefreshSecret(token.session_id, hmac.new(self._key, str(token).encode(), hashlib.sha256).hexdigest())
+        return self._authenticated(token.session_id, self._mac(str(token)))
+
+    def is_issued(self, token: RefreshSecret) -> bool:
+        """Return whether this service has issued the token, at any time. False for tokens of earlier versions."""
+        expected = self._authenticated(token.session_id, token.secret[:_HALF])
+        return hmac.compare_digest(expected.secret, token.secret)
+
+    def _authenticated(self, session_id: str, random: str) -> RefreshSecret:
+        return RefreshSecret(session_id, random + self._mac(f"{session_id} {random}"))
+
+    def _mac(self, text: str) -> str:
+        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()[:_HALF]

@@ -70,7 +70,7 @@ class SessionService:
         await limiter.admit_sign_in(email=email_key(email))
         user = await self._check_password(email, password)
         session_id, caller = ObjectId(), current_request()
-        secret = RefreshSecret.first(str(session_id))
+        secret = tokens.refresh.first(str(session_id))
         await RefreshToken.new(
             session_id,
             user["_id"],
@@ -112,8 +112,10 @@ class SessionService:
                 return _token_read(tokens, user, successor)
             if _is_repeated_refresh(session, secret, caller):
                 return _token_read(tokens, user, successor)
-            await RefreshToken.revoke(session["_id"], session["user_id"])
-            authentication_service.invalidate(session["user_id"])
+            # A guessed token must not end the session of somebody else.
+            if tokens.refresh.is_issued(secret):
+                await RefreshToken.revoke(session["_id"], session["user_id"])
+                authentication_service.invalidate(session["user_id"])
             raise InvalidTokenError
 
         return await retry_on_conflict(attempt)

@@ -130,6 +130,14 @@ class TestReusedRefreshToken:
         problem(await refresh(anonymous, signed_in, **{"User-Agent": "somebody else"}), 401, "invalid_token")
         problem(await refresh(anonymous, successor), 401, "invalid_token")
 
+    async def test_guessed_token_does_not_end_the_session(self, anonymous: Client, signed_in: Json) -> None:
+        session_id = signed_in["refresh_token"].split("_")[3]
+        for guess in ("0" * 64, signed_in["refresh_token"][-64:-1] + "0", "f" * 64):
+            token = f"task_timer_refresh_{session_id}_{guess}"
+            if token != signed_in["refresh_token"]:
+                problem(await refresh(anonymous, {"refresh_token": token}), 401, "invalid_token")
+        assert (await me(anonymous, await refreshed(anonymous, signed_in))).status_code == 200
+
     async def test_other_sessions_of_the_user_continue(
         self, anonymous: Client, signed_in: Json, database: Database
     ) -> None:
