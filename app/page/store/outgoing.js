@@ -29,6 +29,8 @@ const MAX_REPEAT_AGE_MS = 23 * 3_600_000;
 /** Answers of a repeated change that say that its work is done. */
 const ALREADY_DONE = /** @type {Record<string, number[]>} */ ({ DELETE: [404] });
 
+const TIMER_PATH = /^timer(\/|$)/;
+
 const queue = signal(/** @type {QueuedChange[]} */ ([]));
 
 /** Changes that wait for the service, oldest first. */
@@ -119,7 +121,10 @@ async function flush() {
   await inOrder(async () => {
     await loadQueue();
     try {
-      for (const queued of waiting.peek()) await flushOne(queued);
+      for (const queued of waiting.peek()) {
+        await flushOne(queued);
+        await loadQueue();
+      }
     } catch (error) {
       if (!(error instanceof UnreachableError)) throw error;
     } finally {
@@ -131,8 +136,9 @@ async function flush() {
 
 /** @param {QueuedChange} queued */
 async function flushOne(queued) {
-  if (queued.wasTried && queued.change.key && queued.createdAt < Date.now() - MAX_REPEAT_AGE_MS) {
-    await store({ ...queued, refusal: { code: "outdated", title: "Outdated", detail: "" } });
+  const reason = reasonToAsk(queued);
+  if (reason) {
+    await store({ ...queued, refusal: { code: reason, title: "", detail: "" } });
     return;
   }
   try {
@@ -144,6 +150,19 @@ async function flushOne(queued) {
     else if (error.status === 429 || error.code === "idempotency_in_progress") throw new UnreachableError();
     else await store({ ...queued, refusal: { code: error.code, title: error.problem.title, detail: error.message } });
   }
+}
+
+/**
+ * Return why the person must decide before a waiting change is sent, or null.
+ *
+ * After a refused start, what follows would stop or change the timer of another device.
+ *
+ * @param {QueuedChange} queued
+ */
+function reasonToAsk({ id, wasTried, change, createdAt }) {
+  if (wasTried && change.key && createdAt < Date.now() - MAX_REPEAT_AGE_MS) return "outdated";
+  const isTimer = (/** @type {QueuedChange} */ other) => TIMER_PATH.test(other.change.path) && other.id < id;
+  return TIMER_PATH.test(change.path) && conflicts.peek().some(isTimer) ? "after_refused" : null;
 }
 
 /** @param {QueuedChange} queued */

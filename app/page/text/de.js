@@ -178,6 +178,8 @@ export const de = {
   "waiting.discard_one": "Verwerfen: {label}",
   "waiting.outdated":
     "Mehr als ein Tag ist vergangen. Der Dienst hat diese Änderung vielleicht erhalten: Prüfen Sie das, bevor Sie sie erneut senden.",
+  "waiting.after_refused":
+    "Eine frühere Änderung des Timers wurde abgelehnt. Jetzt gesendet, könnte diese den Timer eines anderen Geräts stoppen.",
 
   // Idle
   "idle.region": "Abwesenheit",

@@ -175,6 +175,8 @@ export const en = {
   "waiting.discard_one": "Discard: {label}",
   "waiting.outdated":
     "More than a day has passed. The service may have received this change: check before you send it again.",
+  "waiting.after_refused":
+    "A change of the timer before this one was refused. Sent now, this one could stop the timer of another device.",
 
   // Idle
   "idle.region": "Idle time",

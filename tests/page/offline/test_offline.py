@@ -67,6 +67,23 @@ class TestWithoutService:
         await page.get_by_role("button", name="Close").last.click()
         await expect(refused).to_be_hidden()
 
+    async def test_refused_start_leaves_the_timer_of_another_device_running(
+        self, page: Page, visit: Visit, context: BrowserContext, api: Client, console: Console
+    ) -> None:
+        console.allow(*AWAY, r"Failed to load resource: .* 409 .*/timer/start")
+        await visit("#/today")
+        await expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible()
+        await expect(page.get_by_text("Nothing tracked today.")).to_be_visible()
+        await context.set_offline(True)
+        await start(page, "Write the offer")
+        await page.get_by_role("button", name="Stop", exact=True).click()
+        await expect(page.get_by_text("2 changes waiting")).to_be_visible()
+        await api.start(await api.make_task(title="Started elsewhere"))
+        await context.set_offline(False)
+        await expect(page.get_by_role("button", name="2 changes were refused")).to_be_visible()
+        assert (await api.get("/timer")).json()["task_title"] == "Started elsewhere"
+        await expect(page).to_have_title(re.compile("Started elsewhere"))
+
     async def test_start_whose_answer_is_lost_is_done_once(
         self, page: Page, visit: Visit, api: Client, console: Console
     ) -> None:

@@ -85,5 +85,6 @@ function item(queued) {
 
 /** @param {{code: string, detail: string}} refusal */
 function refusalText({ code, detail }) {
-  return code === "outdated" ? t("waiting.outdated") : detail;
+  if (code === "outdated") return t("waiting.outdated");
+  return code === "after_refused" ? t("waiting.after_refused") : detail;
 }
