@@ -186,7 +186,8 @@ class TestConcurrentUpdates:
         assert statuses(responses) == {200: len(changes)}
         me = (await alice.get("/users/me")).json()
         assert (me["full_name"], me["timezone"], me["week_start"]) == ("Alice", "Europe/Berlin", 6)
-        assert me["preferences"] == {"overlap_policy": "warn", "timer_cap_hours": 5}
+        assert me["preferences"]["overlap_policy"] == "warn"
+        assert me["preferences"]["timer_cap_hours"] == 5
 
 
 class TestConcurrentDeletions:

@@ -75,6 +75,7 @@ IDS = (
     "project_id",
     "import_id",
     "token_id",
+    "session_id",
     "feed_id",
     "share_id",
     "webhook_id",

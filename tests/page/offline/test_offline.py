@@ -115,7 +115,9 @@ class TestWithoutService:
         await visit("#/today")
         await page.evaluate("navigator.serviceWorker.ready")
         await page.reload()
-        await start(page, "Write the offer")
+        async with page.expect_response(f"**{API}/timer/start*"):
+            await start(page, "Write the offer")
+        await expect(page.get_by_role("timer")).not_to_have_text("0:00:00")
         await context.set_offline(True)
         await page.get_by_role("button", name="Stop", exact=True).click()
         await expect(page.get_by_text("1 change waiting")).to_be_visible()

@@ -121,6 +121,11 @@ class TestPagedEntries:
         assert await ids(alice) == [str(entry["id"]) for entry in entries]
 
 
+def entry_queries(interleaving: Interleaving) -> dict[str, int]:
+    """Return the numbers of commands on tasks and their pages. Background tasks query other collections."""
+    return {name: count for name, count in interleaving.counts.items() if name in {"tasks", "task_pages"}}
+
+
 class TestQueries:
     async def test_user_without_pages_costs_one_query_of_entries(
         self, alice: Client, database: Database, interleaving: Interleaving
@@ -129,7 +134,7 @@ class TestQueries:
         await insert_hot(database, alice, entries)
         interleaving.counts.clear()
         assert len(await ids(alice)) == 3
-        assert interleaving.counts == {"tasks": 1}
+        assert entry_queries(interleaving) == {"tasks": 1}
 
     async def test_pages_that_end_before_the_range_cost_no_query(
         self, alice: Client, database: Database, interleaving: Interleaving
@@ -137,7 +142,7 @@ class TestQueries:
         await insert_paged(database, alice, half_hours(2), [ended_entry(at=NINE + timedelta(days=60))])
         interleaving.counts.clear()
         assert len(await ids(alice, **{"from": "2026-12-15", "to": "2027-02-01"})) == 1
-        assert interleaving.counts == {"tasks": 1}
+        assert entry_queries(interleaving) == {"tasks": 1}
 
 
 class TestChangesDuringExport:

@@ -12,6 +12,8 @@ const MIN_DELAY_MS = 1000;
 const MAX_DELAY_MS = 30_000;
 /** The service sends a heartbeat every 15 s. */
 const MAX_SILENCE_MS = 45_000;
+/** How often views load again while changes keep coming. */
+const INTERVAL_MS = 500;
 /** How often views load again when the service has no event stream. */
 const POLL_MS = 60_000;
 
@@ -25,13 +27,38 @@ export function followChanges() {
     channel.close();
   });
   /** @param {string[]} types */
-  const spread = (types) => {
+  const spread = atIntervals((types) => {
     announce(...types);
     channel.postMessage(types);
-  };
+  });
   const lead = () => leadUntil(controller.signal, spread);
   if (navigator.locks) navigator.locks.request(NAME, { signal: controller.signal }, lead).catch(() => {});
   else void lead();
+}
+
+/**
+ * Return a function that passes the first types on at once, and collects those that follow: a bulk change brings a
+ * hundred events, and views shall not load again for each.
+ *
+ * @param {(types: string[]) => void} spread
+ * @returns {(types: string[]) => void}
+ */
+function atIntervals(spread) {
+  /** @type {Set<string>} */
+  let collected = new Set();
+  let isWaiting = false;
+  function pass() {
+    isWaiting = collected.size > 0;
+    if (!isWaiting) return;
+    const types = [...collected];
+    collected = new Set();
+    spread(types);
+    setTimeout(pass, INTERVAL_MS);
+  }
+  return (types) => {
+    for (const type of types) collected.add(type);
+    if (!isWaiting) pass();
+  };
 }
 
 /**
