@@ -513,7 +513,7 @@ export const en = {
   "reports.share_explanation": "Anybody with the link sees this report as it is then, without an account.",
   "reports.share_name": "Title",
   "reports.share_notes": "Show the notes of the entries",
-  "reports.share_of_total": "Share",
+  "reports.share_of_total": "Percent",
   "reports.share_title": "Share this report",
   "reports.shares": "Shared links",
   "reports.slice_day": "Day",
