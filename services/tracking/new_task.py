@@ -17,6 +17,7 @@ from services.common.values.versions import VersionCondition, Versioned
 from services.tracking.project_membership import remove_from_project
 from services.tracking.projects import require_referenced_project
 from services.tracking.rules.changes import both, task_created, timer_started
+from services.tracking.schemas.tasks import TaskCreate
 from services.tracking.schemas.timer import TimerRead, TimerTarget
 
 _TASK_PART = 1
@@ -32,14 +33,8 @@ async def new_task_fields(user: ActingUser, target: TimerTarget) -> Row:
     user.require_scope("write")
     project = None if target.project_id is None else await require_referenced_project(user, target.project_id)
     return {
-        "title": target.title,
-        "description": None,
-        "status": "in_progress",
-        "tags": [],
+        **TaskCreate(title=target.title or "", status="in_progress").model_dump(),
         "project_id": None if project is None else project["_id"],
-        "priority": None,
-        "due_at": None,
-        "estimate_seconds": None,
         "billable": project is not None and project["billable"],
     }
 

@@ -7,7 +7,7 @@ import { ApiError, isReachable, newKey, request, UnreachableError } from "../api
 import { computed, effect, signal } from "../lib/signal.js";
 import { announce, announceAll } from "./changes.js";
 import { dequeue, enqueue, queuedChanges, store } from "./offline/queue.js";
-import { loadProfile, profile } from "./profile.js";
+import { loadConfig, loadProfile, profile } from "./profile.js";
 
 /**
  * @typedef {object} Change
@@ -113,7 +113,7 @@ export async function discardChange(queued) {
 
 /** Find out whether the service is back. The answer sets isReachable. */
 async function probe() {
-  await request("GET", "config", { isPublic: true }).catch(() => {});
+  await loadConfig().catch(() => {});
 }
 
 async function flush() {

@@ -2,6 +2,7 @@
 
 import { effect, onCleanup, signal } from "../../lib/signal.js";
 import { isoInstant, now } from "../clock.js";
+import { createEntry } from "../entries.js";
 import { submit } from "../outgoing.js";
 import { preferences } from "../profile.js";
 import { timer } from "../timer.js";
@@ -67,18 +68,12 @@ export async function splitGap() {
   gap.value = null;
   if (!decided || !running?.taskId) return;
   await stopAt(decided.from, running.title);
-  const [from, to] = [isoInstant(decided.from), isoInstant(decided.to)];
-  await submit({
-    method: "POST",
-    path: `tasks/${running.taskId}/time-entries`,
-    body: { started_at: from, ended_at: to, tags: running.tags },
-    types: ["entry.created"],
-    label: running.title,
-  });
+  const task = { id: running.taskId, title: running.title };
+  await createEntry(task, { startedAt: decided.from, endedAt: decided.to, tags: running.tags });
   await submit({
     method: "POST",
     path: "timer/start",
-    body: { task_id: running.taskId, started_at: to, tags: running.tags, note: running.note },
+    body: { task_id: task.id, started_at: isoInstant(decided.to), tags: running.tags, note: running.note },
     types: ["timer.started"],
     label: running.title,
   });

@@ -2,14 +2,12 @@
 
 import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
-import { confirm } from "../../parts/dialog.js";
-import { attempt } from "../../parts/notice.js";
-import { createIn, removeFrom } from "../../store/account.js";
+import { createIn } from "../../store/account.js";
 import { zone } from "../../store/profile.js";
 import { projects } from "../../store/projects.js";
 import { t } from "../../text/index.js";
 import { formatDateTime } from "../../time/format.js";
-import { accountList, form, input, secretField, select } from "./forms.js";
+import { accountList, form, input, revokeButton, secretField, select } from "./forms.js";
 
 const LIST = "calendar-feeds";
 
@@ -55,18 +53,6 @@ export function calendarSection() {
  * @param {() => void} reload
  */
 function row(feed, reload) {
-  async function revoke() {
-    const isSure = await confirm(t("settings.revoke_question", { name: feed.name }), {
-      yes: t("settings.revoke"),
-      no: t("common.cancel"),
-      isDangerous: true,
-    });
-    if (!isSure) return;
-    await attempt(async () => {
-      await removeFrom(LIST, feed.id);
-      reload();
-    });
-  }
   return [
     h("div", { class: "settings-item-text" }, [
       h("strong", null, feed.name),
@@ -76,15 +62,6 @@ function row(feed, reload) {
         t("settings.created", { at: formatDateTime(Date.parse(feed.created_at), zone.value) }),
       ),
     ]),
-    h(
-      "button",
-      {
-        type: "button",
-        class: "danger",
-        "aria-label": t("settings.revoke_named", { name: feed.name }),
-        onclick: revoke,
-      },
-      t("settings.revoke"),
-    ),
+    revokeButton(LIST, feed, reload),
   ];
 }

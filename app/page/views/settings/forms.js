@@ -3,8 +3,9 @@
 import { ApiError } from "../../api.js";
 import { each, h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
-import { describeError, notify } from "../../parts/notice.js";
-import { listOf } from "../../store/account.js";
+import { confirm } from "../../parts/dialog.js";
+import { attempt, describeError, notify } from "../../parts/notice.js";
+import { listOf, removeFrom } from "../../store/account.js";
 import { pagedResource } from "../../store/resource.js";
 import { t } from "../../text/index.js";
 
@@ -179,4 +180,27 @@ export function accountList({ list, empty, row }) {
     },
   ]);
   return { element, reload: resource.reload };
+}
+
+/**
+ * Create the button that revokes a token or feed after a question.
+ *
+ * @param {string} list As for removeFrom.
+ * @param {{id: string, name: string}} item
+ * @param {() => void} reload
+ */
+export function revokeButton(list, { id, name }, reload) {
+  async function revoke() {
+    const texts = { yes: t("settings.revoke"), no: t("common.cancel"), isDangerous: true };
+    if (!(await confirm(t("settings.revoke_question", { name }), texts))) return;
+    await attempt(async () => {
+      await removeFrom(list, id);
+      reload();
+    });
+  }
+  return h(
+    "button",
+    { type: "button", class: "danger", "aria-label": t("settings.revoke_named", { name }), onclick: revoke },
+    t("settings.revoke"),
+  );
 }

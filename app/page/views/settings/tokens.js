@@ -2,14 +2,12 @@
 
 import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
-import { confirm } from "../../parts/dialog.js";
-import { attempt } from "../../parts/notice.js";
-import { createIn, removeFrom } from "../../store/account.js";
+import { createIn } from "../../store/account.js";
 import { now } from "../../store/clock.js";
 import { zone } from "../../store/profile.js";
 import { t } from "../../text/index.js";
 import { formatDateTime } from "../../time/format.js";
-import { accountList, form, input, secretField, select } from "./forms.js";
+import { accountList, form, input, revokeButton, secretField, select } from "./forms.js";
 
 const LIST = "auth/api-tokens";
 const SCOPES = ["read", "write", "timer", "reports", "exports"];
@@ -67,18 +65,6 @@ export function tokensSection() {
  * @param {() => void} reload
  */
 function row(token, reload) {
-  async function revoke() {
-    const isSure = await confirm(t("settings.revoke_question", { name: token.name }), {
-      yes: t("settings.revoke"),
-      no: t("common.cancel"),
-      isDangerous: true,
-    });
-    if (!isSure) return;
-    await attempt(async () => {
-      await removeFrom(LIST, token.id);
-      reload();
-    });
-  }
   const date = (/** @type {string} */ instant) => formatDateTime(Date.parse(instant), zone.value);
   return [
     h("div", { class: "settings-item-text" }, [
@@ -89,15 +75,6 @@ function row(token, reload) {
         ` · ${token.last_used_at ? t("settings.last_used", { at: date(token.last_used_at) }) : t("settings.never_used")}`,
       ]),
     ]),
-    h(
-      "button",
-      {
-        type: "button",
-        class: "danger",
-        "aria-label": t("settings.revoke_named", { name: token.name }),
-        onclick: revoke,
-      },
-      t("settings.revoke"),
-    ),
+    revokeButton(LIST, token, reload),
   ];
 }
