@@ -1,4 +1,4 @@
-"""Twelve users who start, switch and stop timers at the same time: the second part of `benchmarks.growing`."""
+"""Twelve users who start, switch and stop timers at the same time: the second part of `benchmarks.history.growing`."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""Measure how the cost of a request depends on the size of a task: `python -m benchmarks.growing`.
+"""Measure how the cost of a request depends on the size of a task: `python -m benchmarks.history.growing`.
 
 Users with one task of 100, 2,000, 20,000 and 100,000 entries send the same requests in turns, on one embedded store.
 The CPU time of the service and of the store is measured around each request, minus that of the idle processes. Ratios
@@ -264,7 +264,7 @@ def tables(measured: dict[str, Any]) -> list[str]:
 
 def main() -> int:
     """Parse the arguments, measure, print the tables, and write them where the options say."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.growing", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.history.growing", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer requests, and 20,000 entries for the twelve users")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     parser.add_argument("--figures", type=Path, metavar="FILE", help="print the figures of this file, measure nothing")

@@ -1,4 +1,4 @@
-"""Measure how the cost of a list depends on the length of the history: `python -m benchmarks.reading`.
+"""Measure how the cost of a list depends on the length of the history: `python -m benchmarks.history.reading`.
 
 Users with the same week of entries, but different numbers of older ones, list that week in turns. Other users, with
 different numbers of entries in the same five years, list all years: the newest 50 entries, and the newest 50 that are

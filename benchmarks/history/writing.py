@@ -1,4 +1,4 @@
-"""Measure whether a write costs more in a larger task: `python -m benchmarks.writing`.
+"""Measure whether a write costs more in a larger task: `python -m benchmarks.history.writing`.
 
 Creates entries and stops timers, in tasks of 10 entries and in tasks of 1,000, and measures the CPU time of the
 service process. The time that the store needs for a larger document is not included. But a process that waits longer
@@ -150,7 +150,7 @@ def run() -> None:
 
 def main() -> int:
     """Parse the arguments, measure, and print the table."""
-    argparse.ArgumentParser(prog="python -m benchmarks.writing", description=__doc__).parse_args()
+    argparse.ArgumentParser(prog="python -m benchmarks.history.writing", description=__doc__).parse_args()
     return exit_code(run)
 
 
