@@ -19,6 +19,7 @@ from documents.registry import DOCUMENTS, open_database, open_database_without_s
 from documents.tracking.view import time_entries_view
 from tests.conftest import Database
 from tests.operation.commands.test_commands import IMPORT, ON_A_DATABASE, error_sentence
+from tests.support.feed.relays import relays_paused
 from tests.support.http import Json
 from tests.support.processes import free_port, run_command, running
 from tests.support.services import restoring_documents
@@ -68,7 +69,8 @@ class TestRefusal:
     async def test_database_is_refused_and_unchanged(
         self, database: Database, empty_database: Database, other_settings: Settings, record: Json, opened: Opened
     ) -> None:
-        async with restoring_documents(database):
+        # While the documents are bound to the empty database, a relay would write its lease there.
+        async with relays_paused(), restoring_documents(database):
             await write_as_later_version(empty_database, record)
             await empty_database.tasks.drop_indexes()
             await empty_database.drop_collection("time_entries")
@@ -101,7 +103,7 @@ class TestRefusal:
         self, empty_database: Database, database: Database, other_settings: Settings
     ) -> None:
         await empty_database[SCHEMA_VERSIONS].insert_one({"_id": "a", "min_writer": SCHEMA_VERSION})
-        async with restoring_documents(database), open_database(other_settings):
+        async with relays_paused(), restoring_documents(database), open_database(other_settings):
             pass
         assert "tasks" in await empty_database.list_collection_names()
 
@@ -178,7 +180,7 @@ class TestRecord:
         return record
 
     async def test_start_stores_the_number_of_this_version(self, database: Database, empty_database: Database) -> None:
-        async with restoring_documents(database):
+        async with relays_paused(), restoring_documents(database):
             await prepare(empty_database)
             assert (await self.record(empty_database))["min_writer"] == MIN_WRITER
             earlier = {"$set": {"version": SCHEMA_VERSION - 1}, "$unset": {"min_writer": ""}}
@@ -187,7 +189,7 @@ class TestRecord:
             assert (await self.record(empty_database))["min_writer"] == MIN_WRITER
 
     async def test_number_is_never_lowered(self, database: Database, empty_database: Database) -> None:
-        async with restoring_documents(database):
+        async with relays_paused(), restoring_documents(database):
             for version, min_writer in ((9, 7), (8, 6), (9, 5), (10, 8)):
                 newer = Validators(version, min_writer, validators().schemas)
                 await initialise(empty_database, DOCUMENTS, newer, time_entries_view())
