@@ -9,12 +9,11 @@ from bson import ObjectId
 
 from app.errors import StaleVersionError
 from documents.common.base import Row, object_id
-from documents.tracking.projects import Project
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
 from services.common.idempotency import Attempt
 from services.common.values.versions import VersionCondition, Versioned
-from services.tracking.project_membership import remove_from_project
+from services.tracking.project_membership import leave_deleted_project
 from services.tracking.projects import require_referenced_project
 from services.tracking.rules.changes import both, task_created, timer_started
 from services.tracking.schemas.tasks import TaskCreate
@@ -51,18 +50,14 @@ async def add_running_task(user: ActingUser, attempt: Attempt, fields: Row, entr
     return await task.add_with_changes(both(task_created, timer_started))
 
 
-async def leave_deleted_project(
-    user: ActingUser, timer: TimerRead, project_id: str | None, response: Versioned
-) -> Versioned:
-    """Remove the task of the timer from this project if that is being deleted.
+async def ensure_live_project(user: ActingUser, timer: TimerRead, response: Versioned) -> Versioned:
+    """Remove the new task from its project if that is being deleted. Return the response with the stored task.
 
-    Return the response with the version of the task.
-
-    A deletion marks the project before it searches for its tasks. So either the deletion finds the task, or the mark
-    is found here.
+    `timer` is the part of the response with the task.
     """
-    project = None if project_id is None else object_id(project_id)
-    if project is None or await Project.confirm_live(user.id, project):
+    project_id = None if timer["project_id"] is None else object_id(timer["project_id"])
+    task = await leave_deleted_project(user.id, ObjectId(timer["task_id"]), project_id)
+    if task is None:
         return response
-    task = await remove_from_project(user.id, ObjectId(timer["task_id"]), project)
-    return response if task is None else replace(response, version=task["version"])
+    timer["project_id"] = None
+    return replace(response, version=task["version"])

@@ -14,7 +14,7 @@ from services.common.acting_user import ActingUser
 from services.common.concurrency import retry_on_any_conflict
 from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.values.versions import VersionCondition, Versioned, require_version
-from services.tracking.new_task import add_running_task, leave_deleted_project, new_task_fields, require_no_version
+from services.tracking.new_task import add_running_task, ensure_live_project, new_task_fields, require_no_version
 from services.tracking.rules.capacity import EntryRoom
 from services.tracking.rules.changes import timer_started, timer_stopped
 from services.tracking.rules.earlier_attempts import find_created_earlier, find_entry_anywhere
@@ -101,7 +101,7 @@ class SwitchService:
             return await self._stop_and_start(user, attempt, to.at, running, start, overlap)
 
         response = await retry_on_any_conflict(try_switch)
-        return await leave_deleted_project(user, response.body["started"], to.project_id, response)
+        return await ensure_live_project(user, response.body["started"], response)
 
     async def _stop_and_start(
         self,

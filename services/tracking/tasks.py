@@ -8,14 +8,13 @@ from app.clock import naive_utc, utc_now
 from app.errors import NotFoundError
 from documents.common.base import Row, require_object_id
 from documents.common.outbox import DescribeChanges
-from documents.tracking.projects import Project
 from documents.tracking.queries.timeline import find_with_newest_entries
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
 from services.common.concurrency import retry_on_conflict
 from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.values.versions import VersionCondition, Versioned, require_version
-from services.tracking.project_membership import remove_from_project
+from services.tracking.project_membership import leave_deleted_project
 from services.tracking.projects import require_referenced_project
 from services.tracking.rules.changes import both, task_created, task_restored, task_trashed, task_updated, timer_stopped
 from services.tracking.schemas.tasks import (
@@ -73,7 +72,7 @@ class TaskService:
         existing = await Task.find_any(user.id, task_id) if is_retry else None
         if existing is not None:
             # The earlier attempt may have been interrupted before this step.
-            existing = await self._leave_deleted_project(existing, existing)
+            existing = await _ensure_live_project(existing, existing)
             return Versioned(read_task(existing), existing["version"], created=True)
         fields = _to_stored(new.model_dump())
         if new.project_id is not None:
@@ -82,7 +81,7 @@ class TaskService:
             if "billable" not in new.model_fields_set:
                 fields["billable"] = project["billable"]
         created = await Task.new(user.id, task_id, fields).add_with_changes(task_created)
-        task = await self._leave_deleted_project(created, fields)
+        task = await _ensure_live_project(created, fields)
         return Versioned(read_task(task), task["version"], created=True)
 
     async def list_tasks(self, user: ActingUser, *, query: TaskQuery) -> TaskPage:
@@ -113,7 +112,7 @@ class TaskService:
             require_task(await Task.find_live(user.id, parsed_id))
             fields["project_id"] = (await require_referenced_project(user, change.project_id))["_id"]
         task = await self._update_at_version(user, parsed_id, fields, if_match, task_updated)
-        task = await self._leave_deleted_project(task, fields)
+        task = await _ensure_live_project(task, fields)
         return Versioned(read_task(task), task["version"])
 
     async def trash(self, user: ActingUser, *, task_id: str, if_match: VersionCondition | None) -> None:
@@ -171,18 +170,11 @@ class TaskService:
 
         return await retry_on_conflict(try_update)
 
-    @staticmethod
-    async def _leave_deleted_project(task: Row, written: Row) -> Row:
-        """Remove the task from the project that was just written to it, if that project is being deleted.
 
-        A deletion marks the project before it searches for its tasks. So either the deletion finds the task,
-        or the mark is found here.
-        """
-        project_id = written.get("project_id")
-        if project_id is None or await Project.confirm_live(task["user_id"], project_id):
-            return task
-        updated = await remove_from_project(task["user_id"], task["_id"], project_id)
-        return require_task(updated)
+async def _ensure_live_project(task: Row, written: Row) -> Row:
+    """Return the task, removed from the project that was just written to it if that is being deleted."""
+    changed = await leave_deleted_project(task["user_id"], task["_id"], written.get("project_id"))
+    return task if changed is None else changed
 
 
 def _stops_timer(fields: Row) -> bool:

@@ -18,7 +18,7 @@ from services.common.concurrency import retry_on_conflict, retry_transaction
 from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.intervals import Interval
 from services.common.values.versions import VersionCondition, Versioned, require_version
-from services.tracking.new_task import add_running_task, leave_deleted_project, new_task_fields, require_no_version
+from services.tracking.new_task import add_running_task, ensure_live_project, new_task_fields, require_no_version
 from services.tracking.rules.capacity import EntryRoom
 from services.tracking.rules.changes import timer_corrected, timer_discarded, timer_started, timer_stopped
 from services.tracking.rules.earlier_attempts import find_created_earlier
@@ -253,7 +253,7 @@ class TimerService:
             return _timer_response(started, overlaps, created=True)
 
         response = await retry_on_conflict(lambda: self._try_start_once(user, try_start, in_transaction=is_checked))
-        return await leave_deleted_project(user, response.body, new.project_id, response)
+        return await ensure_live_project(user, response.body, response)
 
     async def _require_running(
         self, user: ActingUser, entry_id: ObjectId | None, if_match: VersionCondition | None

@@ -30,6 +30,7 @@ import { weekStart, zone } from "./profile.js";
  * @property {string | null} [note]
  *
  * @typedef {{overlap?: "allow" | "warn" | "forbid"}} Options The policy for this change instead of the user's.
+ * @typedef {{at?: number}} At The instant of a start or stop, in milliseconds. The default is now.
  *
  * @typedef {import("../types").Overlap} Overlap
  */
@@ -124,20 +125,12 @@ async function loadTimer() {
   // While changes are sent or wait, what the service knows is older than what is shown.
   const isOld = () => waiting.peek().length > 0 || inProgress > 0 || actions !== atAction;
   if (isOld()) return;
-  const [report, running] = await Promise.all([
-    request("GET", "reports/today"),
-    request("GET", "tasks", { query: { running: true, limit: 1 } }),
-  ]);
+  const report = /** @type {import("../types").Today} */ ((await request("GET", "reports/today")).data);
   if (isOld()) return;
-  const task = /** @type {import("../types").Task | undefined} */ (running.data.items[0]);
-  recentTasks.value = report.data.recent_tasks;
-  endedTotals.value = withoutRunning(report.data);
+  recentTasks.value = report.recent_tasks;
+  endedTotals.value = withoutRunning(report);
   ended.value = [];
-  show(
-    task?.active
-      ? { ...fromAnswer({ task_id: task.id, task_title: task.title, entry: task.active }), projectId: task.project_id }
-      : null,
-  );
+  show(report.timer && fromAnswer(report.timer));
 }
 
 /** @param {import("../types").Today} report */
@@ -154,12 +147,12 @@ function withoutRunning(report) {
  * Start a timer. A running one is stopped at the same instant.
  *
  * @param {Work} work
- * @param {Options} [options]
+ * @param {Options & At} [options]
  * @returns {Promise<Overlap[]>} The entries that it overlaps, under the policy "warn".
  */
 export async function start(work, options = {}) {
   const before = timer.peek();
-  const at = Math.max(now(), before?.startedAt ?? 0);
+  const at = Math.max(options.at ?? now(), before?.startedAt ?? 0);
   const target = work.taskId
     ? { task_id: work.taskId }
     : { title: work.title, ...(work.projectId ? { project_id: work.projectId } : {}) };
@@ -177,6 +170,7 @@ export async function start(work, options = {}) {
       note: work.note ?? null,
       tags: before ? [] : (work.tags ?? []),
     },
+    before && at,
     {
       method: "POST",
       path: before ? "timer/switch" : "timer/start",
@@ -188,15 +182,19 @@ export async function start(work, options = {}) {
   );
 }
 
-/** Stop the timer. */
-export async function stop() {
+/**
+ * Stop the timer.
+ *
+ * @param {At} [options]
+ */
+export async function stop(options = {}) {
   const before = timer.peek();
   if (!before) return;
-  const at = isoInstant(Math.max(now(), before.startedAt));
-  await change(before, null, {
+  const at = Math.max(options.at ?? now(), before.startedAt);
+  await change(before, null, at, {
     method: "POST",
     path: "timer/stop",
-    body: { ended_at: at, ...(before.entryId ? { entry_id: before.entryId } : {}) },
+    body: { ended_at: isoInstant(at), ...(before.entryId ? { entry_id: before.entryId } : {}) },
     types: ["timer.stopped", "entry.created"],
     label: t("timer.queued_stop", { title: before.title }),
   });
@@ -213,25 +211,21 @@ export async function correct(fields, options = {}) {
   const before = timer.peek();
   if (!before) return [];
   const { startedAt, ...rest } = fields;
-  return change(
-    before,
-    { ...before, ...fields },
-    {
-      method: "PATCH",
-      path: "timer",
-      query: { overlap: options.overlap ?? null },
-      body: { ...rest, ...(startedAt === undefined ? {} : { started_at: isoInstant(startedAt) }) },
-      types: ["timer.updated"],
-      label: t("timer.queued_change", { title: before.title }),
-    },
-  );
+  return change(before, { ...before, ...fields }, null, {
+    method: "PATCH",
+    path: "timer",
+    query: { overlap: options.overlap ?? null },
+    body: { ...rest, ...(startedAt === undefined ? {} : { started_at: isoInstant(startedAt) }) },
+    types: ["timer.updated"],
+    label: t("timer.queued_change", { title: before.title }),
+  });
 }
 
 /** Discard the running timer. @returns {Promise<string | null>} The id of the entry, to restore it. */
 export async function discard() {
   const before = timer.peek();
   if (!before) return null;
-  await change(before, null, {
+  await change(before, null, null, {
     method: "DELETE",
     path: "timer",
     types: ["timer.discarded"],
@@ -245,13 +239,14 @@ export async function discard() {
  *
  * @param {RunningTimer | null} before Shown again when the service refuses the change.
  * @param {RunningTimer | null} after
+ * @param {number | null} endedAt When the timer before becomes an entry; null when it does not.
  * @param {import("./outgoing.js").Change} outgoing
  * @returns {Promise<Overlap[]>}
  */
-async function change(before, after, outgoing) {
+async function change(before, after, endedAt, outgoing) {
   actions += 1;
   const action = actions;
-  if (before && outgoing.method === "POST") showAsEnded(before);
+  if (before && endedAt !== null) showAsEnded(before, endedAt);
   show(after);
   inProgress += 1;
   const sent = send(last, { before, after }, outgoing).finally(() => {
@@ -264,9 +259,7 @@ async function change(before, after, outgoing) {
     if (!answer?.isSent || !answer.data) return [];
     const started = answer.data.started ?? answer.data;
     // A later action has changed what is shown.
-    if (action === actions && started.entry?.ended_at === null) {
-      show({ ...fromAnswer(started), projectId: timer.peek()?.projectId ?? null });
-    }
+    if (action === actions && started.entry?.ended_at === null) show(fromAnswer(started));
     return started.overlaps ?? [];
   } catch (error) {
     const running = error instanceof ApiError ? error.problem.running : undefined;
@@ -305,9 +298,9 @@ async function send(previous, { before, after }, outgoing) {
  * Show a stopped timer as an entry, until it is loaded as one.
  *
  * @param {RunningTimer} stopped
+ * @param {number} endedAt
  */
-function showAsEnded(stopped) {
-  const endedAt = Math.max(now(), stopped.startedAt);
+function showAsEnded(stopped, endedAt) {
   const { today: day, week } = endedTotals.peek();
   ended.value = [...ended.peek(), { ...stopped, endedAt }];
   endedTotals.value = {
@@ -317,14 +310,14 @@ function showAsEnded(stopped) {
 }
 
 /**
- * @param {{task_id: string, task_title: string, entry: import("../types").Entry}} answer
+ * @param {Pick<import("../types").Timer, "task_id" | "task_title" | "project_id" | "entry">} answer
  * @returns {RunningTimer}
  */
-function fromAnswer({ task_id, task_title, entry }) {
+function fromAnswer({ task_id, task_title, project_id, entry }) {
   return {
     taskId: task_id,
     title: task_title,
-    projectId: null,
+    projectId: project_id,
     entryId: entry.id,
     startedAt: Date.parse(entry.started_at),
     note: entry.note,

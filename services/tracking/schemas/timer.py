@@ -79,6 +79,7 @@ class TimerSwitch(TimerTarget):
 TIMER_EXAMPLE: JsonDict = {
     "task_id": "6920a3f1c2d4e5f607182930",
     "task_title": "Write the offer",
+    "project_id": "6920a3f1c2d4e5f607182935",
     "entry": RUNNING_EXAMPLE,
     "elapsed_seconds": 60,
     "server_time": "2026-11-18T09:01:00.500Z",
@@ -86,6 +87,7 @@ TIMER_EXAMPLE: JsonDict = {
 _STOPPED_EXAMPLE: JsonDict = {
     "task_id": "6920a3f1c2d4e5f607182930",
     "task_title": "Write the offer",
+    "project_id": "6920a3f1c2d4e5f607182935",
     "entry": ENDED_EXAMPLE,
     "tracked_seconds": 5400,
     "server_time": "2026-11-18T10:30:00.087Z",
@@ -98,6 +100,7 @@ class TimerRead(TypedDict):
 
     task_id: Id
     task_title: str
+    project_id: Annotated[Id | None, Field(description="The project of the task.")]
     entry: EntryRead
     elapsed_seconds: int
     server_time: Timestamp
@@ -116,6 +119,7 @@ class TimerStopResult(TypedDict):
 
     task_id: Id
     task_title: str
+    project_id: Annotated[Id | None, Field(description="The project of the task.")]
     entry: EntryRead
     tracked_seconds: Annotated[int, Field(description="Total of the ended entries of the task.")]
     server_time: Timestamp
@@ -140,6 +144,7 @@ def read_timer(task: dict[str, Any], now: datetime) -> TimerRead:
     return {
         "task_id": task_id,
         "task_title": task["title"],
+        "project_id": None if task["project_id"] is None else str(task["project_id"]),
         "entry": read_entry(task_id, task["active"]),
         "elapsed_seconds": seconds_between(aware_utc(task["active"]["started_at"]), now),
         "server_time": rfc3339(now),
@@ -152,6 +157,7 @@ def read_stopped(task: dict[str, Any], entry: dict[str, Any], now: datetime) -> 
     return {
         "task_id": task_id,
         "task_title": task["title"],
+        "project_id": None if task["project_id"] is None else str(task["project_id"]),
         "entry": read_entry(task_id, entry),
         "tracked_seconds": task["tracked_seconds"],
         "server_time": rfc3339(now),

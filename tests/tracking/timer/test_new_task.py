@@ -68,6 +68,7 @@ class TestStart:
         timer = await start(alice, project_id=project["id"])
         task = await task_of(alice, timer)
         assert (task["project_id"], task["billable"], timer["entry"]["billable"]) == (project["id"], True, True)
+        assert timer["project_id"] == project["id"]
 
     async def test_billable_flag_is_that_of_the_entry(self, alice: Client) -> None:
         timer = await start(alice, billable=True)
@@ -274,6 +275,7 @@ class TestRaces:
             assert deleted.status_code == 204
             if started.is_success:
                 task = started.json().get("started", started.json())
+                assert task["project_id"] in {project["id"], None}
                 assert (await task_of(alice, task))["project_id"] is None
                 await alice.post("/timer/stop")
             else:

@@ -44,6 +44,20 @@ class TestStartTimer:
         assert response.json()["entry"] == timer["entry"]
         assert response.headers["etag"] == '"2"'
 
+    async def test_answers_name_the_project_of_the_task(self, alice: Client) -> None:
+        project = await alice.make_project()
+        task = await alice.make_task(project_id=project["id"])
+        timer = await alice.start(task)
+        corrected = (await alice.patch("/timer", json={"note": "n"})).json()
+        running = (await alice.get("/timer")).json()
+        today = (await alice.get("/reports/today")).json()["timer"]
+        other = await alice.make_task(title="Other")
+        switched = (await alice.post("/timer/switch", json={"task_id": other["id"]})).json()
+        answers = (timer, corrected, running, today, switched["stopped"])
+        assert [answer["project_id"] for answer in answers] == [project["id"]] * 5
+        assert switched["started"]["project_id"] is None
+        assert (await alice.get("/timer")).json()["project_id"] is None
+
     async def test_billable_defaults_to_that_of_the_task(self, alice: Client) -> None:
         task = await alice.make_task(billable=True)
         timer = await alice.start(task, billable=False)

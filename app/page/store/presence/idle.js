@@ -1,11 +1,10 @@
 // Gaps in which nobody used the page while a timer ran: the machine slept, or the page was hidden.
 
 import { effect, onCleanup, signal } from "../../lib/signal.js";
-import { isoInstant, now } from "../clock.js";
+import { now } from "../clock.js";
 import { createEntry } from "../entries.js";
-import { submit } from "../outgoing.js";
 import { preferences } from "../profile.js";
-import { timer } from "../timer.js";
+import { start, stop, timer } from "../timer.js";
 
 /** @typedef {{from: number, to: number, entryId: string | null, title: string}} Gap Instants in milliseconds. */
 
@@ -56,9 +55,8 @@ export function keepGap() {
 /** Stop the timer at the beginning of the gap. */
 export async function stopBeforeGap() {
   const decided = gap.peek();
-  const running = timer.peek();
   gap.value = null;
-  if (decided && running) await stopAt(decided.from, running.title);
+  if (decided && timer.peek()) await stop({ at: decided.from });
 }
 
 /** Make the gap an entry of its own, and let the timer run on from its end. Nothing is lost. */
@@ -67,28 +65,8 @@ export async function splitGap() {
   const running = timer.peek();
   gap.value = null;
   if (!decided || !running?.taskId) return;
-  await stopAt(decided.from, running.title);
-  const task = { id: running.taskId, title: running.title };
-  await createEntry(task, { startedAt: decided.from, endedAt: decided.to, tags: running.tags });
-  await submit({
-    method: "POST",
-    path: "timer/start",
-    body: { task_id: task.id, started_at: isoInstant(decided.to), tags: running.tags, note: running.note },
-    types: ["timer.started"],
-    label: running.title,
-  });
-}
-
-/**
- * @param {number} instant
- * @param {string} label
- */
-async function stopAt(instant, label) {
-  await submit({
-    method: "POST",
-    path: "timer/stop",
-    body: { ended_at: isoInstant(instant) },
-    types: ["timer.stopped"],
-    label,
-  });
+  const { taskId, title, projectId, tags, note } = running;
+  await stop({ at: decided.from });
+  await createEntry({ id: taskId, title }, { startedAt: decided.from, endedAt: decided.to, tags });
+  await start({ taskId, title, projectId, tags, note }, { at: decided.to });
 }
