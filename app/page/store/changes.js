@@ -32,20 +32,55 @@ let announced = new Set();
 export function onChange(kinds, listener) {
   /** @type {Listener} */
   const filtered = (types) => {
-    if ([...types].some((type) => kinds.includes(type.split(".")[0] ?? ""))) listener(types);
+    if ([...types].some((type) => kinds.includes(kindOf(type)))) listener(types);
   };
   listeners.add(filtered);
   onCleanup(() => listeners.delete(filtered));
 }
 
 /**
- * Report changes: this tab's own, or those that the event stream brought.
+ * Report changes.
  *
  * @param {...string} types
  */
 export function announce(...types) {
-  if (announced.size === 0) queueMicrotask(flush);
+  // Not a microtask: what an action announces after several answers is one call.
+  if (announced.size === 0 && types.length > 0) setTimeout(flush);
   for (const type of types) announced.add(type);
+}
+
+/** The kinds of changes that each of the last requests of this tab has announced. @type {Map<string, Set<string>>} */
+const announcedBy = new Map();
+const MAX_REQUESTS = 200;
+
+/**
+ * Report the changes of a request of this tab. The event stream brings them again: that is no news then.
+ *
+ * @param {string | null} requestId
+ * @param {readonly string[]} types
+ */
+export function announceAnswer(requestId, types) {
+  if (requestId) announcedBy.set(requestId, new Set(types.map(kindOf)));
+  const [oldest] = announcedBy.keys();
+  if (oldest && announcedBy.size > MAX_REQUESTS) announcedBy.delete(oldest);
+  announce(...types);
+}
+
+/** @typedef {{type: string, requestId: string | null}} Event A change, and the request that caused it if that is known. */
+
+/**
+ * Report what the event stream has brought.
+ *
+ * @param {readonly Event[]} events
+ */
+export function announceEvents(events) {
+  const isNews = (/** @type {Event} */ { type, requestId }) => !announcedBy.get(requestId ?? "")?.has(kindOf(type));
+  announce(...events.filter(isNews).map(({ type }) => type));
+}
+
+/** @param {string} type */
+function kindOf(type) {
+  return type.split(".")[0] ?? "";
 }
 
 function flush() {

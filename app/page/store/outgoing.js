@@ -5,7 +5,7 @@
 
 import { ApiError, isReachable, newKey, request, UnreachableError } from "../api.js";
 import { computed, effect, signal } from "../lib/signal.js";
-import { announce, announceAll } from "./changes.js";
+import { announce, announceAll, announceAnswer } from "./changes.js";
 import { dequeue, enqueue, queuedChanges, store } from "./offline/queue.js";
 import { loadConfig, loadProfile, profile } from "./profile.js";
 
@@ -55,9 +55,7 @@ export async function submit(change) {
     const queued = await enqueue(await userId(), keyed);
     if (waiting.peek().length === 0) {
       try {
-        const data = await deliver(queued);
-        await dequeue(queued);
-        return { isSent: true, data };
+        return { isSent: true, data: await deliver(queued) };
       } catch (error) {
         if (error instanceof ApiError) await dequeue(queued);
         if (!(error instanceof UnreachableError)) throw error;
@@ -143,7 +141,6 @@ async function flushOne(queued) {
   }
   try {
     await deliver(queued);
-    await dequeue(queued);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (ALREADY_DONE[queued.change.method]?.includes(error.status)) await dequeue(queued);
@@ -165,12 +162,13 @@ function reasonToAsk({ id, wasTried, change, createdAt }) {
   return TIMER_PATH.test(change.path) && conflicts.peek().some(isTimer) ? "after_refused" : null;
 }
 
-/** @param {QueuedChange} queued */
+/** Send a change, and forget it when the service has answered. @param {QueuedChange} queued */
 async function deliver(queued) {
   const { method, path, query, body, key, ifMatch, types } = queued.change;
   if (!queued.wasTried) await store({ ...queued, wasTried: true });
-  const { data } = await request(method, path, { query, body, key, ifMatch });
-  announce(...types);
+  const { data, headers } = await request(method, path, { query, body, key, ifMatch });
+  await dequeue(queued);
+  announceAnswer(headers.get("X-Request-ID"), types);
   return data;
 }
 

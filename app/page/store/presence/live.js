@@ -2,7 +2,9 @@
 
 import { ApiError, follow, SignedOutError } from "../../api.js";
 import { onCleanup, signal } from "../../lib/signal.js";
-import { ALL, announce } from "../changes.js";
+import { ALL, announceEvents } from "../changes.js";
+
+/** @typedef {import("../changes.js").Event} Event */
 
 /** Whether changes of others arrive at once. */
 export const isLive = signal(false);
@@ -16,20 +18,22 @@ const MAX_SILENCE_MS = 45_000;
 const INTERVAL_MS = 500;
 /** How often views load again when the service has no event stream. */
 const POLL_MS = 60_000;
+/** Everything may have changed. */
+const ANYTHING = ALL.map((type) => ({ type, requestId: null }));
 
 /** Follow the changes until the current scope ends. */
 export function followChanges() {
   const controller = new AbortController();
   const channel = new BroadcastChannel(NAME);
-  channel.onmessage = ({ data }) => announce(...data);
+  channel.onmessage = ({ data }) => announceEvents(data);
   onCleanup(() => {
     controller.abort();
     channel.close();
   });
-  /** @param {string[]} types */
-  const spread = atIntervals((types) => {
-    announce(...types);
-    channel.postMessage(types);
+  /** @param {Event[]} events */
+  const spread = atIntervals((events) => {
+    announceEvents(events);
+    channel.postMessage(events);
   });
   const lead = () => leadUntil(controller.signal, spread);
   if (navigator.locks) navigator.locks.request(NAME, { signal: controller.signal }, lead).catch(() => {});
@@ -37,33 +41,33 @@ export function followChanges() {
 }
 
 /**
- * Return a function that passes the first types on at once, and collects those that follow: a bulk change brings a
+ * Return a function that passes the first events on at once, and collects those that follow: a bulk change brings a
  * hundred events, and views shall not load again for each.
  *
- * @param {(types: string[]) => void} spread
- * @returns {(types: string[]) => void}
+ * @param {(events: Event[]) => void} spread
+ * @returns {(events: Event[]) => void}
  */
 function atIntervals(spread) {
-  /** @type {Set<string>} */
-  let collected = new Set();
+  /** @type {Map<string, Event>} */
+  let collected = new Map();
   let isWaiting = false;
   function pass() {
     isWaiting = collected.size > 0;
     if (!isWaiting) return;
-    const types = [...collected];
-    collected = new Set();
-    spread(types);
+    const events = [...collected.values()];
+    collected = new Map();
+    spread(events);
     setTimeout(pass, INTERVAL_MS);
   }
-  return (types) => {
-    for (const type of types) collected.add(type);
+  return (events) => {
+    for (const event of events) collected.set(`${event.type} ${event.requestId}`, event);
     if (!isWaiting) pass();
   };
 }
 
 /**
  * @param {AbortSignal} ended
- * @param {(types: string[]) => void} spread
+ * @param {(events: Event[]) => void} spread
  */
 async function leadUntil(ended, spread) {
   /** @type {string | null} */
@@ -73,14 +77,14 @@ async function leadUntil(ended, spread) {
   while (!ended.aborted) {
     try {
       // Without the id of an event it is unknown what happened since the last connection.
-      if (!isFirst && lastId === null) spread(ALL);
+      if (!isFirst && lastId === null) spread(ANYTHING);
       isFirst = false;
       for await (const event of followOnce(lastId, ended)) {
         delay = MIN_DELAY_MS;
         isLive.value = true;
         lastId = event.type === "reset" ? null : (event.id ?? lastId);
-        if (event.type === "reset") spread(ALL);
-        else if (event.type !== "heartbeat") spread([event.type]);
+        if (event.type === "reset") spread(ANYTHING);
+        else if (event.type !== "heartbeat") spread([{ type: event.type, requestId: event.data?.request_id ?? null }]);
       }
     } catch (error) {
       if (error instanceof SignedOutError) return;
@@ -118,11 +122,11 @@ async function* followOnce(after, ended) {
 
 /**
  * @param {AbortSignal} ended
- * @param {(types: string[]) => void} spread
+ * @param {(events: Event[]) => void} spread
  */
 async function pollUntil(ended, spread) {
   while (!ended.aborted) {
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    if (document.visibilityState === "visible") spread(ALL);
+    if (document.visibilityState === "visible") spread(ANYTHING);
   }
 }
