@@ -67,6 +67,25 @@ export function describeError(error) {
   return t("error.unexpected", { detail: String(error) });
 }
 
+/**
+ * Return what the service refuses by field, as people read it. The key "" is for the form as a whole.
+ *
+ * @param {unknown} error
+ * @param {readonly string[]} names The fields of the form, as the body names them.
+ * @returns {Record<string, string>}
+ */
+export function describeByField(error, names) {
+  const findings = error instanceof ApiError ? (error.problem.errors ?? []) : [];
+  /** @type {Record<string, string>} */
+  const found = {};
+  for (const { pointer, detail } of findings) {
+    const parts = pointer?.split("/") ?? [];
+    const name = parts.findLast((part) => names.includes(part)) ?? "";
+    found[name] = found[name] ? `${found[name]} ${detail}` : detail;
+  }
+  return Object.keys(found).length > 0 ? found : { "": describeError(error) };
+}
+
 /** The list of messages. It stands once in the page. */
 export function noticeList() {
   return each(

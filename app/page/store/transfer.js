@@ -12,6 +12,8 @@ import { announce } from "./changes.js";
  * @property {string} dateOrder
  * @property {string} currency
  * @property {string} user
+ * @property {string} dayStart "HH:MM", for rows without a time of day.
+ * @property {Readonly<Record<string, string | null>>} columns The headers of fields; null reads a field from no column.
  * @property {boolean} isStrict
  */
 
@@ -103,9 +105,18 @@ export function exportAccount() {
  * @param {File} file
  * @param {ImportOptions} options
  */
-function formOf(file, { format, timezone, dateOrder, currency, user, isStrict }) {
+function formOf(file, { format, timezone, dateOrder, currency, user, dayStart, columns, isStrict }) {
   const form = new FormData();
-  const fields = { format, timezone, date_order: dateOrder, currency, user, strict: isStrict ? "true" : "" };
+  const fields = {
+    format,
+    timezone,
+    date_order: dateOrder,
+    currency,
+    user,
+    day_start: dayStart,
+    columns: Object.keys(columns).length > 0 ? JSON.stringify(columns) : "",
+    strict: isStrict ? "true" : "",
+  };
   for (const [name, value] of Object.entries(fields)) if (value.trim() !== "") form.set(name, value.trim());
   form.set("file", file);
   return form;

@@ -6,17 +6,31 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.async_api import FilePayload, Page, expect
+from playwright.async_api import FilePayload, Page, Route, expect
 
 from tests.page.browsing import GERMAN, NARROW, Console, accessibility_violations, overflow
 from tests.page.conftest import Visit
-from tests.support.http import Client
+from tests.support.http import API, Client
 
 HEADER = "Client,Project,Description,Start date,Start time,End date,End time,Duration\n"
 ROWS = HEADER + "".join(
     f"Acme,Website,Task {number},2025-11-{18 + number},09:00:00,2025-11-{18 + number},10:30:00,01:30:00\n"
     for number in range(2)
 )
+OWN_HEADERS = "When;Length;Job;Where\n18.11.2025;1:30;Write the offer;Website\n"
+"""A file whose columns no program writes: they have to be chosen."""
+
+DROP = """
+(zone, content) => {
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([content], "times.csv", { type: "text/csv" }));
+  const drop = new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true });
+  zone.dispatchEvent(drop);
+  return drop.defaultPrevented;
+}
+"""
+"""Drop a file on an element, and return whether the browser would not open it instead of the page."""
+
 BAD_ROW = HEADER + "Acme,Website,<img src=x>,2025-11-18,10:00:00,2025-11-18,09:00:00,01:00:00\n"
 COUNTS = "2 entries, 2 tasks, 1 project"
 
@@ -32,7 +46,7 @@ class TestImport:
         await visit("#/import")
         await choose(page, ROWS)
         await expect(page.get_by_role("heading", name=re.compile("What would be imported"))).to_be_visible()
-        await expect(page.get_by_role("row", name="project Project Website")).to_be_visible()
+        await expect(page.get_by_role("row", name="Project Project Website")).to_be_visible()
         assert (await api.get("/tasks")).json()["items"] == []
 
         await page.get_by_role("button", name="Import 2 entries").press("Enter")
@@ -42,6 +56,53 @@ class TestImport:
         await page.get_by_role("dialog").get_by_role("button", name="Undo import").click()
         await expect(page.get_by_text(f"Removed: {COUNTS}.")).to_be_visible()
         assert (await api.get("/tasks")).json()["items"] == []
+
+    async def test_dropped_file_is_checked(self, page: Page, visit: Visit) -> None:
+        await visit("#/import")
+        zone = page.get_by_text("Choose a file, or drop it here")
+        assert await zone.evaluate(DROP, ROWS)
+        await expect(page.get_by_role("button", name="Import 2 entries")).to_be_enabled()
+
+    async def test_columns_and_start_of_the_day_are_chosen(
+        self, page: Page, visit: Visit, api: Client, console: Console
+    ) -> None:
+        console.allow(r"422 .*/imports")
+        await visit("#/import")
+        await choose(page, OWN_HEADERS)
+        await expect(page.get_by_role("alert").filter(has_text="has no column")).to_be_visible()
+        chosen = (("When", "Date"), ("Length", "Duration"), ("Job", "Task"), ("Where", "Project"))
+        for header, field in chosen:
+            select = page.get_by_role("combobox", name=f"Field of column {header}")
+            await select.focus()
+            async with page.expect_response(re.compile(f"{API}/imports")):
+                await select.select_option(field)
+            await expect(select).to_be_focused()
+        await page.get_by_label("First entry of a day at").fill("07:15")
+        await expect(page.get_by_role("row", name="Job Task Write the offer")).to_be_visible()
+        await page.get_by_role("combobox", name="Field of column Where").select_option("Not used")
+        await expect(page.get_by_text("1 entry, 1 task, 0 projects")).to_be_visible()
+        await page.get_by_role("button", name="Import 1 entry").click()
+        await expect(page.get_by_role("button", name="Undo import")).to_be_visible()
+        (entry,) = (await api.get("/time-entries")).json()["items"]
+        assert (entry["task_title"], entry["project_id"]) == ("Write the offer", None)
+        assert (entry["started_at"], entry["ended_at"]) == ("2025-11-18T07:15:00Z", "2025-11-18T08:45:00Z")
+
+    async def test_progress_of_a_long_import_is_shown(self, page: Page, visit: Visit) -> None:
+        progress = [{"status": "running", "rows": 1000, "rows_done": 250}, {}]
+
+        async def report(route: Route) -> None:
+            """Answer as the service does while it imports 1,000 rows."""
+            response = await route.fetch()
+            await route.fulfill(response=response, json={**await response.json(), **progress.pop(0)})
+
+        await page.route(re.compile(f"{API}/imports(\\?wait|/)"), report)
+        await visit("#/import")
+        await choose(page, ROWS)
+        await page.get_by_role("button", name="Import 2 entries").click()
+        await expect(page.get_by_role("progressbar", name="Progress of the import")).to_be_visible()
+        await expect(page.get_by_text("250 of 1000 rows")).to_be_visible()
+        await expect(page.get_by_text(f"Imported: {COUNTS}")).to_be_visible()
+        await expect(page.get_by_role("progressbar")).to_have_count(0)
 
     async def test_rows_with_errors_are_listed_and_strict_refuses_them(self, page: Page, visit: Visit) -> None:
         await visit("#/import")

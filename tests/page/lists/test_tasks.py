@@ -72,6 +72,34 @@ class TestKeyboard:
         assert (await stored(api, task))["deleted_at"] is None
 
 
+class TestDialog:
+    async def test_refused_values_are_explained_at_their_fields(
+        self, page: Page, visit: Visit, api: Client, console: Console
+    ) -> None:
+        console.allow(r"422 .*/tasks")
+        project = await api.make_project(name="Website")
+        await visit(f"#/tasks?project={project['id']}")
+        await page.get_by_role("button", name="New task").first.click()
+        dialog = page.get_by_role("dialog", name="New task")
+        tags, save = dialog.get_by_label("Tags"), dialog.get_by_role("button", name="Save")
+        await dialog.get_by_label("Title").fill("Write the offer")
+        await tags.fill("sales, " + "x" * 51)
+        await save.click()
+        await expect(tags).to_be_focused()
+        await expect(tags).to_have_accessible_description(re.compile("50 characters"))
+        await expect(tags).to_have_value("sales, " + "x" * 51)
+        await tags.fill("sales")
+        await api.delete(f"/projects/{project['id']}")
+        await save.click()
+        await expect(dialog.get_by_label("Project")).to_have_attribute("aria-invalid", "true")
+        await expect(tags).to_have_attribute("aria-invalid", "false")
+        await dialog.get_by_label("Project").select_option("No project")
+        await save.click()
+        await expect(dialog).to_be_hidden()
+        (task,) = (await api.get("/tasks")).json()["items"]
+        assert (task["title"], task["tags"], task["project_id"]) == ("Write the offer", ["sales"], None)
+
+
 class TestChangeInPlace:
     async def test_fields_are_stored_and_refused_text_stays(self, page: Page, visit: Visit, api: Client) -> None:
         project = (await api.post("/projects", json={"name": "Website"})).json()

@@ -2,13 +2,15 @@
 
 import { h } from "../../lib/dom.js";
 import { effect, onCleanup, signal } from "../../lib/signal.js";
-import { describeError, notify } from "../../parts/notice.js";
+import { describeByField, notify } from "../../parts/notice.js";
 import { zone } from "../../store/profile.js";
 import { followImport, previewImport, startImport } from "../../store/transfer.js";
 import { t } from "../../text/index.js";
+import { columnTable } from "./columns.js";
 import { countsText } from "./counts.js";
 import { fileField } from "./file_field.js";
-import { optionFields } from "./options.js";
+import { readHeader } from "./header.js";
+import { OPTION_NAMES, optionFields } from "./options.js";
 import { report } from "./report.js";
 
 /**
@@ -18,7 +20,16 @@ import { report } from "./report.js";
  */
 
 /** @type {ImportOptions} */
-const DEFAULTS = { format: "auto", timezone: "", dateOrder: "", currency: "", user: "", isStrict: false };
+const DEFAULTS = {
+  format: "auto",
+  timezone: "",
+  dateOrder: "",
+  currency: "",
+  user: "",
+  dayStart: "09:00",
+  columns: {},
+  isStrict: false,
+};
 
 function createState() {
   return {
@@ -27,7 +38,10 @@ function createState() {
     preview: signal(/** @type {Import | null} */ (null)),
     progress: signal(/** @type {Import | null} */ (null)),
     isBusy: signal(false),
-    error: signal(""),
+    /** The headers of a file that the service cannot read as it is. */
+    headers: signal(/** @type {string[]} */ ([])),
+    /** What is wrong by form field; "" is for the file as a whole. */
+    errors: signal(/** @type {Record<string, string>} */ ({})),
   };
 }
 
@@ -42,43 +56,59 @@ export function importPanel() {
     h("h2", { id: "import-title" }, t("import.file_title")),
     h("p", { class: "muted" }, t("import.intro")),
     fileField(state.file),
-    () => state.file.value && optionFields(state.options),
-    h("p", { class: "form-error", role: "alert" }, () => state.error.value),
+    () => state.file.value && optionFields(state.options, state.errors),
+    h("p", { class: "form-error", role: "alert" }, () => state.errors.value[""] ?? ""),
     h("div", { role: "status" }, () =>
       state.isBusy.value && !state.progress.value ? h("p", { class: "is-late" }, t("import.checking")) : null,
     ),
     () => state.preview.value && report(state.preview.value),
+    () => state.file.value && columnTable(state),
     () => state.preview.value && !state.progress.value && actions(state, state.preview.value, run),
     () => state.progress.value && progressBar(state),
   ]);
 }
 
 /**
- * Check the file again whenever it or an option changes.
+ * Check the file again whenever it or an option changes. The last result stays until there is another one.
  *
  * @param {State} state
  */
-function followFile({ file, options, preview, isBusy, error }) {
+function followFile(state) {
+  const { file, options, preview, headers, isBusy, errors } = state;
+  let checked = /** @type {File | null} */ (null);
   effect(() => {
     const [chosen, current] = [file.value, options.value];
-    preview.value = null;
-    error.value = "";
+    if (chosen !== checked) {
+      checked = chosen;
+      [preview.value, headers.value] = [null, []];
+      // The headers of another file are others.
+      if (Object.keys(current.columns).length > 0) options.value = { ...current, columns: {} };
+    }
+    errors.value = {};
     isBusy.value = chosen !== null;
     if (!chosen) return;
     const controller = new AbortController();
     onCleanup(() => controller.abort());
-    previewImport(chosen, current, controller.signal).then(
-      (result) => {
-        preview.value = result;
-        isBusy.value = false;
-      },
-      (failure) => {
-        if (controller.signal.aborted) return;
-        error.value = describeError(failure);
-        isBusy.value = false;
-      },
-    );
+    void check(state, chosen, controller.signal);
   });
+}
+
+/**
+ * @param {State} state
+ * @param {File} file
+ * @param {AbortSignal} signal Aborted when the result is no longer needed.
+ */
+async function check({ options, preview, headers, isBusy, errors }, file, signal) {
+  try {
+    const result = await previewImport(file, options.peek(), signal);
+    if (!signal.aborted) preview.value = result;
+  } catch (failure) {
+    const found = await readHeader(file).catch(() => []);
+    if (signal.aborted) return;
+    [preview.value, headers.value] = [null, found];
+    errors.value = describeByField(failure, [...OPTION_NAMES, "columns"]);
+  }
+  if (!signal.aborted) isBusy.value = false;
 }
 
 /**
@@ -86,7 +116,7 @@ function followFile({ file, options, preview, isBusy, error }) {
  * @param {Import} preview
  * @param {() => void} run
  */
-function actions({ file, options }, preview, run) {
+function actions({ file, options, isBusy }, preview, run) {
   const { entries } = preview.created;
   const isRefused = entries === 0 || (options.peek().isStrict && preview.errors.length > 0);
   return h("div", { class: "form-actions" }, [
@@ -103,7 +133,7 @@ function actions({ file, options }, preview, run) {
     ),
     h(
       "button",
-      { type: "button", class: "primary", disabled: isRefused, onclick: run },
+      { type: "button", class: "primary", disabled: () => isRefused || isBusy.value, onclick: run },
       t("import.run", { count: entries }),
     ),
   ]);
@@ -113,7 +143,7 @@ function actions({ file, options }, preview, run) {
  * @param {State} state
  * @param {AbortSignal} signal Aborted when the view is left.
  */
-async function importFile({ file, options, progress, error }, signal) {
+async function importFile({ file, options, progress, errors }, signal) {
   const chosen = file.peek();
   if (!chosen) return;
   try {
@@ -129,7 +159,7 @@ async function importFile({ file, options, progress, error }, signal) {
     file.value = null;
     notify(t("import.done", { counts: countsText(done.created) }));
   } catch (failure) {
-    if (!signal.aborted) error.value = describeError(failure);
+    if (!signal.aborted) errors.value = describeByField(failure, [...OPTION_NAMES, "columns"]);
   } finally {
     progress.value = null;
   }

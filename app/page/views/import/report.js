@@ -1,4 +1,4 @@
-// What a dry run says about a file: the columns, and each row that is not imported as it is.
+// What a dry run says about a file: the numbers, and each row that is not imported as it is.
 
 import { h } from "../../lib/dom.js";
 import { t } from "../../text/index.js";
@@ -17,7 +17,6 @@ export function report(result) {
     messages("import.errors", result.errors, "is-error"),
     messages("import.notices", result.notices, ""),
     leftOut(result),
-    columns(result),
   ]);
 }
 
@@ -64,17 +63,6 @@ function leftOut({ left_out }) {
   return h("details", { class: "import-rows" }, [
     h("summary", null, `${t("import.left_out")} (${formatNumber(left_out.length)})`),
     table(t("import.left_out"), [t("import.row"), t("import.reason")], rows),
-  ]);
-}
-
-/** @param {Import} result */
-function columns({ columns: used, ignored_columns: ignored }) {
-  const rows = Object.entries(used ?? {}).map(([field, { header, values }]) => [field, header, values.join(" · ")]);
-  if (rows.length === 0 && ignored.length === 0) return null;
-  return h("details", { class: "import-rows", open: true }, [
-    h("summary", null, t("import.columns")),
-    table(t("import.columns"), [t("import.field"), t("import.header"), t("import.samples")], rows),
-    ignored.length > 0 && h("p", { class: "muted" }, t("import.ignored", { columns: ignored.join(", ") })),
   ]);
 }
 

@@ -1,9 +1,9 @@
 // The dialog that creates or changes a project.
 
 import { h } from "../../lib/dom.js";
-import { signal } from "../../lib/signal.js";
+import { effect, signal } from "../../lib/signal.js";
 import { showDialog } from "../../parts/dialog.js";
-import { describeError, notify } from "../../parts/notice.js";
+import { describeByField, notify } from "../../parts/notice.js";
 import { createProject, projects, updateProject } from "../../store/projects.js";
 import { t } from "../../text/index.js";
 import { decimalSeparator } from "../../time/format.js";
@@ -26,7 +26,7 @@ export function editProject(project) {
  */
 function form(project, close) {
   const inputs = createInputs(project);
-  const errors = { name: signal(""), rate: signal(""), form: signal("") };
+  const errors = signal(/** @type {Record<string, string>} */ ({}));
   const isRateNew = signal(false);
   const rerate = h("input", { type: "checkbox" });
   const noteRate = () => {
@@ -41,18 +41,19 @@ function form(project, close) {
       await store(project, read(inputs), rerate.checked && isRateNew.peek());
       close(true);
     } catch (failure) {
-      errors.form.value = describeError(failure);
+      errors.value = describeByField(failure, ["name", "client_name", "hourly_rate"]);
+      focusFirst(inputs, errors.peek());
     }
   }
 
   return h("form", { class: "entry-form", onsubmit, novalidate: true }, [
-    field(t("projects.name"), inputs.name, errors.name, "project-name-error"),
-    field(t("projects.client"), inputs.client),
+    checkedField(t("projects.name"), inputs.name, "name", errors),
+    checkedField(t("projects.client"), inputs.client, "client_name", errors),
     inputs.clients,
     inputs.color.element,
     h("label", { class: "check" }, inputs.billable, t("projects.billable")),
     h("div", { class: "rate-fields", oninput: noteRate, onchange: noteRate }, [
-      field(t("projects.rate"), inputs.amount, errors.rate, "project-rate-error"),
+      checkedField(t("projects.rate"), inputs.amount, "hourly_rate", errors),
       field(t("projects.currency"), inputs.currency),
       inputs.currencies,
     ]),
@@ -61,7 +62,7 @@ function form(project, close) {
       h("div", { class: "field" }, h("label", { class: "check" }, rerate, t("projects.rerate")), [
         h("span", { class: "muted" }, t("projects.rerate_hint")),
       ]),
-    h("p", { class: "form-error", role: "alert" }, () => errors.form.value),
+    h("p", { class: "form-error", role: "alert" }, () => errors.value[""] ?? ""),
     h("div", { class: "form-actions" }, [
       h("button", { type: "button", onclick: () => close() }, t("common.cancel")),
       h("button", { type: "submit", class: "primary" }, t("common.save")),
@@ -80,7 +81,6 @@ function createInputs(project) {
       maxlength: 200,
       autofocus: true,
       autocomplete: "off",
-      "aria-describedby": "project-name-error",
       value: project?.name ?? "",
     }),
     client: h("input", {
@@ -101,7 +101,6 @@ function createInputs(project) {
       type: "text",
       inputmode: "decimal",
       autocomplete: "off",
-      "aria-describedby": "project-rate-error",
       value: rate ? amountText(rate.amount, rate.currency, decimalSeparator()) : "",
     }),
     currency: h("input", {
@@ -153,18 +152,29 @@ function read(inputs) {
  * Say what is wrong next to the fields. Returns whether all is right.
  *
  * @param {Inputs} inputs
- * @param {{name: import("../../lib/signal.js").Signal<string>, rate: import("../../lib/signal.js").Signal<string>}} errors
+ * @param {import("../../lib/signal.js").Signal<Record<string, string>>} errors
  */
 function check(inputs, errors) {
   const hasName = inputs.name.value.trim() !== "";
   const hasRate = readRate(inputs) !== undefined;
-  errors.name.value = hasName ? "" : t("projects.no_name");
-  errors.rate.value = hasRate ? "" : t("projects.no_amount");
-  inputs.name.setAttribute("aria-invalid", String(!hasName));
-  inputs.amount.setAttribute("aria-invalid", String(!hasRate));
-  if (!hasName) inputs.name.focus();
-  else if (!hasRate) inputs.amount.focus();
+  errors.value = {
+    ...(hasName ? {} : { name: t("projects.no_name") }),
+    ...(hasRate ? {} : { hourly_rate: t("projects.no_amount") }),
+  };
+  focusFirst(inputs, errors.peek());
   return hasName && hasRate;
+}
+
+/**
+ * Focus the first field with an error.
+ *
+ * @param {Inputs} inputs
+ * @param {Record<string, string>} errors
+ */
+function focusFirst({ name, client, amount }, errors) {
+  if (errors.name) name.focus();
+  else if (errors.client_name) client.focus();
+  else if (errors.hourly_rate) amount.focus();
 }
 
 /**
@@ -192,11 +202,28 @@ function isSameRate(a, b) {
 /**
  * @param {string} label
  * @param {HTMLElement} control
- * @param {import("../../lib/signal.js").ReadSignal<string>} [error]
- * @param {string} [errorId]
  */
-function field(label, control, error, errorId) {
-  return h("div", { class: "field" }, h("label", { class: "field" }, label, control), [
-    error && h("span", { class: "form-error", id: errorId, role: "alert" }, () => error.value),
-  ]);
+function field(label, control) {
+  return h("label", { class: "field" }, label, control);
+}
+
+/**
+ * Create a field with the text that says what is wrong with it.
+ *
+ * @param {string} label
+ * @param {HTMLElement} control
+ * @param {string} name As the body of the request names it.
+ * @param {import("../../lib/signal.js").ReadSignal<Record<string, string>>} errors
+ */
+function checkedField(label, control, name, errors) {
+  const id = `project-${name}-error`;
+  const text = () => errors.value[name] ?? "";
+  control.setAttribute("aria-describedby", id);
+  effect(() => control.setAttribute("aria-invalid", String(text() !== "")));
+  return h(
+    "div",
+    { class: "field" },
+    field(label, control),
+    h("span", { class: "form-error", id, role: "alert" }, text),
+  );
 }

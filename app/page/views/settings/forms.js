@@ -4,7 +4,7 @@ import { ApiError } from "../../api.js";
 import { each, h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
 import { confirm } from "../../parts/dialog.js";
-import { attempt, describeError, notify } from "../../parts/notice.js";
+import { attempt, describeByField, describeError, notify } from "../../parts/notice.js";
 import { listOf, removeFrom } from "../../store/account.js";
 import { pagedResource } from "../../store/resource.js";
 import { t } from "../../text/index.js";
@@ -91,21 +91,12 @@ function fieldRow({ name, label, input, hint }, errors) {
  * @returns {Record<string, string>}
  */
 function errorsByField(error, fields) {
-  const findings = error instanceof ApiError ? (error.problem.errors ?? []) : [];
-  /** @type {Record<string, string>} */
-  const found = {};
-  for (const { pointer, detail } of findings) {
-    const name = pointer
-      ?.split("/")
-      .filter((part) => fields.some((field) => field.name === part))
-      .at(-1);
-    found[name ?? ""] = detail;
-  }
   if (error instanceof ApiError && error.code === "wrong_password") {
     const name = fields.find((field) => field.name.endsWith("password"))?.name ?? "";
-    found[name] = t("settings.wrong_password");
+    return { [name]: t("settings.wrong_password") };
   }
-  return Object.keys(found).length > 0 ? found : { "": describeError(error) };
+  const names = fields.map(({ name }) => name);
+  return describeByField(error, names);
 }
 
 /**

@@ -4,13 +4,13 @@ import { ApiError } from "../../api.js";
 import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
 import { showDialog } from "../../parts/dialog.js";
-import { describeError } from "../../parts/notice.js";
+import { describeByField } from "../../parts/notice.js";
 import { project } from "../../store/projects.js";
 import { createTask, loadTask, updateTask } from "../../store/tasks.js";
 import { t } from "../../text/index.js";
 import { clashList } from "./clashes.js";
 import { newestEntries } from "./task_entries.js";
-import { fieldsOf, merge, patchOf } from "./task_fields.js";
+import { FIELDS, fieldsOf, merge, patchOf } from "./task_fields.js";
 import { taskForm } from "./task_form.js";
 
 /**
@@ -109,7 +109,9 @@ function frame(form, close, save) {
     try {
       await save();
     } catch (failure) {
-      error.value = describeError(failure);
+      const errors = describeByField(failure, FIELDS);
+      form.showErrors(errors);
+      error.value = errors[""] ?? "";
     } finally {
       isBusy.value = false;
     }

@@ -1,7 +1,7 @@
 // The form with all fields of a task.
 
 import { h } from "../../lib/dom.js";
-import { computed, signal } from "../../lib/signal.js";
+import { computed, effect, signal } from "../../lib/signal.js";
 import { parseTags, tagsField } from "../../parts/tags_field.js";
 import { zone } from "../../store/profile.js";
 import { project, projects } from "../../store/projects.js";
@@ -9,9 +9,13 @@ import { t } from "../../text/index.js";
 import { formatHours, parseDuration } from "../../time/durations.js";
 import { dayOf, timeOf } from "../../time/zones.js";
 import { STATUSES } from "./filters.js";
-import { dueOf, PRIORITIES } from "./task_fields.js";
+import { dueOf, FIELDS, PRIORITIES } from "./task_fields.js";
 
-/** @typedef {import("./task_fields.js").Fields} Fields */
+/**
+ * @typedef {import("./task_fields.js").Fields} Fields
+ * @typedef {Record<string, string>} Errors What is wrong, by field.
+ * @typedef {import("../../lib/signal.js").ReadSignal<Errors>} ErrorsSignal
+ */
 
 let count = 0;
 
@@ -23,13 +27,13 @@ let count = 0;
 export function taskForm(initial) {
   const fields = signal(initial);
   const isBillableChosen = signal(false);
-  const errors = { title: signal(""), estimate: signal("") };
-  const inputs = createInputs(fields, errors);
+  const errors = signal(/** @type {Errors} */ ({}));
+  const inputs = createInputs(fields);
   inputs.billable.addEventListener("change", () => {
     isBillableChosen.value = true;
   });
-  inputs.project.addEventListener("change", () => {
-    if (!isBillableChosen.peek()) inputs.billable.checked = project(inputs.project.value)?.billable ?? false;
+  inputs.project_id.addEventListener("change", () => {
+    if (!isBillableChosen.peek()) inputs.billable.checked = project(inputs.project_id.value)?.billable ?? false;
   });
 
   /** @returns {Fields} */
@@ -39,30 +43,42 @@ export function taskForm(initial) {
       title: inputs.title.value.trim(),
       description: sameText(inputs.description.value, before.description),
       status: /** @type {Fields["status"]} */ (inputs.status.value),
-      project_id: inputs.project.value || null,
+      project_id: inputs.project_id.value || null,
       tags: parseTags(inputs.tags.value),
       priority: inputs.priority.value === "" ? null : Number(inputs.priority.value),
-      due_at: dueOf(inputs.day.value, inputs.time.value, before.due_at),
-      estimate_seconds: estimateOf(inputs.estimate.value, before.estimate_seconds),
+      due_at: dueOf(inputs.due_at.value, inputs.time.value, before.due_at),
+      estimate_seconds: estimateOf(inputs.estimate_seconds.value, before.estimate_seconds),
       billable: inputs.billable.checked,
     };
   }
 
-  /** Say what is wrong next to the field. Returns whether all is right. */
+  /**
+   * Say what is wrong next to the fields, and focus the first of them.
+   *
+   * @param {Errors} next
+   */
+  function showErrors(next) {
+    errors.value = next;
+    const first = FIELDS.find((name) => next[name]);
+    if (first) inputs[first].focus();
+  }
+
+  /** Say what is wrong next to the fields. Returns whether all is right. */
   function check() {
-    const hasEstimate = inputs.estimate.value.trim() !== "";
-    const isDuration = !hasEstimate || parseDuration(inputs.estimate.value) !== null;
-    errors.title.value = inputs.title.value.trim() ? "" : t("tasks.no_title");
-    errors.estimate.value = isDuration ? "" : t("tasks.no_duration");
-    if (errors.title.peek()) inputs.title.focus();
-    else if (errors.estimate.peek()) inputs.estimate.focus();
-    return !errors.title.peek() && !errors.estimate.peek();
+    const hasEstimate = inputs.estimate_seconds.value.trim() !== "";
+    const isDuration = !hasEstimate || parseDuration(inputs.estimate_seconds.value) !== null;
+    showErrors({
+      ...(inputs.title.value.trim() ? {} : { title: t("tasks.no_title") }),
+      ...(isDuration ? {} : { estimate_seconds: t("tasks.no_duration") }),
+    });
+    return Object.keys(errors.peek()).length === 0;
   }
 
   return {
     elements: layout(inputs, errors),
     read,
     check,
+    showErrors,
     isBillableChosen: () => isBillableChosen.peek(),
     /** @param {Fields} next */
     write(next) {
@@ -71,11 +87,8 @@ export function taskForm(initial) {
   };
 }
 
-/**
- * @param {import("../../lib/signal.js").Signal<Fields>} fields
- * @param {{title: import("../../lib/signal.js").Signal<string>, estimate: import("../../lib/signal.js").Signal<string>}} errors
- */
-function createInputs(fields, errors) {
+/** @param {import("../../lib/signal.js").Signal<Fields>} fields */
+function createInputs(fields) {
   const due = () => (fields.value.due_at ? Date.parse(fields.value.due_at) : null);
   const tags = tagsField({
     label: t("tasks.field_tags"),
@@ -89,21 +102,24 @@ function createInputs(fields, errors) {
       maxlength: 200,
       autofocus: true,
       autocomplete: "off",
-      ...invalid("title", errors.title),
       value: () => fields.value.title,
     }),
     description: h("textarea", { rows: 4, maxlength: 20_000, value: () => fields.value.description ?? "" }),
     status: select(
-      STATUSES.map((each) => [each, t(`tasks.status_${each}`)]),
+      () => STATUSES.map((each) => [each, t(`tasks.status_${each}`)]),
       () => fields.value.status,
     ),
-    project: select(projectOptions(fields), () => fields.value.project_id ?? ""),
+    project_id: select(
+      () => projectOptions(fields.value.project_id),
+      () => fields.value.project_id ?? "",
+    ),
     tags: /** @type {HTMLInputElement} */ (tags.querySelector("input")),
     tagsBox: tags,
-    priority: select([["", t("common.none")], ...PRIORITIES.map((each) => [String(each), `P${each}`])], () =>
-      String(fields.value.priority ?? ""),
+    priority: select(
+      () => [["", t("common.none")], ...PRIORITIES.map((each) => [String(each), `P${each}`])],
+      () => String(fields.value.priority ?? ""),
     ),
-    day: h("input", {
+    due_at: h("input", {
       type: "date",
       max: "9999-12-30",
       value: () => (due() === null ? "" : dayOf(/** @type {number} */ (due()), zone.value)),
@@ -113,11 +129,10 @@ function createInputs(fields, errors) {
       "aria-label": t("tasks.due_time"),
       value: () => (due() === null ? "" : timeOf(/** @type {number} */ (due()), zone.value)),
     }),
-    estimate: h("input", {
+    estimate_seconds: h("input", {
       type: "text",
       placeholder: "1:30",
       autocomplete: "off",
-      ...invalid("estimate", errors.estimate),
       value: () => estimateText(fields.value.estimate_seconds),
     }),
     billable: h("input", { type: "checkbox", checked: () => fields.value.billable }),
@@ -126,74 +141,92 @@ function createInputs(fields, errors) {
 
 /**
  * @param {ReturnType<typeof createInputs>} inputs
- * @param {Parameters<typeof createInputs>[1]} errors
+ * @param {ErrorsSignal} errors
  */
 function layout(inputs, errors) {
+  /** @param {keyof Fields} name @param {HTMLElement} control */
+  const row = (name, control) => field(name, control, errors);
   return [
-    field("title", inputs.title, errors.title),
-    field("description", inputs.description),
+    row("title", inputs.title),
+    row("description", inputs.description),
     h("div", { class: "form-grid" }, [
-      field("status", inputs.status),
-      field("project_id", inputs.project),
+      row("status", inputs.status),
+      row("project_id", inputs.project_id),
       h(
         "div",
         { class: "field" },
         h("span", { class: "label", "aria-hidden": "true" }, t("tasks.field_tags")),
         inputs.tagsBox,
+        errorText("tags", inputs.tags, errors),
       ),
-      field("priority", inputs.priority),
-      h("div", { class: "due-fields" }, [field("due_at", inputs.day), inputs.time]),
-      field("estimate_seconds", inputs.estimate, errors.estimate),
+      row("priority", inputs.priority),
+      h("div", { class: "due-fields" }, [row("due_at", inputs.due_at), inputs.time]),
+      row("estimate_seconds", inputs.estimate_seconds),
     ]),
     h("label", { class: "check" }, inputs.billable, t("tasks.field_billable")),
   ];
 }
 
 /**
- * @param {string} name
- * @param {Element} control
- * @param {import("../../lib/signal.js").ReadSignal<string>} [error]
+ * @param {keyof Fields} name
+ * @param {HTMLElement} control
+ * @param {ErrorsSignal} errors
  */
-function field(name, control, error) {
+function field(name, control, errors) {
   return h(
     "div",
     { class: "field" },
     h("label", { class: "field" }, t(`tasks.field_${name}`), control),
-    error &&
-      h(
-        "span",
-        { class: "form-error", id: control.getAttribute("aria-describedby"), role: "alert" },
-        () => error.value,
-      ),
+    errorText(name, control, errors),
   );
 }
 
 /**
- * @param {string} name
- * @param {import("../../lib/signal.js").ReadSignal<string>} error
+ * Create the text that says what is wrong with a field, and mark the field with it.
+ *
+ * @param {keyof Fields} name
+ * @param {HTMLElement} control
+ * @param {ErrorsSignal} errors
  */
-function invalid(name, error) {
+function errorText(name, control, errors) {
   count += 1;
-  return { "aria-invalid": () => String(error.value !== ""), "aria-describedby": `task-${name}-error-${count}` };
+  const id = `task-${name}-error-${count}`;
+  const text = () => errors.value[name] ?? "";
+  control.setAttribute("aria-describedby", id);
+  effect(() => control.setAttribute("aria-invalid", String(text() !== "")));
+  return h("span", { id, class: "form-error", role: "alert" }, text);
 }
 
 /**
- * @param {string[][]} options
+ * @param {() => string[][]} options What is chosen stays chosen when they change.
  * @param {() => string} value
  */
 function select(options, value) {
-  return h(
-    "select",
-    { value },
-    options.map(([key, text]) => h("option", { value: key }, text)),
-  );
+  let chosen = "";
+  const control = h("select", {
+    onchange: () => {
+      chosen = control.value;
+    },
+  });
+  effect(() => {
+    control.replaceChildren(...options().map(([key, text]) => h("option", { value: key }, text)));
+    control.value = chosen;
+  });
+  effect(() => {
+    chosen = value();
+    control.value = chosen;
+  });
+  return control;
 }
 
-/** @param {import("../../lib/signal.js").Signal<Fields>} fields */
-function projectOptions(fields) {
-  const id = fields.peek().project_id;
+/**
+ * The projects can arrive after the dialog has opened.
+ *
+ * @param {string | null} id That of the task.
+ */
+function projectOptions(id) {
   const archived = id && !project(id) ? [[id, t("tasks.archived_project")]] : [];
-  return [["", t("common.no_project")], ...archived, ...projects.peek().map((each) => [each.id, each.name])];
+  return [["", t("common.no_project")], ...archived, ...projects.value.map((each) => [each.id, each.name])];
 }
 
 /** @param {number | null} seconds */
