@@ -136,6 +136,18 @@ function parseEvent(block) {
   };
 }
 
+/**
+ * Return whether the service has the version of the page that this module belongs to.
+ *
+ * Throws UnreachableError when the service does not answer.
+ */
+export async function isPageCurrent() {
+  const folder = new URL("./", import.meta.url).href.replace(new URL("./", document.baseURI).href, "");
+  const response = await fetch(new URL("./", document.baseURI), { cache: "no-cache" }).catch(() => null);
+  if (!response?.ok) throw new UnreachableError();
+  return (await response.text()).includes(folder);
+}
+
 /** Return a new key for a request that creates something. Works on plain http too, unlike crypto.randomUUID. */
 export function newKey() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -4,9 +4,10 @@ import { resumeSession, session } from "./api.js";
 import { append, h } from "./lib/dom.js";
 import { computed, effect, signal, untracked } from "./lib/signal.js";
 import { followShortcuts } from "./parts/commands/shortcuts.js";
-import { attempt, describeError, notify } from "./parts/notice.js";
+import { attempt } from "./parts/notice.js";
 import { forgetLastSession, rememberSession } from "./parts/session_end.js";
 import { shell } from "./parts/shell.js";
+import { missingView, newVersion } from "./parts/status/new_version.js";
 import { followTitle } from "./parts/timer/timer_bar.js";
 import { route } from "./route.js";
 import { registerServiceWorker } from "./service_worker.js";
@@ -14,6 +15,7 @@ import { forgetSnapshots } from "./store/offline/snapshots.js";
 import { sendWaiting } from "./store/outgoing.js";
 import { watchForGaps } from "./store/presence/idle.js";
 import { followChanges } from "./store/presence/live.js";
+import { checkVersion, followVersion } from "./store/presence/version.js";
 import { loadProfile, preferences, profile } from "./store/profile.js";
 import { followProjects } from "./store/projects.js";
 import { followTimer } from "./store/timer.js";
@@ -41,14 +43,22 @@ const viewName = computed(() => /** @type {ViewName} */ (route.value.name in VIE
 /** Create the element of the current view as soon as its module is loaded. */
 function currentView() {
   const name = viewName.value;
-  const isLoaded = signal(false);
-  VIEWS[name]().then(
-    () => {
-      isLoaded.value = true;
-    },
-    (error) => notify(describeError(error), { isError: true }),
-  );
-  return h("div", { class: "view" }, () => isLoaded.value && h(`tt-${name}`));
+  const state = signal(/** @type {"loading" | "loaded" | "missing"} */ ("loading"));
+  async function load() {
+    try {
+      await VIEWS[name]();
+      state.value = "loaded";
+    } catch {
+      // An upgraded service has no files of the version that is open.
+      await checkVersion();
+      state.value = "missing";
+    }
+  }
+  void load();
+  return h("div", { class: "view" }, () => {
+    if (state.value === "loaded") return h(`tt-${name}`);
+    return state.value === "missing" && missingView(() => void load());
+  });
 }
 
 /** Create the page of a signed-in user, and load what every view needs. */
@@ -62,6 +72,7 @@ function signedIn() {
   followShortcuts();
   watchForGaps();
   followTitle();
+  followVersion();
   return shell(() => viewName.value, currentView);
 }
 
@@ -75,8 +86,9 @@ function followPreferences() {
   });
 }
 
+/** @type {Record<string, () => import("./lib/dom.js").Child>} */
 const FRAMES = {
-  shared: currentView,
+  shared: () => [newVersion(), currentView()],
   "signed-in": signedIn,
   "signed-out": () => h("tt-sign-in"),
   expired: () => null,
@@ -103,6 +115,6 @@ followSession();
 append(document.body, () => {
   void language.value;
   const create = FRAMES[frame.value];
-  return untracked(create);
+  return create && untracked(create);
 });
 if (frame.peek() !== "shared") resumeSession().catch(() => {});

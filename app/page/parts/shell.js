@@ -7,6 +7,7 @@ import { t } from "../text/index.js";
 import { icon } from "./icons.js";
 import { attempt, noticeList } from "./notice.js";
 import { idleQuestion } from "./status/idle_question.js";
+import { newVersion } from "./status/new_version.js";
 import { waitingStatus } from "./status/waiting.js";
 import { timerBar } from "./timer/timer_bar.js";
 
@@ -86,6 +87,7 @@ export function shell(current, view) {
       "div",
       { class: "content" },
       timerBar(),
+      newVersion(),
       waitingStatus(),
       idleQuestion(),
       h("main", { id: "main", tabindex: "-1" }, view),

@@ -55,7 +55,7 @@ export function startTime() {
 
   return h(
     "div",
-    { class: "start-time", hidden: () => !timer.value },
+    { class: "start-time with-error", hidden: () => !timer.value },
     h("span", { class: "muted", "aria-hidden": "true" }, t("timer.since")),
     h("span", { class: "start-day" }, otherDay),
     field,
@@ -70,7 +70,7 @@ export function startTime() {
       },
       "−5",
     ),
-    h("p", { id: ERROR_ID, class: "form-error", role: "alert", hidden: () => !error.value }, () => error.value),
+    h("p", { id: ERROR_ID, class: "error-below", role: "alert" }, () => error.value),
   );
 }
 

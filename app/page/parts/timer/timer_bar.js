@@ -8,7 +8,7 @@ import { updateTask } from "../../store/tasks.js";
 import { correct, discard, elapsed, stop, timer } from "../../store/timer.js";
 import { t } from "../../text/index.js";
 import { formatClock } from "../../time/durations.js";
-import { projectDot } from "../icons.js";
+import { icon, projectDot } from "../icons.js";
 import { attempt, notifyWithUndo } from "../notice.js";
 import { tagsField } from "../tags_field.js";
 import { taskPicker } from "../task_picker.js";
@@ -16,9 +16,12 @@ import { recentTaskList } from "./recent_tasks.js";
 import { startTime } from "./start_time.js";
 import { startWork } from "./start_work.js";
 
+const DETAILS_ID = "timer-details";
+
 /** Create the region "Timer". */
 export function timerBar() {
   const draft = createDraft();
+  const isOpen = signal(false);
   const picker = taskPicker({
     label: t("timer.what"),
     text: draft.title,
@@ -38,19 +41,27 @@ export function timerBar() {
 
   return h(
     "section",
-    { class: () => (timer.value ? "timer-bar is-running" : "timer-bar"), "aria-label": t("timer.region") },
+    {
+      class: () => `timer-bar${timer.value ? " is-running" : ""}${isOpen.value ? " is-open" : ""}`,
+      "aria-label": t("timer.region"),
+    },
     h(
       "form",
       { class: "timer-form", onsubmit, onkeydown: keepForm },
       picker.element,
-      projectField(draft),
-      tagsField({ label: t("timer.tags"), tags: draft.tags, onchange: (tags) => void changeTags(draft, tags) }),
-      startTime(),
+      h(
+        "div",
+        { class: "timer-details", id: DETAILS_ID },
+        projectField(draft),
+        tagsField({ label: t("timer.tags"), tags: draft.tags, onchange: (tags) => void changeTags(draft, tags) }),
+        startTime(),
+      ),
       h("div", { class: "clock", role: "timer", "aria-label": t("timer.clock") }, () => formatClock(elapsed.value)),
       h("button", { class: () => (timer.value ? "stop" : "primary"), type: "submit" }, () =>
         t(timer.value ? "timer.stop" : "timer.start"),
       ),
       discardButton(),
+      detailsButton(isOpen),
     ),
     recentTaskList(),
   );
@@ -159,6 +170,28 @@ function projectField({ projectId }) {
   );
 }
 
+/**
+ * Create the button that shows project, tags and start. It is there on narrow screens only: others show them always.
+ *
+ * @param {import("../../lib/signal.js").Signal<boolean>} isOpen
+ */
+function detailsButton(isOpen) {
+  return h(
+    "button",
+    {
+      type: "button",
+      class: "quiet icon-button timer-details-button",
+      "aria-label": t("timer.details"),
+      "aria-expanded": () => String(isOpen.value),
+      "aria-controls": DETAILS_ID,
+      onclick: () => {
+        isOpen.value = !isOpen.peek();
+      },
+    },
+    icon("expand"),
+  );
+}
+
 function discardButton() {
   async function onclick() {
     await attempt(async () => {
@@ -171,13 +204,13 @@ function discardButton() {
     "button",
     {
       type: "button",
-      class: "quiet icon-button",
+      class: "quiet icon-button timer-discard",
       "aria-label": t("timer.discard"),
       title: t("timer.discard"),
       hidden: () => !timer.value,
       onclick,
     },
-    "×",
+    icon("delete"),
   );
 }
 

@@ -2,6 +2,7 @@
 
 import { h } from "../../lib/dom.js";
 import { confirm } from "../../parts/dialog.js";
+import { icon } from "../../parts/icons.js";
 import { attempt, notify, notifyWithUndo } from "../../parts/notice.js";
 import { archiveProject, deleteProject } from "../../store/projects.js";
 import { t } from "../../text/index.js";
@@ -80,7 +81,7 @@ function actions(project, heading) {
         title: t("common.delete"),
         onclick: () => remove(project.peek(), heading),
       },
-      "×",
+      icon("delete"),
     ),
   ]);
 }

@@ -189,7 +189,7 @@ export function textField({ control, label, text, placeholder, invalid, parse, o
     onkeydown,
     onblur: store,
   });
-  return h("span", { class: "inline-text" }, input, [
-    h("span", { id: errorId, class: "inline-error", role: "alert" }, () => error.value),
+  return h("span", { class: "with-error" }, input, [
+    h("span", { id: errorId, class: "error-below", role: "alert" }, () => error.value),
   ]);
 }

@@ -2,7 +2,7 @@
 
 import { h } from "../../lib/dom.js";
 import { computed } from "../../lib/signal.js";
-import { projectDot } from "../../parts/icons.js";
+import { icon, projectDot } from "../../parts/icons.js";
 import { now } from "../../store/clock.js";
 import { zone } from "../../store/profile.js";
 import { project } from "../../store/projects.js";
@@ -136,7 +136,7 @@ function openCells(task, title, actions) {
         title: t("tasks.move_to_trash"),
         onclick: () => actions.trash(task.peek()),
       },
-      "×",
+      icon("delete"),
     ),
   ];
 }

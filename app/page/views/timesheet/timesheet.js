@@ -174,7 +174,7 @@ function table(model) {
  */
 function dayName(model, column) {
   const day = model.days.value[column] ?? "";
-  const text = formatDay(day, { weekday: "short", day: "numeric" });
+  const text = `${formatDay(day, { weekday: "short" })} ${formatDay(day, { day: "numeric" })}`;
   return h("span", { class: day === today.value ? "timesheet-today" : null }, text);
 }
 

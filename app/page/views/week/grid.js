@@ -290,7 +290,7 @@ function keepTimeInSight(model, scroller) {
 }
 
 /**
- * Return where to begin: the working hours, or later when the current time would be out of sight.
+ * Return where to begin: the working hours, or where the current time is in sight.
  *
  * @param {WeekModel} model
  * @param {number} height
@@ -299,6 +299,8 @@ function firstTop(model, height) {
   const pixels = model.hourHeight.peek();
   const minute = model.minute.peek();
   const day = model.shown.peek().find(({ from, to }) => from <= minute && minute < to);
-  const now = day ? ((minute - day.from) / HOUR_MS) * pixels : 0;
-  return Math.max((FIRST_HOUR_IN_SIGHT - 0.5) * pixels, now - height * 0.75);
+  const start = (FIRST_HOUR_IN_SIGHT - 0.5) * pixels;
+  if (!day) return start;
+  const now = ((minute - day.from) / HOUR_MS) * pixels;
+  return Math.max(Math.min(start, now - pixels), now - height * 0.75);
 }

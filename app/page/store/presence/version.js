@@ -1,0 +1,21 @@
+// Whether the service has another version of the page than the one that is open.
+
+import { isPageCurrent, isReachable } from "../../api.js";
+import { effect, signal } from "../../lib/signal.js";
+
+/** Whether the page must be loaded again to get the files of the service's version. */
+export const isOutdated = signal(false);
+
+/** Compare the versions. Without an answer of the service nothing changes. */
+export async function checkVersion() {
+  if (!isOutdated.peek()) isOutdated.value = !(await isPageCurrent().catch(() => true));
+}
+
+/** Compare the versions each time the service is back: it may have been upgraded. Ends with the current scope. */
+export function followVersion() {
+  let wasReachable = true;
+  effect(() => {
+    if (isReachable.value && !wasReachable) void checkVersion();
+    wasReachable = isReachable.value;
+  });
+}
