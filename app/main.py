@@ -15,10 +15,10 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app.config import Settings, get_settings
 from app.database.client import DATABASE_ERRORS
+from app.http.dispatch import Dispatcher, RouteTable
 from app.http.event_stream import EventStreamSender
-from app.http.middleware import BodyLimit, CrashGuard, CurrentRequest, HeadAsGet, RequestLog, SecurityHeaders
+from app.http.middleware import RequestLayer
 from app.http.problems import install_error_handlers
-from app.http.root_path import RootPath
 from app.logging import configure_logging
 from app.openapi.docs_page import install_docs_page
 from app.openapi.document import install_openapi
@@ -95,6 +95,7 @@ log = structlog.get_logger()
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Create the application. It does no I/O before its lifespan starts."""
     settings = settings or get_settings()
+    routes = RouteTable()
     app = FastAPI(
         title=settings.app_name,
         version=version("task-timer"),
@@ -103,7 +104,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_lifespan,
-        middleware=_middleware(settings),
+        middleware=_middleware(settings, routes),
     )
     app.state.settings = settings
     install_error_handlers(app)
@@ -113,18 +114,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router, prefix=settings.api_prefix)
     install_openapi(app, root_path=settings.root_path, prefix=settings.api_prefix, problem=Problem)
+    routes.add_all(iter_route_contexts(app.routes))
     # For the log: an included route knows its path only without the prefix.
     app.state.paths = {route.endpoint: route.path for route in iter_route_contexts(app.routes) if route.endpoint}
     return app
 
 
-def _middleware(settings: Settings) -> list[Middleware]:
+def _middleware(settings: Settings, routes: RouteTable) -> list[Middleware]:
     """Return the middleware, from the outermost to the innermost."""
-    stack = [Middleware(EventStreamSender)]
-    if settings.root_path:
-        stack.append(Middleware(RootPath, root_path=settings.root_path))
-    stack += [Middleware(HeadAsGet), Middleware(RequestLog), Middleware(SecurityHeaders)]
-    stack.append(Middleware(CurrentRequest, audit_retention=timedelta(days=settings.audit_keep_days)))
+    audit_retention = timedelta(days=settings.audit_keep_days)
+    stack = [
+        Middleware(EventStreamSender),
+        Middleware(RequestLayer, root_path=settings.root_path, audit_retention=audit_retention),
+    ]
     if settings.cors_origins:
         stack.append(
             Middleware(
@@ -145,11 +147,11 @@ def _middleware(settings: Settings) -> list[Middleware]:
         )
     return [
         *stack,
-        Middleware(CrashGuard),
         Middleware(
-            BodyLimit,
-            max_bytes=settings.max_body_bytes,
-            exceptions={f"{settings.api_prefix}/imports": settings.max_import_bytes},
+            Dispatcher,
+            routes=routes,
+            max_body_bytes=settings.max_body_bytes,
+            body_limits={f"{settings.api_prefix}/imports": settings.max_import_bytes},
         ),
     ]
 

@@ -50,6 +50,16 @@ def current_request_id() -> str | None:
     return None if current is None else current[0].get("request_id")
 
 
+def current_request_fields() -> dict[str, Any]:
+    """Return what identifies the current request in the log. Empty for a command or a background task."""
+    current = _current.get()
+    if current is None:
+        return {}
+    scope, _ = current
+    client = scope.get("client")
+    return {"request_id": scope.get("request_id"), "client_address": client[0] if client else None}
+
+
 @contextmanager
 def request_context(scope: _Scope, audit_retention: timedelta) -> Iterator[None]:
     """Make this the current request in the block, and in the tasks that are started in it."""

@@ -1,22 +1,17 @@
-"""Pure ASGI middleware. Each class does one thing to every request, without buffering its body."""
+"""Pure ASGI middleware that prepares each request and completes each response, without buffering its body."""
 
 import re
-from collections.abc import Mapping
 from datetime import timedelta
+from secrets import token_hex
 from time import perf_counter
-from uuid import uuid4
 
 import structlog
-from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import BodyTooLargeError, ServiceError
-from app.http.problems import problem
-from app.http.root_path import own_path
+from app.http.root_path import full_path
 from app.request_context import request_context
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -27,168 +22,86 @@ SECURITY_HEADERS = {
     "Cache-Control": "private, no-cache",
 }
 
+_RAW_SECURITY_HEADERS = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+
 log = structlog.get_logger()
 
 
-class RequestLog:
-    """Gives each request an id and writes one line to the log when it ends.
+class RequestLayer:
+    """Gives each request an id, makes it the current request, and writes one line to the log when it ends.
 
-    The id is the client's X-Request-ID if that is valid, else a new one. The response has it in X-Request-ID.
+    The id is the client's X-Request-ID if that is valid, else a new one. The response has it in X-Request-ID, and the
+    security headers for browsers, except those that the response sets itself.
+
+    HEAD is handled as GET (RFC 9110 section 9.3.2): the server omits the body. `is_head_request` in the scope lets an
+    endpoint skip the work that only the body needs. ROOT_PATH is described in app/http/root_path.py.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, root_path: str, audit_retention: timedelta) -> None:
         self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        sent = Headers(scope=scope).get("x-request-id", "")
-        request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid4().hex
-        scope["request_id"] = request_id
-        started, status = perf_counter(), 0
-
-        async def send_with_id(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
-            await send(message)
-
-        client = scope.get("client")
-        with structlog.contextvars.bound_contextvars(
-            request_id=request_id, client_address=client[0] if client else None
-        ):
-            try:
-                await self.app(scope, receive, send_with_id)
-            finally:
-                log.info(
-                    "request",
-                    method=scope["method"],
-                    route=_route(scope),
-                    status=status,
-                    milliseconds=round((perf_counter() - started) * 1000, 1),
-                    user_id=scope.get("user_id"),
-                    error_code=scope.get("error_code"),
-                )
-
-
-class CurrentRequest:
-    """Makes the origin of the request available through `app.request_context.current_request`."""
-
-    def __init__(self, app: ASGIApp, *, audit_retention: timedelta) -> None:
-        self.app = app
-        self.audit_retention = audit_retention
+        self._root_path = root_path
+        self._audit_retention = audit_retention
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
         if scope["type"] != "http":  # the lifespan, in which background work starts
             await self.app(scope, receive, send)
             return
-        with request_context(scope, self.audit_retention):
-            await self.app(scope, receive, send)
+        scope = self._prepared(scope)
+        started = perf_counter()
+        with request_context(scope, self._audit_retention):
+            try:
+                await self.app(scope, receive, _Sender(scope, send))
+            finally:
+                log.info(
+                    "request",
+                    method=scope["method"],
+                    route=_route(scope),
+                    status=scope.get("response_status", 0),
+                    milliseconds=round((perf_counter() - started) * 1000, 1),
+                    user_id=scope.get("user_id"),
+                    error_code=scope.get("error_code"),
+                )
+
+    def _prepared(self, scope: Scope) -> Scope:
+        """Return the scope for the application. The server's own scope is not changed: it must not see another method.
+
+        `request_id` is the id of the request.
+        """
+        prepared = {**scope, "request_id": _request_id(scope)}
+        if scope["method"] == "HEAD":
+            prepared |= {"method": "GET", "is_head_request": True}
+        if self._root_path:
+            prepared |= {"path": full_path(self._root_path, scope["path"]), "root_path": self._root_path}
+        return prepared
 
 
-class HeadAsGet:
-    """Handles HEAD as GET (RFC 9110 section 9.3.2). The server omits the body.
+class _Sender:
+    """Sends a response with the headers that every response has. `response_status` in the scope is then its status."""
 
-    `is_head_request` in the scope lets an endpoint skip the work that only the body needs.
-    """
+    __slots__ = ("_scope", "_send")
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
+        self._send = send
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request."""
-        if scope.get("method") == "HEAD":
-            scope = {**scope, "method": "GET", "is_head_request": True}
-        await self.app(scope, receive, send)
-
-
-class SecurityHeaders:
-    """Adds the security headers for browsers, except those that the response sets itself."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-        self._headers = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request."""
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = message["headers"]
-                names = {name.lower() for name, _ in headers}
-                message["headers"] = [
-                    *headers,
-                    *(header for header in self._headers if header[0] not in names),
-                ]
-            await send(message)
-
-        await self.app(scope, receive, send_with_headers)
+    async def __call__(self, message: Message) -> None:
+        """Send a part of the response."""
+        if message["type"] == "http.response.start":
+            self._scope["response_status"] = message["status"]
+            headers = message["headers"]
+            names = {name for name, _ in headers}
+            message["headers"] = [
+                *headers,
+                *(header for header in _RAW_SECURITY_HEADERS if header[0] not in names),
+                (b"x-request-id", self._scope["request_id"].encode()),
+            ]
+        await self._send(message)
 
 
-class CrashGuard:
-    """Responds to an unexpected exception with a problem that does not show the cause, and logs the cause.
-
-    If the response has started, the connection is aborted instead, so that a truncated body does not look complete.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request."""
-        response_started = False
-
-        async def send_and_notice(message: Message) -> None:
-            nonlocal response_started
-            response_started = response_started or message["type"] == "http.response.start"
-            await send(message)
-
-        try:
-            await self.app(scope, receive, send_and_notice)
-        except ClientDisconnect:
-            log.info("client_disconnected")
-        except Exception as crash:
-            log.exception("crash", error=type(crash).__name__)
-            if scope["type"] != "http" or response_started:
-                raise
-            await problem(Request(scope), ServiceError())(scope, receive, send)
-
-
-class BodyLimit:
-    """Limits the size of request bodies. `exceptions` are the limits of individual paths.
-
-    The endpoint gets BodyTooLargeError when it reads the body, so the access token is checked first.
-    """
-
-    def __init__(self, app: ASGIApp, *, max_bytes: int, exceptions: Mapping[str, int]) -> None:
-        self.app = app
-        self.max_bytes = max_bytes
-        self.exceptions = exceptions
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        max_bytes = self.exceptions.get(own_path(scope), self.max_bytes)
-        content_length = Headers(scope=scope).get("content-length", "")
-        received = 0
-
-        async def receive_up_to_the_limit() -> Message:
-            nonlocal received
-            if content_length.isdecimal() and int(content_length) > max_bytes:
-                raise BodyTooLargeError(f"The body is larger than {max_bytes:,} bytes.")
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > max_bytes:
-                raise BodyTooLargeError(f"The body is larger than {max_bytes:,} bytes.")
-            return message
-
-        await self.app(scope, receive_up_to_the_limit, send)
+def _request_id(scope: Scope) -> str:
+    sent: bytes = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    return sent.decode() if _REQUEST_ID.fullmatch(sent) else token_hex(16)
 
 
 def _route(scope: Scope) -> str | None:

@@ -55,14 +55,26 @@ def _headers(error: ServiceError) -> dict[str, str]:
     return {"Retry-After": RETRY_AFTER_SECONDS} if error.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
 
 
-async def _handle_service_error(request: Request, error: ServiceError) -> Response:
-    return problem(request, error)
+HANDLED_ERRORS = (ServiceError, HTTPException, PyMongoError)
+"""The errors that `error_response` handles."""
 
 
-async def _handle_http_error(request: Request, error: HTTPException) -> Response:
+def error_response(request: Request, error: Exception) -> Response:
+    """Return the response to one of HANDLED_ERRORS. Raises the error if the client must not see it."""
+    if isinstance(error, ServiceError):
+        return problem(request, error)
+    if isinstance(error, HTTPException):
+        return problem(request, _routing_error(request, error))
+    if not isinstance(error, ConnectionFailure) and not (isinstance(error, PyMongoError) and error.timeout):
+        raise error
+    log.warning("database_unavailable", error=type(error).__name__)
+    return problem(request, DatabaseUnavailableError())
+
+
+def _routing_error(request: Request, error: HTTPException) -> ServiceError:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return problem(request, MethodNotAllowedError(headers={"Allow": ", ".join(_allowed_methods(request))}))
-    return problem(request, NotFoundError())
+        return MethodNotAllowedError(headers={"Allow": ", ".join(_allowed_methods(request))})
+    return NotFoundError()
 
 
 def _allowed_methods(request: Request) -> list[str]:
@@ -75,18 +87,14 @@ def _allowed_methods(request: Request) -> list[str]:
     return sorted({method for route in routes for method in route.methods or ()})
 
 
-async def _handle_database_error(request: Request, error: PyMongoError) -> Response:
-    if not isinstance(error, ConnectionFailure) and not error.timeout:
-        raise error
-    log.warning("database_unavailable", error=type(error).__name__)
-    return problem(request, DatabaseUnavailableError())
-
-
 def install_error_handlers(app: FastAPI) -> None:
-    """Respond to every error with a problem. The middleware CrashGuard handles unexpected exceptions."""
-    app.exception_handler(ServiceError)(_handle_service_error)
-    app.exception_handler(HTTPException)(_handle_http_error)
-    app.exception_handler(PyMongoError)(_handle_database_error)
+    """Respond to every error with a problem. The middleware Dispatcher handles unexpected exceptions."""
+
+    async def handle(request: Request, error: Exception) -> Response:
+        return error_response(request, error)
+
+    for error_class in HANDLED_ERRORS:
+        app.add_exception_handler(error_class, handle)
 
 
 def problem_responses(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:

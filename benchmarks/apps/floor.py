@@ -5,10 +5,12 @@ validation and no log. Every query contains the owner, and the responses have th
 """
 
 import gc
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 from bson import ObjectId
@@ -22,6 +24,7 @@ from starlette.routing import Route
 from app.config import get_settings
 
 WITHOUT_ENTRIES = {"time_entries": 0}
+BOUNDS = {"time_entries.started_at": 1, "time_entries.ended_at": 1}
 HIDDEN = ("user_id", "first_started_at", "last_ended_at")
 _owners: dict[str, ObjectId] = {}
 
@@ -106,6 +109,36 @@ async def get_task(request: Request) -> Response:
         return respond({"code": "task_not_found"}, 404)
     task["time_entries"].reverse()
     return respond(to_api(task))
+
+
+async def report_summary(request: Request) -> Response:
+    """Add up tracked time by local days, with zone conversions that are as simple as possible."""
+    query = request.query_params
+    zone = ZoneInfo(query["timezone"])
+    start, end = (datetime.fromisoformat(query[name]).replace(tzinfo=zone).timestamp() for name in ("from", "to"))
+    overlapping = {"last_ended_at": {"$gt": to_stored(start)}, "first_started_at": {"$lt": to_stored(end)}}
+    tasks = request.app.state.tasks.find({"user_id": owner(request), "deleted_at": None, **overlapping}, BOUNDS)
+    seconds: dict[str, float] = defaultdict(float)
+    counts: dict[str, int] = defaultdict(int)
+    for task in await tasks.to_list(None):
+        for entry in task["time_entries"]:
+            begin = max(entry["started_at"].replace(tzinfo=UTC).timestamp(), start)
+            until = min(entry["ended_at"].replace(tzinfo=UTC).timestamp(), end)
+            while begin < until:
+                local = datetime.fromtimestamp(begin, zone)
+                midnight = local.replace(hour=0, minute=0, second=0) + timedelta(days=1)
+                piece_end = min(until, midnight.timestamp())
+                day = local.date().isoformat()
+                seconds[day] += piece_end - begin
+                counts[day] += 1
+                begin = piece_end
+    rows = [{"key": day, "seconds": int(seconds[day]), "entry_count": counts[day]} for day in sorted(seconds)]
+    return respond({"total_seconds": int(sum(seconds.values())), "rows": rows})
+
+
+def to_stored(timestamp: float) -> datetime:
+    """Return the instant as naive UTC."""
+    return datetime.fromtimestamp(timestamp, UTC).replace(tzinfo=None)
 
 
 async def start_timer(request: Request) -> Response:
@@ -210,6 +243,7 @@ app = Starlette(
         Route("/api/v1/tasks", create_task, methods=["POST"]),
         Route("/api/v1/tasks", list_tasks),
         Route("/api/v1/tasks/{task_id}", get_task),
+        Route("/api/v1/reports/summary", report_summary),
         Route("/api/v1/timer/start", start_timer, methods=["POST"]),
         Route("/api/v1/timer/stop", stop_timer, methods=["POST"]),
     ],
