@@ -8,7 +8,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -38,10 +38,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def store() -> Iterator[tuple[str, Path]]:
-    """Run an embedded store. Yields its URL and the temporary folder that contains it."""
-    with tempfile.TemporaryDirectory(prefix="task-timer-bench-") as name:
-        folder = Path(name)
+def store(kept: Path | None = None) -> Iterator[tuple[str, Path]]:
+    """Run an embedded store. Yields its URL and the folder that contains it: `kept`, or else a temporary one."""
+    with ExitStack() as stack:
+        folder = kept or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="task-timer-bench-")))
         settings = Settings(
             environment="development",
             embedded_data_dir=folder / "data",

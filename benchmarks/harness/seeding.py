@@ -224,15 +224,21 @@ def _access_token(user_id: ObjectId, session_id: ObjectId, secret: str) -> str:
 
 def insert_accounts(database: Database[Document], secret: str, count: int = TIMED_USERS + 2) -> list[Account]:
     """Insert accounts with sessions, and return them with access tokens like those of the service."""
-    at = datetime.now(UTC)
-    accounts = []
-    for number in range(count):
-        user = _user(number, at)
-        session = _session(user["_id"], at)
-        database["users"].insert_one(user)
-        database["refresh_tokens"].insert_one(session)
-        accounts.append(Account(user["_id"], _access_token(user["_id"], session["_id"], secret)))
-    return accounts
+    return [insert_account(database, secret, number) for number in range(count)]
+
+
+def insert_account(database: Database[Document], secret: str, number: int) -> Account:
+    """Insert the account with this number and a session."""
+    user = _user(number, datetime.now(UTC))
+    database["users"].insert_one(user)
+    return sign_in(database, secret, user["_id"])
+
+
+def sign_in(database: Database[Document], secret: str, user_id: ObjectId) -> Account:
+    """Insert a session of the user, and return the account with an access token."""
+    session = _session(user_id, datetime.now(UTC))
+    database["refresh_tokens"].insert_one(session)
+    return Account(user_id, _access_token(user_id, session["_id"], secret))
 
 
 def _checked(response: httpx.Response) -> Document:
