@@ -181,7 +181,7 @@ async def measure_other(port: int, owners: list[Owner], year: Request, task_id: 
         async with Connection(port) as connection:
             for _ in range(OTHER_REQUESTS):
                 began = time.perf_counter()
-                await connection.send(call)
+                await connection.exchange(call)
                 times.append(time.perf_counter() - began)
                 await asyncio.sleep(OTHER_PAUSE_SECONDS)
 
@@ -264,6 +264,7 @@ def run(folder: Path | None, only: str, turns: int, *, with_import: bool) -> dic
         try:
             owners = owners_of(database, secret)
             asyncio.run(measure(Timer(service, store_processes), owners, requests, only, turns))
+            print("\n".join(request_table(rows_of(owners, requests)).lines()), file=sys.stderr, flush=True)
             other = {}
             year = next(request for request in requests if request.name == "year by month")
             if only in year.name:
@@ -312,16 +313,19 @@ def circumstances() -> dict[str, Any]:
 
 def lines_of(measured: dict[str, Any]) -> list[str]:
     """Return the lines of the tables, in reStructuredText."""
-    lines = Table(
-        ("request", "large", "target", "met", "CPU", "small", "ratio", "busy week"),
-        tuple(row_of(**row) for row in measured["requests"]),
-    ).lines()
+    lines = request_table(measured["requests"]).lines()
     if measured["other"]:
         lines += ["", *other_table(measured["other"]).lines()]
     if measured["import_seconds"] is not None:
         lines += ["", f"The import of all entries took {measured['import_seconds']:.0f} s. The target is 75 s."]
     where = f"on {measured['cores']} cores with a load of {measured['load']:.0f}"
     return [*lines, "", f"Measured on {measured['date']} {where}."]
+
+
+def request_table(rows: list[dict[str, Any]]) -> Table:
+    """Return the table of the requests."""
+    header = ("request", "large", "target", "met", "CPU", "small", "ratio", "busy week")
+    return Table(header, tuple(row_of(**row) for row in rows))
 
 
 def row_of(

@@ -144,6 +144,13 @@ class StoredDocument(Document):
         return cast("list[RawBSONDocument]", rows)
 
     @classmethod
+    async def find_undecoded(cls, query_filter: Row, projection: Row) -> list[RawBSONDocument]:
+        """Return the documents that match the filter as BSON."""
+        collection: Any = cls.collection().with_options(codec_options=_UNDECODED)
+        cursor = collection.find(query_filter, projection, session=current_session())
+        return cast("list[RawBSONDocument]", await with_deadline(cursor.to_list(None)))
+
+    @classmethod
     async def find_newest(cls, user_id: ObjectId, *, after: ObjectId | None, limit: int) -> list[Row]:
         """Return at most `limit` of the user's documents, newest first, starting after the one with the id `after`."""
         older: Row = {} if after is None else {"_id": {"$lt": after}}

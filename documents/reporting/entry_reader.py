@@ -1,4 +1,4 @@
-"""Queries for reports: the tasks in a time range, with only the fields of their entries that are needed."""
+"""Reads the entries of a report: the tasks in a time range, with only the fields of their entries that are needed."""
 
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from documents.common.transactions import current_session
 from documents.reporting.entry_queries import EntryQueries
 from documents.tracking.projects import Project
 from documents.tracking.queries.entry_filter import EntryFilter
-from documents.tracking.queries.paged_rows import find_pages_in_range, is_inside, read_unchanged
+from documents.tracking.queries.paged_rows import find_pages_in_range, pages_reaching, read_unchanged
 
 TASK_BATCH_SIZE = 100
 """Tasks per query. The largest of them have 2,000 hot entries each."""
@@ -41,16 +41,19 @@ class _Group:
     tasks: list[_PagedTask]
     pages: list[RawBSONDocument] = field(default_factory=list)
 
-    def decoded(self) -> Iterator[Row]:
-        """Yield each task with its hot entries, and with those of each page."""
+    def decoded(self, queries: EntryQueries) -> Iterator[Row]:
+        """Yield each task with its hot entries, and with those of each page, unless there are none."""
         for paged in self.tasks:
-            hot = bson.decode(paged.hot.raw)
+            hot = _with_entries(queries, bson.decode(paged.hot.raw))
             if hot["entries"]:
                 yield hot
         tasks = {paged.task["_id"]: paged.task for paged in self.tasks}
         for undecoded in self.pages:
             page = bson.decode(undecoded.raw)
-            yield {**tasks[page["task_id"]], "entries": page["entries"]}
+            task = tasks[page["task_id"]]
+            entries = queries.select(page["entries"], task.get("tags", ()))
+            if entries:
+                yield {**task, "entries": entries}
 
 
 async def read_ended_entries(
@@ -64,8 +67,7 @@ async def read_ended_entries(
     """Yield the user's live tasks in the range with `task_fields`, and their ended `entries` with `entry_fields`.
 
     A task with pages is yielded several times: with its hot entries, and with those of each page. Each entry also has
-    `begin` and `end`, in milliseconds since 1970, which decode faster than datetimes. The entry with `exclude_id` is
-    left out.
+    its `started_at` and `ended_at`. The entry with `exclude_id` is left out.
 
     The first query finds the ids of the tasks; the others read a batch of tasks or pages each, so that no single
     query takes long (portable form: decision 10). A task is decoded when it is yielded, because decoding many tasks
@@ -75,16 +77,23 @@ async def read_ended_entries(
     for batch in _batches(await queries.find_task_ids(), TASK_BATCH_SIZE):
         paged: list[_PagedTask] = []
         for hot in await queries.read_tasks(batch):
-            task = bson.decode(hot.raw)
+            task = _with_entries(queries, bson.decode(hot.raw))
             if task["pages"]:
                 paged.append(_paged_task(task, hot, user_id))
-            else:
+            elif task["entries"]:
                 yield task
         if paged:
             await _find_pages(queries, paged)
         for group in _groups(paged):
-            for row in (await read_unchanged(partial(_read_group, queries, group))).decoded():
+            for row in (await read_unchanged(partial(_read_group, queries, group))).decoded(queries):
                 yield row
+
+
+def _with_entries(queries: EntryQueries, task: Row) -> Row:
+    """Return the task with the `entries` that the report contains, and with the pages that can contain others."""
+    task["entries"] = queries.select(task.pop("time_entries", []), task.get("tags", ()))
+    task["pages"] = pages_reaching(task, queries.entry_filter.since)
+    return task
 
 
 def _paged_task(task: Row, hot: RawBSONDocument, user_id: ObjectId) -> _PagedTask:
@@ -120,7 +129,8 @@ async def _read_group(queries: EntryQueries, group: _Group) -> tuple[_Group, lis
     """
     if current_session() is not None:
         rows = await queries.read_tasks([paged.task["_id"] for paged in group.tasks])
-        group = _Group([_paged_task(bson.decode(hot.raw), hot, queries.user_id) for hot in rows])
+        tasks = [(_with_entries(queries, bson.decode(hot.raw)), hot) for hot in rows]
+        group = _Group([_paged_task(task, hot, queries.user_id) for task, hot in tasks])
         await _find_pages(queries, group.tasks)
     group.pages = await _read_pages(queries, group)
     return group, [paged.task for paged in group.tasks if paged.pages]
@@ -128,14 +138,10 @@ async def _read_group(queries: EntryQueries, group: _Group) -> tuple[_Group, lis
 
 async def _read_pages(queries: EntryQueries, group: _Group) -> list[RawBSONDocument]:
     """Return the pages of these tasks with their entries."""
-    since, until = queries.entry_filter.since, queries.entry_filter.until
-    tasks = [paged.task for paged in group.tasks]
-    pages = [page for paged in group.tasks for page in paged.pages]
+    page_ids = [page["_id"] for paged in group.tasks for page in paged.pages]
     undecoded: list[RawBSONDocument] = []
-    for inside in (True, False):
-        selected = [page["_id"] for page in pages if is_inside(page, since, until) is inside]
-        for batch in _batches(selected, PAGE_BATCH_SIZE):
-            undecoded += await queries.read_pages(tasks, batch, inside=inside)
+    for batch in _batches(page_ids, PAGE_BATCH_SIZE):
+        undecoded += await queries.read_pages(batch)
     return undecoded
 
 

@@ -139,8 +139,8 @@ def to_tracked_entry(entry: Row) -> TrackedEntry:
     billable = entry.get("billable", False)
     rate = entry.get("hourly_rate") if billable else None
     return TrackedEntry(
-        entry["begin"] // 1000,
-        entry["end"] // 1000,
+        _seconds(entry["started_at"]),
+        _seconds(entry["ended_at"]),
         billable,
         rate["amount"] if rate else 0,
         rate["currency"] if rate else None,

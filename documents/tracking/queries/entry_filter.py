@@ -1,6 +1,7 @@
 """The filter of time entries, and the aggregation stages that find the entries in their tasks."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -76,6 +77,22 @@ class EntryFilter:
             all_tags = {"$setUnion": ["$$this.tags", "$tags"]}
             conditions.append({"$or": [{"$in": [{"$literal": tag}, all_tags]} for tag in self.tags]})
         return conditions
+
+    def entry_fields(self) -> set[str]:
+        """Return the fields of an entry that `includes` reads, besides its start and end."""
+        used = {"billable": self.billable is not None, "needs_review": self.needs_review is not None}
+        return {name for name, is_used in {**used, "tags": bool(self.tags)}.items() if is_used}
+
+    def includes(self, entry: Row, task_tags: Collection[str]) -> bool:
+        """Return whether an ended entry of a task with these tags meets the filter; without `text`."""
+        started_at = entry["started_at"]
+        if started_at >= self.until or (started_at < self.since and entry["ended_at"] <= self.since):
+            return False
+        if self.billable is not None and entry["billable"] != self.billable:
+            return False
+        if self.needs_review is not None and entry["needs_review"] != self.needs_review:
+            return False
+        return not self.tags or any(tag in entry["tags"] or tag in task_tags for tag in self.tags)
 
     def start_bounds(self, **bounds: datetime) -> Row:
         """Return the condition on the start of an entry: before `until`, and within `bounds`."""

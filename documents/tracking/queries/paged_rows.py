@@ -119,6 +119,12 @@ def pages_after(since: datetime) -> Row:
     return {"$cond": [may_reach, {"$ifNull": ["$pages", []]}, []]}
 
 
+def pages_reaching(task: Row, since: datetime) -> list[ObjectId]:
+    """Return the page ids of a task, or [] if its pages cannot end at `since` or later."""
+    may_reach: bool = task.get("paged_until", MAX_INSTANT) >= since
+    return task.get("pages", []) if may_reach else []
+
+
 async def find_pages_in_range(user_id: ObjectId, tasks: list[Row], since: datetime, before: datetime) -> list[Row]:
     """Return the pages that these tasks list and that can have entries in a range, by first start.
 

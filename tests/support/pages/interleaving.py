@@ -10,17 +10,21 @@ Action = Callable[[], Awaitable[object]]
 
 
 class Interleaving:
-    """Counts the aggregations by collection, and runs an action before one of them is sent.
+    """Counts the queries by collection, and runs an action before one of them is sent.
 
-    It replaces the method of the driver, so that the service itself is unchanged.
+    It replaces the methods of the driver, so that the service itself is unchanged.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.counts: dict[str, int] = {}
         self._actions: dict[tuple[str, int | None], Action] = {}
-        original: Callable[..., Any] = AsyncIOMotorCollection.aggregate
+        for method in ("aggregate", "find"):
+            monkeypatch.setattr(AsyncIOMotorCollection, method, self._counted(getattr(AsyncIOMotorCollection, method)))
 
-        def aggregate(collection: Any, *args: Any, **options: Any) -> Any:
+    def _counted(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the method of the driver, with the actions before its results."""
+
+        def query(collection: Any, *args: Any, **options: Any) -> Any:
             self.counts[collection.name] = number = self.counts.get(collection.name, 0) + 1
             cursor = original(collection, *args, **options)
             for key in ((collection.name, number), (collection.name, None)):
@@ -28,20 +32,20 @@ class Interleaving:
                     return _DelayedCursor(cursor, self, key)
             return cursor
 
-        monkeypatch.setattr(AsyncIOMotorCollection, "aggregate", aggregate)
+        return query
 
     def run_before(self, collection: str, number: int, action: Action) -> None:
-        """Run the action before the aggregation of this collection with this number, counted from now on from 1."""
+        """Run the action before the query of this collection with this number, counted from now on from 1."""
         self.counts.clear()
         self._actions = {(collection, number): action}
 
     def run_before_each(self, collection: str, action: Action) -> None:
-        """Run the action before each aggregation of this collection that is not one of the action's own."""
+        """Run the action before each query of this collection that is not one of the action's own."""
         self.counts.clear()
         self._actions = {(collection, None): action}
 
     async def run(self, key: tuple[str, int | None]) -> None:
-        """Run the action, whose own aggregations run no action."""
+        """Run the action, whose own queries run no action."""
         action = self._actions.pop(key, None)
         if action is None:
             return
