@@ -1,4 +1,4 @@
-"""Measure the cost of limits for reads: `python -m benchmarks.guarding`.
+"""Measure the cost of limits for reads: `python -m benchmarks.comparisons.limits`.
 
 The service runs twice on one store, with RATE_LIMITS_ENABLED and without. Short turns read a task and a list of
 tasks. A cost is the CPU time of the service process, a ratio the median of the ratios within each turn. With --before
@@ -102,7 +102,7 @@ def run(roots: dict[str, Path]) -> None:
 
 def main() -> int:
     """Parse the arguments, measure, and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.guarding", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.comparisons.limits", description=__doc__)
     parser.add_argument("--before", type=Path, metavar="FOLDER", help="a checkout of an earlier version")
     options = parser.parse_args()
     roots = {UNLIMITED: ROOT, LIMITED: ROOT}

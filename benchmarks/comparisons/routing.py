@@ -1,4 +1,4 @@
-"""Compare three ways to declare the arguments of a route: `python -m benchmarks.routing`.
+"""Compare three ways to declare the arguments of a route: `python -m benchmarks.comparisons.routing`.
 
 One process serves three routes of the service three times, with the same service calls:
 
@@ -121,7 +121,7 @@ def run() -> None:
     with store() as (url, folder), MongoClient[seeding.Document](url) as client:
         secret, port = secrets.token_hex(32), free_port()
         settings = settings_for(url, "routing", secret)
-        command = (*UVICORN, "--no-access-log", "--factory", "benchmarks.routing:app", "--port", str(port))
+        command = (*UVICORN, "--no-access-log", "--factory", "benchmarks.comparisons.routing:app", "--port", str(port))
         with running("routing", command, settings, port, folder) as service:
             database = client[settings["DATABASE_NAME"]]
             account = seeding.with_tasks(database, seeding.insert_accounts(database, secret)[0], TASKS)
