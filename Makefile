@@ -150,5 +150,5 @@ lock: $(DEV_STAMP)
 
 clean:
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis \
-		.coverage .coverage.* .install-check .clients .page-check htmlcov dist
+		.coverage .coverage.* .install-check .clients .page-check .peers htmlcov dist
 	@find app documents services routes tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -17,9 +17,9 @@ from time import perf_counter
 from pymongo import MongoClient
 
 from benchmarks.harness import seeding
-from benchmarks.harness.client import HOST, BenchmarkError, Call, Connection, exit_code, send_in_turn
+from benchmarks.harness.client import HOST, SETTLE_SECONDS, BenchmarkError, Call, Connection, exit_code, send_in_turn
 from benchmarks.harness.processes import Service, free_port, running, store
-from benchmarks.load import API, COMMANDS, SERVICE, SETTLE_SECONDS, settings_for
+from benchmarks.load import API, COMMANDS, SERVICE, settings_for
 
 ENTRIES = 200_000
 ENTRIES_PER_TASK = 500

@@ -22,10 +22,10 @@ from pymongo import MongoClient
 from pymongo.synchronous.database import Database
 
 from benchmarks.harness import seeding
-from benchmarks.harness.client import BenchmarkError, Call, Connection, exit_code, send_all
+from benchmarks.harness.client import SETTLE_SECONDS, BenchmarkError, Call, Connection, exit_code, send_all
 from benchmarks.harness.processes import ROOT, Service, free_port, running, store
 from benchmarks.harness.tables import Table, replace_section
-from benchmarks.load import API, COMMANDS, CONNECTIONS, SERVICE, SETTLE_SECONDS, settings_for
+from benchmarks.load import API, COMMANDS, CONNECTIONS, SERVICE, settings_for
 from documents.common.outbox import HAS_OUTBOX
 
 TARGET = 1.15

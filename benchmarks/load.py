@@ -15,23 +15,22 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from pymongo import MongoClient
 from pymongo.synchronous.database import Database
 
 from benchmarks.harness import seeding
-from benchmarks.harness.client import BenchmarkError, Call, Connection, send_all
-from benchmarks.harness.processes import ROOT, Service, free_port, running, store
+from benchmarks.harness.client import SETTLE_SECONDS, BenchmarkError, Call, Connection
+from benchmarks.harness.measured import Measured, combined
+from benchmarks.harness.processes import ROOT, free_port, running, store
 from benchmarks.harness.tables import Table, replace_section
 
 API = "/api/v1"
 CONNECTIONS = (1, 16)
-SETTLE_SECONDS = 0.004
 TARGETS = {"get": 0.45, "list": 0.20, "create": 0.42, "start": 0.45, "stop": 0.45, "report": 0.50}
 """The targets of the ratios to the naive app."""
 FLOOR_TARGETS = {
@@ -71,33 +70,11 @@ WARM_UP = Size(turns=1, requests=160, lists=32, rounds=4)
 
 
 @dataclass(slots=True)
-class Subject:
-    """A service that is measured, with its costs so far, in seconds per request."""
+class Subject(Measured):
+    """A service that is measured, with its database and the accounts in it."""
 
-    service: Service
     database: Database[dict[str, Any]]
     accounts: seeding.Accounts
-    costs: dict[tuple[str, int], list[float]] = field(default_factory=dict)
-
-    async def cost_of(self, connections: Sequence[Connection], calls: Sequence[Call]) -> float:
-        """Return the average CPU time per call, in seconds."""
-        before = self.service.cpu_seconds()
-        await send_all(connections, calls)
-        await asyncio.sleep(SETTLE_SECONDS)  # work after the last response counts
-        return (self.service.cpu_seconds() - before) / len(calls)
-
-    def add_cost(self, operation: str, width: int, cost: float) -> None:
-        """Store the cost of a turn."""
-        self.costs.setdefault((operation, width), []).append(cost)
-
-    def milliseconds(self, operation: str, width: int) -> float:
-        """Return the median of the turns, in milliseconds."""
-        return median(self.costs[operation, width]) * 1000
-
-    def ratio(self, other: "Subject", operation: str, width: int) -> float:
-        """Return the median of the ratios to another service within each turn."""
-        pairs = zip(self.costs[operation, width], other.costs[operation, width], strict=True)
-        return median(own / others for own, others in pairs)
 
 
 Measure = Callable[[Subject, Sequence[Connection], Size], Awaitable[None]]
@@ -151,8 +128,8 @@ async def measure_timer(subject: Subject, connections: Sequence[Connection], siz
         stop_calls = [Call("POST", f"{API}/timer/stop", account.token) for account in subject.accounts.timed]
         starts.append(await subject.cost_of(connections, start_calls))
         stops.append(await subject.cost_of(connections, stop_calls))
-    subject.add_cost("start", len(connections), sum(starts) / len(starts))
-    subject.add_cost("stop", len(connections), sum(stops) / len(stops))
+    subject.add_cost("start", len(connections), combined(starts))
+    subject.add_cost("stop", len(connections), combined(stops))
     subject.accounts = seeding.replace_timed_tasks(subject.database, subject.accounts)
 
 
@@ -196,7 +173,7 @@ def _row(subjects: dict[str, Subject], operation: str, width: int) -> dict[str, 
         "to_floor": {name: it.ratio(floor, operation, width) for name, it in subjects.items()},
         "target_to_naive": TARGETS[operation],
         "target_to_floor": FLOOR_TARGETS[operation][width],
-        "turns_ms": {name: [seconds * 1000 for seconds in it.costs[operation, width]] for name, it in subjects.items()},
+        "turns_ms": {name: [cost.cpu * 1000 for cost in it.costs[operation, width]] for name, it in subjects.items()},
     }
 
 

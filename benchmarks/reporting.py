@@ -20,9 +20,9 @@ from time import perf_counter
 from pymongo import MongoClient
 
 from benchmarks.harness import seeding
-from benchmarks.harness.client import Call, Connection, exit_code, send_all
+from benchmarks.harness.client import SETTLE_SECONDS, Call, Connection, exit_code, send_all
 from benchmarks.harness.processes import Service, free_port, running, store
-from benchmarks.load import API, COMMANDS, SERVICE, SETTLE_SECONDS, settings_for
+from benchmarks.load import API, COMMANDS, SERVICE, settings_for
 
 NAIVE = "naive"
 TARGET = 0.5

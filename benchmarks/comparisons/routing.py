@@ -25,9 +25,9 @@ from starlette.responses import Response
 from app.http.json import json_response
 from app.main import create_app
 from benchmarks.harness import seeding
-from benchmarks.harness.client import Call, Connection, exit_code, send_all
+from benchmarks.harness.client import SETTLE_SECONDS, Call, Connection, exit_code, send_all
 from benchmarks.harness.processes import Service, free_port, running, store
-from benchmarks.load import API, SETTLE_SECONDS, UVICORN, settings_for
+from benchmarks.load import API, UVICORN, settings_for
 from routes import tasks
 from routes.dependencies import Reader, Writer
 from routes.responses import versioned_response

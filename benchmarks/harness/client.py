@@ -3,16 +3,21 @@
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlencode
 
 HOST = "127.0.0.1"
 TIMEOUT_SECONDS = 60
+SETTLE_SECONDS = 0.004
+"""How long work after a response is waited for, because it counts too."""
+
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
+BEARER = "Authorization: Bearer"
 
 
 def exit_code(run: Callable[[], object]) -> int:
@@ -31,25 +36,26 @@ class BenchmarkError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request."""
+    """A request. `token_header` is the header with the token, up to the token itself."""
 
     method: str
     path: str
     token: str
-    body: dict[str, str] | None = None
+    body: Any = None
     media_type: str = JSON
     if_match: str | None = None
+    token_header: str = BEARER
 
     def encoded(self) -> bytes:
         """Return the bytes of the request."""
         write = json.dumps if self.media_type == JSON else urlencode
         body = b"" if self.body is None else write(self.body).encode()
         content = "" if self.body is None else f"Content-Type: {self.media_type}\r\n"
-        length = f"Content-Length: {len(body)}\r\n" if self.method in {"POST", "PATCH"} else ""
+        length = f"Content-Length: {len(body)}\r\n" if self.method in {"POST", "PATCH", "PUT"} else ""
         condition = "" if self.if_match is None else f"If-Match: {self.if_match}\r\n"
         head = (
             f"{self.method} {self.path} HTTP/1.1\r\nHost: {HOST}\r\nAccept: application/json\r\n"
-            f"Authorization: Bearer {self.token}\r\n{content}{length}{condition}\r\n"
+            f"{self.token_header} {self.token}\r\n{content}{length}{condition}\r\n"
         )
         return head.encode() + body
 
@@ -99,19 +105,26 @@ def _content_length(head: bytes) -> int:
     return int(rest.partition(b"\r\n")[0])
 
 
-async def send_in_turn(connection: Connection, calls: Sequence[Call]) -> None:
-    """Send the requests one after another."""
+async def send_in_turn(connection: Connection, calls: Sequence[Call]) -> list[float]:
+    """Send the requests one after another. Return their response times, in seconds."""
+    times = []
     for call in calls:
+        began = time.perf_counter()
         await connection.send(call)
+        times.append(time.perf_counter() - began)
+    return times
 
 
-async def send_all(connections: Sequence[Connection], calls: Sequence[Call]) -> None:
-    """Distribute the requests over the connections, and send them one at a time on each."""
+async def send_all(connections: Sequence[Connection], calls: Sequence[Call]) -> list[float]:
+    """Distribute the requests over the connections, and send them one at a time on each. Return the response times."""
     width = len(connections)
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS), asyncio.TaskGroup() as group:
-            for place, connection in enumerate(connections):
+            tasks = [
                 group.create_task(send_in_turn(connection, calls[place::width]))
+                for place, connection in enumerate(connections)
+            ]
     except TimeoutError as error:
         path = f"{calls[0].method} {calls[0].path}"
         raise BenchmarkError(f"{path}: {len(calls)} requests took longer than {TIMEOUT_SECONDS} s") from error
+    return [seconds for task in tasks for seconds in task.result()]

@@ -5,12 +5,10 @@ import time
 from dataclasses import dataclass
 from typing import Self
 
-from benchmarks.harness.client import Call, Connection
+from benchmarks.harness.client import SETTLE_SECONDS, Call, Connection
 from benchmarks.harness.processes import Service
 
 IDLE_SECONDS = 5
-SETTLE_SECONDS = 0.004
-"""How long work after a response is waited for, because it counts too."""
 
 
 @dataclass(frozen=True, slots=True)

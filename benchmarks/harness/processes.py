@@ -95,13 +95,13 @@ def running_store(url: str, folder: Path) -> Service:
     return Service("store", urlsplit(url).port or 0, process, folder)
 
 
-def _wait_until_healthy(service: Service) -> None:
+def _wait_until_healthy(service: Service, path: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and service.process.is_running():
         if service.process.status() == psutil.STATUS_ZOMBIE:
             break
         try:
-            with urllib.request.urlopen(f"http://{HOST}:{service.port}/health", timeout=1):
+            with urllib.request.urlopen(f"http://{HOST}:{service.port}{path}", timeout=1):
                 return
         except OSError:
             time.sleep(0.05)
@@ -119,9 +119,16 @@ def _end(process: psutil.Process) -> None:
 
 @contextmanager
 def running(
-    name: str, command: Sequence[str], settings: dict[str, str], port: int, folder: Path, *, root: Path = ROOT
+    name: str,
+    command: Sequence[str],
+    settings: dict[str, str],
+    port: int,
+    folder: Path,
+    *,
+    root: Path = ROOT,
+    health: str = "/health",
 ) -> Iterator[Service]:
-    """Run the service of this command. Yields it when it is healthy.
+    """Run the service of this command. Yields it when it is healthy: when it responds to a request for `health`.
 
     It has only these settings, because it runs in a folder without .env. `root` is the folder of its code.
     """
@@ -132,7 +139,7 @@ def running(
         process = psutil.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
     service = Service(name, port, process, log)
     try:
-        _wait_until_healthy(service)
+        _wait_until_healthy(service, health)
         yield service
     finally:
         if process.is_running():

@@ -23,10 +23,10 @@ from urllib.parse import urlsplit
 from pymongo import MongoClient
 
 from benchmarks.harness import seeding
-from benchmarks.harness.client import BenchmarkError, Call, Connection, exit_code, send_in_turn
+from benchmarks.harness.client import SETTLE_SECONDS, BenchmarkError, Call, Connection, exit_code, send_in_turn
 from benchmarks.harness.processes import Service, free_port, running, store
 from benchmarks.harness.relay import Relay, relaying
-from benchmarks.load import API, COMMANDS, SERVICE, SETTLE_SECONDS, settings_for
+from benchmarks.load import API, COMMANDS, SERVICE, settings_for
 
 SMALL, LARGE = 10, 1000
 TASKS = 4
