@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 from fastapi import FastAPI
+from hypothesis import settings as examples
 from motor.motor_asyncio import AsyncIOMotorDatabase
 from pydantic import SecretStr
 from pymongo import DeleteOne
@@ -42,6 +43,8 @@ MakeUser = Callable[..., Awaitable[Client]]
 _store = WorkerStore()
 _prepared = [0]
 observe_relays()
+examples.register_profile("tests", deadline=None)  # nothing in the test suite is timed
+examples.load_profile("tests")
 
 
 @pytest.hookimpl(optionalhook=True)

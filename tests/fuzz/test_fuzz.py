@@ -51,7 +51,6 @@ class TestParsers:
         @given(generated_bytes(target))
         @settings(
             max_examples=EXAMPLES,
-            deadline=None,
             database=None,
             derandomize=not LONG,
             suppress_health_check=list(HealthCheck),

@@ -45,7 +45,6 @@ T = TypeVar("T")
 SETTINGS = hypothesis_settings(
     max_examples=SEQUENCES,
     stateful_step_count=STEPS,
-    deadline=None,
     derandomize=not LONG,
     database=None,
     suppress_health_check=list(HealthCheck),

@@ -23,7 +23,7 @@ from services.transfer.import_formats.values.dates import DateOrder
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
-property_test = settings(deadline=None, max_examples=60)
+property_test = settings(max_examples=60)
 
 
 def read(

@@ -44,7 +44,7 @@ class TestStartOfDay:
         assert start_of_day(day, zone) == found_by_looking(day, zone)
 
     # Finding the offset changes of a zone takes most of the time.
-    @examples(deadline=None, max_examples=100 if LONG else 30)
+    @examples(max_examples=100 if LONG else 30)
     @given(zones, st.data())
     def test_start_of_day_equals_a_search_near_offset_changes(self, name: str, data: st.DataObject) -> None:
         zone = ZoneInfo(name)

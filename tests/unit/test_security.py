@@ -11,7 +11,6 @@ from types import FrameType
 import pytest
 from argon2.low_level import hash_secret, verify_secret
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 from jose import jwt
 from pydantic import SecretStr
@@ -120,7 +119,6 @@ class TestPasswords:
                 assert attempts[0] == attempts[1] == ["verify"] * len(password_forms(typed))
 
     @given(st.text(max_size=20))
-    @examples(deadline=None)
     def test_all_forms_have_the_same_normalized_form(self, typed: str) -> None:
         forms = password_forms(typed)
         assert forms[0] == normalize_password(typed) == normalize_password(forms[0])
@@ -190,7 +188,6 @@ class TestPathSecrets:
 
 class TestAccessTokens:
     @given(st.text(min_size=1, max_size=50), st.integers(0, 2**31))
-    @examples(deadline=None)
     def test_verified_claims_are_those_of_the_issued_token(self, user_id: str, version: int) -> None:
         issuer = tokens()
         claims = issuer.verify(issuer.issue(session_id=SESSION, user_id=user_id, token_version=version))
@@ -229,13 +226,11 @@ class TestAccessTokens:
             issuer.verify(token)
 
     @given(st.text(max_size=200))
-    @examples(deadline=None)
     def test_arbitrary_text_is_refused(self, text: str) -> None:
         with pytest.raises(InvalidTokenError):
             tokens().verify(text)
 
     @given(st.data())
-    @examples(deadline=None)
     def test_changed_token_is_refused(self, data: st.DataObject) -> None:
         signed, _, signature = ISSUED.rpartition(".")
         position = data.draw(st.integers(0, len(signed) - 1))

@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -111,7 +110,6 @@ class TestNormalizeLine:
             normalize_line(text)
 
     @given(any_text)
-    @examples(deadline=None)
     def test_result_is_trimmed_nfc_and_stable(self, text: str) -> None:
         line = taken(text)
         if line is not None:
@@ -144,7 +142,6 @@ class TestNormalizeLines:
 
 class TestFileCell:
     @given(any_text, st.integers(1, 20))
-    @examples(deadline=None)
     def test_cell_is_valid_in_a_request(self, text: str, max_length: int) -> None:
         try:
             line, whole = cell_to_line(text), cell_to_lines(text)
@@ -162,7 +159,6 @@ class TestFileCell:
 
 class TestUpgrade:
     @given(any_text | st.just("a" + "\u0301" * 50), st.integers(5, 300))
-    @examples(deadline=None)
     def test_upgraded_text_is_valid_today(self, text: str, max_length: int) -> None:
         line, whole = upgrade_line(text, max_length), upgrade_lines(text, max_length)
         assert line == "" or taken(line) == line

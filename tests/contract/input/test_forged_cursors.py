@@ -53,7 +53,7 @@ class TestForgedCursor:
                     problem(response, 422, "invalid_request")
 
 
-many_examples = examples(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many_examples = examples(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 class TestInvalidCursor:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.support.http import Client, problem
 
-many_examples = examples(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many_examples = examples(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def invalid_headers(response: httpx.Response) -> set[str]:

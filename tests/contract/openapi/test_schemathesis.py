@@ -45,7 +45,6 @@ def send_generated_requests(document: dict[str, Any], base_url: str, headers: di
                 @given(case=operation.as_strategy(generation_mode=mode))
                 @examples(
                     max_examples=EXAMPLES,
-                    deadline=None,
                     database=None,
                     phases=[Phase.generate],
                     derandomize=not LONG,

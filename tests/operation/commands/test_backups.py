@@ -21,6 +21,7 @@ from tests.accounts.test_account_deletion import create_all_documents
 from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.feed.recorded import wait_until_relayed
+from tests.support.feed.relays import relays_paused
 from tests.support.http import PASSWORD, Client, Json, at, clock
 from tests.support.processes import named_pipe, run_command
 from tests.support.stored_documents import ended_entry
@@ -269,10 +270,11 @@ async def backup(alice: Client, database: Database, shell: Shell) -> Path:
 
 class TestRefusedRestore:
     async def test_database_that_is_not_empty_is_refused(self, backup: Path, database: Database, shell: Shell) -> None:
-        before = await stored_in(database)
-        code, _, stderr = await shell.run("restore", backup.name, on=database)
-        assert (code, stderr) == (1, "The database is not empty: restore the backup into an empty database.\n")
-        assert await stored_in(database) == before
+        async with relays_paused():
+            before = await stored_in(database)
+            code, _, stderr = await shell.run("restore", backup.name, on=database)
+            assert (code, stderr) == (1, "The database is not empty: restore the backup into an empty database.\n")
+            assert await stored_in(database) == before
 
     async def test_incomplete_file_is_refused(self, backup: Path, empty_database: Database, shell: Shell) -> None:
         for name, content in damaged(backup).items():

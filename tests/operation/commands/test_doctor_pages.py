@@ -75,15 +75,21 @@ class TestConsistentPages:
         for _ in range(20):  # the doctor reads all tasks before it reads the first page
             await store_paged_task(alice, database)
 
+        async def write(started_at: str) -> Json:
+            body = {"started_at": started_at, "duration_seconds": 3600}
+            response = await alice.request_until_available("POST", f"/tasks/{task['id']}/time-entries", json=body)
+            entry: Json = response.json()
+            return entry
+
         async def track(first: int) -> None:
             for number in range(first, first + 12):
-                entries.append(await alice.write(task, started_at=f"2026-11-18T{number:02}:00:00Z"))
+                entries.append(await write(f"2026-11-18T{number:02}:00:00Z"))
                 longer = {"ended_at": f"2026-11-19T00:{number:02}:00Z"}
                 await alice.patch(f"/tasks/{task['id']}/time-entries/{entries[0]['id']}", json=longer)
 
         async def delete_and_restore() -> None:
             while len(entries) < 20:
-                entry = (await alice.write(task, started_at="2026-11-17T09:00:00Z"))["id"]
+                entry = (await write("2026-11-17T09:00:00Z"))["id"]
                 await alice.delete(f"/tasks/{task['id']}/time-entries/{entry}")
                 await alice.post(f"/time-entries/{entry}/restore")
                 await alice.delete(f"/tasks/{task['id']}/time-entries/{entry}")

@@ -115,7 +115,7 @@ def count_seconds(plan: Plan, begin: int, end: int) -> Counter[date]:
 
 
 class TestDays:
-    @examples(max_examples=60, deadline=None)  # finding the offset changes of a zone takes long
+    @examples(max_examples=60)  # finding the offset changes of a zone takes long
     @given(st.sampled_from(UNUSUAL_ZONES), st.data())
     def test_seconds_of_days_equal_a_count_of_single_seconds(self, name: str, data: st.DataObject) -> None:
         (since, until), (begin, end) = data.draw(time_ranges(name)), data.draw(time_ranges(name))
@@ -145,7 +145,7 @@ class TestDays:
 
 
 class TestHours:
-    @examples(max_examples=60, deadline=None)  # finding the offset changes of a zone takes long
+    @examples(max_examples=60)  # finding the offset changes of a zone takes long
     @given(st.sampled_from(UNUSUAL_ZONES), st.data())
     def test_seconds_of_hours_equal_a_count_of_single_seconds(self, name: str, data: st.DataObject) -> None:
         (begin, end), zone = data.draw(time_ranges(name)), ZoneInfo(name)
@@ -188,7 +188,7 @@ class TestHours:
 
 
 class TestRows:
-    @examples(max_examples=40, deadline=None)
+    @examples(max_examples=40)
     @given(mixed_entries(), st.sampled_from(UNUSUAL_ZONES))
     def test_rows_add_up_to_the_total_for_every_group(self, tracked: Tracked, zone: str) -> None:
         within = [
@@ -203,7 +203,7 @@ class TestRows:
                 assert row["rounded_seconds"] == row["seconds"] == sum(piece["seconds"] for piece in row["slices"])
                 assert [piece["from"] for piece in row["slices"]] == sorted(piece["from"] for piece in row["slices"])
 
-    @examples(max_examples=60, deadline=None)
+    @examples(max_examples=60)
     @given(mixed_entries(), st.sampled_from(GROUPS), st.sampled_from(GROUPS), roundings, scopes)
     def test_rows_of_both_levels_add_up_to_the_total(
         self, tracked: Tracked, first: GroupBy, second: GroupBy, rounding: Rounding | None, scope: Any
@@ -217,7 +217,7 @@ class TestRows:
             if scope == "entry" and "hour" not in {first, second}:
                 assert row["rounded_seconds"] == sum(inner["rounded_seconds"] for inner in row["rows"])
 
-    @examples(max_examples=40, deadline=None)
+    @examples(max_examples=40)
     @given(mixed_entries(), roundings, scopes, st.randoms(use_true_random=False))
     def test_rows_do_not_depend_on_the_order_of_the_entries(
         self, tracked: Tracked, rounding: Rounding | None, scope: Any, random: Any
@@ -227,7 +227,7 @@ class TestRows:
         random.shuffle(mixed)
         assert compute(plan, tracked) == compute(plan, mixed)
 
-    @examples(max_examples=40, deadline=None)
+    @examples(max_examples=40)
     @given(mixed_entries(), st.integers(1, 16 * 24 * HOUR))
     def test_rows_of_adjacent_ranges_add_up(self, tracked: Tracked, length: int) -> None:
         whole = make_plan("day")

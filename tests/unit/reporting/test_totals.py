@@ -92,7 +92,7 @@ def round_exactly(seconds: int, rounding: Rounding | None) -> int:
 
 
 class TestGrandTotal:
-    @examples(max_examples=150, deadline=None)
+    @examples(max_examples=150)
     @given(any_entries, groupings, roundings, scopes)
     def test_total_equals_exact_arithmetic_for_every_grouping(
         self, tracked: Tracked, groups: list[GroupBy], rounding: Rounding | None, scope: Any
@@ -104,7 +104,7 @@ class TestGrandTotal:
             expected.seconds, expected.rounded, {**dict.fromkeys(total.amounts, 0), **expected.amounts}
         )
 
-    @examples(max_examples=60, deadline=None)
+    @examples(max_examples=60)
     @given(any_entries, roundings, scopes)
     def test_total_is_equal_in_all_reports_of_the_same_entries(
         self, tracked: Tracked, rounding: Rounding | None, scope: Any
@@ -114,7 +114,7 @@ class TestGrandTotal:
         first, *others = [compute(plan, tracked)[0] for plan in plans]
         assert all(other == first for other in others)
 
-    @examples(max_examples=60, deadline=None)
+    @examples(max_examples=60)
     @given(any_entries, groupings, st.sampled_from(ALL_GROUPS), roundings, scopes)
     def test_total_of_a_row_does_not_depend_on_its_subgroups(
         self, tracked: Tracked, groups: list[GroupBy], other: GroupBy, rounding: Rounding | None, scope: Any
@@ -126,7 +126,7 @@ class TestGrandTotal:
             del row["rows"]
         assert rows == alone
 
-    @examples(max_examples=60, deadline=None)
+    @examples(max_examples=60)
     @given(any_entries, st.sampled_from(ALL_GROUPS), roundings)
     def test_total_differs_from_the_rows_only_by_their_rounding(
         self, tracked: Tracked, group: GroupBy, rounding: Rounding | None
