@@ -144,6 +144,13 @@ class StoredDocument(Document):
         return cast("list[RawBSONDocument]", rows)
 
     @classmethod
+    async def find_rows(cls, query_filter: Row, projection: Row) -> list[Row]:
+        """Return the documents that match the filter."""
+        return await with_deadline(
+            cls.collection().find(query_filter, projection, session=current_session()).to_list(None)
+        )
+
+    @classmethod
     async def find_undecoded(cls, query_filter: Row, projection: Row) -> list[RawBSONDocument]:
         """Return the documents that match the filter as BSON."""
         collection: Any = cls.collection().with_options(codec_options=_UNDECODED)

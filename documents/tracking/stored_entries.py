@@ -13,6 +13,7 @@ from documents.common.base import Row
 from documents.common.outbox import DescribeChanges
 from documents.common.transactions import current_session
 from documents.tracking.pages import TaskPage
+from documents.tracking.queries.recent_tasks import find_last_tracked_task
 from documents.tracking.task_updates import changed_counters, push_entries
 from documents.tracking.tasks import Task
 
@@ -76,7 +77,7 @@ async def find_anywhere(
 async def find_last_tracked(user_id: ObjectId) -> StoredEntry | None:
     """Return the entry of a live task that ended last, or None."""
     while True:
-        task = await Task.find_last_tracked(user_id)
+        task = await find_last_tracked_task(user_id)
         if task is None:
             return None
         if task.get("time_entries"):

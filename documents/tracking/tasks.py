@@ -43,8 +43,6 @@ ALL_ENTRIES: Row = {
 
 _OPTIONAL_FIELDS = ("pages", "paged_until", "active", "import_id", "import_version", "import_name")
 
-_SUMMARY_FIELDS = ("title", "project_id", "status", "tags", "tracked_seconds", "last_ended_at")
-
 SORT_KEYS = ("created_at", "updated_at", "due_at", "title", "project_id", "tracked_seconds")
 
 
@@ -233,15 +231,12 @@ class Task(OutboxDocument):
         return None if task is None else {"time_entries": [], **task}
 
     @classmethod
-    async def find_last_tracked(cls, user_id: ObjectId) -> Row | None:
-        """Return the live task whose entry ended last, with only that entry if it is hot."""
-        condition = {"user_id": user_id, "deleted_at": None, "last_ended_at": {"$type": "date"}}
-        while last := await cls._find_one(condition, {"last_ended_at": 1}, sort=[("last_ended_at", DESCENDING)]):
-            last_entry = {"time_entries": {"$elemMatch": {"ended_at": last["last_ended_at"]}}}
-            projection = {**cls.read_projection, "pages": 1, **last_entry}
-            if task := await cls._find_one({**last, "user_id": user_id}, projection):
-                return task
-        return None
+    async def find_last_entry(cls, user_id: ObjectId, task_id: ObjectId, ended_at: datetime) -> Row | None:
+        """Return the live task if its last entry ends then, with only that entry if it is hot, or None."""
+        return await cls._find_one(
+            {"_id": task_id, "user_id": user_id, "deleted_at": None, "last_ended_at": ended_at},
+            {**cls.read_projection, "pages": 1, "time_entries": {"$elemMatch": {"ended_at": ended_at}}},
+        )
 
     @classmethod
     async def find_hot_entries(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
@@ -269,19 +264,6 @@ class Task(OutboxDocument):
         by_id: Row = {"$match": {"_id": {"$in": [*versions]}, "user_id": tasks[0]["user_id"]}}
         rows = await cls.aggregate_rows([by_id, {"$project": {"version": 1}}])
         return {task["_id"]: task["version"] for task in rows} == versions
-
-    @classmethod
-    async def find_recently_tracked(cls, user_id: ObjectId, *, limit: int) -> list[Row]:
-        """Return at most `limit` live tasks, the most recently tracked first, with the fields of a summary."""
-        return await cls.aggregate_rows(
-            [
-                {"$match": {"user_id": user_id, "last_ended_at": {"$type": "date"}}},
-                {"$match": {"deleted_at": None}},
-                {"$sort": {"last_ended_at": DESCENDING}},
-                {"$limit": limit},
-                {"$project": dict.fromkeys(_SUMMARY_FIELDS, 1)},
-            ]
-        )
 
     @classmethod
     async def update_at_version(cls, task: Row, fields: Row, changes: DescribeChanges) -> Row | None:

@@ -11,6 +11,7 @@ from app.errors import FieldError, ValidationError
 from documents.common.base import Row
 from documents.tracking.projects import Project
 from documents.tracking.queries.entry_filter import EntryFilter
+from documents.tracking.queries.recent_tasks import find_recently_tracked
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
 from services.common.calendar_days import LocalDays
@@ -140,7 +141,7 @@ class ReportService:
             add_ended_entries(
                 user.id, totals, entry_filter, RequiredFields.of(totals, money=False), None, exclude_id=running_id
             ),
-            Task.find_recently_tracked(user.id, limit=RECENT_TASKS + 1),
+            find_recently_tracked(user.id, limit=RECENT_TASKS + 1),
         )
         recent_tasks = _recent_tasks(running, recent, now)
         projects = await Project.find_labels(user.id, {task["project_id"] for task in recent_tasks} - {None})

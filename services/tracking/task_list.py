@@ -1,69 +1,67 @@
 """Pages of tasks. A cursor stays valid while tasks are added."""
 
 import re
+from datetime import datetime
 
 from bson import ObjectId
 
 from app.clock import naive_utc
 from documents.common.base import Row, object_id
-from documents.tracking.tasks import RUNNING, Task
-from services.common.cursors import Position, cursor_scope, decode_cursor, page_of
+from documents.tracking.queries.sort_keys import TASK_SORT_KEYS, SortKey
+from documents.tracking.queries.task_list import TaskOrder, find_tasks
+from documents.tracking.tasks import RUNNING
+from services.common.cursors import InvalidCursorError, Position, cursor_scope, decode_cursor, page_of
 from services.tracking.schemas.tasks import TaskQuery
-
-_NULLABLE_SORT_KEYS = {"due_at": "date", "project_id": "objectId"}
-"""The nullable sort keys and their BSON types. Null sorts last in both directions."""
 
 
 async def list_tasks(user_id: ObjectId, query: TaskQuery) -> tuple[list[Row], str | None]:
     """Return the tasks of a page, and the cursor of the next page or None. Raises InvalidCursorError."""
-    scope, key = cursor_scope("tasks", user_id, query), _sort_key(query)
-    after = decode_cursor(query.cursor, scope=scope) if query.cursor is not None else None
-    rows = await _find_after(user_id, query, after)
-    return page_of(rows, limit=query.limit, position=lambda task: Position(task[key], task["_id"]), scope=scope)
+    scope, order = cursor_scope("tasks", user_id, query), _order(query)
+    if query.cursor is not None:
+        after = decode_cursor(query.cursor, scope=scope)
+        order = _order(query, (_require_value(order.key, after), after.id))
+    conditions = [_field_conditions(query), _text_condition(query)]
+    rows = await find_tasks(user_id, conditions, order, limit=query.limit + 1, few=_selective_condition(query))
+    field = order.key.field
+    return page_of(rows, limit=query.limit, position=lambda task: Position(task[field], task["_id"]), scope=scope)
 
 
-async def _find_after(user_id: ObjectId, query: TaskQuery, after: Position | None) -> list[Row]:
-    """Return the tasks that follow a position: those of the page, and one more if another page follows."""
-    key, direction = _sort_key(query), -1 if query.sort.startswith("-") else 1
-    condition, text_condition = _field_conditions(query), _text_condition(query)
-    rows: list[Row] = []
-    for null_condition in _null_conditions(key, after):
-        then = [part for part in (text_condition, null_condition, _after_condition(key, direction, after)) if part]
-        rows += await Task.find_page(
-            user_id,
-            condition,
-            {"$and": then} if then else {},
-            sort=[(key, direction), ("_id", direction)],
-            limit=query.limit + 1 - len(rows),
-        )
-        if len(rows) > query.limit:
-            break
-        after = None
-    return rows
+def _order(query: TaskQuery, after: tuple[object, ObjectId | None] | None = None) -> TaskOrder:
+    """Return the order of the list. The range of a sort key that is also a filter limits the tasks that are read."""
+    key = TASK_SORT_KEYS[query.sort.removeprefix("-")]
+    bounds: dict[str, datetime] = {}
+    if key.field == "due_at":
+        bounds = _due_bounds(query)
+    elif key.field == "updated_at" and query.updated_since is not None:
+        bounds = {"$gte": naive_utc(query.updated_since)}
+    return TaskOrder(
+        key=key,
+        descending=query.sort.startswith("-"),
+        after=after,
+        since=bounds.get("$gte"),
+        before=bounds.get("$lt"),
+    )
 
 
-def _null_conditions(key: str, after: Position | None) -> tuple[Row, ...]:
-    """Return the conditions of the queries to run one after the other, so that null sorts last."""
-    if key not in _NULLABLE_SORT_KEYS:
-        return ({},)
-    not_null, null = {key: {"$type": _NULLABLE_SORT_KEYS[key]}}, {key: None}
-    return (null,) if after is not None and after.value is None else (not_null, null)
+def _require_value(key: SortKey, position: Position) -> object:
+    """Return the value of the position. Raises InvalidCursorError if the sort key cannot have it."""
+    is_null = position.value is None and key.bson_type is not None
+    if not is_null and type(position.value) is not key.type:
+        raise InvalidCursorError
+    return position.value
 
 
-def _after_condition(key: str, direction: int, after: Position | None) -> Row:
-    """Return the condition on tasks that follow a position.
-
-    The bound on the key alone allows the use of an index; the $or distinguishes tasks with equal keys.
-    """
-    if after is None:
-        return {}
-    operator, inclusive = ("$gt", "$gte") if direction == 1 else ("$lt", "$lte")
-    if after.value is None:
-        return {"_id": {operator: after.id}}
-    return {
-        key: {inclusive: after.value},
-        "$or": [{key: {operator: after.value}}, {key: after.value, "_id": {operator: after.id}}],
-    }
+def _selective_condition(query: TaskQuery) -> Row | None:
+    """Return a filter that few tasks meet and that an index finds, if the query has one."""
+    if query.running:
+        return RUNNING
+    if query.project_id not in {None, "none"}:
+        return {"project_id": object_id(query.project_id or "")}
+    if query.due_after is None or query.due_before is None:
+        return None
+    bounds = _due_bounds(query)
+    # Not $gte: portable form, decision 10.
+    return {"due_at": {"$gt": TASK_SORT_KEYS["due_at"].next_lower(bounds["$gte"]), "$lt": bounds["$lt"]}}
 
 
 def _field_conditions(query: TaskQuery) -> Row:
@@ -79,11 +77,14 @@ def _field_conditions(query: TaskQuery) -> Row:
         condition |= RUNNING if query.running else {"active": {"$exists": False}}
     if query.updated_since is not None:
         condition["updated_at"] = {"$gte": naive_utc(query.updated_since)}
-    due = {"$gte": query.due_after, "$lt": query.due_before}
-    bounds = {operator: naive_utc(instant) for operator, instant in due.items() if instant is not None}
-    if bounds:
+    if bounds := _due_bounds(query):
         condition["due_at"] = bounds
     return condition
+
+
+def _due_bounds(query: TaskQuery) -> dict[str, datetime]:
+    due = {"$gte": query.due_after, "$lt": query.due_before}
+    return {operator: naive_utc(instant) for operator, instant in due.items() if instant is not None}
 
 
 def _text_condition(query: TaskQuery) -> Row:
@@ -91,7 +92,3 @@ def _text_condition(query: TaskQuery) -> Row:
         return {}
     contains = {"$regex": re.escape(query.q), "$options": "i"}
     return {"$or": [{"title": contains}, {"description": contains}]}
-
-
-def _sort_key(query: TaskQuery) -> str:
-    return query.sort.removeprefix("-")

@@ -1,0 +1,48 @@
+"""Queries for the tasks that were tracked last."""
+
+from datetime import UTC, datetime, timedelta
+
+from bson import ObjectId
+from pymongo import DESCENDING
+
+from app.clock import naive_utc, utc_now
+from documents.common.base import Row
+from documents.tracking.tasks import Task
+
+_SUMMARY_FIELDS = ("title", "project_id", "status", "tags", "tracked_seconds", "last_ended_at")
+
+_MIN_INSTANT = naive_utc(datetime(1, 1, 2, tzinfo=UTC))
+_RECENT = (timedelta(days=4), timedelta(days=64))
+"""The times before now that are searched first."""
+
+
+async def find_recently_tracked(user_id: ObjectId, *, limit: int) -> list[Row]:
+    """Return at most `limit` live tasks, the most recently tracked first, with the fields of a summary.
+
+    Longer and longer times before now are searched (portable form: decision 10).
+    """
+    now = naive_utc(utc_now())
+    rows: list[Row] = []
+    for begin in (*(now - length for length in _RECENT), _MIN_INSTANT):
+        rows = await Task.aggregate_rows(
+            [
+                {"$match": {"user_id": user_id, "last_ended_at": {"$gte": begin}}},
+                {"$match": {"deleted_at": None}},
+                {"$sort": {"last_ended_at": DESCENDING}},
+                {"$limit": limit},
+                {"$project": dict.fromkeys(_SUMMARY_FIELDS, 1)},
+            ]
+        )
+        if len(rows) == limit:
+            break
+    return rows
+
+
+async def find_last_tracked_task(user_id: ObjectId) -> Row | None:
+    """Return the live task whose entry ended last, with only that entry if it is hot, or None."""
+    while rows := await find_recently_tracked(user_id, limit=1):
+        task_id, ended_at = rows[0]["_id"], rows[0]["last_ended_at"]
+        task = await Task.find_last_entry(user_id, task_id, ended_at)
+        if task is not None:
+            return task
+    return None
