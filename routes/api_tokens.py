@@ -31,7 +31,7 @@ async def list_api_tokens(user: SessionUser, query: Page) -> Response:
 async def create_api_token(request: Request, user: SessionUser, new: JsonBody[ApiTokenCreate]) -> Response:
     """The secret, `token`, is shown only in this response. Send it as a bearer token."""
     token = await api_token_service.create(user, new=new)
-    headers = {"Location": f"{request.url.path}/{token['id']}", "Cache-Control": "no-store"}
+    headers = {"Location": f"{request.scope['path']}/{token['id']}", "Cache-Control": "no-store"}
     return json_response(token, status=201, headers=headers)
 
 

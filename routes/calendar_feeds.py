@@ -35,7 +35,7 @@ async def create_calendar_feed(
 ) -> Response:
     """Calendar programs subscribe to the `url`. It is shown only in this response, and needs no token."""
     feed = await calendar_feed_service.create(user, new=new, api_url=api_url)
-    headers = {"Location": f"{request.url.path}/{feed['id']}", "Cache-Control": "no-store"}
+    headers = {"Location": f"{request.scope['path']}/{feed['id']}", "Cache-Control": "no-store"}
     return json_response(feed, status=201, headers=headers)
 
 

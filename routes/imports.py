@@ -48,7 +48,7 @@ async def import_file(
     result = await import_service.import_file(
         user, file=upload.file, form=upload.fields, overlap=query.overlap, wait=query.wait
     )
-    return import_response(result, location=request.url.path)
+    return import_response(result, location=request.scope["path"])
 
 
 @router.get(

@@ -38,7 +38,9 @@ async def list_projects(user: Reader, query: Query[ProjectQuery]) -> Response:
 )
 async def create_project(request: Request, user: Writer, new: JsonBody[ProjectCreate], key: IdempotencyKey) -> Response:
     """Only the name is required. It is unique among the projects of a user."""
-    return versioned_response(await project_service.create(user, new=new, request_key=key), location=request.url.path)
+    return versioned_response(
+        await project_service.create(user, new=new, request_key=key), location=request.scope["path"]
+    )
 
 
 @router.get(

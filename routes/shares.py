@@ -39,7 +39,7 @@ async def list_shares(user: SessionUser, query: Page) -> Response:
 async def create_share(request: Request, user: SessionUser, api_url: ApiUrl, new: JsonBody[ShareCreate]) -> Response:
     """Anybody with the `url` can read the report until the share expires or is revoked. It is shown only here."""
     share = await share_service.create(user, new=new, api_url=api_url)
-    headers = {"Location": f"{request.url.path}/{share['id']}", "Cache-Control": "no-store"}
+    headers = {"Location": f"{request.scope['path']}/{share['id']}", "Cache-Control": "no-store"}
     return json_response(share, status=201, headers=headers)
 
 

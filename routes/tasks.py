@@ -50,7 +50,7 @@ async def list_tasks(user: Reader, query: Query[TaskQuery]) -> Response:
 )
 async def create_task(request: Request, user: Writer, new: JsonBody[TaskCreate], key: IdempotencyKey) -> Response:
     """Only the title is required."""
-    return versioned_response(await task_service.create(user, new=new, request_key=key), location=request.url.path)
+    return versioned_response(await task_service.create(user, new=new, request_key=key), location=request.scope["path"])
 
 
 @router.post(

@@ -105,7 +105,7 @@ async def create_time_entry(
     entry = await time_entry_service.create(
         user, task_id=task_id, new=new, overlap=query.overlap, if_match=if_match, request_key=key
     )
-    return versioned_response(entry, location=request.url.path)
+    return versioned_response(entry, location=request.scope["path"])
 
 
 @router.patch(

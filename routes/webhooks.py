@@ -48,7 +48,7 @@ async def create_webhook(
 ) -> Response:
     """Later changes are sent to the URL. The secret that signs them is shown only in this response."""
     webhook = await webhooks.create(user, new=new)
-    headers = {"Location": f"{request.url.path}/{webhook['id']}", "Cache-Control": "no-store"}
+    headers = {"Location": f"{request.scope['path']}/{webhook['id']}", "Cache-Control": "no-store"}
     return json_response(webhook, status=201, headers=headers)
 
 

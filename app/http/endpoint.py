@@ -207,7 +207,7 @@ class JsonArgument(BodyArgument[Model]):
     def parse(self, body: bytes) -> Model:
         """Parse and validate JSON. An object with a duplicate name is refused (RFC 8259 section 4)."""
         model = self.model.model_validate_json(body)
-        json.loads(body, object_pairs_hook=_refuse_duplicate_names)
+        _DUPLICATE_NAMES.decode(body.decode())
         return model
 
 
@@ -277,6 +277,9 @@ def refuse_content_encoding(request: Request) -> None:
 def _refuse_duplicate_names(members: list[tuple[str, Any]]) -> None:
     if len(dict(members)) < len(members):
         raise ValidationError(errors=(FieldError("contains an object with a duplicate name", pointer="#"),))
+
+
+_DUPLICATE_NAMES = json.JSONDecoder(object_pairs_hook=_refuse_duplicate_names)
 
 
 class _Annotation:

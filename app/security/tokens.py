@@ -13,7 +13,8 @@ from app.errors import AuthenticationError
 from app.security.secret_key import secret_key
 
 MAX_CACHED_TOKENS = 10_000
-CACHE_SECONDS = 10
+CACHE_SECONDS = 300
+"""How long the signature of a token is not verified again. Its expiry is checked each time, and so is its session."""
 
 _REQUIRED_CLAIMS = {f"require_{claim}": True for claim in ("exp", "iat", "iss", "sub", "jti")}
 

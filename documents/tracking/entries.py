@@ -72,14 +72,13 @@ class TimeEntry(BaseModel):
 
     @classmethod
     def _new(cls, entry_id: ObjectId, **fields: Any) -> Row:
+        """Build the row from its fields. It is not validated here: the collection has a validator."""
         now = naive_utc(utc_now())
-        entry = cls(
-            id=PydanticObjectId(entry_id),
-            created_at=now,
-            updated_at=now,
-            **{"needs_review": False, **fields},
-        )
-        return without_absent(entry.model_dump())
+        entry = {"id": entry_id, "needs_review": False, "created_at": now, "updated_at": now, **fields}
+        return {name: entry[name] for name in _ENTRY_FIELDS if name in entry}
+
+
+_ENTRY_FIELDS = tuple(TimeEntry.model_fields)
 
 
 def entry_order(entry: Row) -> tuple[datetime, ObjectId]:

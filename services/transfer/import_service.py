@@ -1,6 +1,7 @@
 """Imports: uploading a file, listing imports, and undoing them."""
 
-from typing import BinaryIO
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, BinaryIO
 
 from bson import ObjectId
 
@@ -15,10 +16,8 @@ from services.common.offload import run_in_thread
 from services.common.values.fields import PageQuery
 from services.tracking.rules.overlap import effective_policy
 from services.transfer.account_file.importer import parse_account_file
-from services.transfer.import_formats.programs.detection import DetectedFormat, detect_format
 from services.transfer.imports.background import BackgroundImports
 from services.transfer.imports.changes import import_undone
-from services.transfer.imports.entry_file import parse_entry_file
 from services.transfer.imports.lease import LeaseLostError, lease_for_undo, lease_for_upload, require_lease
 from services.transfer.imports.parsed_file import ParsedFile, Progress, no_progress, require_no_errors, write_import
 from services.transfer.imports.undo import ImportUndo
@@ -31,6 +30,9 @@ from services.transfer.schemas.imports import (
     read_import,
     read_undone,
 )
+
+if TYPE_CHECKING:
+    from services.transfer.import_formats.programs.detection import DetectedFormat
 
 
 class ImportNotFoundError(NotFoundError):
@@ -152,13 +154,25 @@ async def parse_file(
     file_format = await _format_of(file, form)
     if file_format == "account":
         return await parse_account_file(user, file, progress=progress)
+    parse_entry_file = await run_in_thread(_load_parser)
     return await parse_entry_file(user, file, form, format=file_format, policy=policy, progress=progress)
 
 
-async def _format_of(file: BinaryIO, form: ImportForm) -> DetectedFormat:
-    if form.format != "auto":
-        return form.format
-    return await run_in_thread(lambda: detect_format(file))
+def _load_parser() -> Callable[..., Awaitable[ParsedFile]]:
+    # The import formats take memory in each process that has imported them.
+    from services.transfer.imports.entry_file import parse_entry_file  # noqa: PLC0415
+
+    return parse_entry_file
+
+
+async def _format_of(file: BinaryIO, form: ImportForm) -> "DetectedFormat":
+    return form.format if form.format != "auto" else await run_in_thread(lambda: _detect_format(file))
+
+
+def _detect_format(file: BinaryIO) -> "DetectedFormat":
+    from services.transfer.import_formats.programs.detection import detect_format  # noqa: PLC0415 - as the parser
+
+    return detect_format(file)
 
 
 background_imports = BackgroundImports(parse_file)

@@ -7,8 +7,6 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from xlsxwriter import Workbook
-
 from app.clock import aware_utc
 from app.errors import FieldError, ValidationError
 from services.common.offload import run_in_thread
@@ -59,7 +57,7 @@ _SECONDS_A_DAY, _SECONDS_AN_HOUR = 86_400, 3_600
 async def write_xlsx(batches: Batches, context: ExportContext) -> Chunks:
     """Write the workbook, and yield it after the last entry. Raises ValidationError for too many entries."""
     with TemporaryDirectory(prefix="task-timer-export-") as folder:
-        sheet = EntrySheet(Path(folder), context)
+        sheet = await run_in_thread(partial(EntrySheet, Path(folder), context))
         try:
             async for batch in batches:
                 await run_in_thread(partial(sheet.add, batch))
@@ -75,6 +73,8 @@ class EntrySheet:
     """A workbook with one sheet, written row by row to a folder, in constant memory."""
 
     def __init__(self, folder: Path, context: ExportContext, *, max_entries: int = MAX_ENTRIES) -> None:
+        from xlsxwriter import Workbook  # noqa: PLC0415 - takes 2 MiB in each process that has imported it
+
         self.path = folder / "time-entries.xlsx"
         self._context = context
         self._max_entries = max_entries
