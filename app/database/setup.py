@@ -8,7 +8,7 @@ from beanie import Document, init_beanie
 from pymongo.errors import CollectionInvalid, DuplicateKeyError
 
 from app.database.deadlines import without_deadline
-from app.database.view import SCHEMA_VERSIONS, Database, View, collection_options, ensure_view
+from app.database.view import SCHEMA_VERSIONS, Database, View, all_collection_options, ensure_view
 
 VALIDATORS_ID = "validators"
 """The _id of the record of the validators in schema_versions."""
@@ -60,8 +60,9 @@ async def _ensure_validators(database: Database, validators: Validators) -> None
     await _record(database, validators)
     installed = None
     while (record := await database[SCHEMA_VERSIONS].find_one({"_id": VALIDATORS_ID})) not in (None, installed):
+        current = await all_collection_options(database)
         for collection, schema in record["schemas"].items():
-            await _install(database, collection, schema)
+            await _install(database, collection, schema, current.get(collection))
         installed = record
 
 
@@ -77,9 +78,11 @@ async def _record(database: Database, validators: Validators) -> None:
         await database[SCHEMA_VERSIONS].update_one(not_newer, {"$set": values})
 
 
-async def _install(database: Database, collection: str, schema: dict[str, Any]) -> None:
+async def _install(
+    database: Database, collection: str, schema: dict[str, Any], current: dict[str, Any] | None
+) -> None:
+    """Install the validator. `current` are the options of the collection, or None if it did not exist."""
     options: dict[str, Any] = {"validator": {"$jsonSchema": schema}, **VALIDATION_OPTIONS}
-    current = await collection_options(database, collection)
     if current is None:
         try:
             await database.create_collection(collection, **options)

@@ -88,6 +88,12 @@ def _ignore_missing() -> Iterator[None]:
             raise
 
 
+async def all_collection_options(database: Database) -> dict[str, dict[str, Any]]:
+    """Return the options that each collection and view was created with, by its name."""
+    cursor = await database.list_collections()
+    return {collection["name"]: collection["options"] async for collection in cursor}
+
+
 async def collection_options(database: Database, name: str) -> dict[str, Any] | None:
     """Return the options that a collection or view was created with, or None if it does not exist."""
     response = await database.command("listCollections", filter={"name": name})

@@ -7,7 +7,7 @@ from bson import ObjectId
 from bson.codec_options import CodecOptions, DatetimeConversion
 
 from app.database.setup import VALIDATION_OPTIONS, VALIDATORS_ID
-from app.database.view import SCHEMA_VERSIONS, Database, collection_options
+from app.database.view import SCHEMA_VERSIONS, Database, all_collection_options
 from documents.common.base import Row, StoredDocument
 from documents.common.transactions import current_session
 from documents.registry import DOCUMENTS, validators
@@ -73,19 +73,17 @@ async def has_newer_schema() -> bool:
 
 async def find_structure_errors() -> AsyncIterator[tuple[str, str, str]]:
     """Yield each missing or different validator, index or view, as (collection, subject, message)."""
-    schemas = validators().schemas
+    schemas, options = validators().schemas, await all_collection_options(_database())
     for document in DOCUMENTS:
         name = document.get_collection_name()
-        options = await collection_options(_database(), name)
-        if options is None:
+        if name not in options:
             continue  # the collection does not exist yet
-        if not (VALIDATION_OPTIONS | {"validator": {"$jsonSchema": schemas[name]}}).items() <= options.items():
+        if not (VALIDATION_OPTIONS | {"validator": {"$jsonSchema": schemas[name]}}).items() <= options[name].items():
             yield name, "validator", f"is missing or different: {_CREATED_AT_START}"
         async for index, message in _find_index_errors(document):
             yield name, index, message
     view = time_entries_view()
-    is_used = await collection_options(_database(), view.source) is not None
-    if is_used and await collection_options(_database(), view.name) != view.options():
+    if view.source in options and options.get(view.name) != view.options():
         yield view.name, "view", f"is missing or different: {_CREATED_AT_START}"
 
 
