@@ -78,9 +78,7 @@ async def _record(database: Database, validators: Validators) -> None:
         await database[SCHEMA_VERSIONS].update_one(not_newer, {"$set": values})
 
 
-async def _install(
-    database: Database, collection: str, schema: dict[str, Any], current: dict[str, Any] | None
-) -> None:
+async def _install(database: Database, collection: str, schema: dict[str, Any], current: dict[str, Any] | None) -> None:
     """Install the validator. `current` are the options of the collection, or None if it did not exist."""
     options: dict[str, Any] = {"validator": {"$jsonSchema": schema}, **VALIDATION_OPTIONS}
     if current is None:

@@ -63,8 +63,8 @@ class TestRelay:
             async with worker(settings, tmp_path):
                 await asyncio.sleep(1.5)  # the second worker tries, and does not acquire the lease
                 assert (await holder(database))["holder"] == holder_before
-                first.process.send_signal(kind)
-                ended = asyncio.create_task(first.process.wait())
+                first.program.send(kind)
+                ended = asyncio.create_task(first.wait())
                 if kind == signal.SIGTERM:
                     await ended
                 started_at = monotonic()
@@ -98,8 +98,8 @@ class TestLimitOfStreams:
             for _ in range(MAX_STREAMS):
                 await stack.enter_async_context(open_stream(first.client(alice)))
             problem(await client.get("/events"), 429, "too_many_streams")
-            first.process.send_signal(kind)
-            await first.process.wait()
+            first.program.send(kind)
+            await first.wait()
             await until_admitted(client, seconds=seconds)
             streams = [await stack.enter_async_context(open_stream(client)) for _ in range(MAX_STREAMS)]
             problem(await client.get("/events"), 429, "too_many_streams")

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Browser
 
 from tests.paths import ROOT
 from tests.support.processes import clean_environment
@@ -22,6 +23,18 @@ def collect(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def page_test(request: pytest.FixtureRequest) -> pytest.Item:
+    """Return a test of the page."""
+
+    def test(browser: Browser) -> None:
+        assert browser.version
+
+    module = request.node.getparent(pytest.Module)
+    item: pytest.Function = pytest.Function.from_parent(module, name="test", callobj=test)
+    assert browsers.FIXTURE in item.fixturenames
+    return item
+
+
 class TestWithoutBrowser:
     def test_tests_of_the_page_are_deselected_with_a_message(self, tmp_path: Path) -> None:
         result = collect(tmp_path)
@@ -29,10 +42,19 @@ class TestWithoutBrowser:
         assert f"The page was not tested: {browsers.MISSING}." in result.stdout
 
     @pytest.mark.parametrize("variables", [{"CI": "true"}, {"PAGE_TESTS": "required"}], ids=["ci", "make-check"])
-    def test_tests_are_selected_where_they_are_required(self, tmp_path: Path, variables: dict[str, str]) -> None:
-        result = collect(tmp_path, **variables)
-        assert "deselected" not in result.stdout
-        assert "The page was not tested" not in result.stdout
+    def test_tests_are_selected_where_they_are_required(
+        self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, str]
+    ) -> None:
+        for name in ("CI", "PAGE_TESTS", "CHROMIUM_BINARY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        assert browsers.summary() is not None
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        items = [page_test(request)]
+        browsers.deselect_without_browser(request.config, items)
+        assert len(items) == 1
+        assert browsers.summary() is None
 
 
 class TestBrowser:
