@@ -19,6 +19,9 @@ from documents.tracking.entries import EndedEntry, entry_order
 
 MAX_PAGE_ENTRIES = 500
 
+HAS_PAGED_ENTRY_TO_REVIEW: Row = {"entries.needs_review": True}
+"""The filter of pages with an entry that needs review."""
+
 REPLACED_RETENTION = timedelta(hours=1)
 """How long a replaced page remains, for readers that have read its id just before."""
 
@@ -60,6 +63,11 @@ class TaskPage(StoredDocument):
             ),
             IndexModel([("user_id", ASCENDING), ("entries.id", ASCENDING)], name="by_entry_id"),
             IndexModel([("user_id", ASCENDING), ("import_ids", ASCENDING)], name="by_import_id"),
+            IndexModel(
+                [("user_id", ASCENDING), ("_id", ASCENDING)],
+                name="by_review",
+                partialFilterExpression=HAS_PAGED_ENTRY_TO_REVIEW,
+            ),
             IndexModel(
                 [("replaced_at", ASCENDING)],
                 name="replaced_expire",

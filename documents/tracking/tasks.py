@@ -36,6 +36,9 @@ HAS_ACTIVE: Row = {"active": {"$type": "object"}}
 RUNNING: Row = {"active.id": {"$gt": ObjectId("0" * 24)}}
 """The filter of tasks with a running timer, for queries. HAS_ACTIVE is the one of the unique index (decision 10)."""
 
+HAS_ENTRY_TO_REVIEW: Row = {"time_entries.needs_review": True}
+"""The filter of tasks with a hot entry that needs review."""
+
 ALL_ENTRIES: Row = {
     "$concatArrays": ["$time_entries", {"$cond": [{"$eq": [{"$type": "$active"}, "object"]}, ["$active"], []]}]
 }
@@ -103,7 +106,10 @@ class Task(OutboxDocument):
     """How many of the oldest hot entries then move to a page. Tests lower it."""
 
     class Settings:
-        """The collection and its indexes: two for the running timer, each sort key, two for time ranges, the outbox."""
+        """The collection and its indexes.
+
+        They are: two for the running timer, one for each sort key, two for time ranges, one for the review, the outbox.
+        """
 
         name = "tasks"
         indexes: ClassVar = [
@@ -126,6 +132,11 @@ class Task(OutboxDocument):
             IndexModel(
                 [("user_id", ASCENDING), ("first_started_at", ASCENDING), ("last_ended_at", ASCENDING)],
                 name="by_first_started_at",
+            ),
+            IndexModel(
+                [("user_id", ASCENDING), ("_id", ASCENDING)],
+                name="by_review",
+                partialFilterExpression=HAS_ENTRY_TO_REVIEW,
             ),
             BY_OUTBOX_SINCE,
         ]

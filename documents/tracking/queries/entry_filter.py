@@ -1,7 +1,7 @@
 """The filter of time entries, and the aggregation stages that find the entries in their tasks."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -83,6 +83,11 @@ class EntryFilter:
         used = {"billable": self.billable is not None, "needs_review": self.needs_review is not None}
         return {name for name, is_used in {**used, "tags": bool(self.tags)}.items() if is_used}
 
+    def includes_task(self, task: Row) -> bool:
+        """Return whether a live task meets the conditions on its id and its project."""
+        project_id = None if self.project_id == "none" else self.project_id
+        return self.task_id in {None, task["_id"]} and (self.project_id is None or task["project_id"] == project_id)
+
     def includes(self, entry: Row, task_tags: Collection[str]) -> bool:
         """Return whether an ended entry of a task with these tags meets the filter; without `text`."""
         started_at = entry["started_at"]
@@ -107,11 +112,7 @@ def ended_entry_rows(
     `then` must apply EntryFilter.entry_conditions.
     """
     starts: dict[str, Any] = entry_filter.start_bounds(**bounds)
-    before = min(
-        bound + ONE_MILLISECOND if operator == "$lte" else bound
-        for operator, bound in starts.items()
-        if operator != "$gte"
-    )
+    before = _end_of(starts)
     since = max(entry_filter.since, starts.get("$gte", entry_filter.since))
     return EntryRows(
         user_id=user_id,
@@ -136,6 +137,28 @@ def _entries_in_range(array: str, since: datetime, starts: Row) -> Row:
     candidates = {"$filter": {"input": array, "cond": {"$and": conditions}}}
     exact = {"$or": [{"$gt": ["$$this.ended_at", since]}, {"$gte": ["$$this.started_at", since]}]}
     return {"$filter": {"input": candidates, "cond": exact}}
+
+
+def entry_range_condition(entry_filter: EntryFilter, **bounds: datetime) -> Callable[[Row], bool]:
+    """Return the function that returns whether `ended_entry_rows` selects an entry."""
+    starts = entry_filter.start_bounds(**bounds)
+    since, low, before = entry_filter.since, starts.get("$gte", _MIN_INSTANT), _end_of(starts)
+
+    def is_in_range(entry: Row) -> bool:
+        started_at: datetime = entry["started_at"]
+        return low <= started_at < before and (started_at >= since or bool(entry["ended_at"] > since))
+
+    return is_in_range
+
+
+def _end_of(starts: dict[str, Any]) -> datetime:
+    """Return the instant before which entries with these bounds start."""
+    ends: list[datetime] = [
+        bound + ONE_MILLISECOND if operator == "$lte" else bound
+        for operator, bound in starts.items()
+        if operator != "$gte"
+    ]
+    return min(ends)
 
 
 def tasks_in_range_stages(user_id: ObjectId, entry_filter: EntryFilter, since: datetime, before: datetime) -> list[Row]:

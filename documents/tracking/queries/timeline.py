@@ -12,9 +12,11 @@ from documents.tracking.queries.entry_filter import (
     ONE_MILLISECOND,
     EntryFilter,
     ended_entry_rows,
+    entry_range_condition,
     running_entry_stages,
 )
-from documents.tracking.queries.paged_rows import EntryRows, find_hot_rows, find_rows, read_unchanged
+from documents.tracking.queries.paged_rows import EntryRows, find_hot_rows, find_rows, read_rows, read_unchanged
+from documents.tracking.queries.review import find_entries_to_review
 from documents.tracking.queries.time_bounds import nearest_end, nearest_start
 from documents.tracking.queries.time_windows import TimeWindows
 from documents.tracking.tasks import NEWEST_ENTRIES, Task
@@ -38,6 +40,16 @@ class EntryOrder:
         if self.after is None:
             return {}
         return {"$lte" if self.descending else "$gte": self.after[0]}
+
+    def includes(self, entry: Row) -> bool:
+        """Return whether the entry follows."""
+        if self.after is None:
+            return True
+        started_at, entry_id = self.after
+        place = entry_order(entry)
+        if place[0] == started_at and entry_id is None:
+            return False
+        return place < self.after if self.descending else place > self.after
 
     def start_range(self, entry_filter: EntryFilter) -> tuple[datetime, datetime]:
         """Return the range [since, until) of the starts that follow, without entries that start before the filter."""
@@ -101,6 +113,11 @@ def _has_newest_entries(task: Row) -> bool:
 
 async def _find_ended(user_id: ObjectId, entry_filter: EntryFilter, order: EntryOrder, *, limit: int) -> list[Row]:
     """Return at most `limit` ended entries in order. Entries of pages and of many tasks are read in time windows."""
+    if entry_filter.needs_review and entry_filter.text is None:
+        marked = await find_entries_to_review(user_id, entry_filter, _LISTED_TASK_FIELDS)
+        if marked is not None:
+            following = [row for row in marked if order.includes(row["entry"])]
+            return sorted(following, key=_sort_key, reverse=order.descending)[:limit]
     since, until = order.start_range(entry_filter)
     if until <= entry_filter.since:
         return await _read_window(user_id, entry_filter, order, order.start_bounds(), limit=limit)
@@ -127,7 +144,12 @@ async def _find_ended(user_id: ObjectId, entry_filter: EntryFilter, order: Entry
 async def _read_window(
     user_id: ObjectId, entry_filter: EntryFilter, order: EntryOrder, starts: dict[str, datetime], *, limit: int
 ) -> list[Row]:
-    rows = await find_rows(_window(user_id, entry_filter, order, starts, limit))
+    window = _window(user_id, entry_filter, order, starts, limit)
+    if entry_filter.entry_conditions():
+        rows = await find_rows(window)
+    else:
+        is_in_range = entry_range_condition(entry_filter, **starts)
+        rows = await read_rows(window, lambda entry: is_in_range(entry) and order.includes(entry))
     return sorted(rows, key=_sort_key, reverse=order.descending)[:limit]
 
 

@@ -138,6 +138,10 @@ TASK_INDEXES: dict[str, Any] = {
         "key": [("user_id", 1), ("active.id", 1)],
         "partialFilterExpression": {"active.id": {"$gt": ObjectId("0" * 24)}},
     },
+    "by_review": {
+        "key": [("user_id", 1), ("_id", 1)],
+        "partialFilterExpression": {"time_entries.needs_review": True},
+    },
     "by_created_at": {"key": [("user_id", 1), ("created_at", 1), ("_id", 1)]},
     "by_updated_at": {"key": [("user_id", 1), ("updated_at", 1), ("_id", 1)]},
     "by_due_at": {"key": [("user_id", 1), ("due_at", 1), ("_id", 1)]},
@@ -182,6 +186,10 @@ OTHER_INDEXES: dict[str, dict[str, Any]] = {
         "by_task_id": {"key": [("user_id", 1), ("task_id", 1), ("first_started_at", 1)]},
         "by_entry_id": {"key": [("user_id", 1), ("entries.id", 1)]},
         "by_import_id": {"key": [("user_id", 1), ("import_ids", 1)]},
+        "by_review": {
+            "key": [("user_id", 1), ("_id", 1)],
+            "partialFilterExpression": {"entries.needs_review": True},
+        },
         "replaced_expire": {"key": [("replaced_at", 1)], "expireAfterSeconds": 60 * 60},
     },
     "refresh_tokens": {
