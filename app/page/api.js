@@ -175,10 +175,15 @@ export async function signOut() {
   }
 }
 
+/** Return whether this browser may have a session. Scripts cannot see its cookie, but the mark that is set with it. */
+export function hasStoredSession() {
+  return localStorage.getItem(SESSION_MARK) !== null;
+}
+
 /** Continue the session of the cookie, if there is one. While the service is away, it counts as signed in. */
 export async function resumeSession() {
-  // Scripts cannot see the cookie. The mark saves a request that would be refused.
-  if (!localStorage.getItem(SESSION_MARK)) {
+  // This saves a request that would be refused.
+  if (!hasStoredSession()) {
     forgetSession();
     return;
   }

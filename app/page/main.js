@@ -1,79 +1,59 @@
-// The entry point: the session, the language and theme, and which view is shown.
+// The entry point: the session, the language and theme, and what is shown in which state of the session.
 
-import { resumeSession, session } from "./api.js";
+import { hasStoredSession, resumeSession, session } from "./api.js";
 import { append, h } from "./lib/dom.js";
 import { computed, effect, signal, untracked } from "./lib/signal.js";
-import { followShortcuts } from "./parts/commands/shortcuts.js";
-import { attempt } from "./parts/notice.js";
 import { forgetLastSession, rememberSession } from "./parts/session_end.js";
-import { shell } from "./parts/shell.js";
 import { missingView, newVersion } from "./parts/status/new_version.js";
-import { followTitle } from "./parts/timer/timer_bar.js";
-import { route } from "./route.js";
 import { registerServiceWorker } from "./service_worker.js";
 import { forgetSnapshots } from "./store/offline/snapshots.js";
-import { sendWaiting } from "./store/outgoing.js";
-import { watchForGaps } from "./store/presence/idle.js";
-import { followChanges } from "./store/presence/live.js";
-import { checkVersion, followVersion } from "./store/presence/version.js";
-import { loadProfile, preferences, profile } from "./store/profile.js";
-import { followProjects } from "./store/projects.js";
-import { followTimer } from "./store/timer.js";
+import { checkVersion } from "./store/presence/version.js";
+import { preferences, profile } from "./store/profile.js";
 import { language, setLanguage } from "./text/index.js";
+import { currentView, viewName } from "./view.js";
 import "./views/sign_in.js";
 
-/** The views, each a module that defines the element of the same name: "today" is <tt-today>. */
-const VIEWS = {
-  today: () => import("./views/today/today.js"),
-  week: () => import("./views/week/week.js"),
-  timesheet: () => import("./views/timesheet/timesheet.js"),
-  tasks: () => import("./views/tasks/tasks.js"),
-  projects: () => import("./views/projects/projects.js"),
-  reports: () => import("./views/reports/reports.js"),
-  import: () => import("./views/import/import.js"),
-  settings: () => import("./views/settings/settings.js"),
-  shared: () => import("./views/shared.js"),
-};
+/**
+ * Load the page of a signed-in user. Its modules are requested at once: the browser would find them level by level.
+ */
+function loadSignedIn() {
+  const names = document.querySelector('meta[name="signed-in"]')?.getAttribute("content")?.split(" ") ?? [];
+  for (const name of names) {
+    const href = new URL(name, import.meta.url).href;
+    document.head.append(h("link", { rel: "modulepreload", href }));
+  }
+  return import("./signed_in.js");
+}
 
-/** @typedef {keyof typeof VIEWS} ViewName */
+/** @type {ReturnType<typeof loadSignedIn> | null} */
+let loading = null;
 
-/** The view of the address; an unknown one is that of today. */
-const viewName = computed(() => /** @type {ViewName} */ (route.value.name in VIEWS ? route.value.name : "today"));
+/** Load it before it is needed. */
+function preloadSignedIn() {
+  loading ??= loadSignedIn();
+  // A failure is reported when the page is needed.
+  loading.catch(() => {});
+}
 
-/** Create the element of the current view as soon as its module is loaded. */
-function currentView() {
-  const name = viewName.value;
-  const state = signal(/** @type {"loading" | "loaded" | "missing"} */ ("loading"));
+/** Create the page of a signed-in user as soon as its modules are loaded. */
+function signedIn() {
+  const create = signal(/** @type {(() => Node) | null} */ (null));
+  const isMissing = signal(false);
   async function load() {
     try {
-      await VIEWS[name]();
-      state.value = "loaded";
+      loading ??= loadSignedIn();
+      create.value = (await loading).signedIn;
     } catch {
-      // An upgraded service has no files of the version that is open.
+      loading = null;
       await checkVersion();
-      state.value = "missing";
+      isMissing.value = true;
     }
   }
   void load();
-  return h("div", { class: "view" }, () => {
-    if (state.value === "loaded") return h(`tt-${name}`);
-    return state.value === "missing" && missingView(() => void load());
-  });
-}
-
-/** Create the page of a signed-in user, and load what every view needs. */
-function signedIn() {
-  void attempt(async () => {
-    await loadProfile();
-    await sendWaiting();
-    await Promise.all([followTimer(), followProjects()]);
-  });
-  followChanges();
-  followShortcuts();
-  watchForGaps();
-  followTitle();
-  followVersion();
-  return shell(() => viewName.value, currentView);
+  return () => {
+    if (create.value) return untracked(create.value);
+    return isMissing.value && [newVersion(), missingView(() => void load())];
+  };
 }
 
 /** Follow the preferences for language and theme. */
@@ -110,6 +90,8 @@ function followSession() {
 const frame = computed(() => (viewName.value === "shared" ? "shared" : session.value));
 
 registerServiceWorker();
+if (hasStoredSession()) preloadSignedIn();
+else addEventListener("input", preloadSignedIn, { once: true });
 followPreferences();
 followSession();
 append(document.body, () => {

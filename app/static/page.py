@@ -37,7 +37,7 @@ PAGE, MANIFEST, SERVICE_WORKER = "index.html", "manifest.webmanifest", "sw.js"
 TEMPLATES = (PAGE, MANIFEST, SERVICE_WORKER)
 """The files with fixed URLs. They contain placeholders, for example {hash}."""
 
-ENTRY_MODULE = "main.js"
+ENTRY_MODULE, SIGNED_IN_MODULE = "main.js", "signed_in.js"
 HASH_DIGITS = 16
 
 CONTENT_SECURITY_POLICY = (
@@ -75,8 +75,15 @@ class PageFiles:
 
     def first_modules(self) -> list[str]:
         """Return the modules that the page needs to start, besides main.js."""
-        sources = {name: self.files[name].decode() for name in self.immutable if name.endswith(".js")}
-        return static_imports(ENTRY_MODULE, sources)
+        return static_imports(ENTRY_MODULE, self._scripts())
+
+    def signed_in_modules(self) -> list[str]:
+        """Return the modules that the page of a signed-in user needs in addition."""
+        modules = [SIGNED_IN_MODULE, *static_imports(SIGNED_IN_MODULE, self._scripts())]
+        return [name for name in modules if name not in self.first_modules()]
+
+    def _scripts(self) -> dict[str, str]:
+        return {name: self.files[name].decode() for name in self.immutable if name.endswith(".js")}
 
     def fill(self, template: str, api_prefix: str) -> bytes:
         """Return a template with the values of its placeholders."""
@@ -84,6 +91,7 @@ class PageFiles:
         values = {
             "hash": self.digest,
             "modulepreload": "\n    ".join(links),
+            "signed_in": " ".join(self.signed_in_modules()),
             "files": json.dumps(json.dumps(self.immutable))[1:-1],  # inside a string literal with double quotes
             "api": escape(api_prefix.lstrip("/") or "."),
         }

@@ -2,7 +2,7 @@
 
 import { request } from "../api.js";
 import { computed, signal } from "../lib/signal.js";
-import { read } from "./offline/snapshots.js";
+import { lastAnswer, read } from "./offline/snapshots.js";
 
 /** @typedef {import("../types").User} User */
 
@@ -20,9 +20,13 @@ export const preferences = computed(
   () => /** @type {Partial<import("../types").Preferences>} */ (profile.value?.preferences ?? {}),
 );
 
-/** Load the user. */
+/** Load the user. Until the service has answered, zone and language are those of the last answer. */
 export async function loadProfile() {
-  profile.value = await read("users/me");
+  const loading = read("users/me");
+  profile.value ??= await lastAnswer("users/me");
+  const loaded = await loading;
+  // Forms of the profile are created again when it changes: what is typed there would be lost.
+  if (JSON.stringify(loaded) !== JSON.stringify(profile.peek())) profile.value = loaded;
 }
 
 /**

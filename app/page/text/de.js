@@ -514,7 +514,7 @@ export const de = {
   "reports.money": "Betrag",
   "reports.money_in": "Betrag in {currency}",
   "reports.more_rows.one": "{count} weitere Zeile zeigen",
-  "reports.more_rows.other": "Mehr von {count} Zeilen zeigen",
+  "reports.more_rows.other": "{count} weitere Zeilen zeigen",
   "reports.no_client": "Kein Kunde",
   "reports.no_project": "Kein Projekt",
   "reports.no_rounding": "Nicht gerundet",

@@ -506,7 +506,7 @@ export const en = {
   "reports.money": "Amount",
   "reports.money_in": "Amount in {currency}",
   "reports.more_rows.one": "Show {count} more row",
-  "reports.more_rows.other": "Show more of {count} rows",
+  "reports.more_rows.other": "Show {count} more rows",
   "reports.no_client": "No client",
   "reports.no_project": "No project",
   "reports.no_rounding": "Not rounded",

@@ -9,6 +9,7 @@ import { lastSession } from "../parts/session_end.js";
 import { createAccount, loadConfig } from "../store/profile.js";
 import { t } from "../text/index.js";
 
+const FOCUS_PATIENCE_MS = 5000;
 const MIN_PASSWORD = 8;
 
 /** @typedef {{email: string, password: string, form: string}} Errors What is wrong, next to each field and below them. */
@@ -193,17 +194,22 @@ async function send({ email, password, isNew }) {
       await createAccount({ email: email.value.trim(), password: password.value, timezone });
     }
     await signIn(email.value.trim(), password.value);
-    focusTimer();
+    void focusTimer();
     return NO_ERRORS;
   } catch (error) {
     return describe(error);
   }
 }
 
-/** The form is gone: the focus goes to where work begins. */
-function focusTimer() {
-  const field = document.querySelector('[role="combobox"]');
-  if (field instanceof HTMLElement) field.focus();
+/** The form is gone: the focus goes to where work begins, as soon as that is there. */
+async function focusTimer() {
+  const deadline = performance.now() + FOCUS_PATIENCE_MS;
+  while (performance.now() < deadline) {
+    const field = document.querySelector('[role="combobox"]');
+    if (field instanceof HTMLElement) return field.focus();
+    await new Promise(requestAnimationFrame);
+  }
+  return undefined;
 }
 
 /**

@@ -16,6 +16,8 @@ CATALOGUES = {"text/en.js", "text/de.js"}
 
 LAYERS = (
     {"main.js"},
+    {"signed_in.js"},
+    {"view.js"},
     {"views"},
     {"parts"},
     {"store"},

@@ -72,7 +72,7 @@ export function dataTable({ caption, columns, rows, children = () => [], foot })
           limit.value = limit.peek() + 5 * PAGE;
         },
       },
-      t("reports.more_rows", { count: flat.value.length - limit.value }),
+      t("reports.more_rows", { count: Math.min(5 * PAGE, flat.value.length - limit.value) }),
     );
   return h("div", { class: "sortable-table" }, scroller(caption, table), more);
 }

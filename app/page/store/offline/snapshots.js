@@ -16,17 +16,36 @@ const MAX_AGE_MS = 7 * 86_400_000;
  * @returns {Promise<any>} The data of the answer.
  */
 export async function read(path, query = {}, signal) {
-  const key = `${path} ${JSON.stringify(query)}`;
   try {
     const { data } = await request("GET", path, { query, signal });
-    void put("snapshots", key, { data, at: Date.now() });
+    void put("snapshots", keyOf(path, query), { data, at: Date.now() });
     return data;
   } catch (error) {
     if (!(error instanceof UnreachableError)) throw error;
-    const snapshot = await get("snapshots", key);
-    if (!snapshot || snapshot.at < Date.now() - MAX_AGE_MS) throw error;
-    return snapshot.data;
+    const data = await lastAnswer(path, query);
+    if (data === null) throw error;
+    return data;
   }
+}
+
+/**
+ * Return what a request was answered last, or null.
+ *
+ * @param {string} path
+ * @param {import("../../api.js").RequestOptions["query"]} [query]
+ * @returns {Promise<any>}
+ */
+export async function lastAnswer(path, query = {}) {
+  const snapshot = await get("snapshots", keyOf(path, query));
+  return snapshot && snapshot.at >= Date.now() - MAX_AGE_MS ? snapshot.data : null;
+}
+
+/**
+ * @param {string} path
+ * @param {import("../../api.js").RequestOptions["query"]} query
+ */
+function keyOf(path, query) {
+  return `${path} ${JSON.stringify(query)}`;
 }
 
 /** Forget all answers: they belong to the user who signs out. */

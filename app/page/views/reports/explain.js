@@ -128,7 +128,7 @@ function list({ slices, titles }, close) {
             limit.value = limit.peek() + 5 * PAGE;
           },
         },
-        t("reports.more_rows", { count: slices.length - limit.value }),
+        t("reports.more_rows", { count: Math.min(5 * PAGE, slices.length - limit.value) }),
       ),
   ];
 }

@@ -99,6 +99,34 @@ function errorsByField(error, fields) {
   return describeByField(error, names);
 }
 
+/** Browsers and systems by what they write into User-Agent. An earlier line also matches what a later one means. */
+const BROWSERS = /** @type {const} */ ([
+  [/\bEdg/, "Edge"],
+  [/\bOPR\//, "Opera"],
+  [/\bFirefox\/|\bFxiOS\//, "Firefox"],
+  [/Chrome\/|\bCriOS\//, "Chrome"],
+  [/\bSafari\//, "Safari"],
+]);
+const SYSTEMS = /** @type {const} */ ([
+  [/\bAndroid\b/, "Android"],
+  [/\biPhone\b|\biPad\b/, "iOS"],
+  [/\bWindows\b/, "Windows"],
+  [/\bMac OS X\b/, "macOS"],
+  [/\bLinux\b/, "Linux"],
+]);
+
+/**
+ * Return a program by its User-Agent as people know it: "Firefox, Windows".
+ *
+ * @param {string | null} agent
+ */
+export function programName(agent) {
+  if (!agent) return t("settings.unknown_program");
+  const browser = BROWSERS.find(([pattern]) => pattern.test(agent))?.[1];
+  const system = SYSTEMS.find(([pattern]) => pattern.test(agent))?.[1];
+  return browser ? [browser, system].filter(Boolean).join(", ") : agent;
+}
+
 /**
  * Create a text input.
  *

@@ -6,7 +6,7 @@ import { removeFrom } from "../../store/account.js";
 import { zone } from "../../store/profile.js";
 import { t } from "../../text/index.js";
 import { formatDateTime } from "../../time/format.js";
-import { accountList } from "./forms.js";
+import { accountList, programName } from "./forms.js";
 
 /** @typedef {import("../../types").Session} Session */
 
@@ -19,7 +19,7 @@ export function sessionsSection() {
  * @param {() => void} reload
  */
 function row(session, reload) {
-  const name = session.user_agent ?? t("settings.unknown_program");
+  const name = programName(session.user_agent);
   async function end() {
     await attempt(async () => {
       await removeFrom("auth/sessions", session.id);
@@ -29,7 +29,7 @@ function row(session, reload) {
   }
   return [
     h("div", { class: "settings-item-text" }, [
-      h("strong", null, name),
+      h("strong", { title: session.user_agent }, name),
       h("p", { class: "muted" }, [
         session.current ? `${t("settings.this_session")} · ` : "",
         t("settings.last_used", { at: formatDateTime(Date.parse(session.last_used_at), zone.value) }),

@@ -107,7 +107,7 @@ function tagFilter(filters, setFilters) {
     type: "text",
     list: "task-filter-tags",
     "aria-label": t("tasks.filter_tag"),
-    placeholder: t("tasks.filter_tag"),
+    placeholder: t("tasks.field_tags"),
     maxlength: 50,
     autocomplete: "off",
     value: () => filters.value.tag,
