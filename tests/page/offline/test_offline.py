@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import BrowserContext, Page, Route, expect
 
 from tests.page.browsing import WITH_SERVICE_WORKER, Console, accessibility_violations
-from tests.page.conftest import Visit
+from tests.page.conftest import NewContext, Visit, sign_in
 from tests.support.http import API, Client, Json, ago
 
 AWAY = [r"Failed to load resource: net::ERR_", r"Failed to load resource: .* 404 .*/time-entries/"]
@@ -149,6 +149,22 @@ class TestOthers:
         await api.post("/timer/stop", json={})
         await expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible()
 
+    async def test_change_of_this_tab_is_loaded_once(self, page: Page, new_context: NewContext, api: Client) -> None:
+        second_device = await new_context()
+        await sign_in(second_device, api)
+        other = await second_device.new_page()
+        for device in (page, other):
+            await device.goto("/#/today")
+            await expect(device.get_by_text("Nothing tracked today.")).to_be_visible()
+        loads: list[str] = []
+        page.on("request", lambda request: loads.append(request.url) if "/reports/today" in request.url else None)
+        await start(page, "Write the offer")
+        await expect(page.get_by_role("button", name="Discard timer")).to_be_visible()
+        # The event stream has brought the change to both devices.
+        await expect(other).to_have_title(re.compile("Write the offer"))
+        await expect(page.get_by_role("group", name="Write the offer, running")).to_be_visible()
+        assert len(loads) == 1
+
 
 class TestIdleTime:
     async def test_gap_can_be_split_off(self, page: Page, visit: Visit, api: Client) -> None:
@@ -170,7 +186,7 @@ class TestIdleTime:
 
 
 async def visit_with_preferences(page: Page, visit: Visit) -> None:
-    async with page.expect_response(f"**{API}/projects*"):  # follows that of the user
+    async with page.expect_response(f"**{API}/reports/today*"):  # follows that of the user
         await visit("#/today")
 
 
