@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 from shutil import copyfile
 
@@ -25,6 +26,7 @@ PAGES = sorted([*ROOT.glob("*.rst"), *(ROOT / "docs").rglob("*.rst")])
 README = ROOT / "README.rst"
 
 
+@cache
 def parse(page: Path) -> docutils.nodes.document:
     """Parse the page. Invalid reStructuredText is an error."""
     strict = {"report_level": 2, "halt_level": 2, "file_insertion_enabled": False}
