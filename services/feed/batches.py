@@ -1,8 +1,8 @@
 """The batch of changes that the relay makes of the outboxes it has read."""
 
 import heapq
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import takewhile
 
@@ -37,8 +37,11 @@ def is_valid(outbox: Outbox) -> bool:
     return True
 
 
-def make_batch(outboxes: Sequence[Outbox], *, limit: int) -> Batch:
+def make_batch(outboxes: Sequence[Outbox], *, limit: int, removing: Collection[ObjectId] = ()) -> Batch:
     """Return the batch of these valid outboxes, ordered by `since`. The last one of more than `limit` is left out.
+
+    The items with the ids `removing` are left out, because they are stored as changes already. The batch is empty if
+    it depends on items behind them.
 
     The order inside an outbox does not change. Items of different outboxes are ordered by the time of the change, so
     the batch ends where an item that was not read may come next.
@@ -47,20 +50,32 @@ def make_batch(outboxes: Sequence[Outbox], *, limit: int) -> Batch:
     ends = [max(map(_occurred_at, items)) for outbox, items in read if len(items) < outbox.size]
     ends += [outbox.since for outbox in outboxes[limit:]]
     end = min(ends, default=datetime.max)  # noqa: DTZ901 -- compared with naive UTC
-    included = [[*takewhile(lambda item: item["occurred_at"] <= end, items)] for _, items in read]
-    if not any(included):  # the clocks of two workers differ, and the times in an outbox do not ascend
-        included = [items for _, items in read]
+    new = [_without(outbox, items, removing) for outbox, items in read if not items or not _are_all_in(items, removing)]
+    is_behind = any(item["id"] in removing for _, items in read for item in items)
+    included = [[*takewhile(lambda item: item["occurred_at"] <= end, items)] for _, items in new]
+    if not is_behind and not any(included):  # the clocks of two workers differ: times in an outbox do not ascend
+        included = [items for _, items in new]
     merged = heapq.merge(
-        *(_with_user(outbox.user_id, items) for (outbox, _), items in zip(read, included, strict=True)),
+        *(_with_user(outbox.user_id, items) for (outbox, _), items in zip(new, included, strict=True)),
         key=lambda pair: (pair[1]["occurred_at"], pair[1]["id"]),
     )
     copied = [
         CopiedItems(outbox, [item["id"] for item in items])
-        for (outbox, _), items in zip(read, included, strict=True)
+        for (outbox, _), items in zip(new, included, strict=True)
         if items or not outbox.size
     ]
-    is_whole = all(outbox.size == len(items) for (outbox, _), items in zip(read, included, strict=True))
-    return Batch(list(merged), copied, has_more=len(outboxes) > limit or not is_whole)
+    is_whole = not ends and all(outbox.size == len(items) for (outbox, _), items in zip(new, included, strict=True))
+    return Batch(list(merged), copied, has_more=not is_whole)
+
+
+def _are_all_in(items: list[Row], ids: Collection[ObjectId]) -> bool:
+    return all(item["id"] in ids for item in items)
+
+
+def _without(outbox: Outbox, items: list[Row], ids: Collection[ObjectId]) -> tuple[Outbox, list[Row]]:
+    """Return the outbox without the items with these ids, as it is when they are removed."""
+    new = [item for item in items if item["id"] not in ids]
+    return replace(outbox, size=outbox.size - len(items) + len(new)), new
 
 
 def _occurred_at(item: Row) -> datetime:

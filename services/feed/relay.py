@@ -16,10 +16,11 @@ from documents.common.base import DuplicateError, Row
 from documents.common.leases import CHANGE_RELAY, Lease
 from documents.feed.changes import Change, RefusedChangeError
 from documents.feed.feed_states import MAX_UNRECORDED_BATCHES, FeedState
-from documents.feed.outboxes import Outbox, has_outbox_items, read_outboxes, remove_items
+from documents.feed.outboxes import Outbox, has_outbox_items, read_outboxes
 from documents.registry import OUTBOX_DOCUMENTS
 from services.common.outages import Outages
 from services.feed.batches import CHANGE_FIELDS, Batch, is_valid, make_batch
+from services.feed.removal import ItemRemoval
 from services.feed.sequence import newest_seq
 
 LEASE_DURATION = timedelta(seconds=3)
@@ -29,6 +30,13 @@ POLL_SECONDS = 0.25
 
 GATHER_SECONDS = 0.2
 """How long it waits after it has seen a change: a batch costs much, and a change more in it costs little."""
+
+BATCH_SECONDS = POLL_SECONDS + GATHER_SECONDS
+"""The time from the beginning of a batch to that of the next one while there are changes. It then does not look for
+them first."""
+
+MIN_PAUSE_SECONDS = 0.05
+"""The pause after a batch on a slow database."""
 
 ACQUIRE_SECONDS = 1.0
 """How often the other processes try to acquire the lease."""
@@ -54,13 +62,6 @@ MAX_KNOWN_USERS = 10_000
 
 RECORD_SECONDS = 2.0
 """How long after the last batch the relay records `last_seq` in FeedState, unless there were many batches."""
-
-SLOW_REMOVAL_SECONDS = 0.5
-FAST_REMOVAL_SECONDS = 0.2
-MAX_REMOVAL_COMMANDS = 8
-"""Items are removed from the documents of a collection by one command, which makes many updates. On a busy database
-each of them waits for other clients, so after a slow removal the next one has twice as many commands, with fewer
-updates, at the same time. After a fast one it has half as many."""
 
 log = structlog.get_logger()
 
@@ -95,7 +96,7 @@ class ChangeRelay:
         self._has_work = False
         """Whether outboxes have items, as far as is known: then the next cycle relays a batch."""
         self._divisor = 1
-        self._removal_commands = 1
+        self._removal = ItemRemoval(self._skip)
         self._skipped: set[Any] = set()
         """The ids of the documents whose outbox cannot be copied."""
         self._skipped_at = 0.0
@@ -125,6 +126,7 @@ class ChangeRelay:
 
     async def release(self) -> None:
         """Release the lease, so that another process can acquire it at once."""
+        await self._removal.finish()
         if self._lease is not None:
             await self._record_last_seqs()
             await Lease.release(self._lease)
@@ -140,10 +142,9 @@ class ChangeRelay:
             if not await self._has_lease():
                 return ACQUIRE_SECONDS
             self._forget_skipped()
-            has_work, self._has_work = self._has_work, False
-            if has_work:
-                self._has_work = await self._relay_batch()
-                return 0.0 if self._has_work else POLL_SECONDS
+            await self._removal.wait_if_slow()
+            if self._has_work:
+                return await self._relay_batch()
             self._has_work = await has_outbox_items(OUTBOX_DOCUMENTS, skipped=self._skipped)
             if self._has_work:
                 return GATHER_SECONDS
@@ -183,7 +184,8 @@ class ChangeRelay:
         """Compare the next batch with the database: another process may have stored changes."""
         self._last_seqs.clear()
         self._must_compare = True
-        self._has_begun = False
+        self._has_begun = self._has_work = False
+        self._removal.forget()
         self._divisor = min(4 * self._divisor, MAX_DIVISOR)
 
     def _forget_skipped(self) -> None:
@@ -196,9 +198,11 @@ class ChangeRelay:
         self._skipped.add(outbox.document_id)
         log.error("outbox_skipped", collection=outbox.document.Settings.name, id=str(outbox.document_id))
 
-    async def _relay_batch(self) -> bool:
-        """Relay the first items of the oldest outboxes. Return whether more are left."""
+    async def _relay_batch(self) -> float:
+        """Relay the first items of the oldest outboxes. Return the seconds until the next batch, or the next look."""
+        started_at = monotonic()
         limit, max_items = (max(1, size // self._divisor) for size in (MAX_OUTBOXES, MAX_ITEMS))
+        removing = self._removal.ids  # before the outboxes are read
         outboxes = await read_outboxes(OUTBOX_DOCUMENTS, limit=limit + 1, max_items=max_items, skipped=self._skipped)
         valid = []
         for outbox in outboxes:
@@ -206,13 +210,20 @@ class ChangeRelay:
                 valid.append(outbox)
             else:
                 self._skip(outbox)
-        batch = make_batch(valid, limit=limit)
+        batch = make_batch(valid, limit=limit, removing=removing)
         try:
             await self._copy(batch)
         except RefusedChangeError:
             await self._copy_one_by_one(valid)
-            return True
-        return batch.has_more or len(valid) < len(outboxes)
+            return 0.0
+        if batch.has_more or len(valid) < len(outboxes):
+            if not batch.outboxes:
+                await self._removal.finish()  # the items that were read are those that are being removed
+            return 0.0
+        self._has_work = bool(batch.outboxes)
+        if not self._has_work:
+            return POLL_SECONDS
+        return max(MIN_PAUSE_SECONDS, BATCH_SECONDS - (monotonic() - started_at))
 
     async def _copy_one_by_one(self, outboxes: list[Outbox]) -> None:
         """Copy each outbox as a batch of its own, and skip those that the database refuses."""
@@ -220,6 +231,7 @@ class ChangeRelay:
             self._distrust()
             try:
                 await self._copy(make_batch([outbox], limit=1))
+                await self._removal.finish()
             except RefusedChangeError:
                 self._skip(outbox)
 
@@ -233,11 +245,9 @@ class ChangeRelay:
         if changes := await self._new_changes(batch, position):
             await Change.add_in_order(changes)
         self._unrecorded |= {user_id: self._last_seqs[user_id] for user_id, _ in batch.items}
-        # At the same time: on a busy database each command waits for those of other clients.
-        for result in await asyncio.gather(self._announce(), self._remove(batch), return_exceptions=True):
-            if isinstance(result, BaseException):
-                raise result
-        self._must_compare = False
+        self._removal.start(batch.outboxes)
+        await self._announce()
+        self._must_compare &= batch.has_more
         self._last_batch_at = monotonic()
         self._divisor = max(1, self._divisor // 2)
 
@@ -248,16 +258,6 @@ class ChangeRelay:
             self._unrecorded = {}
         if self._lease is not None:
             self._recorded_position = self._lease["position"]
-
-    async def _remove(self, batch: Batch) -> None:
-        started_at = monotonic()
-        for outbox in await remove_items(batch.outboxes, commands=self._removal_commands):
-            self._skip(outbox)
-        seconds = monotonic() - started_at
-        if seconds > SLOW_REMOVAL_SECONDS:
-            self._removal_commands = min(2 * self._removal_commands, MAX_REMOVAL_COMMANDS)
-        elif seconds < FAST_REMOVAL_SECONDS:
-            self._removal_commands = max(1, self._removal_commands // 2)
 
     async def _begin(self) -> int:
         """Return the position of the new batch. Usually the end of the last one has begun it. Raises LeaseLostError."""

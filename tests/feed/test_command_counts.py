@@ -12,7 +12,14 @@ from app.config import Settings
 from app.database.setup import bind
 from documents.common.outbox import HAS_OUTBOX
 from documents.registry import DOCUMENTS
-from services.feed.relay import ACQUIRE_SECONDS, GATHER_SECONDS, POLL_SECONDS, ChangeRelay
+from services.feed.relay import (
+    ACQUIRE_SECONDS,
+    BATCH_SECONDS,
+    GATHER_SECONDS,
+    MIN_PAUSE_SECONDS,
+    POLL_SECONDS,
+    ChangeRelay,
+)
 from tests.conftest import Database
 from tests.feed.recorded_requests import RATE
 from tests.support.feed.interrupted import expire_lease
@@ -20,14 +27,15 @@ from tests.support.feed.relays import relays_paused, run_cycle
 from tests.support.http import Client, Json, ago
 from tests.support.pages.inserting import insert_paged
 from tests.support.services import restoring_documents
-from tests.support.stored_documents import ended_entry
+from tests.support.stored_documents import ended_entry, task_row, tracked
 
 COLLECTIONS = {"tasks", "task_pages", "projects", "users", "deleted_entries"}
 """The collections of the data of users. The relay also writes to others."""
 
-
 FEED_COLLECTIONS = {"changes", "feed_states", "leases"}
 """The other collections that a relay uses."""
+
+SUMMARY = "/reports/summary?from=2026-11-16&to=2026-11-23"
 
 
 class SentCommands(CommandListener):
@@ -127,6 +135,12 @@ class TestCommandsOfARequest:
         sent = await count(counted, alice, "POST", "/timer/start", {"title": "New", "project_id": project["id"]})
         assert sent == ["find projects", "insert tasks", "find projects"]
 
+    async def test_switch_takes_four_commands(self, alice: Client, counted: SentCommands) -> None:
+        first, second = await alice.make_task(), await alice.make_task()
+        await alice.start(first)
+        sent = await count(counted, alice, "POST", "/timer/switch", {"task_id": second["id"]})
+        assert sent == ["find tasks", "find tasks", "update tasks", "update tasks"]
+
     async def test_switch_to_a_new_task_takes_three_commands(self, alice: Client, counted: SentCommands) -> None:
         await alice.start(await alice.make_task())
         sent = await count(counted, alice, "POST", "/timer/switch", {"title": "New"})
@@ -137,6 +151,27 @@ class TestCommandsOfARequest:
         await alice.start(await alice.make_task(project_id=project["id"]))
         sent = await count(counted, alice, "POST", "/timer/stop")
         assert sent == ["find tasks", "find projects", "update tasks"]
+
+    async def test_summary_takes_one_command_per_100_tasks(
+        self, alice: Client, counted: SentCommands, database: Database
+    ) -> None:
+        await alice.make_task()
+        sent = []
+        for tasks in (1, 99, 1, 100):
+            rows = [task_row(alice.user["_id"], **tracked(ended_entry())) for _ in range(tasks)]
+            await database.tasks.insert_many(rows)
+            sent.append(await count(counted, alice, "GET", SUMMARY))
+        running_and_ids = ["aggregate tasks"] * 2
+        assert sent == [running_and_ids + ["aggregate tasks"] * batches for batches in (1, 1, 2, 3)]
+
+    async def test_summary_reads_the_pages_of_several_tasks_together(
+        self, alice: Client, counted: SentCommands, database: Database
+    ) -> None:
+        await alice.make_task()
+        pages_and_check = ["aggregate task_pages", "aggregate task_pages", "aggregate tasks"]
+        for _ in range(3):
+            await insert_paged(database, alice, [ended_entry()], [ended_entry()])
+            assert await count(counted, alice, "GET", SUMMARY) == ["aggregate tasks"] * 3 + pages_and_check
 
     async def test_new_entry_takes_two_commands(self, alice: Client, counted: SentCommands) -> None:
         task = await alice.make_task()
@@ -153,7 +188,7 @@ class TestCommandsOfARelay:
         assert empty_service
         monkeypatch.setattr("services.feed.relay.RENEW_SECONDS", 60.0)
         monkeypatch.setattr("services.feed.relay.LEASE_DURATION", timedelta(minutes=2))
-        monkeypatch.setattr("services.feed.relay.SLOW_REMOVAL_SECONDS", 60.0)
+        monkeypatch.setattr("services.feed.removal.SLOW_SECONDS", 60.0)
         async with relays_paused():
             await expire_lease(database)
             yield
@@ -176,9 +211,26 @@ class TestCommandsOfARelay:
             for _ in range(size):
                 await alice.make_task()
             counted.relay_commands.clear()
-            assert [await run_cycle(relay), await run_cycle(relay)] == [GATHER_SECONDS, POLL_SECONDS]
+            assert await run_cycle(relay) == GATHER_SECONDS
+            assert MIN_PAUSE_SECONDS <= await run_cycle(relay) <= BATCH_SECONDS
+            await relay._removal.finish()
             sent.append(counted.relay_commands[:])
+            assert await run_cycle(relay) == POLL_SECONDS
         look, read, commit, insert, *rest = sent[-1]
         assert [look, read, commit, insert] == [*["aggregate tasks"] * 2, "commitTransaction", "insert changes"]
         assert sorted(rest) == ["update leases", "update tasks"]
         assert sorted(sent[1]) == sorted(sent[2])
+
+    async def test_batch_after_a_batch_takes_five_commands(self, alice: Client, counted: SentCommands) -> None:
+        relay = ChangeRelay(retention=timedelta(days=30))
+        await alice.make_task()
+        assert await run_cycle(relay) == GATHER_SECONDS
+        await run_cycle(relay)
+        await relay._removal.finish()
+        await alice.make_task()
+        counted.relay_commands.clear()
+        await run_cycle(relay)
+        await relay._removal.finish()
+        read, commit, insert, *rest = counted.relay_commands
+        assert [read, commit, insert] == ["aggregate users", "commitTransaction", "insert changes"]
+        assert sorted(rest) == ["update leases", "update tasks"]

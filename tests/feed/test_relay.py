@@ -13,8 +13,8 @@ from tests.support.feed.recorded import OUTBOXES
 from tests.support.feed.relays import relays_paused, run_cycle
 from tests.support.http import Client
 
-MAX_COMMANDS = 40
-"""More commands than a cycle has."""
+MAX_COMMANDS = 150
+"""More commands than all batches of a test take."""
 
 
 @pytest.fixture(autouse=True)
@@ -66,9 +66,13 @@ async def assert_feed_is_exact(database: Database, client: Client, count: int) -
 
 
 class TestKilledRelay:
-    async def test_next_relay_copies_each_change_once(self, alice: Client, bob: Client, database: Database) -> None:
+    @pytest.mark.parametrize(("outboxes", "step"), [(200, 1), (1, 11)], ids=["one batch", "many batches"])
+    async def test_next_relay_copies_each_change_once(
+        self, outboxes: int, step: int, alice: Client, bob: Client, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("services.feed.relay.MAX_OUTBOXES", outboxes)
         written = 0
-        for number in range(1, MAX_COMMANDS):
+        for number in range(1, MAX_COMMANDS, step):
             written += await write(alice)
             assert await write(bob)
             killed = await run_interrupted_cycle(new_relay(), number, kill)

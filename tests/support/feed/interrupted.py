@@ -13,7 +13,7 @@ from app.database import deadlines
 from documents.common import base, transactions
 from documents.common.leases import CHANGE_RELAY
 from documents.feed import changes, feed_states, outboxes
-from services.feed.relay import GATHER_SECONDS, ChangeRelay
+from services.feed.relay import POLL_SECONDS, ChangeRelay
 from tests.conftest import Database
 from tests.support.feed.relays import run_cycle
 
@@ -64,12 +64,13 @@ def observe_commands(patch: pytest.MonkeyPatch) -> None:
 
 
 async def run_interrupted_cycle(relay: ChangeRelay, number: int, interruption: Interruption) -> bool:
-    """Relay a batch with an interruption after the command `number`. Return False if there are fewer commands."""
+    """Relay all batches with an interruption after the command `number`. Return False if there are fewer commands."""
     countdown = _Countdown(number, interruption)
     token = _countdown.set(countdown)
     try:
-        while await run_cycle(relay) == GATHER_SECONDS:
+        while await run_cycle(relay) < POLL_SECONDS:
             pass
+        await relay._removal.finish()
     except KilledError:
         return True
     finally:

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import ClassVar
+from weakref import WeakSet
 
 from services.feed.relay import ChangeRelay
 
@@ -10,15 +12,21 @@ run_cycle = ChangeRelay.run_cycle
 
 
 class _Cycles:
-    """The cycles in progress, and how many callers have paused the relays."""
+    """The relays, their cycles in progress, and how many callers have paused the relays."""
 
+    relays: ClassVar[WeakSet[ChangeRelay]] = WeakSet()
     running = 0
     pauses = 0
+
+    @classmethod
+    def are_in_progress(cls) -> bool:
+        return cls.running > 0 or any(relay._removal.is_in_progress for relay in cls.relays)
 
 
 async def _run_cycle_unless_paused(self: ChangeRelay) -> float:
     if _Cycles.pauses:
         return 0.01
+    _Cycles.relays.add(self)
     _Cycles.running += 1
     try:
         return await run_cycle(self)
@@ -31,7 +39,7 @@ async def relays_paused() -> AsyncIterator[None]:
     """Wait until no relay is in the middle of a cycle. None begins another one before the end of the block."""
     _Cycles.pauses += 1
     try:
-        while _Cycles.running:  # noqa: ASYNC110 -- a cycle takes milliseconds
+        while _Cycles.are_in_progress():  # noqa: ASYNC110 -- a cycle takes milliseconds
             await asyncio.sleep(0.001)
         yield
     finally:
