@@ -14,9 +14,8 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from pymongo import MongoClient
@@ -24,7 +23,8 @@ from pymongo.synchronous.database import Database
 
 from benchmarks.harness import seeding
 from benchmarks.harness.client import SETTLE_SECONDS, BenchmarkError, Call, Connection, exit_code, send_all
-from benchmarks.harness.processes import ROOT, Service, free_port, running, store
+from benchmarks.harness.measured import Cost, Measured
+from benchmarks.harness.processes import ROOT, free_port, running, store
 from benchmarks.harness.tables import Table, replace_section
 from benchmarks.load import API, COMMANDS, CONNECTIONS, SERVICE, settings_for
 from documents.common.outbox import HAS_OUTBOX
@@ -42,14 +42,12 @@ OPERATIONS = ("create", "update", "start", "stop")
 
 
 @dataclass(slots=True)
-class Subject:
-    """A service, with the CPU seconds that it needs per second when idle, and its costs in seconds per request."""
+class Subject(Measured):
+    """A service, with its database, and the CPU seconds that it needs per second when idle."""
 
-    service: Service
     database: Database[dict[str, Any]]
     accounts: seeding.Accounts
     idle: float = 0.0
-    costs: dict[tuple[str, int], list[float]] = field(default_factory=dict)
 
     async def measure_idle(self) -> None:
         """Measure the idle service."""
@@ -57,18 +55,18 @@ class Subject:
         await asyncio.sleep(IDLE_SECONDS)
         self.idle = (self.service.cpu_seconds() - before) / IDLE_SECONDS
 
-    async def add_cost(self, operation: str, connections: Sequence[Connection], calls: Sequence[Call]) -> None:
-        """Send the requests, wait until all changes are relayed, and store the average cost."""
+    async def measure(self, operation: str, connections: Sequence[Connection], calls: Sequence[Call]) -> None:
+        """Send the requests, wait until all changes are relayed, and store the cost."""
         began, before = time.monotonic(), self.service.cpu_seconds()
-        await send_all(connections, calls)
+        times = await send_all(connections, calls)
         while any(self.database[name].find_one(HAS_OUTBOX, {"_id": 1}) for name in OUTBOXES):
             if time.monotonic() > began + RELAY_PATIENCE_SECONDS:
                 raise BenchmarkError("the relay has not copied the changes to the feed")
             await asyncio.sleep(POLL_SECONDS)
         await asyncio.sleep(SETTLE_SECONDS)
         elapsed = time.monotonic() - began
-        cost = (self.service.cpu_seconds() - before - self.idle * elapsed) / len(calls)
-        self.costs.setdefault((operation, len(connections)), []).append(cost)
+        cpu = (self.service.cpu_seconds() - before - self.idle * elapsed) / len(calls)
+        self.add_cost(operation, len(connections), Cost(cpu, times))
 
 
 async def take_turn(subject: Subject, width: int) -> None:
@@ -82,11 +80,11 @@ async def take_turn(subject: Subject, width: int) -> None:
     async with AsyncExitStack() as stack:
         connections = [await stack.enter_async_context(Connection(subject.service.port)) for _ in range(width)]
         await asyncio.sleep(SETTLE_SECONDS)  # the time to accept them does not count
-        await subject.add_cost("create", connections, creates)
-        await subject.add_cost("update", connections, updates)
+        await subject.measure("create", connections, creates)
+        await subject.measure("update", connections, updates)
         starts = [Call("POST", f"{API}/timer/start", one.token, {"task_id": str(one.tasks[0])}) for one in timed]
-        await subject.add_cost("start", connections, starts)
-        await subject.add_cost("stop", connections, [Call("POST", f"{API}/timer/stop", one.token) for one in timed])
+        await subject.measure("start", connections, starts)
+        await subject.measure("stop", connections, [Call("POST", f"{API}/timer/stop", one.token) for one in timed])
     seeding.delete_created_tasks(subject.database, subject.accounts)
     subject.accounts = seeding.replace_timed_tasks(subject.database, subject.accounts)
 
@@ -110,11 +108,12 @@ def table(without: Subject, with_feed: Subject) -> Table:
     rows = []
     for operation in OPERATIONS:
         for width in CONNECTIONS:
-            less, more = without.costs[operation, width], with_feed.costs[operation, width]
-            ratio = median(a / b for a, b in zip(more, less, strict=True))
-            cells = (operation, str(width), f"{median(less) * 1000:.2f}", f"{median(more) * 1000:.2f}")
-            rows.append((*cells, f"{ratio:.2f}", "yes" if ratio <= TARGET else "not yet"))
-    header = ("operation", "connections", "without the feed (ms)", "with the feed (ms)", "ratio", "met")
+            ratio = with_feed.ratio(without, operation, width)
+            cpu = [f"{subject.milliseconds(operation, width):.2f}" for subject in (without, with_feed)]
+            p99 = [f"{subject.p99_milliseconds(operation, width):.0f}" for subject in (without, with_feed)]
+            verdict = "yes" if ratio <= TARGET else "not yet"
+            rows.append((operation, str(width), *cpu, f"{ratio:.2f}", verdict, *p99))
+    header = ("operation", "connections", "CPU ms without", "with", "ratio", "met", "p99 ms without", "with")
     return Table(header, tuple(rows))
 
 

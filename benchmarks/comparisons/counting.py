@@ -16,7 +16,7 @@ import json
 import sys
 import threading
 import tracemalloc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, MutableMapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
@@ -102,10 +102,10 @@ class Client:
         self._state = state
         self.token = ""
 
-    async def send(self, method: str, path: str, body: object = None, *, form: bool = False) -> Any:
+    async def send(self, method: str, path: str, body: Any = None, *, form: bool = False) -> Any:
         """Send a request, and return the content of its response. Raises RuntimeError unless the status is 2xx."""
         path, _, query = path.partition("?")
-        encoded = b"" if body is None else (urlencode(body) if form else json.dumps(body)).encode()  # type: ignore[call-overload]
+        encoded = b"" if body is None else (urlencode(body) if form else json.dumps(body)).encode()
         media_type = b"application/x-www-form-urlencoded" if form else b"application/json"
         headers = [(b"host", b"127.0.0.1"), (b"content-length", str(len(encoded)).encode())]
         headers += [(b"content-type", media_type)] if encoded else []
@@ -126,7 +126,7 @@ class Client:
             "state": {**self._state},
         }
         messages: list[dict[str, Any]] = [{"type": "http.request", "body": encoded, "more_body": False}]
-        sent: list[dict[str, Any]] = []
+        sent: list[MutableMapping[str, Any]] = []
 
         async def receive() -> dict[str, Any]:
             if messages:
@@ -134,7 +134,7 @@ class Client:
             await asyncio.Event().wait()
             raise AssertionError
 
-        async def send(message: dict[str, Any]) -> None:
+        async def send(message: MutableMapping[str, Any]) -> None:
             sent.append(message)
 
         await self._app(scope, receive, send)

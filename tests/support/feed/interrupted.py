@@ -35,11 +35,18 @@ class _Countdown:
     def __init__(self, number: int, interruption: Interruption) -> None:
         self.left = number
         self._interruption = interruption
+        self._task: asyncio.Task[None] | None = None
 
     async def count(self) -> None:
         self.left -= 1
         if self.left == 0:
-            await asyncio.create_task(self._interrupt(), context=Context())  # outside of the relay's transaction
+            self._task = asyncio.create_task(self._interrupt(), context=Context())  # not in the relay's transaction
+            await asyncio.shield(self._task)  # a relay that has lost its lease cancels the removal of items
+
+    async def wait(self) -> None:
+        """Wait until the interruption has ended."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
 
     async def _interrupt(self) -> None:
         await self._interruption()
@@ -75,6 +82,7 @@ async def run_interrupted_cycle(relay: ChangeRelay, number: int, interruption: I
         return True
     finally:
         _countdown.reset(token)
+        await countdown.wait()
     return countdown.left <= 0
 
 
