@@ -64,16 +64,23 @@ class TestSignIn:
         await submit.click()
         await expect(email).to_have_accessible_description("This is no valid e-mail address.")
 
-    async def test_new_account_is_signed_in_with_the_time_zone_of_the_browser(self, visitor: Page) -> None:
+    @pytest.mark.parametrize("context_options", [{"timezone_id": "Asia/Tokyo"}], ids=["Tokyo"])
+    async def test_new_account_is_signed_in_with_the_time_zone_of_the_browser(
+        self, visitor: Page, anonymous: Client
+    ) -> None:
         await visitor.goto("/")
         await visitor.get_by_role("button", name="Create an account").click()
         await fill_in(visitor, "new@example.com", PASSWORD)
         await visitor.get_by_label("Password").press("Enter")
         await expect(visitor.get_by_role("region", name="Timer")).to_be_visible()
+        form = {"username": "new@example.com", "password": PASSWORD}
+        token = (await anonymous.post("/auth/token", data=form)).json()["access_token"]
+        user = (await anonymous.get("/users/me", headers={"Authorization": f"Bearer {token}"})).json()
+        assert user["timezone"] == "Asia/Tokyo"
 
 
 class TestSession:
-    async def test_session_survives_a_reload_and_opens_in_other_tabs(
+    async def test_session_survives_a_reload_and_ends_in_all_tabs(
         self, page: Page, visit: Visit, context: BrowserContext
     ) -> None:
         await visit("#/today")
@@ -83,6 +90,11 @@ class TestSession:
         other = await context.new_page()
         await other.goto("/")
         await expect(other.get_by_role("region", name="Timer")).to_be_visible()
+        await other.get_by_role("button", name="Sign out").click()
+        for tab in (other, page):
+            await expect(tab.get_by_role("button", name="Sign in")).to_be_visible()
+        await page.reload()
+        await expect(page.get_by_role("button", name="Sign in")).to_be_visible()
 
     async def test_expired_session_returns_to_the_same_view(
         self, page: Page, visit: Visit, context: BrowserContext, api: Client, console: Console

@@ -94,9 +94,16 @@ class TestStart:
         await page.get_by_role("button", name="Stop").click()
         await expect(page.get_by_role("timer")).to_have_text("0:00:00")
         await expect(page.get_by_role("button", name="Continue Review pull requests")).to_be_visible()
-        stored = await api.read(task)
-        assert (stored["entry_count"], stored["project_id"]) == (1, None)
+
+        async def stored() -> object:
+            return [(await api.read(task))[field] for field in ("entry_count", "project_id")]
+
+        await until_equal(stored, [1, None])
         assert (await api.get("/time-entries")).json()["items"][0]["tags"] == ["code", "team"]
+        await what(page).fill("Review the contract")
+        await what(page).press("Enter")  # before the list has found the task
+        await until_equal(lambda: title_of_timer(api), "Review the contract")
+        assert len((await api.list())["items"]) == 2
 
     async def test_second_of_two_devices_shows_the_timer_of_the_first_and_can_switch(
         self, page: Page, visit: Visit, new_context: NewContext, api: Client, console: Console

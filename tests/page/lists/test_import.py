@@ -104,11 +104,20 @@ class TestImport:
         await expect(page.get_by_text(f"Imported: {COUNTS}")).to_be_visible()
         await expect(page.get_by_role("progressbar")).to_have_count(0)
 
-    async def test_rows_with_errors_are_listed_and_strict_refuses_them(self, page: Page, visit: Visit) -> None:
+    async def test_rows_with_errors_are_listed_and_strict_refuses_them(
+        self, page: Page, visit: Visit, console: Console
+    ) -> None:
+        console.allow(r"422 .*/imports")
         await visit("#/import")
-        await choose(page, BAD_ROW)
-        await expect(page.get_by_role("region", name="Rows with errors").get_by_role("row").nth(1)).to_be_visible()
-        await expect(page.get_by_role("button", name="Import 0 entries")).to_be_disabled()
+        await choose(page, ROWS + BAD_ROW.removeprefix(HEADER))
+        await expect(page.get_by_role("region", name="Rows with errors").get_by_role("row")).to_have_count(2)
+        await expect(page.get_by_role("button", name="Import 2 entries")).to_be_enabled()
+        async with page.expect_response(re.compile(f"{API}/imports")) as checked:
+            await page.get_by_label("Import nothing if a row has an error").check()
+        assert (await checked.value).status == 422
+        await expect(page.get_by_role("button", name="Import 2 entries").and_(page.locator(":enabled"))).to_have_count(
+            0
+        )
 
     async def test_file_that_cannot_be_read_is_explained(self, page: Page, visit: Visit, console: Console) -> None:
         console.allow(r"422 .*/imports")

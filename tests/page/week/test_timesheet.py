@@ -86,6 +86,21 @@ class TestDurations:
         await page.get_by_role("button", name="Undo").last.click()
         await expect(field).to_have_value("2:00")
 
+    async def test_durations_typed_one_after_the_other_do_not_overlap(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        for title in ("Offer", "Support"):
+            await create_entry(api, await create_task(api, title), berlin(16, 8), berlin(16, 9))
+        await visit(VIEW)
+        await cell(page, "Offer", WEDNESDAY).fill("1:00")
+        await cell(page, "Support", WEDNESDAY).fill("2:00")
+        await cell(page, "Support", WEDNESDAY).press("Enter")
+        await expect(page.get_by_text("Support: 10:00 – 12:00 added")).to_be_visible()
+        assert (await stored_times(api, *WEEK))[2:] == [
+            (berlin(18, 9), berlin(18, 10)),
+            (berlin(18, 10), berlin(18, 12)),
+        ]
+
     async def test_less_time_of_several_entries_asks_which(self, page: Page, visit: Visit, api: Client) -> None:
         task = await create_task(api, "Offer")
         await create_entry(api, task, berlin(18, 8), berlin(18, 9))
