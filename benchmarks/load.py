@@ -24,7 +24,7 @@ from pymongo import MongoClient
 from pymongo.synchronous.database import Database
 
 from benchmarks.harness import seeding
-from benchmarks.harness.client import SETTLE_SECONDS, BenchmarkError, Call, Connection
+from benchmarks.harness.client import SETTLE_SECONDS, BenchmarkError, Call, Connection, send_all
 from benchmarks.harness.measured import Measured, combined
 from benchmarks.harness.processes import ROOT, free_port, running, store
 from benchmarks.harness.tables import Table, replace_section
@@ -137,11 +137,12 @@ MEASURES: tuple[Measure, ...] = (measure_get, measure_list, measure_report, meas
 
 
 async def take_turn(subject: Subject, measure: Measure, width: int, size: Size) -> None:
-    """Run one measurement on `width` new connections."""
+    """Run one measurement on `width` new connections, for users who have sent a request in the last ten seconds."""
     async with AsyncExitStack() as stack:
         port = subject.service.port
         connections = [await stack.enter_async_context(Connection(port)) for _ in range(width)]
-        await asyncio.sleep(SETTLE_SECONDS)  # the time to accept them does not count
+        await send_all(connections, [Call("GET", f"{API}/tasks", token) for token in subject.accounts.tokens])
+        await asyncio.sleep(SETTLE_SECONDS)  # neither that nor the time to accept the connections counts
         await measure(subject, connections, size)
 
 

@@ -268,8 +268,8 @@ def refuse_content_encoding(request: Request) -> None:
 
     Accept-Encoding in the response names the encoding that is accepted (RFC 9110 section 15.5.16).
     """
-    codings = {coding.strip().lower() for coding in request.headers.get("content-encoding", "").split(",")}
-    if codings - {"", "identity"}:
+    sent = request.headers.get("content-encoding")
+    if sent is not None and {coding.strip().lower() for coding in sent.split(",")} - {"", "identity"}:
         detail = "The body must not have a Content-Encoding: it is not decompressed."
         raise UnsupportedMediaTypeError(detail, headers={"Accept-Encoding": "identity"})
 

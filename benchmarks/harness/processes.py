@@ -21,7 +21,7 @@ from app.embedded.store import EmbeddedStore
 from benchmarks.harness.client import HOST, BenchmarkError
 
 ROOT = Path(__file__).parent.parent.parent
-START_SECONDS = 30
+START_SECONDS = 120
 END_SECONDS = 10
 STORE_PATIENCE_SECONDS = 120
 """A busy machine that inserts much data must not have its store restarted."""

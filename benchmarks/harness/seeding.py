@@ -48,6 +48,11 @@ class Accounts:
     writer: Account
     timed: tuple[Account, ...]
 
+    @property
+    def tokens(self) -> list[str]:
+        """The tokens of all users."""
+        return [account.token for account in (self.reader, self.writer, *self.timed)]
+
 
 def ended_entry(started_at: datetime, at: datetime) -> Document:
     """Return an entry of 25 minutes that was stored `at` this instant. Both are naive UTC."""
