@@ -7,7 +7,8 @@ account reads a task again and again, alone and while the large one requests rep
 
 It takes three to five minutes. `--data FOLDER` stores the data in a folder, and reuses data of the same day. `--only
 TEXT` measures the requests whose names contain the text. With `--import`, all entries of the large account are imported
-by a fourth user, which takes another two minutes. `--update-docs` writes the results into docs/speed.rst.
+by a fourth user, which takes another two minutes. `--update-docs` writes the results into docs/speed.rst, those of an
+earlier run with `--figures`.
 """
 
 import argparse
@@ -368,11 +369,15 @@ def main() -> int:
     parser.add_argument("--turns", type=int, default=TURNS)
     parser.add_argument("--import", dest="with_import", action="store_true", help="also import all entries")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
+    parser.add_argument("--figures", type=Path, metavar="FILE", help="print the figures of this file, measure nothing")
     parser.add_argument("--update-docs", action="store_true", help="also write the tables into docs/speed.rst")
     options = parser.parse_args()
 
     def measure_and_print() -> None:
-        measured = run(options.data, options.only, options.turns, with_import=options.with_import)
+        if options.figures:
+            measured = json.loads(options.figures.read_text())
+        else:
+            measured = run(options.data, options.only, options.turns, with_import=options.with_import)
         lines = lines_of(measured)
         print("\n".join(lines))
         if options.json:

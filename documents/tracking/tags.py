@@ -1,50 +1,60 @@
 """Queries about tags: how many tasks and entries have each tag, and which tasks and pages have one."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Collection
+from itertools import chain
 
+import bson
 from bson import ObjectId
 
 from documents.common.base import Row
 from documents.tracking.pages import TaskPage
 from documents.tracking.queries.paged_rows import listed_pages_stages, read_unchanged
-from documents.tracking.tasks import ALL_ENTRIES, Task
+from documents.tracking.tasks import Task
 
-_COUNT_BY_TASK_TAG: list[Row] = [
-    {"$project": {"tags": 1}},
-    {"$unwind": "$tags"},
-    {"$group": {"_id": "$tags", "count": {"$sum": 1}}},
-]
+PAUSE_INTERVAL = 100
+"""Tasks to count between two pauses: one or two milliseconds of work."""
+
 _PAGED_TASKS: list[Row] = [
     {"$match": {"pages.0": {"$exists": True}}},
     {"$project": {"user_id": 1, "version": 1, "pages": 1}},
 ]
+_TAG_FIELDS: Row = dict.fromkeys(("tags", "time_entries.tags", "active.tags", "user_id", "version", "pages"), 1)
 
 
-async def count_tasks_by_tag(user_id: ObjectId, *, after: str | None, limit: int) -> dict[str, int]:
-    """Return the number of live tasks by tag, for at most `limit` tags in order of name that follow `after`."""
-    live: Row = {"$match": {"user_id": user_id, "deleted_at": None}}
-    return _counts(await Task.aggregate_rows([live, *_COUNT_BY_TASK_TAG, *_first_tags(after, limit)]))
+async def count_by_tag(user_id: ObjectId) -> tuple[Counter[str], Counter[str]]:
+    """Return the number of live tasks by tag, and that of their entries, hot and paged, and the running one.
 
-
-async def count_entries_by_tag(user_id: ObjectId, *, after: str | None, limit: int) -> dict[str, int]:
-    """Return the number of entries of live tasks by tag, hot and paged, and the running one.
-
-    The result has the first `limit` tags in order of name that follow `after`, and perhaps some later ones, whose
-    numbers are too low.
+    All tags are read and counted here (portable form: decision 10).
     """
-    live: Row = {"$match": {"user_id": user_id, "deleted_at": None}}
-    hot = [*_count_by_entry_tag(ALL_ENTRIES), *_first_tags(after, limit)]
-    paged = [*_count_by_entry_tag("$entries"), *_first_tags(after, limit)]
 
-    async def read() -> tuple[Counter[str], list[Row]]:
-        (result,) = await Task.aggregate_rows([live, {"$facet": {"counts": hot, "tasks": _PAGED_TASKS}}])
-        counts = Counter(_counts(result["counts"]))
-        for by_id in listed_pages_stages(user_id, result["tasks"]):
-            counts.update(_counts(await TaskPage.aggregate_rows([by_id, *paged])))
-        return counts, result["tasks"]
+    async def read() -> tuple[tuple[Counter[str], Counter[str]], list[Row]]:
+        tasks: Counter[str] = Counter()
+        entries: Counter[str] = Counter()
+        paged: list[Row] = []
+        live = await Task.find_undecoded({"user_id": user_id, "deleted_at": None}, _TAG_FIELDS)
+        for number, undecoded in enumerate(live):
+            task = bson.decode(undecoded.raw)
+            tasks.update(task["tags"])
+            _count(entries, task.get("time_entries", ()))
+            if "active" in task:
+                _count(entries, [task["active"]])
+            if task.get("pages"):
+                paged.append(task)
+            if number % PAUSE_INTERVAL == 0:
+                await asyncio.sleep(0)
+        for by_id in listed_pages_stages(user_id, paged):
+            for undecoded in await TaskPage.find_undecoded(by_id["$match"], {"entries.tags": 1}):
+                _count(entries, bson.decode(undecoded.raw)["entries"])
+                await asyncio.sleep(0)
+        return (tasks, entries), paged
 
     return await read_unchanged(read)
+
+
+def _count(counter: Counter[str], entries: Collection[Row]) -> None:
+    counter.update(chain.from_iterable(entry["tags"] for entry in entries))
 
 
 async def find_task_ids_with_tag(user_id: ObjectId, spellings: Collection[str]) -> list[ObjectId]:
@@ -64,22 +74,3 @@ async def find_pages_with_tag(user_id: ObjectId, spellings: Collection[str]) -> 
     for by_id in listed_pages_stages(user_id, tasks):
         pages += await TaskPage.aggregate_rows([by_id, has_tag, {"$project": {"task_id": 1}}])
     return pages
-
-
-def _count_by_entry_tag(entries: Row | str) -> list[Row]:
-    """Return the stages that count these entries of a document by tag."""
-    return [
-        {"$project": {"entry": {"$map": {"input": entries, "in": {"tags": "$$this.tags"}}}}},
-        {"$unwind": "$entry"},
-        {"$unwind": "$entry.tags"},
-        {"$group": {"_id": "$entry.tags", "count": {"$sum": 1}}},
-    ]
-
-
-def _first_tags(after: str | None, limit: int) -> list[Row]:
-    following: list[Row] = [] if after is None else [{"$match": {"_id": {"$gt": after}}}]
-    return [*following, {"$sort": {"_id": 1}}, {"$limit": limit}]
-
-
-def _counts(rows: list[Row]) -> dict[str, int]:
-    return {row["_id"]: row["count"] for row in rows}

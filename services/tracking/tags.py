@@ -10,16 +10,11 @@ from app.clock import naive_utc, utc_now
 from documents.common.base import Row
 from documents.common.outbox import DescribeChanges
 from documents.tracking.queries.entry_counts import count_uses_of_tag
-from documents.tracking.tags import (
-    count_entries_by_tag,
-    count_tasks_by_tag,
-    find_pages_with_tag,
-    find_task_ids_with_tag,
-)
+from documents.tracking.tags import count_by_tag, find_pages_with_tag, find_task_ids_with_tag
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
 from services.common.concurrency import retry_on_conflict
-from services.common.cursors import Position, cursor_scope, decode_cursor, page_of
+from services.common.cursors import InvalidCursorError, Position, cursor_scope, decode_cursor, page_of
 from services.common.idempotency import Attempt, RequestKey, run_once
 from services.common.values.fields import PageQuery
 from services.common.values.versions import Versioned
@@ -44,13 +39,13 @@ class TagService:
     async def list_tags(self, user: ActingUser, *, query: PageQuery) -> TagPage:
         """Return a page of the user's tags, sorted by name. Raises InvalidCursorError."""
         scope = cursor_scope("tags", user.id, query)
-        after = None if query.cursor is None else decode_cursor(query.cursor, scope=scope).value
-        tasks = await count_tasks_by_tag(user.id, after=after, limit=query.limit + 1)
-        entries = await count_entries_by_tag(user.id, after=after, limit=query.limit + 1)
-        # The first names of the union are among the first names of each.
+        after = "" if query.cursor is None else decode_cursor(query.cursor, scope=scope).value
+        if not isinstance(after, str):
+            raise InvalidCursorError
+        tasks, entries = await count_by_tag(user.id)
+        names = sorted(name for name in tasks.keys() | entries.keys() if name > after)
         tags: list[TagRead] = [
-            {"name": name, "task_count": tasks.get(name, 0), "entry_count": entries.get(name, 0)}
-            for name in sorted(tasks.keys() | entries.keys())[: query.limit + 1]
+            {"name": name, "task_count": tasks[name], "entry_count": entries[name]} for name in names[: query.limit + 1]
         ]
         items, next_cursor = page_of(tags, limit=query.limit, position=lambda tag: Position(tag["name"]), scope=scope)
         return {"items": items, "next_cursor": next_cursor}
