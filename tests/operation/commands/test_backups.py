@@ -96,16 +96,21 @@ class TestBackupAndRestore:
     ) -> None:
         await create_all_documents(alice, database)
         await create_all_documents(bob, database)
-        before = await stored_in(database)
-        count = sum(len(rows) for rows in before.values())
-        assert await shell.run("backup", "all.zip", on=database) == (0, f"Wrote {count:,} documents to all.zip.\n", "")
-        assert (shell.folder / "all.zip").stat().st_mode & 0o077 == 0
-        assert await shell.run("restore", "all.zip", on=empty_database) == (
-            0,
-            f"Restored {count:,} documents.\n",
-            "",
-        )
-        assert await stored_in(empty_database) == before == await stored_in(database)
+        async with relays_paused():
+            before = await stored_in(database)
+            count = sum(len(rows) for rows in before.values())
+            assert await shell.run("backup", "all.zip", on=database) == (
+                0,
+                f"Wrote {count:,} documents to all.zip.\n",
+                "",
+            )
+            assert (shell.folder / "all.zip").stat().st_mode & 0o077 == 0
+            assert await shell.run("restore", "all.zip", on=empty_database) == (
+                0,
+                f"Restored {count:,} documents.\n",
+                "",
+            )
+            assert await stored_in(empty_database) == before == await stored_in(database)
         indexes = await empty_database.tasks.index_information()
         assert indexes.keys() == (await database.tasks.index_information()).keys()
         code, output, _ = await shell.run("doctor", on=empty_database)
@@ -117,10 +122,11 @@ class TestBackupAndRestore:
         """A backup of an earlier version has no collection of pages."""
         await alice.write(await alice.make_task())
         await wait_until_relayed(database, alice.user["_id"])
-        assert (await shell.run("backup", "all.zip", on=database))[0] == 0
-        make_earlier_backup(shell.folder / "all.zip")
-        assert (await shell.run("restore", "all.zip", on=empty_database))[0] == 0
-        assert await stored_in(empty_database) == await stored_in(database)
+        async with relays_paused():
+            assert (await shell.run("backup", "all.zip", on=database))[0] == 0
+            make_earlier_backup(shell.folder / "all.zip")
+            assert (await shell.run("restore", "all.zip", on=empty_database))[0] == 0
+            assert await stored_in(empty_database) == await stored_in(database)
         assert (await shell.run("doctor", on=empty_database))[0] == 0
 
     async def test_manifest_describes_the_collections(self, alice: Client, database: Database, shell: Shell) -> None:
@@ -218,12 +224,13 @@ class TestBackupOfDatabaseInUse:
         await wait_until_relayed(database, alice.user["_id"])
         # The deleted entries are read before the tasks and do not fit into the pipe: the backup is blocked there.
         await database.deleted_entries.insert_many(deleted_entries(alice, 400))
-        before = await stored_in(database)
-        with named_pipe(shell.folder / "pipe") as (pipe, end):
-            backup = asyncio.create_task(shell.run("backup", "pipe", on=database))
-            backup.add_done_callback(lambda _: end())
-            content = await read_while(pipe, mover.step)
-            code, _, stderr = await backup
+        async with relays_paused():
+            before = await stored_in(database)
+            with named_pipe(shell.folder / "pipe") as (pipe, end):
+                backup = asyncio.create_task(shell.run("backup", "pipe", on=database))
+                backup.add_done_callback(lambda _: end())
+                content = await read_while(pipe, mover.step)
+                code, _, stderr = await backup
         assert (code, stderr) == (0, "")
         (shell.folder / "all.zip").write_bytes(content)
         assert (await shell.run("restore", "all.zip", on=empty_database))[0] == 0
