@@ -13,8 +13,8 @@ from tests.support.stored_documents import NINE, ended_entry, project_row, task_
 from tests.transfer.exports.files import COLUMNS, create_day_of_work, exported, table
 
 
-@pytest.mark.usefixtures("entry_storage")
 class TestCsv:
+    @pytest.mark.usefixtures("entry_storage")
     async def test_row_has_all_fields_of_the_entry(self, alice: Client) -> None:
         _, task, entry = await create_day_of_work(alice)
         response = await exported(alice, "csv", timezone="Asia/Kathmandu")
@@ -58,6 +58,7 @@ class TestCsv:
         assert (row["task"], row["note"]) == ("Grüße, 世界", note)
         assert row["tags"] == '"a, b", "c""d", "e;f", g'
 
+    @pytest.mark.usefixtures("entry_storage")
     async def test_repeated_hour_is_distinguished_by_the_offset(self, alice: Client) -> None:
         task = await alice.make_task()
         for start in ("2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"):
@@ -95,6 +96,7 @@ class TestCsv:
         (row,) = await table(alice, decimal=sent)
         assert (row["duration_hours"], row["hourly_rate"]) == (f"1{mark}0000", f"95{mark}50")
 
+    @pytest.mark.usefixtures("entry_storage")
     async def test_hours_add_up_to_the_second(self, alice: Client, database: Database) -> None:
         entries = [ended_entry(at=NINE + timedelta(seconds=n), minutes=0) for n in range(500)]
         for number, entry in enumerate(entries):
