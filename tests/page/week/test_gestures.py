@@ -81,6 +81,26 @@ class TestDrag:
         await expect(entry).to_have_accessible_name("Plan, 10:00 – 12:00, 2:00")
 
 
+SCROLL = """
+async (grid) => {
+  grid.scrollTop = 440;
+  await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+}
+"""
+"""Scroll to nine o'clock, and wait until the grid has drawn it."""
+
+
+class TestScroll:
+    async def test_entry_just_below_the_heads_of_the_days_is_drawn(self, page: Page, visit: Visit, api: Client) -> None:
+        task = await create_task(api, "Offer")
+        await create_entry(api, task, "2026-11-16T01:00:00Z", "2026-11-16T02:00:00Z")
+        await create_entry(api, task, clock("09:00"), clock("09:30"))
+        await visit(VIEW)
+        await is_shown(page, DAY, "Offer")
+        await page.get_by_role("region", name="Calendar").evaluate(SCROLL)
+        assert await column(page, DAY).get_by_role("button", name="Offer").count() == 1
+
+
 class TestSwipe:
     @pytest.mark.parametrize("context_options", [{**NARROW, "has_touch": True}], ids=["narrow"])
     async def test_swipe_shows_the_next_day_and_back(self, page: Page, visit: Visit, api: Client) -> None:

@@ -95,7 +95,8 @@ export function followPointers(model, scroller, body) {
   function scrollAtEdge() {
     if (!press?.isDragging) return;
     const { top, bottom } = scroller.getBoundingClientRect();
-    const upper = top + body.offsetTop - scroller.offsetTop;
+    // The heads of the days stay at the top.
+    const upper = top + (scroller.firstElementChild?.clientHeight ?? 0);
     const over = Math.max(0, press.lastY - (bottom - EDGE_PX)) - Math.max(0, upper + EDGE_PX - press.lastY);
     if (over !== 0) {
       scroller.scrollTop += Math.sign(over) * Math.min(MAX_SCROLL_PX, Math.abs(over) / 2);

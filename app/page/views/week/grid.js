@@ -254,7 +254,7 @@ function ghost(model, day) {
 function followWindow(scroller, body, inSight) {
   let height = 0;
   const update = () => {
-    const top = scroller.scrollTop - (body.offsetTop - scroller.offsetTop);
+    const top = scroller.getBoundingClientRect().top - body.getBoundingClientRect().top;
     const first = Math.floor(top / WINDOW_STEP_PX - 1) * WINDOW_STEP_PX;
     const last = Math.ceil((top + height) / WINDOW_STEP_PX + 1) * WINDOW_STEP_PX;
     const { top: oldTop, bottom: oldBottom } = inSight.peek();
