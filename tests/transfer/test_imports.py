@@ -8,6 +8,7 @@ from services.maintenance.doctor import examine
 from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import API, Client, Json, at, clock, parameters, problem
+from tests.support.pages.entry_storage import hot_only
 from tests.transfer.uploads import RATE, WEEK, import_rows, row, stored_items, upload
 
 
@@ -86,6 +87,7 @@ class TestImportFile:
         assert grown["left_out"] == [{"row": number, "reason": reason} for number in range(2, 6)]
         assert (await alice.get(f"/imports/{grown['id']}")).json() == grown
 
+    @hot_only
     async def test_at_most_1000_duplicates_are_listed(self, alice: Client) -> None:
         lines = row(2, "09:00", "10:00") * 1_003
         await import_rows(alice, lines)
