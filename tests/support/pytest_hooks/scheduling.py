@@ -29,8 +29,22 @@ LONG_FILES = (
     "tests/operation/crash/test_killed_imports.py",
     "tests/contract/input/test_hostile_input.py",
     "tests/operation/store/test_embedded_store.py",
+    "tests/feed/test_relay.py",
+    "tests/feed/test_workers.py",
+    "tests/contract/test_access_matrix.py",
+    "tests/contract/openapi/test_responses.py",
+    "tests/page/lists/test_tasks.py",
+    "tests/page/week/test_week.py",
+    "tests/page/test_reports.py",
+    "tests/page/test_settings.py",
+    "tests/contract/http/test_crashes.py",
+    "tests/contract/http/test_request_log.py",
+    "tests/operation/commands/test_commands.py",
+    "tests/operation/crash/test_timer_survives_crashes.py",
+    "tests/webhooks/test_workers.py",
+    "tests/operation/server/test_log_secrets.py",
 )
-"""Files with tests that take seconds, the longest ones first."""
+"""Files with tests that take seconds. Those of the first ones take longest."""
 
 
 def workers_for(cores: int) -> int:
