@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import BrowserContext, Page, Route, expect
 
-from tests.page.browsing import WITH_SERVICE_WORKER, Console, accessibility_violations
+from tests.page.browsing import WITH_SERVICE_WORKER, Console, accessibility_violations, until_equal
 from tests.page.conftest import NewContext, Visit, sign_in
 from tests.support.http import API, Client, Json, ago
 
@@ -179,6 +179,11 @@ class TestIdleTime:
         await expect(question).to_be_hidden()
         await expect(page.get_by_role("region", name="Timer").get_by_role("timer")).to_contain_text("0:00:")
         await expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
+
+        async def count() -> object:
+            return len(await stored_entries(api))
+
+        await until_equal(count, 3)
         third, second, first = await stored_entries(api)
         assert (second["ended_at"], first["ended_at"]) == (third["started_at"], second["started_at"])
         assert third["ended_at"] is None
