@@ -1,6 +1,7 @@
 """Reports: what they show is what the API says, and what people do with them."""
 
 import re
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from playwright.async_api import Locator, Page, expect
@@ -11,6 +12,7 @@ from tests.support.http import Client, Json, clock
 
 NOVEMBER = "#/reports?range=custom&from=2026-11-01&to=2026-11-30"
 RANGE = {"from": "2026-11-01", "to": "2026-12-01"}
+DAY = timedelta(days=1)
 HOSTILE = "<img src=x onerror=alert(1)> &amp; " + "W" * 160
 
 
@@ -24,6 +26,15 @@ async def track(api: Client) -> Json:
     await api.write(offer, started_at="2026-11-19T23:30:00Z", duration_seconds=3900)
     await api.write(news, started_at=clock("13:00"), duration_seconds=7200)
     return project
+
+
+def preset(name: str, today: date) -> tuple[date, date]:
+    """Return the first and the last day of a range that the page offers."""
+    if name == "last_week":
+        monday = today - DAY * today.weekday()
+        return monday - 7 * DAY, monday - DAY
+    last = today.replace(day=1) - DAY if name == "last_month" else today - DAY
+    return (last.replace(day=1) if name == "last_month" else last), last
 
 
 async def summary(api: Client, **query: str) -> Json:
@@ -84,6 +95,19 @@ class TestNumbers:
         await expect_rows(page, "By Project", [("Website", 3900)])
         await page.reload()
         await expect_rows(page, "By Project", [("Website", 3900)])
+
+    async def test_presets_hold_their_first_and_last_day(self, page: Page, visit: Visit, api: Client) -> None:
+        today = datetime.now(UTC).date()
+        days = {name: preset(name, today) for name in ("yesterday", "last_week", "last_month")}
+        edges = {edge for first, last in days.values() for edge in (first - DAY, first, last, last + DAY)}
+        tracked = sorted(edge for edge in edges if edge < today)
+        task = await api.make_task()
+        for day in tracked:
+            await api.write(task, started_at=f"{day}T23:00:00Z")
+        for name, (first, last) in days.items():
+            await visit(f"#/reports?range={name}")
+            total = sum(first <= day <= last for day in tracked) * 3600
+            await expect_rows(page, "By Project", [("No project", total), ("Total", total)])
 
     async def test_tables_sort_by_their_columns(self, page: Page, visit: Visit, api: Client) -> None:
         await track(api)

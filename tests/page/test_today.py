@@ -164,6 +164,25 @@ class TestDay:
         titles = [entry["task_title"] for entry in await stored(api)]
         assert titles == ["Write the offer", "Lunch talk", "Read the news"]
 
+    @pytest.mark.parametrize("policy", ["warn", "allow"])
+    async def test_overlapping_entries_name_each_other_unless_overlaps_are_allowed(
+        self, policy: str, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await api.set_preferences(overlap_policy=policy)
+        await api.write(await api.make_task())
+        await api.write(await api.make_task(title="Read the news"), started_at=clock("09:40"))
+        await api.write(await api.make_task(title="Lunch"), started_at=clock("10:40"))
+        await visit(DAY)
+        await expect(entry_of(page, "Lunch")).to_be_visible()
+        await expect(entry_of(page, "Lunch")).not_to_contain_text("Overlaps")
+        hints = {
+            "Write the offer": "Overlaps “Read the news” (9:40 to 10:40) by 0:20.",
+            "Read the news": "Overlaps “Write the offer” (9:00 to 10:00) by 0:20.",
+        }
+        for title, hint in hints.items():
+            shown = entry_of(page, title).get_by_text(hint)
+            await expect(shown).to_have_count(1 if policy == "warn" else 0)
+
     @pytest.mark.parametrize("context_options", [NARROW | GERMAN], ids=["narrow"])
     async def test_hostile_titles_are_shown_as_text(self, page: Page, visit: Visit, api: Client) -> None:
         await api.write(await api.make_task(title=HOSTILE), note=HOSTILE, tags=["<b>"])

@@ -35,6 +35,12 @@ async def swipe(page: Page, distance: float) -> None:
     await finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
+IS_AT_EDGE = """
+(grid, edge) => edge === "upper" ? grid.scrollTop === 0 : grid.scrollTop + grid.clientHeight === grid.scrollHeight
+"""
+"""Whether the grid is scrolled to its upper or lower end."""
+
+
 class TestDrag:
     @pytest.mark.parametrize("context_options", [TALL], ids=["tall"])
     async def test_any_part_of_a_running_entry_drags_its_start(self, page: Page, visit: Visit, api: Client) -> None:
@@ -51,22 +57,31 @@ class TestDrag:
         assert (await api.get("/timer")).json()["entry"]["id"] == timer["entry"]["id"]
         await expect(page.get_by_role("textbox", name="Start time")).to_have_value("10:15")
 
-    async def test_drag_near_the_lower_edge_scrolls_the_grid(self, page: Page, visit: Visit, api: Client) -> None:
+    @pytest.mark.parametrize(
+        ("edge", "start", "end"),
+        [("upper", "2026-11-17T23:30:00Z", clock("00:30")), ("lower", clock("23:30"), "2026-11-19T00:30:00Z")],
+        ids=["upper", "lower"],
+    )
+    async def test_drag_near_an_edge_scrolls_the_grid(
+        self, edge: str, start: str, end: str, page: Page, visit: Visit, api: Client
+    ) -> None:
         await create_entry(api, await create_task(api, "Offer"), clock("09:00"), clock("10:00"))
         await visit(VIEW)
         await is_shown(page, DAY, "Offer")
         grid = page.get_by_role("region", name="Calendar")
         box = await grid.bounding_box()
         assert box is not None
+        assert await grid.evaluate(IS_AT_EDGE, edge) is False
         x, y = await point(page, DAY, 9.5)
-        await drag(page, (x, y), (x, box["y"] + box["height"] - 5), is_dropped=False)
+        target = box["y"] + 5 if edge == "upper" else box["y"] + box["height"] - 5
+        await drag(page, (x, y), (x, target), is_dropped=False)
         await page.wait_for_function(
-            "grid => grid.scrollTop + grid.clientHeight === grid.scrollHeight", arg=await grid.element_handle()
+            f"([grid, edge]) => ({IS_AT_EDGE})(grid, edge)", arg=[await grid.element_handle(), edge]
         )
         await page.mouse.up()
         await expect(column(page, DAY).get_by_role("button", name="Offer, 23:")).to_be_visible()
         await expect(page.get_by_role("button", name="Undo")).to_be_visible()
-        assert await stored_times(api, *WEEK) == [("2026-11-18T23:30:00Z", "2026-11-19T00:30:00Z")]
+        assert await stored_times(api, *WEEK) == [(start, end)]
 
     @pytest.mark.parametrize("context_options", [TALL], ids=["tall"])
     async def test_step_of_drags_and_keys_is_that_of_the_settings(self, page: Page, visit: Visit, api: Client) -> None:
