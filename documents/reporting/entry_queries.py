@@ -32,6 +32,10 @@ class EntryQueries:
         stages: list[Row] = [*self._tasks_in_range(), {"$project": {"_id": 1}}]
         return [task["_id"] for task in await Task.aggregate_rows(stages, batchSize=ID_BATCH_SIZE)]
 
+    async def find_tasks(self) -> list[RawBSONDocument]:
+        """Return the tasks in the range with all their fields and hot entries (portable form: decision 10)."""
+        return await Task.aggregate_undecoded(self._tasks_in_range())
+
     async def read_tasks(self, task_ids: list[ObjectId]) -> list[RawBSONDocument]:
         """Return those of the tasks that are still in the range."""
         _, in_range = self._tasks_in_range()

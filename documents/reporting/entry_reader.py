@@ -1,7 +1,10 @@
 """Reads the entries of a report: the tasks in a time range, with only the fields of their entries that are needed."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
@@ -42,11 +45,9 @@ class _Group:
     pages: list[RawBSONDocument] = field(default_factory=list)
 
     def decoded(self, queries: EntryQueries) -> Iterator[Row]:
-        """Yield each task with its hot entries, and with those of each page, unless there are none."""
+        """Yield each task with its hot entries, and with those of each page, unless the page has none."""
         for paged in self.tasks:
-            hot = _with_entries(queries, bson.decode(paged.hot.raw))
-            if hot["entries"]:
-                yield hot
+            yield _with_entries(queries, bson.decode(paged.hot.raw))
         tasks = {paged.task["_id"]: paged.task for paged in self.tasks}
         for undecoded in self.pages:
             page = bson.decode(undecoded.raw)
@@ -75,18 +76,39 @@ async def read_ended_entries(
     """
     queries = EntryQueries(user_id, entry_filter, exclude_id, task_fields, entry_fields)
     for batch in _batches(await queries.find_task_ids(), TASK_BATCH_SIZE):
-        paged: list[_PagedTask] = []
-        for hot in await queries.read_tasks(batch):
-            task = _with_entries(queries, bson.decode(hot.raw))
-            if task["pages"]:
-                paged.append(_paged_task(task, hot, user_id))
-            elif task["entries"]:
+        async with aclosing(_read_entries(queries, await queries.read_tasks(batch))) as tasks:
+            async for task in tasks:
                 yield task
-        if paged:
-            await _find_pages(queries, paged)
-        for group in _groups(paged):
-            for row in (await read_unchanged(partial(_read_group, queries, group))).decoded(queries):
-                yield row
+
+
+async def read_tasks_since(
+    user_id: ObjectId, since: datetime, *, exclude_id: ObjectId | None, task_fields: tuple[str, ...]
+) -> AsyncGenerator[Row, None]:
+    """Yield the user's live tasks whose last entry ends at `since` or later, with their ended `entries` from then on.
+
+    The rows are those of `read_ended_entries`, but a single query reads all tasks. Use it for the last few days only.
+    """
+    queries = EntryQueries(user_id, EntryFilter(since=since), exclude_id, task_fields, ())
+    async with aclosing(_read_entries(queries, await queries.find_tasks())) as tasks:
+        async for task in tasks:
+            yield task
+            await asyncio.sleep(0)
+
+
+async def _read_entries(queries: EntryQueries, tasks: list[RawBSONDocument]) -> AsyncGenerator[Row, None]:
+    """Yield these tasks with their entries, those with pages last."""
+    paged: list[_PagedTask] = []
+    for hot in tasks:
+        task = _with_entries(queries, bson.decode(hot.raw))
+        if task["pages"]:
+            paged.append(_paged_task(task, hot, queries.user_id))
+        else:
+            yield task
+    if paged:
+        await _find_pages(queries, paged)
+    for group in _groups(paged):
+        for row in (await read_unchanged(partial(_read_group, queries, group))).decoded(queries):
+            yield row
 
 
 def _with_entries(queries: EntryQueries, task: Row) -> Row:

@@ -10,8 +10,9 @@ from bson import ObjectId
 
 from app.clock import naive_utc
 from documents.common.base import Row
-from documents.reporting.entry_reader import read_ended_entries, read_projects
+from documents.reporting.entry_reader import read_ended_entries, read_projects, read_tasks_since
 from documents.tracking.queries.entry_filter import EntryFilter
+from documents.tracking.queries.recent_tasks import SUMMARY_FIELDS
 from documents.tracking.queries.timeline import find_running_entry
 from services.reporting.row_keys import TrackedEntry, TrackedTask
 from services.reporting.summary import PausableWork, ReportTotals, overlap_seconds
@@ -103,6 +104,23 @@ async def add_ended_entries(
     async with aclosing(ended) as tasks:
         async for task in tasks:
             await run_with_pauses(totals.add(to_tracked_task(task, projects), map(to_tracked_entry, task["entries"])))
+
+
+async def add_entries_of_week(user_id: ObjectId, totals: ReportTotals, *, exclude_id: ObjectId | None) -> list[Row]:
+    """Add the ended entries of the current week, except the one with `exclude_id`, to totals of their times.
+
+    Returns the tasks whose last entry ends in this week or later, the most recently tracked first, with the fields of
+    a summary. One query reads both.
+    """
+    since = naive_utc(datetime.fromtimestamp(totals.plan.since, UTC))
+    tracked: dict[ObjectId, Row] = {}
+    tasks = read_tasks_since(user_id, since, exclude_id=exclude_id, task_fields=SUMMARY_FIELDS)
+    async with aclosing(tasks):
+        async for task in tasks:
+            entries = map(to_tracked_entry, task.pop("entries"))
+            await run_with_pauses(totals.add(to_tracked_task(task, None), entries))
+            tracked[task["_id"]] = task
+    return sorted(tracked.values(), key=lambda task: task["last_ended_at"], reverse=True)
 
 
 async def run_with_pauses(work: PausableWork[T]) -> T:

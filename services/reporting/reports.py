@@ -1,6 +1,5 @@
 """Reports: totals of tracked time in the user's local days."""
 
-import asyncio
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,15 +9,13 @@ from app.clock import naive_utc, rfc3339, truncate_to_seconds, utc_now
 from app.errors import FieldError, ValidationError
 from documents.common.base import Row
 from documents.tracking.projects import Project
-from documents.tracking.queries.entry_filter import EntryFilter
 from documents.tracking.queries.recent_tasks import find_recently_tracked
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
 from services.common.calendar_days import LocalDays
 from services.reporting.reader import (
-    RequiredFields,
-    add_ended_entries,
     add_entries,
+    add_entries_of_week,
     run_with_pauses,
     to_running_entry,
     to_tracked_task,
@@ -135,14 +132,10 @@ class ReportService:
             await run_with_pauses(
                 totals.add(to_tracked_task(running, None), [to_running_entry(running["active"], now)])
             )
-        time_range = _time_range(totals.plan)
-        entry_filter = EntryFilter(since=naive_utc(time_range.since), until=naive_utc(time_range.until))
-        _, recent = await asyncio.gather(
-            add_ended_entries(
-                user.id, totals, entry_filter, RequiredFields.of(totals, money=False), None, exclude_id=running_id
-            ),
-            find_recently_tracked(user.id, limit=RECENT_TASKS + 1),
-        )
+        recent = await add_entries_of_week(user.id, totals, exclude_id=running_id)
+        if len(recent) <= RECENT_TASKS:
+            since = naive_utc(_time_range(totals.plan).since)
+            recent = await find_recently_tracked(user.id, limit=RECENT_TASKS + 1, searched_since=since)
         recent_tasks = _recent_tasks(running, recent, now)
         projects = await Project.find_labels(user.id, {task["project_id"] for task in recent_tasks} - {None})
         total, rows = await run_with_pauses(totals.result())

@@ -1,10 +1,11 @@
 """The number of database commands of requests, to which recording changes adds none, and of relays."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from bson import ObjectId
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
@@ -173,6 +174,33 @@ class TestCommandsOfARequest:
             await insert_paged(database, alice, [ended_entry()], [ended_entry()])
             sent = await count(counted, alice, "GET", SUMMARY)
             assert sent == ["aggregate tasks", "aggregate tasks", "find tasks", *pages_and_check]
+
+    async def test_today_reads_the_tasks_of_the_week_once(
+        self, alice: Client, counted: SentCommands, database: Database
+    ) -> None:
+        project = await alice.make_project()  # also authenticates
+        now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+        sent = []
+        for tasks in (6, 1, 200):
+            rows = [
+                task_row(alice.user["_id"], **tracked(ended_entry(at=now)), project_id=ObjectId(project["id"]))
+                for _ in range(tasks)
+            ]
+            await database.tasks.insert_many(rows)
+            sent.append(await count(counted, alice, "GET", "/reports/today"))
+        assert sent == [["find tasks", "aggregate tasks", "aggregate projects"]] * 3
+
+    async def test_today_searches_recent_tasks_only_if_the_week_has_few(
+        self, alice: Client, counted: SentCommands, database: Database
+    ) -> None:
+        long_ago = datetime.now(UTC).replace(tzinfo=None, microsecond=0) - timedelta(days=30)
+        rows = [task_row(alice.user["_id"], **tracked(ended_entry(at=long_ago))) for _ in range(6)]
+        await database.tasks.insert_many(rows)
+        await alice.list()  # also authenticates
+        running, week, *recent = await count(counted, alice, "GET", "/reports/today")
+        assert [running, week] == ["find tasks", "aggregate tasks"]
+        assert set(recent) == {"aggregate tasks"}
+        assert len(recent) <= 2
 
     async def test_new_entry_takes_two_commands(self, alice: Client, counted: SentCommands) -> None:
         task = await alice.make_task()

@@ -230,6 +230,22 @@ class TestChangesDuringReport:
         assert [row["entry_count"] for row in summary["rows"]] == [14]
 
     @pytest.mark.parametrize("query", [1, 2])
+    async def test_page_that_turns_between_two_queries_of_today_counts_once(
+        self, alice: Client, database: Database, interleaving: Interleaving, query: int
+    ) -> None:
+        midnight = datetime.fromisoformat((await get_today(alice))["date"])
+        entries = [ended_entry(at=midnight + timedelta(minutes=number), minutes=2 + number) for number in range(14)]
+        task = await insert_paged(database, alice, entries[:4], entries[4:8], entries[8:10], entries[10:])
+        turned = []
+
+        async def turn() -> None:
+            turned.append(await turn_page(task["user_id"], task["_id"]))
+
+        interleaving.run_before("task_pages", query, turn)
+        assert (await get_today(alice))["week_seconds"] == sum(2 + number for number in range(14)) * 60
+        assert turned == [True]
+
+    @pytest.mark.parametrize("query", [1, 2])
     async def test_entry_that_is_split_between_two_queries_counts_whole(
         self, alice: Client, interleaving: Interleaving, task: Json, query: int
     ) -> None:

@@ -94,3 +94,29 @@ class TestToday:
                 break
         assert body["today_seconds"] == (5400 if monday == midnight else 3600)
         assert body["week_seconds"] == 5400
+
+    async def test_entry_after_this_week_makes_its_task_recent_but_does_not_count(
+        self, alice: Client, database: Database
+    ) -> None:
+        now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+        ids = [await insert_task(database, alice, ended_entry(at=now, minutes=0)) for _ in range(6)]
+        later = await insert_task(database, alice, ended_entry(at=now + timedelta(days=8)))
+        body = await get_today(alice)
+        recent = [task["id"] for task in body["recent_tasks"]]
+        assert recent[0] == later
+        assert set(recent[1:]) < set(ids)
+        assert (body["today_seconds"], body["week_seconds"]) == (0, 0)
+
+    @pytest.mark.parametrize("tracked_this_week", [2, 6])
+    async def test_entry_across_the_start_of_the_week_counts_from_then(
+        self, alice: Client, database: Database, tracked_this_week: int
+    ) -> None:
+        zone = "Pacific/Auckland"
+        first = datetime.fromisoformat((await get_today(alice, timezone=zone))["date"]).replace(tzinfo=ZoneInfo(zone))
+        monday = (first - timedelta(days=first.weekday())).astimezone(UTC).replace(tzinfo=None)
+        for _ in range(tracked_this_week):
+            await insert_task(database, alice, ended_entry(at=monday - timedelta(days=20), minutes=20 * 1440 + 1))
+        await insert_task(database, alice, ended_entry(at=monday - timedelta(minutes=30)))  # ends with the last week
+        body = await get_today(alice, timezone=zone)
+        assert body["week_seconds"] == tracked_this_week * 60
+        assert len(body["recent_tasks"]) == min(tracked_this_week + 1, 5)

@@ -9,28 +9,30 @@ from app.clock import naive_utc, utc_now
 from documents.common.base import Row
 from documents.tracking.tasks import Task
 
-_SUMMARY_FIELDS = ("title", "project_id", "status", "tags", "tracked_seconds", "last_ended_at")
+SUMMARY_FIELDS = ("title", "project_id", "status", "tags", "tracked_seconds", "last_ended_at")
 
 _MIN_INSTANT = naive_utc(datetime(1, 1, 2, tzinfo=UTC))
 _RECENT = (timedelta(days=4), timedelta(days=64))
 """The times before now that are searched first."""
 
 
-async def find_recently_tracked(user_id: ObjectId, *, limit: int) -> list[Row]:
+async def find_recently_tracked(user_id: ObjectId, *, limit: int, searched_since: datetime | None = None) -> list[Row]:
     """Return at most `limit` live tasks, the most recently tracked first, with the fields of a summary.
 
-    Longer and longer times before now are searched (portable form: decision 10).
+    Longer and longer times before now are searched (portable form: decision 10). If it is known that fewer than `limit`
+    tasks were tracked since `searched_since`, the times that begin later are left out.
     """
     now = naive_utc(utc_now())
+    begins = [*(now - length for length in _RECENT), _MIN_INSTANT]
     rows: list[Row] = []
-    for begin in (*(now - length for length in _RECENT), _MIN_INSTANT):
+    for begin in [begin for begin in begins if searched_since is None or begin < searched_since]:
         rows = await Task.aggregate_rows(
             [
                 {"$match": {"user_id": user_id, "last_ended_at": {"$gte": begin}}},
                 {"$match": {"deleted_at": None}},
                 {"$sort": {"last_ended_at": DESCENDING}},
                 {"$limit": limit},
-                {"$project": dict.fromkeys(_SUMMARY_FIELDS, 1)},
+                {"$project": dict.fromkeys(SUMMARY_FIELDS, 1)},
             ]
         )
         if len(rows) == limit:
