@@ -197,6 +197,40 @@ class TestDay:
         assert await accessibility_violations(page) == []
 
 
+class TestDialog:
+    async def test_refused_values_are_explained_at_their_fields(
+        self, page: Page, visit: Visit, api: Client, console: Console
+    ) -> None:
+        console.allow(r"422 .*/time-entries")
+        await api.write(await api.make_task())
+        await api.write(await api.make_task(), started_at=clock("11:00"))
+        await visit(DAY)
+        await page.get_by_role("button", name="Fill the gap from 10:00 to 11:00").click()
+        dialog = page.get_by_role("dialog", name="New entry")
+        title, tags = dialog.get_by_role("combobox", name="Task"), dialog.get_by_label("Tags")
+        end = dialog.get_by_role("group", name="To")
+        save = dialog.get_by_role("button", name="Save")
+        await save.click()
+        await expect(title).to_be_focused()
+        await expect(title).to_have_accessible_description("Choose a task.")
+        await title.fill("Lunch talk")
+        await end.get_by_label("Date").fill("2031-01-01")
+        await tags.fill("x" * 51)
+        await save.click()
+        await expect(tags).to_have_accessible_description(re.compile("50 characters"))
+        await expect(title).to_have_attribute("aria-invalid", "false")
+        await tags.fill("food")
+        await save.click()
+        await expect(end.get_by_label("Time")).to_be_focused()
+        await expect(end.get_by_label("Date")).to_have_attribute("aria-invalid", "true")
+        await expect(end.get_by_role("alert")).not_to_be_empty()
+        await end.get_by_label("Date").fill("2026-11-18")
+        await save.click()
+        await expect(entry_of(page, "Lunch talk", "10:00 to 11:00")).to_be_visible()
+        tasks = (await api.get("/tasks", params={"q": "Lunch"})).json()["items"]
+        assert [task["title"] for task in tasks] == ["Lunch talk"]
+
+
 class TestReview:
     async def test_forgotten_timer_gets_the_suggested_end(self, page: Page, visit: Visit, api: Client) -> None:
         offer = await api.make_task()

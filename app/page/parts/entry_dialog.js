@@ -9,11 +9,16 @@ import { t } from "../text/index.js";
 import { formatHours } from "../time/durations.js";
 import { dayOf, instantOf, timeOf } from "../time/zones.js";
 import { showDialog } from "./dialog.js";
-import { describeError } from "./notice.js";
+import { describeByField, fieldError } from "./notice.js";
 import { parseTags, tagsField } from "./tags_field.js";
 import { taskPicker } from "./task_picker.js";
 
+/** The fields, as the bodies of the requests name them. */
+const FIELDS = /** @type {const} */ (["title", "started_at", "ended_at", "note", "tags"]);
+
 /**
+ * @typedef {Record<string, string>} Errors What is wrong, by field; by "" what is wrong with no field.
+ *
  * @typedef {object} Draft An entry as the dialog shows it.
  * @property {{id: string, task_id: string} | null} entry Null for a new one.
  * @property {{id: string, title: string} | null} task
@@ -46,35 +51,30 @@ export async function editEntry(draft, { ondelete } = {}) {
  */
 function form(draft, close, ondelete) {
   const state = fieldsOf(draft);
-  const error = signal("");
+  const errors = signal(/** @type {Errors} */ ({}));
+  /** @param {Errors} next */
+  function show(next) {
+    errors.value = next;
+    const first = FIELDS.find((name) => next[name]);
+    if (first) state.inputs[first].focus();
+  }
   /** @param {Event} event */
   async function onsubmit(event) {
     event.preventDefault();
-    const problem = state.problem();
-    if (problem) {
-      error.value = problem;
-      return;
-    }
+    show(state.problems());
+    if (Object.keys(errors.peek()).length > 0) return;
     try {
       await store(draft, state);
       close(true);
     } catch (failure) {
-      error.value = describeError(failure);
+      show(describeByField(failure, FIELDS));
     }
   }
   return h(
     "form",
     { class: "entry-form", onsubmit, novalidate: true },
-    h("div", { class: "field" }, h("span", { class: "label" }, t("entry.task")), state.picker.element),
-    timeRow(t("entry.from"), state.fromDay, state.fromTime),
-    timeRow(t("entry.to"), state.toDay, state.toTime),
-    h("p", { class: "muted" }, () => {
-      const seconds = state.seconds();
-      return seconds === null ? "" : t("entry.duration", { duration: formatHours(seconds) });
-    }),
-    h("label", { class: "field" }, t("entry.note"), state.note),
-    h("div", { class: "field" }, h("span", { class: "label" }, t("entry.tags")), tagsOf(state)),
-    h("p", { class: "form-error", role: "alert" }, () => error.value),
+    fieldRows(state, errors),
+    h("p", { class: "form-error", role: "alert" }, () => errors.value[""] ?? ""),
     h(
       "div",
       { class: "form-actions" },
@@ -83,6 +83,30 @@ function form(draft, close, ondelete) {
       h("button", { type: "submit", class: "primary" }, t("common.save")),
     ),
   );
+}
+
+/**
+ * @param {ReturnType<typeof fieldsOf>} state
+ * @param {import("../lib/signal.js").ReadSignal<Errors>} errors
+ */
+function fieldRows(state, errors) {
+  const { title, note, tags } = state.inputs;
+  /** @param {typeof FIELDS[number]} name @param {HTMLElement[]} controls */
+  const error = (name, ...controls) => fieldError(() => errors.value[name] ?? "", ...controls);
+  /** @param {string} label @param {HTMLElement} element @param {HTMLElement} text */
+  const row = (label, element, text) =>
+    h("div", { class: "field" }, h("span", { class: "label" }, label), element, text);
+  return [
+    row(t("entry.task"), state.picker.element, error("title", title)),
+    timeRow(t("entry.from"), state.from, error("started_at", state.from.day, state.from.time)),
+    timeRow(t("entry.to"), state.to, error("ended_at", state.to.day, state.to.time)),
+    h("p", { class: "muted" }, () => {
+      const seconds = state.seconds();
+      return seconds === null ? "" : t("entry.duration", { duration: formatHours(seconds) });
+    }),
+    h("div", { class: "field" }, h("label", { class: "field" }, t("entry.note"), note), error("note", note)),
+    row(t("entry.tags"), state.tagsBox, error("tags", tags)),
+  ];
 }
 
 /**
@@ -99,14 +123,11 @@ function deleteButton(close, ondelete) {
 
 /** @param {Draft} draft */
 function fieldsOf(draft) {
-  const name = zone.peek();
   const title = signal(draft.task?.title ?? "");
   const task = signal(draft.task);
-  const fromDay = signal(dayOf(draft.startedAt, name));
-  const fromTime = signal(timeOf(draft.startedAt, name, { hasSeconds: true }));
-  const toDay = signal(dayOf(draft.endedAt, name));
-  const toTime = signal(timeOf(draft.endedAt, name, { hasSeconds: true }));
   const tags = signal(draft.tags);
+  const from = timeFields(draft.startedAt);
+  const to = timeFields(draft.endedAt);
   const note = h("textarea", { rows: 3, maxlength: 5000, value: draft.note ?? "" });
   const picker = taskPicker({
     label: t("entry.task"),
@@ -116,30 +137,49 @@ function fieldsOf(draft) {
       task.value = choice.id ? { id: choice.id, title: choice.title } : null;
     },
   });
-  const from = () =>
-    unchanged(fromDay.value, fromTime.value, draft.startedAt) ?? instantOf(fromDay.value, fromTime.value, name);
-  const to = () => unchanged(toDay.value, toTime.value, draft.endedAt) ?? instantOf(toDay.value, toTime.value, name);
-  const seconds = () =>
-    fromDay.value && fromTime.value && toDay.value && toTime.value ? Math.floor((to() - from()) / 1000) : null;
-  function problem() {
-    if (!title.peek().trim()) return t("entry.no_task");
+  const tagsBox = tagsOf(tags);
+  const tagsInput = /** @type {HTMLInputElement} */ (tagsBox.querySelector("input"));
+  const seconds = () => {
+    const [start, end] = [from.instant(), to.instant()];
+    return start === null || end === null ? null : Math.floor((end - start) / 1000);
+  };
+  /** @returns {Errors} */
+  function problems() {
     const length = seconds();
-    if (length === null) return t("entry.no_time");
-    return length < 1 ? t("entry.ends_before_start") : null;
+    return {
+      ...(title.peek().trim() ? {} : { title: t("entry.no_task") }),
+      ...(from.instant() === null ? { started_at: t("entry.no_time") } : {}),
+      ...(to.instant() === null ? { ended_at: t("entry.no_time") } : {}),
+      ...(length !== null && length < 1 ? { ended_at: t("entry.ends_before_start") } : {}),
+    };
   }
-  return { title, task, fromDay, fromTime, toDay, toTime, tags, note, picker, from, to, seconds, problem };
+  const inputs = { title: picker.input, started_at: from.time, ended_at: to.time, note, tags: tagsInput };
+  return { title, task, from, to, tags, note, picker, tagsBox, inputs, seconds, problems };
+}
 
-  /**
-   * The hour that a clock change repeats has two instants for a time: an untouched field keeps its own.
-   *
-   * @param {string} day
-   * @param {string} time
-   * @param {number} instant
-   */
-  function unchanged(day, time, instant) {
-    const isSame = day === dayOf(instant, name) && time.slice(0, 5) === timeOf(instant, name);
-    return isSame && (time.length === 5 || time === timeOf(instant, name, { hasSeconds: true })) ? instant : null;
+/**
+ * Create the fields of an instant.
+ *
+ * @param {number} initial
+ */
+function timeFields(initial) {
+  const name = zone.peek();
+  const day = signal(dayOf(initial, name));
+  const time = signal(timeOf(initial, name, { hasSeconds: true }));
+  /** The hour that a clock change repeats has two instants for a time: an untouched field keeps its own. */
+  function isUnchanged() {
+    const isSame = day.value === dayOf(initial, name) && time.value.slice(0, 5) === timeOf(initial, name);
+    return isSame && (time.value.length === 5 || time.value === timeOf(initial, name, { hasSeconds: true }));
   }
+  return {
+    day: input("date", t("entry.date"), day),
+    time: input("time", t("entry.time"), time),
+    /** Return the instant, or null while a field is empty. */
+    instant() {
+      if (!day.value || !time.value) return null;
+      return isUnchanged() ? initial : instantOf(day.value, time.value, name);
+    },
+  };
 }
 
 /**
@@ -149,8 +189,8 @@ function fieldsOf(draft) {
 async function store(draft, state) {
   const task = await taskOf(state);
   const fields = {
-    startedAt: state.from(),
-    endedAt: state.to(),
+    startedAt: state.from.instant() ?? draft.startedAt,
+    endedAt: state.to.instant() ?? draft.endedAt,
     note: state.note.value.trim() || null,
     tags: state.tags.peek(),
   };
@@ -170,22 +210,20 @@ async function store(draft, state) {
 async function taskOf(state) {
   const title = state.title.peek().trim();
   const chosen = state.task.peek();
-  return chosen?.title === title ? chosen : createTask({ title });
+  if (chosen?.title === title) return chosen;
+  // The service can refuse the entry after that: saved again, it belongs to the same task.
+  const created = await createTask({ title });
+  state.task.value = { id: created.id, title };
+  return created;
 }
 
 /**
  * @param {string} label
- * @param {import("../lib/signal.js").Signal<string>} day
- * @param {import("../lib/signal.js").Signal<string>} time
+ * @param {ReturnType<typeof timeFields>} fields
+ * @param {HTMLElement} error
  */
-function timeRow(label, day, time) {
-  return h(
-    "fieldset",
-    { class: "time-row" },
-    h("legend", null, label),
-    input("date", t("entry.date"), day),
-    input("time", t("entry.time"), time),
-  );
+function timeRow(label, { day, time }, error) {
+  return h("fieldset", { class: "time-row" }, h("legend", null, label), day, time, error);
 }
 
 /**
@@ -206,13 +244,13 @@ function input(type, label, value) {
   return element;
 }
 
-/** @param {ReturnType<typeof fieldsOf>} state */
-function tagsOf(state) {
+/** @param {import("../lib/signal.js").Signal<string[]>} tags */
+function tagsOf(tags) {
   return tagsField({
     label: t("entry.tags"),
-    tags: state.tags,
-    onchange: (tags) => {
-      state.tags.value = parseTags(tags.join(","));
+    tags,
+    onchange: (typed) => {
+      tags.value = parseTags(typed.join(","));
     },
   });
 }

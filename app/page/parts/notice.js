@@ -2,7 +2,7 @@
 
 import { ApiError, SignedOutError, UnreachableError } from "../api.js";
 import { each, h } from "../lib/dom.js";
-import { signal } from "../lib/signal.js";
+import { effect, signal } from "../lib/signal.js";
 import { t } from "../text/index.js";
 
 /** @typedef {{id: string, text: string, isError: boolean, action: {label: string, run: () => void} | null}} Notice */
@@ -10,6 +10,7 @@ import { t } from "../text/index.js";
 const SHOWN_MS = 8000;
 const notices = signal(/** @type {Notice[]} */ ([]));
 let count = 0;
+let errorCount = 0;
 
 /**
  * Show a message for some seconds.
@@ -84,6 +85,22 @@ export function describeByField(error, names) {
     found[name] = found[name] ? `${found[name]} ${detail}` : detail;
   }
   return Object.keys(found).length > 0 ? found : { "": describeError(error) };
+}
+
+/**
+ * Create the text that says what is wrong with a field, and mark the field with it.
+ *
+ * @param {() => string} text "" while nothing is wrong.
+ * @param {readonly HTMLElement[]} controls The inputs of the field.
+ */
+export function fieldError(text, ...controls) {
+  errorCount += 1;
+  const id = `field-error-${errorCount}`;
+  for (const control of controls) {
+    control.setAttribute("aria-describedby", id);
+    effect(() => control.setAttribute("aria-invalid", String(text() !== "")));
+  }
+  return h("span", { id, class: "form-error", role: "alert" }, text);
 }
 
 /** The list of messages. It stands once in the page. */

@@ -1,7 +1,7 @@
 // How the rows of a file are read.
 
 import { h } from "../../lib/dom.js";
-import { effect } from "../../lib/signal.js";
+import { fieldError } from "../../parts/notice.js";
 import { t } from "../../text/index.js";
 
 const FORMATS = ["auto", "toggl", "clockify", "harvest", "timewarrior", "solidtime", "csv", "account"];
@@ -71,11 +71,7 @@ export function optionFields(options, errors) {
  * @param {ErrorsSignal} errors
  */
 function field(name, control, options, errors) {
-  const id = `import-${name}-error`;
-  const error = () => errors.value[API_NAMES[name]] ?? "";
   control.value = options.peek()[name];
-  control.setAttribute("aria-describedby", id);
-  effect(() => control.setAttribute("aria-invalid", String(error() !== "")));
   control.addEventListener("change", () => {
     // A time that is half typed has no value: it does not replace the old one.
     if (!control.validity.valid) return;
@@ -84,7 +80,7 @@ function field(name, control, options, errors) {
   });
   return h("div", { class: "field" }, [
     h("label", { class: "field" }, t(`import.${name}`), control),
-    h("span", { id, class: "form-error", role: "alert" }, error),
+    fieldError(() => errors.value[API_NAMES[name]] ?? "", control),
   ]);
 }
 

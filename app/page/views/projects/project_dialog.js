@@ -1,9 +1,9 @@
 // The dialog that creates or changes a project.
 
 import { h } from "../../lib/dom.js";
-import { effect, signal } from "../../lib/signal.js";
+import { signal } from "../../lib/signal.js";
 import { showDialog } from "../../parts/dialog.js";
-import { describeByField, notify } from "../../parts/notice.js";
+import { describeByField, fieldError, notify } from "../../parts/notice.js";
 import { createProject, projects, updateProject } from "../../store/projects.js";
 import { t } from "../../text/index.js";
 import { decimalSeparator } from "../../time/format.js";
@@ -216,14 +216,10 @@ function field(label, control) {
  * @param {import("../../lib/signal.js").ReadSignal<Record<string, string>>} errors
  */
 function checkedField(label, control, name, errors) {
-  const id = `project-${name}-error`;
-  const text = () => errors.value[name] ?? "";
-  control.setAttribute("aria-describedby", id);
-  effect(() => control.setAttribute("aria-invalid", String(text() !== "")));
   return h(
     "div",
     { class: "field" },
     field(label, control),
-    h("span", { class: "form-error", id, role: "alert" }, text),
+    fieldError(() => errors.value[name] ?? "", control),
   );
 }

@@ -2,6 +2,7 @@
 
 import { h } from "../../lib/dom.js";
 import { computed, effect, signal } from "../../lib/signal.js";
+import { fieldError } from "../../parts/notice.js";
 import { parseTags, tagsField } from "../../parts/tags_field.js";
 import { zone } from "../../store/profile.js";
 import { project, projects } from "../../store/projects.js";
@@ -16,8 +17,6 @@ import { dueOf, FIELDS, PRIORITIES } from "./task_fields.js";
  * @typedef {Record<string, string>} Errors What is wrong, by field.
  * @typedef {import("../../lib/signal.js").ReadSignal<Errors>} ErrorsSignal
  */
-
-let count = 0;
 
 /**
  * Create the fields.
@@ -157,7 +156,7 @@ function layout(inputs, errors) {
         { class: "field" },
         h("span", { class: "label", "aria-hidden": "true" }, t("tasks.field_tags")),
         inputs.tagsBox,
-        errorText("tags", inputs.tags, errors),
+        fieldError(() => errors.value.tags ?? "", inputs.tags),
       ),
       row("priority", inputs.priority),
       h("div", { class: "due-fields" }, [row("due_at", inputs.due_at), inputs.time]),
@@ -177,24 +176,8 @@ function field(name, control, errors) {
     "div",
     { class: "field" },
     h("label", { class: "field" }, t(`tasks.field_${name}`), control),
-    errorText(name, control, errors),
+    fieldError(() => errors.value[name] ?? "", control),
   );
-}
-
-/**
- * Create the text that says what is wrong with a field, and mark the field with it.
- *
- * @param {keyof Fields} name
- * @param {HTMLElement} control
- * @param {ErrorsSignal} errors
- */
-function errorText(name, control, errors) {
-  count += 1;
-  const id = `task-${name}-error-${count}`;
-  const text = () => errors.value[name] ?? "";
-  control.setAttribute("aria-describedby", id);
-  effect(() => control.setAttribute("aria-invalid", String(text() !== "")));
-  return h("span", { id, class: "form-error", role: "alert" }, text);
 }
 
 /**
