@@ -6,7 +6,7 @@
 import { ApiError, isReachable, newKey, request, UnreachableError } from "../api.js";
 import { computed, effect, signal } from "../lib/signal.js";
 import { announce, announceAll, announceAnswer } from "./changes.js";
-import { dequeue, enqueue, queuedChanges, store } from "./offline/queue.js";
+import { dequeue, enqueue, isWaiting, queuedChanges, store } from "./offline/queue.js";
 import { loadConfig, loadProfile, profile } from "./profile.js";
 
 /**
@@ -33,6 +33,9 @@ const TIMER_PATH = /^timer(\/|$)/;
 
 const queue = signal(/** @type {QueuedChange[]} */ ([]));
 
+/** The ids of changes of this tab that have been made just now: `submit` sends them when it is their turn. */
+const submitted = /** @type {Set<string>} */ (new Set());
+
 /** Changes that wait for the service, oldest first. */
 export const waiting = computed(() => queue.value.filter((each) => !each.refusal));
 
@@ -51,9 +54,13 @@ const channel = new BroadcastChannel("task-timer-outgoing");
  */
 export async function submit(change) {
   const keyed = change.method === "POST" ? { key: newKey(), ...change } : change;
+  // Stored before it waits for the changes that are being sent: the tab may end meanwhile.
+  const queued = await enqueue(await userId(), keyed);
+  submitted.add(queued.id);
   return inOrder(async () => {
-    const queued = await enqueue(await userId(), keyed);
-    if (waiting.peek().length === 0) {
+    submitted.delete(queued.id);
+    // Another tab may have sent it with those that waited there.
+    if ((await isWaiting(queued)) && waiting.peek().length === 0) {
       try {
         return { isSent: true, data: await deliver(queued) };
       } catch (error) {
@@ -174,7 +181,8 @@ async function deliver(queued) {
 
 async function loadQueue() {
   const user = profile.peek();
-  queue.value = user ? await queuedChanges(user.id) : [];
+  const stored = user ? await queuedChanges(user.id) : [];
+  queue.value = stored.filter(({ id }) => !submitted.has(id));
 }
 
 /** @type {Promise<unknown>} */

@@ -118,7 +118,7 @@ class TestChangeInPlace:
         await expect(estimate).to_have_value("soon")
         await estimate.press("Escape")
         await estimate.fill("90m")
-        async with page.expect_response(lambda response: response.request.method == "PATCH"):
+        async with page.expect_response(lambda response: "estimate" in (response.request.post_data or "")):
             await estimate.press("Enter")
         await expect(estimate).to_have_value("1:30")
         await page.reload()

@@ -107,6 +107,23 @@ class TestWithoutService:
         assert len(await stored_entries(api)) == 1
         assert len((await api.get("/tasks")).json()["items"]) == 1
 
+    async def test_change_that_waits_for_another_survives_a_reload(self, page: Page, visit: Visit, api: Client) -> None:
+        plan, draft = await api.make_task(title="Plan"), await api.make_task(title="Draft")
+        await visit("#/tasks")
+        held: list[Route] = []
+        await page.route(f"**{API}/tasks/*", lambda route: held.append(route), times=1)  # noqa: PLW0108 -- Playwright needs a function
+        await page.get_by_label("Priority of Plan").select_option("P2")
+        await page.get_by_label("Priority of Draft").select_option("P1")
+        await page.wait_for_function(STORED_CHANGES, arg=2)
+        await page.reload()
+
+        async def priorities() -> list[object]:
+            return [(await api.get(f"/tasks/{task['id']}")).json()["priority"] for task in (plan, draft)]
+
+        await until_equal(priorities, [2, 1])
+        await expect(page.get_by_text("waiting")).to_be_hidden()
+        assert len(held) == 1
+
     @pytest.mark.parametrize("context_options", [WITH_SERVICE_WORKER])
     async def test_page_opens_and_keeps_the_timer_after_a_reload(
         self, page: Page, visit: Visit, context: BrowserContext, api: Client, console: Console
@@ -131,6 +148,22 @@ class TestWithoutService:
         assert entries.keys() == {"Write the offer", "Call the client"}
         assert entries["Call the client"]["ended_at"] is None
 
+
+STORED_CHANGES = """async (expected) => {
+  const name = `task-timer ${new URL(document.baseURI).pathname}`;
+  const database = await new Promise((resolve) => {
+    const request = indexedDB.open(name);
+    request.onsuccess = () => resolve(request.result);
+  });
+  const changes = database.transaction("changes").objectStore("changes");
+  const count = await new Promise((resolve) => {
+    const request = changes.count();
+    request.onsuccess = () => resolve(request.result);
+  });
+  database.close();
+  return count === expected;
+}"""
+"""Whether this number of changes is stored in the browser."""
 
 EDIT_NOTE = """async ([taskId, entryId]) => {
   const hash = /page\\/[^/]+\\//.exec(document.querySelector("script[type=module]").src)[0];

@@ -1,6 +1,6 @@
 // The queue of changes as it is stored in the browser, so that it survives the tab.
 
-import { all, put, remove } from "./database.js";
+import { all, get, put, remove } from "./database.js";
 
 /**
  * @typedef {object} QueuedChange
@@ -44,6 +44,16 @@ export async function enqueue(userId, change) {
  */
 export function queuedChanges(userId) {
   return all("changes", `${userId} `);
+}
+
+/**
+ * Return whether a change is still stored and was not refused.
+ *
+ * @param {QueuedChange} queued
+ */
+export async function isWaiting({ id }) {
+  const stored = await get("changes", id);
+  return stored !== undefined && !stored.refusal;
 }
 
 /** @param {QueuedChange} queued */
