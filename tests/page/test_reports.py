@@ -1,11 +1,10 @@
 """Reports: what they show is what the API says, and what people do with them."""
 
-import asyncio
 import re
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from playwright.async_api import Locator, Page, Route, expect
+from playwright.async_api import Locator, Page, expect
 
 from tests.page.browsing import GERMAN, NARROW, Console, accessibility_violations, overflow
 from tests.page.conftest import NewContext, Visit
@@ -52,13 +51,6 @@ def hours(seconds: int) -> str:
 
 def rows_of(page: Page, name: str) -> Locator:
     return page.get_by_role("table", name=name, exact=True).get_by_role("row")
-
-
-async def top(element: Locator) -> float:
-    """Return the distance of an element from the top of the window."""
-    box = await element.bounding_box()
-    assert box is not None
-    return box["y"]
 
 
 async def expect_rows(page: Page, name: str, rows: list[tuple[str, int]]) -> None:
@@ -125,30 +117,6 @@ class TestNumbers:
         await table.get_by_role("button", name="Entries").click()
         await expect(rows_of(page, "By Project").nth(1)).to_contain_text("Website")
         await expect(table.get_by_role("columnheader", name="Entries")).to_have_attribute("aria-sort", "descending")
-
-
-class TestLoading:
-    async def test_each_part_is_shown_as_soon_as_its_request_has_answered(
-        self, page: Page, visit: Visit, api: Client
-    ) -> None:
-        await track(api)
-        released = asyncio.Event()
-
-        async def wait(route: Route) -> None:
-            await released.wait()
-            await route.continue_()
-
-        await page.route(re.compile("reports/summary.*group_by=(day%2Cproject|weekday%2Chour)"), wait)
-        await visit(NOVEMBER)
-        await expect(rows_of(page, "By Project").last).to_contain_text("3:55")
-        await expect(page.get_by_role("table", name="Time by project")).to_be_visible()
-        await expect(page.get_by_text("Loading")).to_have_count(2)
-        heading = page.get_by_role("heading", name="By Project", exact=True)
-        before = await top(heading)
-        released.set()
-        await expect(page.get_by_role("group", name="Time by day")).to_be_visible()
-        await expect(page.get_by_text("Loading")).to_have_count(0)
-        assert await top(heading) == pytest.approx(before, abs=8)
 
 
 class TestCharts:
