@@ -64,11 +64,14 @@ class TestPollForBackgroundImports:
             polls += name == "aggregate"
             return refusal(11601, "interrupted") if name == "aggregate" else None
 
-        async with bound_to_stub(database, refuse):
-            with captured_logs(outages) as logs:
-                async with BackgroundImports(parse_file).running(), asyncio.timeout(PATIENCE_SECONDS):
-                    while polls < 5:  # noqa: ASYNC110 -- the stub server runs in another thread
-                        await asyncio.sleep(0.01)
+        with captured_logs(outages) as logs:
+            async with (
+                bound_to_stub(database, refuse),
+                BackgroundImports(parse_file).running(),
+                asyncio.timeout(PATIENCE_SECONDS),
+            ):
+                while polls < 5:  # noqa: ASYNC110 -- the stub server runs in another thread
+                    await asyncio.sleep(0.01)
         count = [line["event"] for line in logs].count("unread_imports")
         assert count in {1, 2}, "the service under test polls as well"
 
