@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from html import escape
 from pathlib import Path
 from typing import Self
@@ -51,7 +51,7 @@ _REVALIDATED = "no-cache"
 _IMMUTABLE = "public, max-age=31536000, immutable"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PageFiles:
     """The content of each file by its path in the folder, and the hash of all of them."""
 
@@ -73,25 +73,28 @@ class PageFiles:
         """The paths of the files whose URLs contain the hash."""
         return [name for name in self.files if name not in TEMPLATES]
 
+    @cached_property
     def first_modules(self) -> list[str]:
-        """Return the modules that the page needs to start, besides main.js."""
-        return static_imports(ENTRY_MODULE, self._scripts())
+        """The modules that the page needs to start, besides main.js."""
+        return static_imports(ENTRY_MODULE, self._scripts)
 
+    @cached_property
     def signed_in_modules(self) -> list[str]:
-        """Return the modules that the page of a signed-in user needs in addition."""
-        modules = [SIGNED_IN_MODULE, *static_imports(SIGNED_IN_MODULE, self._scripts())]
-        return [name for name in modules if name not in self.first_modules()]
+        """The modules that the page of a signed-in user needs in addition."""
+        modules = [SIGNED_IN_MODULE, *static_imports(SIGNED_IN_MODULE, self._scripts)]
+        return [name for name in modules if name not in self.first_modules]
 
+    @cached_property
     def _scripts(self) -> dict[str, str]:
         return {name: self.files[name].decode() for name in self.immutable if name.endswith(".js")}
 
     def fill(self, template: str, api_prefix: str) -> bytes:
         """Return a template with the values of its placeholders."""
-        links = [f'<link rel="modulepreload" href="page/{self.digest}/{name}">' for name in self.first_modules()]
+        links = [f'<link rel="modulepreload" href="page/{self.digest}/{name}">' for name in self.first_modules]
         values = {
             "hash": self.digest,
             "modulepreload": "\n    ".join(links),
-            "signed_in": " ".join(self.signed_in_modules()),
+            "signed_in": " ".join(self.signed_in_modules),
             "files": json.dumps(json.dumps(self.immutable))[1:-1],  # inside a string literal with double quotes
             "api": escape(api_prefix.lstrip("/") or "."),
         }
