@@ -3,19 +3,15 @@
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
 from documents.common.base import Row
-from documents.tracking.queries.paged_rows import MAX_INSTANT, OLD_RANGE_AGE, EntryRows
+from documents.tracking.queries.paged_rows import MAX_INSTANT, MIN_INSTANT, OLD_RANGE_AGE, EntryRows
 from documents.tracking.tasks import RUNNING, TaskStatus
-
-_MIN_INSTANT = naive_utc(datetime(1, 1, 2, tzinfo=UTC))
-"""Not the first instant of Python's dates, so that a query can have a bound before it."""
-
 
 ONE_MILLISECOND = timedelta(milliseconds=1)
 """The precision of stored instants: [instant, instant + ONE_MILLISECOND) contains exactly one."""
@@ -30,7 +26,7 @@ class EntryFilter:
     the entry's note or of its task's title, case-insensitive. None and empty values select everything.
     """
 
-    since: datetime = _MIN_INSTANT
+    since: datetime = MIN_INSTANT
     until: datetime = MAX_INSTANT
     task_id: ObjectId | None = None
     project_id: ObjectId | str | None = None
@@ -131,7 +127,7 @@ def _entries_in_range(array: str, since: datetime, starts: Row) -> Row:
     All entries are filtered by the cheap conditions first, the rest by the exact one (portable form: decision 10).
     """
     conditions: list[Row] = [{operator: ["$$this.started_at", bound]} for operator, bound in starts.items()]
-    if starts.get("$gte", _MIN_INSTANT) >= since:
+    if starts.get("$gte", MIN_INSTANT) >= since:
         return {"$filter": {"input": array, "cond": {"$and": conditions}}}
     conditions.append({"$gte": ["$$this.ended_at", since]})
     candidates = {"$filter": {"input": array, "cond": {"$and": conditions}}}
@@ -142,7 +138,7 @@ def _entries_in_range(array: str, since: datetime, starts: Row) -> Row:
 def entry_range_condition(entry_filter: EntryFilter, **bounds: datetime) -> Callable[[Row], bool]:
     """Return the function that returns whether `ended_entry_rows` selects an entry."""
     starts = entry_filter.start_bounds(**bounds)
-    since, low, before = entry_filter.since, starts.get("$gte", _MIN_INSTANT), _end_of(starts)
+    since, low, before = entry_filter.since, starts.get("$gte", MIN_INSTANT), _end_of(starts)
 
     def is_in_range(entry: Row) -> bool:
         started_at: datetime = entry["started_at"]

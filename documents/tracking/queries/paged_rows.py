@@ -29,6 +29,10 @@ PAGES_PER_QUERY = 50
 """A query of whole pages reads at most this number of them, so that none takes long."""
 
 _PAGE_FIELDS: Row = {"task_id": 1, "first_started_at": 1, "last_ended_at": 1, "version": 1}
+
+MIN_INSTANT = naive_utc(datetime(1, 1, 2, tzinfo=UTC))
+"""Not the first instant of Python's dates, so that a query can have a bound before it."""
+
 MAX_INSTANT = naive_utc(datetime(9999, 12, 31, tzinfo=UTC))
 
 
@@ -97,7 +101,7 @@ async def read_rows(query: EntryRows, includes: Callable[[Row], bool]) -> list[R
         paged: dict[ObjectId, Row] = {}
         for undecoded in await Task.aggregate_undecoded(query.tasks):
             task = bson.decode(undecoded.raw)
-            rows += _selected(query, task, task["time_entries"], includes)
+            rows += entry_rows(task, task["time_entries"], query.task_fields, includes)
             if pages := pages_reaching(task, query.since):
                 paged[task["_id"]] = {**task, "pages": pages}
             await asyncio.sleep(0)
@@ -105,15 +109,16 @@ async def read_rows(query: EntryRows, includes: Callable[[Row], bool]) -> list[R
             stages = pages_in_range_stages(query.user_id, [*paged.values()], query.since, query.before)
             for undecoded in await TaskPage.aggregate_undecoded(stages):
                 page = bson.decode(undecoded.raw)
-                rows += _selected(query, paged[page["task_id"]], page["entries"], includes)
+                rows += entry_rows(paged[page["task_id"]], page["entries"], query.task_fields, includes)
                 await asyncio.sleep(0)
         return rows, [*paged.values()]
 
     return await read_unchanged(read)
 
 
-def _selected(query: EntryRows, task: Row, entries: list[Row], includes: Callable[[Row], bool]) -> list[Row]:
-    fields = {name: task[name] for name in query.task_fields}
+def entry_rows(task: Row, entries: list[Row], task_fields: Row, includes: Callable[[Row], bool]) -> list[Row]:
+    """Return a row for each of these entries of the task for which `includes` returns true."""
+    fields = {name: task[name] for name in task_fields}
     return [{**fields, "task_id": task["_id"], "entry": entry} for entry in entries if includes(entry)]
 
 

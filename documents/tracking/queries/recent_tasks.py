@@ -1,17 +1,17 @@
 """Queries for the tasks that were tracked last."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from bson import ObjectId
 from pymongo import DESCENDING
 
 from app.clock import naive_utc, utc_now
 from documents.common.base import Row
+from documents.tracking.queries.paged_rows import MIN_INSTANT
 from documents.tracking.tasks import Task
 
 SUMMARY_FIELDS = ("title", "project_id", "status", "tags", "tracked_seconds", "last_ended_at")
 
-_MIN_INSTANT = naive_utc(datetime(1, 1, 2, tzinfo=UTC))
 _RECENT = (timedelta(days=4), timedelta(days=64))
 """The times before now that are searched first."""
 
@@ -23,7 +23,7 @@ async def find_recently_tracked(user_id: ObjectId, *, limit: int, searched_since
     tasks were tracked since `searched_since`, the times that begin later are left out.
     """
     now = naive_utc(utc_now())
-    begins = [*(now - length for length in _RECENT), _MIN_INSTANT]
+    begins = [*(now - length for length in _RECENT), MIN_INSTANT]
     rows: list[Row] = []
     for begin in [begin for begin in begins if searched_since is None or begin < searched_since]:
         rows = await Task.aggregate_rows(

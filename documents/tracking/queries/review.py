@@ -1,11 +1,13 @@
 """The ended entries that need review, which are few among many. Indexes of their own find their tasks and pages."""
 
+from functools import partial
+
 from bson import ObjectId
 
 from documents.common.base import Row
 from documents.tracking.pages import HAS_PAGED_ENTRY_TO_REVIEW, TaskPage
 from documents.tracking.queries.entry_filter import EntryFilter
-from documents.tracking.queries.paged_rows import read_unchanged
+from documents.tracking.queries.paged_rows import entry_rows, read_unchanged
 from documents.tracking.tasks import HAS_ENTRY_TO_REVIEW, Task
 
 MAX_DOCUMENTS = 500
@@ -64,9 +66,8 @@ def _rows(entry_filter: EntryFilter, tasks: list[Row], pages: list[Row], task_fi
         if task is not None and page["_id"] in task.get("pages", ()):
             places.append((task, page["entries"]))
     return [
-        {**{field: task[field] for field in task_fields}, "task_id": task["_id"], "entry": entry}
+        row
         for task, entries in places
         if entry_filter.includes_task(task)
-        for entry in entries
-        if entry_filter.includes(entry, task["tags"])
+        for row in entry_rows(task, entries, task_fields, partial(entry_filter.includes, task_tags=task["tags"]))
     ]

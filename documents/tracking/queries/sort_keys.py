@@ -5,13 +5,13 @@ from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
 
-from app.clock import naive_utc
 from documents.common.base import Row
+from documents.tracking.queries.paged_rows import MIN_INSTANT
 from documents.tracking.tasks import Task
 
 TASKS_PER_BOUND = 32
@@ -69,8 +69,7 @@ def _neighbouring_id(offset: int) -> Callable[[ObjectId], ObjectId | None]:
 
 
 def _date_key(field: str, bson_type: str | None = None) -> SortKey:
-    minimum = naive_utc(datetime(1, 1, 2, tzinfo=UTC))
-    return SortKey(field, datetime, minimum, _shifted(-_ONE_MILLISECOND), _shifted(_ONE_MILLISECOND), bson_type)
+    return SortKey(field, datetime, MIN_INSTANT, _shifted(-_ONE_MILLISECOND), _shifted(_ONE_MILLISECOND), bson_type)
 
 
 TASK_SORT_KEYS = {

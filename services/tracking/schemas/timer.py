@@ -144,7 +144,7 @@ def read_timer(task: dict[str, Any], now: datetime) -> TimerRead:
     return {
         "task_id": task_id,
         "task_title": task["title"],
-        "project_id": None if task["project_id"] is None else str(task["project_id"]),
+        "project_id": _project_id(task),
         "entry": read_entry(task_id, task["active"]),
         "elapsed_seconds": seconds_between(aware_utc(task["active"]["started_at"]), now),
         "server_time": rfc3339(now),
@@ -157,8 +157,12 @@ def read_stopped(task: dict[str, Any], entry: dict[str, Any], now: datetime) -> 
     return {
         "task_id": task_id,
         "task_title": task["title"],
-        "project_id": None if task["project_id"] is None else str(task["project_id"]),
+        "project_id": _project_id(task),
         "entry": read_entry(task_id, entry),
         "tracked_seconds": task["tracked_seconds"],
         "server_time": rfc3339(now),
     }
+
+
+def _project_id(task: dict[str, Any]) -> str | None:
+    return str(task["project_id"]) if task["project_id"] else None
