@@ -7,7 +7,6 @@ time from the response of a write to the event, without other load, and while si
 It takes two to three minutes. `--update-docs` writes the results into docs/speed.rst.
 """
 
-import argparse
 import asyncio
 import secrets
 import sys
@@ -20,9 +19,10 @@ from statistics import median, quantiles
 from pymongo import MongoClient
 
 from benchmarks.harness import seeding
-from benchmarks.harness.client import HOST, Call, Connection, exit_code
-from benchmarks.harness.processes import ROOT, Service, free_port, running, store
-from benchmarks.harness.tables import Table, replace_section
+from benchmarks.harness.client import HOST, Call, Connection
+from benchmarks.harness.processes import Service, free_port, running, store
+from benchmarks.harness.results import publish, run_command
+from benchmarks.harness.tables import Table
 from benchmarks.load import API, COMMANDS, SERVICE, settings_for
 
 STREAMS = 1_000
@@ -34,7 +34,6 @@ READERS = 4
 WRITES = 100
 WRITERS = 16
 READ_SECONDS = 60
-PAGE = ROOT / "docs" / "speed.rst"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,16 +184,14 @@ def report(idle: IdleCost, latencies: Sequence[Latency]) -> list[str]:
     return [*cost.lines(), "", *times.lines()]
 
 
-def main() -> None:
+def main() -> int:
     """Measure, print the tables, and write them into the page if this is requested."""
-    parser = argparse.ArgumentParser(description="Measure event streams.")
-    parser.add_argument("--update-docs", action="store_true", help="write the results into docs/speed.rst")
-    arguments = parser.parse_args()
-    lines = report(*run())
-    print("\n".join(lines))
-    if arguments.update_docs:
-        replace_section(PAGE, "events", lines)
+    return run_command(
+        "python -m benchmarks.events",
+        __doc__,
+        lambda *, update_docs: publish("events", report(*run()), update_docs=update_docs),
+    )
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code(main))
+    sys.exit(main())

@@ -7,7 +7,6 @@ time of the idle service. A ratio is the median of the ratios within each turn. 
 docs/speed.rst.
 """
 
-import argparse
 import asyncio
 import secrets
 import sys
@@ -22,10 +21,11 @@ from pymongo import MongoClient
 from pymongo.synchronous.database import Database
 
 from benchmarks.harness import seeding
-from benchmarks.harness.client import SETTLE_SECONDS, BenchmarkError, Call, Connection, exit_code, send_all
+from benchmarks.harness.client import SETTLE_SECONDS, BenchmarkError, Call, Connection, send_all
 from benchmarks.harness.measured import Cost, Measured
-from benchmarks.harness.processes import ROOT, free_port, running, store
-from benchmarks.harness.tables import Table, replace_section
+from benchmarks.harness.processes import free_port, running, store
+from benchmarks.harness.results import publish, run_command
+from benchmarks.harness.tables import Table
 from benchmarks.load import API, COMMANDS, CONNECTIONS, SERVICE, settings_for
 from documents.common.outbox import HAS_OUTBOX
 
@@ -36,7 +36,6 @@ IDLE_SECONDS = 8
 POLL_SECONDS = 0.02
 RELAY_PATIENCE_SECONDS = 30
 OUTBOXES = ("tasks", "projects", "users", "import_batches")
-PAGE = ROOT / "docs" / "speed.rst"
 
 OPERATIONS = ("create", "update", "start", "stop")
 
@@ -140,17 +139,13 @@ def run(*, update_docs: bool) -> None:
         asyncio.run(measure(without, with_feed))
         lines = table(without, with_feed).lines()
         idle = f"idle: {without.idle * 100:.2f} % of a core without the feed, {with_feed.idle * 100:.2f} % with it"
-        print("\n".join([*lines, idle]))
-        if update_docs:
-            replace_section(PAGE, "feed", lines)
+        publish("feed", lines, update_docs=update_docs)
+        print(idle)
 
 
 def main() -> int:
     """Parse the arguments, measure, and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.feed", description=__doc__)
-    parser.add_argument("--update-docs", action="store_true", help="also write the table into docs/speed.rst")
-    options = parser.parse_args()
-    return exit_code(lambda: run(update_docs=options.update_docs))
+    return run_command("python -m benchmarks.feed", __doc__, run)
 
 
 if __name__ == "__main__":

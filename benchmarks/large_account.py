@@ -37,11 +37,11 @@ from pymongo.synchronous.database import Database
 from benchmarks.harness import seeding
 from benchmarks.harness.client import HOST, BenchmarkError, Call, Connection, exit_code
 from benchmarks.harness.large_accounts import BUSY, LARGE, SMALL, insert_account
-from benchmarks.harness.processes import ROOT, Service, free_port, running, running_store, store
-from benchmarks.harness.tables import Table, replace_section
+from benchmarks.harness.processes import Service, free_port, running, running_store, store
+from benchmarks.harness.results import Figures, add_figures_options, publish_figures
+from benchmarks.harness.tables import Table
 from benchmarks.load import API, COMMANDS, SERVICE, settings_for
 
-PAGE = ROOT / "docs" / "speed.rst"
 SHAPES = (LARGE, SMALL, BUSY)
 TURNS = 7
 OTHER_REQUESTS = 400
@@ -368,24 +368,13 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="TEXT", help="only requests whose names contain this text")
     parser.add_argument("--turns", type=int, default=TURNS)
     parser.add_argument("--import", dest="with_import", action="store_true", help="also import all entries")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
-    parser.add_argument("--figures", type=Path, metavar="FILE", help="print the figures of this file, measure nothing")
-    parser.add_argument("--update-docs", action="store_true", help="also write the tables into docs/speed.rst")
+    add_figures_options(parser)
     options = parser.parse_args()
 
-    def measure_and_print() -> None:
-        if options.figures:
-            measured = json.loads(options.figures.read_text())
-        else:
-            measured = run(options.data, options.only, options.turns, with_import=options.with_import)
-        lines = lines_of(measured)
-        print("\n".join(lines))
-        if options.json:
-            options.json.write_text(json.dumps(measured, indent=2) + "\n")
-        if options.update_docs:
-            replace_section(PAGE, "large account", lines)
+    def measure() -> Figures:
+        return run(options.data, options.only, options.turns, with_import=options.with_import)
 
-    return exit_code(measure_and_print)
+    return exit_code(lambda: publish_figures("large account", options, measure, lines_of))
 
 
 if __name__ == "__main__":

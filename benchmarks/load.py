@@ -26,8 +26,9 @@ from pymongo.synchronous.database import Database
 from benchmarks.harness import seeding
 from benchmarks.harness.client import SETTLE_SECONDS, BenchmarkError, Call, Connection, send_all
 from benchmarks.harness.measured import Measured, combined
-from benchmarks.harness.processes import ROOT, free_port, running, store
-from benchmarks.harness.tables import Table, replace_section
+from benchmarks.harness.processes import free_port, running, store
+from benchmarks.harness.results import add_update_docs, publish
+from benchmarks.harness.tables import Table
 
 API = "/api/v1"
 CONNECTIONS = (1, 16)
@@ -44,7 +45,6 @@ FLOOR_TARGETS = {
 """The targets of the ratios to the floor, by number of connections."""
 TARGET_MIB = 80
 REPORTED_DAYS = 30
-PAGE = ROOT / "docs" / "speed.rst"
 SERVICE = "service"
 UVICORN = (sys.executable, "-m", "uvicorn", "--loop", "uvloop", "--http", "httptools")
 COMMANDS = {
@@ -263,7 +263,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer requests, less precise figures")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
-    parser.add_argument("--update-docs", action="store_true", help="also write the tables into docs/speed.rst")
+    add_update_docs(parser)
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that child processes are ended
     try:
@@ -276,9 +276,7 @@ def main() -> int:
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
     lines = [*table(figures).lines(), "", *memory_table(figures).lines()]
-    print("\n".join(lines))
-    if options.update_docs:
-        replace_section(PAGE, "load", lines)
+    publish("load", lines, update_docs=options.update_docs)
     return 0
 
 

@@ -8,7 +8,6 @@ Both are installed in .peers, which git ignores, with the versions of benchmarks
 turns, as in benchmarks/load.py. `--update-docs` writes the table into docs/speed.rst.
 """
 
-import argparse
 import asyncio
 import base64
 import json
@@ -19,7 +18,6 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from itertools import count
 from pathlib import Path
 from time import time
@@ -29,10 +27,11 @@ from bson import ObjectId
 from pymongo import MongoClient
 
 from benchmarks.harness import seeding
-from benchmarks.harness.client import HOST, SETTLE_SECONDS, Call, Connection, exit_code
+from benchmarks.harness.client import HOST, SETTLE_SECONDS, Call, Connection
 from benchmarks.harness.measured import Measured
 from benchmarks.harness.processes import ROOT, free_port, running, store
-from benchmarks.harness.tables import Table, replace_section
+from benchmarks.harness.results import publish, run_command
+from benchmarks.harness.tables import Table
 from benchmarks.load import API, COMMANDS, CONNECTIONS, SERVICE, settings_for
 
 OPERATIONS = ("get", "list", "create")
@@ -44,7 +43,6 @@ REQUESTS = {"get": 96, "list": 32, "create": 96}
 EVE, TIMETAGGER = "Eve", "TimeTagger"
 VERSIONS = ROOT / "benchmarks" / "apps" / "peers.txt"
 ENVIRONMENT = ROOT / ".peers"
-PAGE = ROOT / "docs" / "speed.rst"
 EVE_THREADS = 16
 HOUR = 3600
 RECORDS = "/timetagger/api/v2/records"
@@ -230,17 +228,12 @@ def run(*, update_docs: bool) -> None:
         )
         asyncio.run(measure(peers))
         lines = table(*peers).lines()
-    print("\n".join(lines))
-    if update_docs:
-        replace_section(PAGE, "peers", lines)
+    publish("peers", lines, update_docs=update_docs)
 
 
 def main() -> int:
     """Parse the arguments, measure, and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
-    parser.add_argument("--update-docs", action="store_true", help="also write the table into docs/speed.rst")
-    options = parser.parse_args()
-    return exit_code(partial(run, update_docs=options.update_docs))
+    return run_command("python -m benchmarks.peers", __doc__, run)
 
 
 if __name__ == "__main__":

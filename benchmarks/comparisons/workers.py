@@ -8,14 +8,12 @@ the stub use the same cores; the CPU time of a request shows what two workers ad
 Run it on a machine with two idle cores. `--update-docs` writes the table into docs/speed.rst.
 """
 
-import argparse
 import secrets
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from statistics import median
 from urllib.parse import urlsplit
@@ -24,10 +22,11 @@ import uvloop
 from pymongo import MongoClient
 
 from benchmarks.harness import seeding
-from benchmarks.harness.client import Call, Connection, exit_code, send_all
-from benchmarks.harness.processes import ROOT, Service, free_port, running, store
+from benchmarks.harness.client import Call, Connection, send_all
+from benchmarks.harness.processes import Service, free_port, running, store
+from benchmarks.harness.results import publish, run_command
 from benchmarks.harness.stub_store import stub_store
-from benchmarks.harness.tables import Table, replace_section
+from benchmarks.harness.tables import Table
 from benchmarks.load import API, COMMANDS, SERVICE, settings_for
 
 TARGET = 1.6
@@ -35,7 +34,6 @@ WORKERS = (1, 2)
 CONNECTIONS = 32
 TURNS = 8
 REQUESTS = {"get": 1600, "list": 640}
-PAGE = ROOT / "docs" / "speed.rst"
 
 
 @dataclass(slots=True)
@@ -112,17 +110,12 @@ def run(*, update_docs: bool) -> None:
         one, two = (stack.enter_context(subject_on(url, folder, workers)) for workers in WORKERS)
         uvloop.run(measure((one, two)))
         lines = table(one, two).lines()
-    print("\n".join(lines))
-    if update_docs:
-        replace_section(PAGE, "workers", lines)
+    publish("workers", lines, update_docs=update_docs)
 
 
 def main() -> int:
     """Parse the arguments, measure, and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.comparisons.workers", description=__doc__)
-    parser.add_argument("--update-docs", action="store_true", help="also write the table into docs/speed.rst")
-    options = parser.parse_args()
-    return exit_code(partial(run, update_docs=options.update_docs))
+    return run_command("python -m benchmarks.comparisons.workers", __doc__, run)
 
 
 if __name__ == "__main__":

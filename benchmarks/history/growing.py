@@ -11,7 +11,6 @@ results into docs/speed.rst, those of an earlier run with `--figures`.
 
 import argparse
 import asyncio
-import json
 import os
 import secrets
 import sys
@@ -20,7 +19,6 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import product
-from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
@@ -32,12 +30,12 @@ from benchmarks.harness.client import BenchmarkError, Call, Connection, exit_cod
 from benchmarks.harness.growing_tasks import GrowingTask, insert_task
 from benchmarks.harness.growing_users import Traffic, insert_users, run_users, traffic_table
 from benchmarks.harness.meter import Cost, Meter
-from benchmarks.harness.processes import ROOT, free_port, running, running_store, store
-from benchmarks.harness.tables import Table, replace_section
+from benchmarks.harness.processes import free_port, running, running_store, store
+from benchmarks.harness.results import Figures, add_figures_options, publish_figures
+from benchmarks.harness.tables import Table
 from benchmarks.load import API, COMMANDS, SERVICE, settings_for
 
 SIZES = (100, 2_000, 20_000, 100_000)
-PAGE = ROOT / "docs" / "speed.rst"
 TURN_TARGET_MS = 50
 
 
@@ -266,25 +264,14 @@ def main() -> int:
     """Parse the arguments, measure, print the tables, and write them where the options say."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.history.growing", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer requests, and 20,000 entries for the twelve users")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
-    parser.add_argument("--figures", type=Path, metavar="FILE", help="print the figures of this file, measure nothing")
-    parser.add_argument("--update-docs", action="store_true", help="also write the tables into docs/speed.rst")
+    add_figures_options(parser)
     options = parser.parse_args()
 
-    def measure_and_print() -> None:
-        if options.figures:
-            measured = json.loads(options.figures.read_text())
-        else:
-            figures, traffic = run(QUICK if options.quick else FULL)
-            measured = {"requests": figures, "users": asdict(traffic), **circumstances()}
-        lines = tables(measured)
-        print("\n".join(lines))
-        if options.json:
-            options.json.write_text(json.dumps(measured, indent=2) + "\n")
-        if options.update_docs:
-            replace_section(PAGE, "growing", lines)
+    def measure() -> Figures:
+        figures, traffic = run(QUICK if options.quick else FULL)
+        return {"requests": figures, "users": asdict(traffic), **circumstances()}
 
-    return exit_code(measure_and_print)
+    return exit_code(lambda: publish_figures("growing", options, measure, tables))
 
 
 if __name__ == "__main__":
