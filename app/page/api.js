@@ -1,6 +1,6 @@
 // The client of the API: requests, the session, retries and the event stream. No other module sends requests.
 
-import { signal } from "./lib/signal.js";
+import { effect, signal } from "./lib/signal.js";
 
 /**
  * @typedef {object} RequestOptions
@@ -60,6 +60,19 @@ export const session = signal(/** @type {"unknown" | "signed-in" | "signed-out" 
 
 /** Whether the last request was answered. */
 export const isReachable = signal(true);
+
+/**
+ * Run the action each time the service is back. Ends with the current scope.
+ *
+ * @param {() => void} action
+ */
+export function whenReachableAgain(action) {
+  let wasReachable = true;
+  effect(() => {
+    if (isReachable.value && !wasReachable) action();
+    wasReachable = isReachable.value;
+  });
+}
 
 /** The clock of the service minus the clock of this machine, in milliseconds. */
 export const clockOffset = signal(0);

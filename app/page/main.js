@@ -2,12 +2,11 @@
 
 import { hasStoredSession, resumeSession, session } from "./api.js";
 import { append, h } from "./lib/dom.js";
-import { computed, effect, signal, untracked } from "./lib/signal.js";
+import { computed, effect, untracked } from "./lib/signal.js";
 import { forgetLastSession, rememberSession } from "./parts/session_end.js";
-import { missingView, newVersion } from "./parts/status/new_version.js";
+import { missingView, newVersion, whenLoaded } from "./parts/status/new_version.js";
 import { registerServiceWorker } from "./service_worker.js";
 import { forgetSnapshots } from "./store/offline/snapshots.js";
-import { checkVersion } from "./store/presence/version.js";
 import { preferences, profile } from "./store/profile.js";
 import { language, setLanguage } from "./text/index.js";
 import { currentView, viewName } from "./view.js";
@@ -37,23 +36,16 @@ function preloadSignedIn() {
 
 /** Create the page of a signed-in user as soon as its modules are loaded. */
 function signedIn() {
-  const create = signal(/** @type {(() => Node) | null} */ (null));
-  const isMissing = signal(false);
   async function load() {
     try {
       loading ??= loadSignedIn();
-      create.value = (await loading).signedIn;
-    } catch {
+      return (await loading).signedIn;
+    } catch (error) {
       loading = null;
-      await checkVersion();
-      isMissing.value = true;
+      throw error;
     }
   }
-  void load();
-  return () => {
-    if (create.value) return untracked(create.value);
-    return isMissing.value && [newVersion(), missingView(() => void load())];
-  };
+  return whenLoaded(load, (retry) => [newVersion(), missingView(retry)]);
 }
 
 /** Follow the preferences for language and theme. */

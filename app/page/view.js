@@ -1,10 +1,9 @@
 // The view of the address.
 
 import { h } from "./lib/dom.js";
-import { computed, signal } from "./lib/signal.js";
-import { missingView } from "./parts/status/new_version.js";
+import { computed } from "./lib/signal.js";
+import { whenLoaded } from "./parts/status/new_version.js";
 import { route } from "./route.js";
-import { checkVersion } from "./store/presence/version.js";
 
 /** The views, each a module that defines the element of the same name: "today" is <tt-today>. */
 const VIEWS = {
@@ -29,20 +28,9 @@ export const viewName = computed(
 /** Create the element of the current view as soon as its module is loaded. */
 export function currentView() {
   const name = viewName.value;
-  const state = signal(/** @type {"loading" | "loaded" | "missing"} */ ("loading"));
   async function load() {
-    try {
-      await VIEWS[name]();
-      state.value = "loaded";
-    } catch {
-      // An upgraded service has no files of the version that is open.
-      await checkVersion();
-      state.value = "missing";
-    }
+    await VIEWS[name]();
+    return () => h(`tt-${name}`);
   }
-  void load();
-  return h("div", { class: "view" }, () => {
-    if (state.value === "loaded") return h(`tt-${name}`);
-    return state.value === "missing" && missingView(() => void load());
-  });
+  return h("div", { class: "view" }, whenLoaded(load));
 }

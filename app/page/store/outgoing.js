@@ -3,7 +3,7 @@
 // Each change is stored in the browser before it is sent, and removed when the service has answered. Nothing is lost
 // when the tab or the machine ends in between. A change that was sent twice has the same Idempotency-Key.
 
-import { ApiError, isReachable, newKey, request, UnreachableError } from "../api.js";
+import { ApiError, isReachable, newKey, request, UnreachableError, whenReachableAgain } from "../api.js";
 import { computed, effect, signal } from "../lib/signal.js";
 import { announce, announceAll, announceAnswer } from "./changes.js";
 import { dequeue, enqueue, isWaiting, queuedChanges, store } from "./offline/queue.js";
@@ -82,13 +82,11 @@ export async function sendWaiting() {
   setInterval(() => void (isReachable.peek() ? flush() : probe()), RETRY_MS);
   channel.onmessage = () => void loadQueue();
   await loadQueue();
-  let wasReachable = true;
   effect(() => {
     if (isReachable.value) void flush();
-    // What is shown can be older than what the service has.
-    if (isReachable.value && !wasReachable) announceAll();
-    wasReachable = isReachable.value;
   });
+  // What is shown can be older than what the service has.
+  whenReachableAgain(announceAll);
 }
 
 /**

@@ -1,7 +1,8 @@
 // The offer to load a new version of the page, and what stands in place of a view that cannot be loaded.
 
 import { h } from "../../lib/dom.js";
-import { isOutdated } from "../../store/presence/version.js";
+import { signal, untracked } from "../../lib/signal.js";
+import { checkVersion, isOutdated } from "../../store/presence/version.js";
 import { t } from "../../text/index.js";
 
 /** Create the line that offers the new version when there is one. */
@@ -15,6 +16,34 @@ export function newVersion() {
         h("button", { type: "button", class: "primary", onclick: () => location.reload() }, t("version.reload")),
       ],
   );
+}
+
+/** @typedef {import("../../lib/dom.js").Child} Child */
+
+/**
+ * Load modules, and return the child that shows what they create. It offers to try again if they cannot be loaded: an
+ * upgraded service has no files of the version that is open.
+ *
+ * @param {() => Promise<() => Child>} load Returns what creates the child.
+ * @param {(retry: () => void) => Child} [missing] Creates what is shown without the modules.
+ * @returns {() => Child}
+ */
+export function whenLoaded(load, missing = missingView) {
+  const create = signal(/** @type {(() => Child) | null} */ (null));
+  const isMissing = signal(false);
+  async function tryToLoad() {
+    try {
+      create.value = await load();
+    } catch {
+      await checkVersion();
+      isMissing.value = true;
+    }
+  }
+  void tryToLoad();
+  return () => {
+    if (create.value) return untracked(create.value);
+    return isMissing.value && missing(() => void tryToLoad());
+  };
 }
 
 /**

@@ -1,7 +1,7 @@
 // Whether the service has another version of the page than the one that is open.
 
-import { isPageCurrent, isReachable } from "../../api.js";
-import { effect, signal } from "../../lib/signal.js";
+import { isPageCurrent, whenReachableAgain } from "../../api.js";
+import { signal } from "../../lib/signal.js";
 
 /** Whether the page must be loaded again to get the files of the service's version. */
 export const isOutdated = signal(false);
@@ -13,9 +13,5 @@ export async function checkVersion() {
 
 /** Compare the versions each time the service is back: it may have been upgraded. Ends with the current scope. */
 export function followVersion() {
-  let wasReachable = true;
-  effect(() => {
-    if (isReachable.value && !wasReachable) void checkVersion();
-    wasReachable = isReachable.value;
-  });
+  whenReachableAgain(checkVersion);
 }
