@@ -90,9 +90,12 @@ class TestSession:
         other = await context.new_page()
         await other.goto("/")
         await expect(other.get_by_role("region", name="Timer")).to_be_visible()
+        await page.evaluate("window.isSignedInPage = true")
         await other.get_by_role("button", name="Sign out").click()
         for tab in (other, page):
             await expect(tab.get_by_role("button", name="Sign in")).to_be_visible()
+        await page.wait_for_function("!window.isSignedInPage")  # the page loads itself again, to forget what it knew
+        await page.wait_for_load_state()
         await page.reload()
         await expect(page.get_by_role("button", name="Sign in")).to_be_visible()
 

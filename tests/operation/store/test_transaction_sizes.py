@@ -18,6 +18,7 @@ from services.tracking.rules.transaction_sizes import MAX_TRANSACTION_BYTES, spl
 from services.transfer.imports import lease as import_leases
 from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
+from tests.support.feed.recorded import wait_until_relayed
 from tests.support.http import Client, Json, at, problem
 from tests.support.large_tasks import NOTE, many_entries
 from tests.support.pages.stored_tasks import read_task
@@ -120,10 +121,12 @@ class TestFullTask:
     async def test_update_that_exceeds_the_document_size_is_rejected(
         self, alice: Client, database: Database, task: Json
     ) -> None:
+        await wait_until_relayed(database, alice.user["_id"])  # the outbox is a part of the document
         description = "d" * (16_777_000 - await task_bytes(database, task))
         await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": {"description": description}})
         response = await alice.patch(f"/tasks/{task['id']}", json={"description": None})
         assert response.status_code == 200, response.text
+        await wait_until_relayed(database, alice.user["_id"])
         await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": {"description": description}})
         longer = {"title": "€" * 200}
         problem(await alice.patch(f"/tasks/{task['id']}", json=longer), 409, "task_full")
