@@ -315,6 +315,6 @@ def entry_storage(
 
 @pytest.fixture
 async def interleaving(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Interleaving]:
-    """Count aggregations, and run actions before some of them. The relays are paused, because they send some too."""
+    """Count the queries of requests, and run actions before some of them. No relay changes a task meanwhile."""
     async with relays_paused():
         yield Interleaving(monkeypatch)

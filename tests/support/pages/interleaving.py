@@ -6,13 +6,16 @@ from typing import Any
 import pytest
 from motor.motor_asyncio import AsyncIOMotorCollection
 
+from app.request_context import current_request_id
+
 Action = Callable[[], Awaitable[object]]
 
 
 class Interleaving:
-    """Counts the queries by collection, and runs an action before one of them is sent.
+    """Counts the queries of requests by collection, and runs an action before one of them is sent.
 
-    It replaces the methods of the driver, so that the service itself is unchanged.
+    The queries of background tasks, such as the polling for imports, do not count. It replaces the methods of the
+    driver, so that the service itself is unchanged.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,8 +28,10 @@ class Interleaving:
         """Return the method of the driver, with the actions before its results."""
 
         def query(collection: Any, *args: Any, **options: Any) -> Any:
-            self.counts[collection.name] = number = self.counts.get(collection.name, 0) + 1
             cursor = original(collection, *args, **options)
+            if current_request_id() is None:
+                return cursor
+            self.counts[collection.name] = number = self.counts.get(collection.name, 0) + 1
             for key in ((collection.name, number), (collection.name, None)):
                 if key in self._actions:
                     return _DelayedCursor(cursor, self, key)

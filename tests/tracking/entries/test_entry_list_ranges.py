@@ -175,13 +175,13 @@ class TestListOfAnyRange:
 
 
 class Counter(CommandListener):
-    """Counts the aggregations of a client."""
+    """Counts the aggregations of tasks and pages of a client."""
 
     def __init__(self) -> None:
         self.aggregations = 0
 
     def started(self, event: CommandStartedEvent) -> None:
-        self.aggregations += event.command_name == "aggregate"
+        self.aggregations += event.command.get("aggregate") in {"tasks", "task_pages"}
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
         """Nothing to count."""
