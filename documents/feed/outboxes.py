@@ -158,9 +158,12 @@ async def remove_items(copied: Sequence[CopiedItems], *, commands: int) -> list[
 
 async def _remove(copied: Sequence[CopiedItems]) -> list[Outbox]:
     """Remove the items from outboxes of one collection. Those that were read as a whole get the cheap update first."""
-    whole = [each for each in copied if 0 < each.outbox.size == len(each.ids)]
+    whole: list[CopiedItems] = []
+    partial: list[CopiedItems] = []
+    for each in copied:
+        (whole if 0 < each.outbox.size == len(each.ids) else partial).append(each)
     emptied, refused = await _update(whole, [each.update_if_unchanged() for each in whole])
-    others = copied if emptied < len(whole) else [each for each in copied if each not in whole]
+    others = copied if emptied < len(whole) else partial
     _, refused_others = await _update(others, [each.update() for each in others])
     return [*refused, *refused_others]
 

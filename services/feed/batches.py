@@ -74,6 +74,8 @@ def _are_all_in(items: list[Row], ids: Collection[ObjectId]) -> bool:
 
 def _without(outbox: Outbox, items: list[Row], ids: Collection[ObjectId]) -> tuple[Outbox, list[Row]]:
     """Return the outbox without the items with these ids, as it is when they are removed."""
+    if not ids:
+        return outbox, items
     new = [item for item in items if item["id"] not in ids]
     return replace(outbox, size=outbox.size - len(items) + len(new)), new
 
