@@ -30,6 +30,7 @@ from app.embedded.store import EmbeddedStore
 from tests.mutation.children import apply_fault, in_child, remember_functions
 from tests.mutation.coverage_map import Map, Recorder
 from tests.mutation.mutants import Mutant, mutants
+from tests.support.worker_store import data_folder
 
 MAP_FOLDER = Path(".mutation")
 """The lines that each test file executes, stored until the file changes. Remove the folder to compute all again."""
@@ -38,9 +39,9 @@ EXPLAINED = Path(__file__).with_name("explained.toml")
 PYTEST = ["-n0", "-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider"]
 EXCLUDED_TESTS = re.compile(
     # They start other processes, which contain no fault, or execute no code of the service.
-    r"tests/(clients|fuzz|install|mutation|operation/crash)/|test_(architecture|compose|documentation|embedded_store"
-    r"|hanging_store|outages|reverse_proxy|serve_command|slow_clients|unfit_databases|users_on_large_tasks|worker_store"
-    r"|workers)"
+    r"tests/(clients|fuzz|install|mutation|page|contract/project|operation/(crash|server))/"
+    r"|test_(adding_a_route|docs_page|documented_receiver|embedded_store|hanging_store|loaded_modules|mongo_shell|outages"
+    r"|serve_command|standard_streams|unfit_databases|users_on_large_tasks|worker_store|workers)"
     # They execute everything, and take longer than all other tests together.
     r"|test_(schemathesis|mixed_load|state_machine)"
 )
@@ -155,7 +156,7 @@ def explanation(mutant: Mutant) -> str | None:
 @contextmanager
 def store() -> Iterator[None]:
     """Run a store for all child processes."""
-    with TemporaryDirectory(prefix="task-timer-mutation-") as folder:
+    with TemporaryDirectory(prefix="task-timer-mutation-", dir=data_folder()) as folder:
         settings = Settings(_env_file=None, embedded_data_dir=Path(folder) / "data")
         with EmbeddedStore(settings) as os.environ["TEST_DATABASE_URL"]:
             yield

@@ -42,7 +42,7 @@ class WorkerStore:
     or an empty store replaces it.
     """
 
-    def __init__(self, url: str | None = os.environ.get("TEST_DATABASE_URL")) -> None:
+    def __init__(self) -> None:
         self.replaced = 0
         """The number of lost stores that were replaced by an empty one."""
 
@@ -51,7 +51,7 @@ class WorkerStore:
 
         self._checked_at = 0.0
 
-        self._given = url
+        self._url: str | None = None
         self._port = 0
         self._store: EmbeddedStore | None = None
         self._folder: TemporaryDirectory[str] | None = None
@@ -59,10 +59,11 @@ class WorkerStore:
     @property
     def url(self) -> str:
         """TEST_DATABASE_URL, or the URL of the embedded store, which is started at the first use."""
-        if self._given is None:
-            self._given = self._start()
-            self._port = urlsplit(self._given).port or 0
-        return self._given
+        self._url = self._url or os.environ.get("TEST_DATABASE_URL")
+        if self._url is None:
+            self._url = self._start()
+            self._port = urlsplit(self._url).port or 0
+        return self._url
 
     def be_there(self) -> None:
         """Wait until the store works, if it was started here."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.http import API, Client, parameters
+from tests.support.http import API, Client, parameters, problem
 
 
 class TestQueryParameters:
@@ -42,6 +42,13 @@ class TestQueryParameters:
     )
     async def test_invalid_value_is_422(self, alice: Client, name: str, value: str) -> None:
         assert parameters(await alice.get("/tasks", params={name: value})) == {name}
+
+    @pytest.mark.parametrize("text", ["yesterday", "2026-11-18T09:00:00", "2026-11-18 09:00:00Z"])
+    async def test_error_of_a_bound_names_both_accepted_forms(self, alice: Client, text: str) -> None:
+        response = await alice.get("/time-entries", params={"from": text})
+        (error,) = problem(response, 422, "invalid_request")["errors"]
+        assert "(example: 2026-11-18)" in error["detail"]
+        assert "(example: 2026-11-18T09:00:00Z" in error["detail"]
 
     @pytest.mark.parametrize(
         ("path", "name", "value"),

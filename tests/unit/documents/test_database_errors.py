@@ -50,8 +50,9 @@ class TestTooLargeDocument:
     async def test_task_is_full(self, database: Database, code: int) -> None:
         answer: Json = {"ok": 1, "n": 0, "writeErrors": [{"index": 0, "code": code, "errmsg": "it would be too large"}]}
         async with bound_to_stub(database, lambda name, _: answer if name == "update" else None):
-            with pytest.raises(DocumentFullError):
+            with pytest.raises(DocumentFullError) as error:
                 await Task.update_at_version(task_row(ObjectId()), {"title": "x"}, no_changes)
+        assert error.value.code == "task_full"
 
 
 class TestPollForBackgroundImports:

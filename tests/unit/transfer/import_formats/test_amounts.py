@@ -84,6 +84,25 @@ class TestAmounts:
         ]
         assert read_row(CLOCKIFY.format(text), currency="CAD").hourly_rate == (2_625, "CAD")
 
+    @pytest.mark.parametrize(
+        ("header", "value", "currency", "quoted"),
+        [
+            ("hourly rate", "$60", "", '"$"'),
+            ("hourly rate (doubloons)", "60", "", '"doubloons"'),
+            ("hourly rate", "60", "doubloons", '"doubloons"'),
+            ("hourly rate", "$60", "doubloons", '"$"'),
+            ("hourly rate", "60", "", "none is given"),
+        ],
+    )
+    def test_notice_quotes_the_unknown_currency(self, header: str, value: str, currency: str, quoted: str) -> None:
+        result = read(
+            f"start,hours,task,billable,{header},currency\n2024-03-04 09:00,1.0,x,yes,{value},{currency}\n"
+            f"2024-03-05 09:00,1.0,y,yes,{value},{currency}\n"
+        )
+        assert [notice.message for notice in result.notices] == [
+            f"has no recognizable currency ({quoted}): 2 amounts were ignored; send the form field currency"
+        ]
+
     def test_header_with_another_word_than_a_currency_is_no_rate(self) -> None:
         result = read("start,hours,task,billable,hourly rate due\n2024-03-04 09:00,1.0,x,yes,60\n", currency="EUR")
         assert result.ignored_columns == ["hourly rate due"]
