@@ -1,10 +1,11 @@
 """Reports: what they show is what the API says, and what people do with them."""
 
+import asyncio
 import re
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from tests.page.browsing import GERMAN, NARROW, Console, accessibility_violations, overflow
 from tests.page.conftest import NewContext, Visit
@@ -51,6 +52,13 @@ def hours(seconds: int) -> str:
 
 def rows_of(page: Page, name: str) -> Locator:
     return page.get_by_role("table", name=name, exact=True).get_by_role("row")
+
+
+async def top(element: Locator) -> float:
+    """Return the distance of an element from the top of the window."""
+    box = await element.bounding_box()
+    assert box is not None
+    return box["y"]
 
 
 async def expect_rows(page: Page, name: str, rows: list[tuple[str, int]]) -> None:
@@ -117,6 +125,43 @@ class TestNumbers:
         await table.get_by_role("button", name="Entries").click()
         await expect(rows_of(page, "By Project").nth(1)).to_contain_text("Website")
         await expect(table.get_by_role("columnheader", name="Entries")).to_have_attribute("aria-sort", "descending")
+
+
+class TestLoading:
+    async def test_later_parts_do_not_draw_earlier_ones_again(self, page: Page, visit: Visit, api: Client) -> None:
+        await track(api)
+        is_released = asyncio.Event()
+
+        async def wait(route: Route) -> None:
+            await is_released.wait()
+            await route.continue_()
+
+        await page.route(re.compile("reports/summary.*group_by=(day%2Cproject|weekday%2Chour)"), wait)
+        await visit(NOVEMBER)
+        table = page.get_by_role("table", name="By Project", exact=True)
+        await expect(rows_of(page, "By Project").nth(1)).to_contain_text("No project")
+        await expect(page.get_by_role("table", name="Time by project")).to_be_visible()
+        await expect(page.get_by_text("Loading")).to_have_count(2)
+        sort = table.get_by_role("button", name="Entries")
+        await sort.click()
+        await table.evaluate("element => { element.wasThere = true }")
+        above = await top(table)
+        is_released.set()
+        await expect(page.get_by_role("group", name="Time by day")).to_be_visible()
+        await expect(page.get_by_text("Loading")).to_have_count(0)
+        assert await table.evaluate("element => element.wasThere")
+        await expect(rows_of(page, "By Project").nth(1)).to_contain_text("Website")
+        await expect(sort).to_be_focused()
+        assert await top(table) == pytest.approx(above, abs=8)
+
+    async def test_table_stays_sorted_when_its_numbers_change(self, page: Page, visit: Visit, api: Client) -> None:
+        project = await track(api)
+        await visit(NOVEMBER)
+        table = page.get_by_role("table", name="By Project", exact=True)
+        await table.get_by_role("button", name="Entries").click()
+        task = await api.make_task(title="Call", project_id=project["id"])
+        await api.write(task, started_at=clock("15:00"), duration_seconds=600)
+        await expect_rows(page, "By Project", [("Website", 3000 + 3900 + 600), ("No project", 7200)])
 
 
 class TestCharts:

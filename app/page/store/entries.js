@@ -22,16 +22,37 @@ import { submit, waiting } from "./outgoing.js";
  */
 
 const MAX_PAGE = 200;
+/** A long range is loaded in at most this many parts, and so many of them at once. */
+const MAX_PARTS = 8;
+const MAX_PARALLEL = 4;
+const SECOND_MS = 1000;
+
+/** @typedef {{from?: number, to?: number, needsReview?: boolean, taskId?: string, q?: string}} Filter Instants. */
 
 /**
  * Return one page of the entries that overlap a time range, the newest first.
  *
- * @param {{from?: number, to?: number, needsReview?: boolean, taskId?: string, q?: string}} filter Instants.
+ * @param {Filter} filter
  * @param {Page} page
  * @param {AbortSignal} signal
  * @returns {Promise<{items: ListedEntry[], next_cursor: string | null}>}
  */
-export async function listEntries({ from, to, needsReview, taskId, q }, { cursor, limit }, signal) {
+export async function listEntries(filter, page, signal) {
+  const { needsReview, taskId, q, ...range } = filter;
+  const stored = await storedEntries(filter, page, signal);
+  const isFirst = !page.cursor && !needsReview && !taskId && !q;
+  return { ...stored, items: withChanges(stored.items, range, isFirst) };
+}
+
+/**
+ * Return one page of the entries that the service has stored.
+ *
+ * @param {Filter} filter
+ * @param {Page} page
+ * @param {AbortSignal} signal
+ * @returns {Promise<{items: ListedEntry[], next_cursor: string | null}>}
+ */
+function storedEntries({ from, to, needsReview, taskId, q }, { cursor, limit }, signal) {
   const query = {
     from: from === undefined ? null : isoInstant(from),
     to: to === undefined ? null : isoInstant(to),
@@ -41,33 +62,98 @@ export async function listEntries({ from, to, needsReview, taskId, q }, { cursor
     cursor: cursor ?? null,
     limit: limit ?? MAX_PAGE,
   };
-  const page = await read("time-entries", query, signal);
-  if (waiting.peek().length === 0) return page;
-  const isFirst = !cursor && !needsReview && !taskId && !q;
+  return read("time-entries", query, signal);
+}
+
+/**
+ * Return the entries with the changes that wait for the service.
+ *
+ * @param {ListedEntry[]} entries
+ * @param {{from?: number, to?: number}} range
+ * @param {boolean} hasCreated Whether entries that are created in the range are included.
+ */
+function withChanges(entries, { from = 0, to = Infinity }, hasCreated) {
+  if (waiting.peek().length === 0) return entries;
   const isListed = (/** @type {Entry} */ { started_at, ended_at }) =>
-    isFirst && Date.parse(started_at) < (to ?? Infinity) && Date.parse(ended_at ?? started_at) > (from ?? 0);
-  return { ...page, items: withWaiting(page.items, waiting.peek(), isListed) };
+    hasCreated && Date.parse(started_at) < to && Date.parse(ended_at ?? started_at) > from;
+  return withWaiting(entries, waiting.peek(), isListed);
 }
 
 /**
  * Return all entries that overlap a time range, the newest first.
  *
+ * The first page says whether there are more, and how many. The rest of the range is loaded in parts, some at once.
+ *
  * @param {number} from
  * @param {number} to
  * @param {AbortSignal} signal
+ * @param {(entries: ListedEntry[]) => void} [onfirst] Called with the entries of the first page, if there are more.
  * @returns {Promise<ListedEntry[]>}
  */
-export async function entriesBetween(from, to, signal) {
+export async function entriesBetween(from, to, signal, onfirst) {
+  const first = await storedEntries({ from, to }, {}, signal);
+  if (!first.next_cursor) return withChanges(first.items, { from, to }, true);
+  onfirst?.(withChanges(first.items, { from, to }, true));
+  // An entry that overlaps two parts is in both.
+  const byId = new Map(first.items.map((entry) => [entry.id, entry]));
+  await atOnce(partsOf(from, first.items), async (part) => {
+    for (const entry of await allPages(part, signal)) byId.set(entry.id, entry);
+  });
+  const entries = [...byId.values()].sort((a, b) => Date.parse(b.started_at) - Date.parse(a.started_at));
+  return withChanges(entries, { from, to }, true);
+}
+
+/**
+ * Divide what remains of a range after its first page. The more pages it seems to have, the more parts.
+ *
+ * @param {number} from
+ * @param {ListedEntry[]} page The newest first.
+ * @returns {{from: number, to: number}[]} Whole seconds, the newest first.
+ */
+function partsOf(from, page) {
+  const [newest = from, oldest = from] = [page[0], page.at(-1)].map((entry) => Date.parse(entry?.started_at ?? ""));
+  // Other entries that begin in the same second can be on the next page.
+  const to = Math.max(from, oldest) + SECOND_MS;
+  const count = Math.min(MAX_PARTS, Math.max(1, Math.round((to - from) / Math.max(SECOND_MS, newest - oldest))));
+  const edge = (/** @type {number} */ part) => from + Math.floor(((to - from) * part) / count / SECOND_MS) * SECOND_MS;
+  const parts = Array.from({ length: count }, (_, part) => ({ from: edge(part), to: edge(part + 1) }));
+  return parts.filter((part) => part.from < part.to).reverse();
+}
+
+/**
+ * @param {{from: number, to: number}} range
+ * @param {AbortSignal} signal
+ */
+async function allPages(range, signal) {
   /** @type {ListedEntry[]} */
   const entries = [];
   /** @type {string | null} */
   let cursor = null;
   do {
-    const page = await listEntries({ from, to }, { cursor, limit: MAX_PAGE }, signal);
+    const page = await storedEntries(range, { cursor }, signal);
     entries.push(...page.items);
     cursor = page.next_cursor;
   } while (cursor);
   return entries;
+}
+
+/**
+ * Do the work for all items, for some of them at once. After a failure no other begins.
+ *
+ * @template T
+ * @param {T[]} items
+ * @param {(item: T) => Promise<void>} work
+ */
+async function atOnce(items, work) {
+  const rest = [...items];
+  async function workOff() {
+    for (let item = rest.shift(); item !== undefined; item = rest.shift()) await work(item);
+  }
+  try {
+    await Promise.all(Array.from({ length: MAX_PARALLEL }, workOff));
+  } finally {
+    rest.length = 0;
+  }
 }
 
 /**

@@ -18,7 +18,8 @@ import { onChange } from "./changes.js";
  * An earlier request is cancelled when a later one begins or the scope ends.
  *
  * @template T
- * @param {(signal: AbortSignal) => Promise<T>} load
+ * @param {(signal: AbortSignal, show: (part: T) => void) => Promise<T>} load `show` shows a part of the data before all
+ *   of it is loaded.
  * @param {readonly string[]} [kinds] As for onChange.
  * @returns {Resource<T>}
  */
@@ -35,7 +36,10 @@ export function resource(load, kinds = []) {
     const controller = new AbortController();
     onCleanup(() => controller.abort());
     isLoading.value = true;
-    load(controller.signal).then(
+    const show = (/** @type {T} */ part) => {
+      if (!controller.signal.aborted) data.value = part;
+    };
+    load(controller.signal, show).then(
       (loaded) => {
         if (controller.signal.aborted) return;
         data.value = loaded;

@@ -44,9 +44,12 @@ export function totals(report) {
  * Create the table of the rows.
  *
  * @param {Report} report
- * @param {{title: string, explain?: (row: Row, outer: Row | null) => void}} options
+ * @param {object} options
+ * @param {string} options.title
+ * @param {(row: Row, outer: Row | null) => void} [options.explain]
+ * @param {import("../../lib/signal.js").Signal<import("./table.js").Order>} [options.order] As for dataTable.
  */
-export function reportTable(report, { title, explain }) {
+export function reportTable(report, { title, explain, order }) {
   const groups = report.group_by.split(",");
   /** @type {Map<Row, Row>} */
   const outerOf = new Map();
@@ -60,6 +63,7 @@ export function reportTable(report, { title, explain }) {
     children: (row) => row.rows ?? [],
     columns,
     foot: footOf(report, explain !== undefined),
+    ...(order && { order }),
   });
 }
 

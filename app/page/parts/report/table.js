@@ -14,7 +14,11 @@ import { t } from "../../text/index.js";
  * @property {(row: Row, level: number) => import("../../lib/dom.js").Child} cell
  */
 
+/** @typedef {{column: number, isDescending: boolean}} Order The column by its index; -1 is the order of the rows. */
+
 const PAGE = 100;
+/** @type {Readonly<Order>} */
+export const NO_ORDER = { column: -1, isDescending: false };
 
 /**
  * Create a table with a caption. The button in the head of a column sorts by it; a second click sorts the other way.
@@ -26,9 +30,9 @@ const PAGE = 100;
  * @param {Row[]} options.rows
  * @param {(row: Row) => Row[]} [options.children] The rows that stand below a row.
  * @param {import("../../lib/dom.js").Child[]} [options.foot] The cells of the last row.
+ * @param {import("../../lib/signal.js").Signal<Order>} [options.order] A table that replaces this one can have the same.
  */
-export function dataTable({ caption, columns, rows, children = () => [], foot }) {
-  const order = signal({ column: -1, isDescending: false });
+export function dataTable({ caption, columns, rows, children = () => [], foot, order = signal(NO_ORDER) }) {
   const limit = signal(PAGE);
   const flat = computed(() => {
     const sort = sorter(columns[order.value.column], order.value.isDescending);
@@ -91,7 +95,7 @@ export function scroller(label, content) {
  * @template Row
  * @param {Column<Row>} column
  * @param {number} index
- * @param {import("../../lib/signal.js").Signal<{column: number, isDescending: boolean}>} order
+ * @param {import("../../lib/signal.js").Signal<Order>} order
  */
 function head({ label, isNumber = false, isAction = false, value }, index, order) {
   const name = { scope: "col", class: isNumber ? "number" : "" };

@@ -1,6 +1,8 @@
 // The answers of the API that a report needs: the chosen groups, and those of the charts.
 
+import { computed, signal } from "../../lib/signal.js";
 import { loadSummary } from "../../store/reports.js";
+import { resource } from "../../store/resource.js";
 import { daysIn } from "./ranges.js";
 import { filterQuery, groupsOf, roundingQuery } from "./state.js";
 
@@ -9,14 +11,22 @@ import { filterQuery, groupsOf, roundingQuery } from "./state.js";
  * @typedef {import("./state.js").State} State
  * @typedef {import("./state.js").Range} Range
  *
- * @typedef {object} ReportData
+ * @typedef {object} Part The answer of one request.
+ * @property {string} key The report that it belongs to: it changes with the state and the range.
  * @property {State} state
  * @property {Range} range
- * @property {Summary} report
- * @property {Summary} byTime By the unit of the bars and by project.
- * @property {Summary} byProject
- * @property {Summary} byHour By weekday and hour, without rounding.
+ * @property {Summary} summary
+ *
+ * @typedef {object} Parts
+ * @property {import("../../lib/signal.js").Signal<Part | null>} report By the chosen groups.
+ * @property {import("../../lib/signal.js").Signal<Part | null>} byTime By the unit of the bars and by project.
+ * @property {import("../../lib/signal.js").Signal<Part | null>} byProject
+ * @property {import("../../lib/signal.js").Signal<Part | null>} byHour By weekday and hour, without rounding.
+ *
+ * @typedef {ReturnType<typeof followReport>} Report
  */
+
+const KINDS = ["entry", "timer", "task", "project", "tag", "import", "user"];
 
 /** A range of more days has a bar for each week, and one of more weeks a bar for each month. */
 const [MAX_DAYS, MAX_WEEKS] = [62, 60];
@@ -34,27 +44,60 @@ export function unitOf(range) {
 }
 
 /**
- * Load a report. Reads the signals of its queries at once.
+ * Load a report, and load it again when its state or its data changes.
  *
- * @param {State} state
- * @param {Range} range
- * @param {AbortSignal} signal
- * @returns {Promise<ReportData>}
+ * Each part is set when its request has answered, also while others are loading. A part that is the same as before
+ * stays: what shows it is not drawn again.
+ *
+ * @param {import("../../lib/signal.js").ReadSignal<State>} state
+ * @param {import("../../lib/signal.js").ReadSignal<Range>} range
  */
-export async function loadReport(state, range, signal) {
+export function followReport(state, range) {
+  const key = computed(() => JSON.stringify([state.value, range.value]));
+  const create = () => signal(/** @type {Part | null} */ (null));
+  /** @type {Parts} */
+  const parts = { report: create(), byTime: create(), byProject: create(), byHour: create() };
+  const { error, reload } = resource(async (/** @type {AbortSignal} */ aborted) => {
+    const shown = { key: key.value, state: state.peek(), range: range.peek() };
+    const requests = requestParts(shown, aborted);
+    await Promise.all(
+      /** @type {(keyof Parts)[]} */ (Object.keys(parts)).map(async (name) => {
+        const part = { ...shown, summary: await requests[name] };
+        if (!aborted.aborted && !isSame(part, parts[name].peek())) parts[name].value = part;
+      }),
+    );
+  }, KINDS);
+  return { parts, key, error, reload };
+}
+
+/**
+ * @param {Part} part
+ * @param {Part | null} other
+ */
+function isSame(part, other) {
+  return part.key === other?.key && JSON.stringify(part.summary) === JSON.stringify(other.summary);
+}
+
+/**
+ * Request the parts. Reads the signals of the queries at once.
+ *
+ * @param {{state: State, range: Range}} report
+ * @param {AbortSignal} signal
+ * @returns {Record<keyof Parts, Promise<Summary>>}
+ */
+function requestParts({ state, range }, signal) {
   const filters = filterQuery(state, range);
   const rounding = roundingQuery(state);
   const unit = unitOf(range);
   // Hours cut entries apart: to round each part would add time.
   const byTimeRounding = unit === "hour" ? {} : rounding;
   const load = summaries(signal);
-  const [report, byTime, byProject, byHour] = await Promise.all([
-    load({ ...filters, ...rounding, group_by: groupsOf(state) }),
-    load({ ...filters, ...byTimeRounding, group_by: `${unit},project`, fill: true }),
-    load({ ...filters, ...rounding, group_by: "project" }),
-    load({ ...filters, group_by: "weekday,hour" }),
-  ]);
-  return { state, range, report, byTime, byProject, byHour };
+  return {
+    report: load({ ...filters, ...rounding, group_by: groupsOf(state) }),
+    byTime: load({ ...filters, ...byTimeRounding, group_by: `${unit},project`, fill: true }),
+    byProject: load({ ...filters, ...rounding, group_by: "project" }),
+    byHour: load({ ...filters, group_by: "weekday,hour" }),
+  };
 }
 
 /**

@@ -5,11 +5,11 @@ import { computed, effect, onCleanup, signal } from "../../lib/signal.js";
 import { today } from "../../store/clock.js";
 import { zone } from "../../store/profile.js";
 import { locale, t } from "../../text/index.js";
-import { formatHours } from "../../time/durations.js";
 import { formatDay, formatTime } from "../../time/format.js";
 import { timesText } from "./actions.js";
 import { block } from "./block.js";
 import { HOUR_MS } from "./days.js";
+import { totalText } from "./model.js";
 
 /**
  * @typedef {import("./model.js").WeekModel} WeekModel
@@ -74,7 +74,7 @@ function dayHead(model, day) {
     { class: () => (day.value.day === today.value ? "week-day-head is-today" : "week-day-head") },
     h("span", { class: "week-weekday" }, () => name({ weekday: "short" })),
     h("span", { class: "week-date" }, () => name(dateOptions(model.count.value))),
-    h("span", { class: "week-day-total number" }, () => formatHours(model.dayTotals.value[day.value.index] ?? 0)),
+    h("span", { class: "week-day-total number" }, () => totalText(model, model.dayTotals.value[day.value.index])),
     () =>
       day.value.isChanged &&
       h("span", { class: "week-change" }, t("week.clock_change", { hours: hoursText(day.value.to - day.value.from) })),
@@ -172,7 +172,7 @@ function column(model, day, inSight) {
  * @param {Day & {index: number}} day
  */
 function dayLabel(model, day) {
-  return `${formatDay(day.day)}, ${formatHours(model.dayTotals.value[day.index] ?? 0)}`;
+  return `${formatDay(day.day)}, ${totalText(model, model.dayTotals.value[day.index])}`;
 }
 
 /**

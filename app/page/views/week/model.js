@@ -8,6 +8,7 @@ import { conflicts, waiting } from "../../store/outgoing.js";
 import { preferences, weekStart, zone } from "../../store/profile.js";
 import { resource } from "../../store/resource.js";
 import { timer } from "../../store/timer.js";
+import { formatHours } from "../../time/durations.js";
 import { addDays, dayRange, weekOf } from "../../time/zones.js";
 import { daysFrom, HOUR_MS } from "./days.js";
 import { placeInDays, secondsWithin } from "./layout.js";
@@ -37,6 +38,8 @@ const MIN_BLOCK_PX = 17;
 /** More lanes than this make the grid zoom in, unless the person has chosen a zoom. */
 const LEGIBLE_LANES = 3;
 
+const KINDS = ["entry", "timer", "task", "project", "import"];
+
 /** The numbers of days, each with the width of the window that it needs. */
 const DAYS_BY_WIDTH = /** @type {const} */ ([
   [7, "(min-width: 56rem)"],
@@ -60,10 +63,7 @@ export function weekModel() {
 
   const from = computed(() => Math.min(week.value.from, shown.value[0]?.from ?? 0));
   const to = computed(() => Math.max(week.value.to, shown.value.at(-1)?.to ?? 0));
-  const list = resource(
-    (aborted) => entriesBetween(from.value, to.value, aborted),
-    ["entry", "timer", "task", "project", "import"],
-  );
+  const { list, isWhole } = entriesOf(from, to);
   const drafts = draftsOf(list);
   const tick = computed(() => Math.floor(second.value / (timer.value ? 10_000 : 60_000)));
   const items = computed(() => {
@@ -79,6 +79,7 @@ export function weekModel() {
     chosenCount,
     shown,
     list,
+    isWhole,
     drafts,
     items,
     placed,
@@ -98,9 +99,46 @@ export function weekModel() {
   };
 }
 
+/**
+ * Load the entries of a range. Of a week with many of them, the first ones are shown before all are loaded.
+ *
+ * @param {import("../../lib/signal.js").ReadSignal<number>} from
+ * @param {import("../../lib/signal.js").ReadSignal<number>} to
+ */
+function entriesOf(from, to) {
+  /** Whether what is shown are all entries of the range. */
+  const isWhole = signal(true);
+  let shownRange = "";
+  const list = resource(async (/** @type {AbortSignal} */ aborted, /** @type {(part: Entry[]) => void} */ show) => {
+    const range = `${from.value} ${to.value}`;
+    const entries = await entriesBetween(from.value, to.value, aborted, (first) => {
+      // When the same range is loaded again, all of its entries are shown already.
+      if (range === shownRange || aborted.aborted) return;
+      isWhole.value = false;
+      show(first);
+    });
+    if (!aborted.aborted) {
+      shownRange = range;
+      isWhole.value = true;
+    }
+    return entries;
+  }, KINDS);
+  return { list, isWhole };
+}
+
 function snapMinutes() {
   const { snap_minutes: minutes } = /** @type {{snap_minutes?: number}} */ (preferences.value);
   return minutes ?? DEFAULT_SNAP_MINUTES;
+}
+
+/**
+ * Return the text of a total of the week. There is none before all of its entries are loaded.
+ *
+ * @param {WeekModel} model
+ * @param {number | undefined} seconds
+ */
+export function totalText(model, seconds = 0) {
+  return model.isWhole.value ? formatHours(seconds) : "…";
 }
 
 /** Show another day. @param {string} day */

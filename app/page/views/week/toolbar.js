@@ -3,9 +3,8 @@
 import { h } from "../../lib/dom.js";
 import { today } from "../../store/clock.js";
 import { language, locale, t } from "../../text/index.js";
-import { formatHours } from "../../time/durations.js";
 import { createAt } from "./actions.js";
-import { dayAfter, HOUR_HEIGHTS, showDay } from "./model.js";
+import { dayAfter, HOUR_HEIGHTS, showDay, totalText } from "./model.js";
 
 /** @typedef {import("./model.js").WeekModel} WeekModel */
 
@@ -29,7 +28,7 @@ export function toolbar(model) {
       "span",
       { class: "week-total" },
       `${t("week.total")} `,
-      h("b", { class: "number" }, () => formatHours(model.weekTotal.value)),
+      h("b", { class: "number" }, () => totalText(model, model.weekTotal.value)),
     ),
     h("div", { class: "week-tools" }, daysSelect(model), zoomButtons(model)),
     h("button", { type: "button", class: "primary", onclick: () => void createAt(model) }, t("entry.new")),
