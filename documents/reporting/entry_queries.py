@@ -2,16 +2,15 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
 
 from documents.common.base import Row
 from documents.tracking.pages import TaskPage
-from documents.tracking.queries.entry_filter import EntryFilter, tasks_in_range_stages
+from documents.tracking.queries.entry_filter import ONE_MILLISECOND, EntryFilter, tasks_in_range_stages
 from documents.tracking.tasks import Task
-
-ID_BATCH_SIZE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +26,18 @@ class EntryQueries:
     task_fields: tuple[str, ...]
     entry_fields: tuple[str, ...]
 
-    async def find_task_ids(self) -> list[ObjectId]:
-        """Return the ids of the tasks in the range."""
-        stages: list[Row] = [*self._tasks_in_range(), {"$project": {"_id": 1}}]
-        return [task["_id"] for task in await Task.aggregate_rows(stages, batchSize=ID_BATCH_SIZE)]
+    async def find_tasks_ended_since(self, low: datetime) -> list[RawBSONDocument]:
+        """Return the tasks in the range whose last entry ends at `low` or later."""
+        stages = tasks_in_range_stages(self.user_id, self.entry_filter, low, self.entry_filter.until)
+        return await Task.aggregate_undecoded([*stages, {"$project": self._task_projection()}])
+
+    async def find_tasks_in_window(self, low: datetime, high: datetime) -> list[RawBSONDocument]:
+        """Return the tasks whose last entry ends in [low, high), a part of the range."""
+        return await self._find_tasks({"last_ended_at": {"$gte": low, "$lt": high}})
+
+    async def find_tasks_updated_since(self, instant: datetime) -> list[RawBSONDocument]:
+        """Return the tasks in the range that were updated at this instant or later."""
+        return await self._find_tasks({"updated_at": {"$gt": instant - ONE_MILLISECOND}})
 
     async def find_tasks(self) -> list[RawBSONDocument]:
         """Return the tasks in the range with all their fields and hot entries (portable form: decision 10)."""
@@ -39,12 +46,8 @@ class EntryQueries:
     async def read_tasks(self, task_ids: list[ObjectId]) -> list[RawBSONDocument]:
         """Return those of the tasks that are still in the range."""
         _, in_range = self._tasks_in_range()
-        tags = ("tags",) if self.entry_filter.tags else ()
-        fields = dict.fromkeys((*self.task_fields, *tags, "version", "pages", "paged_until"), 1)
-        return await Task.find_undecoded(
-            {"_id": {"$in": task_ids}, "user_id": self.user_id, **in_range["$match"]},
-            {**fields, **self._entry_projection("time_entries")},
-        )
+        by_id: Row = {"_id": {"$in": task_ids}, "user_id": self.user_id}
+        return await Task.find_undecoded({**by_id, **in_range["$match"]}, self._task_projection())
 
     async def read_pages(self, page_ids: list[ObjectId]) -> list[RawBSONDocument]:
         """Return these pages."""
@@ -61,8 +64,20 @@ class EntryQueries:
             and (self.exclude_id is None or entry["id"] != self.exclude_id)
         ]
 
+    async def _find_tasks(self, indexed: Row) -> list[RawBSONDocument]:
+        """Return the tasks in the range that meet a condition on one indexed field."""
+        _, in_range = self._tasks_in_range()
+        stages: list[Row] = [{"$match": {"user_id": self.user_id, **indexed}}, in_range]
+        return await Task.aggregate_undecoded([*stages, {"$project": self._task_projection()}])
+
     def _tasks_in_range(self) -> list[Row]:
         return tasks_in_range_stages(self.user_id, self.entry_filter, self.entry_filter.since, self.entry_filter.until)
+
+    def _task_projection(self) -> Row:
+        """Return the projection of a task to the fields that are needed."""
+        tags = ("tags",) if self.entry_filter.tags else ()
+        fields = dict.fromkeys((*self.task_fields, *tags, "version", "pages", "paged_until"), 1)
+        return {**fields, **self._entry_projection("time_entries")}
 
     def _entry_projection(self, array: str) -> Row:
         """Return the projection of the entries in this array to the fields that are needed."""

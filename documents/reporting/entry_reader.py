@@ -15,12 +15,10 @@ from bson.raw_bson import RawBSONDocument
 from documents.common.base import Row
 from documents.common.transactions import current_session
 from documents.reporting.entry_queries import EntryQueries
+from documents.reporting.task_windows import read_in_windows
 from documents.tracking.projects import Project
 from documents.tracking.queries.entry_filter import EntryFilter
 from documents.tracking.queries.paged_rows import find_pages_in_range, pages_reaching, read_unchanged
-
-TASK_BATCH_SIZE = 100
-"""Tasks per query. The largest of them have 2,000 hot entries each."""
 
 PAGE_BATCH_SIZE = 20
 """Pages per query. They have at most 500 entries each."""
@@ -70,15 +68,16 @@ async def read_ended_entries(
     A task with pages is yielded several times: with its hot entries, and with those of each page. Each entry also has
     its `started_at` and `ended_at`. The entry with `exclude_id` is left out.
 
-    The first query finds the ids of the tasks; the others read a batch of tasks or pages each, so that no single
-    query takes long (portable form: decision 10). A task is decoded when it is yielded, because decoding many tasks
-    at once would block the event loop.
+    The tasks are read in windows of their last end, so that no single query takes long (portable form: decision 10).
+    A task is decoded when it is yielded, because decoding many tasks at once would block the event loop.
     """
     queries = EntryQueries(user_id, entry_filter, exclude_id, task_fields, entry_fields)
-    for batch in _batches(await queries.find_task_ids(), TASK_BATCH_SIZE):
-        async with aclosing(_read_entries(queries, await queries.read_tasks(batch))) as tasks:
-            async for task in tasks:
-                yield task
+    read: set[ObjectId] = set()
+    async with aclosing(read_in_windows(queries)) as windows:
+        async for window in windows:
+            async with aclosing(_read_entries(queries, window, read)) as tasks:
+                async for task in tasks:
+                    yield task
 
 
 async def read_tasks_since(
@@ -89,17 +88,22 @@ async def read_tasks_since(
     The rows are those of `read_ended_entries`, but a single query reads all tasks. Use it for the last few days only.
     """
     queries = EntryQueries(user_id, EntryFilter(since=since), exclude_id, task_fields, ())
-    async with aclosing(_read_entries(queries, await queries.find_tasks())) as tasks:
+    async with aclosing(_read_entries(queries, await queries.find_tasks(), set())) as tasks:
         async for task in tasks:
             yield task
             await asyncio.sleep(0)
 
 
-async def _read_entries(queries: EntryQueries, tasks: list[RawBSONDocument]) -> AsyncGenerator[Row, None]:
-    """Yield these tasks with their entries, those with pages last."""
+async def _read_entries(
+    queries: EntryQueries, tasks: list[RawBSONDocument], read: set[ObjectId]
+) -> AsyncGenerator[Row, None]:
+    """Yield these tasks with their entries, those with pages last. Tasks in `read` are left out; others are added."""
     paged: list[_PagedTask] = []
     for hot in tasks:
         task = _with_entries(queries, bson.decode(hot.raw))
+        if task["_id"] in read:
+            continue
+        read.add(task["_id"])
         if task["pages"]:
             paged.append(_paged_task(task, hot, queries.user_id))
         else:

@@ -13,6 +13,7 @@ from app.config import Settings
 from app.database.setup import bind
 from documents.common.outbox import HAS_OUTBOX
 from documents.registry import DOCUMENTS
+from documents.reporting.task_windows import TASKS_PER_WINDOW
 from services.feed.relay import (
     ACQUIRE_SECONDS,
     BATCH_SECONDS,
@@ -153,17 +154,28 @@ class TestCommandsOfARequest:
         sent = await count(counted, alice, "POST", "/timer/stop")
         assert sent == ["find tasks", "find projects", "update tasks"]
 
-    async def test_summary_takes_one_command_per_100_tasks(
+    async def test_summary_of_a_month_takes_one_command_and_one_for_the_timer(
         self, alice: Client, counted: SentCommands, database: Database
     ) -> None:
         await alice.make_task()
-        sent = []
         for tasks in (1, 99, 1, 100):
             rows = [task_row(alice.user["_id"], **tracked(ended_entry())) for _ in range(tasks)]
             await database.tasks.insert_many(rows)
-            sent.append(await count(counted, alice, "GET", SUMMARY))
-        running_and_ids = ["aggregate tasks"] * 2
-        assert sent == [running_and_ids + ["find tasks"] * batches for batches in (1, 1, 2, 3)]
+            assert await count(counted, alice, "GET", SUMMARY) == ["aggregate tasks"] * 2
+
+    async def test_summary_of_years_takes_one_command_per_100_tasks(
+        self, alice: Client, counted: SentCommands, database: Database
+    ) -> None:
+        await alice.make_task()
+        now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+        ends = [now - timedelta(hours=hours) for hours in range(24, 24 * 730, 24)]
+        rows = [task_row(alice.user["_id"], **tracked(ended_entry(at=end))) for end in ends]
+        await database.tasks.insert_many(rows)
+        path = f"/reports/summary?from={ends[-1]:%Y-%m-%d}&to={now:%Y-%m-%d}&group_by=year"
+        sent = await count(counted, alice, "GET", path)
+        timer_and_closing = 2
+        assert set(sent) == {"aggregate tasks"}
+        assert len(sent) - timer_and_closing <= len(rows) / TASKS_PER_WINDOW + 2
 
     async def test_summary_reads_the_pages_of_several_tasks_together(
         self, alice: Client, counted: SentCommands, database: Database
@@ -173,7 +185,7 @@ class TestCommandsOfARequest:
         for _ in range(3):
             await insert_paged(database, alice, [ended_entry()], [ended_entry()])
             sent = await count(counted, alice, "GET", SUMMARY)
-            assert sent == ["aggregate tasks", "aggregate tasks", "find tasks", *pages_and_check]
+            assert sent == ["aggregate tasks", "aggregate tasks", *pages_and_check]
 
     async def test_today_reads_the_tasks_of_the_week_once(
         self, alice: Client, counted: SentCommands, database: Database
