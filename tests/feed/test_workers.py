@@ -117,3 +117,20 @@ class TestLimitOfStreams:
         rows = await database.open_streams.find({}).to_list(None)
         assert {row["_id"] for row in rows} == {slot["_id"] for slot in taken}
         assert len(rows) == len(taken) == MAX_STREAMS
+
+    async def test_slots_of_a_process_that_closes_are_free_at_once(self, alice: Client) -> None:
+        closed, other = StreamSlots(), StreamSlots()
+        for _ in range(MAX_STREAMS):
+            await closed.take(alice.user["_id"])
+        with pytest.raises(TooManyStreamsError):
+            await other.take(alice.user["_id"])
+        await closed.close()
+        assert (await other.take(alice.user["_id"]))["user_id"] == alice.user["_id"]
+
+    async def test_released_slot_can_be_taken_again_while_others_have_the_rest(self, alice: Client) -> None:
+        process, other = StreamSlots(), StreamSlots()
+        slot = await process.take(alice.user["_id"])
+        for _ in range(MAX_STREAMS - 1):
+            await other.take(alice.user["_id"])
+        process.release(slot)
+        assert (await process.take(alice.user["_id"]))["slot"] == slot["slot"]

@@ -41,7 +41,7 @@ EXCLUDED_TESTS = re.compile(
     # They start other processes, which contain no fault, or execute no code of the service.
     r"tests/(clients|fuzz|install|mutation|page|contract/project|operation/(crash|server))/"
     r"|test_(adding_a_route|docs_page|documented_receiver|embedded_store|hanging_store|loaded_modules|mongo_shell|outages"
-    r"|serve_command|standard_streams|unfit_databases|users_on_large_tasks|worker_store|workers)"
+    r"|serve_command|standard_streams|unfit_databases|users_on_large_tasks|worker_store)|webhooks/test_workers"
     # They execute everything, and take longer than all other tests together.
     r"|test_(schemathesis|mixed_load|state_machine)"
 )
