@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.conftest import Database, MakeUser
-from tests.support.http import Client, ago, instant, pointers, problem
+from tests.support.http import Client, Json, ago, instant, pointers, problem
 
 
 class TestStartTimer:
@@ -93,6 +93,14 @@ class TestStartTimer:
         response = await alice.post("/timer/start", json={"task_id": task["id"], "started_at": ago(seconds=-90)})
         assert pointers(response, "in_the_future") == {"#/started_at"}
         assert (await alice.get("/timer")).status_code == 204
+
+    @pytest.mark.parametrize("target", [{"task_id": "0" * 24}, {"title": "New", "project_id": "0" * 24}])
+    @pytest.mark.parametrize(("path", "field"), [("/timer/start", "started_at"), ("/timer/switch", "at")])
+    async def test_instant_in_the_future_is_reported_before_a_missing_target(
+        self, alice: Client, path: str, field: str, target: Json
+    ) -> None:
+        response = await alice.post(path, json={**target, field: ago(seconds=-90)})
+        assert pointers(response, "in_the_future") == {f"#/{field}"}
 
     async def test_second_timer_is_refused_with_the_first_in_the_response(self, alice: Client) -> None:
         timer = await alice.start(await alice.make_task())
