@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from bson import ObjectId
 from fastapi import FastAPI
 
 from app.errors import DatabaseUnavailableError
@@ -105,6 +106,16 @@ class TestRetryAfterALostResponse:
         assert (replay.status_code, replay.json()["id"]) == (201, entry["id"])
         assert replay.json()["task_id"] == other["id"]
         assert (await alice.read(task))["entry_count"] == 0
+
+    async def test_deleted_entry_of_a_removed_task_is_404(self, alice: Client, database: Database) -> None:
+        """The undo of an import removes tasks."""
+        task = await alice.make_task()
+        path, body = f"/tasks/{task['id']}/time-entries", {"started_at": ago(hours=1), "duration_seconds": 60}
+        entry = (await alice.post(path, json=body, headers=KEY)).json()
+        await alice.delete(at(entry))
+        await database.tasks.delete_one({"_id": ObjectId(task["id"])})
+        await remove_stored_responses(database)
+        problem(await alice.post(path, json=body, headers=KEY), 404, "task_not_found")
 
     async def test_split_entry_is_returned(self, alice: Client, database: Database) -> None:
         entry = await alice.write(await alice.make_task(), started_at=ago(hours=9), duration_seconds=7200)

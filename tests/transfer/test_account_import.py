@@ -243,35 +243,39 @@ def changed(line: Json, **fields: Any) -> Json:
     return {**line, **fields}
 
 
-WRONG = {
-    "nothing": [],
-    "no account": LINES[1:],
-    "two accounts": [ACCOUNT, *LINES],
-    "no end": LINES[:-1],
-    "two ends": [*LINES, END],
-    "more after the end": [*LINES, PROJECT],
-    "another count": [*LINES[:-1], changed(END, entries=2)],
-    "a later version": [changed(ACCOUNT, schema_version=2), *LINES[1:]],
-    "an unknown field": [changed(ACCOUNT, more=1), *LINES[1:]],
-    "an unknown type": [ACCOUNT, {"type": "more", "schema_version": 1}, *LINES[1:]],
-    "a project twice": [ACCOUNT, PROJECT, *LINES[1:]],
-    "a task twice, once in capitals": [*LINES[:-1], changed(TASK, id="B" * 24), changed(END, tasks=2)],
-    "a name twice": [ACCOUNT, changed(PROJECT, id="d" * 24), *LINES[1:]],
-    "no project": [ACCOUNT, *LINES[2:]],
-    "an entry of another task": [*LINES[:3], changed(ENTRY, task_id="d" * 24), END],
-    "an entry without a task": [ACCOUNT, PROJECT, ENTRY, TASK, END],
-    "half a second": [*LINES[:3], changed(ENTRY, started_at="2026-11-02T08:00:00.500Z"), END],
-    "an end before the start": [*LINES[:3], changed(ENTRY, ended_at="2026-11-02T07:00:00Z"), END],
-    "a timer on a pending task": [*LINES[:3], changed(ENTRY, ended_at=None), END],
-    "two timers of a task": [
-        *LINES[:2],
-        changed(TASK, status="in_progress"),
-        changed(ENTRY, ended_at=None),
-        changed(ENTRY, id="d" * 24, ended_at=None),
-        changed(END, entries=2),
-    ],
-    "a completed task that never was": [*LINES[:2], changed(TASK, status="completed"), *LINES[3:]],
-}
+WRONG: list[tuple[str, list[Json]]] = [
+    ("line 1: is missing: the file is empty", []),
+    ("must be an account line if it is the first line, and must not be one otherwise", LINES[1:]),
+    ("must be an account line if it is the first line, and must not be one otherwise", [ACCOUNT, *LINES]),
+    ("is the last line but not an end line: the file is truncated", LINES[:-1]),
+    ("follows the end line", [*LINES, END]),
+    ("follows the end line", [*LINES, PROJECT]),
+    ("has counts that differ from the lines of the file", [*LINES[:-1], changed(END, entries=2)]),
+    ("schema_version", [changed(ACCOUNT, schema_version=2), *LINES[1:]]),
+    ("more", [changed(ACCOUNT, more=1), *LINES[1:]]),
+    ("type", [ACCOUNT, {"type": "more", "schema_version": 1}, *LINES[1:]]),
+    ("has the id of an earlier line", [ACCOUNT, PROJECT, changed(PROJECT, name="Other"), *LINES[2:]]),
+    ("has the id of an earlier line", [*LINES[:-1], changed(TASK, id="B" * 24), END]),
+    ("follows a task, or has the name of another project", [ACCOUNT, changed(PROJECT, id="d" * 24), *LINES[1:]]),
+    ("follows a task, or has the name of another project", [*LINES[:4], changed(PROJECT, id="d" * 24, name="x"), END]),
+    ("project_id: is not the id of a project in the file", [ACCOUNT, *LINES[2:]]),
+    ("does not follow its task", [*LINES[:3], changed(ENTRY, task_id="d" * 24), END]),
+    ("does not follow its task", [ACCOUNT, PROJECT, ENTRY, TASK, END]),
+    ("not a whole second", [*LINES[:3], changed(ENTRY, started_at="2026-11-02T08:00:00.500Z"), END]),
+    ("ends before it starts", [*LINES[:3], changed(ENTRY, ended_at="2026-11-02T07:00:00Z"), END]),
+    ("status is 'pending', but its timer is running", [*LINES[:3], changed(ENTRY, ended_at=None), END]),
+    (
+        "is a second running entry of its task",
+        [
+            *LINES[:2],
+            changed(TASK, status="in_progress"),
+            changed(ENTRY, ended_at=None),
+            changed(ENTRY, id="d" * 24, ended_at=None),
+            changed(END, entries=2),
+        ],
+    ),
+    ("completed_at is None, but status is 'completed'", [*LINES[:2], changed(TASK, status="completed"), *LINES[3:]]),
+]
 
 
 DAMAGED = {
@@ -287,13 +291,15 @@ DAMAGED = {
 
 
 class TestInvalidAccountFile:
-    @pytest.mark.parametrize("lines", WRONG.values(), ids=WRONG.keys())
-    async def test_invalid_line_is_refused_with_its_number(
-        self, lines: list[Json], bob: Client, database: Database
+    @pytest.mark.parametrize(("reason", "lines"), WRONG)
+    async def test_invalid_line_is_refused_with_its_number_and_the_reason(
+        self, reason: str, lines: list[Json], bob: Client, database: Database
     ) -> None:
         response = await send(bob, packed(lines))
         assert pointers(response) == {"#/file"}
-        assert response.json()["errors"][0]["detail"].startswith("line ")
+        detail = response.json()["errors"][0]["detail"]
+        assert detail.startswith("line ")
+        assert reason in detail
         assert await stored_items(database) == []
         assert await database.import_batches.count_documents({}) == 0
 

@@ -9,7 +9,7 @@ from documents.common.outbox import no_changes
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
 from services.tracking.rules.changes import describe_entries
-from services.tracking.rules.rates import _rerate_task
+from services.tracking.rules.rates import _rerate_task, rerate_project
 from services.tracking.stop import build_ended_entry
 from tests.support.http import LONG, Client, Json, parameters
 from tests.tracking.projects.requests import (
@@ -22,6 +22,10 @@ from tests.tracking.projects.requests import (
     track_hour,
     update_project,
 )
+
+
+async def test_project_that_was_deleted_meanwhile_changes_no_rates(alice: Client) -> None:
+    assert await rerate_project(alice.user["_id"], ObjectId()) == 0
 
 
 @pytest.mark.usefixtures("entry_storage")

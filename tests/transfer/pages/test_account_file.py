@@ -165,6 +165,21 @@ class TestRoundTrip:
         assert len(result["notices"]) == 1
         await assert_stored_time_is_consistent(database)
 
+    @pytest.mark.parametrize("part_entries", [2, 500])
+    async def test_entry_that_was_moved_during_the_export_is_imported_once(
+        self, alice: Client, bob: Client, database: Database
+    ) -> None:
+        await insert_paged_task(alice, database, list(range(17)), hot=list(range(17, 23)))
+        task = await alice.make_task(title="Where it was moved to")
+        lines = await export_lines(alice)
+        moved = {**entry_lines(lines)[0], "task_id": task["id"]}
+        lines.insert(-1, moved)
+        lines[-1]["entries"] += 1
+        assert (lines[-2], lines[-3]["id"]) == (moved, task["id"])
+        result = await import_account(bob, b"".join(orjson.dumps(line) + b"\n" for line in lines))
+        assert result["created"] == {"projects": 0, "tasks": 2, "entries": 23}
+        await assert_stored_time_is_consistent(database)
+
     @pytest.mark.parametrize("part_entries", [2])
     async def test_invalid_entry_in_a_later_part_is_found(self, alice: Client, bob: Client, database: Database) -> None:
         await insert_paged_task(alice, database, [1, 2, 3], hot=[4], active=running_entry())

@@ -211,6 +211,10 @@ class TestOtherPrograms:
                 ("2024-01-05T09:00:00Z", 12, "Firefox", "An example", None, ()),
             ),
             (
+                "app,timestamp,duration,title\nFirefox,2024-01-05T09:00:00.123000+00:00,12.5,An example\n",
+                ("2024-01-05T09:00:00Z", 12, "Firefox", "An example", None, ()),
+            ),
+            (
                 (
                     "key\tstart\tstop\ttags\tdescription\n"
                     "abc\t1690000000\t1690003600\t#client #work\tDid it #client #work\n"
@@ -248,6 +252,7 @@ class TestOtherPrograms:
             "RescueTime",
             "Hamster",
             "ActivityWatch",
+            "ActivityWatch with another order of columns",
             "TimeTagger",
             "a report of TimeTagger",
             "aTimeLogger",
@@ -269,6 +274,7 @@ class TestFormatDetection:
             ("Start date,Start time,Stop date,Stop time,Duration\n", "toggl"),
             (CLOCKIFY, "clockify"),
             ("Project,Description,Task,User,Group,Email,Start Date,Start Time,End Date,End Time\n", "clockify"),
+            ("Project,Description,Start Date,Start Time,End Date,End Time,Billable Rate (EUR)\n", "clockify"),
             ("Start Date,Description,Task,User,Group,Email\n", "csv"),
             (HARVEST, "harvest"),
             ("Date,Client,Project,Task,Hours,Notes\n", "harvest"),

@@ -36,6 +36,14 @@ class TestToggl:
         assert error.row == 1
         assert "still running" in error.message
 
+    def test_duration_shorter_than_the_time_from_start_to_end_is_an_error(self) -> None:
+        header = "Description,Start date,Start time,End date,End time,Duration"
+        error = read_error(f"{header}\nWork,2026-11-18,09:00:00,2026-11-18,10:00:00,0:30:00\n", format="toggl")
+        assert (error.column, error.message) == (
+            "Duration",
+            "is 1800 seconds, but the time from start to end is 3600 seconds",
+        )
+
     @pytest.mark.parametrize(
         ("duration", "end"),
         [("47:06 min", "09:47:06Z"), ("33 sec", "09:00:33Z"), ("0.50 h", "09:30:00Z"), ("1.25", "10:15:00Z")],
