@@ -35,7 +35,7 @@ async def browser() -> AsyncIterator[Browser]:
     assert binary is not None, browsers.MISSING
     expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=binary)
+        browser = await playwright.chromium.launch(executable_path=binary, args=browsers.ARGUMENTS)
         yield browser
         await browser.close()
 

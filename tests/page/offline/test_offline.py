@@ -139,6 +139,7 @@ class TestWithoutService:
         await page.get_by_role("button", name="Stop", exact=True).click()
         await expect(page.get_by_text("1 change waiting")).to_be_visible()
         await start(page, "Call the client")
+        await page.wait_for_function(STORED_CHANGES, arg=2)
         await page.reload()
         await expect(page.get_by_text("2 changes waiting")).to_be_visible()
         await expect(page).to_have_title(re.compile("Call the client"))

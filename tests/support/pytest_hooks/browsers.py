@@ -12,6 +12,27 @@ MISSING = (
 )
 FIXTURE = "browser"
 
+_DISABLED_BY_PLAYWRIGHT = (
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "ThirdPartyStoragePartitioning",
+)
+"""Chromium uses only the last --disable-features, so these must be repeated."""
+
+_UNUSED = ("SpareRendererForSitePerProcess", "WebUIOmniboxAimPopup", "WebUIOmniboxPopup")
+"""Processes that Chromium starts for each window and that no test uses: half of the time to open a window."""
+
+ARGUMENTS = [f"--disable-features={','.join((*_DISABLED_BY_PLAYWRIGHT, *_UNUSED))}"]
+"""Arguments of the browser, in addition to those of Playwright."""
+
 
 def chromium() -> str | None:
     """Return the path of the browser: CHROMIUM_BINARY, or the first one in PATH."""
