@@ -47,7 +47,7 @@ class TestDeleteEntry:
 
     async def test_concurrent_update_is_stored_or_refused(self, alice: Client) -> None:
         task = await alice.make_task()
-        for _ in range(8):
+        for _ in range(4):
             entry = await alice.write(task)
             changed, deleted = await asyncio.gather(
                 alice.request_until_available("PATCH", at(entry), json={"note": "changed"}),

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("entry_storage")
 
 class TestEntryPages:
     @pytest.mark.parametrize("sort", ["started_at", "-started_at"])
-    @pytest.mark.parametrize("limit", [1, 3, 7])
+    @pytest.mark.parametrize("limit", [1, 7])
     async def test_pages_contain_each_entry_once_in_order(
         self, alice: Client, database: Database, sort: str, limit: int
     ) -> None:
@@ -101,7 +101,7 @@ class TestConcurrentStop:
 
         first = (await alice.start(tasks[0]))["entry"]["id"]
         await alice.stop()
-        tracking = asyncio.create_task(track(15))
+        tracking = asyncio.create_task(track(8))
         known_ids: set[str] = set()
         while not tracking.done():
             ids = await list_ids(alice)
@@ -110,4 +110,4 @@ class TestConcurrentStop:
             known_ids |= set(ids)
         await tracking
         assert first in known_ids
-        assert len(await list_ids(alice)) == 16
+        assert len(await list_ids(alice)) == 9

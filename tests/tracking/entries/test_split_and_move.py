@@ -238,7 +238,7 @@ class TestConcurrentMoves:
         over = asyncio.Event()
 
         async def keep_moving(start: int) -> None:
-            for step in range(start, start + 12):
+            for step in range(start, start + 6):
                 here, there = tasks[step % 2], tasks[(step + 1) % 2]
                 response = await move(alice, {**entry, "task_id": here["id"]}, there)
                 assert response.status_code in {200, 404}, response.text
@@ -268,7 +268,7 @@ class TestConcurrentMoves:
 
     async def test_moves_with_updates_and_deletions_lose_nothing(self, alice: Client, database: Database) -> None:
         task, other = await alice.make_task(), await alice.make_task(title="Other")
-        for _ in range(6):
+        for _ in range(3):
             entry = await alice.write(task)
             moved, changed, deleted = await asyncio.gather(
                 move(alice, entry, other),

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.conftest import Database
 from tests.support.http import Client, Json, instant, parameters
+from tests.support.stored_documents import NINE, task_row
 
 
 async def titles(client: Client, **parameters: Any) -> list[str]:
@@ -117,12 +119,19 @@ class TestTaskPages:
     async def test_pages_of_every_sort_key_contain_each_task_once_in_order(
         self, alice: Client, database: Database, sort: str, descending: bool
     ) -> None:
-        for number in range(11):
-            due_at = f"2026-11-{10 + number % 3}T00:00:00Z" if number % 4 else None
-            await alice.make_task(title=f"Same {number % 2}", due_at=due_at)
+        rows = [
+            task_row(
+                alice.user["_id"],
+                title=f"Same {number % 2}",
+                due_at=datetime(2026, 11, 10 + number % 3) if number % 4 else None,  # noqa: DTZ001 -- as it is stored
+                tracked_seconds=number % 3,
+                created_at=NINE - timedelta(hours=number // 2),
+                updated_at=NINE + timedelta(hours=number * 7 % 11),
+            )
+            for number in range(11)
+        ]
+        await database.tasks.insert_many(rows)
         order = f"-{sort}" if descending else sort
-        for number, found in enumerate(await database.tasks.find().to_list(None)):
-            await database.tasks.update_one({"_id": found["_id"]}, {"$set": {"tracked_seconds": number % 3}})
         (whole,) = [page async for page in pages(alice, sort=order, limit=200)]
         paged = [task async for page in pages(alice, sort=order, limit=2) for task in page]
         assert paged == whole

@@ -14,7 +14,7 @@ from tests.support.http import Client, Json
 from tests.support.stored_documents import task_row
 
 NOW = datetime(2026, 11, 18, 9)  # noqa: DTZ001 -- as it is stored
-TASKS = 150
+TASKS = 90
 TITLES = ("a", "aa", "a\u0101", "Z", "z", "\ue000", "\U0010ffff", "b" * 300, " ", "Écrire")
 
 

@@ -148,8 +148,8 @@ class TestConcurrentSwitches:
         tasks = [await alice.make_task(title=str(number)) for number in range(5)]
         began = ago(hours=1)
         await alice.start(tasks[0], started_at=began)
-        responses = await asyncio.gather(*(switch(alice, tasks[number % 5]) for number in range(20)))
-        assert Counter(response.status_code for response in responses) == {200: 20}
+        responses = await asyncio.gather(*(switch(alice, tasks[number % 5]) for number in range(12)))
+        assert Counter(response.status_code for response in responses) == {200: 12}
         timer = (await alice.get("/timer")).json()
         assert await database.tasks.count_documents({"active": {"$exists": True}}) == 1
         chain = await read_entries(database)
@@ -173,7 +173,7 @@ class TestConcurrentSwitches:
     ) -> None:
         tasks = [await alice.make_task(title=str(number)) for number in range(3)]
         known: set[str] = set()
-        for number in range(6):
+        for number in range(4):
             responses = await asyncio.gather(
                 switch(alice, tasks[number % 3]),
                 alice.post("/timer/start", json={"task_id": tasks[(number + 1) % 3]["id"]}),
