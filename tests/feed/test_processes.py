@@ -5,7 +5,7 @@ import signal
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ import pytest
 from tests.feed.event_clients import Event, following
 from tests.feed.test_slow_streams import LARGE, LARGE_CHANGES, stalled_stream
 from tests.support.http import API, PASSWORD, Client
-from tests.support.processes import Program, free_port, running
+from tests.support.processes import Program, free_port, new_database, running
 
 STREAMS = 8
 MAX_SHUTDOWN_SECONDS = 4
@@ -21,10 +21,20 @@ MAX_SHUTDOWN_SECONDS = 4
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+def service(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterator[Program]:
     """A service of two workers."""
-    settings = {"PORT": free_port(), "WORKERS": 2, "RATE_LIMITS_ENABLED": "false"}
-    with running("serve", folder=tmp_path_factory.mktemp("service"), **settings) as service:
+    with serving(tmp_path_factory.mktemp("service"), database_url, workers=2) as service:
+        yield service
+
+
+@contextmanager
+def serving(folder: Path, database_url: str, *, workers: int) -> Iterator[Program]:
+    """Run a service on a new database."""
+    settings = {"PORT": free_port(), "WORKERS": workers, "RATE_LIMITS_ENABLED": "false"}
+    with (
+        new_database(database_url) as database,
+        running("serve", folder=folder, **settings, **database) as service,
+    ):
         service.wait_until_ready()
         yield service
 
@@ -101,10 +111,8 @@ class TestTwoWorkers:
 
 class TestShutdown:
     @pytest.mark.parametrize("workers", [1, 2])
-    async def test_sigterm_ends_streams_at_once(self, tmp_path: Path, workers: int) -> None:
-        settings = {"PORT": free_port(), "WORKERS": workers, "RATE_LIMITS_ENABLED": "false"}
-        with running("serve", folder=tmp_path, **settings) as service:
-            service.wait_until_ready()
+    async def test_sigterm_ends_streams_at_once(self, tmp_path: Path, database_url: str, workers: int) -> None:
+        with serving(tmp_path, database_url, workers=workers) as service:
             async with new_user(service, "ending") as client, AsyncExitStack() as stack:
                 idle = [
                     await stack.enter_async_context(following(client, type="timer.started")) for _ in range(STREAMS)

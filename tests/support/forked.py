@@ -2,6 +2,9 @@
 
 Importing it takes longer than most commands. The process has its own arguments, environment, working directory,
 standard streams and signals. `processes.run_executable` and `running_executed` start the installed script instead.
+
+The worker processes of a service with several workers are forked from the service. Those of the installed script are
+spawned: each imports the application again.
 """
 
 import multiprocessing
@@ -15,8 +18,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from importlib import import_module
 from multiprocessing import connection, reduction
+from multiprocessing.context import ForkContext, ForkProcess
 from pathlib import Path
 from typing import Any
+
+import uvicorn._subprocess
+from uvicorn.supervisors.multiprocess import SIGNALS
 
 from tests.support.pytest_hooks import measured_cases
 
@@ -42,6 +49,35 @@ def _received(descriptor: Any) -> int:
     return number
 
 
+class _Worker(ForkProcess):
+    """A worker process that is forked. Like a spawned one, it inherits neither signal handlers nor other pipes."""
+
+    def run(self) -> None:
+        for number in SIGNALS:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        for number in _open_descriptors() - self._used_descriptors():
+            with suppress(OSError):  # the one with which the folder was read
+                os.close(number)
+        super().run()
+
+    def _used_descriptors(self) -> set[int]:
+        """Return the standard streams, the listening sockets, and the pipes to the service."""
+        arguments = self._kwargs  # type: ignore[attr-defined]
+        process = arguments["target"].__self__  # a spawned worker has both ends of its pipe too
+        connections = (*arguments["sockets"], process.child_conn, process.parent_conn)
+        parent = multiprocessing.parent_process()
+        assert parent is not None
+        return {0, 1, 2, parent.sentinel, *(each.fileno() for each in connections)}
+
+
+def _open_descriptors() -> set[int]:
+    return {int(path.name) for path in Path("/dev/fd").iterdir()}
+
+
+class _WorkerContext(ForkContext):
+    Process = _Worker
+
+
 class ForkedProcess:
     """A `task-timer` process with the interface of `subprocess.Popen` that the tests need."""
 
@@ -52,17 +88,17 @@ class ForkedProcess:
         cwd: Path,
         env: Mapping[str, str],
         streams: tuple[int, int, int],
-        main_module: str | None = None,
+        preparing_module: str | None = None,
     ) -> None:
         """Start it. `streams` are the file descriptors of its standard input, output and error.
 
-        `main_module` has a function `prepare` that is called first. Worker processes import the module.
+        `preparing_module` has a function `prepare` that is called first.
         """
         descriptors = tuple(_Descriptor(number) for number in streams)
         self.returncode: int | None = None
         with _lock:
             self._process = FORK_SERVER.Process(
-                target=_command, args=(arguments, cwd, dict(env), descriptors, main_module)
+                target=_command, args=(arguments, cwd, dict(env), descriptors, preparing_module)
             )
             self._process.start()
         assert self._process.pid is not None
@@ -124,24 +160,19 @@ def _command(
     folder: Path,
     environment: Mapping[str, str],
     streams: tuple[int, int, int],
-    main_module: str | None,
+    preparing_module: str | None,
 ) -> None:
     """Run the command in the forked process."""
     _set_up(folder, environment, streams)
     if measured_cases.PROCESS_VARIABLE not in environment:
         sys.settrace(None)
-    if main_module is not None:
-        _set_main_module(main_module)
+    if preparing_module is not None:
+        import_module(preparing_module).prepare()
+    uvicorn._subprocess.spawn = _WorkerContext()  # type: ignore[assignment]
     sys.argv = ["task-timer", *arguments]
     from app.commands.cli import main  # noqa: PLC0415 - imported by the fork server already
 
     main()
-
-
-def _set_main_module(name: str) -> None:
-    """Make a module the main one of this process, which a spawned process imports too, and call its `prepare`."""
-    module = sys.modules["__main__"] = import_module(name)
-    module.prepare()
 
 
 def _set_up(folder: Path, environment: Mapping[str, str], streams: tuple[int, int, int]) -> None:

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
+from uuid import uuid4
 
 import httpx
 import psutil
+from pymongo import MongoClient
 
 from app.config import Settings
 from tests.support import forked
@@ -96,13 +98,15 @@ def running(*arguments: str, folder: Path, **variables: object) -> Iterator["Pro
 
 @contextmanager
 def running_prepared(
-    main_module: str | None, /, *arguments: str, folder: Path, **variables: object
+    preparing_module: str | None, /, *arguments: str, folder: Path, **variables: object
 ) -> Iterator["Program"]:
-    """Run `task-timer` like `running`, in a process that `main_module` prepares: see `forked.ForkedProcess`."""
+    """Run `task-timer` like `running`, in a process that a module prepares: see `forked.ForkedProcess`."""
     with (folder / "output.txt").open("w") as output, Path(os.devnull).open() as nothing:
         streams = (nothing.fileno(), output.fileno(), output.fileno())
         env = clean_environment(**{**CHEAP_HASHES, **variables})
-        process = forked.ForkedProcess(arguments, cwd=folder, env=env, streams=streams, main_module=main_module)
+        process = forked.ForkedProcess(
+            arguments, cwd=folder, env=env, streams=streams, preparing_module=preparing_module
+        )
     with _cleaned_up(Program(process, folder / "output.txt", variables.get("PORT"))) as program:
         yield program
 
@@ -121,6 +125,15 @@ def running_executed(*arguments: str, folder: Path, **variables: object) -> Iter
         )
     with _cleaned_up(Program(process, folder / "output.txt", variables.get("PORT"))) as program:
         yield program
+
+
+@contextmanager
+def new_database(url: str) -> Iterator[dict[str, str]]:
+    """Yield the settings of a service on a new database of this server. The database is dropped afterwards."""
+    name = f"task_timer_test_{uuid4().hex[:8]}"
+    yield {"DATABASE_URL": url, "DATABASE_NAME": name}
+    with MongoClient[dict[str, object]](url) as client:
+        client.drop_database(name)
 
 
 @contextmanager
@@ -167,8 +180,10 @@ class Program:
         return found
 
     def workers(self) -> list[psutil.Process]:
-        """The worker processes of a service with several workers."""
-        return [process for process in self.process_tree() if "spawn_main" in " ".join(command_line(process))]
+        """Return the worker processes of a service with several workers: spawned, or forked from the service."""
+        service, *others = self.process_tree()
+        own = command_line(service)
+        return [process for process in others if (line := command_line(process)) == own or "spawn_main" in str(line)]
 
     def get(self, path: str) -> httpx.Response | None:
         try:

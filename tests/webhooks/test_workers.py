@@ -124,9 +124,9 @@ class TestOneSender:
 
 
 class TestTwoWorkers:
-    async def test_receiver_gets_each_change_of_a_user_once(self, tmp_path: Path) -> None:
-        permissions = {"WEBHOOKS_ALLOW_HTTP": True, "WEBHOOKS_ALLOW_PRIVATE": True}
-        with running("serve", folder=tmp_path, PORT=free_port(), WORKERS=2, **permissions) as program:
+    async def test_receiver_gets_each_change_of_a_user_once(self, store: Store, tmp_path: Path) -> None:
+        settings = {**environment(store.settings), "PORT": free_port(), "WORKERS": 2}
+        with running("serve", folder=tmp_path, **settings) as program:
             await asyncio.to_thread(program.wait_until_ready)
             async with receiving() as receiver, Client(base_url=program.base_url + API, timeout=30) as client:
                 await sign_in(client)

@@ -63,7 +63,8 @@ class TestUnexpectedException:
             Client(base_url=address) as client,
         ):
             problem(await client.get("/crash", headers={"X-Request-ID": "mine"}), 500, "internal_error")
-        (crash,) = [line for line in log_events(log) if line["event"] == "crash"]
+        text = log.read_text(encoding="utf-8")
+        (crash,) = [line for line in log_events(text) if line["event"] == "crash"]
         assert crash["request_id"] == "mine"
         assert (crash["level"], crash["error"]) == ("error", "RuntimeError")
         assert [
@@ -74,10 +75,10 @@ class TestUnexpectedException:
             "builtins.ValueError",
         ]
         assert "in crash" in crash["exception"]
-        assert "the secret of" not in log.read_text(encoding="utf-8")
-        (request,) = [line for line in log_events(log) if line["event"] == "request" and line["request_id"] == "mine"]
+        assert "the secret of" not in text
+        (request,) = [line for line in log_events(text) if line["event"] == "request" and line["request_id"] == "mine"]
         assert request["status"] == 500
 
 
-def log_events(log: Path) -> list[Json]:
-    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+def log_events(log: str) -> list[Json]:
+    return [json.loads(line) for line in log.splitlines()]

@@ -1,13 +1,15 @@
 """The log event of each request."""
 
+import asyncio
+import signal
 from pathlib import Path
 
 from app.config import Settings
 from tests.conftest import MakeUser
 from tests.contract.http.test_crashes import log_events
 from tests.support.http import API, PASSWORD, Client, problem
-from tests.support.processes import free_port
-from tests.support.services import environment, process_serving
+from tests.support.processes import free_port, running
+from tests.support.services import environment
 
 JSON = {"Content-Type": "application/json"}
 SECRET = "5d1e3f49680c7a2b" * 4
@@ -49,18 +51,19 @@ class TestRequestLog:
         self, settings: Settings, make_user: MakeUser, tmp_path: Path
     ) -> None:
         carol = await make_user("carol@example.com")
-        log = tmp_path / "log"
-        serve = ["-c", "from app.commands.cli import main; main()", "serve"]
-        async with (
-            process_serving(serve, port=free_port(), log=log, **environment(settings)) as address,
-            Client(base_url=address + API, headers={"X-Request-ID": "this-test"}, timeout=30) as client,
-        ):
-            token = await send_requests(client)
-        text = log.read_text(encoding="utf-8")
+        variables = {**environment(settings), "PORT": free_port()}
+        with running("serve", folder=tmp_path, **variables) as program:
+            await asyncio.to_thread(program.wait_until_ready)
+            headers = {"X-Request-ID": "this-test"}
+            async with Client(base_url=program.base_url + API, headers=headers, timeout=30) as client:
+                token = await send_requests(client)
+            program.send(signal.SIGTERM)
+            assert await asyncio.to_thread(program.exit_code) == 0, program.output
+        text = program.output
         for secret in (*SECRETS, token, token.split(".")[2]):
             assert secret not in text
         requests = [
-            line for line in log_events(log) if line["event"] == "request" and line["request_id"] == "this-test"
+            line for line in log_events(text) if line["event"] == "request" and line["request_id"] == "this-test"
         ]
         assert all(line.keys() == EVENT_KEYS and line["milliseconds"] >= 0 for line in requests)
         user_id = str(carol.user["_id"])

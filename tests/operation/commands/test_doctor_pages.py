@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from operator import itemgetter
 
 import pytest
 from bson import ObjectId
@@ -12,7 +13,7 @@ from documents.tracking.tasks import Task
 from services.maintenance.doctor import examine
 from services.maintenance.page_checks import find_unlisted_pages
 from tests.conftest import Database
-from tests.operation.commands.test_doctor import case_id, findings, store
+from tests.operation.commands.test_doctor import findings, store
 from tests.support.http import Client, Json
 from tests.support.stored_documents import NINE, ended_entry, page_row, paged_task, task_row
 
@@ -33,6 +34,11 @@ async def store_paged_task(
     await store(database, stored_page, collection="task_pages")
     await store(database, row)
     return row, stored_page
+
+
+def pages_of(stored: list[tuple[Json, Json]]) -> list[Json]:
+    """Return the pages of tasks and pages, sorted by id."""
+    return sorted((page for _, page in stored), key=itemgetter("_id"))
 
 
 async def contents(database: Database) -> list[Json]:
@@ -138,27 +144,32 @@ DAMAGED_PAGES: list[tuple[Json, str]] = [
 
 
 class TestTotals:
-    @pytest.mark.parametrize(("fields", "message"), WRONG_TOTALS, ids=case_id)
     async def test_totals_of_a_task_are_repaired_from_hot_and_paged_entries(
-        self, alice: Client, database: Database, fields: Json, message: str
+        self, alice: Client, database: Database
     ) -> None:
-        row, page = await store_paged_task(alice, database, task=fields)
-        assert await findings(repair=True) == [f"tasks {row['_id']}: {message} (repaired)"]
+        stored = [await store_paged_task(alice, database, task=fields) for fields, _ in WRONG_TOTALS]
+        expected = [
+            f"tasks {row['_id']}: {message} (repaired)"
+            for (row, _), (_, message) in zip(stored, WRONG_TOTALS, strict=True)
+        ]
+        assert sorted(await findings(repair=True)) == sorted(expected)
         assert await findings() == []
-        assert await database.task_pages.find({}).to_list(None) == [page]
+        assert await database.task_pages.find({}).sort("_id").to_list(None) == pages_of(stored)
 
-    @pytest.mark.parametrize(("fields", "message"), WRONG_PAGE_TOTALS, ids=case_id)
-    async def test_totals_of_a_page_are_repaired_from_its_entries(
-        self, alice: Client, database: Database, fields: Json, message: str
-    ) -> None:
-        row, page = await store_paged_task(alice, database, page=fields)
-        assert await findings() == [f"task_pages {page['_id']}: {message}"]
-        assert await findings(repair=True) == [f"task_pages {page['_id']}: {message} (repaired)"]
+    async def test_totals_of_a_page_are_repaired_from_its_entries(self, alice: Client, database: Database) -> None:
+        stored = [await store_paged_task(alice, database, page=fields) for fields, _ in WRONG_PAGE_TOTALS]
+        expected = sorted(
+            f"task_pages {page['_id']}: {message}"
+            for (_, page), (_, message) in zip(stored, WRONG_PAGE_TOTALS, strict=True)
+        )
+        assert sorted(await findings()) == expected
+        assert sorted(await findings(repair=True)) == [f"{line} (repaired)" for line in expected]
         assert await findings() == []
-        assert await database.tasks.find({}).to_list(None) == [row]
-        repaired = await database.task_pages.find_one({})
-        assert repaired is not None
-        assert (repaired["entries"], repaired["version"]) == (page["entries"], 2)
+        rows = sorted((row for row, _ in stored), key=itemgetter("_id"))
+        assert await database.tasks.find({}).sort("_id").to_list(None) == rows
+        repaired = await database.task_pages.find({}).sort("_id").to_list(None)
+        assert [page["entries"] for page in repaired] == [page["entries"] for page in pages_of(stored)]
+        assert {page["version"] for page in repaired} == {2}
 
     async def test_repair_loses_no_concurrent_change(
         self, alice: Client, database: Database, small_pages: None
@@ -180,16 +191,18 @@ class TestTotals:
 
 
 class TestDamagedPages:
-    @pytest.mark.parametrize(("fields", "message"), DAMAGED_PAGES, ids=case_id)
-    async def test_damaged_page_is_found_and_its_entries_are_left_unchanged(
-        self, alice: Client, database: Database, fields: Json, message: str
+    async def test_damaged_pages_are_found_and_their_entries_are_left_unchanged(
+        self, alice: Client, database: Database
     ) -> None:
-        _, page = await store_paged_task(alice, database, page=fields)
-        assert f"task_pages {page['_id']}: {message}" in await findings(repair=True)
-        stored = await database.task_pages.find_one({"_id": page["_id"]})
-        assert stored is not None
-        assert stored["entries"] == page["entries"]
-        assert f"task_pages {page['_id']}: {message}" in await findings()
+        stored = [await store_paged_task(alice, database, page=fields) for fields, _ in DAMAGED_PAGES]
+        expected = {
+            f"task_pages {page['_id']}: {message}"
+            for (_, page), (_, message) in zip(stored, DAMAGED_PAGES, strict=True)
+        }
+        assert expected <= set(await findings(repair=True))
+        left = await database.task_pages.find({}).sort("_id").to_list(None)
+        assert [page["entries"] for page in left] == [page["entries"] for page in pages_of(stored)]
+        assert expected <= set(await findings())
 
     async def test_missing_page_is_found_and_the_totals_are_left_unchanged(
         self, alice: Client, database: Database

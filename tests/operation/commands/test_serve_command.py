@@ -17,6 +17,7 @@ from tests.support.processes import (
     find_process,
     free_port,
     have_ended,
+    new_database,
     run_command,
     run_executable,
     running,
@@ -60,34 +61,38 @@ class TestServe:
             assert len(service.process_tree()) == 1
 
     @pytest.mark.parametrize("workers", [1, 2])
-    @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
-    def test_signal_ends_the_service_gracefully(
-        self, tmp_path: Path, signal_number: signal.Signals, workers: int
-    ) -> None:
+    def test_sigterm_ends_the_service_and_its_store_gracefully(self, tmp_path: Path, workers: int) -> None:
         with running("serve", folder=tmp_path, PORT=free_port(), WORKERS=workers, **NO_MONGOD) as service:
             service.wait_until_ready()
-            service.send(signal_number)
-            assert service.exit_code() == 0, service.output
-            assert service.left_nothing_running()
-            assert "Traceback" not in service.output
+            assert len(service.process_tree()) > 2
+            assert_ends_gracefully(service, signal.SIGTERM)
             assert not (tmp_path / "data" / "endpoint").exists()
 
     @pytest.mark.parametrize("workers", [1, 2])
-    def test_killed_service_leaves_no_process_behind(self, tmp_path: Path, workers: int) -> None:
-        with running("serve", folder=tmp_path, PORT=free_port(), WORKERS=workers, **NO_MONGOD) as service:
+    def test_ctrl_c_ends_the_service_gracefully(self, tmp_path: Path, database_url: str, workers: int) -> None:
+        with (
+            new_database(database_url) as settings,
+            running("serve", folder=tmp_path, PORT=free_port(), WORKERS=workers, **settings) as service,
+        ):
+            service.wait_until_ready()
+            assert_ends_gracefully(service, signal.SIGINT)
+
+    def test_killed_service_leaves_no_process_behind(self, tmp_path: Path) -> None:
+        with running("serve", folder=tmp_path, PORT=free_port(), **NO_MONGOD) as service:
             service.wait_until_ready()
             service.send(signal.SIGKILL)
             assert service.exit_code() == -signal.SIGKILL
             assert service.left_nothing_running()
 
-    def test_service_can_start_right_after_it_was_killed(self, tmp_path: Path) -> None:
+    def test_service_can_start_right_after_one_with_two_workers_was_killed(self, tmp_path: Path) -> None:
+        """The killed service is executed, so its workers are spawned. It leaves no process behind."""
         port = free_port()
-        with running("serve", folder=tmp_path, PORT=port, WORKERS=2, **NO_MONGOD) as killed:
+        with running_executed("serve", folder=tmp_path, PORT=port, WORKERS=2, **NO_MONGOD) as killed:
             killed.wait_until_ready()
             killed.send(signal.SIGKILL)
             with running("serve", folder=tmp_path, PORT=port, **NO_MONGOD) as service:
-                killed.exit_code()
-                killed.left_nothing_running()
+                assert killed.exit_code() == -signal.SIGKILL
+                assert killed.left_nothing_running()
                 service.wait_until_ready()
 
     def test_signal_ends_the_service_before_the_store_is_ready(self, tmp_path: Path) -> None:
@@ -98,16 +103,12 @@ class TestServe:
             assert service.exit_code() == 0, service.output
             assert service.left_nothing_running()
 
-    def test_service_survives_the_death_of_the_store(self, tmp_path: Path) -> None:
+    def test_service_survives_the_death_of_the_store_until_it_cannot_be_restarted(self, tmp_path: Path) -> None:
         with running("serve", folder=tmp_path, PORT=free_port(), **NO_MONGOD) as service:
             service.wait_until_ready()
             server = find_process(service.process_tree(), "secantusd-py")
             server.kill()
             eventually(lambda: have_ended([server]))
-            service.wait_until_ready()
-
-    def test_service_exits_with_1_if_the_store_cannot_be_restarted(self, tmp_path: Path) -> None:
-        with running("serve", folder=tmp_path, PORT=free_port(), **NO_MONGOD) as service:
             service.wait_until_ready()
             find_process(service.process_tree(), "app.embedded.supervisor").kill()
             assert service.exit_code() == 1
@@ -215,6 +216,14 @@ class TestShellAddress:
     )
     def test_address_names_the_database_and_keeps_the_authentication_database(self, url: str, expected: str) -> None:
         assert shell_address(url, "db") == expected
+
+
+def assert_ends_gracefully(service: Program, signal_number: signal.Signals) -> None:
+    """Send the signal. The service exits with 0, and none of its processes remains."""
+    service.send(signal_number)
+    assert service.exit_code() == 0, service.output
+    assert service.left_nothing_running()
+    assert "Traceback" not in service.output
 
 
 def one_sentence(text: str) -> str:

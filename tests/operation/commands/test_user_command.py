@@ -3,25 +3,21 @@
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import httpx
 import pytest
-from pymongo import MongoClient
 
-from tests.support.http import API, Json
-from tests.support.processes import free_port, run_command, run_command_with_input, running
+from tests.support.http import API
+from tests.support.processes import free_port, new_database, run_command, run_command_with_input, running
 
 SECRET_KEY = "f4b1c0d2e3a5968778695a4b3c2d1e0f"
 
 
-@pytest.fixture
-def database_name(database_url: str) -> Iterator[str]:
-    """The name of a new database, which is dropped after the test."""
-    name = f"task_timer_test_{uuid4().hex[:8]}"
-    yield name
-    with MongoClient[Json](database_url) as client:
-        client.drop_database(name)
+@pytest.fixture(scope="module")
+def database(database_url: str) -> Iterator[dict[str, str]]:
+    """The settings of a new database."""
+    with new_database(database_url) as settings:
+        yield settings
 
 
 class Shell:
@@ -40,12 +36,9 @@ def sign_in(base_url: str, email: str, password: str) -> httpx.Response:
 
 
 class TestAccounts:
-    def test_accounts_are_created_reset_disabled_and_enabled(
-        self, tmp_path: Path, database_url: str, database_name: str
-    ) -> None:
+    def test_accounts_are_created_reset_disabled_and_enabled(self, tmp_path: Path, database: dict[str, str]) -> None:
         variables = {
-            "DATABASE_URL": database_url,
-            "DATABASE_NAME": database_name,
+            **database,
             "SECRET_KEY": SECRET_KEY,
             "REGISTRATION_OPEN": "false",
             "PORT": free_port(),
@@ -57,6 +50,8 @@ class TestAccounts:
             "The account Ada@example.com was created.\n",
             "",
         )
+        second = shell.user("create", "ADA@example.com", password="long enough")
+        assert (second.returncode, second.stderr) == (1, "An account with this e-mail address already exists.\n")
         with running("serve", folder=tmp_path, **variables) as service:
             service.wait_until_ready()
             account = {"email": "eve@example.com", "password": "long enough"}
@@ -88,13 +83,12 @@ class TestAccounts:
     def test_error_is_reported_in_one_sentence(
         self,
         tmp_path: Path,
-        database_url: str,
-        database_name: str,
+        database: dict[str, str],
         arguments: tuple[str, ...],
         password: str,
         sentence: str,
     ) -> None:
-        shell = Shell(tmp_path, DATABASE_URL=database_url, DATABASE_NAME=database_name)
+        shell = Shell(tmp_path, **database)
         refused = shell.user(*arguments, password=password)
         assert refused.returncode == 1
         assert refused.stdout == ""
@@ -104,8 +98,6 @@ class TestAccounts:
     def test_store_is_started_if_no_service_is_running(self, tmp_path: Path) -> None:
         shell = Shell(tmp_path)
         assert shell.user("create", "ada@example.com", password="long enough").returncode == 0
-        second = shell.user("create", "ADA@example.com", password="long enough")
-        assert (second.returncode, second.stderr) == (1, "An account with this e-mail address already exists.\n")
 
     def test_unreachable_database_is_reported(self, tmp_path: Path) -> None:
         away = f"mongodb://127.0.0.1:{free_port()}/?directConnection=true&timeoutMS=500"

@@ -26,7 +26,7 @@ from tests.support.services import restoring_documents
 CLIENTS = 8
 STORE = "secantusd-py"
 MAX_DELAY_SECONDS = 0.03
-MAIN_MODULE = "tests.support.pages.low_thresholds"
+PREPARING_MODULE = "tests.support.pages.low_thresholds"
 SECRET_KEY = "0c9a7d51e48b4f6f8a3d62b15e97c04d"
 SERVICE_SETTINGS = {"RATE_LIMITS_ENABLED": "false", "ACCESS_TOKEN_EXPIRE_MINUTES": 1440}
 ACCOUNT = {"email": "ada@example.com", "password": PASSWORD}
@@ -58,7 +58,7 @@ class CrashScenario:
         settings = {"PORT": self.port, "WORKERS": self._workers, "SECRET_KEY": SECRET_KEY, **SERVICE_SETTINGS}
         self._stack.close()
         self.service = self._stack.enter_context(
-            running_prepared(MAIN_MODULE, "serve", folder=self._folder, **settings)
+            running_prepared(PREPARING_MODULE, "serve", folder=self._folder, **settings)
         )
         self.service.wait_until_ready()
 

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tests.support.http import API, Json
-from tests.support.processes import Program, eventually, free_port, running
+from tests.support.processes import Program, eventually, free_port, new_database, running
 
 REQUEST_KEYS = {
     *("time", "level", "event", "request_id", "method", "route", "status", "milliseconds", "user_id"),
@@ -43,10 +43,11 @@ class TestJsonLog:
     @pytest.mark.parametrize("workers", [1, 2])
     def test_every_line_is_json(self, tmp_path: Path, database_url: str, workers: int) -> None:
         port = free_port()
-        settings = {"DATABASE_URL": database_url, "DATABASE_NAME": "task_timer_log", "LOG_FORMAT": "json"}
-        with running(
-            "serve", folder=tmp_path, PORT=port, WORKERS=workers, TRUSTED_PROXIES="127.0.0.1", **settings
-        ) as service:
+        settings = {"PORT": port, "WORKERS": workers, "TRUSTED_PROXIES": "127.0.0.1", "LOG_FORMAT": "json"}
+        with (
+            new_database(database_url) as database,
+            running("serve", folder=tmp_path, **settings, **database) as service,
+        ):
             service.wait_until_ready()
             (start,) = (line for line in log_lines(service) if line["event"] == "serving")
             assert start.items() >= {

@@ -1,6 +1,8 @@
 """The log and the output of a service contain no secret and no content of a request."""
 
+import asyncio
 import hashlib
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,37 +14,25 @@ from bson import ObjectId
 
 from app.config import Settings
 from tests.conftest import Database
+from tests.operation.server import internal_error
 from tests.support.http import API, LONG, Client, problem
-from tests.support.processes import free_port, run_command
-from tests.support.services import environment, process_serving
-
-CRASHING_COMMAND = """
-import os
-from app.commands.cli import main
-from services.tracking.tags import TagService
-
-async def crash(*arguments, **named):
-    raise RuntimeError("the cause, " + "hid" + "den")
-
-TagService.rename = crash
-os.dup2(2, 1)
-main()
-"""
-"""`task-timer` with an internal error in the request that renames a tag. Its standard output goes to the log too."""
+from tests.support.processes import Program, free_port, run_command, running_prepared
+from tests.support.services import environment
 
 EMAIL = "hidden-address@example.com"
 PASSWORD, WRONG_PASSWORD, NEW_PASSWORD = "hidden-password", "hidden-mistake", "hidden-password-2"
 
 
 @asynccontextmanager
-async def logging_service(settings: Settings, log: Path, log_format: str) -> AsyncIterator[Client]:
-    """A client of a service process with the log level DEBUG."""
-    variables = {**environment(settings), "LOG_LEVEL": "DEBUG", "LOG_FORMAT": log_format}
-    async with (
-        process_serving(["-c", CRASHING_COMMAND, "serve"], port=free_port(), log=log, **variables) as address,
-        Client(base_url=address + API, timeout=30) as client,
-    ):
-        yield client
+async def logging_service(settings: Settings, folder: Path, log_format: str) -> AsyncIterator[tuple[Program, Client]]:
+    """A service process with the log level DEBUG, and a client. An internal error ends the request to rename a tag."""
+    variables = {**environment(settings), "PORT": free_port(), "LOG_LEVEL": "DEBUG", "LOG_FORMAT": log_format}
+    with running_prepared(internal_error.__name__, "serve", folder=folder, **variables) as program:
+        await asyncio.to_thread(program.wait_until_ready)
+        async with Client(base_url=program.base_url + API, timeout=30) as client:
+            yield program, client
+        program.send(signal.SIGTERM)
+        assert await asyncio.to_thread(program.exit_code) == 0, program.output
 
 
 class Session:
@@ -214,8 +204,7 @@ class TestLog:
         self, settings: Settings, empty_service: str, database: Database, tmp_path: Path, log_format: str
     ) -> None:
         assert empty_service
-        log = tmp_path / "log"
-        async with logging_service(settings, log, log_format) as client:
+        async with logging_service(settings, tmp_path, log_format) as (program, client):
             session = Session(client)
             user_id = await session.use_account()
             await session.use_session_cookie()
@@ -230,7 +219,7 @@ class TestLog:
         secrets = session.secrets | await hashes(database, user_id) | {settings.secret_key.get_secret_value()}
         secrets |= {hashlib.sha256(secret.encode()).hexdigest() for secret in session.secrets}
         assert len(secrets) > 15
-        text = log.read_text(encoding="utf-8")
+        text = program.output
         assert [word for word in (*secrets, "hidden", "example.com") if word in text] == []
         assert "Traceback" in text
         assert "builtins.RuntimeError" in text

@@ -3,6 +3,7 @@
 Each test runs with a proxy that keeps the prefix and with one that removes it.
 """
 
+import asyncio
 import os
 import re
 import shutil
@@ -23,9 +24,9 @@ from documents.feed.event_streams import MAX_STREAMS
 from tests.conftest import Database
 from tests.feed.event_clients import following
 from tests.paths import DOCS
-from tests.support.http import API, PASSWORD, Client, clock, problem
-from tests.support.processes import eventually, free_port
-from tests.support.services import environment, process_serving, serving_another
+from tests.support.http import API, PASSWORD, Client, Served, clock, problem
+from tests.support.processes import eventually, free_port, running
+from tests.support.services import environment, serving_another
 
 ROOT = "/tt"
 PAGE = DOCS / "operating.rst"
@@ -91,16 +92,27 @@ def run_proxy(upstream: str, folder: Path, *, keeps_prefix: bool) -> Iterator[st
         process.wait(30)
 
 
-@pytest.fixture(params=[True, False], ids=["prefix-kept", "prefix-removed"])
-async def proxy(
-    request: pytest.FixtureRequest, settings: Settings, database: Database, empty_service: str, tmp_path: Path
+@pytest.fixture(scope="module", params=[True, False], ids=["prefix-kept", "prefix-removed"])
+async def running_proxy(
+    request: pytest.FixtureRequest,
+    settings: Settings,
+    database: Database,
+    service: Served,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator["Proxy"]:
-    """A proxy in front of a service with ROOT_PATH."""
-    assert empty_service
+    """A proxy in front of a service with ROOT_PATH, for all tests."""
+    assert service.server.started
     app = create_app(settings.model_copy(update={"root_path": ROOT}))
     async with serving_another(app, database) as direct:
-        with run_proxy(direct, tmp_path, keeps_prefix=request.param) as origin:
+        with run_proxy(direct, tmp_path_factory.mktemp("proxy"), keeps_prefix=request.param) as origin:
             yield Proxy(origin, direct)
+
+
+@pytest.fixture
+def proxy(running_proxy: "Proxy", empty_service: str) -> "Proxy":
+    """A proxy in front of a service with ROOT_PATH, with nothing in it."""
+    assert empty_service
+    return running_proxy
 
 
 class Proxy:
@@ -223,18 +235,16 @@ class TestSessionCookie:
         self, settings: Settings, empty_service: str, tmp_path: Path, trusted: str, is_secure: bool
     ) -> None:
         assert empty_service
-        serve = ["-c", "from app.commands.cli import main; main()", "serve"]
-        variables = {**environment(settings), "TRUSTED_PROXIES": trusted}
+        variables = {**environment(settings), "PORT": free_port(), "TRUSTED_PROXIES": trusted}
         forwarded = {"X-Forwarded-Proto": "https", "Origin": "https://time.example.com", "Host": "time.example.com"}
-        async with (
-            process_serving(serve, port=free_port(), log=tmp_path / "log", **variables) as address,
-            Client(base_url=address + API, headers=forwarded, timeout=30) as client,
-        ):
-            await client.post("/users", json={"email": "a@example.com", "password": PASSWORD})
-            form = {"username": "a@example.com", "password": PASSWORD}
-            by_origin = await client.post("/auth/token", params={"session": "cookie"}, data=form)
-            client.headers["Sec-Fetch-Site"] = "same-origin"
-            by_site = await client.post("/auth/token", params={"session": "cookie"}, data=form)
+        with running("serve", folder=tmp_path, **variables) as program:
+            await asyncio.to_thread(program.wait_until_ready)
+            async with Client(base_url=program.base_url + API, headers=forwarded, timeout=30) as client:
+                await client.post("/users", json={"email": "a@example.com", "password": PASSWORD})
+                form = {"username": "a@example.com", "password": PASSWORD}
+                by_origin = await client.post("/auth/token", params={"session": "cookie"}, data=form)
+                client.headers["Sec-Fetch-Site"] = "same-origin"
+                by_site = await client.post("/auth/token", params={"session": "cookie"}, data=form)
         assert by_origin.status_code == (200 if is_secure else 403)
         assert by_site.headers["set-cookie"].endswith("; Secure") is is_secure
 

@@ -11,16 +11,19 @@ import pytest
 from app.commands.serve import WORKER_SILENCE_SECONDS
 from services.accounts.authentication import CACHE_SECONDS
 from tests.support.http import API, PASSWORD, Client, clock, problem
-from tests.support.processes import Program, eventually, free_port, running
+from tests.support.processes import Program, eventually, free_port, new_database, running
 
 CLIENTS = 10
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+def service(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterator[Program]:
     """A service of two workers."""
     settings = {"PORT": free_port(), "WORKERS": 2, "RATE_LIMITS_ENABLED": "false"}
-    with running("serve", folder=tmp_path_factory.mktemp("service"), **settings) as service:
+    with (
+        new_database(database_url) as database,
+        running("serve", folder=tmp_path_factory.mktemp("service"), **settings, **database) as service,
+    ):
         service.wait_until_ready()
         yield service
 

@@ -8,9 +8,8 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 import pytest
@@ -99,49 +98,58 @@ def holder(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     process.wait()
 
 
+class Running(NamedTuple):
+    """A running store."""
+
+    settings: Settings
+    url: str
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A store with a configured port, which the tests must not end."""
+    settings = settings_for(tmp_path_factory.mktemp("store"), embedded_port=free_port())
+    with EmbeddedStore(settings) as url:
+        yield Running(settings, url)
+
+
 class TestRunningStore:
-    def test_store_responds_at_its_connection_string(self, tmp_path: Path) -> None:
-        with EmbeddedStore(settings_for(tmp_path)) as url, MongoClient[dict[str, Any]](url) as client:
-            assert url.startswith("mongodb://127.0.0.1:")
+    def test_store_responds_at_its_connection_string(self, store: Running) -> None:
+        with MongoClient[dict[str, Any]](store.url) as client:
             assert client.admin.command("ping")["ok"] == 1
             assert client.admin.command("hello")["isWritablePrimary"]
 
-    def test_configured_port_is_used(self, tmp_path: Path) -> None:
-        port = free_port()
-        with EmbeddedStore(settings_for(tmp_path, embedded_port=port)) as url:
-            assert url == f"mongodb://127.0.0.1:{port}/?directConnection=true&retryWrites=false"
+    def test_configured_port_is_used(self, store: Running) -> None:
+        port = store.settings.embedded_port
+        assert store.url == f"mongodb://127.0.0.1:{port}/?directConnection=true&retryWrites=false"
 
-    def test_files_are_accessible_to_their_owner_only(self, tmp_path: Path) -> None:
+    def test_files_are_accessible_to_their_owner_only(self, store: Running) -> None:
+        data = store.settings.embedded_data_dir
+        assert mode(data) == 0o700
+        assert mode(data / "secantus") == 0o700
+        assert all(mode(file) == 0o600 for file in data.iterdir() if file.is_file())
+
+    def test_endpoint_without_a_lock_is_ignored(self, store: Running, tmp_path: Path) -> None:
+        (tmp_path / "endpoint").write_text(store.url)
+        assert running_endpoint(tmp_path) is None
+
+    def test_data_survives_a_restart_and_the_endpoint_exists_while_the_store_is_running(self, tmp_path: Path) -> None:
         data = tmp_path / "data"
-        with EmbeddedStore(settings_for(tmp_path)):
-            assert mode(data) == 0o700
-            assert mode(data / "secantus") == 0o700
-            assert all(mode(file) == 0o600 for file in data.iterdir() if file.is_file())
-
-    def test_endpoint_exists_while_the_store_is_running(self, tmp_path: Path) -> None:
-        data = tmp_path / "data"
-        assert running_endpoint(data) is None
-        with EmbeddedStore(settings_for(tmp_path)) as url:
-            assert running_endpoint(data) == url
-        assert running_endpoint(data) is None
-        assert not (data / "endpoint").exists()
-
-    def test_data_survives_a_restart(self, tmp_path: Path) -> None:
         for expected in (0, 1):
+            assert running_endpoint(data) is None
             with EmbeddedStore(settings_for(tmp_path)) as url, MongoClient[dict[str, Any]](url) as client:
+                assert url.startswith("mongodb://127.0.0.1:")
+                assert running_endpoint(data) == url
                 assert client.test.things.count_documents({}) == expected
                 client.test.things.insert_one({})
-
-    def test_endpoint_without_a_lock_is_ignored(self, tmp_path: Path) -> None:
-        with EmbeddedStore(settings_for(tmp_path / "one")) as url:
-            (tmp_path / "endpoint").write_text(url)
-            assert running_endpoint(tmp_path) is None
+            assert running_endpoint(data) is None
+            assert not (data / "endpoint").exists()
 
     def test_store_can_be_stopped_before_it_is_ready(self, tmp_path: Path) -> None:
-        store = EmbeddedStore(settings_for(tmp_path))
-        store.launch()
-        store.stop()
-        with pytest.raises(EmbeddedStoreError), store:
+        stopped = EmbeddedStore(settings_for(tmp_path))
+        stopped.launch()
+        stopped.stop()
+        with pytest.raises(EmbeddedStoreError), stopped:
             pass
         assert not _store_processes(tmp_path)
 
@@ -152,10 +160,9 @@ class TestDatabaseUrl:
             assert url == "mongodb://db.example.com"
         assert not (tmp_path / "data").exists()
 
-    def test_running_store_is_used(self, tmp_path: Path) -> None:
-        settings = settings_for(tmp_path)
-        with EmbeddedStore(settings) as running, database_url(settings) as url:
-            assert url == running
+    def test_running_store_is_used(self, store: Running) -> None:
+        with database_url(store.settings) as url:
+            assert url == store.url
 
     def test_store_runs_as_long_as_the_context(self, tmp_path: Path) -> None:
         settings = settings_for(tmp_path)
@@ -165,11 +172,10 @@ class TestDatabaseUrl:
 
 
 class TestDataDirectoryInUse:
-    @pytest.mark.usefixtures("holder")
-    def test_second_store_is_refused_at_once(self, tmp_path: Path) -> None:
+    def test_second_store_is_refused_at_once(self, store: Running) -> None:
         started = time.monotonic()
         with pytest.raises(EmbeddedStoreError, match="Another copy of Task Timer is running on this data directory"):
-            EmbeddedStore(settings_for(tmp_path)).__enter__()
+            EmbeddedStore(store.settings.model_copy(update={"embedded_port": 0})).__enter__()
         assert time.monotonic() - started < LOCK_TIMEOUT_SECONDS
 
     def test_second_store_waits_for_one_that_is_shutting_down(self, tmp_path: Path) -> None:
@@ -185,8 +191,8 @@ class TestDataDirectoryInUse:
             second.__exit__(None, None, None)
 
     def test_command_waits_for_a_store_that_is_starting(self, tmp_path: Path) -> None:
-        store = EmbeddedStore(settings_for(tmp_path))
-        store.launch()
+        starting = EmbeddedStore(settings_for(tmp_path))
+        starting.launch()
         eventually((tmp_path / "data" / "secantus.keeper").exists)
         with ThreadPoolExecutor() as threads:
 
@@ -195,7 +201,7 @@ class TestDataDirectoryInUse:
                     return url
 
             future = threads.submit(command_url)
-            with store as url:
+            with starting as url:
                 assert future.result(timeout=60) == url
 
 
@@ -227,11 +233,10 @@ class TestEnvironment:
 
 
 class TestStartErrors:
-    def test_used_port_is_reported(self, tmp_path: Path) -> None:
-        with EmbeddedStore(settings_for(tmp_path / "one")) as url:
-            port = int(url.split(":")[2].split("/")[0])
-            with pytest.raises(EmbeddedStoreError, match=f"EMBEDDED_PORT {port} is used by another program"):
-                EmbeddedStore(settings_for(tmp_path / "two", embedded_port=port)).__enter__()
+    def test_used_port_is_reported(self, store: Running, tmp_path: Path) -> None:
+        port = store.settings.embedded_port
+        with pytest.raises(EmbeddedStoreError, match=f"EMBEDDED_PORT {port} is used by another program"):
+            EmbeddedStore(settings_for(tmp_path, embedded_port=port)).__enter__()
 
     def test_last_line_of_the_log_is_reported(self, tmp_path: Path) -> None:
         failing_mongod = program(
@@ -311,38 +316,34 @@ class TestReplicaSet:
 
 
 class TestKilledStore:
-    def test_killed_store_is_restarted_on_the_same_port_with_its_data(self, tmp_path: Path) -> None:
-        with EmbeddedStore(settings_for(tmp_path)) as url, MongoClient[dict[str, Any]](url) as client:
+    def test_killed_store_is_restarted_with_its_data_and_is_lost_without_its_supervisor(self, tmp_path: Path) -> None:
+        losses: list[bool] = []
+        killed = EmbeddedStore(settings_for(tmp_path), on_loss=lambda: losses.append(True))
+        with killed as url, MongoClient[dict[str, Any]](url) as client:
             client.test.things.insert_one({"_id": 1})
             server = find_process(_store_processes(tmp_path), "secantusd-py")
             server.kill()
             eventually(lambda: have_ended([server]))
             eventually(lambda: running_endpoint(tmp_path / "data"))
-            assert client.test.things.find_one() == {"_id": 1}
-
-    def test_store_ends_with_its_supervisor_and_is_reported_lost(self, tmp_path: Path) -> None:
-        losses: list[bool] = []
-        store = EmbeddedStore(settings_for(tmp_path), on_loss=lambda: losses.append(True))
-        with store:
+            assert client.test.things.find_one() == {"_id": 1}, "it is restarted on the same port"
+            assert not losses
             processes = _store_processes(tmp_path)
             find_process(processes, "app.embedded.supervisor").kill()
             eventually(lambda: losses)
             eventually(lambda: have_ended(processes))
-        assert store.lost
+        assert killed.lost
 
 
 class TestKilledProcess:
-    def test_killed_process_leaves_no_store_running(self, holder: "subprocess.Popen[str]") -> None:
+    def test_killed_process_leaves_no_store_running_and_its_data_directory_is_free(
+        self, holder: "subprocess.Popen[str]", tmp_path: Path
+    ) -> None:
         processes = process_tree(holder.pid)
         assert len(processes) == 3
         os.kill(holder.pid, signal.SIGKILL)
-        eventually(lambda: have_ended(processes))
-
-    def test_data_directory_is_free_after_a_kill(self, holder: "subprocess.Popen[str]", tmp_path: Path) -> None:
-        os.kill(holder.pid, signal.SIGKILL)
-        with ExitStack() as stack:
-            url = stack.enter_context(EmbeddedStore(settings_for(tmp_path)))
+        with EmbeddedStore(settings_for(tmp_path)) as url:
             assert running_endpoint(tmp_path / "data") == url
+        eventually(lambda: have_ended(processes))
 
 
 def _port(url: str) -> int:

@@ -1,4 +1,4 @@
-"""The main module of a `task-timer` process that turns pages at four hot entries. So do its worker processes."""
+"""Prepares a `task-timer` process: it and its worker processes turn pages at four hot entries."""
 
 from documents.tracking.pages import TaskPage
 from documents.tracking.tasks import Task
@@ -9,7 +9,3 @@ HOT_ENTRIES, PAGED_AT_ONCE, PAGE_ENTRIES = 4, 2, 5
 def prepare() -> None:
     """Lower the thresholds of this process."""
     Task.hot_entries, Task.paged_at_once, TaskPage.capacity = HOT_ENTRIES, PAGED_AT_ONCE, PAGE_ENTRIES
-
-
-if __name__ == "__mp_main__":  # in a worker process
-    prepare()
