@@ -74,8 +74,7 @@ OUTBOX_DOCUMENTS = tuple(
         key=lambda document: document is not Task,
     )
 )
-"""The documents with an outbox. The largest collection comes first: of the others of a $unionWith the embedded store
-reads all documents, several times a second (portable form: decision 10)."""
+"""The documents with an outbox, those that change most often first."""
 
 PROCESS_DOCUMENTS = (Lease, OpenStream, StreamWorker)
 """The documents of the processes that use the database now. They mean nothing to others, so no backup contains them."""

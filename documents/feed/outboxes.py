@@ -44,11 +44,12 @@ class Outbox:
 
 
 async def has_outbox_items(documents: OutboxDocuments, *, skipped: Collection[Any] = ()) -> bool:
-    """Return whether any outbox has items. It is one command."""
+    """Return whether any outbox has items. It is one command for each collection (portable form: decision 10)."""
     stages: list[Row] = [*_matching(skipped), {"$limit": 1}, {"$project": {"_id": 1}}]
-    first, *others = documents
-    union = [{"$unionWith": {"coll": other.Settings.name, "pipeline": stages}} for other in others]
-    return bool(await first.aggregate_rows([*stages, *union, {"$limit": 1}]))
+    for document in documents:
+        if await document.aggregate_rows(stages):
+            return True
+    return False
 
 
 async def read_outboxes(
@@ -61,25 +62,20 @@ async def read_outboxes(
     """
 
     async def read() -> list[Outbox]:
-        first, *others = documents
-        union = [
-            {"$unionWith": {"coll": other.Settings.name, "pipeline": _read_stages(other, limit, max_items, skipped)}}
-            for other in others
-        ]
-        stages = [*_read_stages(first, limit, max_items, skipped), *union, {"$sort": {"since": 1}}, {"$limit": limit}]
-        by_name = {document.Settings.name: document for document in documents}
-        collection = first.collection().with_options(codec_options=_LENIENT)
-        cursor = collection.aggregate(stages, session=current_session())
-        return [_outbox(row, by_name) for row in await with_deadline(cursor.to_list(None))]
+        outboxes: list[Outbox] = []
+        for document in documents:
+            collection = document.collection().with_options(codec_options=_LENIENT)
+            cursor = collection.aggregate(_read_stages(document, limit, max_items, skipped), session=current_session())
+            outboxes += [_outbox(document, row) for row in await with_deadline(cursor.to_list(None))]
+        return sorted(outboxes, key=lambda outbox: outbox.since)[:limit]
 
-    # The embedded store has no snapshot for one aggregation over several collections (portable form: decision 10).
+    # One command for each collection (portable form: decision 10). The transaction makes them one snapshot.
     return await documents[0].run_in_transaction(read) or []
 
 
 def _read_stages(document: type[OutboxDocument], limit: int, max_items: int, skipped: Collection[Any]) -> list[Row]:
     is_array = {"$isArray": "$outbox"}
     fields = {
-        "collection": {"$literal": document.Settings.name},
         "user_id": f"${document.owner_field}",
         "since": "$outbox_since",
         "items": {"$cond": [is_array, {"$slice": ["$outbox", max_items]}, {"$ifNull": ["$outbox", []]}]},
@@ -92,9 +88,9 @@ def _matching(skipped: Collection[Any]) -> list[Row]:
     return [{"$match": HAS_OUTBOX}, *([{"$match": {"_id": {"$nin": [*skipped]}}}] if skipped else [])]
 
 
-def _outbox(row: Row, documents: dict[str, type[OutboxDocument]]) -> Outbox:
+def _outbox(document: type[OutboxDocument], row: Row) -> Outbox:
     items = row["items"] if isinstance(row["items"], list) else None
-    return Outbox(documents[row["collection"]], row["_id"], row.get("user_id"), row["since"], items, row["size"])
+    return Outbox(document, row["_id"], row.get("user_id"), row["since"], items, row["size"])
 
 
 @dataclass(frozen=True, slots=True)

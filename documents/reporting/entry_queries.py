@@ -9,7 +9,8 @@ from bson.raw_bson import RawBSONDocument
 
 from documents.common.base import Row
 from documents.tracking.pages import TaskPage
-from documents.tracking.queries.entry_filter import ONE_MILLISECOND, EntryFilter, tasks_in_range_stages
+from documents.tracking.queries.entry_filter import EntryFilter, tasks_in_range_stages
+from documents.tracking.queries.paged_rows import ONE_MILLISECOND
 from documents.tracking.tasks import Task
 
 
@@ -26,14 +27,12 @@ class EntryQueries:
     task_fields: tuple[str, ...]
     entry_fields: tuple[str, ...]
 
-    async def find_tasks_ended_since(self, low: datetime) -> list[RawBSONDocument]:
-        """Return the tasks in the range whose last entry ends at `low` or later."""
+    async def find_tasks_in_window(self, low: datetime, high: datetime | None) -> list[RawBSONDocument]:
+        """Return the tasks in the range whose last entry ends in [low, high). None as `high` is the end of all time."""
+        if high is not None:
+            return await self._find_tasks({"last_ended_at": {"$gte": low, "$lt": high}})
         stages = tasks_in_range_stages(self.user_id, self.entry_filter, low, self.entry_filter.until)
         return await Task.aggregate_undecoded([*stages, {"$project": self._task_projection()}])
-
-    async def find_tasks_in_window(self, low: datetime, high: datetime) -> list[RawBSONDocument]:
-        """Return the tasks whose last entry ends in [low, high), a part of the range."""
-        return await self._find_tasks({"last_ended_at": {"$gte": low, "$lt": high}})
 
     async def find_tasks_updated_since(self, instant: datetime) -> list[RawBSONDocument]:
         """Return the tasks in the range that were updated at this instant or later."""

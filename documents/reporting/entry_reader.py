@@ -1,7 +1,7 @@
 """Reads the entries of a report: the tasks in a time range, with only the fields of their entries that are needed."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,12 +15,12 @@ from bson.raw_bson import RawBSONDocument
 from documents.common.base import Row
 from documents.common.transactions import current_session
 from documents.reporting.entry_queries import EntryQueries
-from documents.reporting.task_windows import read_in_windows
+from documents.reporting.task_windows import read_task_windows
 from documents.tracking.projects import Project
 from documents.tracking.queries.entry_filter import EntryFilter
 from documents.tracking.queries.paged_rows import find_pages_in_range, pages_reaching, read_unchanged
 
-PAGE_BATCH_SIZE = 20
+PAGE_BATCH_SIZE = 10
 """Pages per query. They have at most 500 entries each."""
 
 T = TypeVar("T")
@@ -73,7 +73,7 @@ async def read_ended_entries(
     """
     queries = EntryQueries(user_id, entry_filter, exclude_id, task_fields, entry_fields)
     read: set[ObjectId] = set()
-    async with aclosing(read_in_windows(queries)) as windows:
+    async with aclosing(read_task_windows(queries)) as windows:
         async for window in windows:
             async with aclosing(_read_entries(queries, window, read)) as tasks:
                 async for task in tasks:
@@ -95,7 +95,7 @@ async def read_tasks_since(
 
 
 async def _read_entries(
-    queries: EntryQueries, tasks: list[RawBSONDocument], read: set[ObjectId]
+    queries: EntryQueries, tasks: Sequence[RawBSONDocument], read: set[ObjectId]
 ) -> AsyncGenerator[Row, None]:
     """Yield these tasks with their entries, those with pages last. Tasks in `read` are left out; others are added."""
     paged: list[_PagedTask] = []

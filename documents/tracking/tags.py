@@ -11,10 +11,8 @@ from bson import ObjectId
 from documents.common.base import Row
 from documents.tracking.pages import TaskPage
 from documents.tracking.queries.paged_rows import listed_pages_stages, read_unchanged
+from documents.tracking.queries.sort_keys import find_creation_windows
 from documents.tracking.tasks import Task
-
-PAUSE_INTERVAL = 100
-"""Tasks to count between two pauses: one or two milliseconds of work."""
 
 _PAGED_TASKS: list[Row] = [
     {"$match": {"pages.0": {"$exists": True}}},
@@ -26,24 +24,23 @@ _TAG_FIELDS: Row = dict.fromkeys(("tags", "time_entries.tags", "active.tags", "u
 async def count_by_tag(user_id: ObjectId) -> tuple[Counter[str], Counter[str]]:
     """Return the number of live tasks by tag, and that of their entries, hot and paged, and the running one.
 
-    All tags are read and counted here (portable form: decision 10).
+    All tags are read in windows, and counted here (portable form: decision 10).
     """
 
     async def read() -> tuple[tuple[Counter[str], Counter[str]], list[Row]]:
         tasks: Counter[str] = Counter()
         entries: Counter[str] = Counter()
         paged: list[Row] = []
-        live = await Task.find_undecoded({"user_id": user_id, "deleted_at": None}, _TAG_FIELDS)
-        for number, undecoded in enumerate(live):
-            task = bson.decode(undecoded.raw)
-            tasks.update(task["tags"])
-            _count(entries, task.get("time_entries", ()))
-            if "active" in task:
-                _count(entries, [task["active"]])
-            if task.get("pages"):
-                paged.append(task)
-            if number % PAUSE_INTERVAL == 0:
-                await asyncio.sleep(0)
+        for created in await find_creation_windows(user_id):
+            stages: list[Row] = [{"$match": {"user_id": user_id, **created}}, {"$match": {"deleted_at": None}}]
+            for undecoded in await Task.aggregate_undecoded([*stages, {"$project": _TAG_FIELDS}]):
+                task = bson.decode(undecoded.raw)
+                tasks.update(task["tags"])
+                _count(entries, task.get("time_entries", ()))
+                if "active" in task:
+                    _count(entries, [task["active"]])
+                if task.get("pages"):
+                    paged.append(task)
         for by_id in listed_pages_stages(user_id, paged):
             for undecoded in await TaskPage.find_undecoded(by_id["$match"], {"entries.tags": 1}):
                 _count(entries, bson.decode(undecoded.raw)["entries"])

@@ -135,8 +135,8 @@ class ChangeRelay:
     async def run_cycle(self) -> float:
         """Look for changes, or relay a batch of those seen, if this process has the lease.
 
-        Returns the seconds until the next cycle. Without changes it is one command. Another one renews the lease, once
-        a second.
+        Returns the seconds until the next cycle. Without changes it is one command for each collection with outboxes.
+        Another one renews the lease, once a second.
         """
         try:
             if not await self._has_lease():

@@ -12,7 +12,7 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 from app.config import Settings
 from app.database.setup import bind
 from documents.common.outbox import HAS_OUTBOX
-from documents.registry import DOCUMENTS
+from documents.registry import DOCUMENTS, OUTBOX_DOCUMENTS
 from documents.reporting.task_windows import TASKS_PER_WINDOW
 from services.feed.relay import (
     ACQUIRE_SECONDS,
@@ -36,6 +36,9 @@ COLLECTIONS = {"tasks", "task_pages", "projects", "users", "deleted_entries"}
 
 FEED_COLLECTIONS = {"changes", "feed_states", "leases"}
 """The other collections that a relay uses."""
+
+LOOK = [f"aggregate {name}" for document in OUTBOX_DOCUMENTS if (name := document.Settings.name) in COLLECTIONS]
+"""The commands with which a relay looks for changes, and those with which it reads them."""
 
 SUMMARY = "/reports/summary?from=2026-11-16&to=2026-11-23"
 
@@ -235,12 +238,12 @@ class TestCommandsOfARelay:
             yield
             await expire_lease(database)
 
-    async def test_idle_cycle_takes_one_command(self, counted: SentCommands) -> None:
+    async def test_idle_cycle_takes_one_command_for_each_collection(self, counted: SentCommands) -> None:
         relay, other = ChangeRelay(retention=timedelta(days=30)), ChangeRelay(retention=timedelta(days=30))
         await run_cycle(relay)
         counted.relay_commands.clear()
         assert [await run_cycle(relay) for _ in range(3)] == [POLL_SECONDS] * 3
-        assert counted.relay_commands == ["aggregate tasks"] * 3
+        assert counted.relay_commands == LOOK * 3
         counted.relay_commands.clear()
         assert await run_cycle(other) == ACQUIRE_SECONDS
         assert counted.relay_commands == ["find leases"]
@@ -257,12 +260,12 @@ class TestCommandsOfARelay:
             await relay._removal.finish()
             sent.append(counted.relay_commands[:])
             assert await run_cycle(relay) == POLL_SECONDS
-        look, read, commit, insert, *rest = sent[-1]
-        assert [look, read, commit, insert] == [*["aggregate tasks"] * 2, "commitTransaction", "insert changes"]
-        assert sorted(rest) == ["update leases", "update tasks"]
+        begin = [LOOK[0], *LOOK, "commitTransaction", "insert changes"]
+        assert sent[-1][: len(begin)] == begin
+        assert sorted(sent[-1][len(begin) :]) == ["update leases", "update tasks"]
         assert sorted(sent[1]) == sorted(sent[2])
 
-    async def test_batch_after_a_batch_takes_five_commands(self, alice: Client, counted: SentCommands) -> None:
+    async def test_batch_after_a_batch_does_not_look_first(self, alice: Client, counted: SentCommands) -> None:
         relay = ChangeRelay(retention=timedelta(days=30))
         await alice.make_task()
         assert await run_cycle(relay) == GATHER_SECONDS
@@ -272,6 +275,6 @@ class TestCommandsOfARelay:
         counted.relay_commands.clear()
         await run_cycle(relay)
         await relay._removal.finish()
-        read, commit, insert, *rest = counted.relay_commands
-        assert [read, commit, insert] == ["aggregate tasks", "commitTransaction", "insert changes"]
-        assert sorted(rest) == ["update leases", "update tasks"]
+        begin = [*LOOK, "commitTransaction", "insert changes"]
+        assert counted.relay_commands[: len(begin)] == begin
+        assert sorted(counted.relay_commands[len(begin) :]) == ["update leases", "update tasks"]

@@ -150,7 +150,7 @@ class TestPagedEntries:
 
 
 class TestManyPages:
-    @pytest.mark.parametrize("size", [1, 3, 20])
+    @pytest.mark.parametrize("size", [1, 3, 10])
     async def test_pages_of_many_tasks_are_read_in_groups(
         self, alice: Client, database: Database, monkeypatch: pytest.MonkeyPatch, size: int
     ) -> None:

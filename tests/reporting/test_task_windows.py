@@ -8,15 +8,16 @@ from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
 from documents.reporting.entry_reader import read_ended_entries
-from documents.reporting.task_windows import (
+from documents.tracking.queries.entry_filter import EntryFilter
+from documents.tracking.queries.paged_rows import MAX_INSTANT, MIN_INSTANT
+from documents.tracking.queries.read_windows import (
     FIRST_WINDOW_LENGTH,
     MAX_CHANGE,
     MAX_WINDOW_LENGTH,
     MIN_WINDOW_LENGTH,
     next_length,
+    read_in_windows,
 )
-from documents.tracking.queries.entry_filter import EntryFilter
-from documents.tracking.queries.paged_rows import MAX_INSTANT, MIN_INSTANT
 from tests.conftest import Database
 from tests.support.http import Client, Json
 from tests.support.stored_documents import ended_entry, task_row, tracked
@@ -87,13 +88,30 @@ class TestWindows:
         assert sorted(ids) == sorted(task["_id"] for day, task in tasks.items() if day != 700)
 
 
+class TestReadInWindows:
+    @pytest.mark.parametrize("days", [0, 1, 32, 33, 1_000, 500_000])
+    async def test_windows_cover_the_range_without_overlaps(self, days: int) -> None:
+        since = NOW - timedelta(days=days)
+        read: list[tuple[Any, Any]] = []
+
+        async def read_window(low: Any, high: Any) -> list[int]:
+            read.append((low, high))
+            return [0] * (len(read) % 2)
+
+        assert len([rows async for rows in read_in_windows(read_window, since, NOW, size=4)]) == len(read)
+        assert read[0][1] is None
+        assert read[-1][0] == since
+        assert [high for _, high in read[1:]] == [low for low, _ in read[:-1]]
+        assert all(low < high for low, high in read[1:])
+
+
 class TestNextLength:
     @pytest.mark.parametrize(
         ("tasks", "factor"), [(0, MAX_CHANGE), (10, MAX_CHANGE), (50, 2), (100, 1), (200, 0.5), (5_000, 1 / MAX_CHANGE)]
     )
     def test_length_depends_on_the_number_of_tasks(self, tasks: int, factor: float) -> None:
-        assert next_length(FIRST_WINDOW_LENGTH, tasks) == FIRST_WINDOW_LENGTH * factor
+        assert next_length(FIRST_WINDOW_LENGTH, tasks, size=100) == FIRST_WINDOW_LENGTH * factor
 
     def test_length_has_bounds(self) -> None:
-        assert next_length(MIN_WINDOW_LENGTH, 1_000) == MIN_WINDOW_LENGTH
-        assert next_length(MAX_WINDOW_LENGTH, 0) == MAX_WINDOW_LENGTH
+        assert next_length(MIN_WINDOW_LENGTH, 1_000, size=100) == MIN_WINDOW_LENGTH
+        assert next_length(MAX_WINDOW_LENGTH, 0, size=100) == MAX_WINDOW_LENGTH

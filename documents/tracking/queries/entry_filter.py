@@ -3,18 +3,15 @@
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
 from documents.common.base import Row
-from documents.tracking.queries.paged_rows import MAX_INSTANT, MIN_INSTANT, OLD_RANGE_AGE, EntryRows
+from documents.tracking.queries.paged_rows import MAX_INSTANT, MIN_INSTANT, OLD_RANGE_AGE, ONE_MILLISECOND, EntryRows
 from documents.tracking.tasks import RUNNING, TaskStatus
-
-ONE_MILLISECOND = timedelta(milliseconds=1)
-"""The precision of stored instants: [instant, instant + ONE_MILLISECOND) contains exactly one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

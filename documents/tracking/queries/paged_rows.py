@@ -6,6 +6,7 @@ turning a page loses nothing and repeats nothing. If a task has changed otherwis
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -17,6 +18,7 @@ from app.clock import naive_utc, utc_now
 from documents.common.base import Row
 from documents.common.transactions import current_session
 from documents.tracking.pages import TaskPage
+from documents.tracking.queries.read_windows import read_in_windows
 from documents.tracking.tasks import Task
 
 T = TypeVar("T")
@@ -25,8 +27,14 @@ OLD_RANGE_AGE = timedelta(days=400)
 """For a range of tasks that ended longer ago, or a range of pages that began longer ago, the first start is assumed to
 be more selective than the last end."""
 
-PAGES_PER_QUERY = 50
+PAGES_PER_QUERY = 10
 """A query of whole pages reads at most this number of them, so that none takes long."""
+
+PAGES_PER_WINDOW = 20
+"""The number of pages that a window of a long range should have, when they are read without their entries."""
+
+ONE_MILLISECOND = timedelta(milliseconds=1)
+"""The precision of stored instants: [instant, instant + ONE_MILLISECOND) contains exactly one."""
 
 _PAGE_FIELDS: Row = {"task_id": 1, "first_started_at": 1, "last_ended_at": 1, "version": 1}
 
@@ -166,15 +174,29 @@ def pages_reaching(task: Row, since: datetime) -> list[ObjectId]:
 async def find_pages_in_range(user_id: ObjectId, tasks: list[Row], since: datetime, before: datetime) -> list[Row]:
     """Return the pages that these tasks list and that can have entries in a range, by first start.
 
-    They are without their entries. For an old range there is one query for each task, so that none takes long.
+    They are without their entries. There are several queries, so that none takes long: one for each task if the range
+    is old, otherwise one for each window of the last end.
     """
     pages: list[Row] = []
-    for group in [[task] for task in tasks] if _is_old(since) else [tasks]:
-        stages = pages_in_range_stages(user_id, group, since, before)
-        task_ids = {task["_id"] for task in group}
-        rows = await TaskPage.aggregate_rows([*stages, {"$project": _PAGE_FIELDS}])
-        pages += [page for page in rows if page["task_id"] in task_ids]
+    if _is_old(since):
+        for task in tasks:
+            rows = await _find_pages(pages_in_range_stages(user_id, [task], since, before))
+            pages += [page for page in rows if page["task_id"] == task["_id"]]
+    else:
+        task_ids = {task["_id"] for task in tasks}
+
+        async def read(low: datetime, high: datetime | None) -> list[Row]:
+            return await _find_pages(pages_in_range_stages(user_id, tasks, low, before, high))
+
+        now = naive_utc(utc_now())
+        async with aclosing(read_in_windows(read, since, min(before, now), size=PAGES_PER_WINDOW)) as windows:
+            async for window in windows:
+                pages += [page for page in window if page["task_id"] in task_ids]
     return sorted(pages, key=lambda page: (page["first_started_at"], page["_id"]))
+
+
+async def _find_pages(stages: list[Row]) -> list[Row]:
+    return await TaskPage.aggregate_rows([*stages, {"$project": _PAGE_FIELDS}])
 
 
 def is_inside(page: Row, since: datetime, before: datetime) -> bool:
@@ -187,14 +209,17 @@ def _is_old(since: datetime) -> bool:
     return since < naive_utc(utc_now()) - OLD_RANGE_AGE
 
 
-def pages_in_range_stages(user_id: ObjectId, tasks: list[Row], since: datetime, before: datetime) -> list[Row]:
+def pages_in_range_stages(
+    user_id: ObjectId, tasks: list[Row], since: datetime, before: datetime, ended_before: datetime | None = None
+) -> list[Row]:
     """Return the stages that find the pages that these tasks list and that can have entries in a range.
 
-    They have a last end at `since` or later and a first start before `before`. The first stage has one selective
-    bound only (portable form: decision 10).
+    They have a last end at `since` or later, and before `ended_before` if it is given, and a first start before
+    `before`. The first stage has the bounds of one field only, and not $gte (portable form: decision 10).
     """
-    selective: Row = {"last_ended_at": {"$gte": since}}
-    if len(tasks) == 1 and _is_old(since):
+    end = {} if ended_before is None else {"$lt": ended_before}
+    selective: Row = {"last_ended_at": {"$gt": since - ONE_MILLISECOND, **end}}
+    if len(tasks) == 1 and ended_before is None and _is_old(since):
         selective = {"task_id": tasks[0]["_id"], "first_started_at": {"$lt": before}}
     listed = [page_id for task in tasks for page_id in task["pages"]]
     both: Row = {"last_ended_at": {"$gte": since}, "first_started_at": {"$lt": before}}

@@ -6,19 +6,20 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from bson import ObjectId
 
 from documents.common.base import Row
-from documents.tracking.queries.paged_rows import MIN_INSTANT
+from documents.tracking.queries.paged_rows import MAX_INSTANT, MIN_INSTANT, ONE_MILLISECOND
 from documents.tracking.tasks import Task
 
 TASKS_PER_BOUND = 32
+TASKS_PER_WINDOW = 96
 MAX_BOUNDS_AGE_SECONDS = 3600
 _MAX_CACHED = 500
 
-_ONE_MILLISECOND = timedelta(milliseconds=1)
 _MAX_CHARACTER = chr(0x10FFFF)
 _SURROGATES = range(0xD800, 0xE000)
 _MAX_INTEGER = 2**63 - 1
@@ -69,7 +70,7 @@ def _neighbouring_id(offset: int) -> Callable[[ObjectId], ObjectId | None]:
 
 
 def _date_key(field: str, bson_type: str | None = None) -> SortKey:
-    return SortKey(field, datetime, MIN_INSTANT, _shifted(-_ONE_MILLISECOND), _shifted(_ONE_MILLISECOND), bson_type)
+    return SortKey(field, datetime, MIN_INSTANT, _shifted(-ONE_MILLISECOND), _shifted(ONE_MILLISECOND), bson_type)
 
 
 TASK_SORT_KEYS = {
@@ -134,3 +135,16 @@ async def read_bounds(user_id: ObjectId, key: SortKey) -> KeyBounds:
     if len(_cache) > _MAX_CACHED:
         _cache.popitem(last=False)
     return bounds
+
+
+async def find_creation_windows(user_id: ObjectId) -> list[Row]:
+    """Return conditions on the time of creation, each of which about TASKS_PER_WINDOW tasks of the user meet.
+
+    Each task meets exactly one of them.
+    """
+    key = TASK_SORT_KEYS["created_at"]
+    bounds = cached_bounds(user_id, key) or await read_bounds(user_id, key)
+    step = TASKS_PER_WINDOW // TASKS_PER_BOUND
+    edges = [MIN_INSTANT, *bounds.values[step - 1 :: step], MAX_INSTANT]
+    # $gt instead of $gte: portable form, decision 10.
+    return [{key.field: {"$gt": low - ONE_MILLISECOND, "$lt": high}} for low, high in pairwise(edges)]

@@ -8,7 +8,8 @@ from pymongo import ASCENDING, DESCENDING
 
 from app.clock import naive_utc, utc_now
 from documents.common.base import Row
-from documents.tracking.queries.entry_filter import ONE_MILLISECOND, EntryFilter, tasks_in_range_stages
+from documents.tracking.queries.entry_filter import EntryFilter, tasks_in_range_stages
+from documents.tracking.queries.paged_rows import ONE_MILLISECOND
 from documents.tracking.tasks import Task
 
 _YEAR = timedelta(days=365)

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from documents.tracking.queries.entry_filter import ONE_MILLISECOND
+from documents.tracking.queries.paged_rows import ONE_MILLISECOND
 
 SINGLE_WINDOW_LENGTH = timedelta(days=32)
 """A range of at most this length is one window. It covers the default range of a list."""

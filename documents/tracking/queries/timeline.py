@@ -9,13 +9,19 @@ from app.clock import naive_utc, utc_now
 from documents.common.base import Row
 from documents.tracking.entries import entry_order
 from documents.tracking.queries.entry_filter import (
-    ONE_MILLISECOND,
     EntryFilter,
     ended_entry_rows,
     entry_range_condition,
     running_entry_stages,
 )
-from documents.tracking.queries.paged_rows import EntryRows, find_hot_rows, find_rows, read_rows, read_unchanged
+from documents.tracking.queries.paged_rows import (
+    ONE_MILLISECOND,
+    EntryRows,
+    find_hot_rows,
+    find_rows,
+    read_rows,
+    read_unchanged,
+)
 from documents.tracking.queries.review import find_entries_to_review
 from documents.tracking.queries.time_bounds import nearest_end, nearest_start
 from documents.tracking.queries.time_windows import TimeWindows

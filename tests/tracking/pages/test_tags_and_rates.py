@@ -47,7 +47,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestCounts:
-    @pytest.mark.parametrize("pages_per_query", [1, 2, 50])
+    @pytest.mark.parametrize("pages_per_query", [1, 2, 10])
     async def test_entries_of_listed_pages_are_counted(
         self, alice: Client, bob: Client, database: Database, monkeypatch: pytest.MonkeyPatch, pages_per_query: int
     ) -> None:

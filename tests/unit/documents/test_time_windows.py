@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from documents.tracking.queries.entry_filter import ONE_MILLISECOND
+from documents.tracking.queries.paged_rows import ONE_MILLISECOND
 from documents.tracking.queries.time_windows import FIRST_WINDOW_LENGTH, TimeWindows
 
 NOW = datetime(2026, 11, 18)  # noqa: DTZ001 -- as it is stored
