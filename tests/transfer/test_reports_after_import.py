@@ -12,7 +12,7 @@ from tests.support.random_entries import summary_reports
 pytestmark = pytest.mark.usefixtures("entry_storage")
 
 YEAR = {"from": "2025-12-30", "to": "2027-01-03"}
-GROUPS = ("day", "week", "month", "weekday", "project", "client", "task", "tag", "billable", "project,task", "tag,day")
+GROUPS = ("day", "weekday", "client", "billable", "project,task", "tag,day")
 ZONE = "Europe/Berlin"
 IN_BERLIN = {**YEAR, "timezone": ZONE}
 RATES = [None, {"amount": 8050, "currency": "EUR"}, {"amount": 12_001, "currency": "JPY"}]

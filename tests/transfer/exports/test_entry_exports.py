@@ -132,7 +132,7 @@ class TestExportedEntries:
 
     @pytest.mark.parametrize("form", FORMATS)
     async def test_entries_of_several_batches_are_complete(self, alice: Client, database: Database, form: str) -> None:
-        entries = short_entries(1201)
+        entries = short_entries(601)
         rows = [task_row(alice.user["_id"], **tracked(*entries[number::2])) for number in range(2)]
         await database.tasks.insert_many(rows)
         expected = [str(entry["id"]) for entry in entries]
