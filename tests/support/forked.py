@@ -131,15 +131,25 @@ class ForkedProcess:
 
 
 def run(
-    arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], content: bytes, timeout: float
+    arguments: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    content: bytes,
+    timeout: float,
+    stdout: int | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run `task-timer` between pipes, with `content` on its standard input, and return its exit code and output."""
+    """Run `task-timer` between pipes, with `content` on its standard input, and return its exit code and output.
+
+    `stdout` is the file descriptor of its standard output if that is not to be returned.
+    """
     with ExitStack() as files, ThreadPoolExecutor(2) as readers:
         (in_read, in_write), (out_read, out_write), (err_read, err_write) = os.pipe(), os.pipe(), os.pipe()
         stdin = files.enter_context(os.fdopen(in_write, "wb", buffering=0))
         outputs = [files.enter_context(os.fdopen(number, "rb")) for number in (out_read, err_read)]
+        streams = (in_read, out_write if stdout is None else stdout, err_write)
         try:
-            process = ForkedProcess(arguments, cwd=cwd, env=env, streams=(in_read, out_write, err_write))
+            process = ForkedProcess(arguments, cwd=cwd, env=env, streams=streams)
         finally:
             for number in (in_read, out_write, err_write):
                 os.close(number)
@@ -151,8 +161,8 @@ def run(
             code = process.wait(timeout)
         finally:
             process.kill()
-        stdout, stderr = (output.result() for output in reading)
-    return subprocess.CompletedProcess(arguments, code, stdout, stderr)
+        output, errors = (each.result() for each in reading)
+    return subprocess.CompletedProcess(arguments, code, output, errors)
 
 
 def _command(

@@ -79,29 +79,11 @@ async def wait_until(is_true: Callable[[], Awaitable[bool]]) -> None:
 
 
 class TestOneSender:
-    async def test_each_delivery_is_sent_once_by_two_services(self, store: Store, tmp_path: Path) -> None:
-        async with (
-            serving_program(store, tmp_path / "first"),
-            serving_program(store, tmp_path / "second"),
-            receiving() as receiver,
-        ):
-            webhooks = [await store.add_webhook(receiver, slot=slot) for slot in range(4)]
-            for _ in range(5):
-                for webhook in webhooks:
-                    await store.add_delivery(webhook)
-
-            async def are_delivered() -> bool:
-                return await store.count("delivered") == 20
-
-            await wait_until(are_delivered)
-            assert len({received.headers["webhook-id"] for received in receiver.received}) == 20
-            assert len(receiver.received) == 20
-
-    async def test_another_process_continues_after_the_end_of_the_one_with_the_lease(
+    async def test_each_delivery_is_sent_once_and_another_process_continues_after_the_end_of_the_sender(
         self, store: Store, tmp_path: Path
     ) -> None:
         async with receiving() as receiver:
-            webhook = await store.add_webhook(receiver)
+            webhooks = [await store.add_webhook(receiver, slot=slot) for slot in range(4)]
 
             async def has_other_holder() -> bool:
                 return (current := await store.holder()) is not None and current != holder
@@ -111,6 +93,7 @@ class TestOneSender:
                 await wait_until(has_other_holder)
                 holder = await store.holder()
                 async with serving_program(store, tmp_path / "second") as second:
+                    await self.assert_deliveries_are_sent_once(store, receiver, webhooks)
                     first.send(signal.SIGTERM)
                     assert await asyncio.to_thread(first.exit_code) == 0, first.output
                     assert await store.holder() != holder
@@ -119,8 +102,21 @@ class TestOneSender:
                     async with serving_program(store, tmp_path / "third"):
                         second.send(signal.SIGKILL)
                         await wait_until(has_other_holder)
-                        await store.add_delivery(webhook)
-                        await receiver.wait_for(1, PATIENCE_SECONDS)
+                        await store.add_delivery(webhooks[0])
+                        await receiver.wait_for(21, PATIENCE_SECONDS)
+
+    async def assert_deliveries_are_sent_once(self, store: Store, receiver: Receiver, webhooks: list[Json]) -> None:
+        """Add 20 deliveries while two services run."""
+        for _ in range(5):
+            for webhook in webhooks:
+                await store.add_delivery(webhook)
+
+        async def are_delivered() -> bool:
+            return await store.count("delivered") == 20
+
+        await wait_until(are_delivered)
+        assert len({received.headers["webhook-id"] for received in receiver.received}) == 20
+        assert len(receiver.received) == 20
 
 
 class TestTwoWorkers:

@@ -90,7 +90,7 @@ class TestConsistentDatabase:
         entry = (await alice.post(f"/tasks/{task['id']}/time-entries", json=span)).json()
 
         async def move_and_return() -> None:
-            for _ in range(20):
+            for _ in range(10):
                 await alice.delete(f"/tasks/{task['id']}/time-entries/{entry['id']}")
                 await alice.post(f"/time-entries/{entry['id']}/restore")
 
@@ -102,7 +102,7 @@ class TestConsistentDatabase:
     async def test_concurrent_writes_cause_no_findings(self, alice: Client, bob: Client, database: Database) -> None:
         async def work(client: Client) -> None:
             here, there = await client.make_task(), await client.make_task()
-            for minute in range(5):
+            for minute in range(3):
                 span = {"started_at": f"2026-11-18T09:{minute:02}:00Z", "duration_seconds": 60}
                 entry = (await client.post(f"/tasks/{here['id']}/time-entries", json=span)).json()
                 at = f"/tasks/{here['id']}/time-entries/{entry['id']}"

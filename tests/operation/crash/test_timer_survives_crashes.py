@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import pytest
 
 from tests.support.http import API, PASSWORD, Json
 from tests.support.processes import Program, eventually, find_process, free_port, running
@@ -51,38 +50,46 @@ def serving(folder: Path) -> Iterator[tuple[Program, Tracker]]:
         tracker.http.close()
 
 
+def kill(service: Program, killed: str) -> None:
+    """Kill the service, or it and its store. None of its processes remains."""
+    if killed == "store first":
+        find_process(service.process_tree(), "secantusd-py").kill()
+    if killed == "all at once":
+        for process in service.process_tree():
+            process.kill()
+    else:
+        service.send(signal.SIGKILL)
+    assert service.exit_code() == -signal.SIGKILL
+    assert service.left_nothing_running()
+
+
+def assert_timer_runs_and_stops(tracker: Tracker, timer: Json) -> None:
+    assert tracker.timer().json()["entry"] == timer["entry"]
+    response = tracker.http.post("/timer/stop", json={"entry_id": timer["entry"]["id"]})
+    assert response.status_code == 200
+    stopped = response.json()
+    assert stopped["entry"]["started_at"] == timer["entry"]["started_at"]
+    task = tracker.http.get(f"/tasks/{timer['task_id']}").json()
+    assert task["time_entries"] == [stopped["entry"]]
+
+
 class TestRunningTimer:
-    @pytest.mark.parametrize("killed", ["service", "store first", "all at once"])
-    def test_timer_runs_and_stops_after_a_kill_and_a_restart(self, tmp_path: Path, killed: str) -> None:
+    def test_timer_runs_and_stops_after_each_kill(self, tmp_path: Path) -> None:
         with serving(tmp_path) as (service, tracker):
             tracker.register()
             tracker.sign_in()
             timer = tracker.start()
-            if killed == "store first":
-                find_process(service.process_tree(), "secantusd-py").kill()
-            if killed == "all at once":
-                for process in service.process_tree():
-                    process.kill()
-            else:
-                service.send(signal.SIGKILL)
-            assert service.exit_code() == -signal.SIGKILL
-            assert service.left_nothing_running()
+            kill(service, "service")
+        for killed in ("store first", "all at once"):
+            with serving(tmp_path) as (service, tracker):
+                tracker.sign_in()
+                assert_timer_runs_and_stops(tracker, timer)
+                timer = tracker.start()
+                kill(service, killed)
         with serving(tmp_path) as (service, tracker):
             tracker.sign_in()
-            assert tracker.timer().json()["entry"] == timer["entry"]
-            response = tracker.http.post("/timer/stop", json={"entry_id": timer["entry"]["id"]})
-            assert response.status_code == 200
-            stopped = response.json()
-            assert stopped["entry"]["started_at"] == timer["entry"]["started_at"]
-            task = tracker.http.get(f"/tasks/{timer['task_id']}").json()
-            assert task["time_entries"] == [stopped["entry"]]
-
-    def test_timer_runs_after_a_kill_of_the_store(self, tmp_path: Path) -> None:
-        with serving(tmp_path) as (service, tracker):
-            tracker.register()
-            tracker.sign_in()
+            assert_timer_runs_and_stops(tracker, timer)
             timer = tracker.start()
             find_process(service.process_tree(), "secantusd-py").kill()
             eventually(lambda: tracker.timer().status_code == 200)
-            assert tracker.timer().json()["entry"] == timer["entry"]
-            assert tracker.http.post("/timer/stop").status_code == 200
+            assert_timer_runs_and_stops(tracker, timer)

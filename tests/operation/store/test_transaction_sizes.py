@@ -20,16 +20,17 @@ from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.feed.recorded import wait_until_relayed
 from tests.support.http import Client, Json, at, problem
-from tests.support.large_tasks import NOTE, many_entries
+from tests.support.large_tasks import many_entries
 from tests.support.pages.stored_tasks import read_task
 
+LONG_NOTE = "€" * 4500
+"""The note of each entry: a task of a few long entries is as large as one of many, and is read faster."""
 
-async def create_large_task(
-    client: Client, database: Database, megabytes: float, *, title: str = "Large", note: str = NOTE
-) -> Json:
+
+async def create_large_task(client: Client, database: Database, megabytes: float, *, title: str = "Large") -> Json:
     """Create a task whose entries have this size in megabytes."""
     task = await client.make_task(title=title)
-    await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": many_entries(megabytes, note)})
+    await database.tasks.update_one({"_id": ObjectId(task["id"])}, {"$set": many_entries(megabytes, LONG_NOTE)})
     return task
 
 
@@ -67,37 +68,33 @@ class TestBulkOfLargeTasks:
         assert problem(response, 404, "task_not_found")["failed_index"] == 0
 
 
-LONG_NOTE = "€" * 4500
-
-
 class TestFullTask:
     @pytest.fixture
     async def task(self, alice: Client, database: Database) -> Json:
-        task = await create_large_task(alice, database, 16, note=LONG_NOTE)
+        task = await create_large_task(alice, database, 16)
         assert MAX_TASK_BYTES < await task_bytes(database, task) < MAX_UPDATED_TASK_BYTES
         return task
 
-    async def test_page_turn_makes_room_for_a_new_entry(self, alice: Client, database: Database, task: Json) -> None:
-        await alice.write(task)
-        (page,) = (await read_task(database, task)).pages
-        assert page["entry_count"] == 100
-        assert await task_bytes(database, task) < MAX_TASK_BYTES
-
-    async def test_new_entries_are_rejected_if_a_page_turn_leaves_the_task_too_large(
-        self, alice: Client, task: Json, monkeypatch: pytest.MonkeyPatch
+    async def test_new_entries_are_rejected_unless_a_page_turn_makes_room(
+        self, alice: Client, database: Database, task: Json, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(Task, "paged_at_once", 1)
         other = await alice.make_task()
         entry = await alice.write(other)
         body = {"started_at": "2026-11-18T12:00:00Z", "duration_seconds": 60}
-        for path, sent in (
-            (f"/tasks/{task['id']}/time-entries", body),
-            ("/timer/start", {"task_id": task["id"]}),
-            ("/timer/switch", {"task_id": task["id"]}),
-            (f"{at(entry)}/move", {"task_id": task["id"]}),
-        ):
-            problem(await alice.post(path, json=sent), 409, "task_full")
+        with monkeypatch.context() as patch:
+            patch.setattr(Task, "paged_at_once", 1)
+            for path, sent in (
+                (f"/tasks/{task['id']}/time-entries", body),
+                ("/timer/start", {"task_id": task["id"]}),
+                ("/timer/switch", {"task_id": task["id"]}),
+                (f"{at(entry)}/move", {"task_id": task["id"]}),
+            ):
+                problem(await alice.post(path, json=sent), 409, "task_full")
         assert (await alice.read(other))["entry_count"] == 1
+        await alice.write(task)
+        (page,) = (await read_task(database, task)).pages
+        assert page["entry_count"] == 4 + 100, "each rejected request has moved one entry"
+        assert await task_bytes(database, task) < MAX_TASK_BYTES
 
     async def test_timer_can_be_stopped(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
@@ -162,7 +159,7 @@ async def _entries_written_at_once(changes: Any) -> list[int]:
 
 class TestImportIntoATaskOfMaximumSize:
     async def test_entries_are_added_after_older_ones_moved_to_a_page(self, alice: Client, database: Database) -> None:
-        full = await create_large_task(alice, database, 16, title="Offer", note=LONG_NOTE)
+        full = await create_large_task(alice, database, 16, title="Offer")
         count = (await alice.read(full))["entry_count"]
         result = await alice.import_csv("2026-11-03 09:00,2026-11-03 09:30,Offer")
         assert result["created"] == {"projects": 0, "tasks": 0, "entries": 1}
@@ -174,7 +171,7 @@ class TestImportIntoATaskOfMaximumSize:
 class TestImportOfManyRowsIntoALargeTask:
     async def test_task_is_written_twice(self, alice: Client, database: Database) -> None:
         """Each update writes the whole task: one update per row would take minutes."""
-        large = await create_large_task(alice, database, 6, title="Offer", note=LONG_NOTE)
+        large = await create_large_task(alice, database, 6, title="Offer")
         before = await alice.read(large)
         rows = [f"2026-11-03 09:{minute:02},2026-11-03 09:{minute:02},Offer" for minute in range(30)]
         result = await alice.import_csv(*rows)
