@@ -14,8 +14,11 @@ from tests.support.stored_documents import NINE, ended_entry, project_row, task_
 
 TASKS, PROJECTS = 240, 220
 BATCH_SIZE = 50
-BUSY_TASKS, BUSY_ENTRIES, DAYS = 20, 60, 7
-"""The tasks of one busy week, and the entries of each: together more than five pages."""
+BUSY_TASKS, BUSY_ENTRIES, DAYS = 23, 60, 7
+"""The tasks of one busy week, and the entries of each: together more than six pages.
+
+Two tasks each have the same starts, so that a page ends between two entries of one instant.
+"""
 
 MONDAY = NINE - timedelta(days=2)
 MINUTES = 5
@@ -52,7 +55,7 @@ def tasks_of(user_id: ObjectId, project_ids: list[ObjectId]) -> list[Json]:
     for number in range(TASKS):
         if number < BUSY_TASKS:
             starts = [
-                MONDAY + timedelta(days=place % DAYS, minutes=number + 7 * place) for place in range(BUSY_ENTRIES)
+                MONDAY + timedelta(days=place % DAYS, minutes=number // 2 + 7 * place) for place in range(BUSY_ENTRIES)
             ]
         else:
             starts = [NINE - timedelta(days=30, minutes=number)]
