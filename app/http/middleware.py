@@ -22,7 +22,11 @@ SECURITY_HEADERS = {
     "Cache-Control": "private, no-cache",
 }
 
+FILE_SECURITY_HEADERS = ("X-Content-Type-Options", "Cross-Origin-Resource-Policy", "Cache-Control")
+"""The headers of files that a document of the service loads. The others only apply to documents."""
+
 _RAW_SECURITY_HEADERS = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+_RAW_FILE_HEADERS = [(name.lower().encode(), SECURITY_HEADERS[name].encode()) for name in FILE_SECURITY_HEADERS]
 
 log = structlog.get_logger()
 
@@ -31,7 +35,8 @@ class RequestLayer:
     """Gives each request an id, makes it the current request, and writes one line to the log when it ends.
 
     The id is the client's X-Request-ID if that is valid, else a new one. The response has it in X-Request-ID, and the
-    security headers for browsers, except those that the response sets itself.
+    security headers for browsers, except those that the response sets itself. An endpoint that sends a file of the page
+    sets `is_page_file` in the scope.
 
     HEAD is handled as GET (RFC 9110 section 9.3.2): the server omits the body. `is_head_request` in the scope lets an
     endpoint skip the work that only the body needs. ROOT_PATH is described in app/http/root_path.py.
@@ -91,9 +96,10 @@ class _Sender:
             self._scope["response_status"] = message["status"]
             headers = message["headers"]
             names = {name for name, _ in headers}
+            security_headers = _RAW_FILE_HEADERS if self._scope.get("is_page_file") else _RAW_SECURITY_HEADERS
             message["headers"] = [
                 *headers,
-                *(header for header in _RAW_SECURITY_HEADERS if header[0] not in names),
+                *(header for header in security_headers if header[0] not in names),
                 (b"x-request-id", self._scope["request_id"].encode()),
             ]
         await self._send(message)

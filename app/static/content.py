@@ -11,6 +11,8 @@ from starlette.responses import Response
 _MAX_COMPRESSED_RATIO = 0.9
 """Content that does not become smaller than this part of its size is not compressed."""
 
+_ETAG_DIGITS = 16
+
 
 @dataclass(frozen=True, slots=True)
 class StaticContent:
@@ -26,7 +28,7 @@ class StaticContent:
         """Compress the body. This takes some milliseconds of CPU per megabyte."""
         gzipped = gzip.compress(plain, 9, mtime=0)  # no time stamp: all workers send the same bytes
         is_smaller = len(gzipped) < len(plain) * _MAX_COMPRESSED_RATIO
-        return cls(plain, gzipped if is_smaller else None, media_type, hashlib.sha256(plain).hexdigest()[:32])
+        return cls(plain, gzipped if is_smaller else None, media_type, hashlib.sha256(plain).hexdigest()[:_ETAG_DIGITS])
 
     def response(self, request: Request, *, cache_control: str | None = None) -> Response:
         """Return the response to this request: plain, compressed, or 304 if the client has the current version."""

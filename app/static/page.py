@@ -137,6 +137,7 @@ def install_page(app: FastAPI, *, root_path: str, api_prefix: str) -> None:
     async def page_file(request: Request, digest: str, name: str) -> Response:
         if digest != page_files().digest or name not in page_files().immutable:
             raise NotFoundError
+        request.scope["is_page_file"] = True
         content = await asyncio.to_thread(_file, name)
         return content.response(request, cache_control=_IMMUTABLE)
 

@@ -2,6 +2,7 @@
 
 import { h } from "../lib/dom.js";
 import { scope, untracked } from "../lib/signal.js";
+import { attempt } from "./notice.js";
 
 let count = 0;
 
@@ -73,4 +74,13 @@ export async function confirm(question, { yes, no, detail, isDangerous = false }
     ),
   ]);
   return answer === true;
+}
+
+/**
+ * Show the dialog of an entry. Its module is loaded when it is needed.
+ *
+ * @param {import("./entry_dialog.js").Draft} draft
+ */
+export async function openEntryDialog(draft) {
+  await attempt(async () => (await import("./entry_dialog.js")).editEntry(draft));
 }

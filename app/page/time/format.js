@@ -1,7 +1,6 @@
 // Dates, times and numbers in the user's language. Instants are milliseconds since 1970, days are "YYYY-MM-DD".
 
 import { locale } from "../text/index.js";
-import { minorDigits } from "./money.js";
 
 /** @type {Map<string, Intl.DateTimeFormat>} */
 const formats = new Map();
@@ -42,17 +41,6 @@ export function formatDay(day, options = { weekday: "long", day: "numeric", mont
  */
 export function formatNumber(number, options) {
   return new Intl.NumberFormat(locale(), options).format(number);
-}
-
-/**
- * Return an amount of money.
- *
- * @param {{amount: number, currency: string}} money In minor units.
- */
-export function formatMoney({ amount, currency }) {
-  const digits = minorDigits(currency);
-  const options = { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits };
-  return formatNumber(amount / 10 ** digits, /** @type {Intl.NumberFormatOptions} */ (options));
 }
 
 /** Return the character between the whole and the decimals of a number. */

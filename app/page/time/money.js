@@ -1,5 +1,7 @@
 // Amounts of money: stored as whole minor units (cents), typed and shown in major units.
 
+import { formatNumber } from "./format.js";
+
 /** The digits of the minor units that are not two (ISO 4217). Intl has others for some currencies. */
 const DIGITS = new Map([
   ...codes("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF", 0),
@@ -15,8 +17,19 @@ const MAX_AMOUNT = 1_000_000_000_000;
  *
  * @param {string} currency
  */
-export function minorDigits(currency) {
+function minorDigits(currency) {
   return DIGITS.get(currency) ?? 2;
+}
+
+/**
+ * Return an amount as people read it.
+ *
+ * @param {{amount: number, currency: string}} money In minor units.
+ */
+export function formatMoney({ amount, currency }) {
+  const digits = minorDigits(currency);
+  const options = { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return formatNumber(amount / 10 ** digits, /** @type {Intl.NumberFormatOptions} */ (options));
 }
 
 /**

@@ -25,6 +25,14 @@ POLICY = (
 )
 DOCUMENTS = {"/": "text/html", "/manifest.webmanifest": "application/manifest+json", "/sw.js": "text/javascript"}
 MAX_FIRST_LOAD_BYTES = 100_000
+MAX_HEADER_BYTES = 400
+FILE_HEADERS = {
+    *("date", "etag", "vary", "cache-control", "content-encoding", "content-length", "content-type"),
+    *("x-content-type-options", "cross-origin-resource-policy", "x-request-id"),
+}
+"""The response headers of a compressed file of the page."""
+
+FIRST_VIEW = "views/today/today.js"
 ROOT = "/tt"
 
 
@@ -53,6 +61,21 @@ async def sent(client: Client, path: str, **headers: str) -> tuple[httpx.Respons
     """Return the response, and its body without decompression."""
     async with client.stream("GET", path, headers={"accept-encoding": "gzip", **headers}) as response:
         return response, b"".join([piece async for piece in response.aiter_raw()])
+
+
+async def first_load(client: Client, *more: str) -> dict[str, tuple[int, int]]:
+    """Return the bytes of the compressed body and of the headers of the page, of the files it links to, and of more."""
+    _, body = await sent(client, "/")
+    paths = {*links(gzip.decompress(body).decode()), *more}
+    responses = {path: await sent(client, f"/{path}") for path in paths}
+    assert all(response.status_code == 200 for response, _ in responses.values())
+    sizes = {path: (len(content), header_bytes(response)) for path, (response, content) in responses.items()}
+    return sizes | {"index.html": (len(body), 0)}
+
+
+def header_bytes(response: httpx.Response) -> int:
+    """Return the bytes of the header fields in HTTP/1.1."""
+    return sum(len(name) + len(value) + len(b": \r\n") for name, value in response.headers.raw)
 
 
 class TestDocuments:
@@ -113,10 +136,16 @@ class TestFiles:
         response = await root.get(f"/page/{page_files().digest}/main.js")
         assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
         assert response.headers["content-type"] == "text/javascript; charset=utf-8"
-        assert_security_headers(response)
         etag = response.headers["etag"]
         again = await root.get(f"/page/{page_files().digest}/main.js", headers={"If-None-Match": etag})
         assert (again.status_code, again.headers["cache-control"]) == (304, response.headers["cache-control"])
+
+    async def test_file_has_only_the_headers_that_a_browser_needs(self, root: Client) -> None:
+        response, _ = await sent(root, f"/page/{page_files().digest}/main.js")
+        assert set(response.headers) == FILE_HEADERS
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["cross-origin-resource-policy"] == "same-origin"
+        assert_security_headers(await root.get(f"/page/{page_files().digest}/nothing.js"))
 
     @pytest.mark.parametrize(
         "path",
@@ -143,12 +172,18 @@ class TestFiles:
             assert gzip.decompress(compressed) == content
 
     async def test_first_load_has_at_most_100_kilobytes(self, root: Client) -> None:
-        response, body = await sent(root, "/")
-        sizes = {"index.html": len(body)}
-        for link in links(gzip.decompress(body).decode()):
-            sizes[link] = len((await sent(root, f"/{link}"))[1])
-        assert response.status_code == 200
-        assert sum(sizes.values()) <= MAX_FIRST_LOAD_BYTES, sizes
+        sizes = await first_load(root)
+        assert sum(body for body, _ in sizes.values()) <= MAX_FIRST_LOAD_BYTES, sizes
+
+    async def test_first_load_of_a_signed_in_user_has_at_most_100_kilobytes(self, root: Client) -> None:
+        files = page_files()
+        sources = {name: files.files[name].decode() for name in files.immutable if name.endswith(".js")}
+        modules = {*files.signed_in_modules, FIRST_VIEW, *static_imports(FIRST_VIEW, sources), "text/en.js"}
+        sizes = await first_load(root, *(f"page/{files.digest}/{name}" for name in modules))
+        assert sum(body for body, _ in sizes.values()) <= MAX_FIRST_LOAD_BYTES, sizes
+        assert all(headers <= MAX_HEADER_BYTES for path, (_, headers) in sizes.items() if path.startswith("page/")), (
+            sizes
+        )
 
     async def test_documents_and_files_are_not_in_the_openapi_document(self, root: Client) -> None:
         paths = (await root.get("/openapi.json")).json()["paths"]

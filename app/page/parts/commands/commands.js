@@ -5,7 +5,7 @@ import { now } from "../../store/clock.js";
 import { preferences, updateProfile } from "../../store/profile.js";
 import { discard, recentTasks, start, stop, timer } from "../../store/timer.js";
 import { t } from "../../text/index.js";
-import { editEntry } from "../entry_dialog.js";
+import { openEntryDialog } from "../dialog.js";
 import { attempt } from "../notice.js";
 
 /**
@@ -80,7 +80,7 @@ export function hasShortcuts() {
 
 function newEntry() {
   const recent = recentTasks.peek()[0];
-  return editEntry({
+  return openEntryDialog({
     entry: null,
     task: recent ? { id: recent.id, title: recent.title } : null,
     startedAt: now() - HALF_HOUR_MS,

@@ -4,8 +4,8 @@ import { h } from "../../lib/dom.js";
 import { onCleanup } from "../../lib/signal.js";
 import { t } from "../../text/index.js";
 import { showDialog } from "../dialog.js";
+import { attempt } from "../notice.js";
 import { commands, hasShortcuts } from "./commands.js";
-import { openPalette } from "./palette.js";
 
 /** A second key that comes later than this begins anew. */
 const SEQUENCE_MS = 1500;
@@ -20,7 +20,7 @@ export function followShortcuts() {
     if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
     if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "k") {
       event.preventDefault();
-      void openPalette();
+      void attempt(async () => (await import("./palette.js")).openPalette());
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;

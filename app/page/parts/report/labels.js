@@ -2,7 +2,8 @@
 
 import { t } from "../../text/index.js";
 import { formatHours } from "../../time/durations.js";
-import { formatDay, formatMoney, formatNumber } from "../../time/format.js";
+import { formatDay, formatNumber } from "../../time/format.js";
+import { formatMoney } from "../../time/money.js";
 import { addDays } from "../../time/zones.js";
 
 /**

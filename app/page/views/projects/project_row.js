@@ -7,7 +7,7 @@ import { attempt, notify, notifyWithUndo } from "../../parts/notice.js";
 import { archiveProject, deleteProject } from "../../store/projects.js";
 import { t } from "../../text/index.js";
 import { formatHours } from "../../time/durations.js";
-import { formatMoney } from "../../time/format.js";
+import { formatMoney } from "../../time/money.js";
 import { editProject } from "./project_dialog.js";
 
 /** @typedef {import("../../types").Project} Project */

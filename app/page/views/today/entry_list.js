@@ -2,7 +2,7 @@
 
 import { each, h } from "../../lib/dom.js";
 import { computed, signal } from "../../lib/signal.js";
-import { editEntry } from "../../parts/entry_dialog.js";
+import { openEntryDialog } from "../../parts/dialog.js";
 import { projectDot } from "../../parts/icons.js";
 import { describeError } from "../../parts/notice.js";
 import { today } from "../../store/clock.js";
@@ -122,7 +122,7 @@ function gapRow(gap) {
         type: "button",
         class: "link",
         "aria-label": () => t("today.fill_gap", range()),
-        onclick: () => editEntry({ entry: null, task: null, note: null, tags: [], ...gap.peek() }),
+        onclick: () => openEntryDialog({ entry: null, task: null, note: null, tags: [], ...gap.peek() }),
       },
       t("today.fill"),
     ),
@@ -195,5 +195,5 @@ function addEntry(day) {
   const [newest] = day.rows.peek();
   const { from, to } = day.range.peek();
   const startedAt = newest ? Math.min(newest.endedAt, to - HOUR_MS) : from + 9 * HOUR_MS;
-  return editEntry({ entry: null, task: null, startedAt, endedAt: startedAt + HOUR_MS, note: null, tags: [] });
+  return openEntryDialog({ entry: null, task: null, startedAt, endedAt: startedAt + HOUR_MS, note: null, tags: [] });
 }

@@ -2,9 +2,10 @@
 
 import { h } from "../../lib/dom.js";
 import { computed, signal } from "../../lib/signal.js";
+import { openEntryDialog } from "../../parts/dialog.js";
 import { editField } from "../../parts/edit_field.js";
-import { editEntry } from "../../parts/entry_dialog.js";
 import { icon } from "../../parts/icons.js";
+import { attempt } from "../../parts/notice.js";
 import { describeOverlaps } from "../../parts/overlaps.js";
 import { tagSuggestions } from "../../parts/tags_field.js";
 import { startWork } from "../../parts/timer/start_work.js";
@@ -18,7 +19,6 @@ import { formatDay, formatTime } from "../../time/format.js";
 import { dayOf } from "../../time/zones.js";
 import { deleteRow } from "./deletion.js";
 import { entryEdits } from "./entry_edits.js";
-import { splitRow } from "./split_dialog.js";
 import { taskCell } from "./task_cell.js";
 
 /**
@@ -170,7 +170,7 @@ function actions(day, row, { isPending, toggleBillable }) {
     { class: "entry-actions" },
     billableButton(toggleBillable, row),
     button("continue", t("today.continue"), () => continueRow(row.peek())),
-    button("split", t("today.split"), () => splitRow(day, row.peek())),
+    button("split", t("today.split"), () => split(day, row.peek())),
     button("edit", t("entry.edit"), () => editRow(row.peek())),
     button("delete", t("common.delete"), () => deleteRow(day, row.peek())),
   );
@@ -182,10 +182,18 @@ async function continueRow({ taskId, title, projectId, entry }) {
   await startWork({ taskId, title, projectId, tags: entry?.tags ?? [] });
 }
 
+/**
+ * @param {Day} day
+ * @param {Row} row
+ */
+async function split(day, row) {
+  await attempt(async () => (await import("./split_dialog.js")).splitRow(day, row));
+}
+
 /** @param {Row} row */
 async function editRow({ entry, taskId, title, startedAt, endedAt }) {
   if (!entry) return;
-  await editEntry({ entry, task: { id: taskId, title }, startedAt, endedAt, note: entry.note, tags: entry.tags });
+  await openEntryDialog({ entry, task: { id: taskId, title }, startedAt, endedAt, note: entry.note, tags: entry.tags });
 }
 
 /**

@@ -7,13 +7,13 @@ import { listEntries } from "../../../store/entries.js";
 import { preferences, zone } from "../../../store/profile.js";
 import { resource } from "../../../store/resource.js";
 import { t } from "../../../text/index.js";
-import { reviewItem } from "./review_item.js";
-import { suggest } from "./suggestions.js";
 
 /**
  * @typedef {import("../../../types").ListedEntry} ListedEntry
  * @typedef {import("./suggestions.js").Entry & {entry: ListedEntry}} Reviewed
- * @typedef {{reviewed: Reviewed, isTooLong: boolean, suggestions: import("./suggestions.js").Suggestion[]}} Item
+ * @typedef {{reviewed: Reviewed, isTooLong: boolean, suggestions: import("./suggestions.js").Suggestion[],
+ *   create: Modules["reviewItem"]}} Item
+ * @typedef {Awaited<ReturnType<typeof loadModules>>} Modules
  */
 
 const KINDS = ["entry", "timer", "import", "user"];
@@ -40,8 +40,9 @@ export function reviewList(isComplete) {
     return review;
   }, KINDS);
   const items = computed(() => {
-    const { entries = [], context = [] } = loaded.data.value ?? {};
-    return entries.filter(({ entry }) => !hidden.value.has(entry.id)).map((reviewed) => toItem(reviewed, context));
+    const { entries = [], context = [], modules = null } = loaded.data.value ?? {};
+    const shown = entries.filter(({ entry }) => !hidden.value.has(entry.id));
+    return modules ? shown.map((reviewed) => toItem(reviewed, context, modules)) : [];
   });
   const shown = () => (isWhole.value ? items.value : items.value.slice(0, MAX_SHOWN));
   /** @param {string} id */
@@ -62,7 +63,7 @@ export function reviewList(isComplete) {
       h("ul", { class: "review-list", "aria-labelledby": "review-heading" }),
       shown,
       ({ reviewed }) => reviewed.entry.id,
-      (item) => reviewItem(item, hide),
+      (item) => item.peek().create(item, hide),
     ),
     () =>
       items.value.length > shown().length &&
@@ -82,14 +83,24 @@ async function loadReview(since, signal) {
   );
   const entries = page.items.filter((entry) => entry.ended_at !== null).map((entry) => toReviewed(entry));
   const [newest] = entries;
-  if (!newest) return { entries, context: [] };
+  if (!newest) return { entries, context: [], modules: null };
   const from = Math.min(...entries.slice(0, MAX_SHOWN).map((each) => each.startedAt)) - CONTEXT_MS;
   const to = Math.max(...entries.map((each) => each.endedAt));
-  const around = await listEntries({ from, to }, { limit: MAX_CONTEXT }, signal);
+  const [around, modules] = await Promise.all([
+    listEntries({ from, to }, { limit: MAX_CONTEXT }, signal),
+    loadModules(),
+  ]);
   return {
     entries,
+    modules,
     context: around.items.filter((entry) => entry.ended_at !== null).map((entry) => toReviewed(entry)),
   };
+}
+
+/** Load what is needed only when there is something to review. */
+async function loadModules() {
+  const [{ reviewItem }, { suggest }] = await Promise.all([import("./review_item.js"), import("./suggestions.js")]);
+  return { reviewItem, suggest };
 }
 
 /** @param {import("../../../types").Entry} entry @returns {Reviewed} */
@@ -107,9 +118,10 @@ function toReviewed(entry) {
 /**
  * @param {Reviewed} reviewed
  * @param {readonly Reviewed[]} context
+ * @param {Modules} modules
  * @returns {Item}
  */
-function toItem(reviewed, context) {
+function toItem(reviewed, context, { suggest, reviewItem }) {
   const cap = (preferences.value.timer_cap_hours ?? 12) * 3_600_000;
   const isTooLong = reviewed.endedAt - reviewed.startedAt > cap;
   const others = context.filter(
@@ -117,5 +129,10 @@ function toItem(reviewed, context) {
       entry.id !== reviewed.entry.id &&
       !(entry.needs_review && Date.parse(entry.ended_at ?? "") - Date.parse(entry.started_at) > cap),
   );
-  return { reviewed, isTooLong, suggestions: suggest(reviewed, { others, isTooLong, zone: zone.value }) };
+  return {
+    create: reviewItem,
+    reviewed,
+    isTooLong,
+    suggestions: suggest(reviewed, { others, isTooLong, zone: zone.value }),
+  };
 }
