@@ -180,10 +180,11 @@ class TestInternalErrors:
     async def test_timer_is_running_after_a_rejected_stop(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()
         timer = await alice.start(task)
-        before = await database.tasks.find_one({})
+        without_outbox = {"outbox": 0, "outbox_since": 0}  # the relay removes its items
+        before = await database.tasks.find_one({}, without_outbox)
         async with stricter_validator(database, time_entries={"maxItems": 0}):
             problem(await alice.post("/timer/stop"), 500, "internal_error")
-        assert await database.tasks.find_one({}) == before
+        assert await database.tasks.find_one({}, without_outbox) == before
         assert (await alice.stop())["entry"]["id"] == timer["entry"]["id"]
 
 

@@ -26,6 +26,9 @@ UNMEASURED = (
     "tests/install/",
     "tests/mutation/",
     "tests/operation/crash/",
+    "tests/page/lists/",
+    "tests/page/offline/",
+    "tests/page/week/",
     "tests/races/",
 )
 """Folders of tests that take long to execute lines which other tests execute too."""
