@@ -34,6 +34,7 @@ from pydantic import BaseModel
 from pydantic import ValidationError as PydanticError
 from starlette.requests import Request
 from starlette.responses import Response
+from typing_extensions import is_typeddict
 
 from app.errors import FieldError, UnsupportedMediaTypeError, ValidationError
 from app.http.json_schema import REF, body_schemas, form_schemas, query_parameters
@@ -57,6 +58,12 @@ class Endpoint(APIRoute):
     FastAPI reads the same signature for the OpenAPI document. A parameter without a dependency that is neither a path
     parameter nor the request is a TypeError when the route is created.
     """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        responses: Mapping[Any, Mapping[str, Any]] = options.get("responses") or {}
+        for model in (options.get("response_model"), *(response.get("model") for response in responses.values())):
+            _build_when_needed(model)
+        super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the function that handles a request to this route."""
@@ -90,6 +97,13 @@ class Endpoint(APIRoute):
         raise TypeError(
             f"{self.endpoint.__name__}: {parameter.name} is neither a path parameter, nor the request, nor a dependency"
         )
+
+
+def _build_when_needed(response_model: Any) -> None:
+    """Let pydantic build the schema of a response for the OpenAPI document only: no response is validated."""
+    if is_typeddict(response_model):
+        config = getattr(response_model, "__pydantic_config__", {})
+        response_model.__pydantic_config__ = {**config, "defer_build": True}
 
 
 def _path_parameter(name: str) -> Dependency:

@@ -207,6 +207,7 @@ class TestConcurrentDeletions:
 
 
 class TestMixedLoadOnAFewTasks:
+    @hot_only  # test_mixed_load.py turns pages meanwhile
     async def test_no_second_is_lost_or_counted_twice(self, alice: Client, database: Database) -> None:
         stopped = await self.run_mixed_load(alice)
         await alice.post("/timer/stop")

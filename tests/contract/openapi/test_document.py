@@ -5,8 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from fastapi.routing import iter_route_contexts
 from openapi_spec_validator import validate
 
+from app.config import Settings
+from app.main import create_app
 from app.security.scopes import SCOPES
 from tests.contract.openapi.document import operations
 from tests.paths import ROOT
@@ -37,6 +40,15 @@ class TestDocument:
     def test_every_schema_is_defined_and_used(self, document: Json) -> None:
         references = {part.split('"')[0] for part in json.dumps(document).split('"#/components/schemas/')[1:]}
         assert references == document["components"]["schemas"].keys()
+
+
+class TestSchemasOfResponses:
+    def test_they_are_built_for_the_document_only(self, settings: Settings) -> None:
+        """A service that is started builds none of them."""
+        routes = iter_route_contexts(create_app(settings).routes)
+        fields = [field for route in routes if (field := getattr(route, "response_field", None)) is not None]
+        assert len(fields) > 40
+        assert not any(field._type_adapter.pydantic_complete for field in fields)
 
 
 class TestSecurity:
