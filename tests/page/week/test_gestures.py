@@ -85,15 +85,15 @@ class TestDrag:
 
     @pytest.mark.parametrize("context_options", [TALL], ids=["tall"])
     async def test_step_of_drags_and_keys_is_that_of_the_settings(self, page: Page, visit: Visit, api: Client) -> None:
-        await api.patch("/users/me", json={"preferences": {"snap_minutes": 60}})
+        await api.patch("/users/me", json={"preferences": {"snap_minutes": 5}})
         await visit(VIEW)
         await expect(page.get_by_text("No time is tracked here yet.")).to_be_visible()
-        await drag(page, await point(page, DAY, 9.4), await point(page, DAY, 10.7))
+        await drag(page, await point(page, DAY, 9.37), await point(page, DAY, 10.66))
         await fill_dialog(page, "Plan")
         entry = column(page, DAY).get_by_role("button", name="Plan")
-        await expect(entry).to_have_accessible_name("Plan, 9:00 – 11:00, 2:00")
+        await expect(entry).to_have_accessible_name("Plan, 9:20 – 10:40, 1:20")
         await entry.press("Alt+ArrowDown")
-        await expect(entry).to_have_accessible_name("Plan, 10:00 – 12:00, 2:00")
+        await expect(entry).to_have_accessible_name("Plan, 9:25 – 10:45, 1:20")
 
 
 SCROLL = """

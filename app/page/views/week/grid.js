@@ -20,6 +20,8 @@ import { totalText } from "./model.js";
 /** The window of drawn entries moves in steps of this many pixels: a frame of a scroll changes nothing or little. */
 const WINDOW_STEP_PX = 96;
 const FIRST_HOUR_IN_SIGHT = 8;
+/** The height of the mark of the current time. */
+const MARK_PX = 18;
 
 /**
  * Create the grid.
@@ -104,7 +106,15 @@ function axis(model) {
     "div",
     { class: "week-axis", "aria-hidden": "true" },
     hours.map((hour) =>
-      h("span", { class: "week-hour", ref: (/** @type {HTMLElement} */ e) => placeHour(e, hour) }, text(hour)),
+      h(
+        "span",
+        {
+          class: "week-hour",
+          hidden: () => isCovered(model, hour),
+          ref: (/** @type {HTMLElement} */ e) => placeHour(e, hour),
+        },
+        text(hour),
+      ),
     ),
     () => nowMark(model),
   );
@@ -120,14 +130,35 @@ function placeHour(element, hour) {
 
 /** @param {WeekModel} model */
 function nowMark(model) {
-  const minute = model.minute.value;
-  const day = model.shown.value.find(({ from, to }) => from <= minute && minute < to);
-  if (!day || day.isChanged) return null;
+  const hours = hoursNow(model);
+  if (hours === null) return null;
   return h(
     "span",
-    { class: "week-now-time", ref: (/** @type {HTMLElement} */ e) => placeHour(e, (minute - day.from) / HOUR_MS) },
-    formatTime(minute, zone.peek()),
+    { class: "week-now-time", ref: (/** @type {HTMLElement} */ e) => placeHour(e, hours) },
+    formatTime(model.minute.value, zone.peek()),
   );
+}
+
+/**
+ * Return the hours from the start of the day to the current minute, or null if no shown day of 24 hours has it.
+ *
+ * @param {WeekModel} model
+ */
+function hoursNow(model) {
+  const minute = model.minute.value;
+  const day = model.shown.value.find(({ from, to }) => from <= minute && minute < to);
+  return !day || day.isChanged ? null : (minute - day.from) / HOUR_MS;
+}
+
+/**
+ * Return whether the mark of the current time covers a part of the text of an hour.
+ *
+ * @param {WeekModel} model
+ * @param {number} hour
+ */
+function isCovered(model, hour) {
+  const hours = hoursNow(model);
+  return hours !== null && Math.abs(hours - hour) * model.hourHeight.value < MARK_PX;
 }
 
 /**
