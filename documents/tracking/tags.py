@@ -12,19 +12,25 @@ from documents.common.base import Row
 from documents.tracking.pages import TaskPage
 from documents.tracking.queries.paged_rows import listed_pages_stages, read_unchanged
 from documents.tracking.queries.sort_keys import find_creation_windows
-from documents.tracking.tasks import Task
+from documents.tracking.tasks import HAS_ACTIVE, Task
 
 _PAGED_TASKS: list[Row] = [
     {"$match": {"pages.0": {"$exists": True}}},
     {"$project": {"user_id": 1, "version": 1, "pages": 1}},
 ]
-_TAG_FIELDS: Row = dict.fromkeys(("tags", "time_entries.tags", "active.tags", "user_id", "version", "pages"), 1)
+_COUNTS: Row = {
+    "tasks": [{"$group": {"_id": "$tags", "count": {"$sum": 1}}}],
+    "entries": [{"$unwind": "$time_entries"}, {"$group": {"_id": "$time_entries.tags", "count": {"$sum": 1}}}],
+    "running": [{"$match": HAS_ACTIVE}, {"$group": {"_id": "$active.tags", "count": {"$sum": 1}}}],
+    "paged": _PAGED_TASKS,
+}
+"""Pipelines that count tasks and entries by their list of tags."""
 
 
 async def count_by_tag(user_id: ObjectId) -> tuple[Counter[str], Counter[str]]:
     """Return the number of live tasks by tag, and that of their entries, hot and paged, and the running one.
 
-    All tags are read in windows, and counted here (portable form: decision 10).
+    Tasks are read in windows. Tags of pages are counted here (portable form: decision 10).
     """
 
     async def read() -> tuple[tuple[Counter[str], Counter[str]], list[Row]]:
@@ -33,25 +39,25 @@ async def count_by_tag(user_id: ObjectId) -> tuple[Counter[str], Counter[str]]:
         paged: list[Row] = []
         for created in await find_creation_windows(user_id):
             stages: list[Row] = [{"$match": {"user_id": user_id, **created}}, {"$match": {"deleted_at": None}}]
-            for undecoded in await Task.aggregate_undecoded([*stages, {"$project": _TAG_FIELDS}]):
-                task = bson.decode(undecoded.raw)
-                tasks.update(task["tags"])
-                _count(entries, task.get("time_entries", ()))
-                if "active" in task:
-                    _count(entries, [task["active"]])
-                if task.get("pages"):
-                    paged.append(task)
+            (window,) = await Task.aggregate_rows([*stages, {"$facet": _COUNTS}])
+            _add(tasks, window["tasks"])
+            _add(entries, window["entries"] + window["running"])
+            paged += window["paged"]
         for by_id in listed_pages_stages(user_id, paged):
             for undecoded in await TaskPage.find_undecoded(by_id["$match"], {"entries.tags": 1}):
-                _count(entries, bson.decode(undecoded.raw)["entries"])
+                page = bson.decode(undecoded.raw)
+                entries.update(chain.from_iterable(entry["tags"] for entry in page["entries"]))
                 await asyncio.sleep(0)
         return (tasks, entries), paged
 
     return await read_unchanged(read)
 
 
-def _count(counter: Counter[str], entries: Collection[Row]) -> None:
-    counter.update(chain.from_iterable(entry["tags"] for entry in entries))
+def _add(counter: Counter[str], rows: list[Row]) -> None:
+    """Add the counts of lists of tags to those of their tags."""
+    for row in rows:
+        for tag in row["_id"]:
+            counter[tag] += row["count"]
 
 
 async def find_task_ids_with_tag(user_id: ObjectId, spellings: Collection[str]) -> list[ObjectId]:
