@@ -84,10 +84,14 @@ class EventReader:
 async def following(
     client: Client, *, last_event_id: int | None = None, path: str = "/events", **parameters: Any
 ) -> AsyncIterator[EventReader]:
-    """Open an event stream, and yield its reader when the stream has begun."""
+    """Open an event stream, and yield its reader when the stream has begun. Retry while the response is 503."""
     headers = {} if last_event_id is None else {"Last-Event-ID": str(last_event_id)}
-    async with client.stream("GET", path, params=parameters, headers=headers, extensions={ENDLESS: True}) as response:
-        if response.status_code != 200:
+    request: Any = {"params": parameters, "headers": headers, "extensions": {ENDLESS: True}}
+    while True:
+        async with client.stream("GET", path, **request) as response:
+            if response.status_code == 200:
+                yield EventReader(response)
+                return
             await response.aread()
-        assert response.status_code == 200, response.text
-        yield EventReader(response)
+            assert response.status_code == 503, response.text
+        await asyncio.sleep(int(response.headers["retry-after"]))
