@@ -91,13 +91,14 @@ export function describeByField(error, names) {
  * Create the text that says what is wrong with a field, and mark the field with it.
  *
  * @param {() => string} text "" while nothing is wrong.
- * @param {readonly HTMLElement[]} controls The inputs of the field.
+ * @param {readonly HTMLElement[]} controls The inputs of the field. What describes them already still does.
  */
 export function fieldError(text, ...controls) {
   errorCount += 1;
   const id = `field-error-${errorCount}`;
   for (const control of controls) {
-    control.setAttribute("aria-describedby", id);
+    const hint = control.getAttribute("aria-describedby");
+    control.setAttribute("aria-describedby", hint ? `${hint} ${id}` : id);
     effect(() => control.setAttribute("aria-invalid", String(text() !== "")));
   }
   return h("span", { id, class: "form-error", role: "alert" }, text);

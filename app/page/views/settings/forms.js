@@ -4,7 +4,7 @@ import { ApiError } from "../../api.js";
 import { each, h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
 import { confirm } from "../../parts/dialog.js";
-import { attempt, describeByField, describeError, notify } from "../../parts/notice.js";
+import { attempt, describeByField, describeError, fieldError, notify } from "../../parts/notice.js";
 import { listOf, removeFrom } from "../../store/account.js";
 import { pagedResource } from "../../store/resource.js";
 import { t } from "../../text/index.js";
@@ -63,23 +63,14 @@ export function form({ fields, more, submit, isDangerous = false, onsubmit }) {
 function fieldRow({ name, label, input, hint }, errors) {
   const id = `settings-${name}`;
   input.id = id;
-  const error = h("p", { id: `${id}-error`, class: "form-error" }, () => errors.value[name] ?? "");
-  input.setAttribute("aria-describedby", hint ? `${id}-hint ${id}-error` : `${id}-error`);
+  if (hint) input.setAttribute("aria-describedby", `${id}-hint`);
   return h(
     "div",
-    {
-      class: "field",
-      "data-invalid": () => {
-        const isInvalid = errors.value[name] !== undefined;
-        input.toggleAttribute("aria-invalid", isInvalid);
-        if (isInvalid) input.setAttribute("aria-invalid", "true");
-        return isInvalid ? true : null;
-      },
-    },
+    { class: "field" },
     h("label", { for: id }, label),
     input,
     hint ? h("p", { id: `${id}-hint`, class: "muted" }, hint) : null,
-    error,
+    fieldError(() => errors.value[name] ?? "", input),
   );
 }
 
