@@ -1,15 +1,20 @@
 """Imports of account files: everything is restored as it was, and nothing is imported twice."""
 
+import asyncio
 import gzip
 import json
+from contextvars import Context
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
+from bson import ObjectId
 
 from app.clock import rfc3339, utc_now
 from services.maintenance.doctor import examine
+from services.transfer.account_file import writer
+from services.transfer.imports.writer import make_room
 from tests.accounts.account_requests import DEFAULT_PREFERENCES
 from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
@@ -231,6 +236,21 @@ class TestAccountImport:
         assert (again["id"], again["duplicates"]) == (result["id"], 0)
         (task,) = (await bob.list())["items"]
         assert task["entry_count"] == 1
+
+    async def test_project_that_is_deleted_after_the_plan_is_created_again(
+        self, bob: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def delete_and_make_room(*arguments: Any, **options: Any) -> dict[ObjectId, int]:
+            monkeypatch.setattr(writer, "make_room", make_room)
+            (project,) = (await bob.get("/projects")).json()["items"]
+            await asyncio.create_task(bob.delete(f"/projects/{project['id']}"), context=Context())
+            return await make_room(*arguments, **options)
+
+        monkeypatch.setattr(writer, "make_room", delete_and_make_room)
+        await import_file(bob, packed(LINES))
+        (project,) = (await bob.get("/projects")).json()["items"]
+        (task,) = (await bob.list())["items"]
+        assert task["project_id"] == project["id"]
 
     async def test_empty_account_takes_the_profile(self, bob: Client) -> None:
         await import_file(bob, packed(LINES))

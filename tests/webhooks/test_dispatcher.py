@@ -7,6 +7,7 @@ import pytest
 
 from app.clock import naive_utc
 from app.config import Settings
+from documents.webhooks.dispatch_queries import find_webhooks_behind
 from services.webhooks import deliverer, enqueuer
 from tests.conftest import Database
 from tests.support.http import Client
@@ -81,6 +82,15 @@ class TestChanges:
             await feed.dispatcher.scan()
             await feed.run()
             assert not receiver.received
+
+    async def test_webhook_is_behind_only_if_its_own_user_has_changes(
+        self, feed: Dispatching, bob: Client, database: Database, settings: Settings
+    ) -> None:
+        webhook = await feed.add_webhook("https://hooks.example.com/")
+        await Dispatching(database, settings, bob.user["_id"]).add_changes("task.created")
+        assert await find_webhooks_behind() == []
+        await feed.add_changes("task.created")
+        assert [row["_id"] for row in await find_webhooks_behind()] == [webhook["_id"]]
 
     async def test_inactive_webhook_gets_nothing(self, feed: Dispatching) -> None:
         async with receiving() as receiver:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from bson import ObjectId
 
 from documents.tracking.page_turns import turn_page
 from documents.tracking.pages import TaskPage
@@ -83,6 +84,18 @@ class TestEntriesToReview:
             TaskPage.new_row(task["user_id"], task["_id"], [ended_entry(at=BEGIN, needs_review=True)])
         )
         assert await listed(alice, needs_review="true") == [str(entry["id"]) for entry in reversed(entries)]
+
+    async def test_entries_with_and_without_a_project_are_listed(self, alice: Client, database: Database) -> None:
+        project = await alice.make_project()
+        expected: dict[str | None, list[str]] = {}
+        for project_id in (project["id"], None):
+            entries = [ended_entry(at=BEGIN + timedelta(days=day), needs_review=True) for day in range(3)]
+            stored_id = None if project_id is None else ObjectId(project_id)
+            await insert_paged(database, alice, entries[:1], entries[1:], project_id=stored_id)
+            expected[project_id] = [str(entry["id"]) for entry in reversed(entries)]
+        assert set(await listed(alice, needs_review="true")) == {*expected[project["id"]], *expected[None]}
+        assert await listed(alice, needs_review="true", project_id=project["id"]) == expected[project["id"]]
+        assert await listed(alice, needs_review="true", project_id="none") == expected[None]
 
     async def test_reviewed_entry_leaves_the_list(self, alice: Client, database: Database) -> None:
         entries = [ended_entry(at=BEGIN + timedelta(days=day), needs_review=True) for day in range(2)]
