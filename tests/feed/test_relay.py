@@ -226,8 +226,11 @@ class TestRefusedChange:
         (options,) = [row["options"] async for row in await database.list_collections(filter={"name": "changes"})]
         stricter = {"$jsonSchema": {"properties": {"task_id": {"not": {"enum": [ObjectId(refused["id"])]}}}}}
         await database.command("collMod", "changes", validator=stricter)
+        relay = new_relay()
         try:
-            await relay_everything(new_relay())
+            await relay_everything(relay)
+            written += await write(bob)
+            await relay_everything(relay)
         finally:
             await database.command("collMod", "changes", validator=options["validator"])
         rows = await database.changes.find({}).to_list(None)

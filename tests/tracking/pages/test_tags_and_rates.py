@@ -10,6 +10,8 @@ from bson import ObjectId
 from documents.tracking.page_turns import turn_page
 from documents.tracking.pages import TaskPage
 from documents.tracking.queries import paged_rows
+from services.tracking.rules.changes import describe_entries
+from services.tracking.rules.paged_changes import ChangeEntry, change_page
 from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import Client, Json
@@ -149,6 +151,19 @@ class TestRerate:
         await self.insert_task(alice, database)
         other = await alice.make_project(name="Other", hourly_rate=RATE)
         assert await self.rerate(alice, other) == 0
+
+    async def test_page_that_the_task_does_not_list_is_not_changed(self, alice: Client, database: Database) -> None:
+        task = await insert_paged(database, alice, entries_of(range(3)), entries_of(range(3, 4)))
+        page = TaskPage.new_row(task["user_id"], task["_id"], entries_of(range(3)))
+        await database.task_pages.insert_one(page)
+
+        async def find_change(task: Json) -> ChangeEntry:
+            note = str(task["_id"])
+            return lambda entry: {**entry, "note": note}
+
+        changed = await change_page(task["user_id"], task["_id"], page["_id"], find_change, describe_entries(3))
+        assert changed == 0
+        assert await database.task_pages.find_one({"_id": page["_id"]}) == page
 
     async def test_concurrent_changes_count_each_entry_once(self, alice: Client, database: Database) -> None:
         project = await self.insert_task(alice, database)

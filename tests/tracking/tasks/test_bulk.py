@@ -84,7 +84,7 @@ class TestBulk:
 @pytest.mark.usefixtures("entry_storage")
 class TestSeparateOperations:
     async def test_results_equal_those_of_single_requests(self, alice: Client, bob: Client) -> None:
-        task, foreign = await alice.make_task(), await bob.make_task()
+        task, trashed, foreign = await alice.make_task(), await alice.make_task(), await bob.make_task()
         results = await bulk(
             alice,
             create(title=""),
@@ -93,8 +93,10 @@ class TestSeparateOperations:
             update(task, priority=1),
             update(task, due_at="2026-11-18T09:00:00"),
             create(),
+            delete(trashed),
+            delete(trashed),
         )
-        assert [result["status"] for result in results] == [422, 404, 404, 200, 422, 201]
+        assert [result["status"] for result in results] == [422, 404, 404, 200, 422, 201, 204, 404]
         assert [wrong["pointer"] for wrong in results[0]["problem"]["errors"]] == ["#/operations/0/body/title"]
         assert [wrong["pointer"] for wrong in results[4]["problem"]["errors"]] == ["#/operations/4/body/due_at"]
         alone = problem(await alice.patch(f"/tasks/{foreign['id']}", json={"title": "Mine"}), 404, "task_not_found")
