@@ -350,3 +350,15 @@ CASES: tuple[Send, ...] = (
     *(rename_tag, rename_unused_tag, update_profile, update_nothing_of_the_profile),
     *(import_file, dry_run, undo_import),
 )
+
+WITHOUT_ENDED_ENTRIES = (
+    *(create_task, repeat_creation, update_nothing_of_a_task, start, start_again, correct_nothing, dry_run),
+    *(start_of_a_new_task, create_project, update_project, update_nothing_of_a_project, update_profile),
+    *(update_nothing_of_the_profile, rename_unused_tag),
+)
+"""The requests of accounts that have no ended entries, for which both storages are the same."""
+
+CASES_BY_STORAGE = [
+    *(("hot", send) for send in CASES),
+    *(("paged", send) for send in CASES if send not in WITHOUT_ENDED_ENTRIES),
+]

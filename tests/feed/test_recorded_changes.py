@@ -9,7 +9,7 @@ from bson import ObjectId
 from documents.common.outbox import enable_changes
 from tests.conftest import Database
 from tests.feed.recorded_requests import (
-    CASES,
+    CASES_BY_STORAGE,
     Send,
     delete_project,
     rename_tag,
@@ -132,7 +132,12 @@ def assert_versions(changes: list[Json], shown: Shown) -> None:
 
 @pytest.mark.usefixtures("entry_storage")
 class TestChangesOfRequests:
-    @pytest.mark.parametrize("send", CASES, ids=lambda send: send.__name__)
+    @pytest.mark.parametrize(
+        ("entry_storage", "send"),
+        CASES_BY_STORAGE,
+        indirect=["entry_storage"],
+        ids=[f"{storage}-{send.__name__}" for storage, send in CASES_BY_STORAGE],
+    )
     async def test_request_records_exactly_its_changes(self, send: Send, alice: Client, database: Database) -> None:
         sent = await send(alice)
         changes = await changes_of(database, alice, sent.response)
