@@ -175,6 +175,7 @@ class TestManyTasks:
         for number in range(3):
             await create(api, f"Task {number}")
         await visit("#/tasks?status=any")
+        await expect(row(page, "Task 2")).to_be_visible()
         await page.get_by_label("Select all").check()
         await page.get_by_label("Set status", exact=True).select_option("Completed")
         await page.get_by_role("button", name="Apply: Set status").click()

@@ -36,7 +36,10 @@ export function bulkBar({ selected, tasks, isTrash, select }) {
     "aria-label": t("tasks.select_all"),
     checked: () => tasks().length > 0 && selected().length === tasks().length,
     indeterminate: () => selected().length > 0 && selected().length < tasks().length,
-    onchange: () => select(all.checked ? tasks() : []),
+    onchange: () => {
+      select(all.checked ? tasks() : []);
+      all.checked = selected().length > 0; // not when nothing is loaded yet
+    },
   });
   return h("div", { class: () => (selected().length > 0 ? "bulk-bar is-active" : "bulk-bar") }, all, [
     () => (selected().length > 0 ? null : columns(isTrash())),
