@@ -288,13 +288,18 @@ class TestUnlistedPages:
         self, alice: Client, database: Database, minutes: dict[str, float]
     ) -> None:
         row, page = await store_paged_task(alice, database)
-        unlisted = page_row(row, ended_entry(), **aged(**minutes))
-        await database.task_pages.insert_one(unlisted)
-        (found,) = await findings()
-        assert found.startswith(f"task_pages {unlisted['_id']}: is listed by no task, and was created at 2")
-        assert await findings(repair=True) == [f"{found} (repaired)"]
-        assert await database.task_pages.find({}).to_list(None) == [page]
-        assert await findings() == []
+
+        async def is_repaired() -> bool:
+            unlisted = page_row(row, ended_entry(), **aged(**minutes))
+            await database.task_pages.insert_one(unlisted)
+            found, repaired = await findings(), await findings(repair=True)
+            assert await database.task_pages.find({}).to_list(None) == [page]
+            assert await findings() == []
+            message = f"task_pages {unlisted['_id']}: is listed by no task, and was created at 2"
+            return len(found) == 1 and found[0].startswith(message) and repaired == [f"{found[0]} (repaired)"]
+
+        # The TTL index expires the replaced page, too. The database looks for such documents once a minute.
+        assert await is_repaired() or await is_repaired()
 
     @pytest.mark.parametrize(
         "minutes",
