@@ -2,7 +2,7 @@
 
 import { addDays, dayOf, instantOf, timeOf } from "../time/zones.js";
 import { isoInstant } from "./clock.js";
-import { withWaiting } from "./offline/overlay.js";
+import { newestFirst, withWaiting } from "./offline/overlay.js";
 import { read } from "./offline/snapshots.js";
 import { submit, waiting } from "./outgoing.js";
 
@@ -99,8 +99,7 @@ export async function entriesBetween(from, to, signal, onfirst) {
   await atOnce(partsOf(from, first.items), async (part) => {
     for (const entry of await allPages(part, signal)) byId.set(entry.id, entry);
   });
-  const entries = [...byId.values()].sort((a, b) => Date.parse(b.started_at) - Date.parse(a.started_at));
-  return withChanges(entries, { from, to }, true);
+  return withChanges(newestFirst(byId.values()), { from, to }, true);
 }
 
 /**

@@ -27,7 +27,17 @@ export function withWaiting(entries, waiting, isListed) {
     } else if (method === "PATCH" && entry) result.set(entry.id, merge(entry, body ?? {}));
     else if (method === "DELETE" && entry) result.delete(entry.id);
   }
-  return [...result.values()].sort((a, b) => Date.parse(b.started_at) - Date.parse(a.started_at));
+  return newestFirst(result.values());
+}
+
+/**
+ * Return the entries in the order of a list.
+ *
+ * @template {Entry} T
+ * @param {Iterable<T>} entries
+ */
+export function newestFirst(entries) {
+  return [...entries].sort((a, b) => Date.parse(b.started_at) - Date.parse(a.started_at));
 }
 
 /**
