@@ -86,7 +86,7 @@ clients: $(DEV_STAMP)
 page-check: $(DEV_STAMP)
 	@$(BIN)/python -m tests.page.check $(ARGS)
 
-# The first run maps lines to the tests that execute them, which takes about as long as three runs of the tests.
+# The first run also records which tests execute which lines, which takes about 20 minutes.
 mutate: $(DEV_STAMP)
 	@$(BIN)/python -m tests.mutation $(ARGS)
 

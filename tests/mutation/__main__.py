@@ -7,10 +7,8 @@ imported code in a child process.
 import argparse
 import hashlib
 import io
-import json
 import os
 import random
-import re
 import signal
 import subprocess
 import sys
@@ -19,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from difflib import unified_diff
-from itertools import accumulate
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,114 +25,26 @@ import pytest
 
 from app.config import Settings
 from app.embedded.store import EmbeddedStore
-from tests.mutation.children import apply_fault, in_child, remember_functions
-from tests.mutation.coverage_map import Map, Recorder
+from tests.mutation.children import is_in_imported_function, remember_functions
+from tests.mutation.coverage_map import Map
 from tests.mutation.mutants import Mutant, mutants
+from tests.mutation.own_session import OwnSessions
+from tests.mutation.progress import UNDETECTED, Progress, Verdict
+from tests.mutation.recording import FOLDER, OPTIONS, read_map
+from tests.mutation.selection import choose_tests
+from tests.mutation.sessions import Attempt, Sessions
 from tests.support.worker_store import data_folder
 
-MAP_FOLDER = Path(".mutation")
-"""The lines that each test file executes, stored until the file changes. Remove the folder to compute all again."""
 EXPLAINED = Path(__file__).with_name("explained.toml")
 """Faults that no test can detect, each with its difference as printed, and the reason."""
-PYTEST = ["-n0", "-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider"]
-EXCLUDED_TESTS = re.compile(
-    # They start other processes, which contain no fault, or execute no code of the service.
-    r"tests/(clients|fuzz|install|mutation|page|contract/project|operation/(crash|server))/"
-    r"|test_(adding_a_route|docs_page|documented_receiver|embedded_store|hanging_store|loaded_modules|mongo_shell|outages"
-    r"|serve_command|standard_streams|unfit_databases|users_on_large_tasks|worker_store)|webhooks/test_workers"
-    # They execute everything, and take longer than all other tests together.
-    r"|test_(schemathesis|mixed_load|state_machine)"
-)
-SLOW_SECONDS = 15.0
-QUICK_SECONDS = 30.0
-"""The total time of the quickest tests, which are tried in any case: one of several hundred may detect the fault."""
-MIN_TIMEOUT_SECONDS = 60.0
-"""Added to four times the duration of the tests. A child that takes longer hangs, which counts as detected."""
-UNDETECTED = {"survived", "not executed"}
+OWN_SESSION_TESTS = 40
+"""The number of tests that run again with an undetected fault, in a session of its own."""
 
 
 def say(text: str) -> None:
     """Print the text and flush it, because a run takes long."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-
-
-class FailureReporter:
-    """A pytest plugin that writes the ids of failed tests to a file descriptor."""
-
-    def __init__(self, output: int) -> None:
-        self.output = output
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport | pytest.CollectReport) -> None:
-        if report.failed:
-            os.write(self.output, f"{report.nodeid}\n".encode())
-
-    pytest_collectreport = pytest_runtest_logreport
-
-
-def read_map() -> Map:
-    """Return the map of lines to tests. Runs each test file that has changed, in a child process."""
-    MAP_FOLDER.mkdir(exist_ok=True)
-    known = Map()
-    for file in sorted(Path("tests").rglob("test_*.py")):
-        if EXCLUDED_TESTS.search(file.as_posix()):
-            continue
-        cases = [path for path in sorted(Path("tests/cases").iterdir()) if path.name in file.read_text()]
-        content = b"".join(path.read_bytes() for path in (file, *cases))
-        file_map = MAP_FOLDER / f"{file.stem}-{hashlib.sha256(content).hexdigest()[:16]}.json"
-        if not file_map.exists():
-            say(f"Recording which lines {file} executes")
-            in_child(lambda _, file=file, file_map=file_map: _record(file, file_map), 1800)  # type: ignore[misc]
-        if file_map.exists():
-            known.add(json.loads(file_map.read_text()))
-    return known
-
-
-def _record(file: Path, file_map: Path) -> int:
-    recorder = Recorder()
-    recorder.coverage.start()
-    status = pytest.main([*PYTEST[:2], *PYTEST[3:], str(file)], plugins=[recorder])
-    recorder.coverage.stop()
-    draft = file_map.with_suffix(".draft")
-    draft.write_text(json.dumps(recorder.result()))
-    draft.rename(file_map)
-    return status
-
-
-def choose_tests(known: Map, tests: set[str], count: int, generator: random.Random) -> list[str]:
-    """Choose the tests that execute the fewest lines first, then random ones."""
-    quick = sorted(test for test in tests if known.seconds[test] < SLOW_SECONDS) or sorted(tests)
-    narrow = sorted(quick, key=lambda test: known.breadth[test])
-    first, rest = narrow[: count // 2], narrow[count // 2 :]
-    return first + generator.sample(rest, min(len(rest), count - len(first)))
-
-
-def quickest(known: Map, tests: set[str], seconds: float) -> list[str]:
-    """Return the quickest tests, as many as take this time together."""
-    ordered = sorted(tests, key=lambda test: known.seconds[test])
-    totals = accumulate(known.seconds[test] for test in ordered)
-    return [test for test, total in zip(ordered, totals, strict=True) if total <= seconds]
-
-
-def try_fault(mutant: Mutant | None, tests: list[str], known: Map) -> tuple[str, str]:
-    """Run the tests with the fault. Return the verdict, and the test that detected the fault."""
-
-    def work(output: int) -> int:
-        if mutant is not None:
-            apply_fault(mutant)
-        try:
-            return int(pytest.main([*PYTEST, *tests], plugins=[FailureReporter(output)]))
-        except Exception:
-            if mutant is None:
-                raise
-            return int(pytest.ExitCode.INTERNAL_ERROR)  # pytest raises an error if the fault leaves a file open
-
-    if not tests:
-        return "not executed", ""
-    status, failed = in_child(work, MIN_TIMEOUT_SECONDS + 4 * sum(known.seconds[test] for test in tests))
-    if status == pytest.ExitCode.USAGE_ERROR and not failed and (mutant is None or mutant.function):
-        raise RuntimeError(f"these tests do not exist any more: remove {MAP_FOLDER}: {tests}")
-    return {None: "hung", 0: "survived"}.get(status, "killed"), failed.strip()
 
 
 def difference(mutant: Mutant) -> str:
@@ -155,56 +65,136 @@ def explanation(mutant: Mutant) -> str | None:
 
 @contextmanager
 def store() -> Iterator[None]:
-    """Run a store for all child processes."""
+    """Run a store for child processes."""
     with TemporaryDirectory(prefix="task-timer-mutation-", dir=data_folder()) as folder:
         settings = Settings(_env_file=None, embedded_data_dir=Path(folder) / "data")
         with EmbeddedStore(settings) as os.environ["TEST_DATABASE_URL"]:
             yield
 
 
+class Run:
+    """Tries the faults of a sample, and reports those that no test detects."""
+
+    def __init__(self, sample: list[Mutant], known: Map, progress: Progress, *, is_verbose: bool) -> None:
+        self.sample, self.known, self.progress, self.is_verbose = sample, known, progress, is_verbose
+        self.explanations = {number: explanation(mutant) for number, mutant in enumerate(sample)}
+        self._survived: list[Attempt] = []
+
+    def attempts(self, seed: int, most: int) -> list[Attempt]:
+        """Return the faults without a verdict, with their tests."""
+        attempts = []
+        for number, mutant in enumerate(self.sample):
+            if not self.progress.is_final(number) and not self.explanations[number]:
+                tests = self.known.tests_of(mutant, Path(mutant.file).read_text())
+                chosen = choose_tests(self.known, tests, most, random.Random(f"{seed} {number}"))
+                attempts.append(Attempt(number, mutant, chosen))
+        return attempts
+
+    def try_all(self, attempts: list[Attempt]) -> None:
+        """Try faults in functions in common sessions, then all others, and the undetected ones, in their own."""
+        self._survived = []
+        by_number = {attempt.number: attempt for attempt in attempts}
+        common = [attempt for attempt in attempts if is_in_imported_function(attempt.mutant)]
+        others = [attempt for attempt in attempts if attempt not in common]
+
+        def handle(verdict: Verdict) -> None:
+            if verdict.verdict == "survived":
+                say(f"[{verdict.number}] survived {verdict.tests} tests of a common session")
+                others.append(by_number[verdict.number])
+            else:
+                self._add(verdict)
+
+        Sessions(common, handle).run(store)
+        own_sessions = OwnSessions(self.known)
+        with ExitStack() as stack:
+            stack.enter_context(store())
+            for attempt in others:
+                is_second = attempt in common
+                tests = attempt.tests[:OWN_SESSION_TESTS] if is_second else attempt.tests
+                verdict = own_sessions.try_fault(attempt.number, attempt.mutant, tests)
+                verdict.tests = len(attempt.tests) if is_second else verdict.tests
+                self._add(verdict)
+                if verdict.verdict == "hung":  # the store may hang too
+                    stack.close()
+                    stack.enter_context(store())
+
+    def _add(self, verdict: Verdict) -> None:
+        self.progress.add(verdict)
+        if self.is_verbose or verdict.verdict in UNDETECTED:
+            self._print(verdict)
+
+    def _print(self, verdict: Verdict) -> None:
+        mutant = self.sample[verdict.number]
+        result = verdict.test or f"{verdict.tests} tests"
+        say(
+            f"\n[{verdict.number}] {verdict.verdict}: {mutant.file}:{mutant.lines.start} {result}\n{difference(mutant)}"
+        )
+
+    def report(self) -> int:
+        """Print the undetected faults and the totals. Return the number of undetected faults."""
+        totals, undetected = Counter[str](), []
+        for number in range(len(self.sample)):
+            verdict = self.progress.verdicts.get(number)
+            is_explained = bool(self.explanations[number]) and (verdict is None or verdict.verdict in UNDETECTED)
+            totals["explained" if is_explained or verdict is None else verdict.verdict] += 1
+            if verdict is not None and verdict.verdict in UNDETECTED and not is_explained:
+                undetected.append(verdict)
+        say(f"\n{len(undetected)} of {len(self.sample)} faults are not detected:")
+        for verdict in undetected:
+            self._print(verdict)
+        say("\n" + ", ".join(f"{count} {verdict}" for verdict, count in sorted(totals.items())))
+        return len(undetected)
+
+
 def main() -> int:
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="make mutate", description=__doc__)
     parser.add_argument("paths", nargs="*", default=["services", "documents"], help="files and folders that get faults")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--count", type=int, default=200)
-    parser.add_argument("--most", type=int, default=150, help="maximum number of tests per fault")
+    parser.add_argument(
+        "--most", type=int, default=100, help="number of tests per fault, in addition to the quick ones"
+    )
     parser.add_argument("--verbose", action="store_true", help="also print detected faults")
     options = parser.parse_args()
     if subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "*.py"], check=False).returncode:
         parser.error("there are uncommitted changes: commit them first")
-    generator, results = random.Random(options.seed), Counter[str]()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    sources = {str(path): path.read_text() for path in _files(options.paths)}
+    every = [mutant for path, source in sources.items() for mutant in mutants(path, source)]
+    sample = random.Random(options.seed).sample(every, min(options.count, len(every)))
+    say(f"{len(sample)} of {len(every)} faults, --seed {options.seed}")
+    import_all()
+    with store():
+        known = read_map(say)
+    digest = hashlib.sha256("".join(sources.values()).encode()).hexdigest()[:16]
+    run = Run(
+        sample,
+        known,
+        Progress(FOLDER / f"seed-{options.seed}-{options.count}-{digest}.jsonl", _commit()),
+        is_verbose=options.verbose,
+    )
+    run.try_all(run.attempts(options.seed, options.most))
+    say(f"\n--seed {options.seed}")
+    return int(run.report() > len(sample) // 20)
+
+
+def import_all() -> None:
+    """Import the application and its tests, so that no child process imports them again."""
     with redirect_stdout(io.StringIO()):
-        pytest.main([*PYTEST, "--collect-only", "tests"])  # so that the children do not import everything again
+        pytest.main([*OPTIONS, "--collect-only", "tests"])
+    for path in _files(["services", "documents", "routes"]):
+        import_module(".".join(path.with_suffix("").parts).removesuffix(".__init__"))
     remember_functions()
-    with ExitStack() as stack:
-        stack.enter_context(store())
-        known = read_map()
-        every = [mutant for path in _files(options.paths) for mutant in mutants(str(path), path.read_text())]
-        sample = generator.sample(every, min(options.count, len(every)))
-        say(f"{len(sample)} of {len(every)} faults, --seed {options.seed}")
-        if try_fault(None, choose_tests(known, set(known.seconds), options.most, generator), known)[0] != "survived":
-            parser.error("tests fail without a fault")
-        for mutant in sample:
-            tests = known.tests_of(mutant, Path(mutant.file).read_text())
-            verdict, failed = try_fault(mutant, choose_tests(known, tests, options.most // 5, generator), known)
-            if verdict == "survived":  # most faults are detected by then
-                chosen = choose_tests(known, tests, options.most, generator) + quickest(known, tests, QUICK_SECONDS)
-                verdict, failed = try_fault(mutant, list(dict.fromkeys(chosen)), known)
-            reason = explanation(mutant) if verdict in UNDETECTED else None
-            results["explained" if reason else verdict] += 1
-            if verdict in UNDETECTED or options.verbose:
-                say(f"\n{verdict}: {mutant.file}:{mutant.lines.start} {reason or failed}\n{difference(mutant)}")
-            if verdict == "hung":  # the store may hang too
-                stack.close()
-                stack.enter_context(store())
-    say(f"\n--seed {options.seed}: " + ", ".join(f"{count} {verdict}" for verdict, count in results.items()))
-    return int(sum(results[verdict] for verdict in UNDETECTED) > len(sample) // 20)
 
 
 def _files(paths: list[str]) -> list[Path]:
     files = (file for path in map(Path, paths) for file in ([path] if path.is_file() else path.rglob("*.py")))
     return sorted(files)
+
+
+def _commit() -> str:
+    return subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
 
 
 if __name__ == "__main__":

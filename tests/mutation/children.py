@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -22,8 +23,16 @@ BROKEN = 99
 PROJECT_PACKAGES = {"app", "documents", "services", "routes", "tests"}
 
 
-def in_child(work: Callable[[int], int], timeout: float) -> tuple[int | None, str]:
-    """Run the work in a child process. Return its exit code, or None after the timeout in seconds, and its output."""
+def in_child(
+    work: Callable[[int], int], timeout: float, on_line: Callable[[str], None] | None = None
+) -> tuple[int | None, str]:
+    """Run the work in a child process. Return its exit code, or None after the timeout, and its output.
+
+    Args:
+        work: Gets a file descriptor for its output, and returns the exit code.
+        timeout: The maximum duration in seconds. Each line of the output restarts it if there is an `on_line`.
+        on_line: Is called with each line as soon as it is written.
+    """
     with TemporaryDirectory() as folder:
         output_file = Path(folder) / "output"
         output = os.open(output_file, os.O_CREAT | os.O_WRONLY)
@@ -32,17 +41,41 @@ def in_child(work: Callable[[int], int], timeout: float) -> tuple[int | None, st
             _run_child(work, output)
         os.setpgid(child, child)  # also here, because the child may not have run yet when its group is killed
         os.close(output)
-        status = _wait(child, timeout)
+        status = _wait(child, timeout, _Lines(output_file, on_line))
         if status == BROKEN:
             raise RuntimeError(output_file.read_text())
         return status, output_file.read_text()
 
 
-def _wait(child: int, timeout: float) -> int | None:
+@dataclass
+class _Lines:
+    """The lines that a child writes to its output file."""
+
+    file: Path
+    on_line: Callable[[str], None] | None
+    offset: int = 0
+
+    def pass_on(self) -> bool:
+        """Call the function with each new line. Return whether there was one."""
+        if self.on_line is None:
+            return False
+        with self.file.open("rb") as stream:
+            stream.seek(self.offset)
+            text = stream.read()
+        complete = text[: text.rfind(b"\n") + 1]
+        self.offset += len(complete)
+        for line in complete.decode().splitlines():
+            self.on_line(line)
+        return bool(complete)
+
+
+def _wait(child: int, timeout: float, lines: _Lines) -> int | None:
     deadline, ended, code = time.monotonic() + timeout, 0, 0
     try:
         while not ended and time.monotonic() < deadline:
             ended, code = os.waitpid(child, os.WNOHANG)
+            if lines.pass_on():
+                deadline = time.monotonic() + timeout
             time.sleep(0.02)
     finally:  # also if this process is terminated
         if not ended:
@@ -96,19 +129,51 @@ def apply_fault(mutant: Mutant) -> None:
     The code of a function is replaced. If the fault is in code that runs at import, all modules of the project are
     imported again.
     """
-    path = str(Path(mutant.file).resolve())
-    code = compile(mutant.apply(Path(mutant.file).read_text()), path, "exec")
-    faulty = next(_codes_named(code, mutant.function), None)
-    functions = [
-        one for one in _functions if (one.__code__.co_filename, one.__code__.co_qualname) == (path, mutant.function)
-    ]
-    if faulty and functions and all(one.__code__.co_freevars == faulty.co_freevars for one in functions):
+    faulty, functions = _faulty_code(mutant)
+    if faulty:
         for function in functions:
             function.__code__ = faulty
         return
     for module in [name for name in sys.modules if name.split(".")[0] in PROJECT_PACKAGES]:
         del sys.modules[module]
-    sys.meta_path.insert(0, Importer(mutant.file.removesuffix(".py").replace("/", "."), code))
+    sys.meta_path.insert(0, Importer(mutant.file.removesuffix(".py").replace("/", "."), _compiled(mutant)))
+
+
+def is_in_imported_function(mutant: Mutant) -> bool:
+    """Return whether `fault_applied` can apply the fault."""
+    return mutant.function is not None and _faulty_code(mutant)[0] is not None
+
+
+@contextmanager
+def fault_applied(mutant: Mutant) -> Iterator[None]:
+    """Apply the fault to a function during the block."""
+    faulty, functions = _faulty_code(mutant)
+    if faulty is None:
+        raise ValueError(f"{mutant.file}:{mutant.lines.start} is not in an imported function")
+    correct = [function.__code__ for function in functions]
+    try:
+        for function in functions:
+            function.__code__ = faulty
+        yield
+    finally:
+        for function, code in zip(functions, correct, strict=True):
+            function.__code__ = code
+
+
+def _faulty_code(mutant: Mutant) -> tuple[CodeType | None, list[FunctionType]]:
+    """Return the code of the function with the fault, or None if it cannot replace the imported one."""
+    path = str(Path(mutant.file).resolve())
+    faulty = next(_codes_named(_compiled(mutant), mutant.function), None)
+    functions = [
+        one for one in _functions if (one.__code__.co_filename, one.__code__.co_qualname) == (path, mutant.function)
+    ]
+    if faulty and functions and all(one.__code__.co_freevars == faulty.co_freevars for one in functions):
+        return faulty, functions
+    return None, []
+
+
+def _compiled(mutant: Mutant) -> CodeType:
+    return compile(mutant.apply(Path(mutant.file).read_text()), str(Path(mutant.file).resolve()), "exec")
 
 
 def _codes_named(code: CodeType, name: str | None) -> Iterator[CodeType]:

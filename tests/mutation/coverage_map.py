@@ -33,6 +33,7 @@ class Recorder:
     def __init__(self) -> None:
         self.coverage = Coverage(data_file=None, config_file=False, source=["services", "documents", "routes"])
         self.seconds: dict[str, float] = {}
+        self.setup_seconds = 0.0
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
@@ -40,8 +41,10 @@ class Recorder:
         return (yield)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "call" and report.passed:
-            self.seconds[report.nodeid] = report.duration
+        if report.when == "setup":
+            self.setup_seconds = report.duration
+        elif report.when == "call" and report.passed:
+            self.seconds[report.nodeid] = self.setup_seconds + report.duration
 
     def result(self) -> dict[str, Any]:
         """Return the lines, and for each test its duration in seconds and the indexes of its lines."""

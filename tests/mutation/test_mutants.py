@@ -1,5 +1,7 @@
 """The faults of `make mutate`: which exist, and that applying one does not change this process."""
 
+import os
+import random
 import time
 import tomllib
 from datetime import UTC, datetime, timedelta
@@ -10,10 +12,11 @@ import pytest
 from documents.tracking.queries import overlap as overlapping
 from services.common import intervals
 from services.tracking.rules import instants as spans
-from tests.mutation.__main__ import EXPLAINED, difference, quickest
+from tests.mutation.__main__ import EXPLAINED, difference
 from tests.mutation.children import apply_fault, in_child, remember_functions
 from tests.mutation.coverage_map import OPENAPI_TEST, SCHEMA_TESTS, Map
 from tests.mutation.mutants import Mutant, mutants
+from tests.mutation.selection import choose_tests, quickest
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 """The child does not use the threads of this process."""
@@ -136,6 +139,17 @@ class TestFaultInChild:
         assert in_child(work, 0.2) == (None, "")
         assert time.monotonic() - began < 30
 
+    def test_lines_of_the_child_are_passed_on_and_restart_the_timeout(self) -> None:
+        def work(output: int) -> int:
+            for number in range(5):
+                time.sleep(0.3)
+                os.write(output, f"line {number}\n".encode())
+            return 0
+
+        lines: list[str] = []
+        assert in_child(work, 1.2, lines.append)[0] == 0
+        assert lines == [f"line {number}" for number in range(5)]
+
     def test_exception_in_the_child_is_raised(self) -> None:
         def work(_: int) -> int:
             raise KeyError("lost")
@@ -149,6 +163,22 @@ class TestChoiceOfTests:
         known = Map(seconds={"a": 2.0, "b": 0.5, "c": 1.0, "d": 0.25})
         assert quickest(known, {"a", "b", "c"}, 1.5) == ["b", "c"]
         assert quickest(known, {"a"}, 1.5) == []
+
+    def test_one_case_of_each_test_is_chosen_before_the_second_cases(self) -> None:
+        breadth = {"narrow[1]": 1, "narrow[2]": 2, "narrow[3]": 3, "wide[1]": 50, "wide[2]": 60}
+        known = Map(seconds=dict.fromkeys(breadth, 10.0), breadth=breadth)
+        assert choose_tests(known, set(breadth), 3, random.Random(1))[:2] == ["narrow[1]", "wide[1]"]
+
+    def test_quickest_tests_are_first(self) -> None:
+        known = Map(seconds={"slow": 5.0, "quick": 0.1}, breadth={"slow": 1, "quick": 100})
+        assert choose_tests(known, {"slow", "quick"}, 2, random.Random(1)) == ["quick", "slow"]
+
+    def test_same_seed_chooses_the_same_tests(self) -> None:
+        names = [f"test_{number}" for number in range(300)]
+        known = Map(seconds=dict.fromkeys(names, 1.0), breadth={name: len(name) for name in names})
+        first, second = (choose_tests(known, set(names), 100, random.Random(7)) for _ in range(2))
+        assert first == second
+        assert 100 <= len(set(first)) == len(first) <= 120
 
 
 class TestTestsOfALine:
