@@ -1,4 +1,4 @@
-"""One real database server, one database and one service for each worker, empty before each test."""
+"""Fixtures of all tests. Each test worker has a database server, a database and a service. Tests start without data."""
 
 import asyncio
 import os
@@ -49,19 +49,19 @@ examples.load_profile("tests")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """How many workers `-n auto` makes."""
+    """The number of workers that `-n auto` starts."""
     return scheduling.workers_for(os.cpu_count() or 1)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WorkStealingScheduling:
-    """Lets a worker that has nothing left take over tests of the others."""
+    """Let an idle worker take over tests of the others."""
     return WorkStealingScheduling(config, log)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Puts the long tests first where workers share them; each worker must find the same order."""
+    """Order the tests of several workers, the long ones first. Each worker must compute the same order."""
     browsers.deselect_without_browser(config, items)
     measured_cases.select(items)
     if hasattr(config, "workerinput"):
@@ -69,12 +69,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Makes the marker of a test's own time limit known."""
+    """Register the marker that sets the time limit of a test."""
     config.addinivalue_line("markers", time_limits.MARKER)
 
 
 def pytest_unconfigure() -> None:
-    """Ends the server, if it was started here."""
+    """Stop the database server, if it was started here."""
     _store.end()
 
 
@@ -87,17 +87,17 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
-    """Has a server that works for each test, whatever the one before has met."""
+    """Set up the test with a working database server, even if the test before has lost it."""
     time_limits.limit(item)
     with time_limits.interrupted_after(time_limits.limit_of(item)):
-        _store.be_there()
+        _store.ensure_working()
         with _store.checked_after_trouble():
             yield
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Ends a test that takes too long."""
+    """Interrupt a test that takes too long."""
     limit = time_limits.limit_of(item) + time_limits.grace_of(item)
     with _store.checked_after_trouble(), time_limits.interrupted_after(limit):
         yield
@@ -105,23 +105,23 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
-    """Ends a test that takes too long to end."""
+    """Interrupt a teardown that takes too long."""
     with _store.checked_after_trouble(), time_limits.interrupted_after(time_limits.limit_of(item)):
         yield
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tells what the kills came to, and keeps it where CRASH_FIGURES says."""
+    """Print the figures of the crash tests, and write them to the file that CRASH_FIGURES names."""
     if line := browsers.summary():
         terminalreporter.write_line(line, yellow=True)
-    found = [
+    rounds = [
         value
         for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed"))
         for name, value in report.user_properties
         if name == figures.PROPERTY
     ]
-    if found:
-        run = figures.total(found)
+    if rounds:
+        run = figures.total(rounds)
         terminalreporter.section("kills")
         terminalreporter.write_line("\n".join(figures.summary_lines(run)))
         if path := os.environ.get("CRASH_FIGURES"):
@@ -130,13 +130,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def database_url() -> str:
-    """The real server that everything atomic is tested against: one for each worker."""
+    """The URL of the database server of this worker."""
     return _store.url
 
 
 @pytest.fixture(scope="session")
 def settings(database_url: str, worker_id: str) -> Settings:
-    """The settings of the service under test: a database of its own for each worker."""
+    """The settings of the service under test, which name the database of this worker."""
     return Settings(
         _env_file=None,
         environment="test",
@@ -161,7 +161,7 @@ def app(settings: Settings) -> FastAPI:
 
 @pytest.fixture(scope="session")
 async def database(settings: Settings) -> AsyncIterator[Database]:
-    """The database of this worker, gone afterwards."""
+    """The database of this worker. It is dropped at the end of the session."""
     client = connect(settings)
     try:
         with without_deadline():
@@ -175,7 +175,7 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def empty_database(settings: Settings, database: Database) -> AsyncIterator[Database]:
-    """Another database, which is empty."""
+    """Another database, without any collection."""
     client = connect(settings)
     try:
         with without_deadline():
@@ -188,7 +188,7 @@ async def empty_database(settings: Settings, database: Database) -> AsyncIterato
 
 @pytest.fixture(scope="session")
 async def service(app: FastAPI, database: Database) -> AsyncIterator[Served]:
-    """The service, over HTTP."""
+    """The service, which listens on a port."""
     assert database.name == app.state.settings.database_name
     with pytest.MonkeyPatch.context() as patch:
         # The tests of webhooks run dispatchers of their own. That of this service looks for webhooks only once.
@@ -199,13 +199,13 @@ async def service(app: FastAPI, database: Database) -> AsyncIterator[Served]:
 
 @pytest.fixture(scope="session")
 def address(service: Served) -> str:
-    """Where the service answers."""
+    """The base URL of the service."""
     return service.base_url
 
 
 @pytest.fixture
 async def empty_service(service: Served, database: Database) -> str:
-    """Where the service answers, with nothing in it."""
+    """The base URL of the service, whose database has no documents."""
     await service.rest()
     if _store.may_have_restarted:
         await _reconnect(database)
@@ -217,9 +217,9 @@ async def empty_service(service: Served, database: Database) -> str:
 
 
 async def _reconnect(database: Database) -> None:
-    """Drop the connections of this client and of the service to a store that was restarted since.
+    """Replace the connections to a store that was restarted, since the first write on each would fail.
 
-    The first write on each would fail. Reads are retried.
+    Reads are retried.
     """
     with suppress(AutoReconnect):
         await database.command("ping")
@@ -227,7 +227,7 @@ async def _reconnect(database: Database) -> None:
 
 
 async def _prepare_again(database: Database) -> None:
-    """Puts in place what the service did at its start, if an empty server has come since."""
+    """Create collections and indexes again, if an empty server has replaced the one before."""
     if _prepared[-1] != _store.replaced:
         await prepare(database)
         _prepared.append(_store.replaced)
@@ -253,15 +253,15 @@ def _id_in(collection: str) -> Json:
 
 @pytest.fixture(scope="session")
 async def password_hash(service: Served) -> str:
-    """The hash of the password of every user that make_user makes: made once, since it is dear."""
+    """The password hash of each user of make_user. It is computed once, because that takes long."""
     assert service.server.started
     return await passwords.hash(PASSWORD)
 
 
 @pytest.fixture
 async def make_user(empty_service: str, settings: Settings, password_hash: str) -> AsyncIterator[MakeUser]:
-    """Makes a user straight in the database, and answers a client that is signed in."""
-    tokens, made = AccessTokens.from_settings(settings), []
+    """Insert a user into the database, and return a client that is signed in."""
+    tokens, clients = AccessTokens.from_settings(settings), []
 
     async def make(email: str, **fields: Any) -> Client:
         user = User.new(
@@ -274,11 +274,11 @@ async def make_user(empty_service: str, settings: Settings, password_hash: str) 
         bearer = tokens.issue(user_id=str(row["_id"]), session_id=str(session["_id"]), token_version=0)
         client = Client(base_url=empty_service + API, headers={"Authorization": f"Bearer {bearer}"}, timeout=30)
         client.user = row
-        made.append(client)
+        clients.append(client)
         return client
 
     yield make
-    for client in made:
+    for client in clients:
         await client.aclose()
 
 
@@ -296,7 +296,7 @@ async def bob(make_user: MakeUser) -> Client:
 
 @pytest.fixture
 async def anonymous(empty_service: str) -> AsyncIterator[Client]:
-    """Somebody without a token."""
+    """A client without a token."""
     async with Client(base_url=empty_service + API, timeout=30) as client:
         yield client
 

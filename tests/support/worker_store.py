@@ -65,7 +65,7 @@ class WorkerStore:
             self._port = urlsplit(self._url).port or 0
         return self._url
 
-    def be_there(self) -> None:
+    def ensure_working(self) -> None:
         """Wait until the store works, if it was started here."""
         if self._store is None:
             return
