@@ -11,7 +11,7 @@ from starlette.responses import Response
 from app.errors import AuthenticationError
 from app.http.endpoint import Argument, JsonArgument, Operation
 from app.http.json import json_response
-from app.http.session_cookie import SESSION_COOKIE, SessionCookie, is_own_origin, require_own_origin
+from app.http.session_cookie import SESSION_COOKIE, SessionCookie, is_own_origin, refuse_foreign_page, require_own_origin
 from app.openapi.response_headers import header_references
 from routes.dependencies import Authenticator
 from routes.responses import Responses, no_content
@@ -79,11 +79,11 @@ def _cookie_of(request: Request) -> SessionCookie:
 async def new_session(request: Request) -> BrowserSession:
     """Return where the refresh token of a new session goes. Raises CrossOriginRequestError.
 
-    The origin is checked here too, so that no other page can sign its visitor in to an account of its own.
+    The page of another origin is refused, so that it cannot sign its visitor in to an account of its own.
     """
     if request.query_params.get("session") != "cookie":
         return BrowserSession()
-    require_own_origin(request)
+    refuse_foreign_page(request)
     return BrowserSession(cookie=_cookie_of(request))
 
 

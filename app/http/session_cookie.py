@@ -66,6 +66,15 @@ def is_own_origin(request: Request) -> bool:
     return sites == ["same-origin"] if sites else [origin.lower() for origin in origins] == [own_origin]
 
 
+def refuse_foreign_page(request: Request) -> None:
+    """Return unless the request comes from a page of another origin. Raises CrossOriginRequestError.
+
+    A request with neither Sec-Fetch-Site nor Origin is that of a program: browsers send Origin with every POST.
+    """
+    if "sec-fetch-site" in request.headers or "origin" in request.headers:
+        require_own_origin(request)
+
+
 def require_own_origin(request: Request) -> None:
     """Return if the request comes from a page of this service. Raises CrossOriginRequestError."""
     if not is_own_origin(request):

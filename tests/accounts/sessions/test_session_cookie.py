@@ -104,7 +104,14 @@ class TestSignIn:
         response = await browser.post("/auth/token", params={"session": value}, data=FORM)
         problem(response, 422, "invalid_request")
 
-    @pytest.mark.parametrize("kind", FOREIGN_REQUESTS)
+    async def test_program_without_origin_gets_the_cookie(self, browser: Client) -> None:
+        async with Client(base_url=browser.base_url) as program:
+            response = await sign_in(program)
+            assert cookie_of(response)["value"].startswith("task_timer_refresh_")
+            assert (await program.post("/auth/refresh", headers=SAME_ORIGIN)).status_code == 200
+            problem(await program.post("/auth/refresh"), 403, "cross_origin_request")
+
+    @pytest.mark.parametrize("kind", sorted(FOREIGN_REQUESTS.keys() - {"neither-header"}))
     async def test_page_of_another_origin_cannot_sign_its_visitor_in(
         self, browser: Client, database: Database, kind: str
     ) -> None:
