@@ -24,6 +24,7 @@ from app.openapi.docs_page import install_docs_page
 from app.openapi.document import install_openapi
 from app.openapi.response_headers import EXPOSED_HEADERS
 from app.security.passwords import passwords
+from app.security.replayed_secrets import derivation_key
 from app.static.page import install_page, page_files
 from documents.registry import open_database
 from routes import (
@@ -181,6 +182,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[State]:
             webhooks=WebhookService(settings),
             client=client,
             event_streams=event_streams,
+            derivation_key=derivation_key(settings),
         )
 
 

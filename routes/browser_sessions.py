@@ -11,7 +11,13 @@ from starlette.responses import Response
 from app.errors import AuthenticationError
 from app.http.endpoint import Argument, JsonArgument, Operation
 from app.http.json import json_response
-from app.http.session_cookie import SESSION_COOKIE, SessionCookie, is_own_origin, refuse_foreign_page, require_own_origin
+from app.http.session_cookie import (
+    SESSION_COOKIE,
+    SessionCookie,
+    is_own_origin,
+    refuse_foreign_page,
+    require_own_origin,
+)
 from app.openapi.response_headers import header_references
 from routes.dependencies import Authenticator
 from routes.responses import Responses, no_content

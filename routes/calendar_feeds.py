@@ -7,8 +7,15 @@ from app.errors import DatabaseUnavailableError, RateLimitError
 from app.http.endpoint import Endpoint, JsonBody
 from app.http.json import json_response
 from app.http.problems import problem_responses
-from routes.dependencies import ApiUrl, IfNoneMatch, Page, PublicRead, SessionUser
-from routes.responses import NOT_MODIFIED, calendar_response, file_responses, header_responses, no_content
+from routes.dependencies import IDEMPOTENCY_ERRORS, ApiUrl, IdempotencyKey, IfNoneMatch, Page, PublicRead, SessionUser
+from routes.responses import (
+    NOT_MODIFIED,
+    calendar_response,
+    file_responses,
+    header_responses,
+    no_content,
+    secret_response,
+)
 from services.sharing.calendar_feeds import CalendarFeedNotFoundError, TooManyCalendarFeedsError, calendar_feed_service
 from services.sharing.schemas.calendar_feeds import CalendarFeedCreate, CalendarFeedCreated, CalendarFeedPage
 
@@ -28,15 +35,17 @@ async def list_calendar_feeds(user: SessionUser, query: Page) -> Response:
     summary="Create a calendar feed",
     status_code=201,
     response_model=CalendarFeedCreated,
-    responses={**problem_responses(TooManyCalendarFeedsError), **header_responses(201, "Location")},
+    responses={
+        **problem_responses(TooManyCalendarFeedsError, *IDEMPOTENCY_ERRORS),
+        **header_responses(201, "Location"),
+    },
 )
 async def create_calendar_feed(
-    request: Request, user: SessionUser, api_url: ApiUrl, new: JsonBody[CalendarFeedCreate]
+    request: Request, user: SessionUser, api_url: ApiUrl, new: JsonBody[CalendarFeedCreate], key: IdempotencyKey
 ) -> Response:
     """Calendar programs subscribe to the `url`. It is shown only in this response, and needs no token."""
-    feed = await calendar_feed_service.create(user, new=new, api_url=api_url)
-    headers = {"Location": f"{request.scope['path']}/{feed['id']}", "Cache-Control": "no-store"}
-    return json_response(feed, status=201, headers=headers)
+    feed = await calendar_feed_service.create(user, new=new, api_url=api_url, request_key=key)
+    return secret_response(feed, location=request.scope["path"])
 
 
 @router.delete(

@@ -43,6 +43,7 @@ class State(TypedDict):
     webhooks: WebhookService
     client: Client
     event_streams: EventStreams
+    derivation_key: bytes
 
 
 async def get_service_settings(request: Request) -> Settings:
@@ -182,7 +183,8 @@ class IdempotencyHeader(Argument[RequestKey | None]):
             detail = "is not one key of 1 to 255 visible ASCII characters"
             raise ValidationError(errors=(FieldError(detail, header=self.name),))
         request_line = f"{request.method} {own_path(request.scope)}?{request.url.query}\n".encode()
-        return RequestKey(keys[0], hashlib.sha256(request_line + await request.body()).hexdigest())
+        fingerprint = hashlib.sha256(request_line + await request.body()).hexdigest()
+        return RequestKey(keys[0], fingerprint, request.state.derivation_key)
 
     def describe(self, operation: Operation, schemas: dict[str, Any]) -> None:  # noqa: ARG002 -- its schema is inline
         """Add a header parameter."""

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
 from starlette.requests import Request
@@ -47,6 +48,20 @@ def versioned_response(
     if location is not None:
         headers["Location"] = f"{location}/{result.body['id']}"
     return json_response(result.body, status=201 if result.created else 200, headers=headers)
+
+
+def secret_response(result: Versioned, *, location: str | None = None) -> Response:
+    """Return a result that contains a secret, so that no cache may store it."""
+    response = versioned_response(result, location=location)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def accepted_response(result: Versioned) -> Response:
+    """Return a result whose work is not done yet: 202."""
+    response = versioned_response(result)
+    response.status_code = HTTPStatus.ACCEPTED
+    return response
 
 
 def public_response(

@@ -7,8 +7,8 @@ from app.errors import DatabaseUnavailableError, RateLimitError
 from app.http.endpoint import Endpoint, JsonBody
 from app.http.json import json_response
 from app.http.problems import problem_responses
-from routes.dependencies import ApiUrl, IfNoneMatch, Page, PublicRead, SessionUser
-from routes.responses import NOT_MODIFIED, header_responses, no_content, public_response
+from routes.dependencies import IDEMPOTENCY_ERRORS, ApiUrl, IdempotencyKey, IfNoneMatch, Page, PublicRead, SessionUser
+from routes.responses import NOT_MODIFIED, header_responses, no_content, public_response, secret_response
 from services.sharing.schemas.shared_reports import SharedReport
 from services.sharing.schemas.shares import ShareCreate, ShareCreated, SharePage
 from services.sharing.shares import (
@@ -34,13 +34,14 @@ async def list_shares(user: SessionUser, query: Page) -> Response:
     summary="Share a report",
     status_code=201,
     response_model=ShareCreated,
-    responses={**problem_responses(TooManySharesError), **header_responses(201, "Location")},
+    responses={**problem_responses(TooManySharesError, *IDEMPOTENCY_ERRORS), **header_responses(201, "Location")},
 )
-async def create_share(request: Request, user: SessionUser, api_url: ApiUrl, new: JsonBody[ShareCreate]) -> Response:
+async def create_share(
+    request: Request, user: SessionUser, api_url: ApiUrl, new: JsonBody[ShareCreate], key: IdempotencyKey
+) -> Response:
     """Anybody with the `url` can read the report until the share expires or is revoked. It is shown only here."""
-    share = await share_service.create(user, new=new, api_url=api_url)
-    headers = {"Location": f"{request.scope['path']}/{share['id']}", "Cache-Control": "no-store"}
-    return json_response(share, status=201, headers=headers)
+    share = await share_service.create(user, new=new, api_url=api_url, request_key=key)
+    return secret_response(share, location=request.scope["path"])
 
 
 @router.delete(

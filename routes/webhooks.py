@@ -6,8 +6,8 @@ from starlette.responses import Response
 from app.http.endpoint import Endpoint, JsonBody
 from app.http.json import json_response
 from app.http.problems import problem_responses
-from routes.dependencies import NoBody, Page, RecordedChanges, SessionUser, Webhooks
-from routes.responses import header_responses, no_content
+from routes.dependencies import IDEMPOTENCY_ERRORS, IdempotencyKey, NoBody, Page, RecordedChanges, SessionUser, Webhooks
+from routes.responses import accepted_response, header_responses, no_content, secret_response
 from services.feed.feed import ChangesDisabledError
 from services.webhooks.schemas import (
     DeliveryPage,
@@ -41,15 +41,22 @@ async def list_webhooks(webhooks: Webhooks, user: SessionUser, query: Page) -> R
     summary="Create a webhook",
     status_code=201,
     response_model=WebhookWithSecret,
-    responses={**header_responses(201, "Location"), **problem_responses(ChangesDisabledError, TooManyWebhooksError)},
+    responses={
+        **header_responses(201, "Location"),
+        **problem_responses(ChangesDisabledError, TooManyWebhooksError, *IDEMPOTENCY_ERRORS),
+    },
 )
 async def create_webhook(
-    request: Request, webhooks: Webhooks, user: SessionUser, _recorded: RecordedChanges, new: JsonBody[WebhookCreate]
+    request: Request,
+    webhooks: Webhooks,
+    user: SessionUser,
+    _recorded: RecordedChanges,
+    new: JsonBody[WebhookCreate],
+    key: IdempotencyKey,
 ) -> Response:
     """Later changes are sent to the URL. The secret that signs them is shown only in this response."""
-    webhook = await webhooks.create(user, new=new)
-    headers = {"Location": f"{request.scope['path']}/{webhook['id']}", "Cache-Control": "no-store"}
-    return json_response(webhook, status=201, headers=headers)
+    webhook = await webhooks.create(user, new=new, request_key=key)
+    return secret_response(webhook, location=request.scope["path"])
 
 
 @router.get(
@@ -96,12 +103,13 @@ async def delete_webhook(webhooks: Webhooks, user: SessionUser, webhook_id: str)
     operation_id="rotate_webhook_secret",
     summary="Replace the secret of a webhook",
     response_model=WebhookWithSecret,
-    responses=problem_responses(WebhookNotFoundError),
+    responses=problem_responses(WebhookNotFoundError, *IDEMPOTENCY_ERRORS),
 )
-async def rotate_webhook_secret(webhooks: Webhooks, user: SessionUser, webhook_id: str, _body: NoBody) -> Response:
+async def rotate_webhook_secret(
+    webhooks: Webhooks, user: SessionUser, webhook_id: str, _body: NoBody, key: IdempotencyKey
+) -> Response:
     """The new secret is shown only in this response. For 24 hours requests are signed with the previous one as well."""
-    webhook = await webhooks.rotate_secret(user, webhook_id=webhook_id)
-    return json_response(webhook, headers={"Cache-Control": "no-store"})
+    return secret_response(await webhooks.rotate_secret(user, webhook_id=webhook_id, request_key=key))
 
 
 @router.post(
@@ -110,11 +118,13 @@ async def rotate_webhook_secret(webhooks: Webhooks, user: SessionUser, webhook_i
     summary="Send a test to a webhook",
     status_code=202,
     response_model=DeliveryRead,
-    responses=problem_responses(WebhookNotFoundError, WebhookInactiveError),
+    responses=problem_responses(WebhookNotFoundError, WebhookInactiveError, *IDEMPOTENCY_ERRORS),
 )
-async def send_webhook_test(webhooks: Webhooks, user: SessionUser, webhook_id: str, _body: NoBody) -> Response:
+async def send_webhook_test(
+    webhooks: Webhooks, user: SessionUser, webhook_id: str, _body: NoBody, key: IdempotencyKey
+) -> Response:
     """Sends a request of the type `webhook.test`. The list of deliveries shows the result."""
-    return json_response(await webhooks.send_test(user, webhook_id=webhook_id), status=202)
+    return accepted_response(await webhooks.send_test(user, webhook_id=webhook_id, request_key=key))
 
 
 @router.get(

@@ -40,12 +40,12 @@ def is_api_token(bearer: str) -> bool:
     return bearer.startswith(API_PREFIX)
 
 
-def new_path_secret() -> str:
-    """Return a new random secret for a public URL: 64 hexadecimal digits.
+def to_path_secret(random_bytes: bytes) -> str:
+    """Return the form of a secret in a public URL: 64 hexadecimal digits for 32 bytes.
 
     It has no other characters, because programs that find links in a text leave out punctuation at the end.
     """
-    return secrets.token_hex(32)
+    return random_bytes.hex()
 
 
 def is_path_secret(text: str) -> bool:

@@ -26,9 +26,9 @@ class UnreadableSecretError(Exception):
     """The secret was encrypted with another key: SECRET_KEY has changed since."""
 
 
-def new_webhook_secret() -> str:
-    """Return a new random secret in the form of Standard Webhooks 1.0."""
-    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+def to_webhook_secret(random_bytes: bytes) -> str:
+    """Return a secret in the form of Standard Webhooks 1.0, which needs 24 to 64 bytes."""
+    return SECRET_PREFIX + base64.b64encode(random_bytes).decode()
 
 
 class WebhookSecrets:

@@ -11,6 +11,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from app.clock import naive_utc, utc_now
 from app.security.scopes import Scope
 from documents.common.base import Row, StoredDocument
+from documents.common.ordered_ids import new_ordered_id
 
 
 class ApiToken(StoredDocument):
@@ -48,7 +49,7 @@ class ApiToken(StoredDocument):
     ) -> Self:
         """Return a new token, not stored yet."""
         return cls(
-            id=PydanticObjectId(),
+            id=new_ordered_id(),
             user_id=PydanticObjectId(user_id),
             name=name,
             prefix=prefix,

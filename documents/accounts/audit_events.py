@@ -13,6 +13,7 @@ from app.clock import naive_utc, utc_now
 from app.errors import DatabaseUnavailableError
 from app.request_context import RequestContext
 from documents.common.base import StoredDocument
+from documents.common.ordered_ids import new_ordered_id
 
 AuditEventName = TypeAliasType(
     "AuditEventName",
@@ -66,7 +67,7 @@ class AuditEvent(StoredDocument):
         """Return an event that happens now, not stored yet."""
         now = utc_now()
         return cls(
-            id=PydanticObjectId(),
+            id=new_ordered_id(),
             user_id=PydanticObjectId(user_id),
             event=event,
             at=naive_utc(now),

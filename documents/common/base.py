@@ -87,6 +87,10 @@ class StoredDocument(Document):
         client: Any = cls.collection().database.client  # Motor's types declare every attribute as a collection
         return await transaction(client, work)
 
+    async def find_inserted(self, user_id: ObjectId) -> Row | None:
+        """Return the row of this document, or None when it was not inserted."""
+        return await self._find_one({"_id": self.id, "user_id": user_id})
+
     async def add(self) -> Row:
         """Insert the document. Raises DuplicateError when it violates a unique index."""
         row = self.as_row()

@@ -44,6 +44,7 @@ class CalendarFeed(StoredDocument):
     def new(
         cls,
         user_id: ObjectId,
+        feed_id: ObjectId,
         *,
         name: str,
         secret_hash: str,
@@ -55,7 +56,7 @@ class CalendarFeed(StoredDocument):
     ) -> Self:
         """Return a new feed, not stored yet."""
         return cls(
-            id=PydanticObjectId(),
+            id=PydanticObjectId(feed_id),
             user_id=PydanticObjectId(user_id),
             name=name,
             secret_hash=secret_hash,

@@ -39,6 +39,7 @@ class Share(StoredDocument):
     def new(
         cls,
         user_id: ObjectId,
+        share_id: ObjectId,
         *,
         name: str,
         report: Row,
@@ -48,7 +49,7 @@ class Share(StoredDocument):
     ) -> Self:
         """Return a new share, not stored yet."""
         return cls(
-            id=PydanticObjectId(),
+            id=PydanticObjectId(share_id),
             user_id=PydanticObjectId(user_id),
             name=name,
             report=report,

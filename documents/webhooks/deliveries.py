@@ -11,6 +11,7 @@ from typing_extensions import TypeAliasType
 
 from app.clock import naive_utc, utc_now
 from documents.common.base import Row, StoredDocument
+from documents.common.ordered_ids import new_ordered_id
 
 RETENTION = timedelta(days=30)
 MAX_ATTEMPTS_STORED = 20
@@ -98,11 +99,12 @@ class Delivery(StoredDocument):
         body: str,
         change_id: ObjectId | None = None,
         seq: int | None = None,
+        delivery_id: ObjectId | None = None,
     ) -> Self:
         """Return a new delivery that is due now, not stored yet."""
         now = naive_utc(utc_now())
         return cls(
-            id=PydanticObjectId(),
+            id=new_ordered_id() if delivery_id is None else PydanticObjectId(delivery_id),
             user_id=webhook["user_id"],
             webhook_id=webhook["_id"],
             change_id=None if change_id is None else PydanticObjectId(change_id),

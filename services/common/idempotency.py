@@ -1,9 +1,10 @@
 """Idempotent requests: requests with the same Idempotency-Key are executed once."""
 
 import hashlib
+import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -11,8 +12,10 @@ from bson import ObjectId
 
 from app.clock import aware_utc
 from app.errors import ConflictError, FieldError, ServiceError, ValidationError
+from app.security.replayed_secrets import SECRET_BYTES, derive_secret
 from documents.common.base import DuplicateError, Row
 from documents.common.idempotency_keys import IdempotencyKey
+from documents.common.ordered_ids import SUFFIX_BYTES, new_ordered_id, object_id_of
 from services.common.acting_user import ActingUser
 from services.common.concurrency import retry_on_conflict
 from services.common.values.versions import Versioned
@@ -39,10 +42,14 @@ class IdempotencyInProgressError(ConflictError):
 
 @dataclass(frozen=True, slots=True)
 class RequestKey:
-    """The Idempotency-Key of a request, and a fingerprint of its method, path, query and body."""
+    """The Idempotency-Key of a request, and a fingerprint of its method, path, query and body.
+
+    `derivation_key` is the key with which the secrets of the response are derived.
+    """
 
     key: str
     fingerprint: str
+    derivation_key: bytes
 
 
 class Attempt:
@@ -50,11 +57,16 @@ class Attempt:
 
     `is_retry` is true when an earlier attempt ended without a response: it may have done all of the work, a
     part of it or none. `subject_id` is the time entry that the earlier attempt was going to end, and
-    `completed_parts` holds the results of the parts that it completed.
+    `completed_parts` holds the results of the parts that it completed. `secret` is 32 bytes for a secret that the
+    response shows: random, and the same ones for all attempts of a request with a key.
     """
 
-    def __init__(self, locked: Row | None = None) -> None:
+    def __init__(self, locked: Row | None = None, *, derivation_key: bytes | None = None) -> None:
         self._locked = locked
+        if locked is None or derivation_key is None:
+            self.secret = secrets.token_bytes(SECRET_BYTES)
+        else:
+            self.secret = derive_secret(derivation_key, locked["seed"])
         self.is_retry = locked is not None and locked["taken_at"] != locked["created_at"]
         self.subject_id: ObjectId | None = locked["subject"] if locked else None
         self.completed_parts: list[Any] = locked["done"] if locked else []
@@ -62,10 +74,9 @@ class Attempt:
     def new_id(self, part: int = 0) -> ObjectId:
         """Return the id for a document to create. All attempts of a request with a key get the same id."""
         if self._locked is None:
-            return ObjectId()
-        created_at = int(aware_utc(self._locked["created_at"]).timestamp())
-        suffix = hashlib.blake2b(f"{self._locked['seed']}/{part}".encode(), digest_size=8).digest()
-        return ObjectId(created_at.to_bytes(4) + suffix)
+            return new_ordered_id()
+        suffix = hashlib.blake2b(f"{self._locked['seed']}/{part}".encode(), digest_size=SUFFIX_BYTES).digest()
+        return object_id_of(aware_utc(self._locked["created_at"]), suffix)
 
     async def save_subject(self, entry_id: ObjectId) -> None:
         """Store the id of the entry that this attempt is going to end, for a retry to continue with."""
@@ -98,13 +109,35 @@ async def run_once(
     Responses and conflicts (409) are stored for 24 hours, other client errors are not.
     Raises IdempotencyKeyReusedError, IdempotencyInProgressError, and any exception of `do`.
     """
+    return await run_once_with_secret(user, request_key, do, add_secret=lambda body, _secret: body)
+
+
+async def run_once_with_secret(
+    user: ActingUser,
+    request_key: RequestKey | None,
+    do: Callable[[Attempt], Awaitable[Versioned]],
+    *,
+    add_secret: Callable[[Any, bytes], Any],
+) -> Versioned:
+    """Do the same as `run_once` for a response that shows a secret.
+
+    The response of `do` is stored without it. `add_secret` returns the body with it, from the `secret` of the attempt.
+    """
     if request_key is None:
-        return await do(Attempt())
-    locked = await _lock(user, request_key)
+        attempt = Attempt()
+        response = await do(attempt)
+    else:
+        locked = await _lock(user, request_key)
+        attempt = Attempt(locked, derivation_key=request_key.derivation_key)
+        response = await _run_attempt(locked, attempt, do)
+    return replace(response, body=add_secret(response.body, attempt.secret))
+
+
+async def _run_attempt(locked: Row, attempt: Attempt, do: Callable[[Attempt], Awaitable[Versioned]]) -> Versioned:
     if locked["answer"] is not None:
         return _replay(locked["answer"])
     try:
-        response = await do(Attempt(locked))
+        response = await do(attempt)
     except ServiceError as error:
         await _store_error(locked, error)
         raise

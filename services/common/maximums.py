@@ -12,6 +12,8 @@ from services.common.concurrency import retry_transaction
 async def add_up_to(maximum: int, document: StoredDocument, user_id: ObjectId, *, error: type[ServiceError]) -> Row:
     """Insert the user's document, and return its row. Raises `error` if the user has the maximum number already.
 
+    If an earlier attempt of the request has inserted it, its row is returned.
+
     Concurrent requests cannot exceed the maximum: each writes to the user, so one of two transactions is retried.
     Raises InvalidTokenError if the account is being deleted.
     """
@@ -19,6 +21,9 @@ async def add_up_to(maximum: int, document: StoredDocument, user_id: ObjectId, *
     async def attempt() -> Row:
         if not await User.lock(user_id):
             raise InvalidTokenError
+        stored = await document.find_inserted(user_id)
+        if stored is not None:
+            return stored
         if len(await document.find_ids(user_id)) >= maximum:
             raise error
         return await document.add()

@@ -12,7 +12,7 @@ from bson import ObjectId
 
 from app.clock import naive_utc, truncate_to_seconds, utc_now
 from app.errors import ConflictError, NotFoundError
-from app.security.bearer_secrets import new_path_secret, sha256_of
+from app.security.bearer_secrets import sha256_of, to_path_secret
 from documents.common.base import Row, require_object_id
 from documents.sharing.calendar_feeds import CalendarFeed
 from documents.sharing.task_versions import find_task_versions
@@ -22,14 +22,17 @@ from documents.transfer.entry_stream import stream_entries
 from services.accounts.audit import audit_service
 from services.common.acting_user import ActingUser
 from services.common.calendar_days import start_of_day
+from services.common.idempotency import Attempt, RequestKey, run_once_with_secret
 from services.common.maximums import add_up_to
 from services.common.pagination import newest_first_page
 from services.common.values.fields import PageQuery
+from services.common.values.versions import Versioned
 from services.sharing.calendar_cache import CalendarCache
 from services.sharing.schemas.calendar_feeds import (
     CalendarFeedCreate,
     CalendarFeedCreated,
     CalendarFeedPage,
+    CalendarFeedRead,
     read_calendar_feed,
 )
 from services.sharing.secrets import find_public
@@ -79,18 +82,27 @@ class CalendarFeedService:
     def __init__(self) -> None:
         self._cache = CalendarCache()
 
-    async def create(self, user: ActingUser, *, new: CalendarFeedCreate, api_url: str) -> CalendarFeedCreated:
+    async def create(
+        self, user: ActingUser, *, new: CalendarFeedCreate, api_url: str, request_key: RequestKey | None
+    ) -> Versioned:
         """Create a feed. Return it with its URL, which begins with `api_url` and cannot be read again.
 
         Raises ValidationError or TooManyCalendarFeedsError.
         """
-        if new.project_id not in {None, "none"}:
-            await require_referenced_project(user, str(new.project_id))
-        secret = new_path_secret()
-        feed = CalendarFeed.new(user.id, secret_hash=sha256_of(secret), **new.model_dump())
-        row = await add_up_to(MAX_FEEDS, feed, user.id, error=TooManyCalendarFeedsError)
-        await audit_service.record(user.id, "calendar_feed_created", id=str(row["_id"]), name=new.name)
-        return {**read_calendar_feed(row), "url": f"{api_url}/calendar/{secret}.ics"}
+
+        async def run_attempt(attempt: Attempt) -> Versioned:
+            if new.project_id not in {None, "none"}:
+                await require_referenced_project(user, str(new.project_id))
+            secret_hash = sha256_of(to_path_secret(attempt.secret))
+            feed = CalendarFeed.new(user.id, attempt.new_id(), secret_hash=secret_hash, **new.model_dump())
+            row = await add_up_to(MAX_FEEDS, feed, user.id, error=TooManyCalendarFeedsError)
+            await audit_service.record(user.id, "calendar_feed_created", id=str(row["_id"]), name=new.name)
+            return Versioned(read_calendar_feed(row), None, created=True)
+
+        def add_secret(feed: CalendarFeedRead, secret: bytes) -> CalendarFeedCreated:
+            return {**feed, "url": f"{api_url}/calendar/{to_path_secret(secret)}.ics"}
+
+        return await run_once_with_secret(user, request_key, run_attempt, add_secret=add_secret)
 
     async def list_feeds(self, user: ActingUser, *, query: PageQuery) -> CalendarFeedPage:
         """Return a page of the user's feeds, newest first. Raises InvalidCursorError."""

@@ -6,14 +6,16 @@ from pydantic import ValidationError as PydanticError
 from app.clock import utc_now
 from app.errors import ConflictError, FieldError, NotFoundError, ValidationError
 from app.json_bytes import to_json
-from app.security.bearer_secrets import new_path_secret, sha256_of
+from app.security.bearer_secrets import sha256_of, to_path_secret
 from documents.common.base import Row, require_object_id
 from documents.sharing.shares import Share
 from services.accounts.audit import audit_service
 from services.common.acting_user import ActingUser, acting_user
+from services.common.idempotency import Attempt, RequestKey, run_once_with_secret
 from services.common.maximums import add_up_to
 from services.common.pagination import newest_first_page
 from services.common.values.fields import PageQuery
+from services.common.values.versions import Versioned
 from services.reporting.reader import run_with_pauses
 from services.reporting.reports import report_service
 from services.sharing.redaction import redact_summary, redact_timesheet
@@ -25,6 +27,7 @@ from services.sharing.schemas.shares import (
     SharedQuery,
     SharedSummaryQuery,
     SharePage,
+    ShareRead,
     query_of,
     read_share,
     stored_report,
@@ -62,27 +65,34 @@ class ShareService:
     def __init__(self) -> None:
         self._cache = ReportCache()
 
-    async def create(self, user: ActingUser, *, new: ShareCreate, api_url: str) -> ShareCreated:
+    async def create(
+        self, user: ActingUser, *, new: ShareCreate, api_url: str, request_key: RequestKey | None
+    ) -> Versioned:
         """Share a report. Return the share with its address, which begins with `api_url` and cannot be read again.
 
         The report is computed once, so that it is refused here if it is invalid or too large.
         Raises ValidationError or TooManySharesError.
         """
-        if new.expires_at is not None and new.expires_at <= utc_now():
-            raise ValidationError(errors=(FieldError("is not in the future", pointer="#/expires_at"),))
-        await _require_valid(user, new)
-        secret = new_path_secret()
-        share = Share.new(
-            user.id,
-            name=new.name,
-            report=stored_report(new.report),
-            include_notes=new.include_notes,
-            secret_hash=sha256_of(secret),
-            expires_at=new.expires_at,
-        )
-        row = await add_up_to(MAX_SHARES, share, user.id, error=TooManySharesError)
-        await audit_service.record(user.id, "share_created", id=str(row["_id"]), name=new.name)
-        return {**read_share(row), "url": f"{api_url}/shared/{secret}"}
+
+        async def run_attempt(attempt: Attempt) -> Versioned:
+            await _require_valid(user, new)
+            share = Share.new(
+                user.id,
+                attempt.new_id(),
+                name=new.name,
+                report=stored_report(new.report),
+                include_notes=new.include_notes,
+                secret_hash=sha256_of(to_path_secret(attempt.secret)),
+                expires_at=new.expires_at,
+            )
+            row = await add_up_to(MAX_SHARES, share, user.id, error=TooManySharesError)
+            await audit_service.record(user.id, "share_created", id=str(row["_id"]), name=new.name)
+            return Versioned(read_share(row), None, created=True)
+
+        def add_secret(share: ShareRead, secret: bytes) -> ShareCreated:
+            return {**share, "url": f"{api_url}/shared/{to_path_secret(secret)}"}
+
+        return await run_once_with_secret(user, request_key, run_attempt, add_secret=add_secret)
 
     async def list_shares(self, user: ActingUser, *, query: PageQuery) -> SharePage:
         """Return a page of the user's shares, newest first. Raises InvalidCursorError."""
@@ -114,7 +124,9 @@ class ShareService:
 
 
 async def _require_valid(user: ActingUser, new: ShareCreate) -> None:
-    """Raise ValidationError, with pointers into the body, if the report cannot be computed."""
+    """Raise ValidationError, with pointers into the body, if it has expired or the report cannot be computed."""
+    if new.expires_at is not None and new.expires_at <= utc_now():
+        raise ValidationError(errors=(FieldError("is not in the future", pointer="#/expires_at"),))
     try:
         await _compute(user, new.report, include_notes=new.include_notes)
     except ValidationError as error:

@@ -11,7 +11,7 @@ from app.clock import utc_now
 from app.config import Settings
 from app.database.client import DATABASE_ERRORS
 from app.errors import ConflictError, NotFoundError
-from app.security.webhook_secrets import WebhookSecrets, new_webhook_secret
+from app.security.webhook_secrets import WebhookSecrets, to_webhook_secret
 from documents.common.base import Row, require_object_id
 from documents.webhooks.deliveries import TEST_TYPE, Delivery
 from documents.webhooks.webhooks import MAX_WEBHOOKS, Webhook
@@ -19,8 +19,10 @@ from services.accounts.audit import audit_service
 from services.common.acting_user import ActingUser
 from services.common.concurrency import retry_on_any_conflict, retry_on_conflict
 from services.common.cursors import Position, cursor_scope, decode_cursor, page_of
+from services.common.idempotency import Attempt, RequestKey, run_once, run_once_with_secret
 from services.common.pagination import newest_first_page
 from services.common.values.fields import PageQuery
+from services.common.values.versions import Versioned
 from services.feed.sequence import newest_seq
 from services.webhooks.addresses import require_deliverable
 from services.webhooks.schemas import (
@@ -87,26 +89,36 @@ class WebhookService:
         self._secrets = WebhookSecrets.from_settings(settings)
         self._removals: set[asyncio.Task[None]] = set()
 
-    async def create(self, user: ActingUser, *, new: WebhookCreate) -> WebhookWithSecret:
+    async def create(self, user: ActingUser, *, new: WebhookCreate, request_key: RequestKey | None) -> Versioned:
         """Create a webhook, which gets the changes from now on. Return it with its secret, which cannot be read again.
 
         Raises ValidationError or TooManyWebhooksError.
         """
+
+        async def run_attempt(attempt: Attempt) -> Versioned:
+            webhook = await self._add(user, new, attempt)
+            await audit_service.record(user.id, "webhook_created", id=str(webhook["_id"]), host=_host_of(new.url))
+            return Versioned(read_webhook(webhook), None, created=True)
+
+        return await run_once_with_secret(user, request_key, run_attempt, add_secret=_add_secret)
+
+    async def _add(self, user: ActingUser, new: WebhookCreate, attempt: Attempt) -> Row:
         await require_deliverable(new.url, self._settings)
-        webhook_id, secret = ObjectId(), new_webhook_secret()
+        webhook_id = attempt.new_id()
         fields: dict[str, Any] = {
             **new.model_dump(),
-            "secret": self._secrets.encrypt(secret, owner=webhook_id.binary),
+            "secret": self._secrets.encrypt(to_webhook_secret(attempt.secret), owner=webhook_id.binary),
             "cursor_seq": await newest_seq(user.id),
         }
 
-        async def attempt() -> Row:
+        async def try_to_add() -> Row:
+            stored = await Webhook.find_by_id(user.id, webhook_id)  # by an earlier attempt of the request
+            if stored is not None:
+                return stored
             slot = await _find_free_slot(user.id)
             return await Webhook.new(user.id, webhook_id, slot=slot, **fields).add()
 
-        webhook = await retry_on_any_conflict(attempt)
-        await audit_service.record(user.id, "webhook_created", id=str(webhook_id), host=_host_of(new.url))
-        return {**read_webhook(webhook), "secret": secret}
+        return await retry_on_any_conflict(try_to_add)
 
     async def list_webhooks(self, user: ActingUser, *, query: PageQuery) -> WebhookPage:
         """Return a page of the user's webhooks, newest first. Raises InvalidCursorError."""
@@ -140,30 +152,41 @@ class WebhookService:
         self._removals.add(removal)
         removal.add_done_callback(self._removals.discard)
 
-    async def rotate_secret(self, user: ActingUser, *, webhook_id: str) -> WebhookWithSecret:
+    async def rotate_secret(self, user: ActingUser, *, webhook_id: str, request_key: RequestKey | None) -> Versioned:
         """Replace the secret, and return the new one. The previous one signs as well for 24 hours.
 
         Raises WebhookNotFoundError.
         """
-        secret = new_webhook_secret()
 
-        async def attempt() -> Row | None:
-            webhook = await _require_webhook(user, webhook_id)
-            return await Webhook.rotate_secret(
-                webhook,
-                self._secrets.encrypt(secret, owner=webhook["_id"].binary),
-                previous_until=utc_now() + PREVIOUS_SECRET_LIFETIME if is_readable(self._secrets, webhook) else None,
-            )
+        async def run_attempt(attempt: Attempt) -> Versioned:
+            webhook = await retry_on_conflict(lambda: self._try_to_rotate(user, webhook_id, attempt.secret))
+            await audit_service.record(user.id, "webhook_secret_rotated", id=webhook_id)
+            return Versioned(read_webhook(webhook), None)
 
-        webhook = await retry_on_conflict(attempt)
-        await audit_service.record(user.id, "webhook_secret_rotated", id=webhook_id)
-        return {**read_webhook(webhook), "secret": secret}
+        return await run_once_with_secret(user, request_key, run_attempt, add_secret=_add_secret)
 
-    async def send_test(self, user: ActingUser, *, webhook_id: str) -> DeliveryRead:
+    async def _try_to_rotate(self, user: ActingUser, webhook_id: str, new_secret: bytes) -> Row | None:
+        """Return the webhook with the new secret, or None when another request has replaced the secret first."""
+        webhook, secret = await _require_webhook(user, webhook_id), to_webhook_secret(new_secret)
+        can_read = is_readable(self._secrets, webhook)
+        owner = webhook["_id"].binary
+        if can_read and self._secrets.decrypt(webhook["secret"], owner=owner) == secret:
+            return webhook  # an earlier attempt of the request has replaced it
+        previous_until = utc_now() + PREVIOUS_SECRET_LIFETIME if can_read else None
+        encrypted = self._secrets.encrypt(secret, owner=owner)
+        return await Webhook.rotate_secret(webhook, encrypted, previous_until=previous_until)
+
+    async def send_test(self, user: ActingUser, *, webhook_id: str, request_key: RequestKey | None) -> Versioned:
         """Create a delivery of the type webhook.test, due now. Raises WebhookNotFoundError or WebhookInactiveError."""
-        webhook = _require_active(await _require_webhook(user, webhook_id))
-        body = delivery_body(TEST_TYPE, utc_now(), {"webhook_id": webhook_id})
-        return read_delivery(await Delivery.new(webhook, type=TEST_TYPE, body=body).add())
+
+        async def run_attempt(attempt: Attempt) -> Versioned:
+            webhook = _require_active(await _require_webhook(user, webhook_id))
+            body = delivery_body(TEST_TYPE, utc_now(), {"webhook_id": webhook_id})
+            delivery = Delivery.new(webhook, type=TEST_TYPE, body=body, delivery_id=attempt.new_id())
+            stored = await delivery.find_inserted(user.id) if attempt.is_retry else None
+            return Versioned(read_delivery(stored or await delivery.add()), None)
+
+        return await run_once(user, request_key, run_attempt)
 
     async def list_deliveries(self, user: ActingUser, *, webhook_id: str, query: PageQuery) -> DeliveryPage:
         """Return a page of the webhook's deliveries, newest first.
@@ -193,6 +216,10 @@ class WebhookService:
         if delivery is None:
             raise AlreadyDeliveredError
         return read_delivery(delivery)
+
+
+def _add_secret(webhook: WebhookRead, secret: bytes) -> WebhookWithSecret:
+    return {**webhook, "secret": to_webhook_secret(secret)}
 
 
 async def _find_free_slot(user_id: ObjectId) -> int:

@@ -243,7 +243,7 @@ class TestFailedAttempt:
     @pytest.mark.parametrize("error", [RuntimeError("a bug"), DatabaseUnavailableError()], ids=["crash", "503"])
     async def test_retry_can_follow_at_once(self, alice: Client, error: Exception) -> None:
         """The lock of an attempt that failed is released: a retry is not answered with 409 idempotency_in_progress."""
-        user, key = acting_user(alice.user), RequestKey("7d2f3a90-offer", "fingerprint")
+        user, key = acting_user(alice.user), RequestKey("7d2f3a90-offer", "fingerprint", derivation_key=bytes(32))
 
         async def fail(_attempt: Attempt) -> Versioned:
             raise error

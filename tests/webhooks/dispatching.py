@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from secrets import token_bytes
 from typing import Any
 
 from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
 from app.config import Settings
-from app.security.webhook_secrets import WebhookSecrets, new_webhook_secret
+from app.security.webhook_secrets import WebhookSecrets, to_webhook_secret
 from documents.common.leases import CHANGE_RELAY
 from documents.feed.changes import Change
 from documents.feed.feed_states import FeedState
@@ -51,7 +52,7 @@ class Dispatching:
 
     async def add_webhook(self, url: str, **fields: Any) -> Json:
         """Store a webhook that gets the changes from now on. Return it with its secret as `plain_secret`."""
-        webhook_id, secret = ObjectId(), new_webhook_secret()
+        webhook_id, secret = ObjectId(), to_webhook_secret(token_bytes(32))
         new = Webhook.new(
             self.user_id,
             webhook_id,

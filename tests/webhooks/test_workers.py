@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from secrets import token_bytes
 
 import httpx
 import pytest
@@ -12,7 +13,7 @@ from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
 from app.config import Settings
-from app.security.webhook_secrets import WebhookSecrets, new_webhook_secret
+from app.security.webhook_secrets import WebhookSecrets, to_webhook_secret
 from documents.common.leases import WEBHOOK_DELIVERIES
 from documents.webhooks.deliveries import Delivery
 from documents.webhooks.webhooks import Webhook
@@ -39,7 +40,7 @@ class Store:
 
     async def add_webhook(self, receiver: Receiver, *, slot: int = 0) -> Json:
         webhook_id = ObjectId()
-        secret = self._secrets.encrypt(new_webhook_secret(), owner=webhook_id.binary)
+        secret = self._secrets.encrypt(to_webhook_secret(token_bytes(32)), owner=webhook_id.binary)
         fields: Json = {"types": None, "description": None, "secret": secret, "cursor_seq": 0}
         row = Webhook.new(ObjectId(), webhook_id, slot=slot, url=receiver.url, **fields).as_row()
         await self.database.webhooks.insert_one(row)
