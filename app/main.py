@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import linecache
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from datetime import timedelta
@@ -173,7 +174,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[State]:
     ):
         passwords.configure(memory_kib=settings.argon2_memory_kib, rounds=settings.argon2_rounds)
         await passwords.prepare()
-        _tune_garbage_collector()
+        _tune_memory()
         log.info("started", environment=settings.environment)
         yield State(
             settings=settings,
@@ -220,8 +221,9 @@ async def _log_failure(work: Awaitable[None]) -> None:
         log.warning("unfinished_work", exc_info=True)
 
 
-def _tune_garbage_collector() -> None:
-    """Exclude the objects of the start-up, which live as long as the process, from garbage collection."""
+def _tune_memory() -> None:
+    """Free what only the start-up needed, and exclude the objects that live as long as the process from collection."""
+    linecache.clearcache()  # source code: PyMongo formats the stack for each new client
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 20)

@@ -26,6 +26,7 @@ from app.embedded.errors import EmbeddedStoreError
 from app.embedded.store import EmbeddedStore
 from app.errors import CommandError
 from app.process_limits import raise_open_file_limit
+from app.unused_modules import block_unused_modules
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -54,6 +55,7 @@ def serve(settings: Settings) -> int:
     The workers and the embedded store end with this process, however it ends. Raises CannotListenError,
     EmbeddedStoreError, UnsuitableDatabaseError and LaterVersionError.
     """
+    block_unused_modules()
     if settings.log_format == "json":
         _configure_logging(settings)  # from the first line on, also for the worker supervisor
     shutdown = _Shutdown()
@@ -293,19 +295,13 @@ def build_app(settings: Settings) -> "FastAPI":
 
 
 def _configure_logging(settings: Settings) -> None:
-    _disable_rich()
     from app.logging import configure_logging  # noqa: PLC0415 - with text logs, this process does not need it
 
     configure_logging(settings)
 
 
-def _disable_rich() -> None:
-    # structlog would import rich to print tracebacks in colour, which takes 4 MiB in every worker.
-    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
-
-
 def _import_application() -> "Callable[[Settings], FastAPI]":
-    _disable_rich()
+    block_unused_modules()  # a worker process has not done it yet
     # Imported here, so that the embedded store can start first, and because the worker supervisor does not need it.
     from app.main import create_app  # noqa: PLC0415
 

@@ -5,14 +5,16 @@ The key is derived from SECRET_KEY, so neither the database nor a backup of it r
 
 import base64
 import secrets
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from app.config import Settings
 from app.security.secret_key import secret_key
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+# The functions import cryptography, because it takes 9 MiB in each process that has imported it.
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 -- not a secret
 SECRET_BYTES = 32
@@ -38,8 +40,15 @@ class WebhookSecrets:
     """
 
     def __init__(self, key: str) -> None:
-        derived = HKDF(SHA256(), _KEY_BYTES, salt=None, info=_PURPOSE).derive(key.encode())
-        self._cipher = AESGCM(derived)
+        self._key = key
+
+    @cached_property
+    def _cipher(self) -> "AESGCM":
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - see above
+        from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 - see above
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415 - see above
+
+        return AESGCM(HKDF(SHA256(), _KEY_BYTES, salt=None, info=_PURPOSE).derive(self._key.encode()))
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "WebhookSecrets":
@@ -53,6 +62,8 @@ class WebhookSecrets:
 
     def decrypt(self, stored: bytes, *, owner: bytes) -> str:
         """Return the secret. Raises UnreadableSecretError."""
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see above
+
         try:
             return self._cipher.decrypt(stored[:_NONCE_BYTES], stored[_NONCE_BYTES:], owner).decode()
         except (InvalidTag, ValueError) as error:

@@ -9,6 +9,7 @@ from bson.codec_options import CodecOptions
 from bson.errors import InvalidId
 from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorCollection
+from pydantic import ConfigDict
 from pymongo.errors import BulkWriteError, DuplicateKeyError, WriteError
 
 from app.clock import naive_utc, utc_now
@@ -62,6 +63,8 @@ class StoredDocument(Document):
     Beanie's save(), replace() and upsert() are not used. They write back every field, and would undo concurrent
     changes by other requests.
     """
+
+    model_config = ConfigDict(defer_build=True)
 
     id: PydanticObjectId
     read_projection: ClassVar[Row] = {}

@@ -19,7 +19,6 @@ from documents.transfer.task_export import stream_tasks
 from services.accounts.audit import audit_service
 from services.common.acting_user import ActingUser
 from services.tracking.rules.ranges import TimeRange, build_entry_filter, parse_time_range
-from services.transfer.export_formats.account_file import write_account_file
 from services.transfer.export_formats.context import Batches, Chunks, ExportContext, Row
 from services.transfer.export_formats.csv_file import CsvDialect, write_csv
 from services.transfer.export_formats.cut import cut_to_range
@@ -80,6 +79,9 @@ async def read_projects(user_id: ObjectId) -> dict[ObjectId | None, Row]:
 
 
 async def _export_account(user: ActingUser, now: datetime) -> Chunks:
+    # The schemas of account files take memory in each process that has imported them.
+    from services.transfer.export_formats.account_file import write_account_file  # noqa: PLC0415
+
     row = await User.find_by_id(user.id)
     if row is None:
         raise AuthenticationError

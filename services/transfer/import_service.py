@@ -15,7 +15,6 @@ from services.common.cursors import Position, cursor_scope, decode_cursor, page_
 from services.common.offload import run_in_thread
 from services.common.values.fields import PageQuery
 from services.tracking.rules.overlap import effective_policy
-from services.transfer.account_file.importer import parse_account_file
 from services.transfer.imports.background import BackgroundImports
 from services.transfer.imports.changes import import_undone
 from services.transfer.imports.lease import LeaseLostError, lease_for_undo, lease_for_upload, require_lease
@@ -153,14 +152,21 @@ async def parse_file(
     """Read the file in the format of the form. Raises ValidationError or BodyTooLargeError."""
     file_format = await _format_of(file, form)
     if file_format == "account":
+        parse_account_file = await run_in_thread(_load_account_parser)
         return await parse_account_file(user, file, progress=progress)
-    parse_entry_file = await run_in_thread(_load_parser)
+    parse_entry_file = await run_in_thread(_load_entry_parser)
     return await parse_entry_file(user, file, form, format=file_format, policy=policy, progress=progress)
 
 
-def _load_parser() -> Callable[..., Awaitable[ParsedFile]]:
+def _load_account_parser() -> Callable[..., Awaitable[ParsedFile]]:
     # The import formats take memory in each process that has imported them.
-    from services.transfer.imports.entry_file import parse_entry_file  # noqa: PLC0415
+    from services.transfer.account_file.importer import parse_account_file  # noqa: PLC0415
+
+    return parse_account_file
+
+
+def _load_entry_parser() -> Callable[..., Awaitable[ParsedFile]]:
+    from services.transfer.imports.entry_file import parse_entry_file  # noqa: PLC0415 - as above
 
     return parse_entry_file
 
@@ -170,7 +176,7 @@ async def _format_of(file: BinaryIO, form: ImportForm) -> "DetectedFormat":
 
 
 def _detect_format(file: BinaryIO) -> "DetectedFormat":
-    from services.transfer.import_formats.programs.detection import detect_format  # noqa: PLC0415 - as the parser
+    from services.transfer.import_formats.programs.detection import detect_format  # noqa: PLC0415 - as above
 
     return detect_format(file)
 

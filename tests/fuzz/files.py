@@ -20,7 +20,7 @@ from app.commands.backup import KIND, MANIFEST, BackupError, _checked_manifest
 from app.errors import BodyTooLargeError, CommandError, ServiceError, ValidationError
 from documents.maintenance.dump import decode_documents
 from services.common.values.fields import ClientName, Note, ProjectName, Tags, Title, Zone
-from services.common.values.money import MAX_AMOUNT, MINOR_UNITS
+from services.common.values.money import MAX_AMOUNT, minor_units
 from services.transfer.account_file.reader import TaskPart, iterate_parts, read_account
 from services.transfer.import_formats.programs.registry import RowFormat
 from services.transfer.import_formats.results import ImportedRow, ReadResult
@@ -86,7 +86,7 @@ def check_row(row: ImportedRow) -> None:
     if row.hourly_rate is not None:
         amount, currency = row.hourly_rate
         assert 0 <= amount <= MAX_AMOUNT
-        assert currency in MINOR_UNITS
+        assert currency in minor_units()
         assert row.billable
 
 

@@ -17,6 +17,7 @@ from coverage import Coverage  # noqa: E402
 import app.commands.accounts  # noqa: E402
 import app.commands.backup  # noqa: E402
 import app.commands.cli  # noqa: E402
+import app.commands.commands  # noqa: E402
 import app.commands.doctor  # noqa: E402
 import app.commands.export  # noqa: E402
 import app.commands.import_  # noqa: E402

@@ -19,7 +19,7 @@ from app.clock import truncate_to_milliseconds
 from app.security.password_normalization import validate_new_password
 from documents.common.base import object_id
 from services.common.values.emails import normalize_email
-from services.common.values.money import MAX_AMOUNT, MINOR_UNITS
+from services.common.values.money import MAX_AMOUNT, minor_units
 from services.common.values.texts import Text, nfc, normalize_line, normalize_lines, normalize_tag, without_nul
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -41,7 +41,7 @@ MAX_CURSOR_LENGTH = 2000
 class RequestModel(BaseModel):
     """The base of request bodies. Unknown fields are refused, and values are not coerced."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
 
 class EmptyBody(RequestModel):
@@ -126,7 +126,7 @@ def _color(value: str) -> str:
 
 
 def _currency(value: str) -> str:
-    if value not in MINOR_UNITS:
+    if value not in minor_units():
         raise ValueError("is not an ISO 4217 currency code in capitals (example: EUR)")
     return value
 

@@ -11,7 +11,7 @@ from app.clock import aware_utc
 from app.errors import FieldError, ValidationError
 from services.common.offload import run_in_thread
 from services.common.rounding import amount_from_rate_seconds
-from services.common.values.money import MINOR_UNITS, major_units
+from services.common.values.money import major_units, minor_units
 from services.transfer.export_formats.context import Batches, Chunks, ExportContext, Row, join_tags
 
 MAX_ENTRIES = 1_048_000
@@ -144,7 +144,7 @@ class EntrySheet:
         """Write the total of a currency: an exact sum, rounded once, as in reports."""
         bold = self._book.add_format({"bold": True, "num_format": _AMOUNT})
         sum_formula = f'SUMIF({self._cell_range("currency")},"{currency}",{self._cell_range("amount")})'
-        formula = f"=ROUND({sum_formula},{MINOR_UNITS.get(currency, 0)})"
+        formula = f"=ROUND({sum_formula},{minor_units().get(currency, 0)})"
         total = float(major_units(amount_from_rate_seconds(self._amounts[currency]), currency))
         self._sheet.write_formula(row, _COLUMN_INDEXES["amount"], formula, bold, total)
         self._sheet.write_string(row, _COLUMN_INDEXES["currency"], currency, self._bold)

@@ -8,7 +8,7 @@ import orjson
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 from typing_extensions import TypeAliasType
 
-from services.common.values.money import MINOR_UNITS
+from services.common.values.money import minor_units
 from services.transfer.import_formats.tables.fields import API_NAMES, FIELDS, FIELDS_BY_NAME, ColumnMapping
 
 _MAX_COLUMNS = 50
@@ -40,7 +40,7 @@ def _columns(value: object) -> object:
 
 
 def _currency(value: str) -> str:
-    if value.upper() not in MINOR_UNITS:
+    if value.upper() not in minor_units():
         raise ValueError("must be an ISO 4217 currency code, for example EUR")
     return value.upper()
 

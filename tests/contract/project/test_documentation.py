@@ -12,7 +12,7 @@ import docutils.nodes
 import pytest
 from fastapi import FastAPI
 
-from app.commands.cli import cli
+from app.commands.commands import cli
 from app.config import Settings
 from app.errors import ServiceError
 from documents.tracking.tasks import Task

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.commands.cli import cli
+from app.commands.commands import cli
 from app.config import Settings
 from tests.conftest import Database, MakeUser
 from tests.paths import DOCS

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import orjson
 
-from services.common.values.money import MINOR_UNITS, major_units
+from services.common.values.money import major_units, minor_units
 from services.transfer.import_formats.results import RowMessage
 from services.transfer.import_formats.tables.csv_table import CsvTable
 from services.transfer.import_formats.tables.layout import Layout, index_headers
@@ -139,4 +139,4 @@ def _in_major_units(rate: str, currency: str) -> str:
     """Convert a rate from minor units to a decimal; hundredths if the currency is unknown."""
     if not rate.isdecimal():
         return rate
-    return str(major_units(int(rate[:15]), currency if currency in MINOR_UNITS else "EUR"))
+    return str(major_units(int(rate[:15]), currency if currency in minor_units() else "EUR"))

@@ -6,7 +6,7 @@ from dataclasses import field as dataclass_field
 from decimal import Decimal
 
 from app.plural import pluralize
-from services.common.values.money import MINOR_UNITS, major_units
+from services.common.values.money import major_units, minor_units
 from services.transfer.import_formats.results import RowMessage
 from services.transfer.import_formats.tables.cells import RowCells
 from services.transfer.import_formats.tables.columns import Columns
@@ -159,7 +159,7 @@ class HourlyRates:
         file_currency = self._file_currency(cells, field, around)
         currency = file_currency or self._default_currency
         if self._columns.is_in_minor_units and field == "rate" and currency is not None:
-            number = number.scaleb(-MINOR_UNITS[currency])
+            number = number.scaleb(-minor_units()[currency])
         return _Money(field, number, file_currency, currency)
 
     def _file_currency(self, cells: RowCells, field: Field, around: str) -> str | None:
@@ -202,7 +202,7 @@ def _is_kimai(columns: Columns) -> bool:
 
 
 def _is_consistent(amount: Decimal, rate: Rate, seconds: int) -> bool:
-    minor = amount.scaleb(MINOR_UNITS[rate[1]])
+    minor = amount.scaleb(minor_units()[rate[1]])
     return abs(minor - amount_from_rate(rate[0], seconds)) <= _ROUNDING_MINOR_UNITS + Decimal(rate[0]) / HOUR
 
 

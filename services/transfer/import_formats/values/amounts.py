@@ -4,7 +4,7 @@ import re
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
 
-from services.common.values.money import MAX_AMOUNT, MINOR_UNITS
+from services.common.values.money import MAX_AMOUNT, minor_units
 from services.transfer.import_formats.values.currencies import parse_currency
 from services.transfer.import_formats.values.texts import MAX_EXCERPT_LENGTH, excerpt
 
@@ -67,7 +67,7 @@ def _parse_grouped(number: str) -> Decimal:
 
 def to_minor_units(amount: Decimal, currency: str) -> int:
     """Return the amount in minor units. Raises ValueError if it has too many decimals or is too large."""
-    minor = amount.scaleb(MINOR_UNITS[currency])
+    minor = amount.scaleb(minor_units()[currency])
     if minor != int(minor) or minor > MAX_AMOUNT:
         raise ValueError(f"is not a valid amount in {currency}")
     return int(minor)
@@ -78,7 +78,7 @@ def rate_from_amount(amount: Decimal, seconds: int, currency: str) -> int | None
 
     The amount was rounded, so a rate matches if its exact amount is within half a minor unit.
     """
-    minor = amount.scaleb(MINOR_UNITS[currency])
+    minor = amount.scaleb(minor_units()[currency])
     if seconds <= 0 or minor <= 0:
         return None
     low, high = ((minor + half) * _HOUR / seconds for half in (Decimal("-0.5"), Decimal("0.5")))

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from iso4217 import Currency
 
-from services.common.values.money import MINOR_UNITS
+from services.common.values.money import minor_units
 
 _CODE = re.compile(r"(?<![A-Za-z])[A-Za-z]{3}(?![A-Za-z])")
 _MAX_LENGTH = 100
@@ -61,7 +61,9 @@ _NAMES = {
 
 
 def _codes_by_text() -> dict[str, str]:
-    codes = {currency.currency_name.casefold(): currency.code for currency in Currency if currency.code in MINOR_UNITS}
+    codes = {
+        currency.currency_name.casefold(): currency.code for currency in Currency if currency.code in minor_units()
+    }
     for code, texts in (*_SYMBOLS.items(), *_NAMES.items()):
         codes |= dict.fromkeys((text.strip() for text in texts.split(",")), code)
     return codes
@@ -79,9 +81,9 @@ def parse_currency(text: str) -> str | None:
     text = " ".join(text.split())
     if not text or len(text) > _MAX_LENGTH:
         return None
-    if text.upper() in MINOR_UNITS:
+    if text.upper() in minor_units():
         return text.upper()
     if text.casefold() in _CODES_BY_TEXT:
         return _CODES_BY_TEXT[text.casefold()]
-    codes = {word for word in _CODE.findall(text) if word in MINOR_UNITS}
+    codes = {word for word in _CODE.findall(text) if word in minor_units()}
     return codes.pop() if len(codes) == 1 else None
