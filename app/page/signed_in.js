@@ -26,5 +26,7 @@ export function signedIn() {
   watchForGaps();
   followTitle();
   followVersion();
+  // With a service worker, the browser has stored all views and dialogs.
+  if (!navigator.serviceWorker) import("./preload.js").then(({ loadInAdvance }) => loadInAdvance()).catch(() => {});
   return shell(() => viewName.value, currentView);
 }

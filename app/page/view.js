@@ -30,15 +30,26 @@ export const viewName = computed(
   () => /** @type {ViewName} */ (route.value.name in VIEWS ? route.value.name : "today"),
 );
 
+export const VIEW_NAMES = /** @type {ViewName[]} */ (Object.keys(VIEWS));
+
 /** Create the element of the current view as soon as its module and its style sheets are loaded. */
 export function currentView() {
   const name = viewName.value;
   async function load() {
-    const { load: loadModule, styles = [] } = VIEWS[name];
-    await Promise.all([loadModule(), ...styles.map(loadStyles)]);
+    await loadView(name);
     return () => h(`tt-${name}`);
   }
   return h("div", { class: "view" }, whenLoaded(load));
+}
+
+/**
+ * Load the module and the style sheets of a view, unless they are loaded.
+ *
+ * @param {ViewName} name
+ */
+export async function loadView(name) {
+  const { load, styles = [] } = VIEWS[name];
+  await Promise.all([load(), ...styles.map(loadStyles)]);
 }
 
 /** @type {Map<string, Promise<void>>} */

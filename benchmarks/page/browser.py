@@ -39,10 +39,10 @@ async def open_browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-async def sign_in(page: Page, base_url: str) -> None:
-    """Sign the demo user in."""
+async def sign_in(page: Page, base_url: str, email: str = EMAIL, password: str = PASSWORD) -> None:
+    """Sign a user in: the demo user, if no other is given."""
     await page.goto(base_url)
-    await page.get_by_label("E-mail").fill(EMAIL)
-    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_label("E-mail").fill(email)
+    await page.get_by_label("Password").fill(password)
     await page.get_by_role("button", name="Sign in").click()
     await page.get_by_role("region", name="Timer").wait_for()

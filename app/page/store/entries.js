@@ -5,6 +5,7 @@ import { isoInstant } from "./clock.js";
 import { newestFirst, withWaiting } from "./offline/overlay.js";
 import { read } from "./offline/snapshots.js";
 import { submit, waiting } from "./outgoing.js";
+import { forEachParallel } from "./resource.js";
 
 /**
  * @typedef {import("../types").Entry} Entry
@@ -22,9 +23,8 @@ import { submit, waiting } from "./outgoing.js";
  */
 
 const MAX_PAGE = 200;
-/** A long range is loaded in at most this many parts, and so many of them at once. */
+/** A long range is loaded in at most this many parts. */
 const MAX_PARTS = 8;
-const MAX_PARALLEL = 4;
 const SECOND_MS = 1000;
 
 /** @typedef {{from?: number, to?: number, needsReview?: boolean, taskId?: string, q?: string}} Filter Instants. */
@@ -96,7 +96,7 @@ export async function entriesBetween(from, to, signal, onfirst) {
   onfirst?.(withChanges(first.items, { from, to }, true));
   // An entry that overlaps two parts is in both.
   const byId = new Map(first.items.map((entry) => [entry.id, entry]));
-  await atOnce(partsOf(from, first.items), async (part) => {
+  await forEachParallel(partsOf(from, first.items), async (part) => {
     for (const entry of await allPages(part, signal)) byId.set(entry.id, entry);
   });
   return withChanges(newestFirst(byId.values()), { from, to }, true);
@@ -134,25 +134,6 @@ async function allPages(range, signal) {
     cursor = page.next_cursor;
   } while (cursor);
   return entries;
-}
-
-/**
- * Do the work for all items, for some of them at once. After a failure no other begins.
- *
- * @template T
- * @param {T[]} items
- * @param {(item: T) => Promise<void>} work
- */
-async function atOnce(items, work) {
-  const rest = [...items];
-  async function workOff() {
-    for (let item = rest.shift(); item !== undefined; item = rest.shift()) await work(item);
-  }
-  try {
-    await Promise.all(Array.from({ length: MAX_PARALLEL }, workOff));
-  } finally {
-    rest.length = 0;
-  }
 }
 
 /**

@@ -1,4 +1,5 @@
-// Data of the API that a view shows: loaded, loaded again after changes, cancelled when the view is left.
+// Data of the API that a view shows: loaded, loaded again after changes, cancelled when the view is left. And requests
+// for many items, of which some are sent at once.
 
 import { effect, onCleanup, signal } from "../lib/signal.js";
 import { onChange } from "./changes.js";
@@ -92,4 +93,26 @@ export function pagedResource(loadPage, kinds = [], size = 50) {
     count = list.data.peek()?.length ?? size;
   }
   return { ...list, hasMore: () => cursor.value !== null, more };
+}
+
+/** A browser sends six requests to a host at once: others need room between those of a long list. */
+const MAX_PARALLEL = 4;
+
+/**
+ * Do the work for all items, for some of them at once. After a failure no other begins.
+ *
+ * @template T
+ * @param {readonly T[]} items
+ * @param {(item: T) => Promise<unknown>} work
+ */
+export async function forEachParallel(items, work) {
+  const rest = [...items];
+  async function workOff() {
+    for (let item = rest.shift(); item !== undefined; item = rest.shift()) await work(item);
+  }
+  try {
+    await Promise.all(Array.from({ length: MAX_PARALLEL }, workOff));
+  } finally {
+    rest.length = 0;
+  }
 }

@@ -1,6 +1,7 @@
 """The rules of the source of the page, app/page. docs/architecture.rst describes them; each failure names the file."""
 
 import json
+import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ CATALOGUES = {"text/en.js", "text/de.js"}
 LAYERS = (
     {"main.js"},
     {"signed_in.js"},
+    {"preload.js"},
     {"view.js"},
     {"views"},
     {"parts"},
@@ -61,6 +63,12 @@ def code_of(source: str) -> str:
 def layer(path: str) -> int:
     first = path.split("/", maxsplit=1)[0]
     return next(number for number, names in enumerate(LAYERS) if first in names)
+
+
+def later_imports(path: str, source: str) -> Iterator[str]:
+    """Return the modules that a module loads with import(), by their paths in the folder."""
+    for target in re.findall(r"\bimport\(\s*[\"']([^\"']+)[\"']", code_of(source)):
+        yield posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
 
 
 def uses(pattern: re.Pattern[str], *allowed: str) -> Iterator[str]:
@@ -114,8 +122,15 @@ class TestImports:
 
     def test_modules_that_are_loaded_later_exist(self) -> None:
         for path, source in modules().items():
-            for target in re.findall(r"\bimport\(\s*[\"']([^\"']+)[\"']", code_of(source)):
-                assert (FOLDER / path).parent.joinpath(target).is_file(), f"{path} loads {target}"
+            for target in later_imports(path, source):
+                assert (FOLDER / target).is_file(), f"{path} loads {target}"
+
+    def test_modules_that_are_loaded_later_are_loaded_in_advance_without_a_service_worker(self) -> None:
+        later = {path: set(later_imports(path, source)) for path, source in modules().items()}
+        needed = {
+            target for path, targets in later.items() if path.startswith(("views/", "parts/")) for target in targets
+        }
+        assert needed == later["preload.js"]
 
     def test_there_is_no_other_code_than_that_of_the_page(self) -> None:
         for path, source in modules().items():

@@ -29,9 +29,14 @@ class TestWithoutService:
         self, page: Page, visit: Visit, context: BrowserContext, api: Client, console: Console
     ) -> None:
         console.allow(*AWAY)
+        await page.add_init_script(WITHOUT_SERVICE_WORKER)
         await visit("#/today")
         await expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible()
+        await page.wait_for_function(IS_LOADED, arg="palette.js")
         await context.set_offline(True)
+        await visit("#/tasks")
+        await page.keyboard.press("n")
+        await page.get_by_role("dialog", name="New entry").get_by_role("button", name="Cancel").click()
         await start(page, "Write the offer")
         await expect(page.get_by_text("1 change waiting")).to_be_visible()
         await page.get_by_role("button", name="Stop", exact=True).click()
@@ -149,6 +154,12 @@ class TestWithoutService:
         assert entries.keys() == {"Write the offer", "Call the client"}
         assert entries["Call the client"]["ended_at"] is None
 
+
+WITHOUT_SERVICE_WORKER = "Object.defineProperty(Navigator.prototype, 'serviceWorker', { value: undefined });"
+"""As on plain http in a home network."""
+
+IS_LOADED = "(name) => performance.getEntriesByType('resource').some(({ name: url }) => url.endsWith(name))"
+"""Whether a file of the page is loaded: the last one that is loaded in advance."""
 
 STORED_CHANGES = """async (expected) => {
   const name = `task-timer ${new URL(document.baseURI).pathname}`;

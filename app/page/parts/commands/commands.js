@@ -3,10 +3,12 @@
 import { signOut } from "../../api.js";
 import { now } from "../../store/clock.js";
 import { preferences, updateProfile } from "../../store/profile.js";
-import { discard, recentTasks, start, stop, timer } from "../../store/timer.js";
+import { recentTasks, stop, timer } from "../../store/timer.js";
 import { t } from "../../text/index.js";
 import { openEntryDialog } from "../dialog.js";
 import { attempt } from "../notice.js";
+import { discardTimer } from "../timer/discard.js";
+import { startWork } from "../timer/start_work.js";
 
 /**
  * @typedef {object} Command
@@ -52,14 +54,15 @@ export function commands() {
 
 /** Return the commands of the palette: those with shortcuts, and some more. */
 export function paletteCommands() {
-  const isDark = document.documentElement.dataset.theme === "dark";
+  const { theme } = document.documentElement.dataset;
+  const isDark = theme === "dark" || (theme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
   /** @type {Command[]} */
   const more = [
     ...recentTasks.peek().map((task) => ({
       id: `task_${task.id}`,
       name: t("command.start_task", { title: task.title }),
       keys: [],
-      run: () => attempt(() => start({ taskId: task.id, title: task.title, projectId: task.project_id })),
+      run: () => startWork({ taskId: task.id, title: task.title, projectId: task.project_id }),
     })),
     {
       id: "theme",
@@ -69,7 +72,7 @@ export function paletteCommands() {
     },
     { id: "sign_out", name: t("nav.sign_out"), keys: [], run: () => attempt(signOut) },
   ];
-  if (timer.peek()) more.unshift({ id: "discard", name: t("timer.discard"), keys: [], run: () => attempt(discard) });
+  if (timer.peek()) more.unshift({ id: "discard", name: t("timer.discard"), keys: [], run: discardTimer });
   return [...commands(), ...more];
 }
 

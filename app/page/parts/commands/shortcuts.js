@@ -7,7 +7,7 @@ import { showDialog } from "../dialog.js";
 import { attempt } from "../notice.js";
 import { commands, hasShortcuts } from "./commands.js";
 
-/** A second key that comes later than this begins anew. */
+/** A key that comes later than this is the first of a shortcut again. */
 const SEQUENCE_MS = 1500;
 
 /** Listen for shortcuts until the current scope ends. */

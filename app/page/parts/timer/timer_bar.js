@@ -2,16 +2,16 @@
 
 import { h } from "../../lib/dom.js";
 import { effect, signal } from "../../lib/signal.js";
-import { restoreEntry } from "../../store/entries.js";
 import { project, projects } from "../../store/projects.js";
 import { updateTask } from "../../store/tasks.js";
-import { correct, discard, elapsed, stop, timer } from "../../store/timer.js";
+import { correct, elapsed, stop, timer } from "../../store/timer.js";
 import { t } from "../../text/index.js";
 import { formatClock } from "../../time/durations.js";
 import { icon, projectDot } from "../icons.js";
-import { attempt, notifyWithUndo } from "../notice.js";
+import { attempt } from "../notice.js";
 import { tagsField } from "../tags_field.js";
 import { taskPicker } from "../task_picker.js";
+import { discardTimer } from "./discard.js";
 import { recentTaskList } from "./recent_tasks.js";
 import { startTime } from "./start_time.js";
 import { startWork } from "./start_work.js";
@@ -193,13 +193,6 @@ function detailsButton(isOpen) {
 }
 
 function discardButton() {
-  async function onclick() {
-    await attempt(async () => {
-      const title = timer.peek()?.title ?? "";
-      const entryId = await discard();
-      if (entryId) notifyWithUndo(t("timer.discarded"), () => restoreEntry(entryId, title));
-    });
-  }
   return h(
     "button",
     {
@@ -208,7 +201,7 @@ function discardButton() {
       "aria-label": t("timer.discard"),
       title: t("timer.discard"),
       hidden: () => !timer.value,
-      onclick,
+      onclick: discardTimer,
     },
     icon("delete"),
   );

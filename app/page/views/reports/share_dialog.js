@@ -4,6 +4,7 @@ import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
 import { confirm, showDialog } from "../../parts/dialog.js";
 import { attempt, describeError, notify } from "../../parts/notice.js";
+import { copyText } from "../../parts/save.js";
 import { zone } from "../../store/profile.js";
 import { createShare, listShares, revokeShare } from "../../store/reports.js";
 import { resource } from "../../store/resource.js";
@@ -108,12 +109,7 @@ function newLink(link) {
     onfocus: () => input.select(),
   });
   async function copy() {
-    input.focus();
-    input.select();
-    // The clipboard of scripts exists on https and localhost only.
-    if (navigator.clipboard) await navigator.clipboard.writeText(link);
-    else if (!document.execCommand("copy")) return;
-    notify(t("reports.copied"));
+    if (await copyText(input)) notify(t("reports.copied"));
   }
   queueMicrotask(() => input.focus());
   return h(

@@ -3,7 +3,7 @@
 import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
 import { attempt } from "../../parts/notice.js";
-import { saveFile } from "../../parts/save_file.js";
+import { saveFile } from "../../parts/save.js";
 import { deleteAccount, downloadAccount } from "../../store/account.js";
 import { t } from "../../text/index.js";
 import { form, input } from "./forms.js";

@@ -7,7 +7,7 @@ import { zone } from "../../store/profile.js";
 import { projects } from "../../store/projects.js";
 import { t } from "../../text/index.js";
 import { formatDateTime } from "../../time/format.js";
-import { accountList, form, input, revokeButton, secretField, select } from "./forms.js";
+import { accountList, form, input, revokeButton, secretField } from "./forms.js";
 
 const LIST = "calendar-feeds";
 
@@ -15,12 +15,8 @@ export function calendarSection() {
   const address = signal("");
   const list = accountList({ list: LIST, empty: t("settings.no_calendars"), row });
   const name = input({ maxlength: 100 });
-  const project = select(
-    [
-      ["", t("settings.all_projects")],
-      ...projects.peek().map((each) => /** @type {[string, string]} */ ([each.id, each.name])),
-    ],
-    "",
+  const project = h("select", null, h("option", { value: "" }, t("settings.all_projects")), () =>
+    projects.value.map((each) => h("option", { value: each.id }, each.name)),
   );
 
   async function create() {

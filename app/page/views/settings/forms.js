@@ -5,6 +5,7 @@ import { each, h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
 import { confirm } from "../../parts/dialog.js";
 import { attempt, describeByField, describeError, fieldError, notify } from "../../parts/notice.js";
+import { copyText } from "../../parts/save.js";
 import { listOf, removeFrom } from "../../store/account.js";
 import { pagedResource } from "../../store/resource.js";
 import { t } from "../../text/index.js";
@@ -150,14 +151,16 @@ export function select(options, selected) {
 export function secretField(label, secret) {
   const field = input({ value: secret, readonly: true, class: "secret", "aria-label": label });
   async function copy() {
-    field.select();
-    // The clipboard exists on https and localhost only; elsewhere the text is selected.
-    await navigator.clipboard?.writeText(secret);
-    notify(t("settings.copied"));
+    if (await copyText(field)) notify(t("settings.copied"));
   }
   return h("div", { class: "secret-box", role: "status" }, [
     h("p", null, t("settings.shown_once")),
-    h("div", { class: "secret-row" }, field, h("button", { type: "button", onclick: copy }, t("settings.copy"))),
+    h(
+      "div",
+      { class: "secret-row" },
+      field,
+      h("button", { type: "button", onclick: () => void attempt(copy) }, t("settings.copy")),
+    ),
   ]);
 }
 

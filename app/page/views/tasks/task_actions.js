@@ -2,6 +2,7 @@
 
 import { computed, signal } from "../../lib/signal.js";
 import { attempt, notify, notifyWithUndo } from "../../parts/notice.js";
+import { forEachParallel } from "../../store/resource.js";
 import { changeTasks, restoreTask, trashTask, updateTask } from "../../store/tasks.js";
 import { start, stop, timer } from "../../store/timer.js";
 import { t } from "../../text/index.js";
@@ -10,9 +11,6 @@ import { t } from "../../text/index.js";
  * @typedef {import("../../types").Task} Task
  * @typedef {{fields: Partial<Task>, isGone: boolean}} Pending
  */
-
-/** A browser sends six requests to a host at once: undoing a bulk deletion must leave room for others. */
-const RESTORES_AT_ONCE = 4;
 
 /**
  * Return the tasks with the changes that are on their way, and the actions that change them.
@@ -106,11 +104,7 @@ export async function trashAll(tasks) {
 
 /** @param {readonly Task[]} tasks */
 export async function restoreAll(tasks) {
-  const rest = [...tasks];
-  const worker = async () => {
-    for (let task = rest.shift(); task; task = rest.shift()) await restoreTask(task);
-  };
-  await Promise.all(Array.from({ length: RESTORES_AT_ONCE }, worker));
+  await forEachParallel(tasks, restoreTask);
 }
 
 /**
