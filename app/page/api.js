@@ -19,6 +19,7 @@ const RETRY_DELAYS_MS = [250, 1000];
 const MAX_WAIT_MS = 5000;
 /** The service is silent for at most 6 s inside a request. */
 const TIMEOUT_MS = 15_000;
+const SLOW_MS = 3000;
 /** A token is renewed this long before it expires. */
 const RENEWAL_MARGIN_MS = 30_000;
 /** Codes of answers that another attempt can change. */
@@ -228,6 +229,7 @@ async function send(method, path, options, extraHeaders = {}) {
   let mayRenew = !options.isPublic;
   while (true) {
     if (!options.isPublic) await ensureToken();
+    const began = performance.now();
     const response = await attempt(method, path, options, extraHeaders);
     if (response?.ok || response?.status === 304) return response;
     if (response?.status === 401 && mayRenew) {
@@ -235,7 +237,8 @@ async function send(method, path, options, extraHeaders = {}) {
       accessToken = null;
       continue;
     }
-    const delay = waitBeforeRetry(response, delays);
+    // A service that fails after seconds has too much to do: another attempt would add to it.
+    const delay = performance.now() - began > SLOW_MS ? null : waitBeforeRetry(response, delays);
     if (delay === null) return fail(response);
     await pause(delay, options.signal);
   }

@@ -7,7 +7,8 @@ import { ApiError, isReachable, newKey, request, UnreachableError, whenReachable
 import { computed, effect, signal } from "../lib/signal.js";
 import { announce, announceAll, announceAnswer } from "./changes.js";
 import { dequeue, enqueue, isWaiting, queuedChanges, store } from "./offline/queue.js";
-import { loadConfig, loadProfile, profile } from "./profile.js";
+import { loadProfile, profile } from "./profile.js";
+import { oneAtATime } from "./resource.js";
 
 /**
  * @typedef {object} Change
@@ -79,7 +80,8 @@ export async function submit(change) {
 export async function sendWaiting() {
   const events = ["online", "focus"];
   for (const name of events) addEventListener(name, () => void flush());
-  setInterval(() => void (isReachable.peek() ? flush() : probe()), RETRY_MS);
+  const ask = oneAtATime(probe);
+  setInterval(() => void (isReachable.peek() ? flush() : ask()), RETRY_MS);
   channel.onmessage = () => void loadQueue();
   await loadQueue();
   effect(() => {
@@ -114,9 +116,9 @@ export async function discardChange(queued) {
   announce(...queued.change.types);
 }
 
-/** Find out whether the service is back. The answer sets isReachable. */
+/** Find out whether the service is back, with its database. The answer sets isReachable. */
 async function probe() {
-  await loadConfig().catch(() => {});
+  await request("GET", "users/me").catch(() => {});
 }
 
 async function flush() {

@@ -5,6 +5,7 @@ import { computed, signal } from "../lib/signal.js";
 import { announce, onChange } from "./changes.js";
 import { read } from "./offline/snapshots.js";
 import { submit } from "./outgoing.js";
+import { oneAtATime } from "./resource.js";
 
 /** @typedef {import("../types").Project} Project */
 
@@ -28,9 +29,9 @@ export function project(id) {
   return (id && byId.value.get(id)) || null;
 }
 
-async function loadProjects() {
+const loadProjects = oneAtATime(async () => {
   projects.value = await listProjects({ isArchived: false });
-}
+});
 
 /**
  * Return all projects that are, or are not, archived, by name.

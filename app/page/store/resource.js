@@ -95,6 +95,32 @@ export function pagedResource(loadPage, kinds = [], size = 50) {
   return { ...list, hasMore: () => cursor.value !== null, more };
 }
 
+/**
+ * Return a function that does the work, but never twice at once: what is asked for meanwhile is done once, after it. A
+ * service that has too much to do gets no second request before it has answered the first.
+ *
+ * @param {() => Promise<void>} work
+ * @returns {() => Promise<void>}
+ */
+export function oneAtATime(work) {
+  /** @type {Promise<void> | null} */
+  let current = null;
+  /** @type {Promise<void> | null} */
+  let next = null;
+  function begin() {
+    next = null;
+    current = work().finally(() => {
+      current = null;
+    });
+    return current;
+  }
+  return () => {
+    if (!current) return begin();
+    next ??= current.catch(() => {}).then(begin);
+    return next;
+  };
+}
+
 /** A browser sends six requests to a host at once: others need room between those of a long list. */
 const MAX_PARALLEL = 4;
 

@@ -9,6 +9,7 @@ import { isoInstant, now, second, today } from "./clock.js";
 import { get, put } from "./offline/database.js";
 import { submit, waiting } from "./outgoing.js";
 import { weekStart, zone } from "./profile.js";
+import { oneAtATime } from "./resource.js";
 
 /**
  * @typedef {object} RunningTimer
@@ -120,7 +121,7 @@ async function restoreShown() {
   show(shown.timer);
 }
 
-async function loadTimer() {
+const loadTimer = oneAtATime(async () => {
   const atAction = actions;
   // While changes are sent or wait, what the service knows is older than what is shown.
   const isOld = () => waiting.peek().length > 0 || inProgress > 0 || actions !== atAction;
@@ -131,7 +132,7 @@ async function loadTimer() {
   endedTotals.value = withoutRunning(report);
   ended.value = [];
   show(report.timer && fromAnswer(report.timer));
-}
+});
 
 /** @param {import("../types").Today} report */
 function withoutRunning(report) {

@@ -709,7 +709,7 @@ export const de = {
   "settings.idle_hint": "0 fragt nie.",
   "settings.shortcuts": "Tastenkürzel mit einzelnen Tasten",
   "settings.new_password": "Neues Passwort",
-  "settings.password_hint": "Mindestens 12 Zeichen. Alle Sitzungen enden, auch diese.",
+  "settings.password_hint": "Mindestens 8 Zeichen. Alle Sitzungen enden, auch diese.",
   "settings.change_password": "Passwort ändern",
   "settings.unknown_program": "Unbekanntes Programm",
   "settings.session_ended": "Die Sitzung ist beendet.",

@@ -700,7 +700,7 @@ export const en = {
   "settings.idle_hint": "0 never asks.",
   "settings.shortcuts": "Keyboard shortcuts of single keys",
   "settings.new_password": "New password",
-  "settings.password_hint": "At least 12 characters. All sessions end, also this one.",
+  "settings.password_hint": "At least 8 characters. All sessions end, also this one.",
   "settings.change_password": "Change password",
   "settings.unknown_program": "Unknown program",
   "settings.session_ended": "The session has ended.",

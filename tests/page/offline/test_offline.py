@@ -1,5 +1,6 @@
 """The page while the service is away: changes wait in the browser, and nothing is lost or done twice."""
 
+import asyncio
 import re
 
 import pytest
@@ -188,7 +189,21 @@ class TestOthers:
     async def test_changes_of_other_programs_show_without_a_reload(self, page: Page, visit: Visit, api: Client) -> None:
         await visit("#/today")
         await expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible()
+        requests: list[Route] = []
+        released = asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            requests.append(route)
+            await released.wait()
+            await route.continue_()
+
+        await page.route(f"**{API}/reports/today*", hold)
         task = await api.make_task(title="Started elsewhere")
+        await api.post("/timer/start", json={"task_id": task["id"]})
+        await api.post("/timer/stop", json={})
+        await expect(page.get_by_role("listitem", name="Started elsewhere, ")).to_be_visible()
+        assert len(requests) <= 1  # a busy service gets no second request before it has answered the first
+        released.set()
         await api.post("/timer/start", json={"task_id": task["id"]})
         await expect(page).to_have_title(re.compile("Started elsewhere"))
         await api.post("/timer/stop", json={})

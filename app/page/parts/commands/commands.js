@@ -7,8 +7,7 @@ import { recentTasks, stop, timer } from "../../store/timer.js";
 import { t } from "../../text/index.js";
 import { openEntryDialog } from "../dialog.js";
 import { attempt } from "../notice.js";
-import { discardTimer } from "../timer/discard.js";
-import { startWork } from "../timer/start_work.js";
+import { discardTimer, startWork } from "../timer/start_work.js";
 
 /**
  * @typedef {object} Command

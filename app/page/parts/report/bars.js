@@ -89,7 +89,7 @@ function draw({ title, group }, columns, width, addPoint) {
   const every = Math.ceil(LABEL_WIDTH / slot);
   return svg(
     "svg",
-    { class: "bars", width, height: HEIGHT, role: "group", "aria-label": title },
+    { class: "bars", width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, role: "group", "aria-label": title },
     yAxis(ticks, y, width),
     columns.map(({ row, parts }, index) => {
       const middle = START + slot * (index + 0.5);

@@ -64,7 +64,7 @@ function draw(title, weekdays, width, addPoint) {
   const hourStep = slot < 14 ? 6 : slot < 24 ? 3 : 2;
   return svg(
     "svg",
-    { class: "heat", width, height, role: "group", "aria-label": title },
+    { class: "heat", width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": title },
     HOURS.filter((hour) => hour % hourStep === 0).map((hour) => label(START + slot * hour, 12, String(hour))),
     weekdays.map(({ row, seconds }, index) => [
       label(0, TOP + HEIGHT * index + 15, shortLabel("weekday", row)),

@@ -1,9 +1,10 @@
-// Start or continue work: what can go wrong, and what a person can do then.
+// Start or discard work: what can go wrong, and what a person can do then.
 
 import { ApiError } from "../../api.js";
-import { start, timer } from "../../store/timer.js";
+import { restoreEntry } from "../../store/entries.js";
+import { discard, start, timer } from "../../store/timer.js";
 import { t } from "../../text/index.js";
-import { attempt, notify } from "../notice.js";
+import { attempt, notify, notifyWithUndo } from "../notice.js";
 import { attemptChecked } from "../overlaps.js";
 
 /**
@@ -26,4 +27,13 @@ export async function startWork(work) {
     }
   });
   return isStarted;
+}
+
+/** Discard the running timer. What it has tracked can be restored. */
+export async function discardTimer() {
+  await attempt(async () => {
+    const title = timer.peek()?.title ?? "";
+    const entryId = await discard();
+    if (entryId) notifyWithUndo(t("timer.discarded"), () => restoreEntry(entryId, title));
+  });
 }

@@ -11,10 +11,9 @@ import { icon, projectDot } from "../icons.js";
 import { attempt } from "../notice.js";
 import { tagsField } from "../tags_field.js";
 import { taskPicker } from "../task_picker.js";
-import { discardTimer } from "./discard.js";
 import { recentTaskList } from "./recent_tasks.js";
 import { startTime } from "./start_time.js";
-import { startWork } from "./start_work.js";
+import { discardTimer, startWork } from "./start_work.js";
 
 const DETAILS_ID = "timer-details";
 

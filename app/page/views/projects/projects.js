@@ -68,6 +68,7 @@ function filterBar(text, isArchiveShown) {
   });
   return h("div", { class: "filter-bar", role: "search" }, search, [
     h("label", { class: "check" }, archive, t("projects.show_archived")),
+    h("span", { class: "project-legend muted", "aria-hidden": "true" }, t("projects.tracked")),
   ]);
 }
 

@@ -3,7 +3,7 @@
 import { define, each, h } from "../../lib/dom.js";
 import { computed, effect, signal } from "../../lib/signal.js";
 import { showDialog } from "../../parts/dialog.js";
-import { projectDot } from "../../parts/icons.js";
+import { icon, projectDot } from "../../parts/icons.js";
 import { attempt, describeError } from "../../parts/notice.js";
 import { taskPicker } from "../../parts/task_picker.js";
 import { goTo, route } from "../../route.js";
@@ -95,13 +95,13 @@ function header(model) {
       h(
         "button",
         { type: "button", class: "icon-button", "aria-label": t("week.previous_week"), onclick: () => show(-7) },
-        "‹",
+        icon("previous"),
       ),
       h("button", { type: "button", onclick: () => goTo(`timesheet/${today.peek()}`) }, t("week.this_week")),
       h(
         "button",
         { type: "button", class: "icon-button", "aria-label": t("week.next_week"), onclick: () => show(7) },
-        "›",
+        icon("next"),
       ),
     ),
     h("button", { type: "button", onclick: () => void copyLastWeek(model) }, t("timesheet.copy")),

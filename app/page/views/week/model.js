@@ -56,8 +56,7 @@ export function weekModel() {
   const fitting = fittingCount();
   const count = computed(() => chosenCount.value ?? fitting.value);
   const shown = computed(() => {
-    const first = count.value === 7 ? /** @type {string} */ (weekOf(anchor.value, weekStart.value)[0]) : anchor.value;
-    return daysFrom(first, count.value, zone.value);
+    return daysFrom(firstDay(anchor.value, count.value), count.value, zone.value);
   });
   const week = computed(() => weekRange(anchor.value));
 
@@ -153,7 +152,21 @@ export function showDay(day) {
  * @param {1 | -1} direction
  */
 export function dayAfter(model, direction) {
-  return addDays(model.anchor.peek(), direction * model.count.peek());
+  const count = model.count.peek();
+  const first = count === 7 ? model.anchor.peek() : firstDay(model.anchor.peek(), count);
+  return addDays(first, direction * count);
+}
+
+/**
+ * Return the first of the days that are shown. Three days end with today rather than with days that have no entries.
+ *
+ * @param {string} anchor
+ * @param {number} count
+ */
+function firstDay(anchor, count) {
+  if (count === 7) return weekOf(anchor, weekStart.value)[0] ?? anchor;
+  const latest = addDays(today.value, 1 - count);
+  return anchor > latest && anchor <= today.value ? latest : anchor;
 }
 
 /** @param {string} anchor */

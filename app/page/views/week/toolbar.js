@@ -1,6 +1,7 @@
 // The line above the grid: which week, its total, and how it is shown.
 
 import { h } from "../../lib/dom.js";
+import { icon } from "../../parts/icons.js";
 import { today } from "../../store/clock.js";
 import { language, locale, t } from "../../text/index.js";
 import { createAt } from "./actions.js";
@@ -49,13 +50,13 @@ function navigation(model) {
         "aria-label": name("previous"),
         onclick: () => showDay(dayAfter(model, -1)),
       },
-      "‹",
+      icon("previous"),
     ),
     h("button", { type: "button", onclick: () => showDay(today.peek()) }, name("this")),
     h(
       "button",
       { type: "button", class: "icon-button", "aria-label": name("next"), onclick: () => showDay(dayAfter(model, 1)) },
-      "›",
+      icon("next"),
     ),
     h("input", {
       type: "date",
