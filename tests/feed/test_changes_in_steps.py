@@ -63,6 +63,15 @@ class TestMaximumOfEntryChanges:
         assert [change["type"] for change in changes] == expected
         assert changes[-1]["data"] == {**RENAME, "tasks": 1, "entries": count}
 
+    @pytest.mark.parametrize(("count", "listed"), [(99, ["timer.corrected", *["entry.updated"] * 99]), (100, [])])
+    async def test_running_timer_counts_as_an_entry(
+        self, storage: str, count: int, listed: list[str], alice: Client, database: Database
+    ) -> None:
+        task = await insert_task(database, alice, storage, count, tags=["mail"])
+        await alice.start({"id": str(task["_id"])}, tags=["mail"])
+        assert (await alice.post("/tags/rename", json=RENAME)).json() == {"tasks": 1, "entries": count + 1}
+        assert await types_since(database, alice, 1) == ["task.updated", *listed, "tag.renamed"]
+
     @pytest.mark.parametrize(("count", "listed"), [(100, 100), (101, 0)])
     async def test_rerate_of_more_than_100_entries_records_the_project_again(
         self, storage: str, count: int, listed: int, alice: Client, database: Database

@@ -16,6 +16,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
+from dataclasses import replace
 from difflib import unified_diff
 from importlib import import_module
 from pathlib import Path
@@ -99,7 +100,7 @@ class Run:
 
         def handle(verdict: Verdict) -> None:
             if verdict.verdict == "survived":
-                say(f"[{verdict.number}] survived {verdict.tests} tests of a common session")
+                self._print(replace(verdict, verdict="survived a common session"))
                 others.append(by_number[verdict.number])
             else:
                 self._add(verdict)

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.clock import naive_utc, truncate_to_milliseconds
-from services.common.cursors import InvalidCursorError, Position, decode_cursor, encode_cursor
+from services.common.cursors import InvalidCursorError, Position, _digest, decode_cursor, encode_cursor
 from services.tracking.schemas.tasks import TaskQuery
 
 SCOPE = b"the list of a user"
@@ -59,6 +59,12 @@ class TestCursor:
             decode_cursor(cursor, scope=SCOPE)
         (wrong,) = refused.value.errors
         assert wrong.parameter == "cursor"
+
+    def test_other_encoding_of_the_same_position_is_refused(self) -> None:
+        payload = b'["plain", 1, null]'  # a cursor contains no space
+        cursor = base64.urlsafe_b64encode(_digest(payload, SCOPE) + payload).decode()
+        with pytest.raises(InvalidCursorError):
+            decode_cursor(cursor, scope=SCOPE)
 
     @pytest.mark.parametrize("title", ["x" * 200, "é" * 200, "🦉" * 200, "\x01" * 200, '"\\' * 100])
     def test_cursor_of_the_longest_title_is_within_the_limit(self, title: str) -> None:
