@@ -79,7 +79,6 @@ class Run:
     def __init__(self, sample: list[Mutant], known: Map, progress: Progress, *, is_verbose: bool) -> None:
         self.sample, self.known, self.progress, self.is_verbose = sample, known, progress, is_verbose
         self.explanations = {number: explanation(mutant) for number, mutant in enumerate(sample)}
-        self._survived: list[Attempt] = []
 
     def attempts(self, seed: int, most: int) -> list[Attempt]:
         """Return the faults without a verdict, with their tests."""
@@ -93,15 +92,14 @@ class Run:
 
     def try_all(self, attempts: list[Attempt]) -> None:
         """Try faults in functions in common sessions, then all others, and the undetected ones, in their own."""
-        self._survived = []
-        by_number = {attempt.number: attempt for attempt in attempts}
         common = [attempt for attempt in attempts if is_in_imported_function(attempt.mutant)]
         others = [attempt for attempt in attempts if attempt not in common]
+        chosen = {attempt.number: list(attempt.tests) for attempt in common}
 
         def handle(verdict: Verdict) -> None:
-            if verdict.verdict == "survived":
-                self._print(replace(verdict, verdict="survived a common session"))
-                others.append(by_number[verdict.number])
+            if verdict.verdict in UNDETECTED and chosen[verdict.number]:
+                self._print(replace(verdict, verdict=f"{verdict.verdict} in a common session"))
+                others.append(Attempt(verdict.number, self.sample[verdict.number], chosen[verdict.number]))
             else:
                 self._add(verdict)
 
@@ -110,10 +108,10 @@ class Run:
         with ExitStack() as stack:
             stack.enter_context(store())
             for attempt in others:
-                is_second = attempt in common
+                is_second = attempt.number in chosen
                 tests = attempt.tests[:OWN_SESSION_TESTS] if is_second else attempt.tests
                 verdict = own_sessions.try_fault(attempt.number, attempt.mutant, tests)
-                verdict.tests = len(attempt.tests) if is_second else verdict.tests
+                verdict.tests = len(attempt.tests)
                 self._add(verdict)
                 if verdict.verdict == "hung":  # the store may hang too
                     stack.close()

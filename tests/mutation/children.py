@@ -9,11 +9,13 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import _lru_cache_wrapper
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import CodeType, FunctionType, ModuleType
+from typing import Any
 
 from tests.mutation.mutants import Mutant
 
@@ -99,14 +101,26 @@ def _run_child(work: Callable[[int], int], output: int) -> None:
 
 
 _functions: list[FunctionType] = []
+_caches: list[Any] = []
 
 
 def remember_functions() -> None:
     """Find all imported functions, and freeze them so that no garbage collector of a child visits them."""
     gc.unfreeze()  # the collector does not list what a service in this process has frozen
     gc.collect()
-    _functions[:] = [one for one in gc.get_objects() if type(one) is FunctionType]
+    objects = gc.get_objects()
+    _functions[:] = [one for one in objects if type(one) is FunctionType]
+    _caches[:] = [one for one in objects if type(one) is _lru_cache_wrapper and _is_of_project(one.__module__)]
     gc.freeze()
+
+
+def _is_of_project(module: str) -> bool:
+    return module.split(".", maxsplit=1)[0] in PROJECT_PACKAGES
+
+
+def _clear_caches() -> None:
+    for cached in _caches:
+        cached.cache_clear()
 
 
 @dataclass
@@ -133,8 +147,9 @@ def apply_fault(mutant: Mutant) -> None:
     if faulty:
         for function in functions:
             function.__code__ = faulty
+        _clear_caches()
         return
-    for module in [name for name in sys.modules if name.split(".")[0] in PROJECT_PACKAGES]:
+    for module in [name for name in sys.modules if _is_of_project(name)]:
         del sys.modules[module]
     sys.meta_path.insert(0, Importer(mutant.file.removesuffix(".py").replace("/", "."), _compiled(mutant)))
 
@@ -154,10 +169,12 @@ def fault_applied(mutant: Mutant) -> Iterator[None]:
     try:
         for function in functions:
             function.__code__ = faulty
+        _clear_caches()
         yield
     finally:
         for function, code in zip(functions, correct, strict=True):
             function.__code__ = code
+        _clear_caches()  # they contain what the faulty function has returned
 
 
 def _faulty_code(mutant: Mutant) -> tuple[CodeType | None, list[FunctionType]]:

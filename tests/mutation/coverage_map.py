@@ -80,14 +80,18 @@ class Map:
     def tests_of(self, mutant: Mutant, source: str) -> set[str]:
         """Return the tests that execute the line of the fault, or use its name if it runs at import."""
         if mutant.function is None:
-            users = {test for function in users_of(mutant.name) for test in self.of_function[function]}
+            users = self._tests_of_users(mutant)
             if not mutant.file.startswith("documents/"):
                 return users | ({OPENAPI_TEST} & self.seconds.keys())
             narrow = sorted(users, key=lambda test: self.breadth[test])[:MAX_USERS]
             return {*narrow, *(test for test in self.seconds if test.startswith(SCHEMA_TESTS))}
         named = names_of_lines(mutant.file, source)
         tests = {test for number in mutant.lines for test in self.of_line[named[number]]}
-        return tests or self.of_function[f"{mutant.file}|{mutant.function}"]
+        # A function without any tests is called at import.
+        return tests or self.of_function[f"{mutant.file}|{mutant.function}"] or self._tests_of_users(mutant)
+
+    def _tests_of_users(self, mutant: Mutant) -> set[str]:
+        return {test for function in users_of(mutant.name) for test in self.of_function[function]}
 
 
 def names_of_lines(file: str, source: str) -> list[str]:

@@ -10,7 +10,8 @@ SLOW_SECONDS = 15.0
 FIRST_SECONDS = 2.0
 """The total time of the quickest tests, which run first because they cost nothing."""
 QUICK_SECONDS = 20.0
-"""The total time of the quickest tests, which are tried in any case: one of several hundred may detect the fault."""
+MAX_QUICK_TESTS = 300
+"""The quickest tests are tried in any case, up to this time and number: one of several hundred may detect the fault."""
 
 
 def choose_tests(known: Map, tests: set[str], count: int, generator: random.Random) -> list[str]:
@@ -23,8 +24,8 @@ def choose_tests(known: Map, tests: set[str], count: int, generator: random.Rand
     narrow = _narrowest(known, quick)
     first, rest = narrow[: count * 2 // 3], narrow[count * 2 // 3 :]
     others = generator.sample(rest, min(len(rest), count - len(first)))
-    ordered = [*quickest(known, quick, FIRST_SECONDS), *first, *others, *quickest(known, quick, QUICK_SECONDS)]
-    return list(dict.fromkeys(ordered))
+    quick_ones = quickest(known, quick, QUICK_SECONDS)[:MAX_QUICK_TESTS]
+    return list(dict.fromkeys([*quickest(known, quick, FIRST_SECONDS), *first, *others, *quick_ones]))
 
 
 def _narrowest(known: Map, tests: set[str]) -> list[str]:

@@ -214,6 +214,14 @@ class TestTestsOfALine:
         mutant = fault(place, '"₪"', repr("₪_"))
         assert known.tests_of(mutant, Path(place).read_text()) == {"t_parse"}
 
+    def test_constructor_called_at_import_has_the_tests_of_the_functions_that_use_the_object(self) -> None:
+        known, place = Map(), "services/accounts/authentication.py"
+        known.add({"lines": ["services/other.py|other|pass"], "tests": {"t_other": (0.1, [0])}})
+        user = "services/accounts/users.py|UserService._update_account"
+        known.add({"lines": [f"{user}|authentication_service.invalidate()"], "tests": {"t_update": (0.1, [0])}})
+        mutant = fault(place, "TTLCache(CACHE_SIZE, CACHE_SECONDS)", "TTLCache(CACHE_SECONDS, CACHE_SIZE)")
+        assert known.tests_of(mutant, Path(place).read_text()) == {"t_update"}
+
     def test_constant_of_a_service_has_the_openapi_test_too(self) -> None:
         known = self.known()
         known.add({"lines": [], "tests": {OPENAPI_TEST: (0.1, [])}})
