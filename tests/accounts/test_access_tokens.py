@@ -76,6 +76,8 @@ class TestAccessToken:
         session = await database.refresh_tokens.find_one({"user_id": bob.user["_id"]})
         assert session is not None
         await assert_refused(anonymous, sign(HS256, {**claims, "sid": str(session["_id"])}, key))
+        assert (await bob.get("/users/me")).status_code == 200  # the session is in the cache now
+        await assert_refused(anonymous, sign(HS256, {**claims, "sid": str(session["_id"])}, key))
 
     async def test_missing_token_is_401_with_a_challenge(self, anonymous: Client) -> None:
         response = await anonymous.get("/users/me")

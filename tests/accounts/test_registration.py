@@ -1,12 +1,15 @@
 import asyncio
 import hashlib
+from datetime import timedelta
 
 import pytest
 
+from app.clock import utc_now
 from app.config import Settings
 from app.main import create_app
+from services.accounts.users import AccountLine, user_service
 from tests.accounts.account_requests import ADA, DEFAULT_PREFERENCES, register, sign_in
-from tests.conftest import Database
+from tests.conftest import Database, MakeUser
 from tests.support.http import API, PASSWORD, Client, Json, pointers, problem
 from tests.support.services import serving_another
 
@@ -149,3 +152,16 @@ class TestPasswordHash:
         hashes = [user["password_hash"] async for user in database.users.find({})]
         assert len(set(hashes)) == 2
         assert hashlib.sha256(PASSWORD.encode()).hexdigest() not in hashes
+
+
+class TestListOfAccounts:
+    async def test_accounts_have_their_state_and_name_and_the_oldest_is_first(self, make_user: MakeUser) -> None:
+        now = utc_now()
+        await make_user("ada@example.com", created_at=now - timedelta(days=2), full_name="Ada")
+        await make_user("bob@example.com", created_at=now - timedelta(days=1), is_active=False)
+        await make_user("eve@example.com", created_at=now, deleted_at=now)
+        assert [line async for line in user_service.iterate_accounts()] == [
+            AccountLine("ada@example.com", "active", f"{now - timedelta(days=2):%Y-%m-%d}", "Ada"),
+            AccountLine("bob@example.com", "disabled", f"{now - timedelta(days=1):%Y-%m-%d}", ""),
+            AccountLine("eve@example.com", "being deleted", f"{now:%Y-%m-%d}", ""),
+        ]

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
-from services.feed.relay import POLL_SECONDS, ChangeRelay
+from services.feed import relay as relay_module
+from services.feed.relay import POLL_SECONDS, SKIP_SECONDS, ChangeRelay
 from tests.conftest import Database
 from tests.support.feed.interrupted import expire_lease, kill, observe_commands, run_interrupted_cycle
 from tests.support.feed.recorded import OUTBOXES
@@ -193,6 +194,29 @@ class TestInvalidOutbox:
         rows = await database.changes.find({}).to_list(None)
         assert [row["user_id"] for row in rows] == [bob.user["_id"]] * written
         assert await run_cycle(relay) == POLL_SECONDS
+
+    async def test_documents_are_tried_again_a_minute_after_the_first_was_skipped(
+        self, alice: Client, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = 1000.0
+        monkeypatch.setattr(relay_module, "monotonic", lambda: now)
+        relay = new_relay()
+        correct = {}
+        for _ in range(2):
+            task_id = ObjectId((await alice.make_task())["id"])
+            row = await database.tasks.find_one({"_id": task_id})
+            assert row is not None
+            correct[task_id] = row["outbox"]
+            await database.tasks.update_one(
+                {"_id": task_id}, {"$set": {"outbox": "text"}}, bypass_document_validation=True
+            )
+            await run_cycle(relay)
+            await run_cycle(relay)
+            now += SKIP_SECONDS / 2
+        for task_id, outbox in correct.items():
+            await database.tasks.update_one({"_id": task_id}, {"$set": {"outbox": outbox}})
+        await relay_everything(relay)
+        await assert_feed_is_exact(database, alice, 2)
 
     async def test_time_without_items_is_removed(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()

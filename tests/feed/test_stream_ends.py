@@ -118,6 +118,12 @@ class TestEndOfApiToken:
         async with with_api_token(alice, token) as program, following(program) as stream:
             assert await stream.rest() == []
 
+    async def test_user_disabled_by_another_process_ends_the_stream(self, alice: Client, database: Database) -> None:
+        token = await create_api_token(alice)
+        async with with_api_token(alice, token) as program, following(program) as stream:
+            await database.users.update_one({"_id": alice.user["_id"]}, {"$set": {"is_active": False}})
+            assert await stream.rest() == []
+
     async def test_deletion_by_another_process_ends_the_stream(self, alice: Client, database: Database) -> None:
         token = await create_api_token(alice)
         async with with_api_token(alice, token) as program, following(program) as stream:

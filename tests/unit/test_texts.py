@@ -1,7 +1,7 @@
 """Validation and normalisation of texts."""
 
 import unicodedata
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from services.common.values.fields import Description, FullName, Note, Password, SearchText, Tag, Tags, Title
 from services.common.values.texts import (
     MAX_MARKS,
+    Text,
     cell_to_line,
     cell_to_lines,
     normalize_line,
@@ -212,6 +213,13 @@ class TestExpensiveTexts:
 
     def test_white_space_does_not_hide_an_oversized_text(self) -> None:
         assert TypeAdapter(Title).validate_python(" " * 5_000 + "x") == "x"
+
+    def test_longest_text_of_decomposed_characters_may_be_surrounded_by_white_space(self) -> None:
+        decomposed = "\u03b1\u0313\u0300\u0345"  # four characters, which NFC composes to one
+        kind = TypeAdapter(Annotated[str, Text(normalize_line, 2)])
+        assert kind.validate_python(f" {decomposed * 2} ") == "\u1f82" * 2
+        with pytest.raises(ValidationError, match="has more than 2 characters"):
+            kind.validate_python(f" {decomposed * 3} ")
 
 
 class TestTags:

@@ -6,7 +6,8 @@ import pytest
 
 from tests.conftest import Database
 from tests.support.http import Client, Json, ago, at, pointers, problem
-from tests.support.stored_documents import remove_stored_responses
+from tests.support.pages.inserting import insert_paged
+from tests.support.stored_documents import NINE, ended_entry, remove_stored_responses
 
 
 class TestUpdateTimer:
@@ -169,3 +170,10 @@ class TestResumeTimer:
         repeated = await alice.post("/timer/resume", headers=key)
         assert (repeated.status_code, repeated.json()["entry"]["id"]) == (201, first.json()["entry"]["id"])
         assert (await alice.get("/timer")).status_code == 204
+
+
+class TestResumeWithoutThePage:
+    async def test_last_entry_in_a_missing_page_is_404(self, alice: Client, database: Database) -> None:
+        await insert_paged(database, alice, [ended_entry(at=NINE)], [])
+        await database.task_pages.delete_many({})
+        problem(await alice.post("/timer/resume"), 404, "nothing_to_resume")

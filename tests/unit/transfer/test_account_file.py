@@ -1,5 +1,7 @@
 """The lines of an account file: every written line can be read, and invalid lines are refused."""
 
+import gzip
+import secrets
 from typing import Any
 
 import orjson
@@ -7,6 +9,8 @@ import pytest
 from bson import ObjectId
 from pydantic import ValidationError
 
+from services.transfer.export_formats import account_file as export
+from services.transfer.export_formats.account_file import _GzipLines
 from services.transfer.schemas.account_file import (
     account_file_line,
     write_account,
@@ -90,3 +94,15 @@ class TestAccountFileLine:
 
     def test_invalid_id_is_refused(self) -> None:
         assert "is not an id" in line_error(LINES[4], project_id="nonsense")
+
+
+class TestGzipLines:
+    def test_each_line_is_in_one_chunk(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(export, "CHUNK_BYTES", 64)
+        lines = _GzipLines()
+        rows: list[Json] = [{"type": "task", "title": secrets.token_hex()} for _ in range(2_000)]
+        chunks = [chunk for row in rows if (chunk := lines.add_all([row], lambda row: [row]))]
+        assert len(chunks) > 1
+        *written, last = map(orjson.loads, gzip.decompress(b"".join([*chunks, lines.finish()])).splitlines())
+        assert written == rows
+        assert last["tasks"] == len(rows)

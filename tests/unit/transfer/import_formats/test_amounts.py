@@ -184,6 +184,11 @@ class TestAmounts:
         assert [row.billable for row in result.rows] == [True, None]
         assert file_notices(result) == ["hourly rate makes 1 row billable: the file does not say whether they are"]
 
+    def test_row_with_an_amount_per_hour_or_in_total_is_billable_by_default(self) -> None:
+        result = read("start,hours,task,rate,currency\n2024-03-04 09:00,1.0,x,60,EUR\n")
+        assert [row.billable for row in result.rows] == [True]
+        assert file_notices(result)[1:] == ["rate makes 1 row billable: the file does not say whether they are"]
+
     def test_content_depends_on_the_price(self) -> None:
         prices = ["60,EUR", "60.00,EUR", "61,EUR", "60,USD", ","]
         lines = "".join(f"2024-03-04 09:00,1.0,x,no,{price}\n" for price in prices)

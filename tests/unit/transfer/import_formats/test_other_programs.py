@@ -265,6 +265,10 @@ class TestOtherPrograms:
         assert summary(read_row(file)) == expected
 
 
+CLOCKIFY_HEADERS = ("Duration (h)", "Duration (decimal)", "Group", "Date of creation", "Billable Rate (EUR)")
+TOGGL_HEADERS = ("Description", "Email", "User", "Member", "Stop date")
+
+
 class TestFormatDetection:
     @pytest.mark.parametrize(
         ("file", "format"),
@@ -275,6 +279,10 @@ class TestFormatDetection:
             (CLOCKIFY, "clockify"),
             ("Project,Description,Task,User,Group,Email,Start Date,Start Time,End Date,End Time\n", "clockify"),
             ("Project,Description,Start Date,Start Time,End Date,End Time,Billable Rate (EUR)\n", "clockify"),
+            *((f"Start Date,Start Time,{name}\n", "clockify") for name in CLOCKIFY_HEADERS),
+            *((f"Start date,Start time,Duration,{name}\n", "toggl") for name in TOGGL_HEADERS),
+            ("Start date,Start time,Duration\n", "csv"),
+            ("Start date,Start time,Description,User,Email\n", "csv"),
             ("Start Date,Description,Task,User,Group,Email\n", "csv"),
             (HARVEST, "harvest"),
             ("Date,Client,Project,Task,Hours,Notes\n", "harvest"),
