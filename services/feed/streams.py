@@ -151,7 +151,9 @@ class EventStream:
         if not events and self._has_heartbeat:
             self._has_heartbeat = False
             events = heartbeat(self._last_seq if self._last_seq != self._sent_seq else None)
-        self._sent_seq = self._last_seq
+            self._sent_seq = self._last_seq
+        elif not self._types:  # with a filter, the last changes may have been left out
+            self._sent_seq = self._last_seq
         return events
 
     def _take_queue(self) -> bytes:

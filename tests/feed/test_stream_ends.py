@@ -10,6 +10,7 @@ from app.security.tokens import AccessTokens
 from services.feed import streams
 from tests.conftest import Database
 from tests.feed.event_clients import following
+from tests.support.feed.changes import wait_until_recorded
 from tests.support.http import PASSWORD, Client, problem
 
 
@@ -46,6 +47,19 @@ class TestHeartbeat:
             await alice.make_task()
             while (block := await stream.block()).id != 1:
                 assert block.data is None
+            assert (await stream.block()).id is None
+
+    async def test_heartbeat_has_the_id_of_stored_changes_that_the_filter_left_out(
+        self, alice: Client, database: Database
+    ) -> None:
+        """A client that repeats an earlier id would get a reset when the changes after it have expired."""
+        await alice.start(await alice.make_task())
+        await alice.make_task()
+        await wait_until_recorded(database, alice, 3)
+        async with following(alice, after=0, type="timer.started") as stream:
+            assert (await stream.event()).id == 2
+            while (block := await stream.block()).id != 3:
+                assert (block.id, block.data) == (None, None)
             assert (await stream.block()).id is None
 
 
