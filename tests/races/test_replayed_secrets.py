@@ -6,6 +6,7 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
+from app.clock import naive_utc, utc_now
 from app.security.replayed_secrets import derive_secret
 from tests.conftest import Database
 from tests.sharing.share_requests import SUMMARY
@@ -91,6 +92,13 @@ class TestWebhook:
         assert (await alice.post(path, headers=KEY)).content == first.content
         assert await database.webhooks.find({}).to_list(None) == [rotated]
         Webhook(secret_of(first))
+
+    async def test_rotation_in_progress_is_409(self, alice: Client, database: Database) -> None:
+        webhook = (await alice.post("/webhooks", json=WEBHOOK)).json()
+        path = f"/webhooks/{webhook['id']}/rotate-secret"
+        await alice.post(path, headers=KEY)
+        await database.idempotency_keys.update_one({}, {"$set": {"answer": None, "taken_at": naive_utc(utc_now())}})
+        problem(await alice.post(path, headers=KEY), 409, "idempotency_in_progress")
 
     async def test_retry_of_a_test_sends_one_delivery(self, alice: Client, database: Database) -> None:
         webhook = (await alice.post("/webhooks", json=WEBHOOK)).json()
