@@ -1,10 +1,11 @@
 """Measure what the change feed adds to the cost of a write: `python -m benchmarks.feed`.
 
-Two services run on one embedded store, one with CHANGES_ENABLED=false. In turns they get 160 requests without a pause,
-on 1 and on 16 connections: to create tasks, to update tasks, to start the timers of 160 users, and to stop them. The
-CPU time is that of all processes of a service, until the relay has copied the last change to the feed, minus the CPU
-time of the idle service. A ratio is the median of the ratios within each turn. `--update-docs` writes the table into
-docs/speed.rst.
+Two services run on one embedded store, one with CHANGES_ENABLED=false. In turns they get 320 requests without a pause,
+on 1 and on 16 connections: to create tasks, to update tasks, to start the timers of 320 users, and to stop them. Each
+operation is measured on both services right after one another. The CPU time is that of all processes of a service,
+until the relay has copied the last change to the feed, minus the CPU time of the idle service in the same turn. A ratio
+is the median of the ratios within each turn; the quartiles show how much they differ. `--update-docs` writes the table
+into docs/speed.rst.
 """
 
 import asyncio
@@ -13,8 +14,9 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median, quantiles
 from typing import Any
 
 from pymongo import MongoClient
@@ -30,9 +32,9 @@ from benchmarks.load import API, COMMANDS, CONNECTIONS, SERVICE, settings_for
 from documents.common.outbox import HAS_OUTBOX
 
 TARGET = 1.15
-TURNS = 8
-REQUESTS = 160
-IDLE_SECONDS = 8
+TURNS = 6
+REQUESTS = 320
+IDLE_SECONDS = 2
 POLL_SECONDS = 0.02
 RELAY_PATIENCE_SECONDS = 30
 OUTBOXES = ("tasks", "projects", "users", "import_batches")
@@ -47,15 +49,43 @@ class Subject(Measured):
     database: Database[dict[str, Any]]
     accounts: seeding.Accounts
     idle: float = 0.0
+    idle_turns: list[float] = field(default_factory=list)
 
     async def measure_idle(self) -> None:
-        """Measure the idle service."""
-        before = self.service.cpu_seconds()
+        """Measure the idle service, for the operations of this turn."""
+        began, before = time.monotonic(), self.service.cpu_seconds()
         await asyncio.sleep(IDLE_SECONDS)
-        self.idle = (self.service.cpu_seconds() - before) / IDLE_SECONDS
+        self.idle = (self.service.cpu_seconds() - before) / (time.monotonic() - began)
+        self.idle_turns.append(self.idle)
 
-    async def measure(self, operation: str, connections: Sequence[Connection], calls: Sequence[Call]) -> None:
-        """Send the requests, wait until all changes are relayed, and store the cost."""
+    def calls(self, operation: str) -> list[Call]:
+        """Return the requests of an operation."""
+        reader, writer, timed = self.accounts.reader, self.accounts.writer, self.accounts.timed
+        if operation == "create":
+            return [
+                Call("POST", f"{API}/tasks", writer.token, {"title": f"Task {number}"}) for number in range(REQUESTS)
+            ]
+        if operation == "update":
+            paths = [f"{API}/tasks/{reader.tasks[number % len(reader.tasks)]}" for number in range(REQUESTS)]
+            return [Call("PATCH", path, reader.token, {"title": f"T{number}"}) for number, path in enumerate(paths)]
+        if operation == "start":
+            return [Call("POST", f"{API}/timer/start", one.token, {"task_id": str(one.tasks[0])}) for one in timed]
+        return [Call("POST", f"{API}/timer/stop", one.token) for one in timed]
+
+    def restore(self) -> None:
+        """Restore the tasks, so that they do not grow."""
+        seeding.delete_created_tasks(self.database, self.accounts)
+        self.accounts = seeding.replace_timed_tasks(self.database, self.accounts)
+
+    async def measure(self, operation: str, width: int) -> None:
+        """Send the requests on `width` new connections, wait until all changes are relayed, and store the cost."""
+        async with AsyncExitStack() as stack:
+            port = self.service.port
+            connections = [await stack.enter_async_context(Connection(port)) for _ in range(width)]
+            await asyncio.sleep(SETTLE_SECONDS)  # the time to accept them does not count
+            self.add_cost(operation, width, await self._relayed_cost(connections, self.calls(operation)))
+
+    async def _relayed_cost(self, connections: Sequence[Connection], calls: Sequence[Call]) -> Cost:
         began, before = time.monotonic(), self.service.cpu_seconds()
         times = await send_all(connections, calls)
         while any(self.database[name].find_one(HAS_OUTBOX, {"_id": 1}) for name in OUTBOXES):
@@ -64,42 +94,29 @@ class Subject(Measured):
             await asyncio.sleep(POLL_SECONDS)
         await asyncio.sleep(SETTLE_SECONDS)
         elapsed = time.monotonic() - began
-        cpu = (self.service.cpu_seconds() - before - self.idle * elapsed) / len(calls)
-        self.add_cost(operation, len(connections), Cost(cpu, times))
+        return Cost((self.service.cpu_seconds() - before - self.idle * elapsed) / len(calls), times)
 
 
-async def take_turn(subject: Subject, width: int) -> None:
-    """Measure each operation on `width` connections. The tasks are restored afterwards, so that they do not grow."""
-    reader, writer, timed = subject.accounts.reader, subject.accounts.writer, subject.accounts.timed
-    creates = [Call("POST", f"{API}/tasks", writer.token, {"title": f"Task {number}"}) for number in range(REQUESTS)]
-    updates = [
-        Call("PATCH", f"{API}/tasks/{reader.tasks[number % len(reader.tasks)]}", reader.token, {"title": f"T{number}"})
-        for number in range(REQUESTS)
-    ]
-    async with AsyncExitStack() as stack:
-        connections = [await stack.enter_async_context(Connection(subject.service.port)) for _ in range(width)]
-        await asyncio.sleep(SETTLE_SECONDS)  # the time to accept them does not count
-        await subject.measure("create", connections, creates)
-        await subject.measure("update", connections, updates)
-        starts = [Call("POST", f"{API}/timer/start", one.token, {"task_id": str(one.tasks[0])}) for one in timed]
-        await subject.measure("start", connections, starts)
-        await subject.measure("stop", connections, [Call("POST", f"{API}/timer/stop", one.token) for one in timed])
-    seeding.delete_created_tasks(subject.database, subject.accounts)
-    subject.accounts = seeding.replace_timed_tasks(subject.database, subject.accounts)
+async def take_turn(subjects: Sequence[Subject], width: int) -> None:
+    """Measure each operation on `width` connections to each service, the services one after another."""
+    for operation in OPERATIONS:
+        for subject in subjects:
+            await subject.measure(operation, width)
+    for subject in subjects:
+        subject.restore()
 
 
 async def measure(without: Subject, with_feed: Subject) -> None:
     """Warm up both services, and measure them in turns."""
+    for width in CONNECTIONS:
+        await take_turn((without, with_feed), width)
     for subject in (without, with_feed):
-        for width in CONNECTIONS:
-            await take_turn(subject, width)
         subject.costs.clear()
-    await asyncio.gather(without.measure_idle(), with_feed.measure_idle())
     for turn in range(TURNS):
         print(f"turn {turn + 1} of {TURNS}", file=sys.stderr, flush=True)
+        await asyncio.gather(without.measure_idle(), with_feed.measure_idle())
         for width in CONNECTIONS:
-            for subject in (without, with_feed) if turn % 2 else (with_feed, without):
-                await take_turn(subject, width)
+            await take_turn((without, with_feed) if turn % 2 else (with_feed, without), width)
 
 
 def table(without: Subject, with_feed: Subject) -> Table:
@@ -110,9 +127,10 @@ def table(without: Subject, with_feed: Subject) -> Table:
             ratio = with_feed.ratio(without, operation, width)
             cpu = [f"{subject.milliseconds(operation, width):.2f}" for subject in (without, with_feed)]
             p99 = [f"{subject.p99_milliseconds(operation, width):.0f}" for subject in (without, with_feed)]
-            verdict = "yes" if ratio <= TARGET else "not yet"
-            rows.append((operation, str(width), *cpu, f"{ratio:.2f}", verdict, *p99))
-    header = ("operation", "connections", "CPU ms without", "with", "ratio", "met", "p99 ms without", "with")
+            low, _, high = quantiles(with_feed.ratios(without, operation, width), method="inclusive")
+            spread, verdict = f"{low:.2f} to {high:.2f}", "yes" if ratio <= TARGET else "not yet"
+            rows.append((operation, str(width), *cpu, f"{ratio:.2f}", spread, verdict, *p99))
+    header = ("operation", "connections", "CPU ms without", "with", "ratio", "quartiles", "met", "p99 without", "with")
     return Table(header, tuple(rows))
 
 
@@ -138,7 +156,8 @@ def run(*, update_docs: bool) -> None:
         without, with_feed = (stack.enter_context(subject_on(url, folder, enabled=on)) for on in (False, True))
         asyncio.run(measure(without, with_feed))
         lines = table(without, with_feed).lines()
-        idle = f"idle: {without.idle * 100:.2f} % of a core without the feed, {with_feed.idle * 100:.2f} % with it"
+        shares = [f"{median(subject.idle_turns):.2%} of a core" for subject in (without, with_feed)]
+        idle = f"idle: {shares[0]} without the feed, {shares[1]} with it"
         publish("feed", lines, update_docs=update_docs)
         print(idle)
 

@@ -44,10 +44,14 @@ class Measured:
         """Return the CPU time of a request, as the median of the turns, in milliseconds."""
         return median(cost.cpu for cost in self.costs[operation, width]) * 1000
 
+    def ratios(self, other: "Measured", operation: str, width: int) -> list[float]:
+        """Return the ratio to the CPU time of another service within each turn."""
+        pairs = zip(self.costs[operation, width], other.costs[operation, width], strict=True)
+        return [own.cpu / others.cpu for own, others in pairs]
+
     def ratio(self, other: "Measured", operation: str, width: int) -> float:
         """Return the median of the ratios to the CPU time of another service within each turn."""
-        pairs = zip(self.costs[operation, width], other.costs[operation, width], strict=True)
-        return median(own.cpu / others.cpu for own, others in pairs)
+        return median(self.ratios(other, operation, width))
 
     def p99_milliseconds(self, operation: str, width: int) -> float:
         """Return the 99th percentile of the response times of all turns, in milliseconds."""
