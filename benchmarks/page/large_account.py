@@ -143,6 +143,7 @@ async def measure(base_url: str, only: str, secret: str) -> list[dict[str, Any]]
             for view in selected:
                 for way, open_view in ways.items():
                     times[view.name, way].append(await open_view(context, base_url, view))
+                    print(f"{view.name}, {way}: {times[view.name, way][-1]:.0f} ms", file=sys.stderr, flush=True)
     return [{"name": view.name, **{way: median(times[view.name, way][1:]) for way in ways}} for view in selected]
 
 
