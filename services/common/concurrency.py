@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from time import monotonic
 from typing import TypeVar
 from weakref import WeakKeyDictionary
@@ -16,6 +17,7 @@ T = TypeVar("T")
 
 CONTENTION_SECONDS = 5.0
 TOO_MANY_CONFLICTS = "Too many concurrent changes to the same resource. Try again in a moment."
+LONG_CONTENTION_SECONDS = 60.0
 _MAX_PAUSE_SECONDS = 0.01
 
 _retry_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
@@ -51,7 +53,7 @@ async def _retry_one_at_a_time(attempt: Callable[[], Awaitable[T | None]]) -> T:
             result = await attempt()
             if result is not None:
                 return result
-            await asyncio.sleep(random.uniform(0, _MAX_PAUSE_SECONDS))  # noqa: S311 -- jitter, not a secret
+            await _pause()
     finally:
         lock.release()
     raise DatabaseUnavailableError(TOO_MANY_CONFLICTS)
@@ -61,6 +63,26 @@ async def retry_transaction(attempt: Callable[[], Awaitable[T | None]]) -> T:
     """Run `attempt` in a transaction, and retry it as `retry_on_any_conflict` does."""
     # any document class: the transaction spans all
     return await retry_on_any_conflict(lambda: IdempotencyKey.run_in_transaction(attempt))
+
+
+async def retry_long_transaction(attempt: Callable[[], Awaitable[T | None]]) -> T:
+    """Run `attempt` in a transaction, and retry it after conflicts, for at most LONG_CONTENTION_SECONDS.
+
+    For work that no client waits for with a short timeout, and whose transactions can take seconds. Other retries do
+    not wait for it. Raises as `retry_transaction` does.
+    """
+    deadline = monotonic() + LONG_CONTENTION_SECONDS
+    while monotonic() < deadline:
+        with suppress(DuplicateError):
+            result = await IdempotencyKey.run_in_transaction(attempt)
+            if result is not None:
+                return result
+        await _pause()
+    raise DatabaseUnavailableError(TOO_MANY_CONFLICTS)
+
+
+async def _pause() -> None:
+    await asyncio.sleep(random.uniform(0, _MAX_PAUSE_SECONDS))  # noqa: S311 -- jitter, not a secret
 
 
 async def retry_on_any_conflict(attempt: Callable[[], Awaitable[T | None]]) -> T:

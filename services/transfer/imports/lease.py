@@ -12,15 +12,12 @@ from app.security.tokens import InvalidTokenError
 from documents.accounts.users import User
 from documents.common.base import DuplicateError, Row
 from documents.transfer.import_batches import LEASE_DURATION, ImportBatch, ImportFormat, ImportState
-from services.common.concurrency import retry_transaction
+from services.common.concurrency import retry_long_transaction
 from services.transfer.imports.changes import import_interrupted
 
 T = TypeVar("T")
 
 RENEW_SECONDS = 2.0
-MAX_SILENCE_SECONDS = 6.0
-"""The lease is not renewed for so long while a part is written. It must be shorter than the lease."""
-
 RELEASE_TIMEOUT_SECONDS = 1.0
 """How long an import that ends by an error tries to release its lease."""
 
@@ -133,14 +130,21 @@ async def require_lease(update: Awaitable[object]) -> None:
 
 
 async def write_part(batch: Row, attempt: Callable[[], Awaitable[T | None]]) -> T:
-    """Write a part of the import in one transaction, which also renews the lease. Raises like `retry_transaction`.
+    """Write a part of the import in one transaction, which also renews the lease. Raises LeaseLostError.
 
-    Meanwhile the lease is not renewed in the background: that update would conflict with each attempt of a part
-    that takes longer than RENEW_SECONDS.
+    The transaction renews the lease at its beginning. Until it ends, no other process can take the import over: that
+    update would conflict. A renewal in the background would conflict with the transaction, so there is none.
+
+    Raises DatabaseUnavailableError after too many conflicts.
     """
+
+    async def leased_attempt() -> T | None:
+        await require_lease(ImportBatch.renew_lease(batch))
+        return await attempt()
+
     _writing.add(batch["_id"])
     try:
-        return await retry_transaction(attempt)
+        return await retry_long_transaction(leased_attempt)
     finally:
         _writing.discard(batch["_id"])
 
@@ -199,12 +203,8 @@ async def _keep_lease(batch: Row, state_after_error: ImportState) -> AsyncIterat
 
 
 async def _renew_periodically(batch: Row) -> None:
-    silence = 0.0
     while True:
         await asyncio.sleep(RENEW_SECONDS)
-        if batch["_id"] in _writing and silence < MAX_SILENCE_SECONDS:
-            silence += RENEW_SECONDS
-            continue
-        silence = 0.0
-        with suppress(Exception):  # the next attempt may succeed; otherwise the lease expires
-            await ImportBatch.renew_lease(batch)
+        if batch["_id"] not in _writing:
+            with suppress(Exception):  # the next attempt may succeed; otherwise the lease expires
+                await ImportBatch.renew_lease(batch)

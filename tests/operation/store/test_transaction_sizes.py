@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -11,8 +10,11 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.errors import DatabaseUnavailableError
+from documents.common.base import DuplicateError
 from documents.tracking.tasks import Task
 from documents.transfer.import_batches import ImportBatch
+from services.common import concurrency
 from services.tracking.rules.capacity import MAX_TASK_BYTES, MAX_UPDATED_TASK_BYTES
 from services.tracking.rules.transaction_sizes import MAX_TRANSACTION_BYTES, split_by_size
 from services.transfer.imports import lease as import_leases
@@ -200,29 +202,71 @@ class TestSlowPart:
             assert await import_leases.write_part(batch, attempt)
         assert attempts <= 2, "only the first attempt may conflict with a renewal that was in progress at its start"
 
-    async def test_lease_is_renewed_after_the_maximum_silence(
-        self, alice: Client, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(import_leases, "RENEW_SECONDS", 1.0)
-        monkeypatch.setattr(import_leases, "MAX_SILENCE_SECONDS", 1.0)
-        user_id, end_of_part = alice.user["_id"], asyncio.Event()
+    async def test_import_cannot_be_taken_over_while_a_part_is_written(self, alice: Client) -> None:
+        user_id, has_begun, may_end = alice.user["_id"], asyncio.Event(), asyncio.Event()
+
+        async def attempt() -> bool:
+            has_begun.set()
+            await may_end.wait()
+            return True
 
         async with import_leases.lease_for_upload(user_id, format="csv", digest="of a file") as batch:
+            stored = await ImportBatch.find(user_id, batch["_id"])
+            assert stored is not None
+            part = asyncio.create_task(import_leases.write_part(batch, attempt))
+            await has_begun.wait()
+            taken = await ImportBatch.run_in_transaction(lambda: ImportBatch.acquire_lease(stored, "under_way"))
+            may_end.set()
+            assert await part
+            stored = await ImportBatch.find(user_id, batch["_id"])
+        assert taken is None
+        assert stored is not None
+        assert stored["holder"] == batch["holder"]
 
-            async def read_renewal() -> datetime:
-                stored = await ImportBatch.find(user_id, batch["_id"])
-                assert stored is not None
-                renewed_at: datetime = stored["taken_at"]
-                return renewed_at
+    async def test_part_of_an_import_that_was_taken_over_is_not_written(self, alice: Client) -> None:
+        user_id, attempts = alice.user["_id"], 0
 
-            begun_at = renewed_at = await read_renewal()
-            part = asyncio.create_task(import_leases.write_part(batch, end_of_part.wait))
-            while renewed_at == begun_at:
-                await asyncio.sleep(0.1)
-                renewed_at = await read_renewal()
-            end_of_part.set()
-            await part
-        assert timedelta(seconds=1.5) < renewed_at - begun_at < timedelta(seconds=3)
+        async def attempt() -> bool:
+            nonlocal attempts
+            attempts += 1
+            return True
+
+        async with import_leases.lease_for_upload(user_id, format="csv", digest="of a file") as batch:
+            stored = await ImportBatch.find(user_id, batch["_id"])
+            assert stored is not None
+            assert await ImportBatch.acquire_lease(stored, "under_way")
+            with pytest.raises(import_leases.LeaseLostError):
+                await import_leases.write_part(batch, attempt)
+        assert attempts == 0
+
+    async def test_part_is_retried_for_longer_than_a_request(
+        self, alice: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(concurrency, "CONTENTION_SECONDS", 0.0)
+        attempts = 0
+
+        async def attempt() -> bool | None:
+            nonlocal attempts
+            attempts += 1
+            if attempts == 1:
+                raise DuplicateError
+            return True if attempts == 4 else None
+
+        async with import_leases.lease_for_upload(alice.user["_id"], format="csv", digest="of a file") as batch:
+            assert await import_leases.write_part(batch, attempt)
+        assert attempts == 4
+
+    async def test_part_with_too_many_conflicts_is_refused_with_503(
+        self, alice: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(concurrency, "LONG_CONTENTION_SECONDS", 0.2)
+
+        async def attempt() -> None:
+            return None
+
+        with pytest.raises(DatabaseUnavailableError, match="concurrent changes"):
+            async with import_leases.lease_for_upload(alice.user["_id"], format="csv", digest="of a file") as batch:
+                await import_leases.write_part(batch, attempt)
 
 
 class TestSplitBySize:
