@@ -20,7 +20,7 @@ from documents.tracking.projects import Project
 from documents.tracking.queries.entry_filter import EntryFilter
 from documents.tracking.queries.paged_rows import find_pages_in_range, pages_reaching, read_unchanged
 
-PAGE_BATCH_SIZE = 10
+PAGE_BATCH_SIZE = 5
 """Pages per query. They have at most 500 entries each."""
 
 T = TypeVar("T")

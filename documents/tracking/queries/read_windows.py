@@ -4,8 +4,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-FIRST_WINDOW_LENGTH = timedelta(days=32)
-"""The length of the first window: a range of a month is one query."""
+SINGLE_WINDOW_LENGTH = timedelta(days=32)
+"""A range of at most this length is one window: a report of a month is one query."""
+
+FIRST_WINDOW_LENGTH = timedelta(days=8)
+"""The length of the first window of a longer range. It has the tasks in use, which are the largest."""
 
 MIN_WINDOW_LENGTH = timedelta(hours=1)
 MAX_WINDOW_LENGTH = timedelta(days=36_500)
@@ -23,9 +26,10 @@ async def read_in_windows(
 ) -> AsyncGenerator[Sequence[T], None]:
     """Yield the documents with a last end at `since` or later, window by window, each with about `size` documents.
 
-    The first window begins FIRST_WINDOW_LENGTH before `until` and has no end.
+    The first window has no end.
     """
-    length, high, low = FIRST_WINDOW_LENGTH, None, _begin(since, until, FIRST_WINDOW_LENGTH)
+    length = SINGLE_WINDOW_LENGTH if until - since <= SINGLE_WINDOW_LENGTH else FIRST_WINDOW_LENGTH
+    high, low = None, _begin(since, until, length)
     while True:
         window = await read(low, high)
         yield window
