@@ -4,25 +4,34 @@ import time
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 from bson import ObjectId
 
+from app.clock import naive_utc, utc_now
 from documents.common.base import Row
 from documents.tracking.queries.paged_rows import MAX_INSTANT, MIN_INSTANT, ONE_MILLISECOND
+from documents.tracking.queries.read_windows import read_in_windows
 from documents.tracking.tasks import Task
 
 TASKS_PER_BOUND = 32
 TASKS_PER_WINDOW = 96
+TASKS_PER_QUERY = 400
+"""The number of tasks whose sort key one query should read."""
+
 MAX_BOUNDS_AGE_SECONDS = 3600
 _MAX_CACHED = 500
 
 _MAX_CHARACTER = chr(0x10FFFF)
 _SURROGATES = range(0xD800, 0xE000)
 _MAX_INTEGER = 2**63 - 1
+
+_FIRST_CREATION = naive_utc(datetime(1970, 1, 1, tzinfo=UTC))
+"""Tasks with an earlier time of creation are in one window with those of the first years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +135,25 @@ def cached_bounds(user_id: ObjectId, key: SortKey) -> KeyBounds | None:
 
 
 async def read_bounds(user_id: ObjectId, key: SortKey) -> KeyBounds:
-    """Read the sort key of all tasks of the user, and return its bounds. They are cached."""
-    rows: list[Row] = await Task.find_rows({"user_id": user_id}, {key.field: 1})
-    values = sorted(row[key.field] for row in rows if row[key.field] is not None)
-    bounds = KeyBounds(tuple(dict.fromkeys(values[TASKS_PER_BOUND::TASKS_PER_BOUND])), len(rows))
+    """Read the sort key of all tasks of the user, and return its bounds. They are cached.
+
+    The tasks are read in windows of their creation, so that no query takes long (portable form: decision 10).
+    """
+
+    async def read(low: datetime, high: datetime | None) -> list[Row]:
+        begin = {} if low == _FIRST_CREATION else {"$gt": low - ONE_MILLISECOND}
+        end = {} if high is None else {"$lt": high}
+        return await Task.find_rows({"user_id": user_id, "created_at": begin | end}, {key.field: 1})
+
+    values: list[Any] = []
+    count = 0
+    now = naive_utc(utc_now())
+    async with aclosing(read_in_windows(read, _FIRST_CREATION, now, size=TASKS_PER_QUERY)) as windows:
+        async for rows in windows:
+            values += [row[key.field] for row in rows if row[key.field] is not None]
+            count += len(rows)
+    values.sort()
+    bounds = KeyBounds(tuple(dict.fromkeys(values[TASKS_PER_BOUND::TASKS_PER_BOUND])), count)
     _cache[user_id, key.field] = time.monotonic(), bounds
     _cache.move_to_end((user_id, key.field))
     if len(_cache) > _MAX_CACHED:

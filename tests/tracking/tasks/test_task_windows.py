@@ -118,6 +118,19 @@ class TestWindows:
             assert found == expected_order(tasks, sort)
 
 
+class TestBounds:
+    @pytest.mark.parametrize("field", TASK_SORT_KEYS)
+    async def test_bounds_are_those_of_all_tasks_whenever_they_were_created(
+        self, alice: Client, rows: list[Json], database: Database, monkeypatch: pytest.MonkeyPatch, field: str
+    ) -> None:
+        monkeypatch.setattr(sort_keys, "TASKS_PER_QUERY", 5)
+        early = {**rows[0], "_id": ObjectId(), "created_at": datetime(1969, 12, 31)}  # noqa: DTZ001 -- as it is stored
+        await database.tasks.insert_one(early)
+        values = sorted(row[field] for row in (*rows, early) if row[field] is not None)
+        bounds = await sort_keys.read_bounds(alice.user["_id"], TASK_SORT_KEYS[field])
+        assert bounds == KeyBounds(tuple(dict.fromkeys(values[4::4])), len(rows) + 1)
+
+
 class TestNumberOfQueries:
     async def test_bounds_are_read_once_and_a_page_of_a_small_account_is_one_query(
         self, alice: Client, database: Database, interleaving: Any
