@@ -1,11 +1,8 @@
 """Queries about tags: how many tasks and entries have each tag, and which tasks and pages have one."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Collection
-from itertools import chain
 
-import bson
 from bson import ObjectId
 
 from documents.common.base import Row
@@ -18,9 +15,16 @@ _PAGED_TASKS: list[Row] = [
     {"$match": {"pages.0": {"$exists": True}}},
     {"$project": {"user_id": 1, "version": 1, "pages": 1}},
 ]
+
+
+def _count_entries(array: str) -> list[Row]:
+    """Return the stages that count the entries of an array by their list of tags."""
+    return [{"$unwind": array}, {"$group": {"_id": f"{array}.tags", "count": {"$sum": 1}}}]
+
+
 _COUNTS: Row = {
     "tasks": [{"$group": {"_id": "$tags", "count": {"$sum": 1}}}],
-    "entries": [{"$unwind": "$time_entries"}, {"$group": {"_id": "$time_entries.tags", "count": {"$sum": 1}}}],
+    "entries": _count_entries("$time_entries"),
     "running": [{"$match": HAS_ACTIVE}, {"$group": {"_id": "$active.tags", "count": {"$sum": 1}}}],
     "paged": _PAGED_TASKS,
 }
@@ -30,7 +34,7 @@ _COUNTS: Row = {
 async def count_by_tag(user_id: ObjectId) -> tuple[Counter[str], Counter[str]]:
     """Return the number of live tasks by tag, and that of their entries, hot and paged, and the running one.
 
-    Tasks are read in windows. Tags of pages are counted here (portable form: decision 10).
+    Tasks are read in windows, and pages in batches (portable form: decision 10).
     """
 
     async def read() -> tuple[tuple[Counter[str], Counter[str]], list[Row]]:
@@ -44,10 +48,7 @@ async def count_by_tag(user_id: ObjectId) -> tuple[Counter[str], Counter[str]]:
             _add(entries, window["entries"] + window["running"])
             paged += window["paged"]
         for by_id in listed_pages_stages(user_id, paged):
-            for undecoded in await TaskPage.find_undecoded(by_id["$match"], {"entries.tags": 1}):
-                page = bson.decode(undecoded.raw)
-                entries.update(chain.from_iterable(entry["tags"] for entry in page["entries"]))
-                await asyncio.sleep(0)
+            _add(entries, await TaskPage.aggregate_rows([by_id, *_count_entries("$entries")]))
         return (tasks, entries), paged
 
     return await read_unchanged(read)
