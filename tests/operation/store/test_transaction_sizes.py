@@ -218,10 +218,10 @@ class TestSlowPart:
             taken = await ImportBatch.run_in_transaction(lambda: ImportBatch.acquire_lease(stored, "under_way"))
             may_end.set()
             assert await part
-            stored = await ImportBatch.find(user_id, batch["_id"])
+            written = await ImportBatch.find(user_id, batch["_id"])
         assert taken is None
-        assert stored is not None
-        assert stored["holder"] == batch["holder"]
+        assert written is not None
+        assert written["holder"] == batch["holder"]
 
     async def test_part_of_an_import_that_was_taken_over_is_not_written(self, alice: Client) -> None:
         user_id, attempts = alice.user["_id"], 0
