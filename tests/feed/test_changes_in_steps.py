@@ -139,6 +139,18 @@ class TestInterruptedRequest:
                 raise ValueError("broken")
         assert await types_since(database, alice, 0) == ["tag.renamed"]
 
+    async def test_end_of_a_pending_change_leaves_that_of_another_user(
+        self, alice: Client, bob: Client, database: Database
+    ) -> None:
+        item: Json = {**tag_renamed("a", "b", 1, 2), "id": ObjectId()}
+        for client in (alice, bob):
+            await database.users.update_one({"_id": client.user["_id"]}, {"$set": {"pending_changes": [item]}})
+        assert await User.end_pending_change(bob.user["_id"], item["id"], [])
+        assert not await User.end_pending_change(bob.user["_id"], item["id"], [])
+        row = await database.users.find_one({"_id": alice.user["_id"]})
+        assert row is not None
+        assert row["pending_changes"] == [item]
+
     async def test_concurrent_renames_leave_nothing_pending(self, alice: Client, database: Database) -> None:
         user_id = alice.user["_id"]
         async with recorded_at_the_end(user_id, tag_renamed("a", "b", 1, 2)):

@@ -113,3 +113,11 @@ class TestSchemaViolations:
     def test_violation_has_its_path_and_message(self, fields: dict[str, Any], path: str, message: str) -> None:
         (violation,) = schema_violations(schema_of(Whole), VALID | fields)
         assert (violation.path, violation.message) == (path, message)
+
+    def test_list_that_is_too_short_is_a_violation(self) -> None:
+        class Tagged(BaseModel):
+            tags: Annotated[list[str], Field(min_length=2)]
+
+        (violation,) = schema_violations(schema_of(Tagged), {"tags": ["a"]})
+        assert (violation.path, violation.message) == ("tags", "has the length 1, less than 2")
+        assert not [*schema_violations(schema_of(Tagged), {"tags": ["a", "b"]})]

@@ -11,6 +11,7 @@ from documents.common.base import Row
 from documents.tracking.page_turns import MAX_PAGE_BYTES
 from documents.tracking.pages import TaskPage
 from documents.tracking.tasks import MAX_HOT_ENTRIES, Task
+from documents.transfer import imported_pages
 from documents.transfer.imported_pages import MAX_HOT_BYTES, MAX_NEW_HOT_BYTES, entry_bytes, place_entries
 from tests.support.stored_documents import NINE, ended_entry
 
@@ -71,3 +72,11 @@ class TestPlaceEntries:
         assert [entry for page in placement.pages for entry in page] + placement.hot == entries
         assert all(total_bytes(page) <= MAX_PAGE_BYTES for page in placement.pages)
         assert len(placement.pages) == -(-total_bytes(entries[: -len(placement.hot)]) // MAX_PAGE_BYTES)
+
+    @pytest.mark.parametrize(("missing_bytes", "hot"), [(0, 2), (1, 1)])
+    def test_new_hot_entries_may_have_exactly_the_maximum_size(
+        self, monkeypatch: pytest.MonkeyPatch, missing_bytes: int, hot: int
+    ) -> None:
+        entries = entries_of(3)
+        monkeypatch.setattr(imported_pages, "MAX_NEW_HOT_BYTES", total_bytes(entries[1:]) - missing_bytes)
+        assert place_entries(entries).hot == entries[-hot:]

@@ -50,6 +50,11 @@ class TestCurrencies:
         for text in texts.split(", "):
             assert parse_currency(text.upper()) == parse_currency(f" {text} ") == currency, text
 
+    def test_code_in_a_text_of_more_than_100_characters_is_not_recognized(self) -> None:
+        assert parse_currency(f"{'x' * 96} EUR") == "EUR"
+        assert parse_currency(f"{'x' * 97} EUR") is None
+        assert parse_currency(" ") is None
+
 
 class TestAmounts:
     @pytest.mark.parametrize(

@@ -200,3 +200,10 @@ class TestDurations:
         assert parse_duration(longest, None).seconds == 3_660
         with pytest.raises(ValueError, match="is not a duration"):
             parse_duration(longest.replace(", 0", ", 00"), None)
+
+
+class TestDurationBeforeTheEnd:
+    def test_start_before_the_year_1970_is_an_error(self) -> None:
+        row = ["2026-11-18", "2026-11-18 10:00", "18000000"]
+        error = read_error(to_csv(["start", "end", "hours"], row), zone="UTC")
+        assert (error.column, error.message) == ("hours", "starts before the year 1970: 64800000000 seconds")
