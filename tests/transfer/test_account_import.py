@@ -258,6 +258,12 @@ class TestAccountImport:
         assert (me["timezone"], me["week_start"], me["email"]) == ("Europe/Berlin", 6, "bob@example.com")
         assert me["preferences"] == {**DEFAULT_PREFERENCES, **ACCOUNT["preferences"]}
 
+    async def test_preferences_that_are_not_in_the_file_stay(self, bob: Client) -> None:
+        await bob.set_preferences(snap_minutes=15, theme="light")
+        await import_file(bob, packed(LINES))
+        preferences = (await bob.get("/users/me")).json()["preferences"]
+        assert (preferences["snap_minutes"], preferences["theme"]) == (15, "dark")
+
 
 def changed(line: Json, **fields: Any) -> Json:
     return {**line, **fields}
