@@ -259,10 +259,10 @@ class TestAccountImport:
         assert me["preferences"] == {**DEFAULT_PREFERENCES, **ACCOUNT["preferences"]}
 
     async def test_preferences_that_are_not_in_the_file_stay(self, bob: Client) -> None:
-        await bob.set_preferences(snap_minutes=15, theme="light")
+        await bob.set_preferences(shortcuts=False, theme="light")
         await import_file(bob, packed(LINES))
         preferences = (await bob.get("/users/me")).json()["preferences"]
-        assert (preferences["snap_minutes"], preferences["theme"]) == (15, "dark")
+        assert (preferences["shortcuts"], preferences["theme"]) == (False, "dark")
 
 
 def changed(line: Json, **fields: Any) -> Json:

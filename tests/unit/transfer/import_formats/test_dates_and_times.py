@@ -207,3 +207,11 @@ class TestDurationBeforeTheEnd:
         row = ["2026-11-18", "2026-11-18 10:00", "18000000"]
         error = read_error(to_csv(["start", "end", "hours"], row), zone="UTC")
         assert (error.column, error.message) == ("hours", "starts before the year 1970: 64800000000 seconds")
+
+
+class TestBreak:
+    def test_invalid_break_is_an_error_of_its_column(self) -> None:
+        row = ["2026-11-18 09:00", "2026-11-18 10:00", "often"]
+        error = read_error(to_csv(["start", "end", "break"], row), zone="UTC")
+        assert error.column == "break"
+        assert error.message.startswith("is not a duration")
