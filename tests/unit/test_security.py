@@ -11,6 +11,8 @@ from types import FrameType
 
 import pytest
 from argon2.low_level import hash_secret, verify_secret
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 from jose import jwt
@@ -20,6 +22,7 @@ from app.config import Settings
 from app.security.bearer_secrets import is_path_secret, mask_path_secrets, to_path_secret
 from app.security.password_normalization import normalize_password, password_forms
 from app.security.passwords import MAX_CONCURRENT_HASHES, PasswordCheck, Passwords
+from app.security.replayed_secrets import derivation_key
 from app.security.secret_key import secret_key
 from app.security.tokens import AccessTokens, InvalidTokenError, TokenExpiredError
 
@@ -238,3 +241,11 @@ class TestAccessTokens:
         character = data.draw(st.sampled_from([other for other in "AZaz09-_." if other != signed[position]]))
         with pytest.raises(InvalidTokenError):
             tokens().verify(f"{signed[:position]}{character}{signed[position + 1 :]}.{signature}")
+
+
+class TestDerivationKey:
+    @given(st.text(min_size=1, max_size=100))
+    def test_key_is_that_of_hkdf(self, text: str) -> None:
+        settings = Settings(environment="development").model_copy(update={"secret_key": SecretStr(text)})
+        expected = HKDF(SHA256(), 32, salt=None, info=b"task-timer: secrets of repeated requests, version 1")
+        assert derivation_key(settings) == expected.derive(text.encode())
