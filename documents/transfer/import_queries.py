@@ -86,7 +86,7 @@ async def find_targets(user_id: ObjectId, task_ids: list[ObjectId], *, in_trash:
 
     Tasks in the trash are returned only with `in_trash`.
     """
-    live: Row = {"user_id": user_id, "_id": {"$in": task_ids}}
+    live: Row = {"_id": {"$in": task_ids}, "user_id": user_id}  # _id first: portable form, decision 10
     if not in_trash:
         live["deleted_at"] = None
     projection = {**Task.read_projection, "pages": 1, "bytes": {"$bsonSize": "$$ROOT"}}
