@@ -33,9 +33,9 @@ Batches = AsyncGenerator[list[Row], None]
 
 
 async def stream_projects(user_id: ObjectId) -> Batches:
-    """Yield the user's projects by _id, without those that are being deleted."""
+    """Yield the user's projects, oldest first, without those that are being deleted."""
     live = {"user_id": user_id, "deleted_at": None}
-    cursor = Project.collection().find(live, batch_size=ROWS_PER_BATCH).sort("_id", 1)
+    cursor = Project.collection().find(live, batch_size=ROWS_PER_BATCH).sort([("created_at", 1), ("_id", 1)])
     async with aclosing(read_batches(user_id, cursor, ROWS_PER_BATCH)) as batches:
         async for batch in batches:
             yield batch

@@ -80,7 +80,8 @@ def legacy_key(user_id: ObjectId, row: ImportedRow) -> str:
 def derived_id(user_id: ObjectId, file_id: str) -> ObjectId:
     """Return the id of an item of an account file in the account of this user. It is always the same.
 
-    It has the timestamp and the counter of the id in the file, so that items stay in the order of their creation.
+    It has the timestamp and the counter of the id in the file, so that items stay in the order of the seconds in which
+    they were created.
     """
     binary = ObjectId(file_id).binary
     return ObjectId(binary[:4] + hashlib.sha256(user_id.binary + binary[:9]).digest()[:5] + binary[9:])
