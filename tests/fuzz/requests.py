@@ -81,6 +81,7 @@ def create_scope(headers: tuple[Header, ...], query: bytes = b"", client: str = 
         "scheme": "http",
         "server": ("127.0.0.1", 8000),
         "client": (client, 50_000),
+        "state": {"derivation_key": bytes(32)},
     }
 
 
