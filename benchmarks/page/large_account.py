@@ -41,7 +41,8 @@ from benchmarks.page.browser import open_browser, sign_in
 SHAPE = replace(LARGE, projects=300)
 TURNS = 5
 TARGET_MS = 1_000
-PATIENCE_MS = 60_000
+PATIENCE_SECONDS = 60
+POLL_SECONDS = 0.02
 OTHER_VIEW = "#/settings/password"
 """A view that loads no data: where the page is before a link is followed."""
 
@@ -122,10 +123,13 @@ async def open_by_link(context: BrowserContext, base_url: str, view: View) -> fl
 
 
 async def milliseconds_until(elements: list[Locator], opening: Awaitable[object]) -> float:
-    """Return how long it takes until all elements are visible."""
+    """Return how long it takes until all elements are visible. `wait_for` would look only twice a second."""
     began = perf_counter()
-    await opening
-    await asyncio.gather(*(element.wait_for() for element in elements))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await opening
+        for element in elements:
+            while not await element.is_visible():
+                await asyncio.sleep(POLL_SECONDS)
     return (perf_counter() - began) * 1000
 
 
@@ -136,7 +140,7 @@ async def measure(base_url: str, only: str, secret: str) -> list[dict[str, Any]]
     times: dict[tuple[str, str], list[float]] = defaultdict(list)
     async with open_browser() as browser:
         context = await browser.new_context(viewport={"width": 1440, "height": 900}, timezone_id="UTC")
-        context.set_default_timeout(PATIENCE_MS)
+        context.set_default_timeout(PATIENCE_SECONDS * 1000)
         await sign_in(await context.new_page(), base_url, seeding.email(0), seeding.PASSWORD)
         for turn in range(TURNS + 1):
             print(f"turn {turn} of {TURNS}", file=sys.stderr, flush=True)
@@ -173,7 +177,8 @@ def run(folder: Path | None, only: str) -> Figures:
     """Start the store and the service, measure, and return the figures."""
     port, today = free_port(), datetime.now(UTC)
     with store(folder and data_folder(folder, today)) as (url, stored):
-        settings = settings_for(url, SERVICE, secrets.token_hex(32))
+        # More tabs are opened in a minute than a person may open.
+        settings = {**settings_for(url, SERVICE, secrets.token_hex(32)), "RATE_LIMITS_ENABLED": "false"}
         with (
             running(SERVICE, COMMANDS[SERVICE], settings, port, stored),
             MongoClient[seeding.Document](url) as client,
