@@ -128,7 +128,7 @@ async def milliseconds_until(elements: list[Locator], opening: Awaitable[object]
     async with asyncio.timeout(PATIENCE_SECONDS):
         await opening
         for element in elements:
-            while not await element.is_visible():
+            while not await element.is_visible():  # noqa: ASYNC110 -- there is no event for it
                 await asyncio.sleep(POLL_SECONDS)
     return (perf_counter() - began) * 1000
 
