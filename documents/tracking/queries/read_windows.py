@@ -1,4 +1,7 @@
-"""Documents with a last end, read in windows of it, the latest first (portable form: decision 10)."""
+"""Documents read in windows of one of their times, the latest first (portable form: decision 10).
+
+The time is the last end, or the creation.
+"""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
@@ -18,13 +21,13 @@ MAX_CHANGE = 4
 T = TypeVar("T")
 
 ReadWindow = Callable[[datetime, datetime | None], Awaitable[Sequence[T]]]
-"""Returns the documents whose last end is in [low, high). None as `high` is the end of all time."""
+"""Returns the documents whose time is in [low, high). None as `high` is the end of all time."""
 
 
 async def read_in_windows(
     read: ReadWindow[T], since: datetime, until: datetime, *, size: int
 ) -> AsyncGenerator[Sequence[T], None]:
-    """Yield the documents with a last end at `since` or later, window by window, each with about `size` documents.
+    """Yield the documents with a time at `since` or later, window by window, each with about `size` documents.
 
     The first window has no end.
     """
