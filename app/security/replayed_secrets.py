@@ -7,7 +7,7 @@ database alone does not reveal them.
 import hmac
 
 from app.config import Settings
-from app.security.secret_key import secret_key
+from app.security.secret_key import derive_key, secret_key
 
 SECRET_BYTES = 32
 
@@ -15,13 +15,8 @@ _PURPOSE = b"task-timer: secrets of repeated requests, version 1"
 
 
 def derivation_key(settings: Settings) -> bytes:
-    """Return the key with which the secrets of this service are derived.
-
-    It is computed as in RFC 5869 (HKDF), without salt, for one block. Each process needs it when it starts, and
-    importing cryptography takes 9 MiB.
-    """
-    extracted = hmac.digest(bytes(SECRET_BYTES), secret_key(settings).encode(), "sha256")
-    return hmac.digest(extracted, _PURPOSE + b"\x01", "sha256")
+    """Return the key with which the secrets of this service are derived."""
+    return derive_key(secret_key(settings), _PURPOSE)
 
 
 def derive_secret(key: bytes, seed: str) -> bytes:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from app.config import Settings
-from app.security.secret_key import secret_key
+from app.security.secret_key import derive_key, secret_key
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 # The functions import cryptography, because it takes 9 MiB in each process that has imported it.
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 -- not a secret
-SECRET_BYTES = 32
 
-_KEY_BYTES = 32
 _NONCE_BYTES = 12
 _PURPOSE = b"task-timer: secrets of webhooks, version 1"
 
@@ -45,10 +43,8 @@ class WebhookSecrets:
     @cached_property
     def _cipher(self) -> "AESGCM":
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - see above
-        from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 - see above
-        from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415 - see above
 
-        return AESGCM(HKDF(SHA256(), _KEY_BYTES, salt=None, info=_PURPOSE).derive(self._key.encode()))
+        return AESGCM(derive_key(self._key, _PURPOSE))
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "WebhookSecrets":

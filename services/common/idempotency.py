@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
@@ -57,19 +58,22 @@ class Attempt:
 
     `is_retry` is true when an earlier attempt ended without a response: it may have done all of the work, a
     part of it or none. `subject_id` is the time entry that the earlier attempt was going to end, and
-    `completed_parts` holds the results of the parts that it completed. `secret` is 32 bytes for a secret that the
-    response shows: random, and the same ones for all attempts of a request with a key.
+    `completed_parts` holds the results of the parts that it completed.
     """
 
     def __init__(self, locked: Row | None = None, *, derivation_key: bytes | None = None) -> None:
         self._locked = locked
-        if locked is None or derivation_key is None:
-            self.secret = secrets.token_bytes(SECRET_BYTES)
-        else:
-            self.secret = derive_secret(derivation_key, locked["seed"])
+        self._derivation_key = derivation_key
         self.is_retry = locked is not None and locked["taken_at"] != locked["created_at"]
         self.subject_id: ObjectId | None = locked["subject"] if locked else None
         self.completed_parts: list[Any] = locked["done"] if locked else []
+
+    @cached_property
+    def secret(self) -> bytes:
+        """32 random bytes for a secret in the response. All attempts of a request with a key get the same ones."""
+        if self._locked is None or self._derivation_key is None:
+            return secrets.token_bytes(SECRET_BYTES)
+        return derive_secret(self._derivation_key, self._locked["seed"])
 
     def new_id(self, part: int = 0) -> ObjectId:
         """Return the id for a document to create. All attempts of a request with a key get the same id."""
@@ -109,7 +113,8 @@ async def run_once(
     Responses and conflicts (409) are stored for 24 hours, other client errors are not.
     Raises IdempotencyKeyReusedError, IdempotencyInProgressError, and any exception of `do`.
     """
-    return await run_once_with_secret(user, request_key, do, add_secret=lambda body, _secret: body)
+    _, response = await _run(user, request_key, do)
+    return response
 
 
 async def run_once_with_secret(
@@ -123,14 +128,20 @@ async def run_once_with_secret(
 
     The response of `do` is stored without it. `add_secret` returns the body with it, from the `secret` of the attempt.
     """
+    attempt, response = await _run(user, request_key, do)
+    return replace(response, body=add_secret(response.body, attempt.secret))
+
+
+async def _run(
+    user: ActingUser, request_key: RequestKey | None, do: Callable[[Attempt], Awaitable[Versioned]]
+) -> tuple[Attempt, Versioned]:
+    """Return the attempt, and its response or the stored one."""
     if request_key is None:
         attempt = Attempt()
-        response = await do(attempt)
-    else:
-        locked = await _lock(user, request_key)
-        attempt = Attempt(locked, derivation_key=request_key.derivation_key)
-        response = await _run_attempt(locked, attempt, do)
-    return replace(response, body=add_secret(response.body, attempt.secret))
+        return attempt, await do(attempt)
+    locked = await _lock(user, request_key)
+    attempt = Attempt(locked, derivation_key=request_key.derivation_key)
+    return attempt, await _run_attempt(locked, attempt, do)
 
 
 async def _run_attempt(locked: Row, attempt: Attempt, do: Callable[[Attempt], Awaitable[Versioned]]) -> Versioned:
