@@ -1,6 +1,9 @@
 // The client of the API: requests, the session, retries and the event stream. No other module sends requests.
 
+import { isBusyForLong, noteRetryAfter, orAborted, retryAfter, untilNotBusy } from "./busy.js";
+import { readEvents } from "./event_stream.js";
 import { effect, signal } from "./lib/signal.js";
+import { noteClock } from "./service_clock.js";
 
 /**
  * @typedef {object} RequestOptions
@@ -11,32 +14,34 @@ import { effect, signal } from "./lib/signal.js";
  * @property {string} [ifMatch]
  * @property {AbortSignal} [signal]
  * @property {boolean} [isPublic] Send no access token.
+ * @property {boolean} [isQueued] Throw UnreachableError instead of waiting long for a busy service.
  */
 
 const base = new URL(`${meta("api")}/`, document.baseURI);
 const SESSION_MARK = `task-timer-session ${base.pathname}`;
 const RETRY_DELAYS_MS = [250, 1000];
-const MAX_WAIT_MS = 5000;
 /** The service is silent for at most 6 s inside a request. */
 const TIMEOUT_MS = 15_000;
 const SLOW_MS = 3000;
 /** A token is renewed this long before it expires. */
 const RENEWAL_MARGIN_MS = 30_000;
-/** Codes of answers that another attempt can change. */
-const TEMPORARY = new Set([429, 502, 503, 504]);
+/** Answers of a service that is away. */
+const AWAY = new Set([502, 503, 504]);
 
 /** The answer of the service is an error. */
 export class ApiError extends Error {
   /**
    * @param {number} status
    * @param {import("./types").Problem} problem
+   * @param {number | null} [retryAfterMs] How long the service asks to wait.
    */
-  constructor(status, problem) {
+  constructor(status, problem, retryAfterMs = null) {
     super(problem.detail ?? problem.title);
     this.name = "ApiError";
     this.status = status;
     this.problem = problem;
     this.code = problem.code;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 
@@ -75,15 +80,15 @@ export function whenReachableAgain(action) {
   });
 }
 
-/** The clock of the service minus the clock of this machine, in milliseconds. */
-export const clockOffset = signal(0);
-
 /** @type {{value: string, expiresAt: number} | null} */
 let accessToken = null;
 const channel = new BroadcastChannel(SESSION_MARK);
 
 /**
  * Send a request and return its answer.
+ *
+ * A request that the service refuses because it is busy is sent again when the service has asked for it, except those
+ * of a person who signs in.
  *
  * Throws ApiError for an error of the service, UnreachableError without an answer, and an AbortError when `signal`
  * is aborted.
@@ -117,37 +122,12 @@ export async function download(path, options = {}) {
  * Follow the event stream until it ends or `signal` is aborted.
  *
  * @param {{after: string | null, signal: AbortSignal}} options
- * @returns {AsyncGenerator<{id: string | null, type: string, data: any}>} Heartbeats have the type "heartbeat".
+ * @returns {AsyncGenerator<import("./event_stream.js").StreamEvent>}
  */
 export async function* follow({ after, signal }) {
   const headers = { Accept: "text/event-stream", ...(after === null ? {} : { "Last-Event-ID": after }) };
   const response = await send("GET", "events", { signal }, headers);
-  if (!response.body) return;
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  while (true) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    const blocks = (rest + value).split(/\r?\n\r?\n/);
-    rest = blocks.pop() ?? "";
-    for (const block of blocks) yield parseEvent(block);
-  }
-}
-
-/** @param {string} block */
-function parseEvent(block) {
-  /** @type {Record<string, string>} */
-  const fields = {};
-  for (const line of block.split(/\r?\n/)) {
-    const [, name = "", value = ""] = /^([^:]*):? ?(.*)$/.exec(line) ?? [];
-    fields[name] = name === "data" && fields.data !== undefined ? `${fields.data}\n${value}` : value;
-  }
-  const isEvent = fields.data !== undefined;
-  return {
-    id: fields.id ?? null,
-    type: isEvent ? (fields.event ?? "message") : "heartbeat",
-    data: isEvent ? JSON.parse(fields.data ?? "null") : null,
-  };
+  if (response.body) yield* readEvents(response.body);
 }
 
 /**
@@ -227,8 +207,11 @@ async function send(method, path, options, extraHeaders = {}) {
   const isRepeatable = method === "GET" || method === "PATCH" || options.key !== undefined;
   const delays = isRepeatable && isReachable.peek() ? [...RETRY_DELAYS_MS] : [];
   let mayRenew = !options.isPublic;
+  const isStream = "Accept" in extraHeaders;
   while (true) {
-    if (!options.isPublic) await ensureToken();
+    if (options.isQueued && isBusyForLong()) throw new UnreachableError();
+    if (!isForm(method, options)) await untilNotBusy(options.signal);
+    if (!options.isPublic) await orAborted(ensureToken(), options.signal);
     const began = performance.now();
     const response = await attempt(method, path, options, extraHeaders);
     if (response?.ok || response?.status === 304) return response;
@@ -237,11 +220,26 @@ async function send(method, path, options, extraHeaders = {}) {
       accessToken = null;
       continue;
     }
+    // The number of streams has a limit of its own, which does not concern other requests.
+    const mustWait = response !== null && !isStream && !isForm(method, options) && noteRetryAfter(response);
+    if (mustWait && response.status === 429) continue;
     // A service that fails after seconds has too much to do: another attempt would add to it.
-    const delay = performance.now() - began > SLOW_MS ? null : waitBeforeRetry(response, delays);
-    if (delay === null) return fail(response);
+    const mayHelp =
+      (!response || AWAY.has(response.status)) && performance.now() - began <= SLOW_MS && !isBusyForLong();
+    const delay = mayHelp ? delays.shift() : undefined;
+    if (delay === undefined) return fail(response);
     await pause(delay, options.signal);
   }
+}
+
+/**
+ * Return whether a person waits for the answer in a form without a session: a sign-in has limits of its own.
+ *
+ * @param {string} method
+ * @param {RequestOptions} options
+ */
+function isForm(method, { isPublic }) {
+  return method === "POST" && isPublic === true;
 }
 
 /**
@@ -273,7 +271,7 @@ async function attempt(method, path, options, extraHeaders) {
       signal: AbortSignal.any(signals.filter((each) => each instanceof AbortSignal)),
     });
     noteClock(response);
-    isReachable.value = ![502, 503, 504].includes(response.status);
+    isReachable.value = !AWAY.has(response.status);
     return response;
   } catch (error) {
     if (options.signal?.aborted) throw error;
@@ -284,61 +282,69 @@ async function attempt(method, path, options, extraHeaders) {
 
 /**
  * @param {Response | null} response
- * @param {number[]} delays The delays that are left; the one that is used is removed.
- * @returns {number | null} Milliseconds, or null when another attempt is of no use.
- */
-function waitBeforeRetry(response, delays) {
-  if (response && !TEMPORARY.has(response.status)) return null;
-  const delay = delays.shift();
-  if (delay === undefined) return null;
-  const asked = Number(response?.headers.get("Retry-After") ?? 0) * 1000;
-  return asked > MAX_WAIT_MS ? null : Math.max(delay, asked);
-}
-
-/**
- * @param {Response | null} response
  * @returns {Promise<never>}
  */
 async function fail(response) {
-  if (!response || [502, 503, 504].includes(response.status)) throw new UnreachableError();
+  if (!response || AWAY.has(response.status)) throw new UnreachableError();
   const problem = await response.json().catch(() => ({ title: response.statusText, code: "unknown" }));
-  throw new ApiError(response.status, problem);
+  throw new ApiError(response.status, problem, retryAfter(response));
 }
 
 async function ensureToken() {
   if (!accessToken || accessToken.expiresAt < Date.now() + RENEWAL_MARGIN_MS) await renewToken();
 }
 
-/** Tabs take turns; a tab that waited takes the token that another one has just received. */
-async function renewToken() {
-  const before = accessToken;
-  await exclusively(async () => {
-    if (accessToken !== before && accessToken) return;
-    const response = await attempt("POST", "auth/refresh", { isPublic: true }, {});
-    if (response?.ok) acceptToken(await response.json());
-    else if (response && response.status < 500 && response.status !== 429) {
-      forgetSession(session.peek() === "signed-in" ? "expired" : "signed-out");
-    } else throw new UnreachableError();
+/** @type {Promise<void> | null} */
+let renewal = null;
+
+/** Renew the access token. All requests that need it wait for the same answer. */
+function renewToken() {
+  renewal ??= renew().finally(() => {
+    renewal = null;
   });
+  return renewal;
+}
+
+async function renew() {
+  const before = accessToken;
+  do {
+    // Outside of the turn of this tab: each tab says that it waits.
+    await untilNotBusy();
+  } while (!(await exclusively(() => renewOnce(before))));
   if (!accessToken) throw new SignedOutError();
 }
 
-/** @type {Promise<void>} */
-let renewal = Promise.resolve();
+/**
+ * Tabs take turns; a tab that waited takes the token that another one has just received.
+ *
+ * @param {typeof accessToken} before
+ * @returns {Promise<boolean>} False when the service is busy.
+ */
+async function renewOnce(before) {
+  if (accessToken !== before && accessToken) return true;
+  const response = await attempt("POST", "auth/refresh", { isPublic: true }, {});
+  const mustWait = response !== null && noteRetryAfter(response);
+  if (response?.ok) acceptToken(await response.json());
+  else if (response && response.status < 500 && response.status !== 429) {
+    forgetSession(session.peek() === "signed-in" ? "expired" : "signed-out");
+  } else if (mustWait && response.status === 429) {
+    // The page opens, and says why it waits.
+    if (session.peek() === "unknown") session.value = "signed-in";
+    return false;
+  } else throw new UnreachableError();
+  return true;
+}
 
 /**
- * Run the work when no other tab runs it. Web Locks exist on https and localhost only; elsewhere, one tab takes turns
- * with itself, and the grace period of refresh tokens protects several tabs.
+ * Run the work when no other tab runs it. Web Locks exist on https and localhost only; elsewhere, the grace period of
+ * refresh tokens protects several tabs.
  *
- * @param {() => Promise<void>} work
+ * @template T
+ * @param {() => Promise<T>} work
+ * @returns {Promise<T>}
  */
 async function exclusively(work) {
-  if (navigator.locks) {
-    await navigator.locks.request(SESSION_MARK, work);
-  } else {
-    renewal = renewal.catch(() => {}).then(work);
-    await renewal;
-  }
+  return navigator.locks ? await navigator.locks.request(SESSION_MARK, work) : work();
 }
 
 /** @param {import("./types").Token} token */
@@ -356,7 +362,8 @@ function storeToken(token) {
 
 channel.onmessage = (/** @type {MessageEvent} */ { data }) => {
   if (data.signedOut) forgetSession();
-  else if (session.peek() === "signed-in") storeToken(data.token);
+  // A tab that opens takes it too: many tabs that open at once need one token.
+  else if (session.peek() === "signed-in" || session.peek() === "unknown") storeToken(data.token);
 };
 
 /**
@@ -371,15 +378,6 @@ function url(path, query = {}) {
     }
   }
   return result;
-}
-
-/** @param {Response} response */
-function noteClock(response) {
-  const date = Date.parse(response.headers.get("Date") ?? "");
-  // The header has whole seconds: smaller differences say nothing.
-  if (Number.isFinite(date) && Math.abs(date + 500 - Date.now() - clockOffset.peek()) > 1500) {
-    clockOffset.value = date + 500 - Date.now();
-  }
 }
 
 /**

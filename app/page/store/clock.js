@@ -1,7 +1,7 @@
 // The current time of the service, as signals that tick.
 
-import { clockOffset } from "../api.js";
 import { computed, signal } from "../lib/signal.js";
+import { clockOffset } from "../service_clock.js";
 import { dayOf } from "../time/zones.js";
 import { zone } from "./profile.js";
 

@@ -4,6 +4,7 @@
 // when the tab or the machine ends in between. A change that was sent twice has the same Idempotency-Key.
 
 import { ApiError, isReachable, newKey, request, UnreachableError, whenReachableAgain } from "../api.js";
+import { busyUntil, isBusyForLong } from "../busy.js";
 import { computed, effect, signal } from "../lib/signal.js";
 import { announce, announceAll, announceAnswer } from "./changes.js";
 import { dequeue, enqueue, isWaiting, queuedChanges, store } from "./offline/queue.js";
@@ -46,7 +47,7 @@ export const conflicts = computed(() => queue.value.filter((each) => each.refusa
 const channel = new BroadcastChannel("task-timer-outgoing");
 
 /**
- * Send a change, or let it wait when the service is away or others wait already.
+ * Send a change, or let it wait when the service is away or busy, or when others wait already.
  *
  * Throws ApiError when the service refuses it.
  *
@@ -85,7 +86,7 @@ export async function sendWaiting() {
   channel.onmessage = () => void loadQueue();
   await loadQueue();
   effect(() => {
-    if (isReachable.value) void flush();
+    if (isReachable.value && busyUntil.value === null) void flush();
   });
   // What is shown can be older than what the service has.
   whenReachableAgain(announceAll);
@@ -172,8 +173,9 @@ function reasonToAsk({ id, wasTried, change, createdAt }) {
 /** Send a change, and forget it when the service has answered. @param {QueuedChange} queued */
 async function deliver(queued) {
   const { method, path, query, body, key, ifMatch, types } = queued.change;
+  if (isBusyForLong()) throw new UnreachableError();
   if (!queued.wasTried) await store({ ...queued, wasTried: true });
-  const { data, headers } = await request(method, path, { query, body, key, ifMatch });
+  const { data, headers } = await request(method, path, { query, body, key, ifMatch, isQueued: true });
   await dequeue(queued);
   announceAnswer(headers.get("X-Request-ID"), types);
   return data;

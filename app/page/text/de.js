@@ -176,6 +176,7 @@ export const de = {
   "waiting.count.other": "{count} Änderungen warten",
   "waiting.conflicts.one": "{count} Änderung wurde abgelehnt",
   "waiting.conflicts.other": "{count} Änderungen wurden abgelehnt",
+  "waiting.busy": "Der Dienst hat zu viel zu tun. Die Seite macht um {time} von selbst weiter.",
   "waiting.show": "Anzeigen",
   "waiting.title": "Wartende Änderungen",
   "waiting.explanation":

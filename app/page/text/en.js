@@ -173,6 +173,7 @@ export const en = {
   "waiting.count.other": "{count} changes waiting",
   "waiting.conflicts.one": "{count} change was refused",
   "waiting.conflicts.other": "{count} changes were refused",
+  "waiting.busy": "The service has too much to do. The page goes on by itself at {time}.",
   "waiting.show": "Show",
   "waiting.title": "Waiting changes",
   "waiting.explanation":

@@ -10,9 +10,11 @@ const formats = new Map();
  *
  * @param {number} instant
  * @param {string} zone
+ * @param {{hasSeconds?: boolean}} [options]
  */
-export function formatTime(instant, zone) {
-  return format({ hour: "numeric", minute: "2-digit", timeZone: zone }).format(instant);
+export function formatTime(instant, zone, { hasSeconds = false } = {}) {
+  const second = hasSeconds ? /** @type {const} */ ({ second: "2-digit" }) : {};
+  return format({ hour: "numeric", minute: "2-digit", ...second, timeZone: zone }).format(instant);
 }
 
 /**

@@ -12,6 +12,7 @@ import { reportTable, totals } from "../parts/report/report_table.js";
 import { ringChart } from "../parts/report/ring.js";
 import { seriesOf } from "../parts/report/series.js";
 import { dataTable } from "../parts/report/table.js";
+import { busyText } from "../parts/status/waiting.js";
 import { route } from "../route.js";
 import { loadSharedReport } from "../store/reports.js";
 import { resource } from "../store/resource.js";
@@ -47,7 +48,7 @@ define("tt-shared", () => {
 });
 
 function loading() {
-  return h("p", { class: "empty loading" }, t("common.loading"));
+  return h("p", { class: "empty loading", role: "status" }, () => busyText() || t("common.loading"));
 }
 
 /**

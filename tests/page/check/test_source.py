@@ -23,7 +23,7 @@ LAYERS = (
     {"views"},
     {"parts"},
     {"store"},
-    {"api.js", "route.js", "service_worker.js"},
+    {"api.js", "busy.js", "event_stream.js", "route.js", "service_clock.js", "service_worker.js"},
     {"time"},
     {"text"},
     {"lib"},

@@ -1,26 +1,36 @@
 // What waits for the service, and what it refused.
 
 import { isReachable } from "../../api.js";
+import { busyUntil } from "../../busy.js";
 import { each, h } from "../../lib/dom.js";
+import { computed } from "../../lib/signal.js";
 import { conflicts, discardChange, sendAgain, waiting } from "../../store/outgoing.js";
 import { zone } from "../../store/profile.js";
 import { t } from "../../text/index.js";
-import { formatDateTime } from "../../time/format.js";
+import { formatDateTime, formatTime } from "../../time/format.js";
 import { showDialog } from "../dialog.js";
 import { attempt } from "../notice.js";
 
+/** Return when the page goes on while the service is busy, or "". */
+export function busyText() {
+  const until = busyUntil.value;
+  if (until === null || !isReachable.value) return "";
+  return t("waiting.busy", { time: formatTime(until, zone.value, { hasSeconds: true }) });
+}
+
 /** Create the line that says how many changes wait, with the way to those that were refused. */
 export function waitingStatus() {
+  const reason = computed(() => (isReachable.value ? busyText() : t("error.unreachable")));
   return h(
     "div",
     {
       class: "waiting",
       role: "status",
-      hidden: () => waiting.value.length === 0 && conflicts.value.length === 0 && isReachable.value,
+      hidden: () => waiting.value.length === 0 && conflicts.value.length === 0 && reason.value === "",
     },
     h("span", null, () => {
-      if (waiting.value.length > 0) return t("waiting.count", { count: waiting.value.length });
-      return isReachable.value ? "" : t("error.unreachable");
+      if (waiting.value.length === 0) return reason.value;
+      return [t("waiting.count", { count: waiting.value.length }), busyText() && ` ${busyText()}`];
     }),
     () =>
       waiting.value.length + conflicts.value.length > 0 &&

@@ -10,8 +10,8 @@ import { ALL, announceEvents } from "../changes.js";
 export const isLive = signal(false);
 
 const NAME = "task-timer-live";
-const MIN_DELAY_MS = 1000;
-const MAX_DELAY_MS = 30_000;
+const MIN_DELAY_MS = 500;
+const MAX_DELAY_MS = 15_000;
 /** The service sends a heartbeat every 15 s. */
 const MAX_SILENCE_MS = 45_000;
 /** How often views load again while changes keep coming. */
@@ -92,9 +92,10 @@ async function leadUntil(ended, spread) {
         await pollUntil(ended, spread);
         return;
       }
+      if (error instanceof ApiError) delay = Math.max(delay, error.retryAfterMs ?? 0);
     }
     isLive.value = false;
-    await new Promise((resolve) => setTimeout(resolve, delay * (0.5 + Math.random())));
+    await new Promise((resolve) => setTimeout(resolve, delay * (1 + Math.random())));
     delay = Math.min(delay * 2, MAX_DELAY_MS);
   }
 }
