@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,9 @@ from tests.support.worker_store import WorkerStore
 
 Database = AsyncIOMotorDatabase[Json]
 MakeUser = Callable[..., Awaitable[Client]]
+
+WITH_RELAY = ("tests/feed/", "tests/operation/", "tests/page/", "tests/races/", "tests/webhooks/")
+"""The folders of the tests that read the change feed, or run beside it."""
 
 _store = WorkerStore()
 _prepared = [0]
@@ -204,16 +207,28 @@ def address(service: Served) -> str:
 
 
 @pytest.fixture
-async def empty_service(service: Served, database: Database) -> str:
+def has_relay(request: pytest.FixtureRequest) -> bool:
+    """Whether the relay of the change feed runs, which needs a quarter of the CPU time of a short test.
+
+    A module in another folder whose tests read the feed replaces this fixture.
+    """
+    return str(request.node.nodeid).startswith(WITH_RELAY)
+
+
+@pytest.fixture
+async def empty_service(service: Served, database: Database, *, has_relay: bool) -> AsyncIterator[str]:
     """The base URL of the service, whose database has no documents."""
     await service.rest()
     if _store.may_have_restarted:
         await _reconnect(database)
         _store.may_have_restarted = False
     await _prepare_again(database)
-    async with relays_paused():
+    async with AsyncExitStack() as pause:
+        await pause.enter_async_context(relays_paused())
         await empty(database)
-    return service.base_url
+        if has_relay:
+            await pause.aclose()
+        yield service.base_url
 
 
 async def _reconnect(database: Database) -> None:

@@ -22,6 +22,12 @@ from tests.support.stored_documents import ended_entry, page_row, paged_task, ta
 from tests.webhooks.rows import delivery_row, webhook_row
 
 
+@pytest.fixture
+def has_relay() -> bool:
+    """Let the relay run, since it must record nothing for a deleted user."""
+    return True
+
+
 async def create_all_documents(client: Client, database: Database) -> Client:
     """Create a document of the user in each collection, and return the client."""
     project = await client.make_project()

@@ -6,9 +6,6 @@ import pytest
 
 from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
-from tests.support.feed.relays import no_relay
-
-__all__ = ["consistent_counters", "no_relay"]
 
 
 @pytest.fixture

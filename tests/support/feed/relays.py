@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager
 from typing import ClassVar
 from weakref import WeakSet
 
-import pytest
-
 from services.feed.relay import ChangeRelay
 
 run_cycle = ChangeRelay.run_cycle
@@ -46,17 +44,6 @@ async def relays_paused() -> AsyncIterator[None]:
         yield
     finally:
         _Cycles.pauses -= 1
-
-
-@pytest.fixture(autouse=True)
-async def no_relay() -> AsyncIterator[None]:
-    """Pause the relays in each test of the folders whose conftest.py imports this fixture.
-
-    A relay needs a quarter of the CPU time of a short test. The tests of the feed, of the page, of races and of crashes
-    run with it.
-    """
-    async with relays_paused():
-        yield
 
 
 def observe_relays() -> None:
