@@ -1,7 +1,7 @@
 // The page of a signed-in user. A visitor who signs in does not load it before.
 
 import { followShortcuts } from "./parts/commands/shortcuts.js";
-import { attempt } from "./parts/notice.js";
+import { describeError, notify } from "./parts/notice.js";
 import { shell } from "./parts/shell.js";
 import { followTitle } from "./parts/timer/timer_bar.js";
 import { sendWaiting } from "./store/outgoing.js";
@@ -20,7 +20,7 @@ export function signedIn() {
     await sendWaiting();
     await followTimer();
   }
-  void attempt(() => Promise.all([loadOwn(), followProjects()]));
+  Promise.all([loadOwn(), followProjects()]).catch((error) => notify(describeError(error), { isError: true }));
   followChanges();
   followShortcuts();
   watchForGaps();

@@ -26,6 +26,12 @@ NARROW: Options = {"viewport": {"width": 320, "height": 640}}
 GERMAN: Options = {"locale": "de-DE", "timezone_id": "Europe/Berlin"}
 WITH_SERVICE_WORKER: Options = {"service_workers": "allow"}
 
+WITHOUT_SERVICE_WORKER = "Object.defineProperty(Navigator.prototype, 'serviceWorker', { value: undefined });"
+"""As on plain http in a home network."""
+
+IS_LOADED = "(name) => performance.getEntriesByType('resource').some(({ name: url }) => url.endsWith(name))"
+"""Whether a file of the page is loaded: the last one that is loaded in advance."""
+
 ACCESSIBILITY_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 COLOR_RULES = ["color-contrast", "link-in-text-block"]
 """The rules to check in each theme. Themes differ in colours only, so the first one is enough for the other rules."""

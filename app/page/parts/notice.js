@@ -46,7 +46,7 @@ export async function attempt(action) {
     await action();
     return true;
   } catch (error) {
-    notify(describeError(error), { isError: true });
+    notify(describeFailure(error), { isError: true });
     return false;
   }
 }
@@ -69,6 +69,15 @@ export function describeError(error) {
 }
 
 /**
+ * Return the error of an action as people read it: whether anything was saved is part of it.
+ *
+ * @param {unknown} error
+ */
+export function describeFailure(error) {
+  return error instanceof UnreachableError ? t("error.not_saved") : describeError(error);
+}
+
+/**
  * Return what the service refuses by field, as people read it. The key "" is for the form as a whole.
  *
  * @param {unknown} error
@@ -84,7 +93,7 @@ export function describeByField(error, names) {
     const name = parts.findLast((part) => names.includes(part)) ?? "";
     found[name] = found[name] ? `${found[name]} ${detail}` : detail;
   }
-  return Object.keys(found).length > 0 ? found : { "": describeError(error) };
+  return Object.keys(found).length > 0 ? found : { "": describeFailure(error) };
 }
 
 /**

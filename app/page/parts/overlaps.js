@@ -5,7 +5,7 @@ import { zone } from "../store/profile.js";
 import { t } from "../text/index.js";
 import { formatHours } from "../time/durations.js";
 import { formatTime } from "../time/format.js";
-import { attempt, describeError, notify } from "./notice.js";
+import { attempt, describeFailure, notify } from "./notice.js";
 
 /** @typedef {import("../types").Overlap} Overlap */
 
@@ -35,7 +35,7 @@ export function describeOverlaps(overlaps, titleOf = () => undefined) {
  */
 export function describeWriteError(error, titleOf) {
   const overlaps = error instanceof ApiError ? error.problem.overlaps : undefined;
-  return overlaps ? describeOverlaps(overlaps, titleOf) : describeError(error);
+  return overlaps ? describeOverlaps(overlaps, titleOf) : describeFailure(error);
 }
 
 /**

@@ -1,5 +1,6 @@
 // Time entries: lists across tasks, and changes.
 
+import { UnreachableError } from "../api.js";
 import { addDays, dayOf, instantOf, timeOf } from "../time/zones.js";
 import { isoInstant } from "./clock.js";
 import { newestFirst, withWaiting } from "./offline/overlay.js";
@@ -243,12 +244,32 @@ export async function secondsByDay(first, count, zone, signal) {
  *
  * @param {{from: number, to: number}} day
  * @param {string} taskId
+ * @param {{from: number, to: number}} week While the service is away, what was loaded of this week counts.
  * @returns {Promise<{ofDay: ListedEntry[], ofTask: ListedEntry[]}>}
  */
-export async function entriesOfCell({ from, to }, taskId) {
+export async function entriesOfCell({ from, to }, taskId, week) {
   const { signal } = new AbortController();
-  const ofDay = (await entriesBetween(from, to, signal)).reverse();
+  const ofDay = await entriesBetween(from, to, signal).catch(async (error) => {
+    if (!(error instanceof UnreachableError)) throw error;
+    const ofWeek = await entriesBetween(week.from, week.to, signal);
+    return ofWeek.filter(({ started_at, ended_at }) => {
+      return Date.parse(started_at) < to && (ended_at === null || Date.parse(ended_at) > from);
+    });
+  });
+  ofDay.reverse();
   return { ofDay, ofTask: ofDay.filter((entry) => entry.task_id === taskId) };
+}
+
+/**
+ * Return the entries of a week with and without the waiting changes. Loaded once, they are there without the service.
+ *
+ * @param {{from: number, to: number}} week
+ * @param {AbortSignal} signal
+ * @returns {Promise<{stored: ListedEntry[], changed: ListedEntry[]} | null>} Null if there are more than a page has.
+ */
+export async function entriesOfWeek(week, signal) {
+  const { items: stored, next_cursor: next } = await storedEntries(week, {}, signal);
+  return next ? null : { stored, changed: withChanges(stored, week, true) };
 }
 
 /**

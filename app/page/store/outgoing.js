@@ -7,7 +7,7 @@ import { ApiError, isReachable, newKey, request, UnreachableError, whenReachable
 import { busyUntil, isBusyForLong } from "../busy.js";
 import { computed, effect, signal } from "../lib/signal.js";
 import { announce, announceAll, announceAnswer } from "./changes.js";
-import { dequeue, enqueue, isWaiting, queuedChanges, store } from "./offline/queue.js";
+import { changeQueued, dequeue, enqueue, isWaiting, queuedChanges, store } from "./offline/queue.js";
 import { loadProfile, profile } from "./profile.js";
 import { oneAtATime } from "./resource.js";
 
@@ -32,6 +32,7 @@ const MAX_REPEAT_AGE_MS = 23 * 3_600_000;
 const ALREADY_DONE = /** @type {Record<string, number[]>} */ ({ DELETE: [404] });
 
 const TIMER_PATH = /^timer(\/|$)/;
+const TASK_PATH = /^tasks\/[^/]+/;
 
 const queue = signal(/** @type {QueuedChange[]} */ ([]));
 
@@ -100,17 +101,20 @@ export async function sendWaiting() {
 export async function sendAgain(queued) {
   // A new key: the service may remember its refusal under the old one.
   const key = queued.change.key ? { key: newKey() } : {};
-  await store({ ...queued, createdAt: Date.now(), refusal: null, change: { ...queued.change, ...key } });
+  // The person has decided that it holds, whatever the version is.
+  const change = { ...queued.change, ...key, ifMatch: undefined };
+  await store({ ...queued, createdAt: Date.now(), refusal: null, change });
   await loadQueue();
   await flush();
 }
 
 /**
- * Give a change up.
+ * Give a change up, and with it the changes of what it would have created.
  *
  * @param {QueuedChange} queued
  */
 export async function discardChange(queued) {
+  for (const other of queue.peek()) if (other.change.path.includes(queued.id)) await dequeue(other);
   await dequeue(queued);
   await loadQueue();
   channel.postMessage("changed");
@@ -127,8 +131,9 @@ async function flush() {
   await inOrder(async () => {
     await loadQueue();
     try {
-      for (const queued of waiting.peek()) {
-        await flushOne(queued);
+      // One change can alter those after it: what it has created gets an id.
+      for (let [first] = waiting.peek(); first; [first] = waiting.peek()) {
+        await flushOne(first);
         await loadQueue();
       }
     } catch (error) {
@@ -160,12 +165,14 @@ async function flushOne(queued) {
 /**
  * Return why the person must decide before a waiting change is sent, or null.
  *
- * After a refused start, what follows would stop or change the timer of another device.
+ * After a refused start, what follows would stop or change the timer of another device. What was not created cannot be
+ * changed.
  *
  * @param {QueuedChange} queued
  */
 function reasonToAsk({ id, wasTried, change, createdAt }) {
   if (wasTried && change.key && createdAt < Date.now() - MAX_REPEAT_AGE_MS) return "outdated";
+  if (conflicts.peek().some((other) => change.path.includes(other.id))) return "not_created";
   const isTimer = (/** @type {QueuedChange} */ other) => TIMER_PATH.test(other.change.path) && other.id < id;
   return TIMER_PATH.test(change.path) && conflicts.peek().some(isTimer) ? "after_refused" : null;
 }
@@ -176,9 +183,29 @@ async function deliver(queued) {
   if (isBusyForLong()) throw new UnreachableError();
   if (!queued.wasTried) await store({ ...queued, wasTried: true });
   const { data, headers } = await request(method, path, { query, body, key, ifMatch, isQueued: true });
+  await changeQueued(queued, (later) => afterwards(queued, later, { data, etag: headers.get("ETag") }));
   await dequeue(queued);
   announceAnswer(headers.get("X-Request-ID"), types);
   return data;
+}
+
+/**
+ * Return a waiting change as it is to be sent after another one was done. The id of what that one has created was not known
+ * before, and the version of its task is now the next one: if nobody else has changed the task, there is no conflict.
+ *
+ * @param {QueuedChange} done
+ * @param {Change} later
+ * @param {{data: any, etag: string | null}} answer
+ * @returns {Change}
+ */
+function afterwards({ id, change }, later, { data, etag }) {
+  // A split leaves the first half what it was.
+  const created = change.method === "POST" ? (data?.second?.id ?? data?.id) : undefined;
+  const path = later.path.replace(id, created ?? id);
+  const isSameTask = TASK_PATH.exec(path)?.[0] === TASK_PATH.exec(change.path)?.[0];
+  const wasSeen =
+    later.ifMatch !== undefined && later.ifMatch === etag?.replace(/\d+/, (text) => String(Number(text) - 1));
+  return { ...later, path, ...(isSameTask && wasSeen ? { ifMatch: etag } : {}) };
 }
 
 async function loadQueue() {

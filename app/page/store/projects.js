@@ -3,8 +3,9 @@
 import { newKey, request } from "../api.js";
 import { computed, signal } from "../lib/signal.js";
 import { announce, onChange } from "./changes.js";
+import { withWaitingItems } from "./offline/overlay.js";
 import { read } from "./offline/snapshots.js";
-import { submit } from "./outgoing.js";
+import { submit, waiting } from "./outgoing.js";
 import { oneAtATime } from "./resource.js";
 
 /** @typedef {import("../types").Project} Project */
@@ -47,7 +48,10 @@ export async function listProjects({ isArchived, signal }) {
     loaded.push(...data.items);
     cursor = data.next_cursor;
   } while (cursor);
-  return loaded.sort((a, b) => a.name.localeCompare(b.name));
+  const changed = withWaitingItems("projects", loaded, waiting.peek());
+  // A waiting change has the field "archived", as the service takes it.
+  const isListed = (/** @type {Project & {archived?: boolean}} */ each) => (each.archived ?? isArchived) === isArchived;
+  return changed.filter(isListed).sort((a, b) => a.name.localeCompare(b.name));
 }
 
 /** @typedef {Pick<Project, "name" | "client_name" | "color" | "billable" | "hourly_rate">} ProjectFields */
@@ -63,7 +67,7 @@ export async function createProject(fields) {
 }
 
 /**
- * Change a project.
+ * Change a project. New rates of existing entries need the service; other changes can wait for it.
  *
  * @param {Project} project
  * @param {Partial<ProjectFields>} fields Merged as JSON merge patch.
@@ -71,9 +75,21 @@ export async function createProject(fields) {
  * @returns {Promise<number | null>} The number of entries with a new rate.
  */
 export async function updateProject(project, fields, { rerate }) {
-  const { data } = await request("PATCH", `projects/${project.id}`, { query: rerate ? { rerate } : {}, body: fields });
-  announce("project.updated", ...(rerate ? ["entry.updated"] : []));
+  if (!rerate) {
+    await submitUpdate(project, fields);
+    return null;
+  }
+  const { data } = await request("PATCH", `projects/${project.id}`, { query: { rerate }, body: fields });
+  announce("project.updated", "entry.updated");
   return data.rerated_entries ?? null;
+}
+
+/**
+ * @param {Project} project
+ * @param {Record<string, unknown>} body
+ */
+function submitUpdate({ id, name }, body) {
+  return submit({ method: "PATCH", path: `projects/${id}`, body, types: ["project.updated"], label: name });
 }
 
 /**
@@ -83,13 +99,7 @@ export async function updateProject(project, fields, { rerate }) {
  * @param {boolean} isArchived
  */
 export function archiveProject(project, isArchived) {
-  return submit({
-    method: "PATCH",
-    path: `projects/${project.id}`,
-    body: { archived: isArchived },
-    types: ["project.updated"],
-    label: project.name,
-  });
+  return submitUpdate(project, { archived: isArchived });
 }
 
 /**
@@ -97,9 +107,8 @@ export function archiveProject(project, isArchived) {
  *
  * @param {Project} project
  */
-export async function deleteProject(project) {
-  await request("DELETE", `projects/${project.id}`);
-  announce("project.deleted", "task.updated");
+export async function deleteProject({ id, name }) {
+  await submit({ method: "DELETE", path: `projects/${id}`, types: ["project.deleted", "task.updated"], label: name });
 }
 
 /**

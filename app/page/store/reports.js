@@ -1,8 +1,12 @@
 // Reports: totals of tracked time, exports, and shares.
 
 import { download, request } from "../api.js";
+import { dayRange, weekOf } from "../time/zones.js";
 import { isoInstant, now } from "./clock.js";
+import { entriesOfWeek } from "./entries.js";
+import { withWaitingTime } from "./offline/overlay.js";
 import { read } from "./offline/snapshots.js";
+import { waiting } from "./outgoing.js";
 
 /**
  * @typedef {Record<string, string | number | boolean | string[] | null>} Query The query parameters of a report.
@@ -94,12 +98,18 @@ export async function loadSharedReport(secret, signal) {
 }
 
 /**
- * Load the timesheet of a week. While the service is away, that of the last answer.
+ * Load the timesheet of a week. While the service is away, that of the last answer with the changes that wait.
  *
  * @param {{day: string, timezone: string, weekStart: number}} week
  * @param {AbortSignal} signal
  * @returns {Promise<import("../types").Timesheet>}
  */
-export function loadTimesheet({ day, timezone, weekStart }, signal) {
-  return read("reports/timesheet", { date: day, timezone, week_start: weekStart }, signal);
+export async function loadTimesheet({ day, timezone, weekStart }, signal) {
+  const days = weekOf(day, weekStart).map((each) => dayRange(each, timezone));
+  const week = { from: days[0]?.from ?? 0, to: days.at(-1)?.to ?? 0 };
+  // They are also needed when a duration is typed while the service is away.
+  const entries = entriesOfWeek(week, signal).catch(() => null);
+  const sheet = await read("reports/timesheet", { date: day, timezone, week_start: weekStart }, signal);
+  const loaded = waiting.peek().length > 0 ? await entries : null;
+  return loaded ? withWaitingTime(sheet, loaded.stored, loaded.changed, days) : sheet;
 }

@@ -3,8 +3,9 @@
 import { newKey, request } from "../api.js";
 import { signal } from "../lib/signal.js";
 import { announce } from "./changes.js";
+import { withWaitingItems } from "./offline/overlay.js";
 import { read } from "./offline/snapshots.js";
-import { submit } from "./outgoing.js";
+import { submit, waiting } from "./outgoing.js";
 
 /** @typedef {import("../types").Task} Task */
 
@@ -29,7 +30,8 @@ export async function findTasks(text, signal) {
  * @returns {Promise<{items: Task[], next_cursor: string | null}>}
  */
 export async function listTasks(query, page, signal) {
-  return read("tasks", { ...query, ...page }, signal);
+  const listed = await read("tasks", { ...query, ...page }, signal);
+  return { ...listed, items: withWaitingItems("tasks", listed.items, waiting.peek()) };
 }
 
 /**
@@ -39,7 +41,8 @@ export async function listTasks(query, page, signal) {
  * @returns {Promise<Task & {time_entries: import("../types").Entry[]}>}
  */
 export async function loadTask(id) {
-  return read(`tasks/${id}`);
+  const [task] = withWaitingItems("tasks", [await read(`tasks/${id}`)], waiting.peek());
+  return task;
 }
 
 /**

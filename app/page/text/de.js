@@ -18,6 +18,8 @@ export const de = {
   "common.yes": "Ja",
   "common.no": "Nein",
   "error.unreachable": "Der Dienst ist nicht erreichbar.",
+  "error.not_saved":
+    "Der Dienst ist nicht erreichbar. Dies wurde nicht gespeichert: versuchen Sie es später noch einmal.",
   "error.unexpected": "Etwas ist schiefgegangen: {detail}",
 
   // Navigation
@@ -188,6 +190,7 @@ export const de = {
     "Mehr als ein Tag ist vergangen. Der Dienst hat diese Änderung vielleicht erhalten: Prüfen Sie das, bevor Sie sie erneut senden.",
   "waiting.after_refused":
     "Eine frühere Änderung des Timers wurde abgelehnt. Jetzt gesendet, könnte diese den Timer eines anderen Geräts stoppen.",
+  "waiting.not_created": "Die Änderung, die diesen Eintrag anlegt, wurde abgelehnt. Entscheiden Sie zuerst über sie.",
 
   // Idle
   "idle.region": "Abwesenheit",

@@ -18,6 +18,7 @@ export const en = {
   "common.yes": "Yes",
   "common.no": "No",
   "error.unreachable": "The service cannot be reached.",
+  "error.not_saved": "The service cannot be reached. This was not saved: try again later.",
   "error.unexpected": "Something went wrong: {detail}",
 
   // Navigation
@@ -185,6 +186,7 @@ export const en = {
     "More than a day has passed. The service may have received this change: check before you send it again.",
   "waiting.after_refused":
     "A change of the timer before this one was refused. Sent now, this one could stop the timer of another device.",
+  "waiting.not_created": "The change that creates this entry was refused. Decide about that one first.",
 
   // Idle
   "idle.region": "Idle time",

@@ -6,7 +6,14 @@ import re
 import pytest
 from playwright.async_api import BrowserContext, Page, Route, expect
 
-from tests.page.browsing import WITH_SERVICE_WORKER, Console, accessibility_violations, until_equal
+from tests.page.browsing import (
+    IS_LOADED,
+    WITH_SERVICE_WORKER,
+    WITHOUT_SERVICE_WORKER,
+    Console,
+    accessibility_violations,
+    until_equal,
+)
 from tests.page.conftest import NewContext, Visit, sign_in
 from tests.support.http import API, Client, Json, ago
 
@@ -155,12 +162,6 @@ class TestWithoutService:
         assert entries.keys() == {"Write the offer", "Call the client"}
         assert entries["Call the client"]["ended_at"] is None
 
-
-WITHOUT_SERVICE_WORKER = "Object.defineProperty(Navigator.prototype, 'serviceWorker', { value: undefined });"
-"""As on plain http in a home network."""
-
-IS_LOADED = "(name) => performance.getEntriesByType('resource').some(({ name: url }) => url.endsWith(name))"
-"""Whether a file of the page is loaded: the last one that is loaded in advance."""
 
 STORED_CHANGES = """async (expected) => {
   const name = `task-timer ${new URL(document.baseURI).pathname}`;

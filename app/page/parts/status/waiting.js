@@ -96,5 +96,6 @@ function item(queued) {
 /** @param {{code: string, detail: string}} refusal */
 function refusalText({ code, detail }) {
   if (code === "outdated") return t("waiting.outdated");
+  if (code === "not_created") return t("waiting.not_created");
   return code === "after_refused" ? t("waiting.after_refused") : detail;
 }

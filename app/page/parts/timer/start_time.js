@@ -10,7 +10,7 @@ import { formatDay, formatTime } from "../../time/format.js";
 import { isShownTime, lastInstant, parseTime } from "../../time/times.js";
 import { dayOf } from "../../time/zones.js";
 import { editField } from "../edit_field.js";
-import { describeError } from "../notice.js";
+import { describeFailure } from "../notice.js";
 import { attemptChecked } from "../overlaps.js";
 
 const STEP_MS = 300_000;
@@ -90,6 +90,6 @@ async function correctStart(instant) {
     await attemptChecked((options) => correct({ startedAt: Math.min(instant, second.peek()) }, options));
     return null;
   } catch (failure) {
-    return describeError(failure);
+    return describeFailure(failure);
   }
 }

@@ -1,11 +1,14 @@
-// Lists of entries as they will be when the waiting changes have been sent.
+// What is listed as it will be when the waiting changes have been sent.
 
 /**
  * @typedef {import("../../types").ListedEntry} Entry
+ * @typedef {import("../../types").Timesheet} Timesheet
  * @typedef {import("../outgoing.js").QueuedChange} QueuedChange
  */
 
-const ENTRY = /^tasks\/([^/]+)\/time-entries(?:\/([^/]+))?$/;
+const ENTRY = /^tasks\/([^/]+)\/time-entries(?:\/([^/]+))?(?:\/(split|move))?$/;
+const RESTORED = /^time-entries\/([^/]+)\/restore$/;
+const ITEM = /^(tasks|projects)\/([^/]+)(?:\/(restore))?$/;
 
 /**
  * Return the entries with the waiting changes applied.
@@ -17,17 +20,83 @@ const ENTRY = /^tasks\/([^/]+)\/time-entries(?:\/([^/]+))?$/;
  */
 export function withWaiting(entries, waiting, isListed) {
   const result = new Map(entries.map((entry) => [entry.id, entry]));
+  const deleted = /** @type {Map<string, Entry>} */ (new Map());
   for (const queued of waiting) {
-    const { method, path, body } = queued.change;
-    const [, taskId, entryId] = ENTRY.exec(path) ?? [];
-    const entry = entryId === undefined ? undefined : result.get(entryId);
+    const { method, path, body = {}, label } = queued.change;
+    const [, taskId, entryId = "", action] = ENTRY.exec(path) ?? [];
+    const entry = result.get(entryId);
+    const restored = deleted.get(RESTORED.exec(path)?.[1] ?? "");
     if (method === "POST" && taskId && !entryId) {
-      const created = fromBody(queued, taskId);
+      const created = fromBody(queued, taskId, entries);
       if (isListed(created)) result.set(created.id, created);
-    } else if (method === "PATCH" && entry) result.set(entry.id, merge(entry, body ?? {}));
-    else if (method === "DELETE" && entry) result.delete(entry.id);
+    } else if (restored) result.set(restored.id, restored);
+    else if (!entry) continue;
+    else if (method === "PATCH") result.set(entryId, merge(entry, body));
+    else if (method === "DELETE") {
+      deleted.set(entryId, entry);
+      result.delete(entryId);
+    } else if (action === "move") result.set(entryId, { ...entry, task_id: String(body.task_id), task_title: label });
+    else if (action === "split") {
+      result.set(entryId, merge(entry, { ended_at: body.at }));
+      result.set(queued.id, merge({ ...entry, id: queued.id }, { started_at: body.at }));
+    }
   }
   return newestFirst(result.values());
+}
+
+/**
+ * Return tasks or projects with the waiting changes applied.
+ *
+ * @template {{id: string}} T
+ * @param {"tasks" | "projects"} collection
+ * @param {readonly T[]} items
+ * @param {readonly QueuedChange[]} waiting The oldest first.
+ * @returns {T[]}
+ */
+export function withWaitingItems(collection, items, waiting) {
+  const result = new Map(items.map((item) => [item.id, item]));
+  /** Those that leave the list: deleted, or restored from a list of deleted ones. A second change brings them back. */
+  const gone = new Set();
+  for (const { change } of waiting) {
+    const [, kind, id = "", action] = ITEM.exec(change.path) ?? [];
+    const item = result.get(id);
+    if (kind !== collection || !item) continue;
+    if (change.method === "PATCH") result.set(id, { ...item, ...change.body });
+    else if (change.method === "DELETE" || action) {
+      if (!gone.delete(id)) gone.add(id);
+    }
+  }
+  return [...result.values()].filter(({ id }) => !gone.has(id));
+}
+
+/**
+ * Return a timesheet with the waiting changes applied.
+ *
+ * @param {Timesheet} sheet
+ * @param {readonly Entry[]} stored The entries of its days.
+ * @param {readonly Entry[]} changed The same with the waiting changes.
+ * @param {readonly {from: number, to: number}[]} days
+ * @returns {Timesheet}
+ */
+export function withWaitingTime(sheet, stored, changed, days) {
+  const rows = new Map(sheet.rows.map((row) => [row.task_id, { ...row, seconds: [...row.seconds] }]));
+  /**
+   * @param {Entry} entry
+   * @param {1 | -1} sign
+   */
+  function add({ task_id, task_title: title, project_id, started_at, ended_at }, sign) {
+    if (ended_at === null) return;
+    const [start, end] = [Date.parse(started_at), Date.parse(ended_at)];
+    const row = rows.get(task_id) ?? { task_id, title, project_id, seconds: days.map(() => 0), total: 0 };
+    row.seconds = days.map(({ from, to }, column) => {
+      const length = Math.max(0, Math.floor((Math.min(end, to) - Math.max(start, from)) / 1000));
+      return Math.max(0, (row.seconds[column] ?? 0) + sign * length);
+    });
+    rows.set(task_id, row);
+  }
+  for (const entry of stored) if (!changed.includes(entry)) add(entry, -1);
+  for (const entry of changed) if (!stored.includes(entry)) add(entry, 1);
+  return { ...sheet, rows: [...rows.values()] };
 }
 
 /**
@@ -53,16 +122,17 @@ function merge(entry, body) {
 /**
  * @param {QueuedChange} queued
  * @param {string} taskId
+ * @param {readonly Entry[]} others
  * @returns {Entry}
  */
-function fromBody({ id, createdAt, change }, taskId) {
+function fromBody({ id, createdAt, change }, taskId, others) {
   const instant = new Date(createdAt).toISOString();
   const created = /** @type {Entry} */ ({
     id,
     task_id: taskId,
     task_title: change.label,
     task_version: 0,
-    project_id: null,
+    project_id: others.find((entry) => entry.task_id === taskId)?.project_id ?? null,
     started_at: instant,
     ended_at: null,
     duration_seconds: null,

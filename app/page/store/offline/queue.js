@@ -56,6 +56,18 @@ export async function isWaiting({ id }) {
   return stored !== undefined && !stored.refusal;
 }
 
+/**
+ * Alter the other changes of a user.
+ *
+ * @param {QueuedChange} done
+ * @param {(change: import("../outgoing.js").Change) => import("../outgoing.js").Change} alter
+ */
+export async function changeQueued({ id, userId }, alter) {
+  for (const queued of await queuedChanges(userId)) {
+    if (queued.id !== id) await store({ ...queued, change: alter(queued.change) });
+  }
+}
+
 /** @param {QueuedChange} queued */
 export async function store(queued) {
   await put("changes", queued.id, queued);

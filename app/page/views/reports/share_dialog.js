@@ -3,7 +3,7 @@
 import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
 import { confirm, showDialog } from "../../parts/dialog.js";
-import { attempt, describeError, notify } from "../../parts/notice.js";
+import { attempt, describeError, describeFailure, notify } from "../../parts/notice.js";
 import { copyText } from "../../parts/save.js";
 import { zone } from "../../store/profile.js";
 import { createShare, listShares, revokeShare } from "../../store/reports.js";
@@ -81,7 +81,7 @@ function form({ title, report, onshare }) {
       const share = await createShare({ name: name.value, report: report(), includeNotes: notes.checked, days });
       onshare(share.secret);
     } catch (failure) {
-      error.value = describeError(failure);
+      error.value = describeFailure(failure);
       name.focus();
     } finally {
       isBusy.value = false;

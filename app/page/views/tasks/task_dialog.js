@@ -1,6 +1,6 @@
 // The dialog that creates a task or changes all of its fields.
 
-import { ApiError } from "../../api.js";
+import { ApiError, UnreachableError } from "../../api.js";
 import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
 import { showDialog } from "../../parts/dialog.js";
@@ -50,10 +50,14 @@ export function newTask(projectId) {
 /**
  * Let a person change a task. Changes of others are merged; where both changed a field, the person decides.
  *
- * @param {string} id
+ * @param {Task} listed What is shown of it while the service is away, unless it was opened before.
  */
-export async function editTask(id) {
-  const task = await loadTask(id);
+export async function editTask(listed) {
+  const { id } = listed;
+  const task = await loadTask(id).catch((error) => {
+    if (!(error instanceof UnreachableError)) throw error;
+    return { ...listed, time_entries: null };
+  });
   return showDialog(t("tasks.edit"), (/** @type {(isStored?: boolean) => void} */ close) => {
     let stored = /** @type {Task} */ (task);
     const form = taskForm(fieldsOf(task));
@@ -87,7 +91,7 @@ export async function editTask(id) {
     return [
       clashList(clashes, (name, theirs) => form.write({ ...form.read(), [name]: theirs[name] })),
       frame(form, close, save),
-      newestEntries(task),
+      task.time_entries && newestEntries(task),
     ];
   });
 }

@@ -33,7 +33,7 @@ define("tt-tasks", () => {
     selection.clear();
   });
   const heading = h("h1", { tabindex: "-1" }, () => t(isTrash.value ? "tasks.trash" : "nav.tasks"));
-  const open = (/** @type {{id: string}} */ task) => void attempt(() => editTask(task.id));
+  const open = (/** @type {Task} */ task) => void attempt(() => editTask(task));
   const create = () => {
     const id = filters.peek().project;
     void attempt(() => newTask(project(id) ? id : null));

@@ -2,7 +2,7 @@
 
 import { h } from "../../lib/dom.js";
 import { effect, signal } from "../../lib/signal.js";
-import { describeError } from "../../parts/notice.js";
+import { describeFailure } from "../../parts/notice.js";
 import { t } from "../../text/index.js";
 import { formatHours, parseDuration } from "../../time/durations.js";
 
@@ -90,7 +90,7 @@ export function cell({ label, seconds, oninput, onstore }) {
       if (await onstore(value)) show(formatHours(value), text);
       else restore();
     } catch (failure) {
-      error.value = describeError(failure);
+      error.value = describeFailure(failure);
       oninput(null);
     } finally {
       storingText = null;

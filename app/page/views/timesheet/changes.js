@@ -13,11 +13,11 @@ import {
   restoreEntry,
   updateEntry,
 } from "../../store/entries.js";
-import { zone } from "../../store/profile.js";
+import { weekStart, zone } from "../../store/profile.js";
 import { t } from "../../text/index.js";
 import { formatHours } from "../../time/durations.js";
 import { formatTime } from "../../time/format.js";
-import { dayRange } from "../../time/zones.js";
+import { dayRange, weekOf } from "../../time/zones.js";
 import { planChange } from "./plan.js";
 
 /**
@@ -52,7 +52,9 @@ export function storeDuration(task, day, seconds) {
  */
 async function change(task, day, seconds) {
   const range = dayRange(day, zone.peek());
-  const entries = await entriesOfCell(range, task.id);
+  const days = weekOf(day, weekStart.peek()).map((each) => dayRange(each, zone.peek()));
+  const week = { from: days[0]?.from ?? range.from, to: days.at(-1)?.to ?? range.to };
+  const entries = await entriesOfCell(range, task.id, week);
   const plan = planChange({ day, range, ...entries }, seconds, { zone: zone.peek(), now: now() });
   if (plan.kind === "ask") return askAbout(task, plan.entries, plan.excess);
   if (plan.kind === "create") await add(task, plan.from, plan.to);

@@ -4,7 +4,7 @@ import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
 import { editField } from "../../parts/edit_field.js";
 import { icon, projectDot } from "../../parts/icons.js";
-import { attempt, describeError } from "../../parts/notice.js";
+import { attempt, describeFailure } from "../../parts/notice.js";
 import { preferences, zone } from "../../store/profile.js";
 import { project } from "../../store/projects.js";
 import { correct, elapsed, stop, timer } from "../../store/timer.js";
@@ -74,6 +74,6 @@ async function saveNote(text) {
     await correct({ note: text.trim() || null });
     return null;
   } catch (failure) {
-    return describeError(failure);
+    return describeFailure(failure);
   }
 }

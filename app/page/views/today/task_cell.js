@@ -65,9 +65,9 @@ export function taskCell(day, row) {
           isRename: true,
         },
       ],
-      onchoose: (choice) => {
-        finish({ hasFocus: true });
-        void changeTask(day, row.peek(), choice);
+      // What is typed stays when it cannot be stored.
+      onchoose: async (choice) => {
+        if (await changeTask(day, row.peek(), choice)) finish({ hasFocus: true });
       },
       onleave: () => finish({ hasFocus: picker.input === document.activeElement }),
     });

@@ -3,7 +3,7 @@
 import { ApiError } from "../../api.js";
 import { batch } from "../../lib/signal.js";
 import { editEntry } from "../../parts/entry_dialog.js";
-import { describeError, notify, notifyWithUndo } from "../../parts/notice.js";
+import { describeFailure, notify, notifyWithUndo } from "../../parts/notice.js";
 import { now } from "../../store/clock.js";
 import { deleteEntry, restoreEntry, updateEntry } from "../../store/entries.js";
 import { zone } from "../../store/profile.js";
@@ -133,7 +133,7 @@ export async function undoLast() {
   await lastChange;
   const undo = undoable.pop();
   if (!undo) notify(t("week.nothing_to_undo"));
-  else await undo().catch((error) => notify(describeError(error), { isError: true }));
+  else await undo().catch((error) => notify(describeFailure(error), { isError: true }));
 }
 
 /**
@@ -212,7 +212,7 @@ function refusal(error, { title }) {
       return t("week.refused_overlap", { title, times: timesText({ from: Date.parse(other.started_at), to }) });
     }
   }
-  return t("week.refused", { title, reason: describeError(error) });
+  return t("week.refused", { title, reason: describeFailure(error) });
 }
 
 /**
