@@ -6,7 +6,7 @@ from typing import Any
 
 import pymongo
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo.errors import PyMongoError
+from pymongo.errors import ConnectionFailure, PyMongoError
 
 from app.config import Settings
 from app.errors import DatabaseUnavailableError
@@ -69,6 +69,14 @@ async def ping_with_timeout(client: Client) -> None:
             await ping(client)
     except (PyMongoError, TimeoutError) as error:
         raise DatabaseUnavailableError from error
+
+
+def as_unavailable(error: Exception) -> DatabaseUnavailableError | None:
+    """Return the error that tells a client that the database is unavailable, or None if it is another error."""
+    if isinstance(error, DatabaseUnavailableError):
+        return error
+    is_timeout = isinstance(error, PyMongoError) and error.timeout
+    return DatabaseUnavailableError() if isinstance(error, ConnectionFailure) or is_timeout else None
 
 
 def close(client: Client) -> None:

@@ -7,13 +7,13 @@ from urllib.parse import quote
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.routing import iter_route_contexts
-from pymongo.errors import ConnectionFailure, PyMongoError
+from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from app.database.client import as_unavailable
 from app.errors import (
     AuthenticationError,
-    DatabaseUnavailableError,
     MethodNotAllowedError,
     NotFoundError,
     ServiceError,
@@ -65,10 +65,11 @@ def error_response(request: Request, error: Exception) -> Response:
         return problem(request, error)
     if isinstance(error, HTTPException):
         return problem(request, _routing_error(request, error))
-    if not isinstance(error, ConnectionFailure) and not (isinstance(error, PyMongoError) and error.timeout):
+    unavailable = as_unavailable(error)
+    if unavailable is None:
         raise error
     log.warning("database_unavailable", error=type(error).__name__)
-    return problem(request, DatabaseUnavailableError())
+    return problem(request, unavailable)
 
 
 def _routing_error(request: Request, error: HTTPException) -> ServiceError:

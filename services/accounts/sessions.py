@@ -118,7 +118,7 @@ class SessionService:
                 authentication_service.invalidate(session["user_id"])
             raise InvalidTokenError
 
-        return await retry_on_conflict(attempt)
+        return await retry_on_conflict(secret.session_id, attempt)
 
     async def sign_out(self, limiter: RateLimiter, *, user: ActingUser | None, refresh_token: str | None) -> None:
         """End the session of the user's access token and that of the refresh token, of which one may be missing.

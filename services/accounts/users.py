@@ -163,7 +163,7 @@ class UserService:
             preferences = without_unset({**stored["preferences"], **fields.get("preferences", {})})
             return await User.update_if_unchanged(stored, {**fields, "preferences": preferences}, _user_updated)
 
-        return await retry_on_conflict(try_update)
+        return await retry_on_conflict(user.id, try_update)
 
     async def _require_password_for_email(self, user: ActingUser, password: str | None) -> None:
         if password is None:

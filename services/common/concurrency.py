@@ -1,13 +1,19 @@
-"""Retries of optimistic updates and of transactions after write conflicts."""
+"""Retries of optimistic updates and of transactions after write conflicts.
+
+A request that has had a conflict waits for its turn, in the order of arrival, and so do the requests for the same
+resource that arrive meanwhile. So each change is made once and not many times in vain. This applies to one process:
+several processes compete with each other, but each with one request at a time.
+"""
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from contextlib import asynccontextmanager
 from time import monotonic
 from typing import TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakValueDictionary
 
+from app.database.client import as_unavailable
 from app.errors import DatabaseUnavailableError
 from documents.common.base import DuplicateError
 from documents.common.idempotency_keys import IdempotencyKey
@@ -16,86 +22,115 @@ from documents.common.transactions import WriteConflictError, current_session
 T = TypeVar("T")
 
 CONTENTION_SECONDS = 5.0
-TOO_MANY_CONFLICTS = "Too many concurrent changes to the same resource. Try again in a moment."
+"""How long a request whose turn it is competes with other processes."""
+
 LONG_CONTENTION_SECONDS = 60.0
+
+TURN_SECONDS = 15.0
+"""How long a request waits for its turn: almost a second for each of sixteen clients, on a busy machine."""
+
+TOO_MANY_CONFLICTS = "Too many concurrent changes to the same resource. Try again in a moment."
 _MAX_PAUSE_SECONDS = 0.01
 
-_retry_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
-"""One lock per event loop. Retries run one at a time, so that each competes with first attempts only."""
+
+class _Queue:
+    """The requests that wait for their turn to change a resource."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._failure: DatabaseUnavailableError | None = None
+
+    @asynccontextmanager
+    async def turn(self, max_seconds: float) -> AsyncIterator[None]:
+        """Wait for the turn, which is that of the block. Raises DatabaseUnavailableError after `max_seconds`.
+
+        If the database does not respond to one request, it is raised for all that wait: otherwise each would wait for
+        the timeouts of those before it.
+        """
+        try:
+            async with asyncio.timeout(max_seconds):
+                await self._lock.acquire()
+        except TimeoutError:
+            raise DatabaseUnavailableError(TOO_MANY_CONFLICTS) from None
+        try:
+            if self._failure is not None:
+                raise DatabaseUnavailableError(str(self._failure))
+            yield
+        except Exception as error:
+            self._failure = as_unavailable(error)
+            raise
+        finally:
+            self._lock.release()
 
 
-async def retry_on_conflict(attempt: Callable[[], Awaitable[T | None]]) -> T:
-    """Call `attempt` until it returns a result, for at most CONTENTION_SECONDS.
+_queues: WeakValueDictionary[Hashable, _Queue] = WeakValueDictionary()
+"""The queues by resource. A queue exists while a request has or awaits its turn."""
 
-    `attempt` returns None when the document has changed since it was read. Inside a transaction there is one
-    attempt only, because a transaction reads from a snapshot: the transaction as a whole is retried.
+
+async def retry_on_conflict(resource: Hashable, attempt: Callable[[], Awaitable[T | None]]) -> T:
+    """Call `attempt` until it returns a result, for at most TURN_SECONDS and then CONTENTION_SECONDS.
+
+    `attempt` returns None when the document has changed since it was read. Requests for the same `resource`, usually
+    the id of a user, take turns after a conflict. Inside a transaction there is one attempt only, because a
+    transaction reads from a snapshot: the transaction as a whole is retried.
 
     Raises DatabaseUnavailableError when the time is over, and any exception of `attempt`.
     """
-    result = await attempt()
-    if result is not None:
-        return result
-    if current_session() is not None:
-        raise WriteConflictError
-    return await _retry_one_at_a_time(attempt)
+    return await _retry(resource, attempt, turn_seconds=TURN_SECONDS, seconds=CONTENTION_SECONDS)
 
 
-async def _retry_one_at_a_time(attempt: Callable[[], Awaitable[T | None]]) -> T:
-    deadline = monotonic() + CONTENTION_SECONDS
-    lock = _retry_locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
-    try:
-        async with asyncio.timeout(CONTENTION_SECONDS):
-            await lock.acquire()
-    except TimeoutError:
-        raise DatabaseUnavailableError(TOO_MANY_CONFLICTS) from None
-    try:
-        while monotonic() < deadline:
-            result = await attempt()
-            if result is not None:
-                return result
-            await _pause()
-    finally:
-        lock.release()
-    raise DatabaseUnavailableError(TOO_MANY_CONFLICTS)
-
-
-async def retry_transaction(attempt: Callable[[], Awaitable[T | None]]) -> T:
-    """Run `attempt` in a transaction, and retry it as `retry_on_any_conflict` does."""
-    # any document class: the transaction spans all
-    return await retry_on_any_conflict(lambda: IdempotencyKey.run_in_transaction(attempt))
-
-
-async def retry_long_transaction(attempt: Callable[[], Awaitable[T | None]]) -> T:
-    """Run `attempt` in a transaction, and retry it after conflicts, for at most LONG_CONTENTION_SECONDS.
-
-    For work that no client waits for with a short timeout, and whose transactions can take seconds. Other retries do
-    not wait for it. Raises as `retry_transaction` does.
-    """
-    deadline = monotonic() + LONG_CONTENTION_SECONDS
-    while monotonic() < deadline:
-        with suppress(DuplicateError):
-            result = await IdempotencyKey.run_in_transaction(attempt)
-            if result is not None:
-                return result
-        await _pause()
-    raise DatabaseUnavailableError(TOO_MANY_CONFLICTS)
-
-
-async def _pause() -> None:
-    await asyncio.sleep(random.uniform(0, _MAX_PAUSE_SECONDS))  # noqa: S311 -- jitter, not a secret
-
-
-async def retry_on_any_conflict(attempt: Callable[[], Awaitable[T | None]]) -> T:
+async def retry_on_any_conflict(resource: Hashable, attempt: Callable[[], Awaitable[T | None]]) -> T:
     """Call `attempt` as `retry_on_conflict` does. A refusal by a unique index counts as a conflict too.
 
     It means that another request inserted the document first. The embedded store also reports two transactions that
     change the same document in this way.
     """
+    return await retry_on_conflict(resource, lambda: _none_if_duplicate(attempt))
 
-    async def attempt_once() -> T | None:
-        try:
-            return await attempt()
-        except DuplicateError:
-            return None
 
-    return await retry_on_conflict(attempt_once)
+async def retry_transaction(resource: Hashable, attempt: Callable[[], Awaitable[T | None]]) -> T:
+    """Run `attempt` in a transaction, and retry it as `retry_on_any_conflict` does."""
+    return await retry_on_any_conflict(resource, lambda: run_in_transaction(attempt))
+
+
+async def retry_long_transaction(resource: Hashable, attempt: Callable[[], Awaitable[T | None]]) -> T:
+    """Run `attempt` in a transaction, and retry it as `retry_transaction` does, but for LONG_CONTENTION_SECONDS.
+
+    For work that no client waits for with a short timeout, and whose transactions can take seconds.
+    """
+    seconds = LONG_CONTENTION_SECONDS
+    return await _retry(
+        resource, lambda: _none_if_duplicate(lambda: run_in_transaction(attempt)), turn_seconds=seconds, seconds=seconds
+    )
+
+
+async def run_in_transaction(attempt: Callable[[], Awaitable[T | None]]) -> T | None:
+    """Run `attempt` in a transaction of any documents. Return its result, or None after a conflict."""
+    return await IdempotencyKey.run_in_transaction(attempt)  # any document class: the transaction spans all
+
+
+async def _none_if_duplicate(attempt: Callable[[], Awaitable[T | None]]) -> T | None:
+    try:
+        return await attempt()
+    except DuplicateError:
+        return None
+
+
+async def _retry(
+    resource: Hashable, attempt: Callable[[], Awaitable[T | None]], *, turn_seconds: float, seconds: float
+) -> T:
+    queue = _queues.get(resource)
+    if queue is None or current_session() is not None:
+        result = await attempt()
+        if result is not None:
+            return result
+        if current_session() is not None:
+            raise WriteConflictError
+        queue = _queues.setdefault(resource, _Queue())
+    async with queue.turn(turn_seconds):
+        deadline = monotonic() + seconds
+        while (result := await attempt()) is None:
+            if monotonic() >= deadline:
+                raise DatabaseUnavailableError(TOO_MANY_CONFLICTS)
+            await asyncio.sleep(random.uniform(0, _MAX_PAUSE_SECONDS))  # noqa: S311 -- jitter, not a secret
+        return result

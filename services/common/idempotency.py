@@ -182,7 +182,7 @@ async def _lock(user: ActingUser, request_key: RequestKey) -> Row:
             raise IdempotencyInProgressError
         return stored if stored["answer"] is not None else await IdempotencyKey.acquire(stored)
 
-    return await retry_on_conflict(attempt)
+    return await retry_on_conflict((user.id, request_key.key), attempt)
 
 
 def _replay(stored: Row) -> Versioned:

@@ -28,4 +28,4 @@ async def add_up_to(maximum: int, document: StoredDocument, user_id: ObjectId, *
             raise error
         return await document.add()
 
-    return await retry_transaction(attempt)
+    return await retry_transaction(user_id, attempt)

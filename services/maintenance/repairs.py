@@ -15,8 +15,8 @@ from services.tracking.rules.invariants import check_page, check_task
 async def repair(collection: str, user_id: Any, document_id: Any) -> bool:
     """Correct the derived values of a task or a page. Return whether they are consistent now."""
     if collection == Task.Settings.name:
-        return await retry_on_conflict(lambda: _repair_task(user_id, document_id))
-    return await retry_on_conflict(lambda: _repair_page(user_id, document_id))
+        return await retry_on_conflict(user_id, lambda: _repair_task(user_id, document_id))
+    return await retry_on_conflict(user_id, lambda: _repair_page(user_id, document_id))
 
 
 async def _repair_task(user_id: Any, task_id: Any) -> bool | None:

@@ -5,7 +5,7 @@ from typing import Any
 from documents.common.base import Row
 from documents.maintenance.inspection import iterate_rows
 from documents.tracking.tasks import Task
-from services.common.concurrency import retry_on_conflict
+from services.common.concurrency import retry_transaction
 from services.maintenance.findings import CheckResult, inconsistencies_of
 from services.maintenance.page_checks import check_listed_pages
 from services.maintenance.references import References
@@ -20,7 +20,7 @@ async def check_tasks(user_id: Any) -> CheckResult:
     """
     result = await _read_and_check(user_id)
     if result.needs_snapshot:
-        return await retry_on_conflict(lambda: Task.run_in_transaction(lambda: _read_and_check(user_id)))
+        return await retry_transaction(user_id, lambda: _read_and_check(user_id))
     return result
 
 

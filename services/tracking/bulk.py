@@ -39,7 +39,7 @@ class BulkService:
         async def run_attempt(attempt: Attempt) -> Versioned:
             if bulk.atomic:
                 await require_transaction_size(user.id, (operation.task_id or "" for operation in bulk.operations))
-                return await retry_transaction(lambda: self._run_atomic(acting_user, bulk, attempt))
+                return await retry_transaction(user.id, lambda: self._run_atomic(acting_user, bulk, attempt))
             return _response(await self._run_separately(acting_user, bulk, attempt))
 
         return await run_once(user, request_key, run_attempt)

@@ -32,5 +32,5 @@ async def remove_from_project(user_id: ObjectId, task_id: ObjectId, project_id: 
         updated = await Task.update_at_version(task, {"project_id": None}, task_updated)
         return None if updated is None else (updated,)
 
-    (task,) = await retry_on_conflict(try_remove)
+    (task,) = await retry_on_conflict(user_id, try_remove)
     return task

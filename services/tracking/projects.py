@@ -121,7 +121,7 @@ class ProjectService:
             except DuplicateError as error:
                 raise ProjectNameTakenError from error
 
-        updated = read_project(await retry_on_conflict(try_update))
+        updated = read_project(await retry_on_conflict(user.id, try_update))
         if not rerate:
             return updated
         result: ProjectUpdateResult = {**updated, "rerated_entries": await rerate_project(user.id, parsed_id)}
@@ -154,7 +154,7 @@ class ProjectService:
             await Project.end_deletion(user_id, project_id)
             return True
 
-        await retry_transaction(end_deletion)
+        await retry_transaction(user_id, end_deletion)
 
 
 def _new_values(project: Row, fields: dict[str, Any]) -> Row:

@@ -73,7 +73,7 @@ class SwitchService:
 
             return await self._stop_and_start(user, attempt, to.at, running, start, overlap)
 
-        return await room.run(lambda: retry_on_any_conflict(try_switch))
+        return await retry_on_any_conflict(user.id, lambda: room.run(try_switch))
 
     async def _switch_to_new_task(
         self,
@@ -100,7 +100,7 @@ class SwitchService:
 
             return await self._stop_and_start(user, attempt, to.at, running, start, overlap)
 
-        response = await retry_on_any_conflict(try_switch)
+        response = await retry_on_any_conflict(user.id, try_switch)
         return await ensure_live_project(user, response.body["started"], response)
 
     async def _stop_and_start(

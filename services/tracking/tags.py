@@ -131,7 +131,7 @@ async def _rename_in_task(user_id: ObjectId, task_id: ObjectId, renaming: _TagRe
             return None
         return int("tags" in fields), len(changed) + int("active" in fields)
 
-    return await retry_on_conflict(try_rename)
+    return await retry_on_conflict(user_id, try_rename)
 
 
 def _changes_of_task(fields: Row, entries: list[Row], renaming: _TagRenaming) -> DescribeChanges:

@@ -144,7 +144,9 @@ class TaskService:
                 restored = await Task.update_at_version(task, {"deleted_at": None}, task_restored)
             return None if restored is None else Versioned(read_task(restored), restored["version"])
 
-        return await run_once(user, request_key, lambda attempt: retry_on_conflict(lambda: try_restore(attempt)))
+        return await run_once(
+            user, request_key, lambda attempt: retry_on_conflict(user.id, lambda: try_restore(attempt))
+        )
 
     async def _update_at_version(
         self,
@@ -168,7 +170,7 @@ class TaskService:
                 return await Task.stop_timer(task, entry, values, both(timer_stopped(entry), task_changes))
             return await Task.update_at_version(task, values, task_changes)
 
-        return await retry_on_conflict(try_update)
+        return await retry_on_conflict(user.id, try_update)
 
 
 async def _ensure_live_project(task: Row, written: Row) -> Row:

@@ -105,7 +105,7 @@ class TimeEntryService:
                 updated = await Task.add_entry(task, entry, entry_changed("entry.created", entry))
                 return None if updated is None else _response(updated, entry, overlaps, created=True)
 
-            return await room.run(lambda: run_with_policy(policy, try_create))
+            return await run_with_policy(user, policy, try_create, room)
 
         return await run_once(user, request_key, run_attempt)
 
@@ -139,7 +139,7 @@ class TimeEntryService:
             is_replaced = await replace_entry(stored, updated, entry_changed("entry.updated", updated))
             return _response(_next_version(task), updated, overlaps) if is_replaced else None
 
-        return await run_with_policy(policy, try_update)
+        return await run_with_policy(user, policy, try_update)
 
     async def delete(self, user: ActingUser, *, task_id: str, entry_id: str, if_match: VersionCondition | None) -> None:
         """Delete an ended entry. It can be restored for 30 days.
@@ -154,7 +154,7 @@ class TimeEntryService:
             await DeletedEntry.store(stored.task, stored.entry)
             return True
 
-        await retry_transaction(try_delete)
+        await retry_transaction(user.id, try_delete)
 
     async def restore(
         self,
@@ -187,7 +187,7 @@ class TimeEntryService:
             return _response(updated, entry, overlaps)
 
         async def run_attempt(attempt: Attempt) -> Versioned:
-            return await room.run(lambda: retry_transaction(lambda: try_restore(attempt)))
+            return await room.retry_transaction(user.id, lambda: try_restore(attempt))
 
         return await run_once(user, request_key, run_attempt)
 
@@ -224,7 +224,7 @@ class TimeEntryService:
                 is_split = await split_entry(stored, first, second, entry_split(first, second))
                 return _split_response(_next_version(task), first, second, overlaps) if is_split else None
 
-            return await room.run(lambda: run_with_policy(policy, try_split))
+            return await run_with_policy(user, policy, try_split, room)
 
         return await run_once(user, request_key, run_attempt)
 
@@ -264,7 +264,7 @@ class TimeEntryService:
                     return None
                 return _response(updated, moved, overlaps)
 
-            return await room.run(lambda: retry_transaction(try_move))
+            return await room.retry_transaction(user.id, try_move)
 
         return await run_once(user, request_key, run_attempt)
 

@@ -116,7 +116,7 @@ class TimerService:
                 stopped = await Task.stop_timer(task, entry, {}, timer_stopped(entry))
                 return None if stopped is None else _stopped_response(stopped, entry)
 
-            return await retry_on_conflict(try_stop)
+            return await retry_on_conflict(user.id, try_stop)
 
         return await run_once(user, request_key, run_attempt)
 
@@ -153,7 +153,7 @@ class TimerService:
             updated = await Task.update_timer(task, entry, timer_corrected)
             return None if updated is None else _timer_response(updated, overlaps)
 
-        return await run_with_policy(policy if is_checked else "allow", try_update)
+        return await run_with_policy(user, policy if is_checked else "allow", try_update)
 
     async def discard(self, user: ActingUser, *, if_match: VersionCondition | None) -> None:
         """Discard the running timer. The time it tracked can be restored for 30 days.
@@ -171,7 +171,7 @@ class TimerService:
                 await DeletedEntry.store(task, await build_ended_entry(user, task, ended_at=utc_now()))
             return updated
 
-        await retry_transaction(try_discard)
+        await retry_transaction(user.id, try_discard)
 
     async def resume(
         self,
@@ -222,10 +222,10 @@ class TimerService:
             started = await Task.start_timer(task, entry, timer_started)
             return None if started is None else _timer_response(started, overlaps, created=True)
 
-        async def start() -> Versioned:
-            return await retry_on_conflict(lambda: self._try_start_once(user, try_start, in_transaction=is_checked))
+        async def try_start_once() -> Versioned | None:
+            return await self._try_start_once(user, try_start, in_transaction=is_checked)
 
-        return await room.run(start)
+        return await retry_on_conflict(user.id, lambda: room.run(try_start_once))
 
     async def _start_on_new_task(
         self,
@@ -252,7 +252,9 @@ class TimerService:
             started = await add_running_task(user, attempt, fields, entry)
             return _timer_response(started, overlaps, created=True)
 
-        response = await retry_on_conflict(lambda: self._try_start_once(user, try_start, in_transaction=is_checked))
+        response = await retry_on_conflict(
+            user.id, lambda: self._try_start_once(user, try_start, in_transaction=is_checked)
+        )
         return await ensure_live_project(user, response.body, response)
 
     async def _require_running(

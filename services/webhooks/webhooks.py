@@ -118,7 +118,7 @@ class WebhookService:
             slot = await _find_free_slot(user.id)
             return await Webhook.new(user.id, webhook_id, slot=slot, **fields).add()
 
-        return await retry_on_any_conflict(try_to_add)
+        return await retry_on_any_conflict(user.id, try_to_add)
 
     async def list_webhooks(self, user: ActingUser, *, query: PageQuery) -> WebhookPage:
         """Return a page of the user's webhooks, newest first. Raises InvalidCursorError."""
@@ -159,7 +159,7 @@ class WebhookService:
         """
 
         async def run_attempt(attempt: Attempt) -> Versioned:
-            webhook = await retry_on_conflict(lambda: self._try_to_rotate(user, webhook_id, attempt.secret))
+            webhook = await retry_on_conflict(user.id, lambda: self._try_to_rotate(user, webhook_id, attempt.secret))
             await audit_service.record(user.id, "webhook_secret_rotated", id=webhook_id)
             return Versioned(read_webhook(webhook), None)
 

@@ -11,7 +11,7 @@ class TestRetryOnConflict:
         async def attempt() -> str | None:
             return next(results)
 
-        assert await retry_on_conflict(attempt) == "done"
+        assert await retry_on_conflict("resource", attempt) == "done"
 
     async def test_retries_end_after_the_time_limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("services.common.concurrency.CONTENTION_SECONDS", 0.5)
@@ -22,7 +22,7 @@ class TestRetryOnConflict:
             tries += 1
 
         with pytest.raises(DatabaseUnavailableError, match="Too many concurrent changes"):
-            await retry_on_conflict(attempt)
+            await retry_on_conflict("resource", attempt)
         assert tries > 1
 
     async def test_exception_of_an_attempt_is_raised(self) -> None:
@@ -30,4 +30,4 @@ class TestRetryOnConflict:
             raise KeyError
 
         with pytest.raises(KeyError):
-            await retry_on_conflict(attempt)
+            await retry_on_conflict("resource", attempt)

@@ -9,6 +9,7 @@ from app.errors import ConflictError
 from documents.common.base import DocumentFullError, Row
 from documents.tracking.page_turns import turn_page
 from documents.tracking.tasks import MAX_HOT_ENTRIES, Task
+from services.common.concurrency import retry_on_any_conflict, run_in_transaction
 
 T = TypeVar("T")
 
@@ -49,14 +50,23 @@ class EntryRoom:
     def __init__(self) -> None:
         self._versions_before: dict[ObjectId, int] = {}
 
-    async def run(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Run `attempt` and return its result. Turn the page that it requires, and run it again."""
+    async def retry_transaction(self, user_id: ObjectId, attempt: Callable[[], Awaitable[T | None]]) -> T:
+        """Retry `attempt` in a transaction until it succeeds. Turn the pages that it requires."""
+        return await retry_on_any_conflict(user_id, lambda: self.run(lambda: run_in_transaction(attempt)))
+
+    async def run(self, attempt: Callable[[], Awaitable[T | None]]) -> T | None:
+        """Run `attempt` and return its result. Turn the page that it requires, and run it again.
+
+        Return None if the task has changed before its page was turned. As one attempt of a retry, this needs one turn:
+        requests that change the task without adding entries would otherwise come between again and again.
+        """
         while True:
             try:
                 return await attempt()
             except PageDueError as due:
-                if await turn_page(due.user_id, due.task_id, version=due.version):
-                    self._versions_before[due.task_id] = due.version
+                if not await turn_page(due.user_id, due.task_id, version=due.version):
+                    return None
+                self._versions_before[due.task_id] = due.version
 
     def checked_version(self, task: Row) -> int:
         """Return the version that If-Match applies to. The page that this request has turned does not count."""

@@ -11,8 +11,9 @@ from documents.accounts.users import OverlapPolicy, User
 from documents.tracking.queries.overlap import find_overlapping
 from documents.tracking.tasks import Task
 from services.common.acting_user import ActingUser
-from services.common.concurrency import retry_on_conflict, retry_transaction
+from services.common.concurrency import retry_on_conflict
 from services.common.intervals import Interval
+from services.tracking.rules.capacity import EntryRoom
 from services.tracking.schemas.overlaps import OverlapRead, read_overlap
 
 T = TypeVar("T")
@@ -30,11 +31,17 @@ def effective_policy(user: ActingUser, requested: OverlapPolicy | None) -> Overl
     return requested or user.overlap_policy
 
 
-async def run_with_policy(policy: OverlapPolicy, attempt: Callable[[], Awaitable[T | None]]) -> T:
-    """Retry `attempt` until it succeeds, in a transaction unless the policy is `allow`."""
+async def run_with_policy(
+    user: ActingUser, policy: OverlapPolicy, attempt: Callable[[], Awaitable[T | None]], room: EntryRoom | None = None
+) -> T:
+    """Retry `attempt` until it succeeds, in a transaction unless the policy is `allow`.
+
+    An attempt that adds an entry requires its `room`.
+    """
+    room = room or EntryRoom()
     if policy == "allow":
-        return await retry_on_conflict(attempt)
-    return await retry_transaction(attempt)
+        return await retry_on_conflict(user.id, lambda: room.run(attempt))
+    return await room.retry_transaction(user.id, attempt)
 
 
 def no_overlaps(policy: OverlapPolicy) -> list[OverlapRead] | None:

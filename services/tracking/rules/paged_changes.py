@@ -61,7 +61,7 @@ async def change_page(
             return None
         return len(changed) if await TaskPage.update_at_version(page, {"entries": entries}) else None
 
-    return await retry_transaction(attempt)
+    return await retry_transaction(user_id, attempt)
 
 
 async def _page_ids(user_id: ObjectId, task_id: ObjectId) -> list[ObjectId]:

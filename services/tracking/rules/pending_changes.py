@@ -85,5 +85,5 @@ async def _record_in_project(user_id: ObjectId, pending: Row) -> bool:
             return (False,)
         return (True,) if await Project.record_if_unchanged(project, describe_rerate) else None
 
-    (is_recorded,) = await retry_on_conflict(attempt)
+    (is_recorded,) = await retry_on_conflict(user_id, attempt)
     return is_recorded

@@ -71,7 +71,7 @@ async def _rerate_task(user_id: ObjectId, task_id: ObjectId, project_id: ObjectI
             return None
         return lambda entry: _with_rate(entry, project["hourly_rate"])
 
-    count = await retry_on_conflict(try_rerate)
+    count = await retry_on_conflict(user_id, try_rerate)
     return count + (await change_paged_entries(user_id, task_id, find_change, describe) if has_pages else 0)
 
 

@@ -68,7 +68,7 @@ class BackgroundImports:
         )
         await ImportFile.store(user.id, batch.id, await run_in_thread(lambda: compress(file)))
         try:
-            row = await retry_on_conflict(lambda: add_import(batch))
+            row = await retry_on_conflict(user.id, lambda: add_import(batch))
         except InvalidTokenError:
             await ImportFile.delete_parts(user.id, batch.id)
             raise

@@ -87,7 +87,7 @@ async def visit_entries(user_id: ObjectId, visit: Visit) -> list[Row]:
         tasks, _ = await _visit_changed(user_id, visit, seen)
         return tasks
 
-    return await retry_transaction(read_snapshot)
+    return await retry_transaction(user_id, read_snapshot)
 
 
 async def _visit_changed(

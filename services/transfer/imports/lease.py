@@ -144,7 +144,7 @@ async def write_part(batch: Row, attempt: Callable[[], Awaitable[T | None]]) -> 
 
     _writing.add(batch["_id"])
     try:
-        return await retry_long_transaction(leased_attempt)
+        return await retry_long_transaction(batch["user_id"], leased_attempt)
     finally:
         _writing.discard(batch["_id"])
 
