@@ -71,12 +71,11 @@ async def ping_with_timeout(client: Client) -> None:
         raise DatabaseUnavailableError from error
 
 
-def as_unavailable(error: Exception) -> DatabaseUnavailableError | None:
-    """Return the error that tells a client that the database is unavailable, or None if it is another error."""
-    if isinstance(error, DatabaseUnavailableError):
-        return error
-    is_timeout = isinstance(error, PyMongoError) and error.timeout
-    return DatabaseUnavailableError() if isinstance(error, ConnectionFailure) or is_timeout else None
+def is_unavailable(error: Exception) -> bool:
+    """Return whether the database cannot be reached or does not respond in time."""
+    if isinstance(error, PyMongoError):
+        return error.timeout or isinstance(error, ConnectionFailure)
+    return isinstance(error, DatabaseUnavailableError)
 
 
 def close(client: Client) -> None:

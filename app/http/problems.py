@@ -11,9 +11,10 @@ from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app.database.client import as_unavailable
+from app.database.client import is_unavailable
 from app.errors import (
     AuthenticationError,
+    DatabaseUnavailableError,
     MethodNotAllowedError,
     NotFoundError,
     ServiceError,
@@ -65,11 +66,10 @@ def error_response(request: Request, error: Exception) -> Response:
         return problem(request, error)
     if isinstance(error, HTTPException):
         return problem(request, _routing_error(request, error))
-    unavailable = as_unavailable(error)
-    if unavailable is None:
+    if not is_unavailable(error):
         raise error
     log.warning("database_unavailable", error=type(error).__name__)
-    return problem(request, unavailable)
+    return problem(request, DatabaseUnavailableError())
 
 
 def _routing_error(request: Request, error: HTTPException) -> ServiceError:

@@ -11,9 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
 from time import monotonic
 from typing import TypeVar
-from weakref import WeakValueDictionary
 
-from app.database.client import as_unavailable
+from app.database.client import is_unavailable
 from app.errors import DatabaseUnavailableError
 from documents.common.base import DuplicateError
 from documents.common.idempotency_keys import IdempotencyKey
@@ -34,37 +33,57 @@ _MAX_PAUSE_SECONDS = 0.01
 
 
 class _Queue:
-    """The requests that wait for their turn to change a resource."""
+    """The requests that have or await their turn to change a resource."""
 
     def __init__(self) -> None:
-        self._lock = asyncio.Lock()
-        self._failure: DatabaseUnavailableError | None = None
+        self.requests = 0
+        self.lock = asyncio.Lock()
+        self.is_unavailable = False
 
-    @asynccontextmanager
-    async def turn(self, max_seconds: float) -> AsyncIterator[None]:
-        """Wait for the turn, which is that of the block. Raises DatabaseUnavailableError after `max_seconds`.
 
-        If the database does not respond to one request, it is raised for all that wait: otherwise each would wait for
-        the timeouts of those before it.
-        """
+_queues: dict[Hashable, _Queue] = {}
+"""The queues by resource. A queue exists while a request has or awaits its turn."""
+
+
+@asynccontextmanager
+async def _turn(resource: Hashable, max_seconds: float) -> AsyncIterator[None]:
+    """Wait for the turn, which is that of the block. Raises DatabaseUnavailableError after `max_seconds`.
+
+    If the database does not respond to a request, the error is raised for all that wait behind it: otherwise each would
+    wait for the timeouts of those before it.
+    """
+    queue = _queues.setdefault(resource, _Queue())
+    queue.requests += 1
+    try:
+        await _acquire(queue.lock, max_seconds)
         try:
-            async with asyncio.timeout(max_seconds):
-                await self._lock.acquire()
-        except TimeoutError:
-            raise DatabaseUnavailableError(TOO_MANY_CONFLICTS) from None
-        try:
-            if self._failure is not None:
-                raise DatabaseUnavailableError(str(self._failure))
+            if queue.is_unavailable:
+                raise DatabaseUnavailableError
             yield
         except Exception as error:
-            self._failure = as_unavailable(error)
+            if is_unavailable(error):
+                queue.is_unavailable = True
+                _remove(resource, queue)
             raise
         finally:
-            self._lock.release()
+            queue.lock.release()
+    finally:
+        queue.requests -= 1
+        if not queue.requests:
+            _remove(resource, queue)
 
 
-_queues: WeakValueDictionary[Hashable, _Queue] = WeakValueDictionary()
-"""The queues by resource. A queue exists while a request has or awaits its turn."""
+async def _acquire(lock: asyncio.Lock, max_seconds: float) -> None:
+    try:
+        async with asyncio.timeout(max_seconds):
+            await lock.acquire()
+    except TimeoutError:
+        raise DatabaseUnavailableError(TOO_MANY_CONFLICTS) from None
+
+
+def _remove(resource: Hashable, queue: _Queue) -> None:
+    if _queues.get(resource) is queue:
+        del _queues[resource]
 
 
 async def retry_on_conflict(resource: Hashable, attempt: Callable[[], Awaitable[T | None]]) -> T:
@@ -119,18 +138,17 @@ async def _none_if_duplicate(attempt: Callable[[], Awaitable[T | None]]) -> T | 
 async def _retry(
     resource: Hashable, attempt: Callable[[], Awaitable[T | None]], *, turn_seconds: float, seconds: float
 ) -> T:
-    queue = _queues.get(resource)
-    if queue is None or current_session() is not None:
+    if current_session() is not None:
         result = await attempt()
-        if result is not None:
-            return result
-        if current_session() is not None:
+        if result is None:
             raise WriteConflictError
-        queue = _queues.setdefault(resource, _Queue())
-    async with queue.turn(turn_seconds):
-        deadline = monotonic() + seconds
-        while (result := await attempt()) is None:
-            if monotonic() >= deadline:
-                raise DatabaseUnavailableError(TOO_MANY_CONFLICTS)
-            await asyncio.sleep(random.uniform(0, _MAX_PAUSE_SECONDS))  # noqa: S311 -- jitter, not a secret
         return result
+    if resource not in _queues and (result := await attempt()) is not None:
+        return result
+    async with _turn(resource, turn_seconds):
+        deadline = monotonic() + seconds
+        while (result := await attempt()) is None and monotonic() < deadline:  # noqa: ASYNC110 -- others are processes
+            await asyncio.sleep(random.uniform(0, _MAX_PAUSE_SECONDS))  # noqa: S311 -- jitter, not a secret
+    if result is None:
+        raise DatabaseUnavailableError(TOO_MANY_CONFLICTS)
+    return result

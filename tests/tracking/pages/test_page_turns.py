@@ -12,6 +12,7 @@ from motor.motor_asyncio import AsyncIOMotorCollection
 
 from documents.tracking.pages import TaskPage
 from documents.tracking.tasks import Task
+from services.tracking.rules.capacity import EntryRoom, PageDueError
 from tests.conftest import Database
 from tests.support.http import Client, Json, at, clock, problem
 from tests.support.pages.stored_tasks import PagedTask, insert_task_with_entries, read_task
@@ -150,6 +151,22 @@ class TestTurnPage:
     ) -> None:
         task = await insert_task_with_entries(alice, database, 200)
         assert (await create(alice, task)).headers["etag"] == '"3"'
+
+
+class TestTaskThatChangesBeforeItsPageTurns:
+    async def test_nothing_moves_and_the_attempt_counts_as_a_conflict(self, alice: Client, database: Database) -> None:
+        task = await insert_task_with_entries(alice, database, 200)
+        stored, attempts = (await read_task(database, task)).row, 0
+
+        async def attempt() -> bool:
+            nonlocal attempts
+            attempts += 1
+            raise PageDueError(stored)
+
+        assert (await alice.patch(f"/tasks/{task['id']}", json={"title": "New"})).status_code == 200
+        assert await EntryRoom().run(attempt) is None
+        assert attempts == 1
+        assert (await read_task(database, task)).sizes == ([], 200)
 
 
 class TestNextPage:
