@@ -7,7 +7,16 @@ from app.http.endpoint import Endpoint, Query
 from app.http.json import json_response
 from routes.dependencies import ReportReader
 from services.reporting.reports import report_service
-from services.reporting.schemas import SummaryQuery, SummaryRead, TimesheetQuery, TimesheetRead, TodayQuery, TodayRead
+from services.reporting.schemas import (
+    SummariesQuery,
+    SummariesRead,
+    SummaryQuery,
+    SummaryRead,
+    TimesheetQuery,
+    TimesheetRead,
+    TodayQuery,
+    TodayRead,
+)
 
 router = APIRouter(route_class=Endpoint, prefix="/reports", tags=["reports"])
 
@@ -16,6 +25,17 @@ router = APIRouter(route_class=Endpoint, prefix="/reports", tags=["reports"])
 async def report_summary(user: ReportReader, query: Query[SummaryQuery]) -> Response:
     """Totals by day, task, project or another key. Entries are clipped to the range and split at local midnights."""
     return json_response(await report_service.summary(user, query=query))
+
+
+@router.get(
+    "/summaries",
+    operation_id="report_summaries",
+    summary="Sum up tracked time in several ways",
+    response_model=SummariesRead,
+)
+async def report_summaries(user: ReportReader, query: Query[SummariesQuery]) -> Response:
+    """Several summaries of the same entries, for example for the charts of a page. The entries are read once."""
+    return json_response(await report_service.summaries(user, query=query))
 
 
 @router.get(

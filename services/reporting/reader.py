@@ -1,6 +1,7 @@
 """Feeds the entries of a report from the database into its totals, without blocking the event loop."""
 
 import asyncio
+from collections.abc import Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from documents.tracking.queries.entry_filter import EntryFilter
 from documents.tracking.queries.recent_tasks import SUMMARY_FIELDS
 from documents.tracking.queries.timeline import find_running_entry
 from services.reporting.row_keys import TrackedEntry, TrackedTask
-from services.reporting.summary import PausableWork, ReportTotals, overlap_seconds
+from services.reporting.summary import PausableWork, Plan, ReportTotals, overlap_seconds
 
 T = TypeVar("T")
 Projects = dict[ObjectId, Row]
@@ -26,16 +27,16 @@ _PROJECT_GROUPS = {"project", "client"}
 
 @dataclass(frozen=True, slots=True)
 class RequiredFields:
-    """The fields of tasks and entries that a report required, and whether it required the projects."""
+    """The fields of tasks and entries that reports required, and whether they required the projects."""
 
     task_fields: tuple[str, ...]
     entry_fields: tuple[str, ...]
     projects: bool
 
     @classmethod
-    def of(cls, totals: ReportTotals, *, money: bool) -> "RequiredFields":
-        """Return the fields that these totals need."""
-        groups = set(totals.plan.groups)
+    def of(cls, plans: Collection[Plan], *, money: bool) -> "RequiredFields":
+        """Return the fields that the totals of these plans need."""
+        groups = {group for plan in plans for group in plan.groups}
         task_fields: list[str] = []
         entry_fields: list[str] = []
         if "task" in groups:
@@ -49,44 +50,46 @@ class RequiredFields:
             entry_fields.append("tags")
         if money or "billable" in groups:
             entry_fields += ["billable", "hourly_rate"]
-        if totals.plan.explain:
+        if any(plan.explain for plan in plans):
             entry_fields.append("id")
-        if totals.plan.include_notes:
+        if any(plan.include_notes for plan in plans):
             entry_fields.append("note")
         return cls(tuple(task_fields), tuple(entry_fields), bool(groups & _PROJECT_GROUPS))
 
 
 async def add_entries(
     user_id: ObjectId,
-    totals: ReportTotals,
+    reports: Sequence[ReportTotals],
     entry_filter: EntryFilter,
     *,
     now: datetime,
     include_running: bool,
     money: bool,
 ) -> int:
-    """Add the entries that match the filter. Return the seconds of the running timer in the range.
+    """Add the entries that match the filter to these reports. Return the seconds of the running timer in the range.
+
+    All reports have the same range. The entries are read once for all of them.
 
     The running entry only counts in the totals with `include_running`. It is read first and excluded from the
     ended entries, so that a timer that is stopped in between counts once, with its duration at `now`.
     """
-    required = RequiredFields.of(totals, money=money)
+    required = RequiredFields.of([totals.plan for totals in reports], money=money)
     projects = await read_projects(user_id) if required.projects else None
     running = await find_running_entry(user_id, entry_filter, now=naive_utc(now))
     running_id, running_seconds = None, 0
     if running is not None:
         entry = to_running_entry(running["entry"], now)
         running_id = running["entry"]["id"]
-        running_seconds = overlap_seconds(entry.begin, entry.end, totals.plan)
+        running_seconds = overlap_seconds(entry.begin, entry.end, reports[0].plan)
         if include_running:
-            await run_with_pauses(totals.add(to_tracked_task(running, projects), [entry]))
-    await add_ended_entries(user_id, totals, entry_filter, required, projects, exclude_id=running_id)
+            await _add_to_all(reports, to_tracked_task(running, projects), [entry])
+    await _add_ended_entries(user_id, reports, entry_filter, required, projects, exclude_id=running_id)
     return running_seconds
 
 
-async def add_ended_entries(
+async def _add_ended_entries(
     user_id: ObjectId,
-    totals: ReportTotals,
+    reports: Sequence[ReportTotals],
     entry_filter: EntryFilter,
     required: RequiredFields,
     projects: Projects | None,
@@ -103,7 +106,13 @@ async def add_ended_entries(
     )
     async with aclosing(ended) as tasks:
         async for task in tasks:
-            await run_with_pauses(totals.add(to_tracked_task(task, projects), map(to_tracked_entry, task["entries"])))
+            entries = [to_tracked_entry(entry) for entry in task["entries"]]
+            await _add_to_all(reports, to_tracked_task(task, projects), entries)
+
+
+async def _add_to_all(reports: Sequence[ReportTotals], task: TrackedTask, entries: Sequence[TrackedEntry]) -> None:
+    for totals in reports:
+        await run_with_pauses(totals.add(task, entries))
 
 
 async def add_entries_of_week(user_id: ObjectId, totals: ReportTotals, *, exclude_id: ObjectId | None) -> list[Row]:

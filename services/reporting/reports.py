@@ -23,6 +23,9 @@ from services.reporting.reader import (
 from services.reporting.row_keys import GroupBy, first_of_week
 from services.reporting.schemas import (
     RecentTask,
+    SummariesQuery,
+    SummariesRead,
+    SummaryOptions,
     SummaryQuery,
     SummaryRead,
     SummaryRow,
@@ -32,7 +35,7 @@ from services.reporting.schemas import (
     TodayQuery,
     TodayRead,
 )
-from services.reporting.summary import Plan, ReportTotals, read_amounts
+from services.reporting.summary import Plan, ReportTotals, Total, read_amounts
 from services.tracking.rules.ranges import TimeRange, build_entry_filter, parse_time_range
 from services.tracking.schemas.timer import read_timer
 
@@ -59,32 +62,32 @@ class ReportService:
     ) -> tuple[SummaryRead, Notes]:
         """Return a summary, and the notes of the entries whose slices it lists. Raises as `summary` does."""
         time_range = _in_whole_seconds(parse_time_range(user, query))
-        totals = ReportTotals(_plan(user, query, time_range, include_notes=include_notes))
+        totals = ReportTotals(_plan(user, query, query.group_by, time_range, include_notes=include_notes))
+        (report,) = await self._summaries(user, query, time_range, [totals])
+        return report, totals.notes
+
+    async def summaries(self, user: ActingUser, *, query: SummariesQuery) -> SummariesRead:
+        """Return several summaries of the same entries, which are read once. Raises as `summary` does."""
+        time_range = _in_whole_seconds(parse_time_range(user, query))
+        plans = [_plan(user, query, groups, time_range) for groups in query.group_by]
+        return {"items": await self._summaries(user, query, time_range, [ReportTotals(plan) for plan in plans])}
+
+    async def _summaries(
+        self, user: ActingUser, options: SummaryOptions, time_range: TimeRange, reports: list[ReportTotals]
+    ) -> list[SummaryRead]:
         running_seconds = await add_entries(
             user.id,
-            totals,
-            build_entry_filter(query, time_range),
+            reports,
+            build_entry_filter(options, time_range),
             now=utc_now(),
-            include_running=query.include_running,
+            include_running=options.include_running,
             money=True,
         )
-        total, rows = await run_with_pauses(totals.result())
-        report: SummaryRead = {
-            "from": rfc3339(time_range.since),
-            "to": rfc3339(time_range.until),
-            "timezone": time_range.zone.key,
-            "week_start": totals.plan.week_start,
-            "group_by": ",".join(query.group_by),
-            "rounding": str(query.rounding) if query.rounding else None,
-            "rounding_scope": query.rounding_scope,
-            "total_seconds": total.seconds,
-            "rounded_total_seconds": total.rounded,
-            "running_seconds": running_seconds,
-            "overlapping": "tag" in query.group_by,
-            "amounts": read_amounts(total),
-            "rows": rows,
-        }
-        return report, totals.notes
+        summaries: list[SummaryRead] = []
+        for totals in reports:
+            total, rows = await run_with_pauses(totals.result())
+            summaries.append(_read_summary(totals.plan, total, rows, time_range, running_seconds))
+        return summaries
 
     async def timesheet(self, user: ActingUser, *, query: TimesheetQuery) -> TimesheetRead:
         """Return a week as a grid of tasks and days."""
@@ -103,7 +106,7 @@ class ReportService:
         first = first_of_week(query.date or days.day_at(int(now.timestamp())).date, week_start)
         totals = _week_totals(days, first, ("task", "day"), include_notes=include_notes)
         entry_filter = build_entry_filter(query, _time_range(totals.plan))
-        await add_entries(user.id, totals, entry_filter, now=now, include_running=query.include_running, money=False)
+        await add_entries(user.id, [totals], entry_filter, now=now, include_running=query.include_running, money=False)
         total, rows = await run_with_pauses(totals.result())
         dates = [(first + timedelta(days=number)).isoformat() for number in range(_WEEK.days)]
         pairs = [(_timesheet_row(totals, row, dates), _notes_by_day(totals, row, dates)) for row in rows]
@@ -160,19 +163,46 @@ def _in_whole_seconds(time_range: TimeRange) -> TimeRange:
     return truncated
 
 
-def _plan(user: ActingUser, query: SummaryQuery, time_range: TimeRange, *, include_notes: bool) -> Plan:
+def _plan(
+    user: ActingUser,
+    options: SummaryOptions,
+    groups: tuple[GroupBy, ...],
+    time_range: TimeRange,
+    *,
+    include_notes: bool = False,
+) -> Plan:
     return Plan(
         since=int(time_range.since.timestamp()),
         until=int(time_range.until.timestamp()),
         zone=time_range.zone,
-        groups=query.group_by,
-        week_start=_week_start(user, query.week_start),
-        rounding=query.rounding,
-        scope=query.rounding_scope,
-        fill=query.fill,
-        explain=query.explain,
+        groups=groups,
+        week_start=_week_start(user, options.week_start),
+        rounding=options.rounding,
+        scope=options.rounding_scope,
+        fill=options.fill,
+        explain=options.explain,
         include_notes=include_notes,
     )
+
+
+def _read_summary(
+    plan: Plan, total: Total, rows: list[SummaryRow], time_range: TimeRange, running_seconds: int
+) -> SummaryRead:
+    return {
+        "from": rfc3339(time_range.since),
+        "to": rfc3339(time_range.until),
+        "timezone": time_range.zone.key,
+        "week_start": plan.week_start,
+        "group_by": ",".join(plan.groups),
+        "rounding": str(plan.rounding) if plan.rounding else None,
+        "rounding_scope": plan.scope,
+        "total_seconds": total.seconds,
+        "rounded_total_seconds": total.rounded,
+        "running_seconds": running_seconds,
+        "overlapping": "tag" in plan.groups,
+        "amounts": read_amounts(total),
+        "rows": rows,
+    }
 
 
 def _week_start(user: ActingUser, parameter: int | None) -> int:

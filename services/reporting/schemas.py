@@ -18,6 +18,9 @@ _MODES: tuple[RoundingMode, ...] = get_args(RoundingMode)
 _MAX_GROUPS = 2
 _MAX_MINUTES = 1440
 
+MAX_SUMMARIES = 4
+"""The maximum of summaries in one response."""
+
 
 def _groups(value: object) -> tuple[str, ...]:
     """Parse the value of a query parameter, or of a JSON member, which may not be text."""
@@ -52,17 +55,13 @@ RoundingParameter = Annotated[
 
 DayRead = Annotated[str, WithJsonSchema({"type": "string", "format": "date"})]
 
+_GROUP_BY = f"One of {', '.join(_GROUPS)}, or two of them separated by a comma for nested rows."
 _WEEK_START = "First day of the week: 0 (Monday) to 6 (Sunday). Default: the user's setting."
 
 
-class SummaryQuery(RangeQuery):
-    """The entries, the time range and the groups of a summary."""
+class SummaryOptions(RangeQuery):
+    """The entries and the time range of a summary, and how it counts them."""
 
-    group_by: Groups = Field(
-        default=("day",),
-        json_schema_extra={"default": "day"},
-        description=f"One of {', '.join(_GROUPS)}, or two of them separated by a comma for nested rows.",
-    )
     week_start: FirstDayOfWeek | None = Field(default=None, description=_WEEK_START)
     rounding: RoundingParameter | None = Field(
         default=None,
@@ -74,6 +73,20 @@ class SummaryQuery(RangeQuery):
     )
     fill: BooleanFlag = Field(default=False, description="Whether to include rows for periods without tracked time.")
     explain: BooleanFlag = Field(default=False, description="Whether each row lists the parts of entries in its total.")
+
+
+class SummaryQuery(SummaryOptions):
+    """The parameters of a summary, and its groups."""
+
+    group_by: Groups = Field(default=("day",), json_schema_extra={"default": "day"}, description=_GROUP_BY)
+
+
+class SummariesQuery(SummaryOptions):
+    """The parameters of several summaries, and the groups of each."""
+
+    group_by: list[Groups] = Field(
+        min_length=1, max_length=MAX_SUMMARIES, description=f"{_GROUP_BY} Repeat it, once for each summary."
+    )
 
 
 class TimesheetQuery(FilterQuery):
@@ -220,6 +233,13 @@ class SummaryRead(TimeRangeRead):
     overlapping: Annotated[bool, Field(description="Whether the rows may sum to more than the total, as with tags.")]
     amounts: list[AmountRead]
     rows: list[SummaryRow]
+
+
+@with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [{"items": [_SUMMARY_EXAMPLE]}]}))
+class SummariesRead(TypedDict):
+    """Several summaries of the same entries, in the order of the request."""
+
+    items: list[SummaryRead]
 
 
 @with_config(ConfigDict(extra="forbid", json_schema_extra={"examples": [_TIMESHEET_ROW_EXAMPLE]}))

@@ -61,6 +61,7 @@ REQUESTS: dict[str, Json] = {
     "switch_timer": {"json": {"task_id": "{other_task_id}"}},
     "stop_timer": {"json": {}},
     "report_summary": {"params": {**ALL_TIME, **FILTERS, "group_by": "client,task", "explain": "true"}},
+    "report_summaries": {"params": {**ALL_TIME, **FILTERS, "group_by": ["task", "client,tag"]}},
     "report_timesheet": {"params": {"date": "2026-11-18", **FILTERS}},
     **{f"export_time_entries_as_{form}": EXPORT_REQUEST for form in ("csv", "xlsx", "ndjson", "ics")},
     "import_file": {

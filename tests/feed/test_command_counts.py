@@ -166,6 +166,12 @@ class TestCommandsOfARequest:
             await database.tasks.insert_many(rows)
             assert await count(counted, alice, "GET", SUMMARY) == ["aggregate tasks"] * 2
 
+    async def test_several_summaries_take_as_many_commands_as_one(self, alice: Client, counted: SentCommands) -> None:
+        await alice.write(await alice.make_task())
+        path = SUMMARY.replace("summary", "summaries")
+        sent = await count(counted, alice, "GET", f"{path}&group_by=day&group_by=task&group_by=tag,hour")
+        assert sent == ["aggregate tasks"] * 2
+
     async def test_summary_of_years_takes_one_command_per_100_tasks(
         self, alice: Client, counted: SentCommands, database: Database
     ) -> None:

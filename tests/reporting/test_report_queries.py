@@ -51,6 +51,11 @@ class TestInvalidQuery:
         assert parameters(await alice.get("/reports/summary")) == {"from", "to"}
         assert parameters(await alice.get("/reports/summary", params={"from": "2026-11-18"})) == {"to"}
 
+    @pytest.mark.parametrize("groups", [[], ["day"] * 5, ["day", "minute"], ["day", ""], ["day,task,tag"]])
+    async def test_invalid_groups_of_several_summaries_are_422(self, alice: Client, groups: list[str]) -> None:
+        response = await alice.get("/reports/summaries", params={**WEEK, "group_by": groups})
+        assert parameters(response) == {"group_by"}
+
     @pytest.mark.parametrize(
         ("path", "query"),
         [

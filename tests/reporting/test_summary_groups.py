@@ -5,13 +5,14 @@ from tests.conftest import Database
 from tests.reporting.report_requests import (
     DOLLAR,
     EURO,
+    WEEK,
     get_summary,
     insert_project,
     insert_task,
     november_entry,
     seconds_by_key,
 )
-from tests.support.http import Client, Json, parameters
+from tests.support.http import Client, Json, ago, parameters
 
 pytestmark = pytest.mark.usefixtures("entry_storage")
 
@@ -221,3 +222,33 @@ class TestGroups:
         summary = await get_summary(alice, group_by="task")
         assert summary["amounts"] == summary["rows"][0]["amounts"] == [{"currency": "USD", "amount": 10 * 2**62}]
         assert summary["rows"][0]["label"] == "Grüße"
+
+
+class TestSeveralSummaries:
+    GROUPS = ("project", "day,project", "weekday,hour", "tag,task")
+
+    @pytest.mark.parametrize(
+        "options",
+        [{}, {"fill": "true"}, {"explain": "true"}, {"rounding": "up:15", "rounding_scope": "day"}],
+    )
+    async def test_each_is_equal_to_the_summary_by_itself(
+        self, alice: Client, database: Database, options: dict[str, str]
+    ) -> None:
+        project = await insert_project(database, alice, name="Site")
+        money = {"billable": True, "hourly_rate": EURO, "tags": ["mail"]}
+        for day in (16, 18, 20):
+            entries = november_entry(f"{day} 09:10", 25, **money), november_entry(f"{day} 23:30", 61)
+            await insert_task(database, alice, *entries, project_id=project, tags=["web", str(day)])
+        await insert_task(database, alice, november_entry("17 12:00", 7, **money))
+        response = await alice.get("/reports/summaries", params={**WEEK, **options, "group_by": self.GROUPS})
+        assert response.status_code == 200, response.text
+        several = response.json()["items"]
+        assert several == [await get_summary(alice, group_by=groups, **options) for groups in self.GROUPS]
+        assert [len(summary["rows"]) > 0 for summary in several] == [True] * len(self.GROUPS)
+
+    async def test_running_timer_counts_in_each(self, alice: Client) -> None:
+        await alice.start(await alice.make_task(), started_at=ago(minutes=10))
+        query = {"from": ago(days=1), "to": ago(days=-1), "include_running": "true", "group_by": ["task", "day"]}
+        for summary in (await alice.get("/reports/summaries", params=query)).json()["items"]:
+            assert sum(row["seconds"] for row in summary["rows"]) == summary["total_seconds"] >= 600
+            assert summary["running_seconds"] == summary["total_seconds"]

@@ -72,6 +72,7 @@ async def send_report_requests(client: Client) -> None:
     week = {"from": "2026-11-16", "to": "2026-11-23"}
     for sent in ({}, {"group_by": "project,tag", "rounding": "up:15", "explain": "true"}, {"fill": "true"}):
         await client.get(f"{API}/reports/summary", params={**week, **sent})
+    await client.get(f"{API}/reports/summaries", params={**week, "group_by": ["day", "project,tag"]})
     await client.get(f"{API}/reports/timesheet", params={"date": "2026-11-18"})
     await client.get(f"{API}/reports/today")
     await client.stop()

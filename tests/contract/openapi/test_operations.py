@@ -15,6 +15,7 @@ FORMATS = ("csv", "xlsx", "ndjson", "ics")
 
 REQUIRED_PARAMETERS = {
     "report_summary": {"from", "to"},
+    "report_summaries": {"from", "to", "group_by"},
     **{f"export_time_entries_as_{form}": {"from", "to"} for form in FORMATS},
 }
 """The required query parameters by operation id."""

@@ -12,6 +12,7 @@ from services.reporting.schemas import (
     RecentTask,
     ReportRow,
     ReportSlice,
+    SummariesRead,
     SummaryRead,
     SummaryRow,
     TimesheetRead,
@@ -69,6 +70,8 @@ class TestResponseModels:
         (row,) = explained.json()["rows"]
         for model, part in ((SummaryRow, row), (ReportRow, row["rows"][0]), (ReportSlice, row["rows"][0]["slices"][0])):
             TypeAdapter(model).validate_json(json.dumps(part), strict=True)
+        summaries = await alice.get("/reports/summaries", params={**week, "group_by": ["day", "task"]})
+        assert_exact_model(SummariesRead, summaries.content)
         timesheet = await alice.get("/reports/timesheet")
         assert_exact_model(TimesheetRead, timesheet.content)
         assert_exact_model(TimesheetRow, json.dumps(timesheet.json()["rows"][0]).encode())
