@@ -235,7 +235,8 @@ async def search_everywhere(client: Client, owner: Client, app: FastAPI, names: 
     assert cursor is not None
     for operation in operations(app):
         if operation.method == "GET" and operation.scope != "open":
-            needed = {**ALL_TIME} if "exports/time" in operation.path or "summary" in operation.path else {}
+            needed = {**ALL_TIME} if "exports/time" in operation.path or "/summar" in operation.path else {}
+            needed |= {"group_by": "task"} if operation.id == "report_summaries" else {}
             needed |= {"date": "2026-11-18"} if "timesheet" in operation.path else {}
             assert (await send_request(client, operation, names, {"params": needed})).status_code in {200, 204}, (
                 operation.id

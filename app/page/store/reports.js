@@ -17,14 +17,14 @@ import { waiting } from "./outgoing.js";
 const DAY_MS = 86_400_000;
 
 /**
- * Return the totals of a range. While the service is away, those of the last answer.
+ * Return the totals of a range, by each of the groups. While the service is away, those of the last answer.
  *
- * @param {Query} query The query parameters of GET /reports/summary.
+ * @param {Query} query The query parameters of GET /reports/summaries.
  * @param {AbortSignal} signal
- * @returns {Promise<Summary>}
+ * @returns {Promise<Summary[]>}
  */
-export function loadSummary(query, signal) {
-  return read("reports/summary", query, signal);
+export async function loadSummaries(query, signal) {
+  return (await read("reports/summaries", query, signal)).items;
 }
 
 /**

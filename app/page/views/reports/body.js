@@ -130,7 +130,6 @@ function ring(byProject) {
 
 /** @param {Part} byHour */
 function heat({ state, summary }) {
-  if (summary.rows.length === 0) return null;
   return [
     heatMap({ title: t("reports.heat_map"), rows: summary.rows, weekStart: weekStart.peek() }),
     state.rounding !== "" && notRounded(),

@@ -1,7 +1,8 @@
 // The answers of the API that a report needs: the chosen groups, and those of the charts.
 
 import { computed, signal } from "../../lib/signal.js";
-import { loadSummary } from "../../store/reports.js";
+import { TIME_GROUPS } from "../../parts/report/labels.js";
+import { loadSummaries } from "../../store/reports.js";
 import { resource } from "../../store/resource.js";
 import { daysIn } from "./ranges.js";
 import { filterQuery, groupsOf, roundingQuery } from "./state.js";
@@ -91,27 +92,34 @@ function requestParts({ state, range }, signal) {
   const unit = unitOf(range);
   // Hours cut entries apart: to round each part would add time.
   const byTimeRounding = unit === "hour" ? {} : rounding;
-  const load = summaries(signal);
-  return {
-    report: load({ ...filters, ...rounding, group_by: groupsOf(state) }),
-    byTime: load({ ...filters, ...byTimeRounding, group_by: `${unit},project`, fill: true }),
-    byProject: load({ ...filters, ...rounding, group_by: "project" }),
-    byHour: load({ ...filters, group_by: "weekday,hour" }),
-  };
+  // Only rows by time can be filled in. The other parts fill too, so that one request answers most of them.
+  return requestTogether(
+    {
+      report: { ...filters, ...rounding, group_by: groupsOf(state), fill: !TIME_GROUPS.has(state.group) },
+      byTime: { ...filters, ...byTimeRounding, group_by: `${unit},project`, fill: true },
+      byProject: { ...filters, ...rounding, group_by: "project", fill: true },
+      byHour: { ...filters, group_by: "weekday,hour", fill: true },
+    },
+    signal,
+  );
 }
 
 /**
- * Return a function that loads summaries, the same one only once.
+ * Request these summaries, by one request for all that differ only in their groups.
  *
+ * @template {string} Name
+ * @param {Record<Name, import("./state.js").Query>} queries
  * @param {AbortSignal} signal
+ * @returns {Record<Name, Promise<Summary>>}
  */
-function summaries(signal) {
-  /** @type {Map<string, Promise<Summary>>} */
-  const loading = new Map();
-  return (/** @type {import("./state.js").Query} */ query) => {
-    const key = JSON.stringify(query);
-    const summary = loading.get(key) ?? loadSummary(query, signal);
-    loading.set(key, summary);
-    return summary;
-  };
+function requestTogether(queries, signal) {
+  const parts = Object.entries(queries).map(([name, { group_by: groups, ...options }]) => {
+    return { name, groups: String(groups), options, key: JSON.stringify(options) };
+  });
+  const requests = [...Map.groupBy(parts, ({ key }) => key).values()].flatMap((alike) => {
+    const groups = [...new Set(alike.map((part) => part.groups))];
+    const loading = loadSummaries({ ...alike[0]?.options, group_by: groups }, signal);
+    return alike.map((part) => [part.name, loading.then((summaries) => summaries[groups.indexOf(part.groups)])]);
+  });
+  return Object.fromEntries(requests);
 }
