@@ -2,7 +2,7 @@
 
 import { isBusyForLong, noteRetryAfter, orAborted, retryAfter, untilNotBusy } from "./busy.js";
 import { readEvents } from "./event_stream.js";
-import { effect, signal } from "./lib/signal.js";
+import { signal } from "./lib/signal.js";
 import { noteClock } from "./service_clock.js";
 
 /**
@@ -66,19 +66,6 @@ export const session = signal(/** @type {"unknown" | "signed-in" | "signed-out" 
 
 /** Whether the last request was answered. */
 export const isReachable = signal(true);
-
-/**
- * Run the action each time the service is back. Ends with the current scope.
- *
- * @param {() => void} action
- */
-export function whenReachableAgain(action) {
-  let wasReachable = true;
-  effect(() => {
-    if (isReachable.value && !wasReachable) action();
-    wasReachable = isReachable.value;
-  });
-}
 
 /** @type {{value: string, expiresAt: number} | null} */
 let accessToken = null;

@@ -7,6 +7,7 @@ import { followTitle } from "./parts/timer/timer_bar.js";
 import { sendWaiting } from "./store/outgoing.js";
 import { watchForGaps } from "./store/presence/idle.js";
 import { followChanges } from "./store/presence/live.js";
+import { untilLoaded } from "./store/presence/reachable.js";
 import { followVersion } from "./store/presence/version.js";
 import { loadProfile } from "./store/profile.js";
 import { followProjects } from "./store/projects.js";
@@ -16,7 +17,7 @@ import { currentView, viewName } from "./view.js";
 /** Create the page of a signed-in user, and load what every view needs. */
 export function signedIn() {
   async function loadOwn() {
-    await loadProfile();
+    await untilLoaded(loadProfile);
     await sendWaiting();
     await followTimer();
   }

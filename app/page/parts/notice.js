@@ -78,6 +78,21 @@ export function describeFailure(error) {
 }
 
 /**
+ * Create what stands in place of data that could not be loaded: the reason, and a button to try again.
+ *
+ * @param {unknown} error
+ * @param {() => void} reload
+ */
+export function loadFailure(error, reload) {
+  return h(
+    "div",
+    { class: "load-failure", role: "alert" },
+    h("span", { class: "form-error" }, describeError(error)),
+    h("button", { type: "button", onclick: reload }, t("common.retry")),
+  );
+}
+
+/**
  * Return what the service refuses by field, as people read it. The key "" is for the form as a whole.
  *
  * @param {unknown} error

@@ -3,11 +3,12 @@
 // Each change is stored in the browser before it is sent, and removed when the service has answered. Nothing is lost
 // when the tab or the machine ends in between. A change that was sent twice has the same Idempotency-Key.
 
-import { ApiError, isReachable, newKey, request, UnreachableError, whenReachableAgain } from "../api.js";
+import { ApiError, isReachable, newKey, request, UnreachableError } from "../api.js";
 import { busyUntil, isBusyForLong } from "../busy.js";
 import { computed, effect, signal } from "../lib/signal.js";
 import { announce, announceAll, announceAnswer } from "./changes.js";
 import { changeQueued, dequeue, enqueue, isWaiting, queuedChanges, store } from "./offline/queue.js";
+import { RETRY_MS, whenReachableAgain } from "./presence/reachable.js";
 import { loadProfile, profile } from "./profile.js";
 import { oneAtATime } from "./resource.js";
 
@@ -25,7 +26,6 @@ import { oneAtATime } from "./resource.js";
  * @typedef {import("./offline/queue.js").QueuedChange} QueuedChange
  */
 
-const RETRY_MS = 5000;
 /** The service remembers keys for a day. A later repetition could do the work twice. */
 const MAX_REPEAT_AGE_MS = 23 * 3_600_000;
 /** Answers of a repeated change that say that its work is done. */

@@ -6,6 +6,7 @@ import { announce, onChange } from "./changes.js";
 import { withWaitingItems } from "./offline/overlay.js";
 import { read } from "./offline/snapshots.js";
 import { submit, waiting } from "./outgoing.js";
+import { whenReachableAgain } from "./presence/reachable.js";
 import { oneAtATime } from "./resource.js";
 
 /** @typedef {import("../types").Project} Project */
@@ -13,12 +14,23 @@ import { oneAtATime } from "./resource.js";
 /** All projects that are not archived, by name. */
 export const projects = signal(/** @type {Project[]} */ ([]));
 
+/** Why they could not be loaded, or null. */
+export const projectsError = signal(/** @type {unknown} */ (null));
+
 const byId = computed(() => new Map(projects.value.map((project) => [project.id, project])));
 
 /** Load the projects now, and again after each change. Call once in the scope of a session. */
 export function followProjects() {
-  onChange(["project", "import"], () => void loadProjects().catch(() => {}));
+  onChange(["project", "import"], reloadProjects);
+  whenReachableAgain(() => {
+    if (projectsError.peek()) reloadProjects();
+  });
   return loadProjects();
+}
+
+/** Load the projects again. */
+export function reloadProjects() {
+  void loadProjects().catch(() => {});
 }
 
 /**
@@ -31,7 +43,13 @@ export function project(id) {
 }
 
 const loadProjects = oneAtATime(async () => {
-  projects.value = await listProjects({ isArchived: false });
+  try {
+    projects.value = await listProjects({ isArchived: false });
+    projectsError.value = null;
+  } catch (error) {
+    projectsError.value = error;
+    throw error;
+  }
 });
 
 /**

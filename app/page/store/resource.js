@@ -3,6 +3,7 @@
 
 import { effect, onCleanup, signal } from "../lib/signal.js";
 import { onChange } from "./changes.js";
+import { whenReachableAgain } from "./presence/reachable.js";
 
 /**
  * @template T
@@ -16,7 +17,8 @@ import { onChange } from "./changes.js";
 /**
  * Load data, and load it again when a signal that `load` reads synchronously changes, or after a change of these kinds.
  *
- * An earlier request is cancelled when a later one begins or the scope ends.
+ * An earlier request is cancelled when a later one begins or the scope ends. What could not be loaded because the service
+ * was away is loaded when it is back.
  *
  * @template T
  * @param {(signal: AbortSignal, show: (part: T) => void) => Promise<T>} load `show` shows a part of the data before all
@@ -55,6 +57,9 @@ export function resource(load, kinds = []) {
     );
   });
   onChange(kinds, reload);
+  whenReachableAgain(() => {
+    if (error.peek() && !isLoading.peek()) reload();
+  });
   return { data, error, isLoading, reload };
 }
 

@@ -1,8 +1,8 @@
 // A report that somebody has shared. It needs no account.
 
-import { ApiError } from "../api.js";
+import { ApiError, isReachable } from "../api.js";
 import { define, h } from "../lib/dom.js";
-import { computed, effect } from "../lib/signal.js";
+import { computed, effect, onCleanup } from "../lib/signal.js";
 import { icon } from "../parts/icons.js";
 import { describeError } from "../parts/notice.js";
 import { barChart } from "../parts/report/bars.js";
@@ -14,6 +14,7 @@ import { seriesOf } from "../parts/report/series.js";
 import { dataTable } from "../parts/report/table.js";
 import { busyText } from "../parts/status/waiting.js";
 import { route } from "../route.js";
+import { RETRY_MS } from "../store/presence/reachable.js";
 import { loadSharedReport } from "../store/reports.js";
 import { resource } from "../store/resource.js";
 import { t } from "../text/index.js";
@@ -34,6 +35,9 @@ const CLIENT_ERRORS = new Set([404, 409]);
 define("tt-shared", () => {
   const secret = computed(() => route.value.rest);
   const loaded = resource((signal) => loadSharedReport(secret.value, signal));
+  // Nothing else asks whether the service is back.
+  const interval = setInterval(() => !isReachable.peek() && !loaded.isLoading.peek() && loaded.reload(), RETRY_MS);
+  onCleanup(() => clearInterval(interval));
   effect(() => {
     document.title = loaded.data.value?.name ?? t("app.name");
   });

@@ -6,6 +6,7 @@ import { effect, signal } from "../lib/signal.js";
 import { icon } from "../parts/icons.js";
 import { describeError } from "../parts/notice.js";
 import { lastSession } from "../parts/session_end.js";
+import { untilLoaded } from "../store/presence/reachable.js";
 import { createAccount, loadConfig } from "../store/profile.js";
 import { t } from "../text/index.js";
 
@@ -23,12 +24,9 @@ define("tt-sign-in", () => {
   const isOpen = signal(false);
   const isBusy = signal(false);
   const errors = signal(NO_ERRORS);
-  loadConfig().then(
-    (config) => {
-      isOpen.value = config.registration_open;
-    },
-    () => {},
-  );
+  untilLoaded(async () => {
+    isOpen.value = (await loadConfig()).registration_open;
+  }).catch(() => {});
   const email = emailInput(errors, last?.email ?? "");
   const password = passwordInput(errors, isNew);
 

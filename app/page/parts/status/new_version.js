@@ -1,7 +1,8 @@
 // The offer to load a new version of the page, and what stands in place of a view that cannot be loaded.
 
 import { h } from "../../lib/dom.js";
-import { signal, untracked } from "../../lib/signal.js";
+import { onCleanup, signal, untracked } from "../../lib/signal.js";
+import { RETRY_MS } from "../../store/presence/reachable.js";
 import { checkVersion, isOutdated } from "../../store/presence/version.js";
 import { t } from "../../text/index.js";
 
@@ -21,8 +22,8 @@ export function newVersion() {
 /** @typedef {import("../../lib/dom.js").Child} Child */
 
 /**
- * Load modules, and return the child that shows what they create. It offers to try again if they cannot be loaded: an
- * upgraded service has no files of the version that is open.
+ * Load modules, and return the child that shows what they create. If they cannot be loaded, it tries again from time to
+ * time and offers to try at once. An upgraded service has no files of the version that is open.
  *
  * @param {() => Promise<() => Child>} load Returns what creates the child.
  * @param {(retry: () => void) => Child} [missing] Creates what is shown without the modules.
@@ -31,12 +32,20 @@ export function newVersion() {
 export function whenLoaded(load, missing = missingView) {
   const create = signal(/** @type {(() => Child) | null} */ (null));
   const isMissing = signal(false);
+  let timeout = 0;
+  let isLeft = false;
+  onCleanup(() => {
+    isLeft = true;
+    clearTimeout(timeout);
+  });
   async function tryToLoad() {
+    clearTimeout(timeout);
     try {
       create.value = await load();
     } catch {
       await checkVersion();
       isMissing.value = true;
+      if (!isOutdated.peek() && !isLeft) timeout = window.setTimeout(tryToLoad, RETRY_MS);
     }
   }
   void tryToLoad();

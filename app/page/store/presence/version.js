@@ -1,7 +1,8 @@
 // Whether the service has another version of the page than the one that is open.
 
-import { isPageCurrent, whenReachableAgain } from "../../api.js";
+import { isPageCurrent } from "../../api.js";
 import { signal } from "../../lib/signal.js";
+import { whenReachableAgain } from "./reachable.js";
 
 /** Whether the page must be loaded again to get the files of the service's version. */
 export const isOutdated = signal(false);

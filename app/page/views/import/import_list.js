@@ -2,7 +2,7 @@
 
 import { each, h } from "../../lib/dom.js";
 import { confirm } from "../../parts/dialog.js";
-import { attempt, describeError, notify } from "../../parts/notice.js";
+import { attempt, loadFailure, notify } from "../../parts/notice.js";
 import { zone } from "../../store/profile.js";
 import { pagedResource } from "../../store/resource.js";
 import { listImports, undoImport } from "../../store/transfer.js";
@@ -23,7 +23,7 @@ export function importList() {
       (item) => String(item.id),
       (item) => importRow(item, heading),
     ),
-    () => list.error.value && h("p", { class: "form-error" }, describeError(list.error.value)),
+    () => list.error.value && loadFailure(list.error.value, list.reload),
     () => list.data.value?.length === 0 && h("p", { class: "muted" }, t("import.list_empty")),
     () => list.hasMore() && h("button", { type: "button", onclick: more }, t("common.more")),
   ]);

@@ -2,9 +2,9 @@
 
 import { define, each, h } from "../../lib/dom.js";
 import { computed, signal } from "../../lib/signal.js";
-import { attempt, describeError } from "../../parts/notice.js";
+import { attempt, loadFailure } from "../../parts/notice.js";
 import { today } from "../../store/clock.js";
-import { listProjects, projects, secondsByProject } from "../../store/projects.js";
+import { listProjects, projects, projectsError, reloadProjects, secondsByProject } from "../../store/projects.js";
 import { resource } from "../../store/resource.js";
 import { t } from "../../text/index.js";
 import { addDays } from "../../time/zones.js";
@@ -93,10 +93,17 @@ function clientGroup(group, seconds, heading) {
   ]);
 }
 
-/** @param {{isEmpty: boolean, isArchive: boolean, text: string, archived: {error: {value: Error | null}}}} options */
+/**
+ * @param {object} options
+ * @param {boolean} options.isEmpty
+ * @param {boolean} options.isArchive
+ * @param {string} options.text
+ * @param {import("../../store/resource.js").Resource<Project[]>} options.archived
+ */
 function state({ isEmpty, isArchive, text, archived }) {
-  if (isArchive && archived.error.value) return h("p", { class: "empty" }, describeError(archived.error.value));
   if (!isEmpty) return null;
+  const { error, reload } = isArchive ? archived : { error: projectsError, reload: reloadProjects };
+  if (error.value) return h("div", { class: "empty" }, loadFailure(error.value, reload));
   if (text) return h("p", { class: "empty" }, t("projects.no_match"));
   return h("p", { class: "empty is-late" }, t(isArchive ? "projects.archive_empty" : "projects.empty"));
 }

@@ -3,7 +3,7 @@
 import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
 import { showDialog } from "../../parts/dialog.js";
-import { describeError } from "../../parts/notice.js";
+import { loadFailure } from "../../parts/notice.js";
 import { rowLabel } from "../../parts/report/labels.js";
 import { scroller } from "../../parts/report/table.js";
 import { zone } from "../../store/profile.js";
@@ -80,8 +80,8 @@ async function load(query, { row, outer }, signal) {
 }
 
 /** @param {import("../../store/resource.js").Resource<Explanation>} explained */
-function status({ data, error }) {
-  if (error.value) return h("p", { class: "form-error" }, describeError(error.value));
+function status({ data, error, reload }) {
+  if (error.value) return loadFailure(error.value, reload);
   const row = data.value?.row;
   if (!data.value) return h("p", { class: "loading" }, t("common.loading"));
   if (!row) return h("p", null, t("reports.nothing_left"));

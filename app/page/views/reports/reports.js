@@ -2,7 +2,7 @@
 
 import { define, h } from "../../lib/dom.js";
 import { computed } from "../../lib/signal.js";
-import { attempt, describeError } from "../../parts/notice.js";
+import { attempt, loadFailure } from "../../parts/notice.js";
 import { t } from "../../text/index.js";
 import { formatDay } from "../../time/format.js";
 import { reportBody } from "./body.js";
@@ -49,15 +49,10 @@ define("tt-reports", () => {
 
 /** @param {import("./data.js").Report} report */
 function problem(report) {
-  return h("div", { role: "status" }, () => {
+  return h("div", { class: "report-problem" }, () => {
     const error = report.error.value;
     if (!error) return null;
-    return h(
-      "p",
-      { class: "report-problem" },
-      h("span", { class: "form-error" }, describeError(error)),
-      h("button", { type: "button", onclick: report.reload }, t("common.retry")),
-    );
+    return loadFailure(error, report.reload);
   });
 }
 

@@ -3,7 +3,7 @@
 import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
 import { confirm, showDialog } from "../../parts/dialog.js";
-import { attempt, describeError, describeFailure, notify } from "../../parts/notice.js";
+import { attempt, describeFailure, loadFailure, notify } from "../../parts/notice.js";
 import { copyText } from "../../parts/save.js";
 import { zone } from "../../store/profile.js";
 import { createShare, listShares, revokeShare } from "../../store/reports.js";
@@ -130,7 +130,7 @@ function list(shares) {
   return h("section", { class: "share-list" }, [
     heading,
     () => {
-      if (shares.error.value) return h("p", { class: "form-error" }, describeError(shares.error.value));
+      if (shares.error.value) return loadFailure(shares.error.value, shares.reload);
       const all = shares.data.value;
       if (!all) return h("p", { class: "muted loading" }, t("common.loading"));
       if (all.length === 0) return h("p", { class: "muted" }, t("reports.no_shares"));

@@ -4,7 +4,7 @@ import { ApiError } from "../../api.js";
 import { each, h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
 import { confirm } from "../../parts/dialog.js";
-import { attempt, describeByField, describeError, fieldError, notify } from "../../parts/notice.js";
+import { attempt, describeByField, fieldError, loadFailure, notify } from "../../parts/notice.js";
 import { copyText } from "../../parts/save.js";
 import { listOf, removeFrom } from "../../store/account.js";
 import { pagedResource } from "../../store/resource.js";
@@ -186,8 +186,7 @@ export function accountList({ list, empty, row }) {
       (item) => h("li", { class: "settings-item" }, row(item.peek(), resource.reload)),
     ),
     () => {
-      if (resource.error.value)
-        return h("p", { class: "form-error", role: "alert" }, describeError(resource.error.value));
+      if (resource.error.value) return loadFailure(resource.error.value, resource.reload);
       if (resource.data.value?.length === 0) return h("p", { class: "muted" }, empty);
       return resource.hasMore() && h("button", { type: "button", onclick: () => resource.more() }, t("common.more"));
     },
