@@ -135,6 +135,8 @@ async def write_part(batch: Row, attempt: Callable[[], Awaitable[T | None]]) -> 
     The transaction renews the lease at its beginning. Until it ends, no other process can take the import over: that
     update would conflict. A renewal in the background would conflict with the transaction, so there is none.
 
+    After a conflict the part can take seconds. Other requests of the user do not wait for its turn.
+
     Raises DatabaseUnavailableError after too many conflicts.
     """
 
@@ -144,7 +146,7 @@ async def write_part(batch: Row, attempt: Callable[[], Awaitable[T | None]]) -> 
 
     _writing.add(batch["_id"])
     try:
-        return await retry_long_transaction(batch["user_id"], leased_attempt)
+        return await retry_long_transaction(batch["_id"], leased_attempt)
     finally:
         _writing.discard(batch["_id"])
 

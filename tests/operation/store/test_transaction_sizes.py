@@ -256,6 +256,27 @@ class TestSlowPart:
             assert await import_leases.write_part(batch, attempt)
         assert attempts == 4
 
+    async def test_other_requests_of_the_user_do_not_wait_for_a_part_after_a_conflict(self, alice: Client) -> None:
+        task = await alice.make_task()
+        has_begun, may_end, attempts = asyncio.Event(), asyncio.Event(), 0
+
+        async def attempt() -> bool | None:
+            nonlocal attempts
+            attempts += 1
+            if attempts == 1:
+                return None
+            has_begun.set()
+            await may_end.wait()
+            return True
+
+        async with import_leases.lease_for_upload(alice.user["_id"], format="csv", digest="of a file") as batch:
+            part = asyncio.create_task(import_leases.write_part(batch, attempt))
+            await has_begun.wait()
+            response = await alice.patch(f"/tasks/{task['id']}", json={"title": "Renamed"})
+            may_end.set()
+            assert await part
+        assert response.status_code == 200, response.text
+
     async def test_part_with_too_many_conflicts_is_refused_with_503(
         self, alice: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
