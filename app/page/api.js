@@ -1,7 +1,6 @@
 // The client of the API: requests, the session, retries and the event stream. No other module sends requests.
 
 import { isBusyForLong, noteRetryAfter, orAborted, retryAfter, untilNotBusy } from "./busy.js";
-import { readEvents } from "./event_stream.js";
 import { signal } from "./lib/signal.js";
 import { noteClock } from "./service_clock.js";
 
@@ -106,15 +105,13 @@ export async function download(path, options = {}) {
 }
 
 /**
- * Follow the event stream until it ends or `signal` is aborted.
+ * Open the event stream. It ends when `signal` is aborted.
  *
  * @param {{after: string | null, signal: AbortSignal}} options
- * @returns {AsyncGenerator<import("./event_stream.js").StreamEvent>}
  */
-export async function* follow({ after, signal }) {
+export async function openStream({ after, signal }) {
   const headers = { Accept: "text/event-stream", ...(after === null ? {} : { "Last-Event-ID": after }) };
-  const response = await send("GET", "events", { signal }, headers);
-  if (response.body) yield* readEvents(response.body);
+  return (await send("GET", "events", { signal }, headers)).body;
 }
 
 /**

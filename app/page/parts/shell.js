@@ -6,7 +6,6 @@ import { signal } from "../lib/signal.js";
 import { t } from "../text/index.js";
 import { icon } from "./icons.js";
 import { attempt, noticeList } from "./notice.js";
-import { idleQuestion } from "./status/idle_question.js";
 import { newVersion } from "./status/new_version.js";
 import { waitingStatus } from "./status/waiting.js";
 import { timerBar } from "./timer/timer_bar.js";
@@ -19,8 +18,9 @@ const MORE_VIEWS = ["projects", "reports", "import", "settings"];
  *
  * @param {() => string} current The name of the current view.
  * @param {() => Node} view
+ * @param {() => import("../lib/dom.js").Child} question
  */
-export function shell(current, view) {
+export function shell(current, view, question) {
   const isMoreOpen = signal(false);
   /** @param {string} name */
   const link = (name) =>
@@ -89,7 +89,7 @@ export function shell(current, view) {
       timerBar(),
       newVersion(),
       waitingStatus(),
-      idleQuestion(),
+      question,
       h("main", { id: "main", tabindex: "-1" }, view),
     ),
     noticeList(),

@@ -18,6 +18,7 @@ CATALOGUES = {"text/en.js", "text/de.js"}
 LAYERS = (
     {"main.js"},
     {"signed_in.js"},
+    {"background.js"},
     {"preload.js"},
     {"view.js"},
     {"views"},
@@ -31,7 +32,7 @@ LAYERS = (
 """A module imports only modules of its own layer and of those below. The service worker imports nothing."""
 
 NETWORK = re.compile(r"\b(?:fetch\(|EventSource\b|XMLHttpRequest\b|WebSocket\b|sendBeacon\b|importScripts\b)")
-REQUESTS = {"request", "download", "follow"}
+REQUESTS = {"request", "download", "openStream"}
 """The functions of api.js that send requests. Only the store calls them."""
 
 MARKUP = re.compile(

@@ -252,7 +252,8 @@ class TestIdleTime:
 
 
 async def visit_with_preferences(page: Page, visit: Visit) -> None:
-    async with page.expect_response(f"**{API}/reports/today*"):  # follows that of the user
+    # The first one follows that of the user. With the second one, shortcuts are followed too.
+    async with page.expect_response(f"**{API}/reports/today*"), page.expect_request(f"**{API}/events"):
         await visit("#/today")
 
 

@@ -41,7 +41,7 @@ class TestData:
             ("#/projects", "/projects?", "Client"),
             ("#/settings/sessions", "/sessions?", "This session"),
             ("#/import", "/imports?", "No imports yet."),
-            ("#/reports", "/reports/summary?", "No time was tracked"),
+            ("#/reports", "/reports/summar", "No time was tracked"),
         ],
     )
     async def test_list_is_loaded_by_itself(

@@ -2,7 +2,6 @@
 
 /**
  * @typedef {import("../../types").ListedEntry} Entry
- * @typedef {import("../../types").Timesheet} Timesheet
  * @typedef {import("../outgoing.js").QueuedChange} QueuedChange
  */
 
@@ -67,36 +66,6 @@ export function withWaitingItems(collection, items, waiting) {
     }
   }
   return [...result.values()].filter(({ id }) => !gone.has(id));
-}
-
-/**
- * Return a timesheet with the waiting changes applied.
- *
- * @param {Timesheet} sheet
- * @param {readonly Entry[]} stored The entries of its days.
- * @param {readonly Entry[]} changed The same with the waiting changes.
- * @param {readonly {from: number, to: number}[]} days
- * @returns {Timesheet}
- */
-export function withWaitingTime(sheet, stored, changed, days) {
-  const rows = new Map(sheet.rows.map((row) => [row.task_id, { ...row, seconds: [...row.seconds] }]));
-  /**
-   * @param {Entry} entry
-   * @param {1 | -1} sign
-   */
-  function add({ task_id, task_title: title, project_id, started_at, ended_at }, sign) {
-    if (ended_at === null) return;
-    const [start, end] = [Date.parse(started_at), Date.parse(ended_at)];
-    const row = rows.get(task_id) ?? { task_id, title, project_id, seconds: days.map(() => 0), total: 0 };
-    row.seconds = days.map(({ from, to }, column) => {
-      const length = Math.max(0, Math.floor((Math.min(end, to) - Math.max(start, from)) / 1000));
-      return Math.max(0, (row.seconds[column] ?? 0) + sign * length);
-    });
-    rows.set(task_id, row);
-  }
-  for (const entry of stored) if (!changed.includes(entry)) add(entry, -1);
-  for (const entry of changed) if (!stored.includes(entry)) add(entry, 1);
-  return { ...sheet, rows: [...rows.values()] };
 }
 
 /**

@@ -1,6 +1,7 @@
 // What other tabs, devices and programs change arrives by the event stream. One tab follows it for all.
 
-import { ApiError, follow, SignedOutError } from "../../api.js";
+import { ApiError, openStream, SignedOutError } from "../../api.js";
+import { readEvents } from "../../event_stream.js";
 import { onCleanup, signal } from "../../lib/signal.js";
 import { ALL, announceEvents } from "../changes.js";
 
@@ -110,7 +111,8 @@ async function* followOnce(after, ended) {
   const silence = new AbortController();
   let timeout = setTimeout(() => silence.abort(), MAX_SILENCE_MS);
   try {
-    for await (const event of follow({ after, signal: AbortSignal.any([ended, silence.signal]) })) {
+    const body = await openStream({ after, signal: AbortSignal.any([ended, silence.signal]) });
+    for await (const event of body ? readEvents(body) : []) {
       clearTimeout(timeout);
       timeout = setTimeout(() => silence.abort(), MAX_SILENCE_MS);
       yield event;

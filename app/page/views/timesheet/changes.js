@@ -5,19 +5,13 @@ import { showDialog } from "../../parts/dialog.js";
 import { editEntry } from "../../parts/entry_dialog.js";
 import { attempt, notifyWithUndo } from "../../parts/notice.js";
 import { now } from "../../store/clock.js";
-import {
-  copyEntries,
-  createEntry,
-  deleteEntry,
-  entriesOfCell,
-  restoreEntry,
-  updateEntry,
-} from "../../store/entries.js";
+import { createEntry, deleteEntry, restoreEntry, updateEntry } from "../../store/entries.js";
 import { weekStart, zone } from "../../store/profile.js";
 import { t } from "../../text/index.js";
 import { formatHours } from "../../time/durations.js";
 import { formatTime } from "../../time/format.js";
 import { dayRange, weekOf } from "../../time/zones.js";
+import { copyEntries, entriesOfCell } from "./entries.js";
 import { planChange } from "./plan.js";
 
 /**
