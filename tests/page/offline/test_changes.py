@@ -81,6 +81,8 @@ class TestTimesheet:
         await api.delete(f"/tasks/{task['id']}/time-entries/{entry['id']}")
         await context.set_offline(False)
         await page.get_by_role("button", name="2 changes were refused").click()
+        await expect(page.get_by_text("Split of an entry: 9:30")).to_be_visible()
+        await expect(page.get_by_text("Deletion of an entry")).to_be_visible()
         await expect(page.get_by_text("The change that creates this entry was refused.")).to_be_visible()
         await page.get_by_role("button", name="Discard: Offer").first.click()
         await expect(page.get_by_role("button", name="Discard: Offer")).to_have_count(0)

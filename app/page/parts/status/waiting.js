@@ -66,7 +66,8 @@ function item(queued) {
       "div",
       null,
       h("strong", null, change.label),
-      h("div", { class: "muted" }, `${change.method} ${change.path}, ${formatDateTime(createdAt, zone.peek())}`),
+      h("div", null, [actionText(change), timesText(change)].filter((text) => text).join(": ")),
+      h("div", { class: "muted" }, formatDateTime(createdAt, zone.peek())),
       () => queued.value.refusal && h("div", { class: "form-error" }, refusalText(queued.value.refusal)),
     ),
     () =>
@@ -91,6 +92,28 @@ function item(queued) {
       t("waiting.discard"),
     ),
   );
+}
+
+/**
+ * Return what a change does, or "" for the timer: its label says it.
+ *
+ * @param {import("../../store/outgoing.js").Change} change
+ */
+function actionText({ method, path }) {
+  const item = path.includes("time-entries") ? "entry" : /^(task|project)s\//.exec(path)?.[1];
+  const action = /\/(split|move|restore)$/.exec(path)?.[1] ?? method.toLowerCase();
+  return item ? t(`waiting.${item}_${action}`) : "";
+}
+
+/**
+ * Return the times that a change sets, or "".
+ *
+ * @param {import("../../store/outgoing.js").Change} change
+ */
+function timesText({ body = {} }) {
+  const instants = [body.started_at, body.ended_at ?? body.at].map((text) => Date.parse(String(text ?? "")));
+  const [from, to] = instants.map((instant) => (Number.isNaN(instant) ? "" : formatTime(instant, zone.peek())));
+  return from && to ? `${from} – ${to}` : from || to || "";
 }
 
 /** @param {{code: string, detail: string}} refusal */
