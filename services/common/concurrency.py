@@ -19,6 +19,7 @@ from documents.common.idempotency_keys import IdempotencyKey
 from documents.common.transactions import WriteConflictError, current_session
 
 T = TypeVar("T")
+Lock = Callable[[], Awaitable[object]]
 
 CONTENTION_SECONDS = 5.0
 """How long a request whose turn it is competes with other processes."""
@@ -86,6 +87,10 @@ def _remove(resource: Hashable, queue: _Queue) -> None:
         del _queues[resource]
 
 
+async def no_lock() -> None:
+    """Lock nothing."""
+
+
 async def retry_on_conflict(resource: Hashable, attempt: Callable[[], Awaitable[T | None]]) -> T:
     """Call `attempt` until it returns a result, for at most TURN_SECONDS and then CONTENTION_SECONDS.
 
@@ -107,20 +112,40 @@ async def retry_on_any_conflict(resource: Hashable, attempt: Callable[[], Awaita
     return await retry_on_conflict(resource, lambda: _none_if_duplicate(attempt))
 
 
-async def retry_transaction(resource: Hashable, attempt: Callable[[], Awaitable[T | None]]) -> T:
-    """Run `attempt` in a transaction, and retry it as `retry_on_any_conflict` does."""
-    return await retry_on_any_conflict(resource, lambda: run_in_transaction(attempt))
+async def retry_transaction(
+    resource: Hashable, attempt: Callable[[], Awaitable[T | None]], *, lock: Lock = no_lock
+) -> T:
+    """Run `attempt` in a transaction, and retry it as `retry_on_any_conflict` does.
+
+    In a retry, `lock` is called first: it updates documents that others change. The short updates of other processes
+    then wait for the transaction, instead of conflicting with it again and again.
+    """
+    return await retry_on_any_conflict(resource, _in_transactions(attempt, lock))
 
 
-async def retry_long_transaction(resource: Hashable, attempt: Callable[[], Awaitable[T | None]]) -> T:
+async def retry_long_transaction(
+    resource: Hashable, attempt: Callable[[], Awaitable[T | None]], *, lock: Lock = no_lock
+) -> T:
     """Run `attempt` in a transaction, and retry it as `retry_transaction` does, but for LONG_CONTENTION_SECONDS.
 
     For work that no client waits for with a short timeout, and whose transactions can take seconds.
     """
-    seconds = LONG_CONTENTION_SECONDS
-    return await _retry(
-        resource, lambda: _none_if_duplicate(lambda: run_in_transaction(attempt)), turn_seconds=seconds, seconds=seconds
-    )
+    run, seconds = _in_transactions(attempt, lock), LONG_CONTENTION_SECONDS
+    return await _retry(resource, lambda: _none_if_duplicate(run), turn_seconds=seconds, seconds=seconds)
+
+
+def _in_transactions(attempt: Callable[[], Awaitable[T | None]], lock: Lock) -> Callable[[], Awaitable[T | None]]:
+    """Return a function that runs the attempt in a transaction, from the second call on after `lock`."""
+    is_retry = False
+
+    async def locked_attempt() -> T | None:
+        nonlocal is_retry
+        if is_retry:
+            await lock()
+        is_retry = True
+        return await attempt()
+
+    return lambda: run_in_transaction(locked_attempt)
 
 
 async def run_in_transaction(attempt: Callable[[], Awaitable[T | None]]) -> T | None:

@@ -1,4 +1,4 @@
-"""Many clients that change one task at once: each change is made once, with few attempts and no refusal."""
+"""Many clients, and several processes, that change one task at once: each change is made once, with few attempts."""
 
 import asyncio
 from collections import Counter
@@ -7,9 +7,13 @@ from itertools import chain
 
 import httpx
 import pytest
+from bson import ObjectId
 
+from documents.common.outbox import no_changes
+from documents.tracking.tasks import Task
 from services.common import concurrency
 from services.maintenance.doctor import examine
+from services.transfer.imports.lease import lease_for_upload, write_part
 from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.feed.relays import relays_paused
@@ -32,6 +36,7 @@ async def _open_connections(alice: Client) -> None:
 def _no_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no request be refused because the machine is busy."""
     monkeypatch.setattr(concurrency, "TURN_SECONDS", 300.0)
+    monkeypatch.setattr(concurrency, "CONTENTION_SECONDS", 300.0)
 
 
 @pytest.fixture
@@ -90,6 +95,26 @@ class TestFiftyChangesAtOnce:
         assert stored.row["entry_count"] == len(paged) + 1 + 10
         assert stored.row["version"] == before["version"] + 50
         assert (await examine()).findings == []
+
+
+class TestImportBesideAnotherProcess:
+    async def test_second_attempt_makes_updates_wait_for_it(self, alice: Client, database: Database) -> None:
+        """Each attempt gives an update the time to change the task that was read."""
+        user_id, task_id = alice.user["_id"], ObjectId((await alice.make_task())["id"])
+        updates = []
+
+        async def attempt() -> Json | None:
+            task = await Task.find_live(user_id, task_id)
+            assert task is not None
+            updates.append(asyncio.ensure_future(database.tasks.update_one({"_id": task_id}, {"$inc": {"version": 1}})))
+            await asyncio.wait(updates[-1:], timeout=0.5)
+            return await Task.update_at_version(task, {"title": "Imported"}, no_changes)
+
+        async with lease_for_upload(user_id, format="csv", digest="of a file") as batch:
+            assert await write_part(batch, attempt, task_ids=[task_id])
+        await asyncio.gather(*updates)
+        assert len(updates) == 2
+        assert (await alice.read({"id": str(task_id)}))["version"] == 1 + 2 + 1
 
 
 def _middle(entry: Json) -> str:

@@ -41,13 +41,8 @@ async def change_page(
     describe: DescribeEntries,
 ) -> int:
     """Change the entries of one page. Return their number, or 0 if the task does not list the page any more."""
-    must_lock = False
 
     async def attempt() -> int | None:
-        nonlocal must_lock
-        if must_lock:
-            await Task.lock_by_id(user_id, task_id)
-        must_lock = True
         task = await Task.find_listing(user_id, task_id, page_id)
         page = None if task is None else await TaskPage.find_by_page_id(user_id, page_id)
         change = None if task is None else await find_change(task)
@@ -61,7 +56,7 @@ async def change_page(
             return None
         return len(changed) if await TaskPage.update_at_version(page, {"entries": entries}) else None
 
-    return await retry_transaction(user_id, attempt)
+    return await retry_transaction(user_id, attempt, lock=lambda: Task.lock_by_id(user_id, task_id))
 
 
 async def _page_ids(user_id: ObjectId, task_id: ObjectId) -> list[ObjectId]:

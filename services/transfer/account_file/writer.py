@@ -1,6 +1,7 @@
 """Writing an account file: one part after the other, each in one transaction."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from bson import ObjectId
 
@@ -128,11 +129,14 @@ class AccountWriter:
         await self._write_parts(rest)
 
     async def _write_parts(self, parts: list[Part]) -> None:
-        existing_tasks = {self._task_id(part) for part in parts} & self._existing.tasks
-        sizes = await make_room(self._user_id, existing_tasks, in_trash=True)
+        sizes = await make_room(self._user_id, self._existing_tasks(parts), in_trash=True)
         for some in split_by_size(parts, sizes, self._task_id, max_bytes=IMPORT_BATCH_BYTES):
-            for planned in await write_part(self._batch, lambda some=some: self._attempt(some)):  # type: ignore[misc]
+            task_ids = self._existing_tasks(some)
+            for planned in await write_part(self._batch, partial(self._attempt, some), task_ids=task_ids):
                 self.record(planned)
+
+    def _existing_tasks(self, parts: list[Part]) -> set[ObjectId]:
+        return {self._task_id(part) for part in parts} & self._existing.tasks
 
     async def _write_pages(self, part: TaskPart) -> None:
         """Write pages with entries of a new task, before the task itself."""

@@ -1,7 +1,7 @@
 """The lease of an import: one process at a time works on the imports of a user, and others wait for it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ from app.clock import aware_utc, utc_now
 from app.security.tokens import InvalidTokenError
 from documents.accounts.users import User
 from documents.common.base import DuplicateError, Row
+from documents.tracking.tasks import Task
 from documents.transfer.import_batches import LEASE_DURATION, ImportBatch, ImportFormat, ImportState
 from services.common.concurrency import retry_long_transaction
 from services.transfer.imports.changes import import_interrupted
@@ -129,13 +130,16 @@ async def require_lease(update: Awaitable[object]) -> None:
         raise LeaseLostError
 
 
-async def write_part(batch: Row, attempt: Callable[[], Awaitable[T | None]]) -> T:
+async def write_part(
+    batch: Row, attempt: Callable[[], Awaitable[T | None]], *, task_ids: Collection[ObjectId] = ()
+) -> T:
     """Write a part of the import in one transaction, which also renews the lease. Raises LeaseLostError.
 
     The transaction renews the lease at its beginning. Until it ends, no other process can take the import over: that
     update would conflict. A renewal in the background would conflict with the transaction, so there is none.
 
-    After a conflict the part can take seconds. Other requests of the user do not wait for its turn.
+    After a conflict the part can take seconds. Other requests of the user do not wait for its turn. A retry locks the
+    tasks with `task_ids` first, which the part changes: only changes of these tasks wait for it.
 
     Raises DatabaseUnavailableError after too many conflicts.
     """
@@ -144,9 +148,13 @@ async def write_part(batch: Row, attempt: Callable[[], Awaitable[T | None]]) -> 
         await require_lease(ImportBatch.renew_lease(batch))
         return await attempt()
 
+    async def lock_tasks() -> None:
+        for task_id in sorted(task_ids):  # in the same order in each process, which avoids deadlocks
+            await Task.lock_by_id(batch["user_id"], task_id)
+
     _writing.add(batch["_id"])
     try:
-        return await retry_long_transaction(batch["_id"], leased_attempt)
+        return await retry_long_transaction(batch["_id"], leased_attempt, lock=lock_tasks)
     finally:
         _writing.discard(batch["_id"])
 

@@ -87,7 +87,7 @@ class ImportUndo:
         Pages without entries are deleted once the task does not list them any more.
         """
         while True:
-            removal = await write_part(self.batch, self._removal_attempt(task_id, page_ids))
+            removal = await write_part(self.batch, self._removal_attempt(task_id, page_ids), task_ids=(task_id,))
             self.removed["entries"] += removal.entries
             for page in removal.dropped:
                 await TaskPage.delete_by_id(self._user_id, page["_id"])
@@ -97,13 +97,8 @@ class ImportUndo:
 
     def _removal_attempt(self, task_id: ObjectId, page_ids: list[ObjectId]) -> Callable[[], Awaitable[Removal | None]]:
         imported = ImportedEntries(self._user_id, self._import_id, self.batch["created_at"])
-        must_lock = False
 
         async def attempt() -> Removal | None:
-            nonlocal must_lock
-            if must_lock:
-                await Task.lock_by_id(self._user_id, task_id)
-            must_lock = True
             removal = await imported.remove_from_task(task_id, page_ids)
             if removal is not None:
                 await self._renew_lease()

@@ -108,13 +108,13 @@ class PlanWriter:
 
         Raises StalePlanError or LeaseLostError. The last transaction has written nothing then.
         """
-        existing_tasks = {entry.target.task_id for entry in planned if entry.target.new_name is None}
-        sizes = await make_room(self._user.id, existing_tasks)
+        sizes = await make_room(self._user.id, _existing_tasks(planned))
         for part in split_by_size(planned, sizes, lambda entry: entry.target.task_id, max_bytes=IMPORT_BATCH_BYTES):
             await self._write(part)
 
     async def _write(self, planned: list[PlannedEntry]) -> None:
-        result = await write_part(self._batch, lambda: self._attempt(planned))
+        existing_tasks = _existing_tasks(planned)
+        result = await write_part(self._batch, lambda: self._attempt(planned), task_ids=existing_tasks)
         self._projects = result.projects
         self._error_count += len(result.check.errors)
         self.overlaps += result.check.overlaps[: MAX_OVERLAPS - len(self.overlaps)]
@@ -256,6 +256,10 @@ class PlanWriter:
             import_id=self._batch["_id"],
             import_key=planned.key,
         )
+
+
+def _existing_tasks(planned: list[PlannedEntry]) -> set[ObjectId]:
+    return {entry.target.task_id for entry in planned if entry.target.new_name is None}
 
 
 def _last_tasks(planned: list[PlannedEntry]) -> set[ObjectId]:
