@@ -1,8 +1,10 @@
 """Retries of optimistic updates and of transactions after write conflicts.
 
-A request that has had a conflict waits for its turn, in the order of arrival, and so do the requests for the same
-resource that arrive meanwhile. So each change is made once and not many times in vain. This applies to one process:
-several processes compete with each other, but each with one request at a time.
+The requests for one resource, usually the data of a user, take turns in the order of arrival. So each change is made
+once and not many times in vain. It also keeps the driver's few threads free: an update of a document that a transaction
+has changed occupies one until the transaction ends, and the transaction needs one to end.
+
+This applies to one process. Several processes compete with each other, but each with one request at a time.
 """
 
 import asyncio
@@ -56,7 +58,7 @@ async def _turn(resource: Hashable, max_seconds: float) -> AsyncIterator[None]:
     queue = _queues.setdefault(resource, _Queue())
     queue.requests += 1
     try:
-        await _acquire(queue.lock, max_seconds)
+        await _acquire(queue, max_seconds)
         try:
             if queue.is_unavailable:
                 raise DatabaseUnavailableError
@@ -74,10 +76,13 @@ async def _turn(resource: Hashable, max_seconds: float) -> AsyncIterator[None]:
             _remove(resource, queue)
 
 
-async def _acquire(lock: asyncio.Lock, max_seconds: float) -> None:
+async def _acquire(queue: _Queue, max_seconds: float) -> None:
+    if queue.requests == 1:
+        await queue.lock.acquire()  # it is free: no timeout is needed
+        return
     try:
         async with asyncio.timeout(max_seconds):
-            await lock.acquire()
+            await queue.lock.acquire()
     except TimeoutError:
         raise DatabaseUnavailableError(TOO_MANY_CONFLICTS) from None
 
@@ -95,8 +100,8 @@ async def retry_on_conflict(resource: Hashable, attempt: Callable[[], Awaitable[
     """Call `attempt` until it returns a result, for at most TURN_SECONDS and then CONTENTION_SECONDS.
 
     `attempt` returns None when the document has changed since it was read. Requests for the same `resource`, usually
-    the id of a user, take turns after a conflict. Inside a transaction there is one attempt only, because a
-    transaction reads from a snapshot: the transaction as a whole is retried.
+    the id of a user, take turns, so an attempt must not retry anything for the same resource. Inside a transaction
+    there is one attempt only, because a transaction reads from a snapshot: the transaction as a whole is retried.
 
     Raises DatabaseUnavailableError when the time is over, and any exception of `attempt`.
     """
@@ -128,9 +133,13 @@ async def retry_long_transaction(
 ) -> T:
     """Run `attempt` in a transaction, and retry it as `retry_transaction` does, but for LONG_CONTENTION_SECONDS.
 
-    For work that no client waits for with a short timeout, and whose transactions can take seconds.
+    For work that no client waits for with a short timeout, and whose transactions can take seconds. Only after a
+    conflict does it take a turn, so that other requests rarely wait for it.
     """
     run, seconds = _in_transactions(attempt, lock), LONG_CONTENTION_SECONDS
+    result = await _none_if_duplicate(run)
+    if result is not None:
+        return result
     return await _retry(resource, lambda: _none_if_duplicate(run), turn_seconds=seconds, seconds=seconds)
 
 
@@ -167,8 +176,6 @@ async def _retry(
         result = await attempt()
         if result is None:
             raise WriteConflictError
-        return result
-    if resource not in _queues and (result := await attempt()) is not None:
         return result
     async with _turn(resource, turn_seconds):
         deadline = monotonic() + seconds
