@@ -133,13 +133,10 @@ async def retry_long_transaction(
 ) -> T:
     """Run `attempt` in a transaction, and retry it as `retry_transaction` does, but for LONG_CONTENTION_SECONDS.
 
-    For work that no client waits for with a short timeout, and whose transactions can take seconds. Only after a
-    conflict does it take a turn, so that other requests rarely wait for it.
+    For work that no client waits for with a short timeout, and whose transactions can take seconds. The `resource`
+    is its own, so that no other request waits for its turn.
     """
     run, seconds = _in_transactions(attempt, lock), LONG_CONTENTION_SECONDS
-    result = await _none_if_duplicate(run)
-    if result is not None:
-        return result
     return await _retry(resource, lambda: _none_if_duplicate(run), turn_seconds=seconds, seconds=seconds)
 
 

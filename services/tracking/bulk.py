@@ -8,7 +8,7 @@ from pydantic import ValidationError as PydanticError
 
 from app.errors import ServiceError, ValidationError, problem_members
 from app.validation_errors import body_errors
-from documents.accounts.users import OverlapPolicy
+from documents.accounts.users import OverlapPolicy, User
 from services.common.acting_user import ActingUser
 from services.common.concurrency import retry_transaction
 from services.common.idempotency import Attempt, RequestKey, run_once
@@ -39,7 +39,10 @@ class BulkService:
         async def run_attempt(attempt: Attempt) -> Versioned:
             if bulk.atomic:
                 await require_transaction_size(user.id, (operation.task_id or "" for operation in bulk.operations))
-                return await retry_transaction(user.id, lambda: self._run_atomic(acting_user, bulk, attempt))
+                # Two bulks of one user, in two processes, would otherwise undo each other again and again.
+                return await retry_transaction(
+                    user.id, lambda: self._run_atomic(acting_user, bulk, attempt), lock=lambda: User.lock(user.id)
+                )
             return _response(await self._run_separately(acting_user, bulk, attempt))
 
         return await run_once(user, request_key, run_attempt)

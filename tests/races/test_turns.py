@@ -17,7 +17,7 @@ from services.transfer.imports.lease import lease_for_upload, write_part
 from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.feed.relays import relays_paused
-from tests.support.http import Client, Json, at
+from tests.support.http import Client, Json, ago, at
 from tests.support.pages.inserting import insert_paged
 from tests.support.pages.interleaving import Interleaving
 from tests.support.pages.stored_tasks import read_task
@@ -115,6 +115,32 @@ class TestImportBesideAnotherProcess:
         await asyncio.gather(*updates)
         assert len(updates) == 2
         assert (await alice.read({"id": str(task_id)}))["version"] == 1 + 2 + 1
+
+
+class TestAtomicBulkBesideAnotherProcess:
+    async def test_second_attempt_locks_the_user(
+        self, alice: Client, database: Database, interleaving: Interleaving
+    ) -> None:
+        first, second = [await alice.make_task(title=title) for title in ("first", "second")]
+        await alice.start(first, started_at=ago(hours=1))
+        before = (await database.users.find_one({"_id": alice.user["_id"]}) or {})["timeline_version"]
+
+        async def change_second() -> None:
+            await database.tasks.update_one({"_id": ObjectId(second["id"])}, {"$inc": {"version": 1}})
+
+        # The first query reads the sizes of the tasks, the second one, in the transaction, the overlaps of the timer.
+        interleaving.run_before("tasks", 2, change_second)
+        operations = [
+            {"op": "update", "task_id": first["id"], "body": {"status": "completed"}},
+            {"op": "update", "task_id": second["id"], "body": {"title": "new"}},
+        ]
+        body = {"operations": operations, "atomic": True}
+        response = await alice.post("/tasks/bulk", json=body, params={"overlap": "warn"})
+        assert response.status_code == 200, response.text
+        assert [result["status"] for result in response.json()["results"]] == [200, 200]
+        assert (await alice.read(second))["version"] == 1 + 1 + 1
+        after = (await database.users.find_one({"_id": alice.user["_id"]}) or {})["timeline_version"]
+        assert after == before + 1
 
 
 def _middle(entry: Json) -> str:
