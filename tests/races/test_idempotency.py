@@ -117,6 +117,35 @@ class TestRetryAfterALostResponse:
         await remove_stored_responses(database)
         problem(await alice.post(path, json=body, headers=KEY), 404, "task_not_found")
 
+    @pytest.mark.parametrize("is_new_task", [False, True])
+    @pytest.mark.parametrize("path", ["/timer/start", "/timer/switch"])
+    @pytest.mark.parametrize("end", ["stop", "delete", "delete the task"])
+    async def test_timer_that_has_ended_since_is_returned_and_not_started_again(
+        self, alice: Client, database: Database, path: str, end: str, *, is_new_task: bool
+    ) -> None:
+        if path == "/timer/switch":
+            await alice.start(await alice.make_task(), started_at=ago(minutes=9))
+        body = BODY if is_new_task else {"task_id": (await alice.make_task())["id"]}
+        first = await alice.post(path, json=body, headers=KEY)
+        assert first.is_success, first.text
+        entry = (first.json().get("started") or first.json())["entry"]
+        await alice.stop()
+        if end == "delete":
+            await alice.delete(at(entry))
+        elif end == "delete the task":
+            await alice.delete(f"/tasks/{entry['task_id']}")
+        tasks = await count_tasks(database)
+        await remove_stored_responses(database)
+        replay = await alice.post(path, json=body, headers=KEY)
+        assert replay.status_code == first.status_code, replay.text
+        replayed = replay.json().get("started") or replay.json()
+        assert {name: replayed["entry"][name] for name in ("id", "task_id", "started_at")} == {
+            name: entry[name] for name in ("id", "task_id", "started_at")
+        }
+        assert replay.json().get("stopped", {}).get("entry") == first.json().get("stopped", {}).get("entry")
+        assert (await alice.get("/timer")).status_code == 204
+        assert await count_tasks(database) == tasks
+
     async def test_split_entry_is_returned(self, alice: Client, database: Database) -> None:
         entry = await alice.write(await alice.make_task(), started_at=ago(hours=9), duration_seconds=7200)
         body = {"at": ago(hours=8)}
