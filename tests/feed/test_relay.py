@@ -212,9 +212,12 @@ class TestInvalidOutbox:
             )
             await run_cycle(relay)
             await run_cycle(relay)
-            now += SKIP_SECONDS / 2
+            now += SKIP_SECONDS / 3
         for task_id, outbox in correct.items():
             await database.tasks.update_one({"_id": task_id}, {"$set": {"outbox": outbox}})
+        assert await run_cycle(relay) == POLL_SECONDS
+        assert await database.changes.count_documents({}) == 0
+        now += SKIP_SECONDS / 3
         await relay_everything(relay)
         await assert_feed_is_exact(database, alice, 2)
 

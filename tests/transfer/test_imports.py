@@ -1,6 +1,7 @@
 """Importing files: each row is imported once, however often its file is sent."""
 
 import hashlib
+from datetime import UTC, datetime
 
 import pytest
 
@@ -216,6 +217,14 @@ class TestRenamedItems:
         assert result["created"] == dry["created"] == {"projects": 0, "tasks": 0, "entries": 1}
         result = await import_rows(alice, lines + row(4, "09:00", "10:00", task="Mail"))
         assert result["created"] == {"projects": 1, "tasks": 1, "entries": 1}
+
+    async def test_project_whose_deletion_is_in_progress_gets_no_tasks(self, alice: Client, database: Database) -> None:
+        await alice.make_project(name="Site")
+        await database.projects.update_one({}, {"$set": {"deleted_at": datetime.now(UTC)}})
+        result = await import_rows(alice, row(2, "09:00", "10:00", project="Site"))
+        assert result["created"] == {"projects": 1, "tasks": 1, "entries": 1}
+        (project,), (task,) = (await alice.get("/projects")).json()["items"], (await alice.list())["items"]
+        assert (project["name"], task["project_id"]) == ("Site", project["id"])
 
     async def test_imported_names_are_in_the_account_file(self, alice: Client, bob: Client) -> None:
         await import_rows(alice, WEEK)
