@@ -19,8 +19,8 @@ import { noteClock } from "./service_clock.js";
 const base = new URL(`${meta("api")}/`, document.baseURI);
 const SESSION_MARK = `task-timer-session ${base.pathname}`;
 const RETRY_DELAYS_MS = [250, 1000];
-/** The service is silent for at most 6 s inside a request. */
-const TIMEOUT_MS = 15_000;
+/** Longer than the service lets a change wait for others. */
+const TIMEOUT_MS = 25_000;
 const SLOW_MS = 3000;
 /** A token is renewed this long before it expires. */
 const RENEWAL_MARGIN_MS = 30_000;
@@ -146,7 +146,7 @@ export async function signIn(email, password) {
 /** End the session, in all tabs. */
 export async function signOut() {
   try {
-    await request("POST", "auth/logout");
+    await request("POST", "auth/logout", { isQueued: true });
   } finally {
     channel.postMessage({ signedOut: true });
     forgetSession();
@@ -166,7 +166,7 @@ export async function resumeSession() {
     return;
   }
   try {
-    await renewToken();
+    while (!(await renewToken())) await untilNotBusy();
   } catch (error) {
     if (error instanceof UnreachableError) session.value = "signed-in";
     else if (!(error instanceof SignedOutError)) throw error;
@@ -195,7 +195,7 @@ async function send(method, path, options, extraHeaders = {}) {
   while (true) {
     if (options.isQueued && isBusyForLong()) throw new UnreachableError();
     if (!isForm(method, options)) await untilNotBusy(options.signal);
-    if (!options.isPublic) await orAborted(ensureToken(), options.signal);
+    if (!options.isPublic && !(await orAborted(ensureToken(), options.signal))) continue;
     const began = performance.now();
     const response = await attempt(method, path, options, extraHeaders);
     if (response?.ok || response?.status === 304) return response;
@@ -274,14 +274,16 @@ async function fail(response) {
   throw new ApiError(response.status, problem, retryAfter(response));
 }
 
+/** Return false when the service is too busy to renew the token. */
 async function ensureToken() {
-  if (!accessToken || accessToken.expiresAt < Date.now() + RENEWAL_MARGIN_MS) await renewToken();
+  const isNew = accessToken !== null && accessToken.expiresAt >= Date.now() + RENEWAL_MARGIN_MS;
+  return isNew || renewToken();
 }
 
-/** @type {Promise<void> | null} */
+/** @type {Promise<boolean> | null} */
 let renewal = null;
 
-/** Renew the access token. All requests that need it wait for the same answer. */
+/** Renew the access token. All requests that need it wait for the same answer, which is false when the service is busy. */
 function renewToken() {
   renewal ??= renew().finally(() => {
     renewal = null;
@@ -291,11 +293,9 @@ function renewToken() {
 
 async function renew() {
   const before = accessToken;
-  do {
-    // Outside of the turn of this tab: each tab says that it waits.
-    await untilNotBusy();
-  } while (!(await exclusively(() => renewOnce(before))));
-  if (!accessToken) throw new SignedOutError();
+  const isDone = await exclusively(() => renewOnce(before));
+  if (isDone && !accessToken) throw new SignedOutError();
+  return isDone;
 }
 
 /**

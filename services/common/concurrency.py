@@ -28,8 +28,8 @@ CONTENTION_SECONDS = 5.0
 
 LONG_CONTENTION_SECONDS = 60.0
 
-TURN_SECONDS = 15.0
-"""How long a request waits for its turn: almost a second for each of sixteen clients, on a busy machine."""
+TURN_SECONDS = 10.0
+"""How long a request waits for its turn: half a second for each of sixteen clients, and something to spare."""
 
 TOO_MANY_CONFLICTS = "Too many concurrent changes to the same resource. Try again in a moment."
 _MAX_PAUSE_SECONDS = 0.01
@@ -97,7 +97,9 @@ async def no_lock() -> None:
 
 
 async def retry_on_conflict(resource: Hashable, attempt: Callable[[], Awaitable[T | None]]) -> T:
-    """Call `attempt` until it returns a result, for at most TURN_SECONDS and then CONTENTION_SECONDS.
+    """Wait for the turn, for at most TURN_SECONDS. Then call `attempt` until it returns a result.
+
+    It is called for at most CONTENTION_SECONDS.
 
     `attempt` returns None when the document has changed since it was read. Requests for the same `resource`, usually
     the id of a user, take turns, so an attempt must not retry anything for the same resource. Inside a transaction

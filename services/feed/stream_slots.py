@@ -57,7 +57,7 @@ class StreamSlots:
     async def take(self, user_id: ObjectId) -> Row:
         """Take a slot, which the caller must release. Raises TooManyStreamsError."""
         await self._extend()
-        return await retry_on_conflict(user_id, lambda: self._attempt(user_id))
+        return await retry_on_conflict(("streams", user_id), lambda: self._attempt(user_id))
 
     def release(self, slot: Row) -> None:
         """Release a slot that was taken."""

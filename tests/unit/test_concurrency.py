@@ -115,7 +115,7 @@ class TestTurns:
         first.release()
         assert await first.task == "done"
 
-    async def test_requests_after_the_last_turn_do_not_wait(self) -> None:
+    async def test_queue_is_removed_after_the_last_turn(self) -> None:
         first = Turn("resource", succeed)
         first.release()
         await first.task

@@ -34,6 +34,9 @@ const ALREADY_DONE = /** @type {Record<string, number[]>} */ ({ DELETE: [404] })
 const TIMER_PATH = /^timer(\/|$)/;
 const TASK_PATH = /^tasks\/[^/]+/;
 
+/** The ids of what this tab has created, by the id of the waiting change. */
+const createdIds = /** @type {Map<string, string>} */ (new Map());
+
 const queue = signal(/** @type {QueuedChange[]} */ ([]));
 
 /** The ids of changes of this tab that have been made just now: `submit` sends them when it is their turn. */
@@ -56,7 +59,8 @@ const channel = new BroadcastChannel("task-timer-outgoing");
  * @returns {Promise<{isSent: true, data: any} | {isSent: false}>}
  */
 export async function submit(change) {
-  const keyed = change.method === "POST" ? { key: newKey(), ...change } : change;
+  const path = withCreatedIds(change.path);
+  const keyed = change.method === "POST" ? { key: newKey(), ...change, path } : { ...change, path };
   // Stored before it waits for the changes that are being sent: the tab may end meanwhile.
   const queued = await enqueue(await userId(), keyed);
   submitted.add(queued.id);
@@ -103,8 +107,10 @@ export async function sendAgain(queued) {
   const key = queued.change.key ? { key: newKey() } : {};
   // The person has decided that it holds, whatever the version is.
   const change = { ...queued.change, ...key, ifMatch: undefined };
-  await store({ ...queued, createdAt: Date.now(), refusal: null, change });
-  await loadQueue();
+  await inOrder(async () => {
+    await store({ ...queued, createdAt: Date.now(), refusal: null, change });
+    await loadQueue();
+  });
   await flush();
 }
 
@@ -114,9 +120,11 @@ export async function sendAgain(queued) {
  * @param {QueuedChange} queued
  */
 export async function discardChange(queued) {
-  for (const other of queue.peek()) if (other.change.path.includes(queued.id)) await dequeue(other);
-  await dequeue(queued);
-  await loadQueue();
+  await inOrder(async () => {
+    for (const other of queue.peek()) if (other.change.path.includes(queued.id)) await dequeue(other);
+    await dequeue(queued);
+    await loadQueue();
+  });
   channel.postMessage("changed");
   announce(...queued.change.types);
 }
@@ -183,7 +191,10 @@ async function deliver(queued) {
   if (isBusyForLong()) throw new UnreachableError();
   if (!queued.wasTried) await store({ ...queued, wasTried: true });
   const { data, headers } = await request(method, path, { query, body, key, ifMatch, isQueued: true });
-  await changeQueued(queued, (later) => afterwards(queued, later, { data, etag: headers.get("ETag") }));
+  // A split leaves the first half what it was.
+  const createdId = method === "POST" ? (data?.second?.id ?? data?.id) : undefined;
+  if (createdId) createdIds.set(queued.id, createdId);
+  await changeQueued(queued, (later) => afterwards(queued, later, headers.get("ETag")));
   await dequeue(queued);
   announceAnswer(headers.get("X-Request-ID"), types);
   return data;
@@ -195,17 +206,28 @@ async function deliver(queued) {
  *
  * @param {QueuedChange} done
  * @param {Change} later
- * @param {{data: any, etag: string | null}} answer
- * @returns {Change}
+ * @param {string | null} etag Of the answer.
+ * @returns {Change} The same one if it stays as it is.
  */
-function afterwards({ id, change }, later, { data, etag }) {
-  // A split leaves the first half what it was.
-  const created = change.method === "POST" ? (data?.second?.id ?? data?.id) : undefined;
-  const path = later.path.replace(id, created ?? id);
+function afterwards({ change }, later, etag) {
+  const path = withCreatedIds(later.path);
   const isSameTask = TASK_PATH.exec(path)?.[0] === TASK_PATH.exec(change.path)?.[0];
   const wasSeen =
     later.ifMatch !== undefined && later.ifMatch === etag?.replace(/\d+/, (text) => String(Number(text) - 1));
-  return { ...later, path, ...(isSameTask && wasSeen ? { ifMatch: etag } : {}) };
+  if (isSameTask && wasSeen) return { ...later, path, ifMatch: etag };
+  return path === later.path ? later : { ...later, path };
+}
+
+/**
+ * Return the path with the ids that the service has given to what was created by waiting changes. A dialog or an undo that
+ * was open meanwhile has only the id of the change.
+ *
+ * @param {string} path
+ */
+function withCreatedIds(path) {
+  let result = path;
+  for (const [queuedId, id] of createdIds) result = result.replace(queuedId, id);
+  return result;
 }
 
 async function loadQueue() {

@@ -1,6 +1,6 @@
 // Reports: totals of tracked time, exports, and shares.
 
-import { download, request } from "../api.js";
+import { ApiError, download, request } from "../api.js";
 import { dayRange, weekOf } from "../time/zones.js";
 import { isoInstant, now } from "./clock.js";
 import { entriesOfWeek } from "./entries.js";
@@ -18,14 +18,25 @@ import { waiting } from "./outgoing.js";
 const DAY_MS = 86_400_000;
 
 /**
- * Return the totals of a range, by each of the groups. While the service is away, those of the last answer.
+ * Load the totals of a range by each of the groups with one request. While the service is away, those of the last answer.
  *
- * @param {Query} query The query parameters of GET /reports/summaries.
+ * @param {Query} query The query parameters of GET /reports/summaries, without the groups.
+ * @param {string[]} groups
  * @param {AbortSignal} signal
- * @returns {Promise<Summary[]>}
+ * @returns {Promise<Summary>[]}
  */
-export async function loadSummaries(query, signal) {
-  return (await read("reports/summaries", query, signal)).items;
+export function loadSummaries(query, groups, signal) {
+  const load = (/** @type {string[]} */ some) => read("reports/summaries", { ...query, group_by: some }, signal);
+  const together = load(groups);
+  return groups.map(async (group, index) => {
+    try {
+      return (await together).items[index];
+    } catch (error) {
+      // The service refuses all of them if one is too large.
+      if (!(error instanceof ApiError) || error.status !== 422 || groups.length === 1) throw error;
+      return (await load([group])).items[0];
+    }
+  });
 }
 
 /**

@@ -18,8 +18,7 @@ export const de = {
   "common.yes": "Ja",
   "common.no": "Nein",
   "error.unreachable": "Der Dienst ist nicht erreichbar.",
-  "error.not_saved":
-    "Der Dienst ist nicht erreichbar. Dies wurde nicht gespeichert: versuchen Sie es später noch einmal.",
+  "error.not_saved": "Der Dienst ist nicht erreichbar. Es wurde nichts geändert. Bitte später noch einmal versuchen.",
   "error.unexpected": "Etwas ist schiefgegangen: {detail}",
 
   // Navigation

@@ -18,7 +18,7 @@ export const en = {
   "common.yes": "Yes",
   "common.no": "No",
   "error.unreachable": "The service cannot be reached.",
-  "error.not_saved": "The service cannot be reached. This was not saved: try again later.",
+  "error.not_saved": "The service cannot be reached, so nothing was changed. Try again later.",
   "error.unexpected": "Something went wrong: {detail}",
 
   // Navigation

@@ -87,7 +87,8 @@ async def visit_entries(user_id: ObjectId, visit: Visit) -> list[Row]:
         tasks, _ = await _visit_changed(user_id, visit, seen)
         return tasks
 
-    return await retry_transaction(user_id, read_snapshot)
+    # Reading all entries can take seconds: other requests of the user do not wait for it.
+    return await retry_transaction(("snapshot", user_id), read_snapshot)
 
 
 async def _visit_changed(

@@ -139,7 +139,7 @@ async def write_part(
     update would conflict. A renewal in the background would conflict with the transaction, so there is none.
 
     After a conflict the part can take seconds. Other requests of the user do not wait for its turn. A retry locks the
-    tasks with `task_ids` first, which the part changes: only changes of these tasks wait for it.
+    tasks with `task_ids` first, which the part changes. A change of these tasks waits for it, and then those behind it.
 
     Raises DatabaseUnavailableError after too many conflicts.
     """

@@ -6,8 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from app.database.deadlines import MAX_WAIT_SECONDS
 from app.static.javascript import static_imports
 from app.static.page import FOLDER
+from services.common.concurrency import CONTENTION_SECONDS, TURN_SECONDS
 
 MAX_MODULES_PER_FOLDER = 12
 MAX_LINES_PER_MODULE = 400
@@ -186,3 +188,9 @@ class TestTexts:
             match[1] for source in modules().values() for match in re.finditer(r"\bt\(`([a-z_.]+)\$\{", code_of(source))
         }
         assert not [prefix for prefix in prefixes if not any(key.startswith(prefix) for key in keys)]
+
+
+def test_page_waits_for_an_answer_for_longer_than_the_service_takes() -> None:
+    """Otherwise a change is sent a second time while the service still makes the first one."""
+    (milliseconds,) = re.findall(r"TIMEOUT_MS = ([\d_]+);", (FOLDER / "api.js").read_text())
+    assert int(milliseconds) / 1000 > TURN_SECONDS + CONTENTION_SECONDS + MAX_WAIT_SECONDS

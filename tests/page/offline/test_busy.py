@@ -92,6 +92,32 @@ class TestRefusedRequests:
         await expect(page.get_by_text("1 change waiting")).to_be_hidden()
         assert (await api.get("/timer")).json()["task_title"] == "Write the offer"
 
+    async def test_change_waits_in_the_queue_while_the_token_cannot_be_renewed(
+        self, page: Page, visit: Visit, console: Console
+    ) -> None:
+        console.allow(REFUSED)
+        console.allow(r"Failed to load resource: .* 401 ")
+        await visit("#/today")
+        await expect(page.get_by_text("Nothing tracked today.")).to_be_visible()
+
+        async def expire(route: Route) -> None:
+            await route.fulfill(status=401, content_type="application/problem+json", body="{}")
+
+        await page.route(f"**{API}/**", expire)
+        await page.route(f"**{API}/auth/refresh", Limit())
+        what = page.get_by_role("combobox", name="What are you working on?")
+        await what.fill("Write the offer")
+        await what.press("Enter")
+        await expect(page.get_by_text("1 change waiting")).to_be_visible()
+
+    async def test_person_can_sign_out_at_once(self, page: Page, visit: Visit, console: Console) -> None:
+        console.allow(REFUSED)
+        await visit("#/today")
+        await expect(page.get_by_text("Nothing tracked today.")).to_be_visible()
+        await page.route(f"**{API}/**", Limit())
+        await page.get_by_role("button", name="Sign out").click()
+        await expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
     async def test_shared_report_is_loaded_when_the_time_has_come(
         self, visitor: Page, api: Client, console: Console
     ) -> None:

@@ -9,7 +9,7 @@ from tests.page.conftest import Visit
 from tests.support.http import Client, Json, clock
 
 AWAY = r"Failed to load resource: net::ERR_"
-NOT_SAVED = "The service cannot be reached. This was not saved: try again later."
+NOT_SAVED = "The service cannot be reached, so nothing was changed. Try again later."
 WAITING = re.compile("changes? waiting")
 
 

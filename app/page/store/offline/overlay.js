@@ -34,8 +34,14 @@ export function withWaiting(entries, waiting, isListed) {
     else if (method === "DELETE") {
       deleted.set(entryId, entry);
       result.delete(entryId);
-    } else if (action === "move") result.set(entryId, { ...entry, task_id: String(body.task_id), task_title: label });
-    else if (action === "split") {
+    } else if (action === "move") {
+      const moved = {
+        task_id: String(body.task_id),
+        task_title: label,
+        project_id: projectOf(String(body.task_id), entries),
+      };
+      result.set(entryId, { ...entry, ...moved });
+    } else if (action === "split") {
       result.set(entryId, merge(entry, { ended_at: body.at }));
       result.set(queued.id, merge({ ...entry, id: queued.id }, { started_at: body.at }));
     }
@@ -101,7 +107,7 @@ function fromBody({ id, createdAt, change }, taskId, others) {
     task_id: taskId,
     task_title: change.label,
     task_version: 0,
-    project_id: others.find((entry) => entry.task_id === taskId)?.project_id ?? null,
+    project_id: projectOf(taskId, others),
     started_at: instant,
     ended_at: null,
     duration_seconds: null,
@@ -117,6 +123,16 @@ function fromBody({ id, createdAt, change }, taskId, others) {
     ...change.body,
   });
   return { ...created, duration_seconds: seconds(created) };
+}
+
+/**
+ * Return the project of a task, if the list has another entry of it.
+ *
+ * @param {string} taskId
+ * @param {readonly Entry[]} entries
+ */
+function projectOf(taskId, entries) {
+  return entries.find((entry) => entry.task_id === taskId)?.project_id ?? null;
 }
 
 /** @param {{started_at: string, ended_at: string | null}} entry */

@@ -57,14 +57,15 @@ export async function isWaiting({ id }) {
 }
 
 /**
- * Alter the other changes of a user.
+ * Alter the other changes of a user. Those that `alter` returns as they are stay.
  *
  * @param {QueuedChange} done
  * @param {(change: import("../outgoing.js").Change) => import("../outgoing.js").Change} alter
  */
 export async function changeQueued({ id, userId }, alter) {
   for (const queued of await queuedChanges(userId)) {
-    if (queued.id !== id) await store({ ...queued, change: alter(queued.change) });
+    const change = alter(queued.change);
+    if (queued.id !== id && change !== queued.change) await store({ ...queued, change });
   }
 }
 

@@ -118,8 +118,8 @@ function requestTogether(queries, signal) {
   });
   const requests = [...Map.groupBy(parts, ({ key }) => key).values()].flatMap((alike) => {
     const groups = [...new Set(alike.map((part) => part.groups))];
-    const loading = loadSummaries({ ...alike[0]?.options, group_by: groups }, signal);
-    return alike.map((part) => [part.name, loading.then((summaries) => summaries[groups.indexOf(part.groups)])]);
+    const loading = loadSummaries(alike[0]?.options ?? {}, groups, signal);
+    return alike.map((part) => [part.name, loading[groups.indexOf(part.groups)]]);
   });
   return Object.fromEntries(requests);
 }
