@@ -5,10 +5,15 @@ import { idleQuestion } from "./parts/status/idle_question.js";
 import { watchForGaps } from "./store/presence/idle.js";
 import { followChanges } from "./store/presence/live.js";
 
-/** Follow the changes of others, the shortcuts and gaps until the current scope ends. Returns the question about a gap. */
-export function background() {
+/**
+ * Follow the changes of others, the shortcuts and gaps until the current scope ends.
+ *
+ * @param {readonly KeyboardEvent[]} earlyKeys The keys that were pressed before.
+ * @returns The question about a gap.
+ */
+export function background(earlyKeys) {
   followChanges();
-  followShortcuts();
+  followShortcuts(earlyKeys);
   watchForGaps();
   return idleQuestion();
 }

@@ -31,7 +31,16 @@ export function signedIn() {
   );
 }
 
+/** Load what runs behind the views. The keys that are pressed meanwhile count, too. */
 async function loadBackground() {
-  await loadView(viewName.peek());
-  return (await import("./background.js")).background;
+  const earlyKeys = /** @type {KeyboardEvent[]} */ ([]);
+  const note = (/** @type {KeyboardEvent} */ event) => earlyKeys.push(event);
+  addEventListener("keydown", note);
+  try {
+    await loadView(viewName.peek());
+    const { background } = await import("./background.js");
+    return () => background(earlyKeys);
+  } finally {
+    removeEventListener("keydown", note);
+  }
 }

@@ -21,7 +21,7 @@ from tests.support.processes import Program, find_process, free_port, process_tr
 # Neither is that of the document's examples, which change passwords and delete accounts.
 ACCOUNT = {"email": "grace@example.com", "password": "a staple for the horse"}
 WITHOUT_THE_DATABASE = {"health", "health_live", "get_config"}
-RANGE = {"from": "2026-11-01", "to": "2026-12-01"}
+PARAMETERS = {"from": "2026-11-01", "to": "2026-12-01", "group_by": "day"}
 FILE = ("time.csv", b"Start,End,Task\n2026-11-03 09:00,2026-11-03 10:00,Offer\n", "text/csv")
 WEBHOOK = {"url": "https://1.1.1.1/"}
 """A host that is an address. A name is looked up before the database is asked, and is refused without a network."""
@@ -115,8 +115,9 @@ def every_request(document: Json) -> Iterator[tuple[str, str, Json]]:
 
 def valid_request(document: Json, operation: Json) -> Json:
     sent: Json = {}
-    if any(parameter["name"] in RANGE and parameter.get("required") for parameter in operation.get("parameters", ())):
-        sent["params"] = RANGE
+    required = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter.get("required")}
+    if parameters := {name: value for name, value in PARAMETERS.items() if name in required}:
+        sent["params"] = parameters
     for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
         example = example_of(document, content["schema"])
         match media_type:

@@ -274,6 +274,20 @@ class TestCommands:
         await page.keyboard.type("xwt")
         await expect(page).to_have_url(re.compile("#/projects$"))
 
+    async def test_keys_count_that_are_pressed_before_the_shortcuts_are_loaded(self, page: Page, visit: Visit) -> None:
+        is_pressed = asyncio.Event()
+
+        async def wait(route: Route) -> None:
+            await is_pressed.wait()
+            await route.continue_()
+
+        await page.route("**/background.js", wait)
+        await visit("#/today")
+        await expect(page.get_by_text("Nothing tracked today.")).to_be_visible()
+        await page.keyboard.press("w")
+        is_pressed.set()
+        await expect(page).to_have_url(re.compile("#/week"))
+
     async def test_palette_starts_a_recent_task(self, page: Page, visit: Visit, api: Client) -> None:
         task = await api.make_task(title="Write the offer")
         await api.write(task)

@@ -1,12 +1,14 @@
 """Runs something at an exact place between two queries of a reader."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from motor.motor_asyncio import AsyncIOMotorCollection
 
 from app.request_context import current_request_id
+from services.common import concurrency
 
 Action = Callable[[], Awaitable[object]]
 
@@ -54,9 +56,24 @@ class Interleaving:
         action = self._actions.pop(key, None)
         if action is None:
             return
-        await action()
+        with _in_another_process():
+            await action()
         if key[1] is None:
             self._actions[key] = action
+
+
+@contextmanager
+def _in_another_process() -> Iterator[None]:
+    """Let the requests of the action make their changes now, as those of another worker do.
+
+    In one process they would wait until the request that was interrupted has made its own.
+    """
+    queues = concurrency._queues
+    concurrency._queues = {}
+    try:
+        yield
+    finally:
+        concurrency._queues = queues
 
 
 class _DelayedCursor:

@@ -10,8 +10,12 @@ import { commands, hasShortcuts } from "./commands.js";
 /** A key that comes later than this is the first of a shortcut again. */
 const SEQUENCE_MS = 1500;
 
-/** Listen for shortcuts until the current scope ends. */
-export function followShortcuts() {
+/**
+ * Listen for shortcuts until the current scope ends.
+ *
+ * @param {readonly KeyboardEvent[]} earlyKeys The keys that were pressed before this module was loaded.
+ */
+export function followShortcuts(earlyKeys) {
   let typed = /** @type {string[]} */ ([]);
   let typedAt = 0;
 
@@ -33,6 +37,7 @@ export function followShortcuts() {
     }
   }
 
+  earlyKeys.forEach(onkeydown);
   addEventListener("keydown", onkeydown);
   onCleanup(() => removeEventListener("keydown", onkeydown));
 }
