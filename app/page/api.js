@@ -191,7 +191,6 @@ async function send(method, path, options, extraHeaders = {}) {
   const isRepeatable = method === "GET" || method === "PATCH" || options.key !== undefined;
   const delays = isRepeatable && isReachable.peek() ? [...RETRY_DELAYS_MS] : [];
   let mayRenew = !options.isPublic;
-  const isStream = "Accept" in extraHeaders;
   while (true) {
     if (options.isQueued && isBusyForLong()) throw new UnreachableError();
     if (!isForm(method, options)) await untilNotBusy(options.signal);
@@ -205,7 +204,8 @@ async function send(method, path, options, extraHeaders = {}) {
       continue;
     }
     // The number of streams has a limit of its own, which does not concern other requests.
-    const mustWait = response !== null && !isStream && !isForm(method, options) && noteRetryAfter(response);
+    const mustWait =
+      response !== null && !isStream(extraHeaders) && !isForm(method, options) && noteRetryAfter(response);
     if (mustWait && response.status === 429) continue;
     // A service that fails after seconds has too much to do: another attempt would add to it.
     const mayHelp =
@@ -226,6 +226,11 @@ function isForm(method, { isPublic }) {
   return method === "POST" && isPublic === true;
 }
 
+/** Return whether a request opens the event stream. @param {Record<string, string>} extraHeaders */
+function isStream(extraHeaders) {
+  return "Accept" in extraHeaders;
+}
+
 /**
  * Return null when there was no answer.
  *
@@ -243,8 +248,10 @@ async function attempt(method, path, options, extraHeaders) {
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (key) headers["Idempotency-Key"] = key;
   if (ifMatch) headers["If-Match"] = ifMatch;
-  const isStream = "Accept" in extraHeaders;
-  const signals = [options.signal, isStream || form instanceof FormData ? null : AbortSignal.timeout(TIMEOUT_MS)];
+  const signals = [
+    options.signal,
+    isStream(extraHeaders) || form instanceof FormData ? null : AbortSignal.timeout(TIMEOUT_MS),
+  ];
   try {
     const response = await fetch(url(path, query), {
       method,

@@ -1,7 +1,7 @@
 // Reports: totals of tracked time, exports, and shares.
 
 import { ApiError, download, request } from "../api.js";
-import { dayRange, weekOf } from "../time/zones.js";
+import { dayRange, weekOf, weekRange } from "../time/zones.js";
 import { isoInstant, now } from "./clock.js";
 import { entriesOfWeek } from "./entries.js";
 import { read } from "./offline/snapshots.js";
@@ -118,9 +118,8 @@ export async function loadSharedReport(secret, signal) {
  */
 export async function loadTimesheet({ day, timezone, weekStart }, signal) {
   const days = weekOf(day, weekStart).map((each) => dayRange(each, timezone));
-  const week = { from: days[0]?.from ?? 0, to: days.at(-1)?.to ?? 0 };
   // They are also needed when a duration is typed while the service is away.
-  const entries = entriesOfWeek(week, signal).catch(() => null);
+  const entries = entriesOfWeek(weekRange(day, weekStart, timezone), signal).catch(() => null);
   const sheet = await read("reports/timesheet", { date: day, timezone, week_start: weekStart }, signal);
   const loaded = waiting.peek().length > 0 ? await entries : null;
   return loaded ? withWaitingTime(sheet, loaded.stored, loaded.changed, days) : sheet;

@@ -113,6 +113,19 @@ export function weekOf(day, weekStart) {
 }
 
 /**
+ * Return the first instant of the week that holds a day, and the first one after it.
+ *
+ * @param {string} day
+ * @param {number} weekStart 0 (Monday) to 6 (Sunday)
+ * @param {string} zone
+ * @returns {{from: number, to: number}}
+ */
+export function weekRange(day, weekStart, zone) {
+  const [first = day] = weekOf(day, weekStart);
+  return { from: dayRange(first, zone).from, to: dayRange(addDays(first, 6), zone).to };
+}
+
+/**
  * Return the weekday: 0 (Monday) to 6 (Sunday).
  *
  * @param {string} day

@@ -10,7 +10,7 @@ import { weekStart, zone } from "../../store/profile.js";
 import { t } from "../../text/index.js";
 import { formatHours } from "../../time/durations.js";
 import { formatTime } from "../../time/format.js";
-import { dayRange, weekOf } from "../../time/zones.js";
+import { dayRange, weekRange } from "../../time/zones.js";
 import { copyEntries, entriesOfCell } from "./entries.js";
 import { planChange } from "./plan.js";
 
@@ -46,9 +46,7 @@ export function storeDuration(task, day, seconds) {
  */
 async function change(task, day, seconds) {
   const range = dayRange(day, zone.peek());
-  const days = weekOf(day, weekStart.peek()).map((each) => dayRange(each, zone.peek()));
-  const week = { from: days[0]?.from ?? range.from, to: days.at(-1)?.to ?? range.to };
-  const entries = await entriesOfCell(range, task.id, week);
+  const entries = await entriesOfCell(range, task.id, weekRange(day, weekStart.peek(), zone.peek()));
   const plan = planChange({ day, range, ...entries }, seconds, { zone: zone.peek(), now: now() });
   if (plan.kind === "ask") return askAbout(task, plan.entries, plan.excess);
   if (plan.kind === "create") await add(task, plan.from, plan.to);

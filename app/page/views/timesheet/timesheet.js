@@ -16,7 +16,7 @@ import { createTask } from "../../store/tasks.js";
 import { t } from "../../text/index.js";
 import { formatHours } from "../../time/durations.js";
 import { formatDay } from "../../time/format.js";
-import { addDays, dayRange, weekOf } from "../../time/zones.js";
+import { addDays, weekOf, weekRange } from "../../time/zones.js";
 import { cell } from "./cell.js";
 import { copyTimes, storeDuration } from "./changes.js";
 
@@ -309,7 +309,7 @@ async function copyLastWeek(model) {
   const first = addDays(model.first.peek(), -7);
   await attempt(async () => {
     if (choice === "times") {
-      await copyTimes({ from: dayRange(first, zone.peek()).from, to: dayRange(model.first.peek(), zone.peek()).from });
+      await copyTimes(weekRange(first, weekStart.peek(), zone.peek()));
       return;
     }
     const week = { day: first, timezone: zone.peek(), weekStart: weekStart.peek() };

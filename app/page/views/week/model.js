@@ -9,7 +9,7 @@ import { preferences, weekStart, zone } from "../../store/profile.js";
 import { resource } from "../../store/resource.js";
 import { timer } from "../../store/timer.js";
 import { formatHours } from "../../time/durations.js";
-import { addDays, dayRange, weekOf } from "../../time/zones.js";
+import { addDays, weekOf, weekRange } from "../../time/zones.js";
 import { daysFrom, HOUR_MS } from "./days.js";
 import { placeInDays, secondsWithin } from "./layout.js";
 
@@ -58,7 +58,7 @@ export function weekModel() {
   const shown = computed(() => {
     return daysFrom(firstDay(anchor.value, count.value), count.value, zone.value);
   });
-  const week = computed(() => weekRange(anchor.value));
+  const week = computed(() => weekRange(anchor.value, weekStart.value, zone.value));
 
   const from = computed(() => Math.min(week.value.from, shown.value[0]?.from ?? 0));
   const to = computed(() => Math.max(week.value.to, shown.value.at(-1)?.to ?? 0));
@@ -167,13 +167,6 @@ function firstDay(anchor, count) {
   if (count === 7) return weekOf(anchor, weekStart.value)[0] ?? anchor;
   const latest = addDays(today.value, 1 - count);
   return anchor > latest && anchor <= today.value ? latest : anchor;
-}
-
-/** @param {string} anchor */
-function weekRange(anchor) {
-  const days = weekOf(anchor, weekStart.value);
-  const [first, last] = [days[0] ?? anchor, days[6] ?? anchor];
-  return { from: dayRange(first, zone.value).from, to: dayRange(last, zone.value).to };
 }
 
 /** Return the day of the address, and today without one. The profile, and with it the zone, can arrive after the view. */
