@@ -95,18 +95,13 @@ class RefreshToken(StoredDocument):
 
         The TTL index may not have removed an expired session yet.
         """
-        return await cls._find_one({"_id": session_id, "expires_at": {"$gt": naive_utc(utc_now())}})
+        return await cls._find_by_id(session_id, {"expires_at": {"$gt": naive_utc(utc_now())}})
 
     @classmethod
     async def is_active(cls, session_id: ObjectId, user_id: ObjectId) -> bool:
         """Return whether the session of the user has neither expired nor been revoked."""
-        active = {
-            "_id": session_id,
-            "user_id": user_id,
-            "expires_at": {"$gt": naive_utc(utc_now())},
-            "revoked_at": None,
-        }
-        return await cls._find_one(active, {"_id": 1}) is not None
+        active = {"user_id": user_id, "expires_at": {"$gt": naive_utc(utc_now())}, "revoked_at": None}
+        return await cls._find_by_id(session_id, active, {"_id": 1}) is not None
 
     @classmethod
     async def find_active(cls, session_ids: Collection[ObjectId], user_ids: Collection[ObjectId]) -> list[Row]:

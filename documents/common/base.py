@@ -57,6 +57,21 @@ def require_object_id(text: str, error: type[Exception]) -> ObjectId:
     return parsed
 
 
+def by_id(query_filter: Row) -> Row:
+    """Return the filter of one document in the form that finds it by its id at once.
+
+    For each field that is compared with one value, the embedded store examines all indexes, although the document has
+    been found by its id. It does not do so for `$all` with this value, which means the same (portable form: decision 10).
+    A filter without `_id` is returned as it is.
+    """
+    if "_id" not in query_filter:
+        return query_filter
+    return {
+        field: value if field == "_id" or isinstance(value, dict) else {"$all": [value]}
+        for field, value in query_filter.items()
+    }
+
+
 class StoredDocument(Document):
     """A document that is changed by named, filtered, atomic updates only.
 
@@ -92,7 +107,7 @@ class StoredDocument(Document):
 
     async def find_inserted(self, user_id: ObjectId) -> Row | None:
         """Return the row of this document, or None when it was not inserted."""
-        return await self._find_one({"_id": self.id, "user_id": user_id})
+        return await self._find_by_id(self.id, {"user_id": user_id})
 
     async def add(self) -> Row:
         """Insert the document. Raises DuplicateError when it violates a unique index."""
@@ -134,8 +149,19 @@ class StoredDocument(Document):
     async def _find_one(cls, query_filter: Row, projection: Row | None = None, **options: Any) -> Row | None:
         """Return the row that matches the filter, or None."""
         return await with_deadline(
-            cls.collection().find_one(query_filter, projection, session=current_session(), **options)
+            cls.collection().find_one(by_id(query_filter), projection, session=current_session(), **options)
         )
+
+    @classmethod
+    async def _find_by_id(cls, document_id: Any, condition: Row, projection: Row | None = None) -> Row | None:
+        """Return the row with this id if it meets the condition, or None. The projection is that of a pipeline.
+
+        An aggregation, because the embedded store examines all indexes for a find with a condition (portable form:
+        decision 10). MongoDB merges the two stages.
+        """
+        stages = [{"$match": {"_id": document_id}}, {"$match": condition}]
+        rows = await cls.aggregate_rows([*stages, *([{"$project": projection}] if projection else [])])
+        return rows[0] if rows else None
 
     @classmethod
     async def aggregate_rows(cls, stages: list[Row], **options: Any) -> list[Row]:
@@ -196,7 +222,7 @@ class StoredDocument(Document):
     @classmethod
     async def _delete_one(cls, query_filter: Row) -> bool:
         """Delete the document that matches the filter. Return whether there was one."""
-        result = await with_deadline(cls.collection().delete_one(query_filter, session=current_session()))
+        result = await with_deadline(cls.collection().delete_one(by_id(query_filter), session=current_session()))
         return result.deleted_count == 1
 
     @classmethod
@@ -207,7 +233,9 @@ class StoredDocument(Document):
         would become too large.
         """
         try:
-            result = await with_deadline(cls.collection().update_one(query_filter, update, session=current_session()))
+            result = await with_deadline(
+                cls.collection().update_one(by_id(query_filter), update, session=current_session())
+            )
         except DuplicateKeyError as error:
             raise DuplicateError from error
         except WriteError as error:
@@ -225,8 +253,8 @@ class StoredDocument(Document):
         """
         if not await cls._update_one(query_filter, update):
             return None
-        identity: Row = {field: query_filter[field] for field in ("_id", "user_id") if field in query_filter}
-        return await cls._find_one(identity, cls.read_projection)
+        owner: Row = {field: query_filter[field] for field in ("user_id",) if field in query_filter}
+        return await cls._find_by_id(query_filter["_id"], owner, cls.read_projection)
 
 
 def _is_duplicate(error: DuplicateKeyError | BulkWriteError) -> bool:

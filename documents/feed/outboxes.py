@@ -12,7 +12,7 @@ from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 
 from app.database.deadlines import with_deadline
-from documents.common.base import Row
+from documents.common.base import Row, by_id
 from documents.common.outbox import HAS_OUTBOX, OutboxDocument
 from documents.common.transactions import current_session
 
@@ -107,7 +107,7 @@ class CopiedItems:
         id of the last one identify the content.
         """
         content: Row = {"outbox": {"$size": len(self.ids)}, f"outbox.{len(self.ids) - 1}.id": self.ids[-1]}
-        return UpdateOne({**self._identity(), **content}, {"$unset": {"outbox": "", "outbox_since": ""}})
+        return UpdateOne(by_id({**self._identity(), **content}), {"$unset": {"outbox": "", "outbox_since": ""}})
 
     def update(self) -> UpdateOne:
         """Return the update that removes these items and no others."""
@@ -123,7 +123,7 @@ class CopiedItems:
                 }
             },
         ]
-        return UpdateOne({**self._identity(), **HAS_OUTBOX}, stages)
+        return UpdateOne(by_id({**self._identity(), **HAS_OUTBOX}), stages)
 
     def _identity(self) -> Row:
         return {"_id": self.outbox.document_id, self.outbox.document.owner_field: self.outbox.user_id}

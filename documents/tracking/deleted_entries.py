@@ -57,7 +57,7 @@ class DeletedEntry(StoredDocument):
         The TTL index deletes expired documents with a delay.
         """
         since = naive_utc(utc_now() - RETENTION)
-        return await cls._find_one({"_id": entry_id, "user_id": user_id, "deleted_at": {"$gt": since}})
+        return await cls._find_by_id(entry_id, {"user_id": user_id, "deleted_at": {"$gt": since}})
 
     @classmethod
     async def remove(cls, deleted: Row) -> bool:

@@ -92,7 +92,7 @@ class TaskPage(StoredDocument):
     @classmethod
     async def find_by_page_id(cls, user_id: ObjectId, page_id: ObjectId) -> Row | None:
         """Return the page with all its entries, whether a task lists it or not."""
-        return await cls._find_one({"_id": page_id, "user_id": user_id})
+        return await cls._find_by_id(page_id, {"user_id": user_id})
 
     @classmethod
     async def find_by_page_ids(cls, user_id: ObjectId, page_ids: list[ObjectId]) -> list[Row]:

@@ -92,7 +92,7 @@ class Project(OutboxDocument):
     @classmethod
     async def find_live(cls, user_id: ObjectId, project_id: ObjectId) -> Row | None:
         """Return the user's project, archived or not, or None when it is missing or being deleted."""
-        return await cls._find_one({"_id": project_id, "user_id": user_id, "deleted_at": None})
+        return await cls._find_by_id(project_id, {"user_id": user_id, "deleted_at": None})
 
     @classmethod
     async def confirm_live(cls, user_id: ObjectId, project_id: ObjectId) -> bool:

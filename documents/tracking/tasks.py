@@ -172,23 +172,24 @@ class Task(OutboxDocument):
     @classmethod
     async def find_live(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
         """Return the user's task without its ended entries but with `hot_count`, or None when it is in the trash."""
-        return await cls._find_one({"_id": task_id, "user_id": user_id, "deleted_at": None}, cls.read_projection)
+        return await cls._find_by_id(task_id, {"user_id": user_id, "deleted_at": None}, cls.read_projection)
 
     @classmethod
     async def find_any(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
         """Return the user's task without its ended entries, in the trash or not."""
-        return await cls._find_one({"_id": task_id, "user_id": user_id}, cls.read_projection)
+        return await cls._find_by_id(task_id, {"user_id": user_id}, cls.read_projection)
 
     @classmethod
     async def find_live_with_entries(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
         """Return the user's task with its newest hot entries, oldest first, or None when it is in the trash."""
-        condition = {"_id": task_id, "user_id": user_id, "deleted_at": None}
-        return await cls._find_one(condition, {"time_entries": {"$slice": -NEWEST_ENTRIES}})
+        newest: Row = {"time_entries": {"$slice": ["$time_entries", -NEWEST_ENTRIES]}}
+        projection = {**cls.read_projection, "pages": 1, **newest}
+        return await cls._find_by_id(task_id, {"user_id": user_id, "deleted_at": None}, projection)
 
     @classmethod
     async def find_any_with_entries(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
         """Return the user's task with all its entries, in the trash or not."""
-        return await cls._find_one({"_id": task_id, "user_id": user_id})
+        return await cls._find_by_id(task_id, {"user_id": user_id})
 
     @classmethod
     async def sizes_in_bytes(cls, user_id: ObjectId, task_ids: list[ObjectId]) -> dict[ObjectId, int]:
@@ -252,9 +253,8 @@ class Task(OutboxDocument):
     @classmethod
     async def find_hot_entries(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
         """Return the task with all its hot entries and the ids of its pages, in the trash or not."""
-        return await cls._find_one(
-            {"_id": task_id, "user_id": user_id}, {**cls.read_projection, "pages": 1, "time_entries": 1}
-        )
+        projection = {**cls.read_projection, "pages": 1, "time_entries": 1}
+        return await cls._find_by_id(task_id, {"user_id": user_id}, projection)
 
     @classmethod
     async def find_hot_bounds(cls, task: Row, *, without: ObjectId) -> tuple[datetime | None, datetime | None]:

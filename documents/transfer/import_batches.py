@@ -181,7 +181,7 @@ class ImportBatch(OutboxDocument):
     @classmethod
     async def find(cls, user_id: ObjectId, import_id: ObjectId) -> Row | None:  # type: ignore[override]
         """Return the user's import, or None."""
-        return await cls._find_one({"_id": import_id, "user_id": user_id})
+        return await cls._find_by_id(import_id, {"user_id": user_id})
 
     @classmethod
     async def find_leased(cls, user_id: ObjectId) -> Row | None:
@@ -305,7 +305,7 @@ class ImportBatch(OutboxDocument):
         batch_fields: Row = {"state": state, "finished_at": naive_utc(utc_now()) if state in _FINAL_STATES else None}
         removed = {"holder": ""} if state == "interrupted" else {"holder": "", "background": ""}
         update: Row = {"$set": {**batch_fields, **fields}, "$unset": removed}
-        stored = await cls._find_one({"_id": batch["_id"], "user_id": batch["user_id"]})
+        stored = await cls._find_by_id(batch["_id"], {"user_id": batch["user_id"]})
         if stored is None:
             return None
         updated = {name: value for name, value in {**stored, **update["$set"]}.items() if name not in removed}

@@ -64,7 +64,7 @@ class ImportFile(StoredDocument):
         numbers = await cls.aggregate_rows([{"$match": mine}, {"$project": {"number": 1}}])
         contents = []
         for row in sorted(numbers, key=lambda row: row["number"]):
-            part = await cls._find_one({"_id": row["_id"], "user_id": user_id})
+            part = await cls._find_by_id(row["_id"], {"user_id": user_id})
             if part is not None:
                 contents.append(bytes(part["content"]))
         return contents

@@ -147,7 +147,7 @@ class Delivery(StoredDocument):
     @classmethod
     async def find_by_id(cls, user_id: ObjectId, webhook_id: ObjectId, delivery_id: ObjectId) -> Row | None:
         """Return a delivery of the user's webhook."""
-        return await cls._find_one({"_id": delivery_id, "user_id": user_id, "webhook_id": webhook_id})
+        return await cls._find_by_id(delivery_id, {"user_id": user_id, "webhook_id": webhook_id})
 
     @classmethod
     async def find_due(cls, webhook_id: ObjectId, now: datetime, *, limit: int) -> list[Row]:

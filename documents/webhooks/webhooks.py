@@ -93,7 +93,7 @@ class Webhook(StoredDocument):
     @classmethod
     async def find_by_id(cls, user_id: ObjectId, webhook_id: ObjectId) -> Row | None:
         """Return a webhook of the user."""
-        return await cls._find_one({"_id": webhook_id, "user_id": user_id})
+        return await cls._find_by_id(webhook_id, {"user_id": user_id})
 
     @classmethod
     async def find_active_of(cls, user_ids: list[ObjectId]) -> list[Row]:

@@ -16,7 +16,7 @@ Action = Callable[[], Awaitable[object]]
 class Interleaving:
     """Counts the queries of requests by collection, and runs an action before one of them is sent.
 
-    The queries of background tasks, such as the polling for imports, do not count. It replaces the methods of the
+    The queries of background tasks, such as the polling for imports, do not count, nor do those of a document by its id. It replaces the methods of the
     driver, so that the service itself is unchanged.
     """
 
@@ -31,7 +31,7 @@ class Interleaving:
 
         def query(collection: Any, *args: Any, **options: Any) -> Any:
             cursor = original(collection, *args, **options)
-            if current_request_id() is None:
+            if current_request_id() is None or _is_by_id(args):
                 return cursor
             self.counts[collection.name] = number = self.counts.get(collection.name, 0) + 1
             for key in ((collection.name, number), (collection.name, None)):
@@ -60,6 +60,13 @@ class Interleaving:
             await action()
         if key[1] is None:
             self._actions[key] = action
+
+
+def _is_by_id(arguments: tuple[Any, ...]) -> bool:
+    """Return whether these are the arguments of a query for the document with an id."""
+    first = arguments[0][0] if arguments and isinstance(arguments[0], list) else {}
+    condition = first.get("$match", {})
+    return condition.keys() == {"_id"} and not isinstance(condition["_id"], dict)
 
 
 @contextmanager
