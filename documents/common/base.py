@@ -1,6 +1,6 @@
 """The base class of all documents, with its typed helpers for reads and for filtered, atomic updates."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, ClassVar, TypeVar, cast
 
 from beanie import Document, PydanticObjectId
@@ -60,16 +60,25 @@ def require_object_id(text: str, error: type[Exception]) -> ObjectId:
 def by_id(query_filter: Row) -> Row:
     """Return the filter of one document in the form that finds it by its id at once.
 
-    For each field that is compared with one value, the embedded store examines all indexes, although the document has
-    been found by its id. It does not do so for `$all` with this value, which means the same (portable form: decision 10).
-    A filter without `_id` is returned as it is.
+    For each field that is compared with one value, the embedded store examines all indexes before it finds the document
+    by its id, but not for `$all` with this value, which means the same (portable form: decision 10). Not so for None,
+    which a missing field equals. A filter without `_id` is returned as it is.
     """
     if "_id" not in query_filter:
         return query_filter
     return {
-        field: value if field == "_id" or isinstance(value, dict) else {"$all": [value]}
+        field: value if field == "_id" or value is None or isinstance(value, dict) else {"$all": [value]}
         for field, value in query_filter.items()
     }
+
+
+def by_ids(ids: Iterable[ObjectId], condition: Row) -> list[Row]:
+    """Return the first stages of a pipeline that reads the documents with these ids which meet the condition.
+
+    MongoDB merges them. The embedded store examines all indexes for each field of a stage with several fields
+    (portable form: decision 10).
+    """
+    return [{"$match": {"_id": {"$in": [*ids]}}}, {"$match": condition}]
 
 
 class StoredDocument(Document):

@@ -14,7 +14,7 @@ from pydantic import Field
 from pymongo import ASCENDING, IndexModel
 
 from app.clock import naive_utc, utc_now
-from documents.common.base import Row, StoredDocument
+from documents.common.base import Row, StoredDocument, by_ids
 from documents.tracking.entries import EndedEntry, entry_order
 
 MAX_PAGE_ENTRIES = 500
@@ -97,7 +97,7 @@ class TaskPage(StoredDocument):
     @classmethod
     async def find_by_page_ids(cls, user_id: ObjectId, page_ids: list[ObjectId]) -> list[Row]:
         """Return the pages with these ids and all their entries, whether a task lists them or not."""
-        return await cls.aggregate_rows([{"$match": {"_id": {"$in": page_ids}, "user_id": user_id}}])
+        return await cls.aggregate_rows(by_ids(page_ids, {"user_id": user_id}))
 
     @classmethod
     async def find_with_entry(cls, user_id: ObjectId, entry_id: ObjectId) -> list[Row]:

@@ -10,7 +10,7 @@ from pydantic import Field
 from pymongo import ASCENDING, IndexModel
 
 from app.clock import naive_utc, utc_now
-from documents.common.base import Row
+from documents.common.base import Row, by_ids
 from documents.common.outbox import (
     BY_OUTBOX_SINCE,
     DescribeChanges,
@@ -111,8 +111,8 @@ class Project(OutboxDocument):
         """Return the name and color of those of these projects that exist, by their ids."""
         if not project_ids:
             return {}
-        condition: Row = {"_id": {"$in": [*project_ids]}, "user_id": user_id, "deleted_at": None}
-        projects = await cls.aggregate_rows([{"$match": condition}, {"$project": {"name": 1, "color": 1}}])
+        live = by_ids(project_ids, {"user_id": user_id, "deleted_at": None})
+        projects = await cls.aggregate_rows([*live, {"$project": {"name": 1, "color": 1}}])
         return {project["_id"]: project for project in projects}
 
     @classmethod

@@ -10,7 +10,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from typing_extensions import TypeAliasType
 
 from app.clock import naive_utc, utc_now
-from documents.common.base import Row
+from documents.common.base import Row, by_ids
 from documents.common.outbox import (
     BY_OUTBOX_SINCE,
     OUTBOX_FIELDS,
@@ -196,9 +196,8 @@ class Task(OutboxDocument):
         """Return the BSON size of each of these tasks of the user, in bytes. The trash is included."""
         if not task_ids:
             return {}
-        condition: Row = {"_id": {"$in": task_ids}, "user_id": user_id}
         size: Row = {"size": {"$bsonSize": "$$ROOT"}}
-        rows = await cls.aggregate_rows([{"$match": condition}, {"$project": size}])
+        rows = await cls.aggregate_rows([*by_ids(task_ids, {"user_id": user_id}), {"$project": size}])
         return {task["_id"]: task["size"] for task in rows}
 
     @classmethod
@@ -264,16 +263,15 @@ class Task(OutboxDocument):
             "first": {"$min": {"$map": {"input": others, "in": "$$this.started_at"}}},
             "last": {"$max": {"$map": {"input": others, "in": "$$this.ended_at"}}},
         }
-        by_id: Row = {"$match": {"_id": task["_id"], "user_id": task["user_id"]}}
-        rows = await cls.aggregate_rows([by_id, {"$project": bounds}])
-        return (rows[0]["first"], rows[0]["last"]) if rows else (None, None)
+        found = await cls._find_by_id(task["_id"], {"user_id": task["user_id"]}, bounds)
+        return (found["first"], found["last"]) if found else (None, None)
 
     @classmethod
     async def are_unchanged(cls, tasks: list[Row]) -> bool:
         """Return whether these tasks of one user still have the versions that were read."""
         versions = {task["_id"]: task["version"] for task in tasks}
-        by_id: Row = {"$match": {"_id": {"$in": [*versions]}, "user_id": tasks[0]["user_id"]}}
-        rows = await cls.aggregate_rows([by_id, {"$project": {"version": 1}}])
+        owned = by_ids(versions, {"user_id": tasks[0]["user_id"]})
+        rows = await cls.aggregate_rows([*owned, {"$project": {"version": 1}}])
         return {task["_id"]: task["version"] for task in rows} == versions
 
     @classmethod
@@ -382,5 +380,5 @@ def _one_entry(entry_id: ObjectId) -> Row:
 
 
 def version_filter(task: Row) -> Row:
-    """Return the filter of the task at the version that was read."""
-    return {field: task[field] for field in ("_id", "user_id", "deleted_at", "version")}
+    """Return the filter of the task at the version that was read. Each change of a task increments its version."""
+    return {field: task[field] for field in ("_id", "user_id", "version")}

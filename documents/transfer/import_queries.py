@@ -6,7 +6,7 @@ from datetime import datetime
 from bson import ObjectId
 
 from app.database.deadlines import without_deadline
-from documents.common.base import Row, StoredDocument
+from documents.common.base import Row, StoredDocument, by_ids
 from documents.common.transactions import current_session
 from documents.tracking.deleted_entries import DeletedEntry
 from documents.tracking.entries import entry_order
@@ -86,11 +86,9 @@ async def find_targets(user_id: ObjectId, task_ids: list[ObjectId], *, in_trash:
 
     Tasks in the trash are returned only with `in_trash`.
     """
-    live: Row = {"_id": {"$in": task_ids}, "user_id": user_id}  # _id first: portable form, decision 10
-    if not in_trash:
-        live["deleted_at"] = None
+    owned: Row = {"user_id": user_id} if in_trash else {"user_id": user_id, "deleted_at": None}
     projection = {**Task.read_projection, "pages": 1, "bytes": {"$bsonSize": "$$ROOT"}}
-    return await Task.aggregate_rows([{"$match": live}, {"$project": projection}])
+    return await Task.aggregate_rows([*by_ids(task_ids, owned), {"$project": projection}])
 
 
 async def find_entries_in_range(user_id: ObjectId, since: datetime, until: datetime) -> list[Row]:

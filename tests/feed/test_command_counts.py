@@ -49,6 +49,8 @@ class SentCommands(CommandListener):
     def __init__(self) -> None:
         self.commands: list[str] = []
         self.relay_commands: list[str] = []
+        self.filters: list[Json] = []
+        """The filters that select documents, of requests and relays."""
 
     def started(self, event: CommandStartedEvent) -> None:
         name, collection = event.command_name, event.command.get(event.command_name)
@@ -61,12 +63,20 @@ class SentCommands(CommandListener):
         elif collection in COLLECTIONS:
             commands = self.relay_commands if _is_of_the_relay(event.command) else self.commands
             commands.append(f"{name} {collection}")
+            self.filters += _filters_of(event.command)
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
         """Nothing to count."""
 
     def failed(self, event: CommandFailedEvent) -> None:
         """Nothing to count."""
+
+
+def _filters_of(command: Any) -> list[Json]:
+    """Return the filters with which the command selects documents."""
+    first_stages = [stage["$match"] for stage in command.get("pipeline", ())[:1] if "$match" in stage]
+    changes = [change["q"] for change in (*command.get("updates", ()), *command.get("deletes", ()))]
+    return [*first_stages, *changes, *([command["filter"]] if "filter" in command else [])]
 
 
 def _is_of_the_relay(command: Any) -> bool:
@@ -230,6 +240,27 @@ class TestCommandsOfARequest:
         body = {"started_at": ago(hours=1), "duration_seconds": 60}
         sent = await count(counted, alice, "POST", f"/tasks/{task['id']}/time-entries", body)
         assert sent == ["aggregate tasks", "update tasks"]
+
+    async def test_documents_are_found_by_their_ids_alone(
+        self, alice: Client, counted: SentCommands, database: Database
+    ) -> None:
+        # The embedded store examines all indexes for each field of a filter that is compared with a value.
+        project = await alice.make_project()
+        task, other = await alice.make_task(project_id=project["id"]), await alice.make_task()
+        await insert_paged(database, alice, [ended_entry()], [ended_entry()])
+        counted.filters.clear()
+        await count(counted, alice, "GET", f"/tasks/{task['id']}")
+        await count(counted, alice, "PATCH", f"/tasks/{task['id']}", {"title": "New"})
+        await count(counted, alice, "PATCH", f"/projects/{project['id']}", {"name": "New"})
+        await count(counted, alice, "POST", "/timer/start", {"task_id": task["id"]})
+        await count(counted, alice, "POST", "/timer/switch", {"task_id": other["id"]})
+        await count(counted, alice, "POST", "/timer/stop")
+        await count(counted, alice, "GET", "/reports/today")
+        await count(counted, alice, "GET", "/time-entries?from=2026-11-16&to=2026-11-23")
+        by_id = [query for query in counted.filters if "_id" in query and not isinstance(query["_id"], dict)]
+        values = {field: value for query in by_id for field, value in query.items() if not isinstance(value, dict)}
+        assert len(by_id) >= 10
+        assert [field for field, value in values.items() if value is not None] == ["_id"]
 
 
 class TestCommandsOfARelay:

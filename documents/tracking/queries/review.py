@@ -4,7 +4,7 @@ from functools import partial
 
 from bson import ObjectId
 
-from documents.common.base import Row
+from documents.common.base import Row, by_ids
 from documents.tracking.pages import HAS_PAGED_ENTRY_TO_REVIEW, TaskPage
 from documents.tracking.queries.entry_filter import EntryFilter
 from documents.tracking.queries.paged_rows import entry_rows, read_unchanged
@@ -39,8 +39,7 @@ async def _read_tasks(user_id: ObjectId, task_ids: set[ObjectId], task_fields: R
     fields = {**task_fields, "user_id": 1, "tags": 1, "project_id": 1, "pages": 1, "version": 1}
     return await Task.aggregate_rows(
         [
-            {"$match": {"_id": {"$in": [*task_ids]}, "user_id": user_id}},
-            {"$match": {"deleted_at": None}},
+            *by_ids(task_ids, {"user_id": user_id, "deleted_at": None}),
             {"$project": {**fields, "entries": _entries_to_review("$time_entries")}},
         ]
     )

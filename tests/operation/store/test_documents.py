@@ -12,6 +12,7 @@ from pymongo.errors import OperationFailure
 
 from app.config import Settings
 from app.database.view import SCHEMA_VERSIONS
+from documents.common.base import by_id
 from documents.registry import open_database
 from documents.tracking.tasks import Task
 from documents.tracking.view import TIME_ENTRIES_PIPELINE, TIME_ENTRIES_VIEW, VIEW_VERSION, time_entries_view
@@ -33,12 +34,41 @@ from tests.operation.store.document_shapes import (
     read_indexes,
     read_view_options,
 )
-from tests.support.http import PASSWORD, Client
+from tests.support.http import PASSWORD, Client, Json
 from tests.support.services import restoring_documents
 from tests.support.stored_documents import running_entry, task_row
 
 RECORD = time_entries_view().record_id
 """The id of the record that contains the version of the view."""
+
+
+class TestFilterById:
+    @pytest.mark.parametrize(
+        ("condition", "matches"),
+        [
+            ({"text": "a", "number": 2, "flag": True}, True),
+            ({"text": "b"}, False),
+            ({"null": None}, True),
+            ({"missing": None}, True),
+            ({"number": None}, False),
+            ({"number": {"$gt": 1}, "text": "a"}, True),
+            ({"number": {"$gt": 2}, "text": "a"}, False),
+            ({"nested.text": "a"}, True),
+            ({"list": 2}, True),
+            ({"list": 3}, False),
+        ],
+        ids=str,
+    )
+    async def test_it_finds_the_same_documents(
+        self, empty_database: Database, condition: Json, *, matches: bool
+    ) -> None:
+        row = {"text": "a", "number": 2, "flag": True, "null": None, "nested": {"text": "a"}, "list": [1, 2]}
+        document_id = (await empty_database.rows.insert_one(row)).inserted_id
+        written = {"_id": document_id, **condition}
+        assert (await empty_database.rows.find_one(written) is not None) is matches
+        assert (await empty_database.rows.find_one(by_id(written)) is not None) is matches
+        changed = await empty_database.rows.update_one(by_id(written), {"$set": {"text": "c"}})
+        assert changed.matched_count == matches
 
 
 class TestStoredTask:

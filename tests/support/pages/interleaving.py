@@ -16,8 +16,8 @@ Action = Callable[[], Awaitable[object]]
 class Interleaving:
     """Counts the queries of requests by collection, and runs an action before one of them is sent.
 
-    The queries of background tasks, such as the polling for imports, do not count, nor do those of a document by its id. It replaces the methods of the
-    driver, so that the service itself is unchanged.
+    The queries of background tasks, such as the polling for imports, do not count, nor do those of a document by its
+    id. It replaces the methods of the driver, so that the service itself is unchanged.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
