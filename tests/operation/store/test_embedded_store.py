@@ -23,6 +23,7 @@ from app.embedded.errors import EmbeddedStoreError
 from app.embedded.liveness import responds_to_ping
 from app.embedded.replica_set import REPLICA_SET, configure_replica_set
 from app.embedded.store import EmbeddedStore, database_url
+from app.embedded.store_program import StoreProgram
 from app.embedded.supervisor import LOCK_TIMEOUT_SECONDS, MIN_HELD_SECONDS
 from tests.support.processes import (
     clean_environment,
@@ -277,6 +278,16 @@ class TestStoreProgram:
         (folder / "WiredTiger").touch()
         with pytest.raises(EmbeddedStoreError, match=f"The data is in {folder}"):
             EmbeddedStore(settings_for(tmp_path, mongod_binary=create_mongod(tmp_path, version))).__enter__()
+
+    def test_secantus_runs_with_rare_garbage_collections_and_without_modules_of_the_current_folder(
+        self, tmp_path: Path
+    ) -> None:
+        script = program(tmp_path / "secantusd-py", "import gc, sys\nprint(gc.get_threshold(), sys.argv, sys.path)")
+        command = StoreProgram("secantus", "SecantusDB", script).command(tmp_path, 1, "1G")
+        printed = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True, text=True).stdout
+        assert printed.startswith(f"(50000, 20, 50) ['{script}', '--config', ")
+        assert "''" not in printed
+        assert f"'{tmp_path}'" not in printed
 
 
 class TestReplicaSet:
