@@ -176,7 +176,7 @@ class TestChangeOfEntryThatIsBeingPaged:
             # In a context of its own, because the service may be in a transaction here.
             turned.append(await asyncio.create_task(work, context=Context()))
 
-        interleaving.run_before("tasks" if storage == "hot" else "task_pages", 1, turn)
+        interleaving.run_before("tasks by id" if storage == "hot" else "task_pages", 1, turn)
         response = await send(alice, reference(task, oldest), other)
         assert response.is_success, response.text
         assert turned == [True]

@@ -16,8 +16,8 @@ Action = Callable[[], Awaitable[object]]
 class Interleaving:
     """Counts the queries of requests by collection, and runs an action before one of them is sent.
 
-    The queries of background tasks, such as the polling for imports, do not count, nor do those of a document by its
-    id. It replaces the methods of the driver, so that the service itself is unchanged.
+    The queries of background tasks, such as the polling for imports, do not count. Those of a document by its id count
+    separately, for example as "tasks by id". It replaces the methods of the driver, so that the service is unchanged.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,10 +31,11 @@ class Interleaving:
 
         def query(collection: Any, *args: Any, **options: Any) -> Any:
             cursor = original(collection, *args, **options)
-            if current_request_id() is None or _is_by_id(args):
+            if current_request_id() is None:
                 return cursor
-            self.counts[collection.name] = number = self.counts.get(collection.name, 0) + 1
-            for key in ((collection.name, number), (collection.name, None)):
+            name = f"{collection.name} by id" if _is_by_id(args) else collection.name
+            self.counts[name] = number = self.counts.get(name, 0) + 1
+            for key in ((name, number), (name, None)):
                 if key in self._actions:
                     return _DelayedCursor(cursor, self, key)
             return cursor
