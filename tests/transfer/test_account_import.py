@@ -220,6 +220,11 @@ class TestAccountImport:
         ]
         assert (await bob.get("/timer")).json()["task_title"] == "Mine"
 
+        await bob.stop()
+        again = await import_file(bob, await exported(alice))
+        assert (again["created"]["entries"], again["notices"]) == (0, result["notices"])
+        assert (await bob.get("/timer")).status_code == 204
+
     async def test_dry_run_has_the_same_result(self, alice: Client, bob: Client, database: Database) -> None:
         await create_account_data(alice)
         content, before = await exported(alice), await stored_items(database)

@@ -1,6 +1,7 @@
 """Lists of tasks that are read in windows have the same pages as a plain sort."""
 
 import random
+from collections import OrderedDict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -129,6 +130,16 @@ class TestBounds:
         values = sorted(row[field] for row in (*rows, early) if row[field] is not None)
         bounds = await sort_keys.read_bounds(alice.user["_id"], TASK_SORT_KEYS[field])
         assert bounds == KeyBounds(tuple(dict.fromkeys(values[4::4])), len(rows) + 1)
+
+    async def test_oldest_bounds_are_removed_from_the_cache(
+        self, alice: Client, bob: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sort_keys, "_MAX_CACHED", 1)
+        monkeypatch.setattr(sort_keys, "_cache", OrderedDict())
+        key, (first, second) = TASK_SORT_KEYS["title"], (client.user["_id"] for client in (alice, bob))
+        for user_id in (first, second):
+            assert await sort_keys.read_bounds(user_id, key) == sort_keys.cached_bounds(user_id, key)
+        assert sort_keys.cached_bounds(first, key) is None
 
 
 class TestNumberOfQueries:

@@ -28,6 +28,10 @@ class TestColumns:
                 result = read(f"start,hours,{header}\n2024-03-04 09:00,1.0,x\n", format="csv")
                 assert result.ignored_columns == [header]
 
+    @pytest.mark.parametrize("header", ["synced at", "sent on"])
+    def test_header_of_an_instant_does_not_describe_the_work(self, header: str) -> None:
+        assert read(f"start,hours,{header}\n2024-03-04 09:00,1.0,x\n", format="csv").ignored_columns == [header]
+
     def test_start_can_be_the_last_column(self) -> None:
         row = read_row("task,hours,start\nMail,1.0,2024-03-04 09:00\n")
         assert (row.title, duration_seconds(row)) == ("Mail", 3600)
@@ -143,6 +147,12 @@ class TestUsers:
         error = file_error(self.file, user="Eve")
         assert error.pointer == "#/user"
         assert error.detail == "is not a user in the file; the users are Bob (2), Ada (1)"
+
+    @pytest.mark.parametrize(("others", "end"), [(19, "User 18 (1)"), (20, "User 18 (1) and 1 more")])
+    def test_at_most_20_users_are_listed(self, others: int, end: str) -> None:
+        rows = [f"2024-03-04 09:00,1.0,b,User {number},\n" for number in range(others)]
+        (notice,) = file_notices(read(self.file.replace("Ada", "Bob") + "".join(rows)))
+        assert notice.endswith(f"Bob (3), {', '.join(f'User {number} (1)' for number in range(18))}, {end}")
 
 
 class TestApplications:

@@ -20,6 +20,7 @@ from tests.support.import_reading import (
     read,
     read_row,
     summary,
+    to_csv,
     to_zip,
 )
 
@@ -112,6 +113,14 @@ class TestHarvest:
         result = read(HARVEST.splitlines(keepends=True)[0] + row.format("a") + row.format("b"))
         assert [duration_seconds(row) for row in result.rows] == [28_800, 28_800]
         assert [(notice.row, notice.column) for notice in result.notices] == [(2, "Hours")]
+
+    @pytest.mark.parametrize(
+        ("header", "cell"),
+        [("hours", "8.0"), ("duration", "8:00"), ("seconds", "28800"), ("minutes", "480"), ("decimal hours", "8.0")],
+    )
+    def test_notice_names_the_column_of_the_duration(self, header: str, cell: str) -> None:
+        result = read(to_csv(["date", "task", header], *([["2024-03-04", task, cell] for task in ("a", "b")])))
+        assert [(notice.row, notice.column) for notice in result.notices] == [(2, header)]
 
     def test_rates_with_decimal_commas_are_read(self) -> None:
         result = read(HARVEST)
