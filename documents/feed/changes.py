@@ -15,8 +15,8 @@ from app.database.deadlines import with_deadline
 from documents.common.base import Row, StoredDocument
 from documents.common.outbox import OutboxItem
 
-_REFUSED_CODES = {121, 10334, 17419, 17420}
-"""The codes of MongoDB for a document that violates the validator or is too large."""
+_REFUSED_CODES = {121, 10334}
+"""The codes of MongoDB for a new document that violates the validator or is too large."""
 
 
 class RefusedChangeError(Exception):

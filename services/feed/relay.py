@@ -189,7 +189,7 @@ class ChangeRelay:
         self._divisor = min(4 * self._divisor, MAX_DIVISOR)
 
     def _forget_skipped(self) -> None:
-        if self._skipped and monotonic() >= self._skipped_at + SKIP_SECONDS:
+        if monotonic() >= self._skipped_at + SKIP_SECONDS:
             self._skipped.clear()
 
     def _skip(self, outbox: Outbox) -> None:

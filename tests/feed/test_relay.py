@@ -1,13 +1,16 @@
 """The relay copies each change to the feed exactly once, whatever interrupts it."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
 import pytest
 from bson import ObjectId
 
+from documents.feed.outboxes import CopiedItems, Outbox, remove_items
 from services.feed import relay as relay_module
-from services.feed.relay import POLL_SECONDS, SKIP_SECONDS, ChangeRelay
+from services.feed import removal
+from services.feed.relay import ACQUIRE_SECONDS, POLL_SECONDS, SKIP_SECONDS, ChangeRelay
 from tests.conftest import Database
 from tests.support.feed.interrupted import expire_lease, kill, observe_commands, run_interrupted_cycle
 from tests.support.feed.recorded import OUTBOXES
@@ -115,6 +118,13 @@ class TestLostLease:
                 break
         assert 8 < number < MAX_COMMANDS - 1
 
+    async def test_released_lease_is_used_by_another_relay_only(self) -> None:
+        first, second = new_relay(), new_relay()
+        assert await run_cycle(first) == POLL_SECONDS
+        await first.release()
+        assert await run_cycle(second) == POLL_SECONDS
+        assert await run_cycle(first) == ACQUIRE_SECONDS
+
 
 class TestWritesDuringACycle:
     async def test_no_item_is_lost_or_copied_twice(self, alice: Client, database: Database) -> None:
@@ -139,6 +149,27 @@ class TestWritesDuringACycle:
                 break
         rows = await database.changes.find({"task_id": ObjectId(task["id"])}).sort("seq", 1).to_list(None)
         assert [row["version"] for row in rows] == list(range(1, len(rows) + 1))
+
+    async def test_later_items_are_copied_while_earlier_ones_are_being_removed(
+        self, alice: Client, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        may_remove = asyncio.Event()
+
+        async def remove_later(copied: Sequence[CopiedItems], *, commands: int) -> list[Outbox]:
+            await may_remove.wait()
+            return await remove_items(copied, commands=commands)
+
+        monkeypatch.setattr(removal, "remove_items", remove_later)
+        relay = new_relay()
+        task = await alice.make_task()
+        await run_cycle(relay)
+        for number in range(2):
+            await run_cycle(relay)
+            assert await database.changes.count_documents({}) == number + 1
+            await alice.patch(f"/tasks/{task['id']}", json={"title": f"Number {number}"})
+        may_remove.set()
+        await relay_everything(relay)
+        await assert_feed_is_exact(database, alice, 3)
 
 
 class TestOrder:
@@ -220,6 +251,24 @@ class TestInvalidOutbox:
         now += SKIP_SECONDS / 3
         await relay_everything(relay)
         await assert_feed_is_exact(database, alice, 2)
+
+    async def test_document_that_cannot_be_changed_delays_no_others(
+        self, alice: Client, bob: Client, database: Database
+    ) -> None:
+        """Its items are copied, and removed when it is valid again."""
+        by_id = {"_id": ObjectId((await alice.make_task())["id"])}
+        await database.tasks.update_one(by_id, {"$set": {"title": 1}}, bypass_document_validation=True)
+        written = await write(bob)
+        relay = new_relay()
+        await relay_everything(relay)
+        written += await write(bob)
+        await relay_everything(relay)
+        await assert_changes_are_exact(database, alice, 1)
+        await assert_changes_are_exact(database, bob, written)
+        await database.tasks.update_one(by_id, {"$set": {"title": "Valid"}})
+        await expire_lease(database)
+        await relay_everything(new_relay())
+        await assert_feed_is_exact(database, alice, 1)
 
     async def test_time_without_items_is_removed(self, alice: Client, database: Database) -> None:
         task = await alice.make_task()

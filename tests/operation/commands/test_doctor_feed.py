@@ -20,10 +20,12 @@ class TestChangeFeed:
         assert await findings() == [f"changes user {alice.user['_id']}: of the changes 1 to 3, 1 is missing"]
 
     async def test_expired_changes_are_not_missing(self, alice: Client, database: Database) -> None:
-        for _ in range(3):
+        for _ in range(4):
             await alice.make_task()
         await wait_until_relayed(database, alice.user["_id"])
-        await database.changes.delete_one({"user_id": alice.user["_id"], "seq": 1})
+        expired = {"expires_at": alice.user["created_at"]}
+        await database.changes.update_one({"user_id": alice.user["_id"], "seq": 1}, {"$set": expired})
+        await database.changes.delete_one({"user_id": alice.user["_id"], "seq": 2})
         assert await findings() == []
 
     async def test_outbox_that_the_relay_does_not_copy_is_found(self, alice: Client, database: Database) -> None:
