@@ -4,11 +4,12 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from bson import ObjectId
 
 from app.clock import naive_utc
 from app.config import Settings
 from documents.webhooks.dispatch_queries import find_webhooks_behind
-from services.webhooks import deliverer, enqueuer
+from services.webhooks import deliverer, dispatcher, enqueuer
 from tests.conftest import Database
 from tests.support.http import Client
 from tests.webhooks.dispatching import Dispatching, seqs
@@ -301,6 +302,31 @@ class TestInterruptions:
             await feed.add_changes("task.created")
             await feed.run()
             assert received_seqs(receiver) == [1]
+
+
+class TestPauses:
+    async def test_cycles_follow_each_other_only_while_webhooks_are_behind(
+        self, feed: Dispatching, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cycles = 0
+
+        async def scan() -> None:
+            """Find nothing."""
+
+        async def run_cycle() -> None:
+            nonlocal cycles
+            cycles += 1
+            feed.dispatcher._behind = {ObjectId(): {}} if cycles < 3 else {}
+
+        monkeypatch.setattr(dispatcher, "CYCLE_SECONDS", 3600)
+        monkeypatch.setattr(feed.dispatcher, "scan", scan)
+        monkeypatch.setattr(feed.dispatcher, "run_cycle", run_cycle)
+        dispatching = asyncio.create_task(feed.dispatcher._dispatch_while_leased({}))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert cycles == 3
+        dispatching.cancel()
+        await asyncio.wait({dispatching})
 
 
 class TestRotation:

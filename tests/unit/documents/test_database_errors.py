@@ -16,6 +16,7 @@ from app.errors import DatabaseUnavailableError
 from documents.common.base import DocumentFullError, _is_duplicate
 from documents.common.outbox import no_changes
 from documents.common.transactions import current_session, transaction
+from documents.feed.changes import Change, RefusedChangeError
 from documents.registry import DOCUMENTS
 from documents.tracking.tasks import Task
 from services.accounts import audit
@@ -55,7 +56,27 @@ class TestTooLargeDocument:
         assert error.value.code == "task_full"
 
 
+class TestRefusedChange:
+    @pytest.mark.parametrize(
+        ("code", "error"), [(121, RefusedChangeError), (10334, RefusedChangeError), (50, BulkWriteError)]
+    )
+    async def test_invalid_and_too_large_changes_are_refused(
+        self, database: Database, code: int, error: type[Exception]
+    ) -> None:
+        answer: Json = {"ok": 1, "n": 0, "writeErrors": [{"index": 0, "code": code, "errmsg": "it cannot be added"}]}
+        async with bound_to_stub(database, lambda name, _: answer if name == "insert" else None):
+            with pytest.raises(error):
+                await Change.add_in_order([{"_id": ObjectId()}])
+
+
 class TestPollForBackgroundImports:
+    async def test_no_import_is_started_after_the_end(self) -> None:
+        imports = BackgroundImports(parse_file)
+        async with imports.running():
+            pass
+        imports._start(ObjectId())
+        assert not imports._tasks
+
     async def test_outage_is_logged_once(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("services.transfer.imports.background.POLL_SECONDS", 0.01)
         polls = 0
