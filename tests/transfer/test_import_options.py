@@ -269,11 +269,14 @@ class TestColumns:
 
 
 class TestRowsWithoutTimeOfDay:
-    async def test_first_entry_begins_at_day_start(self, alice: Client) -> None:
-        await import_file(alice, "Date,Hours,Task\n2026-11-02,1.5,a\n2026-11-02,2,b\n", day_start="07:30")
+    @pytest.mark.parametrize(
+        ("options", "starts"), [({"day_start": "07:30"}, ("06:30", "08:00")), ({}, ("08:00", "09:30"))]
+    )
+    async def test_first_entry_begins_at_day_start(self, options: Json, starts: tuple[str, str], alice: Client) -> None:
+        await import_file(alice, "Date,Hours,Task\n2026-11-02,1.5,a\n2026-11-02,2,b\n", **options)
         assert [(entry["started_at"], entry["duration_seconds"]) for entry in await entries(alice)] == [
-            ("2026-11-02T06:30:00Z", 5_400),
-            ("2026-11-02T08:00:00Z", 7_200),
+            (f"2026-11-02T{starts[0]}:00Z", 5_400),
+            (f"2026-11-02T{starts[1]}:00Z", 7_200),
         ]
 
 

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from services.transfer.imports import plan
 from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
 from tests.support.http import Client, Json, problem
@@ -123,8 +124,9 @@ class TestWarn:
         result = await import_rows(alice, MORNING, overlap="warn")
         assert dry["overlaps"] == result["overlaps"] != []
 
-    async def test_at_most_100_overlaps_are_listed(self, alice: Client) -> None:
+    async def test_at_most_100_overlaps_are_listed(self, alice: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         await import_rows(alice, "".join(row(2, "09:00", "17:00", note=f"{number}") for number in range(150)))
+        monkeypatch.setattr(plan, "MAX_ROWS_PER_BATCH", 20)
         result = await import_rows(
             alice, "".join(row(2, "08:00", "12:00", note=f"{number}") for number in range(40)), overlap="warn"
         )

@@ -133,14 +133,20 @@ async def _write(job: _Job, batch: Row) -> WriteResult:
         planned = await _plan(job, existing)
         fields = _initial_fields(job, planned)
         await require_lease(ImportBatch.set_fields(batch, fields))
-        writer = PlanWriter(job.user, {**batch, **fields}, existing, policy=job.policy, zone=job.zone, latest=latest)
+        writer = PlanWriter(
+            job.user,
+            {**batch, **fields},
+            existing,
+            policy=job.policy,
+            zone=job.zone,
+            latest=latest,
+            overlaps=overlaps,
+        )
         try:
             await _write_batches(writer, planned, job)
         except StalePlanError:
             latest = writer.latest
             continue
-        finally:
-            overlaps += writer.overlaps[: MAX_OVERLAPS - len(overlaps)]
         return WriteResult({"left_out": _left_out(planned)}, None if no_overlaps(job.policy) is None else overlaps)
     raise DatabaseUnavailableError(TOO_MANY_CONFLICTS)
 

@@ -93,7 +93,9 @@ class PlanWriter:
         policy: OverlapPolicy,
         zone: str,
         latest: LatestRow | None,
+        overlaps: list[OverlapRead],
     ) -> None:
+        """`overlaps` gets the existing entries that rows overlap, until it has MAX_OVERLAPS of them."""
         self._user = user
         self._batch = batch
         self._projects = dict(existing.projects)
@@ -101,7 +103,7 @@ class PlanWriter:
         self._zone = zone
         self._error_count = batch["error_count"]
         self.latest = latest
-        self.overlaps: list[OverlapRead] = []
+        self._overlaps = overlaps
 
     async def write(self, planned: list[PlannedEntry]) -> None:
         """Write these entries, in several transactions if the existing tasks are large.
@@ -117,7 +119,7 @@ class PlanWriter:
         result = await write_part(self._batch, lambda: self._attempt(planned), task_ids=existing_tasks)
         self._projects = result.projects
         self._error_count += len(result.check.errors)
-        self.overlaps += result.check.overlaps[: MAX_OVERLAPS - len(self.overlaps)]
+        self._overlaps += result.check.overlaps[: MAX_OVERLAPS - len(self._overlaps)]
         self.latest = result.check.latest
         for entry in result.check.entries:
             entry.target.new_name = None
