@@ -2,7 +2,11 @@ import asyncio
 from datetime import datetime
 
 import pytest
+from bson import ObjectId
 
+from services.accounts.schemas.users import UserUpdate
+from services.accounts.users import UserNotFoundError, user_service
+from services.common.acting_user import acting_user
 from tests.accounts.account_requests import DEFAULT_PREFERENCES, register, sign_in
 from tests.conftest import Database
 from tests.support.http import LONG, PASSWORD, Client, Json, pointers
@@ -131,6 +135,11 @@ class TestProfile:
             await asyncio.gather(change, *(alice.get("/timer") for _ in range(6)))
             assert (await alice.start(task))["entry"]["timezone"] == zone
             await alice.stop()
+
+    async def test_user_that_was_deleted_meanwhile_is_not_found(self, alice: Client) -> None:
+        user = acting_user({**alice.user, "_id": ObjectId()})
+        with pytest.raises(UserNotFoundError):
+            await user_service.update_profile(user, change=UserUpdate(full_name="Alice"))
 
     async def test_change_does_not_affect_other_users(self, alice: Client, bob: Client) -> None:
         await alice.patch("/users/me", json={"full_name": "Alice"})

@@ -9,7 +9,9 @@ from itertools import count
 import httpx
 import pytest
 
+from documents.common.outbox import no_changes
 from documents.tracking.page_turns import turn_page
+from documents.tracking.stored_entries import find_anywhere, remove_entry
 from services.maintenance.doctor import examine
 from tests.conftest import Database
 from tests.races.stored_time import assert_stored_time_is_consistent
@@ -230,6 +232,16 @@ class TestConcurrentChangesInOnePage:
         body = (await alice.get(path)).json()
         for change in changes:
             assert {**body, **change} == body
+
+    async def test_entry_whose_page_was_deleted_meanwhile_is_not_changed(
+        self, alice: Client, database: Database, task: Json, entries: list[Json]
+    ) -> None:
+        """The undo of an import deletes pages."""
+        stored = await find_anywhere(alice.user["_id"], entries[0]["id"])
+        assert stored is not None
+        await database.task_pages.delete_one({"_id": stored.page_id})
+        assert not await remove_entry(stored, no_changes)
+        assert await database.tasks.find_one({}) == task
 
     async def test_removals_of_all_entries_remove_the_page(
         self, alice: Client, database: Database, task: Json, entries: list[Json]

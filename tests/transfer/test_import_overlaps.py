@@ -44,6 +44,14 @@ class TestForbid:
         assert result["duplicates"] == 0
         await assert_stored_time_is_consistent(database)
 
+    async def test_continued_import_has_an_error_for_the_same_row(self, alice: Client, database: Database) -> None:
+        first = await import_rows(alice, MORNING, overlap="forbid")
+        await database.import_batches.update_one({}, {"$set": {"state": "interrupted"}})
+        continued = await import_rows(alice, MORNING, overlap="forbid")
+        assert (continued["id"], continued["created"]) == (first["id"], first["created"])
+        says = "overlaps an existing entry from 2026-11-02T08:00:00Z to 2026-11-02T09:00:00Z"
+        assert continued["errors"] == [{"row": 2, "column": None, "message": says}]
+
     async def test_row_that_overlaps_an_entry_is_an_error(self, alice: Client) -> None:
         await create_hour(alice, "09:30")
         await alice.set_preferences(overlap_policy="forbid")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from app.errors import ValidationError
 from services.common.calendar_days import LocalDays
 from services.common.rounding import Rounding
+from services.reporting.clock_hours import LocalHours
 from services.reporting.row_keys import TIME_KEYS, GroupBy, TrackedEntry, TrackedTask, row_label
 from services.reporting.schemas import SummaryRow
 from services.reporting.summary import MAX_SLICES, Plan, ReportTotals, Total, run_without_pauses
@@ -160,6 +161,14 @@ class TestHours:
         days = LocalDays(zone)
         hours = [(days.day_at(second).date, datetime.fromtimestamp(second, zone).hour) for second in range(begin, end)]
         assert len(pieces) == (1 + sum(one != other for one, other in pairwise(hours)) if begin < end else 1)
+
+    def test_hour_begins_at_a_change_of_the_offset(self) -> None:
+        """On this day the clocks of St. John's were set from 00:01 to 01:01."""
+        days = LocalDays(ZoneInfo("America/St_Johns"))
+        day = days.day(date(2010, 3, 14))
+        parts = LocalHours(days).split_at_hours(day.date, day.begin, day.begin + 2 * HOUR)
+        bounds = [(hour, begin - day.begin, end - day.begin) for hour, begin, end in parts]
+        assert bounds == [(0, 0, 60), (1, 60, HOUR), (2, HOUR, 2 * HOUR)]
 
     def test_repeated_hour_is_one_slice(self) -> None:
         begin = int(datetime(2026, 10, 24, 23, 30, tzinfo=UTC).timestamp())

@@ -65,6 +65,10 @@ class TestDateOrder:
         error = read_error("start,hours\n13/02/24 12:00,1.0\n")
         assert "a four-digit year: 13/02/24" in error.message
 
+    def test_four_digit_day_is_an_error(self) -> None:
+        error = read_error("start,hours\n0013/02/2024 12:00,1.0\n", date_order="dmy")
+        assert error.message.startswith("is not a date in the order day, month, year")
+
     @property_test
     @given(st.dates(date(1970, 1, 2), date(2026, 11, 21)), st.sampled_from("-/."), orders)
     def test_written_date_is_read_back(self, day: date, separator: str, order: DateOrder) -> None:
