@@ -34,6 +34,7 @@ class Recorder:
         self.coverage = Coverage(data_file=None, config_file=False, source=["services", "documents", "routes"])
         self.seconds: dict[str, float] = {}
         self.setup_seconds = 0.0
+        self.failed_files: set[str] = set()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
@@ -41,6 +42,8 @@ class Recorder:
         return (yield)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.failed_files.add(report.nodeid.partition("::")[0])
         if report.when == "setup":
             self.setup_seconds = report.duration
         elif report.when == "call" and report.passed:

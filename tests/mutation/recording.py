@@ -26,6 +26,8 @@ EXCLUDED_TESTS = re.compile(
 )
 FILES_PER_CHILD = 8
 TIMEOUT_SECONDS = 1800.0
+_COMPLETE = {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
+"""With another exit code not all tests have run."""
 
 
 def recordings() -> dict[Path, Path]:
@@ -42,22 +44,32 @@ def recordings() -> dict[Path, Path]:
 def read_map(say: Callable[[str], None]) -> Map:
     """Return the map of lines to tests. Records the files that have changed."""
     files = recordings()
+    FOLDER.mkdir(exist_ok=True)
     record_missing(files, say)
     known = Map()
     for recording in files.values():
-        if recording.exists():  # else its tests ended the process
+        if recording.exists():
             known.add(json.loads(recording.read_text()))
     return known
 
 
 def record_missing(files: dict[Path, Path], say: Callable[[str], None]) -> None:
-    """Record the files that have no recording, several in each child process."""
-    FOLDER.mkdir(exist_ok=True)
-    missing = [file for file, recording in files.items() if not recording.exists()]
-    for number in range(0, len(missing), FILES_PER_CHILD):
-        group = {file: files[file] for file in missing[number : number + FILES_PER_CHILD]}
-        say(f"Recording which lines {', '.join(file.stem for file in group)} execute")
-        in_child(partial(_record, group), TIMEOUT_SECONDS)
+    """Record the files that have no recording, several in each child process, and report those that still have none.
+
+    A file of which a test fails gets no recording. It is tried once more, because one test can make others fail.
+    """
+    for _ in range(2):
+        missing = _missing(files)
+        for number in range(0, len(missing), FILES_PER_CHILD):
+            group = {file: files[file] for file in missing[number : number + FILES_PER_CHILD]}
+            say(f"Recording which lines {', '.join(file.stem for file in group)} execute")
+            in_child(partial(_record, group), TIMEOUT_SECONDS)
+    if missing := _missing(files):
+        say(f"No faults are tried with these files, because tests of them fail: {', '.join(map(str, missing))}")
+
+
+def _missing(files: dict[Path, Path]) -> list[Path]:
+    return [file for file, recording in files.items() if not recording.exists()]
 
 
 def _record(group: dict[Path, Path], _: int) -> int:
@@ -67,6 +79,8 @@ def _record(group: dict[Path, Path], _: int) -> int:
     recorder.coverage.stop()
     result = recorder.result()
     for file, recording in group.items():
+        if file.as_posix() in recorder.failed_files or status not in _COMPLETE:
+            continue
         draft = recording.with_suffix(".draft")
         draft.write_text(json.dumps(_part_of_file(result, file)))
         draft.rename(recording)

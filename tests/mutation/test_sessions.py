@@ -10,6 +10,7 @@ from services.common import intervals
 from tests.mutation.children import in_child, remember_functions
 from tests.mutation.mutants import Mutant, mutants
 from tests.mutation.progress import Progress, Verdict
+from tests.mutation.recording import record_missing
 from tests.mutation.sessions import Attempt, Sessions
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -99,6 +100,38 @@ class TestSessions:
         flaky, both = verdicts(tmp_path, ["that_always_fails"], ["that_always_fails", "of_the_function"])
         assert flaky.verdict == "not executed"
         assert both == Verdict(1, "detected", "test_fault.py::test_of_the_function", tests=1)
+
+
+@pytest.mark.filterwarnings("ignore::coverage.exceptions.CoverageWarning")
+class TestRecordings:
+    def test_file_with_a_failing_test_is_tried_twice_and_has_no_recording(self, tmp_path: Path) -> None:
+        status, recorded, said = self.record(tmp_path, passing="pass", failing="assert False")
+        assert (status, recorded) == (0, ["passing.json"])
+        assert said == [
+            "Recording which lines test_passing, test_failing execute",
+            "Recording which lines test_failing execute",
+            "No faults are tried with these files, because tests of them fail: test_failing.py",
+        ]
+
+    def test_files_are_not_recorded_if_one_cannot_be_imported(self, tmp_path: Path) -> None:
+        status, recorded, said = self.record(tmp_path, passing="pass", invalid="1 +")
+        assert (status, recorded) == (0, [])
+        assert said[-1].endswith("fail: test_passing.py, test_invalid.py")
+
+    @staticmethod
+    def record(folder: Path, **bodies: str) -> tuple[int | None, list[str], list[str]]:
+        """Record these test files in a child process. Return its exit code, the recordings, and what it said."""
+        for name, body in bodies.items():
+            (folder / f"test_{name}.py").write_text(f"def test_it():\n    {body}\n")
+
+        def work(output: int) -> int:
+            os.chdir(folder)
+            files = {Path(f"test_{name}.py"): Path(f"{name}.json") for name in bodies}
+            record_missing(files, lambda text: print(text, file=os.fdopen(os.dup(output), "w")))
+            return 0
+
+        status, said = in_child(work, 120)
+        return status, sorted(path.name for path in folder.glob("*.json")), said.splitlines()
 
 
 class TestProgress:
