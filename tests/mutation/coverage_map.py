@@ -81,7 +81,7 @@ class Map:
                 self.of_function[line.rpartition("|")[0]].add(test)
 
     def tests_of(self, mutant: Mutant, source: str) -> set[str]:
-        """Return the tests that execute the line of the fault, or use its name if it runs at import."""
+        """Return the tests that execute the line of the fault, or use its names if it runs at import."""
         if mutant.function is None:
             users = self._tests_of_users(mutant)
             if not mutant.file.startswith("documents/"):
@@ -94,7 +94,7 @@ class Map:
         return tests or self.of_function[f"{mutant.file}|{mutant.function}"] or self._tests_of_users(mutant)
 
     def _tests_of_users(self, mutant: Mutant) -> set[str]:
-        return {test for function in users_of(mutant.name) for test in self.of_function[function]}
+        return {test for function in users_of(mutant.names) for test in self.of_function[function]}
 
 
 def names_of_lines(file: str, source: str) -> list[str]:
@@ -115,9 +115,9 @@ def functions_of(body: list[ast.stmt], scope: str = "") -> Iterator[tuple[str, a
             yield scope + node.name, node
 
 
-def users_of(name: str) -> set[str]:
+def users_of(defined: tuple[str, ...]) -> set[str]:
     """Return the functions that use a module-level name, or another module-level name that is computed from it."""
-    functions, names = set(), [name]
+    functions, names = set(), [*defined]
     for used in names:
         for statement in _statements():
             if used not in statement.names:

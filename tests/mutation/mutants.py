@@ -21,13 +21,13 @@ WORDING = re.compile(r"detail|title|description|json_schema_extra|\w*EXAMPLE|log
 class Mutant:
     """A fault: `before` is replaced by `after` in a file.
 
-    `lines` are the lines of the statement, `name` is the module-level name that it belongs to, and `function` is its
-    function, or None if it runs at import.
+    `lines` are the lines of the statement, `names` are the module-level names that it belongs to, and `function` is
+    its function, or None if it runs at import.
     """
 
     file: str
     lines: range
-    name: str
+    names: tuple[str, ...]
     function: str | None
     offset: int
     before: str
@@ -52,13 +52,14 @@ def mutants(file: str, source: str) -> Iterator[Mutant]:
             last = body[0].lineno if isinstance(body, list) else (statement.end_lineno or 0) + 1
             lines = range(statement.lineno, max(last, statement.lineno + 1))
             before = source.encode()[offset:end].decode()
-            yield Mutant(file, lines, names_of(unit)[0], function, offset, before, after)
+            yield Mutant(file, lines, names_of(unit), function, offset, before, after)
 
 
-def names_of(unit: ast.stmt) -> list[str]:
+def names_of(unit: ast.stmt) -> tuple[str, ...]:
     """Return the names that a module-level statement defines."""
     places = unit.targets if isinstance(unit, ast.Assign) else [getattr(unit, "target", unit)]
-    return [getattr(place, "id", getattr(place, "name", "")) for place in places]
+    single = [part for place in places for part in (place.elts if isinstance(place, ast.Tuple) else [place])]
+    return tuple(name for place in single if (name := getattr(place, "id", getattr(place, "name", None))))
 
 
 T = TypeVar("T")
@@ -93,7 +94,7 @@ def _is_constant(nodes: list[ast.AST]) -> bool:
 
 def _is_wording(node: ast.AST) -> bool:
     match node:
-        case ast.JoinedStr() | ast.Expr(value=ast.Constant()):
+        case ast.JoinedStr() | ast.Expr(value=ast.Constant()) | ast.If(test=ast.Name(id="TYPE_CHECKING")):
             return True
         case ast.Expr(value=value):
             return _is_wording(value)

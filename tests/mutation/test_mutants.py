@@ -65,6 +65,7 @@ class TestFaults:
             "x = 'It is gone.'",
             "x = f'{a - b} left'",
             "x = a['b']",
+            "if TYPE_CHECKING:\n    import a",
         ],
     )
     def test_source_has_no_fault(self, source: str) -> None:
@@ -207,6 +208,18 @@ class TestTestsOfALine:
     def test_constant_has_the_tests_of_the_functions_that_use_it(self) -> None:
         mutant = fault("services/tracking/rules/instants.py", "60", "61")
         assert self.known().tests_of(mutant, Path("services/tracking/rules/instants.py").read_text()) == {"t_now"}
+
+    @pytest.mark.parametrize(("before", "user"), [("86_400", "finish"), ("3_600", "_write_money")])
+    def test_constants_of_one_statement_have_the_tests_of_all_their_users(self, before: str, user: str) -> None:
+        known, place = Map(), "services/transfer/export_formats/xlsx_file.py"
+        known.add(
+            {
+                "lines": [f"{place}|EntrySheet.{user}|pass", "services/other.py|other|pass"],
+                "tests": {"t": (0.1, [0]), "t_other": (0.1, [1])},
+            }
+        )
+        mutant = fault(place, before, str(int(before) + 1))
+        assert known.tests_of(mutant, Path(place).read_text()) == {"t"}
 
     def test_name_used_at_import_has_the_tests_of_the_functions_that_use_the_result(self) -> None:
         known, place = Map(), "services/transfer/import_formats/values/currencies.py"
