@@ -4,11 +4,15 @@ import asyncio
 from typing import Any
 
 import pytest
+from bson import ObjectId
 
 from app.config import Settings
 from app.main import create_app
 from documents.common.outbox import enable_changes
 from documents.feed.event_streams import MAX_STREAMS
+from services.accounts.token_checks import AcceptedToken
+from services.feed.follower import LiveChange
+from services.feed.streams import EventStream
 from tests.conftest import Database
 from tests.feed.event_clients import Event, following
 from tests.support.feed.changes import wait_until_recorded
@@ -96,6 +100,19 @@ class TestEvent:
             await alice.stop()
             event = await stream.event()
             assert (event.id, event.type) == (4, "timer.stopped")
+
+
+class TestRepeatedChange:
+    async def test_change_that_comes_again_is_sent_once(self) -> None:
+        """The changes of a batch come again if another relay has continued it."""
+        token = AcceptedToken(ObjectId(), 0, ObjectId(), None, None)
+        stream = EventStream(token, {}, (), on_close=lambda _: None)
+        stream.begin(3, is_newest=True)
+        stream._advance(3, is_last=True)
+        await stream.read()
+        for seq in (4, 5, 4, 5, 6):
+            stream.push(LiveChange(seq, "task.created", f"{seq} ".encode()))
+        assert await stream.read() == b"4 5 6 "
 
 
 class TestInvalidRequests:

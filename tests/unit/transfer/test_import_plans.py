@@ -136,11 +136,17 @@ def moved(row: ImportedRow, hours: float, length: float = 1) -> ImportedRow:
 
 
 class TestEarlierImportKeys:
-    def test_key_of_the_earlier_version_is_stable(self) -> None:
-        """Databases contain such keys: this one was created by the earlier version."""
-        row = ImportedRow(1, MONDAY, MONDAY + timedelta(hours=1), "Mail", project="Website", note="first draft")
-        user = ObjectId("6920a3f1c2d4e5f607182930")
-        assert legacy_key(user, row) == "06e66d9f6211615855bb9457bbe15635"
+    @pytest.mark.parametrize(
+        ("project", "note", "key"),
+        [
+            ("Website", "first draft", "06e66d9f6211615855bb9457bbe15635"),
+            (None, None, "162c4f17acdcf842874c84a37ebb4c6c"),
+        ],
+    )
+    def test_key_of_the_earlier_version_is_stable(self, project: str | None, note: str | None, key: str) -> None:
+        """Databases contain such keys: the first one was created by the earlier version."""
+        row = ImportedRow(1, MONDAY, MONDAY + timedelta(hours=1), "Mail", project=project, note=note)
+        assert legacy_key(ObjectId("6920a3f1c2d4e5f607182930"), row) == key
 
     def test_earlier_key_matches_one_of_several_rows(self) -> None:
         rows = [ROW, replace(ROW, number=2, tags=("b",)), replace(ROW, number=3)]
