@@ -11,7 +11,7 @@ from app.main import create_app
 from documents.common.outbox import enable_changes
 from documents.feed.event_streams import MAX_STREAMS
 from services.accounts.token_checks import AcceptedToken
-from services.feed.follower import LiveChange
+from services.feed.follower import ChangeFollower, LiveChange
 from services.feed.streams import EventStream
 from tests.conftest import Database
 from tests.feed.event_clients import Event, following
@@ -100,6 +100,25 @@ class TestEvent:
             await alice.stop()
             event = await stream.event()
             assert (event.id, event.type) == (4, "timer.stopped")
+
+
+class TestFollower:
+    async def test_nothing_is_polled_after_the_last_stream(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        follower, user_id, polls = ChangeFollower(), ObjectId(), list[None]()
+        stream = EventStream(AcceptedToken(user_id, 0, ObjectId(), None, None), {}, (), on_close=lambda _: None)
+
+        async def poll() -> None:
+            polls.append(None)
+
+        monkeypatch.setattr(follower, "_poll", poll)
+        follower.subscribe(user_id, stream)
+        follower.unsubscribe(user_id, stream)
+        following = asyncio.create_task(follower.run())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not polls
+        following.cancel()
+        await asyncio.wait({following})
 
 
 class TestRepeatedChange:

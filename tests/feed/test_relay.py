@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from bson import ObjectId
 
+from documents.common.leases import Lease
 from documents.feed.outboxes import CopiedItems, Outbox, remove_items
 from services.feed import relay as relay_module
 from services.feed import removal
@@ -124,6 +126,27 @@ class TestLostLease:
         await first.release()
         assert await run_cycle(second) == POLL_SECONDS
         assert await run_cycle(first) == ACQUIRE_SECONDS
+
+    @pytest.mark.parametrize("name", ["begin_batch", "announce"])
+    async def test_relay_that_loses_the_lease_does_not_use_it_any_more(
+        self, name: str, alice: Client, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        relay = new_relay()
+        await run_cycle(relay)
+        await alice.make_task()
+        with monkeypatch.context() as patch:
+            method = getattr(Lease, name)
+
+            async def take_over(*arguments: Any) -> Any:
+                patch.undo()
+                await expire_lease(database)
+                await run_cycle(new_relay())
+                return await method(*arguments)
+
+            patch.setattr(Lease, name, take_over)
+            while await run_cycle(relay) < POLL_SECONDS:
+                pass
+        assert await run_cycle(relay) == ACQUIRE_SECONDS
 
 
 class TestWritesDuringACycle:

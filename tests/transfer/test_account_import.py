@@ -81,6 +81,7 @@ ENTRY: Json = {
     "updated_at": "2026-11-02T10:00:00Z",
 }
 END: Json = {"type": "end", "schema_version": 1, "projects": 1, "tasks": 1, "entries": 1, "deleted_entries": 0}
+DELETED = {**ENTRY, "type": "deleted_entry", "id": "d" * 24, "deleted_at": "2026-11-02T09:00:00Z"}
 LINES = [ACCOUNT, PROJECT, TASK, ENTRY, END]
 
 
@@ -293,6 +294,7 @@ WRONG: list[tuple[str, list[Json]]] = [
     ("does not follow its task", [*LINES[:3], changed(ENTRY, task_id="d" * 24), END]),
     ("does not follow its task", [ACCOUNT, PROJECT, ENTRY, TASK, END]),
     ("not a whole second", [*LINES[:3], changed(ENTRY, started_at="2026-11-02T08:00:00.500Z"), END]),
+    ("not whole seconds", [*LINES[:4], {**DELETED, "ended_at": "2026-11-02T09:00:00.500Z"}, END]),
     ("ends before it starts", [*LINES[:3], changed(ENTRY, ended_at="2026-11-02T07:00:00Z"), END]),
     ("status is 'pending', but its timer is running", [*LINES[:3], changed(ENTRY, ended_at=None), END]),
     (
