@@ -1,9 +1,11 @@
 """The URLs and network addresses that webhooks may be sent to."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Sequence
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 
@@ -241,6 +243,26 @@ class TestLookUp:
     async def test_unknown_host_raises_an_os_error(self) -> None:
         with pytest.raises(OSError, match=r"."):
             await look_up(f"{'a' * 64}.invalid")  # too long for a query
+
+    async def test_result_of_an_abandoned_look_up_is_ignored(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        may_answer, errors, get_addresses = threading.Event(), list[threading.ExceptHookArgs](), socket.getaddrinfo
+
+        def answer_late(host: bytes, *arguments: Any, **options: Any) -> Any:
+            if host == b"late.example.com":
+                may_answer.wait()
+                host = b"127.0.0.1"
+            return get_addresses(host, *arguments, **options)
+
+        monkeypatch.setattr(threading, "excepthook", errors.append)
+        monkeypatch.setattr(socket, "getaddrinfo", answer_late)
+        looking = asyncio.create_task(look_up("late.example.com"))
+        await asyncio.sleep(0)
+        (thread,) = [thread for thread in threading.enumerate() if thread.name == "look-up of late.example.com"]
+        looking.cancel()
+        await asyncio.wait({looking})
+        may_answer.set()
+        await asyncio.to_thread(thread.join)
+        assert not errors
 
     async def test_look_ups_in_progress_are_limited(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(addresses, "_lookups", threading.BoundedSemaphore(1))
