@@ -79,6 +79,12 @@ class TestAccountFileLine:
     def test_other_schema_version_is_refused(self, line: Json) -> None:
         assert "schema_version" in line_error(line, schema_version=2)
 
+    def test_texts_of_earlier_versions_are_written_as_valid_ones(self) -> None:
+        entry = write_entry("0" * 24, ended_entry(note="a\x1bb\rc", tags=["A\nb", "a b"]))
+        task = write_task(task_row(ObjectId(), title="a\nb", description="a\x1bb\rc", tags=["A\nb", "a b"]))
+        assert (entry["note"], entry["tags"]) == ("ab\nc", ["a b"])
+        assert (task["title"], task["description"], task["tags"]) == ("a b", "ab\nc", ["a b"])
+
     def test_account_line_contains_no_secret(self) -> None:
         assert LINES[0].keys() >= {"email", "timezone"}
         assert not {"password_hash", "token_version", "email_key", "id"} & LINES[0].keys()
