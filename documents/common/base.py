@@ -174,7 +174,7 @@ class StoredDocument(Document):
 
     @classmethod
     async def aggregate_rows(cls, stages: list[Row], **options: Any) -> list[Row]:
-        """Return the results of an aggregation pipeline. Its first stage must filter by owner."""
+        """Return the results of an aggregation pipeline. Its first $match stages must filter by owner."""
         cursor = cls.collection().aggregate(stages, session=current_session(), **options)
         return await with_deadline(cursor.to_list(None))
 
@@ -262,7 +262,7 @@ class StoredDocument(Document):
         """
         if not await cls._update_one(query_filter, update):
             return None
-        owner: Row = {field: query_filter[field] for field in ("user_id",) if field in query_filter}
+        owner: Row = {"user_id": query_filter["user_id"]} if "user_id" in query_filter else {}
         return await cls._find_by_id(query_filter["_id"], owner, cls.read_projection)
 
 

@@ -182,8 +182,8 @@ class Task(OutboxDocument):
     @classmethod
     async def find_live_with_entries(cls, user_id: ObjectId, task_id: ObjectId) -> Row | None:
         """Return the user's task with its newest hot entries, oldest first, or None when it is in the trash."""
-        newest: Row = {"time_entries": {"$slice": ["$time_entries", -NEWEST_ENTRIES]}}
-        projection = {**cls.read_projection, "pages": 1, **newest}
+        newest = {"$slice": ["$time_entries", -NEWEST_ENTRIES]}
+        projection = {**_WITHOUT_ENTRIES, "pages": 1, "time_entries": newest}
         return await cls._find_by_id(task_id, {"user_id": user_id, "deleted_at": None}, projection)
 
     @classmethod
