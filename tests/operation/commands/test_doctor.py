@@ -132,6 +132,8 @@ BROKEN: list[tuple[Json, str]] = [
     ({"entry_count": True}, "entry_count is True, its entries say 0"),
     ({**tracked(ended_entry()), "entry_count": Int64(2)}, "entry_count is 2, its entries say 1"),
     ({"first_started_at": NINE}, "first_started_at is 2026-11-18T09:00:00Z, its entries say None"),
+    ({"first_started_at": "nine"}, "first_started_at is 'nine', its entries say None"),
+    ({"last_ended_at": "noon"}, "last_ended_at is 'noon', its entries say None"),
     (
         {**tracked(ended_entry()), "last_ended_at": NOON},
         "last_ended_at is 2026-11-18T12:00:00Z, its entries say 2026-11-18T09:30:00Z",
