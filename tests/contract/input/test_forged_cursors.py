@@ -19,6 +19,7 @@ LISTS: list[tuple[str, str, type[BaseModel], dict[str, str]]] = [
     ("/tasks", "tasks", TaskQuery, {}),
     ("/tasks", "tasks", TaskQuery, {"sort": "-due_at"}),
     ("/tasks", "tasks", TaskQuery, {"sort": "title"}),
+    ("/tasks", "tasks", TaskQuery, {"sort": "-tracked_seconds"}),
     ("/time-entries", "time entries", EntryQuery, {}),
     ("/time-entries", "time entries", EntryQuery, {"sort": "started_at"}),
     ("/tasks/{task}/time-entries", "time entries of {task}", PageQuery, {}),
