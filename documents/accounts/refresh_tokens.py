@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from app.clock import naive_utc, utc_now
-from documents.common.base import Row, StoredDocument
+from documents.common.base import Row, StoredDocument, by_ids
 
 MAX_ROTATIONS = 10
 
@@ -107,13 +107,7 @@ class RefreshToken(StoredDocument):
     async def find_active(cls, session_ids: Collection[ObjectId], user_ids: Collection[ObjectId]) -> list[Row]:
         """Return the id and the user of each of these sessions that has neither expired nor been revoked."""
         active: Row = {"user_id": {"$in": [*user_ids]}, "expires_at": {"$gt": naive_utc(utc_now())}, "revoked_at": None}
-        return await cls.aggregate_rows(
-            [
-                {"$match": {"_id": {"$in": [*session_ids]}}},
-                {"$match": active},
-                {"$project": {"user_id": 1}},
-            ]
-        )
+        return await cls.aggregate_rows([*by_ids(session_ids, active), {"$project": {"user_id": 1}}])
 
     @classmethod
     async def rotate(cls, session: Row, token_hash: str, *, lifetime: timedelta, address: str, user_agent: str) -> bool:

@@ -11,7 +11,7 @@ from typing_extensions import TypeAliasType
 
 from app.clock import naive_utc, utc_now
 from app.database.deadlines import with_deadline
-from documents.common.base import Row
+from documents.common.base import Row, by_ids
 from documents.common.outbox import (
     BY_OUTBOX_SINCE,
     DescribeChanges,
@@ -144,13 +144,8 @@ class User(OutboxDocument):
     @classmethod
     async def find_token_versions(cls, user_ids: Collection[ObjectId]) -> dict[ObjectId, int]:
         """Return the token versions of those of these users that are active, by their ids."""
-        users = await cls.aggregate_rows(
-            [
-                {"$match": {"_id": {"$in": [*user_ids]}}},
-                {"$match": {"is_active": True}},
-                {"$project": {"token_version": 1}},
-            ]
-        )
+        active = by_ids(user_ids, {"is_active": True})
+        users = await cls.aggregate_rows([*active, {"$project": {"token_version": 1}}])
         return {user["_id"]: user["token_version"] for user in users}
 
     @classmethod

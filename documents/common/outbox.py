@@ -145,6 +145,6 @@ class OutboxDocument(StoredDocument):
 
         Call it in the transaction that deletes the document. `to` is the class of users.
         """
-        row = await cls._find_one({"_id": document_id, "user_id": user_id, **HAS_OUTBOX}, {"outbox": 1})
+        row = await cls._find_by_id(document_id, {"user_id": user_id, **HAS_OUTBOX}, {"outbox": 1})
         if row is not None:
             await to._update_one({"_id": user_id}, with_outbox({}, row["outbox"]))  # noqa: SLF001 -- the same base class

@@ -150,7 +150,7 @@ class Project(OutboxDocument):
         now = naive_utc(utc_now())
         update = with_outbox({"$set": {"deleted_at": now, "updated_at": now}}, describe(owned, changes))
         is_begun = await cls._update_one({**owned, "deleted_at": None}, update)
-        return is_begun or await cls._find_one(owned, {"_id": 1}) is not None
+        return is_begun or await cls._find_by_id(project_id, {"user_id": user_id}, {"_id": 1}) is not None
 
     @classmethod
     async def begin_deletion_if_unchanged(cls, project: Row) -> bool:

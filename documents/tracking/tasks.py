@@ -229,10 +229,8 @@ class Task(OutboxDocument):
         cls, user_id: ObjectId, task_id: ObjectId, page_id: ObjectId, condition: Row | None = None
     ) -> Row | None:
         """Return the task if it lists this page, without its entries, or None."""
-        return await cls._find_one(
-            {"_id": task_id, "user_id": user_id, "pages": page_id, **(condition or {})},
-            {**cls.read_projection, "pages": 1},
-        )
+        lists_page = {"user_id": user_id, "pages": page_id, **(condition or {})}
+        return await cls._find_by_id(task_id, lists_page, {**cls.read_projection, "pages": 1})
 
     @classmethod
     async def find_with_entry(cls, user_id: ObjectId, task_id: ObjectId, entry_id: ObjectId) -> Row | None:
