@@ -60,6 +60,8 @@ async def new_context(browser: Browser, empty_service: str, console: Console) ->
 
     yield create
     for context in contexts:
+        for page in context.pages:
+            await page.unroute_all(behavior="ignoreErrors")  # a handler may still be busy with a request of the page
         await context.close()
     assert console.unexpected() == []
 

@@ -69,6 +69,21 @@ class TestEntry:
         assert (listed["started_at"], listed["ended_at"]) == (clock("08:30"), clock("11:00"))
         assert (set(listed["tags"]), listed["billable"]) == ({"writing", "sales"}, True)
 
+    async def test_typing_replaces_a_selected_text_that_has_changed_meanwhile(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        entry = await api.write(await api.make_task())
+        await visit(DAY)
+        row = entry_of(page, "Write the offer")
+        await row.get_by_role("textbox", name="To").focus()
+        await page.keyboard.press("Tab")
+        await expect(row.get_by_role("textbox", name="Duration")).to_be_focused()
+        await api.patch(at(entry), json={"ended_at": clock("10:45")})
+        await expect(row.get_by_role("textbox", name="Duration")).to_have_value("1:45")
+        await page.keyboard.type("2h30")
+        await page.keyboard.press("Enter")
+        await expect(row.get_by_role("textbox", name="To")).to_have_value("11:30")
+
     async def test_refused_overlap_stays_in_the_field_until_it_is_corrected(
         self, page: Page, visit: Visit, api: Client, console: Console
     ) -> None:

@@ -9,7 +9,7 @@ import { effect, signal } from "../lib/signal.js";
  * It follows the stored text while nobody types in it. A refused text stays in the field, marked as invalid.
  *
  * @param {object} options
- * @param {string} options.label
+ * @param {string | (() => string)} options.label
  * @param {() => string} options.text The stored text, as people read it.
  * @param {(text: string) => Promise<string | null>} options.save Returns what is wrong with the text, or null.
  * @param {(error: string) => void} [options.onerror] Called with what is wrong; "" when nothing is.
@@ -92,7 +92,20 @@ export function editField({ label, text, save, onerror, errorId, step, attribute
   });
   effect(() => {
     const current = text();
-    if (!isDirty.value && input.value !== current) input.value = current;
+    if (!isDirty.value) showText(input, current);
   });
   return input;
+}
+
+/**
+ * Show another text in a field. If all of its text was selected, all of the new one is: what is typed next replaces it.
+ *
+ * @param {HTMLInputElement} field
+ * @param {string} text
+ */
+export function showText(field, text) {
+  if (field.value === text) return;
+  const wasSelected = field.selectionStart === 0 && field.selectionEnd === field.value.length;
+  field.value = text;
+  if (wasSelected && document.activeElement === field) field.select();
 }

@@ -126,6 +126,19 @@ class TestChangeInPlace:
         task = await stored(api, task)
         assert (task["project_id"], task["priority"], task["due_at"]) == (project["id"], 2, "2030-02-03T23:59:00Z")
 
+    async def test_typed_estimate_stays_when_another_device_changes_it(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        task = await create(api, "Plan", estimate_seconds=3600)
+        await visit("#/tasks")
+        estimate = page.get_by_label("Estimate of Plan")
+        await estimate.fill("2")
+        await api.patch(f"/tasks/{task['id']}", json={"title": "Plan B", "estimate_seconds": 7200 * 2})
+        estimate = page.get_by_label("Estimate of Plan B")
+        await expect(estimate).to_have_value("2")
+        await estimate.press("Enter")
+        await expect(estimate).to_have_value("2:00")
+
     async def test_timer_of_a_task_starts_and_stops(self, page: Page, visit: Visit, api: Client) -> None:
         task = await create(api, "Plan")
         await visit("#/tasks")
@@ -160,7 +173,7 @@ class TestSimultaneousChange:
         await page.get_by_label("Description", exact=True).fill("My text")
         await api.patch(f"/tasks/{task['id']}", json={"title": "Their title", "description": "Their text"})
         await page.get_by_role("button", name="Save").click()
-        await expect(page.get_by_text("Their title")).to_be_visible()
+        await expect(page.get_by_role("dialog").get_by_text("Their title")).to_be_visible()
         await expect(page.get_by_label("Title", exact=True)).to_have_value("My title")
         await page.get_by_role("button", name="Use this value: Description").click()
         await expect(page.get_by_label("Description", exact=True)).to_have_value("Their text")

@@ -62,6 +62,20 @@ class TestKeyboard:
 
 
 class TestDurations:
+    async def test_typing_replaces_a_selected_time_that_has_changed_meanwhile(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        offer = await create_task(api, "Offer")
+        await create_entry(api, offer, berlin(18, 8), berlin(18, 9))
+        await visit(VIEW)
+        field = cell(page, "Offer", WEDNESDAY)
+        await field.focus()
+        await create_entry(api, offer, berlin(18, 13), berlin(18, 14))
+        await expect(field).to_have_value("2:00")
+        await page.keyboard.type("3")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_text("Offer: 14:00 – 15:00 added")).to_be_visible()
+
     async def test_more_time_is_added_after_the_last_entry_and_less_shortens_the_only_one(
         self, page: Page, visit: Visit, api: Client
     ) -> None:

@@ -2,6 +2,7 @@
 
 import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
+import { editField } from "../../parts/edit_field.js";
 import { project, projects } from "../../store/projects.js";
 import { t } from "../../text/index.js";
 import { formatDay } from "../../time/format.js";
@@ -164,30 +165,22 @@ export function textField({ control, label, text, placeholder, invalid, parse, o
   count += 1;
   const errorId = `inline-error-${count}`;
   const error = signal("");
-  function store() {
-    const typed = input.value.trim();
-    const parsed = typed === text.peek() ? null : parse(typed);
-    error.value = parsed || typed === text.peek() ? "" : invalid;
-    if (parsed) onchange(parsed.value);
+  /** @param {string} typed */
+  async function save(typed) {
+    const parsed = parse(typed.trim());
+    if (!parsed) return invalid;
+    onchange(parsed.value);
+    return null;
   }
-  /** @param {KeyboardEvent} event */
-  function onkeydown(event) {
-    if (event.key === "Enter") store();
-    if (event.key !== "Escape") return;
-    input.value = text.peek();
-    error.value = "";
-  }
-  const input = h("input", {
-    type: "text",
-    "data-control": control,
-    "aria-label": label,
-    "aria-invalid": () => String(error.value !== ""),
-    "aria-describedby": errorId,
-    placeholder,
-    autocomplete: "off",
-    value: () => text.value,
-    onkeydown,
-    onblur: store,
+  const input = editField({
+    label,
+    text: () => text.value,
+    save,
+    onerror: (/** @type {string} */ message) => {
+      error.value = message;
+    },
+    errorId,
+    attributes: { "data-control": control, placeholder },
   });
   return h("span", { class: "with-error" }, input, [
     h("span", { id: errorId, class: "error-below", role: "alert" }, () => error.value),

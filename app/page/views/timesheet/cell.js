@@ -2,6 +2,7 @@
 
 import { h } from "../../lib/dom.js";
 import { effect, signal } from "../../lib/signal.js";
+import { showText } from "../../parts/edit_field.js";
 import { describeFailure } from "../../parts/notice.js";
 import { t } from "../../text/index.js";
 import { formatHours, parseDuration } from "../../time/durations.js";
@@ -44,7 +45,7 @@ export function cell({ label, seconds, oninput, onstore }) {
     const text = stored();
     // What a person is typing stays.
     if (storingText === null && !error.peek() && document.activeElement !== input) input.value = text;
-    else if (input.dataset.stored === input.value) input.value = text;
+    else if (input.dataset.stored === input.value) showText(input, text);
     input.dataset.stored = text;
   });
 
@@ -60,7 +61,7 @@ export function cell({ label, seconds, oninput, onstore }) {
    * @param {string} before
    */
   function show(text, before) {
-    if (input.value === before) input.value = text;
+    if (input.value === before) showText(input, text);
     input.dataset.stored = text;
   }
 
