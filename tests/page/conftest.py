@@ -4,6 +4,7 @@ A test fails if a page of its contexts reports an error: see tests/page/browsing
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
@@ -49,21 +50,24 @@ def console() -> Console:
 @pytest.fixture
 async def new_context(browser: Browser, empty_service: str, console: Console) -> AsyncIterator[NewContext]:
     """Create browser contexts, each with its own cookies and storage. The options are those of Playwright."""
-    contexts: list[BrowserContext] = []
+    async with AsyncExitStack() as stack:
 
-    async def create(**options: object) -> BrowserContext:
-        context = await browser.new_context(**(DEFAULTS | {"base_url": empty_service} | options))
-        contexts.append(context)
-        context.set_default_timeout(PATIENCE_MS)
-        await console.watch(context)
-        return context
+        async def create(**options: object) -> BrowserContext:
+            context = await browser.new_context(**(DEFAULTS | {"base_url": empty_service} | options))
+            stack.push_async_callback(context.close)
+            stack.push_async_callback(remove_routes, context)
+            context.set_default_timeout(PATIENCE_MS)
+            await console.watch(context)
+            return context
 
-    yield create
-    for context in contexts:
-        for page in context.pages:
-            await page.unroute_all(behavior="ignoreErrors")  # a handler may still be busy with a request of the page
-        await context.close()
+        yield create
     assert console.unexpected() == []
+
+
+async def remove_routes(context: BrowserContext) -> None:
+    """Let the handlers of routes that are still busy end without an error when the context is closed."""
+    for page in context.pages:
+        await page.unroute_all(behavior="ignoreErrors")
 
 
 @pytest.fixture

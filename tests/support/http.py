@@ -238,6 +238,7 @@ async def serving(app: FastAPI) -> AsyncIterator[Served]:
         lifespan="on",
         proxy_headers=False,
         server_header=False,
+        timeout_keep_alive=app.state.settings.request_head_seconds,  # longer than clients keep idle connections
     )
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve(sockets=[listener]))
