@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Collection
+from itertools import chain
+from typing import Any
 
 from bson import ObjectId
 
@@ -9,7 +11,7 @@ from documents.common.base import Row
 from documents.tracking.pages import TaskPage
 from documents.tracking.queries.paged_rows import listed_pages_stages, read_unchanged
 from documents.tracking.queries.sort_keys import find_creation_windows
-from documents.tracking.tasks import HAS_ACTIVE, Task
+from documents.tracking.tasks import Task
 
 _PAGED_TASKS: list[Row] = [
     {"$match": {"pages.0": {"$exists": True}}},
@@ -17,18 +19,21 @@ _PAGED_TASKS: list[Row] = [
 ]
 
 
-def _count_entries(array: str) -> list[Row]:
-    """Return the stages that count the entries of an array by their list of tags."""
-    return [{"$unwind": array}, {"$group": {"_id": f"{array}.tags", "count": {"$sum": 1}}}]
+def _tags_of(entries: str) -> Row:
+    """Return the list of the tags of each entry of an array. Portable form: decision 10."""
+    return {"$map": {"input": entries, "in": "$$this.tags"}}
+
+
+def _count_by(**tags: Any) -> Row:
+    """Return the stage that counts documents by their tags. An $unwind of the entries would take a third longer."""
+    return {"$group": {"_id": tags, "count": {"$sum": 1}}}
 
 
 _COUNTS: Row = {
-    "tasks": [{"$group": {"_id": "$tags", "count": {"$sum": 1}}}],
-    "entries": _count_entries("$time_entries"),
-    "running": [{"$match": HAS_ACTIVE}, {"$group": {"_id": "$active.tags", "count": {"$sum": 1}}}],
+    "counts": [_count_by(tasks="$tags", entries=_tags_of("$time_entries"), running="$active.tags")],
     "paged": _PAGED_TASKS,
 }
-"""Pipelines that count tasks and entries by their list of tags."""
+"""Pipelines that count tasks by their tags and those of their entries, and find the tasks with pages."""
 
 
 async def count_by_tag(user_id: ObjectId) -> tuple[Counter[str], Counter[str]]:
@@ -44,21 +49,23 @@ async def count_by_tag(user_id: ObjectId) -> tuple[Counter[str], Counter[str]]:
         for created in await find_creation_windows(user_id):
             stages: list[Row] = [{"$match": {"user_id": user_id, **created}}, {"$match": {"deleted_at": None}}]
             (window,) = await Task.aggregate_rows([*stages, {"$facet": _COUNTS}])
-            _add(tasks, window["tasks"])
-            _add(entries, window["entries"] + window["running"])
+            _add(window["counts"], tasks, entries)
             paged += window["paged"]
         for by_id in listed_pages_stages(user_id, paged):
-            _add(entries, await TaskPage.aggregate_rows([by_id, *_count_entries("$entries")]))
+            _add(await TaskPage.aggregate_rows([by_id, _count_by(entries=_tags_of("$entries"))]), tasks, entries)
         return (tasks, entries), paged
 
     return await read_unchanged(read)
 
 
-def _add(counter: Counter[str], rows: list[Row]) -> None:
-    """Add the counts of lists of tags to those of their tags."""
+def _add(rows: list[Row], tasks: Counter[str], entries: Counter[str]) -> None:
+    """Add the counts of _count_by to those of the tags."""
     for row in rows:
-        for tag in row["_id"]:
-            counter[tag] += row["count"]
+        tags, count = row["_id"], row["count"]
+        for tag in tags.get("tasks", ()):
+            tasks[tag] += count
+        for tag in chain(*tags["entries"], tags.get("running", ())):
+            entries[tag] += count
 
 
 async def find_task_ids_with_tag(user_id: ObjectId, spellings: Collection[str]) -> list[ObjectId]:
