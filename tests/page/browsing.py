@@ -7,7 +7,9 @@ from contextlib import suppress
 from typing import Any
 
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import BrowserContext, ConsoleMessage, Page, WebError
+from playwright.async_api import BrowserContext, ConsoleMessage, Page, Route, WebError
+
+from tests.support.http import API
 
 Options = dict[str, Any]
 
@@ -96,6 +98,40 @@ async def until_equal(read: Callable[[], Awaitable[object]], expected: object) -
                 await asyncio.sleep(0.05)
                 value = await read()
     assert value == expected
+
+
+class Hold:
+    """Requests of a page that are held back until they are released."""
+
+    def __init__(self, method: str) -> None:
+        self.count = 0
+        self._method = method
+        self._arrived = asyncio.Condition()
+        self._released = asyncio.Event()
+
+    async def until(self, count: int) -> None:
+        """Wait until the page has sent this many requests."""
+        async with asyncio.timeout(20), self._arrived:
+            await self._arrived.wait_for(lambda: self.count >= count)
+
+    def release(self) -> None:
+        """Let the requests pass, also those to come."""
+        self._released.set()
+
+    async def __call__(self, route: Route) -> None:
+        if route.request.method == self._method:
+            async with self._arrived:
+                self.count += 1
+                self._arrived.notify_all()
+            await self._released.wait()
+        await route.fallback()
+
+
+async def hold(page: Page, method: str, path: str) -> Hold:
+    """Hold back the requests of this method whose path in the API begins with this regular expression."""
+    held = Hold(method)
+    await page.route(re.compile(f"{API}/{path}"), held)
+    return held
 
 
 async def overflow(page: Page) -> int:

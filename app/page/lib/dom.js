@@ -150,11 +150,13 @@ export function each(container, items, key, render) {
       row.dispose();
       row.element.remove();
     }
+    const focused = document.activeElement;
     let position = container.firstElementChild;
     for (const item of next) {
       const row = rows.get(key(item));
       if (!row) continue;
       row.item.value = item;
+      if (row.element !== position && row.element.contains(focused)) position = leadUpTo(row.element, position);
       if (row.element === position) position = position.nextElementSibling;
       else container.insertBefore(row.element, position);
     }
@@ -167,6 +169,23 @@ export function each(container, items, key, render) {
     for (const { dispose } of rows.values()) dispose();
   });
   return container;
+}
+
+/**
+ * Make a row that has the focus the next one without moving it, which would take the focus away. The rows before it go
+ * to the end: they are placed later.
+ *
+ * @param {Element} row
+ * @param {Element | null} position The first row that is not placed.
+ * @returns {Element} The row.
+ */
+function leadUpTo(row, position) {
+  for (let current = position; current && current !== row; ) {
+    const next = current.nextElementSibling;
+    row.parentElement?.append(current);
+    current = next;
+  }
+  return row;
 }
 
 /**

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.page.browsing import GERMAN, NARROW, Console, accessibility_violations, overflow
+from tests.page.browsing import GERMAN, NARROW, Console, accessibility_violations, hold, overflow
 from tests.page.conftest import Visit
 from tests.page.week.calendar import berlin, create_entry, create_task, stored_times
 from tests.support.http import PASSWORD, Client
@@ -194,6 +194,129 @@ class TestCopy:
         await expect(cell(page, "<b>Offer</b>", TUESDAY)).to_have_value("")
         assert await stored_times(api, *WEEK) == []
         assert await accessibility_violations(page) == []
+
+
+class TestSlowAnswers:
+    """What a person does before the service has answered."""
+
+    async def test_cell_that_is_set_back_while_it_is_stored_has_its_old_time(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await create_entry(api, await create_task(api, "Offer"), berlin(18, 8), berlin(18, 9))
+        await visit(VIEW)
+        field = cell(page, "Offer", WEDNESDAY)
+        await expect(field).to_have_value("1:00")
+        held = await hold(page, "PATCH", "tasks/")
+        for text in ("0:30", "1:00"):
+            await field.fill(text)
+            await field.press("Enter")
+        await held.until(1)
+        held.release()
+        await expect(page.get_by_text("Offer: 9:00 – 9:30 added")).not_to_be_visible()
+        await expect(page.get_by_text("Offer: 8:30 – 9:00 added")).to_be_visible()
+        await expect(field).to_have_value("1:00")
+        await expect(total(page)).to_have_text(re.compile(r"0:00\s*0:00\s*1:00.*1:00$"))
+
+    async def test_row_that_gets_another_place_keeps_the_focus(self, page: Page, visit: Visit, api: Client) -> None:
+        await create_entry(api, await create_task(api, "Support"), berlin(18, 8), berlin(18, 9))
+        await create_task(api, "Offer")
+        await visit(VIEW)
+        await expect(cell(page, "Support", WEDNESDAY)).to_have_value("1:00")
+        await page.get_by_role("combobox", name="Add a task").fill("Offer")
+        await page.keyboard.press("Enter")
+        await expect(cell(page, "Offer", MONDAY)).to_be_focused()
+        await page.keyboard.type("1")
+        await page.keyboard.press("Tab")
+        await expect(page.get_by_role("row").nth(1)).to_contain_text("Offer")
+        await expect(cell(page, "Offer", TUESDAY)).to_be_focused()
+
+    async def test_totals_keep_what_is_still_being_stored(self, page: Page, visit: Visit, api: Client) -> None:
+        offer = await create_task(api, "Offer")
+        await create_entry(api, offer, berlin(18, 8), berlin(18, 9))
+        await visit(VIEW)
+        await expect(cell(page, "Offer", WEDNESDAY)).to_have_value("1:00")
+        held = await hold(page, "POST", "tasks/.*/time-entries")
+        await cell(page, "Offer", TUESDAY).fill("2")
+        await cell(page, "Offer", TUESDAY).press("Enter")
+        await held.until(1)
+        await create_entry(api, offer, berlin(16, 8), berlin(16, 12))
+        await expect(total(page)).to_have_text(re.compile(r"4:00\s*2:00\s*1:00.*7:00$"))
+        held.release()
+        await expect(page.get_by_text("Offer: 9:00 – 11:00 added")).to_be_visible()
+
+    async def test_refusal_is_shown_after_the_week_was_left(
+        self, page: Page, visit: Visit, api: Client, console: Console
+    ) -> None:
+        console.allow(r"409 .*/time-entries")
+        await api.patch("/users/me", json={"preferences": {"overlap_policy": "forbid"}})
+        await create_entry(api, await create_task(api, "Night"), berlin(18, 8), berlin(19, 0))
+        await create_entry(api, await create_task(api, "Offer"), berlin(16, 8), berlin(16, 9))
+        await visit(VIEW)
+        held = await hold(page, "POST", "tasks/.*/time-entries")
+        await cell(page, "Offer", WEDNESDAY).fill("1:00")
+        await cell(page, "Offer", WEDNESDAY).press("Enter")
+        await held.until(1)
+        await page.get_by_role("button", name="Next week").click()
+        await expect(cell(page, "Offer", WEDNESDAY)).to_have_count(0)
+        held.release()
+        await expect(page.get_by_text(f"Offer, {WEDNESDAY}")).to_be_visible()
+
+    async def test_week_that_is_being_loaded_is_not_called_empty(self, page: Page, visit: Visit, api: Client) -> None:
+        await create_entry(api, await create_task(api, "Offer"), berlin(18, 8), berlin(18, 9))
+        await visit("#/timesheet/2026-11-25")
+        await expect(page.get_by_text("No time is tracked in this week yet.")).to_be_visible()
+        held = await hold(page, "GET", "reports/timesheet")
+        await page.get_by_role("button", name="Previous week").click()
+        await held.until(1)
+        await expect(page.get_by_text("Loading")).to_be_visible()
+        await expect(page.get_by_text("No time is tracked in this week yet.")).to_have_count(0)
+        held.release()
+        await expect(cell(page, "Offer", WEDNESDAY)).to_have_value("1:00")
+
+    async def test_task_that_is_added_twice_is_created_once(self, page: Page, visit: Visit, api: Client) -> None:
+        await visit(VIEW)
+        held = await hold(page, "POST", "tasks")
+        picker = page.get_by_role("combobox", name="Add a task")
+        await picker.fill("Offer")
+        await picker.press("Enter")
+        await held.until(1)
+        async with page.expect_response(re.compile("q=Offer")):
+            await picker.press("Enter")
+        await picker.fill("Support")
+        assert held.count == 1
+        held.release()
+        await expect(cell(page, "Offer", MONDAY)).to_be_visible()
+        await expect(picker).to_have_value("Support")
+        await expect(picker).to_be_focused()
+        assert [task["title"] for task in (await api.get("/tasks")).json()["items"]] == ["Offer"]
+
+    async def test_second_copy_of_last_week_repeats_nothing(self, page: Page, visit: Visit, api: Client) -> None:
+        await create_entry(api, await create_task(api, "Offer"), berlin(10, 9), berlin(10, 11))
+        await visit(VIEW)
+        held = await hold(page, "POST", "tasks/.*/time-entries")
+        for _ in range(2):
+            await page.get_by_role("button", name="Copy last week").click()
+            await page.get_by_role("button", name="Tasks and times").click()
+            await held.until(1)
+        held.release()
+        await expect(page.get_by_text("0 entries copied, 1 left out")).to_be_visible()
+        assert await stored_times(api, *WEEK) == [(berlin(17, 9), berlin(17, 11))]
+
+    async def test_copied_tasks_stay_in_the_week_for_which_they_were_copied(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await create_entry(api, await create_task(api, "Offer"), berlin(10, 9), berlin(10, 11))
+        await visit(VIEW)
+        await expect(page.get_by_text("No time is tracked in this week yet.")).to_be_visible()
+        held = await hold(page, "GET", "reports/timesheet.*date=2026-11-09")
+        await page.get_by_role("button", name="Copy last week").click()
+        await page.get_by_role("button", name="Tasks only").click()
+        await held.until(1)
+        await page.get_by_role("button", name="Next week").click()
+        held.release()
+        await expect(page.get_by_text("No time is tracked in this week yet.")).to_be_visible()
+        await page.get_by_role("button", name="Previous week").click()
+        await expect(cell(page, "Offer", TUESDAY)).to_have_value("")
 
 
 class TestScreens:

@@ -3,7 +3,7 @@
 import { h } from "../../lib/dom.js";
 import { effect, signal } from "../../lib/signal.js";
 import { showText } from "../../parts/edit_field.js";
-import { describeFailure } from "../../parts/notice.js";
+import { describeFailure, notify } from "../../parts/notice.js";
 import { t } from "../../text/index.js";
 import { formatHours, parseDuration } from "../../time/durations.js";
 
@@ -24,8 +24,8 @@ export function cell({ label, seconds, oninput, onstore }) {
   const errorId = `cell-error-${count}`;
   const error = signal("");
   const stored = () => (seconds() > 0 ? formatHours(seconds()) : "");
-  /** The text that is being stored. */
-  let storingText = /** @type {string | null} */ (null);
+  /** What is being stored: the last of several changes. */
+  let storing = /** @type {{text: string, seconds: number} | null} */ (null);
 
   const input = h("input", {
     type: "text",
@@ -44,7 +44,7 @@ export function cell({ label, seconds, oninput, onstore }) {
   effect(() => {
     const text = stored();
     // What a person is typing stays.
-    if (storingText === null && !error.peek() && document.activeElement !== input) input.value = text;
+    if (storing === null && !error.peek() && document.activeElement !== input) input.value = text;
     else if (input.dataset.stored === input.value) showText(input, text);
     input.dataset.stored = text;
   });
@@ -74,27 +74,36 @@ export function cell({ label, seconds, oninput, onstore }) {
 
   async function store() {
     // Enter in the last row stores, and the dialog that opens then takes the focus: this is the same change.
-    if (storingText === input.value) return;
+    if (storing?.text === input.value) return;
     const value = typed();
     if (value === null || value > MAX_DAY_SECONDS) {
       error.value = t("timesheet.no_duration");
       return;
     }
     error.value = "";
-    if (formatHours(value) === formatHours(seconds())) {
-      restore();
+    if (formatHours(value) === formatHours(storing?.seconds ?? seconds())) {
+      if (!storing) restore();
       return;
     }
-    const text = input.value;
-    storingText = text;
+    await send({ text: input.value, seconds: value });
+  }
+
+  /** @param {{text: string, seconds: number}} change */
+  async function send(change) {
+    const name = label();
+    storing = change;
+    const isLast = () => storing === change;
     try {
-      if (await onstore(value)) show(formatHours(value), text);
-      else restore();
+      if (await onstore(change.seconds)) show(formatHours(change.seconds), change.text);
+      else if (isLast()) restore();
     } catch (failure) {
-      error.value = describeFailure(failure);
-      oninput(null);
+      if (!input.isConnected) notify(`${name}: ${describeFailure(failure)}`, { isError: true });
+      else if (isLast()) {
+        error.value = describeFailure(failure);
+        oninput(null);
+      }
     } finally {
-      storingText = null;
+      if (isLast()) storing = null;
     }
   }
 

@@ -23,7 +23,18 @@ import { planChange } from "./plan.js";
 const MAX_FUTURE_MS = 86_400_000;
 
 /** Changes are stored one after the other: each is placed after the entries that the ones before it have created. */
-let storing = Promise.resolve(true);
+let storing = /** @type {Promise<unknown>} */ (Promise.resolve());
+
+/**
+ * @template T
+ * @param {() => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+function inOrder(work) {
+  const done = storing.then(work);
+  storing = done.catch(() => {});
+  return done;
+}
 
 /**
  * Make a task have these seconds on a day. Throws when the service refuses it.
@@ -34,9 +45,7 @@ let storing = Promise.resolve(true);
  * @returns {Promise<boolean>} False when the person cancelled.
  */
 export function storeDuration(task, day, seconds) {
-  const stored = storing.then(() => change(task, day, seconds));
-  storing = stored.catch(() => false);
-  return stored;
+  return inOrder(() => change(task, day, seconds));
 }
 
 /**
@@ -61,7 +70,8 @@ async function change(task, day, seconds) {
  * @param {{from: number, to: number}} lastWeek
  */
 export async function copyTimes(lastWeek) {
-  const { created, skipped } = await copyEntries(lastWeek, 7, zone.peek(), now() + MAX_FUTURE_MS);
+  // A second copy sees what the first one has created.
+  const { created, skipped } = await inOrder(() => copyEntries(lastWeek, 7, zone.peek(), now() + MAX_FUTURE_MS));
   const text = t("timesheet.copied", { count: created.length, skipped });
   notifyWithUndo(text, async () => {
     for (const entry of created) await deleteEntry(entry, text);

@@ -1,7 +1,7 @@
 // The view "Timesheet": rows of tasks, columns of days, and durations to type.
 
 import { define, each, h } from "../../lib/dom.js";
-import { computed, effect, signal } from "../../lib/signal.js";
+import { computed, effect, onCleanup, signal } from "../../lib/signal.js";
 import { showDialog } from "../../parts/dialog.js";
 import { icon, projectDot } from "../../parts/icons.js";
 import { attempt, describeError } from "../../parts/notice.js";
@@ -46,13 +46,14 @@ function timesheetModel() {
   );
   /** Rows without time, by the first day of their week. */
   const added = signal(/** @type {Record<string, Row[]>} */ ({}));
-  /** Seconds that are typed but not stored, by row and column. */
-  const typed = signal(/** @type {ReadonlyMap<string, number>} */ (new Map()));
+  /** Seconds that are typed, by task and day. They count until the timesheet is loaded after they have been stored. */
+  const typed = signal(/** @type {ReadonlyMap<string, {seconds: number, isStored: boolean}>} */ (new Map()));
   effect(() => {
-    if (sheet.data.value) typed.value = new Map();
+    if (sheet.data.value) typed.value = new Map([...typed.peek()].filter(([, { isStored }]) => !isStored));
   });
+  const isLoaded = computed(() => sheet.data.value?.days[0] === first.value);
   const rows = computed(() => {
-    const loaded = sheet.data.value?.days[0] === first.value ? sheet.data.value.rows : [];
+    const loaded = (isLoaded.value && sheet.data.value?.rows) || [];
     const stored = loaded.map(({ task_id, title, project_id, seconds }) => ({
       taskId: task_id,
       title,
@@ -63,11 +64,12 @@ function timesheetModel() {
     return [...stored, ...(added.value[first.value] ?? []).filter((row) => !ids.has(row.taskId))];
   });
   const shownSeconds = (/** @type {Row} */ row, /** @type {number} */ column) =>
-    typed.value.get(`${row.taskId} ${column}`) ?? row.seconds[column] ?? 0;
+    typed.value.get(`${row.taskId} ${days.value[column]}`)?.seconds ?? row.seconds[column] ?? 0;
   return {
     days,
     first,
     sheet,
+    isLoaded,
     rows,
     added,
     typed,
@@ -117,14 +119,15 @@ function rangeText(model) {
 /** @param {Model} model */
 function state(model) {
   return h("p", { class: "muted timesheet-state", role: "status" }, () => {
-    const { error, data, reload } = model.sheet;
+    const { error, reload } = model.sheet;
     if (error.value)
       return [
         describeError(error.value),
         " ",
         h("button", { type: "button", class: "link", onclick: reload }, t("common.retry")),
       ];
-    return data.value && model.rows.value.length === 0 ? t("timesheet.empty") : "";
+    if (!model.isLoaded.value) return h("span", { class: "loading" }, t("common.loading"));
+    return model.rows.value.length === 0 ? t("timesheet.empty") : "";
   });
 }
 
@@ -184,6 +187,11 @@ function dayName(model, column) {
  */
 function tableRow(model, row) {
   const { taskId } = row.peek();
+  const days = model.days.peek();
+  const keyOf = (/** @type {number} */ column) => `${taskId} ${days[column]}`;
+  onCleanup(() => {
+    for (const column of days.keys()) setTyped(model, keyOf(column), null);
+  });
   return h(
     "tr",
     null,
@@ -202,12 +210,15 @@ function tableRow(model, row) {
     ),
     NO_TIME.map((_, column) =>
       cell({
-        label: () => `${row.value.title}, ${formatDay(model.days.value[column] ?? "")}`,
+        label: () => `${row.value.title}, ${formatDay(days[column] ?? "")}`,
         seconds: () => row.value.seconds[column] ?? 0,
-        oninput: (seconds) => setTyped(model, `${taskId} ${column}`, seconds),
-        onstore: (seconds) => {
-          setTyped(model, `${taskId} ${column}`, seconds);
-          return storeDuration({ id: taskId, title: row.peek().title }, model.days.peek()[column] ?? "", seconds);
+        oninput: (seconds) => setTyped(model, keyOf(column), seconds),
+        onstore: async (seconds) => {
+          setTyped(model, keyOf(column), seconds);
+          const isDone = await storeDuration({ id: taskId, title: row.peek().title }, days[column] ?? "", seconds);
+          if (model.typed.peek().get(keyOf(column))?.seconds === seconds)
+            setTyped(model, keyOf(column), seconds, { isStored: true });
+          return isDone;
         },
       }),
     ),
@@ -220,10 +231,10 @@ function tableRow(model, row) {
  * @param {string} key
  * @param {number | null} seconds
  */
-function setTyped(model, key, seconds) {
+function setTyped(model, key, seconds, { isStored = false } = {}) {
   const next = new Map(model.typed.peek());
   if (seconds === null) next.delete(key);
-  else next.set(key, seconds);
+  else next.set(key, { seconds, isStored });
   model.typed.value = next;
 }
 
@@ -256,16 +267,31 @@ function walk(event) {
 /** @param {Model} model */
 function addRow(model) {
   const text = signal("");
+  /** The titles of the tasks that are being created: Enter may be pressed twice. */
+  const creating = /** @type {Set<string>} */ (new Set());
+
+  /** @param {import("../../parts/task_picker.js").Choice} choice */
+  async function add({ id, title, projectId }) {
+    if (creating.has(title)) return;
+    const [week, typed] = [model.first.peek(), text.peek()];
+    const known = id ?? model.rows.peek().find((row) => row.title === title)?.taskId;
+    creating.add(title);
+    try {
+      const taskId = known ?? (await createTask({ title })).id;
+      addRows(model, week, [{ taskId, title, projectId, seconds: NO_TIME }]);
+    } finally {
+      creating.delete(title);
+    }
+    // What the person has typed or reached meanwhile stays.
+    if (text.peek() !== typed || document.activeElement !== picker.input) return;
+    text.value = "";
+    focusRow(title);
+  }
+
   const picker = taskPicker({
     label: t("timesheet.add_row"),
     text,
-    onchoose: (choice) =>
-      void attempt(async () => {
-        const id = choice.id ?? (await createTask({ title: choice.title })).id;
-        addRows(model, [{ taskId: id, title: choice.title, projectId: choice.projectId, seconds: NO_TIME }]);
-        text.value = "";
-        focusRow(choice.title);
-      }),
+    onchoose: (choice) => void attempt(() => add(choice)),
   });
   return h("div", { class: "timesheet-add" }, picker.element);
 }
@@ -280,13 +306,14 @@ function focusRow(title) {
 
 /**
  * @param {Model} model
+ * @param {string} week Its first day: another week may be shown by now.
  * @param {Row[]} rows
  */
-function addRows(model, rows) {
-  const week = model.first.peek();
-  const present = new Set(model.rows.peek().map((row) => row.taskId));
+function addRows(model, week, rows) {
+  const added = model.added.peek()[week] ?? [];
+  const present = new Set(added.map((row) => row.taskId));
   const fresh = rows.filter((row) => !present.has(row.taskId));
-  model.added.value = { ...model.added.peek(), [week]: [...(model.added.peek()[week] ?? []), ...fresh] };
+  model.added.value = { ...model.added.peek(), [week]: [...added, ...fresh] };
 }
 
 /** @param {Model} model */
@@ -306,16 +333,18 @@ async function copyLastWeek(model) {
     ),
   ]);
   if (!choice) return;
-  const first = addDays(model.first.peek(), -7);
+  const week = model.first.peek();
+  const last = addDays(week, -7);
   await attempt(async () => {
     if (choice === "times") {
-      await copyTimes(weekRange(first, weekStart.peek(), zone.peek()));
+      await copyTimes(weekRange(last, weekStart.peek(), zone.peek()));
       return;
     }
-    const week = { day: first, timezone: zone.peek(), weekStart: weekStart.peek() };
-    const { rows } = await loadTimesheet(week, new AbortController().signal);
+    const query = { day: last, timezone: zone.peek(), weekStart: weekStart.peek() };
+    const { rows } = await loadTimesheet(query, new AbortController().signal);
     addRows(
       model,
+      week,
       rows.map((row) => ({ taskId: row.task_id, title: row.title, projectId: row.project_id, seconds: NO_TIME })),
     );
   });
