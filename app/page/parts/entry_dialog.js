@@ -9,7 +9,7 @@ import { t } from "../text/index.js";
 import { formatHours } from "../time/durations.js";
 import { dayOf, instantOf, timeOf } from "../time/zones.js";
 import { showDialog } from "./dialog.js";
-import { describeByField, fieldError } from "./notice.js";
+import { describeByField, describeFailure, fieldError, notify } from "./notice.js";
 import { parseTags, tagsField } from "./tags_field.js";
 import { taskPicker } from "./task_picker.js";
 
@@ -52,6 +52,7 @@ export async function editEntry(draft, { ondelete } = {}) {
 function form(draft, close, ondelete) {
   const state = fieldsOf(draft);
   const errors = signal(/** @type {Errors} */ ({}));
+  let isStoring = false;
   /** @param {Errors} next */
   function show(next) {
     errors.value = next;
@@ -61,16 +62,21 @@ function form(draft, close, ondelete) {
   /** @param {Event} event */
   async function onsubmit(event) {
     event.preventDefault();
+    if (isStoring) return;
     show(state.problems());
     if (Object.keys(errors.peek()).length > 0) return;
+    isStoring = true;
     try {
       await store(draft, state);
       close(true);
     } catch (failure) {
-      show(describeByField(failure, FIELDS));
+      // The person may have closed the dialog meanwhile.
+      if (element.isConnected) show(describeByField(failure, FIELDS));
+      else notify(describeFailure(failure), { isError: true });
     }
+    isStoring = false;
   }
-  return h(
+  const element = h(
     "form",
     { class: "entry-form", onsubmit, novalidate: true },
     fieldRows(state, errors),
@@ -83,6 +89,7 @@ function form(draft, close, ondelete) {
       h("button", { type: "submit", class: "primary" }, t("common.save")),
     ),
   );
+  return element;
 }
 
 /**

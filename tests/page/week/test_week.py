@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.page.browsing import GERMAN, NARROW, Console, Options, accessibility_violations, overflow
+from tests.page.browsing import GERMAN, NARROW, Console, Options, accessibility_violations, hold, overflow, until_equal
 from tests.page.conftest import Visit
 from tests.page.week.calendar import (
     TALL,
@@ -166,6 +166,75 @@ class TestKeyboard:
         await expect(page.get_by_role("button", name="Offer, 14:00")).to_have_count(0)
         await expect(page.get_by_text("“Offer” deleted")).to_have_count(2)
         assert await stored_times(api, *WEEK) == [(berlin(19, 8), berlin(19, 9)), (berlin(19, 13), berlin(19, 14))]
+
+
+class TestSlowAnswers:
+    """What a person does before the service has answered."""
+
+    async def test_entry_that_is_moved_back_meanwhile_has_its_old_times(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await create_entry(api, await create_task(api, "Offer"), berlin(18, 9), berlin(18, 10))
+        await visit("#/week/2026-11-18")
+        entry = column(page, WEDNESDAY).get_by_role("button", name="Offer")
+        await entry.focus()
+        held = await hold(page, "PATCH", "tasks/")
+        await page.keyboard.press("Alt+ArrowDown")
+        await held.until(1)
+        await expect(entry).to_have_accessible_name("Offer, 9:15 – 10:15, 1:00")
+        await page.keyboard.press("Alt+ArrowUp")
+        held.release()
+        await expect(page.get_by_text("Offer: 9:00 – 10:00")).to_be_visible()
+        await expect(entry).to_have_accessible_name("Offer, 9:00 – 10:00, 1:00")
+        assert await stored_times(api, *WEEK) == [(berlin(18, 9), berlin(18, 10))]
+
+    async def test_each_of_two_moves_is_undone_by_itself(self, page: Page, visit: Visit, api: Client) -> None:
+        await create_entry(api, await create_task(api, "Offer"), berlin(18, 9), berlin(18, 10))
+        await visit("#/week/2026-11-18")
+        await column(page, WEDNESDAY).get_by_role("button", name="Offer").focus()
+        held = await hold(page, "PATCH", "tasks/")
+        await page.keyboard.press("Alt+ArrowDown")
+        await held.until(1)
+        await page.keyboard.press("Alt+ArrowDown")
+        held.release()
+        for hour in ((9, 30), (9, 15), (9, 0)):
+            await until_equal(lambda: stored_times(api, *WEEK), [(berlin(18, *hour), berlin(18, hour[0] + 1, hour[1]))])
+            await page.keyboard.press("Control+z")
+
+    async def test_save_that_is_pressed_twice_creates_one_entry(self, page: Page, visit: Visit, api: Client) -> None:
+        await visit("#/week/2026-11-18")
+        await page.get_by_role("button", name="New entry").click()
+        dialog = page.get_by_role("dialog", name="New entry")
+        await dialog.get_by_role("combobox", name="Task").fill("Offer")
+        held = await hold(page, "POST", "tasks")
+        save = dialog.get_by_role("button", name="Save")
+        await save.click()
+        await held.until(1)
+        await save.click()
+        held.release()
+        await expect(dialog).to_have_count(0)
+        assert len((await api.get("/tasks")).json()["items"]) == 1
+        assert len((await api.get("/time-entries")).json()["items"]) == 1
+
+    async def test_refusal_is_shown_after_the_dialog_was_closed(
+        self, page: Page, visit: Visit, api: Client, console: Console
+    ) -> None:
+        console.allow(r"409 .*/time-entries")
+        await api.patch("/users/me", json={"preferences": {"overlap_policy": "forbid"}})
+        task = await create_task(api, "Offer")
+        await create_entry(api, task, berlin(18, 9), berlin(18, 10))
+        await create_entry(api, task, berlin(18, 11), berlin(18, 12))
+        await visit("#/week/2026-11-18")
+        await page.get_by_role("button", name="Offer, 9:00").click()
+        dialog = page.get_by_role("dialog")
+        await dialog.get_by_label("Time").last.fill("11:30")
+        held = await hold(page, "PATCH", "tasks/")
+        await dialog.get_by_role("button", name="Save").click()
+        await held.until(1)
+        await page.keyboard.press("Escape")
+        await expect(dialog).to_have_count(0)
+        held.release()
+        await expect(page.get_by_role("status").get_by_text("overlap")).to_be_visible()
 
 
 CHANGES = [

@@ -40,8 +40,11 @@ export function changeTimes(model, item, range) {
  * @param {Range} range
  */
 async function storeTimes(model, item, range) {
-  const before = { from: Date.parse(item.entry.started_at), to: Date.parse(item.entry.ended_at ?? "") };
-  if (range.from === before.from && (item.isRunning || range.to === before.to)) {
+  // An earlier change may still be on its way: then what is stored is not what this one begins with.
+  const before = { from: item.from, to: item.to };
+  const stored = { from: Date.parse(item.entry.started_at), to: Date.parse(item.entry.ended_at ?? "") };
+  const isSame = (/** @type {Range} */ { from, to }) => range.from === from && (item.isRunning || range.to === to);
+  if (isSame(before) && isSame(stored)) {
     model.drafts.remove(item.id);
     return;
   }
