@@ -5,6 +5,7 @@ import { loadView, VIEW_NAMES, viewName } from "./view.js";
 
 /** Modules that views and parts load when they need them. */
 const LATER = [
+  () => import("./parts/status/waiting_list.js"),
   () => import("./parts/entry_dialog.js"),
   () => import("./views/today/split_dialog.js"),
   () => import("./views/today/review/review_item.js"),
