@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from playwright.async_api import BrowserContext, Locator, Page, Route, expect
 
-from tests.page.browsing import Console, accessibility_violations, until_equal
+from tests.page.browsing import Console, accessibility_violations, hold, until_equal
 from tests.page.conftest import NewContext, Visit, sign_in
 from tests.support.http import API, PASSWORD, Client, ago, instant
 
@@ -176,6 +176,78 @@ class TestStart:
         assert len(set(keys)) == 1
         assert [task["title"] for task in (await api.list())["items"]] == ["Write the offer"]
         assert len((await api.get("/time-entries")).json()["items"]) == 1
+
+
+class TestSlowService:
+    """A person goes on before the answers arrive."""
+
+    async def test_titles_that_are_typed_quickly_start_one_after_the_other(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await visit("#/today")
+        held = await hold(page, "GET", "tasks")
+        await what(page).fill("Write the offer")
+        await what(page).press("Enter")
+        await what(page).press("Enter")
+        await page.keyboard.type("Read the news")
+        await page.keyboard.press("Enter")
+        await page.keyboard.type("Answer mail")
+        held.release()
+        await until_equal(lambda: title_of_timer(api), "Read the news")
+        await expect(page).to_have_title(re.compile("· Read the news$"))
+        await expect(what(page)).to_have_value("Answer mail")
+        entries = (await api.get("/time-entries", params={"sort": "started_at"})).json()["items"]
+        assert [entry["task_title"] for entry in entries] == ["Write the offer", "Read the news"]
+        assert len((await api.list())["items"]) == 2
+
+    async def test_project_of_a_task_that_is_being_started_is_stored(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        project = await api.make_project(name="Website")
+        await visit("#/today")
+        held = await hold(page, "POST", "timer/start")
+        await what(page).fill("Write the offer")
+        await what(page).press("Enter")
+        await expect(page.get_by_role("button", name="Stop")).to_be_visible()
+        await page.get_by_role("combobox", name="Project").select_option("Website")
+        held.release()
+
+        async def stored() -> object:
+            return [task["project_id"] for task in (await api.list())["items"]]
+
+        await until_equal(stored, [project["id"]])
+        await expect(page.get_by_role("combobox", name="Project")).to_have_value(project["id"])
+
+    async def test_timer_that_is_discarded_while_it_starts_can_be_restored(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await visit("#/today")
+        held = await hold(page, "POST", "timer/start")
+        await what(page).fill("Write the offer")
+        await what(page).press("Enter")
+        await page.get_by_role("button", name="Discard timer").click()
+        held.release()
+        await page.get_by_role("button", name="Undo").click()
+        await expect(page.get_by_role("listitem", name="Write the offer, ")).to_be_visible()
+        assert len((await api.get("/time-entries")).json()["items"]) == 1
+
+    async def test_timer_stops_after_a_correction_that_is_refused(
+        self, page: Page, visit: Visit, api: Client, console: Console
+    ) -> None:
+        console.allow(r"409 .*/timer")
+        await api.set_preferences(overlap_policy="forbid")
+        await api.write(await api.make_task(title="Read the news"), started_at=ago(minutes=10), ended_at=ago(minutes=1))
+        await visit("#/today")
+        held = await hold(page, "POST", "timer/start")
+        await what(page).fill("Write the offer")
+        await what(page).press("Enter")
+        await page.get_by_role("button", name="5 minutes earlier").click()
+        await page.get_by_role("button", name="Stop").click()
+        held.release()
+        await expect(page.get_by_role("status").filter(has_text="Overlaps")).to_be_visible()
+        entry = page.get_by_role("listitem", name="Write the offer, ")
+        await expect(entry.get_by_role("button", name="Delete")).to_be_enabled()
+        assert (await api.get("/timer")).status_code == 204
 
 
 class TestCorrection:

@@ -35,13 +35,14 @@ export function editField({ label, text, save, onerror, errorId, step, attribute
   async function commit() {
     const typed = input.value;
     if (!isDirty.peek() || typed === stored) return;
-    if (typed === text()) {
+    // While another text is being stored, the one that was there before is a change too.
+    if (stored === null && typed === text()) {
       restore();
       return;
     }
     stored = typed;
     const error = await save(typed);
-    stored = null;
+    if (stored === typed) stored = null;
     refused = error === null ? null : typed;
     // Typed again in the meantime: that text is stored next.
     if (input.value !== typed) return;

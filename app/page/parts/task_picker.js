@@ -6,6 +6,7 @@ import { project } from "../store/projects.js";
 import { findTasks } from "../store/tasks.js";
 import { recentTasks } from "../store/timer.js";
 import { t } from "../text/index.js";
+import { showText } from "./edit_field.js";
 import { projectDot } from "./icons.js";
 
 /**
@@ -23,7 +24,8 @@ let count = 0;
  * @param {object} options
  * @param {string} options.label
  * @param {import("../lib/signal.js").Signal<string>} options.text What is typed.
- * @param {(choice: Choice) => void} options.onchoose Called by Enter or a click on a task.
+ * @param {(choice: Choice) => unknown} options.onchoose Called by Enter or a click on a task. If it returns a promise, the
+ *   next choice waits for it.
  * @param {() => string} [options.current] The title that is chosen already: it is no search.
  * @param {(typed: string) => Choice[]} [options.extra] More choices for what is typed.
  * @param {() => void} [options.onleave] Called when the focus moves to another element, or by Escape.
@@ -52,26 +54,51 @@ export function taskPicker(options) {
     active.value = -1;
   });
 
+  /** The title that is looked for, and the end of that: what is chosen meanwhile comes after it. */
+  let sought = "";
+  let lastChoice = Promise.resolve();
+
   /** @param {Choice} choice */
   function choose(choice) {
+    return chooseFound(() => choice);
+  }
+
+  /** @param {() => Choice | null | Promise<Choice | null>} find */
+  function chooseFound(find) {
+    const typed = text.peek();
+    const found = find();
     isOpen.value = false;
     active.value = -1;
-    onchoose(choice);
     // What is typed next replaces the title.
     if (document.activeElement === input) input.select();
+    lastChoice = lastChoice
+      .catch(() => {})
+      .then(async () => {
+        const choice = await found;
+        if (choice === null) return;
+        // What was typed meanwhile stays.
+        if (text.peek() === typed) {
+          showText(input, choice.title);
+          text.value = choice.title;
+        }
+        await onchoose(choice);
+      });
+    return lastChoice;
   }
 
   /** @param {Choice | undefined} selected */
   async function chooseTyped(selected) {
     const title = text.peek().trim();
-    if (selected) choose(selected);
+    if (selected) await choose(selected);
     else if (title === "") isOpen.value = true;
-    else {
-      isOpen.value = false;
-      // The list can be older than what is typed: a task of this title must not be created twice.
-      const same = await findExact(title);
-      if (same) choose(same);
-      else if (allowsNew) choose({ id: null, title, projectId: null });
+    else if (title !== sought) {
+      sought = title;
+      await chooseFound(async () => {
+        // The list can be older than what is typed: a task of this title must not be created twice.
+        const same = await findExact(title);
+        return same ?? (allowsNew ? { id: null, title, projectId: null } : null);
+      });
+      if (sought === title) sought = "";
     }
   }
 

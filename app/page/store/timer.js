@@ -34,6 +34,8 @@ import { oneAtATime } from "./resource.js";
  * @typedef {{at?: number}} At The instant of a start or stop, in milliseconds. The default is now.
  *
  * @typedef {import("../types").Overlap} Overlap
+ * @typedef {import("./outgoing.js").Change} Change
+ * @typedef {Change | (() => Change)} Outgoing A function is called when the changes before are answered.
  */
 
 /** The running timer, or null. */
@@ -222,6 +224,23 @@ export async function correct(fields, options = {}) {
   });
 }
 
+/**
+ * Give the task of the running timer to a project. Does nothing while no timer runs.
+ *
+ * @param {string | null} projectId
+ */
+export async function changeProject(projectId) {
+  const before = timer.peek();
+  if (!before) return;
+  await change(before, { ...before, projectId }, null, () => {
+    const { taskId, title } = confirmed.get(before) ?? before;
+    // The start waits for the service: nobody knows yet which task it creates.
+    if (!taskId) throw new UnreachableError();
+    const body = { project_id: projectId };
+    return { method: "PATCH", path: `tasks/${taskId}`, body, types: ["task.updated"], label: title };
+  });
+}
+
 /** Discard the running timer. @returns {Promise<string | null>} The id of the entry, to restore it. */
 export async function discard() {
   const before = timer.peek();
@@ -232,8 +251,11 @@ export async function discard() {
     types: ["timer.discarded"],
     label: t("timer.queued_discard", { title: before.title }),
   });
-  return before.entryId;
+  return (confirmed.get(before) ?? before).entryId;
 }
+
+/** What the service has answered to a change, by what was shown before the answer. */
+const confirmed = /** @type {WeakMap<RunningTimer, RunningTimer>} */ (new WeakMap());
 
 /**
  * Show a change at once and send it after the changes before it.
@@ -241,7 +263,7 @@ export async function discard() {
  * @param {RunningTimer | null} before Shown again when the service refuses the change.
  * @param {RunningTimer | null} after
  * @param {number | null} endedAt When the timer before becomes an entry; null when it does not.
- * @param {import("./outgoing.js").Change} outgoing
+ * @param {Outgoing} outgoing
  * @returns {Promise<Overlap[]>}
  */
 async function change(before, after, endedAt, outgoing) {
@@ -259,6 +281,7 @@ async function change(before, after, endedAt, outgoing) {
     announce("timer.updated");
     if (!answer?.isSent || !answer.data) return [];
     const started = answer.data.started ?? answer.data;
+    if (after && started.entry) confirmed.set(after, fromAnswer(started));
     // A later action has changed what is shown.
     if (action === actions && started.entry?.ended_at === null) show(fromAnswer(started));
     return started.overlaps ?? [];
@@ -277,20 +300,23 @@ const refused = /** @type {WeakSet<RunningTimer>} */ (new WeakSet());
 /**
  * @param {Promise<unknown>} previous
  * @param {{before: RunningTimer | null, after: RunningTimer | null}} shown
- * @param {import("./outgoing.js").Change} outgoing
+ * @param {Outgoing} outgoing
  */
 async function send(previous, { before, after }, outgoing) {
   await previous;
-  const isStart = after !== null && after.entryId === null;
   // There is nothing to stop or correct, least of all the timer of another device.
   if (before && refused.has(before)) {
-    if (isStart) refused.add(after);
+    if (after) refused.add(after);
     return null;
   }
+  const known = before && confirmed.get(before);
+  const ready = typeof outgoing === "function" ? outgoing() : outgoing;
+  const isStart = ready.method === "POST";
+  if (known && after && !isStart) confirmed.set(after, known);
   try {
-    return await submit(outgoing);
+    return await submit(ready);
   } catch (error) {
-    if (isStart) refused.add(after);
+    if (isStart && after) refused.add(after);
     throw error;
   }
 }

@@ -3,8 +3,7 @@
 import { h } from "../../lib/dom.js";
 import { effect, signal } from "../../lib/signal.js";
 import { project, projects } from "../../store/projects.js";
-import { updateTask } from "../../store/tasks.js";
-import { correct, elapsed, stop, timer } from "../../store/timer.js";
+import { changeProject, correct, elapsed, stop, timer } from "../../store/timer.js";
 import { t } from "../../text/index.js";
 import { formatClock } from "../../time/durations.js";
 import { icon, projectDot } from "../icons.js";
@@ -104,7 +103,6 @@ function createDraft() {
  */
 async function choose(draft, choice) {
   const running = timer.peek();
-  draft.title.value = choice.title;
   if (running && (choice.id ? choice.id === running.taskId : choice.title === running.title)) return;
   const typed = { projectId: draft.projectId.peek(), tags: draft.tags.peek() };
   const isStarted = await startWork({
@@ -114,7 +112,8 @@ async function choose(draft, choice) {
     tags: running ? [] : typed.tags,
   });
   if (isStarted || timer.peek()) return;
-  draft.title.value = choice.title;
+  // What was typed meanwhile stays.
+  if (draft.title.peek() === "") draft.title.value = choice.title;
   draft.projectId.value = typed.projectId;
   draft.tags.value = typed.tags;
 }
@@ -146,11 +145,8 @@ function projectField({ projectId }) {
   /** @param {Event} event */
   async function onchange(event) {
     const id = /** @type {HTMLSelectElement} */ (event.target).value;
-    const running = timer.peek();
     projectId.value = id;
-    if (!running?.taskId) return;
-    const task = { id: running.taskId, title: running.title };
-    await attempt(() => updateTask(task, { project_id: id || null }));
+    await attempt(() => changeProject(id || null));
   }
   /** @param {string} id @param {string} text */
   const option = (id, text) => h("option", { value: id, selected: () => projectId.value === id }, text);

@@ -14,7 +14,10 @@ import { instantNear, isShownTime, parseTime } from "../../time/times.js";
 
 const MINUTE_MS = 60_000;
 
-/** @typedef {import("./day.js").Row} Row */
+/**
+ * @typedef {import("./day.js").Row} Row
+ * @typedef {import("../../parts/task_picker.js").Choice} Choice
+ */
 
 /**
  * Return the functions that store what is typed in a row. Each returns what is wrong with it, or null.
@@ -23,6 +26,24 @@ const MINUTE_MS = 60_000;
  * @param {import("../../lib/signal.js").ReadSignal<Row>} row
  */
 export function entryEdits(day, row) {
+  let last = /** @type {Promise<unknown>} */ (Promise.resolve());
+
+  /**
+   * Let a change begin after the answer of the one before: it is computed from the times that are stored by then.
+   *
+   * @template T
+   * @template {unknown[]} Input
+   * @param {(...input: Input) => Promise<T>} save
+   * @returns {(...input: Input) => Promise<T>}
+   */
+  const inTurn =
+    (save) =>
+    (...input) => {
+      const saved = last.then(() => save(...input));
+      last = saved.catch(() => {});
+      return saved;
+    };
+
   /** @param {import("../../store/entries.js").EntryFields} fields */
   async function store(fields) {
     const { entry, id, title } = row.peek();
@@ -69,12 +90,14 @@ export function entryEdits(day, row) {
   }
 
   return {
-    saveStart,
-    saveEnd,
-    saveDuration,
-    saveNote: (/** @type {string} */ text) => store({ note: text.trim() || null }),
-    saveTags: (/** @type {string} */ text) => store({ tags: parseTags(text) }),
-    toggleBillable: () => attemptStore(() => store({ billable: !row.peek().entry?.billable })),
+    saveStart: inTurn(saveStart),
+    saveEnd: inTurn(saveEnd),
+    saveDuration: inTurn(saveDuration),
+    saveNote: inTurn((/** @type {string} */ text) => store({ note: text.trim() || null })),
+    saveTags: inTurn((/** @type {string} */ text) => store({ tags: parseTags(text) })),
+    changeTask: inTurn((/** @type {Choice} */ choice) => changeTask(day, row.peek(), choice)),
+    inTurn,
+    toggleBillable: inTurn(() => attemptStore(() => store({ billable: !row.peek().entry?.billable }))),
     stepTime,
   };
 }
@@ -97,9 +120,9 @@ function stepTime(text, minutes, near) {
  *
  * @param {import("./day.js").Day} day
  * @param {Row} row
- * @param {import("../../parts/task_picker.js").Choice & {isRename?: boolean}} choice
+ * @param {Choice} choice
  */
-export function changeTask(day, row, choice) {
+function changeTask(day, row, choice) {
   const { entry, id, taskId, title } = row;
   return attempt(async () => {
     if (!entry || (choice.id ? choice.id === taskId : choice.title === title)) return;

@@ -45,7 +45,7 @@ export function entryRow(day, row) {
       "data-entry": row.peek().id,
       "aria-label": () => t("today.entry", describe(row.value)),
     },
-    taskCell(day, row),
+    taskCell(row, fields.edits.changeTask),
     () =>
       project(row.value.projectId) && h("bdi", { class: "entry-project muted" }, project(row.value.projectId)?.name),
     fields.note,
@@ -60,7 +60,7 @@ export function entryRow(day, row) {
       h("span", { class: "entry-day muted" }, () => otherDay(row.value.endedAt - 1, day)),
     ),
     fields.duration,
-    actions(day, row, { isPending, toggleBillable: fields.edits.toggleBillable }),
+    actions(day, row, isPending, fields.edits),
     h("p", { id: errorId, class: "entry-error", role: "alert", hidden: () => !error.value }, () => error.value),
     () => hints(day, row.value).map((hint) => h("p", { class: "entry-hint" }, icon("review"), hint)),
   );
@@ -139,7 +139,7 @@ function billableButton(toggle, row) {
       "aria-label": t("today.billable"),
       title: t("today.billable"),
       disabled: () => !row.value.entry,
-      onclick: toggle,
+      onclick: () => toggle(),
     },
     icon("billable"),
   );
@@ -148,9 +148,18 @@ function billableButton(toggle, row) {
 /**
  * @param {Day} day
  * @param {RowSignal} row
- * @param {{isPending: import("../../lib/signal.js").ReadSignal<boolean>, toggleBillable: () => Promise<unknown>}} state
+ * @param {import("../../lib/signal.js").ReadSignal<boolean>} isPending
+ * @param {ReturnType<typeof entryEdits>} edits
  */
-function actions(day, row, { isPending, toggleBillable }) {
+function actions(day, row, isPending, { inTurn, toggleBillable }) {
+  let isActing = false;
+  /** Act on the row as it is stored. A second click in the meantime does nothing. @param {(row: Row) => unknown} action */
+  const once = (action) => async () => {
+    if (isActing) return;
+    isActing = true;
+    await inTurn(async () => action(row.peek()))();
+    isActing = false;
+  };
   /** @param {string} name @param {string} label @param {() => unknown} onclick */
   const button = (name, label, onclick) =>
     h(
@@ -170,9 +179,17 @@ function actions(day, row, { isPending, toggleBillable }) {
     { class: "entry-actions" },
     billableButton(toggleBillable, row),
     button("continue", t("today.continue"), () => continueRow(row.peek())),
-    button("split", t("today.split"), () => split(day, row.peek())),
-    button("edit", t("entry.edit"), () => editRow(row.peek())),
-    button("delete", t("common.delete"), () => deleteRow(day, row.peek())),
+    button(
+      "split",
+      t("today.split"),
+      once((stored) => split(day, stored)),
+    ),
+    button("edit", t("entry.edit"), once(editRow)),
+    button(
+      "delete",
+      t("common.delete"),
+      once((stored) => deleteRow(day, stored)),
+    ),
   );
 }
 

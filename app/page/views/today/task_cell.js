@@ -5,15 +5,14 @@ import { signal } from "../../lib/signal.js";
 import { projectDot } from "../../parts/icons.js";
 import { taskPicker } from "../../parts/task_picker.js";
 import { t } from "../../text/index.js";
-import { changeTask } from "./entry_edits.js";
 
 /**
  * Create the cell.
  *
- * @param {import("./day.js").Day} day
  * @param {import("../../lib/signal.js").ReadSignal<import("./day.js").Row>} row
+ * @param {(choice: import("../../parts/task_picker.js").Choice) => Promise<boolean>} changeTask
  */
-export function taskCell(day, row) {
+export function taskCell(row, changeTask) {
   const isEditing = signal(false);
   const cell = h(
     "span",
@@ -67,7 +66,9 @@ export function taskCell(day, row) {
       ],
       // What is typed stays when it cannot be stored.
       onchoose: async (choice) => {
-        if (await changeTask(day, row.peek(), choice)) finish({ hasFocus: true });
+        const isDone = await changeTask(choice);
+        // Another editor may be open by now, and in this one another title may have been typed.
+        if (isDone && picker.element.isConnected && text.peek() === choice.title) finish({ hasFocus: true });
       },
       onleave: () => finish({ hasFocus: picker.input === document.activeElement }),
     });
