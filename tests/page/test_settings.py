@@ -1,13 +1,14 @@
 """The settings: the account as a person changes it."""
 
+import asyncio
 import re
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
-from tests.page.browsing import GERMAN, Console, accessibility_violations, overflow
+from tests.page.browsing import GERMAN, Console, accessibility_violations, hold, overflow
 from tests.page.conftest import NewContext, Visit, sign_in
-from tests.support.http import PASSWORD, Client
+from tests.support.http import API, PASSWORD, Client
 
 SECTIONS = ["profile", "preferences", "password", "sessions", "tokens", "webhooks", "calendars", "audit", "account"]
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -112,3 +113,95 @@ class TestSettings:
     async def test_texts_are_german(self, page: Page, visit: Visit) -> None:
         await visit("#/settings/sessions")
         await expect(page.get_by_role("heading", name="Sitzungen")).to_be_visible()
+
+
+class TestSlowAnswers:
+    """What a person does before the service has answered."""
+
+    async def test_what_is_typed_while_the_profile_is_stored_stays(self, page: Page, visit: Visit, api: Client) -> None:
+        await visit("#/settings")
+        name, email = page.get_by_label("Name", exact=True), page.get_by_label("E-mail")
+        await expect(email).to_have_value(api.user["email"])
+        await name.fill("Alice ")
+        held = await hold(page, "PATCH", "users/me")
+        await page.get_by_role("button", name="Save").press("Enter")
+        await held.until(1)
+        await expect(page.get_by_role("button", name="Save")).to_be_focused()
+        await email.fill("other@example.com")
+        held.release()
+        await expect(page.get_by_text("Saved")).to_be_visible()
+        await expect(name).to_have_value("Alice")
+        await expect(email).to_have_value("other@example.com")
+        await expect(email).to_be_focused()
+
+    async def test_what_is_chosen_while_preferences_are_stored_stays(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await visit("#/settings/preferences")
+        await page.get_by_label("Theme").select_option("dark")
+        held = await hold(page, "PATCH", "users/me")
+        await page.get_by_role("button", name="Save").press("Enter")
+        await held.until(1)
+        await page.get_by_label("Longest timer, in hours").fill("7")
+        held.release()
+        await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+        await expect(page.get_by_label("Longest timer, in hours")).to_have_value("7")
+        await page.get_by_role("button", name="Save").press("Enter")
+        await expect(page.get_by_text("Saved")).to_have_count(2)
+        stored = (await api.get("/users/me")).json()["preferences"]
+        assert (stored["theme"], stored["timer_cap_hours"]) == ("dark", 7)
+
+    async def test_stored_profile_is_not_replaced_by_an_older_answer(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await visit("#/settings")
+        await expect(page.get_by_label("E-mail")).to_have_value(api.user["email"])
+        is_changed = asyncio.Event()
+
+        async def answer_late(route: Route) -> None:
+            response = await route.fetch()
+            await is_changed.wait()
+            await route.fulfill(response=response)
+
+        await page.route(re.compile(f"{API}/users/me$"), answer_late, times=1)
+        await page.reload()
+        await page.get_by_label("Name", exact=True).fill("Alice")
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_text("Saved")).to_be_visible()
+        async with page.expect_response(re.compile(f"{API}/users/me$")):
+            is_changed.set()
+        await page.get_by_role("link", name="Preferences").click()
+        await page.get_by_role("link", name="Profile").click()
+        await expect(page.get_by_label("Name", exact=True)).to_have_value("Alice")
+
+    async def test_name_of_the_next_token_stays_while_the_first_is_created(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await visit("#/settings/tokens")
+        name = page.get_by_label("Name")
+        held = await hold(page, "POST", "auth/api-tokens")
+        await name.fill("First")
+        await name.press("Enter")
+        await held.until(1)
+        await name.fill("Second")
+        held.release()
+        await expect(page.get_by_role("button", name="Revoke First")).to_be_visible()
+        await expect(name).to_have_value("Second")
+        await name.press("Enter")
+        await expect(page.get_by_role("button", name="Revoke Second")).to_be_visible()
+        await expect(name).to_have_value("")
+        assert len((await api.get("/auth/api-tokens")).json()["items"]) == 2
+
+    async def test_secret_is_replaced_once_when_the_button_is_pressed_twice(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        assert (await api.post("/webhooks", json={"url": "https://[::1]/"})).status_code == 201
+        await visit("#/settings/webhooks")
+        held = await hold(page, "POST", "webhooks/.*/rotate-secret")
+        button = page.get_by_role("button", name="New secret")
+        await button.click()
+        await held.until(1)
+        await button.click()
+        held.release()
+        await expect(page.get_by_label("Signing secret")).to_be_visible()
+        assert held.count == 1

@@ -52,6 +52,22 @@ export async function attempt(action) {
 }
 
 /**
+ * Return a listener that runs an action of a person and shows its error. Until the action has ended, it is not run again.
+ *
+ * @param {() => Promise<unknown>} action
+ * @returns {() => Promise<void>}
+ */
+export function attemptOnce(action) {
+  let isRunning = false;
+  return async () => {
+    if (isRunning) return;
+    isRunning = true;
+    await attempt(action);
+    isRunning = false;
+  };
+}
+
+/**
  * Return an error as people read it.
  *
  * @param {unknown} error

@@ -5,7 +5,7 @@ import { h } from "../lib/dom.js";
 import { signal } from "../lib/signal.js";
 import { t } from "../text/index.js";
 import { icon } from "./icons.js";
-import { attempt, noticeList } from "./notice.js";
+import { attemptOnce, noticeList } from "./notice.js";
 import { newVersion } from "./status/new_version.js";
 import { waitingStatus } from "./status/waiting.js";
 import { timerBar } from "./timer/timer_bar.js";
@@ -76,7 +76,7 @@ export function shell(current, view, question) {
           { class: "nav-sign-out" },
           h(
             "button",
-            { type: "button", class: "nav-button", onclick: () => attempt(signOut) },
+            { type: "button", class: "nav-button", onclick: attemptOnce(signOut) },
             icon("sign_out"),
             h("span", null, t("nav.sign_out")),
           ),

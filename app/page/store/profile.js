@@ -24,9 +24,10 @@ export const preferences = computed(
 export async function loadProfile() {
   const loading = read("users/me");
   profile.value ??= await lastAnswer("users/me");
+  const before = profile.peek();
   const loaded = await loading;
-  // Forms of the profile are created again when it changes: what is typed there would be lost.
-  if (JSON.stringify(loaded) !== JSON.stringify(profile.peek())) profile.value = loaded;
+  // A change that was stored meanwhile is newer.
+  if (profile.peek() === before && JSON.stringify(loaded) !== JSON.stringify(before)) profile.value = loaded;
 }
 
 /**

@@ -3,7 +3,7 @@
 import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
 import { confirm, showDialog } from "../../parts/dialog.js";
-import { attempt, describeFailure, loadFailure, notify } from "../../parts/notice.js";
+import { attempt, attemptOnce, describeFailure, loadFailure, notify } from "../../parts/notice.js";
 import { copyText } from "../../parts/save.js";
 import { zone } from "../../store/profile.js";
 import { createShare, listShares, revokeShare } from "../../store/reports.js";
@@ -95,7 +95,11 @@ function form({ title, report, onshare }) {
     h("div", { class: "field" }, h("label", { for: "share-expiry" }, t("reports.share_expiry")), expiry),
     h("label", { class: "check" }, notes, t("reports.share_notes")),
     h("p", { id: "share-error", class: "form-error", role: "alert" }, () => error.value),
-    h("button", { type: "submit", class: "primary", disabled: () => isBusy.value }, t("reports.create_link")),
+    h(
+      "button",
+      { type: "submit", class: "primary", "aria-disabled": () => (isBusy.value ? "true" : null) },
+      t("reports.create_link"),
+    ),
   );
 }
 
@@ -173,7 +177,7 @@ function item(share, revoke) {
         type: "button",
         class: "danger",
         "aria-label": t("reports.revoke_of", { name: share.name }),
-        onclick: () => void attempt(revoke),
+        onclick: attemptOnce(revoke),
       },
       t("reports.revoke"),
     ),

@@ -25,7 +25,6 @@ export function calendarSection() {
       ...(project.value ? { project_id: project.value } : {}),
     });
     address.value = created.url;
-    name.value = "";
     list.reload();
   }
 
@@ -33,7 +32,7 @@ export function calendarSection() {
     h("p", { class: "muted" }, t("settings.calendars_hint")),
     form({
       fields: [
-        { name: "name", label: t("settings.name"), input: name },
+        { name: "name", label: t("settings.name"), input: name, stored: () => "" },
         { name: "project_id", label: t("timer.project"), input: project },
       ],
       submit: t("settings.create_calendar"),

@@ -2,7 +2,7 @@
 
 import { h } from "../../lib/dom.js";
 import { showDialog } from "../../parts/dialog.js";
-import { attempt } from "../../parts/notice.js";
+import { attemptOnce } from "../../parts/notice.js";
 import { retryDelivery } from "../../store/account.js";
 import { zone } from "../../store/profile.js";
 import { t } from "../../text/index.js";
@@ -32,8 +32,11 @@ export function showDeliveries(webhook) {
 function row(webhookId, delivery, reload) {
   const last = delivery.attempts.at(-1);
   async function retry() {
-    await attempt(() => retryDelivery(webhookId, delivery.id));
-    reload();
+    try {
+      await retryDelivery(webhookId, delivery.id);
+    } finally {
+      reload();
+    }
   }
   return [
     h("div", { class: "settings-item-text" }, [
@@ -49,7 +52,7 @@ function row(webhookId, delivery, reload) {
       ? null
       : h(
           "button",
-          { type: "button", onclick: retry, "aria-label": `${t("common.retry")}: ${delivery.type}` },
+          { type: "button", onclick: attemptOnce(retry), "aria-label": `${t("common.retry")}: ${delivery.type}` },
           t("common.retry"),
         ),
   ];

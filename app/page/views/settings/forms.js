@@ -2,11 +2,12 @@
 
 import { ApiError } from "../../api.js";
 import { each, h } from "../../lib/dom.js";
-import { signal } from "../../lib/signal.js";
+import { computed, effect, signal, untracked } from "../../lib/signal.js";
 import { confirm } from "../../parts/dialog.js";
-import { attempt, describeByField, fieldError, loadFailure, notify } from "../../parts/notice.js";
+import { attempt, attemptOnce, describeByField, fieldError, loadFailure, notify } from "../../parts/notice.js";
 import { copyText } from "../../parts/save.js";
 import { listOf, removeFrom } from "../../store/account.js";
+import { profile } from "../../store/profile.js";
 import { pagedResource } from "../../store/resource.js";
 import { t } from "../../text/index.js";
 
@@ -16,6 +17,7 @@ import { t } from "../../text/index.js";
  * @property {string} label
  * @property {HTMLInputElement | HTMLSelectElement} input
  * @property {string} [hint]
+ * @property {() => string} [stored] What is stored: the input shows it until the person changes it.
  *
  * @typedef {import("../../lib/dom.js").Child} Child
  */
@@ -33,14 +35,18 @@ import { t } from "../../text/index.js";
 export function form({ fields, more, submit, isDangerous = false, onsubmit }) {
   const errors = signal(/** @type {Record<string, string>} */ ({}));
   const isBusy = signal(false);
+  const followers = fields.flatMap(({ input, stored }) => (stored ? [followStored(input, stored)] : []));
   /** @param {Event} event */
   async function send(event) {
     event.preventDefault();
     if (isBusy.peek()) return;
     [isBusy.value, errors.value] = [true, {}];
+    const sent = followers.map((follower) => follower.send());
     try {
       await onsubmit();
+      for (const finish of sent) finish(true);
     } catch (error) {
+      for (const finish of sent) finish(false);
       errors.value = errorsByField(error, fields);
       const first = fields.find(({ name }) => errors.peek()[name]);
       first?.input.focus();
@@ -52,9 +58,54 @@ export function form({ fields, more, submit, isDangerous = false, onsubmit }) {
     more,
     h("p", { class: "form-error", role: "alert" }, () => errors.value[""] ?? ""),
     h("div", { class: "form-actions" }, [
-      h("button", { type: "submit", class: isDangerous ? "danger" : "primary", disabled: () => isBusy.value }, submit),
+      // A button that is disabled would lose the focus.
+      h(
+        "button",
+        {
+          type: "submit",
+          class: isDangerous ? "danger" : "primary",
+          "aria-disabled": () => (isBusy.value ? "true" : null),
+        },
+        submit,
+      ),
     ]),
   ]);
+}
+
+/**
+ * Let an input show what is stored, but keep what a person has typed since it was shown or sent.
+ *
+ * @param {Field["input"]} input
+ * @param {() => string} stored
+ */
+function followStored(input, stored) {
+  let unchanged = input.value;
+  function show() {
+    const text = stored();
+    if (input.value === unchanged) setValue(input, text);
+    unchanged = text;
+  }
+  effect(show);
+  return {
+    /** Return the function to call with whether the service has stored what the input has now. */
+    send() {
+      unchanged = input.value;
+      return (/** @type {boolean} */ isStored) => {
+        if (isStored) show();
+        else unchanged = stored();
+      };
+    },
+  };
+}
+
+/**
+ * @param {Field["input"]} input
+ * @param {string} value
+ */
+function setValue(input, value) {
+  const isMissing = input instanceof HTMLSelectElement && ![...input.options].some((option) => option.value === value);
+  if (isMissing) input.append(h("option", { value }, value));
+  input.value = value;
 }
 
 /**
@@ -89,6 +140,17 @@ function errorsByField(error, fields) {
   }
   const names = fields.map(({ name }) => name);
   return describeByField(error, names);
+}
+
+/**
+ * Create a form of the profile as soon as that is loaded. The form stays when the profile changes.
+ *
+ * @param {(user: () => import("../../types").User) => Child} create
+ */
+export function withProfile(create) {
+  const isLoaded = computed(() => profile.value !== null);
+  return () =>
+    isLoaded.value && untracked(() => create(() => /** @type {import("../../types").User} */ (profile.value)));
 }
 
 /** Browsers and systems by what they write into User-Agent. An earlier line also matches what a later one means. */
@@ -188,7 +250,9 @@ export function accountList({ list, empty, row }) {
     () => {
       if (resource.error.value) return loadFailure(resource.error.value, resource.reload);
       if (resource.data.value?.length === 0) return h("p", { class: "muted" }, empty);
-      return resource.hasMore() && h("button", { type: "button", onclick: () => resource.more() }, t("common.more"));
+      return (
+        resource.hasMore() && h("button", { type: "button", onclick: attemptOnce(resource.more) }, t("common.more"))
+      );
     },
   ]);
   return { element, reload: resource.reload };
@@ -205,14 +269,17 @@ export function revokeButton(list, { id, name }, reload) {
   async function revoke() {
     const texts = { yes: t("settings.revoke"), no: t("common.cancel"), isDangerous: true };
     if (!(await confirm(t("settings.revoke_question", { name }), texts))) return;
-    await attempt(async () => {
-      await removeFrom(list, id);
-      reload();
-    });
+    await removeFrom(list, id);
+    reload();
   }
   return h(
     "button",
-    { type: "button", class: "danger", "aria-label": t("settings.revoke_named", { name }), onclick: revoke },
+    {
+      type: "button",
+      class: "danger",
+      "aria-label": t("settings.revoke_named", { name }),
+      onclick: attemptOnce(revoke),
+    },
     t("settings.revoke"),
   );
 }

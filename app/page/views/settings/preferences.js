@@ -1,25 +1,24 @@
 // How the page looks and how time is tracked.
 
 import { h } from "../../lib/dom.js";
+import { computed } from "../../lib/signal.js";
 import { notify } from "../../parts/notice.js";
-import { profile, updateProfile } from "../../store/profile.js";
+import { updateProfile } from "../../store/profile.js";
 import { t } from "../../text/index.js";
-import { form, input, select } from "./forms.js";
+import { form, input, select, withProfile } from "./forms.js";
 
 const POLICIES = /** @type {const} */ (["allow", "warn", "forbid"]);
 const THEMES = /** @type {const} */ (["system", "light", "dark"]);
 
 export function preferencesSection() {
-  return () => {
-    const user = profile.value;
-    return user && preferencesForm(user.preferences);
-  };
+  return withProfile(preferencesForm);
 }
 
-/** @param {import("../../types").Preferences} stored */
-function preferencesForm(stored) {
-  const number = (/** @type {number} */ value, /** @type {number} */ min, /** @type {number} */ max) =>
-    input({ type: "number", value, min, max, inputmode: "numeric" });
+/** @param {() => import("../../types").User} user */
+function preferencesForm(user) {
+  const stored = () => user().preferences;
+  const number = (/** @type {number} */ min, /** @type {number} */ max) =>
+    input({ type: "number", min, max, inputmode: "numeric" });
   const inputs = {
     locale: select(
       [
@@ -27,21 +26,22 @@ function preferencesForm(stored) {
         ["en", "English"],
         ["de", "Deutsch"],
       ],
-      stored.locale ?? "",
+      "",
     ),
     theme: select(
       THEMES.map((theme) => [theme, t(`settings.theme_${theme}`)]),
-      stored.theme,
+      "",
     ),
     overlap_policy: select(
       POLICIES.map((policy) => [policy, t(`settings.overlap_${policy}`)]),
-      stored.overlap_policy,
+      "",
     ),
-    timer_cap_hours: number(stored.timer_cap_hours, 1, 744),
-    snap_minutes: number(stored.snap_minutes, 5, 60),
-    idle_minutes: number(stored.idle_minutes, 0, 240),
+    timer_cap_hours: number(1, 744),
+    snap_minutes: number(5, 60),
+    idle_minutes: number(0, 240),
   };
-  const shortcuts = h("input", { type: "checkbox", checked: stored.shortcuts });
+  const hasShortcuts = computed(() => stored().shortcuts);
+  const shortcuts = h("input", { type: "checkbox", checked: () => hasShortcuts.value });
 
   async function save() {
     await updateProfile({
@@ -60,17 +60,34 @@ function preferencesForm(stored) {
 
   return form({
     fields: [
-      { name: "locale", label: t("settings.locale"), input: inputs.locale },
-      { name: "theme", label: t("settings.theme"), input: inputs.theme },
-      { name: "overlap_policy", label: t("settings.overlap"), input: inputs.overlap_policy },
+      { name: "locale", label: t("settings.locale"), input: inputs.locale, stored: () => stored().locale ?? "" },
+      { name: "theme", label: t("settings.theme"), input: inputs.theme, stored: () => stored().theme },
+      {
+        name: "overlap_policy",
+        label: t("settings.overlap"),
+        input: inputs.overlap_policy,
+        stored: () => stored().overlap_policy,
+      },
       {
         name: "timer_cap_hours",
         label: t("settings.timer_cap"),
         input: inputs.timer_cap_hours,
+        stored: () => String(stored().timer_cap_hours),
         hint: t("settings.timer_cap_hint"),
       },
-      { name: "snap_minutes", label: t("settings.snap"), input: inputs.snap_minutes },
-      { name: "idle_minutes", label: t("settings.idle"), input: inputs.idle_minutes, hint: t("settings.idle_hint") },
+      {
+        name: "snap_minutes",
+        label: t("settings.snap"),
+        input: inputs.snap_minutes,
+        stored: () => String(stored().snap_minutes),
+      },
+      {
+        name: "idle_minutes",
+        label: t("settings.idle"),
+        input: inputs.idle_minutes,
+        hint: t("settings.idle_hint"),
+        stored: () => String(stored().idle_minutes),
+      },
     ],
     more: h("label", { class: "check" }, shortcuts, t("settings.shortcuts")),
     submit: t("common.save"),

@@ -1,7 +1,7 @@
 // Where the user is signed in.
 
 import { h } from "../../lib/dom.js";
-import { attempt, notify } from "../../parts/notice.js";
+import { attemptOnce, notify } from "../../parts/notice.js";
 import { removeFrom } from "../../store/account.js";
 import { zone } from "../../store/profile.js";
 import { t } from "../../text/index.js";
@@ -21,11 +21,9 @@ export function sessionsSection() {
 function row(session, reload) {
   const name = programName(session.user_agent);
   async function end() {
-    await attempt(async () => {
-      await removeFrom("auth/sessions", session.id);
-      notify(t("settings.session_ended"));
-      reload();
-    });
+    await removeFrom("auth/sessions", session.id);
+    notify(t("settings.session_ended"));
+    reload();
   }
   return [
     h("div", { class: "settings-item-text" }, [
@@ -40,7 +38,12 @@ function row(session, reload) {
       ? null
       : h(
           "button",
-          { type: "button", class: "danger", "aria-label": t("settings.end_session_of", { name }), onclick: end },
+          {
+            type: "button",
+            class: "danger",
+            "aria-label": t("settings.end_session_of", { name }),
+            onclick: attemptOnce(end),
+          },
           t("nav.sign_out"),
         ),
   ];

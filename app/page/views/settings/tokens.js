@@ -37,7 +37,6 @@ export function tokensSection() {
       ...(days ? { expires_at: new Date(now() + days * DAY_MS).toISOString() } : {}),
     });
     secret.value = created.token;
-    name.value = "";
     list.reload();
   }
 
@@ -45,7 +44,7 @@ export function tokensSection() {
     h("p", { class: "muted" }, t("settings.tokens_hint")),
     form({
       fields: [
-        { name: "name", label: t("settings.name"), input: name },
+        { name: "name", label: t("settings.name"), input: name, stored: () => "" },
         { name: "expires_at", label: t("settings.expires"), input: expiry },
       ],
       more: h("fieldset", { class: "checks" }, [

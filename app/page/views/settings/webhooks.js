@@ -3,7 +3,7 @@
 import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
 import { confirm } from "../../parts/dialog.js";
-import { attempt, notify } from "../../parts/notice.js";
+import { attemptOnce, notify } from "../../parts/notice.js";
 import { createIn, removeFrom, rotateSecret, sendTestEvent, updateWebhook } from "../../store/account.js";
 import { t } from "../../text/index.js";
 import { showDeliveries } from "./deliveries.js";
@@ -27,7 +27,6 @@ export function webhooksSection() {
     const names = types.value.split(/[\s,]+/).filter((name) => name !== "");
     const created = await createIn(LIST, { url: url.value, ...(names.length > 0 ? { types: names } : {}) });
     secret.value = created.secret;
-    url.value = "";
     list.reload();
   }
 
@@ -35,7 +34,7 @@ export function webhooksSection() {
     h("p", { class: "muted" }, t("settings.webhooks_hint")),
     form({
       fields: [
-        { name: "url", label: t("settings.webhook_url"), input: url },
+        { name: "url", label: t("settings.webhook_url"), input: url, stored: () => "" },
         { name: "types", label: t("settings.webhook_types"), input: types, hint: t("settings.webhook_types_hint") },
       ],
       submit: t("settings.create_webhook"),
@@ -52,11 +51,15 @@ export function webhooksSection() {
  * @param {import("../../lib/signal.js").Signal<string>} secret
  */
 function row(webhook, reload, secret) {
-  /** @param {() => Promise<unknown>} action */
-  const act = (action) => async () => {
-    await attempt(action);
-    reload();
-  };
+  // Of two new secrets, the one that is shown must be the one that is valid: no action is run twice at once.
+  const act = (/** @type {() => Promise<unknown>} */ action) =>
+    attemptOnce(async () => {
+      try {
+        await action();
+      } finally {
+        reload();
+      }
+    });
   const button = (/** @type {string} */ key, /** @type {() => Promise<unknown>} */ action, isDangerous = false) =>
     h(
       "button",
