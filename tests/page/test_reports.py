@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from playwright.async_api import Locator, Page, Route, expect
 
-from tests.page.browsing import GERMAN, NARROW, Console, accessibility_violations, overflow
+from tests.page.browsing import GERMAN, NARROW, Console, accessibility_violations, hold, overflow
 from tests.page.conftest import NewContext, Visit
 from tests.support.http import Client, Json, clock
 
@@ -155,6 +155,21 @@ class TestLoading:
         assert await days.nth(1).inner_text() == first
         await expect(sort).to_be_focused()
         assert await top(table) == pytest.approx(above, abs=8)
+
+    async def test_task_that_is_typed_while_the_filter_is_loaded_stays(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        task = await api.make_task(title="Write the offer")
+        held = await hold(page, "GET", f"tasks/{task['id']}")
+        await visit(f"{NOVEMBER}&task_id={task['id']}")
+        field = page.get_by_role("combobox", name="Task")
+        await field.fill("Support")
+        await held.until(1)
+        async with page.expect_response(re.compile(f"tasks/{task['id']}")):
+            held.release()
+        await expect(field).to_have_value("Support")
+        await page.keyboard.press("Escape")
+        await expect(field).to_have_value("Write the offer")
 
     async def test_table_stays_sorted_when_its_numbers_change(self, page: Page, visit: Visit, api: Client) -> None:
         project = await track(api)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import FilePayload, Page, Route, expect
 
-from tests.page.browsing import GERMAN, NARROW, Console, accessibility_violations, overflow
+from tests.page.browsing import GERMAN, NARROW, Console, accessibility_violations, hold, overflow
 from tests.page.conftest import Visit
 from tests.support.http import API, Client
 
@@ -105,6 +105,22 @@ class TestImport:
         await expect(page.get_by_text(f"Imported: {COUNTS}")).to_be_visible()
         await expect(page.get_by_role("progressbar")).to_have_count(0)
 
+    async def test_import_begins_once_and_keeps_the_file_that_is_chosen_meanwhile(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await visit("#/import")
+        await choose(page, ROWS)
+        held = await hold(page, "POST", r"imports\?wait")
+        await page.get_by_role("button", name="Import 2 entries").dblclick()
+        await held.until(1)
+        await expect(page.get_by_role("progressbar", name="Progress of the import")).to_be_visible()
+        await choose(page, ROWS.removesuffix(ROWS.splitlines(keepends=True)[-1]).replace("Task 0", "Task 2"))
+        held.release()
+        await expect(page.get_by_text(f"Imported: {COUNTS}")).to_be_visible()
+        await expect(page.get_by_role("button", name="Import 1 entry")).to_be_enabled()
+        assert held.count == 1
+        assert len((await api.get("/imports")).json()["items"]) == 1
+
     async def test_rows_with_errors_are_listed_and_strict_refuses_them(
         self, page: Page, visit: Visit, console: Console
     ) -> None:
@@ -143,6 +159,18 @@ class TestExport:
         await (await account.value).save_as(tmp_path / "account.gz")
         lines = gzip.decompress((tmp_path / "account.gz").read_bytes()).splitlines()
         assert any("Plan" in json.dumps(json.loads(line)) for line in lines)
+
+    async def test_file_that_is_being_made_is_not_asked_for_again(self, page: Page, visit: Visit) -> None:
+        await visit("#/import")
+        for name in ("Export CSV", "Export account file"):
+            held = await hold(page, "GET", "exports/")
+            button = page.get_by_role("button", name=name)
+            await button.click()
+            await held.until(1)
+            await button.click()
+            async with page.expect_download():
+                held.release()
+            assert held.count == 1
 
 
 class TestPresentation:

@@ -2,7 +2,7 @@
 
 import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
-import { attempt } from "../../parts/notice.js";
+import { attemptOnce } from "../../parts/notice.js";
 import { saveFile } from "../../parts/save.js";
 import { now } from "../../store/clock.js";
 import { zone } from "../../store/profile.js";
@@ -28,7 +28,7 @@ export function exportPanel() {
     const format = extension === "csv" && forExcel.checked ? spreadsheetFormat() : {};
     // The API takes the day after the last one.
     const range = { from: from.value, to: addDays(to.value, 1), timezone: zone.peek() };
-    await attempt(async () => saveFile(await exportEntries(extension, { ...range, ...format })));
+    saveFile(await exportEntries(extension, { ...range, ...format }));
   }
 
   return h("section", { class: "panel", "aria-labelledby": "export-title" }, [
@@ -45,7 +45,7 @@ export function exportPanel() {
       EXTENSIONS.map((extension) =>
         h(
           "button",
-          { type: "button", onclick: () => save(extension) },
+          { type: "button", onclick: attemptOnce(() => save(extension)) },
           t("import.export_as", { format: extension.toUpperCase() }),
         ),
       ),
@@ -54,7 +54,7 @@ export function exportPanel() {
     h("p", { class: "muted" }, t("import.account_hint")),
     h(
       "button",
-      { type: "button", onclick: () => attempt(async () => saveFile(await exportAccount())) },
+      { type: "button", onclick: attemptOnce(async () => saveFile(await exportAccount())) },
       t("import.account_save"),
     ),
   ]);

@@ -2,7 +2,7 @@
 
 import { each, h } from "../../lib/dom.js";
 import { confirm } from "../../parts/dialog.js";
-import { attempt, loadFailure, notify } from "../../parts/notice.js";
+import { attemptOnce, loadFailure, notify } from "../../parts/notice.js";
 import { zone } from "../../store/profile.js";
 import { pagedResource } from "../../store/resource.js";
 import { listImports, undoImport } from "../../store/transfer.js";
@@ -15,7 +15,7 @@ import { countsText } from "./counts.js";
 export function importList() {
   const list = pagedResource(listImports, ["import"], 20);
   const heading = h("h2", { id: "imports-title", tabindex: "-1" }, t("import.list"));
-  const more = () => void attempt(list.more);
+  const more = attemptOnce(list.more);
   return h("section", { class: "panel", "aria-labelledby": "imports-title" }, heading, [
     each(
       h("ul", { class: "import-list" }),
@@ -35,6 +35,7 @@ export function importList() {
  */
 function importRow(item, heading) {
   const time = () => formatDateTime(Date.parse(item.value.created_at), zone.value);
+  const run = attemptOnce(() => undo(item.peek(), heading));
   const canUndo = () => item.value.status === "done" && item.value.state === undefined;
   return h("li", { class: "import-item" }, [
     h("span", null, time),
@@ -47,7 +48,7 @@ function importRow(item, heading) {
         {
           type: "button",
           "aria-label": t("import.undo_of", { time: time() }),
-          onclick: () => undo(item.peek(), heading),
+          onclick: run,
         },
         t("import.undo"),
       ),
@@ -73,11 +74,12 @@ async function undo(item, heading) {
     isDangerous: true,
   });
   if (!isSure) return;
-  await attempt(async () => {
+  try {
     const { removed, left } = await undoImport(item);
     const isAll = Object.values(left).every((count) => count === 0);
     const stays = isAll ? "" : ` ${t("import.undo_left", { counts: countsText(left) })}`;
     notify(t("import.undone", { counts: countsText(removed) }) + stays);
-  });
-  heading.focus();
+  } finally {
+    heading.focus();
+  }
 }

@@ -143,9 +143,11 @@ function actions({ file, options, isBusy }, preview, run) {
  * @param {State} state
  * @param {AbortSignal} signal Aborted when the view is left.
  */
-async function importFile({ file, options, progress, errors }, signal) {
-  const chosen = file.peek();
-  if (!chosen) return;
+async function importFile({ file, options, preview, progress, errors }, signal) {
+  const [chosen, checked] = [file.peek(), preview.peek()];
+  if (!chosen || !checked || progress.peek()) return;
+  // Shown while the file is on its way: the import must not begin twice.
+  progress.value = { ...checked, rows_done: 0 };
   try {
     const started = await startImport(chosen, options.peek());
     const done = await followImport(
@@ -156,7 +158,8 @@ async function importFile({ file, options, progress, errors }, signal) {
       signal,
     );
     if (done.status === "failed") throw new Error(done.failure ?? t("import.failed"));
-    file.value = null;
+    // Another file may be chosen by now.
+    if (file.peek() === chosen) file.value = null;
     notify(t("import.done", { counts: countsText(done.created) }));
   } catch (failure) {
     if (!signal.aborted) errors.value = describeByField(failure, [...OPTION_NAMES, "columns"]);

@@ -150,13 +150,16 @@ function taskField({ state, set }) {
       [title.value, text.value] = ["", ""];
       return;
     }
+    const before = text.peek();
+    const show = (/** @type {string} */ name) => {
+      if (state.peek().task !== id) return;
+      title.value = name;
+      // What is typed meanwhile stays.
+      if (text.peek() === before) text.value = name;
+    };
     loadTask(id).then(
-      (task) => {
-        if (state.peek().task === id) [title.value, text.value] = [task.title, task.title];
-      },
-      () => {
-        if (state.peek().task === id) [title.value, text.value] = [id, id];
-      },
+      (task) => show(task.title),
+      () => show(id),
     );
   });
   const picker = taskPicker({
