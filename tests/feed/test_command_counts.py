@@ -129,6 +129,13 @@ class TestCommandsOfARequest:
             sent = await count(counted, alice, "GET", week)
             assert sent == [*hot, "aggregate task_pages", "aggregate tasks"]
 
+    async def test_list_of_entries_of_any_time_searches_few_ranges(self, alice: Client, counted: SentCommands) -> None:
+        await alice.get("/users/me")
+        assert await count(counted, alice, "GET", "/time-entries") == ["aggregate tasks"] * 10
+        await alice.write(await alice.make_task())
+        assert await count(counted, alice, "GET", "/time-entries") == ["aggregate tasks"] * 10
+        assert await count(counted, alice, "GET", "/time-entries?sort=started_at") == ["aggregate tasks"] * 12
+
     async def test_creation_takes_one_command(self, alice: Client, counted: SentCommands) -> None:
         await alice.make_task()
         assert await count(counted, alice, "POST", "/tasks", {"title": "New"}) == ["insert tasks"]

@@ -12,9 +12,9 @@ from documents.tracking.queries.entry_filter import EntryFilter, tasks_in_range_
 from documents.tracking.queries.paged_rows import ONE_MILLISECOND
 from documents.tracking.tasks import Task
 
-_YEAR = timedelta(days=365)
-_YEARS = 12
-"""The years before now that are searched one by one; all earlier time is one range."""
+_CUTS = [timedelta(days=365 * years) for years in (8, 4, 2, 1, 0)]
+"""How long before now one range ends and the next one begins. Old ranges are longer: they are searched when all later
+ones are empty."""
 
 
 async def nearest_end(user_id: ObjectId, entry_filter: EntryFilter, edge: datetime) -> datetime | None:
@@ -46,10 +46,10 @@ async def _first_value(
 ) -> datetime | None:
     """Return the first value in [low, high) of a field of the tasks; the last one when `direction` is DESCENDING.
 
-    The range is searched by years (portable form: decision 10).
+    The range is searched in parts (portable form: decision 10).
     """
     now = naive_utc(utc_now())
-    cuts = [now - number * _YEAR for number in range(_YEARS, -1, -1)]
+    cuts = [now - length for length in _CUTS]
     edges = [low, *(cut for cut in cuts if low < cut < high), high]
     for begin, end in list(pairwise(edges))[::direction]:
         # $gt instead of $gte: portable form, decision 10.
