@@ -67,6 +67,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Order the tests of several workers, the long ones first. Each worker must compute the same order."""
     browsers.deselect_without_browser(config, items)
     measured_cases.select(items)
+    measured_cases.leave_out_driver_threads()
     if hasattr(config, "workerinput"):
         items[:] = scheduling.dealt(items, config.workerinput["workercount"])
 
