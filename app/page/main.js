@@ -3,8 +3,8 @@
 import { hasStoredSession, resumeSession, session } from "./api.js";
 import { append, h } from "./lib/dom.js";
 import { computed, effect, untracked } from "./lib/signal.js";
-import { forgetLastSession, rememberSession } from "./parts/session_end.js";
 import { missingView, newVersion, whenLoaded } from "./parts/status/new_version.js";
+import { forgetLastSession, rememberSession } from "./parts/status/session_end.js";
 import { registerServiceWorker } from "./service_worker.js";
 import { forgetSnapshots } from "./store/offline/snapshots.js";
 import { preferences, profile } from "./store/profile.js";

@@ -231,6 +231,21 @@ class TestSlowService:
         await expect(page.get_by_role("listitem", name="Write the offer, ")).to_be_visible()
         assert len((await api.get("/time-entries")).json()["items"]) == 1
 
+    async def test_focused_tags_follow_the_timer_while_nobody_types(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await api.start(await api.make_task(), tags=["sales"])
+        await visit("#/today")
+        tags = page.get_by_role("region", name="Timer").get_by_label("Tags", exact=True)
+        await expect(tags).to_have_value("sales")
+        await tags.focus()
+        await api.patch("/timer", json={"tags": ["writing"]})
+        await expect(tags).to_have_value("writing")
+        await tags.press_sequentially("code")
+        await api.post("/timer/stop")
+        await expect(page.get_by_role("button", name="Start")).to_be_visible()
+        await expect(tags).to_have_value("writingcode")
+
     async def test_timer_stops_after_a_correction_that_is_refused(
         self, page: Page, visit: Visit, api: Client, console: Console
     ) -> None:
@@ -238,6 +253,8 @@ class TestSlowService:
         await api.set_preferences(overlap_policy="forbid")
         await api.write(await api.make_task(title="Read the news"), started_at=ago(minutes=10), ended_at=ago(minutes=1))
         await visit("#/today")
+        await expect(page.get_by_role("button", name="Continue Read the news")).to_be_visible()
+        report = await hold(page, "GET", "reports/today")
         held = await hold(page, "POST", "timer/start")
         await what(page).fill("Write the offer")
         await what(page).press("Enter")
@@ -247,6 +264,10 @@ class TestSlowService:
         await expect(page.get_by_role("status").filter(has_text="Overlaps")).to_be_visible()
         entry = page.get_by_role("listitem", name="Write the offer, ")
         await expect(entry.get_by_role("button", name="Delete")).to_be_enabled()
+        await expect(entry).to_have_count(1)
+        report.release()
+        await expect(page.get_by_role("button", name="Continue Write the offer")).to_be_visible()
+        await expect(entry).to_have_count(1)
         assert (await api.get("/timer")).status_code == 204
 
 

@@ -1,139 +1,23 @@
 """The view of a day: entries edited in place, deleted, split, and reviewed."""
 
 import re
-from typing import Any
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Page, expect
 
-from tests.page.browsing import GERMAN, NARROW, Console, accessibility_violations, hold, overflow, until_equal
+from tests.page.browsing import GERMAN, NARROW, Console, accessibility_violations, overflow, until_equal
 from tests.page.conftest import Visit
-from tests.support.http import Client, Json, ago, at, clock
+from tests.page.day import DAY, days_ago, entry_of, fill, stored
+from tests.support.http import Client, ago, at, clock
 
-DAY = "#/today/2026-11-18"
 HOSTILE = '<img src=x onerror="document.title=1">'
 
 CONFLICT = r"Failed to load resource: .* 409 .*/time-entries/"
 
 
-def entry_of(page: Page, title: str, times: str = "") -> Locator:
-    """The row of an entry, by the title of its task and its times ("9:00 to 10:00")."""
-    return page.get_by_role("listitem", name=f"{title}, {times}")
-
-
-def days_ago(days: int) -> str:
-    """The date of that many days before today in UTC."""
-    return ago(days=days)[:10]
-
-
-async def stored(api: Client, **parameters: Any) -> list[Json]:
-    """Return all entries, the earliest first."""
-    response = await api.get("/time-entries", params={"sort": "started_at", **parameters})
-    items: list[Json] = response.json()["items"]
-    return items
-
-
 async def status_of_timer(api: Client) -> int:
     """200 while a timer is running, 204 otherwise."""
     return (await api.get("/timer")).status_code
-
-
-async def fields_of(api: Client) -> list[tuple[object, ...]]:
-    """The times, whether it is billable, and the note of each entry."""
-    names = ("started_at", "ended_at", "billable", "note")
-    return [tuple(entry[name] for name in names) for entry in await stored(api)]
-
-
-async def fill(row: Locator, field: str, text: str) -> None:
-    """Type in a field of a row, and store it with Enter."""
-    await row.get_by_label(field, exact=True).fill(text)
-    await row.get_by_label(field, exact=True).press("Enter")
-
-
-class TestSlowService:
-    """A person types on before the answers arrive."""
-
-    async def test_changes_count_from_what_the_ones_before_have_stored(
-        self, page: Page, visit: Visit, api: Client
-    ) -> None:
-        await api.write(await api.make_task())
-        await visit(DAY)
-        row = entry_of(page, "Write the offer")
-        held = await hold(page, "PATCH", "tasks/")
-        await fill(row, "To", "11:15")
-        await fill(row, "From", "8:30")
-        await row.get_by_role("button", name="Billable").click()
-        await row.get_by_role("button", name="Billable").click()
-        await fill(row, "Note", "First draft")
-        held.release()
-        await until_equal(lambda: fields_of(api), [(clock("08:30"), clock("11:15"), False, "First draft")])
-        held = await hold(page, "PATCH", "tasks/")
-        await fill(row, "From", "8:00")
-        await fill(row, "Duration", "1:30")
-        held.release()
-        await expect(entry_of(page, "Write the offer", "8:00 to 9:30")).to_be_visible()
-        await until_equal(lambda: fields_of(api), [(clock("08:00"), clock("09:30"), False, "First draft")])
-
-    async def test_text_that_is_typed_again_is_stored(self, page: Page, visit: Visit, api: Client) -> None:
-        await api.write(await api.make_task(), note="First draft")
-        await visit(DAY)
-        row = entry_of(page, "Write the offer")
-        held = await hold(page, "PATCH", "tasks/")
-        await fill(row, "Note", "Second draft")
-        await fill(row, "Note", "First draft")
-        async with page.expect_response(lambda response: response.request.method == "PATCH"):
-            held.release()
-        await expect(row.get_by_label("Note")).to_have_value("First draft")
-        await until_equal(lambda: fields_of(api), [(clock("09:00"), clock("10:00"), False, "First draft")])
-
-    async def test_new_task_is_created_once_and_later_changes_follow_the_entry(
-        self, page: Page, visit: Visit, api: Client
-    ) -> None:
-        await api.write(await api.make_task())
-        await visit(DAY)
-        held = await hold(page, "POST", "tasks")
-        await entry_of(page, "Write the offer").get_by_role("button", name="Write the offer").click()
-        await page.keyboard.type("Read the news")
-        await page.keyboard.press("Enter")
-        await page.keyboard.press("Enter")
-        await fill(entry_of(page, "Write the offer"), "Note", "First draft")
-        held.release()
-        await expect(entry_of(page, "Read the news").get_by_label("Note")).to_have_value("First draft")
-        await until_equal(lambda: fields_of(api), [(clock("09:00"), clock("10:00"), False, "First draft")])
-        assert {task["title"] for task in (await api.list())["items"]} == {"Write the offer", "Read the news"}
-        assert len((await api.list())["items"]) == 2
-
-    async def test_dialog_and_deletion_wait_for_the_change_before(self, page: Page, visit: Visit, api: Client) -> None:
-        await api.write(await api.make_task())
-        await visit(DAY)
-        row = entry_of(page, "Write the offer")
-        held = await hold(page, "PATCH", "tasks/")
-        await fill(row, "To", "11:15")
-        await row.get_by_role("button", name="Edit").dblclick()
-        held.release()
-        dialog = page.get_by_role("dialog")
-        await dialog.get_by_role("textbox", name="Note").fill("First draft")
-        await dialog.get_by_role("button", name="Save").click()
-        await expect(dialog).to_be_hidden()
-        assert await fields_of(api) == [(clock("09:00"), clock("11:15"), False, "First draft")]
-
-    @pytest.mark.parametrize("moved", ["Read the news", "Write the offer"])
-    async def test_field_keeps_focus_and_text_when_the_entries_change_places(
-        self, page: Page, visit: Visit, api: Client, moved: str
-    ) -> None:
-        await api.write(await api.make_task())
-        await api.write(await api.make_task(title="Read the news"), started_at=clock("08:00"), ended_at=clock("12:00"))
-        await visit(DAY)
-        held = await hold(page, "PATCH", "tasks/")
-        await fill(entry_of(page, "Read the news"), "From", "11:00")
-        note = entry_of(page, moved).get_by_label("Note")
-        await note.press_sequentially("First dr")
-        held.release()
-        await expect(page.get_by_role("listitem", name=re.compile(" to "))).to_have_count(2)
-        await expect(page.locator("[data-entry]").first).to_have_accessible_name("Read the news, 11:00 to 12:00")
-        await expect(note).to_be_focused()
-        await page.keyboard.type("aft")
-        await expect(note).to_have_value("First draft")
 
 
 class TestEntry:

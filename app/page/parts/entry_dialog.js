@@ -9,7 +9,8 @@ import { t } from "../text/index.js";
 import { formatHours } from "../time/durations.js";
 import { dayOf, instantOf, timeOf } from "../time/zones.js";
 import { showDialog } from "./dialog.js";
-import { describeByField, describeFailure, fieldError, notify } from "./notice.js";
+import { describeByField, fieldError } from "./notice.js";
+import { submission } from "./submission.js";
 import { parseTags, tagsField } from "./tags_field.js";
 import { taskPicker } from "./task_picker.js";
 
@@ -52,31 +53,24 @@ export async function editEntry(draft, { ondelete } = {}) {
 function form(draft, close, ondelete) {
   const state = fieldsOf(draft);
   const errors = signal(/** @type {Errors} */ ({}));
-  let isStoring = false;
   /** @param {Errors} next */
   function show(next) {
     errors.value = next;
     const first = FIELDS.find((name) => next[name]);
     if (first) state.inputs[first].focus();
   }
-  /** @param {Event} event */
-  async function onsubmit(event) {
-    event.preventDefault();
-    if (isStoring) return;
-    show(state.problems());
-    if (Object.keys(errors.peek()).length > 0) return;
-    isStoring = true;
-    try {
+  const onsubmit = submission({
+    check() {
+      show(state.problems());
+      return Object.keys(errors.peek()).length === 0;
+    },
+    async save() {
       await store(draft, state);
       close(true);
-    } catch (failure) {
-      // The person may have closed the dialog meanwhile.
-      if (element.isConnected) show(describeByField(failure, FIELDS));
-      else notify(describeFailure(failure), { isError: true });
-    }
-    isStoring = false;
-  }
-  const element = h(
+    },
+    onfailure: (failure) => show(describeByField(failure, FIELDS)),
+  });
+  return h(
     "form",
     { class: "entry-form", onsubmit, novalidate: true },
     fieldRows(state, errors),
@@ -89,7 +83,6 @@ function form(draft, close, ondelete) {
       h("button", { type: "submit", class: "primary" }, t("common.save")),
     ),
   );
-  return element;
 }
 
 /**

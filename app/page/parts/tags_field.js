@@ -3,6 +3,7 @@
 import { h } from "../lib/dom.js";
 import { effect, signal } from "../lib/signal.js";
 import { knownTags, loadTags } from "../store/tasks.js";
+import { showText } from "./edit_field.js";
 
 let count = 0;
 
@@ -15,6 +16,7 @@ let count = 0;
  * @param {(tags: string[]) => void} options.onchange
  */
 export function tagsField({ label, tags, onchange }) {
+  let isTyped = false;
   const input = h("input", {
     type: "text",
     class: "tags-field",
@@ -22,12 +24,21 @@ export function tagsField({ label, tags, onchange }) {
     "aria-label": label,
     placeholder: label,
     autocomplete: "off",
-    onchange: () => onchange(parseTags(input.value)),
+    oninput: () => {
+      isTyped = true;
+    },
+    onchange: () => {
+      isTyped = false;
+      onchange(parseTags(input.value));
+    },
+    onblur: () => {
+      isTyped = false;
+    },
   });
   effect(() => {
     const text = tags.value.join(", ");
     // What is being typed stays.
-    if (document.activeElement !== input || parseTags(input.value).join(", ") === text) input.value = text;
+    if (!isTyped) showText(input, text);
   });
   return h("span", { class: "tags-field-box" }, input, tagSuggestions(input));
 }

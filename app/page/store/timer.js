@@ -34,6 +34,7 @@ import { oneAtATime } from "./resource.js";
  * @typedef {{at?: number}} At The instant of a start or stop, in milliseconds. The default is now.
  *
  * @typedef {import("../types").Overlap} Overlap
+ * @typedef {Pick<import("../types").Timer, "task_id" | "task_title" | "project_id" | "entry">} TimerAnswer
  * @typedef {import("./outgoing.js").Change} Change
  * @typedef {Change | (() => Change)} Outgoing A function is called when the changes before are answered.
  */
@@ -269,7 +270,7 @@ const confirmed = /** @type {WeakMap<RunningTimer, RunningTimer>} */ (new WeakMa
 async function change(before, after, endedAt, outgoing) {
   actions += 1;
   const action = actions;
-  if (before && endedAt !== null) showAsEnded(before, endedAt);
+  const shownEnd = before && endedAt !== null ? showAsEnded(before, endedAt) : null;
   show(after);
   inProgress += 1;
   const sent = send(last, { before, after }, outgoing).finally(() => {
@@ -282,10 +283,12 @@ async function change(before, after, endedAt, outgoing) {
     if (!answer?.isSent || !answer.data) return [];
     const started = answer.data.started ?? answer.data;
     if (after && started.entry) confirmed.set(after, fromAnswer(started));
+    if (shownEnd) correctEnded(shownEnd, answer.data.stopped ?? answer.data);
     // A later action has changed what is shown.
     if (action === actions && started.entry?.ended_at === null) show(fromAnswer(started));
     return started.overlaps ?? [];
   } catch (error) {
+    if (shownEnd) correctEnded(shownEnd, null);
     const running = error instanceof ApiError ? error.problem.running : undefined;
     if (action === actions) show(running ? fromAnswer(running) : before);
     // The refusal says that the state shown is old.
@@ -329,15 +332,28 @@ async function send(previous, { before, after }, outgoing) {
  */
 function showAsEnded(stopped, endedAt) {
   const { today: day, week } = endedTotals.peek();
-  ended.value = [...ended.peek(), { ...stopped, endedAt }];
+  const shown = { ...stopped, endedAt };
+  ended.value = [...ended.peek(), shown];
   endedTotals.value = {
     today: day + runningSeconds(stopped.startedAt, dayStart.peek(), endedAt),
     week: week + runningSeconds(stopped.startedAt, weekStartInstant.peek(), endedAt),
   };
+  return shown;
 }
 
 /**
- * @param {Pick<import("../types").Timer, "task_id" | "task_title" | "project_id" | "entry">} answer
+ * Show what the service has stored of a stopped timer: its id tells which entry it is when that is loaded.
+ *
+ * @param {EndedTimer} shown
+ * @param {TimerAnswer | null} answer Null when it was not stopped.
+ */
+function correctEnded(shown, answer) {
+  const stored = answer && { ...fromAnswer(answer), endedAt: Date.parse(answer.entry.ended_at ?? "") };
+  ended.value = ended.peek().flatMap((each) => (each === shown ? (stored ?? []) : [each]));
+}
+
+/**
+ * @param {TimerAnswer} answer
  * @returns {RunningTimer}
  */
 function fromAnswer({ task_id, task_title, project_id, entry }) {

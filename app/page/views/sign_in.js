@@ -5,7 +5,7 @@ import { define, h } from "../lib/dom.js";
 import { effect, signal } from "../lib/signal.js";
 import { icon } from "../parts/icons.js";
 import { describeError } from "../parts/notice.js";
-import { lastSession } from "../parts/session_end.js";
+import { lastSession } from "../parts/status/session_end.js";
 import { untilLoaded } from "../store/presence/reachable.js";
 import { createAccount, loadConfig } from "../store/profile.js";
 import { t } from "../text/index.js";

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.page.browsing import GERMAN, NARROW, Console, accessibility_violations, overflow
+from tests.page.browsing import GERMAN, NARROW, Console, accessibility_violations, hold, overflow
 from tests.page.conftest import Visit
 from tests.support.http import Client
 
@@ -75,6 +75,36 @@ class TestEdit:
         await page.get_by_role("button", name="Save").click()
         await expect(page.get_by_role("dialog").get_by_role("alert").last).not_to_be_empty()
         await expect(page.get_by_label("Name")).to_have_value("Website")
+
+
+class TestSlowService:
+    """A person goes on before the answers arrive."""
+
+    async def test_project_is_created_once(self, page: Page, visit: Visit) -> None:
+        await visit("#/projects")
+        await page.get_by_role("button", name="New project").click()
+        held = await hold(page, "POST", "projects")
+        await page.keyboard.type("Website")
+        await page.keyboard.press("Enter")
+        await page.keyboard.press("Enter")
+        await held.until(1)
+        held.release()
+        await expect(page.get_by_role("dialog")).to_be_hidden()
+        await expect(page.get_by_role("button", name="Edit Website")).to_be_visible()
+        assert held.count == 1
+
+    async def test_search_keeps_the_focus_when_a_project_has_been_archived(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await api.make_project(name="Website")
+        await visit("#/projects")
+        held = await hold(page, "PATCH", "projects")
+        await page.get_by_role("button", name="Archive Website").click()
+        await held.until(1)
+        await page.get_by_role("searchbox").focus()
+        held.release()
+        await expect(page.get_by_role("button", name="Undo")).to_be_visible()
+        await expect(page.get_by_role("searchbox")).to_be_focused()
 
 
 class TestEnd:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.page.browsing import GERMAN, NARROW, Console, accessibility_violations, overflow
+from tests.page.browsing import GERMAN, NARROW, Console, accessibility_violations, hold, overflow
 from tests.page.conftest import Visit
 from tests.support.http import Client
 
@@ -181,6 +181,77 @@ class TestSimultaneousChange:
         await expect(page.get_by_role("dialog")).to_be_hidden()
         task = await stored(api, task)
         assert (task["title"], task["description"]) == ("My title", "Their text")
+
+
+class TestSlowService:
+    """A person goes on before the answers arrive."""
+
+    async def test_search_and_new_selection_stay_when_selected_tasks_have_been_changed(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        for title in ("Mail", "Plan", "Read"):
+            await create(api, title)
+        await visit("#/tasks")
+        await page.get_by_label("Select Plan").check()
+        await page.get_by_role("combobox", name="Set status").select_option("In progress")
+        held = await hold(page, "POST", "tasks/bulk")
+        await page.get_by_role("button", name="Apply: Set status").click()
+        await held.until(1)
+        await page.get_by_label("Select Read").check()
+        search = page.get_by_role("searchbox", name="Search tasks")
+        await search.focus()
+        held.release()
+        await expect(page.get_by_text("1 selected")).to_be_visible()
+        await expect(search).to_be_focused()
+        await expect(page.get_by_label("Select Read")).to_be_checked()
+        await expect(page.get_by_label("Status of Plan")).to_have_value("in_progress")
+
+    async def test_dialog_is_stored_once_and_takes_no_text_that_would_be_lost(self, page: Page, visit: Visit) -> None:
+        await visit("#/tasks")
+        await page.get_by_role("button", name="New task").first.click()
+        held = await hold(page, "POST", "tasks")
+        await page.keyboard.type("Plan")
+        await page.keyboard.press("Enter")
+        await held.until(1)
+        await page.keyboard.type(" B")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_label("Title", exact=True)).to_have_value("Plan")
+        held.release()
+        await expect(page.get_by_role("dialog")).to_be_hidden()
+        await expect(row(page, "Plan")).to_be_visible()
+        assert held.count == 1
+
+    async def test_refusal_is_shown_after_the_dialog_is_closed(
+        self, page: Page, visit: Visit, api: Client, console: Console
+    ) -> None:
+        console.allow(r"404 .*/tasks/")
+        task = await create(api, "Plan")
+        await visit("#/tasks")
+        await page.get_by_role("button", name="Edit Plan").click()
+        held = await hold(page, "PATCH", "tasks")
+        await page.get_by_label("Title", exact=True).fill("Plan B")
+        await page.keyboard.press("Enter")
+        await held.until(1)
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).to_be_hidden()
+        await api.delete(f"/tasks/{task['id']}")
+        held.release()
+        await expect(page.locator(".notice.is-error")).to_be_visible()
+
+    async def test_the_last_of_two_dialogs_that_are_asked_for_opens(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await create(api, "Plan")
+        await create(api, "Read")
+        await visit("#/tasks")
+        held = await hold(page, "GET", "tasks/")
+        await page.get_by_role("button", name="Edit Plan").click()
+        await page.get_by_role("button", name="Edit Read").click()
+        await held.until(2)
+        held.release()
+        await expect(page.get_by_label("Title", exact=True)).to_have_value("Read")
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 class TestManyTasks:

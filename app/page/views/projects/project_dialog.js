@@ -4,6 +4,7 @@ import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
 import { showDialog } from "../../parts/dialog.js";
 import { describeByField, fieldError, notify } from "../../parts/notice.js";
+import { submission } from "../../parts/submission.js";
 import { createProject, projects, updateProject } from "../../store/projects.js";
 import { t } from "../../text/index.js";
 import { decimalSeparator } from "../../time/format.js";
@@ -33,18 +34,17 @@ function form(project, close) {
     isRateNew.value = project !== null && !isSameRate(readRate(inputs), project.hourly_rate);
   };
 
-  /** @param {Event} event */
-  async function onsubmit(event) {
-    event.preventDefault();
-    if (!check(inputs, errors)) return;
-    try {
+  const onsubmit = submission({
+    check: () => check(inputs, errors),
+    async save() {
       await store(project, read(inputs), rerate.checked && isRateNew.peek());
       close(true);
-    } catch (failure) {
+    },
+    onfailure(failure) {
       errors.value = describeByField(failure, ["name", "client_name", "hourly_rate"]);
       focusFirst(inputs, errors.peek());
-    }
-  }
+    },
+  });
 
   return h("form", { class: "entry-form", onsubmit, novalidate: true }, [
     checkedField(t("projects.name"), inputs.name, "name", errors),

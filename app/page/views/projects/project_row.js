@@ -1,6 +1,7 @@
 // A project in the list.
 
 import { h } from "../../lib/dom.js";
+import { moveFocus } from "../../lib/focus.js";
 import { confirm } from "../../parts/dialog.js";
 import { icon } from "../../parts/icons.js";
 import { attempt, notify, notifyWithUndo } from "../../parts/notice.js";
@@ -68,7 +69,8 @@ function actions(project, heading) {
         type: "button",
         "aria-label": () =>
           t(isArchived() ? "projects.unarchive_of" : "projects.archive_of", { name: project.value.name }),
-        onclick: () => toggleArchive(project.peek(), heading),
+        onclick: (/** @type {Event} */ { currentTarget }) =>
+          toggleArchive(project.peek(), /** @type {Element} */ (currentTarget), heading),
       },
       () => t(isArchived() ? "projects.unarchive" : "projects.archive_it"),
     ),
@@ -79,7 +81,8 @@ function actions(project, heading) {
         class: "quiet icon-button",
         "aria-label": () => t("projects.delete_of", { name: project.value.name }),
         title: t("common.delete"),
-        onclick: () => remove(project.peek(), heading),
+        onclick: (/** @type {Event} */ { currentTarget }) =>
+          remove(project.peek(), /** @type {Element} */ (currentTarget), heading),
       },
       icon("delete"),
     ),
@@ -88,13 +91,14 @@ function actions(project, heading) {
 
 /**
  * @param {Project} project
+ * @param {Element} button
  * @param {HTMLElement} heading
  */
-async function toggleArchive(project, heading) {
+async function toggleArchive(project, button, heading) {
   const isArchived = project.archived_at === null;
   const isDone = await attempt(() => archiveProject(project, isArchived));
   if (!isDone) return;
-  heading.focus();
+  moveFocus(button, heading);
   notifyWithUndo(t(isArchived ? "projects.archived" : "projects.unarchived", { name: project.name }), () =>
     archiveProject(project, !isArchived),
   );
@@ -102,9 +106,10 @@ async function toggleArchive(project, heading) {
 
 /**
  * @param {Project} project
+ * @param {Element} button
  * @param {HTMLElement} heading
  */
-async function remove(project, heading) {
+async function remove(project, button, heading) {
   const isSure = await confirm(t("projects.delete_question", { name: project.name }), {
     yes: t("projects.delete_yes"),
     no: t("common.cancel"),
@@ -112,7 +117,7 @@ async function remove(project, heading) {
     isDangerous: true,
   });
   if (!isSure || !(await attempt(() => deleteProject(project)))) return;
-  heading.focus();
+  moveFocus(button, heading);
   notify(t("projects.deleted", { name: project.name }));
 }
 

@@ -1,6 +1,7 @@
 // The line above the rows: the titles of the columns, or what can be done with the selected tasks.
 
 import { h } from "../../lib/dom.js";
+import { moveFocus } from "../../lib/focus.js";
 import { signal } from "../../lib/signal.js";
 import { attempt } from "../../parts/notice.js";
 import { projects } from "../../store/projects.js";
@@ -25,10 +26,12 @@ export function bulkBar({ selected, tasks, isTrash, select }) {
   async function run(action) {
     if (isBusy.peek()) return;
     isBusy.value = true;
+    const acted = new Set(selected().map(({ id }) => id));
     await action(selected());
     isBusy.value = false;
-    select([]);
-    all.focus();
+    // What was selected meanwhile stays.
+    select(selected().filter(({ id }) => !acted.has(id)));
+    moveFocus(bar, all);
   }
   const all = h("input", {
     type: "checkbox",
@@ -41,7 +44,7 @@ export function bulkBar({ selected, tasks, isTrash, select }) {
       all.checked = selected().length > 0; // not when nothing is loaded yet
     },
   });
-  return h("div", { class: () => (selected().length > 0 ? "bulk-bar is-active" : "bulk-bar") }, all, [
+  const bar = h("div", { class: () => (selected().length > 0 ? "bulk-bar is-active" : "bulk-bar") }, all, [
     () => (selected().length > 0 ? null : columns(isTrash())),
     h("span", { role: "status", class: "bulk-count" }, () =>
       selected().length > 0 ? t("tasks.selected", { count: selected().length }) : "",
@@ -59,6 +62,7 @@ export function bulkBar({ selected, tasks, isTrash, select }) {
       ]),
     ),
   ]);
+  return bar;
 }
 
 /** @param {boolean} isTrash */

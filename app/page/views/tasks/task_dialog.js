@@ -5,6 +5,7 @@ import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
 import { showDialog } from "../../parts/dialog.js";
 import { describeByField } from "../../parts/notice.js";
+import { submission } from "../../parts/submission.js";
 import { project } from "../../store/projects.js";
 import { createTask, loadTask, updateTask } from "../../store/tasks.js";
 import { t } from "../../text/index.js";
@@ -47,6 +48,9 @@ export function newTask(projectId) {
   });
 }
 
+/** How many dialogs were asked for. Of those that are being loaded, the last one opens. */
+let asked = 0;
+
 /**
  * Let a person change a task. Changes of others are merged; where both changed a field, the person decides.
  *
@@ -54,10 +58,13 @@ export function newTask(projectId) {
  */
 export async function editTask(listed) {
   const { id } = listed;
+  asked += 1;
+  const own = asked;
   const task = await loadTask(id).catch((error) => {
     if (!(error instanceof UnreachableError)) throw error;
     return { ...listed, time_entries: null };
   });
+  if (own !== asked) return undefined;
   return showDialog(t("tasks.edit"), (/** @type {(isStored?: boolean) => void} */ close) => {
     let stored = /** @type {Task} */ (task);
     const form = taskForm(fieldsOf(task));
@@ -103,23 +110,18 @@ export async function editTask(listed) {
  */
 function frame(form, close, save) {
   const error = signal("");
-  const isBusy = signal(false);
-  /** @param {Event} event */
-  async function onsubmit(event) {
-    event.preventDefault();
-    error.value = "";
-    if (isBusy.peek() || !form.check()) return;
-    isBusy.value = true;
-    try {
-      await save();
-    } catch (failure) {
+  const onsubmit = submission({
+    check() {
+      error.value = "";
+      return form.check();
+    },
+    save,
+    onfailure(failure) {
       const errors = describeByField(failure, FIELDS);
       form.showErrors(errors);
       error.value = errors[""] ?? "";
-    } finally {
-      isBusy.value = false;
-    }
-  }
+    },
+  });
   return h(
     "form",
     { class: "entry-form", onsubmit, novalidate: true },

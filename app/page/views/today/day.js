@@ -1,6 +1,6 @@
 // The data of one day: its entries, their changes that are not loaded yet, and the totals of its week.
 
-import { computed, signal } from "../../lib/signal.js";
+import { computed, effect, signal } from "../../lib/signal.js";
 import { route } from "../../route.js";
 import { second, today } from "../../store/clock.js";
 import { entriesBetween, secondsByDay } from "../../store/entries.js";
@@ -42,11 +42,16 @@ export function createDay() {
     local.forget(entries);
     return { from, entries };
   }, KINDS);
+  // A stopped timer stays until it is loaded as an entry: the list of the day can arrive after the timer.
+  const unloaded = signal(ended.peek());
+  effect(() => {
+    if (ended.value.length > 0 || !list.isLoading.value) unloaded.value = ended.value;
+  });
   const isLoaded = computed(() => list.data.value?.from === range.value.from);
   const rows = computed(() => {
     const loaded = isLoaded.value ? (list.data.value?.entries ?? []) : [];
     const stored = local.apply(loaded.filter((entry) => entry.ended_at !== null)).map(toRow);
-    const pending = ended.value
+    const pending = unloaded.value
       .filter((each) => !stored.some((row) => row.id === each.entryId || row.startedAt === each.startedAt))
       .map(toPendingRow);
     return finish([...pending, ...stored], range.value);

@@ -4,6 +4,7 @@ import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
 import { showDialog } from "../../parts/dialog.js";
 import { describeWriteError } from "../../parts/overlaps.js";
+import { submission } from "../../parts/submission.js";
 import { splitEntry } from "../../store/entries.js";
 import { zone } from "../../store/profile.js";
 import { t } from "../../text/index.js";
@@ -53,19 +54,19 @@ function form(day, row, close) {
     return Boolean(instant);
   }
 
-  /** @param {Event} event */
-  async function onsubmit(event) {
-    event.preventDefault();
-    if (!readTime() || !entry) return;
-    try {
+  const onsubmit = submission({
+    check: () => readTime() && entry !== null,
+    async save() {
+      if (!entry) return;
       const answer = await splitEntry(entry, at.peek(), title);
       const ended_at = answer.isSent ? answer.data.first.ended_at : new Date(at.peek()).toISOString();
       day.patch(row.id, { ended_at });
       close();
-    } catch (failure) {
+    },
+    onfailure: (failure) => {
       error.value = describeWriteError(failure);
-    }
-  }
+    },
+  });
 
   const input = h("input", {
     type: "text",

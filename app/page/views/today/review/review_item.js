@@ -1,6 +1,7 @@
 // One entry that needs review: why, the suggested end, and what to do with it.
 
 import { h } from "../../../lib/dom.js";
+import { moveFocus } from "../../../lib/focus.js";
 import { effect, signal } from "../../../lib/signal.js";
 import { projectDot } from "../../../parts/icons.js";
 import { notifyWithUndo } from "../../../parts/notice.js";
@@ -96,6 +97,7 @@ function createState(item) {
     start,
     end,
     error,
+    isActing: false,
     /** @param {{startedAt: number, endedAt: number}} span */
     choose(span) {
       isTouched = true;
@@ -261,22 +263,25 @@ class FieldError extends Error {}
  * @param {{id: string, state: State, hide: Hide}} context
  */
 async function run(action, { id, state, hide }) {
+  if (state.isActing) return;
+  state.isActing = true;
   try {
     await action();
-    moveFocus(id);
+    focusNext(id);
     hide(id);
     state.error.value = "";
   } catch (error) {
     state.error.value = error instanceof FieldError ? error.message : describeWriteError(error);
   }
+  state.isActing = false;
 }
 
 /** Move the focus to the next item. @param {string} id */
-function moveFocus(id) {
+function focusNext(id) {
   const item = document.querySelector(`[data-review="${CSS.escape(id)}"]`);
   const next = item?.nextElementSibling ?? item?.previousElementSibling;
   const target = next?.querySelector("button.primary") ?? document.querySelector("main h1");
-  if (target instanceof HTMLElement) target.focus();
+  if (target instanceof HTMLElement) moveFocus(item, target);
 }
 
 /** @param {number} instant */
