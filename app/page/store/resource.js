@@ -90,9 +90,10 @@ export function pagedResource(loadPage, kinds = [], size = 50) {
   }, kinds);
   async function more() {
     const after = cursor.peek();
-    if (!after) return;
+    // While the list is loaded again, its cursor can belong to another query. After that, the next page is asked for anew.
+    if (!after || list.isLoading.peek()) return;
     const page = await loadPage({ cursor: after, limit: size }, new AbortController().signal);
-    if (cursor.peek() !== after) return;
+    if (cursor.peek() !== after || list.isLoading.peek()) return;
     cursor.value = page.next_cursor;
     list.data.value = [...(list.data.peek() ?? []), ...page.items];
     count = list.data.peek()?.length ?? size;

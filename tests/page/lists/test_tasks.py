@@ -253,6 +253,26 @@ class TestSlowService:
         await page.keyboard.press("Escape")
         await expect(page.get_by_role("dialog")).to_have_count(0)
 
+    async def test_next_page_waits_for_a_list_that_is_loaded_again(self, page: Page, visit: Visit, api: Client) -> None:
+        for first in (0, 100):
+            bodies = [{"title": f"Task {number:03}"} for number in range(first, first + 100)]
+            operations = [{"op": "create", "body": body} for body in bodies]
+            assert (await api.post("/tasks/bulk", json={"operations": operations})).status_code == 200
+        await visit("#/tasks")
+        await expect(row(page, "Task 199")).to_be_visible()
+        urls: list[str] = []
+        page.on("request", lambda request: urls.append(request.url))
+        held = await hold(page, "GET", "tasks")
+        await page.get_by_label("Sort").select_option("By title")
+        await held.until(1)
+        await page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        assert not [url for url in urls if "cursor=" in url]
+        held.release()
+        while not await row(page, "Task 199").count():
+            await page.keyboard.press("End")
+        await expect(row(page, "Task 199")).to_be_visible()
+
 
 class TestManyTasks:
     async def test_selected_tasks_are_changed_and_trashed_together(self, page: Page, visit: Visit, api: Client) -> None:
