@@ -19,6 +19,7 @@ from tests.page.week.calendar import (
 )
 from tests.support.http import Client
 
+LAST_WEEK = ("2026-11-08T23:00:00Z", "2026-11-15T23:00:00Z")
 WEEK = ("2026-11-15T23:00:00Z", "2026-11-22T23:00:00Z")
 WEDNESDAY, THURSDAY = "Wednesday 18 November", "Thursday 19 November"
 HOSTILE = '<img src=x onerror="document.title = 1"> ' + "endless" * 20 + " مرحبا"
@@ -145,6 +146,19 @@ class TestKeyboard:
         await page.keyboard.press("Control+z")
         await expect(entry).to_have_accessible_name("Plan, 9:00 – 10:30, 1:30")
         assert await stored_times(api, *WEEK) == [(berlin(19, 9), berlin(19, 10, 30))]
+
+    async def test_grid_has_the_focus_when_an_entry_is_moved_to_another_week(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await create_entry(api, await create_task(api, "Offer"), berlin(16, 9), berlin(16, 10))
+        await visit("#/week/2026-11-18")
+        await page.get_by_role("button", name="Offer, 9:00").focus()
+        await page.keyboard.press("Control+ArrowLeft")
+        await expect(page.get_by_role("region", name="Calendar")).to_be_focused()
+        await expect(page.get_by_role("button", name="Offer, 9:00")).to_have_count(0)
+        await until_equal(lambda: stored_times(api, *LAST_WEEK), [(berlin(15, 9), berlin(15, 10))])
+        await page.keyboard.press("Control+z")
+        await expect(page.get_by_role("button", name="Offer, 9:00")).to_be_visible()
 
     async def test_arrow_keys_walk_over_the_entries(self, page: Page, visit: Visit, api: Client) -> None:
         task = await create_task(api, "Offer")

@@ -248,8 +248,9 @@ export function focusEntry(model, scroller, body, item) {
   model.active.value = current.id;
   const day = model.shown.peek().find(({ from, to }) => from <= current.from && current.from < to);
   if (day) scrollTo(scroller, body, ((current.from - day.from) / HOUR_MS) * model.hourHeight.peek());
-  const block = body.querySelector(`[data-entry="${current.id}"] button`);
-  /** @type {HTMLElement | null} */ (block)?.focus({ preventScroll: true });
+  const block = /** @type {HTMLElement | null} */ (body.querySelector(`[data-entry="${current.id}"] button`));
+  // An entry that was moved to another week is not shown.
+  (block ?? scroller).focus({ preventScroll: true });
 }
 
 /**
