@@ -230,6 +230,27 @@ class TestSlowAnswers:
         await expect(page.get_by_role("row").nth(1)).to_contain_text("Offer")
         await expect(cell(page, "Offer", TUESDAY)).to_be_focused()
 
+    async def test_question_is_not_answered_by_somebody_who_types_on(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        task = await create_task(api, "Offer")
+        await create_entry(api, task, berlin(18, 8), berlin(18, 9))
+        await create_entry(api, task, berlin(18, 10), berlin(18, 12))
+        await visit(VIEW)
+        field = cell(page, "Offer", WEDNESDAY)
+        await field.fill("2:30")
+        await field.press("Enter")
+        dialog = page.get_by_role("dialog", name="Offer: which entry is 0:30 shorter?")
+        await expect(dialog).to_be_visible()
+        await page.keyboard.type("1:00")
+        await page.keyboard.press("Enter")
+        await dialog.get_by_role("button", name="Edit 10:00 – 12:00").click()
+        await page.get_by_role("dialog", name="Edit entry").get_by_role("button", name="Cancel").click()
+        await expect(dialog).to_be_visible()
+        await dialog.get_by_role("button", name="Cancel").click()
+        await expect(field).to_have_value("3:00")
+        assert await stored_times(api, *WEEK) == [(berlin(18, 8), berlin(18, 9)), (berlin(18, 10), berlin(18, 12))]
+
     async def test_totals_keep_what_is_still_being_stored(self, page: Page, visit: Visit, api: Client) -> None:
         offer = await create_task(api, "Offer")
         await create_entry(api, offer, berlin(18, 8), berlin(18, 9))

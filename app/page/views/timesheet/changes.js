@@ -3,7 +3,7 @@
 import { h } from "../../lib/dom.js";
 import { showDialog } from "../../parts/dialog.js";
 import { editEntry } from "../../parts/entry_dialog.js";
-import { attempt, notifyWithUndo } from "../../parts/notice.js";
+import { attemptOnce, notifyWithUndo } from "../../parts/notice.js";
 import { now } from "../../store/clock.js";
 import { createEntry, deleteEntry, restoreEntry, updateEntry } from "../../store/entries.js";
 import { weekStart, zone } from "../../store/profile.js";
@@ -121,9 +121,10 @@ async function remove(task, entry) {
 async function askAbout(task, entries, excess) {
   const title = t("timesheet.which", { title: task.title, duration: formatHours(excess) });
   const answer = await showDialog(title, (/** @type {(isDone?: boolean) => void} */ close) => [
+    // Not a button: the Enter of somebody who types on would press it.
     h(
       "ul",
-      { class: "timesheet-entries" },
+      { class: "timesheet-entries", tabindex: "-1", autofocus: true },
       entries.map((entry) => choice(task, entry, excess, close)),
     ),
     h(
@@ -146,13 +147,18 @@ function choice(task, entry, excess, close) {
   if (entry.ended_at === null) return h("li", null, `${formatTime(from, zone.peek())} – `, t("week.is_running"));
   const times = timesText(from, to);
   /** @param {() => Promise<unknown>} action */
-  const run = async (action) => {
-    if (await attempt(action)) close(true);
-  };
+  const run = (action) =>
+    attemptOnce(async () => {
+      await action();
+      close(true);
+    });
   const shortened = to - excess * 1000;
   const { note, tags } = entry;
-  const edit = () =>
-    editEntry({ entry, task: { id: task.id, title: task.title }, startedAt: from, endedAt: to, note, tags });
+  const edit = attemptOnce(async () => {
+    const draft = { entry, task: { id: task.id, title: task.title }, startedAt: from, endedAt: to, note, tags };
+    // The cell shows what is stored then, which may be another time than the one that was typed.
+    if (await editEntry(draft)) close(false);
+  });
   return h(
     "li",
     null,
@@ -164,13 +170,13 @@ function choice(task, entry, excess, close) {
         {
           type: "button",
           "aria-label": `${t("timesheet.shorten")} ${times}`,
-          onclick: () => run(() => shorten(task, entry, shortened)),
+          onclick: run(() => shorten(task, entry, shortened)),
         },
         t("timesheet.shorten"),
       ),
     h(
       "button",
-      { type: "button", "aria-label": `${t("timesheet.edit")} ${times}`, onclick: () => run(edit) },
+      { type: "button", "aria-label": `${t("timesheet.edit")} ${times}`, onclick: edit },
       t("timesheet.edit"),
     ),
     h(
@@ -179,7 +185,7 @@ function choice(task, entry, excess, close) {
         type: "button",
         class: "danger",
         "aria-label": `${t("common.delete")} ${times}`,
-        onclick: () => run(() => remove(task, entry)),
+        onclick: run(() => remove(task, entry)),
       },
       t("common.delete"),
     ),
