@@ -11,8 +11,6 @@ import { effect, onCleanup, scope, signal, untracked } from "./signal.js";
 /** Names that are set as properties, because the attribute is only the initial value. */
 const PROPERTIES = new Set(["value", "checked", "selected", "indeterminate", "disabled", "hidden", "open"]);
 
-const SVG = "http://www.w3.org/2000/svg";
-
 /**
  * Create an HTML element.
  *
@@ -39,7 +37,7 @@ export function h(tag, attributes, ...children) {
  * @returns {SVGElementTagNameMap[Tag]}
  */
 export function svg(tag, attributes, ...children) {
-  return fill(document.createElementNS(SVG, tag), attributes, children);
+  return fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
 
 /**
@@ -93,9 +91,7 @@ export function append(parent, child) {
   if (Array.isArray(child)) for (const each of child) append(parent, each);
   else if (typeof child === "function") appendDynamic(parent, child);
   else if (child instanceof Node) parent.appendChild(child);
-  else if (typeof child === "string" || typeof child === "number") {
-    parent.appendChild(document.createTextNode(String(child)));
-  }
+  else if (typeof child === "string" || typeof child === "number") parent.appendChild(new Text(String(child)));
 }
 
 /**
@@ -150,13 +146,17 @@ export function each(container, items, key, render) {
       row.dispose();
       row.element.remove();
     }
-    const focused = document.activeElement;
     let position = container.firstElementChild;
     for (const item of next) {
       const row = rows.get(key(item));
       if (!row) continue;
       row.item.value = item;
-      if (row.element !== position && row.element.contains(focused)) position = leadUpTo(row.element, position);
+      // Moving a row with the focus would take it away: the rows before it go to the end, and are placed later.
+      while (position && position !== row.element && row.element.contains(document.activeElement)) {
+        const following = position.nextElementSibling;
+        container.append(position);
+        position = following;
+      }
       if (row.element === position) position = position.nextElementSibling;
       else container.insertBefore(row.element, position);
     }
@@ -169,23 +169,6 @@ export function each(container, items, key, render) {
     for (const { dispose } of rows.values()) dispose();
   });
   return container;
-}
-
-/**
- * Make a row that has the focus the next one without moving it, which would take the focus away. The rows before it go
- * to the end: they are placed later.
- *
- * @param {Element} row
- * @param {Element | null} position The first row that is not placed.
- * @returns {Element} The row.
- */
-function leadUpTo(row, position) {
-  for (let current = position; current && current !== row; ) {
-    const next = current.nextElementSibling;
-    row.parentElement?.append(current);
-    current = next;
-  }
-  return row;
 }
 
 /**

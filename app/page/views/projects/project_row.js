@@ -1,10 +1,9 @@
 // A project in the list.
 
 import { h } from "../../lib/dom.js";
-import { moveFocus } from "../../lib/focus.js";
 import { confirm } from "../../parts/dialog.js";
 import { icon } from "../../parts/icons.js";
-import { attempt, notify, notifyWithUndo } from "../../parts/notice.js";
+import { attempt, moveFocus, notify, notifyWithUndo } from "../../parts/notice.js";
 import { archiveProject, deleteProject } from "../../store/projects.js";
 import { t } from "../../text/index.js";
 import { formatHours } from "../../time/durations.js";

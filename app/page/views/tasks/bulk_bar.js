@@ -1,9 +1,8 @@
 // The line above the rows: the titles of the columns, or what can be done with the selected tasks.
 
 import { h } from "../../lib/dom.js";
-import { moveFocus } from "../../lib/focus.js";
 import { signal } from "../../lib/signal.js";
-import { attempt } from "../../parts/notice.js";
+import { attempt, moveFocus } from "../../parts/notice.js";
 import { projects } from "../../store/projects.js";
 import { t } from "../../text/index.js";
 import { STATUSES } from "./filters.js";

@@ -1,10 +1,9 @@
 // One entry that needs review: why, the suggested end, and what to do with it.
 
 import { h } from "../../../lib/dom.js";
-import { moveFocus } from "../../../lib/focus.js";
 import { effect, signal } from "../../../lib/signal.js";
 import { projectDot } from "../../../parts/icons.js";
-import { notifyWithUndo } from "../../../parts/notice.js";
+import { moveFocus, notifyWithUndo } from "../../../parts/notice.js";
 import { describeWriteError } from "../../../parts/overlaps.js";
 import { deleteEntry, restoreEntry, updateEntry } from "../../../store/entries.js";
 import { preferences, zone } from "../../../store/profile.js";
