@@ -12,7 +12,7 @@ import { showDialog } from "./dialog.js";
 import { describeByField, fieldError } from "./notice.js";
 import { submission } from "./submission.js";
 import { parseTags, tagsField } from "./tags_field.js";
-import { taskPicker } from "./task_picker.js";
+import { findExact, taskPicker } from "./task_picker.js";
 
 /** The fields, as the bodies of the requests name them. */
 const FIELDS = /** @type {const} */ (["title", "started_at", "ended_at", "note", "tags"]);
@@ -211,10 +211,11 @@ async function taskOf(state) {
   const title = state.title.peek().trim();
   const chosen = state.task.peek();
   if (chosen?.title === title) return chosen;
+  const { id } = (await findExact(title)) ?? (await createTask({ title }));
   // The service can refuse the entry after that: saved again, it belongs to the same task.
-  const created = await createTask({ title });
-  state.task.value = { id: created.id, title };
-  return created;
+  const task = { id: /** @type {string} */ (id), title };
+  state.task.value = task;
+  return task;
 }
 
 /**

@@ -243,10 +243,12 @@ function listbox({ listId, label, choices, active, isOpen, choose }) {
 }
 
 /**
+ * Return the open task with exactly this title, if the service finds one in time.
+ *
  * @param {string} title
  * @returns {Promise<Choice | undefined>}
  */
-async function findExact(title) {
+export async function findExact(title) {
   const tasks = await findTasks(title, AbortSignal.timeout(EXACT_SEARCH_MS)).catch(() => []);
   return tasks.map(toChoice).find((choice) => choice.title === title);
 }

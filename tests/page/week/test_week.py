@@ -215,6 +215,14 @@ class TestSlowAnswers:
             await until_equal(lambda: stored_times(api, *WEEK), [(berlin(18, *hour), berlin(18, hour[0] + 1, hour[1]))])
             await page.keyboard.press("Control+z")
 
+    async def test_typed_title_of_a_task_creates_no_other_task(self, page: Page, visit: Visit, api: Client) -> None:
+        task = await create_task(api, "Offer")
+        await visit("#/week/2026-11-18")
+        await page.get_by_role("button", name="New entry").click()
+        await fill_dialog(page, "Offer")
+        assert [entry["task_id"] for entry in (await api.get("/time-entries")).json()["items"]] == [task["id"]]
+        assert len((await api.get("/tasks")).json()["items"]) == 1
+
     async def test_save_that_is_pressed_twice_creates_one_entry(self, page: Page, visit: Visit, api: Client) -> None:
         await visit("#/week/2026-11-18")
         await page.get_by_role("button", name="New entry").click()
