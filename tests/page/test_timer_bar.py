@@ -200,6 +200,24 @@ class TestSlowService:
         assert [entry["task_title"] for entry in entries] == ["Write the offer", "Read the news"]
         assert len((await api.list())["items"]) == 2
 
+    async def test_title_whose_task_is_being_created_is_started_again_on_that_task(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await visit("#/today")
+        held = await hold(page, "POST", "timer/start")
+        for title in ("Write the offer", "Read the news", "Write the offer"):
+            await what(page).fill(title)
+            await what(page).press("Enter")
+            await expect(page).to_have_title(re.compile(f"· {title}$"))
+        held.release()
+
+        async def titles() -> object:
+            entries = (await api.get("/time-entries")).json()["items"]
+            return [entry["task_title"] for entry in entries]
+
+        await until_equal(titles, ["Write the offer", "Read the news", "Write the offer"])
+        assert len((await api.list())["items"]) == 2
+
     async def test_project_of_a_task_that_is_being_started_is_stored(
         self, page: Page, visit: Visit, api: Client
     ) -> None:

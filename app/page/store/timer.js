@@ -157,9 +157,11 @@ function withoutRunning(report) {
 export async function start(work, options = {}) {
   const before = timer.peek();
   const at = Math.max(options.at ?? now(), before?.startedAt ?? 0);
-  const target = work.taskId
-    ? { task_id: work.taskId }
-    : { title: work.title, ...(work.projectId ? { project_id: work.projectId } : {}) };
+  const { title, projectId } = work;
+  const target = () => {
+    const taskId = work.taskId ?? createdTasks.get(`${projectId ?? ""} ${title}`);
+    return taskId ? { task_id: taskId } : { title, ...(projectId ? { project_id: projectId } : {}) };
+  };
   const note = work.note ? { note: work.note } : {};
   const tags = work.tags?.length ? { tags: work.tags } : {};
   const instant = isoInstant(at);
@@ -175,16 +177,19 @@ export async function start(work, options = {}) {
       tags: before ? [] : (work.tags ?? []),
     },
     before && at,
-    {
+    () => ({
       method: "POST",
       path: before ? "timer/switch" : "timer/start",
       query: { overlap: options.overlap ?? null },
-      body: before ? { ...target, ...note, at: instant } : { ...target, ...note, ...tags, started_at: instant },
+      body: before ? { ...target(), ...note, at: instant } : { ...target(), ...note, ...tags, started_at: instant },
       types: ["timer.started", "task.updated"],
       label: t("timer.queued_start", { title: work.title }),
-    },
+    }),
   );
 }
+
+/** The tasks that starts have created while others waited, by project and title: those do not know the ids. */
+const createdTasks = /** @type {Map<string, string>} */ (new Map());
 
 /**
  * Stop the timer.
@@ -275,6 +280,7 @@ async function change(before, after, endedAt, outgoing) {
   inProgress += 1;
   const sent = send(last, { before, after }, outgoing).finally(() => {
     inProgress -= 1;
+    if (inProgress === 0) createdTasks.clear();
   });
   last = sent.catch(() => {});
   try {
@@ -283,6 +289,8 @@ async function change(before, after, endedAt, outgoing) {
     if (!answer?.isSent || !answer.data) return [];
     const started = answer.data.started ?? answer.data;
     if (after && started.entry) confirmed.set(after, fromAnswer(started));
+    if (after?.taskId === null && started.entry && inProgress > 0)
+      createdTasks.set(`${after.projectId ?? ""} ${after.title}`, started.task_id);
     if (shownEnd) correctEnded(shownEnd, answer.data.stopped ?? answer.data);
     // A later action has changed what is shown.
     if (action === actions && started.entry?.ended_at === null) show(fromAnswer(started));
