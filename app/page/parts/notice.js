@@ -68,17 +68,6 @@ export function attemptOnce(action) {
 }
 
 /**
- * Move the focus after an action has been answered, unless the person is somewhere else by now.
- *
- * @param {Element | null} from Where the action was started.
- * @param {HTMLElement} to
- */
-export function moveFocus(from, to) {
-  const focused = document.activeElement;
-  if (focused === document.body || from?.contains(focused)) to.focus();
-}
-
-/**
  * Return an error as people read it.
  *
  * @param {unknown} error

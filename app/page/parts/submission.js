@@ -1,4 +1,4 @@
-// The submission of a form in a dialog.
+// The submission of a form in a dialog, and the focus after an action that took its time.
 
 import { describeFailure, notify } from "./notice.js";
 
@@ -38,4 +38,15 @@ export function submission({ check, save, onfailure }) {
       else notify(describeFailure(failure), { isError: true });
     }
   };
+}
+
+/**
+ * Move the focus after an action has been answered, unless the person is somewhere else by now.
+ *
+ * @param {Element | null} from Where the action was started.
+ * @param {HTMLElement} to
+ */
+export function moveFocus(from, to) {
+  const focused = document.activeElement;
+  if (focused === document.body || from?.contains(focused)) to.focus();
 }

@@ -3,7 +3,8 @@
 import { h } from "../../lib/dom.js";
 import { confirm } from "../../parts/dialog.js";
 import { icon } from "../../parts/icons.js";
-import { attempt, moveFocus, notify, notifyWithUndo } from "../../parts/notice.js";
+import { attempt, notify, notifyWithUndo } from "../../parts/notice.js";
+import { moveFocus } from "../../parts/submission.js";
 import { archiveProject, deleteProject } from "../../store/projects.js";
 import { t } from "../../text/index.js";
 import { formatHours } from "../../time/durations.js";

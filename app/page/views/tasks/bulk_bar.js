@@ -2,7 +2,8 @@
 
 import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
-import { attempt, moveFocus } from "../../parts/notice.js";
+import { attempt } from "../../parts/notice.js";
+import { moveFocus } from "../../parts/submission.js";
 import { projects } from "../../store/projects.js";
 import { t } from "../../text/index.js";
 import { STATUSES } from "./filters.js";

@@ -3,8 +3,9 @@
 import { h } from "../../../lib/dom.js";
 import { effect, signal } from "../../../lib/signal.js";
 import { projectDot } from "../../../parts/icons.js";
-import { moveFocus, notifyWithUndo } from "../../../parts/notice.js";
+import { notifyWithUndo } from "../../../parts/notice.js";
 import { describeWriteError } from "../../../parts/overlaps.js";
+import { moveFocus } from "../../../parts/submission.js";
 import { deleteEntry, restoreEntry, updateEntry } from "../../../store/entries.js";
 import { preferences, zone } from "../../../store/profile.js";
 import { t } from "../../../text/index.js";
