@@ -3,6 +3,7 @@
 import { each, h } from "../lib/dom.js";
 import { computed, effect, onCleanup, signal } from "../lib/signal.js";
 import { project } from "../store/projects.js";
+import { workQueue } from "../store/resource.js";
 import { findTasks } from "../store/tasks.js";
 import { recentTasks } from "../store/timer.js";
 import { t } from "../text/index.js";
@@ -54,9 +55,9 @@ export function taskPicker(options) {
     active.value = -1;
   });
 
-  /** The title that is looked for, and the end of that: what is chosen meanwhile comes after it. */
+  /** The title that is looked for. What is chosen meanwhile comes after it. */
   let sought = "";
-  let lastChoice = Promise.resolve();
+  const inOrder = workQueue();
 
   /** @param {Choice} choice */
   function choose(choice) {
@@ -71,19 +72,16 @@ export function taskPicker(options) {
     active.value = -1;
     // What is typed next replaces the title.
     if (document.activeElement === input) input.select();
-    lastChoice = lastChoice
-      .catch(() => {})
-      .then(async () => {
-        const choice = await found;
-        if (choice === null) return;
-        // What was typed meanwhile stays.
-        if (text.peek() === typed) {
-          showText(input, choice.title);
-          text.value = choice.title;
-        }
-        await onchoose(choice);
-      });
-    return lastChoice;
+    return inOrder(async () => {
+      const choice = await found;
+      if (choice === null) return;
+      // What was typed meanwhile stays.
+      if (text.peek() === typed) {
+        showText(input, choice.title);
+        text.value = choice.title;
+      }
+      await onchoose(choice);
+    });
   }
 
   /** @param {Choice | undefined} selected */

@@ -10,7 +10,7 @@ import { announce, announceAll, announceAnswer } from "./changes.js";
 import { changeQueued, dequeue, enqueue, isWaiting, queuedChanges, store } from "./offline/queue.js";
 import { RETRY_MS, whenReachableAgain } from "./presence/reachable.js";
 import { loadProfile, profile } from "./profile.js";
-import { oneAtATime } from "./resource.js";
+import { oneAtATime, workQueue } from "./resource.js";
 
 /**
  * @typedef {object} Change
@@ -236,8 +236,7 @@ async function loadQueue() {
   queue.value = stored.filter(({ id }) => !submitted.has(id));
 }
 
-/** @type {Promise<unknown>} */
-let last = Promise.resolve();
+const inThisTab = workQueue();
 
 /**
  * Run the work after all earlier work of this kind, in all tabs where the browser has Web Locks.
@@ -248,9 +247,7 @@ let last = Promise.resolve();
  */
 async function inOrder(work) {
   if (navigator.locks) return await navigator.locks.request("task-timer-outgoing", work);
-  const mine = last.catch(() => {}).then(work);
-  last = mine;
-  return mine;
+  return await inThisTab(work);
 }
 
 /** Return the id of the user, also for a change that a person makes before the profile is loaded. */

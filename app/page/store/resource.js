@@ -127,6 +127,20 @@ export function oneAtATime(work) {
   };
 }
 
+/**
+ * Return a function that does each work after all that it was given before, also if that has failed.
+ *
+ * @returns {<T>(work: () => Promise<T>) => Promise<T>}
+ */
+export function workQueue() {
+  let last = /** @type {Promise<unknown>} */ (Promise.resolve());
+  return (work) => {
+    const done = last.then(work);
+    last = done.catch(() => {});
+    return done;
+  };
+}
+
 /** A browser sends six requests to a host at once: others need room between those of a long list. */
 const MAX_PARALLEL = 4;
 

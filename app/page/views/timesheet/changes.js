@@ -7,6 +7,7 @@ import { attemptOnce, notifyWithUndo } from "../../parts/notice.js";
 import { now } from "../../store/clock.js";
 import { createEntry, deleteEntry, restoreEntry, updateEntry } from "../../store/entries.js";
 import { weekStart, zone } from "../../store/profile.js";
+import { workQueue } from "../../store/resource.js";
 import { t } from "../../text/index.js";
 import { formatHours } from "../../time/durations.js";
 import { formatTime } from "../../time/format.js";
@@ -23,18 +24,7 @@ import { planChange } from "./plan.js";
 const MAX_FUTURE_MS = 86_400_000;
 
 /** Changes are stored one after the other: each is placed after the entries that the ones before it have created. */
-let storing = /** @type {Promise<unknown>} */ (Promise.resolve());
-
-/**
- * @template T
- * @param {() => Promise<T>} work
- * @returns {Promise<T>}
- */
-function inOrder(work) {
-  const done = storing.then(work);
-  storing = done.catch(() => {});
-  return done;
-}
+const inOrder = workQueue();
 
 /**
  * Make a task have these seconds on a day. Throws when the service refuses it.

@@ -6,6 +6,7 @@ import { parseTags } from "../../parts/tags_field.js";
 import { isoInstant } from "../../store/clock.js";
 import { moveEntry, updateEntry } from "../../store/entries.js";
 import { zone } from "../../store/profile.js";
+import { workQueue } from "../../store/resource.js";
 import { createTask, updateTask } from "../../store/tasks.js";
 import { t } from "../../text/index.js";
 import { parseDuration } from "../../time/durations.js";
@@ -26,7 +27,7 @@ const MINUTE_MS = 60_000;
  * @param {import("../../lib/signal.js").ReadSignal<Row>} row
  */
 export function entryEdits(day, row) {
-  let last = /** @type {Promise<unknown>} */ (Promise.resolve());
+  const inOrder = workQueue();
 
   /**
    * Let a change begin after the answer of the one before: it is computed from the times that are stored by then.
@@ -38,11 +39,8 @@ export function entryEdits(day, row) {
    */
   const inTurn =
     (save) =>
-    (...input) => {
-      const saved = last.then(() => save(...input));
-      last = saved.catch(() => {});
-      return saved;
-    };
+    (...input) =>
+      inOrder(() => save(...input));
 
   /** @param {import("../../store/entries.js").EntryFields} fields */
   async function store(fields) {
