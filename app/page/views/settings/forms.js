@@ -194,7 +194,7 @@ export function input(attributes = {}) {
  * Create a select.
  *
  * @param {readonly (readonly [value: string | number, text: string])[]} options
- * @param {string | number} selected
+ * @param {string | number} [selected] Not needed for a field that shows what is stored.
  */
 export function select(options, selected) {
   return h(

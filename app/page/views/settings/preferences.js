@@ -20,22 +20,13 @@ function preferencesForm(user) {
   const number = (/** @type {number} */ min, /** @type {number} */ max) =>
     input({ type: "number", min, max, inputmode: "numeric" });
   const inputs = {
-    locale: select(
-      [
-        ["", t("settings.locale_browser")],
-        ["en", "English"],
-        ["de", "Deutsch"],
-      ],
-      "",
-    ),
-    theme: select(
-      THEMES.map((theme) => [theme, t(`settings.theme_${theme}`)]),
-      "",
-    ),
-    overlap_policy: select(
-      POLICIES.map((policy) => [policy, t(`settings.overlap_${policy}`)]),
-      "",
-    ),
+    locale: select([
+      ["", t("settings.locale_browser")],
+      ["en", "English"],
+      ["de", "Deutsch"],
+    ]),
+    theme: select(THEMES.map((theme) => [theme, t(`settings.theme_${theme}`)])),
+    overlap_policy: select(POLICIES.map((policy) => [policy, t(`settings.overlap_${policy}`)])),
     timer_cap_hours: number(1, 744),
     snap_minutes: number(5, 60),
     idle_minutes: number(0, 240),

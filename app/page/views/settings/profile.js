@@ -21,13 +21,9 @@ function profileForm(user) {
     full_name: input({ autocomplete: "name", maxlength: 200 }),
     email: input({ type: "email", autocomplete: "email" }),
     current_password: input({ type: "password", autocomplete: "current-password" }),
-    timezone: select(
-      ZONES.map((zone) => [zone, zone]),
-      "",
-    ),
+    timezone: select(ZONES.map((zone) => [zone, zone])),
     week_start: select(
       Array.from({ length: 7 }, (_, day) => [day, formatDay(addDays(A_MONDAY, day), { weekday: "long" })]),
-      "",
     ),
   };
 
