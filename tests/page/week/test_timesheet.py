@@ -32,6 +32,20 @@ def total(page: Page) -> Locator:
     return page.get_by_role("row", name="Total").last
 
 
+async def ask_which_entry(page: Page, visit: Visit, api: Client) -> tuple[Locator, Locator]:
+    """Make two entries of 1:00 and 2:00 last 2:30. Return the field, and the dialog that asks which one is shorter."""
+    task = await create_task(api, "Offer")
+    await create_entry(api, task, berlin(18, 8), berlin(18, 9))
+    await create_entry(api, task, berlin(18, 10), berlin(18, 12))
+    await visit(VIEW)
+    field = cell(page, "Offer", WEDNESDAY)
+    await field.fill("2:30")
+    await field.press("Enter")
+    dialog = page.get_by_role("dialog", name="Offer: which entry is 0:30 shorter?")
+    await expect(dialog).to_be_visible()
+    return field, dialog
+
+
 class TestKeyboard:
     async def test_keyboard_alone_signs_in_and_finishes_a_timesheet(self, visitor: Page, api: Client) -> None:
         page, keyboard = visitor, visitor.keyboard
@@ -116,15 +130,7 @@ class TestDurations:
         ]
 
     async def test_less_time_of_several_entries_asks_which(self, page: Page, visit: Visit, api: Client) -> None:
-        task = await create_task(api, "Offer")
-        await create_entry(api, task, berlin(18, 8), berlin(18, 9))
-        await create_entry(api, task, berlin(18, 10), berlin(18, 12))
-        await visit(VIEW)
-        field = cell(page, "Offer", WEDNESDAY)
-        await field.fill("2:30")
-        await field.press("Enter")
-        dialog = page.get_by_role("dialog", name="Offer: which entry is 0:30 shorter?")
-        await expect(dialog).to_be_visible()
+        field, dialog = await ask_which_entry(page, visit, api)
         await page.keyboard.press("Escape")
         await expect(field).to_have_value("3:00")
         await field.fill("2:30")
@@ -233,15 +239,7 @@ class TestSlowAnswers:
     async def test_question_is_not_answered_by_somebody_who_types_on(
         self, page: Page, visit: Visit, api: Client
     ) -> None:
-        task = await create_task(api, "Offer")
-        await create_entry(api, task, berlin(18, 8), berlin(18, 9))
-        await create_entry(api, task, berlin(18, 10), berlin(18, 12))
-        await visit(VIEW)
-        field = cell(page, "Offer", WEDNESDAY)
-        await field.fill("2:30")
-        await field.press("Enter")
-        dialog = page.get_by_role("dialog", name="Offer: which entry is 0:30 shorter?")
-        await expect(dialog).to_be_visible()
+        field, dialog = await ask_which_entry(page, visit, api)
         await page.keyboard.type("1:00")
         await page.keyboard.press("Enter")
         await dialog.get_by_role("button", name="Edit 10:00 – 12:00").click()
