@@ -28,9 +28,9 @@ export function followProjects() {
   return loadProjects();
 }
 
-/** Load the projects again. */
+/** Load the projects again. What fails is shown by `projectsError`. */
 export function reloadProjects() {
-  void loadProjects().catch(() => {});
+  return loadProjects().catch(() => {});
 }
 
 /**

@@ -100,6 +100,19 @@ class TestDialog:
         assert (task["title"], task["tags"], task["project_id"]) == ("Write the offer", ["sales"], None)
 
 
+    async def test_new_task_has_the_filtered_project_also_if_projects_are_slow(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        project = await api.make_project(name="Website")
+        projects = await hold(page, "GET", "projects")
+        await visit(f"#/tasks?project={project['id']}")
+        await projects.until(1)
+        await page.get_by_role("button", name="New task").first.click()
+        projects.release()
+        dialog = page.get_by_role("dialog", name="New task")
+        await expect(dialog.get_by_label("Project")).to_have_value(project["id"])
+
+
 class TestChangeInPlace:
     async def test_fields_are_stored_and_refused_text_stays(self, page: Page, visit: Visit, api: Client) -> None:
         project = (await api.post("/projects", json={"name": "Website"})).json()

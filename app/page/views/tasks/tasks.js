@@ -2,9 +2,9 @@
 
 import { define, h } from "../../lib/dom.js";
 import { computed, effect, onCleanup, signal } from "../../lib/signal.js";
-import { attempt, describeError } from "../../parts/notice.js";
+import { attempt, attemptOnce, describeError } from "../../parts/notice.js";
 import { windowedList } from "../../parts/windowed_list.js";
-import { project } from "../../store/projects.js";
+import { project, reloadProjects } from "../../store/projects.js";
 import { pagedResource } from "../../store/resource.js";
 import { listTasks } from "../../store/tasks.js";
 import { t } from "../../text/index.js";
@@ -34,10 +34,12 @@ define("tt-tasks", () => {
   });
   const heading = h("h1", { tabindex: "-1" }, () => t(isTrash.value ? "tasks.trash" : "nav.tasks"));
   const open = (/** @type {Task} */ task) => void attempt(() => editTask(task));
-  const create = () => {
+  const create = attemptOnce(async () => {
     const id = filters.peek().project;
-    void attempt(() => newTask(project(id) ? id : null));
-  };
+    // They may not have been loaded yet.
+    if (id && id !== "none" && !project(id)) await reloadProjects();
+    return newTask(project(id) ? id : null);
+  });
   return h("div", { class: "tasks" }, [
     header({ heading, isTrash: () => isTrash.value, create }),
     filterBar(filters, setFilters),
