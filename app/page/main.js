@@ -34,12 +34,14 @@ function preloadSignedIn() {
   loading.catch(() => {});
 }
 
-/** Create the page of a signed-in user as soon as its modules are loaded. */
+/** Create the page of a signed-in user as soon as its modules and the user are loaded. */
 function signedIn() {
   async function load() {
     try {
       loading ??= loadSignedIn();
-      return (await loading).signedIn;
+      const { loadUser, signedIn } = await loading;
+      await loadUser();
+      return signedIn;
     } catch (error) {
       loading = null;
       throw error;

@@ -1,5 +1,7 @@
 // The page of a signed-in user. A visitor who signs in does not load it before.
 
+import { isReachable } from "./api.js";
+import { effect } from "./lib/signal.js";
 import { describeError, notify } from "./parts/notice.js";
 import { shell } from "./parts/shell.js";
 import { whenLoaded } from "./parts/status/new_version.js";
@@ -7,19 +9,45 @@ import { followTitle } from "./parts/timer/timer_bar.js";
 import { sendWaiting } from "./store/outgoing.js";
 import { untilLoaded } from "./store/presence/reachable.js";
 import { followVersion } from "./store/presence/version.js";
-import { loadProfile } from "./store/profile.js";
+import { loadProfile, preferences, profile } from "./store/profile.js";
 import { followProjects } from "./store/projects.js";
 import { followTimer } from "./store/timer.js";
+import { setLanguage } from "./text/index.js";
 import { currentView, loadView, viewName } from "./view.js";
+
+/** @type {Promise<void> | null} */
+let userKnown = null;
+
+/**
+ * Load the user, and then what belongs to the user, once. Wait until language and time zone are known, or cannot be known
+ * because the service is away: the page would be created again when they change, and lose the focus and what was typed.
+ */
+export function loadUser() {
+  userKnown ??= new Promise((/** @type {(value?: unknown) => void} */ resolve) => {
+    // The view is loaded meanwhile. If that fails, it is tried again where the view is shown.
+    loadView(viewName.peek()).catch(() => {});
+    loadOwn().catch(showError).finally(resolve);
+    effect(() => {
+      if (profile.value || !isReachable.value) resolve();
+    });
+  }).then(() => setLanguage(preferences.peek().locale));
+  return userKnown;
+}
+
+async function loadOwn() {
+  await untilLoaded(loadProfile);
+  await sendWaiting();
+  await followTimer();
+}
+
+/** @param {unknown} error */
+function showError(error) {
+  notify(describeError(error), { isError: true });
+}
 
 /** Create the page of a signed-in user, and load what every view needs. */
 export function signedIn() {
-  async function loadOwn() {
-    await untilLoaded(loadProfile);
-    await sendWaiting();
-    await followTimer();
-  }
-  Promise.all([loadOwn(), followProjects()]).catch((error) => notify(describeError(error), { isError: true }));
+  followProjects().catch(showError);
   followTitle();
   followVersion();
   // With a service worker, the browser has stored all views and dialogs.

@@ -5,11 +5,19 @@ import re
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
-from tests.page.browsing import DARK, GERMAN, NARROW, Console, accessibility_violations, overflow
+from tests.page.browsing import DARK, GERMAN, NARROW, Console, accessibility_violations, hold, overflow
 from tests.page.conftest import Visit
 from tests.support.http import PASSWORD, Client
 
 WRONG_PASSWORD = r"Failed to load resource: .* 401 .*/auth/token"
+
+NOTE_LANGUAGES = """
+window.languages = [];
+new MutationObserver(() => {
+  const label = document.querySelector("nav")?.getAttribute("aria-label");
+  if (label && label !== window.languages.at(-1)) window.languages.push(label);
+}).observe(document, { childList: true, subtree: true });
+"""
 
 
 async def fill_in(page: Page, email: str, password: str) -> None:
@@ -98,6 +106,20 @@ class TestSession:
         await page.wait_for_load_state()
         await page.reload()
         await expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+    async def test_page_is_shown_when_language_and_zone_of_the_user_are_known(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await api.patch("/users/me", json={"timezone": "Asia/Tokyo", "preferences": {"locale": "de"}})
+        await page.add_init_script(NOTE_LANGUAGES)
+        user = await hold(page, "GET", "users/me")
+        async with page.expect_response(re.compile("/views/today/today.js")):  # without a user it would be shown before
+            await visit("#/today")
+        await user.until(1)
+        user.release()
+        await expect(page.get_by_role("navigation", name="Ansichten")).to_be_visible()
+        assert await page.evaluate("window.languages") == ["Ansichten"]
+        assert user.count == 1
 
     async def test_expired_session_returns_to_the_same_view(
         self, page: Page, visit: Visit, context: BrowserContext, api: Client, console: Console

@@ -9,8 +9,7 @@ import { t } from "../text/index.js";
 import { formatHours } from "../time/durations.js";
 import { dayOf, instantOf, timeOf } from "../time/zones.js";
 import { showDialog } from "./dialog.js";
-import { describeByField, fieldError } from "./notice.js";
-import { submission } from "./submission.js";
+import { describeByField, fieldError, submission } from "./submission.js";
 import { parseTags, tagsField } from "./tags_field.js";
 import { findExact, taskPicker } from "./task_picker.js";
 

@@ -2,7 +2,7 @@
 
 import { ApiError, SignedOutError, UnreachableError } from "../api.js";
 import { each, h } from "../lib/dom.js";
-import { effect, signal } from "../lib/signal.js";
+import { signal } from "../lib/signal.js";
 import { t } from "../text/index.js";
 
 /** @typedef {{id: string, text: string, isError: boolean, action: {label: string, run: () => void} | null}} Notice */
@@ -10,8 +10,6 @@ import { t } from "../text/index.js";
 const SHOWN_MS = 8000;
 const notices = signal(/** @type {Notice[]} */ ([]));
 let count = 0;
-let errorCount = 0;
-
 /**
  * Show a message for some seconds.
  *
@@ -106,42 +104,6 @@ export function loadFailure(error, reload) {
     h("span", { class: "form-error" }, describeError(error)),
     h("button", { type: "button", onclick: reload }, t("common.retry")),
   );
-}
-
-/**
- * Return what the service refuses by field, as people read it. The key "" is for the form as a whole.
- *
- * @param {unknown} error
- * @param {readonly string[]} names The fields of the form, as the body names them.
- * @returns {Record<string, string>}
- */
-export function describeByField(error, names) {
-  const findings = error instanceof ApiError ? (error.problem.errors ?? []) : [];
-  /** @type {Record<string, string>} */
-  const found = {};
-  for (const { pointer, detail } of findings) {
-    const parts = pointer?.split("/") ?? [];
-    const name = parts.findLast((part) => names.includes(part)) ?? "";
-    found[name] = found[name] ? `${found[name]} ${detail}` : detail;
-  }
-  return Object.keys(found).length > 0 ? found : { "": describeFailure(error) };
-}
-
-/**
- * Create the text that says what is wrong with a field, and mark the field with it.
- *
- * @param {() => string} text "" while nothing is wrong.
- * @param {readonly HTMLElement[]} controls The inputs of the field. What describes them already still does.
- */
-export function fieldError(text, ...controls) {
-  errorCount += 1;
-  const id = `field-error-${errorCount}`;
-  for (const control of controls) {
-    const hint = control.getAttribute("aria-describedby");
-    control.setAttribute("aria-describedby", hint ? `${hint} ${id}` : id);
-    effect(() => control.setAttribute("aria-invalid", String(text() !== "")));
-  }
-  return h("span", { id, class: "form-error", role: "alert" }, text);
 }
 
 /** The list of messages. It stands once in the page. */

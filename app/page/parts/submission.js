@@ -1,6 +1,11 @@
-// The submission of a form in a dialog, and the focus after an action that took its time.
+// The submission of a form, what is wrong with its fields, and the focus after an action that took its time.
 
+import { ApiError } from "../api.js";
+import { h } from "../lib/dom.js";
+import { effect } from "../lib/signal.js";
 import { describeFailure, notify } from "./notice.js";
+
+let errorCount = 0;
 
 /**
  * Return the listener for the submission of a form in a dialog. A second submission does nothing while the first one is
@@ -38,6 +43,42 @@ export function submission({ check, save, onfailure }) {
       else notify(describeFailure(failure), { isError: true });
     }
   };
+}
+
+/**
+ * Return what the service refuses by field, as people read it. The key "" is for the form as a whole.
+ *
+ * @param {unknown} error
+ * @param {readonly string[]} names The fields of the form, as the body names them.
+ * @returns {Record<string, string>}
+ */
+export function describeByField(error, names) {
+  const findings = error instanceof ApiError ? (error.problem.errors ?? []) : [];
+  /** @type {Record<string, string>} */
+  const found = {};
+  for (const { pointer, detail } of findings) {
+    const parts = pointer?.split("/") ?? [];
+    const name = parts.findLast((part) => names.includes(part)) ?? "";
+    found[name] = found[name] ? `${found[name]} ${detail}` : detail;
+  }
+  return Object.keys(found).length > 0 ? found : { "": describeFailure(error) };
+}
+
+/**
+ * Create the text that says what is wrong with a field, and mark the field with it.
+ *
+ * @param {() => string} text "" while nothing is wrong.
+ * @param {readonly HTMLElement[]} controls The inputs of the field. What describes them already still does.
+ */
+export function fieldError(text, ...controls) {
+  errorCount += 1;
+  const id = `field-error-${errorCount}`;
+  for (const control of controls) {
+    const hint = control.getAttribute("aria-describedby");
+    control.setAttribute("aria-describedby", hint ? `${hint} ${id}` : id);
+    effect(() => control.setAttribute("aria-invalid", String(text() !== "")));
+  }
+  return h("span", { id, class: "form-error", role: "alert" }, text);
 }
 
 /**

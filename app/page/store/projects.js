@@ -128,15 +128,3 @@ export function archiveProject(project, isArchived) {
 export async function deleteProject({ id, name }) {
   await submit({ method: "DELETE", path: `projects/${id}`, types: ["project.deleted", "task.updated"], label: name });
 }
-
-/**
- * Return the tracked seconds of each project in a time range.
- *
- * @param {{from: string, to: string}} range
- * @param {AbortSignal} signal
- * @returns {Promise<Map<string, number>>} By the id of the project.
- */
-export async function secondsByProject({ from, to }, signal) {
-  const { data } = await request("GET", "reports/summary", { query: { group_by: "project", from, to }, signal });
-  return new Map(data.rows.map((/** @type {{key: string, seconds: number}} */ row) => [row.key, row.seconds]));
-}

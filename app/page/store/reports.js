@@ -154,3 +154,15 @@ function withWaitingTime(sheet, stored, changed, days) {
   for (const entry of changed) if (!stored.includes(entry)) add(entry, 1);
   return { ...sheet, rows: [...rows.values()] };
 }
+
+/**
+ * Return the tracked seconds of each project in a time range.
+ *
+ * @param {{from: string, to: string}} range
+ * @param {AbortSignal} signal
+ * @returns {Promise<Map<string, number>>} By the id of the project.
+ */
+export async function secondsByProject({ from, to }, signal) {
+  const { data } = await request("GET", "reports/summary", { query: { group_by: "project", from, to }, signal });
+  return new Map(data.rows.map((/** @type {{key: string, seconds: number}} */ row) => [row.key, row.seconds]));
+}

@@ -1,7 +1,7 @@
 // The running timer. Starts and stops show at once, and are corrected by the answer of the service.
 
 import { ApiError, isReachable, request, UnreachableError } from "../api.js";
-import { computed, effect, scope, signal } from "../lib/signal.js";
+import { computed, effect, signal } from "../lib/signal.js";
 import { t } from "../text/index.js";
 import { dayRange, weekOf } from "../time/zones.js";
 import { announce, onChange } from "./changes.js";
@@ -81,23 +81,18 @@ let inProgress = 0;
 /** The last action. The next one is sent after it, so that a start and its stop arrive in order. */
 let last = /** @type {Promise<unknown>} */ (Promise.resolve());
 
-/** Load the timer now, and again after each change. Call once in the scope of a session. */
+/** Load the timer now, and again after each change. Call once. */
 export function followTimer() {
   const reload = () => void loadTimer().catch(() => {});
-  unfollow();
-  [, unfollow] = scope(() => {
-    onChange(["timer", "task", "entry", "project", "user", "import"], reload);
-    let isFirst = true;
-    effect(() => {
-      const isReady = isReachable.value && waiting.value.length === 0 && today.value !== "";
-      if (isReady && !isFirst) reload();
-      isFirst = false;
-    });
+  onChange(["timer", "task", "entry", "project", "user", "import"], reload);
+  let isFirst = true;
+  effect(() => {
+    const isReady = isReachable.value && waiting.value.length === 0 && today.value !== "";
+    if (isReady && !isFirst) reload();
+    isFirst = false;
   });
   return loadFirst();
 }
-
-let unfollow = () => {};
 
 /** Load the timer. While the service is away or changes wait, show what the page showed last. */
 async function loadFirst() {

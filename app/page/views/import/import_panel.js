@@ -2,7 +2,8 @@
 
 import { h } from "../../lib/dom.js";
 import { effect, onCleanup, signal } from "../../lib/signal.js";
-import { describeByField, notify } from "../../parts/notice.js";
+import { notify } from "../../parts/notice.js";
+import { describeByField } from "../../parts/submission.js";
 import { zone } from "../../store/profile.js";
 import { followImport, previewImport, startImport } from "../../store/transfer.js";
 import { t } from "../../text/index.js";

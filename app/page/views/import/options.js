@@ -1,7 +1,7 @@
 // How the rows of a file are read.
 
 import { h } from "../../lib/dom.js";
-import { fieldError } from "../../parts/notice.js";
+import { fieldError } from "../../parts/submission.js";
 import { t } from "../../text/index.js";
 
 const FORMATS = ["auto", "toggl", "clockify", "harvest", "timewarrior", "solidtime", "csv", "account"];

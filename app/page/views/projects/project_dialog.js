@@ -3,8 +3,8 @@
 import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
 import { showDialog } from "../../parts/dialog.js";
-import { describeByField, fieldError, notify } from "../../parts/notice.js";
-import { submission } from "../../parts/submission.js";
+import { notify } from "../../parts/notice.js";
+import { describeByField, fieldError, submission } from "../../parts/submission.js";
 import { createProject, projects, updateProject } from "../../store/projects.js";
 import { t } from "../../text/index.js";
 import { decimalSeparator } from "../../time/format.js";

@@ -2,7 +2,7 @@
 
 import { h } from "../../lib/dom.js";
 import { computed, effect, signal } from "../../lib/signal.js";
-import { fieldError } from "../../parts/notice.js";
+import { fieldError } from "../../parts/submission.js";
 import { parseTags, tagsField } from "../../parts/tags_field.js";
 import { zone } from "../../store/profile.js";
 import { project, projects } from "../../store/projects.js";
