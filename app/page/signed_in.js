@@ -1,6 +1,7 @@
 // The page of a signed-in user. A visitor who signs in does not load it before.
 
 import { isReachable } from "./api.js";
+import { busyUntil } from "./busy.js";
 import { effect } from "./lib/signal.js";
 import { describeError, notify } from "./parts/notice.js";
 import { shell } from "./parts/shell.js";
@@ -20,7 +21,7 @@ let userKnown = null;
 
 /**
  * Load the user, and then what belongs to the user, once. Wait until language and time zone are known, or cannot be known
- * because the service is away: the page would be created again when they change, and lose the focus and what was typed.
+ * because the service is away or busy: the page would be created again when they change, and lose the focus and what was typed.
  */
 export function loadUser() {
   userKnown ??= new Promise((/** @type {(value?: unknown) => void} */ resolve) => {
@@ -28,7 +29,7 @@ export function loadUser() {
     loadView(viewName.peek()).catch(() => {});
     loadOwn().catch(showError).finally(resolve);
     effect(() => {
-      if (profile.value || !isReachable.value) resolve();
+      if (profile.value || !isReachable.value || busyUntil.value) resolve();
     });
   }).then(() => setLanguage(preferences.peek().locale));
   return userKnown;
