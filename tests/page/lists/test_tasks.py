@@ -39,6 +39,7 @@ class TestKeyboard:
         await expect(page.get_by_label("Title", exact=True)).to_be_focused()
         await page.keyboard.type("Write the offer")
         await page.keyboard.press("Enter")
+        await expect(page.get_by_role("dialog")).to_be_hidden()  # the event may list the task before the answer
         await page.get_by_role("button", name="Edit Write the offer").press("Enter")
         await page.get_by_label("Description", exact=True).fill("For Ada")
         await page.get_by_label("Estimate", exact=True).fill("1,5")

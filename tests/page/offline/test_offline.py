@@ -222,7 +222,8 @@ class TestOthers:
             await expect(device.get_by_text("Nothing tracked today.")).to_be_visible()
         loads: list[str] = []
         page.on("request", lambda request: loads.append(request.url) if "/reports/today" in request.url else None)
-        await start(page, "Write the offer")
+        async with page.expect_response(re.compile("/reports/today")):
+            await start(page, "Write the offer")
         await expect(page.get_by_role("button", name="Discard timer")).to_be_visible()
         # The event stream has brought the change to both devices.
         await expect(other).to_have_title(re.compile("Write the offer"))

@@ -1,14 +1,15 @@
 """The timesheet: durations typed like in a spreadsheet, without losing tracked time."""
 
+import asyncio
 import re
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from tests.page.browsing import GERMAN, NARROW, Console, accessibility_violations, hold, overflow
 from tests.page.conftest import Visit
 from tests.page.week.calendar import berlin, create_entry, create_task, stored_times
-from tests.support.http import PASSWORD, Client
+from tests.support.http import API, PASSWORD, Client
 
 LAST_WEEK = ("2026-11-08T23:00:00Z", "2026-11-15T23:00:00Z")
 WEEK = ("2026-11-15T23:00:00Z", "2026-11-22T23:00:00Z")
@@ -222,6 +223,30 @@ class TestSlowAnswers:
         await expect(page.get_by_text("Offer: 8:30 – 9:00 added")).to_be_visible()
         await expect(field).to_have_value("1:00")
         await expect(total(page)).to_have_text(re.compile(r"0:00\s*0:00\s*1:00.*1:00$"))
+
+    async def test_cell_that_is_set_back_keeps_its_text_when_the_event_is_faster_than_the_answer(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await create_entry(api, await create_task(api, "Offer"), berlin(18, 8), berlin(18, 9))
+        released = asyncio.Event()
+
+        async def answer_late(route: Route) -> None:
+            response = await route.fetch()
+            await released.wait()
+            await route.fulfill(response=response)
+
+        await page.route(re.compile(f"{API}/tasks/.*/time-entries/"), answer_late)
+        await visit(VIEW)
+        field = cell(page, "Offer", WEDNESDAY)
+        await expect(field).to_have_value("1:00")
+        for text in ("0:30", "1:00"):
+            await field.fill(text)
+            await field.press("Enter")
+        await expect(field).to_have_attribute("data-stored", "0:30")
+        assert await field.input_value() == "1:00"
+        released.set()
+        await expect(field).to_have_attribute("data-stored", "1:00")
+        await expect(field).to_have_value("1:00")
 
     async def test_row_that_gets_another_place_keeps_the_focus(self, page: Page, visit: Visit, api: Client) -> None:
         await create_entry(api, await create_task(api, "Support"), berlin(18, 8), berlin(18, 9))

@@ -43,9 +43,11 @@ export function cell({ label, seconds, oninput, onstore }) {
   });
   effect(() => {
     const text = stored();
-    // What a person is typing stays.
-    if (storing === null && !error.peek() && document.activeElement !== input) input.value = text;
-    else if (input.dataset.stored === input.value) showText(input, text);
+    // What a person is typing stays, and so does what is being stored until the answer.
+    if (storing === null) {
+      if (!error.peek() && document.activeElement !== input) input.value = text;
+      else if (input.dataset.stored === input.value) showText(input, text);
+    }
     input.dataset.stored = text;
   });
 
