@@ -100,7 +100,6 @@ class TestDialog:
         (task,) = (await api.get("/tasks")).json()["items"]
         assert (task["title"], task["tags"], task["project_id"]) == ("Write the offer", ["sales"], None)
 
-
     async def test_new_task_has_the_filtered_project_also_if_projects_are_slow(
         self, page: Page, visit: Visit, api: Client
     ) -> None:
