@@ -24,21 +24,31 @@ let userKnown = null;
  * because the service is away or busy: the page would be created again when they change, and lose the focus and what was typed.
  */
 export function loadUser() {
-  userKnown ??= new Promise((/** @type {(value?: unknown) => void} */ resolve) => {
+  async function load() {
     // The view is loaded meanwhile. If that fails, it is tried again where the view is shown.
     loadView(viewName.peek()).catch(() => {});
-    loadOwn().catch(showError).finally(resolve);
-    effect(() => {
-      if (profile.value || !isReachable.value || busyUntil.value) resolve();
-    });
-  }).then(() => setLanguage(preferences.peek().locale));
+    const isKnown = until(() => profile.value || !isReachable.value || busyUntil.value);
+    await Promise.race([loadOwn().catch(showError), isKnown]);
+    await setLanguage(preferences.peek().locale);
+  }
+  userKnown ??= load();
   return userKnown;
 }
 
 async function loadOwn() {
-  await untilLoaded(loadProfile);
-  await sendWaiting();
-  await followTimer();
+  const loading = untilLoaded(loadProfile);
+  // The last answer is enough for these.
+  await Promise.race([loading, until(() => profile.value)]);
+  await Promise.all([loading, sendWaiting().then(followTimer)]);
+}
+
+/** @param {() => unknown} condition Reads signals. */
+function until(condition) {
+  return new Promise((/** @type {(value?: unknown) => void} */ resolve) => {
+    effect(() => {
+      if (condition()) resolve();
+    });
+  });
 }
 
 /** @param {unknown} error */

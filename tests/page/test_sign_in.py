@@ -121,6 +121,18 @@ class TestSession:
         assert await page.evaluate("window.languages") == ["Ansichten"]
         assert user.count == 1
 
+    async def test_last_answer_about_the_user_is_enough_to_show_page_and_timer(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await visit("#/today")
+        await expect(page.get_by_text("Nothing tracked today.")).to_be_visible()
+        await api.start(await api.make_task(title="Write the offer"))
+        user = await hold(page, "GET", "users/me")
+        await page.reload()
+        await user.until(1)
+        await expect(page).to_have_title(re.compile("Write the offer"))
+        user.release()
+
     async def test_expired_session_returns_to_the_same_view(
         self, page: Page, visit: Visit, context: BrowserContext, api: Client, console: Console
     ) -> None:
