@@ -3,11 +3,11 @@
 import re
 
 import pytest
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import BrowserContext, Page, Route, expect
 
 from tests.page.browsing import DARK, GERMAN, NARROW, Console, accessibility_violations, hold, overflow
 from tests.page.conftest import Visit
-from tests.support.http import PASSWORD, Client
+from tests.support.http import API, PASSWORD, Client
 
 WRONG_PASSWORD = r"Failed to load resource: .* 401 .*/auth/token"
 
@@ -85,6 +85,28 @@ class TestSignIn:
         token = (await anonymous.post("/auth/token", data=form)).json()["access_token"]
         user = (await anonymous.get("/users/me", headers={"Authorization": f"Bearer {token}"})).json()
         assert user["timezone"] == "Asia/Tokyo"
+
+    async def test_account_whose_creation_lost_its_answer_is_signed_in(
+        self, visitor: Page, api: Client, console: Console
+    ) -> None:
+        console.allow(r"ERR_CONNECTION_RESET", r"409 .*/users$")
+
+        async def lose_answer(route: Route) -> None:
+            await route.fetch()
+            await route.abort("connectionreset")
+
+        await visitor.route(re.compile(f"{API}/users$"), lose_answer, times=1)
+        await visitor.goto("/")
+        await visitor.get_by_role("button", name="Create an account").click()
+        await fill_in(visitor, "new@example.com", PASSWORD)
+        await visitor.get_by_role("button", name="Create account").click()
+        await expect(visitor.get_by_role("alert").filter(has_text="cannot be reached")).to_be_visible()
+        await fill_in(visitor, api.user["email"], PASSWORD)
+        await visitor.get_by_role("button", name="Create account").click()
+        await expect(visitor.get_by_label("E-mail")).to_have_accessible_description(re.compile("^An account with this"))
+        await fill_in(visitor, "new@example.com", PASSWORD)
+        await visitor.get_by_role("button", name="Create account").click()
+        await expect(visitor.get_by_role("region", name="Timer")).to_be_visible()
 
 
 class TestSession:

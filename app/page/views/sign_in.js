@@ -1,6 +1,6 @@
 // Sign in, or create an account.
 
-import { ApiError, signIn } from "../api.js";
+import { ApiError, signIn, UnreachableError } from "../api.js";
 import { define, h } from "../lib/dom.js";
 import { effect, signal } from "../lib/signal.js";
 import { icon } from "../parts/icons.js";
@@ -187,15 +187,33 @@ function missing(email, password, isNew) {
  */
 async function send({ email, password, isNew }) {
   try {
-    if (isNew) {
-      const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-      await createAccount({ email: email.value.trim(), password: password.value, timezone });
-    }
+    if (isNew) await create(email.value.trim(), password.value);
     await signIn(email.value.trim(), password.value);
     void focusTimer();
     return NO_ERRORS;
   } catch (error) {
     return describe(error);
+  }
+}
+
+/** The address of an account whose creation got no answer. */
+let unanswered = "";
+
+/**
+ * Create an account, unless it was created before and only the answer was lost.
+ *
+ * @param {string} email
+ * @param {string} password
+ */
+async function create(email, password) {
+  const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  try {
+    await createAccount({ email, password, timezone });
+  } catch (error) {
+    if (error instanceof UnreachableError) unanswered = email;
+    // The sign-in that follows tells whose account it is.
+    const mayBeOwn = error instanceof ApiError && error.code === "email_taken" && email === unanswered;
+    if (!mayBeOwn) throw error;
   }
 }
 
