@@ -1,6 +1,8 @@
 """The view of a day while the service is slow: a person types and clicks on before the answers arrive."""
 
+import asyncio
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.async_api import Page, Route, expect
@@ -8,7 +10,7 @@ from playwright.async_api import Page, Route, expect
 from tests.page.browsing import hold, until_equal
 from tests.page.conftest import Visit
 from tests.page.day import DAY, days_ago, entry_of, fields_of, fill, stored
-from tests.support.http import Client, ago, clock
+from tests.support.http import API, Client, ago, clock, instant
 
 
 class TestSlowService:
@@ -61,6 +63,25 @@ class TestSlowService:
         await until_equal(lambda: fields_of(api), [(clock("09:00"), clock("10:00"), False, "First draft")])
         assert {task["title"] for task in (await api.list())["items"]} == {"Write the offer", "Read the news"}
         assert len((await api.list())["items"]) == 2
+
+    async def test_work_is_continued_on_the_task_that_was_chosen(self, page: Page, visit: Visit, api: Client) -> None:
+        await api.write(await api.make_task())
+        task = await api.make_task(title="Read the news")
+        await visit(DAY)
+        row = entry_of(page, "Write the offer")
+        held = await hold(page, "POST", "tasks/")
+        await row.get_by_role("button", name="Write the offer").click()
+        await page.keyboard.type("Read the n")
+        await page.get_by_role("option", name="Read the news").click()
+        await held.until(1)
+        await row.get_by_role("button", name="Continue").click()
+        await asyncio.sleep(1.1)  # instants of the page have whole seconds
+        released_at = datetime.now(UTC)
+        async with page.expect_response(f"**{API}/timer/start*"):
+            held.release()
+        running = (await api.get("/timer")).json()
+        assert running["task_id"] == task["id"]
+        assert instant(running["entry"]["started_at"]) < released_at - timedelta(seconds=1)
 
     async def test_dialog_and_deletion_wait_for_the_change_before(self, page: Page, visit: Visit, api: Client) -> None:
         await api.write(await api.make_task())

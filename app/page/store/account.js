@@ -1,6 +1,7 @@
-// The account: sessions, tokens, webhooks, calendar feeds, the audit trail, and its end.
+// The account: its profile, sessions, tokens, webhooks, calendar feeds, the audit trail, and its end.
 
 import { download, forgetSession, newKey, request } from "../api.js";
+import { profile } from "./profile.js";
 
 /**
  * @template T
@@ -18,6 +19,15 @@ import { download, forgetSession, newKey, request } from "../api.js";
  */
 export async function listOf(list, page, signal) {
   return (await request("GET", list, { query: page, signal })).data;
+}
+
+/**
+ * Change the profile.
+ *
+ * @param {Record<string, unknown>} fields Merged as JSON merge patch.
+ */
+export async function updateProfile(fields) {
+  profile.value = (await request("PATCH", "users/me", { body: fields })).data;
 }
 
 /** @param {{current_password: string, new_password: string}} passwords Ends all sessions. */

@@ -31,15 +31,6 @@ export async function loadProfile() {
 }
 
 /**
- * Change the profile.
- *
- * @param {Record<string, unknown>} fields Merged as JSON merge patch.
- */
-export async function updateProfile(fields) {
-  profile.value = (await request("PATCH", "users/me", { body: fields })).data;
-}
-
-/**
  * Return whether people may create accounts.
  *
  * @returns {Promise<{name: string, version: string, registration_open: boolean}>}

@@ -1,8 +1,9 @@
 // What can be done from the keyboard: the commands of the palette and of the shortcuts.
 
 import { signOut } from "../../api.js";
+import { updateProfile } from "../../store/account.js";
 import { now } from "../../store/clock.js";
-import { preferences, updateProfile } from "../../store/profile.js";
+import { preferences } from "../../store/profile.js";
 import { recentTasks, stop, timer } from "../../store/timer.js";
 import { t } from "../../text/index.js";
 import { openEntryDialog } from "../dialog.js";

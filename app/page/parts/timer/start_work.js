@@ -11,13 +11,14 @@ import { attemptChecked } from "../overlaps.js";
  * Start a timer, or switch the running one.
  *
  * @param {import("../../store/timer.js").Work} work
+ * @param {import("../../store/timer.js").At} [options]
  * @returns {Promise<boolean>} Whether it was started.
  */
-export async function startWork(work) {
+export async function startWork(work, { at } = {}) {
   let isStarted = false;
   await attempt(async () => {
     try {
-      isStarted = await attemptChecked((options) => start(work, options));
+      isStarted = await attemptChecked((options) => start(work, { ...options, at }));
     } catch (error) {
       if (!(error instanceof ApiError && error.code === "timer_already_running")) throw error;
       notify(t("timer.runs_elsewhere", { title: timer.peek()?.title ?? "" }), {

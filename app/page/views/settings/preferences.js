@@ -3,7 +3,7 @@
 import { h } from "../../lib/dom.js";
 import { computed } from "../../lib/signal.js";
 import { notify } from "../../parts/notice.js";
-import { updateProfile } from "../../store/profile.js";
+import { updateProfile } from "../../store/account.js";
 import { t } from "../../text/index.js";
 import { form, input, select, withProfile } from "./forms.js";
 

@@ -1,7 +1,7 @@
 // Name, address, time zone and week.
 
 import { notify } from "../../parts/notice.js";
-import { updateProfile } from "../../store/profile.js";
+import { updateProfile } from "../../store/account.js";
 import { t } from "../../text/index.js";
 import { formatDay } from "../../time/format.js";
 import { addDays } from "../../time/zones.js";

@@ -28,6 +28,7 @@ const MINUTE_MS = 60_000;
  */
 export function entryEdits(day, row) {
   const inOrder = workQueue();
+  let taskChange = /** @type {Promise<unknown>} */ (Promise.resolve());
 
   /**
    * Let a change begin after the answer of the one before: it is computed from the times that are stored by then.
@@ -93,7 +94,13 @@ export function entryEdits(day, row) {
     saveDuration: inTurn(saveDuration),
     saveNote: inTurn((/** @type {string} */ text) => store({ note: text.trim() || null })),
     saveTags: inTurn((/** @type {string} */ text) => store({ tags: parseTags(text) })),
-    changeTask: inTurn((/** @type {Choice} */ choice) => changeTask(day, row.peek(), choice)),
+    changeTask(/** @type {Choice} */ choice) {
+      const change = inOrder(() => changeTask(day, row.peek(), choice));
+      taskChange = change;
+      return change;
+    },
+    /** Wait until the row has the task that was chosen last. */
+    taskChanged: () => taskChange,
     inTurn,
     toggleBillable: inTurn(() => attemptStore(() => store({ billable: !row.peek().entry?.billable }))),
     stepTime,

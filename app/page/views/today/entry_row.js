@@ -9,7 +9,7 @@ import { attempt } from "../../parts/notice.js";
 import { describeOverlaps } from "../../parts/overlaps.js";
 import { tagSuggestions } from "../../parts/tags_field.js";
 import { startWork } from "../../parts/timer/start_work.js";
-import { isoInstant } from "../../store/clock.js";
+import { isoInstant, now } from "../../store/clock.js";
 import { zone } from "../../store/profile.js";
 import { project } from "../../store/projects.js";
 import { timer } from "../../store/timer.js";
@@ -151,7 +151,7 @@ function billableButton(toggle, row) {
  * @param {import("../../lib/signal.js").ReadSignal<boolean>} isPending
  * @param {ReturnType<typeof entryEdits>} edits
  */
-function actions(day, row, isPending, { inTurn, toggleBillable }) {
+function actions(day, row, isPending, { inTurn, taskChanged, toggleBillable }) {
   let isActing = false;
   /** Act on the row as it is stored. A second click in the meantime does nothing. @param {(row: Row) => unknown} action */
   const once = (action) => async () => {
@@ -178,7 +178,11 @@ function actions(day, row, isPending, { inTurn, toggleBillable }) {
     "span",
     { class: "entry-actions" },
     billableButton(toggleBillable, row),
-    button("continue", t("today.continue"), () => continueRow(row.peek())),
+    button("continue", t("today.continue"), async () => {
+      const at = now();
+      await taskChanged();
+      await continueRow(row.peek(), at);
+    }),
     button(
       "split",
       t("today.split"),
@@ -193,10 +197,13 @@ function actions(day, row, isPending, { inTurn, toggleBillable }) {
   );
 }
 
-/** @param {Row} row */
-async function continueRow({ taskId, title, projectId, entry }) {
+/**
+ * @param {Row} row
+ * @param {number} at
+ */
+async function continueRow({ taskId, title, projectId, entry }, at) {
   if (timer.peek()?.taskId === taskId) return;
-  await startWork({ taskId, title, projectId, tags: entry?.tags ?? [] });
+  await startWork({ taskId, title, projectId, tags: entry?.tags ?? [] }, { at });
 }
 
 /**
