@@ -8,6 +8,7 @@ const LATER = [
   () => import("./parts/status/waiting_list.js"),
   () => import("./parts/entry_dialog.js"),
   () => import("./views/today/split_dialog.js"),
+  () => import("./views/today/review/review_list.js"),
   () => import("./views/today/review/review_item.js"),
   () => import("./views/today/review/suggestions.js"),
   () => import("./parts/commands/palette.js"),

@@ -289,6 +289,20 @@ class TestSlowService:
         await expect(entry).to_have_count(1)
         assert (await api.get("/timer")).status_code == 204
 
+    async def test_timer_starts_at_the_key_although_its_title_is_looked_up_first(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await visit("#/today")
+        held = await hold(page, "GET", "tasks")
+        await what(page).fill("Write the offer")
+        await what(page).press("Enter")
+        await held.until(1)
+        await asyncio.sleep(1.1)  # instants of the page have whole seconds
+        released_at = datetime.now(UTC)
+        held.release()
+        await until_equal(lambda: title_of_timer(api), "Write the offer")
+        assert await started_at(api) < released_at - timedelta(seconds=1)
+
 
 class TestCorrection:
     async def test_start_is_corrected_past_midnight_and_by_five_minutes(

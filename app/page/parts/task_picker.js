@@ -2,6 +2,7 @@
 
 import { each, h } from "../lib/dom.js";
 import { computed, effect, onCleanup, signal } from "../lib/signal.js";
+import { now } from "../store/clock.js";
 import { project } from "../store/projects.js";
 import { workQueue } from "../store/resource.js";
 import { findTasks } from "../store/tasks.js";
@@ -16,7 +17,8 @@ import { projectDot } from "./icons.js";
  */
 
 const DELAY_MS = 120;
-const EXACT_SEARCH_MS = 1500;
+/** How long a typed title waits to be looked up. */
+const EXACT_SEARCH_MS = 4000;
 let count = 0;
 
 /**
@@ -25,8 +27,8 @@ let count = 0;
  * @param {object} options
  * @param {string} options.label
  * @param {import("../lib/signal.js").Signal<string>} options.text What is typed.
- * @param {(choice: Choice) => unknown} options.onchoose Called by Enter or a click on a task. If it returns a promise, the
- *   next choice waits for it.
+ * @param {(choice: Choice, at: number) => unknown} options.onchoose Called by Enter or a click on a task, with the instant
+ *   of the key or click: a typed title is looked up first. If it returns a promise, the next choice waits for it.
  * @param {() => string} [options.current] The title that is chosen already: it is no search.
  * @param {(typed: string) => Choice[]} [options.extra] More choices for what is typed.
  * @param {() => void} [options.onleave] Called when the focus moves to another element, or by Escape.
@@ -66,6 +68,7 @@ export function taskPicker(options) {
 
   /** @param {() => Choice | null | Promise<Choice | null>} find */
   function chooseFound(find) {
+    const at = now();
     const typed = text.peek();
     const found = find();
     isOpen.value = false;
@@ -80,7 +83,7 @@ export function taskPicker(options) {
         showText(input, choice.title);
         text.value = choice.title;
       }
-      await onchoose(choice);
+      await onchoose(choice, at);
     });
   }
 
@@ -93,7 +96,7 @@ export function taskPicker(options) {
       sought = title;
       await chooseFound(async () => {
         // The list can be older than what is typed: a task of this title must not be created twice.
-        const same = await findExact(title);
+        const same = await findExact(title, AbortSignal.timeout(EXACT_SEARCH_MS)).catch(() => null);
         return same ?? (allowsNew ? { id: null, title, projectId: null } : null);
       });
       if (sought === title) sought = "";
@@ -241,13 +244,14 @@ function listbox({ listId, label, choices, active, isOpen, choose }) {
 }
 
 /**
- * Return the open task with exactly this title, if the service finds one in time.
+ * Return the open task with exactly this title, if there is one.
  *
  * @param {string} title
+ * @param {AbortSignal} [signal]
  * @returns {Promise<Choice | undefined>}
  */
-export async function findExact(title) {
-  const tasks = await findTasks(title, AbortSignal.timeout(EXACT_SEARCH_MS)).catch(() => []);
+export async function findExact(title, signal) {
+  const tasks = await findTasks(title, signal);
   return tasks.map(toChoice).find((choice) => choice.title === title);
 }
 

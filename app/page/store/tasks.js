@@ -13,7 +13,7 @@ import { submit, waiting } from "./outgoing.js";
  * Find tasks by a part of their title.
  *
  * @param {string} text
- * @param {AbortSignal} signal
+ * @param {AbortSignal} [signal]
  * @returns {Promise<Task[]>} At most ten.
  */
 export async function findTasks(text, signal) {

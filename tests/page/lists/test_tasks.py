@@ -301,6 +301,7 @@ class TestManyTasks:
         await page.get_by_label("Select Task 1").check()
         await page.get_by_label("Select Task 2").check()
         await page.get_by_role("button", name="Delete").click()
+        await expect(page.get_by_text("2 tasks are in the trash")).to_be_visible()
         await expect(row(page, "Task 1")).to_be_hidden()
         assert len((await api.get("/tasks")).json()["items"]) == 1
         await page.get_by_role("button", name="Undo").last.click()

@@ -24,7 +24,7 @@ export function timerBar() {
     label: t("timer.what"),
     text: draft.title,
     current: () => timer.value?.title ?? "",
-    onchoose: (choice) => void choose(draft, choice),
+    onchoose: (choice, at) => void choose(draft, choice, at),
     onleave: draft.restore,
   });
   draft.followTimer(() => document.activeElement === picker.input);
@@ -100,17 +100,19 @@ function createDraft() {
 /**
  * @param {Draft} draft
  * @param {import("../task_picker.js").Choice} choice
+ * @param {number} at
  */
-async function choose(draft, choice) {
+async function choose(draft, choice, at) {
   const running = timer.peek();
   if (running && (choice.id ? choice.id === running.taskId : choice.title === running.title)) return;
   const typed = { projectId: draft.projectId.peek(), tags: draft.tags.peek() };
-  const isStarted = await startWork({
+  const work = {
     ...(choice.id ? { taskId: choice.id } : {}),
     title: choice.title,
     projectId: choice.id || running ? choice.projectId : typed.projectId || null,
     tags: running ? [] : typed.tags,
-  });
+  };
+  const isStarted = await startWork(work, { at });
   if (isStarted || timer.peek()) return;
   // What was typed meanwhile stays.
   if (draft.title.peek() === "") draft.title.value = choice.title;

@@ -2,16 +2,20 @@
 
 import { define, h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
+import { whenLoaded } from "../../parts/status/new_version.js";
 import { t } from "../../text/index.js";
 import { createDay } from "./day.js";
 import { entryList } from "./entry_list.js";
 import { dayHeader } from "./header.js";
-import { reviewList } from "./review/review_list.js";
 
 define("tt-today", () => {
   const day = createDay();
   const isReviewComplete = signal(false);
-  return [dayHeader(day), reviewList(isReviewComplete), entryList(day), olderReviews(isReviewComplete)];
+  async function loadReviews() {
+    const { reviewList } = await import("./review/review_list.js");
+    return () => reviewList(isReviewComplete);
+  }
+  return [dayHeader(day), whenLoaded(loadReviews, () => null), entryList(day), olderReviews(isReviewComplete)];
 });
 
 /** @param {import("../../lib/signal.js").Signal<boolean>} isComplete */
