@@ -27,9 +27,10 @@ export function loadUser() {
   async function load() {
     // The view is loaded meanwhile. If that fails, it is tried again where the view is shown.
     loadView(viewName.peek()).catch(() => {});
-    const isKnown = until(() => profile.value || !isReachable.value || busyUntil.value);
-    await Promise.race([loadOwn().catch(showError), isKnown]);
-    await setLanguage(preferences.peek().locale);
+    const known = until(() => profile.value || !isReachable.value || busyUntil.value);
+    await Promise.race([loadOwn().catch(showError), known]);
+    // Without its texts, the page has the language of the browser.
+    await setLanguage(preferences.peek().locale).catch(() => {});
   }
   userKnown ??= load();
   return userKnown;

@@ -10,6 +10,7 @@ import { t } from "../text/index.js";
 const SHOWN_MS = 8000;
 const notices = signal(/** @type {Notice[]} */ ([]));
 let count = 0;
+
 /**
  * Show a message for some seconds.
  *
