@@ -3,7 +3,9 @@
 import asyncio
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
+import pytest
 from playwright.async_api import BrowserContext, Locator, Page, Route, expect
 
 from tests.page.browsing import Console, accessibility_violations, hold, until_equal
@@ -302,6 +304,30 @@ class TestSlowService:
         held.release()
         await until_equal(lambda: title_of_timer(api), "Write the offer")
         assert await started_at(api) < released_at - timedelta(seconds=1)
+
+
+class TestManyTasks:
+    @pytest.mark.parametrize("is_clicked", [False, True])
+    async def test_typed_title_is_found_behind_many_tasks_that_contain_it(
+        self, page: Page, visit: Visit, api: Client, is_clicked: bool
+    ) -> None:
+        task = await api.make_task(title="Offer")
+        start = datetime(2026, 11, 18, tzinfo=UTC)
+        # More than a page of the list has.
+        times = [(start + timedelta(minutes=number)).isoformat() for number in range(206)]
+        lines = [f"{started},{ended},Offer {number}" for number, (started, ended) in enumerate(pairwise(times))]
+        await api.import_csv(*lines)
+        await visit("#/today")
+        await what(page).fill("Offer")
+        new = page.get_by_role("option", name="New task “Offer”")
+        await expect(page.get_by_role("option", name="Offer 204")).to_be_visible()
+        await expect(new).to_be_visible()
+        if is_clicked:
+            await new.click()
+        else:
+            await what(page).press("Enter")
+        await until_equal(lambda: title_of_timer(api), "Offer")
+        assert (await api.get("/timer")).json()["task_id"] == task["id"]
 
 
 class TestCorrection:

@@ -4,14 +4,14 @@ import { h } from "../lib/dom.js";
 import { signal } from "../lib/signal.js";
 import { createEntry, moveEntry, updateEntry } from "../store/entries.js";
 import { zone } from "../store/profile.js";
-import { createTask } from "../store/tasks.js";
+import { createTask, findTask } from "../store/tasks.js";
 import { t } from "../text/index.js";
 import { formatHours } from "../time/durations.js";
 import { dayOf, instantOf, timeOf } from "../time/zones.js";
 import { showDialog } from "./dialog.js";
 import { describeByField, fieldError, submission } from "./submission.js";
 import { parseTags, tagsField } from "./tags_field.js";
-import { findExact, taskPicker } from "./task_picker.js";
+import { taskPicker } from "./task_picker.js";
 
 /** The fields, as the bodies of the requests name them. */
 const FIELDS = /** @type {const} */ (["title", "started_at", "ended_at", "note", "tags"]);
@@ -210,7 +210,7 @@ async function taskOf(state) {
   const title = state.title.peek().trim();
   const chosen = state.task.peek();
   if (chosen?.title === title) return chosen;
-  const { id } = (await findExact(title)) ?? (await createTask({ title }));
+  const { id } = (await findTask(title)) ?? (await createTask({ title }));
   // The service can refuse the entry after that: saved again, it belongs to the same task.
   const task = { id: /** @type {string} */ (id), title };
   state.task.value = task;

@@ -5,7 +5,7 @@ import { computed, effect, onCleanup, signal } from "../lib/signal.js";
 import { now } from "../store/clock.js";
 import { project } from "../store/projects.js";
 import { workQueue } from "../store/resource.js";
-import { findTasks } from "../store/tasks.js";
+import { findTask, findTasks } from "../store/tasks.js";
 import { recentTasks } from "../store/timer.js";
 import { t } from "../text/index.js";
 import { showText } from "./edit_field.js";
@@ -61,11 +61,6 @@ export function taskPicker(options) {
   let sought = "";
   const inOrder = workQueue();
 
-  /** @param {Choice} choice */
-  function choose(choice) {
-    return chooseFound(() => choice);
-  }
-
   /** @param {() => Choice | null | Promise<Choice | null>} find */
   function chooseFound(find) {
     const at = now();
@@ -87,17 +82,18 @@ export function taskPicker(options) {
     });
   }
 
-  /** @param {Choice | undefined} selected */
-  async function chooseTyped(selected) {
+  /** @param {Choice} [selected] */
+  async function choose(selected) {
     const title = text.peek().trim();
-    if (selected) await choose(selected);
+    if (selected?.id || selected?.isRename) await chooseFound(() => selected);
     else if (title === "") isOpen.value = true;
     else if (title !== sought) {
       sought = title;
       await chooseFound(async () => {
-        // The list can be older than what is typed: a task of this title must not be created twice.
-        const same = await findExact(title, AbortSignal.timeout(EXACT_SEARCH_MS)).catch(() => null);
-        return same ?? (allowsNew ? { id: null, title, projectId: null } : null);
+        // The list is short, and can be older than what is typed: a task of this title must not be created twice.
+        const same = await findTask(title, AbortSignal.timeout(EXACT_SEARCH_MS)).catch(() => null);
+        if (same) return toChoice(same);
+        return allowsNew ? { id: null, title, projectId: null } : null;
       });
       if (sought === title) sought = "";
     }
@@ -122,7 +118,7 @@ export function taskPicker(options) {
       else move(event.key === "ArrowDown" ? 1 : -1);
     } else if (event.key === "Enter") {
       event.preventDefault();
-      void chooseTyped(isOpen.peek() ? choices.peek()[active.peek()] : undefined);
+      void choose(isOpen.peek() ? choices.peek()[active.peek()] : undefined);
     } else if (event.key === "Escape" && (isOpen.peek() || onleave)) {
       // An enclosing dialog stays open.
       if (isOpen.peek()) event.preventDefault();
@@ -169,7 +165,7 @@ export function taskPicker(options) {
     element: h("div", { class: "task-picker" }, input, list, status),
     input,
     focus: () => input.focus(),
-    choose: () => chooseTyped(undefined),
+    choose: () => choose(),
   };
 }
 
@@ -208,7 +204,7 @@ function search(typed, isOpen) {
  * @param {import("../lib/signal.js").ReadSignal<Choice[]>} options.choices
  * @param {import("../lib/signal.js").ReadSignal<number>} options.active
  * @param {import("../lib/signal.js").ReadSignal<boolean>} options.isOpen
- * @param {(choice: Choice) => void} options.choose
+ * @param {(choice: Choice) => Promise<void>} options.choose
  */
 function listbox({ listId, label, choices, active, isOpen, choose }) {
   return each(
@@ -233,7 +229,7 @@ function listbox({ listId, label, choices, active, isOpen, choose }) {
           "aria-selected": () => String(active.value === index),
           // The input keeps the focus: a click must not blur it first.
           onmousedown: (/** @type {MouseEvent} */ event) => event.preventDefault(),
-          onclick: () => choose(item.peek().choice),
+          onclick: () => void choose(item.peek().choice),
         },
         isTask && projectDot(choice.projectId),
         h("bdi", { class: "task-picker-title" }, choice.label ?? choice.title),
@@ -241,18 +237,6 @@ function listbox({ listId, label, choices, active, isOpen, choose }) {
       );
     },
   );
-}
-
-/**
- * Return the open task with exactly this title, if there is one.
- *
- * @param {string} title
- * @param {AbortSignal} [signal]
- * @returns {Promise<Choice | undefined>}
- */
-export async function findExact(title, signal) {
-  const tasks = await findTasks(title, signal);
-  return tasks.map(toChoice).find((choice) => choice.title === title);
 }
 
 /**

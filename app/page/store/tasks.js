@@ -22,6 +22,23 @@ export async function findTasks(text, signal) {
 }
 
 /**
+ * Return the newest task with exactly this title, if there is one. Many others can contain the same text.
+ *
+ * @param {string} title
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Task | undefined>}
+ */
+export async function findTask(title, signal) {
+  let [task, cursor] = [/** @type {Task | undefined} */ (undefined), null];
+  do {
+    const { data } = await request("GET", "tasks", { query: { q: title, limit: 200, cursor }, signal });
+    task = data.items.find((/** @type {Task} */ each) => each.title === title);
+    cursor = data.next_cursor;
+  } while (!task && cursor);
+  return task;
+}
+
+/**
  * Return a page of tasks.
  *
  * @param {Record<string, string | string[] | boolean | null>} query The query parameters of GET /tasks.
