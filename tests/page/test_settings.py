@@ -205,3 +205,81 @@ class TestSlowAnswers:
         held.release()
         await expect(page.get_by_label("Signing secret")).to_be_visible()
         assert held.count == 1
+
+    async def test_token_is_revoked_once(self, page: Page, visit: Visit, api: Client) -> None:
+        await api.post("/auth/api-tokens", json={"name": "Status bar", "scopes": ["read"]})
+        await visit("#/settings/tokens")
+        held = await hold(page, "DELETE", "auth/api-tokens")
+        revoke = page.get_by_role("button", name="Revoke Status bar")
+        await revoke.press("Enter")
+        await page.get_by_role("dialog").get_by_role("button", name="Revoke").press("Enter")
+        await held.until(1)
+        await revoke.press("Enter")
+        assert await page.get_by_role("dialog").count() == 0
+        held.release()
+        await expect(page.get_by_text("There are no API tokens.")).to_be_visible()
+        await expect(page.get_by_role("heading", name="API tokens")).to_be_focused()
+        assert held.count == 1
+
+    async def test_session_is_ended_once(
+        self, page: Page, visit: Visit, api: Client, new_context: NewContext, console: Console
+    ) -> None:
+        console.allow(r"404 .*/auth/sessions")  # without the guard
+        await sign_in(await new_context(user_agent="Other browser"), api)
+        await visit("#/settings/sessions")
+        held = await hold(page, "DELETE", "auth/sessions")
+        end = page.get_by_role("button", name="Sign out Other browser")
+        await end.press("Enter")
+        await held.until(1)
+        await end.press("Enter")
+        held.release()
+        await expect(end).to_be_hidden()
+        await expect(page.get_by_text("The session has ended.")).to_have_count(1)
+        await expect(page.get_by_role("heading", name="Sessions")).to_be_focused()
+        assert held.count == 1
+
+    async def test_delivery_is_retried_once(self, page: Page, visit: Visit, api: Client) -> None:
+        webhook = (await api.post("/webhooks", json={"url": "https://[::1]/"})).json()
+        await api.post(f"/webhooks/{webhook['id']}/test")
+        await visit("#/settings/webhooks")
+        await page.get_by_role("button", name="Deliveries").click()
+        held = await hold(page, "POST", "webhooks/.*/retry")
+        retry = page.get_by_role("button", name="Try again")
+        await retry.press("Enter")
+        await held.until(1)
+        await retry.press("Enter")
+        async with page.expect_response(re.compile("/deliveries\\?")):  # the list is loaded again
+            held.release()
+        await expect(retry).to_be_focused()
+        assert held.count == 1
+
+    async def test_next_page_is_loaded_once(self, page: Page, visit: Visit, api: Client) -> None:
+        bodies = [{"name": f"Token {number}", "scopes": ["read"]} for number in range(101)]
+        created = await asyncio.gather(*(api.post("/auth/api-tokens", json=body) for body in bodies))
+        assert {response.status_code for response in created} == {201}
+        held = await hold(page, "GET", "auth/api-tokens.*cursor")
+        await visit("#/settings/tokens")
+        rows, more = page.get_by_role("button", name="Revoke Token"), page.get_by_role("button", name="Show more")
+        await expect(rows).to_have_count(50)
+        await more.press("Enter")
+        await held.until(1)
+        await more.press("Enter")
+        held.release()
+        await expect(rows).to_have_count(100)
+        await expect(more).to_be_focused()
+        assert held.count == 1
+
+
+class TestFocus:
+    async def test_button_of_a_row_keeps_the_focus_when_the_row_changes(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        webhook = (await api.post("/webhooks", json={"url": "https://[::1]/"})).json()
+        await visit("#/settings/webhooks")
+        await page.get_by_role("button", name="Pause").press("Enter")
+        await expect(page.get_by_role("button", name="Resume")).to_be_focused()
+        await api.patch(f"/webhooks/{webhook['id']}", json={"types": ["task.created"]})
+        secret = page.get_by_role("button", name="New secret")
+        await secret.press("Enter")
+        await expect(page.get_by_text("Paused · task.created")).to_be_visible()
+        await expect(secret).to_be_focused()

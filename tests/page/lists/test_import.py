@@ -121,6 +121,30 @@ class TestImport:
         assert held.count == 1
         assert len((await api.get("/imports")).json()["items"]) == 1
 
+    async def test_import_is_undone_once(self, page: Page, visit: Visit, api: Client) -> None:
+        await api.import_csv("2026-11-18 09:00,2026-11-18 10:00,Offer")
+        await visit("#/import")
+        held = await hold(page, "DELETE", "imports/")
+        undo = page.get_by_role("button", name="Undo import")
+        await undo.press("Enter")
+        await page.get_by_role("dialog").get_by_role("button", name="Undo import").press("Enter")
+        await held.until(1)
+        await undo.press("Enter")
+        assert await page.get_by_role("dialog").count() == 0
+        held.release()
+        await expect(page.get_by_text("Removed: 1 entry")).to_be_visible()
+        await expect(undo).to_be_hidden()
+        assert held.count == 1
+
+    async def test_focus_stays_when_another_file_is_imported(self, page: Page, visit: Visit, api: Client) -> None:
+        await api.import_csv("2026-11-18 09:00,2026-11-18 10:00,Offer")
+        await visit("#/import")
+        undo = page.get_by_role("button", name="Undo import")
+        await undo.focus()
+        await api.import_csv("2026-11-18 10:00,2026-11-18 11:00,News")
+        await expect(undo).to_have_count(2)
+        await expect(undo.last).to_be_focused()
+
     async def test_rows_with_errors_are_listed_and_strict_refuses_them(
         self, page: Page, visit: Visit, console: Console
     ) -> None:

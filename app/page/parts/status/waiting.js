@@ -31,14 +31,17 @@ export function waitingStatus() {
       if (waiting.value.length === 0) return reason.value;
       return [t("waiting.count", { count: waiting.value.length }), busyText() && ` ${busyText()}`];
     }),
-    () =>
-      waiting.value.length + conflicts.value.length > 0 &&
-      h(
-        "button",
-        { type: "button", class: conflicts.value.length > 0 ? "danger" : "quiet", onclick: showChanges },
-        () =>
-          conflicts.value.length > 0 ? t("waiting.conflicts", { count: conflicts.value.length }) : t("waiting.show"),
-      ),
+    h(
+      "button",
+      {
+        type: "button",
+        class: () => (conflicts.value.length > 0 ? "danger" : "quiet"),
+        hidden: () => waiting.value.length + conflicts.value.length === 0,
+        onclick: showChanges,
+      },
+      () =>
+        conflicts.value.length > 0 ? t("waiting.conflicts", { count: conflicts.value.length }) : t("waiting.show"),
+    ),
   );
 }
 

@@ -36,17 +36,16 @@ function item(queued) {
       h("div", { class: "muted" }, formatDateTime(createdAt, zone.peek())),
       () => queued.value.refusal && h("div", { class: "form-error" }, refusalText(queued.value.refusal)),
     ),
-    () =>
-      queued.value.refusal &&
-      h(
-        "button",
-        {
-          type: "button",
-          "aria-label": t("waiting.send_again", { label: change.label }),
-          onclick: () => attempt(() => sendAgain(queued.peek())),
-        },
-        t("common.retry"),
-      ),
+    h(
+      "button",
+      {
+        type: "button",
+        hidden: () => !queued.value.refusal,
+        "aria-label": t("waiting.send_again", { label: change.label }),
+        onclick: () => attempt(() => sendAgain(queued.peek())),
+      },
+      t("common.retry"),
+    ),
     h(
       "button",
       {

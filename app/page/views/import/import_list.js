@@ -25,7 +25,7 @@ export function importList() {
     ),
     () => list.error.value && loadFailure(list.error.value, list.reload),
     () => list.data.value?.length === 0 && h("p", { class: "muted" }, t("import.list_empty")),
-    () => list.hasMore() && h("button", { type: "button", onclick: more }, t("common.more")),
+    h("button", { type: "button", hidden: () => !list.hasMore(), onclick: more }, t("common.more")),
   ]);
 }
 
@@ -41,17 +41,16 @@ function importRow(item, heading) {
     h("span", null, time),
     h("span", null, () => t(`import.format_${item.value.format}`)),
     h("span", { class: "muted" }, () => stateText(item.value)),
-    () =>
-      canUndo() &&
-      h(
-        "button",
-        {
-          type: "button",
-          "aria-label": t("import.undo_of", { time: time() }),
-          onclick: run,
-        },
-        t("import.undo"),
-      ),
+    h(
+      "button",
+      {
+        type: "button",
+        hidden: () => !canUndo(),
+        "aria-label": () => t("import.undo_of", { time: time() }),
+        onclick: run,
+      },
+      t("import.undo"),
+    ),
   ]);
 }
 

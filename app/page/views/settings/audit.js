@@ -10,8 +10,9 @@ export function auditSection() {
   return accountList({ list: "users/me/audit", empty: "", row }).element;
 }
 
-/** @param {import("../../types").AuditEvent} event */
-function row({ event, at, address, user_agent, detail }) {
+/** @param {import("../../lib/signal.js").ReadSignal<import("../../types").AuditEvent>} item It does not change. */
+function row(item) {
+  const { event, at, address, user_agent, detail } = item.peek();
   const name = typeof detail.name === "string" ? `: ${detail.name}` : "";
   return h("div", { class: "settings-item-text" }, [
     h("strong", null, `${t(`audit.${event}`)}${name}`),

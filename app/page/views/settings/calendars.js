@@ -44,17 +44,15 @@ export function calendarSection() {
 }
 
 /**
- * @param {import("../../types").CalendarFeed} feed
+ * @param {import("../../lib/signal.js").ReadSignal<import("../../types").CalendarFeed>} feed
  * @param {() => void} reload
  */
 function row(feed, reload) {
   return [
     h("div", { class: "settings-item-text" }, [
-      h("strong", null, feed.name),
-      h(
-        "p",
-        { class: "muted" },
-        t("settings.created", { at: formatDateTime(Date.parse(feed.created_at), zone.value) }),
+      h("strong", null, () => feed.value.name),
+      h("p", { class: "muted" }, () =>
+        t("settings.created", { at: formatDateTime(Date.parse(feed.value.created_at), zone.value) }),
       ),
     ]),
     revokeButton(LIST, feed, reload),

@@ -9,7 +9,7 @@ import { t } from "../../text/index.js";
 import { formatDateTime } from "../../time/format.js";
 import { accountList } from "./forms.js";
 
-/** @typedef {import("../../types").Delivery} Delivery */
+/** @typedef {import("../../lib/signal.js").ReadSignal<import("../../types").Delivery>} Delivery */
 
 /** @param {import("../../types").Webhook} webhook */
 export function showDeliveries(webhook) {
@@ -30,30 +30,37 @@ export function showDeliveries(webhook) {
  * @param {() => void} reload
  */
 function row(webhookId, delivery, reload) {
-  const last = delivery.attempts.at(-1);
   async function retry() {
     try {
-      await retryDelivery(webhookId, delivery.id);
+      await retryDelivery(webhookId, delivery.peek().id);
     } finally {
       reload();
     }
   }
   return [
     h("div", { class: "settings-item-text" }, [
-      h("strong", null, `${delivery.type} · ${t(`settings.delivery_${delivery.status}`)}`),
-      last
-        ? h("p", { class: "muted" }, [
-            `${formatDateTime(Date.parse(last.at), zone.value)} · `,
-            last.error ?? t("settings.status", { status: last.status_code ?? "" }),
-          ])
-        : null,
+      h("strong", null, () => `${delivery.value.type} · ${t(`settings.delivery_${delivery.value.status}`)}`),
+      () => lastAttempt(delivery.value.attempts),
     ]),
-    delivery.status === "delivered"
-      ? null
-      : h(
-          "button",
-          { type: "button", onclick: attemptOnce(retry), "aria-label": `${t("common.retry")}: ${delivery.type}` },
-          t("common.retry"),
-        ),
+    h(
+      "button",
+      {
+        type: "button",
+        hidden: () => delivery.value.status === "delivered",
+        onclick: attemptOnce(retry),
+        "aria-label": () => `${t("common.retry")}: ${delivery.value.type}`,
+      },
+      t("common.retry"),
+    ),
   ];
+}
+
+/** @param {import("../../types").Delivery["attempts"]} attempts */
+function lastAttempt(attempts) {
+  const last = attempts.at(-1);
+  if (!last) return null;
+  return h("p", { class: "muted" }, [
+    `${formatDateTime(Date.parse(last.at), zone.value)} · `,
+    last.error ?? t("settings.status", { status: last.status_code ?? "" }),
+  ]);
 }

@@ -2,7 +2,7 @@
 
 import { ApiError } from "../../api.js";
 import { each, h } from "../../lib/dom.js";
-import { computed, effect, signal, untracked } from "../../lib/signal.js";
+import { computed, effect, onCleanup, signal, untracked } from "../../lib/signal.js";
 import { confirm } from "../../parts/dialog.js";
 import { attempt, attemptOnce, loadFailure, notify } from "../../parts/notice.js";
 import { copyText } from "../../parts/save.js";
@@ -234,7 +234,8 @@ export function secretField(label, secret) {
  * @param {object} options
  * @param {string} options.list As for listOf.
  * @param {string} options.empty
- * @param {(item: Item, reload: () => void) => Child} options.row
+ * @param {(item: import("../../lib/signal.js").ReadSignal<Item>, reload: () => void) => Child} options.row Called once
+ *   for each item.
  * @returns {{element: HTMLElement, reload: () => void}}
  */
 export function accountList({ list, empty, row }) {
@@ -244,17 +245,28 @@ export function accountList({ list, empty, row }) {
     each(
       h("ul", { class: "settings-list" }),
       items,
-      // Changed items are drawn again.
-      (item) => `${item.id} ${JSON.stringify(item)}`,
-      (item) => h("li", { class: "settings-item" }, row(item.peek(), resource.reload)),
+      (item) => item.id,
+      (item) => {
+        const element = h("li", { class: "settings-item" }, row(item, resource.reload));
+        onCleanup(() => {
+          if (element.contains(document.activeElement)) document.getElementById("settings-title")?.focus();
+        });
+        return element;
+      },
     ),
     () => {
       if (resource.error.value) return loadFailure(resource.error.value, resource.reload);
-      if (resource.data.value?.length === 0) return h("p", { class: "muted" }, empty);
-      return (
-        resource.hasMore() && h("button", { type: "button", onclick: attemptOnce(resource.more) }, t("common.more"))
-      );
+      return resource.data.value?.length === 0 && h("p", { class: "muted" }, empty);
     },
+    h(
+      "button",
+      {
+        type: "button",
+        hidden: () => resource.error.value !== null || !resource.hasMore(),
+        onclick: attemptOnce(resource.more),
+      },
+      t("common.more"),
+    ),
   ]);
   return { element, reload: resource.reload };
 }
@@ -263,11 +275,12 @@ export function accountList({ list, empty, row }) {
  * Create the button that revokes a token or feed after a question.
  *
  * @param {string} list As for removeFrom.
- * @param {{id: string, name: string}} item
+ * @param {import("../../lib/signal.js").ReadSignal<{id: string, name: string}>} item
  * @param {() => void} reload
  */
-export function revokeButton(list, { id, name }, reload) {
+export function revokeButton(list, item, reload) {
   async function revoke() {
+    const { id, name } = item.peek();
     const texts = { yes: t("settings.revoke"), no: t("common.cancel"), isDangerous: true };
     if (!(await confirm(t("settings.revoke_question", { name }), texts))) return;
     await removeFrom(list, id);
@@ -278,7 +291,7 @@ export function revokeButton(list, { id, name }, reload) {
     {
       type: "button",
       class: "danger",
-      "aria-label": t("settings.revoke_named", { name }),
+      "aria-label": () => t("settings.revoke_named", { name: item.value.name }),
       onclick: attemptOnce(revoke),
     },
     t("settings.revoke"),

@@ -8,7 +8,7 @@ import { t } from "../../text/index.js";
 import { formatDateTime } from "../../time/format.js";
 import { accountList, programName } from "./forms.js";
 
-/** @typedef {import("../../types").Session} Session */
+/** @typedef {import("../../lib/signal.js").ReadSignal<import("../../types").Session>} Session */
 
 export function sessionsSection() {
   return accountList({ list: "auth/sessions", empty: "", row }).element;
@@ -19,29 +19,30 @@ export function sessionsSection() {
  * @param {() => void} reload
  */
 function row(session, reload) {
-  const name = programName(session.user_agent);
+  const name = () => programName(session.value.user_agent);
+  const { id, current: isCurrent } = session.peek();
   async function end() {
-    await removeFrom("auth/sessions", session.id);
+    await removeFrom("auth/sessions", id);
     notify(t("settings.session_ended"));
     reload();
   }
   return [
     h("div", { class: "settings-item-text" }, [
-      h("strong", { title: session.user_agent }, name),
+      h("strong", { title: () => session.value.user_agent }, name),
       h("p", { class: "muted" }, [
-        session.current ? `${t("settings.this_session")} · ` : "",
-        t("settings.last_used", { at: formatDateTime(Date.parse(session.last_used_at), zone.value) }),
-        session.address ? ` · ${session.address}` : "",
+        isCurrent ? `${t("settings.this_session")} · ` : "",
+        () => t("settings.last_used", { at: formatDateTime(Date.parse(session.value.last_used_at), zone.value) }),
+        () => (session.value.address ? ` · ${session.value.address}` : ""),
       ]),
     ]),
-    session.current
+    isCurrent
       ? null
       : h(
           "button",
           {
             type: "button",
             class: "danger",
-            "aria-label": t("settings.end_session_of", { name }),
+            "aria-label": () => t("settings.end_session_of", { name: name() }),
             onclick: attemptOnce(end),
           },
           t("nav.sign_out"),

@@ -48,7 +48,7 @@ define("tt-settings", () => {
         ),
       ]),
       h("section", { class: "panel settings-section", "aria-labelledby": "settings-title" }, [
-        h("h2", { id: "settings-title" }, () => t(`settings.${current()}`)),
+        h("h2", { id: "settings-title", tabindex: "-1" }, () => t(`settings.${current()}`)),
         () => {
           const section = SECTIONS[current()];
           return section && untracked(section);

@@ -60,19 +60,22 @@ export function tokensSection() {
 }
 
 /**
- * @param {import("../../types").ApiToken} token
+ * @param {import("../../lib/signal.js").ReadSignal<import("../../types").ApiToken>} token
  * @param {() => void} reload
  */
 function row(token, reload) {
   const date = (/** @type {string} */ instant) => formatDateTime(Date.parse(instant), zone.value);
   return [
     h("div", { class: "settings-item-text" }, [
-      h("strong", null, token.name),
-      h("p", { class: "muted" }, [
-        token.scopes.map((scope) => t(`settings.scope_${scope}`)).join(", "),
-        ` · ${token.expires_at ? t("settings.expires_at", { at: date(token.expires_at) }) : t("reports.expires_never")}`,
-        ` · ${token.last_used_at ? t("settings.last_used", { at: date(token.last_used_at) }) : t("settings.never_used")}`,
-      ]),
+      h("strong", null, () => token.value.name),
+      h("p", { class: "muted" }, () => {
+        const { scopes, expires_at: expiry, last_used_at: last } = token.value;
+        return [
+          scopes.map((scope) => t(`settings.scope_${scope}`)).join(", "),
+          ` · ${expiry ? t("settings.expires_at", { at: date(expiry) }) : t("reports.expires_never")}`,
+          ` · ${last ? t("settings.last_used", { at: date(last) }) : t("settings.never_used")}`,
+        ];
+      }),
     ]),
     revokeButton(LIST, token, reload),
   ];

@@ -9,7 +9,7 @@ import { t } from "../../text/index.js";
 import { showDeliveries } from "./deliveries.js";
 import { accountList, form, input, secretField } from "./forms.js";
 
-/** @typedef {import("../../types").Webhook} Webhook */
+/** @typedef {import("../../lib/signal.js").ReadSignal<import("../../types").Webhook>} Webhook */
 
 const LIST = "webhooks";
 
@@ -60,45 +60,57 @@ function row(webhook, reload, secret) {
         reload();
       }
     });
-  const button = (/** @type {string} */ key, /** @type {() => Promise<unknown>} */ action, isDangerous = false) =>
+  const { id } = webhook.peek();
+  const button = (
+    /** @type {() => string} */ text,
+    /** @type {() => Promise<unknown>} */ action,
+    isDangerous = false,
+  ) =>
     h(
       "button",
       {
         type: "button",
         class: isDangerous ? "danger" : null,
-        "aria-label": `${t(key)}: ${webhook.url}`,
+        "aria-label": () => `${text()}: ${webhook.value.url}`,
         onclick: act(action),
       },
-      t(key),
+      text,
     );
   async function remove() {
     const texts = { yes: t("common.delete"), no: t("common.cancel"), isDangerous: true };
-    if (await confirm(t("settings.delete_webhook_question"), texts)) await removeFrom(LIST, webhook.id);
+    if (await confirm(t("settings.delete_webhook_question"), texts)) await removeFrom(LIST, id);
   }
   async function rotate() {
-    secret.value = await rotateSecret(webhook.id);
+    secret.value = await rotateSecret(id);
   }
   async function test() {
-    await sendTestEvent(webhook.id);
+    await sendTestEvent(id);
     notify(t("settings.test_sent"));
   }
   return [
     h("div", { class: "settings-item-text" }, [
-      h("strong", null, webhook.url),
-      h("p", { class: "muted" }, [
-        webhook.active ? t("settings.active") : t("settings.paused"),
-        webhook.disabled_reason ? ` (${webhook.disabled_reason})` : "",
-        ` · ${webhook.types?.join(", ") ?? t("settings.all_types")}`,
-      ]),
+      h("strong", null, () => webhook.value.url),
+      h("p", { class: "muted" }, () => {
+        const { active, disabled_reason: reason, types } = webhook.value;
+        return [
+          t(active ? "settings.active" : "settings.paused"),
+          reason && ` (${reason})`,
+          ` · ${types?.join(", ") ?? t("settings.all_types")}`,
+        ];
+      }),
     ]),
     h("div", { class: "settings-item-actions" }, [
-      button("settings.test", test),
-      button("settings.deliveries", () => showDeliveries(webhook)),
-      webhook.active
-        ? button("settings.pause", () => updateWebhook(webhook.id, { active: false }))
-        : button("settings.resume", () => updateWebhook(webhook.id, { active: true })),
-      button("settings.rotate", rotate),
-      button("common.delete", remove, true),
+      button(() => t("settings.test"), test),
+      button(
+        () => t("settings.deliveries"),
+        () => showDeliveries(webhook.peek()),
+      ),
+      button(
+        () => t(webhook.value.active ? "settings.pause" : "settings.resume"),
+        () => updateWebhook(id, { active: !webhook.peek().active }),
+      ),
+      button(() => t("settings.rotate"), rotate),
+      button(() => t("common.delete"), remove, true),
     ]),
   ];
 }

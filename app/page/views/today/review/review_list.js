@@ -65,9 +65,16 @@ export function reviewList(isComplete) {
       ({ reviewed }) => reviewed.entry.id,
       (item) => item.peek().create(item, hide),
     ),
-    () =>
-      items.value.length > shown().length &&
-      h("button", { type: "button", class: "link", onclick: () => (isWhole.value = true) }, t("common.more")),
+    h(
+      "button",
+      {
+        type: "button",
+        class: "link",
+        hidden: () => items.value.length <= shown().length,
+        onclick: () => (isWhole.value = true),
+      },
+      t("common.more"),
+    ),
   );
 }
 
