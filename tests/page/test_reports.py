@@ -180,6 +180,26 @@ class TestLoading:
         await api.write(task, started_at=clock("15:00"), duration_seconds=600)
         await expect_rows(page, "By Project", [("Website", 3000 + 3900 + 600), ("No project", 7200)])
 
+    async def test_focus_stays_when_the_numbers_change(self, page: Page, visit: Visit, api: Client) -> None:
+        project = await track(api)
+        task = await api.make_task(title="Call", project_id=project["id"])
+        await visit(NOVEMBER)
+        table = page.get_by_role("table", name="By Project", exact=True)
+        bar = page.get_by_role("group", name="Time by day").get_by_role("img", name="18 Nov")
+        seconds = 3000 + 3900
+        # The third change gives both rows another place.
+        for name in ("Entries", "Explain No project", "Explain Website", "Bar", "Show as a table"):
+            button = (
+                page.get_by_text(name).first if name == "Show as a table" else table.get_by_role("button", name=name)
+            )
+            focused = bar if name == "Bar" else button
+            await focused.focus()
+            await api.write(task, started_at=clock("15:00"), duration_seconds=120)
+            seconds += 120
+            await expect(rows_of(page, "By Project").filter(has_text="Website")).to_contain_text(hours(seconds))
+            await expect(bar).to_have_accessible_name(re.compile(f"Website: {hours(seconds - 3900)}"))
+            await expect(focused).to_be_focused()
+
 
 class TestCharts:
     async def test_arrow_keys_go_through_the_bars(self, page: Page, visit: Visit, api: Client) -> None:

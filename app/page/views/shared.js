@@ -105,7 +105,12 @@ function summary(report) {
   return [
     h("div", { class: "panel" }, totals(report)),
     h("section", { class: "panel" }, chart(report)),
-    h("section", { class: "panel" }, h("h2", null, title), reportTable(report, { title })),
+    h(
+      "section",
+      { class: "panel" },
+      h("h2", null, title),
+      reportTable(() => report, { title }),
+    ),
     slices(report),
   ];
 }
@@ -118,16 +123,22 @@ function summary(report) {
 function chart(report) {
   const title = t("shared.chart");
   const [first = "", second = ""] = report.group_by.split(",");
-  if (report.group_by === "weekday,hour") return heatMap({ title, rows: report.rows, weekStart: report.week_start });
+  if (report.group_by === "weekday,hour")
+    return heatMap(title, () => ({ rows: report.rows, weekStart: report.week_start }));
   if (!TIME_GROUPS.has(first)) {
-    return ringChart({
+    return ringChart(() => ({
       title,
       group: first,
       series: seriesOf(first, report.rows),
       total: report.rounded_total_seconds,
-    });
+    }));
   }
-  return barChart({ title, group: first, rows: report.rows, series: seriesOf(second, innerRows(report.rows)) });
+  return barChart(() => ({
+    title,
+    group: first,
+    rows: report.rows,
+    series: seriesOf(second, innerRows(report.rows)),
+  }));
 }
 
 /**
@@ -169,7 +180,7 @@ function sliceTable(all, zone) {
   const day = (/** @type {NamedSlice} */ { slice }) => dayOf(Date.parse(slice.from), zone);
   const times = (/** @type {NamedSlice} */ { slice }) =>
     [slice.from, slice.to].map((instant) => formatTime(Date.parse(instant), zone)).join(" – ");
-  return dataTable({
+  return dataTable(() => ({
     caption: t("reports.entries"),
     rows: all,
     columns: [
@@ -188,7 +199,7 @@ function sliceTable(all, zone) {
         cell: ({ slice }) => formatHours(slice.seconds),
       },
     ],
-  });
+  }));
 }
 
 /** @param {Timesheet} report */
@@ -198,7 +209,7 @@ function timesheet({ days, rows, day_totals: totalsOfDays, total }) {
     "section",
     { class: "panel" },
     h("h2", null, t("nav.timesheet")),
-    dataTable({
+    dataTable(() => ({
       caption: t("nav.timesheet"),
       rows,
       columns: [
@@ -223,6 +234,6 @@ function timesheet({ days, rows, day_totals: totalsOfDays, total }) {
         },
       ],
       foot: [t("common.total"), ...totalsOfDays.map(formatCell), formatHours(total)],
-    }),
+    })),
   );
 }

@@ -1,6 +1,7 @@
 // Stacked bars: one for each period, with a part for each series.
 
 import { h, svg } from "../../lib/dom.js";
+import { computed } from "../../lib/signal.js";
 import { t } from "../../text/index.js";
 import { formatHours } from "../../time/durations.js";
 import { formatNumber } from "../../time/format.js";
@@ -30,19 +31,29 @@ const TICK_HOURS = [0.25, 0.5, 1, 2, 4, 8, 10, 20, 40, 50, 100, 200, 500, 1000, 
 const MAX_TICKS = 5;
 
 /**
- * Create the chart, its legend and its table.
+ * Create the chart, its legend and its table. They follow the signals that `read` reads.
  *
- * @param {Bars} bars
+ * @param {() => Bars} read
  */
-export function barChart(bars) {
-  const columns = bars.rows.map((row) => ({ row, parts: partsOf(row, bars.series) }));
+export function barChart(read) {
+  const bars = computed(read);
+  const columns = computed(() => bars.value.rows.map((row) => ({ row, parts: partsOf(row, bars.value.series) })));
   return h(
     "figure",
     { class: "report-figure" },
-    h("figcaption", null, h("h2", null, bars.title)),
-    legend(bars.series.all),
-    chartFrame((width, addPoint) => draw(bars, columns, width, addPoint)),
-    h("details", { class: "chart-table" }, h("summary", null, t("reports.as_table")), () => table(bars, columns)),
+    h(
+      "figcaption",
+      null,
+      h("h2", null, () => bars.value.title),
+    ),
+    () => legend(bars.value.series.all),
+    chartFrame((width, addPoint) => draw(bars.peek(), columns.value, width, addPoint)),
+    h(
+      "details",
+      { class: "chart-table" },
+      h("summary", null, t("reports.as_table")),
+      dataTable(() => table(bars.peek(), columns.value)),
+    ),
   );
 }
 
@@ -173,12 +184,13 @@ function ticksUpTo(seconds) {
 /**
  * @param {Bars} bars
  * @param {Column[]} columns
+ * @returns {import("./table.js").Content<Column>}
  */
 function table({ title, group, series }, columns) {
   const names = series.all.length > 1 ? series.all : [];
   const secondsOf = (/** @type {Column} */ { parts }, /** @type {Series} */ each) =>
     parts.find((part) => part.series === each)?.seconds ?? 0;
-  return dataTable({
+  return {
     caption: title,
     rows: columns,
     columns: [
@@ -200,7 +212,7 @@ function table({ title, group, series }, columns) {
         cell: ({ row }) => formatCell(row.rounded_seconds),
       },
     ],
-  });
+  };
 }
 
 /** @param {Column["parts"]} parts */

@@ -1,6 +1,7 @@
 // A heat map: how much time was tracked in each hour of each weekday.
 
 import { h, svg } from "../../lib/dom.js";
+import { computed } from "../../lib/signal.js";
 import { t } from "../../text/index.js";
 import { formatHours } from "../../time/durations.js";
 import { chartFrame } from "./frame.js";
@@ -17,19 +18,28 @@ const [START, TOP, HEIGHT, GAP] = [44, 20, 22, 2];
 const LEVELS = [0.2, 0.4, 0.6, 0.8, 1];
 
 /**
- * Create the chart and its table.
+ * Create the chart and its table. They follow the signals that `read` reads.
  *
- * @param {{title: string, rows: Row[], weekStart: number}} map The rows are grouped by weekday and hour.
+ * @param {string} title
+ * @param {() => {rows: Row[], weekStart: number}} read The rows are grouped by weekday and hour.
  */
-export function heatMap({ title, rows, weekStart }) {
-  const weekdays = Array.from({ length: 7 }, (_, index) => toWeekday(rows, (weekStart + index) % 7));
+export function heatMap(title, read) {
+  const weekdays = computed(() => {
+    const { rows, weekStart } = read();
+    return Array.from({ length: 7 }, (_, index) => toWeekday(rows, (weekStart + index) % 7));
+  });
   return h(
     "figure",
     { class: "report-figure" },
     h("figcaption", null, h("h2", null, title)),
-    chartFrame((width, addPoint) => draw(title, weekdays, width, addPoint), { step: HOURS.length }),
-    scale(most(weekdays)),
-    h("details", { class: "chart-table" }, h("summary", null, t("reports.as_table")), () => table(title, weekdays)),
+    chartFrame((width, addPoint) => draw(title, weekdays.value, width, addPoint), { step: HOURS.length }),
+    () => scale(most(weekdays.value)),
+    h(
+      "details",
+      { class: "chart-table" },
+      h("summary", null, t("reports.as_table")),
+      dataTable(() => table(title, weekdays.value)),
+    ),
   );
 }
 
@@ -124,9 +134,10 @@ function scale(largest) {
 /**
  * @param {string} title
  * @param {Weekday[]} weekdays
+ * @returns {import("./table.js").Content<Weekday>}
  */
 function table(title, weekdays) {
-  return dataTable({
+  return {
     caption: title,
     rows: weekdays,
     columns: [
@@ -143,5 +154,5 @@ function table(title, weekdays) {
         cell: ({ row }) => formatCell(row.seconds),
       },
     ],
-  });
+  };
 }

@@ -43,13 +43,21 @@ export function totals(report) {
 /**
  * Create the table of the rows.
  *
- * @param {Report} report
+ * @param {() => Report} read As for dataTable.
  * @param {object} options
  * @param {string} options.title
  * @param {(row: Row, outer: Row | null) => void} [options.explain]
- * @param {import("../../lib/signal.js").Signal<import("./table.js").Order>} [options.order] As for dataTable.
  */
-export function reportTable(report, { title, explain, order }) {
+export function reportTable(read, options) {
+  return dataTable(() => contentOf(read(), options));
+}
+
+/**
+ * @param {Report} report
+ * @param {{title: string, explain?: (row: Row, outer: Row | null) => void}} options
+ * @returns {import("./table.js").Content<Row>}
+ */
+function contentOf(report, { title, explain }) {
   const groups = report.group_by.split(",");
   /** @type {Map<Row, Row>} */
   const outerOf = new Map();
@@ -57,14 +65,14 @@ export function reportTable(report, { title, explain, order }) {
   const labelOf = (/** @type {Row} */ row) => rowLabel(groups[outerOf.has(row) ? 1 : 0] ?? "", row);
   const columns = columnsOf(report, groups, labelOf);
   if (explain) columns.push(explainColumn((row) => explain(row, outerOf.get(row) ?? null), labelOf));
-  return dataTable({
+  return {
     caption: title,
     rows: report.rows,
     children: (row) => row.rows ?? [],
+    key: (row) => row.key,
     columns,
     foot: footOf(report, explain !== undefined),
-    ...(order && { order }),
-  });
+  };
 }
 
 /**
@@ -133,20 +141,12 @@ function moneyColumn() {
 function explainColumn(explain, labelOf) {
   return {
     label: t("reports.explain"),
-    isAction: true,
     isNumber: true,
-    cell: (row) =>
-      row.entry_count > 0 &&
-      h(
-        "button",
-        {
-          type: "button",
-          class: "link explain-button",
-          "aria-label": t("reports.explain_row", { name: labelOf(row) }),
-          onclick: () => explain(row),
-        },
-        t("reports.explain"),
-      ),
+    action: {
+      name: (row) => t("reports.explain_row", { name: labelOf(row) }),
+      isPossible: (row) => row.entry_count > 0,
+      run: explain,
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 // A ring: the shares of the total, with the table that names them.
 
 import { h, svg } from "../../lib/dom.js";
+import { computed } from "../../lib/signal.js";
 import { t } from "../../text/index.js";
 import { formatHours } from "../../time/durations.js";
 import { chartFrame } from "./frame.js";
@@ -8,67 +9,81 @@ import { formatShare } from "./labels.js";
 import { paint, swatch } from "./series.js";
 import { dataTable } from "./table.js";
 
-/** @typedef {import("./series.js").Series} Series */
+/**
+ * @typedef {import("./series.js").Series} Series
+ * @typedef {{title: string, group: string, series: import("./series.js").SeriesSet, total: number}} Ring
+ */
 
 const SIZE = 220;
 const [OUTER, INNER] = [104, 66];
 const FULL = 2 * Math.PI;
 
 /**
- * Create the chart with its table.
+ * Create the chart with its table. They follow the signals that `read` reads.
  *
- * @param {{title: string, group: string, series: import("./series.js").SeriesSet, total: number}} ring
+ * @param {() => Ring} read
  */
-export function ringChart({ title, group, series, total }) {
+export function ringChart(read) {
+  const ring = computed(read);
   return h(
     "figure",
     { class: "report-figure" },
-    h("figcaption", null, h("h2", null, title)),
+    h(
+      "figcaption",
+      null,
+      h("h2", null, () => ring.value.title),
+    ),
     h(
       "div",
       { class: "ring-and-table" },
-      chartFrame((width, addPoint) => draw(title, series.all, total, width, addPoint), { maxWidth: SIZE }),
-      dataTable({
-        caption: title,
-        rows: series.all,
-        columns: [
-          {
-            label: t(`reports.group_${group}`),
-            value: (each) => each.label,
-            cell: (each) => h("span", { class: "series-name" }, swatch(each), h("bdi", null, each.label)),
-          },
-          {
-            label: t("reports.time"),
-            isNumber: true,
-            value: (each) => each.seconds,
-            cell: (each) => formatHours(each.seconds),
-          },
-          {
-            label: t("reports.share_of_total"),
-            isNumber: true,
-            value: (each) => each.seconds,
-            cell: (each) => formatShare(each.seconds, total),
-          },
-        ],
-      }),
+      chartFrame((width, addPoint) => draw(ring.value, width, addPoint), { maxWidth: SIZE }),
+      dataTable(() => table(ring.value)),
     ),
   );
 }
 
 /**
- * @param {string} title
- * @param {Series[]} series
- * @param {number} total
+ * @param {Ring} ring
+ * @returns {import("./table.js").Content<Series>}
+ */
+function table({ title, group, series, total }) {
+  return {
+    caption: title,
+    rows: series.all,
+    columns: [
+      {
+        label: t(`reports.group_${group}`),
+        value: (each) => each.label,
+        cell: (each) => h("span", { class: "series-name" }, swatch(each), h("bdi", null, each.label)),
+      },
+      {
+        label: t("reports.time"),
+        isNumber: true,
+        value: (each) => each.seconds,
+        cell: (each) => formatHours(each.seconds),
+      },
+      {
+        label: t("reports.share_of_total"),
+        isNumber: true,
+        value: (each) => each.seconds,
+        cell: (each) => formatShare(each.seconds, total),
+      },
+    ],
+  };
+}
+
+/**
+ * @param {Ring} ring
  * @param {number} size
  * @param {import("./frame.js").AddPoint} addPoint
  */
-function draw(title, series, total, size, addPoint) {
-  const whole = series.reduce((sum, each) => sum + each.seconds, 0);
+function draw({ title, series, total }, size, addPoint) {
+  const whole = series.all.reduce((sum, each) => sum + each.seconds, 0);
   let from = 0;
   return svg(
     "svg",
     { class: "ring", width: size, height: size, viewBox: `0 0 ${SIZE} ${SIZE}`, role: "group", "aria-label": title },
-    series.map((each) => {
+    series.all.map((each) => {
       const share = each.seconds / whole;
       const path = svg("path", { class: "ring-part", "fill-rule": "evenodd", d: sector(from, from + share) });
       from += share;

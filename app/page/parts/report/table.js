@@ -1,7 +1,7 @@
 // Tables that are sorted by their columns.
 
-import { h } from "../../lib/dom.js";
-import { computed, signal } from "../../lib/signal.js";
+import { each, h } from "../../lib/dom.js";
+import { computed, signal, untracked } from "../../lib/signal.js";
 import { t } from "../../text/index.js";
 
 /**
@@ -9,39 +9,72 @@ import { t } from "../../text/index.js";
  * @typedef {object} Column
  * @property {string} label
  * @property {boolean} [isNumber]
- * @property {boolean} [isAction] It has no name that is shown, and does not sort.
  * @property {(row: Row) => number | string} [value] What it is sorted by.
- * @property {(row: Row, level: number) => import("../../lib/dom.js").Child} cell
+ * @property {(row: Row) => import("../../lib/dom.js").Child} [cell]
+ * @property {Action<Row>} [action] A column with a button in place of a cell. Its label is not shown.
+ */
+
+/**
+ * @template Row
+ * @typedef {{name: (row: Row) => string, isPossible: (row: Row) => boolean, run: (row: Row) => void}} Action
+ */
+
+/**
+ * @template Row
+ * @typedef {object} Content
+ * @property {string} caption
+ * @property {Column<Row>[]} columns The first one names the row.
+ * @property {Row[]} rows
+ * @property {(row: Row) => Row[]} [children] The rows that stand below a row.
+ * @property {(row: Row) => string | null} [key] Tells a row from its neighbours. Needed if rows have buttons.
+ * @property {import("../../lib/dom.js").Child[]} [foot] The cells of the last row.
+ */
+
+/**
+ * @template Row
+ * @typedef {{row: Row, outer: Row | null, index: number}} Item A row, and the one above that it belongs to.
  */
 
 /** @typedef {{column: number, isDescending: boolean}} Order The column by its index; -1 is the order of the rows. */
 
 const PAGE = 100;
-/** @type {Readonly<Order>} */
-export const NO_ORDER = { column: -1, isDescending: false };
 
 /**
  * Create a table with a caption. The button in the head of a column sorts by it; a second click sorts the other way.
  *
+ * The table follows the signals that `read` reads. While the columns stay, so do the elements, with the focus.
+ *
  * @template Row
- * @param {object} options
- * @param {string} options.caption
- * @param {Column<Row>[]} options.columns The first one names the row.
- * @param {Row[]} options.rows
- * @param {(row: Row) => Row[]} [options.children] The rows that stand below a row.
- * @param {import("../../lib/dom.js").Child[]} [options.foot] The cells of the last row.
- * @param {import("../../lib/signal.js").Signal<Order>} [options.order] A table that replaces this one can have the same.
+ * @param {() => Content<Row>} read
  */
-export function dataTable({ caption, columns, rows, children = () => [], foot, order = signal(NO_ORDER) }) {
+export function dataTable(read) {
+  const content = computed(read);
+  const order = signal(/** @type {Order} */ ({ column: -1, isDescending: false }));
+  const shape = computed(() =>
+    JSON.stringify([content.value.caption, content.value.columns.map(({ label }) => label)]),
+  );
+  return h("div", { class: "sortable-table" }, () => shape.value && untracked(() => table(content, order)));
+}
+
+/**
+ * @template Row
+ * @param {import("../../lib/signal.js").ReadSignal<Content<Row>>} content
+ * @param {import("../../lib/signal.js").Signal<Order>} order
+ */
+function table(content, order) {
+  const { caption, columns, foot } = content.peek();
   const limit = signal(PAGE);
-  const flat = computed(() => {
-    const sort = sorter(columns[order.value.column], order.value.isDescending);
-    return sort(rows).flatMap((row) => [
-      { row, level: 0 },
-      ...sort(children(row)).map((each) => ({ row: each, level: 1 })),
-    ]);
-  });
-  const table = h(
+  const items = computed(() => sortedItems(content.value, order.value));
+  const body = each(
+    h("tbody", null),
+    () => items.value.slice(0, limit.value),
+    ({ row, outer, index }) => {
+      const { key } = content.peek();
+      return key ? JSON.stringify(outer ? [key(outer), key(row)] : [key(row)]) : String(index);
+    },
+    (item) => bodyRow(content, item),
+  );
+  const element = h(
     "table",
     { class: "data-table" },
     h("caption", null, caption),
@@ -54,31 +87,40 @@ export function dataTable({ caption, columns, rows, children = () => [], foot, o
         columns.map((column, index) => head(column, index, order)),
       ),
     ),
-    h("tbody", null, () => flat.value.slice(0, limit.value).map(({ row, level }) => bodyRow(columns, row, level))),
+    body,
     foot &&
       h(
         "tfoot",
         null,
-        h(
-          "tr",
-          null,
-          foot.map((cell, index) => footCell(cell, index, columns[index]?.isNumber)),
-        ),
+        h("tr", null, () => content.value.foot?.map((cell, index) => footCell(cell, index, columns[index]?.isNumber))),
       ),
   );
-  const more = () =>
-    flat.value.length > limit.value &&
-    h(
-      "button",
-      {
-        type: "button",
-        onclick: () => {
-          limit.value = limit.peek() + 5 * PAGE;
-        },
+  const hidden = () => Math.max(0, items.value.length - limit.value);
+  const more = h(
+    "button",
+    {
+      type: "button",
+      hidden: () => hidden() === 0,
+      onclick: () => {
+        limit.value = limit.peek() + 5 * PAGE;
       },
-      t("reports.more_rows", { count: Math.min(5 * PAGE, flat.value.length - limit.value) }),
-    );
-  return h("div", { class: "sortable-table" }, scroller(caption, table), more);
+    },
+    () => t("reports.more_rows", { count: Math.min(5 * PAGE, hidden()) }),
+  );
+  return [scroller(caption, element), more];
+}
+
+/**
+ * @template Row
+ * @param {Content<Row>} content
+ * @param {Order} order
+ * @returns {Item<Row>[]}
+ */
+function sortedItems({ columns, rows, children = () => [] }, { column, isDescending }) {
+  const sort = sorter(columns[column], isDescending);
+  return sort(rows)
+    .flatMap((row) => [{ row, outer: null }, ...sort(children(row)).map((inner) => ({ row: inner, outer: row }))])
+    .map((item, index) => ({ ...item, index }));
 }
 
 /**
@@ -97,9 +139,9 @@ export function scroller(label, content) {
  * @param {number} index
  * @param {import("../../lib/signal.js").Signal<Order>} order
  */
-function head({ label, isNumber = false, isAction = false, value }, index, order) {
+function head({ label, isNumber = false, action, value }, index, order) {
   const name = { scope: "col", class: isNumber ? "number" : "" };
-  if (!value) return h("th", name, isAction ? h("span", { class: "visually-hidden" }, label) : label);
+  if (!value) return h("th", name, action ? h("span", { class: "visually-hidden" }, label) : label);
   const sort = () => {
     const { column, isDescending } = order.peek();
     order.value = { column: index, isDescending: column === index ? !isDescending : isNumber };
@@ -125,19 +167,40 @@ function arrow(direction) {
 
 /**
  * @template Row
- * @param {Column<Row>[]} columns
- * @param {Row} row
- * @param {number} level
+ * @param {import("../../lib/signal.js").ReadSignal<Content<Row>>} content Read without following it: the item changes with it.
+ * @param {import("../../lib/signal.js").ReadSignal<Item<Row>>} item
  */
-function bodyRow(columns, row, level) {
+function bodyRow(content, item) {
   return h(
     "tr",
-    { class: level > 0 ? "is-inner" : "" },
-    columns.map((column, index) =>
-      index === 0
-        ? h("th", { scope: "row" }, column.cell(row, level))
-        : h("td", { class: column.isNumber ? "number" : "" }, column.cell(row, level)),
-    ),
+    { class: () => (item.value.outer ? "is-inner" : "") },
+    content.peek().columns.map(({ action, isNumber }, index) => {
+      const column = () => content.peek().columns[index];
+      const cell = action
+        ? actionButton(() => column()?.action ?? action, item, column()?.label ?? "")
+        : () => column()?.cell?.(item.value.row);
+      return index === 0 ? h("th", { scope: "row" }, cell) : h("td", { class: isNumber ? "number" : "" }, cell);
+    }),
+  );
+}
+
+/**
+ * @template Row
+ * @param {() => Action<Row>} action
+ * @param {import("../../lib/signal.js").ReadSignal<Item<Row>>} item
+ * @param {string} text
+ */
+function actionButton(action, item, text) {
+  return h(
+    "button",
+    {
+      type: "button",
+      class: "link explain-button",
+      hidden: () => !action().isPossible(item.value.row),
+      "aria-label": () => action().name(item.value.row),
+      onclick: () => action().run(item.peek().row),
+    },
+    text,
   );
 }
 

@@ -1,7 +1,7 @@
 // The numbers, the charts and the table of a report. Each is drawn when its own data arrives, and not again by other data.
 
 import { h } from "../../lib/dom.js";
-import { computed, signal } from "../../lib/signal.js";
+import { computed, untracked } from "../../lib/signal.js";
 import { attempt } from "../../parts/notice.js";
 import { barChart } from "../../parts/report/bars.js";
 import { heatMap } from "../../parts/report/heat_map.js";
@@ -9,7 +9,6 @@ import { reportTitle } from "../../parts/report/labels.js";
 import { reportTable, totals } from "../../parts/report/report_table.js";
 import { ringChart } from "../../parts/report/ring.js";
 import { seriesOf } from "../../parts/report/series.js";
-import { NO_ORDER } from "../../parts/report/table.js";
 import { weekStart } from "../../store/profile.js";
 import { project } from "../../store/projects.js";
 import { t } from "../../text/index.js";
@@ -19,6 +18,7 @@ import { explainRow } from "./explain.js";
 /**
  * @typedef {import("./data.js").Part} Part
  * @typedef {import("./data.js").Report} Report
+ * @typedef {import("../../parts/report/labels.js").Row} Row
  * @typedef {import("../../lib/dom.js").Child} Child
  */
 
@@ -28,7 +28,6 @@ import { explainRow } from "./explain.js";
  * @param {Report} report
  */
 export function reportBody(report) {
-  const rows = sortedRows();
   const isMissing = computed(
     () => report.error.value !== null && Object.values(report.parts).every((part) => part.value === null),
   );
@@ -38,15 +37,15 @@ export function reportBody(report) {
     h(
       "div",
       { class: "report", hidden: () => isEmpty.value || isMissing.value },
-      panel(report, ["report"], "report-numbers", ([part]) => numbers(part)),
+      panel(report, ["report"], "report-numbers", (parts) => () => numbers(parts()[0])),
       h(
         "div",
         { class: "report-charts" },
-        panel(report, ["byProject", "byTime"], "report-bars", ([byProject, byTime]) => bars(byProject, byTime)),
-        panel(report, ["byProject"], "report-ring", ([byProject]) => ring(byProject)),
-        panel(report, ["byHour"], "report-heat", ([byHour]) => heat(byHour)),
+        panel(report, ["byProject", "byTime"], "report-bars", bars),
+        panel(report, ["byProject"], "report-ring", ring),
+        panel(report, ["byHour"], "report-heat", heat),
       ),
-      panel(report, ["report"], "report-rows", ([part]) => rows(part)),
+      panel(report, ["report"], "report-rows", rows),
     ),
   ];
 }
@@ -57,7 +56,7 @@ export function reportBody(report) {
  * @param {Report} report
  * @param {readonly (keyof import("./data.js").Parts)[]} names
  * @param {string} name The class of the panel, which gives it the height of its contents before they are there.
- * @param {(parts: readonly any[]) => Child} draw Called with a Part for each name.
+ * @param {(parts: () => readonly any[]) => Child} draw Called once, with the function that returns a Part for each name.
  */
 function panel({ parts, key, error }, names, name, draw) {
   /** @type {readonly Part[] | null} */
@@ -67,12 +66,14 @@ function panel({ parts, key, error }, names, name, draw) {
     if (loaded.length === names.length && loaded.every((part) => part.key === loaded[0]?.key)) last = loaded;
     return last;
   });
+  const isShown = computed(() => shown.value !== null);
   const isOld = () => shown.value?.[0]?.key !== key.value && !error.value;
   return h(
     "section",
     { class: () => `panel ${name}${shown.value && isOld() ? " is-old" : ""}`, "aria-busy": () => String(isOld()) },
     () => {
-      if (shown.value) return draw(shown.value);
+      // Drawn once: what is drawn again by other numbers would lose the focus.
+      if (isShown.value) return untracked(() => draw(() => shown.value ?? []));
       return error.value ? null : h("p", { class: "empty loading" }, t("common.loading"));
     },
   );
@@ -83,22 +84,22 @@ function numbers({ summary }) {
   return [totals(summary), summary.overlapping && h("p", { class: "muted" }, t("reports.overlapping"))];
 }
 
-/** Return the function that creates the table. While the groups stay, so does the column by which it is sorted. */
-function sortedRows() {
-  const order = signal(NO_ORDER);
-  let groups = "";
-  return (/** @type {Part} */ { state, range, summary }) => {
-    if (summary.group_by !== groups) order.value = NO_ORDER;
-    groups = summary.group_by;
-    const title = reportTitle(groups);
-    return [
-      h("h2", null, title),
-      reportTable(summary, {
-        title,
-        order,
-        explain: (row, outer) => void attempt(() => explainRow(state, range, { row, outer, report: summary })),
-      }),
-    ];
+/**
+ * Create the table. While the groups stay, so does the column by which it is sorted.
+ *
+ * @param {() => readonly Part[]} parts
+ */
+function rows(parts) {
+  const part = () => /** @type {Part} */ (parts()[0]);
+  const groups = computed(() => part().summary.group_by);
+  return () => {
+    const title = reportTitle(groups.value);
+    /** @param {Row} row @param {Row | null} outer */
+    function explain(row, outer) {
+      const { state, range, summary } = part();
+      return attempt(() => explainRow(state, range, { row, outer, report: summary }));
+    }
+    return untracked(() => [h("h2", null, title), reportTable(() => part().summary, { title, explain })]);
   };
 }
 
@@ -107,32 +108,34 @@ function seriesFrom({ summary }) {
   return seriesOf("project", summary.rows, (id) => project(id)?.color ?? null);
 }
 
-/**
- * @param {Part} byProject
- * @param {Part} byTime
- */
-function bars(byProject, { state, range, summary }) {
-  const unit = unitOf(range);
-  const title = t(`reports.bars_${unit}`);
-  const hasTime = byProject.summary.rows.length > 0;
-  return [
-    hasTime && barChart({ title, group: unit, rows: summary.rows, series: seriesFrom(byProject) }),
-    state.rounding !== "" && unit === "hour" && notRounded(),
-  ];
+/** @param {() => readonly any[]} parts By project, and by time. */
+function bars(parts) {
+  const hasTime = computed(() => parts()[0].summary.rows.length > 0);
+  const isNotRounded = () => parts()[1].state.rounding !== "" && unitOf(parts()[1].range) === "hour";
+  function read() {
+    const [byProject, { range, summary }] = parts();
+    const unit = unitOf(range);
+    return { title: t(`reports.bars_${unit}`), group: unit, rows: summary.rows, series: seriesFrom(byProject) };
+  }
+  return [() => hasTime.value && untracked(() => barChart(read)), () => isNotRounded() && notRounded()];
 }
 
-/** @param {Part} byProject */
-function ring(byProject) {
-  const { rows: projects, rounded_total_seconds: total } = byProject.summary;
-  if (projects.length === 0) return null;
-  return ringChart({ title: t("reports.ring"), group: "project", series: seriesFrom(byProject), total });
+/** @param {() => readonly any[]} parts By project. */
+function ring(parts) {
+  const hasTime = computed(() => parts()[0].summary.rows.length > 0);
+  function read() {
+    const [byProject] = parts();
+    const total = byProject.summary.rounded_total_seconds;
+    return { title: t("reports.ring"), group: "project", series: seriesFrom(byProject), total };
+  }
+  return () => hasTime.value && untracked(() => ringChart(read));
 }
 
-/** @param {Part} byHour */
-function heat({ state, summary }) {
+/** @param {() => readonly any[]} parts By hour. */
+function heat(parts) {
   return [
-    heatMap({ title: t("reports.heat_map"), rows: summary.rows, weekStart: weekStart.peek() }),
-    state.rounding !== "" && notRounded(),
+    heatMap(t("reports.heat_map"), () => ({ rows: parts()[0].summary.rows, weekStart: weekStart.value })),
+    () => parts()[0].state.rounding !== "" && notRounded(),
   ];
 }
 

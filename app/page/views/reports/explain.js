@@ -118,18 +118,17 @@ function list({ slices, titles }, close) {
   );
   return [
     scroller(t("reports.entries"), table),
-    () =>
-      slices.length > limit.value &&
-      h(
-        "button",
-        {
-          type: "button",
-          onclick: () => {
-            limit.value = limit.peek() + 5 * PAGE;
-          },
+    h(
+      "button",
+      {
+        type: "button",
+        hidden: () => slices.length <= limit.value,
+        onclick: () => {
+          limit.value = limit.peek() + 5 * PAGE;
         },
-        t("reports.more_rows", { count: Math.min(5 * PAGE, slices.length - limit.value) }),
-      ),
+      },
+      () => t("reports.more_rows", { count: Math.min(5 * PAGE, slices.length - limit.value) }),
+    ),
   ];
 }
 
