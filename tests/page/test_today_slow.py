@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from tests.page.browsing import hold, until_equal
+from tests.page.browsing import Console, hold, until_equal
 from tests.page.conftest import Visit
 from tests.page.day import DAY, days_ago, entry_of, fields_of, fill, stored
 from tests.support.http import API, Client, ago, clock, instant
@@ -108,6 +108,42 @@ class TestSlowService:
         await expect(page.get_by_role("dialog")).to_be_hidden()
         assert (held.count, len(await stored(api))) == (1, 2)
 
+    async def test_refusal_after_the_dialog_of_a_split_was_closed_is_shown(
+        self, page: Page, visit: Visit, api: Client, console: Console
+    ) -> None:
+        console.allow(r"404 .*/split")
+        task = await api.make_task()
+        entry = await api.write(task)
+        await visit(DAY)
+        await entry_of(page, "Write the offer").get_by_role("button", name="Split").click()
+        held = await hold(page, "POST", "tasks/")
+        await page.get_by_role("dialog").get_by_role("button", name="Split").click()
+        await held.until(1)
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).to_be_hidden()
+        await api.delete(f"/tasks/{task['id']}/time-entries/{entry['id']}")
+        held.release()
+        await expect(page.locator(".notice.is-error")).to_be_visible()
+
+    async def test_row_of_a_stop_that_is_refused_is_removed(
+        self, page: Page, visit: Visit, api: Client, console: Console
+    ) -> None:
+        console.allow(r"404 .*/timer/stop")
+        await api.start(await api.make_task(), started_at=ago(minutes=1))
+        await visit("#/today")
+        await expect(page.get_by_role("group", name="Write the offer, running")).to_be_visible()
+        report = await hold(page, "GET", "reports/today")
+        held = await hold(page, "POST", "timer/stop")
+        await page.get_by_role("button", name="Stop").click()
+        await held.until(1)
+        row = entry_of(page, "Write the offer")
+        await expect(row).to_be_visible()
+        await api.delete("/timer")
+        held.release()
+        await expect(page.locator(".notice.is-error")).to_be_visible()
+        await expect(row).to_be_hidden()
+        report.release()
+
     async def test_entry_is_reviewed_once_and_the_focus_stays_elsewhere(
         self, page: Page, visit: Visit, api: Client
     ) -> None:
@@ -169,3 +205,17 @@ class TestSlowService:
         await expect(note).to_be_focused()
         await page.keyboard.type("aft")
         await expect(note).to_have_value("First draft")
+
+    async def test_row_keeps_the_focus_when_its_entry_is_given_to_another_task(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        offer, news = await api.make_task(), await api.make_task(title="Read the news")
+        entry = await api.write(offer)
+        await api.write(news, started_at=clock("10:00"))
+        await visit(DAY)
+        await page.get_by_text("By task").click()
+        button = page.locator(f"[data-entry='{entry['id']}']").get_by_role("button", name="Continue")
+        await button.focus()
+        await api.post(f"/tasks/{offer['id']}/time-entries/{entry['id']}/move", json={"task_id": news["id"]})
+        await expect(entry_of(page, "Read the news", "9:00 to 10:00")).to_be_visible()
+        await expect(button).to_be_focused()

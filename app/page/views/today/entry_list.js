@@ -20,6 +20,7 @@ import { findGaps } from "./spans.js";
  * @typedef {import("./day.js").Row} Row
  * @typedef {import("./spans.js").Span} Span
  * @typedef {{key: string, seconds: number, title: string, projectId: string | null, rows: Row[]}} Group
+ * @typedef {{row: Row} | {gap: Span} | {group: Group}} Item
  */
 
 const GROUPING_KEY = "task-timer.today.grouping";
@@ -78,20 +79,39 @@ function groupingChoice() {
 
 /** @param {Day} day */
 function listByTime(day) {
-  /** @type {() => ({row: Row} | {gap: Span})[]} */
-  const items = () => {
+  return list(day, () => {
     const running = timer.value && day.isRunning.value ? [{ startedAt: timer.value.startedAt, endedAt: Infinity }] : [];
     const gaps = findGaps([...day.rows.value, ...running]).map((gap) => ({ gap }));
     const rows = day.rows.value.map((row) => ({ row }));
     return [...rows, ...gaps].sort((a, b) => startOf(b) - startOf(a));
-  };
+  });
+}
+
+/** @param {Day} day */
+function listByTask(day) {
+  return list(day, () =>
+    groupsOf(day.rows.value).flatMap((group) => [{ group }, ...group.rows.map((row) => ({ row }))]),
+  );
+}
+
+/**
+ * Create the list. It is one for all groups: an entry that changes its place in it keeps the focus.
+ *
+ * @param {Day} day
+ * @param {() => Item[]} items
+ */
+function list(day, items) {
   return each(
     h("ul", { class: "entry-list", "aria-label": t("today.entries") }),
     items,
-    (item) => ("row" in item ? item.row.id : `gap ${item.gap.startedAt}`),
+    (item) => {
+      if ("row" in item) return item.row.id;
+      return "gap" in item ? `gap ${item.gap.startedAt}` : `task ${item.group.key}`;
+    },
     (item) => {
       const first = item.peek();
       if ("gap" in first) return gapRow(computed(() => ("gap" in item.value ? item.value.gap : first.gap)));
+      if ("group" in first) return groupRow(computed(() => ("group" in item.value ? item.value.group : first.group)));
       return entryRow(
         day,
         computed(() => ("row" in item.value ? item.value.row : first.row)),
@@ -129,31 +149,19 @@ function gapRow(gap) {
   );
 }
 
-/** @param {Day} day */
-function listByTask(day) {
-  return each(
-    h("ul", { class: "entry-groups", "aria-label": t("today.entries") }),
-    () => groupsOf(day.rows.value),
-    (group) => group.key,
-    (group) =>
-      h(
-        "li",
-        { class: "entry-group" },
-        h(
-          "h3",
-          { class: "entry-group-title" },
-          () => projectDot(group.value.projectId),
-          h("bdi", null, () => group.value.title),
-          h("span", { class: "muted" }, () => t("today.count", { count: group.value.rows.length })),
-          h("span", { class: "number" }, () => formatHours(group.value.seconds)),
-        ),
-        each(
-          h("ul", { class: "entry-list" }),
-          () => group.value.rows,
-          (row) => row.id,
-          (row) => entryRow(day, row),
-        ),
-      ),
+/** @param {import("../../lib/signal.js").ReadSignal<Group>} group */
+function groupRow(group) {
+  return h(
+    "li",
+    null,
+    h(
+      "h3",
+      { class: "entry-group-title" },
+      () => projectDot(group.value.projectId),
+      h("bdi", null, () => group.value.title),
+      h("span", { class: "muted" }, () => t("today.count", { count: group.value.rows.length })),
+      h("span", { class: "number" }, () => formatHours(group.value.seconds)),
+    ),
   );
 }
 
