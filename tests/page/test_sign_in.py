@@ -129,6 +129,17 @@ class TestSession:
         await page.reload()
         await expect(page.get_by_role("button", name="Sign in")).to_be_visible()
 
+    async def test_session_is_ended_once(self, page: Page, visit: Visit) -> None:
+        await visit("#/today")
+        held = await hold(page, "POST", "auth/logout")
+        button = page.get_by_role("button", name="Sign out")
+        await button.press("Enter")
+        await held.until(1)
+        await button.press("Enter")
+        held.release()
+        await expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+        assert held.count == 1
+
     async def test_page_is_shown_when_language_and_zone_of_the_user_are_known(
         self, page: Page, visit: Visit, api: Client
     ) -> None:

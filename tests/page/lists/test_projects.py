@@ -93,6 +93,23 @@ class TestSlowService:
         await expect(page.get_by_role("button", name="Edit Website")).to_be_visible()
         assert held.count == 1
 
+    async def test_refusal_after_the_dialog_was_closed_is_shown(
+        self, page: Page, visit: Visit, api: Client, console: Console
+    ) -> None:
+        console.allow(r"404 .*/projects/")
+        project = await api.make_project(name="Website")
+        await visit("#/projects")
+        await page.get_by_role("button", name="Edit Website").click()
+        held = await hold(page, "PATCH", "projects/")
+        await page.get_by_label("Name", exact=True).fill("Shop")
+        await page.keyboard.press("Enter")
+        await held.until(1)
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).to_be_hidden()
+        await api.delete(f"/projects/{project['id']}")
+        held.release()
+        await expect(page.locator(".notice.is-error")).to_be_visible()
+
     async def test_search_keeps_the_focus_when_a_project_has_been_archived(
         self, page: Page, visit: Visit, api: Client
     ) -> None:
