@@ -126,7 +126,6 @@ export async function discardChange(queued) {
     await loadQueue();
   });
   channel.postMessage("changed");
-  announce(...queued.change.types);
 }
 
 /** Find out whether the service is back, with its database. The answer sets isReachable. */
@@ -196,6 +195,7 @@ async function deliver(queued) {
   if (createdId) createdIds.set(queued.id, createdId);
   await changeQueued(queued, (later) => afterwards(queued, later, headers.get("ETag")));
   await dequeue(queued);
+  queue.value = queue.peek().filter(({ id }) => id !== queued.id);
   announceAnswer(headers.get("X-Request-ID"), types);
   return data;
 }
@@ -230,10 +230,17 @@ function withCreatedIds(path) {
   return result;
 }
 
+/** Load the queue. The views show what waits: they load again what begins to wait, or has ended in whatever way. */
 async function loadQueue() {
   const user = profile.peek();
   const stored = user ? await queuedChanges(user.id) : [];
+  const before = waiting.peek();
   queue.value = stored.filter(({ id }) => !submitted.has(id));
+  const isIn = (/** @type {QueuedChange[]} */ changes, /** @type {QueuedChange} */ { id }) =>
+    changes.some((each) => each.id === id);
+  const after = waiting.peek();
+  for (const each of [...before, ...after])
+    if (!isIn(before, each) || !isIn(after, each)) announce(...each.change.types);
 }
 
 const inThisTab = workQueue();

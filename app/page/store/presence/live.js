@@ -1,8 +1,9 @@
 // What other tabs, devices and programs change arrives by the event stream. One tab follows it for all.
 
-import { ApiError, openStream, SignedOutError } from "../../api.js";
+import { ApiError, openStream, request, SignedOutError } from "../../api.js";
 import { readEvents } from "../../event_stream.js";
 import { onCleanup, signal } from "../../lib/signal.js";
+import { clockOffset } from "../../service_clock.js";
 import { ALL, announceEvents } from "../changes.js";
 
 /** @typedef {import("../changes.js").Event} Event */
@@ -19,6 +20,8 @@ const MAX_SILENCE_MS = 45_000;
 const INTERVAL_MS = 500;
 /** How often views load again when the service has no event stream. */
 const POLL_MS = 60_000;
+/** The clock of the service is known that well. */
+const CLOCK_ERROR_MS = 2000;
 /** Everything may have changed. */
 const ANYTHING = ALL.map((type) => ({ type, requestId: null }));
 
@@ -77,17 +80,18 @@ async function leadUntil(ended, spread) {
   let isFirst = true;
   while (!ended.aborted) {
     try {
-      // Without the id of an event it is unknown what happened since the last connection.
-      if (!isFirst && lastId === null) spread(ANYTHING);
-      isFirst = false;
       for await (const event of followOnce(lastId, ended)) {
+        // A stream without a beginning brings what comes next: the views have been loaded before it was open.
+        if (lastId === null && event.id && (!isFirst || (await hasChanged(event.id)))) spread(ANYTHING);
+        isFirst = false;
         delay = MIN_DELAY_MS;
         isLive.value = true;
-        lastId = event.type === "reset" ? null : (event.id ?? lastId);
+        lastId = event.id ?? lastId;
         if (event.type === "reset") spread(ANYTHING);
         else if (event.type !== "heartbeat") spread([{ type: event.type, requestId: event.data?.request_id ?? null }]);
       }
     } catch (error) {
+      isFirst = false;
       if (error instanceof SignedOutError) return;
       if (error instanceof ApiError && error.code === "changes_disabled") {
         await pollUntil(ended, spread);
@@ -99,6 +103,21 @@ async function leadUntil(ended, spread) {
     await new Promise((resolve) => setTimeout(resolve, delay * (1 + Math.random())));
     delay = Math.min(delay * 2, MAX_DELAY_MS);
   }
+}
+
+/**
+ * Return whether the last change may be newer than this page.
+ *
+ * @param {string} id Of the change.
+ */
+async function hasChanged(id) {
+  const query = { after: Number(id) - 1, limit: 1 };
+  if (query.after < 0) return false;
+  const answer = await request("GET", "changes", { query }).catch(() => null);
+  const opened = performance.timeOrigin + clockOffset.peek() - CLOCK_ERROR_MS;
+  return answer?.data.items.some(
+    (/** @type {{occurred_at: string}} */ change) => Date.parse(change.occurred_at) > opened,
+  );
 }
 
 /**

@@ -39,7 +39,7 @@ export function createDay() {
   const list = resource(async (/** @type {AbortSignal} */ aborted) => {
     const { from, to } = range.value;
     const entries = /** @type {ListedEntry[]} */ (await entriesBetween(from, to, aborted));
-    local.forget(entries);
+    local.forget();
     return { from, entries };
   }, KINDS);
   // A stopped timer stays until it is loaded as an entry: the list of the day can arrive after the timer.
@@ -67,6 +67,12 @@ export function createDay() {
     error: list.error,
     reload: list.reload,
     ...local,
+    /** Remove an entry that is deleted, until the list is loaded again: somebody may restore it. @param {string} id */
+    remove(id) {
+      const shown = list.data.peek();
+      if (shown) list.data.value = { ...shown, entries: shown.entries.filter((entry) => entry.id !== id) };
+      local.unhide(id);
+    },
     ...totalsOf(day, rows, isLoaded),
   };
 }
@@ -81,11 +87,9 @@ function localChanges() {
       entries
         .filter((entry) => !hidden.value.has(entry.id))
         .map((entry) => ({ ...entry, ...patches.value.get(entry.id) })),
-    /** @param {ListedEntry[]} loaded */
-    forget(loaded) {
-      const ids = new Set(loaded.map((entry) => entry.id));
+    /** Forget what the list that is now loaded contains. */
+    forget() {
       if (waiting.peek().length === 0) patches.value = new Map();
-      hidden.value = new Set([...hidden.peek()].filter((id) => ids.has(id)));
     },
     /** @param {string} id @param {Partial<ListedEntry>} fields */
     patch(id, fields) {

@@ -21,10 +21,8 @@ export async function deleteRow(day, row) {
     day.unhide(id);
     return;
   }
-  notifyWithUndo(t("today.deleted", { title }), async () => {
-    await restoreEntry(id, title);
-    day.unhide(id);
-  });
+  day.remove(id);
+  notifyWithUndo(t("today.deleted", { title }), () => restoreEntry(id, title));
 }
 
 /** @param {string} id @returns {string | null} The row after it, or before it when it is the last. */

@@ -4,7 +4,7 @@ import { computed, effect, onCleanup, signal } from "../../lib/signal.js";
 import { goTo, route } from "../../route.js";
 import { second, today } from "../../store/clock.js";
 import { entriesBetween } from "../../store/entries.js";
-import { conflicts, waiting } from "../../store/outgoing.js";
+import { waiting } from "../../store/outgoing.js";
 import { preferences, weekStart, zone } from "../../store/profile.js";
 import { resource } from "../../store/resource.js";
 import { timer } from "../../store/timer.js";
@@ -217,9 +217,6 @@ function draftsOf(list) {
   effect(() => {
     if (!list.data.value || waiting.peek().length > 0) return;
     byId.value = new Map([...byId.peek()].filter(([, draft]) => draft.isSending));
-  });
-  effect(() => {
-    if (conflicts.value.length > 0) list.reload();
   });
   return {
     byId,
