@@ -7,7 +7,7 @@ from playwright.async_api import BrowserContext, Page, Route, expect
 
 from tests.page.browsing import IS_LOADED, WITHOUT_SERVICE_WORKER, Console, hold, until_equal
 from tests.page.conftest import Visit
-from tests.page.day import DAY, entry_of, fill
+from tests.page.day import DAY, days_ago, entry_of, fill
 from tests.support.http import API, Client, Json, at, clock
 
 AWAY = r"Failed to load resource: net::ERR_"
@@ -123,6 +123,22 @@ class TestOtherDevices:
         await rename(api, task, "Read the news")
         is_open.set()
         await expect(entry_of(page, "Read the news")).to_be_visible()
+
+    async def test_entry_that_is_kept_and_then_is_not_is_reviewed_again(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await api.start(await api.make_task(), started_at=f"{days_ago(1)}T08:00:00Z")
+        await api.stop(ended_at=f"{days_ago(1)}T23:00:00Z")
+        await visit("#/today")
+        review = page.get_by_role("region", name="Needs review")
+        await expect(review).to_be_visible()
+        lists = await hold(page, "GET", "time-entries")
+        await review.get_by_role("button", name="Keep").click()
+        await expect(review).to_be_hidden()
+        async with page.expect_response(lambda response: response.request.method == "PATCH"):
+            await page.get_by_role("button", name="Undo").click()
+        lists.release()
+        await expect(review).to_be_visible()
 
     async def test_deleted_entry_that_is_restored_elsewhere_shows(self, page: Page, visit: Visit, api: Client) -> None:
         entry = await api.write(await api.make_task())

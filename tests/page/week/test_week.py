@@ -17,7 +17,7 @@ from tests.page.week.calendar import (
     point,
     stored_times,
 )
-from tests.support.http import Client
+from tests.support.http import Client, at
 
 LAST_WEEK = ("2026-11-08T23:00:00Z", "2026-11-15T23:00:00Z")
 WEEK = ("2026-11-15T23:00:00Z", "2026-11-22T23:00:00Z")
@@ -160,6 +160,13 @@ class TestKeyboard:
         await until_equal(lambda: stored_times(api, *LAST_WEEK), [(berlin(15, 9), berlin(15, 10))])
         await page.keyboard.press("Control+z")
         await expect(page.get_by_role("button", name="Offer, 9:00")).to_be_visible()
+
+    async def test_entry_that_another_device_moves_keeps_the_focus(self, page: Page, visit: Visit, api: Client) -> None:
+        entry = await create_entry(api, await create_task(api, "Offer"), berlin(18, 9), berlin(18, 10))
+        await visit("#/week/2026-11-18")
+        await column(page, WEDNESDAY).get_by_role("button", name="Offer").focus()
+        await api.patch(at(entry), json={"started_at": berlin(19, 9), "ended_at": berlin(19, 10)})
+        await expect(column(page, THURSDAY).get_by_role("button", name="Offer")).to_be_focused()
 
     async def test_arrow_keys_walk_over_the_entries(self, page: Page, visit: Visit, api: Client) -> None:
         task = await create_task(api, "Offer")

@@ -1,6 +1,6 @@
 // The keys of the grid: walk over the entries, and move, resize, open, create and delete them.
 
-import { onCleanup, signal } from "../../lib/signal.js";
+import { effect, onCleanup, signal } from "../../lib/signal.js";
 import { zone } from "../../store/profile.js";
 import { changeTimes, createAt, open, remove, timesText, undoLast } from "./actions.js";
 import { HOUR_MS } from "./days.js";
@@ -98,7 +98,41 @@ export function followKeys(model, scroller, body) {
   body.addEventListener("focusin", onfocusin);
   body.addEventListener("click", onclick);
   onCleanup(() => pending.send());
+  keepFocus(model, scroller, body);
   return announcement;
+}
+
+/**
+ * Keep the focus on an entry that gets another block, because an undo or another device has moved it to another day. Without
+ * a block the grid gets it.
+ *
+ * @param {WeekModel} model
+ * @param {HTMLElement} scroller
+ * @param {HTMLElement} body
+ */
+function keepFocus(model, scroller, body) {
+  let focused = /** @type {Element | null} */ (null);
+  scroller.addEventListener("focusin", ({ target }) => {
+    focused = /** @type {Element} */ (target);
+  });
+  effect(() => {
+    void model.placed.value;
+    // Other effects of the same change have not removed the block yet.
+    queueMicrotask(() => {
+      if (!focused || focused.isConnected || !scroller.isConnected) return;
+      if (document.activeElement === document.body)
+        (blockOf(body, model.active.peek()) ?? scroller).focus({ preventScroll: true });
+      focused = null;
+    });
+  });
+}
+
+/**
+ * @param {HTMLElement} body
+ * @param {string | null} id
+ */
+function blockOf(body, id) {
+  return /** @type {HTMLElement | null} */ (body.querySelector(`[data-entry="${id}"] button`));
 }
 
 /**
@@ -248,9 +282,8 @@ export function focusEntry(model, scroller, body, item) {
   model.active.value = current.id;
   const day = model.shown.peek().find(({ from, to }) => from <= current.from && current.from < to);
   if (day) scrollTo(scroller, body, ((current.from - day.from) / HOUR_MS) * model.hourHeight.peek());
-  const block = /** @type {HTMLElement | null} */ (body.querySelector(`[data-entry="${current.id}"] button`));
   // An entry that was moved to another week is not shown.
-  (block ?? scroller).focus({ preventScroll: true });
+  (blockOf(body, current.id) ?? scroller).focus({ preventScroll: true });
 }
 
 /**

@@ -16,7 +16,7 @@ import { t } from "../../../text/index.js";
  * @typedef {Awaited<ReturnType<typeof loadModules>>} Modules
  */
 
-const KINDS = ["entry", "timer", "import", "user"];
+const KINDS = ["entry", "timer", "task", "import", "user"];
 const MAX_SHOWN = 3;
 const MAX_LOADED = 50;
 /** Older entries are looked for on request only: the service has to read all entries to find them. */
@@ -32,22 +32,19 @@ const MAX_CONTEXT = 200;
  */
 export function reviewList(isComplete) {
   const isWhole = signal(false);
-  const hidden = signal(/** @type {Set<string>} */ (new Set()));
-  const loaded = resource(async (/** @type {AbortSignal} */ aborted) => {
-    const review = await loadReview(isComplete.value ? undefined : now() - RECENT_MS, aborted);
-    const ids = new Set(review.entries.map(({ entry }) => entry.id));
-    hidden.value = new Set([...hidden.peek()].filter((id) => ids.has(id)));
-    return review;
-  }, KINDS);
+  const loaded = resource(
+    (/** @type {AbortSignal} */ aborted) => loadReview(isComplete.value ? undefined : now() - RECENT_MS, aborted),
+    KINDS,
+  );
   const items = computed(() => {
     const { entries = [], context = [], modules = null } = loaded.data.value ?? {};
-    const shown = entries.filter(({ entry }) => !hidden.value.has(entry.id));
-    return modules ? shown.map((reviewed) => toItem(reviewed, context, modules)) : [];
+    return modules ? entries.map((reviewed) => toItem(reviewed, context, modules)) : [];
   });
   const shown = () => (isWhole.value ? items.value : items.value.slice(0, MAX_SHOWN));
-  /** @param {string} id */
+  /** Remove what is done, until the list is loaded again: it may be undone by then. @param {string} id */
   function hide(id) {
-    hidden.value = new Set([...hidden.peek(), id]);
+    const review = loaded.data.peek();
+    if (review) loaded.data.value = { ...review, entries: review.entries.filter(({ entry }) => entry.id !== id) };
   }
   return h(
     "section",
@@ -88,7 +85,9 @@ async function loadReview(since, signal) {
     { limit: MAX_LOADED },
     signal,
   );
-  const entries = page.items.filter((entry) => entry.ended_at !== null).map((entry) => toReviewed(entry));
+  // A change that waits for the service can have ended the review.
+  const reviewed = page.items.filter((entry) => entry.ended_at !== null && entry.needs_review);
+  const entries = reviewed.map((entry) => toReviewed(entry));
   const [newest] = entries;
   if (!newest) return { entries, context: [], modules: null };
   const from = Math.min(...entries.slice(0, MAX_SHOWN).map((each) => each.startedAt)) - CONTEXT_MS;
