@@ -85,6 +85,21 @@ class TestSettings:
         assert response.status_code == 200
         assert response.text.startswith("BEGIN:VCALENDAR")
 
+    async def test_project_of_a_calendar_feed_stays_chosen_when_another_is_created(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        project = await api.make_project(name="Website")
+        await visit("#/settings/calendars")
+        choice = page.locator(".settings-section").get_by_label("Project")
+        await choice.select_option("Website")
+        await api.make_project(name="Shop")
+        await expect(choice.get_by_role("option", name="Shop")).to_be_attached()
+        await page.get_by_label("Name").fill("Phone")
+        await page.get_by_role("button", name="Create calendar feed").click()
+        await expect(page.get_by_label("Address of the calendar")).to_be_visible()
+        (feed,) = (await api.get("/calendar-feeds")).json()["items"]
+        assert feed["project_id"] == project["id"]
+
     async def test_deletion_of_the_account_ends_everything(
         self, page: Page, visit: Visit, api: Client, console: Console
     ) -> None:
@@ -221,10 +236,7 @@ class TestSlowAnswers:
         await expect(page.get_by_role("heading", name="API tokens")).to_be_focused()
         assert held.count == 1
 
-    async def test_session_is_ended_once(
-        self, page: Page, visit: Visit, api: Client, new_context: NewContext, console: Console
-    ) -> None:
-        console.allow(r"404 .*/auth/sessions")  # without the guard
+    async def test_session_is_ended_once(self, page: Page, visit: Visit, api: Client, new_context: NewContext) -> None:
         await sign_in(await new_context(user_agent="Other browser"), api)
         await visit("#/settings/sessions")
         held = await hold(page, "DELETE", "auth/sessions")

@@ -288,6 +288,21 @@ class TestSlowService:
 
 
 class TestManyTasks:
+    async def test_project_for_selected_tasks_stays_chosen_when_another_is_created(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        project = await api.make_project(name="Website")
+        await create(api, "Plan")
+        await visit("#/tasks")
+        await page.get_by_label("Select Plan").check()
+        choice = page.get_by_role("combobox", name="Set project")
+        await choice.select_option("Website")
+        await api.make_project(name="Shop")
+        await expect(choice.get_by_role("option", name="Shop")).to_be_attached()
+        await page.get_by_role("button", name="Apply: Set project").click()
+        await expect(page.get_by_text("1 task changed")).to_be_visible()
+        assert [task["project_id"] for task in (await api.list())["items"]] == [project["id"]]
+
     async def test_selected_tasks_are_changed_and_trashed_together(self, page: Page, visit: Visit, api: Client) -> None:
         for number in range(3):
             await create(api, f"Task {number}")

@@ -15,8 +15,13 @@ export function calendarSection() {
   const address = signal("");
   const list = accountList({ list: LIST, empty: t("settings.no_calendars"), row });
   const name = input({ maxlength: 100 });
-  const project = h("select", null, h("option", { value: "" }, t("settings.all_projects")), () =>
-    projects.value.map((each) => h("option", { value: each.id }, each.name)),
+  // The options are created again when a project changes.
+  const chosen = signal("");
+  const onchange = () => {
+    chosen.value = project.value;
+  };
+  const project = h("select", { onchange }, h("option", { value: "" }, t("settings.all_projects")), () =>
+    projects.value.map(({ id, name }) => h("option", { value: id, selected: () => chosen.value === id }, name)),
   );
 
   async function create() {

@@ -106,19 +106,20 @@ function actions(run) {
  * @param {(value: string) => void} apply
  */
 function choice(label, options, apply) {
-  const select = h("select", { "aria-label": label }, h("option", { value: "" }, label), () =>
-    options().map(([value, text]) => h("option", { value }, text)),
+  // The options are created again when a project changes.
+  const chosen = signal("");
+  const onchange = () => {
+    chosen.value = select.value;
+  };
+  const select = h("select", { "aria-label": label, onchange }, h("option", { value: "" }, label), () =>
+    options().map(([value, text]) => h("option", { value, selected: () => chosen.value === value }, text)),
   );
-  const value = signal("");
-  select.addEventListener("change", () => {
-    value.value = select.value;
-  });
   return h("span", { class: "bulk-choice" }, select, [
     h(
       "button",
       {
         type: "button",
-        disabled: () => value.value === "",
+        disabled: () => chosen.value === "",
         "aria-label": t("tasks.apply_to", { what: label }),
         onclick: () => apply(select.value),
       },
