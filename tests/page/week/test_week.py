@@ -165,8 +165,9 @@ class TestKeyboard:
         entry = await create_entry(api, await create_task(api, "Offer"), berlin(18, 9), berlin(18, 10))
         await visit("#/week/2026-11-18")
         await column(page, WEDNESDAY).get_by_role("button", name="Offer").focus()
-        await api.patch(at(entry), json={"started_at": berlin(19, 9), "ended_at": berlin(19, 10)})
-        await expect(column(page, THURSDAY).get_by_role("button", name="Offer")).to_be_focused()
+        for day, name in ((19, THURSDAY), (18, WEDNESDAY)):
+            await api.patch(at(entry), json={"started_at": berlin(day, 9), "ended_at": berlin(day, 10)})
+            await expect(column(page, name).get_by_role("button", name="Offer")).to_be_focused()
 
     async def test_arrow_keys_walk_over_the_entries(self, page: Page, visit: Visit, api: Client) -> None:
         task = await create_task(api, "Offer")

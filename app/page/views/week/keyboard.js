@@ -120,9 +120,9 @@ function keepFocus(model, scroller, body) {
     // Other effects of the same change have not removed the block yet.
     queueMicrotask(() => {
       if (!focused || focused.isConnected || !scroller.isConnected) return;
-      if (document.activeElement === document.body)
-        (blockOf(body, model.active.peek()) ?? scroller).focus({ preventScroll: true });
       focused = null;
+      if (document.activeElement !== document.body) return;
+      (blockOf(body, model.active.peek()) ?? scroller).focus({ preventScroll: true });
     });
   });
 }
