@@ -58,7 +58,9 @@ export async function listTasks(query, page, signal) {
  * @returns {Promise<Task & {time_entries: import("../types").Entry[]}>}
  */
 export async function loadTask(id) {
-  const [task] = withWaitingItems("tasks", [await read(`tasks/${id}`)], waiting.peek());
+  const stored = await read(`tasks/${id}`);
+  // While its deletion waits it is in no list, but can be open.
+  const [task = stored] = withWaitingItems("tasks", [stored], waiting.peek());
   return task;
 }
 

@@ -4,11 +4,11 @@ import re
 from typing import Any
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from tests.page.browsing import GERMAN, NARROW, Console, accessibility_violations, hold, overflow
 from tests.page.conftest import Visit
-from tests.support.http import Client
+from tests.support.http import API, Client
 
 HOSTILE_TITLES = ["<img src=x onerror=alert(1)>", "\u05e9\u05dc\u05d5\u05dd {title}", "x" * 200]
 STALE = r"Failed to load resource: .* 412 .*/tasks/"
@@ -265,6 +265,25 @@ class TestSlowService:
         await expect(page.get_by_label("Title", exact=True)).to_have_value("Read")
         await page.keyboard.press("Escape")
         await expect(page.get_by_role("dialog")).to_have_count(0)
+
+    async def test_task_is_opened_although_its_deletion_waits(
+        self, page: Page, visit: Visit, api: Client, console: Console
+    ) -> None:
+        console.allow(r"net::ERR_FAILED")
+        task = await create(api, "Plan")
+        await visit("#/tasks")
+        held = await hold(page, "GET", f"tasks/{task['id']}")
+
+        async def refuse_deletion(route: Route) -> None:
+            await (route.abort() if route.request.method == "DELETE" else route.fallback())
+
+        await page.route(re.compile(f"{API}/tasks/"), refuse_deletion)
+        await page.get_by_role("button", name="Edit Plan").click()
+        await held.until(1)
+        await page.get_by_role("button", name="Move Plan to the trash").click()
+        await expect(page.get_by_text("1 change waiting")).to_be_visible()
+        held.release()
+        await expect(page.get_by_role("dialog", name="Edit task").get_by_label("Title")).to_have_value("Plan")
 
     async def test_next_page_waits_for_a_list_that_is_loaded_again(self, page: Page, visit: Visit, api: Client) -> None:
         for first in (0, 100):
