@@ -30,7 +30,7 @@ from tests.support.feed.relays import relays_paused, run_cycle
 from tests.support.http import Client, Json, ago
 from tests.support.pages.inserting import insert_paged
 from tests.support.services import restoring_documents
-from tests.support.stored_documents import ended_entry, task_row, tracked
+from tests.support.stored_documents import ended_entry, insert_rows, task_row, tracked
 
 COLLECTIONS = {"tasks", "task_pages", "projects", "users", "deleted_entries"}
 """The collections of the data of users. The relay also writes to others."""
@@ -183,7 +183,7 @@ class TestCommandsOfARequest:
     ) -> None:
         for tasks in (1, 99, 1, 100):
             rows = [task_row(alice.user["_id"], **tracked(ended_entry())) for _ in range(tasks)]
-            await database.tasks.insert_many(rows)
+            await insert_rows(database, "tasks", rows)
             assert await count(counted, alice, "GET", SUMMARY) == ["aggregate tasks"] * 2
 
     async def test_several_summaries_take_as_many_commands_as_one(self, alice: Client, counted: SentCommands) -> None:
@@ -198,8 +198,7 @@ class TestCommandsOfARequest:
         now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
         ends = [now - timedelta(hours=hours) for hours in range(24, 24 * 730, 24)]
         rows = [task_row(alice.user["_id"], **tracked(ended_entry(at=end))) for end in ends]
-        for first in range(0, len(rows), TASKS_PER_WINDOW):  # inserting all at once can take longer than the timeout
-            await database.tasks.insert_many(rows[first : first + TASKS_PER_WINDOW])
+        await insert_rows(database, "tasks", rows)
         path = f"/reports/summary?from={ends[-1]:%Y-%m-%d}&to={now:%Y-%m-%d}&group_by=year"
         sent = await count(counted, alice, "GET", path)
         timer_and_closing = 2
@@ -227,7 +226,7 @@ class TestCommandsOfARequest:
                 task_row(alice.user["_id"], **tracked(ended_entry(at=now)), project_id=ObjectId(project["id"]))
                 for _ in range(tasks)
             ]
-            await database.tasks.insert_many(rows)
+            await insert_rows(database, "tasks", rows)
             sent.append(await count(counted, alice, "GET", "/reports/today"))
         assert sent == [["find tasks", "aggregate tasks", "aggregate projects"]] * 3
 
@@ -236,7 +235,7 @@ class TestCommandsOfARequest:
     ) -> None:
         long_ago = datetime.now(UTC).replace(tzinfo=None, microsecond=0) - timedelta(days=30)
         rows = [task_row(alice.user["_id"], **tracked(ended_entry(at=long_ago))) for _ in range(6)]
-        await database.tasks.insert_many(rows)
+        await insert_rows(database, "tasks", rows)
         running, week, *recent = await count(counted, alice, "GET", "/reports/today")
         assert [running, week] == ["find tasks", "aggregate tasks"]
         assert set(recent) == {"aggregate tasks"}

@@ -13,7 +13,7 @@ from tests.reporting.report_requests import (
     seconds_by_key,
 )
 from tests.support.http import Client, Json
-from tests.support.stored_documents import running_entry, task_row, tracked
+from tests.support.stored_documents import insert_rows, running_entry, task_row, tracked
 
 
 @pytest.mark.usefixtures("entry_storage")
@@ -128,7 +128,7 @@ class TestSummary:
 class TestManyTasks:
     async def test_all_tasks_are_added(self, alice: Client, database: Database) -> None:
         rows = [task_row(alice.user["_id"], **tracked(november_entry("18 09:00", number % 7))) for number in range(205)]
-        await database.tasks.insert_many(rows)
+        await insert_rows(database, "tasks", rows)
         summary = await get_summary(alice, group_by="task")
         assert {row["key"]: row["seconds"] for row in summary["rows"]} == {
             str(row["_id"]): row["tracked_seconds"] for row in rows

@@ -1,10 +1,12 @@
 """Stored documents, for tests that write to the database directly."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
 
+from app.database.deadlines import without_deadline
 from tests.conftest import Database
 from tests.support.http import Json
 
@@ -22,6 +24,12 @@ TASK_FIELDS: Json = {
     "billable": False,
 }
 """The fields of a new task."""
+
+
+async def insert_rows(database: Database, collection: str, rows: Iterable[Json]) -> None:
+    """Insert many documents, however long a busy machine needs for it."""
+    with without_deadline():
+        await database[collection].insert_many(rows)
 
 
 def task_row(user_id: ObjectId, **fields: Any) -> Json:

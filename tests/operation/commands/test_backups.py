@@ -24,7 +24,7 @@ from tests.support.feed.recorded import wait_until_relayed
 from tests.support.feed.relays import relays_paused
 from tests.support.http import PASSWORD, Client, Json, at, clock
 from tests.support.processes import named_pipe, run_command
-from tests.support.stored_documents import ended_entry
+from tests.support.stored_documents import ended_entry, insert_rows
 
 
 class Shell:
@@ -223,7 +223,7 @@ class TestBackupOfDatabaseInUse:
         await mover.prepare()
         await wait_until_relayed(database, alice.user["_id"])
         # The deleted entries are read before the tasks and do not fit into the pipe: the backup is blocked there.
-        await database.deleted_entries.insert_many(deleted_entries(alice, 400))
+        await insert_rows(database, "deleted_entries", deleted_entries(alice, 400))
         async with relays_paused():
             before = await stored_in(database)
             with named_pipe(shell.folder / "pipe") as (pipe, end):

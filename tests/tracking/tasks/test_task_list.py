@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Database
 from tests.support.http import Client, Json, instant, parameters
-from tests.support.stored_documents import NINE, task_row
+from tests.support.stored_documents import NINE, insert_rows, task_row
 
 
 async def titles(client: Client, **parameters: Any) -> list[str]:
@@ -151,7 +151,7 @@ class TestTaskPages:
         await alice.make_task(title="0")
         model = await database.tasks.find_one({}, {"_id": 0})
         assert model is not None
-        await database.tasks.insert_many([{**model, "title": str(number)} for number in range(1, 500)])
+        await insert_rows(database, "tasks", [{**model, "title": str(number)} for number in range(1, 500)])
         collected: list[str] = []
         async for page in pages(alice, limit=50):
             collected += [task["title"] for task in page]

@@ -12,7 +12,7 @@ from documents.tracking.queries import sort_keys, task_list
 from documents.tracking.queries.sort_keys import TASK_SORT_KEYS, KeyBounds
 from tests.conftest import Database
 from tests.support.http import Client, Json
-from tests.support.stored_documents import task_row
+from tests.support.stored_documents import insert_rows, task_row
 
 NOW = datetime(2026, 11, 18, 9)  # noqa: DTZ001 -- as it is stored
 TASKS = 90
@@ -70,7 +70,7 @@ async def rows(alice: Client, database: Database, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(module, "TASKS_PER_BOUND", 4)
     source = random.Random(5)
     rows = [{**task_row(alice.user["_id"]), **random_fields(source)} for _ in range(TASKS)]
-    await database.tasks.insert_many(rows)
+    await insert_rows(database, "tasks", rows)
     return rows
 
 

@@ -15,7 +15,7 @@ from documents.tracking.deleted_entries import RETENTION
 from services.transfer.schemas.account_file import account_file_line
 from tests.conftest import Database
 from tests.support.http import Client, Json, at, clock
-from tests.support.stored_documents import NINE, ended_entry, project_row, running_entry, task_row, tracked
+from tests.support.stored_documents import NINE, ended_entry, insert_rows, project_row, running_entry, task_row, tracked
 from tests.transfer.exports.files import BROKEN, many_entries
 
 pytestmark = pytest.mark.usefixtures("entry_storage")
@@ -140,7 +140,7 @@ class TestAccountFile:
             result = {"created_at": NINE + timedelta(seconds=number)}
             rows.append(task_row(alice.user["_id"], **result, **(tracked(*entries) if entries else {})))
         rows[3]["active"] = running_entry()
-        await database.tasks.insert_many(reversed(rows))
+        await insert_rows(database, "tasks", reversed(rows))
         expected = []
         for row in rows:
             running = [row["active"]] if "active" in row else []
