@@ -104,12 +104,13 @@ async def counted(database: Database, settings: Settings) -> AsyncIterator[SentC
 
 async def count(counted: SentCommands, client: Client, method: str, path: str, body: Json | None = None) -> list[str]:
     """Send a request, and return its commands. A request just before it has authenticated the user for ten seconds."""
-    authentication_service.invalidate(client.user["_id"])
-    await client.get("/users/me")
-    counted.commands.clear()
-    response = await client.request(method, path, json=body)
-    assert response.is_success, response.text
-    return counted.commands[:]
+    async with relays_paused():
+        authentication_service.invalidate(client.user["_id"])
+        await client.get("/users/me")
+        counted.commands.clear()
+        response = await client.request(method, path, json=body)
+        assert response.is_success, response.text
+        return counted.commands[:]
 
 
 class TestCommandsOfARequest:
