@@ -58,7 +58,7 @@ def test_only_the_test_with_the_fault_fails(tmp_path: Path) -> None:
     file.write_text(MODULE_START + "".join(tests))
     command = [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
     options = ["-p", "tests.conftest", "-p", "no:randomly", "-p", "no:cacheprovider", "-n", "0", "-v", str(file)]
-    environment = clean_environment(PYTHONPATH=ROOT, MONGOD_BINARY="/nowhere", EMBEDDED_PATIENCE_SECONDS=5)
+    environment = clean_environment(PYTHONPATH=ROOT, MONGOD_BINARY="/nowhere", EMBEDDED_PATIENCE_SECONDS=3)
     environment.pop("TEST_DATABASE_URL", None)
     process = subprocess.run(
         [*command, *options], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200, check=False
