@@ -63,8 +63,8 @@ export function dataTable(read) {
  */
 function table(content, order) {
   const { caption, columns, foot } = content.peek();
-  const limit = signal(PAGE);
   const items = computed(() => sortedItems(content.value, order.value));
+  const { limit, more } = rowLimit(() => items.value.length);
   const body = each(
     h("tbody", null),
     () => items.value.slice(0, limit.value),
@@ -95,7 +95,17 @@ function table(content, order) {
         h("tr", null, () => content.value.foot?.map((cell, index) => footCell(cell, index, columns[index]?.isNumber))),
       ),
   );
-  const hidden = () => Math.max(0, items.value.length - limit.value);
+  return [scroller(caption, element), more];
+}
+
+/**
+ * Create the limit of the rows that are shown, and the button that raises it while there are more.
+ *
+ * @param {() => number} count How many rows there are.
+ */
+export function rowLimit(count) {
+  const limit = signal(PAGE);
+  const hidden = () => Math.max(0, count() - limit.value);
   const more = h(
     "button",
     {
@@ -107,7 +117,7 @@ function table(content, order) {
     },
     () => t("reports.more_rows", { count: Math.min(5 * PAGE, hidden()) }),
   );
-  return [scroller(caption, element), more];
+  return { limit, more };
 }
 
 /**

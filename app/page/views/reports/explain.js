@@ -1,11 +1,10 @@
 // The entries behind a number of the report.
 
 import { h } from "../../lib/dom.js";
-import { signal } from "../../lib/signal.js";
 import { showDialog } from "../../parts/dialog.js";
 import { loadFailure } from "../../parts/notice.js";
 import { rowLabel } from "../../parts/report/labels.js";
-import { scroller } from "../../parts/report/table.js";
+import { rowLimit, scroller } from "../../parts/report/table.js";
 import { zone } from "../../store/profile.js";
 import { explainSummary } from "../../store/reports.js";
 import { resource } from "../../store/resource.js";
@@ -22,8 +21,6 @@ import { filterQuery, roundingQuery } from "./state.js";
  * @typedef {{task_id: string, entry_id: string, from: string, to: string, seconds: number}} Slice
  * @typedef {{row: Row & {slices?: Slice[]} | undefined, slices: Slice[], titles: Map<string, string>}} Explanation
  */
-
-const PAGE = 100;
 
 /**
  * Show the parts of entries that a row sums up.
@@ -99,7 +96,7 @@ function status({ data, error, reload }) {
  * @param {() => void} close
  */
 function list({ slices, titles }, close) {
-  const limit = signal(PAGE);
+  const { limit, more } = rowLimit(() => slices.length);
   const table = h(
     "table",
     { class: "data-table slices" },
@@ -116,20 +113,7 @@ function list({ slices, titles }, close) {
     ),
     h("tbody", null, () => slices.slice(0, limit.value).map((slice) => sliceRow(slice, titles, close))),
   );
-  return [
-    scroller(t("reports.entries"), table),
-    h(
-      "button",
-      {
-        type: "button",
-        hidden: () => slices.length <= limit.value,
-        onclick: () => {
-          limit.value = limit.peek() + 5 * PAGE;
-        },
-      },
-      () => t("reports.more_rows", { count: Math.min(5 * PAGE, slices.length - limit.value) }),
-    ),
-  ];
+  return [scroller(t("reports.entries"), table), more];
 }
 
 /**
