@@ -86,7 +86,8 @@ class TestEntryPages:
     async def test_modified_cursor_is_refused(self, alice: Client, database: Database) -> None:
         await insert_task(database, alice, stored_entry(1), stored_entry(2))
         cursor = (await alice.get("/time-entries", params={**WEEK, "limit": 1})).json()["next_cursor"]
-        for changed in (cursor[:-1], cursor + "=", cursor[::-1], "A" + cursor[1:], cursor * 2):
+        another = "B" if cursor.startswith("A") else "A"
+        for changed in (cursor[:-1], cursor + "=", cursor[::-1], another + cursor[1:], cursor * 2):
             assert parameters(await alice.get("/time-entries", params={**WEEK, "cursor": changed})) == {"cursor"}
 
 
