@@ -108,7 +108,7 @@ async def open_database(settings: Settings) -> AsyncIterator[Client]:
         await prepare(client[settings.database_name])
         yield client
     finally:
-        close(client)
+        await close(client)
 
 
 @asynccontextmanager
@@ -122,4 +122,4 @@ async def open_database_without_setup(settings: Settings) -> AsyncIterator[None]
         await bind(client[settings.database_name], DOCUMENTS)
         yield
     finally:
-        close(client)
+        await close(client)

@@ -12,9 +12,9 @@ import pytest
 from bson import ObjectId
 from fastapi import FastAPI
 from hypothesis import settings as examples
-from motor.motor_asyncio import AsyncIOMotorDatabase
 from pydantic import SecretStr
 from pymongo import DeleteOne
+from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import AutoReconnect
 from xdist.scheduler import WorkStealingScheduling
 
@@ -37,7 +37,7 @@ from tests.support.pages.interleaving import Interleaving
 from tests.support.pytest_hooks import browsers, measured_cases, scheduling, time_limits
 from tests.support.worker_store import WorkerStore
 
-Database = AsyncIOMotorDatabase[Json]
+Database = AsyncDatabase[Json]
 MakeUser = Callable[..., Awaitable[Client]]
 
 WITH_RELAY = ("tests/feed/", "tests/operation/", "tests/page/", "tests/races/", "tests/webhooks/")
@@ -67,7 +67,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Order the tests of several workers, the long ones first. Each worker must compute the same order."""
     browsers.deselect_without_browser(config, items)
     measured_cases.select(items)
-    measured_cases.leave_out_driver_threads()
     if hasattr(config, "workerinput"):
         items[:] = scheduling.dealt(items, config.workerinput["workercount"])
 
@@ -174,7 +173,7 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
         with without_deadline():
             await client.drop_database(settings.database_name)
     finally:
-        client.close()
+        await client.close()
 
 
 @pytest.fixture
@@ -187,7 +186,7 @@ async def empty_database(settings: Settings, database: Database) -> AsyncIterato
             yield client[f"{database.name}_empty"]
             await client.drop_database(f"{database.name}_empty")
     finally:
-        client.close()
+        await client.close()
 
 
 @pytest.fixture(scope="session")
@@ -258,7 +257,7 @@ async def empty(database: Database) -> None:
     union = [{"$unionWith": {"coll": name, "pipeline": [_id_in(name)]}} for name in others]
     ids: dict[str, list[DeleteOne]] = {}
     with without_deadline():
-        async for row in database[first].aggregate([_id_in(first), *union]):
+        async for row in await database[first].aggregate([_id_in(first), *union]):
             ids.setdefault(row["collection"], []).append(DeleteOne({"_id": row["_id"]}))
         await asyncio.gather(*(database[name].bulk_write(deletes, ordered=False) for name, deletes in ids.items()))
 

@@ -5,13 +5,14 @@ import re
 from typing import Any
 
 import pymongo
-from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import AsyncMongoClient
 from pymongo.errors import ConnectionFailure, PyMongoError
 
 from app.config import Settings
+from app.database.cancellation import keep_cancellation
 from app.errors import DatabaseUnavailableError
 
-Client = AsyncIOMotorClient[dict[str, Any]]
+Client = AsyncMongoClient[dict[str, Any]]
 
 DATABASE_ERRORS = (PyMongoError, DatabaseUnavailableError)
 """What an operation raises when the database is unavailable or refuses it."""
@@ -43,7 +44,7 @@ def connect(settings: Settings) -> Client:
         raise RuntimeError("there is no database to connect to: DATABASE_URL is not set")
     url = settings.database_url.get_secret_value()
     timeout_ms = operation_timeout_ms(url)
-    return AsyncIOMotorClient(
+    return AsyncMongoClient(
         url,
         appname="task-timer",
         maxPoolSize=settings.db_pool_size,
@@ -59,7 +60,7 @@ def connect(settings: Settings) -> Client:
 
 async def ping(client: Client) -> None:
     """Return when the database responds. Raises PyMongoError if it does not."""
-    await client.admin.command("ping")
+    await keep_cancellation(client.admin.command("ping"))
 
 
 async def ping_with_timeout(client: Client) -> None:
@@ -78,7 +79,7 @@ def is_unavailable(error: Exception) -> bool:
     return isinstance(error, DatabaseUnavailableError)
 
 
-def close(client: Client) -> None:
+async def close(client: Client) -> None:
     """Close the client. A database that does not respond delays this by CLOSE_TIMEOUT_SECONDS at most."""
     with pymongo.timeout(CLOSE_TIMEOUT_SECONDS):
-        client.close()
+        await client.close()

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from motor.motor_asyncio import AsyncIOMotorDatabase
+from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailure
 
-Database = AsyncIOMotorDatabase[dict[str, Any]]
+Database = AsyncDatabase[dict[str, Any]]
 
 SCHEMA_VERSIONS = "schema_versions"
 """The collection that records which versions of the validators and of the view are installed."""

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from bson import ObjectId
 from jose import jwt
-from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import AsyncMongoClient
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -225,7 +225,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     """Connect the driver, and close it at the end."""
     settings = get_settings()
     url = settings.database_url.get_secret_value() if settings.database_url else None
-    client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(url)
+    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(url)
     app.state.tasks = tasks = client[settings.database_name]["tasks"]
     await tasks.create_index([("user_id", 1), ("created_at", -1)], name="by_user")
     running = {"active": {"$type": "object"}}
@@ -234,7 +234,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     gc.freeze()
     gc.set_threshold(10_000, 50, 50)
     yield
-    client.close()
+    await client.close()
 
 
 app = Starlette(

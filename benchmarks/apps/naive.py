@@ -15,8 +15,8 @@ from beanie import Document, PydanticObjectId, init_beanie
 from fastapi import Depends, FastAPI, HTTPException, Query
 from fastapi.security import OAuth2PasswordBearer
 from jose import JWTError, jwt
-from motor.motor_asyncio import AsyncIOMotorClient
 from pydantic import BaseModel, ConfigDict, Field
+from pymongo import AsyncMongoClient
 
 from app.config import get_settings
 
@@ -238,11 +238,11 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     """Connect Beanie, and close the client at the end."""
     settings = get_settings()
     url = settings.database_url.get_secret_value() if settings.database_url else None
-    client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(url)
+    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(url)
     database: Any = client[settings.database_name]
     await init_beanie(database=database, document_models=[User, Task])
     yield
-    client.close()
+    await client.close()
 
 
 app = FastAPI(lifespan=lifespan)

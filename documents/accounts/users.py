@@ -10,7 +10,7 @@ from pymongo import ASCENDING, IndexModel
 from typing_extensions import TypeAliasType
 
 from app.clock import naive_utc, utc_now
-from app.database.deadlines import with_deadline
+from app.database.cancellation import keep_cancellation
 from documents.common.base import Row, by_ids
 from documents.common.outbox import (
     BY_OUTBOX_SINCE,
@@ -153,7 +153,7 @@ class User(OutboxDocument):
         """Yield the listed fields of all users, oldest first."""
         projection = {"email": 1, "full_name": 1, "is_active": 1, "deleted_at": 1, "created_at": 1}
         cursor = cls.collection().find({}, projection, sort=[("_id", ASCENDING)])
-        while rows := await with_deadline(cursor.to_list(_BATCH_SIZE)):
+        while rows := await keep_cancellation(cursor.to_list(_BATCH_SIZE)):
             for row in rows:
                 yield row
 

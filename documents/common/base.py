@@ -8,19 +8,20 @@ from bson import ObjectId
 from bson.codec_options import CodecOptions
 from bson.errors import InvalidId
 from bson.raw_bson import RawBSONDocument
-from motor.motor_asyncio import AsyncIOMotorCollection
 from pydantic import ConfigDict
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError, DuplicateKeyError, WriteError
 
 from app.clock import naive_utc, utc_now
-from app.database.deadlines import with_deadline
+from app.database.cancellation import keep_cancellation
 from app.errors import ConflictError
+from documents.common.aggregations import Aggregation
 from documents.common.transactions import current_session, transaction
 
 Row = dict[str, Any]
 """A document as the driver decodes it: a mapping of field names to values, with datetimes in naive UTC."""
 
-Collection = AsyncIOMotorCollection[Row]
+Collection = AsyncCollection[Row]
 
 T = TypeVar("T")
 
@@ -97,7 +98,7 @@ class StoredDocument(Document):
     @classmethod
     def collection(cls) -> Collection:
         """Return the driver's collection, for reads that need no model instances and for filtered updates."""
-        collection: Collection = cls.get_motor_collection()
+        collection: Collection = cls.get_pymongo_collection()
         return collection
 
     def as_row(self) -> Row:
@@ -111,8 +112,7 @@ class StoredDocument(Document):
 
         All reads and writes of documents in `work` are part of the transaction.
         """
-        client: Any = cls.collection().database.client  # Motor's types declare every attribute as a collection
-        return await transaction(client, work)
+        return await transaction(cls.collection().database.client, work)
 
     async def find_inserted(self, user_id: ObjectId) -> Row | None:
         """Return the row of this document, or None when it was not inserted."""
@@ -131,7 +131,7 @@ class StoredDocument(Document):
         Call it in a transaction, so that either all or none are inserted.
         """
         try:
-            await with_deadline(cls.collection().insert_many(rows, session=current_session()))
+            await keep_cancellation(cls.collection().insert_many(rows, session=current_session()))
         except (DuplicateKeyError, BulkWriteError) as error:
             if not _is_duplicate(error):
                 raise
@@ -141,7 +141,7 @@ class StoredDocument(Document):
     async def add_missing(cls, rows: list[Row]) -> None:
         """Insert new documents in one command, except those that violate a unique index."""
         try:
-            await with_deadline(cls.collection().insert_many(rows, ordered=False, session=current_session()))
+            await keep_cancellation(cls.collection().insert_many(rows, ordered=False, session=current_session()))
         except BulkWriteError as error:
             if any(each["code"] != _DUPLICATE_KEY for each in error.details["writeErrors"]):
                 raise
@@ -150,14 +150,14 @@ class StoredDocument(Document):
     async def _insert(cls, row: Row) -> None:
         """Insert a document as it is stored. Raises DuplicateError when it violates a unique index."""
         try:
-            await with_deadline(cls.collection().insert_one(row, session=current_session()))
+            await keep_cancellation(cls.collection().insert_one(row, session=current_session()))
         except DuplicateKeyError as error:
             raise DuplicateError from error
 
     @classmethod
     async def _find_one(cls, query_filter: Row, projection: Row | None = None, **options: Any) -> Row | None:
         """Return the row that matches the filter, or None."""
-        return await with_deadline(
+        return await keep_cancellation(
             cls.collection().find_one(by_id(query_filter), projection, session=current_session(), **options)
         )
 
@@ -175,20 +175,18 @@ class StoredDocument(Document):
     @classmethod
     async def aggregate_rows(cls, stages: list[Row], **options: Any) -> list[Row]:
         """Return the results of an aggregation pipeline. Its first $match stages must filter by owner."""
-        cursor = cls.collection().aggregate(stages, session=current_session(), **options)
-        return await with_deadline(cursor.to_list(None))
+        return await Aggregation(cls.collection(), stages, **options).to_list(None)
 
     @classmethod
     async def aggregate_undecoded(cls, stages: list[Row], **options: Any) -> list[RawBSONDocument]:
         """Return the results of an aggregation pipeline as BSON, which takes less memory and no time to decode."""
         collection: Any = cls.collection().with_options(codec_options=_UNDECODED)
-        rows = await with_deadline(collection.aggregate(stages, session=current_session(), **options).to_list(None))
-        return cast("list[RawBSONDocument]", rows)
+        return await Aggregation(collection, stages, **options).to_list(None)
 
     @classmethod
     async def find_rows(cls, query_filter: Row, projection: Row) -> list[Row]:
         """Return the documents that match the filter."""
-        return await with_deadline(
+        return await keep_cancellation(
             cls.collection().find(query_filter, projection, session=current_session()).to_list(None)
         )
 
@@ -197,7 +195,7 @@ class StoredDocument(Document):
         """Return the documents that match the filter as BSON."""
         collection: Any = cls.collection().with_options(codec_options=_UNDECODED)
         cursor = collection.find(query_filter, projection, session=current_session())
-        return cast("list[RawBSONDocument]", await with_deadline(cursor.to_list(None)))
+        return cast("list[RawBSONDocument]", await keep_cancellation(cursor.to_list(None)))
 
     @classmethod
     async def find_newest(cls, user_id: ObjectId, *, after: ObjectId | None, limit: int) -> list[Row]:
@@ -231,7 +229,7 @@ class StoredDocument(Document):
     @classmethod
     async def _delete_one(cls, query_filter: Row) -> bool:
         """Delete the document that matches the filter. Return whether there was one."""
-        result = await with_deadline(cls.collection().delete_one(by_id(query_filter), session=current_session()))
+        result = await keep_cancellation(cls.collection().delete_one(by_id(query_filter), session=current_session()))
         return result.deleted_count == 1
 
     @classmethod
@@ -242,7 +240,7 @@ class StoredDocument(Document):
         would become too large.
         """
         try:
-            result = await with_deadline(
+            result = await keep_cancellation(
                 cls.collection().update_one(by_id(query_filter), update, session=current_session())
             )
         except DuplicateKeyError as error:

@@ -6,13 +6,13 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import TypeVar
 
-from motor.motor_asyncio import AsyncIOMotorClientSession
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from app.database.cancellation import keep_cancellation
 from app.database.client import Client
-from app.database.deadlines import with_deadline
 from app.errors import DatabaseUnavailableError
 
 T = TypeVar("T")
@@ -25,14 +25,14 @@ _WRITE_CONFLICT_CODES = {112, 16777220}
 """MongoDB labels a write conflict as a transient transaction error. Other servers that implement its protocol may
 only send the code. The second one is that of a server on PostgreSQL."""
 
-_session: ContextVar[AsyncIOMotorClientSession | None] = ContextVar("transaction_session", default=None)
+_session: ContextVar[AsyncClientSession | None] = ContextVar("transaction_session", default=None)
 
 
 class WriteConflictError(Exception):
     """Data that the transaction has read was changed by others. The transaction must be retried from its beginning."""
 
 
-def current_session() -> AsyncIOMotorClientSession | None:
+def current_session() -> AsyncClientSession | None:
     """Return the session of the current transaction, or None. Pass it to every call of the driver."""
     return _session.get()
 
@@ -46,10 +46,10 @@ async def transaction(client: Client, work: Callable[[], Awaitable[T | None]]) -
     """
     if _session.get() is not None:
         return await work()
-    session = await with_deadline(client.start_session())
+    session = client.start_session()
     token = _session.set(session)
     try:
-        session.start_transaction(read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority"))
+        await session.start_transaction(read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority"))
         result = await work()
         if result is not None:
             await _commit(session)
@@ -77,25 +77,25 @@ def _is_conflict(error: PyMongoError) -> bool:
     return isinstance(error, OperationFailure) and error.code in _WRITE_CONFLICT_CODES
 
 
-async def _commit(session: AsyncIOMotorClientSession) -> None:
+async def _commit(session: AsyncClientSession) -> None:
     """Commit the transaction. Raises DatabaseUnavailableError when the outcome is unknown.
 
     The driver retries a commit once. If the embedded store was restarted in between, it no longer knows the
     transaction, whether it was committed or not. Such a transaction must not be retried.
     """
     try:
-        await with_deadline(session.commit_transaction())
+        await keep_cancellation(session.commit_transaction())
     except OperationFailure as error:
         if error.code != _NO_SUCH_TRANSACTION:
             raise
         raise DatabaseUnavailableError from error
 
 
-async def _end_session(session: AsyncIOMotorClientSession) -> None:
+async def _end_session(session: AsyncClientSession) -> None:
     """Abort the transaction unless it was committed, so that it blocks no other writes.
 
     If the database does not respond, the transaction expires there by itself.
     """
     with suppress(PyMongoError, TimeoutError):
         async with asyncio.timeout(_ABORT_TIMEOUT_SECONDS):
-            await session.end_session()
+            await keep_cancellation(session.end_session())

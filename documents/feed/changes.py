@@ -11,7 +11,7 @@ from pydantic import Field
 from pymongo import ASCENDING, IndexModel, UpdateOne
 from pymongo.errors import BulkWriteError, DocumentTooLarge
 
-from app.database.deadlines import with_deadline
+from app.database.cancellation import keep_cancellation
 from documents.common.base import Row, StoredDocument
 from documents.common.outbox import OutboxItem
 
@@ -71,7 +71,7 @@ class Change(StoredDocument, OutboxItem):
     async def set_position(cls, ids: Collection[ObjectId], position: int) -> None:
         """Make the changes part of this batch of the relay."""
         updates = [UpdateOne({"_id": change_id}, {"$set": {"position": position}}) for change_id in ids]
-        await with_deadline(cls.collection().bulk_write(updates, ordered=False))
+        await keep_cancellation(cls.collection().bulk_write(updates, ordered=False))
 
     @classmethod
     async def has_seq(cls, user_id: ObjectId, seq: int) -> bool:

@@ -8,7 +8,7 @@ from bson import ObjectId
 from pydantic import Field
 from pymongo import ASCENDING, IndexModel, UpdateOne
 
-from app.database.deadlines import with_deadline
+from app.database.cancellation import keep_cancellation
 from documents.accounts.users import User
 from documents.common.base import Row, StoredDocument
 
@@ -42,7 +42,7 @@ class FeedState(StoredDocument):
         updates = [
             UpdateOne({"user_id": user_id}, {"$max": {"last_seq": last_seq}}) for user_id, last_seq in last_seqs.items()
         ]
-        result = await with_deadline(cls.collection().bulk_write(updates, ordered=False))
+        result = await keep_cancellation(cls.collection().bulk_write(updates, ordered=False))
         if result.matched_count < len(last_seqs):
             active = await User.find_token_versions(last_seqs)
             rows = [{"_id": ObjectId(), "user_id": user_id, "last_seq": last_seqs[user_id]} for user_id in active]

@@ -11,10 +11,10 @@ from bson.codec_options import DatetimeConversion
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 
-from app.database.deadlines import with_deadline
+from app.database.cancellation import keep_cancellation
+from documents.common.aggregations import Aggregation
 from documents.common.base import Row, by_id
 from documents.common.outbox import HAS_OUTBOX, OutboxDocument
-from documents.common.transactions import current_session
 
 OutboxDocuments = Sequence[type[OutboxDocument]]
 
@@ -65,8 +65,8 @@ async def read_outboxes(
         outboxes: list[Outbox] = []
         for document in documents:
             collection = document.collection().with_options(codec_options=_LENIENT)
-            cursor = collection.aggregate(_read_stages(document, limit, max_items, skipped), session=current_session())
-            outboxes += [_outbox(document, row) for row in await with_deadline(cursor.to_list(None))]
+            stages = _read_stages(document, limit, max_items, skipped)
+            outboxes += [_outbox(document, row) for row in await Aggregation(collection, stages).to_list(None)]
         return sorted(outboxes, key=lambda outbox: outbox.since)[:limit]
 
     # One command for each collection (portable form: decision 10). The transaction makes them one snapshot.
@@ -169,7 +169,8 @@ async def _update(copied: Sequence[CopiedItems], updates: list[UpdateOne]) -> tu
     if not updates:
         return 0, []
     try:
-        result = await with_deadline(copied[0].outbox.document.collection().bulk_write(updates, ordered=False))
+        collection = copied[0].outbox.document.collection()
+        result = await keep_cancellation(collection.bulk_write(updates, ordered=False))
     except BulkWriteError as error:
         errors = error.details["writeErrors"]
         if any(each["code"] != _VALIDATION_FAILED for each in errors):

@@ -4,15 +4,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
-from typing import IO, Any
+from typing import IO, cast
 
 from bson import CodecOptions, Timestamp, decode_file_iter
 from bson.raw_bson import RawBSONDocument
-from motor.motor_asyncio import AsyncIOMotorClientSession
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 
-from app.database.deadlines import with_deadline
 from documents.accounts.users import User
 from documents.common.base import StoredDocument
 from documents.registry import DOCUMENTS, PROCESS_DOCUMENTS
@@ -41,7 +40,7 @@ class SnapshotExpiredError(Exception):
 class Snapshot:
     """The database as of one point in time. Concurrent writes are not visible in it."""
 
-    _session: AsyncIOMotorClientSession
+    _session: AsyncClientSession
 
     async def documents(self, name: str) -> AsyncIterator[bytes]:
         """Yield batches of a collection's documents in BSON.
@@ -51,7 +50,7 @@ class Snapshot:
         cursor = COLLECTIONS[name].collection().find_raw_batches({}, batch_size=READ_BATCH_SIZE, session=self._session)
         try:
             async for batch in cursor:
-                yield batch
+                yield cast("bytes", batch)  # the declared type is that of decoded documents
         except OperationFailure as error:
             if error.code not in _SNAPSHOT_EXPIRED_CODES:
                 raise
@@ -65,10 +64,11 @@ async def open_snapshot() -> AsyncIterator[Snapshot]:
     MongoDB 5.0 and later read from a snapshot without a transaction (readConcern snapshot). On other servers the
     snapshot is one read-only transaction.
     """
-    client: Any = User.collection().database.client  # Motor's types declare every attribute as a collection
     has_history = await _has_snapshot_reads()
-    async with await client.start_session(snapshot=has_history) as session:
-        transaction = nullcontext() if has_history else session.start_transaction(read_concern=ReadConcern("snapshot"))
+    async with User.collection().database.client.start_session(snapshot=has_history) as session:
+        transaction = (
+            nullcontext() if has_history else await session.start_transaction(read_concern=ReadConcern("snapshot"))
+        )
         async with transaction:
             yield Snapshot(session)
 
@@ -95,7 +95,7 @@ def decode_documents(bson: IO[bytes]) -> Iterator[RawBSONDocument]:
 async def is_empty() -> bool:
     """Return whether all collections are empty."""
     for document in COLLECTIONS.values():
-        if await with_deadline(document.collection().find_one({}, {"_id": 1})) is not None:
+        if await document.collection().find_one({}, {"_id": 1}) is not None:
             return False
     return True
 
@@ -104,5 +104,5 @@ async def insert_documents(name: str, documents: Iterator[RawBSONDocument]) -> A
     """Insert new documents in batches, and yield the size of each batch."""
     collection = COLLECTIONS[name].collection()
     while batch := list(islice(documents, WRITE_BATCH_SIZE)):
-        await with_deadline(collection.insert_many(batch))
+        await collection.insert_many(batch)
         yield len(batch)

@@ -8,6 +8,7 @@ from bson.codec_options import CodecOptions, DatetimeConversion
 
 from app.database.setup import VALIDATION_OPTIONS, VALIDATORS_ID
 from app.database.view import SCHEMA_VERSIONS, Database, all_collection_options
+from documents.common.aggregations import Aggregation
 from documents.common.base import Row, StoredDocument
 from documents.common.transactions import current_session
 from documents.registry import DOCUMENTS, validators
@@ -55,7 +56,7 @@ async def is_listed(page_id: ObjectId) -> bool:
 async def iterate_owner_ids(document: type[StoredDocument]) -> AsyncIterator[Any]:
     """Yield each distinct user_id of the collection."""
     stages: list[Row] = [{"$project": {"user_id": 1}}, {"$group": {"_id": "$user_id"}}]
-    cursor = document.collection().aggregate(stages, allowDiskUse=True)
+    cursor = Aggregation(document.collection(), stages, allowDiskUse=True)
     while rows := await cursor.to_list(BATCH_SIZE):
         for row in rows:
             yield row["_id"]
@@ -100,6 +101,4 @@ async def _find_index_errors(document: type[StoredDocument]) -> AsyncIterator[tu
 
 
 def _database() -> Database:
-    database: Any = Task.collection().database  # Motor's types declare every attribute as a collection
-    typed: Database = database
-    return typed
+    return Task.collection().database

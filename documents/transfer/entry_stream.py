@@ -16,6 +16,7 @@ import bson
 from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
 
+from documents.common.aggregations import Aggregation
 from documents.common.base import Row
 from documents.tracking.entries import entry_order
 from documents.tracking.pages import TaskPage
@@ -60,7 +61,7 @@ async def _stream_ended(user_id: ObjectId, entry_filter: EntryFilter) -> Batches
     markers: list[Row] = []
     is_open = False
     stages = _hot_stages(user_id, entry_filter)
-    cursor = Task.collection().aggregate(stages, batchSize=ENTRIES_PER_BATCH, allowDiskUse=True)
+    cursor = Aggregation(Task.collection(), stages, batchSize=ENTRIES_PER_BATCH, allowDiskUse=True)
     async with aclosing(read_batches(user_id, cursor, ENTRIES_PER_BATCH)) as batches:
         async for batch in batches:
             hot = batch

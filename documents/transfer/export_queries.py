@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 from bson import ObjectId
 
 from app.clock import naive_utc, utc_now
+from app.database.cancellation import keep_cancellation
 from app.database.deadlines import without_deadline
 from documents.common.base import Row
 from documents.tracking.deleted_entries import RETENTION, DeletedEntry
@@ -22,7 +23,7 @@ ROWS_PER_BATCH = 100
 """For documents that can be larger than an entry: a description has up to 20,000 characters."""
 
 MAX_CONCURRENT_READS = 3
-"""For all users together: each read occupies one of the driver's few threads until the database has sorted."""
+"""For all users together: each read keeps the database busy until it has sorted."""
 
 _read_slots = asyncio.Semaphore(MAX_CONCURRENT_READS)
 
@@ -59,7 +60,7 @@ async def read_batches(user_id: ObjectId, cursor: Any, batch_size: int) -> Batch
         while True:
             async with read_slot(user_id):
                 with without_deadline():
-                    rows = await cursor.to_list(batch_size)
+                    rows = await keep_cancellation(cursor.to_list(batch_size))
             if not rows:
                 return
             yield rows

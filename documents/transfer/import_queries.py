@@ -5,7 +5,9 @@ from datetime import datetime
 
 from bson import ObjectId
 
+from app.database.cancellation import keep_cancellation
 from app.database.deadlines import without_deadline
+from documents.common.aggregations import Aggregation
 from documents.common.base import Row, StoredDocument, by_ids
 from documents.common.transactions import current_session
 from documents.tracking.deleted_entries import DeletedEntry
@@ -65,7 +67,7 @@ async def _find_identities(
         cursor = document.collection().find(
             {"_id": {"$in": ids}, "user_id": user_id}, projection, session=current_session()
         )
-        return await cursor.to_list(None)
+        return await keep_cancellation(cursor.to_list(None))
 
 
 async def stream_deleted_entries(user_id: ObjectId) -> AsyncIterator[list[Row]]:
@@ -168,7 +170,7 @@ async def find_created_deleted_entries(user_id: ObjectId, import_id: ObjectId, b
 
 async def _stream(document: type[StoredDocument], stages: list[Row]) -> AsyncIterator[Row]:
     """Yield the rows of an aggregation in batches, without a deadline for the whole."""
-    cursor = document.collection().aggregate(stages, batchSize=ROWS_PER_BATCH, session=current_session())
+    cursor = Aggregation(document.collection(), stages, batchSize=ROWS_PER_BATCH)
     while True:
         with without_deadline():
             rows = await cursor.to_list(ROWS_PER_BATCH)

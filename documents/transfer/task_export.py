@@ -9,6 +9,7 @@ from typing import IO
 import bson
 from bson import ObjectId
 
+from app.database.cancellation import keep_cancellation
 from documents.common.base import Row
 from documents.common.transactions import current_session
 from documents.tracking.entries import entry_order
@@ -63,7 +64,8 @@ async def _stream_paged_task(user_id: ObjectId, task_id: ObjectId) -> Batches:
         pages = _PageFile(file)
 
         async def read() -> tuple[Row | None, list[Row]]:
-            task = await Task.collection().find_one({"_id": task_id, "user_id": user_id}, session=current_session())
+            found = Task.collection().find_one({"_id": task_id, "user_id": user_id}, session=current_session())
+            task = await keep_cancellation(found)
             page_ids = [] if task is None else task.get("pages") or []
             pages.clear()
             for first in range(0, len(page_ids), PAGES_PER_QUERY):

@@ -1,7 +1,7 @@
 """Retries of optimistic updates and of transactions after write conflicts.
 
 The requests for one resource, usually the data of a user, take turns in the order of arrival. So each change is made
-once and not many times in vain. It also keeps the driver's few threads free: an update of a document that a transaction
+once and not many times in vain. It also keeps the driver's connections free: an update of a document that a transaction
 has changed occupies one until the transaction ends, and the transaction needs one to end.
 
 This applies to one process. Several processes compete with each other, but each with one request at a time.

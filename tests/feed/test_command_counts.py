@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
-from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import AsyncMongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from app.config import Settings
@@ -95,11 +95,11 @@ async def counted(database: Database, settings: Settings) -> AsyncIterator[SentC
     """Count the commands that the documents send to the database."""
     listener, url = SentCommands(), settings.database_url
     assert url is not None
-    client: Any = AsyncIOMotorClient(url.get_secret_value(), event_listeners=[listener])
+    client: Any = AsyncMongoClient(url.get_secret_value(), event_listeners=[listener])
     async with restoring_documents(database):
         await bind(client[settings.database_name], DOCUMENTS)
         yield listener
-    client.close()
+    await client.close()
 
 
 async def count(counted: SentCommands, client: Client, method: str, path: str, body: Json | None = None) -> list[str]:

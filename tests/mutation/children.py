@@ -90,6 +90,7 @@ def _run_child(work: Callable[[int], int], output: int) -> None:
     status = BROKEN
     try:
         os.setpgid(0, 0)
+        gc.freeze()  # what belongs to the parent, such as its connections, is not closed here
         nothing = os.open(os.devnull, os.O_RDWR)
         for number in range(3):
             os.dup2(nothing, number)

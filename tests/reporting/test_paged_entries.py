@@ -180,7 +180,11 @@ class TestQueries:
         await insert_hot(database, alice, [november_entry("17 09:00", 7)])
         interleaving.counts.clear()
         assert (await get_summary(alice))["total_seconds"] == 7 * 60
-        assert interleaving.counts == {"refresh_tokens by id": 1, "tasks": 2}  # the second is that for a running timer
+        assert interleaving.counts == {
+            "refresh_tokens by id": 1,
+            "users": 1,
+            "tasks": 2,
+        }  # the second is that for a running timer
 
     async def test_pages_that_end_before_the_range_cost_no_query(
         self, alice: Client, database: Database, interleaving: Interleaving
@@ -188,7 +192,7 @@ class TestQueries:
         await insert_paged(database, alice, [november_entry("10 09:00", 7)], [november_entry("18 09:00", 11)])
         interleaving.counts.clear()
         assert (await get_summary(alice))["total_seconds"] == 11 * 60
-        assert interleaving.counts == {"refresh_tokens by id": 1, "tasks": 2}
+        assert interleaving.counts == {"refresh_tokens by id": 1, "users": 1, "tasks": 2}
 
 
 async def split_entry(client: Client, task: Json, *, minute: int) -> None:

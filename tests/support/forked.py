@@ -177,7 +177,6 @@ def _command(
     if measured_cases.PROCESS_VARIABLE not in environment:
         sys.settrace(None)
         threading.settrace(None)
-    measured_cases.leave_out_driver_threads()
     if preparing_module is not None:
         import_module(preparing_module).prepare()
     uvicorn._subprocess.spawn = _WorkerContext()  # type: ignore[assignment]

@@ -31,6 +31,7 @@ _OP_REPLY, _OP_QUERY, _OP_MSG = 1, 2004, 2013
 _DEFAULT_RESPONSES: Json = {
     "buildInfo": {"version": "8.0.4", "ok": 1},
     "find": {"cursor": {"id": 0, "ns": "stub.any", "firstBatch": []}, "ok": 1},
+    "listCollections": {"cursor": {"id": 0, "ns": "stub.$cmd.listCollections", "firstBatch": []}, "ok": 1},
     "update": {"n": 1, "nModified": 1, "ok": 1},
 }
 

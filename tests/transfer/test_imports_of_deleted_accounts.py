@@ -68,8 +68,8 @@ async def stored_data(client: Client, database: Database) -> Json:
 @asynccontextmanager
 async def locked(collection: Any, document_id: str) -> AsyncIterator[None]:
     """Keep a document from being changed or removed: a transaction changes it, and is aborted at the end."""
-    async with await collection.database.client.start_session() as session:
-        session.start_transaction()
+    async with collection.database.client.start_session() as session:
+        await session.start_transaction()
         await collection.update_one({"_id": ObjectId(document_id)}, {"$set": {"user_id": ObjectId()}}, session=session)
         yield
         await session.abort_transaction()

@@ -19,7 +19,7 @@ MAX_LINES_PER_MODULE = 400
 MAX_LINES_PER_FUNCTION = 40
 MAX_STATEMENTS_PER_ROUTE = 5
 
-DRIVERS = {"beanie", "motor", "pymongo"}
+DRIVERS = {"beanie", "pymongo"}
 DRIVER_LOCATIONS = (
     "documents/",
     "app/database/",

@@ -259,7 +259,7 @@ class TestSnapshot:
     ) -> None:
         """The check is whether the database rejects a read as of 1970, which only one with snapshot reads does."""
         await alice.make_task()
-        async with await database.client.start_session(snapshot=True) as session:
+        async with database.client.start_session(snapshot=True) as session:
             await database.tasks.find_one({}, session=session)
             await alice.make_task()
             reads_history = len(await database.tasks.find({}, session=session).to_list()) == 1

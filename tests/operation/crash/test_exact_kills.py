@@ -329,7 +329,7 @@ class TestKillDuringAPageTurn:
         assert not (await examine()).findings
 
 
-COMMIT = "motor.motor_asyncio:AsyncIOMotorClientSession:commit_transaction"
+COMMIT = "pymongo.asynchronous.client_session:AsyncClientSession:commit_transaction"
 """All writes are done, and none is committed yet."""
 
 KILL_POINTS = [

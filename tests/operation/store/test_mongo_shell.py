@@ -119,7 +119,7 @@ class TestMongoShellPage:
         assert list(codes) == list(EXPECTED)
         for title, code in codes.items():
             stages = pipeline(code, alice.user["_id"])
-            assert await database[TIME_ENTRIES_VIEW].aggregate(stages).to_list(None) == EXPECTED[title]
+            assert await (await database[TIME_ENTRIES_VIEW].aggregate(stages)).to_list(None) == EXPECTED[title]
         if executable := shutil.which("mongosh"):
             assert run_in_mongosh(executable, settings, list(codes.values())) == list(EXPECTED.values())
 

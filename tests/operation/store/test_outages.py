@@ -27,11 +27,11 @@ WEBHOOK = {"url": "https://1.1.1.1/"}
 """A host that is an address. A name is looked up before the database is asked, and is refused without a network."""
 
 REPETITIONS = 2
-"""How often each operation is requested at the same time: far more requests in all than the driver has threads."""
+"""How often each operation is requested at the same time: far more requests in all than the driver has connections."""
 
 MAX_SECONDS_FOR_ALL = 45
 """A request is answered within 6 s. But here one process sends a hundred at the same time, on a busy machine. One after
-the other in the driver's few threads they would take more than a minute."""
+the other on a few connections they would take more than a minute."""
 
 
 class Store:

@@ -144,7 +144,8 @@ class TestTimeEntriesView:
         await database.tasks.insert_one(task)
         await database.task_pages.insert_many(pages)
         view = database.get_collection(TIME_ENTRIES_VIEW, read_concern=ReadConcern("snapshot"))
-        assert len(await view.aggregate([{"$match": {"user_id": alice.user["_id"]}}]).to_list(None)) == 2
+        found = await view.aggregate([{"$match": {"user_id": alice.user["_id"]}}])
+        assert len(await found.to_list(None)) == 2
 
     async def test_writes_have_no_effect(self, alice: Client, database: Database) -> None:
         # MongoDB refuses to write to a view. The embedded store accepts the command without an effect.

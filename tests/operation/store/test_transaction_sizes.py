@@ -140,7 +140,7 @@ class TestImportIntoLargeTasks:
             for number in range(3)
             for day in (3, 4)
         ]
-        async with database.import_batches.watch() as changes:
+        async with await database.import_batches.watch() as changes:
             result = await alice.import_csv(*lines)
             written = await _entries_written_at_once(changes)
         assert result["created"] == {"projects": 0, "tasks": 0, "entries": 6}

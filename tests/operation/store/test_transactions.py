@@ -3,8 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import monitoring
+from pymongo import AsyncMongoClient, monitoring
 
 from documents.common.transactions import WriteConflictError, current_session, transaction
 from tests.conftest import Database
@@ -41,7 +40,7 @@ async def _drop_collection(database: Database) -> AsyncIterator[None]:
     await database.drop_collection("transactions_tried")
 
 
-async def insert_two(client: AsyncIOMotorClient[Json], database: Database, *, result: bool | None) -> bool | None:
+async def insert_two(client: AsyncMongoClient[Json], database: Database, *, result: bool | None) -> bool | None:
     async def work() -> bool | None:
         for _ in range(2):
             await client[database.name].transactions_tried.insert_one({}, session=current_session())
@@ -54,7 +53,7 @@ class TestTransaction:
     async def test_transaction_uses_snapshot_reads_and_majority_writes(
         self, database: Database, database_url: str, recorder: CommandRecorder
     ) -> None:
-        client: AsyncIOMotorClient[Json] = AsyncIOMotorClient(database_url, event_listeners=[recorder])
+        client: AsyncMongoClient[Json] = AsyncMongoClient(database_url, event_listeners=[recorder])
         assert await insert_two(client, database, result=True) is True
         first, second = recorder.of("insert")
         assert (first["startTransaction"], first["readConcern"]["level"]) == (True, "snapshot")
@@ -63,18 +62,18 @@ class TestTransaction:
         (commit,) = recorder.of("commitTransaction")
         assert commit["writeConcern"]["w"] == "majority"
         assert await database.transactions_tried.count_documents({}) == 2
-        client.close()
+        await client.close()
 
     async def test_transaction_without_a_result_is_aborted(
         self, database: Database, database_url: str, recorder: CommandRecorder
     ) -> None:
-        client: AsyncIOMotorClient[Json] = AsyncIOMotorClient(database_url, event_listeners=[recorder])
+        client: AsyncMongoClient[Json] = AsyncMongoClient(database_url, event_listeners=[recorder])
         assert await insert_two(client, database, result=None) is None
         assert recorder.of("abortTransaction")
         assert not recorder.of("commitTransaction")
         assert await database.transactions_tried.count_documents({}) == 0
         assert current_session() is None
-        client.close()
+        await client.close()
 
     async def test_write_conflict_returns_none(self, database: Database) -> None:
         async def work() -> bool:

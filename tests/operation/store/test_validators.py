@@ -116,8 +116,8 @@ class TestInvalidWrites:
     async def test_invalid_update_in_a_transaction_is_rejected(self, database: Database) -> None:
         task = task_row(ObjectId())
         await database.tasks.insert_one(task)
-        async with await database.client.start_session() as session:
-            session.start_transaction()
+        async with database.client.start_session() as session:
+            await session.start_transaction()
             await database.tasks.insert_one(task_row(ObjectId()), session=session)
             with pytest.raises(WriteError):
                 await database.tasks.update_one({"_id": task["_id"]}, {"$set": {"version": -1}}, session=session)

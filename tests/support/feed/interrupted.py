@@ -4,23 +4,23 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import Context, ContextVar
 from datetime import datetime
-from types import ModuleType
-from typing import TypeVar
+from typing import Any
 
 import pytest
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
 
-from app.database import deadlines
-from documents.common import base, transactions
 from documents.common.leases import CHANGE_RELAY
-from documents.feed import changes, feed_states, outboxes
 from services.feed.relay import POLL_SECONDS, ChangeRelay
 from tests.conftest import Database
 from tests.support.feed.relays import run_cycle
 
-T = TypeVar("T")
-
-MODULES: tuple[ModuleType, ...] = (base, transactions, changes, feed_states, outboxes)
-"""The modules that send the commands of a cycle, each through its with_deadline()."""
+COMMANDS = (
+    *((AsyncCollection, name) for name in ("aggregate", "bulk_write", "find_one", "insert_many", "insert_one")),
+    (AsyncCollection, "update_one"),
+    (AsyncClientSession, "commit_transaction"),
+)
+"""The methods of the driver that send the commands of a cycle."""
 
 Interruption = Callable[[], Awaitable[None]]
 
@@ -57,17 +57,19 @@ _countdown: ContextVar[_Countdown | None] = ContextVar("countdown", default=None
 
 def observe_commands(patch: pytest.MonkeyPatch) -> None:
     """Count the commands of the cycles that run_interrupted_cycle() runs."""
-    original = deadlines.with_deadline
+    for owner, name in COMMANDS:
+        patch.setattr(owner, name, _counted(getattr(owner, name)))
 
-    async def with_deadline(operation: Awaitable[T]) -> T:
-        result = await original(operation)
+
+def _counted(command: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    async def counted(*arguments: Any, **options: Any) -> Any:
+        result = await command(*arguments, **options)
         countdown = _countdown.get()
         if countdown is not None:
             await countdown.count()
         return result
 
-    for module in MODULES:
-        patch.setattr(module, "with_deadline", with_deadline)
+    return counted
 
 
 async def run_interrupted_cycle(relay: ChangeRelay, number: int, interruption: Interruption) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from bson import ObjectId
-from motor.motor_asyncio import AsyncIOMotorDatabase
+from pymongo.asynchronous.database import AsyncDatabase
 
 from documents.tracking.pages import TaskPage
 from documents.tracking.tasks import Task
@@ -34,7 +34,7 @@ def lower_thresholds(
 class Pager:
     """Moves entries to pages before each request of a client. One entry of most tasks stays hot."""
 
-    def __init__(self, database: AsyncIOMotorDatabase[Json], service: Served) -> None:
+    def __init__(self, database: AsyncDatabase[Json], service: Served) -> None:
         self._database = database
         self._service = service
         self._lock = asyncio.Lock()

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from motor.motor_asyncio import AsyncIOMotorCollection
+from pymongo.asynchronous.collection import AsyncCollection
 
 from app.request_context import current_request_id
 from services.common import concurrency
@@ -23,24 +23,28 @@ class Interleaving:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.counts: dict[str, int] = {}
         self._actions: dict[tuple[str, int | None], Action] = {}
-        for method in ("aggregate", "find"):
-            monkeypatch.setattr(AsyncIOMotorCollection, method, self._counted(getattr(AsyncIOMotorCollection, method)))
+        aggregate: Any = AsyncCollection.aggregate
+        find: Any = AsyncCollection.find
 
-    def _counted(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the method of the driver, with the actions before its results."""
+        async def counted_aggregate(collection: Any, *args: Any, **options: Any) -> Any:
+            if key := self._count(collection, args):
+                await self.run(key)
+            return await aggregate(collection, *args, **options)
 
-        def query(collection: Any, *args: Any, **options: Any) -> Any:
-            cursor = original(collection, *args, **options)
-            if current_request_id() is None:
-                return cursor
-            name = f"{collection.name} by id" if _is_by_id(args) else collection.name
-            self.counts[name] = number = self.counts.get(name, 0) + 1
-            for key in ((name, number), (name, None)):
-                if key in self._actions:
-                    return _DelayedCursor(cursor, self, key)
-            return cursor
+        def counted_find(collection: Any, *args: Any, **options: Any) -> Any:
+            cursor, key = find(collection, *args, **options), self._count(collection, args)
+            return _DelayedCursor(cursor, self, key) if key else cursor
 
-        return query
+        monkeypatch.setattr(AsyncCollection, "aggregate", counted_aggregate)
+        monkeypatch.setattr(AsyncCollection, "find", counted_find)
+
+    def _count(self, collection: Any, arguments: tuple[Any, ...]) -> tuple[str, int | None] | None:
+        """Count a query. Return the key of the action to run before it, or None."""
+        if current_request_id() is None:
+            return None
+        name = f"{collection.name} by id" if _is_by_id(arguments) else collection.name
+        self.counts[name] = number = self.counts.get(name, 0) + 1
+        return next((key for key in ((name, number), (name, None)) if key in self._actions), None)
 
     def run_before(self, collection: str, number: int, action: Action) -> None:
         """Run the action before the query of this collection with this number, counted from now on from 1."""

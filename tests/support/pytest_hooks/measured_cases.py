@@ -6,13 +6,10 @@ lower bound of the coverage of all cases. Unit tests are always measured, becaus
 
 import os
 import sys
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver
-from types import FrameType
-from typing import Any
 
 import pytest
 
@@ -36,25 +33,7 @@ UNMEASURED = (
 )
 """Folders of tests that take long to execute lines which other tests execute too."""
 
-DRIVER_THREADS = ("ThreadPoolExecutor", "pymongo")
-"""How the names of the driver's threads begin. They execute code of libraries only, so nothing of it counts."""
-
 _unmeasured: set[str] = set()
-
-
-def leave_out_driver_threads() -> None:
-    """Do not trace the threads of the driver, which takes more time than to trace the service."""
-    trace = threading.gettrace()
-    if trace is None:
-        return
-
-    def trace_others(frame: FrameType, event: Any, argument: Any) -> Any:
-        if threading.current_thread().name.startswith(DRIVER_THREADS):
-            sys.settrace(None)
-            return None
-        return trace(frame, event, argument)
-
-    threading.settrace(trace_others)
 
 
 def select(items: list[pytest.Item]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
-from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import AsyncMongoClient
 from pymongo.monitoring import (
     CommandFailedEvent,
     CommandListener,
@@ -196,11 +196,11 @@ class TestQueriesOfAllYears:
         """Count the aggregations that the documents send to the database."""
         counter, url = Counter(), settings.database_url
         assert url is not None
-        client: Any = AsyncIOMotorClient(url.get_secret_value(), event_listeners=[counter])
+        client: Any = AsyncMongoClient(url.get_secret_value(), event_listeners=[counter])
         async with relays_paused(), restoring_documents(database):
             await bind(client[settings.database_name], DOCUMENTS)
             yield counter
-        client.close()  # once the documents are bound to the service's own client again, which works in the background
+        await client.close()
 
     async def aggregations(self, client: Client, counter: Counter, *, descending: bool, **filters: Any) -> list[int]:
         """Return the number of aggregations for each page of 50 entries."""

@@ -253,8 +253,9 @@ class TestConcurrentMoves:
                 {"$group": {"_id": None, "places": {"$sum": 1}}},
             ]
             while not over.is_set():
-                async with await database.client.start_session() as session, session.start_transaction():
-                    stored = await database.tasks.aggregate(stages, session=session).to_list(None)
+                async with database.client.start_session() as session, await session.start_transaction():
+                    cursor = await database.tasks.aggregate(stages, session=session)
+                    stored = await cursor.to_list(None)
                 assert [row["places"] for row in stored] == [1]
                 looks += 1
             return looks

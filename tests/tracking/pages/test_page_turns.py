@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from bson import ObjectId
-from motor.motor_asyncio import AsyncIOMotorCollection
+from pymongo.asynchronous.collection import AsyncCollection
 
 from documents.tracking.pages import TaskPage
 from documents.tracking.tasks import Task
@@ -239,7 +239,7 @@ class TestRepeatedCommand:
         self, alice: Client, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Of two executions, the second one changes nothing, and the client only learns that."""
-        original: Any = AsyncIOMotorCollection.update_one
+        original: Any = AsyncCollection.update_one
 
         async def update_twice(collection: Any, query: Json, update: Any, **options: Any) -> Any:
             if "$push" in update and "pages" in update["$push"]:
@@ -248,7 +248,7 @@ class TestRepeatedCommand:
 
         task = await insert_task_with_entries(alice, database, 200)
         before = await read_task(database, task)
-        monkeypatch.setattr(AsyncIOMotorCollection, "update_one", update_twice)
+        monkeypatch.setattr(AsyncCollection, "update_one", update_twice)
         assert (await create(alice, task)).status_code == 201
         after = await read_task(database, task)
         assert after.sizes == ([100], 101)

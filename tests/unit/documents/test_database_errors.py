@@ -43,7 +43,7 @@ async def bound_to_stub(database: Database, answer: Answer) -> AsyncIterator[Non
                 await bind(client.any, DOCUMENTS)
                 yield
         finally:
-            client.close()
+            await client.close()
 
 
 class TestTooLargeDocument:
@@ -159,7 +159,7 @@ class TestWriteConflict:
             try:
                 return await transaction(client, work)
             finally:
-                client.close()
+                await client.close()
 
 
 class TestUnknownOutcomeOfACommit:
@@ -175,4 +175,4 @@ class TestUnknownOutcomeOfACommit:
 
             with pytest.raises(DatabaseUnavailableError):
                 await transaction(client, work)
-            client.close()
+            await client.close()

@@ -1,32 +1,16 @@
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from beanie import init_beanie
 from bson import ObjectId
-from mongomock_motor import AsyncMongoMockClient
 
 from documents.accounts.refresh_tokens import RefreshToken
 from documents.accounts.users import User
 from documents.common.base import DuplicateError, object_id
 from documents.common.outbox import no_changes
-from documents.registry import DOCUMENTS
 from documents.tracking.tasks import Task
 from tests.support.stored_documents import TASK_FIELDS
 
-# mongomock has no partial indexes: a user has one task here, and promises are proved on a real server.
-
-
-@pytest.fixture(autouse=True)
-async def in_memory() -> AsyncIterator[None]:
-    """Bind the documents to an in-memory database, and restore the previous binding afterwards."""
-    before = {document: document._document_settings for document in DOCUMENTS}
-    try:
-        await init_beanie(database=AsyncMongoMockClient().in_memory, document_models=list(DOCUMENTS))
-        yield
-    finally:
-        for document, bound in before.items():
-            document._document_settings = bound
+pytestmark = pytest.mark.usefixtures("empty_service")
 
 
 def new_user(email: str = "Ada@example.com") -> User:
