@@ -55,6 +55,7 @@ from services.accounts.sessions import TokenIssuer
 from services.accounts.users import user_service
 from services.feed.relay import ChangeRelay
 from services.feed.streams import EventStreams
+from services.maintenance.expiry import remove_expired_documents
 from services.tracking.projects import project_service
 from services.tracking.rules.pending_changes import record_pending_changes
 from services.tracking.schemas.problems import Problem
@@ -167,6 +168,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[State]:
     async with (
         open_database(settings) as client,
         _in_background(_finish_interrupted_work()),
+        _in_background(remove_expired_documents()),
         background_imports.running(),
         _relaying_changes(settings),
         WebhookDispatcher.from_settings(settings).running(),

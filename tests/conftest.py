@@ -28,6 +28,7 @@ from documents.accounts.refresh_tokens import RefreshToken
 from documents.accounts.users import User
 from documents.registry import DOCUMENTS, prepare
 from services.common.values.emails import email_key
+from services.maintenance import expiry
 from services.webhooks import dispatcher
 from tests.operation.crash import figures
 from tests.support.feed.relays import observe_relays, relays_paused
@@ -196,6 +197,7 @@ async def service(app: FastAPI, database: Database) -> AsyncIterator[Served]:
     with pytest.MonkeyPatch.context() as patch:
         # The tests of webhooks run dispatchers of their own. That of this service looks for webhooks only once.
         patch.setattr(dispatcher, "WAIT_SECONDS", 24 * 3600)
+        patch.setattr(expiry, "INTERVAL_SECONDS", 24 * 3600)  # other tests count commands
         async with serving(app) as served:
             yield served
 

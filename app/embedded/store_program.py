@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -17,27 +18,20 @@ from app.embedded.replica_set import REPLICA_SET
 
 logger = logging.getLogger(__name__)
 
+SECANTUS_SERVER = "app.embedded.secantus_server"
+"""The module that runs SecantusDB. It is never imported, because the package may not be installed."""
+
 SUPPORTED_MONGOD_VERSIONS = (7, 8)
 
 _VERSION_TIMEOUT_SECONDS = 10
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 _MIN_MONGOD_CACHE_GB = 0.25
-_SECANTUS_CONFIG = "secantus.toml"
 _CACHE_FILE = "WiredTiger.config"
 _CACHE_RULES = (
     "eviction_dirty_target=60,eviction_dirty_trigger=80,eviction_updates_target=50,eviction_updates_trigger=75\n"
 )
 """How much of its cache SecantusDB lets open transactions fill, in percent. With the default of 10 %, sixteen users who
 switch between large tasks at once make it hang for good. The storage engine reads this file from its directory."""
-
-_RUN_SECANTUS = """\
-import gc, runpy, sys
-gc.set_threshold(50_000, 20, 50)
-del sys.argv[0]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-"""Runs the program that the first argument names. SecantusDB decodes each document and all indexes of its collection
-for a command, so that with the default thresholds the collection of garbage takes up to a tenth of its time."""
 
 _SWITCH_HINTS = {
     "mongod": "set MONGOD_BINARY to a mongod 7 or 8",
@@ -63,9 +57,8 @@ class StoreProgram:
                 *("--bind_ip", LOOPBACK, "--port", str(port), "--wiredTigerCacheSizeGB", f"{gigabytes:g}"),
             ]
         return [
-            *(sys.executable, "-Pc", _RUN_SECANTUS, str(self.path), "--config", str(data_dir / _SECANTUS_CONFIG)),
-            *("--host", LOOPBACK, "--port", str(port), "--storage-path", storage),
-            *("--sync-on-commit", "--log-level", "WARNING", "--cache-size", cache),
+            *(sys.executable, "-I", "-m", SECANTUS_SERVER),
+            *("--port", str(port), "--storage-path", storage, "--cache-size", cache),
         ]
 
     def prepare(self, data_dir: Path) -> None:
@@ -78,8 +71,6 @@ class StoreProgram:
             storage.mkdir(mode=0o700, exist_ok=True)
             storage.chmod(0o700)
             if self.name == "secantus":
-                # Without a configuration file of its own, SecantusDB reads those of the user and the current directory.
-                (data_dir / _SECANTUS_CONFIG).touch(mode=0o600)
                 (storage / _CACHE_FILE).write_text(_CACHE_RULES)
         except OSError as error:
             raise EmbeddedStoreError(
@@ -134,5 +125,5 @@ def _mongod_version(path: str) -> int | None:
 
 
 def _installed_secantus() -> StoreProgram | None:
-    path = Path(sys.executable).with_name("secantusd-py")
-    return StoreProgram("secantus", "SecantusDB", path) if path.is_file() else None
+    spec = find_spec("secantus")
+    return StoreProgram("secantus", "SecantusDB", Path(spec.origin).parent) if spec and spec.origin else None

@@ -106,7 +106,7 @@ class TestServe:
     def test_service_survives_the_death_of_the_store_until_it_cannot_be_restarted(self, tmp_path: Path) -> None:
         with running("serve", folder=tmp_path, PORT=free_port(), **NO_MONGOD) as service:
             service.wait_until_ready()
-            server = find_process(service.process_tree(), "secantusd-py")
+            server = find_process(service.process_tree(), "app.embedded.secantus_server")
             server.kill()
             eventually(lambda: have_ended([server]))
             service.wait_until_ready()

@@ -24,7 +24,7 @@ from tests.support.processes import Program, eventually, find_process, free_port
 from tests.support.services import restoring_documents
 
 CLIENTS = 8
-STORE = "secantusd-py"
+STORE = "app.embedded.secantus_server"
 MAX_DELAY_SECONDS = 0.03
 PREPARING_MODULE = "tests.support.pages.low_thresholds"
 SECRET_KEY = "0c9a7d51e48b4f6f8a3d62b15e97c04d"

@@ -53,7 +53,7 @@ def serving(folder: Path) -> Iterator[tuple[Program, Tracker]]:
 def kill(service: Program, killed: str) -> None:
     """Kill the service, or it and its store. None of its processes remains."""
     if killed == "store first":
-        find_process(service.process_tree(), "secantusd-py").kill()
+        find_process(service.process_tree(), "app.embedded.secantus_server").kill()
     if killed == "all at once":
         for process in service.process_tree():
             process.kill()
@@ -90,6 +90,6 @@ class TestRunningTimer:
             tracker.sign_in()
             assert_timer_runs_and_stops(tracker, timer)
             timer = tracker.start()
-            find_process(service.process_tree(), "secantusd-py").kill()
+            find_process(service.process_tree(), "app.embedded.secantus_server").kill()
             eventually(lambda: tracker.timer().status_code == 200)
             assert_timer_runs_and_stops(tracker, timer)

@@ -27,7 +27,7 @@ UNUSED = {
     *("icalendar", "dateutil", "xlsxwriter"),  # exports and calendars
     *("services.transfer.import_formats.programs", "services.transfer.import_formats.rows"),
     *("services.transfer.account_file", "services.transfer.schemas.account_file"),
-    *("services.maintenance", "documents.maintenance"),  # the command doctor
+    *("services.maintenance.doctor", "documents.maintenance.dump", "documents.maintenance.inspection"),  # commands
     *("pytest", "httpx", "numpy"),  # development
 }
 

@@ -23,7 +23,7 @@ from app.embedded.errors import EmbeddedStoreError
 from app.embedded.liveness import responds_to_ping
 from app.embedded.replica_set import REPLICA_SET, configure_replica_set
 from app.embedded.store import EmbeddedStore, database_url
-from app.embedded.store_program import StoreProgram
+from app.embedded.store_program import SECANTUS_SERVER
 from app.embedded.supervisor import LOCK_TIMEOUT_SECONDS, MIN_HELD_SECONDS
 from tests.support.processes import (
     clean_environment,
@@ -230,7 +230,7 @@ class TestEnvironment:
         with EmbeddedStore(settings_for(tmp_path)):
             processes = _store_processes(tmp_path)
             assert variable in find_process(processes, "app.embedded.supervisor").environ()
-            assert variable not in find_process(processes, "secantusd-py").environ()
+            assert variable not in find_process(processes, SECANTUS_SERVER).environ()
 
 
 class TestStartErrors:
@@ -255,7 +255,7 @@ class TestStartErrors:
     def test_missing_store_is_reported_with_the_command_to_install_it(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+        monkeypatch.setitem(sys.modules, "secantus", None)
         with pytest.raises(EmbeddedStoreError, match=r"DATABASE_URL.*pip install 'task-timer\[embedded\]'"):
             EmbeddedStore(settings_for(tmp_path)).__enter__()
 
@@ -279,15 +279,26 @@ class TestStoreProgram:
         with pytest.raises(EmbeddedStoreError, match=f"The data is in {folder}"):
             EmbeddedStore(settings_for(tmp_path, mongod_binary=create_mongod(tmp_path, version))).__enter__()
 
-    def test_secantus_runs_with_rare_garbage_collections_and_without_modules_of_the_current_folder(
-        self, tmp_path: Path
+    def test_secantus_imports_no_module_of_the_current_folder(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        script = program(tmp_path / "secantusd-py", "import gc, sys\nprint(gc.get_threshold(), sys.argv, sys.path)")
-        command = StoreProgram("secantus", "SecantusDB", script).command(tmp_path, 1, "1G")
-        printed = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True, text=True).stdout
-        assert printed.startswith(f"(50000, 20, 50) ['{script}', '--config', ")
-        assert "''" not in printed
-        assert f"'{tmp_path}'" not in printed
+        program(tmp_path / "secantus.py", "raise SystemExit('a module of the current folder')")
+        monkeypatch.chdir(tmp_path)
+        with EmbeddedStore(settings_for(tmp_path)) as url, MongoClient[Any](url) as client:
+            assert client.admin.command("ping")["ok"] == 1
+
+    def test_secantus_removes_no_expired_documents_itself(self, tmp_path: Path) -> None:
+        """The removal would stop all other commands for as long as it reads whole collections."""
+        code = f"""
+import sys, threading
+from {SECANTUS_SERVER} import create_server
+with create_server(0, sys.argv[1], "256M"):
+    print(*(thread.name for thread in threading.enumerate()))
+"""
+        arguments = [sys.executable, "-Ic", code, str(tmp_path)]
+        threads = subprocess.run(arguments, capture_output=True, check=True, text=True).stdout.split()
+        assert "secantus-accept" in threads
+        assert "secantus-ttl-sweeper" not in threads
 
 
 class TestReplicaSet:
@@ -332,7 +343,7 @@ class TestKilledStore:
         killed = EmbeddedStore(settings_for(tmp_path), on_loss=lambda: losses.append(True))
         with killed as url, MongoClient[dict[str, Any]](url) as client:
             client.test.things.insert_one({"_id": 1})
-            server = find_process(_store_processes(tmp_path), "secantusd-py")
+            server = find_process(_store_processes(tmp_path), SECANTUS_SERVER)
             server.kill()
             eventually(lambda: have_ended([server]))
             eventually(lambda: running_endpoint(tmp_path / "data"))

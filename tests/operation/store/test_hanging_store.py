@@ -19,7 +19,7 @@ from tests.support.http import API, PASSWORD, Json
 from tests.support.processes import Program, eventually, find_process, free_port, have_ended, running
 
 PATIENCE_SECONDS = 3
-STORE = "secantusd-py"
+STORE = "app.embedded.secantus_server"
 NO_MONGOD = {"MONGOD_BINARY": "/nowhere"}
 ACCOUNT = {"email": "ada@example.com", "password": PASSWORD}
 MEGABYTE = 1_000_000

@@ -66,7 +66,7 @@ class Store:
     def hanging(self) -> Iterator[None]:
         """Suspend the store until the block ends."""
         assert self._running._supervisor is not None
-        process = find_process(process_tree(self._running._supervisor.pid), "secantusd-py")
+        process = find_process(process_tree(self._running._supervisor.pid), "app.embedded.secantus_server")
         process.suspend()
         try:
             yield

@@ -38,9 +38,9 @@ async def test_after_{name}(alice: Client) -> None:
     await alice.start(await alice.make_task())
 """
 FAULTS = {
-    "death_of_the_store": 'kill("secantusd-py"); assert 0',
+    "death_of_the_store": 'kill("app.embedded.secantus_server"); assert 0',
     "death_of_its_supervisor": 'kill("app.embedded.supervisor"); assert 0',
-    "hanging_store": 'process("secantusd-py").suspend()',
+    "hanging_store": 'process("app.embedded.secantus_server").suspend()',
     "waiting_forever": "await asyncio.sleep(3600)",
     "blocking_forever": "time.sleep(3600)",
 }
