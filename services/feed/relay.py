@@ -142,7 +142,7 @@ class ChangeRelay:
             if not await self._has_lease():
                 return ACQUIRE_SECONDS
             self._forget_skipped()
-            await self._removal.wait_if_slow()
+            await self._removal.wait_if_many()
             if self._has_work:
                 return await self._relay_batch()
             self._has_work = await has_outbox_items(OUTBOX_DOCUMENTS, skipped=self._skipped)

@@ -10,8 +10,9 @@ from bson import ObjectId
 
 from documents.feed.outboxes import CopiedItems, Outbox, remove_items
 
-MAX_WAITING = 200
-"""The most documents that may wait for the removal before the relay waits for it, too."""
+MAX_DOCUMENTS = 40
+"""From how many documents on the relay waits until their items are removed. Otherwise its next batch reads these items
+again, which costs more than the wait."""
 
 SLOW_SECONDS = 0.5
 FAST_SECONDS = 0.2
@@ -30,6 +31,8 @@ class ItemRemoval:
         self._commands = 1
         self._waiting: dict[Any, CopiedItems] = {}
         """By the id of the document."""
+        self._in_progress = 0
+        """The number of documents from which items are being removed."""
         self._task: asyncio.Task[None] | None = None
         self._ids: set[ObjectId] = set()
 
@@ -52,9 +55,9 @@ class ItemRemoval:
         if self._waiting and not self.is_in_progress:
             self._task = asyncio.create_task(self._run())
 
-    async def wait_if_slow(self) -> None:
+    async def wait_if_many(self) -> None:
         """Wait for the removal if too many documents need it. Raises the error of a removal that has failed."""
-        if self._task is not None and (self._task.done() or len(self._waiting) > MAX_WAITING):
+        if self._task is not None and (self._task.done() or self._in_progress + len(self._waiting) >= MAX_DOCUMENTS):
             await self.finish()
 
     async def finish(self) -> None:
@@ -67,6 +70,7 @@ class ItemRemoval:
         """Do not continue. Items that are left are found again in their outboxes, and among the stored changes."""
         self._waiting.clear()
         self._ids.clear()
+        self._in_progress = 0
         task, self._task = self._task, None
         if task is not None and not task.cancel() and not task.cancelled():
             task.exception()  # otherwise asyncio logs that nothing has read it
@@ -74,7 +78,9 @@ class ItemRemoval:
     async def _run(self) -> None:
         while self._waiting:
             copied, self._waiting = [*self._waiting.values()], {}
+            self._in_progress = len(copied)
             await self._remove(copied)
+            self._in_progress = 0
             for items in copied:
                 self._ids.difference_update(items.ids)
 

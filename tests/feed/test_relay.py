@@ -33,6 +33,19 @@ async def _paused(empty_service: str, monkeypatch: pytest.MonkeyPatch, database:
         yield
 
 
+@pytest.fixture
+def may_remove(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Let the removal of items wait for this event."""
+    event = asyncio.Event()
+
+    async def remove_later(copied: Sequence[CopiedItems], *, commands: int) -> list[Outbox]:
+        await event.wait()
+        return await remove_items(copied, commands=commands)
+
+    monkeypatch.setattr(removal, "remove_items", remove_later)
+    return event
+
+
 def new_relay() -> ChangeRelay:
     """Return the relay of another process."""
     return ChangeRelay(retention=timedelta(days=30))
@@ -174,15 +187,8 @@ class TestWritesDuringACycle:
         assert [row["version"] for row in rows] == list(range(1, len(rows) + 1))
 
     async def test_later_items_are_copied_while_earlier_ones_are_being_removed(
-        self, alice: Client, database: Database, monkeypatch: pytest.MonkeyPatch
+        self, alice: Client, database: Database, may_remove: asyncio.Event
     ) -> None:
-        may_remove = asyncio.Event()
-
-        async def remove_later(copied: Sequence[CopiedItems], *, commands: int) -> list[Outbox]:
-            await may_remove.wait()
-            return await remove_items(copied, commands=commands)
-
-        monkeypatch.setattr(removal, "remove_items", remove_later)
         relay = new_relay()
         task = await alice.make_task()
         await run_cycle(relay)
@@ -191,6 +197,24 @@ class TestWritesDuringACycle:
             assert await database.changes.count_documents({}) == number + 1
             await alice.patch(f"/tasks/{task['id']}", json={"title": f"Number {number}"})
         may_remove.set()
+        await relay_everything(relay)
+        await assert_feed_is_exact(database, alice, 3)
+
+    async def test_relay_waits_until_many_documents_have_no_copied_items(
+        self, alice: Client, database: Database, monkeypatch: pytest.MonkeyPatch, may_remove: asyncio.Event
+    ) -> None:
+        """Otherwise it would read all of these items again."""
+        monkeypatch.setattr(removal, "MAX_DOCUMENTS", 2)
+        relay = new_relay()
+        for _ in range(2):
+            await alice.make_task()
+        await run_cycle(relay)
+        await run_cycle(relay)
+        await alice.make_task()
+        cycle = asyncio.create_task(run_cycle(relay))
+        assert not (await asyncio.wait({cycle}, timeout=0.1))[0]
+        may_remove.set()
+        await cycle
         await relay_everything(relay)
         await assert_feed_is_exact(database, alice, 3)
 
