@@ -143,12 +143,12 @@ class TestFaultInChild:
     def test_lines_of_the_child_are_passed_on_and_restart_the_timeout(self) -> None:
         def work(output: int) -> int:
             for number in range(5):
-                time.sleep(0.3)
+                time.sleep(0.9)
                 os.write(output, f"line {number}\n".encode())
             return 0
 
         lines: list[str] = []
-        assert in_child(work, 1.2, lines.append)[0] == 0
+        assert in_child(work, 4, lines.append)[0] == 0
         assert lines == [f"line {number}" for number in range(5)]
 
     def test_exception_in_the_child_is_raised(self) -> None:
