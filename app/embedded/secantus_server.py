@@ -24,7 +24,8 @@ the collection of garbage takes up to a tenth of its time."""
 
 
 def create_server(port: int, storage_path: str, cache_size: str) -> SecantusDBServer:
-    """Return a store that listens on this loopback port when it is started."""
+    """Return a store that listens on this loopback port when started, in a process that collects garbage rarely."""
+    gc.set_threshold(*_GC_THRESHOLDS)
     return SecantusDBServer(
         host=LOOPBACK,
         port=port,
@@ -43,7 +44,6 @@ def main() -> None:
     parser.add_argument("--storage-path", required=True)
     parser.add_argument("--cache-size", required=True)
     arguments = parser.parse_args()
-    gc.set_threshold(*_GC_THRESHOLDS)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     server = create_server(arguments.port, arguments.storage_path, arguments.cache_size)
 

@@ -287,18 +287,19 @@ class TestStoreProgram:
         with EmbeddedStore(settings_for(tmp_path)) as url, MongoClient[Any](url) as client:
             assert client.admin.command("ping")["ok"] == 1
 
-    def test_secantus_removes_no_expired_documents_itself(self, tmp_path: Path) -> None:
+    def test_secantus_collects_garbage_rarely_and_removes_no_expired_documents_itself(self, tmp_path: Path) -> None:
         """The removal would stop all other commands for as long as it reads whole collections."""
         code = f"""
-import sys, threading
+import gc, sys, threading
 from {SECANTUS_SERVER} import create_server
 with create_server(0, sys.argv[1], "256M"):
-    print(*(thread.name for thread in threading.enumerate()))
+    print(gc.get_threshold(), *(thread.name for thread in threading.enumerate()))
 """
         arguments = [sys.executable, "-Ic", code, str(tmp_path)]
-        threads = subprocess.run(arguments, capture_output=True, check=True, text=True).stdout.split()
-        assert "secantus-accept" in threads
-        assert "secantus-ttl-sweeper" not in threads
+        printed = subprocess.run(arguments, capture_output=True, check=True, text=True).stdout
+        assert printed.startswith("(50000, 20, 50) ")
+        assert "secantus-accept" in printed.split()
+        assert "secantus-ttl-sweeper" not in printed.split()
 
 
 class TestReplicaSet:
