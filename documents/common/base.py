@@ -98,8 +98,7 @@ class StoredDocument(Document):
     @classmethod
     def collection(cls) -> Collection:
         """Return the driver's collection, for reads that need no model instances and for filtered updates."""
-        collection: Collection = cls.get_pymongo_collection()
-        return collection
+        return cls.get_pymongo_collection()
 
     def as_row(self) -> Row:
         """Return the document as it is stored."""

@@ -7,7 +7,7 @@ from bson import ObjectId
 from bson.codec_options import CodecOptions, DatetimeConversion
 
 from app.database.setup import VALIDATION_OPTIONS, VALIDATORS_ID
-from app.database.view import SCHEMA_VERSIONS, Database, all_collection_options
+from app.database.view import SCHEMA_VERSIONS, all_collection_options
 from documents.common.aggregations import Aggregation
 from documents.common.base import Row, StoredDocument
 from documents.common.transactions import current_session
@@ -66,7 +66,7 @@ async def has_newer_schema() -> bool:
     """Return whether a later version of the service has set the validators or the view."""
     view = time_entries_view()
     for record_id, version in ((VALIDATORS_ID, validators().version), (view.record_id, view.version)):
-        record = await _database()[SCHEMA_VERSIONS].find_one({"_id": record_id})
+        record = await Task.collection().database[SCHEMA_VERSIONS].find_one({"_id": record_id})
         if record is not None and record["version"] > version:
             return True
     return False
@@ -74,7 +74,7 @@ async def has_newer_schema() -> bool:
 
 async def find_structure_errors() -> AsyncIterator[tuple[str, str, str]]:
     """Yield each missing or different validator, index or view, as (collection, subject, message)."""
-    schemas, options = validators().schemas, await all_collection_options(_database())
+    schemas, options = validators().schemas, await all_collection_options(Task.collection().database)
     for document in DOCUMENTS:
         name = document.get_collection_name()
         if name not in options:
@@ -98,7 +98,3 @@ async def _find_index_errors(document: type[StoredDocument]) -> AsyncIterator[tu
             yield f"index {index.document['name']}", f"is missing: {_CREATED_AT_START}"
         elif {field: value for field, value in stored.items() if field in _INDEX_OPTIONS} != expected:
             yield f"index {index.document['name']}", "has other keys or options: drop it, and " + _CREATED_AT_START
-
-
-def _database() -> Database:
-    return Task.collection().database

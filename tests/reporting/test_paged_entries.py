@@ -180,11 +180,8 @@ class TestQueries:
         await insert_hot(database, alice, [november_entry("17 09:00", 7)])
         interleaving.counts.clear()
         assert (await get_summary(alice))["total_seconds"] == 7 * 60
-        assert interleaving.counts == {
-            "refresh_tokens by id": 1,
-            "users": 1,
-            "tasks": 2,
-        }  # the second is that for a running timer
+        # The second query of tasks is that for a running timer.
+        assert interleaving.counts == {"refresh_tokens by id": 1, "users": 1, "tasks": 2}
 
     async def test_pages_that_end_before_the_range_cost_no_query(
         self, alice: Client, database: Database, interleaving: Interleaving

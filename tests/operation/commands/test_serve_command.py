@@ -9,6 +9,7 @@ import pytest
 
 from app.commands.serve import shell_address
 from app.embedded.endpoint_file import running_endpoint
+from app.embedded.store_program import SECANTUS_SERVER
 from tests.operation.store.test_embedded_store import program
 from tests.support.processes import (
     Program,
@@ -106,7 +107,7 @@ class TestServe:
     def test_service_survives_the_death_of_the_store_until_it_cannot_be_restarted(self, tmp_path: Path) -> None:
         with running("serve", folder=tmp_path, PORT=free_port(), **NO_MONGOD) as service:
             service.wait_until_ready()
-            server = find_process(service.process_tree(), "app.embedded.secantus_server")
+            server = find_process(service.process_tree(), SECANTUS_SERVER)
             server.kill()
             eventually(lambda: have_ended([server]))
             service.wait_until_ready()

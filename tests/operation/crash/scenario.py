@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from pymongo import MongoClient
 
 from app.config import Settings
+from app.embedded.store_program import SECANTUS_SERVER
 from documents.registry import open_database_without_setup
 from services.maintenance.doctor import examine
 from tests.conftest import Database
@@ -24,7 +25,6 @@ from tests.support.processes import Program, eventually, find_process, free_port
 from tests.support.services import restoring_documents
 
 CLIENTS = 8
-STORE = "app.embedded.secantus_server"
 MAX_DELAY_SECONDS = 0.03
 PREPARING_MODULE = "tests.support.pages.low_thresholds"
 SECRET_KEY = "0c9a7d51e48b4f6f8a3d62b15e97c04d"
@@ -136,7 +136,7 @@ class CrashScenario:
         family = self.service.process_tree()
         if kind == "worker":
             return [self._random.choice(self.service.workers())]
-        return {"service": family[:1], "store": [find_process(family, STORE)], "both": family}[kind]
+        return {"service": family[:1], "store": [find_process(family, SECANTUS_SERVER)], "both": family}[kind]
 
     def _abort_transactions(self) -> None:
         """Abort the transactions of a killed worker at once. The database itself would abort them after a minute."""

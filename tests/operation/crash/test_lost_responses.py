@@ -13,10 +13,11 @@ from pydantic import SecretStr
 
 from app.config import Settings
 from app.embedded.store import EmbeddedStore
+from app.embedded.store_program import SECANTUS_SERVER
 from app.main import create_app
 from services.maintenance.doctor import examine
 from tests.conftest import Database
-from tests.operation.crash.scenario import ACCOUNT, STORE
+from tests.operation.crash.scenario import ACCOUNT
 from tests.support.feed.model import assert_feed_matches
 from tests.support.http import API, Client, Json, ago, problem
 from tests.support.processes import command_line, find_process, free_port, process_tree
@@ -106,7 +107,7 @@ class Relay:
     def _kill_store(self) -> None:
         self.kills += 1
         find_process(
-            [process for process in process_tree(os.getpid()) if self._belongs_to_store(process)], STORE
+            [process for process in process_tree(os.getpid()) if self._belongs_to_store(process)], SECANTUS_SERVER
         ).kill()
 
     def _belongs_to_store(self, process: psutil.Process) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 
+from app.embedded.store_program import SECANTUS_SERVER
 from tests.support.http import API, PASSWORD, Json
 from tests.support.processes import Program, eventually, find_process, free_port, running
 
@@ -53,7 +54,7 @@ def serving(folder: Path) -> Iterator[tuple[Program, Tracker]]:
 def kill(service: Program, killed: str) -> None:
     """Kill the service, or it and its store. None of its processes remains."""
     if killed == "store first":
-        find_process(service.process_tree(), "app.embedded.secantus_server").kill()
+        find_process(service.process_tree(), SECANTUS_SERVER).kill()
     if killed == "all at once":
         for process in service.process_tree():
             process.kill()
@@ -90,6 +91,6 @@ class TestRunningTimer:
             tracker.sign_in()
             assert_timer_runs_and_stops(tracker, timer)
             timer = tracker.start()
-            find_process(service.process_tree(), "app.embedded.secantus_server").kill()
+            find_process(service.process_tree(), SECANTUS_SERVER).kill()
             eventually(lambda: tracker.timer().status_code == 200)
             assert_timer_runs_and_stops(tracker, timer)

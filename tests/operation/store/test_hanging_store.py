@@ -15,11 +15,11 @@ from pymongo.errors import NetworkTimeout
 
 from app.embedded.endpoint_file import running_endpoint
 from app.embedded.liveness import MAX_PROBE_INTERVAL_SECONDS, MAX_STEP_SECONDS, WriteProbe, responds_to_ping
+from app.embedded.store_program import SECANTUS_SERVER
 from tests.support.http import API, PASSWORD, Json
 from tests.support.processes import Program, eventually, find_process, free_port, have_ended, running
 
 PATIENCE_SECONDS = 3
-STORE = "app.embedded.secantus_server"
 NO_MONGOD = {"MONGOD_BINARY": "/nowhere"}
 ACCOUNT = {"email": "ada@example.com", "password": PASSWORD}
 MEGABYTE = 1_000_000
@@ -57,7 +57,7 @@ def full_cache(url: str) -> Iterator[None]:
 
 @contextmanager
 def suspended_process(service: Program) -> Iterator[None]:
-    find_process(service.process_tree(), STORE).suspend()
+    find_process(service.process_tree(), SECANTUS_SERVER).suspend()
     yield
 
 
@@ -67,7 +67,7 @@ class TestHangingStore:
         with serving(tmp_path, EMBEDDED_CACHE="64M") as (service, client):
             task = client.post("/tasks", json={"title": "Before"}).json()
             assert client.post("/timer/start", json={"task_id": task["id"]}).status_code == 201
-            hung, url = find_process(service.process_tree(), STORE), running_endpoint(tmp_path / "data")
+            hung, url = find_process(service.process_tree(), SECANTUS_SERVER), running_endpoint(tmp_path / "data")
             assert url is not None
             with suspended_process(service) if how == "its process stands still" else full_cache(url):
                 if how != "its process stands still":
@@ -82,7 +82,7 @@ class TestHangingStore:
 
     def test_busy_store_is_not_restarted(self, tmp_path: Path) -> None:
         with serving(tmp_path) as (service, client):
-            store = find_process(service.process_tree(), STORE)
+            store = find_process(service.process_tree(), SECANTUS_SERVER)
             file = "Start,End,Task\n" + "".join(
                 f"2026-11-{day:02} {hour:02}:{minute:02},2026-11-{day:02} {hour:02}:{minute + 1:02},Offer {day % 3}\n"
                 for day in range(1, 29)

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from app.config import Settings
 from app.embedded.store import EmbeddedStore
+from app.embedded.store_program import SECANTUS_SERVER
 from tests.support.http import API, Client, Json, problem
 from tests.support.processes import Program, find_process, free_port, process_tree, running
 
@@ -66,7 +67,7 @@ class Store:
     def hanging(self) -> Iterator[None]:
         """Suspend the store until the block ends."""
         assert self._running._supervisor is not None
-        process = find_process(process_tree(self._running._supervisor.pid), "app.embedded.secantus_server")
+        process = find_process(process_tree(self._running._supervisor.pid), SECANTUS_SERVER)
         process.suspend()
         try:
             yield

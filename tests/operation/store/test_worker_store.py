@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from app.embedded.store_program import SECANTUS_SERVER
 from tests.paths import ROOT
 from tests.support.processes import clean_environment
 
@@ -38,9 +39,9 @@ async def test_after_{name}(alice: Client) -> None:
     await alice.start(await alice.make_task())
 """
 FAULTS = {
-    "death_of_the_store": 'kill("app.embedded.secantus_server"); assert 0',
+    "death_of_the_store": f'kill("{SECANTUS_SERVER}"); assert 0',
     "death_of_its_supervisor": 'kill("app.embedded.supervisor"); assert 0',
-    "hanging_store": 'process("app.embedded.secantus_server").suspend()',
+    "hanging_store": f'process("{SECANTUS_SERVER}").suspend()',
     "waiting_forever": "await asyncio.sleep(3600)",
     "blocking_forever": "time.sleep(3600)",
 }
