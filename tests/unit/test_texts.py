@@ -173,6 +173,15 @@ class TestUpgrade:
         assert upgrade_lines("a\x1bb\rc\td\x85e", 200) == "ab\nc\td\ne"
         assert upgrade_line("\u200b\x07", 200) == ""
 
+    def test_truncated_text_is_valid_today(self) -> None:
+        assert upgrade_lines("four\r\nfive", 5) == "four"
+        assert upgrade_lines("a\x1b\n\r\nb", 3) == "a"
+        assert upgrade_lines("\u202afive\u202c", 5) == "five"
+        assert upgrade_lines("e\u202a\u0301 five\u202c", 5) == "\u00e9 f"
+        assert upgrade_line("e\u202a\u0301 five\u202c", 5) == "\u00e9 f"
+        assert truncate("one \u202a\u202c", 5) == truncate(" \u202aone\u202c", 5) == "one"
+        assert upgrade_line("\u200b" * 5 + "five", 5) == ""
+
 
 class TestLengthLimits:
     @pytest.mark.parametrize("form", ["NFC", "NFD"])

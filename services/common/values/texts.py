@@ -138,19 +138,20 @@ def cell_to_lines(text: str) -> str:
 def upgrade_line(text: str, max_length: int) -> str:
     """Return a line that an earlier version stored in a form that is valid today. Empty if nothing visible is left."""
     try:
-        return truncate(normalize_line(text), max_length)
+        line = normalize_line(text)
     except ValueError:
-        cleaned = nfc(" ".join(_CONTROL.sub(" ", _without_excess_marks(text)).split()))
-        return truncate(cleaned, max_length) if is_visible(cleaned) else ""
+        line = nfc(" ".join(_CONTROL.sub(" ", _without_excess_marks(text)).split()))
+    line = truncate(line, max_length)
+    return line if is_visible(line) else ""
 
 
 def upgrade_lines(text: str, max_length: int) -> str:
     """Return a text of several lines that an earlier version stored in a form that is valid today."""
     try:
-        return normalize_lines(text)[:max_length]
+        lines = normalize_lines(text)
     except ValueError:
-        cleaned = _CONTROL_BUT_NEW_LINES.sub("", _UNUSUAL_LINE_BREAKS.sub("\n", _without_excess_marks(text)))
-        return nfc(cleaned)[:max_length]
+        lines = nfc(_CONTROL_BUT_NEW_LINES.sub("", _UNUSUAL_LINE_BREAKS.sub("\n", _without_excess_marks(text))))
+    return truncate(lines, max_length)
 
 
 def _without_excess_marks(text: str) -> str:
@@ -158,8 +159,8 @@ def _without_excess_marks(text: str) -> str:
 
 
 def truncate(text: str, max_length: int) -> str:
-    """Return the first `max_length` characters of a line, as a valid line."""
-    return text if len(text) <= max_length else _without_open_direction(text[:max_length].rstrip())
+    """Return the first `max_length` characters of valid text, as valid text without white space around it."""
+    return text if len(text) <= max_length else _without_open_direction(text[:max_length]).strip()
 
 
 def _without_open_direction(text: str) -> str:
@@ -167,7 +168,7 @@ def _without_open_direction(text: str) -> str:
         for line in text.splitlines():
             _require_closed_direction(line)
     except ValueError:
-        return _DIRECTION.sub("", text)
+        return nfc(_without_excess_marks(text))
     return text
 
 
