@@ -22,7 +22,7 @@ import uvloop
 from pymongo import MongoClient
 
 from benchmarks.harness import seeding
-from benchmarks.harness.client import Call, Connection, send_all
+from benchmarks.harness.client import BenchmarkError, Call, Connection, send_all
 from benchmarks.harness.processes import Service, free_port, running, store
 from benchmarks.harness.results import publish, run_command
 from benchmarks.harness.stub_store import stub_store
@@ -32,8 +32,9 @@ from benchmarks.load import API, COMMANDS, SERVICE, settings_for
 TARGET = 1.6
 WORKERS = (1, 2)
 CONNECTIONS = 32
+MAX_ATTEMPTS = 400
 TURNS = 8
-REQUESTS = {"get": 1600, "list": 640}
+REQUESTS = {"get": 3200, "list": 1280}
 
 
 @dataclass(slots=True)
@@ -41,6 +42,7 @@ class Subject:
     """A service, with the requests per second and the CPU seconds of a request in each turn, by operation."""
 
     service: Service
+    workers: int
     reader: seeding.Account
     rates: dict[str, list[float]] = field(default_factory=dict)
     costs: dict[str, list[float]] = field(default_factory=dict)
@@ -55,14 +57,26 @@ class Subject:
         """Send the requests."""
         calls = self.calls(operation)
         async with AsyncExitStack() as stack:
-            port = self.service.port
-            connections = [await stack.enter_async_context(Connection(port)) for _ in range(CONNECTIONS)]
+            connections = await self._connect(stack)
             await send_all(connections, calls[: len(calls) // 10])  # each worker loads the session
             began, before = time.perf_counter(), self.service.cpu_seconds()
             await send_all(connections, calls)
             seconds, cpu = time.perf_counter() - began, self.service.cpu_seconds() - before
         self.rates.setdefault(operation, []).append(len(calls) / seconds)
         self.costs.setdefault(operation, []).append(cpu / len(calls))
+
+    async def _connect(self, stack: AsyncExitStack) -> list[Connection]:
+        """Open as many connections to each worker. The operating system alone distributes them unevenly."""
+        each = CONNECTIONS // self.workers
+        by_worker: dict[int, list[Connection]] = {}
+        for _ in range(MAX_ATTEMPTS):
+            connection = await stack.enter_async_context(Connection(self.service.port))
+            await send_all([connection], self.calls("get")[:1])  # so a worker has accepted it
+            by_worker.setdefault(self.service.process_connected_to(connection.local_port), []).append(connection)
+            full = [connections[:each] for connections in by_worker.values() if len(connections) >= each]
+            if len(full) == self.workers:
+                return [connection for connections in full for connection in connections]
+        raise BenchmarkError(f"{MAX_ATTEMPTS} connections were distributed too unevenly over {self.workers} workers")
 
 
 @contextmanager
@@ -76,7 +90,7 @@ def subject_on(url: str, folder: Path, workers: int) -> Iterator[Subject]:
         with running(name, COMMANDS[SERVICE], settings, free_port(), folder) as service:
             database = client[settings["DATABASE_NAME"]]
             (account,) = seeding.insert_accounts(database, secret, 1)
-            yield Subject(service, seeding.with_tasks(database, account, seeding.LISTED_TASKS))
+            yield Subject(service, workers, seeding.with_tasks(database, account, seeding.LISTED_TASKS))
 
 
 async def measure(subjects: Sequence[Subject]) -> None:

@@ -79,6 +79,13 @@ class Service:
         others = set(psutil.Process().children(recursive=True)) - set(self._tree())
         return sum(_cpu_of(process) for process in others)
 
+    def process_connected_to(self, port: int) -> int:
+        """Return the id of the process with a connection to this port of the client."""
+        for process in self._tree():
+            if any(port in connection.raddr[1:] for connection in process.net_connections("tcp")):
+                return process.pid
+        raise BenchmarkError(f"no process of {self.name} has accepted the connection from port {port}")
+
     def resident_mib(self) -> float:
         """Return the resident memory of the largest process, which is the worker."""
         return max(float(process.memory_info().rss) / MEBIBYTE for process in self._tree())

@@ -28,8 +28,9 @@ BODY_OFFSET = HEADER.size + 5
 """After the header come four bytes of flags, and one byte for the kind of the first section: 0 is a document."""
 
 STORED_COLLECTIONS = {"tasks", "users", "refresh_tokens"}
-VARYING_FIELDS = ("lsid", "$clusterTime", "txnNumber")
-"""What differs between two messages with the same query."""
+FIRST_VARYING_FIELD = b"\x03lsid\0"
+NEXT_CONSTANT_FIELD = b"\x02$db\0"
+"""Two messages with the same query differ only from the one to the other, in BSON: in the session and in two times."""
 
 
 class Messages:
@@ -66,18 +67,20 @@ class Responses:
         self._stored[key] = response[HEADER.size :]
 
 
-def key_of(message: bytes) -> bytes | None:
-    """Return what identifies the query of a message, or None if its response is not stored."""
+def key_of(message: bytes) -> bytes:
+    """Return what identifies the query of a message."""
+    before, _, after = message[HEADER.size :].partition(FIRST_VARYING_FIELD)
+    return before + after[after.find(NEXT_CONSTANT_FIELD) :]
+
+
+def has_stored_response(message: bytes) -> bool:
+    """Return whether the response to this message is stored: whether it is a query outside a transaction."""
     if HEADER.unpack_from(message)[3] != OP_MSG or message[BODY_OFFSET - 1]:
-        return None
+        return False
     (length,) = LENGTH.unpack_from(message, BODY_OFFSET)
     command = bson.decode(message[BODY_OFFSET : BODY_OFFSET + length])
     name, collection = next(iter(command.items()))
-    if name not in {"find", "aggregate"} or collection not in STORED_COLLECTIONS or "autocommit" in command:
-        return None
-    for field in VARYING_FIELDS:
-        command.pop(field, None)
-    return bson.encode(command)
+    return name in {"find", "aggregate"} and collection in STORED_COLLECTIONS and "autocommit" not in command
 
 
 class Upstream(asyncio.Protocol):
@@ -130,12 +133,12 @@ class Downstream(asyncio.Protocol):
     def _request(self, message: bytes) -> None:
         (_, message_id, _, _) = HEADER.unpack_from(message)
         key = key_of(message)
-        response = None if key is None else self._responses.find(key)
+        response = self._responses.find(key)
         if response is not None:
             header = HEADER.pack(HEADER.size + len(response), message_id, message_id, OP_MSG)
             self.transport.write(header + response)
             return
-        if key is not None:
+        if has_stored_response(message):
             self._queries[message_id] = key
         if self._store is None:
             self._waiting.append(message)
