@@ -1,11 +1,14 @@
 """Measure what the change feed adds to the cost of a write: `python -m benchmarks.feed`.
 
-Two services run on one embedded store, one with CHANGES_ENABLED=false. In turns they get 320 requests without a pause,
-on 1 and on 16 connections: to create tasks, to update tasks, to start the timers of 320 users, and to stop them. Each
-operation is measured on both services right after one another. The CPU time is that of all processes of a service,
-until the relay has copied the last change to the feed, minus the CPU time of the idle service in the same turn. A ratio
-is the median of the ratios within each turn; the quartiles show how much they differ. `--update-docs` writes the table
-into docs/speed.rst.
+Three services run on one embedded store, two of them with CHANGES_ENABLED=false. In turns they get 320 requests, on 1
+and on 16 connections: to create tasks, to update tasks, to start the timers of 320 users, and to stop them. The service
+with the feed gets them without a pause. Then one of the others gets them at the same rate, because a request costs more
+CPU time after a wait, and the store makes the service with the feed wait longer. The third one also gets them without a
+pause.
+
+The CPU time is that of all processes of a service, until the relay has copied the last change to the feed, minus the
+CPU time of the idle service in the same turn. A ratio is the median of the ratios within each turn; the quartiles show
+how much they differ. `--update-docs` writes the table into docs/speed.rst.
 """
 
 import asyncio
@@ -50,6 +53,8 @@ class Subject(Measured):
     accounts: seeding.Accounts
     idle: float = 0.0
     idle_turns: list[float] = field(default_factory=list)
+    period: float = 0.0
+    """The seconds per request of the last operation."""
 
     async def measure_idle(self) -> None:
         """Measure the idle service, for the operations of this turn."""
@@ -77,17 +82,21 @@ class Subject(Measured):
         seeding.delete_created_tasks(self.database, self.accounts)
         self.accounts = seeding.replace_timed_tasks(self.database, self.accounts)
 
-    async def measure(self, operation: str, width: int) -> None:
-        """Send the requests on `width` new connections, wait until all changes are relayed, and store the cost."""
+    async def measure(self, operation: str, width: int, pace: float = 0) -> None:
+        """Send the requests on `width` new connections, wait until all changes are relayed, and store the cost.
+
+        With `pace`, one request is due in each period of that many seconds.
+        """
         async with AsyncExitStack() as stack:
             port = self.service.port
             connections = [await stack.enter_async_context(Connection(port)) for _ in range(width)]
             await asyncio.sleep(SETTLE_SECONDS)  # the time to accept them does not count
-            self.add_cost(operation, width, await self._relayed_cost(connections, self.calls(operation)))
+            self.add_cost(operation, width, await self._relayed_cost(connections, self.calls(operation), pace))
 
-    async def _relayed_cost(self, connections: Sequence[Connection], calls: Sequence[Call]) -> Cost:
+    async def _relayed_cost(self, connections: Sequence[Connection], calls: Sequence[Call], pace: float) -> Cost:
         began, before = time.monotonic(), self.service.cpu_seconds()
-        times = await send_all(connections, calls)
+        times = await send_all(connections, calls, pace=pace)
+        self.period = (time.monotonic() - began) / len(calls)
         while any(self.database[name].find_one(HAS_OUTBOX, {"_id": 1}) for name in OUTBOXES):
             if time.monotonic() > began + RELAY_PATIENCE_SECONDS:
                 raise BenchmarkError("the relay has not copied the changes to the feed")
@@ -97,47 +106,65 @@ class Subject(Measured):
         return Cost((self.service.cpu_seconds() - before - self.idle * elapsed) / len(calls), times)
 
 
-async def take_turn(subjects: Sequence[Subject], width: int) -> None:
-    """Measure each operation on `width` connections to each service, the services one after another."""
-    for operation in OPERATIONS:
-        for subject in subjects:
-            await subject.measure(operation, width)
-    for subject in subjects:
-        subject.restore()
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """The service with the feed, one without it at the same rate, and one without it and without a pause."""
+
+    with_feed: Subject
+    paced: Subject
+    without: Subject
+
+    def all(self) -> tuple[Subject, ...]:
+        """Return all of them."""
+        return self.with_feed, self.paced, self.without
+
+    async def take_turn(self, width: int, *, reverse: bool = False) -> None:
+        """Measure each operation on `width` connections to each service, the services one after another."""
+        for operation in OPERATIONS:
+            if reverse:
+                await self.without.measure(operation, width)
+            await self.with_feed.measure(operation, width)
+            await self.paced.measure(operation, width, self.with_feed.period)
+            if not reverse:
+                await self.without.measure(operation, width)
+        for subject in self.all():
+            subject.restore()
 
 
-async def measure(without: Subject, with_feed: Subject) -> None:
-    """Warm up both services, and measure them in turns."""
+async def measure(subjects: Subjects) -> None:
+    """Warm up the services, and measure them in turns."""
     for width in CONNECTIONS:
-        await take_turn((without, with_feed), width)
-    for subject in (without, with_feed):
+        await subjects.take_turn(width)
+    for subject in subjects.all():
         subject.costs.clear()
     for turn in range(TURNS):
         print(f"turn {turn + 1} of {TURNS}", file=sys.stderr, flush=True)
-        await asyncio.gather(without.measure_idle(), with_feed.measure_idle())
+        await asyncio.gather(*(subject.measure_idle() for subject in subjects.all()))
         for width in CONNECTIONS:
-            await take_turn((without, with_feed) if turn % 2 else (with_feed, without), width)
+            await subjects.take_turn(width, reverse=bool(turn % 2))
 
 
-def table(without: Subject, with_feed: Subject) -> Table:
+def table(subjects: Subjects) -> Table:
     """Return the table of the medians and ratios."""
+    with_feed, paced, without = subjects.all()
     rows = []
     for operation in OPERATIONS:
         for width in CONNECTIONS:
-            ratio = with_feed.ratio(without, operation, width)
-            cpu = [f"{subject.milliseconds(operation, width):.2f}" for subject in (without, with_feed)]
-            p99 = [f"{subject.p99_milliseconds(operation, width):.0f}" for subject in (without, with_feed)]
-            low, _, high = quantiles(with_feed.ratios(without, operation, width), method="inclusive")
+            ratio = with_feed.ratio(paced, operation, width)
+            cpu = [f"{subject.milliseconds(operation, width):.2f}" for subject in (with_feed, paced, without)]
+            p99 = [f"{subject.p99_milliseconds(operation, width):.0f}" for subject in (with_feed, without)]
+            low, _, high = quantiles(with_feed.ratios(paced, operation, width), method="inclusive")
             spread, verdict = f"{low:.2f} to {high:.2f}", "yes" if ratio <= TARGET else "not yet"
-            rows.append((operation, str(width), *cpu, f"{ratio:.2f}", spread, verdict, *p99))
-    header = ("operation", "connections", "CPU ms without", "with", "ratio", "quartiles", "met", "p99 without", "with")
-    return Table(header, tuple(rows))
+            unpaced = f"{with_feed.ratio(without, operation, width):.2f}"
+            rows.append((operation, str(width), *cpu, f"{ratio:.2f}", spread, verdict, unpaced, *p99))
+    header = ("operation", "connections", "CPU ms with", "same rate", "no pause", "ratio", "quartiles", "met")
+    return Table((*header, "to no pause", "p99 with", "without"), tuple(rows))
 
 
 @contextmanager
-def subject_on(url: str, folder: Path, *, enabled: bool) -> Iterator[Subject]:
+def subject_on(url: str, folder: Path, name: str, *, enabled: bool) -> Iterator[Subject]:
     """Run a service on the store at this URL, with or without the feed."""
-    name, secret = "with_feed" if enabled else "without_feed", secrets.token_hex(32)
+    secret = secrets.token_hex(32)
     settings = {
         **settings_for(url, name, secret),
         "CHANGES_ENABLED": str(enabled).lower(),
@@ -151,12 +178,16 @@ def subject_on(url: str, folder: Path, *, enabled: bool) -> Iterator[Subject]:
 
 
 def run(*, update_docs: bool) -> None:
-    """Start the store and both services, measure, and print the table."""
+    """Start the store and the services, measure, and print the table."""
     with store() as (url, folder), ExitStack() as stack:
-        without, with_feed = (stack.enter_context(subject_on(url, folder, enabled=on)) for on in (False, True))
-        asyncio.run(measure(without, with_feed))
-        lines = table(without, with_feed).lines()
-        shares = [f"{median(subject.idle_turns):.2%} of a core" for subject in (without, with_feed)]
+        subjects = Subjects(
+            stack.enter_context(subject_on(url, folder, "with_feed", enabled=True)),
+            stack.enter_context(subject_on(url, folder, "paced", enabled=False)),
+            stack.enter_context(subject_on(url, folder, "without_feed", enabled=False)),
+        )
+        asyncio.run(measure(subjects))
+        lines = table(subjects).lines()
+        shares = [f"{median(subject.idle_turns):.2%} of a core" for subject in (subjects.without, subjects.with_feed)]
         idle = f"idle: {shares[0]} without the feed, {shares[1]} with it"
         publish("feed", lines, update_docs=update_docs)
         print(idle)

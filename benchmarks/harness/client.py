@@ -150,22 +150,38 @@ def _content_length(head: bytes) -> int | None:
     return int(rest.partition(b"\r\n")[0]) if header else None
 
 
-async def send_in_turn(connection: Connection, calls: Iterable[Call]) -> list[float]:
-    """Send the requests one after another. Return their response times, in seconds."""
+async def send_in_turn(
+    connection: Connection, calls: Iterable[Call], *, delay: float = 0, interval: float = 0
+) -> list[float]:
+    """Send the requests one after another. Return their response times, in seconds.
+
+    The first one is due after `delay`, and each of the others `interval` after the one before.
+    """
     times = []
+    due = time.perf_counter() + delay
     for call in calls:
+        if (early := due - time.perf_counter()) > 0:
+            await asyncio.sleep(early)
         began = time.perf_counter()
         await connection.send(call)
         times.append(time.perf_counter() - began)
+        due += interval
     return times
 
 
-async def send_all(connections: Sequence[Connection], calls: Sequence[Call]) -> list[float]:
-    """Send each request on the next free connection. Return the response times, in seconds."""
+async def send_all(connections: Sequence[Connection], calls: Sequence[Call], *, pace: float = 0) -> list[float]:
+    """Send each request on the next free connection. Return the response times, in seconds.
+
+    With `pace`, one request is due in each period of that many seconds. It is late if the service is slower.
+    """
     remaining = iter(calls)
+    interval = pace * len(connections)
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS), asyncio.TaskGroup() as group:
-            tasks = [group.create_task(send_in_turn(connection, remaining)) for connection in connections]
+            tasks = [
+                group.create_task(send_in_turn(connection, remaining, delay=pace * place, interval=interval))
+                for place, connection in enumerate(connections)
+            ]
     except TimeoutError as error:
         path = f"{calls[0].method} {calls[0].path}"
         raise BenchmarkError(f"{path}: {len(calls)} requests took longer than {TIMEOUT_SECONDS} s") from error
