@@ -11,8 +11,9 @@ from bson import ObjectId
 from documents.feed.outboxes import CopiedItems, Outbox, remove_items
 
 MAX_DOCUMENTS = 40
-"""From how many documents on the relay waits until their items are removed. Otherwise its next batch reads these items
-again, which costs more than the wait."""
+MAX_WAIT_SECONDS = 0.5
+"""From how many documents on the relay waits until their items are removed, and for how long. Otherwise its next batch
+reads these items again, which costs more than a short wait. On a busy database a removal can take seconds."""
 
 SLOW_SECONDS = 0.5
 FAST_SECONDS = 0.2
@@ -56,8 +57,12 @@ class ItemRemoval:
             self._task = asyncio.create_task(self._run())
 
     async def wait_if_many(self) -> None:
-        """Wait for the removal if too many documents need it. Raises the error of a removal that has failed."""
-        if self._task is not None and (self._task.done() or self._in_progress + len(self._waiting) >= MAX_DOCUMENTS):
+        """Wait shortly for the removal if many documents need it. Raises the error of a removal that has failed."""
+        if self._task is None:
+            return
+        if self._in_progress + len(self._waiting) >= MAX_DOCUMENTS:
+            await asyncio.wait({self._task}, timeout=MAX_WAIT_SECONDS)
+        if self._task.done():
             await self.finish()
 
     async def finish(self) -> None:

@@ -200,11 +200,12 @@ class TestWritesDuringACycle:
         await relay_everything(relay)
         await assert_feed_is_exact(database, alice, 3)
 
-    async def test_relay_waits_until_many_documents_have_no_copied_items(
+    async def test_relay_waits_while_many_documents_have_copied_items(
         self, alice: Client, database: Database, monkeypatch: pytest.MonkeyPatch, may_remove: asyncio.Event
     ) -> None:
         """Otherwise it would read all of these items again."""
         monkeypatch.setattr(removal, "MAX_DOCUMENTS", 2)
+        monkeypatch.setattr(removal, "MAX_WAIT_SECONDS", 30)
         relay = new_relay()
         for _ in range(2):
             await alice.make_task()
@@ -217,6 +218,21 @@ class TestWritesDuringACycle:
         await cycle
         await relay_everything(relay)
         await assert_feed_is_exact(database, alice, 3)
+
+    async def test_relay_does_not_wait_long_for_a_slow_removal(
+        self, alice: Client, database: Database, monkeypatch: pytest.MonkeyPatch, may_remove: asyncio.Event
+    ) -> None:
+        monkeypatch.setattr(removal, "MAX_DOCUMENTS", 1)
+        monkeypatch.setattr(removal, "MAX_WAIT_SECONDS", 0.01)
+        relay = new_relay()
+        for count in (1, 2):
+            await alice.make_task()
+            await run_cycle(relay)
+            await run_cycle(relay)
+            assert await database["changes"].count_documents({}) == count
+        may_remove.set()
+        await relay_everything(relay)
+        await assert_feed_is_exact(database, alice, 2)
 
 
 class TestOrder:
