@@ -16,7 +16,8 @@ class StreamedResponse(Response):
 
     The first chunk is generated before the response starts, so an error until then has an ordinary error
     response. A later error aborts the connection, so that a truncated body does not look complete. The
-    generator is closed when the client disconnects, and after the first chunk of a HEAD request.
+    generator is closed when the client disconnects, and after the first chunk of a HEAD request. Other requests get
+    their turn after each chunk.
     """
 
     def __init__(self, chunks: AsyncGenerator[bytes, None], *, headers: Mapping[str, str]) -> None:
@@ -47,6 +48,7 @@ class StreamedResponse(Response):
             if has_body:
                 await send({"type": "http.response.body", "body": first, "more_body": True})
                 async for chunk in chunks:
+                    await asyncio.sleep(0)  # neither the generator nor `send` needs to wait for anything
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -1,4 +1,4 @@
-"""Streamed responses: the generator of the body is closed in every case."""
+"""Streamed responses: the generator of the body is closed in every case, and other requests get their turn."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -12,9 +12,10 @@ from app.http.streaming import StreamedResponse
 class Body:
     """An endless body that records whether its generator was closed."""
 
-    def __init__(self, *, fails_after: int | None = None, blocks: bool = False) -> None:
+    def __init__(self, *, fails_after: int | None = None, blocks: bool = False, waits: bool = True) -> None:
         self.fails_after = fails_after
         self.blocks = blocks
+        self.waits = waits
         self.closed = False
         self.chunk_count = 0
         self.started = asyncio.Event()
@@ -27,7 +28,8 @@ class Body:
                 self.chunk_count += 1
                 self.started.set()
                 yield b"chunk"
-                await asyncio.sleep(0)
+                if self.waits:
+                    await asyncio.sleep(0)
             raise LookupError
         finally:
             await asyncio.sleep(0)  # closing may yield to the event loop
@@ -72,6 +74,24 @@ class TestDisconnect:
         peer, body = Peer(disconnects_after=0), Body(blocks=True)
         await peer.request(body)
         assert (body.chunk_count, peer.messages) == (0, [])
+
+
+class TestOtherRequests:
+    async def test_other_requests_get_a_turn_after_each_chunk(self) -> None:
+        """Although the generator has all chunks, and the client takes them at once."""
+        turns = 0
+
+        async def take_turns() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        others = asyncio.create_task(take_turns())
+        with pytest.raises(LookupError):
+            await Peer().request(Body(fails_after=100, waits=False))
+        others.cancel()
+        assert turns >= 100
 
 
 class TestGeneratorError:

@@ -3,8 +3,8 @@
 import codecs
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from io import TextIOWrapper
+from contextlib import contextmanager
+from io import BytesIO, TextIOWrapper
 from typing import BinaryIO
 
 from app.errors import FieldError, ValidationError
@@ -34,15 +34,17 @@ def file_error(detail: str) -> ValidationError:
 
 @contextmanager
 def open_text(file: BinaryIO) -> Iterator[TextIOWrapper]:
-    """Open the file as text, from its beginning. Raises ValidationError if it is not text."""
+    """Open the file as text, from its beginning. Raises ValidationError if it is not text.
+
+    The file is read as a whole, because a thread that reads a few kilobytes every few milliseconds starves the others.
+    Each read releases the interpreter lock and takes it again before another thread has noticed. One that waits for
+    the lock asks for it when it was not released for five milliseconds (sys.setswitchinterval), which then never
+    happens.
+    """
     encoding, mark = _detect_encoding(file)
     file.seek(mark)
-    text = TextIOWrapper(file, encoding, newline="")
-    try:
+    with TextIOWrapper(BytesIO(file.read()), encoding, newline="") as text:
         yield text
-    finally:
-        with suppress(ValueError):  # the file may be closed already
-            text.detach()  # closing `text` would close the file
 
 
 def read_lines(text: TextIOWrapper) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Files that are damaged, too large or random."""
 
+from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
 from zoneinfo import ZoneInfo
@@ -14,6 +15,7 @@ from services.transfer.import_formats.results import ReadResult
 from services.transfer.import_formats.rows.reader import read_rows
 from services.transfer.import_formats.rows.row_parser import ReadSettings
 from services.transfer.import_formats.tables import csv_table
+from services.transfer.import_formats.tables.text_files import open_text, read_lines
 from services.transfer.import_formats.values.dates import DateOrder
 from tests.support.import_reading import NOW, file_error, property_test, read, to_csv
 
@@ -139,3 +141,10 @@ class TestArbitraryFiles:
             for _ in range(2):
                 result = read_rows(cast("BinaryIO", file), format="csv", settings=ReadSettings(ZoneInfo("UTC"), NOW))
                 assert len(result.rows) == 1
+
+    def test_text_is_read_as_a_whole_before_its_first_line(self) -> None:
+        """A thread that reads small parts again and again would starve the event loop."""
+        file = BytesIO(b"start,hours\n" * 10_000)
+        with open_text(file) as text:
+            file.close()
+            assert sum(1 for _ in read_lines(text)) == 10_000
