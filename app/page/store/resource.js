@@ -15,10 +15,16 @@ import { whenReachableAgain } from "./presence/reachable.js";
  */
 
 /**
+ * For how long changes cancel requests. Then one is completed: if changes came faster than answers, the data would never
+ * be shown.
+ */
+const MAX_CANCELLED_MS = 2000;
+
+/**
  * Load data, and load it again when a signal that `load` reads synchronously changes, or after a change of these kinds.
  *
- * An earlier request is cancelled when a later one begins or the scope ends. What could not be loaded because the service
- * was away is loaded when it is back.
+ * An earlier request is cancelled when a later one begins or the scope ends. After two seconds of changes a request is
+ * completed, and the next one follows. What could not be loaded because the service was away is loaded when it is back.
  *
  * @template T
  * @param {(signal: AbortSignal, show: (part: T) => void) => Promise<T>} load `show` shows a part of the data before all
@@ -31,28 +37,41 @@ export function resource(load, kinds = []) {
   const error = signal(/** @type {Error | null} */ (null));
   const isLoading = signal(true);
   const round = signal(0);
+  let isReload = false;
+  let isAskedAgain = false;
+  let incompleteSince = 0;
   const reload = () => {
+    if (!isLoading.peek()) incompleteSince = performance.now();
+    if (performance.now() - incompleteSince > MAX_CANCELLED_MS) {
+      isAskedAgain = true;
+      return;
+    }
+    isReload = true;
     round.value = round.peek() + 1;
   };
   effect(() => {
     void round.value;
     const controller = new AbortController();
     onCleanup(() => controller.abort());
+    if (!isReload) incompleteSince = performance.now();
+    isReload = isAskedAgain = false;
     isLoading.value = true;
     const show = (/** @type {T} */ part) => {
       if (!controller.signal.aborted) data.value = part;
     };
+    function end(/** @type {Error | null} */ failure) {
+      error.value = failure;
+      isLoading.value = false;
+      if (isAskedAgain) reload();
+    }
     load(controller.signal, show).then(
       (loaded) => {
         if (controller.signal.aborted) return;
         data.value = loaded;
-        error.value = null;
-        isLoading.value = false;
+        end(null);
       },
       (/** @type {Error} */ failure) => {
-        if (controller.signal.aborted) return;
-        error.value = failure;
-        isLoading.value = false;
+        if (!controller.signal.aborted) end(failure);
       },
     );
   });

@@ -1,5 +1,6 @@
 """The view of tasks: changes in place and by the dialog, the trash, many tasks at once, and changes of others."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -304,6 +305,23 @@ class TestSlowService:
         while not await row(page, "Task 199").count():
             await page.keyboard.press("End")
         await expect(row(page, "Task 199")).to_be_visible()
+
+    async def test_changes_that_come_faster_than_answers_are_shown(self, page: Page, visit: Visit, api: Client) -> None:
+        async def answer_late(route: Route) -> None:
+            await asyncio.sleep(1)
+            await route.fallback()
+
+        busy = await create(api, "Busy")
+        await visit("#/tasks")
+        await expect(row(page, "Busy")).to_be_visible()
+        await page.route(re.compile(f"{API}/tasks\\?"), answer_late)
+        await create(api, "Write the offer")
+        for number in range(100):
+            assert (await api.patch(f"/tasks/{busy['id']}", json={"priority": number % 5})).is_success
+            if await row(page, "Write the offer").is_visible():
+                return
+            await asyncio.sleep(0.2)
+        pytest.fail("the list is never shown")
 
 
 class TestManyTasks:
