@@ -15,7 +15,6 @@ ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
 """The first bytes of a ZIP archive, and of an empty one."""
 
 _HEAD_BYTES = 256
-_CHUNK_BYTES = 1024 * 1024
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF32_LE: None,  # starts with the mark of UTF-16, so it is tried first
     codecs.BOM_UTF32_BE: None,
@@ -41,9 +40,12 @@ def open_text(file: BinaryIO) -> Iterator[TextIOWrapper]:
     the lock asks for it when it was not released for five milliseconds (sys.setswitchinterval), which then never
     happens.
     """
-    encoding, mark = _detect_encoding(file)
-    file.seek(mark)
-    with TextIOWrapper(BytesIO(file.read()), encoding, newline="") as text:
+    file.seek(0)
+    content = file.read()
+    encoding, mark = _detect_encoding(content)
+    stream = BytesIO(content)
+    stream.seek(mark)
+    with TextIOWrapper(stream, encoding, newline="") as text:
         yield text
 
 
@@ -68,53 +70,42 @@ def _read_line(text: TextIOWrapper) -> str:
         raise file_error(_UNKNOWN_ENCODING) from error
 
 
-def _detect_encoding(file: BinaryIO) -> tuple[str, int]:
+def _detect_encoding(content: bytes) -> tuple[str, int]:
     """Return the encoding, and the number of bytes of the byte order mark."""
-    file.seek(0)
-    head = file.read(_HEAD_BYTES)
-    if head.startswith(ZIP_SIGNATURES):
+    if content.startswith(ZIP_SIGNATURES):
         raise file_error("is a workbook or an archive, not a CSV file: export it as CSV")
     for mark, encoding in _BYTE_ORDER_MARKS.items():
-        if head.startswith(mark):
+        if content.startswith(mark):
             if encoding is None:
                 raise file_error("is text in UTF-32: save it as CSV in UTF-8")
             return encoding, len(mark)
-    return _guess_encoding(file, head), 0
+    return _guess_encoding(content), 0
 
 
-def _guess_encoding(file: BinaryIO, head: bytes) -> str:
+def _guess_encoding(content: bytes) -> str:
     """Guess the encoding of a file without a mark: in UTF-16 about half the bytes of an English header are zero."""
+    head = content[:_HEAD_BYTES]
     first, second = head[::2].count(0), head[1::2].count(0)
     if second > len(head) // 4 > first:
         return "utf-16-le"
     if first > len(head) // 4 > second:
         return "utf-16-be"
-    return "utf-8" if _is_utf8(file) else _require_windows(file)
+    return "utf-8" if _is_encoded_in("utf-8", content) else _require_windows(content)
 
 
-def _is_utf8(file: BinaryIO) -> bool:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    file.seek(0)
+def _is_encoded_in(encoding: str, content: bytes) -> bool:
     try:
-        while chunk := file.read(_CHUNK_BYTES):
-            decoder.decode(chunk)
-        decoder.decode(b"", final=True)
+        content.decode(encoding)
     except UnicodeDecodeError:
         return False
     return True
 
 
-def _require_windows(file: BinaryIO) -> str:
+def _require_windows(content: bytes) -> str:
     """Return Windows-1252. Raises ValidationError if the file cannot be that, or looks like damaged UTF-8."""
-    file.seek(0)
-    content = file.read()
     replaced = content.decode("utf-8", "replace")
     invalid = replaced.count("\N{REPLACEMENT CHARACTER}")
     valid = sum(not letter.isascii() for letter in replaced) - invalid
-    if valid > invalid or _CONTROL_BYTES.search(content):
+    if valid > invalid or _CONTROL_BYTES.search(content) or not _is_encoded_in(WINDOWS_ENCODING, content):
         raise file_error(_UNKNOWN_ENCODING)
-    try:
-        content.decode(WINDOWS_ENCODING)
-    except UnicodeDecodeError as error:
-        raise file_error(_UNKNOWN_ENCODING) from error
     return WINDOWS_ENCODING
