@@ -20,7 +20,7 @@ from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
+from typing import Any, NamedTuple
 
 from pymongo import MongoClient
 from pymongo.synchronous.database import Database
@@ -106,17 +106,12 @@ class Subject(Measured):
         return Cost((self.service.cpu_seconds() - before - self.idle * elapsed) / len(calls), times)
 
 
-@dataclass(frozen=True, slots=True)
-class Subjects:
+class Subjects(NamedTuple):
     """The service with the feed, one without it at the same rate, and one without it and without a pause."""
 
     with_feed: Subject
     paced: Subject
     without: Subject
-
-    def all(self) -> tuple[Subject, ...]:
-        """Return all of them."""
-        return self.with_feed, self.paced, self.without
 
     async def take_turn(self, width: int, *, reverse: bool = False) -> None:
         """Measure each operation on `width` connections to each service, the services one after another."""
@@ -127,7 +122,7 @@ class Subjects:
             await self.paced.measure(operation, width, self.with_feed.period)
             if not reverse:
                 await self.without.measure(operation, width)
-        for subject in self.all():
+        for subject in self:
             subject.restore()
 
 
@@ -135,18 +130,18 @@ async def measure(subjects: Subjects) -> None:
     """Warm up the services, and measure them in turns."""
     for width in CONNECTIONS:
         await subjects.take_turn(width)
-    for subject in subjects.all():
+    for subject in subjects:
         subject.costs.clear()
     for turn in range(TURNS):
         print(f"turn {turn + 1} of {TURNS}", file=sys.stderr, flush=True)
-        await asyncio.gather(*(subject.measure_idle() for subject in subjects.all()))
+        await asyncio.gather(*(subject.measure_idle() for subject in subjects))
         for width in CONNECTIONS:
             await subjects.take_turn(width, reverse=bool(turn % 2))
 
 
 def table(subjects: Subjects) -> Table:
     """Return the table of the medians and ratios."""
-    with_feed, paced, without = subjects.all()
+    with_feed, paced, without = subjects
     rows = []
     for operation in OPERATIONS:
         for width in CONNECTIONS:

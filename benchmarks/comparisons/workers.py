@@ -67,11 +67,11 @@ class Subject:
 
     async def _connect(self, stack: AsyncExitStack) -> list[Connection]:
         """Open as many connections to each worker. The operating system alone distributes them unevenly."""
-        each = CONNECTIONS // self.workers
+        each, call = CONNECTIONS // self.workers, self.calls("get")[0]
         by_worker: dict[int, list[Connection]] = {}
         for _ in range(MAX_ATTEMPTS):
             connection = await stack.enter_async_context(Connection(self.service.port))
-            await send_all([connection], self.calls("get")[:1])  # so a worker has accepted it
+            await connection.send(call)  # so a worker has accepted it
             by_worker.setdefault(self.service.process_connected_to(connection.local_port), []).append(connection)
             full = [connections[:each] for connections in by_worker.values() if len(connections) >= each]
             if len(full) == self.workers:

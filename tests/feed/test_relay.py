@@ -229,7 +229,7 @@ class TestWritesDuringACycle:
             await alice.make_task()
             await run_cycle(relay)
             await run_cycle(relay)
-            assert await database["changes"].count_documents({}) == count
+            assert await database.changes.count_documents({}) == count
         may_remove.set()
         await relay_everything(relay)
         await assert_feed_is_exact(database, alice, 2)
