@@ -211,6 +211,12 @@ class ImportBatch(OutboxDocument):
         return await cls._find_one({"user_id": user_id, **BACKGROUND}, hint=BACKGROUND_INDEX, sort=[("_id", ASCENDING)])
 
     @classmethod
+    async def has_written_since(cls, user_id: ObjectId, instant: datetime) -> bool:
+        """Return whether an import, or the undo of one, may have written since then: each part renews the lease."""
+        stages: list[Row] = [{"$match": {"user_id": user_id, "taken_at": {"$gte": instant}}}, {"$project": {"_id": 1}}]
+        return bool(await cls.aggregate_rows(stages))
+
+    @classmethod
     async def find_page(
         cls, user_id: ObjectId, *, after: tuple[datetime, ObjectId] | None, limit: int, max_messages: int
     ) -> list[Row]:

@@ -10,8 +10,10 @@ from app.clock import naive_utc, utc_now
 from documents.common.base import Row
 from documents.common.outbox import DescribeChanges
 from documents.tracking.queries.entry_counts import count_uses_of_tag
-from documents.tracking.tags import count_by_tag, find_pages_with_tag, find_task_ids_with_tag
+from documents.tracking.tag_counts import count_by_tag
+from documents.tracking.tags import find_pages_with_tag, find_task_ids_with_tag
 from documents.tracking.tasks import Task
+from documents.transfer.import_batches import ImportBatch
 from services.common.acting_user import ActingUser
 from services.common.concurrency import retry_on_conflict
 from services.common.cursors import InvalidCursorError, Position, cursor_scope, decode_cursor, page_of
@@ -42,10 +44,11 @@ class TagService:
         after = "" if query.cursor is None else decode_cursor(query.cursor, scope=scope).value
         if not isinstance(after, str):
             raise InvalidCursorError
-        tasks, entries = await count_by_tag(user.id)
-        names = sorted(name for name in tasks.keys() | entries.keys() if name > after)
+        counts = await count_by_tag(user.id, ImportBatch.has_written_since)
+        names = sorted(name for name in counts.tasks.keys() | counts.entries.keys() if name > after)
         tags: list[TagRead] = [
-            {"name": name, "task_count": tasks[name], "entry_count": entries[name]} for name in names[: query.limit + 1]
+            {"name": name, "task_count": counts.tasks[name], "entry_count": counts.entries[name]}
+            for name in names[: query.limit + 1]
         ]
         items, next_cursor = page_of(tags, limit=query.limit, position=lambda tag: Position(tag["name"]), scope=scope)
         return {"items": items, "next_cursor": next_cursor}
