@@ -48,12 +48,14 @@ class ItemRemoval:
         return self._task is not None and not self._task.done()
 
     def start(self, copied: Sequence[CopiedItems]) -> None:
-        """Remove these items after those that are being removed."""
+        """Remove these items after those that are being removed. Raises the error of a removal that has failed."""
         for items in copied:
             self._ids.update(items.ids)
             earlier = self._waiting.get(items.outbox.document_id)
             self._waiting[items.outbox.document_id] = items if earlier is None else _joined(earlier, items)
         if self._waiting and not self.is_in_progress:
+            if self._task is not None:
+                self._task.result()
             self._task = asyncio.create_task(self._run())
 
     async def wait_if_many(self) -> None:

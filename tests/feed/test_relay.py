@@ -2,21 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from bson import ObjectId
+from pymongo.errors import AutoReconnect
 
 from documents.common.leases import Lease
-from documents.feed.outboxes import CopiedItems, Outbox, remove_items
+from documents.feed.outboxes import CopiedItems, Outbox, read_outboxes, remove_items
 from services.feed import relay as relay_module
 from services.feed import removal
 from services.feed.relay import ACQUIRE_SECONDS, POLL_SECONDS, SKIP_SECONDS, ChangeRelay
 from tests.conftest import Database
 from tests.support.feed.interrupted import expire_lease, kill, observe_commands, run_interrupted_cycle
-from tests.support.feed.recorded import OUTBOXES
-from tests.support.feed.relays import relays_paused, run_cycle
+from tests.support.feed.recorded import assert_changes_are_exact, assert_feed_is_exact
+from tests.support.feed.relays import relay_everything, relays_paused, run_cycle
 from tests.support.http import Client
 
 MAX_COMMANDS = 150
@@ -51,13 +53,6 @@ def new_relay() -> ChangeRelay:
     return ChangeRelay(retention=timedelta(days=30))
 
 
-async def relay_everything(relay: ChangeRelay) -> None:
-    """Run cycles until the outboxes are empty, and release the lease."""
-    while await run_cycle(relay) < POLL_SECONDS:
-        pass
-    await relay.release()
-
-
 async def write(client: Client) -> int:
     """Change several documents of the user. Return the number of changes that this causes."""
     project = await client.make_project(name=str(ObjectId()))
@@ -69,24 +64,6 @@ async def write(client: Client) -> int:
     await client.stop()
     await client.patch("/users/me", json={"full_name": str(ObjectId())})
     return 8
-
-
-async def assert_feed_is_exact(database: Database, client: Client, count: int) -> None:
-    """Check that the feed has this number of changes, each once and without gaps, and that no outbox has items."""
-    await assert_changes_are_exact(database, client, count)
-    with_items = {"$or": [{"outbox": {"$exists": True}}, {"outbox_since": {"$exists": True}}]}
-    for name in OUTBOXES:
-        assert await database[name].count_documents(with_items) == 0
-
-
-async def assert_changes_are_exact(database: Database, client: Client, count: int) -> None:
-    """Check that the feed has this number of changes, each once and without gaps."""
-    rows = await database.changes.find({"user_id": client.user["_id"]}).sort("seq", 1).to_list(None)
-    assert [row["seq"] for row in rows] == list(range(1, count + 1))
-    assert len({row["_id"] for row in rows}) == count
-    state = await database.feed_states.find_one({"user_id": client.user["_id"]})
-    assert state is not None
-    assert state["last_seq"] == count
 
 
 class TestKilledRelay:
@@ -231,6 +208,35 @@ class TestWritesDuringACycle:
             await run_cycle(relay)
             assert await database.changes.count_documents({}) == count
         may_remove.set()
+        await relay_everything(relay)
+        await assert_feed_is_exact(database, alice, 2)
+
+    async def test_items_are_removed_after_a_removal_has_failed_during_the_next_batch(
+        self, alice: Client, database: Database, monkeypatch: pytest.MonkeyPatch, may_remove: asyncio.Event
+    ) -> None:
+        async def fail_once(copied: Sequence[CopiedItems], *, commands: int) -> list[Outbox]:
+            if may_remove.is_set():
+                return await remove_items(copied, commands=commands)
+            await may_remove.wait()
+            raise AutoReconnect
+
+        async def read_while_the_removal_fails(*arguments: Any, **options: Any) -> list[Outbox]:
+            outboxes = await read_outboxes(*arguments, **options)
+            may_remove.set()
+            while relay._removal.is_in_progress:  # noqa: ASYNC110 -- it fails at once
+                await asyncio.sleep(0)
+            return outboxes
+
+        relay = new_relay()
+        with monkeypatch.context() as patch:
+            patch.setattr(removal, "remove_items", fail_once)
+            await alice.make_task()
+            await run_cycle(relay)
+            await run_cycle(relay)
+            await alice.make_task()
+            patch.setattr(relay_module, "read_outboxes", read_while_the_removal_fails)
+            with suppress(AutoReconnect):
+                await run_cycle(relay)
         await relay_everything(relay)
         await assert_feed_is_exact(database, alice, 2)
 

@@ -6,7 +6,7 @@ from heapq import merge
 from bson import ObjectId
 
 from tests.conftest import Database
-from tests.support.http import Json
+from tests.support.http import Client, Json
 
 OUTBOXES = ("tasks", "projects", "users", "import_batches")
 """The collections whose documents have outboxes."""
@@ -39,3 +39,21 @@ async def wait_until_relayed(database: Database, user_id: ObjectId) -> None:
             query = {"_id" if name == "users" else "user_id": user_id, "outbox_since": {"$exists": True}}
             while await database[name].find_one(query, {"_id": 1}) is not None:  # noqa: ASYNC110 -- the relay removes them
                 await asyncio.sleep(0.05)
+
+
+async def assert_feed_is_exact(database: Database, client: Client, count: int) -> None:
+    """Check that the feed has this number of changes, each once and without gaps, and that no outbox has items."""
+    await assert_changes_are_exact(database, client, count)
+    with_items = {"$or": [{"outbox": {"$exists": True}}, {"outbox_since": {"$exists": True}}]}
+    for name in OUTBOXES:
+        assert await database[name].count_documents(with_items) == 0
+
+
+async def assert_changes_are_exact(database: Database, client: Client, count: int) -> None:
+    """Check that the feed has this number of changes, each once and without gaps."""
+    rows = await database.changes.find({"user_id": client.user["_id"]}).sort("seq", 1).to_list(None)
+    assert [row["seq"] for row in rows] == list(range(1, count + 1))
+    assert len({row["_id"] for row in rows}) == count
+    state = await database.feed_states.find_one({"user_id": client.user["_id"]})
+    assert state is not None
+    assert state["last_seq"] == count

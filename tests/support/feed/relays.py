@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import ClassVar
 from weakref import WeakSet
 
-from services.feed.relay import ChangeRelay
+from services.feed.relay import POLL_SECONDS, ChangeRelay
 
 run_cycle = ChangeRelay.run_cycle
 
@@ -49,3 +49,10 @@ async def relays_paused() -> AsyncIterator[None]:
 def observe_relays() -> None:
     """Let relays_paused() pause the relays that this process starts from now on."""
     ChangeRelay.run_cycle = _run_cycle_unless_paused  # type: ignore[method-assign]
+
+
+async def relay_everything(relay: ChangeRelay) -> None:
+    """Run cycles until the outboxes are empty, and release the lease."""
+    while await run_cycle(relay) < POLL_SECONDS:
+        pass
+    await relay.release()
