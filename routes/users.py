@@ -49,7 +49,11 @@ async def get_me(user: SessionUser) -> Response:
     response_model=AuditPage,
 )
 async def list_audit_events(user: SessionUser, query: Page) -> Response:
-    """Newest first: sign-ins, failed ones included, password and e-mail changes, API tokens, exports and imports."""
+    """Newest first.
+
+    Sign-ins and failed ones, sessions, changes of the password and the e-mail address, API tokens, calendar feeds,
+    shares, webhooks, exports and imports.
+    """
     return json_response(await audit_service.list_events(user, query=query))
 
 

@@ -108,7 +108,7 @@ def with_outbox(update: Row, items: Sequence[Row]) -> Row:
 
 
 def outbox_stage(items: Sequence[Row]) -> list[Row]:
-    """Return the aggregation stage that adds the items to the outbox. None when there are no items."""
+    """Return the aggregation stages that add the items to the outbox. Empty when there are no items."""
     if not items:
         return []
     outbox = {"$concatArrays": [{"$ifNull": ["$outbox", []]}, {"$literal": [*items]}]}

@@ -108,7 +108,10 @@ class EntryRead(TypedDict):
     timezone: Annotated[str, Field(description="IANA time zone in which it was tracked.", examples=["Europe/Berlin"])]
     needs_review: Annotated[
         bool,
-        Field(description="Whether the timer exceeded timer_cap_hours or overlapped other entries."),
+        Field(
+            description="Whether it is marked for review: its timer exceeded timer_cap_hours, it overlapped other "
+            "entries, or it was imported with more than 31 days."
+        ),
     ]
     hourly_rate: HourlyRateRead | None
     created_at: Timestamp

@@ -130,7 +130,10 @@ class ImportRead(TypedDict):
     ignored_columns: Annotated[list[str], Field(description="Headers of columns that were not used.")]
     status: Annotated[
         ImportStatus,
-        Field(description="`running` until it has ended. A failed import leaves nothing behind."),
+        Field(
+            description="`running` until it has ended. A failed import leaves nothing behind, unless its `state` is "
+            "`interrupted`: the same file continues it."
+        ),
     ]
     rows: Annotated[int, Field(description="Number of rows; of entries for an account file.")]
     rows_done: int
@@ -146,7 +149,7 @@ class ImportRead(TypedDict):
     state: NotRequired[
         Annotated[
             ImportState,
-            Field(description="Present until the import is done."),
+            Field(description="`under_way`, `interrupted`, `being_undone` or `undone`. Absent otherwise."),
         ]
     ]
 

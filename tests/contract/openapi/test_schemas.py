@@ -52,3 +52,8 @@ class TestSchemas:
                 OAS31Validator(whole, format_checker=oas31_format_checker).validate(example)
                 count += 1
         assert count > 50
+
+    def test_example_of_a_change_shows_its_object_as_the_api_does(self, document: Json) -> None:
+        (change,) = document["components"]["schemas"]["ChangeRead"]["examples"]
+        schema = {**document["components"]["schemas"]["ProjectRead"], "components": document["components"]}
+        OAS31Validator(schema, format_checker=oas31_format_checker).validate(change["data"])
