@@ -1,4 +1,4 @@
-"""Exports: files that are created while they are sent, so that memory use does not grow with their size."""
+"""Exports: files that are created while they are sent, or a worksheet on disk before, so that memory use stays low."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing

@@ -11,7 +11,7 @@ from bson import ObjectId
 from app.clock import aware_utc
 
 Row = dict[str, Any]
-"""An entry with the fields of its task, as documents/transfer/export_queries.py reads it."""
+"""An entry with the fields of its task, as documents/transfer/entry_stream.py reads it."""
 
 Batches = AsyncGenerator[list[Row], None]
 Chunks = AsyncGenerator[bytes, None]
