@@ -2,7 +2,7 @@
 
 import { ApiError, SignedOutError, UnreachableError } from "../api.js";
 import { each, h } from "../lib/dom.js";
-import { signal } from "../lib/signal.js";
+import { onCleanup, signal } from "../lib/signal.js";
 import { t } from "../text/index.js";
 
 /** @typedef {{id: string, text: string, isError: boolean, action: {label: string, run: () => void} | null}} Notice */
@@ -103,8 +103,45 @@ export function loadFailure(error, reload) {
     "div",
     { class: "load-failure", role: "alert" },
     h("span", { class: "form-error" }, describeError(error)),
-    h("button", { type: "button", onclick: reload }, t("common.retry")),
+    retryButton(reload),
   );
+}
+
+/**
+ * Create the button that tries again what has failed. If it has the focus when it goes, the button of the next failure
+ * gets it, or the nearest heading.
+ *
+ * @param {() => void} retry
+ * @param {string} [name] A class.
+ */
+export function retryButton(retry, name = "") {
+  const button = h("button", { type: "button", class: `retry ${name}`, onclick: retry }, t("common.retry"));
+  onCleanup(() => {
+    if (document.activeElement !== button) return;
+    const places = /** @type {HTMLElement[]} */ ([]);
+    for (let place = button.parentElement; place; place = place.parentElement) places.push(place);
+    queueMicrotask(() => focusAgain(places.filter((place) => place.isConnected)));
+  });
+  return button;
+}
+
+/** @param {HTMLElement[]} places What was around the button, the nearest first. */
+function focusAgain(places) {
+  const button = /** @type {HTMLElement | null | undefined} */ (places[0]?.querySelector(".retry"));
+  if (button) button.focus();
+  else focusHeading(places);
+}
+
+/**
+ * Move the focus to the nearest heading.
+ *
+ * @param {HTMLElement[]} places Where to look for it, the nearest first.
+ */
+export function focusHeading(places) {
+  const [heading] = places.flatMap((place) => /** @type {HTMLElement[]} */ ([...place.querySelectorAll("h1, h2, h3")]));
+  if (!heading) return;
+  heading.tabIndex = -1;
+  heading.focus();
 }
 
 /** The list of messages. It stands once in the page. */

@@ -3,6 +3,7 @@
 import { ApiError } from "../api.js";
 import { h } from "../lib/dom.js";
 import { effect } from "../lib/signal.js";
+import { t } from "../text/index.js";
 import { describeFailure, notify } from "./notice.js";
 
 let errorCount = 0;
@@ -90,4 +91,53 @@ export function fieldError(text, ...controls) {
 export function moveFocus(from, to) {
   const focused = document.activeElement;
   if (focused === document.body || from?.contains(focused)) to.focus();
+}
+
+/**
+ * Create the button that shows more rows of a list. If it has the focus when it goes, the first of the rows that it has
+ * shown gets it.
+ *
+ * @param {Element} list
+ * @param {object} options
+ * @param {() => boolean} options.hasMore
+ * @param {() => void} options.more Shows them.
+ * @param {() => string} [options.text]
+ * @param {string} [options.name] A class.
+ */
+export function moreButton(list, { hasMore, more, text = () => t("common.more"), name }) {
+  let count = 0;
+  function show() {
+    count = list.childElementCount;
+    more();
+  }
+  const button = h("button", { type: "button", class: name, onclick: show }, text);
+  hideButton(
+    button,
+    () => !hasMore(),
+    () => list.children[count] ?? list.lastElementChild,
+  );
+  return button;
+}
+
+/**
+ * Hide a button at times. If it has the focus then, another element gets it.
+ *
+ * @param {HTMLElement} button
+ * @param {() => boolean} isHidden
+ * @param {() => Element | null} target
+ */
+export function hideButton(button, isHidden, target) {
+  effect(() => {
+    // A hidden element has no focus any more.
+    const hadFocus = document.activeElement === button;
+    button.hidden = isHidden();
+    if (!button.hidden || !hadFocus) return;
+    // Other effects of the same change have not added the target yet.
+    queueMicrotask(() => {
+      const element = target();
+      if (!(element instanceof HTMLElement)) return;
+      element.tabIndex = -1;
+      element.focus();
+    });
+  });
 }

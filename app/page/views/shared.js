@@ -4,7 +4,7 @@ import { ApiError, isReachable } from "../api.js";
 import { define, h } from "../lib/dom.js";
 import { computed, effect, onCleanup } from "../lib/signal.js";
 import { icon } from "../parts/icons.js";
-import { describeError } from "../parts/notice.js";
+import { describeError, retryButton } from "../parts/notice.js";
 import { barChart } from "../parts/report/bars.js";
 import { heatMap } from "../parts/report/heat_map.js";
 import { formatCell, reportTitle, rowLabel, TIME_GROUPS } from "../parts/report/labels.js";
@@ -65,7 +65,7 @@ function failure(error, reload) {
   return h("div", { class: "panel empty", role: "alert" }, [
     h("h1", null, t("shared.title")),
     h("p", null, text),
-    !isGone && h("button", { type: "button", onclick: reload }, t("common.retry")),
+    !isGone && retryButton(reload),
   ]);
 }
 

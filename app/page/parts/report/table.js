@@ -3,6 +3,7 @@
 import { each, h } from "../../lib/dom.js";
 import { computed, signal, untracked } from "../../lib/signal.js";
 import { t } from "../../text/index.js";
+import { moreButton } from "../submission.js";
 
 /**
  * @template Row
@@ -64,7 +65,7 @@ export function dataTable(read) {
 function table(content, order) {
   const { caption, columns, foot } = content.peek();
   const items = computed(() => sortedItems(content.value, order.value));
-  const { limit, more } = rowLimit(() => items.value.length);
+  const { limit, button } = rowLimit(() => items.value.length);
   const body = each(
     h("tbody", null),
     () => items.value.slice(0, limit.value),
@@ -95,29 +96,27 @@ function table(content, order) {
         h("tr", null, () => content.value.foot?.map((cell, index) => footCell(cell, index, columns[index]?.isNumber))),
       ),
   );
-  return [scroller(caption, element), more];
+  return [scroller(caption, element), button(body)];
 }
 
 /**
- * Create the limit of the rows that are shown, and the button that raises it while there are more.
+ * Create the limit of the rows that are shown.
  *
  * @param {() => number} count How many rows there are.
+ * @returns `button` creates the button that raises the limit while there are more, for the element with the rows.
  */
 export function rowLimit(count) {
   const limit = signal(PAGE);
   const hidden = () => Math.max(0, count() - limit.value);
-  const more = h(
-    "button",
-    {
-      type: "button",
-      hidden: () => hidden() === 0,
-      onclick: () => {
+  const button = (/** @type {Element} */ rows) =>
+    moreButton(rows, {
+      hasMore: () => hidden() > 0,
+      more: () => {
         limit.value = limit.peek() + 5 * PAGE;
       },
-    },
-    () => t("reports.more_rows", { count: Math.min(5 * PAGE, hidden()) }),
-  );
-  return { limit, more };
+      text: () => t("reports.more_rows", { count: Math.min(5 * PAGE, hidden()) }),
+    });
+  return { limit, button };
 }
 
 /**

@@ -5,6 +5,7 @@ import { onCleanup, signal, untracked } from "../../lib/signal.js";
 import { RETRY_MS } from "../../store/presence/reachable.js";
 import { checkVersion, isOutdated } from "../../store/presence/version.js";
 import { t } from "../../text/index.js";
+import { retryButton } from "../notice.js";
 
 /** Create the line that offers the new version when there is one. */
 export function newVersion() {
@@ -64,9 +65,6 @@ export function missingView(retry) {
   return h("div", { class: "panel empty" }, () =>
     isOutdated.value
       ? h("p", null, t("version.view_needs_reload"))
-      : [
-          h("p", null, t("version.view_not_loaded")),
-          h("button", { type: "button", onclick: retry }, t("common.retry")),
-        ],
+      : [h("p", null, t("version.view_not_loaded")), retryButton(retry)],
   );
 }

@@ -7,6 +7,7 @@ import { t } from "../../text/index.js";
 import { formatDateTime, formatTime } from "../../time/format.js";
 import { showDialog } from "../dialog.js";
 import { attempt } from "../notice.js";
+import { hideButton } from "../submission.js";
 
 /** Show the dialog. */
 export function showChanges() {
@@ -25,6 +26,17 @@ export function showChanges() {
 /** @param {import("../../lib/signal.js").ReadSignal<import("../../store/outgoing.js").QueuedChange>} queued */
 function item(queued) {
   const { change, createdAt } = queued.peek();
+  const isWaiting = () => !queued.value.refusal;
+  const retry = h(
+    "button",
+    {
+      type: "button",
+      "aria-label": t("waiting.send_again", { label: change.label }),
+      onclick: () => attempt(() => sendAgain(queued.peek())),
+    },
+    t("common.retry"),
+  );
+  hideButton(retry, isWaiting, () => retry.parentElement);
   return h(
     "li",
     { class: "waiting-item" },
@@ -36,16 +48,7 @@ function item(queued) {
       h("div", { class: "muted" }, formatDateTime(createdAt, zone.peek())),
       () => queued.value.refusal && h("div", { class: "form-error" }, refusalText(queued.value.refusal)),
     ),
-    h(
-      "button",
-      {
-        type: "button",
-        hidden: () => !queued.value.refusal,
-        "aria-label": t("waiting.send_again", { label: change.label }),
-        onclick: () => attempt(() => sendAgain(queued.peek())),
-      },
-      t("common.retry"),
-    ),
+    retry,
     h(
       "button",
       {

@@ -190,18 +190,24 @@ function detailsButton(isOpen) {
 }
 
 function discardButton() {
-  return h(
+  const button = h(
     "button",
     {
       type: "button",
       class: "quiet icon-button timer-discard",
       "aria-label": t("timer.discard"),
       title: t("timer.discard"),
-      hidden: () => !timer.value,
       onclick: discardTimer,
     },
     icon("delete"),
   );
+  effect(() => {
+    // The button before it is always there.
+    const start = /** @type {HTMLElement} */ (button.previousElementSibling);
+    if (!timer.value && document.activeElement === button) start.focus();
+    button.hidden = !timer.value;
+  });
+  return button;
 }
 
 /** Show the running time in the title of the window. Call once. */

@@ -3,6 +3,7 @@
 import { each, h } from "../../lib/dom.js";
 import { confirm } from "../../parts/dialog.js";
 import { attemptOnce, loadFailure, notify } from "../../parts/notice.js";
+import { moreButton } from "../../parts/submission.js";
 import { zone } from "../../store/profile.js";
 import { pagedResource } from "../../store/resource.js";
 import { listImports, undoImport } from "../../store/transfer.js";
@@ -15,17 +16,17 @@ import { countsText } from "./counts.js";
 export function importList() {
   const list = pagedResource(listImports, ["import"], 20);
   const heading = h("h2", { id: "imports-title", tabindex: "-1" }, t("import.list"));
-  const more = attemptOnce(list.more);
+  const rows = each(
+    h("ul", { class: "import-list" }),
+    () => list.data.value ?? [],
+    (item) => String(item.id),
+    (item) => importRow(item, heading),
+  );
   return h("section", { class: "panel", "aria-labelledby": "imports-title" }, heading, [
-    each(
-      h("ul", { class: "import-list" }),
-      () => list.data.value ?? [],
-      (item) => String(item.id),
-      (item) => importRow(item, heading),
-    ),
+    rows,
     () => list.error.value && loadFailure(list.error.value, list.reload),
     () => list.data.value?.length === 0 && h("p", { class: "muted" }, t("import.list_empty")),
-    h("button", { type: "button", hidden: () => !list.hasMore(), onclick: more }, t("common.more")),
+    moreButton(rows, { hasMore: list.hasMore, more: attemptOnce(list.more) }),
   ]);
 }
 

@@ -96,7 +96,8 @@ function status({ data, error, reload }) {
  * @param {() => void} close
  */
 function list({ slices, titles }, close) {
-  const { limit, more } = rowLimit(() => slices.length);
+  const { limit, button } = rowLimit(() => slices.length);
+  const rows = h("tbody", null, () => slices.slice(0, limit.value).map((slice) => sliceRow(slice, titles, close)));
   const table = h(
     "table",
     { class: "data-table slices" },
@@ -111,9 +112,9 @@ function list({ slices, titles }, close) {
         h("th", { scope: "col", class: "number" }, t("reports.time")),
       ),
     ),
-    h("tbody", null, () => slices.slice(0, limit.value).map((slice) => sliceRow(slice, titles, close))),
+    rows,
   );
-  return [scroller(t("reports.entries"), table), more];
+  return [scroller(t("reports.entries"), table), button(rows)];
 }
 
 /**

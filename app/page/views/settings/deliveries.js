@@ -3,6 +3,7 @@
 import { h } from "../../lib/dom.js";
 import { showDialog } from "../../parts/dialog.js";
 import { attemptOnce } from "../../parts/notice.js";
+import { hideButton } from "../../parts/submission.js";
 import { retryDelivery } from "../../store/account.js";
 import { zone } from "../../store/profile.js";
 import { t } from "../../text/index.js";
@@ -37,21 +38,23 @@ function row(webhookId, delivery, reload) {
       reload();
     }
   }
+  const isDelivered = () => delivery.value.status === "delivered";
+  const button = h(
+    "button",
+    {
+      type: "button",
+      onclick: attemptOnce(retry),
+      "aria-label": () => `${t("common.retry")}: ${delivery.value.type}`,
+    },
+    t("common.retry"),
+  );
+  hideButton(button, isDelivered, () => button.parentElement);
   return [
     h("div", { class: "settings-item-text" }, [
       h("strong", null, () => `${delivery.value.type} · ${t(`settings.delivery_${delivery.value.status}`)}`),
       () => lastAttempt(delivery.value.attempts),
     ]),
-    h(
-      "button",
-      {
-        type: "button",
-        hidden: () => delivery.value.status === "delivered",
-        onclick: attemptOnce(retry),
-        "aria-label": () => `${t("common.retry")}: ${delivery.value.type}`,
-      },
-      t("common.retry"),
-    ),
+    button,
   ];
 }
 

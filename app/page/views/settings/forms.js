@@ -6,7 +6,7 @@ import { computed, effect, onCleanup, signal, untracked } from "../../lib/signal
 import { confirm } from "../../parts/dialog.js";
 import { attempt, attemptOnce, loadFailure, notify } from "../../parts/notice.js";
 import { copyText } from "../../parts/save.js";
-import { describeByField, fieldError } from "../../parts/submission.js";
+import { describeByField, fieldError, moreButton } from "../../parts/submission.js";
 import { listOf, removeFrom } from "../../store/account.js";
 import { profile } from "../../store/profile.js";
 import { pagedResource } from "../../store/resource.js";
@@ -241,32 +241,28 @@ export function secretField(label, secret) {
 export function accountList({ list, empty, row }) {
   const resource = pagedResource((page, signal) => listOf(list, page, signal));
   const items = () => /** @type {Item[]} */ (resource.data.value ?? []);
+  const rows = each(
+    h("ul", { class: "settings-list" }),
+    items,
+    (item) => item.id,
+    (item) => {
+      const element = h("li", { class: "settings-item" }, row(item, resource.reload));
+      onCleanup(() => {
+        if (element.contains(document.activeElement)) document.getElementById("settings-title")?.focus();
+      });
+      return element;
+    },
+  );
   const element = h("div", { class: "settings-list-box" }, [
-    each(
-      h("ul", { class: "settings-list" }),
-      items,
-      (item) => item.id,
-      (item) => {
-        const element = h("li", { class: "settings-item" }, row(item, resource.reload));
-        onCleanup(() => {
-          if (element.contains(document.activeElement)) document.getElementById("settings-title")?.focus();
-        });
-        return element;
-      },
-    ),
+    rows,
     () => {
       if (resource.error.value) return loadFailure(resource.error.value, resource.reload);
       return resource.data.value?.length === 0 && h("p", { class: "muted" }, empty);
     },
-    h(
-      "button",
-      {
-        type: "button",
-        hidden: () => resource.error.value !== null || !resource.hasMore(),
-        onclick: attemptOnce(resource.more),
-      },
-      t("common.more"),
-    ),
+    moreButton(rows, {
+      hasMore: () => resource.error.value === null && resource.hasMore(),
+      more: attemptOnce(resource.more),
+    }),
   ]);
   return { element, reload: resource.reload };
 }

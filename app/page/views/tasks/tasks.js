@@ -2,7 +2,7 @@
 
 import { define, h } from "../../lib/dom.js";
 import { computed, effect, onCleanup, signal } from "../../lib/signal.js";
-import { attempt, attemptOnce, describeError } from "../../parts/notice.js";
+import { attempt, attemptOnce, describeError, retryButton } from "../../parts/notice.js";
 import { windowedList } from "../../parts/windowed_list.js";
 import { project, reloadProjects } from "../../store/projects.js";
 import { pagedResource } from "../../store/resource.js";
@@ -97,9 +97,7 @@ function state({ list, tasks, filters, create }) {
     if (name.value === "") return null;
     if (name.value === "loading") return h("p", { class: "empty is-late" }, t("common.loading"));
     if (name.value === "error") {
-      return h("div", { class: "empty" }, h("p", null, describeError(list.error.peek())), [
-        h("button", { type: "button", onclick: list.reload }, t("common.retry")),
-      ]);
+      return h("div", { class: "empty" }, h("p", null, describeError(list.error.peek())), retryButton(list.reload));
     }
     return h("div", { class: "empty" }, h("p", null, t(`tasks.${name.value}`)), [
       name.value === "empty" && h("button", { type: "button", onclick: create }, t("tasks.new")),

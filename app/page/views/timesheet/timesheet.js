@@ -4,7 +4,7 @@ import { define, each, h } from "../../lib/dom.js";
 import { computed, effect, onCleanup, signal } from "../../lib/signal.js";
 import { showDialog } from "../../parts/dialog.js";
 import { icon, projectDot } from "../../parts/icons.js";
-import { attempt, describeError } from "../../parts/notice.js";
+import { attempt, describeError, retryButton } from "../../parts/notice.js";
 import { taskPicker } from "../../parts/task_picker.js";
 import { goTo, route } from "../../route.js";
 import { today } from "../../store/clock.js";
@@ -120,12 +120,7 @@ function rangeText(model) {
 function state(model) {
   return h("p", { class: "muted timesheet-state", role: "status" }, () => {
     const { error, reload } = model.sheet;
-    if (error.value)
-      return [
-        describeError(error.value),
-        " ",
-        h("button", { type: "button", class: "link", onclick: reload }, t("common.retry")),
-      ];
+    if (error.value) return [describeError(error.value), " ", retryButton(reload, "link")];
     if (!model.isLoaded.value) return h("span", { class: "loading" }, t("common.loading"));
     return model.rows.value.length === 0 ? t("timesheet.empty") : "";
   });

@@ -4,7 +4,7 @@ import { each, h } from "../../lib/dom.js";
 import { computed, signal } from "../../lib/signal.js";
 import { openEntryDialog } from "../../parts/dialog.js";
 import { projectDot } from "../../parts/icons.js";
-import { describeError } from "../../parts/notice.js";
+import { loadFailure } from "../../parts/notice.js";
 import { today } from "../../store/clock.js";
 import { zone } from "../../store/profile.js";
 import { timer } from "../../store/timer.js";
@@ -184,12 +184,7 @@ function groupsOf(rows) {
  */
 function state(day) {
   if (day.error.value && !day.isLoaded.value) {
-    return h(
-      "div",
-      { class: "empty", role: "alert" },
-      h("p", null, describeError(day.error.value)),
-      h("button", { type: "button", onclick: day.reload }, t("common.retry")),
-    );
+    return h("div", { class: "empty" }, loadFailure(day.error.value, day.reload));
   }
   if (!day.isLoaded.value) return h("p", { class: "empty loading" }, t("common.loading"));
   if (day.rows.value.length > 0 || day.isRunning.value) return null;

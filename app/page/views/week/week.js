@@ -2,7 +2,7 @@
 
 import { define, h } from "../../lib/dom.js";
 import { effect, onCleanup, signal } from "../../lib/signal.js";
-import { describeError } from "../../parts/notice.js";
+import { describeError, retryButton } from "../../parts/notice.js";
 import { t } from "../../text/index.js";
 import { followPointers } from "./drag.js";
 import { grid } from "./grid.js";
@@ -60,11 +60,7 @@ function state(model) {
  * @param {Error} error
  */
 function errorState(model, error) {
-  return [
-    h("span", { class: "form-error" }, describeError(error)),
-    " ",
-    h("button", { type: "button", class: "link", onclick: model.list.reload }, t("common.retry")),
-  ];
+  return [h("span", { class: "form-error" }, describeError(error)), " ", retryButton(model.list.reload, "link")];
 }
 
 /** The keys, for those who look for them and for screen readers. */

@@ -2,6 +2,7 @@
 
 import { each, h } from "../../../lib/dom.js";
 import { computed, signal } from "../../../lib/signal.js";
+import { moreButton } from "../../../parts/submission.js";
 import { now } from "../../../store/clock.js";
 import { listEntries } from "../../../store/entries.js";
 import { preferences, zone } from "../../../store/profile.js";
@@ -46,6 +47,12 @@ export function reviewList(isComplete) {
     const review = loaded.data.peek();
     if (review) loaded.data.value = { ...review, entries: review.entries.filter(({ entry }) => entry.id !== id) };
   }
+  const rows = each(
+    h("ul", { class: "review-list", "aria-labelledby": "review-heading" }),
+    shown,
+    ({ reviewed }) => reviewed.entry.id,
+    (item) => item.peek().create(item, hide),
+  );
   return h(
     "section",
     { class: "panel review", "aria-labelledby": "review-heading", hidden: () => items.value.length === 0 },
@@ -56,22 +63,14 @@ export function reviewList(isComplete) {
       " ",
       h("span", { class: "count" }, () => items.value.length),
     ),
-    each(
-      h("ul", { class: "review-list", "aria-labelledby": "review-heading" }),
-      shown,
-      ({ reviewed }) => reviewed.entry.id,
-      (item) => item.peek().create(item, hide),
-    ),
-    h(
-      "button",
-      {
-        type: "button",
-        class: "link",
-        hidden: () => items.value.length <= shown().length,
-        onclick: () => (isWhole.value = true),
+    rows,
+    moreButton(rows, {
+      hasMore: () => items.value.length > shown().length,
+      more: () => {
+        isWhole.value = true;
       },
-      t("common.more"),
-    ),
+      name: "link",
+    }),
   );
 }
 
