@@ -14,6 +14,7 @@ from tests.support.http import Client, Json, clock
 NOVEMBER = "#/reports?range=custom&from=2026-11-01&to=2026-11-30"
 RANGE = {"from": "2026-11-01", "to": "2026-12-01"}
 DAY = timedelta(days=1)
+COLUMNS = ["Project", "Time", "Percent", "Entries", "Amount", "Explain"]
 HOSTILE = "<img src=x onerror=alert(1)> &amp; " + "W" * 160
 
 
@@ -199,6 +200,65 @@ class TestLoading:
             await expect(rows_of(page, "By Project").filter(has_text="Website")).to_contain_text(hours(seconds))
             await expect(bar).to_have_accessible_name(re.compile(f"Website: {hours(seconds - 3900)}"))
             await expect(focused).to_be_focused()
+
+    @pytest.mark.parametrize("context_options", [NARROW])
+    @pytest.mark.parametrize("name", ["Entries", "Explain Website"])
+    async def test_focus_and_scroll_position_stay_when_a_column_appears(
+        self, name: str, page: Page, visit: Visit, api: Client
+    ) -> None:
+        task = await api.make_task(title="Call")
+        project = await api.make_project(name="Website")
+        await api.write(await api.make_task(project_id=project["id"]))
+        await visit(NOVEMBER)
+        table = page.get_by_role("table", name="By Project", exact=True)
+        focused = table.get_by_role("button", name=name)
+        await focused.focus()
+        scroller = page.get_by_role("group", name="By Project", exact=True)
+        await scroller.evaluate("element => { element.scrollLeft = 40 }")
+        await expect(table.get_by_role("columnheader", name="Amount")).to_have_count(0)
+        rate = {"amount": 9000, "currency": "EUR"}
+        await api.patch(f"/projects/{project['id']}", json={"billable": True, "hourly_rate": rate})
+        paid = await api.make_task(title="Paid", project_id=project["id"])
+        await api.write(paid, started_at=clock("12:00"))
+        await api.write(task, started_at=clock("15:00"))
+        await expect(rows_of(page, "By Project").filter(has_text="Website")).to_contain_text("€90.00")
+        await expect(rows_of(page, "By Project").last).to_contain_text("3:00€90.00")
+        headers = table.get_by_role("columnheader")
+        await expect(headers).to_have_text([re.compile(name) for name in COLUMNS])
+        await expect(focused).to_be_focused()
+        assert await scroller.evaluate("element => element.scrollLeft") == 40
+
+    async def test_table_of_a_chart_keeps_the_focus_when_a_project_appears(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await track(api)
+        await visit(NOVEMBER)
+        await page.get_by_text("Show as a table").first.click()
+        table = page.get_by_role("table", name="Time by day")
+        focused = table.get_by_role("button", name="Total")
+        await focused.press("Enter")
+        other = await api.make_project(name="Shop")
+        await api.write(await api.make_task(title="Call", project_id=other["id"]), started_at=clock("17:00"))
+        await expect(table.get_by_role("button", name="Shop")).to_be_visible()
+        await expect(focused).to_be_focused()
+        await expect(table.get_by_role("columnheader", name="Total")).to_have_attribute("aria-sort", "descending")
+        await expect(rows_of(page, "Time by day").nth(1)).to_contain_text("18 Nov")
+
+    async def test_table_stays_sorted_and_in_place_when_it_is_grouped_otherwise(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        await track(api)
+        await visit(NOVEMBER)
+        table = page.get_by_role("table", name="By Project", exact=True)
+        await table.get_by_role("button", name="Entries").click()
+        await table.evaluate("element => { element.wasThere = true }")
+        await page.get_by_label("Group by").select_option("Day")
+        table = page.get_by_role("table", name="By Day", exact=True)
+        await expect(table.get_by_role("columnheader").first).to_have_text("Day")
+        await expect(rows_of(page, "By Day").nth(1)).to_contain_text("18 Nov")
+        assert await table.evaluate("element => element.wasThere")
+        await expect(table.get_by_role("columnheader", name="Entries")).to_have_attribute("aria-sort", "descending")
+        await expect(page.get_by_role("heading", name="By Day", exact=True)).to_be_visible()
 
 
 class TestCharts:

@@ -101,15 +101,14 @@ function rangeText(report) {
 /** @param {Summary} report */
 function summary(report) {
   if (report.rows.length === 0) return h("div", { class: "panel empty" }, h("p", null, t("shared.empty")));
-  const title = reportTitle(report.group_by);
   return [
     h("div", { class: "panel" }, totals(report)),
     h("section", { class: "panel" }, chart(report)),
     h(
       "section",
       { class: "panel" },
-      h("h2", null, title),
-      reportTable(() => report, { title }),
+      h("h2", null, reportTitle(report.group_by)),
+      reportTable(() => report),
     ),
     slices(report),
   ];

@@ -196,11 +196,13 @@ function table({ title, group, series }, columns) {
     columns: [
       {
         label: t(`reports.group_${group}`),
+        id: "group",
         value: ({ row }) => row.key ?? "",
         cell: ({ row }) => rowLabel(group, row),
       },
       ...names.map((each) => ({
         label: each.label,
+        id: each.id,
         isNumber: true,
         value: (/** @type {Column} */ column) => secondsOf(column, each),
         cell: (/** @type {Column} */ column) => formatCell(secondsOf(column, each)),

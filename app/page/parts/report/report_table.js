@@ -4,7 +4,7 @@ import { h } from "../../lib/dom.js";
 import { t } from "../../text/index.js";
 import { formatHours } from "../../time/durations.js";
 import { formatNumber } from "../../time/format.js";
-import { formatAmounts, formatShare, rowLabel, TIME_GROUPS } from "./labels.js";
+import { formatAmounts, formatShare, reportTitle, rowLabel, TIME_GROUPS } from "./labels.js";
 import { dataTable } from "./table.js";
 
 /**
@@ -44,20 +44,18 @@ export function totals(report) {
  * Create the table of the rows.
  *
  * @param {() => Report} read As for dataTable.
- * @param {object} options
- * @param {string} options.title
- * @param {(row: Row, outer: Row | null) => void} [options.explain]
+ * @param {(row: Row, outer: Row | null) => void} [explain]
  */
-export function reportTable(read, options) {
-  return dataTable(() => contentOf(read(), options));
+export function reportTable(read, explain) {
+  return dataTable(() => contentOf(read(), explain));
 }
 
 /**
  * @param {Report} report
- * @param {{title: string, explain?: (row: Row, outer: Row | null) => void}} options
+ * @param {(row: Row, outer: Row | null) => void} [explain]
  * @returns {import("./table.js").Content<Row>}
  */
-function contentOf(report, { title, explain }) {
+function contentOf(report, explain) {
   const groups = report.group_by.split(",");
   /** @type {Map<Row, Row>} */
   const outerOf = new Map();
@@ -66,7 +64,7 @@ function contentOf(report, { title, explain }) {
   const columns = columnsOf(report, groups, labelOf);
   if (explain) columns.push(explainColumn((row) => explain(row, outerOf.get(row) ?? null), labelOf));
   return {
-    caption: title,
+    caption: reportTitle(report.group_by),
     rows: report.rows,
     children: (row) => row.rows ?? [],
     key: (row) => row.key,
@@ -87,6 +85,7 @@ function columnsOf(report, groups, labelOf) {
   return [
     {
       label: groups.map((group) => t(`reports.group_${group}`)).join(" / "),
+      id: "group",
       value: (row) => (isTime && row.rows ? (row.key ?? "") : labelOf(row)),
       cell: (row) => h("bdi", null, labelOf(row)),
     },

@@ -53,6 +53,7 @@ function table({ title, group, series, total }) {
     columns: [
       {
         label: t(`reports.group_${group}`),
+        id: "group",
         value: (each) => each.label,
         cell: (each) => h("span", { class: "series-name" }, swatch(each), h("bdi", null, each.label)),
       },

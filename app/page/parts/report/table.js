@@ -1,7 +1,7 @@
 // Tables that are sorted by their columns.
 
 import { each, h } from "../../lib/dom.js";
-import { computed, signal, untracked } from "../../lib/signal.js";
+import { computed, signal } from "../../lib/signal.js";
 import { t } from "../../text/index.js";
 import { moreButton } from "../submission.js";
 
@@ -9,6 +9,7 @@ import { moreButton } from "../submission.js";
  * @template Row
  * @typedef {object} Column
  * @property {string} label
+ * @property {string} [id] Tells it from the others. Default: the label. Needed if the label changes or is that of another.
  * @property {boolean} [isNumber]
  * @property {(row: Row) => number | string} [value] What it is sorted by.
  * @property {(row: Row) => import("../../lib/dom.js").Child} [cell]
@@ -36,34 +37,31 @@ import { moreButton } from "../submission.js";
  * @typedef {{row: Row, outer: Row | null, index: number}} Item A row, and the one above that it belongs to.
  */
 
-/** @typedef {{column: number, isDescending: boolean}} Order The column by its index; -1 is the order of the rows. */
+/**
+ * @template Row
+ * @typedef {{column: Column<Row>, row: Row}} Cell
+ */
+
+/** @typedef {{column: string | null, isDescending: boolean}} Order The column by its id; null is the order of the rows. */
+
+/**
+ * @template T
+ * @typedef {import("../../lib/signal.js").ReadSignal<T>} ReadSignal
+ */
 
 const PAGE = 100;
 
 /**
  * Create a table with a caption. The button in the head of a column sorts by it; a second click sorts the other way.
  *
- * The table follows the signals that `read` reads. While the columns stay, so do the elements, with the focus.
+ * The table follows the signals that `read` reads. The elements of rows and columns that stay also stay, with the focus.
  *
  * @template Row
  * @param {() => Content<Row>} read
  */
 export function dataTable(read) {
   const content = computed(read);
-  const order = signal(/** @type {Order} */ ({ column: -1, isDescending: false }));
-  const shape = computed(() =>
-    JSON.stringify([content.value.caption, content.value.columns.map(({ label }) => label)]),
-  );
-  return h("div", { class: "sortable-table" }, () => shape.value && untracked(() => table(content, order)));
-}
-
-/**
- * @template Row
- * @param {import("../../lib/signal.js").ReadSignal<Content<Row>>} content
- * @param {import("../../lib/signal.js").Signal<Order>} order
- */
-function table(content, order) {
-  const { caption, columns, foot } = content.peek();
+  const order = signal(/** @type {Order} */ ({ column: null, isDescending: false }));
   const items = computed(() => sortedItems(content.value, order.value));
   const { limit, button } = rowLimit(() => items.value.length);
   const body = each(
@@ -75,6 +73,7 @@ function table(content, order) {
     },
     (item) => bodyRow(content, item),
   );
+  const caption = () => content.value.caption;
   const element = h(
     "table",
     { class: "data-table" },
@@ -82,21 +81,22 @@ function table(content, order) {
     h(
       "thead",
       null,
-      h(
-        "tr",
-        null,
-        columns.map((column, index) => head(column, index, order)),
+      each(
+        h("tr", null),
+        () => content.value.columns,
+        idOf,
+        (column) => head(column, order),
       ),
     ),
     body,
-    foot &&
-      h(
-        "tfoot",
-        null,
-        h("tr", null, () => content.value.foot?.map((cell, index) => footCell(cell, index, columns[index]?.isNumber))),
-      ),
+    content.peek().foot && h("tfoot", null, footRow(content)),
   );
-  return [scroller(caption, element), button(body)];
+  return h("div", { class: "sortable-table" }, scroller(caption, element), button(body));
+}
+
+/** @param {Pick<Column<any>, "id" | "label">} column */
+function idOf({ id, label }) {
+  return id ?? label;
 }
 
 /**
@@ -126,7 +126,10 @@ export function rowLimit(count) {
  * @returns {Item<Row>[]}
  */
 function sortedItems({ columns, rows, children = () => [] }, { column, isDescending }) {
-  const sort = sorter(columns[column], isDescending);
+  const sort = sorter(
+    columns.find((each) => idOf(each) === column),
+    isDescending,
+  );
   return sort(rows)
     .flatMap((row) => [{ row, outer: null }, ...sort(children(row)).map((inner) => ({ row: inner, outer: row }))])
     .map((item, index) => ({ ...item, index }));
@@ -135,7 +138,7 @@ function sortedItems({ columns, rows, children = () => [] }, { column, isDescend
 /**
  * Create a box that scrolls what is wider than it, also by keyboard.
  *
- * @param {string} label
+ * @param {string | (() => string)} label
  * @param {Element} content
  */
 export function scroller(label, content) {
@@ -144,19 +147,21 @@ export function scroller(label, content) {
 
 /**
  * @template Row
- * @param {Column<Row>} column
- * @param {number} index
+ * @param {ReadSignal<Column<Row>>} column
  * @param {import("../../lib/signal.js").Signal<Order>} order
  */
-function head({ label, isNumber = false, action, value }, index, order) {
+function head(column, order) {
+  const { isNumber = false, action, value } = column.peek();
   const name = { scope: "col", class: isNumber ? "number" : "" };
+  const label = () => column.value.label;
   if (!value) return h("th", name, action ? h("span", { class: "visually-hidden" }, label) : label);
+  const id = idOf(column.peek());
   const sort = () => {
-    const { column, isDescending } = order.peek();
-    order.value = { column: index, isDescending: column === index ? !isDescending : isNumber };
+    const { column: before, isDescending } = order.peek();
+    order.value = { column: id, isDescending: before === id ? !isDescending : isNumber };
   };
   const direction = () => {
-    if (order.value.column !== index) return "none";
+    if (order.value.column !== id) return "none";
     return order.value.isDescending ? "descending" : "ascending";
   };
   return h(
@@ -176,50 +181,77 @@ function arrow(direction) {
 
 /**
  * @template Row
- * @param {import("../../lib/signal.js").ReadSignal<Content<Row>>} content Read without following it: the item changes with it.
- * @param {import("../../lib/signal.js").ReadSignal<Item<Row>>} item
+ * @param {ReadSignal<Content<Row>>} content Read without following it: the item changes with it.
+ * @param {ReadSignal<Item<Row>>} item
  */
 function bodyRow(content, item) {
-  return h(
-    "tr",
-    { class: () => (item.value.outer ? "is-inner" : "") },
-    content.peek().columns.map(({ action, isNumber }, index) => {
-      const column = () => content.peek().columns[index];
-      const cell = action
-        ? actionButton(() => column()?.action ?? action, item, column()?.label ?? "")
-        : () => column()?.cell?.(item.value.row);
-      return index === 0 ? h("th", { scope: "row" }, cell) : h("td", { class: isNumber ? "number" : "" }, cell);
-    }),
+  const cells = () => {
+    const { row } = item.value;
+    return content.peek().columns.map((column) => ({ column, row }));
+  };
+  return each(
+    h("tr", { class: () => (item.value.outer ? "is-inner" : "") }),
+    cells,
+    ({ column }) => idOf(column),
+    (cell) => bodyCell(cell, cell.peek().column === content.peek().columns[0]),
   );
 }
 
 /**
  * @template Row
- * @param {() => Action<Row>} action
- * @param {import("../../lib/signal.js").ReadSignal<Item<Row>>} item
- * @param {string} text
+ * @param {ReadSignal<Cell<Row>>} cell
+ * @param {boolean} isFirst
  */
-function actionButton(action, item, text) {
+function bodyCell(cell, isFirst) {
+  const { action, isNumber } = cell.peek().column;
+  const child = action ? actionButton(action, cell) : () => cell.value.column.cell?.(cell.value.row);
+  return tableCell(child, isFirst, isNumber);
+}
+
+/**
+ * @template Row
+ * @param {Action<Row>} first
+ * @param {ReadSignal<Cell<Row>>} cell
+ */
+function actionButton(first, cell) {
+  const action = () => cell.value.column.action ?? first;
   return h(
     "button",
     {
       type: "button",
       class: "link explain-button",
-      hidden: () => !action().isPossible(item.value.row),
-      "aria-label": () => action().name(item.value.row),
-      onclick: () => action().run(item.peek().row),
+      hidden: () => !action().isPossible(cell.value.row),
+      "aria-label": () => action().name(cell.value.row),
+      onclick: () => action().run(cell.peek().row),
     },
-    text,
+    () => cell.value.column.label,
+  );
+}
+
+/** @param {ReadSignal<Content<any>>} content */
+function footRow(content) {
+  const cells = () => {
+    const { columns, foot = [] } = content.value;
+    return columns.map((column, index) => ({ column, child: foot[index] }));
+  };
+  return each(
+    h("tr", null),
+    cells,
+    ({ column }) => idOf(column),
+    (cell) => {
+      const { column } = cell.peek();
+      return tableCell(() => cell.value.child, column === content.peek().columns[0], column.isNumber);
+    },
   );
 }
 
 /**
- * @param {import("../../lib/dom.js").Child} cell
- * @param {number} index
+ * @param {import("../../lib/dom.js").Child} child
+ * @param {boolean} isFirst Whether it names the row.
  * @param {boolean} [isNumber]
  */
-function footCell(cell, index, isNumber = false) {
-  return index === 0 ? h("th", { scope: "row" }, cell) : h("td", { class: isNumber ? "number" : "" }, cell);
+function tableCell(child, isFirst, isNumber = false) {
+  return isFirst ? h("th", { scope: "row" }, child) : h("td", { class: isNumber ? "number" : "" }, child);
 }
 
 /**

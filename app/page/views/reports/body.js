@@ -84,23 +84,15 @@ function numbers({ summary }) {
   return [totals(summary), summary.overlapping && h("p", { class: "muted" }, t("reports.overlapping"))];
 }
 
-/**
- * Create the table. While the groups stay, so does the column by which it is sorted.
- *
- * @param {() => readonly Part[]} parts
- */
+/** @param {() => readonly Part[]} parts */
 function rows(parts) {
   const part = () => /** @type {Part} */ (parts()[0]);
-  const groups = computed(() => part().summary.group_by);
-  return () => {
-    const title = reportTitle(groups.value);
-    /** @param {Row} row @param {Row | null} outer */
-    function explain(row, outer) {
-      const { state, range, summary } = part();
-      return attempt(() => explainRow(state, range, { row, outer, report: summary }));
-    }
-    return untracked(() => [h("h2", null, title), reportTable(() => part().summary, { title, explain })]);
-  };
+  /** @param {Row} row @param {Row | null} outer */
+  function explain(row, outer) {
+    const { state, range, summary } = part();
+    return attempt(() => explainRow(state, range, { row, outer, report: summary }));
+  }
+  return [h("h2", null, () => reportTitle(part().summary.group_by)), reportTable(() => part().summary, explain)];
 }
 
 /** @param {Part} byProject */
