@@ -93,7 +93,7 @@ class RefreshToken(StoredDocument):
     async def find_unexpired(cls, session_id: ObjectId) -> Row | None:
         """Return the session, revoked or not, or None when it has expired.
 
-        The TTL index may not have removed an expired session yet.
+        An expired session may not have been removed yet.
         """
         return await cls._find_by_id(session_id, {"expires_at": {"$gt": naive_utc(utc_now())}})
 

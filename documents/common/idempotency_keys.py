@@ -70,7 +70,7 @@ class IdempotencyKey(StoredDocument):
 
     @classmethod
     def is_expired(cls, stored: Row) -> bool:
-        """Return whether the retention is over. The TTL index may not have removed the key yet."""
+        """Return whether the retention is over. The key may not have been removed yet."""
         return bool(stored["created_at"] <= naive_utc(utc_now() - RETENTION))
 
     @classmethod

@@ -54,7 +54,7 @@ class DeletedEntry(StoredDocument):
     async def find_restorable(cls, user_id: ObjectId, entry_id: ObjectId) -> Row | None:
         """Return the deleted entry, or None when it is missing or expired.
 
-        The TTL index deletes expired documents with a delay.
+        Expired documents are removed with a delay.
         """
         since = naive_utc(utc_now() - RETENTION)
         return await cls._find_by_id(entry_id, {"user_id": user_id, "deleted_at": {"$gt": since}})

@@ -13,7 +13,7 @@ from app.clock import naive_utc, utc_now
 from documents.common.base import StoredDocument
 
 RETENTION = timedelta(days=7)
-"""A TTL index removes files that a crash has left behind."""
+"""The files that a crash has left behind expire after this time."""
 
 PART_BYTES = 1024 * 1024
 

@@ -23,7 +23,7 @@ TEST_TYPE = "webhook.test"
 DeliveryStatus = TypeAliasType("DeliveryStatus", Literal["pending", "delivered", "failed"])
 
 _WINDOWS = (timedelta(hours=1), timedelta(days=1), timedelta(days=100))
-"""The time ranges in which a page is looked for. The last one includes everything that the TTL index has left."""
+"""The time ranges in which a page is looked for. The last one includes everything that has not expired."""
 
 NEVER = naive_utc(datetime(1970, 1, 1, tzinfo=UTC))
 """Earlier than any attempt. A filter with it uses the index of pending deliveries (portable form: decision 10)."""
