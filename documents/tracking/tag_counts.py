@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain
+from time import monotonic
 from typing import Any
 
 from bson import ObjectId
-from cachetools import TTLCache
+from cachetools import TLRUCache
 
 from app.clock import naive_utc, utc_now
 from documents.common.base import Row
@@ -69,9 +70,13 @@ class TagCounts:
 
 @dataclass(frozen=True, slots=True)
 class _CountedWindows:
-    """Windows of creation, which contain all tasks of a user, with the counts of each as they were at `read_at`."""
+    """Windows of creation, which contain all tasks of a user, with the counts of each as they were at `read_at`.
+
+    All windows were counted MAX_CACHE_AGE_SECONDS before `expires_at`, and those with an updated task since.
+    """
 
     read_at: datetime
+    expires_at: float
     windows: list[Row]
     counts: list[TagCounts]
 
@@ -97,9 +102,16 @@ class _CountedWindows:
         return sorted({bisect_right(ends, task["created_at"]) for task in updated})
 
 
-_cache: TTLCache[ObjectId, _CountedWindows] = TTLCache(
-    MAX_CACHED_COUNTS, ttl=MAX_CACHE_AGE_SECONDS, getsizeof=_CountedWindows.size
-)
+def _new_cache(max_counts: int, timer: Callable[[], float] = monotonic) -> TLRUCache[ObjectId, _CountedWindows]:
+    return TLRUCache(
+        max_counts,
+        ttu=lambda _user_id, counted, _now: counted.expires_at,
+        timer=timer,
+        getsizeof=_CountedWindows.size,
+    )
+
+
+_cache = _new_cache(MAX_CACHED_COUNTS)
 
 
 async def count_by_tag(user_id: ObjectId, is_rewritten: IsRewritten) -> TagCounts:
@@ -111,15 +123,16 @@ async def count_by_tag(user_id: ObjectId, is_rewritten: IsRewritten) -> TagCount
     cached = _cache.get(user_id)
     changed = await cached.find_changed(user_id, is_rewritten) if cached is not None else None
     if cached is not None and changed is not None:
-        windows, counts = cached.windows, [*cached.counts]
+        windows, counts, expires_at = cached.windows, [*cached.counts], cached.expires_at
     else:
+        expires_at = _cache.timer() + MAX_CACHE_AGE_SECONDS
         windows = await find_creation_windows(user_id)
         counts = [TagCounts()] * len(windows)
         changed = [*range(len(windows))]
     counted = await read_unchanged(partial(_count_windows, user_id, [windows[place] for place in changed]))
     for place, window_counts in zip(changed, counted, strict=True):
         counts[place] = window_counts
-    result = _CountedWindows(read_at, windows, counts)
+    result = _CountedWindows(read_at, expires_at, windows, counts)
     if len(windows) > 1 and result.size() <= MAX_CACHED_COUNTS:
         _cache[user_id] = result
     return result.total()

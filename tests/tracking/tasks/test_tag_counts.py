@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
-from cachetools import TTLCache
 
 from app.clock import naive_utc, utc_now
 from documents.tracking import tag_counts
@@ -231,12 +230,18 @@ class TestCachedCounts:
         assert await listed(alice) == await stored(database, alice.user["_id"])
 
     async def test_change_by_another_program_is_counted_after_an_hour(
-        self, alice: Client, database: Database, tasks: list[Json]
+        self, alice: Client, database: Database, tasks: list[Json], monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        """However often the tags are listed meanwhile."""
+        now = 0.0
+        monkeypatch.setattr(tag_counts, "_cache", tag_counts._new_cache(1000, lambda: now))
+        await listed(alice)
         await database.tasks.update_one({"_id": ObjectId(tasks[2]["id"])}, {"$set": {"tags": ["shell"]}})
-        cache = tag_counts._cache
-        cache.expire(cache.timer() + 3600)
-        assert await listed(alice) == await stored(database, alice.user["_id"])
+        for number in range(4):
+            now += 900
+            await alice.patch(f"/tasks/{tasks[-1]['id']}", json={"tags": [f"{number}"]})
+            counts = await listed(alice)
+        assert counts == await stored(database, alice.user["_id"])
 
     async def test_all_is_counted_again_after_many_updates(
         self,
@@ -256,7 +261,7 @@ class TestCachedCounts:
     async def test_cache_has_a_maximum_size(
         self, alice: Client, counted: list[int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(tag_counts, "_cache", TTLCache(5, ttl=60, getsizeof=tag_counts._CountedWindows.size))
+        monkeypatch.setattr(tag_counts, "_cache", tag_counts._new_cache(5))
         monkeypatch.setattr(tag_counts, "MAX_CACHED_COUNTS", 5)
         for _ in range(2):
             await listed(alice)
