@@ -1,7 +1,8 @@
-// The submission of a form, what is wrong with its fields, and the focus after an action that took its time.
+// The submission of a form, choices whose options change, what is wrong with its fields, and the focus after an action that
+// took its time.
 
 import { ApiError } from "../api.js";
-import { h } from "../lib/dom.js";
+import { each, h } from "../lib/dom.js";
 import { effect } from "../lib/signal.js";
 import { t } from "../text/index.js";
 import { describeFailure, notify } from "./notice.js";
@@ -44,6 +45,34 @@ export function submission({ check, save, onfailure }) {
       else notify(describeFailure(failure), { isError: true });
     }
   };
+}
+
+/**
+ * Create a select whose options can change. What is chosen stays chosen; if its option goes, the first one is chosen.
+ *
+ * @param {import("../lib/signal.js").Signal<string>} chosen
+ * @param {() => readonly (readonly string[])[]} options Values with their texts.
+ * @param {import("../lib/dom.js").Attributes} [attributes]
+ */
+export function choiceField(chosen, options, attributes = {}) {
+  function onchange() {
+    chosen.value = select.value;
+  }
+  const select = each(
+    h("select", { ...attributes, onchange }),
+    options,
+    ([value = ""]) => value,
+    (option) => h("option", { value: option.peek()[0] }, () => option.value[1]),
+  );
+  effect(() => {
+    const values = options().map(([value = ""]) => value);
+    if (!values.includes(chosen.peek())) chosen.value = values[0] ?? "";
+    select.value = chosen.peek();
+  });
+  effect(() => {
+    select.value = chosen.value;
+  });
+  return select;
 }
 
 /**

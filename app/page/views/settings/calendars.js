@@ -2,6 +2,7 @@
 
 import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
+import { choiceField } from "../../parts/submission.js";
 import { createIn } from "../../store/account.js";
 import { zone } from "../../store/profile.js";
 import { projects } from "../../store/projects.js";
@@ -15,19 +16,16 @@ export function calendarSection() {
   const address = signal("");
   const list = accountList({ list: LIST, empty: t("settings.no_calendars"), row });
   const name = input({ maxlength: 100 });
-  // The options are created again when a project changes.
-  const chosen = signal("");
-  const onchange = () => {
-    chosen.value = project.value;
-  };
-  const project = h("select", { onchange }, h("option", { value: "" }, t("settings.all_projects")), () =>
-    projects.value.map(({ id, name }) => h("option", { value: id, selected: () => chosen.value === id }, name)),
-  );
+  const projectId = signal("");
+  const project = choiceField(projectId, () => [
+    ["", t("settings.all_projects")],
+    ...projects.value.map(({ id, name }) => [id, name]),
+  ]);
 
   async function create() {
     const created = await createIn(LIST, {
       name: name.value,
-      ...(project.value ? { project_id: project.value } : {}),
+      ...(projectId.peek() ? { project_id: projectId.peek() } : {}),
     });
     address.value = created.url;
     list.reload();

@@ -3,7 +3,7 @@
 import { h } from "../../lib/dom.js";
 import { signal } from "../../lib/signal.js";
 import { attempt } from "../../parts/notice.js";
-import { moveFocus } from "../../parts/submission.js";
+import { choiceField, moveFocus } from "../../parts/submission.js";
 import { projects } from "../../store/projects.js";
 import { t } from "../../text/index.js";
 import { STATUSES } from "./filters.js";
@@ -106,14 +106,8 @@ function actions(run) {
  * @param {(value: string) => void} apply
  */
 function choice(label, options, apply) {
-  // The options are created again when a project changes.
   const chosen = signal("");
-  const onchange = () => {
-    chosen.value = select.value;
-  };
-  const select = h("select", { "aria-label": label, onchange }, h("option", { value: "" }, label), () =>
-    options().map(([value, text]) => h("option", { value, selected: () => chosen.value === value }, text)),
-  );
+  const select = choiceField(chosen, () => [["", label], ...options()], { "aria-label": label });
   return h("span", { class: "bulk-choice" }, select, [
     h(
       "button",
@@ -121,7 +115,7 @@ function choice(label, options, apply) {
         type: "button",
         disabled: () => chosen.value === "",
         "aria-label": t("tasks.apply_to", { what: label }),
-        onclick: () => apply(select.value),
+        onclick: () => apply(chosen.peek()),
       },
       t("tasks.apply"),
     ),

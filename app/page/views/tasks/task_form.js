@@ -2,7 +2,7 @@
 
 import { h } from "../../lib/dom.js";
 import { computed, effect, signal } from "../../lib/signal.js";
-import { fieldError } from "../../parts/submission.js";
+import { choiceField, fieldError } from "../../parts/submission.js";
 import { parseTags, tagsField } from "../../parts/tags_field.js";
 import { zone } from "../../store/profile.js";
 import { project, projects } from "../../store/projects.js";
@@ -181,23 +181,14 @@ function field(name, control, errors) {
 }
 
 /**
- * @param {() => string[][]} options What is chosen stays chosen when they change.
+ * @param {() => string[][]} options
  * @param {() => string} value
  */
 function select(options, value) {
-  let chosen = "";
-  const control = h("select", {
-    onchange: () => {
-      chosen = control.value;
-    },
-  });
+  const chosen = signal(value());
+  const control = choiceField(chosen, options);
   effect(() => {
-    control.replaceChildren(...options().map(([key, text]) => h("option", { value: key }, text)));
-    control.value = chosen;
-  });
-  effect(() => {
-    chosen = value();
-    control.value = chosen;
+    chosen.value = value();
   });
   return control;
 }
