@@ -19,8 +19,9 @@ const DEFAULT_DAY_END = "17:00";
 /**
  * Return what the entry may really have been, the best suggestion first.
  *
- * A timer that ran too long ended when the next work began, or after the usual time of its task, or with the working
- * day: the earliest of them that is known. An entry that overlaps others lies between them.
+ * A timer that ran too long ended when the next work began, or after the usual time of its task: the earlier one. The
+ * end of the working day is as good if the task has no usual time, and the last resort otherwise. An entry that overlaps
+ * others lies between them.
  *
  * @param {Entry} entry
  * @param {object} context
