@@ -7,16 +7,17 @@ import structlog
 from bson import ObjectId
 
 from app.clock import aware_utc, utc_now
+from app.database.client import OPERATION_TIMEOUT_MS
 from documents.accounts.deletions import AccountDeletion
 from documents.accounts.users import User
 from documents.registry import USER_DOCUMENTS
 from services.accounts.authentication import CACHE_SECONDS, authentication_service
 from services.accounts.users import WrongPasswordError, user_service
 from services.common.acting_user import ActingUser
+from services.common.concurrency import CONTENTION_SECONDS, TURN_SECONDS
 
-SWEEP_DELAY = timedelta(seconds=CACHE_SECONDS + 10)
-"""After this time no process has the user cached, and no request from before the deletion is still in progress."""
-
+SWEEP_DELAY = timedelta(seconds=CACHE_SECONDS + TURN_SECONDS + CONTENTION_SECONDS, milliseconds=OPERATION_TIMEOUT_MS)
+"""After this time no process has the user cached, and a change that waited for its turn has been made or refused."""
 
 log = structlog.get_logger()
 
