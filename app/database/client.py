@@ -52,7 +52,7 @@ def connect(settings: Settings) -> Client:
         connectTimeoutMS=OPERATION_TIMEOUT_MS,
         timeoutMS=timeout_ms,
         tz_aware=False,
-        retryReads=True,  # writes are retried by default; the URL of the embedded store disables it
+        retryReads=True,  # writes are retried by default; the URL of SecantusDB disables it
         w="majority",
         readPreference="primary",  # a read after a write, and a retry, must see that write
     )

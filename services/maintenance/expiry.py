@@ -1,7 +1,7 @@
 """The removal of expired documents, in the background of each process.
 
-MongoDB removes them itself. On the embedded store that would stop all other commands while it reads whole collections,
-so it is disabled there (app/embedded/secantus_server.py).
+MongoDB removes them itself. SecantusDB would stop all other commands while it reads whole collections, so its removal
+is disabled (app/embedded/secantus_server.py).
 """
 
 import asyncio
