@@ -9,7 +9,7 @@ from app.errors import PermissionDeniedError
 Scope = TypeAliasType("Scope", Literal["read", "write", "timer", "reports", "exports"])
 
 SCOPES: dict[str, str] = {
-    "read": "Read tasks, time entries, projects, tags, imports and the timer",
+    "read": "Read tasks, time entries, projects, tags, imports and the timer, and follow the changes",
     "write": "Change tasks, time entries, projects and tags, and import",
     "timer": "Read and change the timer",
     "reports": "Read reports",
