@@ -21,6 +21,8 @@ import { effect, signal } from "../lib/signal.js";
 export function editField({ label, text, save, onerror, errorId, step, attributes }) {
   const isDirty = signal(false);
   const isInvalid = signal(false);
+  /** The stored text that was shown last. */
+  let shown = "";
   /** The text whose storing is in progress. */
   let stored = /** @type {string | null} */ (null);
   /** The text that was refused: leaving the field does not send it again. */
@@ -35,8 +37,9 @@ export function editField({ label, text, save, onerror, errorId, step, attribute
   async function commit() {
     const typed = input.value;
     if (!isDirty.peek() || typed === stored) return;
-    // While another text is being stored, the one that was there before is a change too.
-    if (stored === null && typed === text()) {
+    // What was typed and removed again is no change: it must not replace another one that was made meanwhile. But while
+    // another text is being stored, the one that was there before is a change too.
+    if (stored === null && (typed === text() || typed === shown)) {
       restore();
       return;
     }
@@ -93,7 +96,9 @@ export function editField({ label, text, save, onerror, errorId, step, attribute
   });
   effect(() => {
     const current = text();
-    if (!isDirty.value) showText(input, current);
+    if (isDirty.value) return;
+    shown = current;
+    showText(input, shown);
   });
   return input;
 }

@@ -1,7 +1,7 @@
 // A field for tags: typed with commas between them, completed from the user's tags.
 
 import { h } from "../lib/dom.js";
-import { effect, signal } from "../lib/signal.js";
+import { effect, signal, untracked } from "../lib/signal.js";
 import { knownTags, loadTags } from "../store/tasks.js";
 import { showText } from "./edit_field.js";
 
@@ -17,6 +17,11 @@ let count = 0;
  */
 export function tagsField({ label, tags, onchange }) {
   let isTyped = false;
+  let shown = "";
+  function show() {
+    shown = tags.value.join(", ");
+    showText(input, shown);
+  }
   const input = h("input", {
     type: "text",
     class: "tags-field",
@@ -33,12 +38,13 @@ export function tagsField({ label, tags, onchange }) {
     },
     onblur: () => {
       isTyped = false;
+      // What was typed and removed again is no change, but there may have been another one meanwhile.
+      if (input.value === shown) untracked(show);
     },
   });
   effect(() => {
-    const text = tags.value.join(", ");
     // What is being typed stays.
-    if (!isTyped) showText(input, text);
+    if (tags.value && !isTyped) show();
   });
   return h("span", { class: "tags-field-box" }, input, tagSuggestions(input));
 }
@@ -55,14 +61,13 @@ export function tagSuggestions(input) {
   const typed = signal("");
   const isUsed = signal(false);
   input.setAttribute("list", id);
-  input.addEventListener("focus", () => {
+  function suggest() {
     isUsed.value = true;
     typed.value = input.value;
-    void loadTags().catch(() => {});
-  });
-  input.addEventListener("input", () => {
-    typed.value = input.value;
-  });
+    void loadTags();
+  }
+  input.addEventListener("focus", suggest);
+  input.addEventListener("input", suggest);
   // A browser compares the whole text: each suggestion repeats what stands before the last tag.
   function suggestions() {
     if (!isUsed.value) return null;

@@ -32,7 +32,7 @@ let announced = new Set();
 export function onChange(kinds, listener) {
   /** @type {Listener} */
   const filtered = (types) => {
-    if ([...types].some((type) => kinds.includes(kindOf(type)))) listener(types);
+    if ([...types].flatMap(kindsOf).some((kind) => kinds.includes(kind))) listener(types);
   };
   listeners.add(filtered);
   onCleanup(() => listeners.delete(filtered));
@@ -81,6 +81,11 @@ export function announceEvents(events) {
 /** @param {string} type */
 function kindOf(type) {
   return type.split(".")[0] ?? "";
+}
+
+/** Tags are part of tasks, entries and the timer. A rename in many of them is a single event. @param {string} type */
+function kindsOf(type) {
+  return type === "tag.renamed" ? ["task", "entry", "timer"] : [kindOf(type)];
 }
 
 function flush() {

@@ -2,7 +2,7 @@
 
 import { newKey, request } from "../api.js";
 import { signal } from "../lib/signal.js";
-import { announce } from "./changes.js";
+import { announce, onChange } from "./changes.js";
 import { withWaitingItems } from "./offline/overlay.js";
 import { read } from "./offline/snapshots.js";
 import { submit, waiting } from "./outgoing.js";
@@ -138,12 +138,23 @@ export async function changeTasks(operations) {
   return { changed: operations.length - problems.length, problems };
 }
 
-/** The most used tags, for completion. */
+/** The tags, for completion. */
 export const knownTags = signal(/** @type {string[]} */ ([]));
 
-/** Load the tags, unless they are loaded. */
+let areTagsCurrent = false;
+
+onChange(["task", "entry", "timer", "import"], () => {
+  areTagsCurrent = false;
+});
+
+/** Load the tags, unless nothing has changed since. Without an answer they stay as they are. */
 export async function loadTags() {
-  if (knownTags.peek().length > 0) return;
-  const { data } = await request("GET", "tags", { query: { limit: 200 } });
-  knownTags.value = data.items.map((/** @type {{name: string}} */ tag) => tag.name);
+  if (areTagsCurrent) return;
+  areTagsCurrent = true;
+  try {
+    const { data } = await request("GET", "tags", { query: { limit: 200 } });
+    knownTags.value = data.items.map((/** @type {{name: string}} */ tag) => tag.name);
+  } catch {
+    areTagsCurrent = false;
+  }
 }

@@ -27,7 +27,7 @@ import { filterQuery, groupsOf, roundingQuery } from "./state.js";
  * @typedef {ReturnType<typeof followReport>} Report
  */
 
-const KINDS = ["entry", "timer", "task", "project", "tag", "import", "user"];
+const KINDS = ["entry", "timer", "task", "project", "import", "user"];
 
 /** A range of more days has a bar for each week, and one of more weeks a bar for each month. */
 const [MAX_DAYS, MAX_WEEKS] = [62, 60];

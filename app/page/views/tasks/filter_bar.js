@@ -111,7 +111,8 @@ function tagFilter(filters, setFilters) {
     maxlength: 50,
     autocomplete: "off",
     value: () => filters.value.tag,
-    onfocus: () => void loadTags(),
+    onfocus: loadTags,
+    oninput: loadTags,
     onchange: () => setFilters({ tag: input.value.trim() }),
   });
   return [
