@@ -1,5 +1,6 @@
 """Check once, before the service starts, whether the database of DATABASE_URL can be used."""
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,10 @@ _AUTHENTICATION_FAILED = 18
 _MISSING_PRIVILEGES = {13, 8000}
 _NAMESPACE_NOT_FOUND = 26
 _MAX_MESSAGE_LENGTH = 200
+
+_ADDITION = re.compile(r" \(configured timeouts|, full error:|, Timeout:")
+"""What the driver adds to a message begins so: its settings, the whole response, its view of the servers."""
+
 _TLS_TIMEOUT_SECONDS = 2.0
 _SAMPLE_SCHEMA = {
     "$jsonSchema": {
@@ -83,7 +88,7 @@ def server_message(error: PyMongoError) -> str:
     """Return the error message of the server, or that of the driver, on one line without the driver's additions."""
     details = error.details if isinstance(error, OperationFailure) else None
     message = str(details["errmsg"]) if details and "errmsg" in details else str(error)
-    line = " ".join(message.partition(" (configured timeouts")[0].partition(", full error:")[0].split())
+    line = " ".join(_ADDITION.split(message, maxsplit=1)[0].split())
     return line[:_MAX_MESSAGE_LENGTH].rstrip(".")
 
 

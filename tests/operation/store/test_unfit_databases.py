@@ -92,6 +92,11 @@ class TestUnsuitableDatabase:
         with stub_server(answer) as url:
             assert message_for(url).startswith(f"The database that DATABASE_URL names {sentence}")
 
+    def test_server_that_sends_nothing_is_reported(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            message = message_for(f"mongodb://127.0.0.1:{silent.getsockname()[1]}/?timeoutMS=1500")
+        assert message == "The database that DATABASE_URL names does not answer (No servers found yet)."
+
     def test_suitable_database_is_accepted(self) -> None:
         with stub_server(refuses("collMod", 26, "ns does not exist")) as url:
             require_database(Settings(_env_file=None, database_url=SecretStr(url)))
