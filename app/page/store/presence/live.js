@@ -106,7 +106,7 @@ async function leadUntil(ended, spread) {
 }
 
 /**
- * Return whether the last change may be newer than this page.
+ * Return whether the last change may be newer than this page. If it cannot be read, it may.
  *
  * @param {string} id Of the change.
  */
@@ -115,7 +115,8 @@ async function hasChanged(id) {
   if (query.after < 0) return false;
   const answer = await request("GET", "changes", { query }).catch(() => null);
   const opened = performance.timeOrigin + clockOffset.peek() - CLOCK_ERROR_MS;
-  return answer?.data.items.some(
+  if (!answer) return true;
+  return answer.data.items.some(
     (/** @type {{occurred_at: string}} */ change) => Date.parse(change.occurred_at) > opened,
   );
 }
