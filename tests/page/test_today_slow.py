@@ -188,6 +188,39 @@ class TestSlowService:
         await expect(row.get_by_role("button", name="Delete")).to_be_enabled()
         await expect(row).to_have_count(1)
 
+    async def test_stopped_timer_whose_correction_is_refused_shows_once(
+        self, page: Page, visit: Visit, api: Client, console: Console
+    ) -> None:
+        console.allow(r"409 .*/timer")
+        await api.set_preferences(overlap_policy="forbid")
+        await api.write(await api.make_task(), started_at=ago(minutes=10), ended_at=ago(minutes=1))
+        await visit("#/today")
+        await expect(entry_of(page, "Write the offer")).to_be_visible()
+        is_shown = asyncio.Event()
+
+        async def answer_late(route: Route) -> None:
+            response = await route.fetch()
+            await is_shown.wait()
+            await route.fulfill(response=response)
+
+        await page.route("**/timer/stop", answer_late)
+        start = await hold(page, "POST", "timer/start")
+        await page.get_by_role("combobox", name="What are you working on?").fill("Read the news")
+        await page.keyboard.press("Enter")
+        await start.until(1)
+        await page.get_by_role("button", name="5 minutes earlier").click()
+        await asyncio.sleep(1.1)  # instants of the page have whole seconds
+        await page.get_by_role("button", name="Stop").click()
+        row = entry_of(page, "Read the news")
+        await expect(row).to_be_visible()
+        start.release()
+        # The entry is loaded because of its event, while the page has no answer yet.
+        await expect(row.get_by_role("button", name="Delete").and_(page.locator(":enabled"))).to_be_visible()
+        assert await row.count() == 1
+        is_shown.set()
+        await expect(page.locator(".notice.is-error")).to_be_visible()
+        await expect(row).to_have_count(1)
+
     @pytest.mark.parametrize("moved", ["Read the news", "Write the offer"])
     async def test_field_keeps_focus_and_text_when_the_entries_change_places(
         self, page: Page, visit: Visit, api: Client, moved: str

@@ -270,10 +270,10 @@ const confirmed = /** @type {WeakMap<RunningTimer, RunningTimer>} */ (new WeakMa
 async function change(before, after, endedAt, outgoing) {
   actions += 1;
   const action = actions;
-  const shownEnd = before && endedAt !== null ? showAsEnded(before, endedAt) : null;
+  const shown = { before, after, ended: before && endedAt !== null ? showAsEnded(before, endedAt) : null };
   show(after);
   inProgress += 1;
-  const sent = send(last, { before, after }, outgoing).finally(() => {
+  const sent = send(last, shown, outgoing).finally(() => {
     inProgress -= 1;
     if (inProgress === 0) createdTasks.clear();
   });
@@ -286,12 +286,12 @@ async function change(before, after, endedAt, outgoing) {
     if (after && started.entry) confirmed.set(after, fromAnswer(started));
     if (after?.taskId === null && started.entry && inProgress > 0)
       createdTasks.set(`${after.projectId ?? ""} ${after.title}`, started.task_id);
-    if (shownEnd) correctEnded(shownEnd, answer.data.stopped ?? answer.data);
+    if (shown.ended) replaceEnded(shown.ended, toEnded(answer.data.stopped ?? answer.data));
     // A later action has changed what is shown.
     if (action === actions && started.entry?.ended_at === null) show(fromAnswer(started));
     return started.overlaps ?? [];
   } catch (error) {
-    if (shownEnd) correctEnded(shownEnd, null);
+    if (shown.ended) replaceEnded(shown.ended, null);
     const running = error instanceof ApiError ? error.problem.running : undefined;
     if (action === actions) show(running ? fromAnswer(running) : before);
     // The refusal says that the state shown is old.
@@ -305,17 +305,20 @@ const refused = /** @type {WeakSet<RunningTimer>} */ (new WeakSet());
 
 /**
  * @param {Promise<unknown>} previous
- * @param {{before: RunningTimer | null, after: RunningTimer | null}} shown
+ * @param {{before: RunningTimer | null, after: RunningTimer | null, ended: EndedTimer | null}} shown
  * @param {Outgoing} outgoing
  */
-async function send(previous, { before, after }, outgoing) {
+async function send(previous, shown, outgoing) {
   await previous;
+  const { before, after, ended: end } = shown;
   // There is nothing to stop or correct, least of all the timer of another device.
   if (before && refused.has(before)) {
     if (after) refused.add(after);
     return null;
   }
   const known = before && confirmed.get(before);
+  // The id tells which entry it becomes, also if a correction of its start was refused.
+  if (known && end) shown.ended = replaceEnded(end, { ...end, entryId: known.entryId });
   const ready = typeof outgoing === "function" ? outgoing() : outgoing;
   const isStart = ready.method === "POST";
   if (known && after && !isStart) confirmed.set(after, known);
@@ -344,15 +347,15 @@ function showAsEnded(stopped, endedAt) {
   return shown;
 }
 
-/**
- * Show what the service has stored of a stopped timer: its id tells which entry it is when that is loaded.
- *
- * @param {EndedTimer} shown
- * @param {TimerAnswer | null} answer Null when it was not stopped.
- */
-function correctEnded(shown, answer) {
-  const stored = answer && { ...fromAnswer(answer), endedAt: Date.parse(answer.entry.ended_at ?? "") };
-  ended.value = ended.peek().flatMap((each) => (each === shown ? (stored ?? []) : [each]));
+/** Show what is known of a stopped timer, or remove it. @param {EndedTimer} shown @param {EndedTimer | null} next */
+function replaceEnded(shown, next) {
+  ended.value = ended.peek().flatMap((each) => (each === shown ? (next ?? []) : [each]));
+  return next;
+}
+
+/** @param {TimerAnswer} answer */
+function toEnded(answer) {
+  return { ...fromAnswer(answer), endedAt: Date.parse(answer.entry.ended_at ?? "") };
 }
 
 /**
