@@ -118,36 +118,36 @@ export function retryButton(retry, name = "") {
   const button = h("button", { type: "button", class: `retry ${name}`, onclick: retry }, t("common.retry"));
   onCleanup(() => {
     if (document.activeElement !== button) return;
-    const places = /** @type {HTMLElement[]} */ ([]);
+    const places = /** @type {Element[]} */ ([]);
     for (let place = button.parentElement; place; place = place.parentElement) places.push(place);
-    queueMicrotask(() => focusAgain(places.filter((place) => place.isConnected)));
+    queueMicrotask(() => focusNear(places));
   });
   return button;
 }
 
-/** @param {HTMLElement[]} places What was around the button, the nearest first. */
-function focusAgain(places) {
-  const button = /** @type {HTMLElement | null | undefined} */ (places[0]?.querySelector(".retry"));
-  if (button) button.focus();
-  else focusHeading(places);
-}
-
 /**
- * Move the focus to the nearest heading.
+ * Move the focus to the button of the next failure, or to the nearest heading.
  *
- * @param {HTMLElement[]} places Where to look for it, the nearest first.
+ * @param {Element[]} places Where to look for them, the nearest first.
  */
-export function focusHeading(places) {
-  const [heading] = places.flatMap((place) => /** @type {HTMLElement[]} */ ([...place.querySelectorAll("h1, h2, h3")]));
-  if (!heading) return;
-  heading.tabIndex = -1;
-  heading.focus();
+function focusNear(places) {
+  const near = places.filter((place) => place.isConnected);
+  const headings = near.flatMap((place) => [...place.querySelectorAll("h1, h2, h3")]);
+  const target = /** @type {HTMLElement | undefined} */ (near[0]?.querySelector(".retry") ?? headings[0]);
+  // A heading needs the attribute.
+  target?.setAttribute("tabindex", String(target.tabIndex));
+  target?.focus();
 }
 
-/** The list of messages. It stands once in the page. */
+/** The list of messages. It stands once in the page. A message that goes gives the focus back. */
 export function noticeList() {
-  return each(
-    h("div", { class: "notices", role: "status", "aria-live": "polite" }),
+  let before = /** @type {HTMLElement | null} */ (null);
+  /** @param {FocusEvent} event */
+  function onfocusin({ relatedTarget }) {
+    if (relatedTarget instanceof HTMLElement && !list.contains(relatedTarget)) before = relatedTarget;
+  }
+  const list = each(
+    h("div", { class: "notices", role: "status", "aria-live": "polite", onfocusin }),
     () => notices.value,
     (notice) => notice.id,
     (notice) => {
@@ -157,15 +157,22 @@ export function noticeList() {
         dismiss(id);
         chosen.run();
       }
-      return h(
+      const element = h(
         "div",
         { class: isError ? "notice is-error" : "notice" },
         h("span", null, text),
         action && h("button", { class: "quiet", onclick: () => run(action) }, action.label),
         h("button", { class: "quiet icon-button", "aria-label": t("common.close"), onclick: () => dismiss(id) }, "×"),
       );
+      onCleanup(() => {
+        if (!element.contains(document.activeElement)) return;
+        if (before?.isConnected) before.focus();
+        else focusNear([document.body]);
+      });
+      return element;
     },
   );
+  return list;
 }
 
 /** @param {string} id */

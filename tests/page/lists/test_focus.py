@@ -10,8 +10,8 @@ from playwright.async_api import Locator, Page, Route, expect
 
 from tests.page.browsing import Console
 from tests.page.conftest import Visit
-from tests.page.day import days_ago
-from tests.support.http import API, Client, at
+from tests.page.day import DAY, days_ago, entry_of
+from tests.support.http import API, Client, at, clock
 
 NOVEMBER = "#/reports?range=custom&from=2026-11-01&to=2026-11-30"
 REFUSAL = {"type": "about:blank", "title": "Refused", "status": 400, "detail": "Refused.", "code": "refused"}
@@ -169,3 +169,30 @@ class TestDiscard:
         await discard.press("Enter")
         await expect(discard).to_be_hidden()
         await expect(page.get_by_role("button", name="Start", exact=True)).to_be_focused()
+
+
+class TestMessages:
+    @pytest.mark.parametrize("button", ["Undo", "Close"])
+    async def test_focus_goes_back_to_where_it_was(self, button: str, page: Page, visit: Visit, api: Client) -> None:
+        await api.write(await api.make_task())
+        await api.write(await api.make_task(title="Read the news"), started_at=clock("12:00"))
+        await visit(DAY)
+        await entry_of(page, "Read the news").get_by_role("button", name="Delete").press("Enter")
+        message = page.get_by_role("button", name=button)
+        await message.press("Enter")
+        await expect(message).to_be_hidden()
+        await expect(entry_of(page, "Write the offer").get_by_role("button", name="Delete")).to_be_focused()
+
+    async def test_focus_goes_to_the_heading_if_the_other_element_has_gone(
+        self, page: Page, visit: Visit, api: Client
+    ) -> None:
+        entry = await api.write(await api.make_task())
+        await api.write(await api.make_task(title="Read the news"), started_at=clock("12:00"))
+        await visit(DAY)
+        await entry_of(page, "Read the news").get_by_role("button", name="Delete").press("Enter")
+        close = page.get_by_role("button", name="Close")
+        await close.focus()
+        await api.delete(at(entry))
+        await expect(entry_of(page, "Write the offer")).to_be_hidden()
+        await close.press("Enter")
+        await expect(page.get_by_role("heading", level=1)).to_be_focused()
