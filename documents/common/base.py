@@ -9,6 +9,7 @@ from bson.codec_options import CodecOptions
 from bson.errors import InvalidId
 from bson.raw_bson import RawBSONDocument
 from pydantic import ConfigDict
+from pymongo import DeleteOne
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError, DuplicateKeyError, WriteError
 
@@ -230,6 +231,13 @@ class StoredDocument(Document):
         """Delete the document that matches the filter. Return whether there was one."""
         result = await keep_cancellation(cls.collection().delete_one(by_id(query_filter), session=current_session()))
         return result.deleted_count == 1
+
+    @classmethod
+    async def delete_each(cls, filters: list[Row]) -> int:
+        """Delete the document that matches each of these filters, in one command. Return how many were deleted."""
+        deletes = [DeleteOne(by_id(query_filter)) for query_filter in filters]
+        command = cls.collection().bulk_write(deletes, ordered=False, session=current_session())
+        return (await keep_cancellation(command)).deleted_count
 
     @classmethod
     async def _update_one(cls, query_filter: Row, update: Row | list[Row]) -> bool:

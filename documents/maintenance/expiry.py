@@ -3,9 +3,6 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from pymongo import DeleteOne
-
-from app.database.cancellation import keep_cancellation
 from app.database.deadlines import without_deadline
 from documents.common.base import Row, StoredDocument
 from documents.registry import DOCUMENTS
@@ -24,8 +21,9 @@ async def remove_expired(now: datetime) -> None:
         with without_deadline():  # after a long pause there can be many
             rows = await document.find_rows(expired, {"_id": 1})
         for first in range(0, len(rows), DELETES_PER_COMMAND):
-            deletes = [DeleteOne({"_id": row["_id"], **expired}) for row in rows[first : first + DELETES_PER_COMMAND]]
-            await keep_cancellation(document.collection().bulk_write(deletes, ordered=False))
+            await document.delete_each(
+                [{"_id": row["_id"], **expired} for row in rows[first : first + DELETES_PER_COMMAND]]
+            )
 
 
 def _lifetimes() -> Iterator[tuple[type[StoredDocument], str, timedelta]]:

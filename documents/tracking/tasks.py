@@ -335,6 +335,11 @@ class Task(OutboxDocument):
         return await cls._delete_one({**version_filter(task), **condition})
 
     @classmethod
+    async def delete_all_at_version(cls, tasks: list[Row]) -> bool:
+        """Delete these tasks. Return whether none had changed. Call it in a transaction, to be aborted if one had."""
+        return await cls.delete_each([version_filter(task) for task in tasks]) == len(tasks)
+
+    @classmethod
     async def find_page(
         cls, user_id: ObjectId, condition: Row, then: Row, *, sort: list[tuple[str, int]], limit: int
     ) -> list[Row]:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from documents.common.base import Row
+from documents.common.base import Row, by_ids
 from documents.common.outbox import no_changes
 from documents.tracking.pages import TaskPage
 from documents.tracking.task_updates import import_version_update
@@ -68,6 +68,21 @@ class ImportedEntries:
             if not await TaskPage.set_entries(page, entries):
                 return None
         return Removal(gone.entries, changes.dropped, rest)
+
+    async def remove_whole_tasks(self, task_ids: list[ObjectId]) -> list[Row] | None:
+        """Delete those of these tasks without pages that the import created and that contain nothing else.
+
+        Call it in a transaction. Returns the deleted tasks, or None when one of them has changed meanwhile.
+        """
+        created = {"user_id": self.user_id, "import_id": self.import_id}
+        tasks = await Task.aggregate_rows(by_ids(task_ids, created))
+        removable = [task for task in tasks if self._is_all_of(task)]
+        return removable if not removable or await Task.delete_all_at_version(removable) else None
+
+    def _is_all_of(self, task: Row) -> bool:
+        """Return whether the task was not edited and has no other entries, and none in pages."""
+        is_edited = task["version"] != task["import_version"] or "active" in task
+        return not (is_edited or task.get("pages") or self._without(task["time_entries"]))
 
     async def _examine(self, task: Row, page_ids: list[ObjectId], changes: "_PageChanges") -> list[ObjectId]:
         """Collect the changes of these pages. Return the ids that are left when the transaction would be too large."""

@@ -7,6 +7,8 @@ import pytest
 from bson import ObjectId
 
 from documents.common.base import Row
+from documents.tracking.tasks import Task
+from services.transfer.imports import undo
 from services.transfer.imports.lease import lease_for_undo
 from services.transfer.imports.undo import ImportUndo
 from tests.conftest import Database
@@ -124,11 +126,46 @@ class TestUndoImport:
     async def test_project_that_gets_a_task_meanwhile_stays(self, alice: Client) -> None:
         result = await import_rows(alice, row(2, "09:00", "10:00"))
         async with lease_for_undo(alice.user["_id"], ObjectId(result["id"])) as batch:
-            undo = UndoWithConcurrentTask(batch, lambda project_id: alice.make_task(project_id=project_id))
-            await undo.run()
-        assert undo.removed == {"projects": 0, "tasks": 1, "entries": 1}
+            attempt = UndoWithConcurrentTask(batch, lambda project_id: alice.make_task(project_id=project_id))
+            await attempt.run()
+        assert attempt.removed == {"projects": 0, "tasks": 1, "entries": 1}
         (project,) = (await alice.get("/projects")).json()["items"]
         assert [task["project_id"] for task in (await alice.list())["items"]] == [project["id"]]
+
+    @pytest.mark.parametrize("entry_storage", ["hot"], indirect=True)  # pages are removed first
+    async def test_task_that_changes_meanwhile_stays(self, alice: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        result = await import_rows(alice, WEEK)
+        changed = (await alice.list())["items"][0]
+        delete = Task.delete_all_at_version
+
+        async def change_and_delete(tasks: list[Row]) -> bool:
+            if changed["version"] == 1:
+                changed.update((await alice.patch(f"/tasks/{changed['id']}", json={"description": "Mine"})).json())
+            return await delete(tasks)
+
+        monkeypatch.setattr(Task, "delete_all_at_version", change_and_delete)
+        undone = (await alice.delete(f"/imports/{result['id']}")).json()
+        assert undone["removed"]["tasks"] == 2
+        assert [(task["id"], task["description"]) for task in (await alice.list())["items"]] == [
+            (changed["id"], "Mine")
+        ]
+
+    @pytest.mark.parametrize("entry_storage", ["hot"], indirect=True)  # pages are removed first
+    async def test_unchanged_tasks_are_removed_together(self, alice: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        lines = [row(2, "09:00", "10:00", task=f"Task {number}", project="") for number in range(30)]
+        result = await import_rows(alice, "".join(lines))
+        parts: list[int] = []
+        delete = Task.delete_all_at_version
+
+        async def count_and_delete(tasks: list[Row]) -> bool:
+            parts.append(len(tasks))
+            return await delete(tasks)
+
+        monkeypatch.setattr(Task, "delete_all_at_version", count_and_delete)
+        monkeypatch.setattr(undo, "MAX_ENTRIES", 20)
+        undone = (await alice.delete(f"/imports/{result['id']}")).json()
+        assert undone["removed"] == {"projects": 0, "tasks": 30, "entries": 30}
+        assert parts == [20, 10]
 
     async def test_entries_of_another_import_stay(self, alice: Client, database: Database) -> None:
         first = await import_rows(alice, row(2, "09:00", "10:00"))
