@@ -3,12 +3,10 @@
 import { ApiError, isReachable, request, UnreachableError } from "../api.js";
 import { computed, effect, signal } from "../lib/signal.js";
 import { t } from "../text/index.js";
-import { dayRange, weekOf } from "../time/zones.js";
 import { announce, onChange } from "./changes.js";
 import { isoInstant, now, second, today } from "./clock.js";
 import { get, put } from "./offline/database.js";
 import { submit, waiting } from "./outgoing.js";
-import { weekStart, zone } from "./profile.js";
 import { oneAtATime } from "./resource.js";
 
 /**
@@ -51,24 +49,6 @@ export const recentTasks = signal(/** @type {import("../types").RecentTask[]} */
 /** The seconds that the timer has run. */
 export const elapsed = computed(() => (timer.value ? secondsSince(timer.value.startedAt) : 0));
 
-/** The seconds of this day and week, without the running timer. */
-const endedTotals = signal({ today: 0, week: 0 });
-const dayStart = computed(() => dayRange(today.value, zone.value).from);
-const weekStartInstant = computed(() => {
-  const [first = today.value] = weekOf(today.value, weekStart.value);
-  return dayRange(first, zone.value).from;
-});
-
-/** The tracked seconds of this day. They grow while the timer runs. */
-export const todaySeconds = computed(
-  () => endedTotals.value.today + runningSeconds(timer.value?.startedAt, dayStart.value),
-);
-
-/** The tracked seconds of this week. They grow while the timer runs. */
-export const weekSeconds = computed(
-  () => endedTotals.value.week + runningSeconds(timer.value?.startedAt, weekStartInstant.value),
-);
-
 /** The key of what the page shows, for a start without the service. */
 const SHOWN = "timer";
 
@@ -104,8 +84,7 @@ async function loadFirst() {
     await restoreShown();
   } finally {
     effect(() => {
-      const shown = { timer: timer.value, ended: ended.value, recentTasks: recentTasks.value };
-      void put("snapshots", SHOWN, { ...shown, endedTotals: endedTotals.value });
+      void put("snapshots", SHOWN, { timer: timer.value, ended: ended.value, recentTasks: recentTasks.value });
     });
   }
 }
@@ -115,7 +94,6 @@ async function restoreShown() {
   if (!shown || timer.peek()) return;
   ended.value = shown.ended;
   recentTasks.value = shown.recentTasks;
-  endedTotals.value = shown.endedTotals;
   show(shown.timer);
 }
 
@@ -127,20 +105,9 @@ const loadTimer = oneAtATime(async () => {
   const report = /** @type {import("../types").Today} */ ((await request("GET", "reports/today")).data);
   if (isOld()) return;
   recentTasks.value = report.recent_tasks;
-  endedTotals.value = withoutRunning(report);
   ended.value = [];
   show(report.timer && fromAnswer(report.timer));
 });
-
-/** @param {import("../types").Today} report */
-function withoutRunning(report) {
-  const startedAt = report.timer ? Date.parse(report.timer.entry.started_at) : undefined;
-  const at = Date.parse(report.server_time);
-  return {
-    today: Math.max(0, report.today_seconds - runningSeconds(startedAt, dayStart.peek(), at)),
-    week: Math.max(0, report.week_seconds - runningSeconds(startedAt, weekStartInstant.peek(), at)),
-  };
-}
 
 /**
  * Start a timer. A running one is stopped at the same instant.
@@ -337,13 +304,8 @@ async function send(previous, shown, outgoing) {
  * @param {number} endedAt
  */
 function showAsEnded(stopped, endedAt) {
-  const { today: day, week } = endedTotals.peek();
   const shown = { ...stopped, endedAt };
   ended.value = [...ended.peek(), shown];
-  endedTotals.value = {
-    today: day + runningSeconds(stopped.startedAt, dayStart.peek(), endedAt),
-    week: week + runningSeconds(stopped.startedAt, weekStartInstant.peek(), endedAt),
-  };
   return shown;
 }
 
@@ -378,17 +340,6 @@ function fromAnswer({ task_id, task_title, project_id, entry }) {
 function show(next) {
   timer.value = next;
   second.value = now();
-}
-
-/**
- * Return the seconds that a timer has run since an instant.
- *
- * @param {number | undefined} startedAt
- * @param {number} from
- * @param {number} [at]
- */
-function runningSeconds(startedAt, from, at = second.value) {
-  return startedAt === undefined ? 0 : Math.max(0, Math.floor((at - Math.max(startedAt, from)) / 1000));
 }
 
 /** @param {number} instant */

@@ -8,25 +8,6 @@ const DAY_MS = 86_400_000;
 const formats = new Map();
 
 /**
- * Return the wall clock time of an instant.
- *
- * @param {number} instant
- * @param {string} zone
- * @returns {WallTime}
- */
-export function wallTime(instant, zone) {
-  const local = new Date(Math.floor(instant / 1000) * 1000 + offset(instant, zone));
-  return {
-    year: local.getUTCFullYear(),
-    month: local.getUTCMonth() + 1,
-    day: local.getUTCDate(),
-    hour: local.getUTCHours(),
-    minute: local.getUTCMinutes(),
-    second: local.getUTCSeconds(),
-  };
-}
-
-/**
  * Return the difference of local time and UTC, in milliseconds.
  *
  * @param {number} instant

@@ -45,6 +45,7 @@ MARKUP = re.compile(
 """What could turn text into markup or script, and what the content security policy blocks."""
 
 IMPORT = re.compile(r"""^\s*(?:import|export)\b(?:[^"'()`;]*?\bfrom)?\s*["']([^"']+)["']""", re.MULTILINE)
+EXPORT = re.compile(r"^export (?:async )?(?:function\*?|const|let|class) (\w+)", re.MULTILINE)
 CALL = re.compile(r"\bt\(((?:[^()]|\([^()]*\))*)\)")
 """A call of t(), with its arguments."""
 
@@ -134,6 +135,17 @@ class TestImports:
             target for path, targets in later.items() if path.startswith(("views/", "parts/")) for target in targets
         }
         assert needed == later["preload.js"]
+
+    def test_other_modules_use_what_a_module_exports(self) -> None:
+        codes = {path: code_of(source) for path, source in modules().items()}
+        words = {path: set(re.findall(r"\w+", code)) for path, code in codes.items()}
+        unused = [
+            f"{path} exports {name}"
+            for path, code in codes.items()
+            for name in EXPORT.findall(code)
+            if not any(name in others for other, others in words.items() if other != path)
+        ]
+        assert not unused
 
     def test_there_is_no_other_code_than_that_of_the_page(self) -> None:
         for path, source in modules().items():

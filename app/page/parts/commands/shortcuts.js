@@ -62,7 +62,7 @@ function isTyping(target) {
 }
 
 /** Show all shortcuts. */
-export function showShortcuts() {
+function showShortcuts() {
   const all = [
     ...commands(),
     { id: "palette", name: t("command.palette"), keys: ["Ctrl+K"] },

@@ -2,14 +2,11 @@
 
 import { ApiError, openStream, request, SignedOutError } from "../../api.js";
 import { readEvents } from "../../event_stream.js";
-import { onCleanup, signal } from "../../lib/signal.js";
+import { onCleanup } from "../../lib/signal.js";
 import { clockOffset } from "../../service_clock.js";
 import { ALL, announceEvents } from "../changes.js";
 
 /** @typedef {import("../changes.js").Event} Event */
-
-/** Whether changes of others arrive at once. */
-export const isLive = signal(false);
 
 const NAME = "task-timer-live";
 const MIN_DELAY_MS = 500;
@@ -85,7 +82,6 @@ async function leadUntil(ended, spread) {
         if (lastId === null && event.id && (!isFirst || (await hasChanged(event.id)))) spread(ANYTHING);
         isFirst = false;
         delay = MIN_DELAY_MS;
-        isLive.value = true;
         lastId = event.id ?? lastId;
         if (event.type === "reset") spread(ANYTHING);
         else if (event.type !== "heartbeat") spread([{ type: event.type, requestId: event.data?.request_id ?? null }]);
@@ -99,7 +95,6 @@ async function leadUntil(ended, spread) {
       }
       if (error instanceof ApiError) delay = Math.max(delay, error.retryAfterMs ?? 0);
     }
-    isLive.value = false;
     await new Promise((resolve) => setTimeout(resolve, delay * (1 + Math.random())));
     delay = Math.min(delay * 2, MAX_DELAY_MS);
   }

@@ -273,7 +273,7 @@ function neighbour(model, item) {
  * @param {HTMLElement} body
  * @param {{id: string} | null} item
  */
-export function focusEntry(model, scroller, body, item) {
+function focusEntry(model, scroller, body, item) {
   const current = item && model.items.peek().find((each) => each.id === item.id);
   if (!current) {
     scroller.focus();
