@@ -123,7 +123,7 @@ function appendDynamic(parent, render) {
  * @template {Element} Container
  * @param {Container} container Has no other children.
  * @param {() => readonly Item[]} items
- * @param {(item: Item) => string} key
+ * @param {(item: Item) => string} key Of several items with the same key, one is shown.
  * @param {(item: import("./signal.js").ReadSignal<Item>) => Element} render Called once for each key. The signal follows its item.
  * @returns {Container}
  */
@@ -139,7 +139,8 @@ export function each(container, items, key, render) {
   /** @param {readonly Item[]} next */
   function update(next) {
     const previous = rows;
-    rows = new Map(next.map((item) => [key(item), previous.get(key(item)) ?? create(item)]));
+    const unique = new Map(next.map((item) => [key(item), item]));
+    rows = new Map([...unique].map(([name, item]) => [name, previous.get(name) ?? create(item)]));
     // First what is gone: a list that loses its first rows must not move the others.
     for (const [name, row] of previous) {
       if (rows.has(name)) continue;
@@ -147,8 +148,8 @@ export function each(container, items, key, render) {
       row.element.remove();
     }
     let position = container.firstElementChild;
-    for (const item of next) {
-      const row = rows.get(key(item));
+    for (const [name, item] of unique) {
+      const row = rows.get(name);
       if (!row) continue;
       row.item.value = item;
       // Moving a row with the focus would take it away: the rows before it go to the end, and are placed later.

@@ -34,8 +34,8 @@ const ALREADY_DONE = /** @type {Record<string, number[]>} */ ({ DELETE: [404] })
 const TIMER_PATH = /^timer(\/|$)/;
 const TASK_PATH = /^tasks\/[^/]+/;
 
-/** The ids of what this tab has created, by the id of the waiting change. */
-const createdIds = /** @type {Map<string, string>} */ (new Map());
+/** The ids of the changes of this tab, by the id of what each has created. */
+export const changeIds = /** @type {Map<string, string>} */ (new Map());
 
 const queue = signal(/** @type {QueuedChange[]} */ ([]));
 
@@ -192,7 +192,7 @@ async function deliver(queued) {
   const { data, headers } = await request(method, path, { query, body, key, ifMatch, isQueued: true });
   // A split leaves the first half what it was.
   const createdId = method === "POST" ? (data?.second?.id ?? data?.id) : undefined;
-  if (createdId) createdIds.set(queued.id, createdId);
+  if (createdId && !path.includes(createdId)) changeIds.set(createdId, queued.id);
   await changeQueued(queued, (later) => afterwards(queued, later, headers.get("ETag")));
   await dequeue(queued);
   queue.value = queue.peek().filter(({ id }) => id !== queued.id);
@@ -226,7 +226,7 @@ function afterwards({ change }, later, etag) {
  */
 function withCreatedIds(path) {
   let result = path;
-  for (const [queuedId, id] of createdIds) result = result.replace(queuedId, id);
+  for (const [id, queuedId] of changeIds) result = result.replace(queuedId, id);
   return result;
 }
 

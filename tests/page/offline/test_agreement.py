@@ -3,11 +3,12 @@
 import asyncio
 import re
 
+import pytest
 from playwright.async_api import BrowserContext, Page, Route, expect
 
 from tests.page.browsing import IS_LOADED, WITHOUT_SERVICE_WORKER, Console, hold, until_equal
 from tests.page.conftest import Visit
-from tests.page.day import DAY, days_ago, entry_of, fill
+from tests.page.day import DAY, days_ago, entry_of, fill, stored
 from tests.support.http import API, Client, Json, at, clock
 
 AWAY = r"Failed to load resource: net::ERR_"
@@ -29,6 +30,10 @@ async def rename(api: Client, task: Json, title: str) -> None:
         return any(change["type"] == "task.updated" for change in (await api.get("/changes")).json()["items"])
 
     await until_equal(is_published, True)
+
+
+async def notes_of(api: Client) -> object:
+    return [entry["note"] for entry in await stored(api)]
 
 
 class TestWaitingChanges:
@@ -82,6 +87,32 @@ class TestWaitingChanges:
             await expect(tab.get_by_text(WAITING)).to_be_hidden()
             await expect(entry_of(tab, "Write the offer").last.get_by_label("Note")).to_have_value("First half")
             await expect(entry_of(tab, "Write the offer")).to_have_count(2)
+
+    @pytest.mark.parametrize("grouping", ["By time", "By task"])
+    async def test_entry_that_is_sent_keeps_its_row_and_the_focus(
+        self, grouping: str, page: Page, context: BrowserContext, api: Client, console: Console
+    ) -> None:
+        console.allow(AWAY)
+        await api.write(await api.make_task())
+        await visit_loaded(page, DAY)
+        await page.get_by_text(grouping).click()
+        rows = entry_of(page, "Write the offer")
+        await expect(rows).to_be_visible()
+        await context.set_offline(True)
+        await rows.get_by_role("button", name=re.compile("^Split")).click()
+        await page.get_by_role("dialog").get_by_role("button", name="Split").click()
+        await expect(rows).to_have_count(2)
+        waiting = await rows.first.get_attribute("data-entry")
+        note = rows.first.get_by_label("Note")
+        await note.press_sequentially("Second")
+        await context.set_offline(False)
+        await expect(page.get_by_text(WAITING)).to_be_hidden()
+        await expect(rows.first).not_to_have_attribute("data-entry", str(waiting))
+        await expect(note).to_be_focused()
+        await page.keyboard.type(" half")
+        await page.keyboard.press("Enter")
+        await until_equal(lambda: notes_of(api), [None, "Second half"])
+        await expect(rows).to_have_count(2)
 
 
 class TestOtherDevices:

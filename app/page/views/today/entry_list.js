@@ -6,6 +6,7 @@ import { openEntryDialog } from "../../parts/dialog.js";
 import { projectDot } from "../../parts/icons.js";
 import { loadFailure } from "../../parts/notice.js";
 import { today } from "../../store/clock.js";
+import { changeIds } from "../../store/outgoing.js";
 import { zone } from "../../store/profile.js";
 import { timer } from "../../store/timer.js";
 import { t } from "../../text/index.js";
@@ -105,7 +106,8 @@ function list(day, items) {
     h("ul", { class: "entry-list", "aria-label": t("today.entries") }),
     items,
     (item) => {
-      if ("row" in item) return item.row.id;
+      // An entry that waited keeps its row, and the focus in it, when it is sent.
+      if ("row" in item) return changeIds.get(item.row.id) ?? item.row.id;
       return "gap" in item ? `gap ${item.gap.startedAt}` : `task ${item.group.key}`;
     },
     (item) => {

@@ -42,7 +42,7 @@ export function entryRow(day, row) {
     "li",
     {
       class: () => (isPending.value ? "entry-row is-pending" : "entry-row"),
-      "data-entry": row.peek().id,
+      "data-entry": () => row.value.id,
       "aria-label": () => t("today.entry", describe(row.value)),
     },
     taskCell(row, fields.edits.changeTask),
