@@ -55,9 +55,27 @@ class EntryFilter:
             any_tag = {"$in": list(self.tags)}
             conditions.append({"$or": [{"entry.tags": any_tag}, {"tags": any_tag}]})
         if self.text is not None:
-            contains = {"$regex": re.escape(self.text), "$options": "i"}
+            contains = self._contains_text()
             conditions.append({"$or": [{"entry.note": contains}, {"title": contains}]})
         return conditions
+
+    def task_filters(self) -> list[Row]:
+        """Return conditions on tasks that no task fails which has an ended entry that meets entry_conditions.
+
+        A task with pages meets them, because they are read later.
+        """
+        conditions: list[list[Row]] = []
+        if self.billable is not None:
+            conditions.append([{"time_entries.billable": self.billable}])
+        if self.needs_review is not None:
+            conditions.append([{"time_entries.needs_review": self.needs_review}])
+        if self.tags:
+            any_tag = {"$in": list(self.tags)}
+            conditions.append([{"tags": any_tag}, {"time_entries": {"$elemMatch": {"tags": any_tag}}}])
+        if self.text is not None:
+            contains = self._contains_text()
+            conditions.append([{"title": contains}, {"time_entries": {"$elemMatch": {"note": contains}}}])
+        return [{"$or": [{"pages.0": {"$exists": True}}, *either]} for either in conditions]
 
     def entry_expressions(self) -> list[Row]:
         """Return entry_conditions as expressions on the entry `$$this`, with the `tags` of its task; without `text`."""
@@ -86,11 +104,31 @@ class EntryFilter:
         started_at = entry["started_at"]
         if started_at >= self.until or (started_at < self.since and entry["ended_at"] <= self.since):
             return False
+        return self._meets_fields(entry, task_tags)
+
+    def entry_predicate(self) -> Callable[[Row, Row], bool]:
+        """Return the function that returns whether an entry and its task, with `title` and `tags`, meet the filter.
+
+        It is entry_conditions in Python (portable form: decision 10).
+        """
+        text = None if self.text is None else re.compile(re.escape(self.text), re.IGNORECASE)
+
+        def meets(task: Row, entry: Row) -> bool:
+            if not self._meets_fields(entry, task["tags"]):
+                return False
+            return text is None or bool(text.search(task["title"]) or text.search(entry["note"] or ""))
+
+        return meets
+
+    def _meets_fields(self, entry: Row, task_tags: Collection[str]) -> bool:
         if self.billable is not None and entry["billable"] != self.billable:
             return False
         if self.needs_review is not None and entry["needs_review"] != self.needs_review:
             return False
         return not self.tags or any(tag in entry["tags"] or tag in task_tags for tag in self.tags)
+
+    def _contains_text(self) -> Row:
+        return {"$regex": re.escape(self.text or ""), "$options": "i"}
 
     def start_bounds(self, **bounds: datetime) -> Row:
         """Return the condition on the start of an entry: before `until`, and within `bounds`."""

@@ -98,8 +98,8 @@ async def find_rows(query: EntryRows) -> list[Row]:
     return await read_unchanged(read)
 
 
-async def read_rows(query: EntryRows, includes: Callable[[Row], bool]) -> list[Row]:
-    """Return the rows of the entries for which `includes` returns true, in no order.
+async def read_rows(query: EntryRows, includes: Callable[[Row, Row], bool]) -> list[Row]:
+    """Return the rows of the entries for which `includes` returns true, given the task and the entry, in no order.
 
     It replaces `select` and `then`: portable form, decision 10.
     """
@@ -124,10 +124,10 @@ async def read_rows(query: EntryRows, includes: Callable[[Row], bool]) -> list[R
     return await read_unchanged(read)
 
 
-def entry_rows(task: Row, entries: list[Row], task_fields: Row, includes: Callable[[Row], bool]) -> list[Row]:
+def entry_rows(task: Row, entries: list[Row], task_fields: Row, includes: Callable[[Row, Row], bool]) -> list[Row]:
     """Return a row for each of these entries of the task for which `includes` returns true."""
     fields = {name: task[name] for name in task_fields}
-    return [{**fields, "task_id": task["_id"], "entry": entry} for entry in entries if includes(entry)]
+    return [{**fields, "task_id": task["_id"], "entry": entry} for entry in entries if includes(task, entry)]
 
 
 async def find_hot_rows(query: EntryRows) -> tuple[list[Row], list[Row]]:

@@ -1,7 +1,5 @@
 """The ended entries that need review, which are few among many. Indexes of their own find their tasks and pages."""
 
-from functools import partial
-
 from bson import ObjectId
 
 from documents.common.base import Row, by_ids
@@ -68,5 +66,7 @@ def _rows(entry_filter: EntryFilter, tasks: list[Row], pages: list[Row], task_fi
         row
         for task, entries in places
         if entry_filter.includes_task(task)
-        for row in entry_rows(task, entries, task_fields, partial(entry_filter.includes, task_tags=task["tags"]))
+        for row in entry_rows(
+            task, entries, task_fields, lambda task, entry: entry_filter.includes(entry, task["tags"])
+        )
     ]

@@ -1,6 +1,6 @@
 """Queries that list time entries, ended and running, across the tasks in which they are embedded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bson import ObjectId
@@ -18,7 +18,6 @@ from documents.tracking.queries.paged_rows import (
     ONE_MILLISECOND,
     EntryRows,
     find_hot_rows,
-    find_rows,
     read_rows,
     read_unchanged,
 )
@@ -151,11 +150,13 @@ async def _read_window(
     user_id: ObjectId, entry_filter: EntryFilter, order: EntryOrder, starts: dict[str, datetime], *, limit: int
 ) -> list[Row]:
     window = _window(user_id, entry_filter, order, starts, limit)
-    if entry_filter.entry_conditions():
-        rows = await find_rows(window)
-    else:
-        is_in_range = entry_range_condition(entry_filter, **starts)
-        rows = await read_rows(window, lambda entry: is_in_range(entry) and order.includes(entry))
+    tasks = [*window.tasks, *({"$match": condition} for condition in entry_filter.task_filters())]
+    is_in_range, meets_filter = entry_range_condition(entry_filter, **starts), entry_filter.entry_predicate()
+
+    def is_listed(task: Row, entry: Row) -> bool:
+        return is_in_range(entry) and order.includes(entry) and meets_filter(task, entry)
+
+    rows = await read_rows(replace(window, tasks=tasks), is_listed)
     return sorted(rows, key=_sort_key, reverse=order.descending)[:limit]
 
 

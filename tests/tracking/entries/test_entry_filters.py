@@ -58,6 +58,15 @@ class TestEntryFilters:
         assert await list_notes(alice, **WEEK, q="(50%)") == ["b (50%)"]
         assert await list_notes(alice, **WEEK, q=".") == []
 
+    @hot_only
+    @pytest.mark.parametrize("text", ["GRÖ", "größe", "ÖSSE", "STRASSE", "straße", "50%)", "i̇", "k"])
+    async def test_text_finds_an_entry_while_it_runs_and_after_it_has_ended(self, alice: Client, text: str) -> None:
+        task = await alice.make_task(title="Straße 1")
+        await alice.start(task, note="Größe (50%) \u0130 \u212a", started_at="2026-11-18T09:00:00Z")
+        running = await list_notes(alice, q=text)
+        await alice.stop(ended_at="2026-11-18T10:00:00Z")
+        assert await list_notes(alice, q=text) == running
+
     async def test_filter_by_needs_review(self, alice: Client, database: Database) -> None:
         await self.prepare(alice, database)
         assert await list_notes(alice, **WEEK, needs_review="true") == ["b (50%)"]
