@@ -7,22 +7,21 @@ from bson import ObjectId
 from documents.common.base import Row
 from documents.tracking.pages import TaskPage
 from documents.tracking.queries.paged_rows import listed_pages_stages
+from documents.tracking.queries.sort_keys import aggregate_in_windows
 from documents.tracking.tag_counts import PAGED_TASKS
-from documents.tracking.tasks import Task
 
 
 async def find_task_ids_with_tag(user_id: ObjectId, spellings: Collection[str]) -> list[ObjectId]:
     """Return the ids of the user's tasks that have the tag, or have a hot entry with it. The trash is included."""
     tag = {"$in": [*spellings]}
     anywhere: list[Row] = [{"tags": tag}, {"active.tags": tag}, {"time_entries": {"$elemMatch": {"tags": tag}}}]
-    # Two stages: portable form, decision 10.
-    stages: list[Row] = [{"$match": {"user_id": user_id}}, {"$match": {"$or": anywhere}}, {"$project": {"_id": 1}}]
-    return [task["_id"] for task in await Task.aggregate_rows(stages)]
+    stages: list[Row] = [{"$match": {"$or": anywhere}}, {"$project": {"_id": 1}}]
+    return [task["_id"] for task in await aggregate_in_windows(user_id, stages)]
 
 
 async def find_pages_with_tag(user_id: ObjectId, spellings: Collection[str]) -> list[Row]:
     """Return the _id and task_id of the listed pages with an entry that has the tag. The trash is included."""
-    tasks = await Task.aggregate_rows([{"$match": {"user_id": user_id}}, *PAGED_TASKS])
+    tasks = await aggregate_in_windows(user_id, PAGED_TASKS)
     has_tag: Row = {"$match": {"entries": {"$elemMatch": {"tags": {"$in": [*spellings]}}}}}
     pages: list[Row] = []
     for by_id in listed_pages_stages(user_id, tasks):

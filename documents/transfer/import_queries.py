@@ -16,6 +16,7 @@ from documents.tracking.pages import TaskPage
 from documents.tracking.projects import Project
 from documents.tracking.queries.overlap import overlapping_entry_rows
 from documents.tracking.queries.paged_rows import paged_tasks_stages, read_unchanged
+from documents.tracking.queries.sort_keys import aggregate_in_windows
 from documents.tracking.tasks import Task
 from documents.transfer.task_batches import split_by_entry_count
 
@@ -111,12 +112,8 @@ async def find_entries_in_range(user_id: ObjectId, since: datetime, until: datet
 
 async def find_tasks_with_hot_entries(user_id: ObjectId, import_id: ObjectId) -> list[ObjectId]:
     """Return the ids of the tasks, including the trash, with hot entries of this import."""
-    stages: list[Row] = [
-        {"$match": {"user_id": user_id}},
-        {"$match": {"time_entries": {"$elemMatch": {"import_id": import_id}}}},
-        {"$project": {"_id": 1}},
-    ]
-    return [row["_id"] async for row in _stream(Task, stages)]
+    has_entries: Row = {"time_entries": {"$elemMatch": {"import_id": import_id}}}
+    return [row["_id"] for row in await aggregate_in_windows(user_id, [{"$match": has_entries}, _include()])]
 
 
 async def find_pages_of_import(user_id: ObjectId, import_id: ObjectId) -> list[Row]:
@@ -143,22 +140,26 @@ async def count_entries(user_id: ObjectId, import_id: ObjectId) -> int:
     of_import = {"$eq": ["$$this.import_id", import_id]}
     hot = {"$size": {"$filter": {"input": "$time_entries", "cond": of_import}}}
     paged = {"$size": {"$filter": {"input": "$entries", "cond": of_import}}}
-    stages: list[Row] = [{"$match": {"user_id": user_id}}, {"$project": {"count": hot, "pages": 1}}]
-    tasks = [row async for row in _stream(Task, stages)]
+    tasks = await aggregate_in_windows(user_id, [{"$project": {"count": hot, "pages": 1}}])
     listed = {page_id for task in tasks for page_id in task.get("pages") or ()}
     count: int = sum(task["count"] for task in tasks)
     if not listed:
         return count
-    stages = [{"$match": {"user_id": user_id, "import_ids": import_id}}, {"$project": {"count": paged}}]
+    stages: list[Row] = [{"$match": {"user_id": user_id, "import_ids": import_id}}, {"$project": {"count": paged}}]
     counts: list[int] = [page["count"] async for page in _stream(TaskPage, stages) if page["_id"] in listed]
     return count + sum(counts)
 
 
-async def find_created_by(document: type[StoredDocument], user_id: ObjectId, import_id: ObjectId) -> list[Row]:
-    """Return the user's tasks or projects that this import created, without entries."""
+async def find_created_tasks(user_id: ObjectId, import_id: ObjectId) -> list[Row]:
+    """Return the user's tasks that this import created, without entries."""
+    created: list[Row] = [{"$match": {"import_id": import_id}}, {"$project": {"time_entries": 0}}]
+    return await aggregate_in_windows(user_id, created)
+
+
+async def find_created_projects(user_id: ObjectId, import_id: ObjectId) -> list[Row]:
+    """Return the user's projects that this import created."""
     stages: list[Row] = [{"$match": {"user_id": user_id}}, {"$match": {"import_id": import_id}}]
-    excluded: Row = {"time_entries": 0} if document is Task else {"color": 0}
-    return [row async for row in _stream(document, [*stages, {"$project": excluded}])]
+    return [row async for row in _stream(Project, stages)]
 
 
 async def find_created_deleted_entries(user_id: ObjectId, import_id: ObjectId, before: datetime) -> list[Row]:
@@ -181,7 +182,7 @@ async def _stream(document: type[StoredDocument], stages: list[Row]) -> AsyncIte
 
 
 def _include(*fields: str) -> Row:
-    return {"$project": dict.fromkeys(fields, 1)}
+    return {"$project": dict.fromkeys(("_id", *fields), 1)}
 
 
 def new_project_row(user_id: ObjectId, name: str, client_name: str | None, *, import_id: ObjectId) -> Row:

@@ -5,6 +5,7 @@ from bson import ObjectId
 from documents.common.base import Row
 from documents.tracking.pages import TaskPage
 from documents.tracking.queries.paged_rows import listed_pages_stages
+from documents.tracking.queries.sort_keys import aggregate_in_windows
 from documents.tracking.tasks import ALL_ENTRIES, Task
 
 
@@ -25,8 +26,7 @@ async def count_uses_of_tag(user_id: ObjectId, spellings: frozenset[str]) -> tup
     """Return the number of tasks, the trash included, and of entries, the running one included, with the tag."""
     matches: Row = {"$or": [{"$in": [{"$literal": tag}, "$$this.tags"]} for tag in sorted(spellings)]}
     is_own: Row = {"$or": [{"$in": [{"$literal": tag}, "$tags"]} for tag in sorted(spellings)]}
-    by_user: Row = {"$match": {"user_id": user_id}}
-    tasks = await Task.aggregate_rows([by_user, _count(ALL_ENTRIES, matches, pages="$pages", is_own=is_own)])
+    tasks = await aggregate_in_windows(user_id, [_count(ALL_ENTRIES, matches, pages="$pages", is_own=is_own)])
     entries = _total(tasks) + await _count_in_pages(user_id, tasks, matches)
     return sum(task["is_own"] for task in tasks), entries
 

@@ -12,8 +12,9 @@ from documents.tracking.tasks import Task
 from documents.transfer.import_batches import ImportBatch
 from documents.transfer.import_queries import (
     count_entries,
-    find_created_by,
     find_created_deleted_entries,
+    find_created_projects,
+    find_created_tasks,
     find_pages_of_import,
     find_tasks_with_hot_entries,
 )
@@ -54,24 +55,24 @@ class ImportUndo:
         Tasks that nobody has changed are removed first, with their entries, because that takes the least time.
         """
         created_at = self.batch["created_at"]
-        for task_ids in split_by_entry_count(await find_created_by(Task, self._user_id, self._import_id), MAX_ENTRIES):
+        for task_ids in split_by_entry_count(await find_created_tasks(self._user_id, self._import_id), MAX_ENTRIES):
             await self._remove_whole_tasks(task_ids)
         for task_id in await find_tasks_with_hot_entries(self._user_id, self._import_id):
             await self._remove_entries(task_id, [])
         await self._remove_paged_entries()
-        tasks = await find_created_by(Task, self._user_id, self._import_id)
+        tasks = await find_created_tasks(self._user_id, self._import_id)
         for first in range(0, len(tasks), TASKS_PER_TRANSACTION):
             self.removed["tasks"] += await self._remove_tasks(tasks[first : first + TASKS_PER_TRANSACTION])
         for deleted in await find_created_deleted_entries(self._user_id, self._import_id, created_at):
             await DeletedEntry.remove(deleted)
-        for project in await find_created_by(Project, self._user_id, self._import_id):
+        for project in await find_created_projects(self._user_id, self._import_id):
             self.removed["projects"] += await self._remove_project(project)
 
     async def count_left(self) -> dict[str, int]:
         """Return how many projects, tasks and entries of the import still exist."""
         return {
-            "projects": len(await find_created_by(Project, self._user_id, self._import_id)),
-            "tasks": len(await find_created_by(Task, self._user_id, self._import_id)),
+            "projects": len(await find_created_projects(self._user_id, self._import_id)),
+            "tasks": len(await find_created_tasks(self._user_id, self._import_id)),
             "entries": await count_entries(self._user_id, self._import_id),
         }
 
