@@ -152,7 +152,7 @@ class HourlyRates:
         if field is None or not text:
             return None
         try:
-            number, around = parse_amount(text)
+            number, around = self._parse_amount(text)
         except ValueError as error:
             messages.append((field, f"{error}; it was ignored"))
             return _Money(field, None, text, None)
@@ -161,6 +161,11 @@ class HourlyRates:
         if self._columns.is_in_minor_units and field == "rate" and currency is not None:
             number = number.scaleb(-minor_units()[currency])
         return _Money(field, number, file_currency, currency)
+
+    def _parse_amount(self, text: str) -> tuple[Decimal, str]:
+        """Parse an amount. This service's own export never separates thousands, so a single comma is decimal there."""
+        is_decimal_comma = self._columns.is_own and text.count(",") == 1 and "." not in text
+        return parse_amount(".".join(text.split(",")) if is_decimal_comma else text)
 
     def _file_currency(self, cells: RowCells, field: Field, around: str) -> str | None:
         """Return the currency from the cell, the header, the currency column, or the header of the other amount."""
@@ -175,7 +180,7 @@ class HourlyRates:
             return
         unknown = self._unknown_currencies.setdefault(money.field, _UnknownCurrency())
         unknown.rows += 1
-        _, around = parse_amount(cells.text(money.field))
+        _, around = self._parse_amount(cells.text(money.field))
         text = around or self._columns.currencies.get(money.field) or cells.text("currency")
         if text:
             unknown.texts[text] += 1

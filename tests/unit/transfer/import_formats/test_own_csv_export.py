@@ -43,6 +43,7 @@ class TestOwnCsvExport:
     names = words.map(to_stored(Title)).filter(bool)
     tags = st.lists(words.map(to_stored(Tag)).filter(bool), max_size=5, unique=True)
     zones = st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kathmandu", "Africa/Monrovia", "America/New_York"])
+    dialects = st.builds(CsvDialect, st.booleans(), st.sampled_from(",;\t"), st.sampled_from(".,"))
     rates = st.none() | st.tuples(st.integers(1, 10**12), st.sampled_from(["EUR", "JPY", "KWD"]))
     entries = st.fixed_dictionaries(
         {
@@ -57,7 +58,7 @@ class TestOwnCsvExport:
         }
     )
 
-    def export(self, entries: list[Json], zone: str) -> bytes:
+    def export(self, entries: list[Json], zone: str, dialect: CsvDialect) -> bytes:
         projects: dict[str | None, ObjectId] = {name: ObjectId() for name in ("Website", "'=Website")}
         projects_by_id: Mapping[ObjectId | None, Json] = {
             project_id: {"name": name, "client_name": "Acme"} for name, project_id in projects.items()
@@ -68,7 +69,7 @@ class TestOwnCsvExport:
 
         async def content_of_file() -> bytes:
             context = ExportContext(ZoneInfo(zone), naive_utc(NOW), projects_by_id)
-            return b"".join([chunk async for chunk in write_csv(batches(), context, dialect=CsvDialect(bom=True))])
+            return b"".join([chunk async for chunk in write_csv(batches(), context, dialect=dialect)])
 
         with pytest.raises(StopIteration) as ended:  # it never suspends
             content_of_file().send(None)
@@ -95,9 +96,11 @@ class TestOwnCsvExport:
         return {**task, "entry": entry_fields}
 
     @property_test
-    @given(st.lists(entries, max_size=4), zones)
-    def test_exported_entries_are_read_back_unchanged(self, entries: list[Json], zone: str) -> None:
-        result = read(self.export(entries, zone), zone="Asia/Tokyo")
+    @given(st.lists(entries, max_size=4), zones, dialects)
+    def test_exported_entries_are_read_back_unchanged(
+        self, entries: list[Json], zone: str, dialect: CsvDialect
+    ) -> None:
+        result = read(self.export(entries, zone, dialect), zone="Asia/Tokyo")
         assert (result.errors, result.notices, result.skipped) == ([], [], 0)
         assert all(row.entry_id for row in result.rows)
         assert [replace(row, entry_id=None) for row in result.rows] == [
