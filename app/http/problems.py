@@ -79,13 +79,17 @@ def _routing_error(request: Request, error: HTTPException) -> ServiceError:
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """Return all methods of the requested path. Starlette's router names only those of the first route."""
+    """Return all methods of the requested path, with HEAD for every GET.
+
+    Starlette's router names only those of the first route.
+    """
     routes = [
         route
         for route in iter_route_contexts(request.app.routes)
         if route.path_regex and route.path_regex.match(own_path(request.scope))
     ]
-    return sorted({method for route in routes for method in route.methods or ()})
+    methods = {method for route in routes for method in route.methods or ()}
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 def install_error_handlers(app: FastAPI) -> None:

@@ -280,7 +280,12 @@ class TimeEntryService:
         self, user: ActingUser, entry_id: ObjectId, policy: OverlapPolicy, if_match: VersionCondition | None
     ) -> Versioned:
         """Return an entry that is not deleted. Raises EntryNotFoundError or StaleVersionError."""
-        stored = _require_stored(await find_anywhere(user.id, entry_id))
+        running = await Task.find_running(user.id)
+        active = running and _running_entry(running, entry_id)
+        if running is not None and active is not None:
+            stored = StoredEntry(running, active)
+        else:
+            stored = _require_stored(await find_anywhere(user.id, entry_id))
         require_version(if_match, stored.task["version"])
         return _response(stored.task, stored.entry, no_overlaps(policy))
 

@@ -22,7 +22,7 @@ from services.common.values.emails import normalize_email
 from services.common.values.money import MAX_AMOUNT, minor_units
 from services.common.values.texts import Text, nfc, normalize_line, normalize_lines, normalize_tag, without_nul
 
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:[0-5]\d)", re.ASCII)
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 MIN_YEAR, MAX_YEAR = 1970, 9998

@@ -269,7 +269,7 @@ class TestRequests:
             problem(await client.get("/tasks/x"), 404, "task_not_found")
             refused = await client.put("/tasks")
             problem(refused, 405, "method_not_allowed")
-            assert refused.headers["allow"] == "GET, POST"
+            assert refused.headers["allow"] == "GET, HEAD, POST"
             outside = await client.get(f"{proxy.origin}/tt-else{API}/tasks")
             assert (outside.status_code, outside.headers["content-type"]) == (404, "text/html")
 

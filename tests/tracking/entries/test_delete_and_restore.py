@@ -90,6 +90,15 @@ class TestRestoreEntry:
         stale = await alice.post(self.back(entry), headers={"If-Match": '"3"'})
         problem(stale, 412, "stale_version")
 
+    async def test_restore_of_a_running_entry_changes_nothing(self, alice: Client) -> None:
+        task = await alice.make_task()
+        started = await alice.post("/timer/start", json={"task_id": task["id"]})
+        response = await alice.post(self.back(started.json()["entry"]), headers={"If-Match": started.headers["etag"]})
+        assert (response.status_code, response.json()) == (200, started.json()["entry"])
+        assert response.headers["etag"] == started.headers["etag"]
+        stale = await alice.post(self.back(started.json()["entry"]), headers={"If-Match": '"1"'})
+        problem(stale, 412, "stale_version")
+
     async def test_entry_can_be_deleted_and_restored_again(self, alice: Client) -> None:
         entry = await alice.write(await alice.make_task())
         for _ in range(2):
