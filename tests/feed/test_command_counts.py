@@ -264,6 +264,9 @@ class TestCommandsOfARequest:
         await count(counted, alice, "POST", "/timer/stop")
         await count(counted, alice, "GET", "/reports/today")
         await count(counted, alice, "GET", "/time-entries?from=2026-11-16&to=2026-11-23")
+        of_task = f"task_id={task['id']}"
+        for path in (f"/tasks/{task['id']}/time-entries", f"/time-entries?{of_task}", f"{SUMMARY}&{of_task}"):
+            await count(counted, alice, "GET", path)
         by_id = [query for query in counted.filters if "_id" in query and not isinstance(query["_id"], dict)]
         values = {field: value for query in by_id for field, value in query.items() if not isinstance(value, dict)}
         assert len(by_id) >= 10

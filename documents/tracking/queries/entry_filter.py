@@ -195,15 +195,15 @@ def _end_of(starts: dict[str, Any]) -> datetime:
 def tasks_in_range_stages(user_id: ObjectId, entry_filter: EntryFilter, since: datetime, before: datetime) -> list[Row]:
     """Return the stages that find the user's tasks with a last end at `since` or later and a first start `before`.
 
-    The first stage has only the more selective bound, and no hint (portable form: decision 10).
+    The first stage has only the more selective bound, or only the id of the task (portable form: decision 10).
     """
     both: Row = {"last_ended_at": {"$gte": since}, "first_started_at": {"$lt": before}}
-    bound = "first_started_at" if before < naive_utc(utc_now()) - OLD_RANGE_AGE else "last_ended_at"
-    selective: Row = {bound: both[bound]}
     if entry_filter.task_id is not None:
-        selective = {"_id": entry_filter.task_id}
+        in_range = {"user_id": user_id, **entry_filter.task_conditions(), **both}
+        return [{"$match": {"_id": entry_filter.task_id}}, {"$match": in_range}]
+    bound = "first_started_at" if before < naive_utc(utc_now()) - OLD_RANGE_AGE else "last_ended_at"
     return [
-        {"$match": {"user_id": user_id, **selective}},
+        {"$match": {"user_id": user_id, bound: both[bound]}},
         {"$match": {**entry_filter.task_conditions(), **both}},
     ]
 

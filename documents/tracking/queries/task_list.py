@@ -24,6 +24,9 @@ FIRST_WINDOW_LENGTH = timedelta(days=8)
 
 _TIMES_IN_THE_PAST = {"created_at", "updated_at"}
 _MAX_GROWTH = 8
+_MAX_WINDOW_TASKS = 800
+"""Other requests wait for the embedded store while it reads a window."""
+
 _MARGIN = 1.25
 """How many more tasks than necessary a window has."""
 
@@ -179,7 +182,7 @@ class _Windows:
         """Return the number of bounds that the next window extends over."""
         if self._read == 0:
             return ceil(wanted * _MARGIN / TASKS_PER_BOUND) + 1
-        most = self._number * _MAX_GROWTH
+        most = max(self._number, min(self._number * _MAX_GROWTH, _MAX_WINDOW_TASKS // TASKS_PER_BOUND))
         if self._found == 0:
             return most
         return min(most, ceil(wanted * _MARGIN * self._read / self._found / TASKS_PER_BOUND) + 1)

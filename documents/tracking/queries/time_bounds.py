@@ -53,10 +53,12 @@ async def _first_value(
     edges = [low, *(cut for cut in cuts if low < cut < high), high]
     for begin, end in list(pairwise(edges))[::direction]:
         # $gt instead of $gte: portable form, decision 10.
+        in_range: Row = {"user_id": user_id, field: {"$gt": begin - ONE_MILLISECOND, "$lt": end}}
+        first = in_range if entry_filter.task_id is None else {"_id": entry_filter.task_id}
         rows = await Task.aggregate_rows(
             [
-                {"$match": {"user_id": user_id, field: {"$gt": begin - ONE_MILLISECOND, "$lt": end}}},
-                {"$match": entry_filter.task_conditions()},
+                {"$match": first},
+                {"$match": {**in_range, **entry_filter.task_conditions()}},
                 {"$sort": {field: direction}},
                 {"$limit": 1},
                 {"$project": {"instant": f"${field}"}},
