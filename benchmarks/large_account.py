@@ -82,6 +82,7 @@ def requests_of(today: datetime) -> tuple[Request, ...]:
         Request("entries of a week, first page", f"time-entries?{week}&limit=200", 300),
         Request("entries of a week, all pages", f"time-entries?{week}&limit=200", None, all_pages=True),
         Request("entries of an old week", f"time-entries?{old_week}&limit=200", 300),
+        Request("entries of a routine", "tasks/{routine}/time-entries?limit=100"),
         Request("entries of a text that none has", "time-entries?q=no%20such%20text&limit=50"),
         Request("entries that need review", "time-entries?needs_review=true&limit=50", 400),
         Request("timesheet", "reports/timesheet"),
@@ -97,11 +98,14 @@ def _day(today: datetime, days_ago: int) -> str:
 
 @dataclass(slots=True)
 class Owner:
-    """A user, and by the name of the request the response times and the CPU times of service and store, in seconds."""
+    """A user, and by the name of the request the response times and the CPU times of service and store, in seconds.
+
+    `routine_id` is a routine, or any task if the user has none.
+    """
 
     account: seeding.Account
     project_id: ObjectId
-    routine_id: ObjectId | None
+    routine_id: ObjectId
     times: dict[str, list[float]] = field(default_factory=dict)
     cpu: dict[str, list[float]] = field(default_factory=dict)
 
@@ -116,7 +120,7 @@ class Owner:
 
 async def send(connection: Connection, owner: Owner, request: Request) -> None:
     """Send the request and read the response, or the responses of all pages."""
-    path = f"{API}/{request.path.replace('{project}', str(owner.project_id))}"
+    path = f"{API}/{request.path.format(project=owner.project_id, routine=owner.routine_id)}"
     cursor = None
     while True:
         page = path if cursor is None else f"{path}&cursor={quote(cursor)}"
@@ -244,9 +248,11 @@ def owners_of(database: Database[seeding.Document], secret: str) -> list[Owner]:
     for number in range(len(SHAPES)):
         user = database["users"].find_one({"email": seeding.email(number)}) or {}
         project = database["projects"].find_one({"user_id": user["_id"], "name": "Project 001"}) or {}
-        routine = database["tasks"].find_one({"user_id": user["_id"], "title": "Routine 0"}) or {}
+        of_user = {"user_id": user["_id"]}
+        tasks = database["tasks"]
+        routine = tasks.find_one({**of_user, "title": "Routine 0"}) or tasks.find_one(of_user) or {}
         account = seeding.sign_in(database, secret, user["_id"])
-        owners.append(Owner(account, project["_id"], routine.get("_id")))
+        owners.append(Owner(account, project["_id"], routine["_id"]))
     return owners
 
 
