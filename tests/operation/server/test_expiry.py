@@ -64,6 +64,20 @@ class TestRemoveExpired:
         await remove_expired(NOW)
         assert await stored_ids(database, document) == kept
 
+    async def test_documents_without_a_time_are_not_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The index has them below all times, and the embedded store reads all that it finds by the index."""
+        filters: list[Row] = []
+
+        async def find(_document: type[StoredDocument], query_filter: Row, _projection: Row) -> list[Row]:
+            filters.append(query_filter)
+            return []
+
+        monkeypatch.setattr(StoredDocument, "find_rows", classmethod(find))
+        await remove_expired(NOW)
+        assert [{*bounds} for query_filter in filters for bounds in query_filter.values()] == [
+            {"$gt", "$lt"} for _ in TTL_INDEXES
+        ]
+
     async def test_many_documents_are_removed_by_several_commands(
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
