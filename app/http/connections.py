@@ -4,13 +4,10 @@ uvicorn closes a connection that is idle after a response. But it waits without 
 the headers or of a body, buffers headers of any size, and keeps a response that the client does not read.
 """
 
-import re
-import sys
 from asyncio import TimerHandle, Transport
 from typing import Any, cast
 from uuid import uuid4
 
-import httptools
 import structlog
 from starlette.requests import Request
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
@@ -34,10 +31,6 @@ LINGER_SECONDS = 2.0
 MAX_HEADERS = 200
 """The maximum number of headers of a request. A browser sends about twenty, and a proxy adds a few."""
 
-_REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) [!-~]+ HTTP/1\.[01]\r\n")
-_PARSEABLE_METHOD = b"PROPFIND"
-"""A method that httptools knows and that no route has."""
-
 log = structlog.get_logger()
 
 
@@ -57,8 +50,6 @@ class Connection(HttpToolsProtocol):
         self._last_data_at = 0.0
         self._rejected = False
         self._parse_error: ServiceError = MalformedRequestError()
-        self._request_start = b""
-        self._unknown_method: bytes | None = None
         self._read_timer: TimerHandle | None = None
         self._write_timer: TimerHandle | None = None
 
@@ -96,10 +87,7 @@ class Connection(HttpToolsProtocol):
         if not self._rejected:
             self._last_data_at = self.loop.time()
             self._has_progress = False
-            is_start = not (self._in_body or self._head_bytes or self._current_cycle)
-            self._request_start = data if is_start else b""
             super().data_received(data)
-            self._request_start = b""
             self._check_received(len(data))
 
     def _check_received(self, size: int) -> None:
@@ -131,8 +119,6 @@ class Connection(HttpToolsProtocol):
             raise self._parse_error
         self._has_progress = self._in_body = True
         super().on_headers_complete()
-        if self._unknown_method is not None:
-            self.scope["method"], self._unknown_method = self._unknown_method.decode(), None
 
     def on_body(self, body: bytes) -> None:
         """Pass a part of the body on."""
@@ -172,22 +158,7 @@ class Connection(HttpToolsProtocol):
 
     def send_400_response(self, _msg: str) -> None:
         """Reject a request that could not be parsed, with the specific error if it is known."""
-        if not (isinstance(sys.exception(), httptools.HttpParserInvalidMethodError) and self._parse_unknown_method()):
-            self._reject(self._parse_error)
-
-    def _parse_unknown_method(self) -> bool:
-        """Parse a request whose method httptools does not know. Return False if its first line is not valid HTTP.
-
-        Any token is a valid method (RFC 9110 section 9.1), so the application answers as to every other wrong method.
-        """
-        data, self._request_start = self._request_start, b""
-        line = _REQUEST_LINE.match(data)
-        if line is None or self._current_cycle is not None:
-            return False
-        self._unknown_method = line[1]
-        self.parser = httptools.HttpRequestParser(self)
-        super().data_received(_PARSEABLE_METHOD + data[line.end(1) :])
-        return True
+        self._reject(self._parse_error)
 
     def _reject(self, error: ServiceError) -> None:
         """Respond with a problem, stop reading, and close the connection soon.

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import resource
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -247,43 +246,6 @@ class TestMalformedRequest:
         assert response.status == 200
         assert response.raw.count(b"HTTP/1.1 ") == 1
         assert response.raw.endswith(b'{"status":"healthy"}')
-
-
-class TestUnknownMethod:
-    LINE = b" /api/v1/tasks HTTP/1.1\r\nHost: x\r\n"
-
-    @pytest.mark.parametrize("method", [b"BREW", b"get", b"POSTS", b"X-%!1", b"A" * 300])
-    async def test_unknown_method_is_405_and_the_connection_stays_open(self, service: Program, method: bytes) -> None:
-        async with connected(service) as connection:
-            for sent in (method, method, b"PUT"):
-                await connection.send(sent + self.LINE + b"Content-Length: 1\r\n\r\n")
-                await connection.send(b"x")
-                head = await connection.head()
-                assert head.startswith(b"HTTP/1.1 405 ")
-                assert b"\r\nallow: GET, HEAD, POST\r\n" in head
-                (size,) = re.findall(rb"content-length: (\d+)", head)
-                assert b'"code":"method_not_allowed"' in await connection.reader.readexactly(int(size))
-            await connection.send(HEAD + b"Connection: close\r\n\r\n")
-            assert (await connection.read_to_end()).status == 200
-
-    @pytest.mark.parametrize(
-        "line", [b"B@W / HTTP/1.1", b"BREW  / HTTP/1.1", b"BREW / HTTP/3.0", b"BREW /", b" / HTTP/1.1"]
-    )
-    async def test_line_that_is_not_http_is_malformed(self, service: Program, line: bytes) -> None:
-        response = await response_to(service, line + b"\r\nHost: x\r\n\r\n")
-        assert (response.status, response.problem["code"]) == (400, "malformed_request")
-
-    async def test_body_is_never_read_as_a_request(self, service: Program) -> None:
-        response = await response_to(service, HEAD + b"Content-Length: 1\r\n\r\nx" + b"BREW" + self.LINE + b"\r\n")
-        assert (response.status, response.raw.count(b"HTTP/1.1 ")) == (200, 1)
-        response = await response_to(service, PARTIAL_CHUNK, b"BREW" + self.LINE + b"\r\n")
-        assert (response.status, response.problem["code"]) == (400, "malformed_request")
-        body = b"EVIL" + self.LINE + b"\r\n"
-        async with connected(service) as connection:
-            await connection.send(b"PUT" + self.LINE + b"Content-Length: %d\r\n\r\n" % len(body))
-            assert b"\r\nallow: " in await connection.head()
-            await connection.send(body + b"BREW" + self.LINE + b"\r\n")
-            assert (await connection.read_to_end()).status == 400
 
 
 class TestUnreadResponse:
