@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime
 
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- as it is stored
+"""The first instant that requests accept, as naive UTC. Stored times are later, or missing."""
+
 
 def utc_now() -> datetime:
     """Return the current time, aware, in whole milliseconds: the precision of a stored date."""

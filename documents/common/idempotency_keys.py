@@ -1,21 +1,21 @@
 """Idempotency keys: the requests that were sent with one, and their responses."""
 
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from beanie import PydanticObjectId
 from bson import ObjectId
 from pymongo import ASCENDING, IndexModel
 
-from app.clock import naive_utc, utc_now
+from app.clock import EPOCH, naive_utc, utc_now
 from documents.common.base import Row, StoredDocument
 
 RETENTION = timedelta(hours=24)
 LOCK_TIMEOUT = timedelta(seconds=30)
 """A lock that is older was left by a process that died or hangs. A retry may then acquire it."""
 
-_RELEASED_AT = naive_utc(datetime(1970, 1, 1, tzinfo=UTC))
+_RELEASED_AT = EPOCH
 
 
 class IdempotencyKey(StoredDocument):

@@ -6,7 +6,7 @@ exists while the outbox has items; the relay finds the documents by it.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 from beanie import PydanticObjectId
@@ -14,12 +14,12 @@ from bson import ObjectId
 from pydantic import BaseModel, Field
 from pymongo import ASCENDING, IndexModel
 
-from app.clock import naive_utc, utc_now
+from app.clock import EPOCH, naive_utc, utc_now
 from app.request_context import current_request_id
 from documents.common.base import Row, StoredDocument
 from documents.common.change_types import ChangeType
 
-HAS_OUTBOX: Row = {"outbox_since": {"$gt": naive_utc(datetime(1970, 1, 1, tzinfo=UTC))}}
+HAS_OUTBOX: Row = {"outbox_since": {"$gt": EPOCH}}
 """The filter of documents whose outbox has items (portable form: decision 10)."""
 
 BY_OUTBOX_SINCE = IndexModel([("outbox_since", ASCENDING)], name="by_outbox_since", partialFilterExpression=HAS_OUTBOX)

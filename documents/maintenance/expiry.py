@@ -1,17 +1,14 @@
 """Expired documents: those whose time in a TTL index has passed."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from app.clock import naive_utc
+from app.clock import EPOCH
 from app.database.deadlines import without_deadline
 from documents.common.base import Row, StoredDocument
 from documents.registry import DOCUMENTS
 
 DELETES_PER_COMMAND = 200
-
-_EPOCH = naive_utc(datetime(1970, 1, 1, tzinfo=UTC))
-"""A lower bound, because the index also has the documents without a time, which the embedded store would read."""
 
 
 async def remove_expired(now: datetime) -> None:
@@ -21,7 +18,8 @@ async def remove_expired(now: datetime) -> None:
     renewed meanwhile remains.
     """
     for document, field, lifetime in _lifetimes():
-        expired: Row = {field: {"$gt": _EPOCH, "$lt": now - lifetime}}
+        # With a lower bound, because the index also has the documents without a time: portable form, decision 10.
+        expired: Row = {field: {"$gt": EPOCH, "$lt": now - lifetime}}
         with without_deadline():  # after a long pause there can be many
             rows = await document.find_rows(expired, {"_id": 1})
         for first in range(0, len(rows), DELETES_PER_COMMAND):

@@ -1,6 +1,6 @@
 """Deliveries: the changes that are sent to a webhook, with the result of each attempt."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from beanie import PydanticObjectId
@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from typing_extensions import TypeAliasType
 
-from app.clock import naive_utc, utc_now
+from app.clock import EPOCH, naive_utc, utc_now
 from documents.common.base import Row, StoredDocument
 from documents.common.ordered_ids import new_ordered_id
 
@@ -25,7 +25,7 @@ DeliveryStatus = TypeAliasType("DeliveryStatus", Literal["pending", "delivered",
 _WINDOWS = (timedelta(hours=1), timedelta(days=1), timedelta(days=100))
 """The time ranges in which a page is looked for. The last one includes everything that has not expired."""
 
-NEVER = naive_utc(datetime(1970, 1, 1, tzinfo=UTC))
+NEVER = EPOCH
 """Earlier than any attempt. A filter with it uses the index of pending deliveries (portable form: decision 10)."""
 
 PENDING: Row = {"next_attempt_at": {"$gt": NEVER}}

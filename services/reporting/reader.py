@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from bson import ObjectId
 
-from app.clock import naive_utc
+from app.clock import EPOCH, naive_utc
 from documents.common.base import Row
 from documents.reporting.entry_reader import read_ended_entries, read_projects, read_tasks_since
 from documents.tracking.queries.entry_filter import EntryFilter
@@ -21,7 +21,6 @@ from services.reporting.summary import PausableWork, Plan, ReportTotals, overlap
 T = TypeVar("T")
 Projects = dict[ObjectId, Row]
 
-_1970 = naive_utc(datetime(1970, 1, 1, tzinfo=UTC))
 _PROJECT_GROUPS = {"project", "client"}
 
 
@@ -186,5 +185,5 @@ def to_running_entry(entry: Row, now: datetime) -> TrackedEntry:
 
 def _seconds(instant: datetime) -> int:
     """Return a stored instant in whole seconds since 1970."""
-    elapsed = instant - _1970
+    elapsed = instant - EPOCH
     return elapsed.days * 86_400 + elapsed.seconds

@@ -147,7 +147,10 @@ def ended_entry_rows(
     since = max(entry_filter.since, starts.get("$gte", entry_filter.since))
     return EntryRows(
         user_id=user_id,
-        tasks=tasks_in_range_stages(user_id, entry_filter, since, before),
+        tasks=[
+            *tasks_in_range_stages(user_id, entry_filter, since, before),
+            *({"$match": condition} for condition in entry_filter.task_filters()),
+        ],
         select=lambda array: _entries_in_range(array, entry_filter.since, starts),
         since=since,
         before=before,

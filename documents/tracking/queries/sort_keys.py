@@ -6,13 +6,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 from bson import ObjectId
 
-from app.clock import naive_utc, utc_now
+from app.clock import EPOCH, naive_utc, utc_now
 from documents.common.base import Row
 from documents.tracking.queries.paged_rows import MAX_INSTANT, MIN_INSTANT, ONE_MILLISECOND
 from documents.tracking.queries.read_windows import read_in_windows
@@ -30,7 +30,7 @@ _MAX_CHARACTER = chr(0x10FFFF)
 _SURROGATES = range(0xD800, 0xE000)
 _MAX_INTEGER = 2**63 - 1
 
-_FIRST_CREATION = naive_utc(datetime(1970, 1, 1, tzinfo=UTC))
+_FIRST_CREATION = EPOCH
 """Tasks with an earlier time of creation are in one window with those of the first years."""
 
 

@@ -1,6 +1,6 @@
 """Queries that list time entries, ended and running, across the tasks in which they are embedded."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bson import ObjectId
@@ -16,7 +16,6 @@ from documents.tracking.queries.entry_filter import (
 )
 from documents.tracking.queries.paged_rows import (
     ONE_MILLISECOND,
-    EntryRows,
     find_hot_rows,
     read_rows,
     read_unchanged,
@@ -127,7 +126,9 @@ async def _find_ended(user_id: ObjectId, entry_filter: EntryFilter, order: Entry
     if until <= entry_filter.since:
         return await _read_window(user_id, entry_filter, order, order.start_bounds(), limit=limit)
     if entry_filter.task_id is not None:
-        rows, paged_tasks = await find_hot_rows(_window(user_id, entry_filter, order, order.start_bounds(), limit))
+        then = _page_stages(entry_filter, order, limit)
+        query = ended_entry_rows(user_id, entry_filter, _LISTED_TASK_FIELDS, then, **order.start_bounds())
+        rows, paged_tasks = await find_hot_rows(query)
         if not paged_tasks:
             return rows
     ahead = naive_utc(utc_now()) + _MAX_USUAL_FUTURE
@@ -149,22 +150,14 @@ async def _find_ended(user_id: ObjectId, entry_filter: EntryFilter, order: Entry
 async def _read_window(
     user_id: ObjectId, entry_filter: EntryFilter, order: EntryOrder, starts: dict[str, datetime], *, limit: int
 ) -> list[Row]:
-    window = _window(user_id, entry_filter, order, starts, limit)
-    tasks = [*window.tasks, *({"$match": condition} for condition in entry_filter.task_filters())]
+    window = ended_entry_rows(user_id, entry_filter, _LISTED_TASK_FIELDS, [], **starts)
     is_in_range, meets_filter = entry_range_condition(entry_filter, **starts), entry_filter.entry_predicate()
 
     def is_listed(task: Row, entry: Row) -> bool:
         return is_in_range(entry) and order.includes(entry) and meets_filter(task, entry)
 
-    rows = await read_rows(replace(window, tasks=tasks), is_listed)
+    rows = await read_rows(window, is_listed)
     return sorted(rows, key=_sort_key, reverse=order.descending)[:limit]
-
-
-def _window(
-    user_id: ObjectId, entry_filter: EntryFilter, order: EntryOrder, starts: dict[str, datetime], limit: int
-) -> EntryRows:
-    page_stages = _page_stages(entry_filter, order, limit)
-    return ended_entry_rows(user_id, entry_filter, _LISTED_TASK_FIELDS, page_stages, **starts)
 
 
 def _page_stages(entry_filter: EntryFilter, order: EntryOrder, limit: int) -> list[Row]:

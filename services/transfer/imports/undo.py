@@ -77,10 +77,7 @@ class ImportUndo:
         }
 
     async def _remove_whole_tasks(self, task_ids: list[ObjectId]) -> None:
-        async def attempt() -> list[Row] | None:
-            return await self._imported.remove_whole_tasks(task_ids)
-
-        removed = await write_part(self.batch, attempt)
+        removed = await write_part(self.batch, lambda: self._imported.remove_whole_tasks(task_ids))
         self.removed["tasks"] += len(removed)
         self.removed["entries"] += sum(task["entry_count"] for task in removed)
 

@@ -21,14 +21,19 @@ def suggested(page: Page, tag: str) -> Locator:
     return page.get_by_role("region", name="Timer").locator(f'datalist option[value="{tag}"]')
 
 
+async def open_with_suggestion(page: Page, visit: Visit, tag: str) -> None:
+    """Open the day, and give the focus to the tags of the timer, which then suggest this one."""
+    await visit(DAY)
+    await timer_tags(page).focus()
+    await expect(suggested(page, tag)).to_be_attached()
+
+
 class TestSuggestions:
     async def test_tag_that_another_program_uses_is_suggested_at_the_next_focus(
         self, page: Page, visit: Visit, api: Client
     ) -> None:
         task = await api.make_task(tags=["writing"])
-        await visit(DAY)
-        await timer_tags(page).focus()
-        await expect(suggested(page, "writing")).to_be_attached()
+        await open_with_suggestion(page, visit, "writing")
         await page.get_by_role("combobox", name="What are you working on?").focus()
         await api.patch(f"/tasks/{task['id']}", json={"tags": []})
         await api.write(task, tags=["sales"])
@@ -41,9 +46,7 @@ class TestSuggestions:
         self, page: Page, visit: Visit, api: Client
     ) -> None:
         task = await api.make_task(tags=["writing"])
-        await visit(DAY)
-        await timer_tags(page).focus()
-        await expect(suggested(page, "writing")).to_be_attached()
+        await open_with_suggestion(page, visit, "writing")
         await api.write(task, tags=["sales"])
         await expect(entry_of(page, "Write the offer")).to_be_visible()
         await page.keyboard.type("s")
@@ -51,9 +54,7 @@ class TestSuggestions:
 
     async def test_tag_of_this_page_is_suggested(self, page: Page, visit: Visit, api: Client) -> None:
         await api.write(await api.make_task(tags=["writing"]))
-        await visit(DAY)
-        await timer_tags(page).focus()
-        await expect(suggested(page, "writing")).to_be_attached()
+        await open_with_suggestion(page, visit, "writing")
         field = entry_of(page, "Write the offer").get_by_label("Tags")
         await field.fill("sales")
         async with page.expect_response(lambda response: response.request.method == "PATCH"):
